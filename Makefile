@@ -1,0 +1,77 @@
+# The one list of commands: people, .ci/run and the workflow all use it. `make` alone prints it.
+# Everything happens in .venv, which `setup` makes and which is made anew when what it is made from has changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/made-from-lock
+LOG := $(VENV)/last-stage.log
+PYTHON ?= python3.13 python3.12 python3.11 python3
+NODE_NEEDED := 20
+WORKERS ?= auto --maxprocesses 4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+
+# stage(words, command): one line while all is well, the command's whole output when it fails.
+define stage
+printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
+endef
+
+.PHONY: help setup demo test test-all lint node bench format lock clean
+.SILENT:
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+help: ## this list
+	sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' Makefile | expand -t 18
+
+setup: $(STAMP) ## .venv with the locked packages and the engine itself (PYTHON=python3.12 chooses another Python)
+
+demo: $(STAMP) ## what the shipped mappings make of the samples
+	$(BIN)/python samples/demo.py
+
+test: lint node ## linters, types, and every test that is not slow
+	$(PYTEST) -m 'not slow'
+
+test-all: lint node ## the same with the slow tests
+	$(PYTEST)
+
+lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
+	$(call stage,ruff check,$(BIN)/ruff check .)
+	$(call stage,ruff format --check,$(BIN)/ruff format --check .)
+	$(call stage,mypy --strict engine,$(BIN)/mypy)
+
+bench: $(STAMP) ## the speed of this machine, from benchmarks/
+	set -e; for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
+
+format: $(STAMP) ## put the code into its layout
+	$(BIN)/ruff check --fix --show-fixes .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## write requirements.lock from pyproject.toml; keeps versions that still fit (UPGRADE=--upgrade: newest)
+	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --extra server --group dev --output-file requirements.lock pyproject.toml
+
+clean: ## remove everything that was made here, .venv too
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# A name on PATH proves little: a version manager's stand-in may refuse to run, and Debian ships python3 without venv.
+$(BIN)/python:
+	for python in $(PYTHON); do \
+		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			printf '%-22s%s\n' 'new $(VENV)' "$$($$python --version)"; exec $$python -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo 'waybill needs Python 3.11 or later with its venv module; none of these is one: $(PYTHON)' >&2; \
+	echo '  Debian, Ubuntu: apt-get install python3 python3-venv    macOS: brew install python' >&2; \
+	echo '  A Python that is not on PATH: make setup PYTHON=/path/to/python3' >&2; exit 1
+
+$(STAMP): requirements.lock pyproject.toml $(BIN)/python
+	$(call stage,locked packages,$(BIN)/python -m pip install --require-hashes -r requirements.lock)
+	$(call stage,the engine itself,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
+	touch $@
+
+# The phone's half of the Expo source is JavaScript, and its tests run on Node.
+node: $(STAMP)
+	node -e 'process.exit(parseInt(process.versions.node) < $(NODE_NEEDED) ? 1 : 0)' 2>/dev/null || { \
+		echo 'The tests of sdk/expo-segment need Node.js $(NODE_NEEDED) or later on PATH; here is: '"$$(node --version 2>/dev/null || echo none)." >&2; \
+		echo '  Debian 13: apt-get install nodejs    macOS: brew install node    others: see the download page of Node.js' >&2; exit 1; }

@@ -1,0 +1,52 @@
+"""waybill: one YAML file per destination says how Segment-spec events become a vendor's HTTP requests.
+
+    from engine import load
+
+    connection = load("exponea").connect({"api_key": ..., "project_token": ...})
+    plan = connection.plan({"type": "page", "userId": "u1", "name": "Home"})
+    plan.outcome, plan.reason, plan.requests, plan.reports
+
+These names are the public face; everything else may change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Connection",
+    "Destination",
+    "MappingError",
+    "MappingNotFound",
+    "Outcome",
+    "Plan",
+    "PlannedRequest",
+    "Report",
+    "SettingsError",
+    "UsageError",
+    "WaybillError",
+    "load",
+]
+
+if TYPE_CHECKING:
+    from engine.errors import MappingError, MappingNotFound, SettingsError, UsageError, WaybillError
+    from engine.plan import Connection, Destination, load
+    from engine.records import Outcome, Plan, PlannedRequest, Report
+
+_HOMES = {
+    "engine.errors": ("MappingError", "MappingNotFound", "SettingsError", "UsageError", "WaybillError"),
+    "engine.plan": ("Connection", "Destination", "load"),
+    "engine.records": ("Outcome", "Plan", "PlannedRequest", "Report"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: `engine --version` needs none of them."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'engine' has no attribute {name!r}")

@@ -1,0 +1,95 @@
+"""What came of all events together: counts by destination and outcome, with the commonest reasons and reports.
+
+Memory stays bounded whatever the reasons hold, because input of any size streams through.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from engine.commands.layout import Paint, wrapped
+from engine.records import Outcome, Plan
+
+MOST_KINDS = 1000
+SHOWN_KINDS = 5
+OTHER = "(others)"
+ORDER = tuple(outcome.value for outcome in Outcome)
+TITLES = ("destination", "outcome", "events", "reason")
+
+
+class Summary:
+    """Counts plans, and says what was counted."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.broken = 0
+        self.counts: dict[str, Counter[str]] = {}
+        self.reasons: Counter[tuple[str, str, str]] = Counter()
+        self.reports: Counter[tuple[str, str, str]] = Counter()
+
+    def add(self, destination: str, plan: Plan) -> None:
+        """Count one plan."""
+        outcome = plan.outcome.value
+        self.counts.setdefault(destination, Counter())[outcome] += 1
+        if plan.outcome not in (Outcome.PLANNED, Outcome.DELIVERED):
+            _bounded(self.reasons, (destination, outcome, plan.reason))
+        for report in plan.reports:
+            _bounded(self.reports, (destination, report.code, report.place))
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything was invalid or could not be read."""
+        return self.broken > 0 or any(Outcome.INVALID in counts for counts in self.counts.values())
+
+    def text(self, paint: Paint) -> str:
+        """Give the counts as a table, what was noticed, and how many events there were."""
+        lines = [*self._table(paint), *(paint(line, "notice") for line in self._noticed())]
+        broken = f", and {_count(self.broken, 'piece')} that could not be read" if self.broken else ""
+        return "\n".join(["", *lines, f"{_count(self.events, 'event')}{broken}."])
+
+    def _table(self, paint: Paint) -> Iterator[str]:
+        if not self.counts:
+            return
+        names = max(len(TITLES[0]), *(len(name) for name in self.counts))
+        numbers = max(len(TITLES[2]), len(str(self.events)))
+        first = names + 2 + len(TITLES[1]) + 4 + numbers + 2
+        header = f"{TITLES[0]:<{names}}  {TITLES[1]:<9}  {TITLES[2]:>{numbers}}  {TITLES[3]}"
+        yield paint(header if self.reasons else header.removesuffix(f"  {TITLES[3]}"), "title")
+        for name, counts in self.counts.items():
+            shown = name
+            for outcome in sorted(counts, key=ORDER.index):
+                row = f"{shown:<{names}}  {paint(f'{outcome:<9}', outcome)}  {counts[outcome]:>{numbers}}"
+                reasons = [wrapped(reason, "", first) for reason in self._reasons(name, outcome)]
+                yield ("\n" + " " * first).join([f"{row}  {reasons[0]}" if reasons else row, *reasons[1:]])
+                shown = ""
+
+    def _reasons(self, destination: str, outcome: str) -> list[str]:
+        found = [
+            (number, reason)
+            for (name, kind, reason), number in self.reasons.items()
+            if (name, kind) == (destination, outcome)
+        ]
+        rows = [f"{number} x {reason}" for number, reason in sorted(found, key=lambda row: (-row[0], row[1]))]
+        return _first(rows, "reason")
+
+    def _noticed(self) -> list[str]:
+        found = sorted(self.reports.items(), key=lambda row: -row[1])
+        rows = [f"! {number} x {code} at {place} ({name})" for (name, code, place), number in found]
+        return [wrapped(row.removeprefix("! "), "! ", 2) for row in _first(rows, "kind")]
+
+
+def _first(rows: list[str], word: str) -> list[str]:
+    more = len(rows) - SHOWN_KINDS
+    return rows if more <= 0 else [*rows[:SHOWN_KINDS], f"and {_count(more, f'more {word}')}"]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def _bounded(counter: Counter[tuple[str, str, str]], key: tuple[str, str, str]) -> None:
+    if key in counter or len(counter) < MOST_KINDS:
+        counter[key] += 1
+    else:
+        counter[key[0], key[1], OTHER] += 1

@@ -1,0 +1,112 @@
+"""`engine validate-mappings`: all problems of all files in one run, for people or for machines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from engine.errors import MappingNotFound
+from engine.mapping.load import Library, bundled
+from engine.mapping.problems import Problem
+
+
+@click.command("validate-mappings")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, as a JSON list, or as annotations of a GitHub workflow.",
+)
+@click.option(
+    "--mappings",
+    "directories",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where `extends` and `include` are found besides the file's own folder.",
+)
+def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:
+    """Check mapping files and folders of them (default: ./mappings, else the mappings that ship).
+
+    Runs every check and every example. Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
+    """
+    library = Library(directories or None)
+    files = list(dict.fromkeys(_files(paths or (_default(),))))
+    problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
+    {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
+    return 1 if any(problem.level == "error" for problem in problems) else 0
+
+
+def _default() -> Path:
+    here = Path("mappings")
+    return here if here.is_dir() else bundled("mappings")
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
+            if not found:
+                raise MappingNotFound(f"There is no mapping (*.yaml) in {path}.")
+            yield from found
+        else:
+            yield path
+
+
+def check_file(library: Library, path: Path) -> list[Problem]:
+    """Give the problems of one file, a mapping or a file of shared parts."""
+    from engine.examples import validate
+    from engine.mapping.load import part_file_problems
+
+    if path.parent.name == "parts":
+        return part_file_problems(path)
+    return validate(library.read(path))
+
+
+def _duplicates(files: list[Path]) -> Iterator[Problem]:
+    first: dict[tuple[str, bool], Path] = {}
+    for path in files:
+        key = (path.stem, path.parent.name == "parts")
+        if key in first:
+            message = f"There is another mapping with this name: {first[key].as_posix()}."
+            yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two files.")
+        first.setdefault(key, path)
+
+
+def _text(problems: list[Problem], files: int) -> None:
+    from engine.commands.layout import painter
+    from engine.commands.report import problem_text
+
+    paint = painter(sys.stdout)
+    for problem in problems:
+        click.echo(problem_text(problem, paint))
+    click.echo(_counts(problems, files))
+
+
+def _counts(problems: list[Problem], files: int) -> str:
+    errors = sum(problem.level == "error" for problem in problems)
+    warnings = len(problems) - errors
+    counts = _count(errors, "problem") + (f", {_count(warnings, 'warning')}" if warnings else "")
+    return f"{counts} in {_count(files, 'file')}."
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def _json(problems: list[Problem], _files: int) -> None:
+    import orjson
+
+    found = [problem.as_json() for problem in problems]
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+
+def _github(problems: list[Problem], files: int) -> None:
+    for problem in problems:
+        click.echo(problem.github())
+    click.echo(_counts(problems, files))

@@ -1,0 +1,135 @@
+"""URLs -> statements.  The author's text stands as written; every value put into it is percent-encoded.
+
+The one exception is a setting of type `url` at the start of `base_url`: it is an address, not a value.
+Path parts that a value fills are checked when they are filled: an empty one, `.` or `..` would be another
+endpoint after the client has normalised the URL.
+
+An instruction may give either: what the mapping itself says (`const`, `default`, a table in place, `text`) is
+marked `Written` and stands; anything else is one value and encoded whole, slashes included.
+"""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+
+from engine.compiler.emit_text import HoleCode, emit_hole, emit_text
+from engine.compiler.scalar import plain_setting
+from engine.compiler.writer import Writer
+from engine.language.template import Hole, Text
+from engine.mapping.model import Instruction, Place, TextOrValue
+from engine.mapping.problems import path_text
+
+DELIMITERS = re.compile(r"([/?#])")
+
+
+def emit_base_url(writer: Writer, base_url: TextOrValue) -> str:
+    """Write the base URL and give an expression for it."""
+    place: Place = ("http", "base_url")
+    if isinstance(base_url, Instruction):
+        return _call(
+            writer, "needed", f"text_in({_instruction(writer, base_url)}, reports, {_at(writer, place)})", place
+        )
+    pieces = base_url.pieces
+    if pieces and isinstance(pieces[0], Hole) and _is_address(writer, pieces[0].path):
+        first = _needed(writer, emit_hole(writer, pieces[0], place, "text_in"), place)
+        writer.module.helper("address")
+        return _sum(writer, [f"address({first})", *_whole(writer, Text(pieces[1:]), place)])
+    return _sum(writer, _whole(writer, base_url, place))
+
+
+def emit_path(writer: Writer, path: TextOrValue, place: Place) -> str:
+    """Write a request's path; its leading slash is put where URL and path are joined."""
+    if isinstance(path, Instruction):
+        return _call(writer, "url_path", f"{_instruction(writer, path)}, reports", place)
+    return _sum(writer, _whole(writer, path, place))
+
+
+def emit_written_text(writer: Writer, text: Text, place: Place) -> str:
+    """Write a `text` inside a URL's instruction: values encoded, parts checked, nothing where a value is missing."""
+
+    def join(inner: Writer, pieces: list[HoleCode | str]) -> str:
+        inner.module.helper("Written")
+        return f"Written({_sum(inner, _parts(inner, pieces, place))})"
+
+    return emit_text(writer, text, place, converter="url_text", join=join).code
+
+
+def _instruction(writer: Writer, value: Instruction) -> str:
+    from engine.compiler.emit_value import emit_value
+
+    writer.module.helper("text_in")
+    writer.url = True
+    got = emit_value(writer, value)
+    writer.url = False
+    return got.code
+
+
+def _is_address(writer: Writer, path: str) -> bool:
+    setting = writer.module.mapping.settings.get(plain_setting(path) or "")
+    return setting is not None and setting.type == "url"
+
+
+def _whole(writer: Writer, text: Text, place: Place) -> list[str]:
+    """Write a text that a URL cannot do without."""
+    pieces: list[HoleCode | str] = []
+    for piece in text.pieces:
+        if isinstance(piece, str):
+            pieces.append(piece)
+            continue
+        hole = emit_hole(writer, piece, place, "url_text")
+        code = writer.names.fresh("text")
+        writer.lines.add(f"{code} = {_needed(writer, hole, place)}")
+        pieces.append(HoleCode(code, present=True, secret=hole.secret, saved=hole.saved))
+    return _parts(writer, pieces, place)
+
+
+def _parts(writer: Writer, pieces: list[HoleCode | str], place: Place) -> list[str]:
+    """Give expressions for the pieces; a part of the path that a value fills is checked as one."""
+    codes: list[str] = []
+    part: list[str] = []
+    filled, in_path = False, True
+    for piece in pieces:
+        if isinstance(piece, HoleCode):
+            part.append(piece.code)
+            filled = True
+            continue
+        for text in DELIMITERS.split(piece):
+            if text not in ("/", "?", "#"):
+                part += [writer.names.literal(text)] if text else []
+                continue
+            codes += [_call(writer, "segment", _sum(writer, part), place)] if filled and in_path else part
+            codes.append(writer.names.literal(text))
+            part, filled, in_path = [], False, in_path and text == "/"
+    return codes + ([_call(writer, "segment", _sum(writer, part), place)] if filled and in_path else part)
+
+
+def _needed(writer: Writer, hole: HoleCode, place: Place) -> str:
+    return hole.code if hole.present else _call(writer, "needed", hole.code, place)
+
+
+def _call(writer: Writer, helper: str, argument: str, place: Place) -> str:
+    writer.module.helper(helper)
+    return f"{helper}({argument}, {_at(writer, place)})"
+
+
+def _at(writer: Writer, place: Place) -> str:
+    return writer.names.literal(path_text(place))
+
+
+def _sum(writer: Writer, codes: list[str]) -> str:
+    """Join expressions; literals beside each other become one."""
+    merged: list[str] = []
+    for code in codes:
+        if merged and _is_literal(merged[-1]) and _is_literal(code):
+            merged[-1] = writer.names.literal(literal_eval(merged[-1]) + literal_eval(code))
+        else:
+            merged.append(code)
+    if len(merged) < 2:
+        return merged[0] if merged else "''"
+    writer.module.helper("joined")
+    return f"joined({', '.join(merged)})"
+
+
+def _is_literal(code: str) -> bool:
+    return code[0] in "'\""

@@ -1,0 +1,15 @@
+"""What emitted statements leave behind: the expression that holds a value, and what is sure about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """`code` may be used any number of times; `present`: never None; `shape`: dict or list if sure; `made` here."""
+
+    code: str
+    present: bool = False
+    shape: str | None = None
+    made: bool = False

@@ -1,0 +1,311 @@
+"""What generated code calls: the helpers behind one statement, and the ways a value says that it cannot be.
+
+Everything here gets its `place` (a text constant of the mapping) and the list `reports` from the generated
+code, and either gives a value, gives None after a report, or raises Invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NoReturn, TypeAlias, cast
+from urllib.parse import quote
+
+from engine.language.functions import CannotConvert, Noted
+from engine.language.objects import only, rename, without
+from engine.language.paths import Marker, PathTypeError
+from engine.language.texts import kind_of, shown, text_of
+from engine.language.times import read_time
+from engine.records import Json, JsonObject, Report, Secret
+
+Reports: TypeAlias = list[Report]
+Settled: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]], Invalid | None, Reports]"
+
+UNSET = object()
+EMPTY: JsonObject = {}
+BAD_SEGMENTS = frozenset({"", ".", ".."})
+
+
+class Invalid(Exception):  # noqa: N818  it is an outcome, not an error
+    """The event cannot be mapped; `place` is where the mapping says so."""
+
+    def __init__(self, place: str, message: str) -> None:
+        self.place = place
+        self.message = message
+        super().__init__(f"{message} ({place})")
+
+
+def invalid(place: str, message: str) -> NoReturn:
+    """Make the event invalid."""
+    raise Invalid(place, message)
+
+
+def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConvert) -> None:
+    """Report that an `as` chain stopped; the value is left out."""
+    reports.append(Report("not-converted", place, f"{shown(value)} was left out: {error}"))
+
+
+def noted(reports: Reports, place: str, value: object) -> Json:
+    """Take a function's result; a note beside it is reported."""
+    if type(value) is Noted:
+        reports.append(Report(value.code, place, value.message))
+        return value.value
+    return value  # type: ignore[return-value]
+
+
+def path_failed(reports: Reports, place: str, error: PathTypeError) -> None:
+    """Report a JMESPath type error; the value is absent, a condition is not met."""
+    reports.append(Report("path-type-error", place, str(error)))
+
+
+def overwritten(reports: Reports, place: str, lost: list[str]) -> None:
+    """Report keys that two values wanted; the later one is kept."""
+    reports.extend(Report("key-overwritten", place, f'two values for "{key}": the later one is kept') for key in lost)
+    lost.clear()
+
+
+def not_an_object(reports: Reports, place: str, value: Json) -> Json:
+    """Leave out what an object word met and is no object; a saved marker passes."""
+    if type(value) is Marker:
+        return value
+    reports.append(Report("not-an-object", place, f"left out: this needs an object and is {kind_of(value)}"))
+    return None
+
+
+def merged(target: JsonObject, member: Json, place: str) -> None:
+    """Lay `member` over `target`; anything but an object makes the event invalid."""
+    if type(member) is not dict:
+        if type(member) is Marker:
+            return
+        invalid(place, f"merge needs objects; this member is {kind_of(member)}")
+    target.update(member)
+
+
+def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
+    """Give the list a loop runs over: one object counts as a list of one, a scalar is no list."""
+    if type(value) is list or value is None:
+        return value
+    if type(value) is dict:
+        return [value]
+    reports.append(Report("not-a-list", place, f"left out: this needs a list and is {kind_of(value)}"))
+    return None
+
+
+def entries_of(value: Json, reports: Reports, place: str) -> JsonObject | None:
+    """Give the object whose entries a loop runs over."""
+    if type(value) is dict or value is None:
+        return value
+    reports.append(Report("not-an-object", place, f"left out: entries needs an object and this is {kind_of(value)}"))
+    return None
+
+
+def text_in(value: Json, reports: Reports, place: str) -> str | None:
+    """Give the text of a value that goes into a text; objects and lists have none and are reported."""
+    if value is None or isinstance(value, str):
+        return value
+    text = text_of(value)
+    if text is None:
+        reports.append(Report("not-text", place, f"left out: {kind_of(value)} has no text"))
+    return text
+
+
+def query_text(value: Json, reports: Reports, place: str) -> str | list[str] | None:
+    """Give what a query parameter holds: a text, or a list of texts for a repeated key."""
+    if type(value) is list:
+        texts = [text_in(item, reports, place) for item in value]
+        return [text for text in texts if text is not None] or None
+    return text_in(value, reports, place)
+
+
+def joined(*pieces: str) -> str:
+    """Join pieces of which some are secret; the result is secret too, masked piece by piece."""
+    if not any(isinstance(piece, Secret) for piece in pieces):
+        return "".join(pieces)
+    real = "".join(piece.reveal() if isinstance(piece, Secret) else piece for piece in pieces)
+    return Secret(real, "".join(piece.masked if isinstance(piece, Secret) else piece for piece in pieces))
+
+
+def secret(value: Json) -> Json:
+    """Keep what a function made of a secret a secret."""
+    return Secret(value) if type(value) is str else value
+
+
+def url_text(value: Json, reports: Reports, place: str) -> str | None:
+    """Give a value's text percent-encoded for a URL, `/` included; a saved marker stays readable."""
+    if type(value) is Marker:
+        return value
+    text = text_in(value, reports, place)
+    if text is None:
+        return None
+    if isinstance(text, Secret):
+        return Secret(_quoted(text.reveal(), place), text.masked)
+    return _quoted(text, place)
+
+
+def _quoted(text: str, place: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        return invalid(place, "the URL would hold a character that is half of a pair (a lone surrogate)")
+
+
+def needed(text: str | None, place: str) -> str:
+    """Give a text a URL cannot do without."""
+    if text is None:
+        invalid(place, "the URL needs a value that is not there")
+    return text
+
+
+def segment(text: str | None, place: str) -> str:
+    """Give one filled part of a URL's path; parts that change which endpoint is meant are invalid."""
+    text = needed(text, place)
+    if text in BAD_SEGMENTS:
+        invalid(place, f'a part of the URL would be "{text}", which is another address')
+    return text
+
+
+def join_url(base: str, tail: str) -> str:
+    """Join base URL and path with exactly one slash."""
+    base = address(base)
+    if not tail:
+        return base
+    return joined(base, tail) if tail.startswith("/") else joined(base, "/", tail)
+
+
+def header(text: str, place: str) -> str:
+    """Give a header's text; control and non-ASCII characters make the event invalid."""
+    real = text.reveal() if isinstance(text, Secret) else text
+    if not (real.isascii() and real.isprintable()):
+        invalid(place, "a header cannot hold control characters or characters beyond ASCII")
+    return text
+
+
+def basic_auth(user: str | None, password: str | None) -> str | None:
+    """Give the Authorization header of HTTP Basic (RFC 7617)."""
+    if user is None or password is None:
+        return None
+    from base64 import b64encode
+
+    pair = [text.reveal() if isinstance(text, Secret) else text for text in (user, password)]
+    return Secret("Basic " + b64encode(":".join(pair).encode()).decode(), "Basic ***")
+
+
+def only_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:
+    """`only` with names from a path."""
+    listed = _listed(names, reports, place)
+    return None if listed is None else only(value, listed) or None
+
+
+def except_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:
+    """`except` with names from a path."""
+    listed = _listed(names, reports, place)
+    return None if listed is None else without(value, listed) or None
+
+
+def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:
+    if type(names) is list and all(isinstance(name, str) for name in names):
+        return cast("list[str]", names)
+    reports.append(
+        Report("not-a-list", place, f"left out: the names to keep or drop are {kind_of(names)}, no list of texts")
+    )
+    return None
+
+
+def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports, place: str) -> JsonObject | None:
+    """`rename` with a table from a path."""
+    if type(table) is not dict:
+        reports.append(Report("not-an-object", place, f"left out: the table of rename is {kind_of(table)}"))
+        return None
+    texts = {old: text_of(new) for old, new in table.items()}
+    return rename(value, {old: new for old, new in texts.items() if new is not None}, lost)
+
+
+def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, reports: Reports, place: str) -> Json:
+    """`map`: look up the value's text in `table` (keys lower-cased already when `fold`)."""
+    text = text_of(value)
+    if text is None:
+        reports.append(Report("not-text", place, f"left out: {kind_of(value)} has no text to look up"))
+        return value if keep else None
+    if fold:
+        text = text.lower()
+    return table.get(text, value if keep else None)
+
+
+def mapped_by(value: Json, table: Json, keep: bool, fold: bool, reports: Reports, place: str) -> Json:
+    """`map` with a table from a path."""
+    if table is None:
+        return value if keep else None
+    if type(table) is not dict:
+        reports.append(Report("not-an-object", place, f"left out: the table of map is {kind_of(table)}"))
+        return None
+    entries = {key.lower(): member for key, member in table.items()} if fold else table
+    return mapped(value, entries, keep, fold, reports, place)
+
+
+def within(value: Json, past: float | None, future: float | None, now: float, place: str) -> None:
+    """`within`: the value, read as a time, must lie between `now - past` and `now + future` (seconds)."""
+    seconds = read_time(value)
+    if seconds is None:
+        invalid(place, f"{shown(value)} is no time")
+    if past is not None and seconds < now - past:
+        invalid(place, f"{shown(value)} is further in the past than allowed")
+    if future is not None and seconds > now + future:
+        invalid(place, f"{shown(value)} is further in the future than allowed")
+
+
+def form_body(body: Json, reports: Reports, place: str) -> Json:
+    """Leave out of a form what it cannot hold: nulls, objects, and lists of objects or lists."""
+    if type(body) is not dict:
+        if type(body) is Marker:
+            return body
+        invalid(place, f"only an object can be sent as a form; this is {kind_of(body)}")
+    result: JsonObject = {}
+    for key, member in body.items():
+        items = member if type(member) is list else [member]
+        if any(type(item) in (dict, list) for item in items):
+            reports.append(Report("not-text", place, f'"{key}" was left out: a form holds no objects; use as: json'))
+        elif type(member) is list:
+            result[key] = [item for item in member if item is not None]
+        elif member is not None:
+            result[key] = member
+    return result
+
+
+class Written(str):
+    """A piece of a URL that the mapping itself says: it stands as it is."""
+
+    __slots__ = ()
+
+
+def url_path(value: Json, reports: Reports, place: str) -> str:
+    """Give the path an instruction made: the mapping's own words as they are, any other value encoded whole."""
+    if type(value) is Written:
+        return value
+    return segment(url_text(value, reports, place), place)
+
+
+def address(text: str) -> str:
+    """Give a setting of type url as the beginning of a base URL, without its last slash."""
+    if isinstance(text, Secret):
+        return Secret(text.reveal().rstrip("/"), text.masked.rstrip("/"))
+    return text.rstrip("/")
+
+
+def settle(address: Callable[[Reports], tuple[str, str, dict[str, str], dict[str, str | list[str]]]]) -> Settled:
+    """Work out, once per connection, an address that needs only settings; what fails is said for each event."""
+    reports: Reports = []
+    try:
+        return (*address(reports), None, reports)
+    except Invalid as error:
+        return ("", "", {}, {}, error, reports)
+
+
+def again(error: Invalid) -> NoReturn:
+    """Make this event invalid for what is wrong with the settings."""
+    raise Invalid(error.place, error.message)
+
+
+def check_value(validate: Callable[[Json], str | None], value: Json, place: str) -> None:
+    """`must`: a value that the schema refuses makes the event invalid."""
+    problem = validate(value)
+    if problem is not None:
+        invalid(place, problem)

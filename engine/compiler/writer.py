@@ -1,0 +1,225 @@
+"""The state of writing: one `Module` for the whole file, one `Writer` for each generated function.
+
+A part that a call uses once is written where it is used; one used more often becomes a function whose
+result is kept for the event (`memo`), so a part is computed at most once and only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from engine.compiler import runtime
+from engine.compiler.lines import Lines, Names
+from engine.mapping.load import Loaded
+from engine.mapping.model import Mapping, Place
+from engine.mapping.problems import path_text
+from engine.records import Json
+
+OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+ARGUMENTS = "event, options, saved, now, reports, memo"
+
+
+class Site(NamedTuple):
+    """A place of the mapping that recording speaks of."""
+
+    place: str
+    file: str
+    line: int
+    word: str
+
+
+class Module:
+    """Everything the functions of one generated module share."""
+
+    def __init__(self, loaded: Loaded, *, record: bool) -> None:
+        self.loaded = loaded
+        self.mapping: Mapping = loaded.mapping
+        self.record = record
+        self.names = Names()
+        self.settled = Lines()
+        self.functions = Lines()
+        self.closing = Lines()
+        self.sites: list[Site] = []
+        self._settings: dict[str, str] = {}
+
+    def setting(self, name: str) -> str:
+        """Give the variable that holds a setting, read once when the connection is made."""
+        if name not in self._settings:
+            variable = self._settings[name] = f"setting_{len(self._settings) + 1}"
+            self.settled.add(f"{variable} = settings.get({self.names.literal(name)})")
+        return self._settings[name]
+
+    def helper(self, name: str) -> str:
+        """Make a function of `runtime` available to the generated code."""
+        return self.names.function(getattr(runtime, name), name)
+
+    def site(self, place: Place, word: str) -> int:
+        """Number a place for recording."""
+        mark = self.loaded.mark(place)
+        self.sites.append(Site(path_text(place), mark.file, mark.line, word))
+        return len(self.sites) - 1
+
+
+class Writer:
+    """One generated function being written; it is also the scope that paths are resolved in."""
+
+    def __init__(self, module: Module, roots: dict[str, str], *, call: CallParts | None = None) -> None:
+        self.module = module
+        self.names = module.names
+        self.call = call
+        self.head = Lines()
+        self.lines = Lines()
+        self.roots = dict(roots)
+        self.place: Place = ()
+        self.url = False  # inside an instruction that gives a piece of a URL: texts of the mapping are `Written`
+        self._lost = False
+        self._known: dict[str, str] = {}
+
+    # What emit_path asks of a scope.
+
+    def root(self, name: str) -> str:
+        """Give the expression of a root name; a field this call does not have is None."""
+        if name in self.roots:
+            return self.roots[name]
+        if name == "parts":  # never looked at: its members are given by `member`
+            return "{}"
+        if self.call is None or name not in self.call.fields:
+            return "None"
+        variable = self.roots[name] = f"field_{name}"
+        otherwise = " or EMPTY" if name in OBJECTS else ""
+        if otherwise:
+            self.module.helper("EMPTY")
+        self.head.add(f"{variable} = event.get({name!r}){otherwise}")
+        return variable
+
+    def member(self, name: str, field: str) -> str | None:
+        """Give `parts.x` and `settings.x` directly."""
+        if name == "settings":
+            return self.module.setting(field)
+        if name == "parts" and self.call is not None:
+            return self.part(field)
+        return None
+
+    def is_object(self, name: str) -> bool:
+        """Whether a root is an object whatever the event."""
+        return name == "parts" or (name in OBJECTS and self.root(name) != "None")
+
+    @contextmanager
+    def branch(self) -> Iterator[None]:
+        """Wrap what runs only sometimes: parts computed inside are not known outside."""
+        known = dict(self._known)
+        yield
+        self._known = known
+
+    @contextmanager
+    def loop(self, **names: str) -> Iterator[None]:
+        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be asked for again."""
+        roots = dict(self.roots)
+        self.roots.update(names)
+        with self.branch():
+            yield
+        added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
+        self.roots = roots | added
+
+    @contextmanager
+    def at(self, place: Place) -> Iterator[None]:
+        """Say whose modifiers are being written, for the reports of the paths in them."""
+        outer, self.place = self.place, place
+        yield
+        self.place = outer
+
+    def literal(self, value: Json) -> str:
+        """Give the expression of a value that stands in the mapping itself."""
+        return self.names.literal(runtime.Written(value) if self.url and isinstance(value, str) else value)
+
+    def uses_lost(self) -> None:
+        """Make the list `lost` (keys that two values wanted) once per function."""
+        if not self._lost:
+            self._lost = True
+            self.head.add("lost = []")
+
+    # Parts.
+
+    def part(self, name: str) -> str:
+        """Give the variable that holds a part, written here or fetched from the event's memo."""
+        if name in self._known:
+            return self._known[name]
+        assert self.call is not None
+        if self.call.uses[name] > 1:
+            variable = self._remembered(name)
+        else:
+            variable = self._inlined(name)
+        self._known[name] = variable
+        return variable
+
+    def _remembered(self, name: str) -> str:
+        assert self.call is not None
+        number, function = self.call.function(name)
+        variable = self.names.fresh("part")
+        self.module.helper("UNSET")
+        self.lines.add(f"{variable} = memo[{number}]")
+        with self.lines.block(f"if {variable} is UNSET:"):
+            self.lines.add(f"{variable} = memo[{number}] = {function}({self.arguments()})")
+        return variable
+
+    def _inlined(self, name: str) -> str:
+        from engine.compiler.emit_value import emit_value
+
+        url, self.url = self.url, False
+        words: tuple[str, ...] = ("item", "index", "key")
+        outer = {word: self.roots.pop(word) for word in words if word in self.roots}
+        code = emit_value(self, self.module.mapping.parts[name]).code
+        self.roots.update(outer)
+        self.url = url
+        return code
+
+    def arguments(self) -> str:
+        """Give the arguments every function of a call passes on."""
+        return ARGUMENTS + (", trace" if self.module.record else "")
+
+    def body(self) -> Lines:
+        """Give the statements of the function, field reads first."""
+        whole = Lines()
+        whole.extend(self.head)
+        whole.extend(self.lines)
+        return whole
+
+
+class CallParts:
+    """The parts one call uses: how often, and the functions of those used more than once."""
+
+    def __init__(self, module: Module, fields: tuple[str, ...], uses: Counter[str]) -> None:
+        self.module = module
+        self.fields = fields
+        self.uses = uses
+        self._functions: dict[str, tuple[int, str]] = {}
+
+    @property
+    def memo_size(self) -> int:
+        """How many parts the event's memo must hold."""
+        return len(self._functions)
+
+    def function(self, name: str) -> tuple[int, str]:
+        """Give memo number and function name of a part, writing the function at the first use."""
+        if name not in self._functions:
+            number = len(self._functions)
+            self._functions[name] = (number, self.module.names.fresh("part_value"))
+            self._write(self._functions[name][1], name)
+        return self._functions[name]
+
+    def _write(self, function: str, name: str) -> None:
+        from engine.compiler.emit_value import emit_value
+
+        writer = Writer(self.module, call_roots(), call=self)
+        code = emit_value(writer, self.module.mapping.parts[name]).code
+        writer.lines.add(f"return {code}")
+        with self.module.functions.block(f"def {function}({writer.arguments()}):"):
+            self.module.functions.extend(writer.body())
+
+
+def call_roots() -> dict[str, str]:
+    """Give the roots every call has beside its fields."""
+    return {"options": "options", "saved": "saved", "settings": "settings", "message": "event"}

@@ -1,0 +1,237 @@
+"""The outbox in memory: the durable one's twin, for tests and for programs that need no promise beyond themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.delivery.outbox import CLOCK_SLACK, WINDOW
+from engine.delivery.rows import (
+    NOT_SENT_YET,
+    Change,
+    Chosen,
+    ConnectionRow,
+    LeaseLost,
+    Listed,
+    NewEvent,
+    TakenIn,
+    Waiting,
+)
+from engine.delivery.sqlite import duplicate_words
+from engine.records import Outcome
+
+
+@dataclass(slots=True)
+class _Event:
+    number: int
+    given: NewEvent
+    taken_at: float
+    duplicate_of: int | None
+
+
+@dataclass(slots=True)
+class _State:
+    place: int
+    event: _Event
+    connection: str
+    outcome: Outcome
+    reason: str
+    queued_at: float
+    changed_at: float
+    words: str = ""
+    digest: str | None = None
+    progress: str | None = None
+    tried_at: float | None = None
+
+
+class MemoryOutbox:
+    """An outbox that ends with the process."""
+
+    def __init__(self, *, window: float = WINDOW) -> None:
+        self._window = window
+        self._events: dict[int, _Event] = {}
+        self._states: dict[int, _State] = {}
+        self._connections: dict[str, ConnectionRow] = {}
+        self._last_event = 0
+
+    def take_in(
+        self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
+    ) -> TakenIn:
+        """Keep events for every connection."""
+        duplicates = 0
+        for name in connections:
+            self._connections.setdefault(name, ConnectionRow(name))
+        for given in events:
+            first = None if again else self._seen(given, now)
+            self._last_event += 1
+            event = self._events[self._last_event] = _Event(self._last_event, given, now, first)
+            outcome, reason = Outcome.WAITING, NOT_SENT_YET
+            if first is not None:
+                duplicates += 1
+                outcome, reason = Outcome.IGNORED, duplicate_words(first)
+            for name in connections:
+                place = self._next_place()
+                self._states[place] = _State(place, event, name, outcome, reason, now, now)
+        return TakenIn(len(events) - duplicates, duplicates)
+
+    def _next_place(self) -> int:
+        return max(self._states, default=0) + 1 if len(self._states) < 2 else next(reversed(self._states)) + 1
+
+    def _seen(self, given: NewEvent, now: float) -> int | None:
+        for event in reversed(self._events.values()):
+            same = (event.given.source, event.given.message_id) == (given.source, given.message_id)
+            if same and event.duplicate_of is None and event.taken_at > now - self._window:
+                return event.number
+        return None
+
+    def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
+        """Give unfinished states behind a place."""
+        found = [
+            Waiting(
+                state.place,
+                state.event.number,
+                state.event.given.message_id,
+                state.event.given.received_at,
+                state.event.given.raw,
+                state.progress,
+                state.digest,
+                state.tried_at,
+                state.queued_at,
+            )
+            for state in self._states.values()
+            if state.connection == connection and state.outcome is Outcome.WAITING and state.place > after
+        ]
+        return found[:limit]
+
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> None:
+        """Keep what became of states."""
+        if connection not in self._connections or self._connections[connection].owner != owner:
+            raise LeaseLost(f"Another worker has taken {connection} over.")
+        for change in changes:
+            state = self._states.get(change.place)
+            if state is not None and state.outcome is Outcome.WAITING:
+                state.outcome, state.reason, state.words = change.outcome, change.reason, change.words
+                state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
+                state.changed_at = now
+
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
+        """Take or renew a connection."""
+        row = self._connections.setdefault(connection, ConnectionRow(connection))
+        until = row.leased_until or 0.0
+        free = row.owner in (None, owner) or until < now or until > now + seconds + CLOCK_SLACK
+        if free:
+            self._connections[connection] = row._replace(owner=owner, leased_until=now + seconds)
+        return free
+
+    def release(self, connection: str, owner: str) -> None:
+        """Give a connection back."""
+        row = self._connections.get(connection)
+        if row is not None and row.owner == owner:
+            self._connections[connection] = row._replace(owner=None, leased_until=None)
+
+    def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
+        """Stop a connection."""
+        self._change(connection, ConnectionRow(connection, reason, hint, now))
+
+    def pause(self, connection: str, due: float | None, reason: str) -> None:
+        """Note until when a connection pauses."""
+        if connection in self._connections:
+            self._connections[connection] = self._connections[connection]._replace(due=due, pause=reason)
+
+    def resume(self, connection: str) -> bool:
+        """Let a connection go on."""
+        return self._change(connection, ConnectionRow(connection))
+
+    def _change(self, connection: str, new: ConnectionRow) -> bool:
+        old = self._connections.get(connection)
+        if old is not None:
+            self._connections[connection] = new._replace(owner=old.owner, leased_until=old.leased_until)
+        return old is not None
+
+    def connections(self, name: str | None = None) -> list[ConnectionRow]:
+        """Give the connections the outbox knows."""
+        return [row for _, row in sorted(self._connections.items()) if name in (None, row.name)]
+
+    def _shown(self, state: _State) -> Outcome:
+        held = state.outcome is Outcome.WAITING and self._connections[state.connection].held
+        return Outcome.HELD if held else state.outcome
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
+        """Count states by connection and outcome."""
+        counted = Counter((state.connection, self._shown(state)) for state in self._states.values())
+        return dict(sorted(counted.items()))
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Give how many states are unfinished, and since when."""
+        queued = [
+            state.queued_at
+            for state in self._states.values()
+            if state.connection == connection and state.outcome is Outcome.WAITING
+        ]
+        return len(queued), min(queued, default=None)
+
+    def reasons(self, limit: int) -> list[tuple[str, Outcome, str, int]]:
+        """Give the commonest reasons."""
+        told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+        counted = Counter(
+            (state.connection, state.outcome, state.reason) for state in self._states.values() if state.outcome in told
+        )
+        return [(*key, count) for key, count in counted.most_common(limit)]
+
+    def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
+        """Give states behind a place."""
+        return [listed for listed in self._chosen(chosen) if listed.place > after][:limit]
+
+    def _chosen(self, chosen: Chosen) -> Iterator[Listed]:
+        for state in self._states.values():
+            event, shown = state.event, self._shown(state)
+            if (
+                chosen.connection in (None, state.connection)
+                and (not chosen.outcomes or shown in chosen.outcomes)
+                and (chosen.since is None or state.changed_at >= chosen.since)
+                and chosen.event in (None, event.given.message_id, str(event.number))
+            ):
+                about = (event.number, event.given.message_id, event.given.source, state.connection, shown)
+                yield Listed(*about, state.reason, state.words, state.changed_at, state.place)
+
+    def event(self, number: int) -> NewEvent | None:
+        """Give an event by its number."""
+        event = self._events.get(number)
+        return None if event is None else event.given
+
+    def replay(self, places: Sequence[int], reason: str, now: float) -> int:
+        """Queue finished states again."""
+        done = 0
+        for place in sorted(places):
+            state = self._states.get(place)
+            if state is not None and state.outcome is not Outcome.WAITING:
+                new = self._next_place()
+                del self._states[place]
+                state.place, state.outcome, state.reason, state.words = new, Outcome.WAITING, reason, ""
+                state.tried_at, state.queued_at, state.changed_at = None, now, now
+                self._states[new] = state
+                done += 1
+        return done
+
+    def purge(self, older_than: float) -> tuple[int, int]:
+        """Remove what was finished before a time."""
+        states = [
+            place
+            for place, state in self._states.items()
+            if state.outcome is not Outcome.WAITING
+            and state.changed_at < older_than
+            and state.event.taken_at < older_than
+        ]
+        for place in states:
+            del self._states[place]
+        kept = {state.event.number for state in self._states.values()}
+        events = [
+            number for number, event in self._events.items() if event.taken_at < older_than and number not in kept
+        ]
+        for number in events:
+            del self._events[number]
+        return len(states), len(events)
+
+    def close(self) -> None:
+        """Forget everything."""

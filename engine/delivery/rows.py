@@ -1,0 +1,105 @@
+"""What goes into the outbox and comes out of it, the same for SQLite and for memory.
+
+A *state* is one event's way to one connection; its `place` is its place in the connection's queue.  A replay gives
+a state a new place behind everything that is there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.errors import WaybillError
+from engine.records import Outcome
+
+UNFINISHED = Outcome.WAITING
+NOT_SENT_YET = "not sent yet"
+
+
+class OutboxError(WaybillError):
+    """The outbox cannot be used: locked, full, damaged, or made by another version; the text says what to do."""
+
+
+class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
+    """Another worker has the connection now; what was not written yet will be sent again by that one."""
+
+
+class NewEvent(NamedTuple):
+    """An event at intake. What `message_id` and `received_at` say here holds for ever: planning later reads them."""
+
+    source: str
+    message_id: str
+    received_at: str
+    raw: bytes
+
+
+class TakenIn(NamedTuple):
+    """How many of the events given were new, and how many had been seen before."""
+
+    new: int
+    duplicates: int
+
+
+class Waiting(NamedTuple):
+    """One unfinished state with its event; `digest` is of the mapping under which `progress` was made."""
+
+    place: int
+    event: int
+    message_id: str
+    received_at: str
+    raw: bytes
+    progress: str | None
+    digest: str | None
+    tried_at: float | None
+    queued_at: float
+
+
+class Change(NamedTuple):
+    """What became of one state. `outcome` waiting keeps it in the queue, with its progress."""
+
+    place: int
+    outcome: Outcome
+    reason: str
+    words: str = ""
+    digest: str | None = None
+    progress: str | None = None
+    tried_at: float | None = None
+
+
+class ConnectionRow(NamedTuple):
+    """A connection as the outbox knows it.
+
+    `held` is why it is stopped ('' where it is not); `due` the time until which it pauses, `pause` why.
+    """
+
+    name: str
+    held: str = ""
+    hint: str = ""
+    held_at: float | None = None
+    due: float | None = None
+    pause: str = ""
+    owner: str | None = None
+    leased_until: float | None = None
+
+
+class Listed(NamedTuple):
+    """One state as people see it; `event` is its number, the id that `show` and `replay` take."""
+
+    event: int
+    message_id: str
+    source: str
+    connection: str
+    outcome: Outcome
+    reason: str
+    words: str
+    changed_at: float
+    place: int
+
+
+class Chosen(NamedTuple):
+    """Which states are meant: every condition given must hold. Without outcomes: all."""
+
+    connection: str | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    since: float | None = None
+    event: str | None = None
+    places: tuple[int, ...] | None = None

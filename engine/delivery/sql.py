@@ -1,0 +1,96 @@
+"""Every statement the outbox runs, by name."""
+
+from __future__ import annotations
+
+VERSION = "PRAGMA user_version"
+SET_VERSION = "PRAGMA user_version = {}"
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA temp_store = MEMORY",
+)
+BEGIN_READ = "BEGIN"
+BEGIN_WRITE = "BEGIN IMMEDIATE"
+COMMIT = "COMMIT"
+ROLLBACK = "ROLLBACK"
+
+ADD_CONNECTION = "INSERT OR IGNORE INTO connections (name) VALUES (?)"
+CONNECTION_ID = "SELECT id FROM connections WHERE name = ?"
+CONNECTIONS = """
+    SELECT name, held, hint, held_at, due, pause, owner, leased_until FROM connections
+    WHERE ?1 IS NULL OR name = ?1 ORDER BY name
+"""
+
+SEEN_BEFORE = """
+    SELECT id FROM events
+    WHERE message_id = ? AND source = ? AND taken_at > ? AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1
+"""
+ADD_EVENT = """
+    INSERT INTO events (source, message_id, received_at, taken_at, duplicate_of, raw) VALUES (?, ?, ?, ?, ?, ?)
+"""
+ADD_STATE = """
+    INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)
+"""
+
+WAITING = """
+    SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at
+    FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
+    WHERE s.connection = ? AND s.outcome = 'waiting' AND s.place > ? ORDER BY s.place LIMIT ?
+"""
+FINISH = """
+    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?
+    WHERE place = ? AND outcome = 'waiting'
+"""
+
+LEASE = """
+    UPDATE connections SET owner = ?1, leased_until = ?3
+    WHERE name = ?4 AND (owner IS NULL OR owner = ?1 OR leased_until < ?2 OR leased_until > ?5)
+"""
+RELEASE = "UPDATE connections SET owner = NULL, leased_until = NULL WHERE name = ? AND owner = ?"
+OWNER = "SELECT owner FROM connections WHERE name = ?"
+HOLD = "UPDATE connections SET held = ?, hint = ?, held_at = ?, due = NULL, pause = '' WHERE name = ?"
+PAUSE = "UPDATE connections SET due = ?, pause = ? WHERE name = ?"
+RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NULL, pause = '' WHERE name = ?"
+
+COUNTS = """
+    SELECT c.name, CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END AS shown, count(*)
+    FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
+"""
+UNFINISHED = """
+    SELECT count(*), min(queued_at) FROM states INDEXED BY states_unfinished
+    WHERE outcome = 'waiting' AND connection = (SELECT id FROM connections WHERE name = ?)
+"""
+REASONS = """
+    SELECT c.name, s.outcome, s.reason, count(*) AS n FROM states AS s JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT ?
+"""
+CHOSEN = """
+    FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
+    WHERE (:connection IS NULL OR c.name = :connection)
+      AND (:outcomes = '' OR instr(:outcomes,
+           ' ' || CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END || ' '))
+      AND (:since IS NULL OR s.changed_at >= :since)
+      AND (:event IS NULL OR e.message_id = :event OR CAST(e.id AS TEXT) = :event)
+"""
+LISTED = f"""
+    SELECT e.id, e.message_id, e.source, c.name,
+           CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END,
+           s.reason, s.words, s.changed_at, s.place
+    {CHOSEN} AND s.place > :after ORDER BY s.place LIMIT :limit
+"""  # noqa: S608  made of constants
+EVENT = "SELECT id, source, message_id, received_at, raw FROM events WHERE id = ?"
+REQUEUE = """
+    UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
+        tried_at = NULL, queued_at = ?, changed_at = ?
+    WHERE place = ? AND outcome != 'waiting'
+"""
+
+PURGE_STATES = """
+    DELETE FROM states WHERE outcome != 'waiting' AND changed_at < ?1
+      AND event IN (SELECT id FROM events WHERE taken_at < ?1)
+"""
+PURGE_EVENTS = """
+    DELETE FROM events WHERE taken_at < ? AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
+"""

@@ -1,0 +1,268 @@
+"""The durable outbox: one SQLite file in WAL mode with `synchronous=FULL`, so that what was answered for is on disk.
+
+Speed comes from transactions of many rows, never from weaker promises.  Every failure of the file becomes an
+`OutboxError` that says what to do; a damaged file is never touched, let alone replaced.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.delivery import sql
+from engine.delivery.migrations import VERSIONS
+from engine.delivery.outbox import CLOCK_SLACK, WINDOW
+from engine.delivery.rows import (
+    NOT_SENT_YET,
+    Change,
+    Chosen,
+    ConnectionRow,
+    LeaseLost,
+    Listed,
+    NewEvent,
+    OutboxError,
+    TakenIn,
+    Waiting,
+)
+from engine.records import Outcome
+
+PATIENCE = 10.0
+"""Seconds to wait for another process that writes."""
+
+
+class SqliteOutbox:
+    """An outbox in a file. One object may be used by several threads; each call holds it for itself."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        window: float = WINDOW,
+        patience: float = PATIENCE,
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+    ) -> None:
+        """Open or make the file; raises OutboxError."""
+        self.path = Path(path)
+        self._window = window
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._ids: dict[str, int] = {}
+        with self._errors():
+            self._db = connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
+        try:
+            with self._errors():
+                self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        for pragma in sql.PRAGMAS:
+            self._db.execute(pragma)
+        self._refuse_newer(self._version())
+        if self._version() == len(VERSIONS):
+            return
+        with self._transaction():
+            done = self._version()  # another process may have been faster
+            self._refuse_newer(done)
+            for statements in VERSIONS[done:]:
+                for statement in statements:
+                    self._db.execute(statement)
+            self._db.execute(sql.SET_VERSION.format(len(VERSIONS)))
+
+    def _version(self) -> int:
+        return int(self._db.execute(sql.VERSION).fetchone()[0])
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > len(VERSIONS):
+            raise OutboxError(
+                f"{self.path} was made by a newer version of the engine (tables {version}, this one knows "
+                f"{len(VERSIONS)}); update the engine."
+            )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OutboxError(_words(self.path, error, self._patience)) from error
+
+    @contextmanager
+    def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
+        with self._lock_and_errors():
+            self._db.execute(begin)
+            try:
+                yield self._db
+                self._db.execute(sql.COMMIT)
+            except BaseException:
+                if self._db.in_transaction:  # a full disk may have rolled back already
+                    self._db.execute(sql.ROLLBACK)
+                raise
+
+    @contextmanager
+    def _lock_and_errors(self) -> Iterator[None]:
+        with self._lock, self._errors():
+            yield
+
+    def _all(self, statement: str, given: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        with self._lock_and_errors():
+            return self._db.execute(statement, given).fetchall()
+
+    def take_in(
+        self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
+    ) -> TakenIn:
+        """Keep events for every connection, in one transaction."""
+        duplicates = 0
+        with self._transaction() as db:
+            numbers = [self._id(db, name) for name in connections]
+            states: list[tuple[int, int, str, str, float, float]] = []
+            for event in events:
+                first = None if again else self._seen(db, event, now)
+                values = (event.source, event.message_id, event.received_at, now, first, event.raw)
+                number = db.execute(sql.ADD_EVENT, values).lastrowid
+                assert number is not None
+                outcome, reason = Outcome.WAITING, NOT_SENT_YET
+                if first is not None:
+                    duplicates += 1
+                    outcome, reason = Outcome.IGNORED, duplicate_words(first)
+                states += [(number, name, outcome.value, reason, now, now) for name in numbers]
+            db.executemany(sql.ADD_STATE, states)
+        return TakenIn(len(events) - duplicates, duplicates)
+
+    def _seen(self, db: sqlite3.Connection, event: NewEvent, now: float) -> int | None:
+        row = db.execute(sql.SEEN_BEFORE, (event.message_id, event.source, now - self._window)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _id(self, db: sqlite3.Connection, name: str) -> int:
+        if name not in self._ids:
+            db.execute(sql.ADD_CONNECTION, (name,))
+            found = int(db.execute(sql.CONNECTION_ID, (name,)).fetchone()[0])
+            if db.in_transaction:  # remembered only from a row that is certain to stay
+                return found
+            self._ids[name] = found
+        return self._ids[name]
+
+    def _known(self, name: str) -> int | None:
+        if name not in self._ids:
+            rows = self._all(sql.CONNECTION_ID, (name,))
+            if not rows:
+                return None
+            self._ids[name] = rows[0][0]
+        return self._ids[name]
+
+    def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
+        """Give unfinished states behind a place."""
+        number = self._known(connection)
+        rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
+        return [Waiting._make(row) for row in rows]
+
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> None:
+        """Keep what became of states, in one transaction."""
+        rows = [
+            (each.outcome.value, each.reason, each.words, each.digest, each.progress, each.tried_at, now, each.place)
+            for each in changes
+        ]
+        with self._transaction() as db:
+            row = db.execute(sql.OWNER, (connection,)).fetchone()
+            if row is None or row[0] != owner:
+                raise LeaseLost(f"Another worker has taken {connection} over.")
+            db.executemany(sql.FINISH, rows)
+
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
+        """Take or renew a connection."""
+        with self._transaction() as db:
+            self._id(db, connection)
+            latest = now + seconds + CLOCK_SLACK
+            return db.execute(sql.LEASE, (owner, now, now + seconds, connection, latest)).rowcount == 1
+
+    def release(self, connection: str, owner: str) -> None:
+        """Give a connection back."""
+        self._run(sql.RELEASE, (connection, owner))
+
+    def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
+        """Stop a connection."""
+        self._run(sql.HOLD, (reason, hint, now, connection))
+
+    def pause(self, connection: str, due: float | None, reason: str) -> None:
+        """Note until when a connection pauses."""
+        self._run(sql.PAUSE, (due, reason, connection))
+
+    def resume(self, connection: str) -> bool:
+        """Let a connection go on."""
+        return self._run(sql.RESUME, (connection,)) == 1
+
+    def _run(self, statement: str, given: Sequence[Any]) -> int:
+        with self._transaction() as db:
+            return db.execute(statement, given).rowcount
+
+    def connections(self, name: str | None = None) -> list[ConnectionRow]:
+        """Give the connections the outbox knows."""
+        return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
+        """Count states by connection and outcome."""
+        return {(name, Outcome(outcome)): count for name, outcome, count in self._all(sql.COUNTS)}
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Give how many states are unfinished, and since when."""
+        count, oldest = self._all(sql.UNFINISHED, (connection,))[0]
+        return count, oldest
+
+    def reasons(self, limit: int) -> list[tuple[str, Outcome, str, int]]:
+        """Give the commonest reasons."""
+        rows = self._all(sql.REASONS, (limit,))
+        return [(name, Outcome(outcome), reason, count) for name, outcome, reason, count in rows]
+
+    def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
+        """Give states behind a place."""
+        outcomes = "".join(f" {outcome.value} " for outcome in chosen.outcomes)
+        given = {**chosen._asdict(), "outcomes": outcomes, "after": after, "limit": limit}
+        return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in self._all(sql.LISTED, given)]
+
+    def event(self, number: int) -> NewEvent | None:
+        """Give an event by its number."""
+        rows = self._all(sql.EVENT, (number,))
+        return NewEvent(*rows[0][1:]) if rows else None
+
+    def replay(self, places: Sequence[int], reason: str, now: float) -> int:
+        """Queue finished states again, in the order of their places."""
+        with self._transaction() as db:
+            return sum(db.execute(sql.REQUEUE, (reason, now, now, place)).rowcount for place in sorted(places))
+
+    def purge(self, older_than: float) -> tuple[int, int]:
+        """Remove what was finished before a time."""
+        with self._transaction() as db:
+            states = db.execute(sql.PURGE_STATES, (older_than,)).rowcount
+            return states, db.execute(sql.PURGE_EVENTS, (older_than,)).rowcount
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock_and_errors():
+            self._db.close()
+
+
+def duplicate_words(first: int) -> str:
+    """Say why a duplicate is ignored."""
+    return f"a duplicate: its source sent the same messageId before (event {first})"
+
+
+def _words(path: Path, error: sqlite3.Error, patience: float) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return (
+            f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing was lost; try again."
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return (
+            f"{path} is damaged or is no outbox ({error}). It was left as it is: move it away to start a new one, or "
+            f"try to save what is in it with: sqlite3 {path} .recover"
+        )
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return f"{path} cannot be opened for writing ({error}); check that its directory is there and may be written."
+    return f"{path}: {error}."

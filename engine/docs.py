@@ -1,0 +1,141 @@
+"""Writes the reference pages that are made from the code: `python -m engine.docs` rewrites docs/functions.md.
+
+A test compares the page with what is made here, so a function cannot change without its page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
+from engine.language.functions.model import ANYTHING
+from engine.records import Json
+
+FUNCTIONS_PAGE = Path(__file__).parents[1] / "docs" / "functions.md"
+
+_KINDS = ("text", "number", "boolean", "object", "list")
+_LONGEST = 160
+_OPENING = """\
+# Functions
+
+<!-- Made by `python -m engine.docs` from engine/language/functions; every example here is a test. -->
+
+A function converts a value: `{ from: traits.email, as: lowercase }`.
+Several run from left to right: `as: [trim, lowercase, sha256]`.
+A parameter stands behind the name: `as: { round: 2 }`.
+Several are given by their names: `as: { replace: { find: "-", with: "_" } }`.
+
+What cannot be converted is left out and reported under `not-converted`; a `default` then applies.
+What is missing or null never reaches a function.
+Functions know no clock, no chance and no language: the same value always gives the same result.
+Values below are written as JSON.
+"""
+
+
+def functions_markdown() -> str:
+    """Give the text of docs/functions.md."""
+    return "\n".join([_OPENING, *_contents(), *_sections()])
+
+
+def main() -> None:
+    """Rewrite the pages in docs/."""
+    FUNCTIONS_PAGE.write_text(functions_markdown(), encoding="utf-8")
+
+
+def _contents() -> Iterator[str]:
+    for name, group in GROUPS.items():
+        links = ", ".join(f"[`{function.name}`](#{function.name})" for function in _in(name))
+        yield f"- {group.title}: {links}"
+    yield ""
+
+
+def _sections() -> Iterator[str]:
+    for name, group in GROUPS.items():
+        yield f"## {group.title}\n"
+        if group.about:
+            yield f"{group.about}\n"
+        for function in _in(name):
+            yield from _section(function)
+
+
+def _in(group: str) -> list[Function]:
+    return [function for function in FUNCTIONS.values() if function.group == group]
+
+
+def _section(function: Function) -> Iterator[str]:
+    yield f"### {function.name}\n"
+    yield f"{function.about}\n"
+    yield f"Takes {_kinds(function.takes)}; gives {_kinds(function.gives)}.{_notes(function)}{_source(function)}\n"
+    yield from (_parameter(parameter) for parameter in function.parameters)
+    if function.parameters:
+        yield ""
+    yield from _table(["value", "as", "result"], (_example(function, example) for example in function.examples))
+
+
+def _kinds(kinds: frozenset[str]) -> str:
+    return "anything" if kinds == ANYTHING else " or ".join(kind for kind in _KINDS if kind in kinds)
+
+
+def _notes(function: Function) -> str:
+    return "".join(f" May report `{note}`." for note in function.notes)
+
+
+def _source(function: Function) -> str:
+    return f" [Specification]({function.source})." if function.source else ""
+
+
+def _parameter(parameter: Parameter) -> str:
+    need = "required" if parameter.required else f"{_code(parameter.default)} if not given"
+    return f"- `{parameter.name}` ({parameter.kind}, {need}): {parameter.about}"
+
+
+def _example(function: Function, example: Example) -> list[str]:
+    if example.reason:
+        result = f"cannot be converted: {example.reason}"
+    else:
+        result = _code(example.gives) + (f", reported as `{example.note}`" if example.note else "")
+    return [_code(example.given), _span(_written(function, example)), result]
+
+
+def _written(function: Function, example: Example) -> str:
+    """Show the example as a mapping writes it; JSON is YAML too."""
+    given = dict(example.parameters)
+    if not given:
+        return function.name
+    if list(given) == [function.parameters[0].name]:
+        return f"{{ {function.name}: {_json(next(iter(given.values())))} }}"
+    inner = ", ".join(f"{name}: {_json(value)}" for name, value in given.items())
+    return f"{{ {function.name}: {{ {inner} }} }}"
+
+
+def _code(value: Json) -> str:
+    text = _json(value)
+    return _span(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
+def _json(value: Json) -> str:
+    """Write a value readably; the standard library's way, which stays the same from version to version."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)  # half a character cannot be written to a file
+
+
+def _span(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"
+
+
+def _table(titles: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield _row(titles)
+    yield "|---" * len(titles) + "|"
+    yield from (_row(cells) for cells in rows)
+    yield ""
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the words of a mapping mean: paths, functions, objects, texts, times. Pure; reads nothing."""

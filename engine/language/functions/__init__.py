@@ -1,0 +1,27 @@
+"""The functions of `as`: small, pure and total; each converts its value or says that it cannot.
+
+Time, randomness and locale are never read here.  `registry` holds them all, each group is one file, and
+docs/functions.md is made from what they say about themselves.
+"""
+
+from __future__ import annotations
+
+from engine.language.functions.cases import camel_case, snake_case
+from engine.language.functions.model import CannotConvert, Example, Function, Noted, Parameter
+from engine.language.functions.parameters import parameter_schema
+from engine.language.functions.registry import FUNCTIONS, GROUPS, bind, parameters_of
+
+__all__ = [
+    "FUNCTIONS",
+    "GROUPS",
+    "CannotConvert",
+    "Example",
+    "Function",
+    "Noted",
+    "Parameter",
+    "bind",
+    "camel_case",
+    "parameter_schema",
+    "parameters_of",
+    "snake_case",
+]

@@ -1,0 +1,138 @@
+"""Text in other clothes: url_encode, base64, json, parse_json."""
+
+from __future__ import annotations
+
+import base64 as rfc4648
+from urllib.parse import quote
+
+import orjson
+
+from engine.language.functions.arguments import HALF_CHARACTER, bytes_from, mistaken
+from engine.language.functions.model import (
+    ANYTHING,
+    LIST,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    CannotConvert,
+    Example,
+    Function,
+)
+from engine.language.texts import compact_json
+from engine.records import Json
+
+_DEEPEST = 100
+
+
+def url_encode(value: Json) -> Json:
+    return quote(bytes_from(value), safe="")
+
+
+def base64(value: Json) -> Json:
+    return rfc4648.b64encode(bytes_from(value)).decode()
+
+
+def json(value: Json) -> Json:
+    try:
+        return compact_json(value)
+    except ValueError as error:
+        raise CannotConvert(str(error)) from None
+
+
+def parse_json(value: Json) -> Json:
+    if not isinstance(value, str):
+        raise mistaken(value, "text")
+    try:
+        parsed: Json = orjson.loads(value.encode())
+    except UnicodeEncodeError:
+        raise CannotConvert(HALF_CHARACTER) from None
+    except orjson.JSONDecodeError:
+        raise CannotConvert("not JSON") from None
+    if not isinstance(parsed, dict | list):
+        raise CannotConvert("JSON of a single value, not of an object or a list")
+    if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
+        raise CannotConvert(f"nested deeper than {_DEEPEST}")
+    return parsed
+
+
+def _is_deep(value: Json) -> bool:
+    """Go down level by level, all of one level at a time, so that no depth is too deep for this itself."""
+    level: list[Json] = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
+
+
+FUNCTIONS = (
+    Function(
+        name="url_encode",
+        group="encodings",
+        about="Percent-encoded for a URL, `/` included. Texts put into a URL with `${}` are encoded already.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        examples=(
+            Example("a b/c", "a%20b%2Fc"),
+            Example("ü?&=", "%C3%BC%3F%26%3D"),
+            Example("safe-._~", "safe-._~"),
+            Example("\ud83d", reason=HALF_CHARACTER),
+            Example([], reason="a list is not text"),
+        ),
+        call=url_encode,
+        source="https://www.rfc-editor.org/rfc/rfc3986#section-2.1",
+    ),
+    Function(
+        name="base64",
+        group="encodings",
+        about="The text's UTF-8 in Base64, the usual alphabet, with `=` at the end.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        examples=(
+            Example("user:secret", "dXNlcjpzZWNyZXQ="),
+            Example("ü", "w7w="),
+            Example("", ""),
+            Example("\ud83d", reason=HALF_CHARACTER),
+            Example(True, reason="a boolean is not text"),
+        ),
+        call=base64,
+        source="https://www.rfc-editor.org/rfc/rfc4648#section-4",
+    ),
+    Function(
+        name="json",
+        group="encodings",
+        about="Any value as JSON in a text, without spaces.",
+        takes=ANYTHING,
+        gives=TEXT,
+        examples=(
+            Example({"a": [1, None, "ü"]}, '{"a":[1,null,"ü"]}'),
+            Example("text", '"text"'),
+            Example(0.1, "0.1"),
+            Example([], "[]"),
+        ),
+        call=json,
+        source="https://www.rfc-editor.org/rfc/rfc8259",
+    ),
+    Function(
+        name="parse_json",
+        group="encodings",
+        about="The object or list that a text holds as JSON, at most 100 levels deep.",
+        takes=TEXT,
+        gives=OBJECT | LIST,
+        examples=(
+            Example('{"a": [1, 2.5, null]}', {"a": [1, 2.5, None]}),
+            Example(" [] ", []),
+            Example("{'a': 1}", reason="not JSON"),
+            Example("[NaN]", reason="not JSON"),
+            Example("", reason="not JSON"),
+            Example("12", reason="JSON of a single value, not of an object or a list"),
+            Example("[" * 101 + "]" * 101, reason="nested deeper than 100"),
+            Example({"a": 1}, reason="an object is not text"),
+        ),
+        call=parse_json,
+        source="https://www.rfc-editor.org/rfc/rfc8259",
+    ),
+)

@@ -1,0 +1,122 @@
+"""Numbers: round, floor, ceil, abs, fixed.
+
+Rounding is done in decimal on the shortest text of the number: 2.675 is what the shop wrote, not
+2.67499999999999982, and rounds to 2.68.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal
+from math import ceil, floor
+
+from engine.language.functions.arguments import finite, number_from, whole_or_float
+from engine.language.functions.model import NUMBER, TEXT, Example, Function, Parameter
+from engine.records import Json
+
+_MOST_DIGITS = 20
+_WIDE = Context(prec=400)  # the largest float has 309 digits before the point
+
+
+def round_to(digits: int) -> Callable[[Json], Json]:
+    def rounded(value: Json) -> Json:
+        number = number_from(value)
+        return number if isinstance(number, int) else whole_or_float(float(_rounded(number, digits)))
+
+    return rounded
+
+
+def fixed(digits: int) -> Callable[[Json], Json]:
+    def written(value: Json) -> Json:
+        number = _rounded(number_from(value), digits)
+        return f"{number or abs(number):f}"
+
+    return written
+
+
+def round_down(value: Json) -> Json:
+    return finite(floor(number_from(value)))
+
+
+def round_up(value: Json) -> Json:
+    return finite(ceil(number_from(value)))
+
+
+def absolute(value: Json) -> Json:
+    return finite(abs(number_from(value)))
+
+
+def _rounded(number: float, digits: int) -> Decimal:
+    """Round half away from zero, which decimal calls ROUND_HALF_UP."""
+    return Decimal(repr(number)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
+
+
+def _digits(about: str, default: Json = None) -> tuple[Parameter, ...]:
+    return (Parameter(name="digits", about=about, kind="integer", default=default, at_most=_MOST_DIGITS),)
+
+
+_NOT_A_NUMBER = Example("n/a", reason="not a number")
+
+FUNCTIONS = (
+    Function(
+        name="round",
+        group="numbers",
+        about="The nearest number with that many decimals; a half goes away from zero.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        parameters=_digits("How many decimals are kept.", default=0),
+        examples=(
+            Example(2.5, 3),
+            Example(-2.5, -3),
+            Example(2.675, 2.68, {"digits": 2}),
+            Example("19.994", 19.99, {"digits": 2}),
+            Example(20, 20, {"digits": 2}),
+            Example(-0.4, 0),
+            _NOT_A_NUMBER,
+        ),
+        call=round_to,
+    ),
+    Function(
+        name="floor",
+        group="numbers",
+        about="The next whole number below, or the number itself.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        examples=(Example(2.9, 2), Example(-2.1, -3), Example("7", 7), _NOT_A_NUMBER),
+        call=round_down,
+    ),
+    Function(
+        name="ceil",
+        group="numbers",
+        about="The next whole number above, or the number itself.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        examples=(Example(2.1, 3), Example(-2.9, -2), Example("7.0", 7), _NOT_A_NUMBER),
+        call=round_up,
+    ),
+    Function(
+        name="abs",
+        group="numbers",
+        about="The number without its minus.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        examples=(Example(-19.99, 19.99), Example("-3", 3), Example(0, 0), _NOT_A_NUMBER),
+        call=absolute,
+    ),
+    Function(
+        name="fixed",
+        group="numbers",
+        about="A text with exactly that many decimals; a half goes away from zero.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        parameters=_digits("How many decimals are written."),
+        examples=(
+            Example(20, "20.00", {"digits": 2}),
+            Example(2.675, "2.68", {"digits": 2}),
+            Example("1e3", "1000", {"digits": 0}),
+            Example(-0.001, "0.00", {"digits": 2}),
+            Example("free", parameters={"digits": 2}, reason="not a number"),
+        ),
+        call=fixed,
+    ),
+)

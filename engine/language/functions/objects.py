@@ -1,0 +1,100 @@
+"""Objects: get (a path into a value), pairs (entries as a list)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.errors import PathError
+from engine.language.functions.arguments import mistaken, object_from
+from engine.language.functions.model import ANYTHING, LIST, OBJECT, CannotConvert, Example, Function, Parameter
+from engine.records import Json
+
+
+def get(path: str) -> Callable[[Json], Json]:
+    search = _searcher(path)
+
+    def got(value: Json) -> Json:
+        if not isinstance(value, dict | list):
+            raise mistaken(value, "an object or a list")
+        found = search(value)
+        if found is None:
+            raise CannotConvert("nothing at this path")
+        return found
+
+    return got
+
+
+def _searcher(path: str) -> Callable[[Json], Json]:
+    """Compile `path`. JMESPath belongs to `engine.language.paths`; this is all that asks it for anything."""
+    from engine.language.paths import PathTypeError, evaluate, parse
+
+    try:
+        tree = parse(path).tree
+    except PathError as error:
+        raise ValueError(f'"path" of get is no path: {error}') from None
+
+    def search(value: Json) -> Json:
+        try:
+            return evaluate(tree, value)
+        except PathTypeError as error:
+            raise CannotConvert(str(error).rstrip(".")) from None
+
+    return search
+
+
+def pairs(key: str, value: str) -> Callable[[Json], Json]:
+    if key == value:
+        raise ValueError('"key" and "value" of pairs must be two different names.')
+
+    def paired(given: Json) -> Json:
+        return [{key: name, value: member} for name, member in object_from(given).items()]
+
+    return paired
+
+
+_A_TEXT = Example("a", parameters={"path": "a"}, reason="text is not an object or a list")
+
+FUNCTIONS = (
+    Function(
+        name="get",
+        group="objects",
+        about="What a path finds inside the value: a part of what another function gave.",
+        takes=OBJECT | LIST,
+        gives=ANYTHING,
+        parameters=(Parameter(name="path", about="A JMESPath; it sees only this value.", kind="path", at_least=1),),
+        examples=(
+            Example({"os": {"family": "iOS"}}, "iOS", {"path": "os.family"}),
+            Example([{"id": 1}, {"id": 2}], [1, 2], {"path": "[].id"}),
+            Example({"a": False}, False, {"path": "a"}),
+            Example({"os": {}}, parameters={"path": "os.family"}, reason="nothing at this path"),
+            Example(
+                {"a": 1},
+                parameters={"path": "length(a)"},
+                reason="length() takes text or a list or an object, not a number",
+            ),
+            _A_TEXT,
+        ),
+        call=get,
+        source="https://jmespath.org/specification.html",
+    ),
+    Function(
+        name="pairs",
+        group="objects",
+        about="A list with one object for every entry, in the object's order.",
+        takes=OBJECT,
+        gives=LIST,
+        parameters=(
+            Parameter(name="key", about="The name under which the entry's key stands.", default="key", at_least=1),
+            Parameter(
+                name="value", about="The name under which the entry's value stands.", default="value", at_least=1
+            ),
+        ),
+        examples=(
+            Example({"color": "red", "size": None}, [{"key": "color", "value": "red"}, {"key": "size", "value": None}]),
+            Example({"plan": "pro"}, [{"name": "plan", "value": "pro"}], {"key": "name"}),
+            Example({}, []),
+            Example(["red"], reason="a list is not an object"),
+        ),
+        call=pairs,
+    ),
+)

@@ -1,0 +1,123 @@
+r"""Replacing inside a text: replace, pattern_replace.
+
+Patterns run on RE2, which takes time in proportion to the text whatever the pattern.  Its Python wrapper expands
+`\1` in a replacement with Python's escapes and garbles what is not ASCII, so `with` is taken apart here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from engine.language.functions.arguments import HALF_CHARACTER, text_from
+from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
+from engine.language.texts import shown
+from engine.records import Json
+
+_MARK = re.compile(r"\\(.?)", re.DOTALL)
+
+
+def replace(**given: str) -> Callable[[Json], Json]:
+    find, instead = given["find"], given["with"]  # `with` is no name in Python
+
+    def replaced(value: Json) -> Json:
+        return value.replace(find, instead) if type(value) is str else text_from(value).replace(find, instead)
+
+    return replaced
+
+
+def pattern_replace(**given: str) -> Callable[[Json], Json]:
+    pattern = _pattern(given["pattern"])
+    instead = _filler(given["with"], pattern.groups)
+
+    def replaced(value: Json) -> Json:
+        try:
+            changed: str = pattern.sub(instead, value if type(value) is str else text_from(value))
+        except UnicodeEncodeError:
+            raise CannotConvert(HALF_CHARACTER) from None
+        return changed
+
+    return replaced
+
+
+def _pattern(text: str) -> Any:
+    import re2  # type: ignore[import-untyped]
+
+    options = re2.Options()
+    options.log_errors = False  # it would write to stderr by itself
+    try:
+        return re2.compile(text, options)
+    except UnicodeEncodeError:
+        raise ValueError(f'"pattern" of pattern_replace cannot be used: {HALF_CHARACTER}.') from None
+    except re2.error as error:
+        words = error.args[0]
+        said = words.decode() if isinstance(words, bytes) else words
+        raise ValueError(f'"pattern" of pattern_replace is no RE2 pattern: {said} (in {shown(text)}).') from None
+
+
+def _filler(text: str, groups: int) -> Callable[[Any], str]:
+    """Make what gives the replacement for a match: literal text, and the groups it names."""
+    first, *rest = _MARK.split(text)
+    pieces: list[str | int] = [first]
+    for mark, literal in zip(rest[::2], rest[1::2], strict=True):
+        pieces += [_meant(mark, groups), literal]
+    if all(isinstance(piece, str) for piece in pieces):
+        whole = "".join(map(str, pieces))
+        return lambda _match: whole
+    return lambda match: "".join((match[piece] or "") if isinstance(piece, int) else piece for piece in pieces)
+
+
+def _meant(mark: str, groups: int) -> str | int:
+    if mark == "\\":
+        return mark
+    if mark in "0123456789"[: groups + 1] and mark:
+        return int(mark)
+    most = f"a group's number (0 to {groups})" if groups else "0, for the whole match,"
+    raise ValueError(f'After a backslash, "with" of pattern_replace needs {most} or another backslash.')
+
+
+FUNCTIONS = (
+    Function(
+        name="replace",
+        group="text",
+        about="Every place where a text stands, filled with another.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        parameters=(
+            Parameter(name="find", about="The text to look for, capitals and all.", at_least=1),
+            Parameter(name="with", about="What comes in its place.", default=""),
+        ),
+        examples=(
+            Example("a-b-c", "a_b_c", {"find": "-", "with": "_"}),
+            Example("a-b-c", "abc", {"find": "-"}),
+            Example("abc", "abc", {"find": "x", "with": "y"}),
+            Example(1.5, "1,5", {"find": ".", "with": ","}),
+            Example(False, parameters={"find": "f"}, reason="a boolean is not text"),
+        ),
+        call=replace,
+    ),
+    Function(
+        name="pattern_replace",
+        group="text",
+        about="Every match of a pattern, replaced. `\\1` in `with` is what the first group matched, `\\0` all of it.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        parameters=(
+            Parameter(
+                name="pattern", about="An RE2 pattern: no look-around, no back-references.", kind="pattern", at_least=1
+            ),
+            Parameter(name="with", about="What comes in place of a match.", default=""),
+        ),
+        examples=(
+            Example("Order #123", "Order ", {"pattern": "#[0-9]+"}),
+            Example("2019-09-01", "01.09.2019", {"pattern": r"(\d+)-(\d+)-(\d+)", "with": r"\3.\2.\1"}),
+            Example("größe", "[ö]", {"pattern": "^.*(ö).*$", "with": r"[\1]"}),
+            Example("a.b", r"a\.b", {"pattern": r"\.", "with": r"\\\0"}),
+            Example("abc", "-a-b-c-", {"pattern": "x*", "with": "-"}),
+            Example({}, parameters={"pattern": "a"}, reason="an object is not text"),
+        ),
+        call=pattern_replace,
+        source="https://github.com/google/re2/wiki/Syntax",
+    ),
+)

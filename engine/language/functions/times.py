@@ -1,0 +1,246 @@
+"""Times: unix, unix_seconds, unix_ms, iso8601, date, utc_offset.
+
+What counts as a time is said, and read, in `engine.language.times`.  `date` does not use `strftime`: that one
+asks the locale for names and leaves out the zeros of early years on some systems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from math import floor
+
+from engine.language.functions.arguments import mistaken
+from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Noted, Parameter
+from engine.language.times import (
+    in_milliseconds,
+    iso_text,
+    milliseconds_of,
+    read_moment,
+    read_offset,
+    read_time,
+)
+from engine.records import Json
+
+MILLISECONDS = "milliseconds"
+_NO_TIME = "not a time"
+_NOTE = "the number is too large for seconds and was read as milliseconds"
+_PARTS: dict[str, tuple[str, Callable[[datetime], int]]] = {
+    "Y": ("%04d", lambda moment: moment.year),
+    "y": ("%02d", lambda moment: moment.year % 100),
+    "m": ("%02d", lambda moment: moment.month),
+    "d": ("%02d", lambda moment: moment.day),
+    "j": ("%03d", lambda moment: moment.timetuple().tm_yday),
+    "H": ("%02d", lambda moment: moment.hour),
+    "M": ("%02d", lambda moment: moment.minute),
+    "S": ("%02d", lambda moment: moment.second),
+    "L": ("%03d", lambda moment: moment.microsecond // 1000),
+    "f": ("%06d", lambda moment: moment.microsecond),
+    "u": ("%d", lambda moment: moment.isoweekday()),
+    "G": ("%04d", lambda moment: moment.isocalendar().year),
+    "V": ("%02d", lambda moment: moment.isocalendar().week),
+}
+_KNOWN = ", ".join(f"%{letter}" for letter in [*_PARTS, "%"])
+
+
+def unix(value: Json) -> Json | Noted:
+    seconds = read_time(value)
+    if seconds is None:
+        raise _no_time(value)
+    if seconds.is_integer():
+        seconds = int(seconds)
+    return seconds if type(value) is str and value[4:5] == "-" else _noting(value, seconds)
+
+
+def unix_seconds(value: Json) -> Json | Noted:
+    seconds = read_time(value)
+    if seconds is None:
+        raise _no_time(value)
+    return _noting(value, floor(seconds))
+
+
+def unix_ms(value: Json) -> Json | Noted:
+    return _noting(value, milliseconds_of(_moment(value)))
+
+
+def iso8601(value: Json) -> Json | Noted:
+    return _noting(value, iso_text(_moment(value)))
+
+
+def date(format: str) -> Callable[[Json], Json | Noted]:  # noqa: A002  the parameter's name in mappings
+    template, readers = _compiled(format)
+
+    def dated(value: Json) -> Json | Noted:
+        moment = _moment(value)
+        return _noting(value, template % tuple(read(moment) for read in readers))
+
+    return dated
+
+
+def utc_offset(value: Json) -> Json:
+    offset = read_offset(value)
+    if offset is None:
+        raise _no_time(value)
+    return offset
+
+
+def _moment(value: Json) -> datetime:
+    moment = read_moment(value)
+    if moment is None:
+        raise _no_time(value)
+    return moment
+
+
+def _no_time(value: Json) -> CannotConvert:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return mistaken(value, "a time")
+    return CannotConvert(_NO_TIME)
+
+
+def _noting(value: Json, result: Json) -> Json | Noted:
+    if type(value) is str and value[4:5] == "-":  # a date: no number of that form is large enough
+        return result
+    return Noted(result, MILLISECONDS, _NOTE) if in_milliseconds(value) else result
+
+
+def _compiled(text: str) -> tuple[str, list[Callable[[datetime], int]]]:
+    """Turn a format into a template of `%`-formatting, made of our own words, and the readers that fill it."""
+    first, *rest = re.split("%(.?)", text, flags=re.DOTALL)
+    template, readers = [first], []
+    for letter, literal in zip(rest[::2], rest[1::2], strict=True):
+        if letter in _PARTS:
+            readers.append(_PARTS[letter][1])
+        elif letter != "%":
+            raise ValueError(
+                f'"format" of date cannot hold "%{letter}". Known are {_KNOWN}; names depend on a language.'
+            )
+        template += [_PARTS[letter][0] if letter in _PARTS else "%%", literal]
+    return "".join(template), readers
+
+
+_STATED = Example("2019-09-01T14:00:00+02:00", 1567339200)
+_TOO_LATE = Example("10000-01-01", reason=_NO_TIME)
+
+FUNCTIONS = (
+    Function(
+        name="unix",
+        group="times",
+        about="Seconds since 1970, with their fraction if there is one. Without an offset a time is UTC.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        notes=(MILLISECONDS,),
+        examples=(
+            Example("2019-09-01T12:00:00.123Z", 1567339200.123),
+            Example("2019-09-01T12:00:00Z", 1567339200),
+            _STATED,
+            Example("2019-09-01 12:00", 1567339200),
+            Example("2019-09-01", 1567296000),
+            Example("2019-08-31T24:00:00z", 1567296000),
+            Example("2016-12-31T23:59:60Z", 1483228800),
+            Example("2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29", 1589068489.209808),
+            Example(1567339200, 1567339200),
+            Example("1567339200.5", 1567339200.5),
+            Example(1567339200123, 1567339200.123, note=MILLISECONDS),
+            Example("yesterday", reason=_NO_TIME),
+            Example("2019", reason=_NO_TIME),
+            Example("20190901", reason=_NO_TIME),
+            Example("2019-W35", reason=_NO_TIME),
+            Example("2019-244", reason=_NO_TIME),
+            _TOO_LATE,
+            Example(False, reason="a boolean is not a time"),
+        ),
+        call=unix,
+        source="https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap04.html#tag_04_19",
+    ),
+    Function(
+        name="unix_seconds",
+        group="times",
+        about="Whole seconds since 1970; a fraction is cut off, towards the past.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        notes=(MILLISECONDS,),
+        examples=(
+            Example("2019-09-01T12:00:00.999Z", 1567339200),
+            _STATED,
+            Example("1969-12-31T23:59:59.5Z", -1),
+            Example(1567339200999, 1567339200, note=MILLISECONDS),
+            Example("soon", reason=_NO_TIME),
+        ),
+        call=unix_seconds,
+        source="https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap04.html#tag_04_19",
+    ),
+    Function(
+        name="unix_ms",
+        group="times",
+        about="Whole milliseconds since 1970; what is finer is cut off, towards the past.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        notes=(MILLISECONDS,),
+        examples=(
+            Example("2019-09-01T12:00:00.123Z", 1567339200123),
+            Example("2019-09-01T12:00:00Z", 1567339200000),
+            Example(1567339200, 1567339200000),
+            Example(1567339200123, 1567339200123, note=MILLISECONDS),
+            Example("12:00", reason=_NO_TIME),
+        ),
+        call=unix_ms,
+    ),
+    Function(
+        name="iso8601",
+        group="times",
+        about="The time in UTC as ISO 8601, ending in `Z`, with milliseconds when there are any.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        notes=(MILLISECONDS,),
+        examples=(
+            Example("2019-09-01T14:00:00+02:00", "2019-09-01T12:00:00Z"),
+            Example("2019-09-01T12:00:00.123456Z", "2019-09-01T12:00:00.123Z"),
+            Example("2019-09-01", "2019-09-01T00:00:00Z"),
+            Example(1567339200.5, "2019-09-01T12:00:00.500Z"),
+            Example(1567339200123, "2019-09-01T12:00:00.123Z", note=MILLISECONDS),
+            Example("2019-02-30", reason=_NO_TIME),
+            Example({"iso": "2019-09-01"}, reason="an object is not a time"),
+        ),
+        call=iso8601,
+        source="https://www.rfc-editor.org/rfc/rfc3339",
+    ),
+    Function(
+        name="date",
+        group="times",
+        about=f"The time in UTC in a form of your own. Known are {_KNOWN}, as in Python; %L is milliseconds.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        notes=(MILLISECONDS,),
+        parameters=(
+            Parameter(name="format", about="Text with % directives, such as %Y-%m-%d.", kind="format", at_least=1),
+        ),
+        examples=(
+            Example("2019-09-01T12:34:56.789Z", "2019-09-01", {"format": "%Y-%m-%d"}),
+            Example("2019-09-01T12:34:56.789Z", "09/01/19 12:34:56.789", {"format": "%m/%d/%y %H:%M:%S.%L"}),
+            Example("2019-09-01T23:30:00-02:00", "02.09.2019", {"format": "%d.%m.%Y"}),
+            Example("2019-12-30", "2020-W01-1, day 364, 100%", {"format": "%G-W%V-%u, day %j, 100%%"}),
+            Example(1567339200123, "2019", {"format": "%Y"}, note=MILLISECONDS),
+            Example("September", parameters={"format": "%Y"}, reason=_NO_TIME),
+        ),
+        call=date,
+        source="https://docs.python.org/3/library/datetime.html#format-codes",
+    ),
+    Function(
+        name="utc_offset",
+        group="times",
+        about="How far the clock of a time is from UTC. A time that does not say counts as UTC, as everywhere.",
+        takes=TEXT | NUMBER,
+        gives=TEXT,
+        examples=(
+            Example("2019-09-01T14:00:00+02:00", "+02:00"),
+            Example("2019-09-01T14:00:00-0330", "-03:30"),
+            Example("2019-09-01T12:00:00Z", "+00:00"),
+            Example("2019-09-01T12:00:00", "+00:00"),
+            Example(1567339200, "+00:00"),
+            Example("+02:00", reason=_NO_TIME),
+        ),
+        call=utc_offset,
+        source="https://www.rfc-editor.org/rfc/rfc3339#section-4",
+    ),
+)

@@ -1,0 +1,148 @@
+"""Totals of a list: sum, product, min, max, average.
+
+Entries are read as `number` reads them; null ones are skipped, any other that is no number stops the whole, for
+a total that leaves out a price is wrong without looking so.  Reckoning is decimal: 0.1 and 0.2 are 0.3.
+An empty list has the sum 0, but no product, smallest, largest or average.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+
+from engine.language.functions.arguments import finite, list_from, number_from, whole_or_float
+from engine.language.functions.model import LIST, NUMBER, CannotConvert, Example, Function
+from engine.records import Json
+
+_DECIMAL = Context(prec=50, traps=[])
+
+
+def sum_of(value: Json) -> Json:
+    return _plain(_total(_numbers(value)))
+
+
+def product(value: Json) -> Json:
+    result = Decimal(1)
+    for number in _some(value):
+        result = _DECIMAL.multiply(result, _exact(number))
+    return _plain(result)
+
+
+def average(value: Json) -> Json:
+    numbers = _some(value)
+    return _plain(_DECIMAL.divide(_total(numbers), Decimal(len(numbers))))
+
+
+def smallest(value: Json) -> Json:
+    return min(_some(value))
+
+
+def largest(value: Json) -> Json:
+    return max(_some(value))
+
+
+def _numbers(value: Json) -> list[int | float]:
+    numbers = []
+    for index, entry in enumerate(list_from(value)):
+        if entry is not None:
+            try:
+                numbers.append(number_from(entry))
+            except CannotConvert as error:
+                raise CannotConvert(f"entry {index}: {error}") from None
+    return numbers
+
+
+def _some(value: Json) -> list[int | float]:
+    numbers = _numbers(value)
+    if not numbers:
+        raise CannotConvert("no entry")
+    return numbers
+
+
+def _total(numbers: list[int | float]) -> Decimal:
+    total = Decimal(0)
+    for number in numbers:
+        total = _DECIMAL.add(total, _exact(number))
+    return total
+
+
+def _exact(number: float) -> Decimal:
+    return Decimal(number) if isinstance(number, int) else Decimal(repr(number))
+
+
+def _plain(number: Decimal) -> int | float:
+    """Write a decimal as JSON's number: whole ones as integers as long as they fit into 64 bits."""
+    if number == number.to_integral_value() and abs(number) < 2**63:
+        return int(number)
+    return whole_or_float(finite(float(number)))
+
+
+_NOT_A_LIST = Example(12, reason="a number is not a list")
+_NO_ENTRY = Example([], reason="no entry")
+
+FUNCTIONS = (
+    Function(
+        name="sum",
+        group="lists",
+        about="The entries added up.",
+        takes=LIST,
+        gives=NUMBER,
+        examples=(
+            Example([1, 2, 3], 6),
+            Example([0.1, 0.2], 0.3),
+            Example(["19.99", None, 0.01], 20),
+            Example([], 0),
+            Example([1, "free"], reason="entry 1: not a number"),
+            Example([1, [2]], reason="entry 1: a list is not a number"),
+            Example([1e308, 1e308], reason="the number is too large"),
+            _NOT_A_LIST,
+        ),
+        call=sum_of,
+    ),
+    Function(
+        name="product",
+        group="lists",
+        about="The entries multiplied. A `list` leaves out what is missing: a price without a quantity stays a price.",
+        takes=LIST,
+        gives=NUMBER,
+        examples=(
+            Example([19.99, 3], 59.97),
+            Example(["2", None, 4], 8),
+            _NO_ENTRY,
+            Example([2, True], reason="entry 1: a boolean is not a number"),
+        ),
+        call=product,
+    ),
+    Function(
+        name="min",
+        group="lists",
+        about="The smallest entry, as a number.",
+        takes=LIST,
+        gives=NUMBER,
+        examples=(Example([3, "1.5", None], 1.5), _NO_ENTRY, Example(["a"], reason="entry 0: not a number")),
+        call=smallest,
+    ),
+    Function(
+        name="max",
+        group="lists",
+        about="The largest entry, as a number.",
+        takes=LIST,
+        gives=NUMBER,
+        examples=(Example([3, "10", None], 10), _NO_ENTRY, Example(["a"], reason="entry 0: not a number")),
+        call=largest,
+    ),
+    Function(
+        name="average",
+        group="lists",
+        about="The sum divided by how many entries there are, null ones aside.",
+        takes=LIST,
+        gives=NUMBER,
+        examples=(
+            Example([1, 2], 1.5),
+            Example([4, None, "5", 6], 5),
+            Example([0.1, 0.2], 0.15),
+            _NO_ENTRY,
+            _NOT_A_LIST,
+        ),
+        call=average,
+    ),
+)

@@ -1,0 +1,164 @@
+"""The web: url_host, url_path, url_query, user_agent."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from engine.language.functions.agents import LONGEST, parts_of
+from engine.language.functions.arguments import HALF_CHARACTER, mistaken
+from engine.language.functions.model import OBJECT, TEXT, CannotConvert, Example, Function
+from engine.records import Json, JsonObject
+
+_MOST_PARAMETERS = 1000
+
+
+def url_host(value: Json) -> Json:
+    host = _url(value).hostname
+    if not host:
+        raise CannotConvert("not a URL with a host")
+    return host
+
+
+def url_path(value: Json) -> Json:
+    url = _url(value)
+    if url.netloc and not url.path:
+        return "/"
+    if not url.path.startswith("/"):
+        raise CannotConvert("neither a URL nor a path from the root")
+    return url.path
+
+
+def url_query(value: Json) -> Json:
+    text = _url(value).query
+    try:
+        entries = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise CannotConvert(f"more than {_MOST_PARAMETERS} parameters") from None
+    query: dict[str, list[Json]] = {}
+    for name, text in entries:
+        query.setdefault(name, []).append(text)
+    result: JsonObject = {name: texts[0] if len(texts) == 1 else texts for name, texts in query.items()}
+    return result
+
+
+def user_agent(value: Json) -> Json:
+    if not isinstance(value, str):
+        raise mistaken(value, "text")
+    try:
+        parts = parts_of(str.__str__(value)[:LONGEST])
+    except UnicodeEncodeError:
+        raise CannotConvert(HALF_CHARACTER) from None
+    if not parts:
+        raise CannotConvert("not a known user agent")
+    return {name: dict(part) for name, part in parts}
+
+
+def _url(value: Json) -> SplitResult:
+    if not isinstance(value, str):
+        raise mistaken(value, "text")
+    try:
+        return urlsplit(str.__str__(value).strip())
+    except ValueError:
+        raise CannotConvert("not a URL") from None
+
+
+_MAC = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/76.0.3809.132 Safari/537.36"
+)
+_IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 12_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    " Version/12.1.2 Mobile/15E148 Safari/604.1"
+)
+_NUMBER = Example(12, reason="a number is not text")
+
+FUNCTIONS = (
+    Function(
+        name="url_host",
+        group="web",
+        about="The host of a URL in small letters, without port and user.",
+        takes=TEXT,
+        gives=TEXT,
+        examples=(
+            Example("https://Shop.Example.com:8080/a?b=1", "shop.example.com"),
+            Example("//cdn.example.com/x.js", "cdn.example.com"),
+            Example("https://[2001:db8::1]/", "2001:db8::1"),
+            Example("shop.example.com/a", reason="not a URL with a host"),
+            Example("https://[broken/", reason="not a URL"),
+            _NUMBER,
+        ),
+        call=url_host,
+        source="https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2",
+    ),
+    Function(
+        name="url_path",
+        group="web",
+        about="The path of a URL, still percent-encoded, or of what begins with `/`.",
+        takes=TEXT,
+        gives=TEXT,
+        examples=(
+            Example("https://example.com/a%20b/c?d=1#e", "/a%20b/c"),
+            Example("https://example.com", "/"),
+            Example("/pricing?plan=pro", "/pricing"),
+            Example("pricing", reason="neither a URL nor a path from the root"),
+            Example("", reason="neither a URL nor a path from the root"),
+            _NUMBER,
+        ),
+        call=url_path,
+        source="https://www.rfc-editor.org/rfc/rfc3986#section-3.3",
+    ),
+    Function(
+        name="url_query",
+        group="web",
+        about="The parameters of a URL, or of what begins with `?`, decoded; one given several times is a list.",
+        takes=TEXT,
+        gives=OBJECT,
+        examples=(
+            Example("https://example.com/?utm_source=mail&q=a+b%21", {"utm_source": "mail", "q": "a b!"}),
+            Example("?tag=red&tag=blue&empty=", {"tag": ["red", "blue"], "empty": ""}),
+            Example("https://example.com/", {}),
+            Example("https://[broken/?a=1", reason="not a URL"),
+            _NUMBER,
+        ),
+        call=url_query,
+        source="https://url.spec.whatwg.org/#application/x-www-form-urlencoded",
+    ),
+    Function(
+        name="user_agent",
+        group="web",
+        about=(
+            "An object that tells `browser.family`, `browser.version`, `os.family`, `os.version`, `device.family` and"
+            " `device.type` (desktop, mobile, tablet, bot or other); what is not known is left out. Use `get` after it."
+            f" Only the first {LONGEST} characters are read."
+        ),
+        takes=TEXT,
+        gives=OBJECT,
+        examples=(
+            Example(
+                _MAC,
+                {
+                    "browser": {"family": "Chrome", "version": "76.0.3809.132"},
+                    "os": {"family": "Mac OS X", "version": "10.14.6"},
+                    "device": {"family": "Mac", "type": "desktop"},
+                },
+            ),
+            Example(
+                _IPHONE,
+                {
+                    "browser": {"family": "Mobile Safari", "version": "12.1.2"},
+                    "os": {"family": "iOS", "version": "12.4"},
+                    "device": {"family": "iPhone", "type": "mobile"},
+                },
+            ),
+            Example(
+                "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+                {"browser": {"family": "Googlebot", "version": "2.1"}, "device": {"family": "Spider", "type": "bot"}},
+            ),
+            Example("curl/7.64.1", {"browser": {"family": "curl", "version": "7.64.1"}, "device": {"type": "other"}}),
+            Example("hello", reason="not a known user agent"),
+            _NUMBER,
+        ),
+        call=user_agent,
+        source="https://github.com/ua-parser/uap-core",
+    ),
+)

@@ -1,0 +1,106 @@
+"""What the object words do to an object: only, except, rename, flatten, keys, prefix, and leaving out nulls.
+
+Each takes a plain dict and gives a new one (or the same, unchanged).  Where two keys become one the later
+wins and keeps the first one's place; the lost key is appended to `lost` so that it can be reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from engine.language.texts import compact_json, text_of
+from engine.records import Json, JsonObject
+
+
+def only(value: JsonObject, names: Collection[str]) -> JsonObject:
+    """Keep the keys in `names`, in the object's order."""
+    return {key: member for key, member in value.items() if key in names}
+
+
+def without(value: JsonObject, names: Collection[str]) -> JsonObject:
+    """Drop the keys in `names`."""
+    return {key: member for key, member in value.items() if key not in names}
+
+
+def rename(value: JsonObject, table: Mapping[str, str], lost: list[str]) -> JsonObject:
+    """Give keys their new names from `table`; others stay."""
+    return rekeyed(value, lambda key: table.get(key, key), lost)
+
+
+def prefixed(value: JsonObject, prefix: str) -> JsonObject:
+    """Put `prefix` before every key."""
+    return {prefix + key: member for key, member in value.items()}
+
+
+def rekeyed(value: JsonObject, key_of: Callable[[str], str], lost: list[str]) -> JsonObject:
+    """Give every key the name `key_of` says."""
+    result: JsonObject = {}
+    for key, member in value.items():
+        new = key_of(key)
+        if new in result:
+            lost.append(new)
+        result[new] = member
+    return result
+
+
+def flattened(value: JsonObject, separator: str, lists: str, lost: list[str]) -> JsonObject:
+    """Join nested keys with `separator`, to any depth; `lists` is keep, index, join, json or drop."""
+    if lists == "keep":
+        for member in value.values():
+            if type(member) is dict:
+                break
+        else:
+            return value
+    result: JsonObject = {}
+    _flatten_into(result, "", value, separator, lists, lost)
+    return result
+
+
+def _flatten_into(
+    result: JsonObject, before: str, value: JsonObject, separator: str, lists: str, lost: list[str]
+) -> None:
+    for key, member in value.items():
+        joined = before + key
+        if type(member) is dict and member:
+            _flatten_into(result, joined + separator, member, separator, lists, lost)
+            continue
+        if type(member) is list and lists != "keep":
+            _flatten_list(result, joined, member, separator, lists, lost)
+            continue
+        if joined in result:
+            lost.append(joined)
+        result[joined] = member
+
+
+def _flatten_list(result: JsonObject, key: str, items: list[Json], separator: str, lists: str, lost: list[str]) -> None:
+    if lists == "drop":
+        return
+    if lists == "index" and items:
+        numbered: JsonObject = {str(number): item for number, item in enumerate(items)}
+        _flatten_into(result, key + separator, numbered, separator, lists, lost)
+        return
+    if key in result:
+        lost.append(key)
+    if lists == "index":
+        result[key] = []
+    else:
+        result[key] = joined_texts(items) if lists == "join" else compact_json(items)
+
+
+def joined_texts(items: list[Json]) -> str:
+    """Join the texts of `items` with commas; null ones are left out, objects and lists are compact JSON."""
+    return ",".join(_text_or_json(item) for item in items if item is not None)
+
+
+def _text_or_json(item: Json) -> str:
+    text = text_of(item)
+    return compact_json(item) if text is None else text
+
+
+def drop_nulls(value: Json) -> Json:
+    """Leave out the null members of objects at every depth; entries of lists stay."""
+    if type(value) is dict:
+        return {key: drop_nulls(member) for key, member in value.items() if member is not None}
+    if type(value) is list:
+        return [drop_nulls(item) for item in value]
+    return value

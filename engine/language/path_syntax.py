@@ -1,0 +1,198 @@
+"""What is wrong with a text that is no path, in the words of the person who wrote it.
+
+Quotes, literals and nesting are looked at before the jmespath library sees the text: its lexer accepts
+literals that are no JSON (with a warning), and its parser recurses as deep as the text nests.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+
+from engine.errors import PathError
+
+Node: TypeAlias = dict[str, Any]
+
+LONGEST = 10_000
+DEEPEST = 50  # brackets in brackets: the parser needs up to ten Python frames for each
+TALLEST = 100  # levels of the tree: whoever walks it needs a few frames for each
+
+NAMES = ("unquoted_identifier", "quoted_identifier")
+OPENING = {"lparen": "(", "lbracket": "[", "filter": "[?", "lbrace": "{"}
+CLOSING = ("rparen", "rbracket", "rbrace")
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_ENDS_PROJECTION = ("comma", "pipe", "or", "and", *COMPARISONS)
+_WORDS = {"and": "&&", "or": "||", "not": "!"}
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(['"`])""", re.DOTALL)
+
+
+class Token(NamedTuple):
+    """A word of a path: the library's name for its kind, its value, and its column from 1."""
+
+    kind: str
+    value: Any
+    column: int
+
+
+def check_text(text: str) -> None:
+    """Refuse empty and endless texts, open quotes, and literals that are no JSON."""
+    if not text.strip():
+        raise PathError("The path is empty.", 1)
+    if len(text) > LONGEST:
+        raise PathError(f"The path has {len(text):,} characters; at most {LONGEST:,} are allowed.", LONGEST + 1)
+    for match in _QUOTED.finditer(text):
+        quote, column = match.group(1), match.start() + 1
+        if quote:
+            raise PathError(f"The quote {quote} is never closed.", column)
+        if match.group().startswith("`"):
+            _check_literal(match.group()[1:-1].replace("\\`", "`"), column)
+        elif match.group().startswith('"'):
+            _check_name(match.group(), column)
+
+
+def _check_literal(text: str, column: int) -> None:
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise too_deep(column) from None
+    except ValueError:
+        shown = text.strip()
+        advice = f" Write '{shown}' for a text." if re.fullmatch(r"[\w -]+", shown) else ""
+        raise PathError(f"`{shown[:40]}` is not JSON.{advice}", column) from None
+    _check_numbers(value, column)
+
+
+def _check_name(quoted: str, column: int) -> None:
+    try:
+        json.loads(quoted)
+    except ValueError:
+        raise PathError(f"{quoted[:40]} is not a name: inside double quotes, \\ is written \\\\.", column) from None
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise ValueError
+
+
+def _check_numbers(value: object, column: int, depth: int = 0) -> None:
+    """Refuse what JSON cannot carry on: an event's body would fail to be written long after this."""
+    if depth > DEEPEST:
+        raise too_deep(column)
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        raise PathError("A number of this literal is too large: JSON numbers hold 64 bits.", column)
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        raise PathError("A number of this literal is too large: JSON numbers hold 64 bits.", column)
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for member in value:
+            _check_numbers(member, column, depth + 1)
+
+
+def check_tokens(tokens: Sequence[Token]) -> None:
+    """Refuse deep nesting, half surrogates and quoted function names."""
+    levels = [[0, 0]]
+    for number, token in enumerate(tokens):
+        if token.kind in ("literal", "quoted_identifier") and "\\u" in json.dumps(token.value):
+            _check_surrogates(token)
+        if token.kind == "quoted_identifier" and tokens[number + 1].kind == "lparen":
+            raise PathError(f"A function's name has no quotes: write {token.value}(...).", token.column)
+        _nest(levels, token)
+        if levels[-1][1] > DEEPEST:
+            raise too_deep(token.column)
+
+
+def _check_surrogates(token: Token) -> None:
+    try:
+        json.dumps(token.value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise PathError("This text holds half of a surrogate pair, which no JSON can carry.", token.column) from None
+
+
+def _nest(levels: list[list[int]], token: Token) -> None:
+    """Follow how deep the parser would recurse; each open bracket has the depth it began with and the present one."""
+    level = levels[-1]
+    if token.kind in OPENING:
+        levels.append([level[1] + 1, level[1] + 1])
+    elif token.kind in CLOSING and len(levels) > 1:
+        levels.pop()
+        levels[-1][1] += token.kind == "rbracket"  # what follows a projection is parsed inside of it
+    elif token.kind in ("not", "star", "flatten"):
+        level[1] += 1
+    elif token.kind == "expref":
+        level[0] = level[1] = level[1] + 1
+    elif token.kind in _ENDS_PROJECTION:
+        level[1] = level[0]
+
+
+def check_tree(tree: Node) -> None:
+    """Refuse a tree that is too tall to be walked; long chains of operators make one."""
+    level, height = [tree], 0
+    while level:
+        height += 1
+        if height > TALLEST:
+            raise too_deep(1)
+        level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
+
+
+def too_deep(column: int) -> PathError:
+    """Word the refusal of deep nesting."""
+    return PathError("The path is nested too deep. Give a piece of it a name under parts, and use that.", column)
+
+
+def unreadable(text: str, position: int) -> PathError:
+    """Word the refusal of a character (`position` counts from 0)."""
+    character, column = text[position], position + 1
+    name = re.search(r"[\w-]*\Z", text[:position], re.ASCII).group() + re.match(r"[\w-]*", text[position:]).group()  # type: ignore[union-attr]
+    if character == "-" or character.isalpha():
+        return PathError(f'A name with {character} in it needs double quotes: "{name}".', column)
+    if character == "=":
+        return PathError("Write == to compare.", column)
+    if character == "$":
+        return PathError("A path is written without ${ }: those belong in texts.", column)
+    return PathError(f"{character} has no meaning in a path.", column)
+
+
+def misplaced(tokens: Sequence[Token], column: int) -> PathError:
+    """Word the refusal of the token at a column."""
+    number = next((number for number, token in enumerate(tokens) if token.column == column), len(tokens) - 1)
+    token = tokens[number]
+    if token.kind == "eof":
+        return PathError(_ended(tokens), column)
+    if token.value in _WORDS and token.kind == "unquoted_identifier":
+        return PathError(f"Write {_WORDS[token.value]} instead of {token.value}.", column)
+    if number == 0:
+        return PathError(f"A path cannot begin with {_shown(token)}.", column)
+    return PathError(_between(tokens[number - 1], token), column)
+
+
+def _ended(tokens: Sequence[Token]) -> str:
+    opened: list[Token] = []
+    for token in tokens:
+        if token.kind in OPENING:
+            opened.append(token)
+        elif token.kind in CLOSING and opened:
+            opened.pop()
+    if opened:
+        return f"The {OPENING[opened[-1].kind]} of column {opened[-1].column} is never closed."
+    return f"Something must follow {_shown(tokens[-2])}."
+
+
+def _between(before: Token, token: Token) -> str:
+    value = token.value
+    if before.kind == "dot" and token.kind == "number":
+        return f'After a dot comes a name. Write [{value}] for an entry of a list, and quotes for a name: "{value}".'
+    if before.kind == "dot":
+        return f"After a dot comes a name, not {_shown(token)}."
+    if before.kind in NAMES and token.kind in NAMES:
+        return f'A name with a space in it needs double quotes: "{before.value} {value}".'
+    if before.kind in NAMES and token.kind == "number":
+        return f'A name with - in it needs double quotes: "{before.value}{value}".'
+    if before.kind == "lbracket":
+        return f"[ ] after a value holds a number, * or ?condition, not {_shown(token)}."
+    return f"{_shown(token)} cannot follow {_shown(before)}."
+
+
+def _shown(token: Token) -> str:
+    return json.dumps(token.value, ensure_ascii=False) if token.kind == "literal" else f'"{token.value}"'

@@ -1,0 +1,84 @@
+"""Text with `${path}` in it: the one place that splits it into pieces.
+
+A `${` ends at the first `}` outside quotes, so a path with a filter in quotes works; `$${` is a literal
+`${`.  What the pieces become (encoded, left out, refused) depends on where the text stands and is decided there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+from engine.errors import PathError
+
+QUOTES = "'\"`"
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """One `${path}`; `column` is where the path begins in the text, from 1."""
+
+    path: str
+    column: int
+
+
+Piece: TypeAlias = str | Hole
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text as a list of literal pieces and holes."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """The `${}` of the text, in order."""
+        return tuple(piece for piece in self.pieces if isinstance(piece, Hole))
+
+    @property
+    def literal(self) -> str | None:
+        """The text itself when it has no `${}`, else None."""
+        return None if self.holes else "".join(piece for piece in self.pieces if isinstance(piece, str))
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Text:
+    """Split `text` into pieces; raises PathError where a `${` has no `}`."""
+    pieces: list[Piece] = []
+    literal = ""
+    at = 0
+    while (found := text.find("${", at)) >= 0:
+        if found > at and text[found - 1] == "$":
+            literal += text[at : found - 1] + "${"
+            at = found + 2
+            continue
+        literal += text[at:found]
+        end = _end_of_hole(text, found + 2)
+        if literal:
+            pieces.append(literal)
+        pieces.append(Hole(text[found + 2 : end], found + 3))
+        literal, at = "", end + 1
+    literal += text[at:]
+    if literal:
+        pieces.append(literal)
+    return Text(tuple(pieces))
+
+
+def _end_of_hole(text: str, start: int) -> int:
+    quote = ""
+    at = start
+    while at < len(text):
+        character = text[at]
+        if quote:
+            if character == "\\":
+                at += 1
+            elif character == quote:
+                quote = ""
+        elif character in QUOTES:
+            quote = character
+        elif character == "}":
+            return at
+        at += 1
+    raise PathError("`${` has no `}` that ends it; write $${ for the characters themselves", start - 1)

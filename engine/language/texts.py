@@ -1,0 +1,99 @@
+"""Values as text: what goes into a text, compact JSON, what people are shown, and numbers read from text.
+
+Numbers are written as orjson writes them in a body (`0.1`, `true`), so a value looks the same wherever it
+ends up; and they are read by JSON's own grammar (RFC 8259, section 6), because Python's `float()` also takes
+`1_000`, `nan`, `Infinity` and other scripts' digits, which no vendor's system would.
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+
+import orjson
+
+from engine.records import Json, Secret
+
+LONGEST_SHOWN = 60
+SMALLEST_INTEGER = -(2**63)
+LARGEST_INTEGER = 2**64 - 1  # what JSON writers in use can write: orjson refuses more
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_LONGEST_INTEGER = 20  # characters; more are read as a float, which is quick at any length
+
+
+def text_of(value: Json) -> str | None:
+    """Give the text of a scalar; None for null, objects and lists, which have none."""
+    if isinstance(value, str):
+        return value
+    if value is True or value is False:
+        return "true" if value else "false"
+    if type(value) is int:
+        return str(value) if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else _text_of_float(_as_float(value))
+    return _text_of_float(value) if type(value) is float else None
+
+
+def _text_of_float(value: float) -> str | None:
+    return orjson.dumps(value).decode() if isfinite(value) else None
+
+
+def compact_json(value: Json) -> str:
+    """Write `value` as JSON without spaces; ValueError where that cannot be (nested too deeply, not a number)."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, integers beyond 64 bits, more than 254 levels: rare, so the slow way
+        return _compact_json_slowly(value)
+
+
+def _compact_json_slowly(value: Json) -> str:
+    import json
+
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise ValueError("nested too deeply to be written as JSON") from None
+
+
+def shown(value: Json) -> str:
+    """Show `value` to a person: at most 60 characters of a text, secrets masked, objects and lists by their kind."""
+    if isinstance(value, str):
+        text = value.masked if isinstance(value, Secret) else value
+        return compact_json(text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…")
+    return text_of(value) or kind_of(value)
+
+
+def kind_of(value: Json) -> str:
+    """Name the kind of a JSON value in a sentence: `text`, `a number`, `an object`."""
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, dict):
+        return "an object"
+    return "null" if value is None else "a list"
+
+
+def read_number(text: str) -> int | float | None:
+    """Read a number by JSON's grammar, whitespace around it aside; None if it is none; may be infinite (`1e999`)."""
+    text = text.strip()
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    if match.lastindex is None and len(text) <= _LONGEST_INTEGER:
+        number = int(text)
+        return number if number <= LARGEST_INTEGER else float(number)
+    return float(text)
+
+
+def fit(number: int) -> int | float:
+    """Give `number`, as a float when it does not fit into 64 bits; infinite when it is too large even for that."""
+    return number if SMALLEST_INTEGER <= number <= LARGEST_INTEGER else _as_float(number)
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf") if number > 0 else float("-inf")

@@ -1,0 +1,233 @@
+"""Name or path -> a loaded mapping: read, check against the schema, resolve `extends` and `include`, build the model.
+
+Nothing is raised for a bad file: its problems are in `Loaded.problems`, and `Loaded.mapping` is only there when
+the shapes are right.  Rules the schema cannot say are the checker's (check.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import cast
+
+from engine.errors import MappingError, MappingNotFound
+from engine.mapping import schema, yamlfile
+from engine.mapping.build import build
+from engine.mapping.model import Mapping, Place
+from engine.mapping.problems import Mark, Problem, Words
+from engine.mapping.resolve import Resolved
+from engine.mapping.suggest import closest
+from engine.mapping.values import Faults
+from engine.mapping.yamlfile import Document
+from engine.records import JsonObject
+
+VARIABLE = "ENGINE_MAPPINGS"
+
+
+class Loaded:
+    """A mapping with where everything in it stands; `problems` of reading and schema, `faults` of its texts."""
+
+    def __init__(self, path: Path, resolved: Resolved, problems: Iterable[Problem]) -> None:
+        self.path = path
+        self.resolved = resolved
+        self.problems = tuple(problems)
+        self.faults = Faults()
+        self.included: dict[str, str] = {}
+        self._mapping: Mapping | None = None
+        if not any(problem.level == "error" for problem in self.problems):
+            self._mapping = build(resolved.value, self.faults)
+
+    @property
+    def readable(self) -> bool:
+        """Whether the shapes are right, so that there is a model to look at."""
+        return self._mapping is not None
+
+    @property
+    def raw(self) -> JsonObject:
+        """The document with `extends` and `include` worked in."""
+        return self.resolved.value
+
+    @property
+    def mapping(self) -> Mapping:
+        """The model; only where `readable`."""
+        assert self._mapping is not None
+        return self._mapping
+
+    def need(self) -> None:
+        """Raise MappingError where reading and schema found errors."""
+        if not self.readable:
+            raise MappingError(self.problems)
+
+    def mark(self, place: Place) -> Mark:
+        """Give file, line and column of a place in the mapping."""
+        return self.resolved.mark(place)
+
+
+class Library:
+    """The directories mappings are found in: one's own first, then those that ship with the engine."""
+
+    def __init__(self, directories: Iterable[Path] | None = None) -> None:
+        own = list(directories) if directories is not None else _from_environment()
+        self.directories = tuple(dict.fromkeys([*own, bundled("mappings")]))
+
+    def names(self) -> list[str]:
+        """Give the names of all mappings, sorted."""
+        return sorted({path.stem for directory in self.directories for path in directory.glob("*.yaml")})
+
+    def find(self, name: str) -> Path:
+        """Find a mapping by name or path; raises MappingNotFound with the nearest name."""
+        if name.endswith((".yaml", ".yml")) or "/" in name:
+            if Path(name).is_file():
+                return Path(name)
+            raise MappingNotFound(f"There is no mapping file {name}.")
+        for path in self._candidates(name):
+            return path
+        guess = closest(name, self.names())
+        advice = f"did you mean {guess}?" if guess else f"there are: {', '.join(self.names())}"
+        raise MappingNotFound(f"There is no mapping called {name}; {advice}")
+
+    def _candidates(self, name: str) -> Iterator[Path]:
+        for directory in self.directories:
+            path = directory / f"{name}.yaml"
+            if path.is_file():
+                yield _near(path)
+
+    def load(self, name: str) -> Loaded:
+        """Load a mapping by name or path."""
+        return self.read(self.find(name))
+
+    def read(self, path: Path) -> Loaded:
+        """Load the mapping file at `path`."""
+        return self.of(yamlfile.read(path), path)
+
+    def of(self, document: Document, path: Path) -> Loaded:
+        """Load a mapping that has been read; `path` is where it stands, for `extends` and `include`."""
+        problems = list(document.problems)
+        if document.readable and not any(problem.level == "error" for problem in problems):
+            problems += schema.check(document, "mapping")
+        resolved = Resolved(document)
+        if _fine(problems):
+            problems += _name_problems(document, path)
+            problems += self._resolve(path, resolved)
+        return Loaded(path, resolved, problems)
+
+    def _resolve(self, path: Path, resolved: Resolved) -> list[Problem]:
+        problems: list[Problem] = []
+        name = resolved.value.get("extends")
+        own_parts = set(cast("JsonObject", resolved.value.get("parts") or {}))
+        own_include = "include" in resolved.value
+        if isinstance(name, str):
+            problems += self._extend(path, resolved, name)
+        if _fine(problems):
+            problems += self._include(path, resolved, own_parts if own_include else None, own_parts)
+        return problems
+
+    def _extend(self, path: Path, resolved: Resolved, name: str) -> list[Problem]:
+        mark, place = resolved.mark(("extends",)), ("extends",)
+        found = self._beside(path, name)
+        if found is None:
+            guess = closest(name, self.names())
+            advice = f"Did you mean {guess}?" if guess else ""
+            message = f'There is no mapping called "{name}" to extend.'
+            return [Problem.at(mark, place, Words("unknown-mapping", message, advice))]
+        if found.resolve() == path.resolve():
+            return [Problem.at(mark, place, Words("extends-itself", "A mapping cannot extend itself."))]
+        base = yamlfile.read(found)
+        problems = list(base.problems) or schema.check(base, "mapping")
+        if not _fine(problems):
+            return problems
+        if isinstance(base.value, dict) and "extends" in base.value:
+            message = f'"{name}" extends another mapping itself; only one level is possible.'
+            return [Problem.at(mark, place, Words("extends-twice", message, "Extend the one at the root instead."))]
+        lower = Resolved(base)
+        resolved.extend(lower)
+        return schema.check_value(resolved.value, resolved)
+
+    def _beside(self, path: Path, name: str) -> Path | None:
+        own = path.parent / f"{name}.yaml"
+        return own if own.is_file() else next(self._candidates(name), None)
+
+    def _include(self, path: Path, resolved: Resolved, strict: set[str] | None, own: set[str]) -> list[Problem]:
+        problems: list[Problem] = []
+        names = cast("list[str]", resolved.value.get("include") or [])
+        seen: dict[str, str] = {}
+        for number, name in enumerate(names):
+            place: Place = ("include", number)
+            found = self._part_file(path, name)
+            if found is None:
+                message = f"There is no file parts/{name}.yaml beside this mapping or among those that ship."
+                problems.append(Problem.at(resolved.mark(place), place, Words("unknown-include", message)))
+                continue
+            document = yamlfile.read(found)
+            faults = list(document.problems) or schema.check(document, "parts")
+            problems += faults
+            if _fine(faults):
+                problems += _add_parts(resolved, document, place, seen, strict, own)
+        return problems
+
+    def _part_file(self, path: Path, name: str) -> Path | None:
+        for directory in (path.parent, *self.directories):
+            candidate = directory / "parts" / f"{name}.yaml"
+            if candidate.is_file():
+                return _near(candidate)
+        return None
+
+
+def part_file_problems(path: Path) -> list[Problem]:
+    """Give the problems of a file of shared parts by itself: reading, schema, and paths that cannot be read."""
+    document = yamlfile.read(path)
+    return list(document.problems) if not _fine(document.problems) else schema.check(document, "parts")
+
+
+def _add_parts(
+    resolved: Resolved, document: Document, place: Place, seen: dict[str, str], strict: set[str] | None, own: set[str]
+) -> list[Problem]:
+    problems = []
+    included = cast("JsonObject", cast("JsonObject", document.value)["parts"])
+    for name, value in included.items():
+        other = seen.get(name)
+        if other is None and strict is not None and name in strict:
+            other = resolved.mark(("parts", name)).file
+        if other is not None:
+            message = f'The part "{name}" of {document.file} is also in {other}.'
+            words = Words("duplicate-part", message, "Rename or remove one of them.")
+            problems.append(Problem.at(resolved.mark(place), place, words))
+            continue
+        seen[name] = document.file
+        if name not in own:
+            resolved.add_part(name, value, document)
+    return problems
+
+
+def _fine(problems: Iterable[Problem]) -> bool:
+    return not any(problem.level == "error" for problem in problems)
+
+
+def _name_problems(document: Document, path: Path) -> list[Problem]:
+    name = cast("JsonObject", document.value).get("name")
+    if name == path.stem:
+        return []
+    message = f'The name is "{name}" and the file is called {path.name}; they must be the same.'
+    words = Words("name-is-not-file", message, f"Write name: {path.stem} or rename the file.")
+    return [Problem.at(document.mark(("name",)), ("name",), words)]
+
+
+def _from_environment() -> list[Path]:
+    value = os.environ.get(VARIABLE, "")
+    return [Path(part) for part in value.split(os.pathsep) if part]
+
+
+def _near(path: Path) -> Path:
+    """Give a path as people in the current directory would write it."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def bundled(folder: str) -> Path:
+    """Give the directory of what ships with the engine: in the wheel, or in a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    inside = here / "bundled" / folder
+    return inside if inside.is_dir() else here.parent / folder

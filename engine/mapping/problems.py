@@ -1,0 +1,145 @@
+"""What is wrong in a mapping file: one `Problem` each, with its place, for people and for machines.
+
+Problems are collected, never raised, so that one run tells everything.  The text for people is made here
+and not in the command because tests, `MappingError` and `validate-mappings` must all say the same; only
+colours are the command's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from engine.mapping.codes import CODES, CodeDoc
+from engine.records import JsonObject
+
+__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Path", "Problem", "Words", "path_text"]
+
+Path: TypeAlias = tuple[str | int, ...]
+Level: TypeAlias = Literal["error", "warning"]
+
+WIDTH = 88
+INDENT = "  "
+PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Mark(NamedTuple):
+    """A place in a file; `line` and `column` count from 1, columns in characters."""
+
+    file: str
+    line: int
+    column: int
+
+
+class Words(NamedTuple):
+    """The part of a problem that does not depend on the place."""
+
+    code: str
+    message: str
+    advice: str = ""
+    level: Level = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a mapping: where, what, and what to do.
+
+    `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole), `code` one of
+    `CODES`, `message` one or two sentences, `advice` what to do or ''.  A `warning` is shown and counted
+    but does not fail.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    code: str
+    message: str
+    advice: str = ""
+    level: Level = "error"
+
+    @classmethod
+    def at(cls, mark: Mark, path: Path, words: Words) -> Problem:
+        """Make a problem at `mark`, about what stands at `path`."""
+        return cls(*mark, path_text(path), words.code, words.message, words.advice, words.level)
+
+    def __lt__(self, other: Problem) -> bool:
+        return self._order() < other._order()
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
+        return "\n".join((place, *_with_code(list(self._wrapped()), f"[{self.code}]")))
+
+    def as_json(self) -> JsonObject:
+        """Give the problem as `--format json` prints it."""
+        return {
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "path": self.path,
+            "code": self.code,
+            "message": self.message,
+            "advice": self.advice,
+            "level": self.level,
+        }
+
+    def github(self) -> str:
+        """Give the problem as a GitHub workflow command, which GitHub shows beside the line.
+
+        https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+        """
+        where = f"file={_property(self.file)},line={self.line},col={self.column},title={_property(self.code)}"
+        text = "\n".join(part for part in (self.path, self.message, self.advice) if part)
+        return f"::{self.level} {where}::{_data(text)}"
+
+    def _order(self) -> tuple[str, int, int, str, str, str]:
+        return self.file, self.line, self.column, self.code, self.path, self.message
+
+    def _wrapped(self) -> Iterator[str]:
+        import textwrap
+
+        for paragraph in (*self.message.splitlines(), *self.advice.splitlines()):
+            yield from textwrap.wrap(
+                paragraph,
+                WIDTH,
+                initial_indent=INDENT,
+                subsequent_indent=INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+
+
+def path_text(path: Path) -> str:
+    """Write a place as people read it: `calls.track[0].fields["Feed Type"]`."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        elif PLAIN_KEY.fullmatch(key):
+            text += f".{key}" if text else key
+        else:
+            text += f"[{_quoted(key)}]"
+    return text
+
+
+def _quoted(key: str) -> str:
+    import json
+
+    return json.dumps(key, ensure_ascii=False)
+
+
+def _with_code(lines: list[str], code: str) -> list[str]:
+    """Put `code` at the right end of the last line, or on a line of its own if that is full."""
+    if not lines or len(lines[-1]) + len(code) + len(INDENT) > WIDTH:
+        return [*lines, code.rjust(WIDTH)]
+    return [*lines[:-1], lines[-1] + code.rjust(WIDTH - len(lines[-1]))]
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,123 @@
+"""`extends` and `include`: several documents -> one, remembering which file every value came from."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from engine.mapping.model import Place
+from engine.mapping.problems import Mark
+from engine.mapping.yamlfile import Document
+from engine.records import Json, JsonObject
+
+Rules: TypeAlias = "dict[str, Rules] | None"
+
+# How deep a section merges key by key; a value of the language is always replaced whole.
+NAMES: dict[str, Rules] = {"*": None}
+REQUEST: dict[str, Rules] = {"headers": NAMES, "query": NAMES, "*": None}
+MERGED: dict[str, Rules] = {
+    "settings": {"*": NAMES},
+    "http": {"headers": NAMES, "*": None},
+    "requests": {"*": REQUEST},
+    "batches": {"*": {"headers": NAMES, "results": NAMES, "*": None}},
+    "retry": NAMES,
+    "parts": NAMES,
+    "calls": NAMES,
+    "*": None,
+}
+NOT_INHERITED = frozenset({"examples", "extends"})
+
+
+class Resolved:
+    """A document made of several; it answers for places like the single documents do."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.value: JsonObject = dict(document.value) if isinstance(document.value, dict) else {}
+        self._owners: dict[Place, Document] = {(): document}
+
+    @property
+    def file(self) -> str:
+        """The file that was asked for."""
+        return self.document.file
+
+    def owner(self, place: Place) -> Document:
+        """Give the document a place's value came from."""
+        for length in range(len(place), -1, -1):
+            if place[:length] in self._owners:
+                return self._owners[place[:length]]
+        return self.document
+
+    def mark(self, place: Place = ()) -> Mark:
+        """Give file, line and column of the value at a place."""
+        return self.owner(place).mark(place)
+
+    def key_mark(self, place: Place) -> Mark:
+        """Give file, line and column of the key at a place."""
+        return self.owner(place).key_mark(place)
+
+    def mark_inside(self, place: Place, column: int) -> Mark:
+        """Give the place of one character of the text at a place."""
+        return self.owner(place).mark_inside(place, str(self.at(place)), column)
+
+    def at(self, place: Place) -> Json:
+        """Give the raw value at a place, null where there is none."""
+        value: Json = self.value
+        for key in place:
+            if isinstance(value, dict) and isinstance(key, str):
+                value = value.get(key)
+            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+                value = value[key]
+            else:
+                return None
+        return value
+
+    def key_mark_inside(self, place: Place, column: int) -> Mark:
+        """Give the place of one character of the key at a place."""
+        return self.owner(place).key_mark_inside(place, column)
+
+    def extend(self, base: Resolved) -> None:
+        """Lay this document over `base`: what both have merges by `MERGED`, null removes."""
+        child = {key: member for key, member in self.value.items() if key != "extends"}
+        inherited = {key: member for key, member in base.value.items() if key not in NOT_INHERITED}
+        owners = dict(base._owners)
+        owners[()] = self.document
+        for key in inherited:
+            owners.setdefault((key,), base.owner((key,)))
+        self._owners = owners
+        self.value = self._merged(inherited, child, MERGED, ())
+
+    def _merged(self, base: JsonObject, child: JsonObject, rules: dict[str, Rules], place: Place) -> JsonObject:
+        result = dict(base)
+        for key, member in child.items():
+            here = (*place, key)
+            deeper = rules.get(key, rules.get("*"))
+            below = base.get(key)
+            if member is None:
+                result.pop(key, None)
+            elif deeper is not None and isinstance(below, dict) and isinstance(member, dict):
+                result[key] = self._merged(below, member, deeper, here)
+            else:
+                result[key] = _without_nulls(member, deeper)
+                self._own(here)
+        return result
+
+    def _own(self, place: Place) -> None:
+        for inner in [other for other in self._owners if other[: len(place)] == place]:
+            del self._owners[inner]
+        self._owners[place] = self.document
+
+    def add_part(self, name: str, value: Json, document: Document) -> None:
+        """Add a part of an included file."""
+        parts = self.value.setdefault("parts", {})
+        assert isinstance(parts, dict)
+        parts[name] = value
+        self._owners[("parts", name)] = document
+
+
+def _without_nulls(member: Json, rules: Rules) -> Json:
+    """A null in a section that merges means "remove", also where the base has nothing to remove."""
+    if rules is None or not isinstance(member, dict):
+        return member
+    return {
+        key: _without_nulls(inner, rules.get(key, rules.get("*"))) for key, inner in member.items() if inner is not None
+    }

@@ -1,0 +1,179 @@
+"""Settings of a connection: defaults, `${env:NAME}`, texts converted by type, checked with JSON Schema.
+
+Every error names the setting by its title and never shows the value of a secret one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Table
+from typing import cast
+
+from engine.errors import SettingsError
+from engine.mapping.model import Mapping, Setting
+from engine.mapping.schema import validator
+from engine.mapping.suggest import closest
+from engine.records import Json, JsonObject, Secret
+
+ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+URL_PATTERN = r"^https?://[^/?#\s]+[^?#\s]*$"
+
+
+class Written(str):
+    """A setting that came as text (`--set`, `${env:}`) and must be converted by its type."""
+
+    __slots__ = ()
+
+
+def complete(mapping: Mapping, given: Table[str, Json], environment: Table[str, str]) -> JsonObject:
+    """Give the settings a connection runs with: typed, with defaults, secrets wrapped.
+
+    Raises SettingsError with all that is wrong.
+    """
+    problems = _unknown(mapping, given)
+    result: JsonObject = {}
+    for name, setting in mapping.settings.items():
+        try:
+            value = _value(setting, given.get(name), environment)
+        except ValueError as error:
+            problems.append(f"{label(setting)}: {error}")
+            continue
+        if value is not None:
+            result[name] = _wrapped(value) if setting.secret else value
+        elif not setting.optional:
+            problems.append(f"{label(setting)} is not set.")
+    if problems:
+        raise SettingsError(mapping.title, problems)
+    return result
+
+
+def examples(mapping: Mapping) -> JsonObject:
+    """Give the `example` of every setting that has one and no default."""
+    return {
+        name: setting.example
+        for name, setting in mapping.settings.items()
+        if setting.example is not None and setting.default is None
+    }
+
+
+def label(setting: Setting) -> str:
+    """Name a setting as people see it: its title and its key."""
+    return f"{setting.title} ({setting.name})"
+
+
+def schema_of(setting: Setting) -> JsonObject:
+    """Give the JSON Schema a setting's value must meet."""
+    types: dict[str, JsonObject] = {
+        "string": {"type": "string", "minLength": 1},
+        "url": {"type": "string", "pattern": URL_PATTERN},
+        "boolean": {"type": "boolean"},
+        "integer": {"type": "integer"},
+        "number": {"type": "number"},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "table": {"type": "object", "additionalProperties": _table_entry(setting)},
+    }
+    result: JsonObject = dict(types[setting.type])
+    if setting.choices:
+        result["enum"] = list(setting.choices)
+    if setting.pattern is not None:
+        result = {"allOf": [result, {"pattern": setting.pattern}]}
+    return result
+
+
+def secrets_of(mapping: Mapping, settings: JsonObject) -> tuple[str, ...]:
+    """Give the texts that must never be shown, longest first."""
+    found = [value.reveal() for name in mapping.settings if isinstance(value := settings.get(name), Secret)]
+    return tuple(sorted((text for text in found if text), key=len, reverse=True))
+
+
+def _table_entry(setting: Setting) -> JsonObject:
+    return {"type": "array", "items": {"type": "string"}} if setting.many else {"type": "string"}
+
+
+def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[str]:
+    problems = []
+    for name in given:
+        if name not in mapping.settings:
+            guess = closest(name, list(mapping.settings))
+            advice = f"; did you mean {guess}?" if guess else f"; there are: {', '.join(mapping.settings)}."
+            problems.append(f'There is no setting "{name}"{advice}')
+    return problems
+
+
+def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
+    value = setting.default if given is None else filled(given, environment)
+    if isinstance(value, Written):
+        value = _converted(setting, str(value))
+    if value is None:
+        return None
+    problem = validator(schema_of(setting))(value)
+    if problem is None:
+        return value
+    if setting.type == "url" and isinstance(value, str) and not re.match(URL_PATTERN, value):
+        raise ValueError("this is not an http:// or https:// address without ? and #.")
+    if setting.secret:
+        raise ValueError(f"the value does not fit the type {setting.type}; it is secret and not shown.")
+    raise ValueError(problem)
+
+
+def filled(value: Json, environment: Table[str, str]) -> Json:
+    """Put in the values of `${env:NAME}`; a text that had any is converted by the setting's type."""
+    if isinstance(value, str):
+        if not ENVIRONMENT.search(value):
+            return value
+        return Written(ENVIRONMENT.sub(lambda match: _from_environment(match[1], environment), value))
+    if isinstance(value, list):
+        return [_text(filled(item, environment)) for item in value]
+    if isinstance(value, dict):
+        return {key: _text(filled(member, environment)) for key, member in value.items()}
+    return value
+
+
+def _text(value: Json) -> Json:
+    return str.__str__(value) if isinstance(value, Written) else value
+
+
+def _from_environment(name: str, environment: Table[str, str]) -> str:
+    if name not in environment:
+        raise ValueError(f"the environment variable {name} is not set.")
+    return environment[name]
+
+
+def _converted(setting: Setting, text: str) -> Json:
+    if text != text.strip():
+        raise ValueError("the text has white space around it.")
+    if setting.type in ("string", "url"):
+        return text
+    if setting.type == "boolean":
+        if text not in ("true", "false"):
+            raise ValueError(f'"{_seen(setting, text)}" is neither true nor false.')
+        return text == "true"
+    return _from_json(setting, text)
+
+
+def _from_json(setting: Setting, text: str) -> Json:
+    import orjson
+
+    words = {"integer": "a whole number", "number": "a number", "list": "a JSON list", "table": "a JSON object"}
+    shapes: dict[str, type | tuple[type, ...]] = {"integer": int, "number": (int, float), "list": list, "table": dict}
+    try:
+        value = cast("Json", orjson.loads(text))
+    except orjson.JSONDecodeError:
+        value = None
+    if value is None or isinstance(value, bool) or not isinstance(value, shapes[setting.type]):
+        raise ValueError(f'"{_seen(setting, text)}" is not {words[setting.type]}.')
+    return value
+
+
+def _seen(setting: Setting, text: str) -> str:
+    return "***" if setting.secret else text[:60]
+
+
+def _wrapped(value: Json) -> Json:
+    if isinstance(value, str):
+        return Secret(str.__str__(value))
+    if isinstance(value, list):
+        return [_wrapped(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _wrapped(member) for key, member in value.items()}
+    return value

@@ -1,0 +1,196 @@
+"""Event -> Plan: the way from one Segment-spec event to the requests of one connection.  Pure; sends nothing.
+
+    load("exponea").connect({...}).plan(event)
+
+A destination is a mapping that can run; a connection is a destination with settings.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping as Table
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, cast
+
+from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
+from engine.compiler.runtime import UNSET, Invalid
+from engine.errors import MappingError
+from engine.language.paths import Marker
+from engine.mapping.load import Library, Loaded
+from engine.mapping.model import Mapping, Step
+from engine.mapping.settings import complete, examples, secrets_of
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report
+from engine.sources.segment import Normalised, normalise, normalise_json, switch
+
+NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
+NO_REPLIES: tuple[JsonObject, ...] = ()
+PLANNED = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
+
+
+def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
+    """Load a destination by its mapping's name (`exponea`) or path.
+
+    `directories` are searched before the mappings that ship with the engine (default: `ENGINE_MAPPINGS`).
+    Raises MappingNotFound, or MappingError with every problem `validate-mappings` would print.
+    """
+    library = Library(None if directories is None else [Path(directory) for directory in directories])
+    return destination(library.load(str(mapping)))
+
+
+def destination(loaded: Loaded) -> Destination:
+    """Make a destination of a loaded mapping; raises MappingError where the checker finds errors."""
+    from engine.mapping.check import check
+
+    problems = [problem for problem in check(loaded) if problem.level == "error"]
+    if problems:
+        raise MappingError(problems)
+    return Destination(loaded)
+
+
+class Destination:
+    """A mapping that can run. Compiled once, at the first connection."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.mapping: Mapping = loaded.mapping
+        self._compiled: Compiled | None = None
+
+    @property
+    def name(self) -> str:
+        """The mapping's name."""
+        return self.mapping.name
+
+    @property
+    def compiled(self) -> Compiled:
+        """The generated module."""
+        if self._compiled is None:
+            self._compiled = build(self.loaded)
+        return self._compiled
+
+    def example_settings(self) -> JsonObject:
+        """Give the `example` settings of the mapping, which the sandbox accepts."""
+        return examples(self.mapping)
+
+    def connect(self, settings: Table[str, Json], environment: Table[str, str] | None = None) -> Connection:
+        """Make a connection; raises SettingsError. `${env:NAME}` is read from `environment` (default: os.environ)."""
+        typed = complete(self.mapping, settings, os.environ if environment is None else environment)
+        return Connection(self, typed)
+
+
+class Connection:
+    """A destination plus one set of settings."""
+
+    def __init__(self, target: Destination, settings: JsonObject) -> None:
+        self.destination = target
+        self.mapping = target.mapping
+        self.settings = settings
+        self.secrets = secrets_of(target.mapping, settings)
+        self.compiled = target.compiled.connect(settings)
+        self._calls: dict[str, CompiledCall] = self.compiled.calls
+        self._names = target.mapping.integrations
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.mapping.name}>"
+
+    def plan(
+        self,
+        event: Json,
+        *,
+        received_at: str | None = None,
+        now: float | None = None,
+        replies: Sequence[JsonObject] = NO_REPLIES,
+    ) -> Plan:
+        """Say what an event becomes. Never raises, whatever JSON the event is.
+
+        `received_at` is the ISO time at which the event came in; `now` the engine's clock in unix seconds (for
+        `within`; default: the machine's); `replies` are the vendor's answers that `save` reads, in order of use.
+        """
+        return self.plan_normalised(normalise(event, received_at=received_at), now=now, replies=replies)
+
+    def plan_json(self, raw: bytes, *, received_at: str | None = None, now: float | None = None) -> Plan:
+        """Like `plan`, for an event still in bytes: the fast way."""
+        return self.plan_normalised(normalise_json(raw, received_at=received_at), now=now)
+
+    def plan_normalised(
+        self,
+        normalised: Normalised,
+        *,
+        now: float | None = None,
+        replies: Sequence[JsonObject] = NO_REPLIES,
+        saved: Table[int, JsonObject] = NOTHING_SAVED,
+    ) -> Plan:
+        """Plan an event that has been normalised already (once for several connections).
+
+        `saved` holds what steps that were sent already have saved, by the step's number.
+        """
+        event, call, noticed, reason = normalised
+        if reason is not None:
+            return Plan(Outcome.INVALID, reason, (), noticed)
+        options: JsonObject = {}
+        reports: list[Report] = list(noticed)
+        if event.get("integrations"):
+            switched = switch(cast("JsonObject", event["integrations"]), self._names)
+            reports.extend(switched.reports)
+            if not switched.on:
+                return Plan(Outcome.IGNORED, cast("str", switched.reason), (), tuple(reports))
+            options = switched.options
+        compiled = self._calls.get(cast("str", call))
+        if compiled is None:
+            return Plan(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", (), tuple(reports))
+        clock = time.time() if now is None else now
+        given = Given(event, options, clock, replies, saved)
+        return self._run(compiled, given, reports)
+
+    def _run(self, compiled: CompiledCall, given: Given, reports: list[Report]) -> Plan:
+        memo = [UNSET] * compiled.memo_size
+        saved: JsonObject = {}
+        requests: list[PlannedRequest] = []
+        skipped: list[str] = []
+        try:
+            for number, step in enumerate(compiled.steps):
+                result = step.run(given.event, given.options, saved, given.now, reports, memo)
+                if type(result) is str:
+                    skipped.append(result)
+                    continue
+                requests += cast("list[PlannedRequest]", result)
+                if step.save is not None:
+                    known = given.saved.get(number)
+                    saved = {**saved, **(_saved(step, requests, given.replies, reports) if known is None else known)}
+        except Invalid as error:
+            return Plan(Outcome.INVALID, str(error), (), tuple(reports))
+        if not requests:
+            return Plan(Outcome.IGNORED, f"nothing to send: {'; '.join(skipped)}", (), tuple(reports))
+        count = len(requests)
+        reason = PLANNED[count] if count < len(PLANNED) else f"{count} requests"
+        return Plan(Outcome.PLANNED, reason, tuple(requests), tuple(reports))
+
+
+class Given(NamedTuple):
+    """What the steps of a call are given."""
+
+    event: JsonObject
+    options: JsonObject
+    now: float
+    replies: Sequence[JsonObject]
+    saved: Table[int, JsonObject]
+
+
+def _saved(
+    step: CompiledStep, requests: list[PlannedRequest], replies: Sequence[JsonObject], reports: list[Report]
+) -> JsonObject:
+    """Give what a step saves: from the reply, or a visible marker where no reply supplied it."""
+    assert step.save is not None
+    used = sum(1 for request in requests if request.request == step.step.request)
+    matching = [reply for reply in replies if reply.get("request") == step.step.request]
+    if used > len(matching):
+        return dict(_markers(step.step))
+    reply = matching[used - 1]
+    headers = cast("JsonObject", reply.get("headers") or {})
+    return step.save(reply.get("status", 200), headers, reply.get("body"), reports)
+
+
+def _markers(step: Step) -> JsonObject:
+    return {name: Marker(f"<saved.{name}>") for name in step.save}

@@ -1,0 +1,123 @@
+"""What `--config` says: per vendor its settings, a seed, and faults that stand from the start.
+
+    seed: 7
+    exponea:
+      public_keys: [my-key]
+      hard_ids: [registered, email_id]
+    user_com:
+      attributes: { custom_integer: integer }
+    faults:
+      - { kind: status, status: 429, rate: 0.05 }
+
+Which settings a vendor has is said by its own `settings.py`; here only their kinds are checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UsageError
+from engine.records import Json, JsonObject
+from engine.sandbox.emulator import Emulator
+from engine.sandbox.faults import Fault
+from engine.sandbox.vendors import VENDORS
+
+OWN = ("seed", "faults")
+KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "a text", dict: "a mapping"}
+
+
+class ConfigError(ValueError):
+    """A configuration that does not fit; `path` is where in it."""
+
+    def __init__(self, words: str, *path: str | int) -> None:
+        self.path = path
+        super().__init__(words)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Everything that can be set about a sandbox; `settings` by vendor, only where given."""
+
+    seed: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[JsonObject, ...] = ()
+
+    def settings_of(self, vendor: type[Emulator]) -> Any:
+        """Give a vendor's settings, its defaults where nothing was given."""
+        return self.settings.get(vendor.name) or vendor.settings_type()
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file; raises `UsageError` with the place and what is wrong there."""
+    from engine.mapping import yamlfile
+
+    document = yamlfile.read(path)
+    if document.problems:
+        raise UsageError("\n".join(str(problem) for problem in document.problems))
+    try:
+        return read_config(document.value)
+    except ConfigError as error:
+        mark = document.mark(error.path)
+        raise UsageError(f"{mark.file}:{mark.line}:{mark.column}  {error}") from error
+
+
+def read_config(raw: Json) -> Config:
+    """Read a configuration; raises `ConfigError`."""
+    if raw is None:
+        return Config()
+    if not isinstance(raw, dict):
+        raise ConfigError("A sandbox configuration is a mapping of vendor to settings.")
+    vendors = {vendor.name: vendor for vendor in VENDORS}
+    for name in raw:
+        if name not in vendors and name not in OWN:
+            raise ConfigError(f"{name} is no vendor; there are {', '.join(vendors)}, and {', '.join(OWN)}.", name)
+    seed = raw.get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ConfigError("seed must be a whole number.", "seed")
+    settings = {name: _settings(vendors[name], value) for name, value in raw.items() if name in vendors}
+    return Config(seed=seed, settings=settings, faults=_faults(raw.get("faults", [])))
+
+
+def _faults(given: Json) -> tuple[JsonObject, ...]:
+    if not isinstance(given, list):
+        raise ConfigError("faults must be a list.", "faults")
+    read = []
+    for number, fault in enumerate(given):
+        try:
+            Fault.read(fault, 0, 0.0)
+        except ValueError as error:
+            raise ConfigError(f"{error}.", "faults", number) from error
+        assert isinstance(fault, dict)
+        read.append(fault)
+    return tuple(read)
+
+
+def _settings(vendor: type[Emulator], given: Json) -> Any:
+    if not isinstance(given, dict):
+        raise ConfigError(f"{vendor.name} must be a mapping of settings.", vendor.name)
+    defaults = vendor.settings_type()
+    known = [one.name for one in dataclasses.fields(defaults)]
+    values = {}
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigError(f"{vendor.name} has no setting {name}; it has {', '.join(known)}.", vendor.name, name)
+        values[name] = _fitting(getattr(defaults, name), value, vendor.name, name)
+    try:
+        return vendor.settings_type(**values)
+    except ValueError as error:
+        raise ConfigError(f"{error}.", vendor.name) from error
+
+
+def _fitting(default: object, value: Json, *path: str) -> object:
+    """Give the value in the kind of the setting's default."""
+    if isinstance(default, tuple):
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ConfigError(f"{path[-1]} must be a list of texts.", *path)
+        return tuple(value)
+    if type(value) is not type(default):
+        raise ConfigError(f"{path[-1]} must be {KINDS[type(default)]}.", *path)
+    return value

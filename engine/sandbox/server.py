@@ -1,0 +1,171 @@
+"""Running the sandbox: in a thread of this process (`Sandbox`), or as the process itself (`serve`).
+
+uvicorn with its httptools protocol, of which a subclass hands the connection to the application: without it a
+half answer or a reset could not really happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from engine.errors import UsageError
+from engine.records import JsonObject
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from engine.sandbox.config import Config
+    from engine.sandbox.emulator import Clock
+    from engine.sandbox.world import World
+
+MISSING = "The sandbox needs packages that are not installed ({name}): pip install 'waybill[sandbox]'."
+LOOPBACK = "127.0.0.1"
+START_LIMIT = 10.0
+
+
+class Sandbox:
+    """The emulated vendors on a loopback port, for as long as the `with` lasts.
+
+    with Sandbox() as sandbox:
+        send_to(f"{sandbox.url}/exponea")
+        print(sandbox.state("exponea"))
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        database: str = ":memory:",
+        *,
+        host: str = LOOPBACK,
+        port: int = 0,
+        clock: Clock = time.time,
+    ) -> None:
+        self._address = (host, port)
+        self._made_of = (config, database, clock)
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        listener = listen(*self._address)
+        try:
+            self._server, self._world = build(*self._made_of)
+        except BaseException:
+            listener.close()
+            raise
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="sandbox", daemon=True)
+        self._thread.start()
+        self._wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._world.close()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START_LIMIT
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > end:
+                raise RuntimeError("the sandbox did not start")
+            time.sleep(0.002)
+
+    def state(self, vendor: str, limit: int = 100) -> JsonObject:
+        """Give what a vendor holds, readable: the newest `limit` of each kind."""
+        return self._world.state_of(vendor, limit)
+
+    def counts(self) -> JsonObject:
+        """Give numbers, by vendor."""
+        return self._world.counts()
+
+    def requests(self, limit: int = 100, vendor: str = "") -> list[JsonObject]:
+        """Give the last requests."""
+        return self._world.journal.shown(limit, vendor)
+
+    def order(self, *faults: JsonObject) -> list[int]:
+        """Order faults (see `fault_orders`); gives their ids."""
+        return [fault.number for fault in self._world.faults.order([*faults], self._world.clock())]
+
+    def forget(self, number: int | None = None) -> None:
+        """Take back a fault, or all."""
+        self._world.faults.forget(number)
+
+    def reset(self) -> None:
+        """Forget what is held and what was asked."""
+        self._world.reset()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port; raises `UsageError` when that cannot be."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise UsageError(f"The sandbox cannot listen on {host}: {error.strerror}.") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        # Now, not when the server runs: who reads the address may connect at once and wait.
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"The sandbox cannot listen on {host}:{port}: {error.strerror}.") from error
+    return listener
+
+
+def build(config: Config | None, database: str, clock: Clock) -> tuple[uvicorn.Server, World]:
+    """Make the server and what it serves; raises `UsageError` when packages are missing."""
+    try:
+        import uvicorn
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        from engine.sandbox.app import create_app
+    except ModuleNotFoundError as error:
+        if error.name not in ("uvicorn", "starlette", "httptools"):
+            raise
+        raise UsageError(MISSING.format(name=error.name)) from error
+
+    class WithTransport(HttpToolsProtocol):
+        """Shows the application its connection."""
+
+        transport: asyncio.Transport
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+            scope["extensions"] = {EXTENSION: self.transport}
+
+    from engine.sandbox.wire import EXTENSION
+
+    app = create_app(config, database, clock)
+    settings = uvicorn.Config(
+        app,
+        http=WithTransport,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(settings), app.state.world
+
+
+def serve(listener: socket.socket, config: Config | None, database: str, clock: Clock = time.time) -> None:
+    """Serve until a signal comes."""
+    server, world = build(config, database, clock)
+    try:
+        # uvicorn stops at Ctrl-C and then lets it go on as an exception.
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run([listener])
+    finally:
+        world.close()

@@ -1,0 +1,120 @@
+"""What the emulated vendors hold: one SQLite database, in memory unless a file is named.
+
+SQLite is the only truth: no model is kept beside it, so a million events in a file cost no memory, and what a
+person sees with `sqlite3` is what the emulators see.  One writer: a lock is held for the length of a request,
+and a request is one transaction.  `synchronous=OFF`: an emulator may forget its last seconds in a power cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from engine.errors import UsageError
+
+SCHEMA_VERSION = 1
+COUNTERS = """
+    CREATE TABLE IF NOT EXISTS counters (
+        vendor TEXT NOT NULL, name TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (vendor, name)
+    ) WITHOUT ROWID;
+"""
+ADD_TO_COUNTER = """
+    INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT (vendor, name) DO UPDATE SET value = value + excluded.value
+"""
+
+Row = tuple[Any, ...]
+
+
+class State:
+    """One connection, one lock; `transaction` around every request."""
+
+    def __init__(self, database: str, schemas: Iterable[str]) -> None:
+        self._lock = threading.RLock()
+        self._pending: Counter[tuple[str, str]] = Counter()
+        self._connection = _connect(database)
+        try:
+            self._prepare(schemas)
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise UsageError(f"{database} cannot hold the sandbox's state: {error}. Name another file.") from error
+        self.execute = self._connection.execute
+
+    def _prepare(self, schemas: Iterable[str]) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"it was written by another version ({version}, this one is {SCHEMA_VERSION})")
+        for statement in (COUNTERS, *schemas):
+            self._connection.executescript(statement)
+        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the state for one request; whatever it began is undone when it raises."""
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                yield
+                self._write_counters()
+            except BaseException:
+                self._pending.clear()
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """Give the first row, or None."""
+        row: Row | None = self.execute(sql, parameters).fetchone()
+        return row
+
+    def all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Give every row."""
+        return self.execute(sql, parameters).fetchall()
+
+    def number(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Give the first value of the first row as a whole number."""
+        row = self.one(sql, parameters)
+        return int(row[0] or 0) if row else 0
+
+    def count(self, vendor: str, name: str, by: int = 1) -> None:
+        """Add to a counter, within the transaction that is going on."""
+        if by:
+            self._pending[vendor, name] += by
+
+    def counters(self, vendor: str) -> dict[str, int]:
+        """Give the vendor's counters."""
+        return dict(self.all("SELECT name, value FROM counters WHERE vendor = ? ORDER BY name", (vendor,)))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        with self.transaction():
+            for (table,) in self.all("SELECT name FROM sqlite_master WHERE type = 'table'"):
+                self.execute(f'DELETE FROM "{table}"')  # noqa: S608  our own table names
+
+    def close(self) -> None:
+        """Close the database; its file stays."""
+        with self._lock:
+            self._connection.close()
+
+    def _write_counters(self) -> None:
+        for (vendor, name), by in self._pending.items():
+            self.execute(ADD_TO_COUNTER, (vendor, name, by))
+        self._pending.clear()
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False, cached_statements=256)
+    except sqlite3.Error as error:
+        raise UsageError(f"{database} cannot be opened: {error}. Name another file, or `:memory:`.") from error
+    try:
+        # Exclusive: two sandboxes on one file would each believe to be the only writer.
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        connection.close()
+        raise UsageError(f"{database} cannot hold the sandbox's state: {error}. Name another file.") from error
+    return connection

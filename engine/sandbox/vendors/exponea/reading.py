@@ -1,0 +1,122 @@
+"""The part of the Data API that reads customers back or forgets them (private keys only).
+
+[I] Consents, segmentations, expressions, predictions, recommendations, catalogues and analyses are not
+emulated; asking for one as an attribute gives `success: false`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.records import Json, JsonObject
+from engine.sandbox.exchange import Answer
+from engine.sandbox.vendors.exponea.errors import CommandRefused, refuse
+
+if TYPE_CHECKING:
+    from engine.sandbox.vendors.exponea.routes import Exponea
+
+MAX_BULK = 1000
+EVERYONE = 1_000_000
+
+
+def find(exponea: Exponea, body: JsonObject) -> int:
+    """Give the customer that `customer_ids` names, or say that there is none."""
+    customer = exponea.identity.known(exponea.identity.read(body.get("customer_ids")))
+    if customer is None:
+        raise refuse(404, "errors", {"_global": ["Customer does not exist"]})
+    return customer
+
+
+def ids(exponea: Exponea, customer: int) -> JsonObject:
+    """Give a customer's ids as exports do: a hard id is a text, a soft id a list."""
+    given: JsonObject = {}
+    for name, value in exponea.identity.held(customer):
+        if name in exponea.settings.hard_ids:
+            given[name] = value
+        else:
+            values = given.setdefault(name, [])
+            assert isinstance(values, list)
+            values.append(value)
+    return given
+
+
+def export_one(exponea: Exponea, body: JsonObject) -> Answer:
+    """Give everything about one customer."""
+    customer = find(exponea, body)
+    return Answer(
+        200,
+        {
+            "success": True,
+            "ids": ids(exponea, customer),
+            "properties": exponea.customers.properties(customer),
+            "events": exponea.customers.events(customer),
+        },
+    )
+
+
+def events(exponea: Exponea, body: JsonObject) -> Answer:
+    """Give one customer's events of the types asked for."""
+    customer = find(exponea, body)
+    kinds = body.get("event_types")
+    wanted = [str(kind) for kind in kinds] if isinstance(kinds, list) else None
+    return Answer(200, {"success": True, "data": exponea.customers.events(customer, wanted)})
+
+
+def attributes(exponea: Exponea, body: JsonObject) -> Answer:
+    """Give single properties and ids of one customer, in the order asked for."""
+    customer = find(exponea, body)
+    held: dict[str, JsonObject] = {"property": exponea.customers.properties(customer), "id": ids(exponea, customer)}
+    asked = body.get("attributes")
+    results: list[Json] = [_attribute(held, one) for one in asked] if isinstance(asked, list) else []
+    return Answer(200, {"success": True, "results": results})
+
+
+def _attribute(held: dict[str, JsonObject], asked: Json) -> Json:
+    if not isinstance(asked, dict) or asked.get("type") not in held:
+        return {"success": False, "error": "No permission"}
+    kind = str(asked["type"])
+    return {"success": True, "value": held[kind].get(str(asked.get(kind)))}
+
+
+def export(exponea: Exponea, _body: JsonObject) -> Answer:
+    """Give every customer as a table (`format: native_json`)."""
+    rows = [(ids(exponea, customer), properties) for customer, properties in exponea.customers.newest(EVERYONE)]
+    id_names = [*exponea.settings.hard_ids, *exponea.settings.soft_ids]
+    names = list(dict.fromkeys(name for _, properties in rows for name in properties))
+    fields: list[Json] = [{"type": "id", "id": name} for name in id_names]
+    fields += [{"type": "property", "property": name} for name in names]
+    data: list[Json] = [
+        [*(held.get(name) for name in id_names), *(properties.get(name) for name in names)] for held, properties in rows
+    ]
+    return Answer(200, {"success": True, "fields": fields, "data": data})
+
+
+def anonymize(exponea: Exponea, body: JsonObject) -> Answer:
+    """Take away ids and personal properties; the customer and its events stay."""
+    _anonymize(exponea, find(exponea, body))
+    return Answer(200, {"success": True})
+
+
+def anonymize_bulk(exponea: Exponea, body: JsonObject) -> Answer:
+    """Anonymise up to 1000 customers; the answer names the request, not the outcome."""
+    customers = body.get("customers")
+    if not isinstance(customers, list) or not customers:
+        raise refuse(400, "errors", ["customers must be a list"])
+    if len(customers) > MAX_BULK:
+        raise refuse(400, "errors", [f"At most {MAX_BULK} customers can be anonymized at once."])
+    for given in customers:
+        try:
+            pairs = exponea.identity.read(given.get("customer_ids") if isinstance(given, dict) else None)
+        except CommandRefused:
+            continue
+        customer = exponea.identity.known(pairs)
+        if customer is not None:
+            _anonymize(exponea, customer)
+    return Answer(200, {"success": True, "bulk_id": f"{exponea.random.getrandbits(96):024x}"})
+
+
+def _anonymize(exponea: Exponea, customer: int) -> None:
+    new = f"{exponea.random.getrandbits(128):032x}"
+    exponea.identity.anonymize(customer, (exponea.settings.soft_ids[0], new))
+    exponea.customers.forget(customer, exponea.settings.pii)
+    exponea.state.count(exponea.name, "customers_anonymized")

@@ -1,0 +1,133 @@
+"""Persons read back and changed by the server, and erasures.
+
+[I] The shape of a person and of a step: the pages show only parts of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.records import Json, JsonObject
+from engine.sandbox.exchange import Answer, Incoming
+from engine.sandbox.times import to_iso
+from engine.sandbox.vendors.extole.errors import ExtoleError
+from engine.sandbox.vendors.extole.model import long_id
+
+if TYPE_CHECKING:
+    from engine.sandbox.vendors.extole.routes import Extole
+
+SCOPES = ("CLIENT", "PRIVATE", "PUBLIC")
+
+
+def shown(extole: Extole, person: int) -> JsonObject:
+    """Give a person as the API shows one."""
+    number, email, partner_user_id, first_name, last_name, erased = extole.persons.row(person)
+    parameters: list[Json] = [*extole.persons.parameters(person)]
+    return {
+        "id": long_id(number),
+        "email": email,
+        "partner_user_id": partner_user_id,
+        "first_name": first_name,
+        "last_name": last_name,
+        "parameters": parameters,
+        "erased": bool(erased),
+    }
+
+
+def search(extole: Extole, incoming: Incoming) -> Answer:
+    """Find persons by `person_keys=<key>:<value>` or `identity_key_value=<email>`."""
+    extole.access.check(incoming)
+    key, _, value = incoming.query.get("person_keys", "").partition(":")
+    if "identity_key_value" in incoming.query:
+        key, value = "email", incoming.query["identity_key_value"].lower()
+    if not value:
+        raise ExtoleError("invalid_parameter", parameter="person_keys")
+    return Answer(200, [shown(extole, person) for person in extole.persons.find(key, value)])
+
+
+def read(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+    """Show one person."""
+    extole.access.check(incoming)
+    return Answer(200, shown(extole, extole.persons.by_id(person_id)))
+
+
+def steps(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+    """Show what a person did; an event seen twice is one step."""
+    extole.access.check(incoming)
+    events = extole.persons.events(extole.persons.by_id(person_id))
+    return Answer(
+        200,
+        [
+            {
+                "id": event["event_id"],
+                "person_id": event["person_id"],
+                "name": event["event_name"],
+                "event_date": event["event_time"],
+                "container": event["container"],
+                "data": event["data"],
+            }
+            for event in events
+            if event["duplicate_of"] is None
+        ],
+    )
+
+
+def parameters(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+    """Show a person's parameters."""
+    extole.access.check(incoming)
+    return Answer(200, [*extole.persons.parameters(extole.persons.by_id(person_id))])
+
+
+def add_parameter(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+    """Add a parameter that is not there yet."""
+    return _set_parameter(extole, incoming, person_id, None)
+
+
+def change_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str) -> Answer:
+    """Change a parameter that is there."""
+    return _set_parameter(extole, incoming, person_id, name)
+
+
+def _set_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str | None) -> Answer:
+    extole.access.check(incoming)
+    body = extole.body_of(incoming)
+    person = extole.persons.by_id(person_id)
+    if not isinstance(body, dict):
+        raise ExtoleError("binding_error")
+    wanted = name or body.get("name")
+    scope = body.get("scope") or "PRIVATE"
+    if not isinstance(wanted, str) or scope not in SCOPES:
+        raise ExtoleError("validation_error", property="name" if scope in SCOPES else "scope")
+    there = any(parameter["name"] == wanted for parameter in extole.persons.parameters(person))
+    if there is (name is None):
+        raise ExtoleError("data_already_exists" if there else "data_not_found", name=wanted)
+    extole.persons.set_parameter(person, wanted, body.get("value"), str(scope))
+    return Answer(200, {"name": wanted, "value": body.get("value"), "scope": scope})
+
+
+def remove_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str) -> Answer:
+    """Remove a parameter."""
+    extole.access.check(incoming)
+    if not extole.persons.remove_parameter(extole.persons.by_id(person_id), name):
+        raise ExtoleError("data_not_found", name=name)
+    return Answer(200, {"status": "success"})
+
+
+def erase(extole: Extole, incoming: Incoming) -> Answer:
+    """Erase whoever has this email or partner_user_id; [I] that nobody has it is no error."""
+    extole.access.check(incoming)
+    body = extole.body_of(incoming)
+    if not isinstance(body, dict):
+        raise ExtoleError("binding_error")
+    given = {key: value for key in ("email", "partner_user_id") if (value := body.get(key)) not in (None, "")}
+    if not given:
+        raise ExtoleError("empty_request")
+    email = given.get("email")
+    if email is not None and (not isinstance(email, str) or "@" not in email):
+        raise ExtoleError("invalid_erasure_email", email=str(email))
+    for key, value in given.items():
+        for person in extole.persons.find(key, str(value).lower() if key == "email" else str(value)):
+            extole.persons.erase(person)
+    extole.state.count(extole.name, "erasures")
+    reply: JsonObject = {"id": str(extole.random.randrange(10**18, 10**19)), "status": "COMPLETED"}
+    return Answer(200, {**reply, "note": body.get("note"), "created_date": to_iso(incoming.now)})

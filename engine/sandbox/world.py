@@ -1,0 +1,70 @@
+"""Everything one sandbox is: the vendors with their state, the faults that stand, the journal.
+
+It knows nothing of ASGI; `app` brings it requests, `control` shows it to people.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from engine.records import JsonObject
+from engine.sandbox.config import Config
+from engine.sandbox.emulator import Clock, Emulator, Surroundings
+from engine.sandbox.exchange import Answer
+from engine.sandbox.faults import Faults
+from engine.sandbox.journal import Journal
+from engine.sandbox.state import State
+from engine.sandbox.vendors import VENDORS
+
+# What answers where no vendor is.
+NOBODY = Answer(404, {"error": "No vendor lives at this path. See /_sandbox/ for the vendors and their paths."})
+
+
+class World:
+    """One sandbox; `close` it in the end."""
+
+    def __init__(self, config: Config, database: str, clock: Clock) -> None:
+        self.clock = clock
+        self.state = State(database, [vendor.schema for vendor in VENDORS])
+        self.vendors: dict[str, Emulator] = {}
+        self._roots: dict[str, Emulator] = {}
+        self.faults = Faults()
+        self.journal = Journal()
+        for kind in VENDORS:
+            around = Surroundings(state=self.state, clock=clock, random=Random(config.seed))  # noqa: S311  repeatable
+            vendor = kind(around, config.settings_of(kind))
+            self.vendors[vendor.name] = vendor
+            self._roots |= dict.fromkeys(kind.roots, vendor)
+        self.faults.order([*config.faults], clock())
+
+    def locate(self, path: str) -> tuple[Emulator | None, str]:
+        """Give the vendor a raw path belongs to, and the vendor's own part of it.
+
+        `/exponea/track/v2/...` and `/track/v2/...` are the same place.
+        """
+        first, slash, rest = path.lstrip("/").partition("/")
+        if first in self.vendors:
+            return self.vendors[first], slash + rest
+        return self._roots.get(first), path
+
+    def state_of(self, vendor: str, limit: int) -> JsonObject:
+        """Show what one vendor holds."""
+        with self.state.transaction():
+            return self.vendors[vendor].snapshot(limit)
+
+    def counts(self) -> JsonObject:
+        """Give numbers, by vendor."""
+        with self.state.transaction():
+            return {
+                name: {**vendor.counts(), "requests": {**self.journal.statuses(name)}}
+                for name, vendor in self.vendors.items()
+            }
+
+    def reset(self) -> None:
+        """Forget what the vendors hold and what was asked; faults stay until they are taken back."""
+        self.state.reset()
+        self.journal.clear()
+
+    def close(self) -> None:
+        """Close the database."""
+        self.state.close()

@@ -1,0 +1,3 @@
+"""Tests, laid out like the engine."""
+
+from __future__ import annotations

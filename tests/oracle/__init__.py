@@ -1,0 +1,113 @@
+"""The oracle: what a mapping makes of an event, said as plainly as possible and as slowly as need be.
+
+Written from the language's rules (tests/language/README.md), not from the compiler: property tests hold
+the two together.  It borrows from the engine only what is specified elsewhere: the functions of `as`, whose
+examples are tests of their own, and the normaliser of events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, cast
+
+from engine.records import Json, JsonObject
+from engine.sources.segment import normalise
+from tests.oracle.basics import Invalid, at
+from tests.oracle.requests import request_of
+from tests.oracle.run import Run, Scope
+from tests.oracle.values import evaluate, list_of, loop
+
+
+class OraclePlan(NamedTuple):
+    """What the compiled mapping must give too; `reports` are pairs of code and place."""
+
+    outcome: str
+    reason: str | None
+    place: str | None
+    requests: list[JsonObject]
+    reports: list[tuple[str, str]]
+
+
+def plan(
+    mapping: JsonObject,
+    settings: JsonObject,
+    event: Json,
+    *,
+    received_at: str | None,
+    now: float,
+    replies: Sequence[JsonObject] = (),
+) -> OraclePlan:
+    """Plan one event; `settings` are typed and complete, `replies` what the vendor would answer."""
+    normalised = normalise(event, received_at=received_at)
+    run = Run(mapping, settings, now)
+    run.reports = [(report.code, report.place) for report in normalised.reports]
+    if normalised.invalid is not None:
+        return OraclePlan("invalid", normalised.invalid, None, [], run.reports)
+    options = _switch(run, cast("JsonObject", normalised.event.get("integrations") or {}))
+    if options is None:
+        return OraclePlan("ignored", "switched off in integrations", None, [], run.reports)
+    run.enter(normalised.event, options, lambda name: _part(run, name))
+    try:
+        requests = list(_steps(run, str(normalised.event["type"]), list(replies)))
+    except Invalid as invalid:
+        return OraclePlan("invalid", str(invalid), invalid.place, [], run.reports)
+    return OraclePlan("planned" if requests else "ignored", None, None, requests, run.reports)
+
+
+def _part(run: Run, name: str) -> Json:
+    return evaluate(run, cast("JsonObject", run.mapping["parts"])[name], run.scope, at("parts", name))
+
+
+def _switch(run: Run, integrations: JsonObject) -> JsonObject | None:
+    """Give this destination's options, or None where the event switches it off."""
+    names = cast("list[str]", run.mapping.get("integrations") or [run.mapping["title"]])
+    for name in [*names, "All"]:
+        value = integrations.get(name, True)
+        if value is False:
+            return None
+        if name in integrations and name != "All" and (value is True or isinstance(value, dict)):
+            return value if isinstance(value, dict) else {}
+        if value is not True:
+            run.report("integration-unknown-value", at("integrations", name))
+    return {}
+
+
+def _steps(run: Run, call: str, replies: list[JsonObject]) -> Iterator[JsonObject]:
+    calls = cast("JsonObject", run.mapping["calls"])
+    steps = calls.get(call)
+    if isinstance(steps, str):
+        call, steps = steps, calls[steps]
+    for number, step in enumerate(cast("list[JsonObject]", steps or [])):
+        place = at("calls", call, number)
+        if run.wanted(step, run.scope, place):
+            _require(run, step, place)
+            for scope in _scopes(run, step, place):
+                yield request_of(run, step, scope, place)
+            _save(run, step, place, replies)
+
+
+def _require(run: Run, step: JsonObject, place: str) -> None:
+    for condition, message in cast("dict[str, str]", step.get("require") or {}).items():
+        if not run.condition(condition, run.scope, f"{place}.require"):
+            raise Invalid(f"{place}.require", message)
+
+
+def _scopes(run: Run, step: JsonObject, place: str) -> Iterator[Scope]:
+    if "for_each" not in step:
+        yield run.scope
+        return
+    of = evaluate(run, step["for_each"], run.scope, f"{place}.for_each")
+    items = list_of(run, of, f"{place}.for_each")
+    yield from loop(run, items or [], step.get("where"), run.scope, f"{place}.where")
+
+
+def _save(run: Run, step: JsonObject, place: str, replies: list[JsonObject]) -> None:
+    """Read what the step saves from the next reply to its request; without one the markers stay."""
+    saves = cast("dict[str, str]", step.get("save") or {})
+    reply = next((reply for reply in replies if reply["request"] == step["request"]), None)
+    if reply is None:
+        return
+    replies.remove(reply)
+    answer: Scope = {"status": 200, "headers": {}, "body": None, **reply, "settings": run.settings}
+    for name, path in saves.items():
+        run.saved.values[name] = run.search(path, answer, at(f"{place}.save", name))

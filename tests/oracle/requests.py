@@ -1,0 +1,215 @@
+"""A step's request: body, URL, query, headers, method."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import cast
+from urllib.parse import quote
+
+from engine.records import Json, JsonObject
+from tests.oracle.basics import Invalid, Marker, at, pieces, text_of
+from tests.oracle.modifiers import modify
+from tests.oracle.run import Run, Scope
+from tests.oracle.values import SOURCES, evaluate, instruction
+
+
+def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObject:
+    """Make the request of a step, for one item of its `for_each` if it has one."""
+    name = cast("str", step["request"])
+    request = cast("JsonObject", cast("JsonObject", run.mapping["requests"])[name])
+    where = at("requests", name)
+    body = _body(run, step, request, scope, place)
+    url = _url(run, request, scope, where)
+    query = _query(run, request, scope, where)
+    headers = _headers(run, request, scope, where, body)
+    method = _text(run, request.get("method", "POST"), scope, f"{where}.method")
+    if method is None:
+        raise Invalid(f"{where}.method", "The method is missing")
+    return {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
+
+
+def _body(run: Run, step: JsonObject, request: JsonObject, scope: Scope, place: str) -> Json:
+    if not any(word in step for word in SOURCES):
+        return None
+    own = {"when", "unless"} | ({"where"} if "for_each" in step else set())
+    value = {word: written for word, written in step.items() if word not in own}
+    body = instruction(run, value, scope, place)
+    if body is None:
+        body = {}
+    return _form(run, body, place) if request.get("encode") == "form" else body
+
+
+def _form(run: Run, body: Json, place: str) -> Json:
+    if not isinstance(body, dict):
+        raise Invalid(place, "Only an object can be sent as a form")
+    sent: JsonObject = {}
+    for key, member in body.items():
+        entries = member if isinstance(member, list) else [member]
+        if any(isinstance(entry, (dict, list)) for entry in entries):
+            run.report("not-text", place)
+        elif isinstance(member, list):
+            sent[key] = [entry for entry in member if entry is not None]
+        elif member is not None:
+            sent[key] = member
+    return sent
+
+
+class Missing(Invalid):
+    """A text of a URL lacks a value."""
+
+
+def _text(run: Run, written: Json, scope: Scope, place: str) -> str | None:
+    """Read a text with `${}`, or an instruction that gives one."""
+    if isinstance(written, str):
+        return run.fill(written, scope, place)
+    return _written_text(run, evaluate(run, written, scope, place), place)
+
+
+def _written_text(run: Run, value: Json, place: str) -> str | None:
+    if isinstance(value, (dict, list)):
+        run.report("not-text", place)
+    return text_of(value)
+
+
+def _url(run: Run, request: JsonObject, scope: Scope, where: str) -> str:
+    http = cast("JsonObject", run.mapping["http"])
+    base = _base_url(run, http["base_url"], scope).rstrip("/")
+    if "path" not in request:
+        return base
+    path = _path(run, request["path"], scope, f"{where}.path")
+    return base + (path if path.startswith("/") else f"/{path}")
+
+
+def _base_url(run: Run, written: Json, scope: Scope) -> str:
+    place = "http.base_url"
+    if isinstance(written, str):
+        return _url_text(run, written, scope, place)
+    text = _written_text(run, _url_value(run, written, scope, place), place)
+    if text is None:
+        raise Invalid(place, "The URL is missing")
+    return text
+
+
+def _path(run: Run, written: Json, scope: Scope, place: str) -> str:
+    """Read a path; of an instruction, what the mapping wrote keeps its slashes and what a path gave does not."""
+    if isinstance(written, str):
+        return _url_text(run, written, scope, place)
+    value = cast("JsonObject", written)
+    if "text" in value and not {"when", "unless", "as", "map", "default"} & set(value):
+        return _url_text(run, cast("str", value["text"]), scope, f"{place}.text")
+    text = _text(run, {word: member for word, member in value.items() if word != "default"}, scope, place)
+    if text is None:
+        text, of_the_mapping = _written_text(run, value.get("default"), place), True
+    else:
+        table = isinstance(value.get("map"), dict) and value.get("unmapped") != "keep"
+        of_the_mapping = table or ("const" in value and "as" not in value)
+    if text is None:
+        raise Invalid(place, "The path is missing")
+    if not of_the_mapping:
+        _check_segment(text, place)
+        return text if text.startswith("<saved.") else quote(text, safe="")
+    for segment in text.removeprefix("/").removesuffix("/").split("/"):
+        _check_segment(segment, place)
+    return quote(text, safe=PATH_CHARACTERS)
+
+
+def _url_text(run: Run, written: str, scope: Scope, place: str) -> str:
+    """Fill a text of a URL: what comes from outside is encoded whole, and may not empty or climb the path."""
+    filled, segment, checked = "", "", False
+    in_path = True
+    for number, piece in enumerate(pieces(written)):
+        if piece.hole:
+            put = _url_hole(run, piece.text, scope, place, first=number == 0)
+            checked = checked or not _is_url_setting(run, piece.text, first=number == 0)
+        else:
+            put = piece.text
+        filled += put
+        if not piece.hole and put in {"/", "?", "#"}:
+            if checked and in_path:
+                _check_segment(segment, place)
+            in_path = in_path and put == "/"
+            segment, checked = "", False
+        else:
+            segment += put
+    if checked and in_path:
+        _check_segment(segment, place)
+    return filled
+
+
+def _url_hole(run: Run, path: str, scope: Scope, place: str, *, first: bool) -> str:
+    value = run.search(path, scope, place)
+    text = _written_text(run, value, place)
+    if text is None:
+        raise Missing(place, f"Nothing is at {path} to put into the URL")
+    if _is_url_setting(run, path, first=first):
+        return text.rstrip("/")
+    if isinstance(value, Marker):
+        return text
+    return quote(text, safe="")
+
+
+def _is_url_setting(run: Run, path: str, *, first: bool) -> bool:
+    settings = cast("dict[str, JsonObject]", run.mapping.get("settings") or {})
+    setting = settings.get(path.removeprefix("settings."), {})
+    return first and path.startswith("settings.") and setting.get("type") == "url"
+
+
+def _check_segment(segment: str, place: str) -> None:
+    if segment in {"", ".", ".."}:
+        raise Invalid(place, f"A part of the URL would be {segment!r}")
+
+
+def _query(run: Run, request: JsonObject, scope: Scope, where: str) -> JsonObject:
+    query: JsonObject = {}
+    for key, written in cast("JsonObject", request.get("query") or {}).items():
+        place = at(f"{where}.query", key)
+        value: Json = (
+            run.fill(written, scope, place) if isinstance(written, str) else _query_value(run, written, scope, place)
+        )
+        if value is not None:
+            query[key] = value
+    return query
+
+
+def _query_value(run: Run, written: Json, scope: Scope, place: str) -> Json:
+    value = evaluate(run, written, scope, place)
+    if not isinstance(value, list):
+        return _written_text(run, value, place)
+    texts = [_written_text(run, entry, place) for entry in value]
+    return [text for text in texts if text is not None] or None
+
+
+def _headers(run: Run, request: JsonObject, scope: Scope, where: str, body: Json) -> JsonObject:
+    http = cast("JsonObject", run.mapping["http"])
+    common = cast("JsonObject", http.get("headers") or {})
+    own = cast("JsonObject", request.get("headers") or {})
+    written = _basic(run, http, scope, {name.lower() for name in [*common, *own]})
+    mine = {name.lower() for name in own}
+    places = [("http.headers", name, text) for name, text in common.items() if name.lower() not in mine]
+    places += [(f"{where}.headers", name, text) for name, text in own.items()]
+    for table, name, text in places:
+        value = _text(run, text, scope, at(table, name))
+        if value is not None:
+            written[name] = _checked_header(value, at(table, name))
+    if body is not None and "content-type" not in {name.lower() for name in written}:
+        form = request.get("encode") == "form"
+        written = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json", **written}
+    return written
+
+
+def _basic(run: Run, http: JsonObject, scope: Scope, given: set[str]) -> JsonObject:
+    if "basic" not in http or "authorization" in given:
+        return {}
+    pair = []
+    for number, value in enumerate(cast("list[Json]", http["basic"])):
+        place = f"http.basic[{number}]"
+        pair.append(_written_text(run, evaluate(run, value, scope, place), place))
+    if None in pair:
+        return {}
+    return {"Authorization": "Basic " + b64encode(":".join(map(str, pair)).encode()).decode()}
+
+
+def _checked_header(value: str, place: str) -> str:
+    if all(" " <= character <= "~" for character in value):
+        return value
+    raise Invalid(place, "A header cannot hold control or non-ASCII characters")

@@ -1,0 +1,134 @@
+"""One event on its way through one mapping: the scope, what was reported, and how paths are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from engine.records import Json
+from tests.oracle.basics import Marker, holds, pieces, text_of, without_nulls
+
+Scope = dict[str, object]
+
+COMMON_FIELDS = (
+    "type",
+    "messageId",
+    "userId",
+    "anonymousId",
+    "timestamp",
+    "sentAt",
+    "receivedAt",
+    "originalTimestamp",
+    "context",
+    "integrations",
+)
+OWN_FIELDS = {
+    "identify": ("traits",),
+    "track": ("event", "properties"),
+    "page": ("name", "category", "properties"),
+    "screen": ("name", "category", "properties"),
+    "group": ("groupId", "traits"),
+    "alias": ("previousId",),
+    "delete": (),
+}
+
+
+class Parts:
+    """`parts.<name>`: evaluated when first asked for, once an event."""
+
+    def __init__(self, evaluate: Callable[[str], Json]) -> None:
+        self._evaluate = evaluate
+        self._known: dict[str, Json] = {}
+
+    def get(self, name: str) -> Json:
+        """JMESPath reads a field through this method (and takes an AttributeError for a missing field)."""
+        if name not in self._known:
+            try:
+                self._known[name] = self._evaluate(name)
+            except AttributeError as error:
+                raise RuntimeError("a mistake in the oracle") from error
+        return self._known[name]
+
+
+class Saved:
+    """`saved.<name>`: what a reply gave, or a marker where there was no reply."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Json] = {}
+
+    def get(self, name: str) -> Json:
+        """JMESPath reads a field through this method."""
+        return self.values[name] if name in self.values else Marker(f"<saved.{name}>")
+
+
+class Run:
+    """What is known while one event is planned."""
+
+    def __init__(self, mapping: dict[str, Json], settings: dict[str, Json], now: float) -> None:
+        self.mapping = mapping
+        self.settings = settings
+        self.now = now
+        self.reports: list[tuple[str, str]] = []
+        self.saved = Saved()
+        self.scope: Scope = {}
+
+    def enter(self, event: dict[str, Json], options: Json, part: Callable[[str], Json]) -> None:
+        """Lay out the scope of an event: the fields its call has, and nothing else of it."""
+        names = COMMON_FIELDS + OWN_FIELDS.get(str(event.get("type")), ())
+        self.scope = {name: event.get(name) for name in names}
+        self.scope |= {"parts": Parts(part), "settings": self.settings, "options": options}
+        self.scope |= {"message": event, "saved": self.saved}
+
+    def report(self, code: str, place: str) -> None:
+        """Note something a person should know."""
+        self.reports.append((code, place))
+
+    def search(self, path: str, scope: Scope, place: str) -> Json:
+        """Ask a path; what JMESPath refuses (`length(null)`) is reported and absent."""
+        return self._ask(path, scope, place)[0]
+
+    def condition(self, path: str, scope: Scope, place: str) -> bool | None:
+        """Ask a condition: True, False, or None where it could not be asked (reported)."""
+        found, asked = self._ask(path, scope, place)
+        return holds(found) if asked else None
+
+    def _ask(self, path: str, scope: Scope, place: str) -> tuple[Json, bool]:
+        try:
+            return jmespath.search(path, scope), True
+        except (JMESPathError, TypeError, ValueError, ArithmeticError):
+            self.report("path-type-error", place)
+            return None, False
+
+    def wanted(self, raw: dict[str, Json], scope: Scope, place: str) -> bool:
+        """Say whether `when` holds and `unless` does not; what cannot be asked is not met."""
+        when, unless = raw.get("when"), raw.get("unless")
+        if isinstance(when, str) and self.condition(when, scope, f"{place}.when") is not True:
+            return False
+        return not isinstance(unless, str) or self.condition(unless, scope, f"{place}.unless") is False
+
+    def clean(self, value: Json) -> Json:
+        """Apply `nulls: drop` and `empty_text: drop` to something that came from outside the mapping."""
+        if self.mapping.get("nulls") == "drop":
+            value = without_nulls(value)
+        if self.mapping.get("empty_text") == "drop" and value == "":
+            return None
+        return value
+
+    def hole(self, path: str, scope: Scope, place: str) -> str | None:
+        """Give the text of one `${}`; an object or list is reported and absent."""
+        value = self.search(path, scope, place)
+        if isinstance(value, (dict, list)):
+            self.report("not-text", place)
+        return text_of(value)
+
+    def fill(self, text: str, scope: Scope, place: str) -> str | None:
+        """Put values into a text; the first that is missing makes the whole text absent."""
+        filled = ""
+        for piece in pieces(text):
+            put = self.hole(piece.text, scope, place) if piece.hole else piece.text
+            if put is None:
+                return None
+            filled += put
+        return filled

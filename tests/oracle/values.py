@@ -1,0 +1,155 @@
+"""A value of a mapping -> JSON, or None where there is nothing: text is a path, a list a choice, a mapping an instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from engine.records import Json, JsonObject
+from tests.oracle.basics import Invalid, at, put, text_of
+from tests.oracle.modifiers import modify
+from tests.oracle.run import Run, Scope
+
+SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries")
+MADE_HERE = ("fields", "merge", "list", "each", "entries")
+
+
+def evaluate(run: Run, raw: Json, scope: Scope, place: str) -> Json:
+    """Evaluate any value; null and missing are one thing."""
+    if isinstance(raw, str):
+        return run.clean(run.search(raw, scope, place))
+    if isinstance(raw, list):
+        return _choice(run, raw, scope, place)
+    return instruction(run, cast("JsonObject", raw), scope, place)
+
+
+def _choice(run: Run, alternatives: list[Json], scope: Scope, place: str) -> Json:
+    for number, alternative in enumerate(alternatives):
+        value = evaluate(run, alternative, scope, at(place, number))
+        if value is not None:
+            return value
+    return None
+
+
+def instruction(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    """Evaluate `when`, `unless`, the source, then the modifiers in their fixed order."""
+    if not run.wanted(raw, scope, place):
+        return None
+    word = next(word for word in SOURCES if word in raw)
+    value = SOURCE[word](run, raw, scope, place)
+    return modify(run, raw, scope, place, value, made=word in MADE_HERE)
+
+
+def _from(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    return evaluate(run, raw["from"], scope, f"{place}.from")
+
+
+def _const(_run: Run, raw: JsonObject, _scope: Scope, _place: str) -> Json:
+    return raw["const"]
+
+
+def _text(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    return run.clean(run.fill(str(raw["text"]), scope, f"{place}.text"))
+
+
+def _fields(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    made: JsonObject = {}
+    for written, value in cast("JsonObject", raw["fields"]).items():
+        inside = at(f"{place}.fields", written)
+        key = run.fill(written, scope, inside)
+        if not key:
+            continue
+        member = evaluate(run, value, scope, inside)
+        if member is not None:
+            put(made, key, member, lambda: run.report("key-overwritten", place))
+    return made
+
+
+def _merge(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    made: JsonObject = {}
+    for number, value in enumerate(cast("list[Json]", raw["merge"])):
+        inside = f"{place}.merge[{number}]"
+        member = evaluate(run, value, scope, inside)
+        if isinstance(member, dict):
+            made |= member
+        elif member is not None:
+            raise Invalid(inside, "Only objects can be merged")
+    return made
+
+
+def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    members = cast("list[Json]", raw["list"])
+    values = (evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members))
+    return [value for value in values if value is not None]
+
+
+def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    items = list_of(run, evaluate(run, raw["each"], scope, f"{place}.each"), f"{place}.each")
+    if items is None:
+        return None
+    inner = loop(run, items, raw.get("where"), scope, f"{place}.where")
+    values = (evaluate(run, raw["value"], one, f"{place}.value") for one in inner)
+    return [value for value in values if value is not None]
+
+
+def list_of(run: Run, value: Json, place: str) -> list[Json] | None:
+    """Take what a loop is given as a list: one object is a list of one, a scalar is no list."""
+    if isinstance(value, dict):
+        return [value]
+    if value is None or isinstance(value, list):
+        return value
+    run.report("not-a-list", place)
+    return None
+
+
+def loop(run: Run, items: list[Json], where: Json, scope: Scope, place: str) -> Iterator[Scope]:
+    """Give the scope of every item for which `where` holds; `index` counts all of them."""
+    for index, item in enumerate(items):
+        inner = {**scope, "item": item, "index": index, "key": None}
+        if not isinstance(where, str) or run.condition(where, inner, place):
+            yield inner
+
+
+def _entries(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    of = evaluate(run, raw["entries"], scope, f"{place}.entries")
+    if of is None:
+        return None
+    if not isinstance(of, dict):
+        run.report("not-an-object", f"{place}.entries")
+        return None
+    made: JsonObject = {}
+    for inner in loop(run, list(of.values()), None, scope, place):
+        inner["key"] = list(of)[cast("int", inner["index"])]
+        _entry(run, raw, inner, place, made)
+    return made
+
+
+def _entry(run: Run, raw: JsonObject, scope: Scope, place: str, made: JsonObject) -> None:
+    where = raw.get("where")
+    if isinstance(where, str) and not run.condition(where, scope, f"{place}.where"):
+        return
+    key = _new_key(run, raw["key"], scope, f"{place}.key") if "key" in raw else cast("str", scope["key"])
+    if key is None:
+        return
+    value = evaluate(run, raw["value"], scope, f"{place}.value") if "value" in raw else cast("Json", scope["item"])
+    if value is not None or "value" not in raw:
+        put(made, key, value, lambda: run.report("key-overwritten", place))
+
+
+def _new_key(run: Run, raw: Json, scope: Scope, place: str) -> str | None:
+    value = evaluate(run, raw, scope, place)
+    if isinstance(value, (dict, list)):
+        run.report("not-text", place)
+    return text_of(value) or None
+
+
+SOURCE = {
+    "from": _from,
+    "const": _const,
+    "text": _text,
+    "fields": _fields,
+    "merge": _merge,
+    "list": _list,
+    "each": _each,
+    "entries": _entries,
+}

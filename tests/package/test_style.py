@@ -1,0 +1,109 @@
+"""The habits of CONTRIBUTING.md that no linter knows.  Each test gives every offender at once, as file:line."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from tests.package.tree import ROOT, engine_files, files, imports, parsed
+
+LONGEST_FUNCTION = 40
+LONGEST_FILE = 300
+
+# Who may import what: one owner each, so that changing a library means changing one place.
+OWNERS: dict[str, tuple[str, ...]] = {
+    "click": ("engine/commands/*",),
+    "httpx": ("engine/delivery/*",),
+    "jmespath": ("engine/language/paths.py", "engine/language/path_*.py"),
+    "jsonschema": ("engine/mapping/schema*.py",),
+    "orjson": ("engine/*",),
+    "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
+    "re2": ("engine/language/functions/patterns.py", "engine/mapping/schema_links.py", "engine/sandbox/faults.py"),
+    "rich": ("engine/commands/*",),
+    "starlette": ("engine/sandbox/*", "engine/collector/*"),
+    "ua_parser": ("engine/language/functions/agents.py",),
+    "uvicorn": ("engine/sandbox/server.py", "engine/collector/server.py"),
+    "yaml": ("engine/mapping/yamlfile.py", "engine/mapping/dump.py"),
+}
+
+# A destination is a YAML file: code that knows one by name would be a second place to add it.
+DESTINATIONS = re.compile(r"exponea|bloomreach|extole|user[._]com\b", re.IGNORECASE)
+KNOWS_VENDORS = "engine/sandbox/vendors/*"
+
+# Written in two halves, since this file is looked at as well.
+UNWELCOME = {
+    "what only its authors have": [".." + "/shared", "seeds" + "/", "design" + ".md"],
+    "a registry's address": ["pypi" + ".org", "python" + "hosted", "npm" + "js.", "yarn" + "pkg"],
+    "an unfinished thought": ["TO" + "DO", "FIX" + "ME"],
+}
+BINARY = {".gz", ".png", ".ico", ".whl"}
+
+
+def test_functions_are_short() -> None:
+    offenders = [
+        f"{path}:{node.lineno}: {node.name} has {length} lines"
+        for path in engine_files()
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+    ]
+    assert offenders == []
+
+
+def test_files_are_short() -> None:
+    lengths = {path: (ROOT / path).read_text().count("\n") for path in engine_files()}
+    assert [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE] == []
+
+
+def test_modules_say_what_they_are_for() -> None:
+    assert [str(path) for path in engine_files() if not ast.get_docstring(parsed(path))] == []
+
+
+def test_annotations_are_read_late() -> None:
+    late = "from __future__ import annotations"
+    code = [path for path in files() if path.suffix == ".py"]
+    assert [str(path) for path in code if late not in (ROOT / path).read_text()] == []
+
+
+def test_libraries_have_one_owner() -> None:
+    offenders = [
+        f"{path}:{line}: imports {module}"
+        for path in engine_files()
+        for module, line in imports(path)
+        if (library := module.partition(".")[0]) not in {"engine", *sys.stdlib_module_names}
+        and not any(fnmatch(path.as_posix(), owner) for owner in OWNERS.get(library, ()))
+    ]
+    assert offenders == []
+
+
+def test_the_engine_names_no_destination() -> None:
+    offenders = [
+        f"{path}:{number}: {line.strip()}"
+        for path in engine_files()
+        if not fnmatch(path.as_posix(), KNOWS_VENDORS)
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
+        if DESTINATIONS.search(line)
+    ]
+    assert offenders == []
+
+
+@pytest.mark.parametrize("about", UNWELCOME)
+def test_nothing_holds(about: str) -> None:
+    unwelcome = re.compile("|".join(rf"(?<![\w-]){re.escape(words)}" for words in UNWELCOME[about]))
+    offenders = [
+        f"{path}:{number}: {line.strip()[:100]}"
+        for path in files()
+        if path.suffix not in BINARY
+        for number, line in enumerate(readable(path).splitlines(), 1)
+        if unwelcome.search(line)
+    ]
+    assert offenders == []
+
+
+def readable(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,73 @@
+"""The files of this repository and what stands in them, read once for all tests of habits."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MADE = {".git", ".venv", "__pycache__", "node_modules", "dist", "build", ".hypothesis"}  # see .gitignore
+
+
+class Import(NamedTuple):
+    """One imported module: `engine.mapping.load`, and the line that imports it."""
+
+    module: str
+    line: int
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Give every file that people wrote, by its path from the root."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in MADE and not name.endswith("_cache")]
+        found += [Path(folder, name).relative_to(ROOT) for name in names]
+    return tuple(sorted(found))
+
+
+@cache
+def engine_files() -> tuple[Path, ...]:
+    """Give the modules of the engine."""
+    return tuple(path for path in files() if path.parts[0] == "engine" and path.suffix == ".py")
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Read a module."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def module_name(path: Path) -> str:
+    """Give the name a module is imported by."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def imports(path: Path, *, top: bool = False) -> tuple[Import, ...]:
+    """Give what a module imports when it runs, in functions too unless `top`; what only types need is left out."""
+    known = {module_name(other) for other in engine_files()}
+    return tuple(found for node in _running(parsed(path), top) for found in _imported(node, known))
+
+
+def _running(node: ast.AST, top: bool) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        if top and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        yield child
+        yield from _running(child, top)
+
+
+def _imported(node: ast.AST, known: set[str]) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        yield from (Import(alias.name, node.lineno) for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        assert node.module is not None, "relative imports are refused by ruff"
+        inside = {f"{node.module}.{alias.name}" for alias in node.names} & known
+        yield from (Import(name, node.lineno) for name in sorted(inside) or [node.module])

@@ -1,0 +1,104 @@
+"""Texts that are no path: the message, whole, and the column."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import PathError
+from engine.language.paths import parse, search
+
+TOO_DEEP = "The path is nested too deep. Give a piece of it a name under parts, and use that."
+NOT_DOT = "! binds tighter than a dot: !a.b is (!a).b, which is always null. Write !(a.b)."
+AND_ONLY = "& belongs to the functions sort_by, min_by, max_by and map only."
+TOO_LARGE = "A number of this literal is too large: JSON numbers hold 64 bits."
+
+ERRORS = [
+    ("", 1, "The path is empty."),
+    (" \n", 1, "The path is empty."),
+    ("x" * 10_001, 10_001, "The path has 10,001 characters; at most 10,000 are allowed."),
+    # Names.
+    ("traits.first-name", 13, 'A name with - in it needs double quotes: "first-name".'),
+    ("first-1", 6, 'A name with - in it needs double quotes: "first-1".'),
+    ("traits.naïve", 10, 'A name with ï in it needs double quotes: "naïve".'),
+    ("properties.Feed Type", 17, 'A name with a space in it needs double quotes: "Feed Type".'),
+    ("list.0", 6, 'After a dot comes a name. Write [0] for an entry of a list, and quotes for a name: "0".'),
+    ("a..b", 3, 'After a dot comes a name, not ".".'),
+    ("a.'b'", 3, 'After a dot comes a name, not "b".'),
+    ("a.", 3, 'Something must follow ".".'),
+    ('"a\\q"', 1, '"a\\q" is not a name: inside double quotes, \\ is written \\\\.'),
+    ('a."\\ud800"', 3, "This text holds half of a surrogate pair, which no JSON can carry."),
+    # Signs.
+    ("a = 'b'", 3, "Write == to compare."),
+    ("a and b", 3, "Write && instead of and."),
+    ("a or b", 3, "Write || instead of or."),
+    ("not a", 5, 'A name with a space in it needs double quotes: "not a".'),
+    ("a == ", 6, 'Something must follow "==".'),
+    ("== a", 1, 'A path cannot begin with "==".'),
+    ("a ! b", 3, '"!" cannot follow "a".'),
+    ("a + b", 3, "+ has no meaning in a path."),
+    ("a % b", 3, "% has no meaning in a path."),
+    ("$.a", 1, "A path is written without ${ }: those belong in texts."),
+    ("${a}", 1, "A path is written without ${ }: those belong in texts."),
+    ("!traits.email", 1, NOT_DOT),
+    ("a && !b.c == 'd'", 6, NOT_DOT),
+    ("a[?!b.c]", 4, NOT_DOT),
+    ("!a[?b]", 1, NOT_DOT),
+    ("(!a).b", 2, NOT_DOT),
+    # Brackets.
+    ("length(a", 9, "The ( of column 7 is never closed."),
+    ("[a, b", 6, "The [ of column 1 is never closed."),
+    ("a[?b == 'c'", 12, "The [? of column 2 is never closed."),
+    ("{a: b", 6, "The { of column 1 is never closed."),
+    ("a]", 2, '"]" cannot follow "a".'),
+    ("a[b]", 3, '[ ] after a value holds a number, * or ?condition, not "b".'),
+    ("{a}", 3, '"}" cannot follow "a".'),
+    ("a[::0]", 2, "A slice cannot have the step 0."),
+    ("a[1:2:3:4]", 8, '":" cannot follow "3".'),
+    # Literals.
+    ("'a", 1, "The quote ' is never closed."),
+    ('a."b', 3, 'The quote " is never closed.'),
+    ("a == `b", 6, "The quote ` is never closed."),
+    ("a == 'b\\'", 6, "The quote ' is never closed."),
+    ("a == `b c`", 6, "`b c` is not JSON. Write 'b c' for a text."),
+    ("`{a: 1}`", 1, "`{a: 1}` is not JSON."),
+    ("``", 1, "`` is not JSON."),
+    ("`NaN`", 1, "`NaN` is not JSON. Write 'NaN' for a text."),
+    ("`-Infinity`", 1, "`-Infinity` is not JSON. Write '-Infinity' for a text."),
+    ("`1e999`", 1, TOO_LARGE),
+    ('`[{"a": 18446744073709551616}]`', 1, TOO_LARGE),
+    ('`"\\ud800"`', 1, "This text holds half of a surrogate pair, which no JSON can carry."),
+    ("'a' b", 5, '"b" cannot follow "a".'),
+    ("a[" + "9" * 5_000 + "]", 1, "A number of this path is too long."),
+    # Functions.
+    ("lenght(a)", 1, 'JMESPath has no function "lenght". Did you mean "length"?'),
+    ("a || Join(b)", 6, 'JMESPath has no function "Join". Did you mean "join"?'),
+    ("sha256(a)", 1, 'JMESPath has no function "sha256". What converts a value is named under "as".'),
+    ('"length"(a)', 1, "A function's name has no quotes: write length(...)."),
+    ("length()", 1, "length() takes 1 argument, not 0."),
+    ("a.length(b, c)", 3, "length() takes 1 argument, not 2."),
+    ("join(a)", 1, "join() takes 2 arguments, not 1."),
+    ("not_null()", 1, "not_null() takes at least 1 argument, not 0."),
+    ("sort_by(a, b)", 1, "sort_by() takes an expression as its second argument: sort_by(list, &name)."),
+    ("map(a, b)", 1, "map() takes an expression as its first argument: map(&name, list)."),
+    ("sort_by(&a, b)", 9, AND_ONLY),
+    ("&a", 1, AND_ONLY),
+    ("[a, &b]", 5, AND_ONLY),
+    ("length(&a)", 8, AND_ONLY),
+    ("@(a)", 1, 'A path cannot begin with "@".'),
+    # Depth.
+    ("(" * 51 + "a" + ")" * 51, 51, TOO_DEEP),
+    ("!" * 60 + "a", 51, TOO_DEEP),
+    ("a" + "[*]" * 60, 150, TOO_DEEP),
+    (" || ".join(["a"] * 101), 1, TOO_DEEP),
+    ("`" + "[" * 5_000 + "`", 1, TOO_DEEP),
+    ("`" + "[" * 60 + "]" * 60 + "`", 1, TOO_DEEP),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "message"), ERRORS)
+def test_what_is_wrong_and_where(text: str, column: int, message: str) -> None:
+    with pytest.raises(PathError) as raised:
+        parse(text)
+    assert (str(raised.value), raised.value.column) == (message, column)
+    with pytest.raises(PathError):
+        search(text, {})

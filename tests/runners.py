@@ -1,0 +1,62 @@
+"""The compiler as something to compare: the same signature as the oracle's `plan`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from engine.mapping import yamlfile
+from engine.mapping.check import check
+from engine.mapping.check_names import UNUSED_CODES
+from engine.mapping.load import Library, Loaded
+from engine.plan import Connection, Destination
+from engine.records import Json, JsonObject, Outcome
+from tests.oracle import OraclePlan
+
+
+def compiled_plan(
+    mapping: JsonObject,
+    settings: JsonObject,
+    event: Json,
+    *,
+    received_at: str | None,
+    now: float,
+    replies: Sequence[JsonObject] = (),
+) -> OraclePlan:
+    """Plan one event with the compiled mapping."""
+    connection = Connection(destination(json.dumps(mapping, ensure_ascii=False)), settings)
+    plan = connection.plan(event, received_at=received_at, now=now, replies=replies)
+    place = _place(plan.reason) if plan.outcome is Outcome.INVALID else None
+    requests = [
+        {name: getattr(request, name) for name in ("request", "method", "url", "headers", "query", "body")}
+        for request in plan.requests
+    ]
+    reports = [(report.code, report.place) for report in plan.reports]
+    return OraclePlan(plan.outcome.value, plan.reason, place, requests, reports)
+
+
+HARMLESS = UNUSED_CODES | {"not-an-object", "not-a-list", "same-target", "map-never-matches", "function-type", "unreachable-alternative"}
+"""What the checker refuses as pointless has a meaning all the same, and the cases pin it."""
+
+
+@lru_cache(maxsize=2048)
+def destination(text: str) -> Destination:
+    """Load and compile a mapping written as JSON, which is YAML too; problems fail the test."""
+    loaded = load(text)
+    problems = [p for p in check(loaded) if p.level == "error" and p.code not in HARMLESS]
+    assert not problems, "\n".join(str(problem) for problem in problems)
+    return Destination(loaded)
+
+
+def load(text: str, name: str = "case") -> Loaded:
+    """Load a mapping from its text."""
+    return Library([]).of(yamlfile.parse(text, f"{name}.yaml"), Path(f"{name}.yaml"))
+
+
+def _place(reason: str) -> str | None:
+    """A reason that comes from a mapping ends with its place in parentheses."""
+    found = re.search(r"\(((?:calls|parts|http|requests)[.\[].*)\)$", reason)
+    return found[1] if found else None

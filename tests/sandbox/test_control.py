@@ -1,0 +1,120 @@
+"""The API below `/_sandbox/`."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+EVENT = {"customer_ids": {"cookie": "a"}, "event_type": "e", "properties": {}}
+EVENTS = "/exponea/track/v2/projects/project-token/customers/events"
+
+
+@pytest.fixture
+def client(sandbox):
+    with httpx.Client(base_url=sandbox.url, headers={"Authorization": "Token public-key"}) as client:
+        yield client
+
+
+def send(client, number=1):
+    assert client.post(EVENTS, json={**EVENT, "timestamp": number}).status_code == 200
+
+
+def test_index_names_the_vendors_and_the_places(client):
+    index = client.get("/_sandbox/").json()
+    assert {name: vendor["base_url"] for name, vendor in index["vendors"].items()} == {
+        "exponea": "/exponea",
+        "extole": "/extole",
+        "user_com": "/user_com",
+    }
+    assert "POST /_sandbox/faults" in index["places"]
+
+
+def test_state_counts_and_reset(client, sandbox):
+    for number in range(5):
+        send(client, number)
+    state = client.get("/_sandbox/state", params={"vendor": "exponea", "limit": 2}).json()
+    assert state == {"exponea": sandbox.state("exponea", limit=2)}
+    assert [event["timestamp"] for event in state["exponea"]["events"]] == [3, 4]
+    assert client.get("/_sandbox/counts").json() == sandbox.counts()
+    assert sandbox.counts()["exponea"] == {
+        "customers": 1,
+        "events": 5,
+        "events_received": 5,
+        "requests": {"200": 5},
+    }
+    assert client.post("/_sandbox/reset").json() == {"reset": True}
+    assert list(client.get("/_sandbox/state").json()) == ["exponea", "extole", "user_com"]
+    assert sandbox.counts()["exponea"] == {"customers": 0, "events": 0, "requests": {}}
+
+
+def test_requests_show_no_credentials(client):
+    send(client)
+    client.post(EVENTS, params={"access_token": "public-key"}, json=EVENT, headers={"Cookie": "access_token=secret"})
+    client.post("/v6/events", json={"event_name": "e"}, headers={"Authorization": "Bearer access-token"})
+    client.get("/api/public/attributes/", headers={"Authorization": "api-key"})
+    text = client.get("/_sandbox/requests").text
+    assert not any(secret in text for secret in ("public-key", "access-token", "api-key", "=secret"))
+    (shown,) = client.get("/_sandbox/requests", params={"vendor": "extole"}).json()
+    assert {name: shown[name] for name in ("number", "method", "path", "body", "status", "fault")} == {
+        "number": 3,
+        "method": "POST",
+        "path": "/v6/events",
+        "body": {"event_name": "e"},
+        "status": 200,
+        "fault": "",
+    }
+    assert shown["headers"]["authorization"] == "Bearer ***"
+    assert list(shown["answer"]) == ["event_id", "person_id"]
+
+
+def test_the_log_is_bounded_but_the_numbers_are_not(client, sandbox):
+    for number in range(1005):
+        client.get("/exponea/nothing")
+        if number == 0:
+            first = sandbox.requests(limit=1)[0]["number"]
+    requests = sandbox.requests(limit=100_000)
+    assert (len(requests), requests[0]["number"], first) == (1000, 6, 1)
+    assert sandbox.counts()["exponea"]["requests"] == {"404": 1005}
+
+
+def test_faults_are_ordered_shown_and_taken_back(client):
+    made = client.post("/_sandbox/faults", json=[{"kind": "status", "count": 1}, {"kind": "latency", "seconds": 0}])
+    assert made.status_code == 201
+    first, second = made.json()
+    assert (first["kind"], second["kind"]) == ("status", "latency")
+    assert [client.post(EVENTS, json=EVENT).status_code for _ in range(2)] == [503, 200]
+    shown = client.get("/_sandbox/faults").json()
+    assert [(fault["id"], fault["looked_at"], fault["struck"]) for fault in shown] == [
+        (first["id"], 2, 1),
+        (second["id"], 2, 2),
+    ]
+    assert [fault["id"] for fault in client.delete(f"/_sandbox/faults/{first['id']}").json()] == [second["id"]]
+    assert client.delete("/_sandbox/faults").json() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "words"),
+    [
+        ("GET", "/state?vendor=other", None, "other is no vendor; there are exponea, extole, user_com"),
+        ("GET", "/state?limit=0", None, "limit must be a whole number from 1 to 100000"),
+        ("GET", "/requests?limit=many", None, "limit must be a whole number from 1 to 100000"),
+        ("DELETE", "/faults/999", None, "no fault has the id 999"),
+        ("POST", "/faults", b"{", "the body is no JSON: unexpected end of data"),
+        ("POST", "/faults", b"{}", "kind is missing; it is one of latency, status, reset, half, wrong_json, items"),
+    ],
+)
+def test_what_is_wrong_with_a_request(client, method, path, body, words):
+    answer = client.request(method, f"/_sandbox{path}", content=body)
+    assert (answer.status_code, answer.json()) == (400, {"error": words})
+
+
+def test_a_bad_order_in_a_list_orders_nothing(client):
+    assert client.post("/_sandbox/faults", json=[{"kind": "reset"}, {"kind": "fire"}]).status_code == 400
+    assert client.get("/_sandbox/faults").json() == []
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/v7/events"])
+def test_where_no_vendor_is(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "No vendor lives at this path. See /_sandbox/ for the vendors and their paths."}

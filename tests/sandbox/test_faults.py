@@ -1,0 +1,125 @@
+"""Which requests an order strikes, and what an order that cannot be understood is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.sandbox.exchange import Answer
+from engine.sandbox.fault_orders import READERS
+from engine.sandbox.faults import FaultError, Faults
+
+REQUEST = ("exponea", "POST", "/track/v2/projects/project-token/batch")
+
+
+def struck(order, requests=12, request=REQUEST):
+    """Give the numbers of the requests that are struck."""
+    faults = Faults()
+    faults.order(order, 0.0)
+    return [number for number in range(1, requests + 1) if faults.decide(*request, 0.0).fault]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]),
+        ({"nth": [2, 5]}, [2, 5]),
+        ({"every": 4}, [4, 8, 12]),
+        ({"after": 10}, [11, 12]),
+        ({"count": 2}, [1, 2]),
+        ({"after": 3, "every": 2, "count": 2}, [5, 7]),
+        ({"after": 3, "nth": [1]}, [4]),
+        ({"rate": 0.3, "seed": 1}, [1, 4, 9, 10]),
+        ({"rate": 0.3, "seed": 2}, [3, 4, 12]),
+        ({"rate": 0}, []),
+        ({"vendor": "extole"}, []),
+        ({"vendor": "exponea", "method": "POST", "path": "/batch$", "count": 1}, [1]),
+        ({"method": "GET"}, []),
+        ({"path": "^/batch"}, []),
+    ],
+)
+def test_which_requests_are_struck(order, expected):
+    assert struck({"kind": "reset", **order}) == expected
+
+
+def test_the_same_seed_strikes_the_same_requests():
+    order = {"kind": "reset", "rate": 0.5, "seed": 7}
+    assert struck(order, 200) == struck(order, 200) != struck({**order, "seed": 8}, 200)
+
+
+def test_a_fault_can_end_by_time():
+    faults = Faults()
+    faults.order({"kind": "status", "for_seconds": 10}, 100.0)
+    assert [bool(faults.decide(*REQUEST, now).fault) for now in (100.0, 110.0, 110.1)] == [True, True, False]
+
+
+def test_delays_add_up_and_the_first_other_fault_wins():
+    faults = Faults()
+    for order in (
+        {"kind": "latency", "seconds": 0.5},
+        {"kind": "status", "status": 500},
+        {"kind": "latency", "seconds": [1, 1]},
+        {"kind": "reset"},
+    ):
+        faults.order(order, 0.0)
+    decision = faults.decide(*REQUEST, 0.0)
+    assert (decision.delay, decision.fault.kind) == (1.5, "status")
+
+
+def test_items_are_counted_over_all_batches():
+    faults = Faults()
+    faults.order({"kind": "items", "nth": [2, 4], "errors": ["no", "never"]}, 0.0)
+    first, second = faults.decide(*REQUEST, 0.0), faults.decide(*REQUEST, 0.0)
+    assert [first.item_error(), first.item_error(), first.item_error()] == [None, ["no", "never"], None]
+    assert [second.item_error(), second.item_error()] == [["no", "never"], None]
+
+
+def failure(status, retry_after):
+    return Answer(status, {"said": status})
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ({}, Answer(503, {"said": 503})),
+        ({"status": 429}, Answer(429, {"said": 429})),
+        ({"status": 429, "retry_after": 5}, Answer(429, {"said": 429}, {"retry-after": "5"})),
+        (
+            {"status": 503, "retry_after": 60, "retry_after_as": "date"},
+            Answer(503, {"said": 503}, {"retry-after": "Tue, 14 Nov 2023 22:14:20 GMT"}),
+        ),
+        ({"status": 502, "body": "<html>"}, Answer(502, b"<html>")),
+        ({"status": 200, "body": {"success": False}}, Answer(200, {"success": False})),
+    ],
+)
+def test_what_an_ordered_status_answers(order, expected):
+    (fault,) = Faults().order({"kind": "status", **order}, 0.0)
+    assert fault.answer(failure, 1_700_000_000.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ([5], "a fault is a JSON object with at least `kind`"),
+        ({}, "kind is missing; it is one of latency, status, reset, half, wrong_json, items"),
+        ({"kind": "fire"}, "kind takes one of latency, status, reset, half, wrong_json, items, not 'fire'"),
+        ({"kind": "reset", "rate": 2}, "rate takes a number from 0 to 1, not 2"),
+        ({"kind": "reset", "rate": True}, "rate takes a number from 0 to 1, not True"),
+        ({"kind": "reset", "nth": []}, "nth takes a list of whole numbers from 1, not []"),
+        ({"kind": "reset", "nth": [0]}, "nth takes a list of whole numbers from 1, not [0]"),
+        ({"kind": "reset", "every": 1.5}, "every takes a whole number from 1, not 1.5"),
+        ({"kind": "reset", "applied": 1}, "applied takes true or false, not 1"),
+        ({"kind": "status", "status": 99}, "status takes a status from 200 to 599, not 99"),
+        ({"kind": "latency", "seconds": [1]}, "seconds takes seconds, or a list of two, not [1]"),
+        ({"kind": "latency", "vendor": 1}, "vendor takes a vendor's name, not 1"),
+        ({"kind": "reset", "path": "a(b"}, "path is no RE2 pattern: missing ): a(b"),
+        ({"kind": "reset", "path": "(?=a)"}, "path is no RE2 pattern: invalid perl operator: (?="),
+        (
+            {"kind": "reset", "rat": 1},
+            f"a fault has no rat; it has {', '.join(sorted(READERS))}",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_order(order, words):
+    with pytest.raises(FaultError) as caught:
+        Faults().order(order, 0.0)
+    assert str(caught.value) == words

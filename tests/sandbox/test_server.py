@@ -1,0 +1,140 @@
+"""Running it: in a thread, within a process, from the command; and what it says when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import closing
+
+import httpx
+import pytest
+
+from engine.errors import UsageError
+from engine.sandbox import server
+from engine.sandbox.app import create_app
+from engine.sandbox.config import read_config
+from engine.sandbox.server import Sandbox
+
+UPDATE = {"customer_ids": {"cookie": "a"}, "properties": {"plan": "pro"}}
+CUSTOMERS = "/exponea/track/v2/projects/project-token/customers"
+KEY = {"Authorization": "Token public-key"}
+
+
+def test_it_stops_and_leaves_nothing_behind():
+    before = threading.active_count()
+    with Sandbox() as sandbox, httpx.Client() as client:
+        assert client.get(f"{sandbox.url}/_sandbox/").status_code == 200
+        url = sandbox.url
+    assert threading.active_count() == before
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def test_a_file_keeps_the_state(tmp_path):
+    database = str(tmp_path / "sandbox.db")
+    for expected in (0, 1):
+        with Sandbox(database=database) as sandbox:
+            counts = sandbox.counts()["exponea"]
+            assert (counts["customers"], counts.get("updates", 0)) == (expected, expected)
+            assert httpx.post(sandbox.url + CUSTOMERS, json=UPDATE, headers=KEY).status_code == 200
+
+
+def test_a_file_that_another_sandbox_uses(tmp_path):
+    database = str(tmp_path / "sandbox.db")
+    with Sandbox(database=database), pytest.raises(UsageError) as caught, Sandbox(database=database):
+        pass
+    assert str(caught.value) == f"{database} cannot hold the sandbox's state: database is locked. Name another file."
+
+
+def test_a_file_that_is_something_else(tmp_path):
+    database = tmp_path / "notes.txt"
+    database.write_text("no database " * 100)
+    with pytest.raises(UsageError) as caught, Sandbox(database=str(database)):
+        pass
+    assert (
+        str(caught.value) == f"{database} cannot hold the sandbox's state: file is not a database. Name another file."
+    )
+
+
+def test_a_file_that_cannot_be_opened(tmp_path):
+    database = tmp_path / "none" / "sandbox.db"
+    with pytest.raises(UsageError) as caught, Sandbox(database=str(database)):
+        pass
+    assert str(caught.value) == (
+        f"{database} cannot be opened: unable to open database file. Name another file, or `:memory:`."
+    )
+
+
+def test_a_port_that_is_taken():
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError) as caught, Sandbox(port=port):
+            pass
+    assert str(caught.value) == f"The sandbox cannot listen on 127.0.0.1:{port}: Address already in use."
+
+
+def test_packages_that_are_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(UsageError) as caught, Sandbox():
+        pass
+    assert str(caught.value) == server.MISSING.format(name="uvicorn")
+
+
+def test_within_a_process():
+    """`httpx.ASGITransport`: no port, no thread; a broken connection is an exception."""
+
+    async def run():
+        app = create_app(read_config({"faults": [{"kind": "reset", "nth": [2]}, {"kind": "half", "nth": [3]}]}))
+        try:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sandbox") as client:
+                assert (await client.post(CUSTOMERS, json=UPDATE, headers=KEY)).status_code == 200
+                for _ in range(2):
+                    with pytest.raises(ConnectionResetError, match="the sandbox was told to cut this connection"):
+                        await client.post(CUSTOMERS, json=UPDATE, headers=KEY)
+            return app.state.world.counts()["exponea"]
+        finally:
+            app.state.world.close()
+
+    # A half answer's request was taken; a reset one's was not.
+    assert asyncio.run(run()) == {"customers": 1, "events": 0, "updates": 2, "requests": {"0": 2, "200": 1}}
+
+
+def test_many_clients_at_once(sandbox):
+    """One writer: nothing is lost or counted twice when requests come together."""
+
+    def send(user):
+        with httpx.Client(base_url=sandbox.url, headers=KEY) as client:
+            for number in range(20):
+                event = {"customer_ids": {"registered": f"u{user % 3}"}, "event_type": "e", "timestamp": number}
+                assert client.post(f"{CUSTOMERS}/events", json={**event, "properties": {"by": user}}).status_code == 200
+
+    threads = [threading.Thread(target=send, args=(user,)) for user in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = sandbox.counts()["exponea"]
+    assert (counts["customers"], counts["events"], counts["events_received"]) == (3, 120, 120)
+
+
+COMMAND = "from engine.commands.sandbox import run; run('127.0.0.1', 0, None, ':memory:')"
+
+
+def test_the_command_serves_until_it_is_interrupted():
+    process = subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, text=True)
+    with process, contextlib.ExitStack() as stack:
+        stack.callback(process.kill)
+        first = process.stdout.readline()
+        url = first.split()[4].rstrip(";")
+        assert first == f"The sandbox listens on {url}; its state is kept in memory.\n"
+        assert httpx.get(f"{url}/_sandbox/counts").status_code == 200
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert f"{url}/exponea" in rest
+    assert "docs/sandbox.md" in rest
+    assert process.returncode == 0

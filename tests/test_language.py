@@ -1,0 +1,84 @@
+"""The language's cases (tests/language/*.yaml), each through everything that can run a mapping."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from engine.records import Json, JsonObject
+from tests import oracle
+from tests.language.cases import DEFAULT_EVENT, DEFAULT_MAPPING, DEFAULT_NOW, DEFAULT_TRACK, Case, load_cases
+from tests.oracle import OraclePlan
+
+# --- Everything that runs a mapping, by name: each case goes through each. The compiler joins here. ---
+RUNNERS: dict[str, Callable[..., OraclePlan]] = {
+    "oracle": oracle.plan,
+}
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
+@pytest.mark.parametrize("case", load_cases(), ids=lambda case: case.id)
+def test_case(case: Case, runner: Callable[..., OraclePlan]) -> None:
+    plan = runner(
+        case.mapping,
+        case.settings,
+        case.event,
+        received_at=case.received_at,
+        now=case.now,
+        replies=case.replies,
+    )
+    assert shown(_given(plan, case.expect)) == shown(_wanted(case))
+    for text in cast("list[str]", case.expect.get("tells", [])):
+        assert text in cast("str", plan.reason)
+    if plan.place is not None:
+        assert cast("str", plan.reason).endswith(f"({plan.place})"), "a reason from a mapping ends with its place"
+
+
+def test_titles_are_unique() -> None:
+    titles = [case.id for case in load_cases()]
+    assert len(titles) == len(set(titles))
+
+
+def shown(value: object) -> str:
+    """Write for comparing: `1`, `1.0` and `true` differ, and the order of keys counts."""
+    return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def _wanted(case: Case) -> JsonObject:
+    wanted: JsonObject = {word: value for word, value in case.expect.items() if word != "tells"}
+    wanted["reports"] = cast("Json", sorted(case.reports))
+    wanted["requests"] = [_sorted_headers(request) for request in cast("list[JsonObject]", case.expect["requests"])]
+    return dict(sorted(wanted.items()))
+
+
+def _given(plan: OraclePlan, named: JsonObject) -> JsonObject:
+    """Take of a plan what the case names; how many requests there are and all reports always count."""
+    given: JsonObject = {"reports": [list(report) for report in sorted(plan.reports)]}
+    wanted = cast("list[JsonObject]", named["requests"])
+    keys = [list(request) for request in wanted] + [[] for _ in plan.requests[len(wanted) :]]
+    pairs = zip(plan.requests, keys, strict=False)
+    given["requests"] = [_sorted_headers({key: request[key] for key in names}) for request, names in pairs]
+    given |= {word: cast("Json", getattr(plan, word)) for word in named if word not in {"requests", "tells"}}
+    return dict(sorted(given.items()))
+
+
+def _sorted_headers(request: JsonObject) -> JsonObject:
+    """Headers have no order; all else has."""
+    headers = request.get("headers")
+    return {**request, "headers": dict(sorted(headers.items()))} if isinstance(headers, dict) else request
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
+@pytest.mark.parametrize(("depth", "outcome"), [(90, "planned"), (120, "invalid"), (60_000, "invalid")])
+def test_depth_of_an_event(runner: Callable[..., OraclePlan], depth: int, outcome: str) -> None:
+    """Deeper than YAML files may be, so not in one: nested deeper than 100 is invalid."""
+    deep: Json = 1
+    for _ in range(depth):
+        deep = [deep]
+    mapping = {**DEFAULT_MAPPING, "calls": {"track": [{"request": "send", "from": "properties"}]}}
+    event = {**DEFAULT_EVENT, **DEFAULT_TRACK, "properties": {"x": deep}}
+    plan = runner(mapping, {}, event, received_at=None, now=DEFAULT_NOW, replies=[])
+    assert plan.outcome == outcome

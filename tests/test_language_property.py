@@ -1,0 +1,59 @@
+"""Whatever a mapping says, the compiled mapping and the oracle make the same of an event."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from engine.records import JsonObject
+from tests import oracle
+from tests.language.cases import DEFAULT_NOW
+from tests.language.generate import Generated, generated
+from tests.oracle import OraclePlan
+
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+RECEIVED = "2024-01-02T03:04:06.000Z"
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@given(generated())
+def test_compiler_and_oracle_agree(one: Generated) -> None:
+    assert_same(one)
+
+
+@pytest.mark.slow
+@settings(max_examples=5000, deadline=None, database=None, suppress_health_check=QUIET)
+@given(generated())
+def test_compiler_and_oracle_agree_on_much_more(one: Generated) -> None:
+    assert_same(one)
+
+
+def assert_same(one: Generated) -> None:
+    """Run both; JSON text tells `1`, `1.0` and `true` apart, and keeps the order of keys."""
+    from tests.runners import compiled_plan
+
+    plans = [
+        plan(one.mapping, one.settings, one.event, received_at=RECEIVED, now=DEFAULT_NOW, replies=one.replies)
+        for plan in (oracle.plan, compiled_plan)
+    ]
+    expected, found = (shown(plan) for plan in plans)
+    assert found == expected, json.dumps(one._asdict(), ensure_ascii=False, indent=1)
+
+
+def shown(plan: OraclePlan) -> str:
+    """Write what must be the same: all but the words of the reason, the order of headers and that of reports."""
+    same = {
+        "outcome": plan.outcome,
+        "place": plan.place,
+        "requests": [_sorted_headers(request) for request in plan.requests],
+        "reports": sorted(plan.reports),
+    }
+    return json.dumps(same, ensure_ascii=False, indent=1)
+
+
+def _sorted_headers(request: JsonObject) -> JsonObject:
+    headers = request["headers"]
+    assert isinstance(headers, dict)
+    return {**request, "headers": dict(sorted(headers.items()))}
