@@ -28,10 +28,10 @@ setup: $(STAMP) ## .venv with the locked packages and the engine itself (PYTHON=
 demo: $(STAMP) ## what the shipped mappings make of the samples
 	$(BIN)/python samples/demo.py
 
-test: lint node ## linters, types, and every test that is not slow
+test: node lint ## linters, types, and every test that is not slow
 	$(PYTEST) -m 'not slow'
 
-test-all: lint node ## the same with the slow tests
+test-all: node lint ## the same with the slow tests
 	$(PYTEST)
 
 lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
@@ -71,7 +71,7 @@ $(STAMP): requirements.lock pyproject.toml $(BIN)/python
 	touch $@
 
 # The phone's half of the Expo source is JavaScript, and its tests run on Node.
-node: $(STAMP)
+node:
 	node -e 'process.exit(parseInt(process.versions.node) < $(NODE_NEEDED) ? 1 : 0)' 2>/dev/null || { \
 		echo 'The tests of sdk/expo-segment need Node.js $(NODE_NEEDED) or later on PATH; here is: '"$$(node --version 2>/dev/null || echo none)." >&2; \
 		echo '  Debian 13: apt-get install nodejs    macOS: brew install node    others: see the download page of Node.js' >&2; exit 1; }

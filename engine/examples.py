@@ -10,7 +10,7 @@ import orjson
 from engine.language.texts import shown
 from engine.mapping import schema
 from engine.mapping.check import check
-from engine.mapping.check_names import UNUSED_CODES
+from engine.mapping.checking import UNUSED_CODES
 from engine.mapping.load import Loaded
 from engine.mapping.model import Example, Place
 from engine.mapping.problems import Problem, path_text

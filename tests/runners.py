@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.mapping import yamlfile
 from engine.mapping.check import check
-from engine.mapping.check_names import UNUSED_CODES
+from engine.mapping.checking import POINTLESS, UNUSED_CODES
 from engine.mapping.load import Library, Loaded
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Outcome
@@ -38,7 +38,7 @@ def compiled_plan(
     return OraclePlan(plan.outcome.value, plan.reason, place, requests, reports)
 
 
-HARMLESS = UNUSED_CODES | {"not-an-object", "not-a-list", "same-target", "map-never-matches", "function-type", "unreachable-alternative"}
+HARMLESS = UNUSED_CODES | POINTLESS
 """What the checker refuses as pointless has a meaning all the same, and the cases pin it."""
 
 

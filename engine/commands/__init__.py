@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Check mapping files; says what is wrong, where, and what to do.",
     ),
     "run": ("engine.commands.run", "Show what events become: the planned requests, sending nothing."),
+    "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "show": ("engine.commands.show", "Print a mapping: its file, what extends and include make of it, or its code."),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, TypeAlias
 
 from engine.records import Json
@@ -82,13 +82,17 @@ def _fold(value: Json, indent: str, before: str, after: str, lines: list[str]) -
         lines.append(f"{indent}{before}{text}{after}")
         return
     lines.append(f"{indent}{before}{text[0]}")
-    named = isinstance(value, dict)
-    members = (
-        [(f"{_json(key)}: ", member) for key, member in value.items()] if named else [("", each) for each in value]
-    )
+    members = list(_members(value))
     for number, (name, member) in enumerate(members, 1):
         _fold(member, indent + "  ", name, "," if number < len(members) else "", lines)
     lines.append(f"{indent}{text[-1]}{after}")
+
+
+def _members(value: dict[str, Json] | list[Json]) -> Iterator[tuple[str, Json]]:
+    if isinstance(value, dict):
+        yield from ((f"{_json(key)}: ", member) for key, member in value.items())
+    else:
+        yield from (("", member) for member in value)
 
 
 def _json(value: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import cast
 from urllib.parse import quote
 
@@ -52,14 +53,19 @@ def plan_text(name: str, plan: Plan, requests: list[JsonObject], paint: Paint) -
         lines.append(paint(f"    {request['request']}: {request['method']} {visible(url_text(request))}", "request"))
         if request["body"] is not None:
             lines += folded(request["body"], 6)
-    lines += [paint(wrapped(report_text(report), "    ! ", 6), "notice") for report in plan.reports]
-    return "\n".join(lines)
+    return "".join(f"{line}\n" for line in lines) + "".join(reports_text(plan.reports, "    ! ", paint))
+
+
+def reports_text(reports: Iterable[Report], first: str, paint: Paint) -> Iterator[str]:
+    """Give reports as lines that begin with `first`."""
+    for report in reports:
+        yield paint(wrapped(report_text(report), first, len(first)), "notice") + "\n"
 
 
 def report_text(report: Report) -> str:
     """Give a report as one sentence; a message that begins with its place says it once."""
     place = "" if report.message.startswith(f"{report.place} ") else f"{report.place}: "
-    return f"{place}{report.message} [{report.code}]"
+    return f"{place}{report.message.removesuffix('.')} [{report.code}]"
 
 
 def request_json(request: PlannedRequest) -> JsonObject:

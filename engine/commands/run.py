@@ -13,17 +13,34 @@ import click
 
 from engine.commands.connections import Named, connect
 from engine.commands.layout import painter, visible
-from engine.commands.report import curl_text, event_title, plan_text, request_json
+from engine.commands.report import curl_text, event_title, plan_text, reports_text, request_json
 from engine.commands.summary import Summary
 from engine.errors import SettingsError, UsageError
 from engine.plan import Connection
-from engine.records import Json, JsonObject, Plan, masked
+from engine.records import Json, JsonObject, Plan, Report, masked
 from engine.sources.read import Line, read_events, total_size
 from engine.sources.segment import normalise_parsed
 
-Printer: TypeAlias = Callable[[Line, Named, Plan], None]
+Printer: TypeAlias = "Callable[[Event, Named, Plan], None]"
 LONG_INPUT = 4 * 1024 * 1024
 HOW_TO_SET = "Give them with --settings FILE or --set KEY=VALUE; --example-settings takes the mapping's examples."
+
+
+class Event(NamedTuple):
+    """One event as it was read, and what is to be said about it whatever the destination."""
+
+    line: Line
+    reports: tuple[Report, ...]
+
+    @property
+    def title(self) -> str:
+        """Name the event in one line."""
+        return event_title(self.line.value)
+
+    @property
+    def place(self) -> str:
+        """Say where it stands."""
+        return visible(f"{self.line.file}:{self.line.line}")
 
 
 class Progress(NamedTuple):
@@ -82,7 +99,7 @@ class Progress(NamedTuple):
 @click.option(
     "--received-at", metavar="TIME", help="When the events came in (ISO 8601), for those without a timestamp."
 )
-def command(  # noqa: PLR0913  the options are what they are
+def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
     files: tuple[str, ...],
     settings_file: Path | None,
@@ -126,13 +143,14 @@ def work(
                 summary.broken += 1
                 progress.say(visible(line.error))
                 continue
-            summary.events += 1
             assert line.raw is not None
             normalised = normalise_parsed(line.value, line.raw, received_at=received_at)
+            event = Event(line, normalised.reports)
+            summary.add_event(event.reports)
             for named in connections:
                 plan = named.connection.plan_normalised(normalised)
-                summary.add(named.name, plan)
-                show(line, named, plan)
+                summary.add(named.name, plan, plan.reports[len(event.reports) :])
+                show(event, named, plan)
     sys.stdout.flush()
 
 
@@ -179,22 +197,20 @@ def _shown(connection: Connection, plan: Plan, show_secrets: bool) -> list[JsonO
     return [cast("JsonObject", masked(request, connection.secrets)) for request in requests]
 
 
-def _title(line: Line) -> tuple[str, str]:
-    return event_title(line.value), visible(f"{line.file}:{line.line}")
-
-
 def _text_printer(connections: Sequence[Named], show_secrets: bool) -> Printer:
     paint = painter(sys.stdout)
     width = max(len(named.name) for named in connections)
-    last: list[tuple[str, int]] = []
+    last: list[Line] = []
 
-    def show(line: Line, named: Named, plan: Plan) -> None:
-        if last != [(line.file, line.offset)]:
-            gap, (title, place) = "\n" if last else "", _title(line)
-            sys.stdout.write(f"{gap}{paint(title, 'title')}  {paint(place, 'place')}\n")
-            last[:] = [(line.file, line.offset)]
+    def show(event: Event, named: Named, plan: Plan) -> None:
+        if not (last and last[0] is event.line):
+            gap = "\n" if last else ""
+            sys.stdout.write(f"{gap}{paint(event.title, 'title')}  {paint(event.place, 'place')}\n")
+            sys.stdout.writelines(reports_text(event.reports, "  ! ", paint))
+            last[:] = [event.line]
+        own = plan._replace(reports=plan.reports[len(event.reports) :])
         requests = _shown(named.connection, plan, show_secrets)
-        sys.stdout.write(plan_text(named.name.ljust(width), plan, requests, paint) + "\n")
+        sys.stdout.write(plan_text(named.name.ljust(width), own, requests, paint))
 
     return show
 
@@ -205,10 +221,10 @@ def _ndjson_printer(_connections: Sequence[Named], show_secrets: bool) -> Printe
     out: IO[bytes] = sys.stdout.buffer
     at_once = sys.stdout.isatty()
 
-    def show(line: Line, named: Named, plan: Plan) -> None:
+    def show(event: Event, named: Named, plan: Plan) -> None:
         record = {
-            "messageId": _scalar(line.value, "messageId"),
-            "type": _scalar(line.value, "type"),
+            "messageId": _scalar(event.line.value, "messageId"),
+            "type": _scalar(event.line.value, "type"),
             "destination": named.name,
             "outcome": plan.outcome.value,
             "reason": plan.reason,
@@ -229,10 +245,10 @@ def _scalar(event: Json, name: str) -> Json:
 
 
 def _curl_printer(_connections: Sequence[Named], show_secrets: bool) -> Printer:
-    def show(line: Line, named: Named, plan: Plan) -> None:
+    def show(event: Event, named: Named, plan: Plan) -> None:
         encodings = named.connection.mapping.requests
         if plan.requests:
-            sys.stdout.write("# {}  {}\n".format(*_title(line)))
+            sys.stdout.write(f"# {event.title}  {event.place}\n")
         for request, shown in zip(plan.requests, _shown(named.connection, plan, show_secrets), strict=True):
             form = encodings[request.request].encode == "form"
             sys.stdout.write(curl_text(shown, form=form) + "\n")

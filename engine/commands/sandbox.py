@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -10,14 +11,13 @@ import click
 def run(host: str, port: int, config: Path | None, database: str) -> None:
     """Serve the emulated vendors; raises `UsageError` for a port, file or package that is not to be had."""
     from engine.sandbox.config import Config, load_config
-    from engine.sandbox.server import listen, serve
+    from engine.sandbox.server import build, listen, serve, url_of
 
     settings = load_config(config) if config else Config()
-    listener = listen(host, port)
-    with listener:
-        bound = listener.getsockname()[1]
-        click.echo(_welcome(f"http://{host}:{bound}", database))
-        serve(listener, settings, database)
+    with listen(host, port) as listener:
+        server, world = build(settings, database, time.time)
+        click.echo(_welcome(url_of(listener), database))
+        serve(server, world, listener)
 
 
 def _welcome(url: str, database: str) -> str:

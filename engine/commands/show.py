@@ -13,19 +13,25 @@ from engine.mapping.load import Library
 @click.argument("name")
 @click.option("--resolved", "what", flag_value="resolved", help="With extends and include worked in; valid by itself.")
 @click.option("--code", "what", flag_value="code", help="The Python that the mapping is compiled to.")
-@click.option("--mappings", "directories", multiple=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--mappings",
+    "directories",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where your own mappings are (also ENGINE_MAPPINGS).",
+)
 def command(name: str, what: str | None, directories: tuple[Path, ...]) -> None:
-    """Print a mapping. NAME is a name (exponea) or a path. A mapping that extends another is shown resolved."""
+    """Print a mapping. NAME is a name or a path. A mapping that extends another is shown resolved."""
     loaded = Library(directories or None).load(name)
+    loaded.need()
     if what == "code":
         from engine.plan import destination
 
         click.echo(destination(loaded).compiled.code, nl=False)
-        return
-    if what == "resolved" or "extends" in (loaded.raw or {}):
+    elif what == "resolved" or "extends" in loaded.raw:
         from engine.mapping.dump import dumped
 
-        loaded.need()
         click.echo(dumped(loaded), nl=False)
-        return
-    click.echo(loaded.path.read_text(encoding="utf-8"), nl=False)
+    else:
+        click.echo(loaded.path.read_text(encoding="utf-8-sig"), nl=False)

@@ -6,10 +6,10 @@ Memory stays bounded whatever the reasons hold, because input of any size stream
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.commands.layout import Paint, wrapped
-from engine.records import Outcome, Plan
+from engine.records import Outcome, Plan, Report
 
 MOST_KINDS = 1000
 SHOWN_KINDS = 5
@@ -28,13 +28,19 @@ class Summary:
         self.reasons: Counter[tuple[str, str, str]] = Counter()
         self.reports: Counter[tuple[str, str, str]] = Counter()
 
-    def add(self, destination: str, plan: Plan) -> None:
-        """Count one plan."""
+    def add_event(self, reports: Iterable[Report]) -> None:
+        """Count an event that was read, and what is said about it whatever the destination."""
+        self.events += 1
+        for report in reports:
+            _bounded(self.reports, ("", report.code, report.place))
+
+    def add(self, destination: str, plan: Plan, reports: Iterable[Report]) -> None:
+        """Count one plan, and what is said about it alone."""
         outcome = plan.outcome.value
         self.counts.setdefault(destination, Counter())[outcome] += 1
         if plan.outcome not in (Outcome.PLANNED, Outcome.DELIVERED):
             _bounded(self.reasons, (destination, outcome, plan.reason))
-        for report in plan.reports:
+        for report in reports:
             _bounded(self.reports, (destination, report.code, report.place))
 
     @property
@@ -75,8 +81,8 @@ class Summary:
 
     def _noticed(self) -> list[str]:
         found = sorted(self.reports.items(), key=lambda row: -row[1])
-        rows = [f"! {number} x {code} at {place} ({name})" for (name, code, place), number in found]
-        return [wrapped(row.removeprefix("! "), "! ", 2) for row in _first(rows, "kind")]
+        rows = [f"{number} x {code} at {place}{f' ({name})' if name else ''}" for (name, code, place), number in found]
+        return [wrapped(row, "! ", 2) for row in _first(rows, "kind")]
 
 
 def _first(rows: list[str], word: str) -> list[str]:

@@ -28,6 +28,7 @@ from engine.mapping.problems import Problem
     "directories",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
     help="Where `extends` and `include` are found besides the file's own folder.",
 )
 def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:

@@ -16,6 +16,7 @@ from engine.compiler.emit_request import basic_paths, is_settled
 from engine.compiler.emit_step import StepEmitter
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
+from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import CallParts, Module, Site
 from engine.language import paths
 from engine.mapping.load import Loaded
@@ -34,6 +35,7 @@ class CompiledStep:
     """One step of a call, ready to run."""
 
     step: Step
+    number: int
     run: StepFunction
     save: SaveFunction | None
 
@@ -58,7 +60,7 @@ class CompiledRequest:
 class CompiledBatch:
     """Where a batch goes, its body from its items, and its answer's results as (ok, error)."""
 
-    address: Callable[..., tuple[str, str, dict[str, str], dict[str, str]]]
+    address: Callable[[Reports], Address]
     body: Callable[..., JsonObject] | None
     results: Callable[..., list[tuple[bool, Json]] | None] | None
 
@@ -88,7 +90,9 @@ class Compiled:
         steps, requests, batches = self.module(settings)
         functions = iter(steps)
         calls = {
-            call: CompiledCall(tuple(CompiledStep(step, *next(functions)) for step in found), memo_size)
+            call: CompiledCall(
+                tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo_size
+            )
             for call, found, memo_size in self.plan
         }
         return Connected(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.compiler.emit_condition import emit_condition, emit_conditions, emit_path_value
 from engine.compiler.emit_request import emit_headers, emit_url, header_list
-from engine.compiler.emit_value import emit_condition, emit_conditions, emit_entries, emit_path_value, emit_value
+from engine.compiler.emit_value import emit_entries
 from engine.compiler.lines import Lines
 from engine.compiler.writer import Module, Writer
 from engine.language.template import Text
@@ -72,12 +73,12 @@ def emit_item(module: Module, request: Request) -> str:
     if request.item is None:
         return "None"
     writer = Writer(module, {"body": "body", "settings": "settings"})
-    writer.lines.add(f"return {emit_value(writer, request.item).code}")
+    writer.lines.add(f"return {writer.value(request.item).code}")
     return _function(module, "item", "body, reports, now", writer.body())
 
 
 def emit_batch(module: Module, batch: Batch) -> str:
-    """Write the functions of a batch: (where it goes, its body, its results); settings are all it needs besides items."""
+    """Write the functions of a batch: where it goes, its body, its results."""
     return f"({_batch_address(module, batch)}, {_batch_body(module, batch)}, {_batch_results(module, batch)})"
 
 

@@ -90,9 +90,7 @@ def emit_headers(writer: Writer, headers: Named, content_type: str | None) -> st
 
 
 def _header_value(writer: Writer, value: object, place: Place) -> str:
-    from engine.compiler.emit_value import emit_value
-
-    got = emit_value(writer, value)  # type: ignore[arg-type]
+    got = writer.value(value)  # type: ignore[arg-type]
     writer.module.helper("text_in")
     return f"text_in({got.code}, reports, {writer.names.literal(path_text(place))})"
 
@@ -121,8 +119,6 @@ def _text(writer: Writer, text: TextOrValue, place: Place, *, required: bool) ->
 
 
 def _query(writer: Writer, request: Request) -> str:
-    from engine.compiler.emit_value import emit_value
-
     if not request.query:
         return "{}"
     query = writer.names.fresh("query")
@@ -133,7 +129,7 @@ def _query(writer: Writer, request: Request) -> str:
             code = emit_text(writer, text, place).code
         else:
             writer.module.helper("query_text")
-            code = f"query_text({emit_value(writer, text).code}, reports, {writer.names.literal(path_text(place))})"
+            code = f"query_text({writer.value(text).code}, reports, {writer.names.literal(path_text(place))})"
         value = writer.names.fresh("text")
         writer.lines.add(f"{value} = {code}")
         with writer.lines.block(f"if {value} is not None:"):

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from engine.compiler.scalar import is_saved, is_secret, is_text
+from engine.compiler.emit_condition import emit_path_value
+from engine.compiler.scalar import is_saved, is_secret, is_text, plain_setting
 from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
 from engine.mapping.model import Place
@@ -31,6 +32,8 @@ def emit_text(
     """
     if text.literal is not None and join is None:
         return TextCode(writer.names.literal(text.literal), present=True)
+    if converter == "text_in" and join is None and all(_is_settled(writer, hole.path) for hole in text.holes):
+        return TextCode(_settled(writer, text, place), present=True)
     result = writer.names.fresh("text")
     with ExitStack() as blocks:
         pieces: list[HoleCode | str] = []
@@ -47,6 +50,26 @@ def emit_text(
                 blocks.enter_context(writer.branch())
         writer.lines.add(f"{result} = {(join or _joined)(writer, pieces)}")
     return TextCode(result, present=all(hole.present for hole in pieces if isinstance(hole, HoleCode)))
+
+
+def _is_settled(writer: Writer, path: str) -> bool:
+    return plain_setting(path) is not None and is_text(writer.module.mapping, path)
+
+
+def _settled(writer: Writer, text: Text, place: Place) -> str:
+    """Write a text that only settings fill where they are read, once per connection."""
+    module = writer.module
+    if text not in module.settled_texts:
+        if not module.settled_texts:
+            module.settled.add("reports = []")  # a setting that is there always has a text: nothing is reported
+        once = Writer(module, {"settings": "settings"})
+        pieces = [
+            emit_hole(once, piece, place, "text_in") if isinstance(piece, Hole) else piece for piece in text.pieces
+        ]
+        module.settled_texts[text] = module.names.fresh("text")
+        once.lines.add(f"{module.settled_texts[text]} = {_joined(once, pieces)}")
+        module.settled.extend(once.lines)
+    return module.settled_texts[text]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +97,6 @@ Join: TypeAlias = Callable[[Writer, list["HoleCode | str"]], str]
 
 def emit_hole(writer: Writer, hole: Hole, place: Place, converter: str) -> HoleCode:
     """Write one `${path}` as a text variable, through `converter` (text_in, url_text)."""
-    from engine.compiler.emit_value import emit_path_value
-
     value = emit_path_value(writer, hole.path, place)
     variable = writer.names.fresh("text")
     writer.module.helper(converter)

@@ -56,11 +56,9 @@ def emit_written_text(writer: Writer, text: Text, place: Place) -> str:
 
 
 def _instruction(writer: Writer, value: Instruction) -> str:
-    from engine.compiler.emit_value import emit_value
-
     writer.module.helper("text_in")
     writer.url = True
-    got = emit_value(writer, value)
+    got = writer.value(value)
     writer.url = False
     return got.code
 

@@ -6,19 +6,18 @@ any number of times, whether it can be None (absent), and what it surely is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from engine.compiler.emit_condition import emit_conditions, emit_path_value
+from engine.compiler.emit_loops import emit_append, emit_each, emit_entries_of, emit_put
 from engine.compiler.emit_modifiers import emit_modifiers
-from engine.compiler.emit_path import emit as emit_path
-from engine.compiler.emit_path import emit_condition as emit_path_condition
+from engine.compiler.emit_objects import if_present
 from engine.compiler.emit_text import emit_text
 from engine.compiler.emit_url import emit_written_text
 from engine.compiler.got import Got
 from engine.compiler.writer import Writer
-from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.model import (
     Choice,
@@ -42,7 +41,8 @@ from engine.mapping.problems import path_text
 def emit_value(writer: Writer, value: Value) -> Got:
     """Write the statements of any value."""
     if isinstance(value, PathValue):
-        got = _clean(writer, Got(emit_path_value(writer, value.path, value.place)))
+        variable = emit_path_value(writer, value.path, value.place)
+        got = _clean(writer, Got(variable, fresh=variable in writer.fresh))
     elif isinstance(value, Choice):
         got = _choice(writer, value)
     else:
@@ -55,74 +55,6 @@ def _record(writer: Writer, value: Value, got: Got) -> None:
     if writer.module.record and writer.call is not None:
         word = type(value.source).__name__ if isinstance(value, Instruction) else type(value).__name__
         writer.lines.add(f"trace({writer.module.site(value.place, word.lower())}, {got.code})")
-
-
-def emit_path_value(writer: Writer, text: str, place: Place) -> str:
-    """Write a path; a type error at run time is reported and makes the value None."""
-    path = paths.parse(text)
-    variable = writer.names.fresh("value")
-    if not path.can_fail:
-        writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
-        return variable
-    with _guarded(writer, variable, place):
-        writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
-    return variable
-
-
-def _guarded(writer: Writer, variable: str, place: Place) -> Guard:
-    return Guard(writer, variable, path_text(place))
-
-
-class Guard:
-    """`try:` around what may raise PathTypeError; parts met inside are not known after it."""
-
-    def __init__(self, writer: Writer, variable: str, place: str, otherwise: str = "None") -> None:
-        self.writer, self.variable, self.place, self.otherwise = writer, variable, place, otherwise
-        self._block = writer.lines.block("try:")
-        self._branch = writer.branch()
-
-    def __enter__(self) -> None:
-        self._block.__enter__()
-        self._branch.__enter__()
-
-    def __exit__(self, *raised: object) -> None:
-        self._branch.__exit__(None, None, None)
-        self._block.__exit__(None, None, None)
-        writer = self.writer
-        writer.module.names.function(paths.PathTypeError, "PathTypeError")
-        writer.module.helper("path_failed")
-        with writer.lines.block("except PathTypeError as error:"):
-            writer.lines.add(f"path_failed(reports, {writer.names.literal(self.place)}, error)")
-            writer.lines.add(f"{self.variable} = {self.otherwise}")
-
-
-def emit_condition(writer: Writer, text: str, place: Place) -> str:
-    """Write a condition and give a Python expression for its truth; a type error is "not met"."""
-    path = paths.parse(text)
-    if not path.can_fail:
-        return emit_path_condition(path, writer, writer.lines, writer.names)
-    variable = writer.names.fresh("holds")
-    with Guard(writer, variable, path_text(place), "None"):
-        writer.lines.add(f"{variable} = bool({emit_path_condition(path, writer, writer.lines, writer.names)})")
-    return variable
-
-
-def emit_conditions(writer: Writer, when: str | None, unless: str | None, place: Place) -> str:
-    """Write `when` and `unless` and give the truth of both; a type error in either counts as not met."""
-    tests = []
-    if when is not None:
-        tests.append(emit_condition(writer, when, (*place, "when")))
-    if unless is not None:
-        holds = writer.names.fresh("holds")
-        with writer.lines.block(f"if {tests[0]}:") if tests else writer.branch(), writer.branch():
-            code = emit_condition(writer, unless, (*place, "unless"))
-            failed = f"{code} is not None and " if paths.parse(unless).can_fail else ""
-            writer.lines.add(f"{holds} = {failed}not ({code})")
-        if tests:
-            with writer.lines.block("else:"):
-                writer.lines.add(f"{holds} = False")
-        return holds
-    return tests[0]
 
 
 def _clean(writer: Writer, got: Got) -> Got:
@@ -181,8 +113,8 @@ def _source(writer: Writer, value: Instruction) -> Got:
         Fields: _fields,
         Merge: _merge,
         ListOf: _list,
-        Each: _each,
-        Entries: _entries,
+        Each: emit_each,
+        Entries: emit_entries_of,
     }
     return emitters[type(value.source)](writer, value)
 
@@ -225,7 +157,7 @@ def emit_entries(writer: Writer, result: str, entries: tuple[tuple[Text, Value],
             continue
         got = emit_value(writer, member)
         filled = filled or (got.present and bool(key.literal))
-        with _if_present(writer, got):
+        with if_present(writer, got):
             if key.literal:
                 writer.lines.add(f"{result}[{writer.names.literal(key.literal)}] = {got.code}")
     return filled
@@ -236,32 +168,28 @@ def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: 
     name = emit_text(writer, key, member.place).code
     with writer.lines.block(f"if {name}:"), writer.branch():
         got = emit_value(writer, member)
-        with _if_present(writer, got):
-            _put(writer, result, name, got.code, owner)
-
-
-def _put(writer: Writer, result: str, key: str, code: str, owner: Place) -> None:
-    writer.module.helper("overwritten")
-    with writer.lines.block(f"if {key} in {result}:"):
-        writer.lines.add(f"overwritten(reports, {writer.names.literal(path_text(owner))}, [{key}])")
-    writer.lines.add(f"{result}[{key}] = {code}")
-
-
-@contextmanager
-def _if_present(writer: Writer, got: Got) -> Iterator[None]:
-    if got.present:
-        yield
-        return
-    with writer.lines.block(f"if {got.code} is not None:"), writer.branch():
-        yield
+        with if_present(writer, got):
+            emit_put(writer, result, name, got.code, owner)
 
 
 def _merge(writer: Writer, value: Instruction) -> Got:
     result = writer.names.fresh("object")
-    writer.lines.add(f"{result} = {{}}")
-    for member in cast("Merge", value.source).members:
+    members = cast("Merge", value.source).members
+    first = emit_value(writer, members[0])
+    if first.fresh:  # made for this alone: the others are laid over it, without a copy
+        with writer.lines.block(f"if type({first.code}) is dict:"):
+            writer.lines.add(f"{result} = {first.code}")
+        with writer.lines.block("else:"):
+            writer.lines.add(f"{result} = {{}}")
+            with if_present(writer, first):
+                _merge_member(writer, result, members[0], first)
+    else:
+        writer.lines.add(f"{result} = {{}}")
+        with if_present(writer, first):
+            _merge_member(writer, result, members[0], first)
+    for member in members[1:]:
         got = emit_value(writer, member)
-        with _if_present(writer, got):
+        with if_present(writer, got):
             _merge_member(writer, result, member, got)
     return Got(result, present=True, shape="dict", made=True)
 
@@ -281,88 +209,5 @@ def _list(writer: Writer, value: Instruction) -> Got:
     result = writer.names.fresh("list")
     writer.lines.add(f"{result} = []")
     for member in cast("ListOf", value.source).members:
-        _append(writer, result, emit_value(writer, member))
+        emit_append(writer, result, emit_value(writer, member))
     return Got(result, present=True, shape="list", made=True)
-
-
-def _append(writer: Writer, result: str, got: Got) -> None:
-    with _if_present(writer, got):
-        writer.lines.add(f"{result}.append({got.code})")
-
-
-def _each(writer: Writer, value: Instruction) -> Got:
-    each = cast("Each", value.source)
-    result = writer.names.fresh("list")
-    items = emit_items(writer, each.of)
-    writer.lines.add(f"{result} = None")
-    with writer.lines.block(f"if {items} is not None:"), writer.branch():
-        writer.lines.add(f"{result} = []")
-        item, index = writer.names.fresh("item"), writer.names.fresh("index")
-        with (
-            writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
-            writer.loop(item=item, index=index, key="None"),
-        ):
-            emit_where(writer, each.where, value.place)
-            _append(writer, result, emit_value(writer, each.value))
-    return Got(result, shape="list", made=True)
-
-
-def emit_items(writer: Writer, of: Value) -> str:
-    """Write the value a loop runs over, made into a list; a scalar is reported and None."""
-    got = emit_value(writer, of)
-    items = writer.names.fresh("items")
-    writer.module.helper("items_of")
-    at = writer.names.literal(path_text(of.place))
-    writer.lines.add(f"{items} = {got.code} if type({got.code}) is list else items_of({got.code}, reports, {at})")
-    return items
-
-
-def emit_where(writer: Writer, where: str | None, place: Place) -> None:
-    """Write the filter of a loop: the next item where it does not hold."""
-    if where is None:
-        return
-    holds = emit_condition(writer, where, (*place, "where"))
-    with writer.lines.block(f"if not ({holds}):"):
-        writer.lines.add("continue")
-
-
-def _entries(writer: Writer, value: Instruction) -> Got:
-    entries = cast("Entries", value.source)
-    result, source = writer.names.fresh("object"), writer.names.fresh("entries")
-    got = emit_value(writer, entries.of)
-    writer.module.helper("entries_of")
-    at = writer.names.literal(path_text(entries.of.place))
-    writer.lines.add(f"{source} = entries_of({got.code}, reports, {at})")
-    writer.lines.add(f"{result} = None")
-    with writer.lines.block(f"if {source} is not None:"), writer.branch():
-        writer.lines.add(f"{result} = {{}}")
-        key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
-        with (
-            writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({source}.items()):"),
-            writer.loop(item=item, index=index, key=key),
-        ):
-            emit_where(writer, entries.where, value.place)
-            _entry(writer, result, entries, value, key, item)
-    return Got(result, shape="dict", made=True)
-
-
-def _entry(writer: Writer, result: str, entries: Entries, value: Instruction, key: str, item: str) -> None:
-    if entries.key is None:
-        _entry_value(writer, result, entries, value, key, item)
-        return
-    writer.module.helper("text_in")
-    got = emit_value(writer, entries.key)
-    name = writer.names.fresh("key")
-    at = writer.names.literal(path_text(entries.key.place))
-    writer.lines.add(f"{name} = text_in({got.code}, reports, {at})")
-    with writer.lines.block(f"if {name}:"), writer.branch():
-        _entry_value(writer, result, entries, value, name, item)
-
-
-def _entry_value(writer: Writer, result: str, entries: Entries, value: Instruction, name: str, item: str) -> None:
-    if entries.value is not None:
-        member = emit_value(writer, entries.value)
-    else:
-        member = Got(item, present=writer.module.mapping.nulls == "keep")
-    with _if_present(writer, member):
-        _put(writer, result, name, member.code, value.place)

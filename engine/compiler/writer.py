@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from engine.compiler import runtime
+from engine.compiler import runtime, runtime_url
+from engine.compiler.got import Got
 from engine.compiler.lines import Lines, Names
+from engine.language.template import Text
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, Place
+from engine.mapping.model import Mapping, Place, Value
 from engine.mapping.problems import path_text
 from engine.records import Json
 
@@ -42,6 +44,7 @@ class Module:
         self.settled = Lines()
         self.functions = Lines()
         self.closing = Lines()
+        self.settled_texts: dict[Text, str] = {}
         self.sites: list[Site] = []
         self._settings: dict[str, str] = {}
 
@@ -53,8 +56,9 @@ class Module:
         return self._settings[name]
 
     def helper(self, name: str) -> str:
-        """Make a function of `runtime` available to the generated code."""
-        return self.names.function(getattr(runtime, name), name)
+        """Make a function of `runtime` or `runtime_url` available to the generated code."""
+        home = runtime if hasattr(runtime, name) else runtime_url
+        return self.names.function(getattr(home, name), name)
 
     def site(self, place: Place, word: str) -> int:
         """Number a place for recording."""
@@ -75,8 +79,15 @@ class Writer:
         self.roots = dict(roots)
         self.place: Place = ()
         self.url = False  # inside an instruction that gives a piece of a URL: texts of the mapping are `Written`
+        self.fresh: set[str] = set()  # variables of parts made for one use alone
         self._lost = False
         self._known: dict[str, str] = {}
+
+    def value(self, value: Value) -> Got:
+        """Write a value; the emitters of values need each other, and meet here."""
+        from engine.compiler.emit_value import emit_value
+
+        return emit_value(self, value)
 
     # What emit_path asks of a scope.
 
@@ -133,7 +144,7 @@ class Writer:
 
     def literal(self, value: Json) -> str:
         """Give the expression of a value that stands in the mapping itself."""
-        return self.names.literal(runtime.Written(value) if self.url and isinstance(value, str) else value)
+        return self.names.literal(runtime_url.Written(value) if self.url and isinstance(value, str) else value)
 
     def uses_lost(self) -> None:
         """Make the list `lost` (keys that two values wanted) once per function."""
@@ -148,10 +159,7 @@ class Writer:
         if name in self._known:
             return self._known[name]
         assert self.call is not None
-        if self.call.uses[name] > 1:
-            variable = self._remembered(name)
-        else:
-            variable = self._inlined(name)
+        variable = self._remembered(name) if self.call.uses[name] > 1 else self._inlined(name)
         self._known[name] = variable
         return variable
 
@@ -166,15 +174,15 @@ class Writer:
         return variable
 
     def _inlined(self, name: str) -> str:
-        from engine.compiler.emit_value import emit_value
-
         url, self.url = self.url, False
         words: tuple[str, ...] = ("item", "index", "key")
         outer = {word: self.roots.pop(word) for word in words if word in self.roots}
-        code = emit_value(self, self.module.mapping.parts[name]).code
+        got = self.value(self.module.mapping.parts[name])
         self.roots.update(outer)
         self.url = url
-        return code
+        if got.fresh and not self.module.record:
+            self.fresh.add(got.code)
+        return got.code
 
     def arguments(self) -> str:
         """Give the arguments every function of a call passes on."""
@@ -211,10 +219,8 @@ class CallParts:
         return self._functions[name]
 
     def _write(self, function: str, name: str) -> None:
-        from engine.compiler.emit_value import emit_value
-
         writer = Writer(self.module, call_roots(), call=self)
-        code = emit_value(writer, self.module.mapping.parts[name]).code
+        code = writer.value(self.module.mapping.parts[name]).code
         writer.lines.add(f"return {code}")
         with self.module.functions.block(f"def {function}({writer.arguments()}):"):
             self.module.functions.extend(writer.body())

@@ -76,7 +76,7 @@ class MemoryOutbox:
         return TakenIn(len(events) - duplicates, duplicates)
 
     def _next_place(self) -> int:
-        return max(self._states, default=0) + 1 if len(self._states) < 2 else next(reversed(self._states)) + 1
+        return next(reversed(self._states), 0) + 1
 
     def _seen(self, given: NewEvent, now: float) -> int | None:
         for event in reversed(self._events.values()):
@@ -157,9 +157,13 @@ class MemoryOutbox:
         held = state.outcome is Outcome.WAITING and self._connections[state.connection].held
         return Outcome.HELD if held else state.outcome
 
-    def counts(self) -> dict[tuple[str, Outcome], int]:
+    def counts(self, since: float | None = None) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        counted = Counter((state.connection, self._shown(state)) for state in self._states.values())
+        counted = Counter(
+            (state.connection, self._shown(state))
+            for state in self._states.values()
+            if since is None or state.outcome is Outcome.WAITING or state.changed_at >= since
+        )
         return dict(sorted(counted.items()))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
@@ -171,13 +175,16 @@ class MemoryOutbox:
         ]
         return len(queued), min(queued, default=None)
 
-    def reasons(self, limit: int) -> list[tuple[str, Outcome, str, int]]:
+    def reasons(self, limit: int, since: float | None = None) -> list[tuple[str, Outcome, str, int]]:
         """Give the commonest reasons."""
         told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
         counted = Counter(
-            (state.connection, state.outcome, state.reason) for state in self._states.values() if state.outcome in told
+            (state.connection, state.outcome, state.reason)
+            for state in self._states.values()
+            if state.outcome in told and (since is None or state.changed_at >= since)
         )
-        return [(*key, count) for key, count in counted.most_common(limit)]
+        rows = sorted(counted.items(), key=lambda row: (-row[1], row[0]))
+        return [(*key, count) for key, count in rows[:limit]]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Give states behind a place."""
@@ -222,6 +229,7 @@ class MemoryOutbox:
             if state.outcome is not Outcome.WAITING
             and state.changed_at < older_than
             and state.event.taken_at < older_than
+            and place != next(reversed(self._states))
         ]
         for place in states:
             del self._states[place]

@@ -60,15 +60,15 @@ class Outbox(Protocol):
         """Give the connections the outbox knows, or one of them."""
         ...
 
-    def counts(self) -> dict[tuple[str, Outcome], int]:
-        """Count states by connection and outcome."""
+    def counts(self, since: float | None = None) -> dict[tuple[str, Outcome], int]:
+        """Count states by connection and outcome: those that changed since a time, and all that are unfinished."""
         ...
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Give how many states are unfinished, and since when the oldest is queued."""
         ...
 
-    def reasons(self, limit: int) -> list[tuple[str, Outcome, str, int]]:
+    def reasons(self, limit: int, since: float | None = None) -> list[tuple[str, Outcome, str, int]]:
         """Give the commonest reasons of what was not delivered."""
         ...
 

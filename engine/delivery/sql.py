@@ -56,7 +56,8 @@ RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NUL
 
 COUNTS = """
     SELECT c.name, CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END AS shown, count(*)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
+    FROM states AS s JOIN connections AS c ON c.id = s.connection
+    WHERE ?1 IS NULL OR s.outcome = 'waiting' OR s.changed_at >= ?1 GROUP BY c.name, shown ORDER BY c.name, shown
 """
 UNFINISHED = """
     SELECT count(*), min(queued_at) FROM states INDEXED BY states_unfinished
@@ -64,7 +65,8 @@ UNFINISHED = """
 """
 REASONS = """
     SELECT c.name, s.outcome, s.reason, count(*) AS n FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC LIMIT ?
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND (?1 IS NULL OR s.changed_at >= ?1)
+    GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?2
 """
 CHOSEN = """
     FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
@@ -79,7 +81,7 @@ LISTED = f"""
            CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END,
            s.reason, s.words, s.changed_at, s.place
     {CHOSEN} AND s.place > :after ORDER BY s.place LIMIT :limit
-"""  # noqa: S608  made of constants
+"""
 EVENT = "SELECT id, source, message_id, received_at, raw FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
@@ -87,8 +89,9 @@ REQUEUE = """
     WHERE place = ? AND outcome != 'waiting'
 """
 
+# The last place stays: a place must never be given twice while a worker remembers how far it has read.
 PURGE_STATES = """
-    DELETE FROM states WHERE outcome != 'waiting' AND changed_at < ?1
+    DELETE FROM states WHERE outcome != 'waiting' AND changed_at < ?1 AND place < (SELECT max(place) FROM states)
       AND event IN (SELECT id FROM events WHERE taken_at < ?1)
 """
 PURGE_EVENTS = """

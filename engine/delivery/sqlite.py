@@ -137,14 +137,10 @@ class SqliteOutbox:
         row = db.execute(sql.SEEN_BEFORE, (event.message_id, event.source, now - self._window)).fetchone()
         return None if row is None else int(row[0])
 
-    def _id(self, db: sqlite3.Connection, name: str) -> int:
-        if name not in self._ids:
-            db.execute(sql.ADD_CONNECTION, (name,))
-            found = int(db.execute(sql.CONNECTION_ID, (name,)).fetchone()[0])
-            if db.in_transaction:  # remembered only from a row that is certain to stay
-                return found
-            self._ids[name] = found
-        return self._ids[name]
+    @staticmethod
+    def _id(db: sqlite3.Connection, name: str) -> int:
+        db.execute(sql.ADD_CONNECTION, (name,))
+        return int(db.execute(sql.CONNECTION_ID, (name,)).fetchone()[0])
 
     def _known(self, name: str) -> int | None:
         if name not in self._ids:
@@ -203,18 +199,18 @@ class SqliteOutbox:
         """Give the connections the outbox knows."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
 
-    def counts(self) -> dict[tuple[str, Outcome], int]:
+    def counts(self, since: float | None = None) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        return {(name, Outcome(outcome)): count for name, outcome, count in self._all(sql.COUNTS)}
+        return {(name, Outcome(outcome)): count for name, outcome, count in self._all(sql.COUNTS, (since,))}
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Give how many states are unfinished, and since when."""
         count, oldest = self._all(sql.UNFINISHED, (connection,))[0]
         return count, oldest
 
-    def reasons(self, limit: int) -> list[tuple[str, Outcome, str, int]]:
+    def reasons(self, limit: int, since: float | None = None) -> list[tuple[str, Outcome, str, int]]:
         """Give the commonest reasons."""
-        rows = self._all(sql.REASONS, (limit,))
+        rows = self._all(sql.REASONS, (since, limit))
         return [(name, Outcome(outcome), reason, count) for name, outcome, reason, count in rows]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:

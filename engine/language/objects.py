@@ -24,7 +24,10 @@ def without(value: JsonObject, names: Collection[str]) -> JsonObject:
 
 def rename(value: JsonObject, table: Mapping[str, str], lost: list[str]) -> JsonObject:
     """Give keys their new names from `table`; others stay."""
-    return rekeyed(value, lambda key: table.get(key, key), lost)
+    if value.keys().isdisjoint(table):
+        return value
+    result = {table.get(key, key): member for key, member in value.items()}
+    return result if len(result) == len(value) else rekeyed(value, lambda key: table.get(key, key), lost)
 
 
 def prefixed(value: JsonObject, prefix: str) -> JsonObject:
@@ -46,14 +49,45 @@ def rekeyed(value: JsonObject, key_of: Callable[[str], str], lost: list[str]) ->
 def flattened(value: JsonObject, separator: str, lists: str, lost: list[str]) -> JsonObject:
     """Join nested keys with `separator`, to any depth; `lists` is keep, index, join, json or drop."""
     if lists == "keep":
-        for member in value.values():
-            if type(member) is dict:
-                break
-        else:
+        if dict not in map(type, value.values()):
             return value
-    result: JsonObject = {}
+        result: JsonObject = {}
+        if _flatten_quickly(result, "", value, separator) == len(result):
+            return result
+    result = {}
     _flatten_into(result, "", value, separator, lists, lost)
     return result
+
+
+def reshaped(
+    value: JsonObject, names: Collection[str], table: Mapping[str, str], separator: str, lost: list[str]
+) -> JsonObject:
+    """`only`, `rename` and `flatten: true` in one go: what most mappings do to the context."""
+    result: JsonObject = {}
+    count = 0
+    for key, member in value.items():
+        if key not in names:
+            continue
+        name = table.get(key, key)
+        if type(member) is dict and member:
+            count += _flatten_quickly(result, name + separator, member, separator)
+        else:
+            result[name] = member
+            count += 1
+    if count == len(result):
+        return result
+    return flattened(rename(only(value, names), table, lost), separator, "keep", lost)
+
+
+def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str) -> int:
+    """Flatten into `result` and count the members; fewer keys than members means that some were overwritten."""
+    count = len(value)
+    for key, member in value.items():
+        if type(member) is dict and member:
+            count += _flatten_quickly(result, before + key + separator, member, separator) - 1
+        else:
+            result[before + key] = member
+    return count
 
 
 def _flatten_into(

@@ -1,34 +1,53 @@
-"""Checks of examples that need no run: names that do not exist, ids written as numbers."""
+"""Checks of examples that need no run: names that do not exist, ids written as numbers, settings that do not fit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import cast
 
-from engine.mapping.checking import Checking
+from engine.mapping import schema
+from engine.mapping.check_names import unknown_request
+from engine.mapping.checking import Checking, meant, quoted
 from engine.mapping.model import Example, Place
 from engine.mapping.problems import Problem
+from engine.mapping.settings import schema_of
 from engine.mapping.suggest import closest
 from engine.records import Json, JsonObject
-from engine.sources.segment import FIELDS
-
-IDS = ("userId", "anonymousId", "groupId", "previousId", "messageId")
+from engine.sources.calls import COMMON, FIELDS, IDS
 
 
 def check_examples(checking: Checking) -> Iterator[Problem]:
     """Find examples that speak of settings, requests or calls that are not there."""
-    for example in checking.mapping.examples:
-        for name in example.settings:
-            if name not in checking.mapping.settings:
-                place: Place = (*example.place, "settings", name)
-                yield _unknown(checking, "setting", name, list(checking.mapping.settings), place)
+    titles: dict[str, int] = {}
+    for number, example in enumerate(checking.mapping.examples):
+        yield from _title(checking, example, titles.setdefault(example.title, number))
+        for name, value in example.settings.items():
+            yield from _setting(checking, name, value, (*example.place, "settings", name))
         yield from _expected(checking, example)
-        for number, reply in enumerate(example.replies):
-            name = cast("str", reply.get("request", ""))
+        for place, name in _replies(example):
             if name not in checking.mapping.requests:
-                place = (*example.place, "replies", number, "request")
-                yield _unknown(checking, "request", name, list(checking.mapping.requests), place)
-        yield from _event(checking, example.event, (*example.place, "event"))
+                yield unknown_request(checking, name, place)
+        yield from _event(checking, cast("JsonObject", example.event), (*example.place, "event"))
+
+
+def _title(checking: Checking, example: Example, first: int) -> Iterator[Problem]:
+    if example.place != ("examples", first):
+        message = f"Another example has this title too (line {checking.loaded.mark(('examples', first)).line})."
+        advice = "Say what is special about this one."
+        yield checking.problem((*example.place, "title"), "same-title", message, advice)
+
+
+def _setting(checking: Checking, name: str, value: Json, place: Place) -> Iterator[Problem]:
+    setting = checking.mapping.settings.get(name)
+    if setting is None:
+        guess, advice = meant(name, checking.mapping.settings, "settings")
+        message = f"There is no setting {quoted(name)}."
+        problem = checking.problem(place, "unknown-setting", message, advice, key=True)
+        yield checking.unknown("settings", name, guess, problem)
+    elif not setting.secret and value is not None:
+        fault = schema.validator(schema_of(setting))(value)
+        if fault is not None:
+            yield checking.problem(place, "setting-value", f"This does not fit the setting: {fault}.")
 
 
 def _expected(checking: Checking, example: Example) -> Iterator[Problem]:
@@ -37,25 +56,39 @@ def _expected(checking: Checking, example: Example) -> Iterator[Problem]:
     for number, entry in enumerate(example.expect):
         name = next(iter(cast("JsonObject", entry)))
         if name not in checking.mapping.requests:
-            place: Place = (*example.place, "expect", number, name)
-            yield _unknown(checking, "request", name, list(checking.mapping.requests), place, key=True)
+            yield unknown_request(checking, name, (*example.place, "expect", number, name), key=True)
 
 
-def _event(checking: Checking, event: Json, place: Place) -> Iterator[Problem]:
-    if not isinstance(event, dict):
-        return
+def _replies(example: Example) -> Iterator[tuple[Place, str]]:
+    for number, reply in enumerate(example.replies):
+        yield (*example.place, "replies", number, "request"), cast("str", reply["request"])
+
+
+def _event(checking: Checking, event: JsonObject, place: Place) -> Iterator[Problem]:
     call = event.get("type")
     if isinstance(call, str) and call not in FIELDS:
-        yield _unknown(checking, "call", call, list(FIELDS), (*place, "type"))
-    for name in IDS:
+        _, advice = meant(call, FIELDS, "calls")
+        yield checking.problem((*place, "type"), "unknown-call", f"There is no call {quoted(call)}.", advice)
+        return
+    for name in (*IDS, "messageId"):
         value = event.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            message = f"{name} is a number here; ids are text."
+            message = f"{name} is a number here, and ids are text."
             yield checking.problem((*place, name), "numeric-id", message, f'Write "{value}".', level="warning")
+    if isinstance(call, str):
+        yield from _fields(checking, event, call, place)
 
 
-def _unknown(checking: Checking, word: str, name: str, names: list[str], place: Place, *, key: bool = False) -> Problem:
-    guess = closest(name, names)
-    advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(names)}."
-    in_key = key or word == "setting"
-    return checking.problem(place, f"unknown-{word}", f'There is no {word} "{name}".', advice, key=in_key)
+def _fields(checking: Checking, event: JsonObject, call: str, place: Place) -> Iterator[Problem]:
+    """Find misspelt fields: a mapping does not see them, so the example shows something else than it seems to."""
+    known = {*FIELDS[call], *COMMON}
+    for name in event:
+        guess = closest(name, sorted(known - set(event))) if name not in known and name not in OTHER_FIELDS else None
+        if guess is not None:
+            article = "An" if call[0] in "aei" else "A"
+            message = f"{article} {call} call has no field {quoted(name)}."
+            advice = f"Did you mean {guess}?"
+            yield checking.problem((*place, name), "unknown-field", message, advice, key=True, level="warning")
+
+
+OTHER_FIELDS = frozenset({name for fields in FIELDS.values() for name in fields} | {"version", "channel", "writeKey"})

@@ -2,46 +2,84 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from engine.errors import PathError
 from engine.language import paths
-from engine.mapping.checking import Checking
-from engine.mapping.occurrences import LOOP_WORDS, Occurrence, Scope
+from engine.language.path_syntax import NAMES
+from engine.mapping import types
+from engine.mapping.check_facts import keys_of
+from engine.mapping.check_walk import IN_OBJECT, Occurrence, Scope
+from engine.mapping.checking import Checking, listed, meant, quoted
+from engine.mapping.model import PathValue
 from engine.mapping.problems import Problem
 from engine.mapping.suggest import closest
-from engine.sources.segment import FIELDS
+from engine.sources.calls import FIELDS
 
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "A batch's item"),
-    "items": (frozenset({"items", "settings"}), "A batch's fields"),
-    "settings": (frozenset({"settings"}), "This text"),
+    "items": (frozenset({"items", "settings"}), "A batch's body"),
+    "settings": (frozenset({"settings"}), "What all requests share"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "An answer"),
-    "results": (frozenset({"body"}), "A batch's answer"),
+    "results": (frozenset({"body"}), "The answer to a batch"),
     "result": (frozenset({"item"}), "One result of a batch"),
 }
-CONST_WORDS = frozenset({"", "from"})
+WHO = {"part": "A part", "request": "A request", "http": "A header of all requests"}
+MAY_BE_TEXT = frozenset({"", "from"})
+ADVICE = re.compile(r"(?<=[.?]) (?=(?:Write|Give|Did you mean|To pass over|What converts) )")
+"""Where a sentence of the path language turns to what to do."""
+
+
+class Verdict(NamedTuple):
+    """What is wrong with a name; `member` says that it is about the name after the first dot."""
+
+    code: str
+    message: str
+    advice: str = ""
+    section: str = ""
+    guess: str | None = None
+    member: bool = False
 
 
 def check_paths(checking: Checking) -> Iterator[Problem]:
     """Find texts that are no paths, unknown names, and slips of the JMESPath language."""
     for place, key, error in checking.loaded.faults.found:
-        yield checking.problem(place, "text-syntax", _sentence(error), column=error.column, key=key)
+        message, advice = _sentences(str(error))
+        yield checking.problem(place, "text-syntax", message, advice, column=error.column, key=key)
     for found in checking.occurrences.all:
         try:
             path = paths.parse(found.path)
         except PathError as error:
-            at = found.column + error.column - 1
-            yield checking.problem(found.place, "path-syntax", _sentence(error), column=at, key=found.key)
+            yield _unreadable(checking, found, error)
             continue
         yield from _roots(checking, found, path)
         yield from _findings(checking, found, path)
 
 
-def _sentence(error: PathError) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+def _unreadable(checking: Checking, found: Occurrence, error: PathError) -> Problem:
+    message, advice = _sentences(str(error))
+    if found.path.startswith("${") and found.path.endswith("}") and found.path.count("${") == 1:
+        advice = f"Write {found.path[2:-1]} alone."
+    elif found.path.count("${") and found.word in MAY_BE_TEXT:
+        advice = "For a text with values in it, write { text: ... }."
+    elif found.word in MAY_BE_TEXT and re.fullmatch(r"\w[\w -]*", found.path):
+        advice = f"{advice} {_constant(found.path)}".strip()
+    at = found.column + error.column - 1
+    return checking.problem(found.place, "path-syntax", message, advice, column=at, key=found.key)
+
+
+def _sentences(text: str) -> tuple[str, str]:
+    """Take what to do from the end of a sentence of the path language."""
+    whole = text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+    message, *advice = ADVICE.split(whole, maxsplit=1)
+    return message, "".join(advice)
+
+
+def _constant(text: str) -> str:
+    return f"If you mean the text itself, write {{ const: {text} }}."
 
 
 def _findings(checking: Checking, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
@@ -49,141 +87,163 @@ def _findings(checking: Checking, found: Occurrence, path: paths.Path) -> Iterat
         if finding.code == "falsy-or" and found.word != "":
             continue
         column = found.column + finding.column - 1
-        message = _sentence(PathError(finding.message, 1))
-        yield checking.problem(found.place, finding.code, message, column=column, key=found.key, level="warning")
+        message, advice = _sentences(finding.message)
+        yield checking.problem(
+            found.place, finding.code, message, advice, column=column, key=found.key, level="warning"
+        )
+    if not path.roots and not path.uses_current_root:
+        message, advice = "This path reads nothing, so it is always the same.", "A value as such is { const: ... }."
+        advice = advice if found.word == "" else ""
+        yield checking.problem(
+            found.place, "constant-path", message, advice, column=found.column, key=found.key, level="warning"
+        )
 
 
 def _roots(checking: Checking, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
     if path.uses_current_root:
-        yield checking.problem(
-            found.place,
-            "current-at-root",
-            "`@` at the root is the whole scope, which is nothing to take.",
-            "The whole event is `message`.",
-            column=found.column,
-            key=found.key,
-        )
+        message = "Here the current value (@) is everything a path can begin with, which is nothing to take."
+        advice = "The whole event is message." if found.scope.kind not in SCOPES else ""
+        at = found.column + path.current_column - 1
+        yield checking.problem(found.place, "current-at-root", message, advice, column=at, key=found.key)
     for root in path.roots:
-        problem = _root(checking, found, root)
-        if problem is not None:
-            yield problem
+        verdict = _verdict(checking, found.scope, root, found)
+        if verdict is not None:
+            yield _problem(checking, found, path, root, verdict)
 
 
-def _root(checking: Checking, found: Occurrence, root: paths.Root) -> Problem | None:
-    verdict = _verdict(checking, found.scope, root, found)
-    if verdict is None:
-        return None
-    code, message, advice = verdict
-    column = found.column + root.column - 1
-    return checking.problem(found.place, code, message, advice, column=column, key=found.key)
+def _problem(checking: Checking, found: Occurrence, path: paths.Path, root: paths.Root, verdict: Verdict) -> Problem:
+    inside = _member_column(path, root) if verdict.member else root.column
+    at = found.column + inside - 1
+    problem = checking.problem(found.place, verdict.code, verdict.message, verdict.advice, column=at, key=found.key)
+    if not verdict.section:
+        return problem
+    return checking.unknown(verdict.section, root.members[0], verdict.guess, problem)
 
 
-Verdict = tuple[str, str, str] | None
+def _member_column(path: paths.Path, root: paths.Root) -> int:
+    """Give the column of the name after the root's first dot."""
+    member = root.members[0]
+    later = (token for token in path.tokens if token.column > root.column and token.kind in NAMES)
+    return next((token.column for token in later if token.value == member), root.column)
 
 
-def _verdict(checking: Checking, scope: Scope, root: paths.Root, found: Occurrence) -> Verdict:
+def _verdict(checking: Checking, scope: Scope, root: paths.Root, found: Occurrence) -> Verdict | None:
     name = root.name
+    if scope.kind in SCOPES and name not in SCOPES[scope.kind][0]:
+        return _other_scope(scope, name)
     if name == "settings":
         return _setting(checking, root)
     if scope.kind in SCOPES:
-        return _other_scope(scope, name)
+        return None
     if name == "parts":
         return _part(checking, root)
     if name == "saved":
         return _saved(scope, root)
-    if name in LOOP_WORDS:
+    if name in IN_OBJECT:
         return _loop_word(scope, name)
-    if name in CALL_WORDS or any(name in FIELDS[call] for call in _calls(checking, scope, found)):
+    if name in CALL_WORDS or any(name in FIELDS[call] for call in calls_of(checking, found)):
         return None
-    return _unknown_field(checking, scope, name, found)
+    return _unknown_field(checking, scope, root, found)
 
 
-def _calls(checking: Checking, scope: Scope, found: Occurrence) -> Iterable[str]:
+def calls_of(checking: Checking, found: Occurrence) -> Iterable[str]:
     """Give the calls whose fields a path may name; a part of a shared file, or used by nobody, is for all calls."""
-    shared = checking.loaded.resolved.owner(found.place) is not checking.loaded.resolved.document
+    scope, shared = found.scope, not checking.owns(found.place)
     return FIELDS if scope.kind == "part" and (shared or not scope.calls) else scope.calls
 
 
-def _setting(checking: Checking, root: paths.Root) -> Verdict:
+def _setting(checking: Checking, root: paths.Root) -> Verdict | None:
     if not root.members:
         return None
-    return _known("setting", root.members[0], list(checking.mapping.settings), "settings")
+    settings, name = checking.mapping.settings, root.members[0]
+    if name not in settings:
+        guess, advice = meant(name, settings, "settings", "settings.")
+        return Verdict(
+            "unknown-setting", f"There is no setting {quoted(name)}.", advice, "settings", guess, member=True
+        )
+    if len(root.members) > 1 and settings[name].type != "table":
+        message = f"The setting {quoted(name)} is no table, so there is nothing called {quoted(root.members[1])} in it."
+        return Verdict("not-an-object", message, f"Write settings.{name}.", member=True)
+    return None
 
 
-def _part(checking: Checking, root: paths.Root) -> Verdict:
+def _part(checking: Checking, root: paths.Root) -> Verdict | None:
     if not root.members:
-        return "whole-parts", "`parts` alone is nothing to take.", "Name one: parts.name."
-    return _known("part", root.members[0], list(checking.mapping.parts), "parts")
+        return Verdict("whole-parts", "`parts` alone is nothing to take.", "Name one of them: parts.name.")
+    parts, name = checking.mapping.parts, root.members[0]
+    if name not in parts:
+        guess, advice = meant(name, parts, "parts", "parts.")
+        return Verdict("unknown-part", f"There is no part {quoted(name)}.", advice, "parts", guess, member=True)
+    return _part_key(checking, name, root.members[1]) if len(root.members) > 1 else None
 
 
-def _known(word: str, name: str, names: list[str], prefix: str) -> Verdict:
-    if name in names:
+def _part_key(checking: Checking, name: str, key: str) -> Verdict | None:
+    known = keys_of(checking.mapping, PathValue((), f"parts.{name}"))
+    if known is None or key in known or not known:
         return None
-    guess = closest(name, names)
-    advice = f"Did you mean {prefix}.{guess}?" if guess else _there_are(f"{word}s", names)
-    return f"unknown-{word}", f'There is no {word} "{name}".', advice
+    _, advice = meant(key, sorted(known), "keys", f"parts.{name}.")
+    return Verdict("unknown-part-key", f"The part {quoted(name)} never has a key {quoted(key)}.", advice)
 
 
-def _there_are(words: str, names: list[str]) -> str:
-    return f"There are: {', '.join(names)}." if names else f"This mapping has no {words}."
-
-
-def _saved(scope: Scope, root: paths.Root) -> Verdict:
+def _saved(scope: Scope, root: paths.Root) -> Verdict | None:
     if not root.members or root.members[0] in scope.saved:
         return None
-    names = sorted(scope.saved)
-    guess = closest(root.members[0], names)
-    message = f'No earlier step saves "{root.members[0]}".'
-    return "unknown-saved", message, f"Did you mean saved.{guess}?" if guess else _there_are("saved values", names)
+    name = root.members[0]
+    if name in scope.later:
+        message = f"{quoted(name)} is saved by this step or a later one, so it is not there yet."
+        return Verdict("unknown-saved", message, "A step reads what steps before it have saved.", member=True)
+    guess, advice = meant(name, sorted(scope.saved | scope.later), "saved values", "saved.")
+    return Verdict("unknown-saved", f"No step saves {quoted(name)}.", advice, "saved", guess, member=True)
 
 
-def _loop_word(scope: Scope, name: str) -> Verdict:
-    if scope.loops:
+def _loop_word(scope: Scope, name: str) -> Verdict | None:
+    if name in scope.loop:
         return None
     if scope.kind == "part":
-        return "item-in-part", f"A part cannot use `{name}`: it is computed once for the whole event.", ""
-    return "outside-loop", f"`{name}` is only there inside `each`, `entries` and `for_each`.", ""
+        message = f"A part cannot use `{name}`: it is made once for the whole event, not for every item."
+        return Verdict("item-in-part", message, "Write the value where the loop is.")
+    if scope.loop:
+        return Verdict("outside-loop", "`key` is only there inside `entries`; a list has `index`.")
+    words = "`entries`" if name == "key" else "`each`, `entries` and `for_each`"
+    return Verdict("outside-loop", f"`{name}` is only there inside {words}.")
 
 
 def _other_scope(scope: Scope, name: str) -> Verdict:
     words, title = SCOPES[scope.kind]
-    if name in words:
-        return None
     guess = closest(name, sorted(words))
-    known = " ".join(sorted(words))
-    return "unknown-field", f'{title} knows no "{name}", only: {known}.', f"Did you mean {guess}?" if guess else ""
+    message = f"{title} has no {quoted(name)}, only {listed(sorted(words), 'and')}."
+    return Verdict("unknown-field", message, f"Did you mean {guess}?" if guess else "")
 
 
-def _unknown_field(checking: Checking, scope: Scope, name: str, found: Occurrence) -> Verdict:
-    advice = []
-    guess = _guess(checking, scope, name)
+def _unknown_field(checking: Checking, scope: Scope, root: paths.Root, found: Occurrence) -> Verdict:
+    name, advice = root.name, []
+    guess = _guess(checking, scope, root)
     if guess:
         advice.append(f"Did you mean {guess}?")
-    if found.word in CONST_WORDS and found.path == name:
-        advice.append(f"If you mean the text itself, write {{ const: {name} }}.")
+    if found.word in MAY_BE_TEXT and types.plain(found.path) == (name,):
+        advice.append(_constant(name))
     others = [call for call, fields in FIELDS.items() if name in fields]
-    message = f'{_who(scope)} has no field "{name}"'
-    message += f"; {' and '.join(others)} calls have it." if others else "."
-    return "unknown-field", message, " ".join(advice)
+    message = f"{_who(scope)} has no field {quoted(name)}"
+    message += f"; {listed(others, 'and')} calls have it." if others else "."
+    return Verdict("unknown-field", message, " ".join(advice))
 
 
 def _who(scope: Scope) -> str:
-    kind = {"part": "A part", "request": "A request"}.get(scope.kind)
+    kind = WHO.get(scope.kind)
     if not scope.calls:
         return f"{kind} that no call uses"
-    calls = " or ".join(scope.calls)
-    article = "An" if calls[0] in "aei" else "A"
-    if kind is None:
-        return f"{article} {calls} call"
-    return f"{kind} used in {calls} calls"
+    if kind is not None:
+        return f"{kind} used in {listed(scope.calls, 'and')} calls"
+    calls = listed(scope.calls)
+    return f"{'An' if calls[0] in 'aei' else 'A'} {calls} call"
 
 
-def _guess(checking: Checking, scope: Scope, name: str) -> str | None:
-    fields = sorted({field for call in scope.calls for field in FIELDS[call]} | CALL_WORDS)
-    guess = closest(name, fields)
+def _guess(checking: Checking, scope: Scope, root: paths.Root) -> str | None:
+    fields = sorted({field for call in scope.calls or FIELDS for field in FIELDS[call]} | CALL_WORDS | scope.loop)
+    guess = closest(root.name, fields)
     if guess:
-        return guess
+        return ".".join((guess, *root.members)) if guess in ("parts", "settings") else guess
     for prefix, names in (("parts", checking.mapping.parts), ("settings", checking.mapping.settings)):
-        if name in names:
-            return f"{prefix}.{name}"
+        if root.name in names:
+            return f"{prefix}.{root.name}"
     return None

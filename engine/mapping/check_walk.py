@@ -113,7 +113,7 @@ def _of_modifiers(value: Instruction, scope: Scope) -> Iterator[Occurrence]:
         if isinstance(path, str):
             yield Occurrence((*value.place, word), path, 1, False, word, scope)
     if modifiers.flatten is not None and isinstance(modifiers.flatten.wanted, str):
-        yield Occurrence(flatten_place(value), modifiers.flatten.wanted, 1, False, "flatten", scope)
+        yield Occurrence((*value.place, "flatten"), modifiers.flatten.wanted, 1, False, "flatten", scope)
     if modifiers.prefix is not None:
         yield from of_text(modifiers.prefix, (*value.place, "prefix"), scope)
 

@@ -81,7 +81,7 @@ class Checking:
         """Whether what stands at a place is of this file, and not of one it extends or includes."""
         return self.loaded.resolved.owner(place) is self.loaded.resolved.document
 
-    def problem(  # noqa: PLR0913  these are what a problem is
+    def problem(
         self,
         place: Place,
         code: str,
@@ -94,6 +94,8 @@ class Checking:
     ) -> Problem:
         """Make a problem at the value of a place, at its key, or at one character inside either."""
         resolved = self.loaded.resolved
+        if place[-1:] == ("flatten",) and not key and isinstance(resolved.at(place), dict):
+            place = (*place, "if")  # `flatten: { if: path }`: the model keeps only the path
         if column is not None:
             mark = resolved.key_mark_inside(place, column) if key else resolved.mark_inside(place, column)
         else:

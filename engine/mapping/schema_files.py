@@ -52,7 +52,9 @@ def folder() -> Path:
 def vocabulary(kind: str) -> Vocabulary:
     """Give the words of a schema and of what it uses."""
     whole = read(kind)
-    definitions = {name: thing for name, thing in read("mapping")["definitions"].items() if name != "whole"}
+    definitions = {
+        name: thing for name, thing in read("mapping")["definitions"].items() if name not in ("whole", "draft_7")
+    }
     things = [whole, *definitions.values()]
     functions = read("mapping")["definitions"]["function"]["else"]["properties"]
     return Vocabulary(

@@ -29,7 +29,7 @@ class BadSchema(ValueError):  # noqa: N818  reads as what it is
 def linked(schema: Json, resolve: Resolve | None = None) -> Any:
     """Copy `schema` with every `$ref` tied to what it names and every pattern compiled; raises BadSchema."""
     linker = _Linker(resolve or (lambda ref: find(schema, ref)))
-    result = linker.schema(schema)
+    result = linker.whole(schema)
     _refuse_endless(linker.copies.values())
     return result
 
@@ -73,11 +73,22 @@ def _unescaped(part: str) -> str:
 
 
 class _Linker:
-    """Copies a schema; a schema that is named twice, or names itself, is copied once."""
+    """Copies a schema; a schema that is named twice, or names itself, is copied once.
+
+    What a `$ref` names is copied later and not on the spot, so that a long chain of them is no deep recursion.
+    """
 
     def __init__(self, resolve: Resolve) -> None:
         self.resolve = resolve
         self.copies: dict[int, JsonObject] = {}
+        self.waiting: list[tuple[dict[str, Any], str]] = []
+
+    def whole(self, schema: Any) -> Any:
+        result = self.schema(schema)
+        while self.waiting:
+            copy, ref = self.waiting.pop()
+            copy["$ref"] = self.schema(self.resolve(ref))
+        return result
 
     def schema(self, schema: Any) -> Any:
         if not isinstance(schema, dict):
@@ -88,7 +99,7 @@ class _Linker:
         self.copies[id(schema)] = copy
         ref = schema.get("$ref")
         if isinstance(ref, str):
-            copy["$ref"] = self.schema(self.resolve(ref))  # whatever stands beside a $ref is ignored in draft 7
+            self.waiting.append((copy, ref))  # whatever stands beside a $ref is ignored in draft 7
             return copy
         copy |= {word: self.keyword(word, value) for word, value in schema.items() if word not in ("$id", "$schema")}
         return copy

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.language.texts import shown
+from engine.language.texts import LONGEST_SHOWN, compact_json, shown
 from engine.mapping.problems import path_text
+from engine.records import Json
 
 KINDS = {
     "string": "text",
@@ -48,7 +49,17 @@ def _enum(error: Any) -> str:
     choices = error.validator_value
     if len(choices) > MOST_CHOICES:
         return f"is not one of the {len(choices)} allowed values"
-    return f"is not one of {', '.join(shown(choice) for choice in choices)}"
+    return f"is not one of {', '.join(_written(choice) for choice in choices)}"
+
+
+def _const(error: Any) -> str:
+    return f"is not {_written(error.validator_value)}"
+
+
+def _written(value: Json) -> str:
+    """Show a value of the schema, which is no secret: also what is in an object or a list."""
+    text = compact_json(value)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
 def _pattern(error: Any) -> str:
@@ -98,7 +109,7 @@ SENTENCES: dict[str, Callable[[Any], str]] = {
     "required": _required,
     "additionalProperties": _additional,
     "dependencies": _dependencies,
-    "const": _limit("is not {}"),
+    "const": _const,
     "minimum": _limit("is less than {}"),
     "maximum": _limit("is more than {}"),
     "exclusiveMinimum": _limit("is not more than {}"),

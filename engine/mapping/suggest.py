@@ -16,7 +16,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     if len(word) > LONGEST:
         return None
     plain = _plain(word)
-    most = max(1, len(plain) // 3)
+    most = max(1, (len(plain) + 2) // 4)
     best: tuple[int, bool, int] | None = None
     found: str | None = None
     for number, candidate in enumerate(candidates):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.errors import PathError
 from engine.language import functions, paths
+from engine.language.path_syntax import Node
 from engine.mapping.model import (
     Choice,
     Const,
@@ -24,10 +25,29 @@ from engine.records import Json
 
 ANY = frozenset({"text", "number", "boolean", "object", "list"})
 OBJECT, LIST, TEXT = frozenset({"object"}), frozenset({"list"}), frozenset({"text"})
+NUMBER, BOOLEAN = frozenset({"number"}), frozenset({"boolean"})
 SETTING_TYPES = {"string": "text", "url": "text", "integer": "number", "table": "object"}
-OBJECT_FIELDS = frozenset({"traits", "properties", "context", "integrations", "options", "message", "settings"})
-TEXT_FIELDS = frozenset({"type", "messageId", "userId", "anonymousId", "groupId", "previousId", "event", "name"})
-OBJECT_WORDS = ("only", "except_", "rename", "flatten", "keys", "prefix")
+ROOT_TYPES = {
+    **dict.fromkeys(("traits", "properties", "context", "integrations", "options", "message"), OBJECT),
+    **dict.fromkeys(("settings", "parts", "saved", "headers"), OBJECT),
+    **dict.fromkeys(("type", "userId", "anonymousId", "groupId", "previousId", "event", "key"), TEXT),
+    **dict.fromkeys(("status", "index"), NUMBER),
+    "items": LIST,
+}
+"""What an event's own fields are after normalising, and the other names a path may begin with."""
+FUNCTION_TYPES = {
+    **dict.fromkeys(("abs", "avg", "ceil", "floor", "length", "sum", "to_number"), NUMBER),
+    **dict.fromkeys(("join", "to_string", "type"), TEXT),
+    **dict.fromkeys(("contains", "ends_with", "starts_with"), BOOLEAN),
+    **dict.fromkeys(("keys", "map", "sort", "sort_by", "to_array", "values"), LIST),
+    "merge": OBJECT,
+}
+"""What JMESPath's functions give; those that are not here give what they are given, or one of several."""
+NODE_TYPES = {
+    **dict.fromkeys(("projection", "value_projection", "filter_projection", "multi_select_list"), LIST),
+    **dict.fromkeys(("comparator", "not_expression"), BOOLEAN),
+    "multi_select_dict": OBJECT,
+}
 
 
 def of_json(value: Json) -> frozenset[str]:
@@ -35,18 +55,18 @@ def of_json(value: Json) -> frozenset[str]:
     if value is None:
         return ANY
     if isinstance(value, bool):
-        return frozenset({"boolean"})
+        return BOOLEAN
     if isinstance(value, str):
         return TEXT
     if isinstance(value, int | float):
-        return frozenset({"number"})
+        return NUMBER
     return OBJECT if isinstance(value, dict) else LIST
 
 
 def of_value(mapping: Mapping, value: Value, seen: frozenset[str] = frozenset()) -> frozenset[str]:
     """Give the types a value can have."""
     if isinstance(value, PathValue):
-        return _of_path(mapping, value.path, seen)
+        return of_path(mapping, value.path, seen)
     if isinstance(value, Choice):
         return frozenset().union(*(of_value(mapping, alternative, seen) for alternative in value.alternatives))
     return after(value.modifiers, of_source(mapping, value.source, seen))
@@ -75,31 +95,73 @@ def after(modifiers: Modifiers, types: frozenset[str]) -> frozenset[str]:
         entries = list(modifiers.map.values()) if isinstance(modifiers.map, dict) else None
         looked_up = frozenset().union(*(of_json(entry) for entry in entries)) if entries else ANY
         types = looked_up | types if modifiers.unmapped == "keep" else looked_up
-    if any(getattr(modifiers, word) is not None for word in OBJECT_WORDS):
+    if _makes_object(modifiers):
         types = OBJECT
-    if modifiers.default is not None:
+    if modifiers.default is not None and modifiers.default[0] is not None:
         types |= of_json(modifiers.default[0])
     return types
 
 
-def _of_path(mapping: Mapping, path: str, seen: frozenset[str]) -> frozenset[str]:
+def _makes_object(modifiers: Modifiers) -> bool:
+    """Whether only an object gets past the object words; one whose path is absent lets anything pass."""
+    written = [modifiers.only, modifiers.except_, modifiers.rename]
+    return (
+        any(word is not None and not isinstance(word, str) for word in written)
+        or (modifiers.flatten is not None and modifiers.flatten.wanted is True)
+        or modifiers.keys is not None
+        or (modifiers.prefix is not None and modifiers.prefix.literal is not None)
+    )
+
+
+def of_path(mapping: Mapping, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Give the types a path can give where it gives anything."""
     try:
         parsed = paths.parse(path)
     except PathError:
         return ANY
-    if len(parsed.roots) != 1:
+    return _of_tree(mapping, parsed.tree, seen)
+
+
+def _of_tree(mapping: Mapping, tree: Node, seen: frozenset[str]) -> frozenset[str]:
+    kind = tree["type"]
+    if kind == "literal":
+        return of_json(tree["value"])
+    if kind == "function_expression":
+        return FUNCTION_TYPES.get(tree["value"], ANY)
+    if kind in ("or_expression", "and_expression"):
+        left, right = tree["children"]
+        return _of_tree(mapping, left, seen) | _of_tree(mapping, right, seen)
+    chain = chain_of(tree)
+    return NODE_TYPES.get(kind, ANY) if chain is None else _of_chain(mapping, chain, seen)
+
+
+def chain_of(tree: Node) -> tuple[str, ...] | None:
+    """Give the names of a path that is nothing but names and dots."""
+    if tree["type"] == "field":
+        return (str(tree["value"]),)
+    if tree["type"] == "subexpression" and tree["children"][1]["type"] == "field":
+        left = chain_of(tree["children"][0])
+        return None if left is None else (*left, str(tree["children"][1]["value"]))
+    return None
+
+
+def plain(path: str) -> tuple[str, ...]:
+    """Give the names of a path that is nothing but names and dots, else nothing."""
+    try:
+        return chain_of(paths.parse(path).tree) or ()
+    except PathError:
+        return ()
+
+
+def _of_chain(mapping: Mapping, chain: tuple[str, ...], seen: frozenset[str]) -> frozenset[str]:
+    if len(chain) == 1:
+        return ROOT_TYPES.get(chain[0], ANY)
+    if len(chain) > 2:
         return ANY
-    root = parsed.roots[0]
-    plain = ".".join((root.name, *root.members))
-    if path.strip() != plain:
-        return ANY
-    if not root.members:
-        return OBJECT if root.name in OBJECT_FIELDS else TEXT if root.name in TEXT_FIELDS else ANY
-    if len(root.members) > 1:
-        return ANY
-    if root.name == "settings" and root.members[0] in mapping.settings:
-        word = mapping.settings[root.members[0]].type
+    root, name = chain
+    if root == "settings" and name in mapping.settings:
+        word = mapping.settings[name].type
         return frozenset({SETTING_TYPES.get(word, word)})
-    if root.name == "parts" and root.members[0] in mapping.parts and root.members[0] not in seen:
-        return of_value(mapping, mapping.parts[root.members[0]], seen | {root.members[0]})
+    if root == "parts" and name in mapping.parts and name not in seen:
+        return of_value(mapping, mapping.parts[name], seen | {name})
     return ANY

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from engine.mapping import yamlsyntax, yamlwords
+from engine.mapping import yamlwords
 from engine.mapping.document import START, Document, Level, Node, Point, Spot
 from engine.mapping.problems import Mark, Problem, Words
 from engine.mapping.problems import Path as Place
@@ -31,7 +31,7 @@ MOST_PROBLEMS: Final = 100
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 WORDS: Final[dict[str, Json]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 CAPITAL_WORDS = frozenset({"True", "TRUE", "False", "FALSE", "Null", "NULL"})
-NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_PRINTABLE: Final = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def read(path: Path) -> Document:
@@ -129,7 +129,7 @@ class _Reader:
 
     def _start(self, event: Any) -> None:
         if self.root is not None:
-            self._note(yamlwords.SEVERAL_DOCUMENTS, event.start_mark, ())
+            self._unreadable(yamlwords.SEVERAL_DOCUMENTS, event.start_mark)
             raise _Stop
 
     def _end(self, _event: Any) -> None:
@@ -179,15 +179,19 @@ class _Reader:
         if event.anchor is not None:
             self._note(yamlwords.anchor(event.anchor), event.start_mark, self._place())
         if event.tag is not None:
-            written = self.text[event.start_mark.index : event.end_mark.index].partition("\n")[0].strip()
-            self._fault(yamlwords.tag(written), event)
+            self._fault(self._tag(event), event)
+
+    def _tag(self, event: Any) -> Words:
+        written = self.text[event.start_mark.index : event.end_mark.index].partition("\n")[0].strip()
+        if event.tag.startswith("tag:") or not hasattr(event, "value"):
+            return yamlwords.plain_tag(written.split()[0])
+        return yamlwords.tag(written)
 
     def _key(self, event: Any) -> None:
         level, key = self.levels[-1], event.value
         if not event.style and (key in WORDS or NUMBER.fullmatch(key)):
             self._refuse(yamlwords.key_not_text(_kind(key), key), event, key)
         elif not event.style and key == "<<":
-            self.faulty.add(self._place())
             self._refuse(yamlwords.MERGE_KEY, event, key)
         elif key in level.value:
             first = level.node.inside[key].key.line + 1
@@ -197,6 +201,8 @@ class _Reader:
 
     def _refuse(self, words: Words, event: Any, key: str | None = None) -> None:
         """Note what is wrong with a key; its value is read only for its own faults."""
+        if words.code != "duplicate-key":
+            self.faulty.add(self._place())  # there is less in this mapping than its author wrote
         place = self._place() if key is None else (*self._place(), key)
         self._note(words, event.start_mark, place)
         self.levels[-1].expect_value(event, key, kept=False)
@@ -222,9 +228,10 @@ class _Reader:
 
     def _number(self, event: Any, *, whole: bool) -> Json:
         text = event.value
-        number = int(text) if whole and len(text) <= MOST_DIGITS else float(text)
-        if number in INTEGERS if whole else abs(number) != float("inf"):
-            return number
+        if whole and len(text) <= MOST_DIGITS and int(text) in INTEGERS:
+            return int(text)
+        if not whole and abs(float(text)) != float("inf"):
+            return float(text)
         self._fault(yamlwords.number_range("integer" if whole else "number"), event)
         return None
 
@@ -239,12 +246,15 @@ class _Reader:
             self._fault(yamlwords.key_without_value(level.key or ""), level.key_event)
 
     def _syntax(self, error: Any) -> None:
+        from engine.mapping import yamlsyntax
+
         seen = (self.last_scalar, self._open_flow(), self.text)
         told = yamlsyntax.explain(yamlsyntax.Fault.of(error, *seen))
+        self.problems = [each for each in self.problems if each.line != told.spot.line + 1]  # it explains them
         self._unreadable(told.words, told.spot)
 
     def _not_printable(self) -> None:
-        found = NOT_PRINTABLE.search(self.text)
+        found = re.search(NOT_PRINTABLE, self.text)
         at = found.start() if found else 0
         self._unreadable(yamlwords.not_printable(ord(self.text[at])), _end_of(self.text[:at]))
 

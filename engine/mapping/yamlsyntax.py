@@ -67,6 +67,8 @@ def explain(fault: Fault) -> Told:
     """Say what is wrong, where, and what to do."""
     if fault.context in TAG_CONTEXTS:
         return _tagged(fault)
+    if fault.context and "directive" in fault.context:
+        return _percent(fault)
     for problem, tell in EXPLANATIONS:
         if fault.problem.startswith(problem) and (told := tell(fault)) is not None:
             return told
@@ -254,6 +256,10 @@ def _no_value(fault: Fault) -> Told:
     return _needs_quotes(fault, fault.problem_mark, f"A text cannot begin with {character}.")
 
 
+def _last_colon(fault: Fault) -> Told:
+    return _needs_quotes(fault, fault.start, "A text that ends with a colon needs quotes inside [ ] and { }.")
+
+
 def _percent(fault: Fault) -> Told:
     return _told("needs-quotes", fault.start, "A line cannot begin with %.", "Put the key in quotes.")
 
@@ -282,6 +288,6 @@ EXPLANATIONS: list[tuple[str, Callable[[Fault], Told | None]]] = [
     ("did not find expected '-' indicator", _no_key),
     ("could not find expected ':'", _no_colon),
     ("did not find expected node content", _no_value),
-    ("found unknown directive name", _percent),
+    ("found unexpected ':'", _last_colon),
     ("did not find expected <document start>", _after_end),
 ]

@@ -80,6 +80,10 @@ def capital_word(text: str) -> Words:
     return Words("capital-word", f"{text} is text here.", advice, "warning")
 
 
+def plain_tag(tag: str) -> Words:
+    return Words("tag", f"This is a tag ({tag}), and tags are not allowed.", "Take it out.")
+
+
 def tag(text: str) -> Words:
     """Say what to do about a text that begins with `!`."""
     message = "A text cannot begin with !: YAML takes it for a tag, and tags are not allowed."

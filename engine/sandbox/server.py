@@ -57,8 +57,7 @@ class Sandbox:
         except BaseException:
             listener.close()
             raise
-        host, port = listener.getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        self.url = url_of(listener)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="sandbox", daemon=True)
         self._thread.start()
         self._wait()
@@ -121,6 +120,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def url_of(listener: socket.socket) -> str:
+    """Give the address of an open port."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def build(config: Config | None, database: str, clock: Clock) -> tuple[uvicorn.Server, World]:
     """Make the server and what it serves; raises `UsageError` when packages are missing."""
     try:
@@ -128,6 +133,7 @@ def build(config: Config | None, database: str, clock: Clock) -> tuple[uvicorn.S
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
         from engine.sandbox.app import create_app
+        from engine.sandbox.wire import EXTENSION
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "starlette", "httptools"):
             raise
@@ -142,8 +148,6 @@ def build(config: Config | None, database: str, clock: Clock) -> tuple[uvicorn.S
             super().on_message_begin()
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope["extensions"] = {EXTENSION: self.transport}
-
-    from engine.sandbox.wire import EXTENSION
 
     app = create_app(config, database, clock)
     settings = uvicorn.Config(
@@ -160,9 +164,8 @@ def build(config: Config | None, database: str, clock: Clock) -> tuple[uvicorn.S
     return uvicorn.Server(settings), app.state.world
 
 
-def serve(listener: socket.socket, config: Config | None, database: str, clock: Clock = time.time) -> None:
-    """Serve until a signal comes."""
-    server, world = build(config, database, clock)
+def serve(server: uvicorn.Server, world: World, listener: socket.socket) -> None:
+    """Serve what was built until a signal comes."""
     try:
         # uvicorn stops at Ctrl-C and then lets it go on as an exception.
         with contextlib.suppress(KeyboardInterrupt):

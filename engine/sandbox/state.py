@@ -107,7 +107,9 @@ class State:
 
 def _connect(database: str) -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection = sqlite3.connect(
+            database, timeout=0.2, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
     except sqlite3.Error as error:
         raise UsageError(f"{database} cannot be opened: {error}. Name another file, or `:memory:`.") from error
     try:

@@ -26,16 +26,22 @@ class World:
     def __init__(self, config: Config, database: str, clock: Clock) -> None:
         self.clock = clock
         self.state = State(database, [vendor.schema for vendor in VENDORS])
-        self.vendors: dict[str, Emulator] = {}
-        self._roots: dict[str, Emulator] = {}
         self.faults = Faults()
         self.journal = Journal()
+        self._config = config
+        self._found()
+        self.faults.order([*config.faults], clock())
+
+    def _found(self) -> None:
+        """Set the vendors up; their random numbers and rate limits begin anew."""
+        self.vendors: dict[str, Emulator] = {}
+        self._roots: dict[str, Emulator] = {}
         for kind in VENDORS:
-            around = Surroundings(state=self.state, clock=clock, random=Random(config.seed))  # noqa: S311  repeatable
-            vendor = kind(around, config.settings_of(kind))
+            random = Random(self._config.seed)  # noqa: S311  repeatable on purpose
+            around = Surroundings(state=self.state, clock=self.clock, random=random)
+            vendor = kind(around, self._config.settings_of(kind))
             self.vendors[vendor.name] = vendor
             self._roots |= dict.fromkeys(kind.roots, vendor)
-        self.faults.order([*config.faults], clock())
 
     def locate(self, path: str) -> tuple[Emulator | None, str]:
         """Give the vendor a raw path belongs to, and the vendor's own part of it.
@@ -64,6 +70,7 @@ class World:
         """Forget what the vendors hold and what was asked; faults stay until they are taken back."""
         self.state.reset()
         self.journal.clear()
+        self._found()
 
     def close(self) -> None:
         """Close the database."""

@@ -94,10 +94,8 @@ def total_size(path: str | Path) -> int | None:
 
 def _open(path: Path) -> IO[bytes]:
     try:
-        if "\0" in str(path):  # the one character that open() answers with a ValueError
-            raise FileNotFoundError
         return path.open("rb")
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a ValueError where no file can have such a name
         raise UsageError(f"There is no file {path}; name a file of events, or - for standard input.") from None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory; name the files in it, such as {path}/*.ndjson.") from None

@@ -4,8 +4,8 @@ The rules are those of Segment's spec (https://segment.com/docs/connections/spec
 libraries take: PHP's `[]` for an empty object, numbers for ids, traits only in the context.  Nothing raises, and
 nothing is bent in silence: what changes an event is reported with it.
 
-An event of an official library needs none of that.  So the rules are here twice: `_is_clean` asks in half a
-microsecond whether all of them would leave the event alone, and only where they might not, `mend` goes through
+An event of an official library needs none of that.  So the rules are here twice: `_is_clean` asks in well under
+a microsecond whether all of them would leave the event alone, and only where they might not, `mend` goes through
 them one by one.  A property test holds the two together.
 """
 

@@ -7,8 +7,7 @@ texts.  A list is opened, and its items are treated as if they stood alone; comm
 
 What is broken costs one error and as little as possible of what follows: reading goes on at the next line that
 begins an object no deeper indented than the broken one, so that the inside of a broken object is not taken for
-events.  A line end inside a text, a bracket that closes another kind, an object where JSON allows none: these show
-that the end of something was lost, long before the end of the file would.
+events.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import orjson
 
 from engine.records import Json
 from engine.sources.chunks import Chunks
+from engine.sources.endings import LIST, LIST_END, OBJECT, Lost, length_of_value
 from engine.sources.window import Window
 
 LIMIT = 32 * 1024 * 1024
@@ -31,16 +31,9 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _BETWEEN_ITEMS = re.compile(rb"[ \t\r\n,]*+")
-_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")*+')
-_TO_END_OF_TEXT = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+')
 _MAY_END = re.compile(rb"\}(?=[ \t\r\n]*+(?:,[ \t\r\n]*+)?[{\]])")
 _GUESSES = 20
 _LONGEST_GUESS = 1024 * 1024
-_WORD = re.compile(rb"[^,\]\s]++")
-
-_OBJECT, _LIST, _LIST_END, _QUOTE = b'{[]"'
-_CLOSERS = {_OBJECT: ord("}"), _LIST: _LIST_END}
-_BEFORE_AN_OPENING = {ord("}"): b":", _LIST_END: b"[,"}
 
 
 class Found(NamedTuple):
@@ -52,13 +45,6 @@ class Found(NamedTuple):
     value: Json = None
     column: int = 1
     error: str | None = None
-
-
-class _Lost(Exception):  # noqa: N818  it says what happened
-    """The end of a value cannot be found; `upto` is how far it was followed."""
-
-    def __init__(self, upto: int) -> None:
-        self.upto = upto
 
 
 class Splitter:
@@ -77,7 +63,7 @@ class Splitter:
             yield self._error_here("this is UTF-16; save it as UTF-8")
             return
         while window.skip(_BLANK):
-            if window.byte() == _LIST:
+            if window.byte() == LIST:
                 yield from self._items()
             else:
                 found = self._record()
@@ -98,13 +84,13 @@ class Splitter:
     def _record(self) -> Found | None:
         """Read what begins here, outside of a list."""
         window = self._window
-        is_object = window.byte() == _OBJECT
+        is_object = window.byte() == OBJECT
         if is_object and self._is_behind_another():
             return self._spread()
         length = window.line_length(min(self._limit, _LONGEST_GUESS) if is_object else self._limit)
         if length is None:
             return self._spread() if is_object else self._lose(self._limit + 1)
-        raw = window.peek(length).rstrip()
+        raw = window.peek(length).rstrip(b" \t\r")
         try:
             found = Found(window.line, window.offset, raw, orjson.loads(raw))
         except orjson.JSONDecodeError as error:
@@ -123,7 +109,7 @@ class Splitter:
         self._give_out(1)
         found: Found | None = None
         while window.skip(_BETWEEN_ITEMS):
-            if window.byte() == _LIST_END:
+            if window.byte() == LIST_END:
                 self._give_out(1)
                 self._in_list = False
                 return
@@ -136,16 +122,12 @@ class Splitter:
     def _spread(self) -> Found | None:
         """Read what begins here over as many lines as it takes, or up to what stands behind it on the same one."""
         window = self._window
-        first = window.byte()
-        found = self._guess() if first == _OBJECT else None
+        found = self._guess() if window.byte() == OBJECT else None
         if found:
             return found
         try:
-            if first in _CLOSERS:
-                length = self._length_of_structure()
-            else:
-                length = self._end_of_text(1) if first == _QUOTE else self._length_of_word()
-        except _Lost as lost:
+            length = length_of_value(window, self._limit)
+        except Lost as lost:
             return self._lose(lost.upto)
         return self._value(window.peek(length))
 
@@ -180,66 +162,6 @@ class Splitter:
         self._give_out(len(raw))
         return found
 
-    def _length_of_structure(self) -> int:
-        window = self._window
-        closers = bytearray()
-        at = 0
-        while True:
-            at = self._next_bracket(at)
-            bracket = window.text[window.start + at]
-            if bracket in _CLOSERS:
-                if closers and not self._may_open(at, closers[-1]):
-                    raise _Lost(at)
-                closers.append(_CLOSERS[bracket])
-            elif closers.pop() != bracket:
-                raise _Lost(at + 1)
-            at += 1
-            if not closers:
-                return at
-
-    def _next_bracket(self, at: int) -> int:
-        window = self._window
-        while True:
-            at = window.reach(_TO_BRACKET, at)
-            if at > self._limit:
-                raise _Lost(at)
-            if at < window.size():
-                if window.text[window.start + at] != _QUOTE:
-                    return at
-                at = self._end_of_text(at + 1)  # one that the pieces read so far do not close
-            elif not window.more():
-                raise _Lost(at)
-
-    def _end_of_text(self, at: int) -> int:
-        window = self._window
-        while True:
-            at = window.reach(_TO_END_OF_TEXT, at)
-            stop = window.text[window.start + at : window.start + at + 2]
-            if at > self._limit:
-                raise _Lost(at)
-            if stop[:1] == b'"':
-                return at + 1
-            if b"\n" in stop:
-                raise _Lost(at)
-            if not window.more():
-                raise _Lost(window.size())
-
-    def _length_of_word(self) -> int:
-        window = self._window
-        length = window.reach(_WORD, 0)
-        while length == window.size() and length <= self._limit and window.more():
-            length = window.reach(_WORD, 0)
-        if length > self._limit:
-            raise _Lost(length)
-        return length
-
-    def _may_open(self, at: int, inside: int) -> bool:
-        """Whether JSON allows an object or list here: behind a colon in an object, a comma or the bracket in a list."""
-        text, before = self._window.text, self._window.start + at - 1
-        while text[before] in b" \t\r\n":
-            before -= 1
-        return text[before] in _BEFORE_AN_OPENING[inside]
-
     def _lose(self, upto: int) -> Found | None:
         """Give up what begins here, and go on where something else does."""
         window = self._window
@@ -249,7 +171,7 @@ class Splitter:
             found = self._error_here(f"longer than {self._limit:,} bytes, which no event is")
         else:
             other = begins.search(window.text, window.start, window.start + upto + 1)
-            raw = window.peek(other.start() - window.start if other else upto).rstrip()
+            raw = window.peek(other.start() - window.start if other else upto).rstrip(b" \t\r\n")
             found = self._fault(raw, _error_in(raw))
         if not self._go_to(begins) and self._in_list:
             found = found._replace(error=f"{found.error}; the rest of the list could not be read")

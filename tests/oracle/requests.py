@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, Marker, at, pieces, text_of
-from tests.oracle.modifiers import modify
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import SOURCES, evaluate, instruction
+
+# What RFC 3986 lets stand in a path besides letters and digits; slashes stay where the mapping wrote them.
+PATH_CHARACTERS = "/:@!$&'()*+,;="
 
 
 def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObject:
@@ -54,10 +56,6 @@ def _form(run: Run, body: Json, place: str) -> Json:
     return sent
 
 
-class Missing(Invalid):
-    """A text of a URL lacks a value."""
-
-
 def _text(run: Run, written: Json, scope: Scope, place: str) -> str | None:
     """Read a text with `${}`, or an instruction that gives one."""
     if isinstance(written, str):
@@ -84,7 +82,9 @@ def _base_url(run: Run, written: Json, scope: Scope) -> str:
     place = "http.base_url"
     if isinstance(written, str):
         return _url_text(run, written, scope, place)
-    text = _written_text(run, _url_value(run, written, scope, place), place)
+    if _is_bare_text(written):
+        return _url_text(run, cast("str", cast("JsonObject", written)["text"]), scope, f"{place}.text")
+    text = _text(run, written, scope, place)
     if text is None:
         raise Invalid(place, "The URL is missing")
     return text
@@ -95,7 +95,7 @@ def _path(run: Run, written: Json, scope: Scope, place: str) -> str:
     if isinstance(written, str):
         return _url_text(run, written, scope, place)
     value = cast("JsonObject", written)
-    if "text" in value and not {"when", "unless", "as", "map", "default"} & set(value):
+    if _is_bare_text(value):
         return _url_text(run, cast("str", value["text"]), scope, f"{place}.text")
     text = _text(run, {word: member for word, member in value.items() if word != "default"}, scope, place)
     if text is None:
@@ -111,6 +111,14 @@ def _path(run: Run, written: Json, scope: Scope, place: str) -> str:
     for segment in text.removeprefix("/").removesuffix("/").split("/"):
         _check_segment(segment, place)
     return quote(text, safe=PATH_CHARACTERS)
+
+
+def _is_bare_text(written: Json) -> bool:
+    return (
+        isinstance(written, dict)
+        and "text" in written
+        and not {"when", "unless", "as", "map", "default"} & set(written)
+    )
 
 
 def _url_text(run: Run, written: str, scope: Scope, place: str) -> str:
@@ -140,7 +148,7 @@ def _url_hole(run: Run, path: str, scope: Scope, place: str, *, first: bool) -> 
     value = run.search(path, scope, place)
     text = _written_text(run, value, place)
     if text is None:
-        raise Missing(place, f"Nothing is at {path} to put into the URL")
+        raise Invalid(place, f"Nothing is at {path} to put into the URL")
     if _is_url_setting(run, path, first=first):
         return text.rstrip("/")
     if isinstance(value, Marker):

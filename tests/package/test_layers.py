@@ -40,7 +40,7 @@ def test_imports_only_go_down() -> None:
             there = layer(module) if module.partition(".")[0] == "engine" else None
             if here and there and here != there and HEIGHTS[there] >= HEIGHTS[here]:
                 offenders.append(f"{path}:{line}: {here} imports {module}, which is not below it")
-    assert offenders == []
+    assert not offenders, "\n" + "\n".join(offenders)
 
 
 def test_no_module_waits_for_itself() -> None:

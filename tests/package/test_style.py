@@ -28,6 +28,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
     "ua_parser": ("engine/language/functions/agents.py",),
     "uvicorn": ("engine/sandbox/server.py", "engine/collector/server.py"),
+    "uvloop": ("engine/delivery/deliver.py",),
     "yaml": ("engine/mapping/yamlfile.py", "engine/mapping/dump.py"),
 }
 
@@ -52,12 +53,13 @@ def test_functions_are_short() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
     ]
-    assert offenders == []
+    assert not offenders, listed(offenders)
 
 
 def test_files_are_short() -> None:
     lengths = {path: (ROOT / path).read_text().count("\n") for path in engine_files()}
-    assert [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE] == []
+    offenders = [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE]
+    assert not offenders, listed(offenders)
 
 
 def test_modules_say_what_they_are_for() -> None:
@@ -65,9 +67,9 @@ def test_modules_say_what_they_are_for() -> None:
 
 
 def test_annotations_are_read_late() -> None:
-    late = "from __future__ import annotations"
-    code = [path for path in files() if path.suffix == ".py"]
-    assert [str(path) for path in code if late not in (ROOT / path).read_text()] == []
+    late = ast.unparse(ast.parse("from __future__ import annotations"))
+    code = [path for path in files() if path.suffix == ".py" and len(parsed(path).body) > 1]
+    assert [str(path) for path in code if late not in map(ast.unparse, parsed(path).body[:2])] == []
 
 
 def test_libraries_have_one_owner() -> None:
@@ -78,7 +80,7 @@ def test_libraries_have_one_owner() -> None:
         if (library := module.partition(".")[0]) not in {"engine", *sys.stdlib_module_names}
         and not any(fnmatch(path.as_posix(), owner) for owner in OWNERS.get(library, ()))
     ]
-    assert offenders == []
+    assert not offenders, listed(offenders)
 
 
 def test_the_engine_names_no_destination() -> None:
@@ -89,7 +91,7 @@ def test_the_engine_names_no_destination() -> None:
         for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
         if DESTINATIONS.search(line)
     ]
-    assert offenders == []
+    assert not offenders, listed(offenders)
 
 
 @pytest.mark.parametrize("about", UNWELCOME)
@@ -102,7 +104,11 @@ def test_nothing_holds(about: str) -> None:
         for number, line in enumerate(readable(path).splitlines(), 1)
         if unwelcome.search(line)
     ]
-    assert offenders == []
+    assert not offenders, listed(offenders)
+
+
+def listed(offenders: list[str]) -> str:
+    return "\n" + "\n".join(offenders)
 
 
 def readable(path: Path) -> str:

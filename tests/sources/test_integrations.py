@@ -74,7 +74,13 @@ SWITCHES = [
         None,
         [unknown("integrations.Exponea", f"{OF_A_NAME} a number, so it counts as not there")],
     ),
-    ({"All": 1}, True, {}, None, [unknown("integrations.All", "true or false; this is a number, so it counts as true")]),
+    (
+        {"All": 1},
+        True,
+        {},
+        None,
+        [unknown("integrations.All", "true or false; this is a number, so it counts as true")],
+    ),
     (
         {"All": "false"},
         True,
@@ -82,7 +88,13 @@ SWITCHES = [
         None,
         [unknown("integrations.All", "true or false; this is a text, so it counts as true")],
     ),
-    ({"All": {}}, True, {}, None, [unknown("integrations.All", "true or false; this is an object, so it counts as true")]),
+    (
+        {"All": {}},
+        True,
+        {},
+        None,
+        [unknown("integrations.All", "true or false; this is an object, so it counts as true")],
+    ),
 ]
 
 

@@ -83,7 +83,7 @@ def test_one_item_that_stops_early_costs_one_error(values, data, size):
     assert [line.value for line in found if not line.error] == values[:broken] + values[broken + 1 :]
 
 
-@given(st.binary(max_size=60) | st.text('{}[]",:\\ \n1', max_size=60).map(str.encode), SIZES)
+@given(st.binary(max_size=60) | st.text('{}[]",:\\ \n1\x0b', max_size=60).map(str.encode), SIZES)
 def test_whatever_the_bytes_are_it_ends_and_every_value_is_json(content, size):
     found = read(content, size)
 
@@ -123,7 +123,9 @@ class Generated(io.RawIOBase):
         return given_out
 
 
-EVENT = orjson.dumps({"type": "track", "properties": {"products": [{"name": "x" * 280}] * 5}, "context": {"a": {"b": "{}"}}})
+EVENT = orjson.dumps(
+    {"type": "track", "properties": {"products": [{"name": "x" * 280}] * 5}, "context": {"a": {"b": "{}"}}}
+)
 MEGABYTES = 50
 
 

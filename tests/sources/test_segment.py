@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import math
 from collections import OrderedDict
-from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -15,45 +14,7 @@ import pytest
 from engine.records import Report, Secret
 from engine.sources.calls import COMMON
 from engine.sources.segment import FIELDS, Normalised, normalise, normalise_json, normalise_parsed
-
-TIME = "2024-05-01T12:00:29.319Z"
-BASE = {"type": "track", "userId": "u1", "event": "Registered", "timestamp": TIME}
-ABSENT = SimpleNamespace()
-
-
-def event(**changes):
-    """Give the plain track call with fields changed, or taken out by ABSENT."""
-    return {name: value for name, value in (BASE | changes).items() if value is not ABSENT}
-
-
-def call(kind, **changes):
-    return event(type=kind, event=ABSENT, **changes)
-
-
-UNCHANGED = [
-    event(),
-    event(properties={"plan": "Pro"}, context={"ip": "203.0.113.9"}, integrations={"All": True}),
-    event(userId=None, anonymousId="a1"),
-    event(anonymousId=None),  # the Python library writes it out
-    event(timestamp="2024-05-01T12:00:29Z"),
-    event(timestamp="2024-05-01"),
-    event(timestamp="2024-05-01 12:00:29,5+0200"),
-    event(timestamp="2024-05-01T12:00:29.319208+00:00"),
-    event(timestamp="2024-05-01t24:00z"),
-    event(timestamp="2016-12-31T23:59:60.000Z"),
-    event(unknown={"kept": [None]}, traits="not a field of track", name=7, groupId=7),
-    call("page", name="Home", category=None, properties={}),
-    call("screen", name="Home", category="App"),
-    call("identify", traits={"email": "ada@example.com"}, context={"traits": {"plan": "free"}}),
-    call("identify", traits={}, context={"traits": {}}),
-    call("identify", context={"traits": "odd"}),
-    call("group", groupId="g1", traits={"name": "Initech"}),
-    call("group"),  # what a group without groupId means is the mapping's choice
-    call("alias", previousId="a1"),
-    call("alias", userId=ABSENT),
-    call("delete", context={}),
-    call("delete", userId=ABSENT, anonymousId=None),
-]
+from tests.sources.cases import ABSENT, BASE, INVALID, NO_ID, TIME, UNCHANGED, call, event
 
 
 @pytest.mark.parametrize("given", UNCHANGED, ids=repr)
@@ -128,8 +89,10 @@ MENDED = [
             (
                 "id-dropped",
                 "userId",
-                "userId must be text or a whole number; this is 1.5, a number with a fraction or beyond 64 bits, "
-                "so it is left out",
+                (
+                    "userId must be text or a whole number; this is 1.5, a number with a fraction or beyond 64 bits, "
+                    "so it is left out"
+                ),
             )
         ],
     ),
@@ -160,6 +123,7 @@ MENDED = [
     (call("identify", traits=[], context={"traits": {"plan": "pro"}}), {"traits": {"plan": "pro"}}, []),
     (call("identify", traits={}, context={"traits": {"plan": "pro"}}), {"traits": {"plan": "pro"}}, []),
     (call("identify", traits=None, context=[]), {"traits": {}, "context": {}}, []),
+    (call("identify", traits=[], context={"traits": "odd"}), {"traits": {}}, []),
     # timestamp, as given
     (
         event(timestamp=1714564829),
@@ -190,7 +154,9 @@ MENDED = [
     ),
     # timestamp, worked out
     (
-        event(timestamp=ABSENT, receivedAt=TIME, sentAt="2024-05-01T11:00:03Z", originalTimestamp="2024-05-01T11:00:00Z"),
+        event(
+            timestamp=ABSENT, receivedAt=TIME, sentAt="2024-05-01T11:00:03Z", originalTimestamp="2024-05-01T11:00:00Z"
+        ),
         {"timestamp": "2024-05-01T12:00:26.319Z"},
         [],
     ),
@@ -264,47 +230,6 @@ def test_what_can_be_mended_is_and_is_reported(given, changes, reports):
     assert normalise_json(before) == mended
 
 
-CALLS = "identify, track, page, screen, group, alias, delete"
-NO_ID = "neither userId nor anonymousId (no_user_anon_id)"
-NO_EVENT_NAME = "event of a track call must be text that is not blank (event_not_string)"
-
-INVALID = [
-    ([], "an event is a JSON object; this is a list"),
-    ("track", "an event is a JSON object; this is a text"),
-    (7, "an event is a JSON object; this is a number"),
-    (7.5, "an event is a JSON object; this is a number"),
-    (True, "an event is a JSON object; this is a boolean"),
-    (None, "an event is a JSON object; this is null"),
-    ({}, f"no type: it says which call an event is, one of {CALLS}"),
-    (event(type=None), f"no type: it says which call an event is, one of {CALLS}"),
-    (event(type=["track"]), f"type must be text, one of {CALLS}; this is a list"),
-    (event(type={}), f"type must be text, one of {CALLS}; this is an object"),
-    (event(type="trak"), 'unknown type "trak"; did you mean "track"?'),
-    (event(type="Identify"), 'unknown type "Identify"; did you mean "identify"?'),
-    (event(type=""), f'unknown type ""; it is one of {CALLS}'),
-    (event(type="import" * 20), f'unknown type "{("import" * 20)[:60]}..."; it is one of {CALLS}'),
-    (event(userId=ABSENT), NO_ID),
-    (event(userId=None, anonymousId=None), NO_ID),
-    (event(userId=" "), NO_ID),
-    (call("page", userId=ABSENT), NO_ID),
-    (call("screen", userId=ABSENT), NO_ID),
-    (call("identify", userId=ABSENT), NO_ID),
-    (call("group", userId=ABSENT, groupId="g1"), NO_ID),
-    (event(event=ABSENT), "no event: a track call says in it what happened (event_not_defined)"),
-    (event(event=None), "no event: a track call says in it what happened (event_not_defined)"),
-    (event(event=""), NO_EVENT_NAME),
-    (event(event=" \n"), NO_EVENT_NAME),
-    (event(event=7), NO_EVENT_NAME),
-    (event(properties="big"), "properties must be an object; this is a text (properties_not_object)"),
-    (event(properties=[{}]), "properties must be an object; this is a list (properties_not_object)"),
-    (call("page", properties=0), "properties must be an object; this is a number (properties_not_object)"),
-    (call("screen", properties=False), "properties must be an object; this is a boolean (properties_not_object)"),
-    (call("identify", traits="x"), "traits must be an object; this is a text (traits_not_object)"),
-    (call("group", groupId="g1", traits=[1]), "traits must be an object; this is a list (traits_not_object)"),
-    (event(userId=ABSENT, event=7, properties=7), NO_ID),  # the first of several
-]
-
-
 @pytest.mark.parametrize(("given", "reason"), INVALID, ids=repr)
 def test_what_is_no_event_says_why(given, reason):
     assert normalise(given).invalid == reason
@@ -318,9 +243,7 @@ def test_an_invalid_event_still_says_what_was_dropped():
         {"type": "track", "event": "Registered"},
         "track",
         (
-            Report(
-                "id-dropped", "userId", "userId must be text or a whole number; this is a list, so it is left out"
-            ),
+            Report("id-dropped", "userId", "userId must be text or a whole number; this is a list, so it is left out"),
             Report(*NO_TIME),
         ),
         NO_ID,
@@ -339,8 +262,11 @@ NO_JSON = [
     (event(properties={"prices": [1, -math.inf]}), "properties.prices[1] is -inf, which JSON cannot say"),
     (event(properties={"n": 2**64}), "properties.n is a whole number beyond 64 bits"),
     (event(properties={"n": -(2**63) - 1}), "properties.n is a whole number beyond 64 bits"),
-    (event(properties={"the price": decimal.Decimal(1)}), 'properties["the price"] is not JSON; it is a Python Decimal'),
-    (event(context={"at": datetime.date(2024, 5, 1)}), "context.at is not JSON; it is a Python date"),
+    (
+        event(properties={"the price": decimal.Decimal(1)}),
+        'properties["the price"] is not JSON; it is a Python Decimal',
+    ),
+    (event(context={"at": dt.date(2024, 5, 1)}), "context.at is not JSON; it is a Python date"),
     (event(context={"size": (1, 2)}), "context.size is not JSON; it is a Python tuple"),
     (event(context={"colour": Colour.RED}), "context.colour is not JSON; it is a Python Colour"),
     (event(context={"key": Secret("hush")}), "context.key is not JSON; it is a Python Secret"),
@@ -409,7 +335,9 @@ def test_a_hundred_levels_are_the_limit():
     assert normalise(deep(101)).invalid == TOO_DEEP
     assert normalise_json(orjson.dumps(deep(100))).invalid is None
     assert normalise_json(orjson.dumps(deep(101))) == Normalised({}, None, (), TOO_DEEP)
-    assert normalise_json(b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201) == (
+    assert normalise_json(
+        b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201
+    ) == (
         {},
         None,
         (),

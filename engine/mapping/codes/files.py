@@ -8,8 +8,8 @@ FILES: dict[str, CodeDoc] = {
     "file-missing": CodeDoc(
         "No such file",
         "The file that was named is not there.",
-        "# validate-mappings mappings/exponae.yaml",
-        "# validate-mappings mappings/exponea.yaml",
+        "# validate-mappings mappings/shpo.yaml",
+        "# validate-mappings mappings/shop.yaml",
     ),
     "file-is-directory": CodeDoc(
         "A folder",
@@ -20,8 +20,8 @@ FILES: dict[str, CodeDoc] = {
     "file-unreadable": CodeDoc(
         "Cannot be read",
         "The file is there, but the system does not let us read it; the message says why.",
-        "# chmod 000 mappings/exponea.yaml",
-        "# chmod 644 mappings/exponea.yaml",
+        "# chmod 000 mappings/shop.yaml",
+        "# chmod 644 mappings/shop.yaml",
     ),
     "not-utf8": CodeDoc(
         "Not UTF-8",
@@ -83,7 +83,7 @@ FILES: dict[str, CodeDoc] = {
     ),
     "bad-escape": CodeDoc(
         "Bad escape",
-        "Inside double quotes a backslash begins an escape, and YAML knows only some. In single quotes it is a backslash.",
+        "In double quotes a backslash begins an escape, and YAML knows only some. In single quotes it is a backslash.",
         'parts:\n  digits: { const: "\\d+" }',
         "parts:\n  digits: { const: '\\d+' }",
     ),
@@ -102,8 +102,8 @@ FILES: dict[str, CodeDoc] = {
     "key-without-value": CodeDoc(
         "Key without value",
         "Inside { } a comma begins the next key, so a text with a comma in it is cut in two.",
-        "parts:\n  name: { from: join(' ', [a, b]), as: trim }",
-        "parts:\n  name: { from: \"join(' ', [a, b])\", as: trim }",
+        "parts:\n  paid: { from: properties.status == 'paid, sent', as: boolean }",
+        "parts:\n  paid: { from: \"properties.status == 'paid, sent'\", as: boolean }",
     ),
     "anchor": CodeDoc(
         "Anchor",

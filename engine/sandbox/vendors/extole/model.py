@@ -71,6 +71,7 @@ NEWEST = "SELECT id FROM extole_persons ORDER BY id DESC LIMIT ?"
 
 # Ids of the real API are long numbers written as text.
 FIRST_ID = 7_000_000_000_000_000_000
+ID_DIGITS = len(str(FIRST_ID))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +126,8 @@ class Persons:
 
     def by_id(self, person_id: str) -> int:
         """Give the person of a long id, or refuse."""
-        number = int(person_id) - FIRST_ID if person_id.isdecimal() else 0
-        if not 0 < number < FIRST_ID or self._state.one(BY_ID, (number,)) is None:
+        number = int(person_id) - FIRST_ID if person_id.isdecimal() and len(person_id) == ID_DIGITS else 0
+        if number <= 0 or self._state.one(BY_ID, (number,)) is None:
             raise ExtoleError("person_not_found", person_id=person_id)
         return number
 

@@ -19,6 +19,7 @@ from engine.sandbox.vendors.user_com.errors import (
 
 LATEST = 253_402_300_799  # 9999-12-31T23:59:59Z: later is milliseconds taken for seconds
 TOO_LATE = f"Ensure this value is less than or equal to {LATEST}."
+TOO_EARLY = "Ensure this value is greater than or equal to 0."
 
 
 def read(incoming: Incoming) -> JsonObject:
@@ -81,4 +82,6 @@ def unix(body: JsonObject, now: float) -> float:
         raise invalid("timestamp", NOT_INTEGER)
     if found > LATEST:
         raise invalid("timestamp", TOO_LATE)
+    if found < 0:
+        raise invalid("timestamp", TOO_EARLY)
     return found

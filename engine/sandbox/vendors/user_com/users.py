@@ -120,7 +120,7 @@ def mass_update(app: UserCom, incoming: Incoming) -> Answer:
     if not isinstance(numbers, list):
         raise invalid("ids", 'Expected a list of items but got type "str".')
     for number in numbers:
-        for user in app.model.find_users("id", number) if isinstance(number, int) else []:
+        for user in app.model.find_users("id", str(number)) if isinstance(number, int) else []:
             _change(app, incoming, user, {str(body["attribute"]): body.get("value")})
     return Answer(200, {"success": True})  # [I] the answer
 

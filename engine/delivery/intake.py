@@ -1,0 +1,73 @@
+"""Events into the outbox: messageId and time of receipt are fixed here, once, so that all later planning agrees.
+
+An event without a messageId gets one made of its source and of all bytes of its file up to and including it: a file
+sent twice, or sent again after it has grown, doubles nothing, and two equal lines are two events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import islice
+
+from engine.delivery.outbox import Outbox
+from engine.delivery.rows import NewEvent, TakenIn
+from engine.records import Json
+from engine.sources.read import Line
+
+ROWS = 100
+"""Events in one transaction: more gain nothing (the disk is waited for once in either case)."""
+
+SOURCE = "files"
+
+
+class Identities:
+    """Gives the events of one file their ids."""
+
+    def __init__(self, source: str) -> None:
+        self._seen = blake2b(source.encode(), digest_size=16)
+
+    def of(self, line: Line) -> str:
+        """Give an event's messageId: its own, or one derived from where it stands."""
+        assert line.raw is not None
+        self._seen.update(b"%d:" % line.offset)
+        self._seen.update(line.raw)
+        own = own_id(line.value)
+        return own if own is not None else f"derived-{self._seen.hexdigest()}"
+
+
+def own_id(event: Json) -> str | None:
+    """Give the messageId an event carries."""
+    found = event.get("messageId") if isinstance(event, dict) else None
+    return found if isinstance(found, str) and found.strip() else None
+
+
+def new_events(lines: Iterable[Line], source: str, received_at: str) -> Iterator[NewEvent]:
+    """Make the lines of one file events for the outbox; lines that could not be read must be taken out before."""
+    identities = Identities(source)
+    for line in lines:
+        assert line.raw is not None
+        yield NewEvent(source, identities.of(line), received_at, line.raw)
+
+
+def take_in(
+    outbox: Outbox,
+    events: Iterable[NewEvent],
+    connections: Sequence[str],
+    clock: Callable[[], float],
+    *,
+    again: bool = False,
+) -> TakenIn:
+    """Put events into the outbox, many in a transaction; what this has given back is on disk."""
+    new = duplicates = 0
+    source = iter(events)
+    while rows := list(islice(source, ROWS)):
+        taken = outbox.take_in(rows, connections, clock(), again=again)
+        new, duplicates = new + taken.new, duplicates + taken.duplicates
+    return TakenIn(new, duplicates)
+
+
+def iso(seconds: float) -> str:
+    """Write a time as Segment does."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

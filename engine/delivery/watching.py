@@ -1,0 +1,82 @@
+"""What delivery tells those who watch: metrics, logs, tests.  Every method may be left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.records import Outcome
+
+
+class Watcher:
+    """Watches nothing; others override what they want to know."""
+
+    def finished(self, connection: str, outcome: Outcome, age: float) -> None:
+        """One event ended, so many seconds after it was queued."""
+
+    def answered(self, connection: str, status: int, items: int, seconds: float) -> None:
+        """One request was answered; status 0: it was not."""
+
+    def limited(self, connection: str, seconds: float) -> None:
+        """A request waited for the rate limit."""
+
+    def paused(self, connection: str, reason: str, seconds: float) -> None:
+        """A connection pauses after a failure."""
+
+    def held(self, connection: str, reason: str, hint: str) -> None:
+        """A connection stopped and waits for a person."""
+
+    def split(self, connection: str, items: int) -> None:
+        """A batch was refused as a whole and is sent again in halves."""
+
+    def ended(self, connection: str, unfinished: int) -> None:
+        """A worker ended with so many events left."""
+
+    def queue(self, connection: str, depth: int, age: float) -> None:
+        """So many events are unfinished, the oldest for so many seconds."""
+
+
+class Several(Watcher):
+    """Tells several watchers."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+
+    def finished(self, connection: str, outcome: Outcome, age: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.finished(connection, outcome, age)
+
+    def answered(self, connection: str, status: int, items: int, seconds: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.answered(connection, status, items, seconds)
+
+    def limited(self, connection: str, seconds: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.limited(connection, seconds)
+
+    def paused(self, connection: str, reason: str, seconds: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.paused(connection, reason, seconds)
+
+    def held(self, connection: str, reason: str, hint: str) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.held(connection, reason, hint)
+
+    def split(self, connection: str, items: int) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.split(connection, items)
+
+    def ended(self, connection: str, unfinished: int) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.ended(connection, unfinished)
+
+    def queue(self, connection: str, depth: int, age: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.queue(connection, depth, age)

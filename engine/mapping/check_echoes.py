@@ -1,0 +1,64 @@
+"""One slip, one problem: what several checks say about the same misspelt name becomes one.
+
+A name misspelt where it is used once is told there, and "nothing uses it" of the right one is left out.  A name
+misspelt where it is defined is told there: many places agree against one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from engine.mapping.checking import UNUSED_CODES, Checking, Missing, quoted
+from engine.mapping.problems import Problem, path_text
+
+SECTIONS = {"parts": "part", "settings": "setting", "requests": "request", "batches": "batch", "saved": "saved value"}
+
+
+def without_echoes(checking: Checking, problems: Iterable[Problem]) -> list[Problem]:
+    """Leave out what another problem says already."""
+    kept = list(problems)
+    for missing in _by_name(checking.missing):
+        first = missing[0]
+        unused = [problem for problem in kept if _is_unused(problem, first)]
+        if not unused:
+            continue
+        kept = [problem for problem in kept if problem not in unused]
+        if len({each.problem for each in missing}) > 1:
+            said = {each.problem for each in missing}
+            kept = [problem for problem in kept if problem not in said]
+            kept.append(_at_definition(unused[0], first, len(said)))
+    return kept
+
+
+def _by_name(every: Iterable[Missing]) -> Iterator[list[Missing]]:
+    groups: dict[tuple[str, str], list[Missing]] = {}
+    for missing in every:
+        if missing.guess is not None:
+            groups.setdefault((missing.section, missing.name), []).append(missing)
+    yield from groups.values()
+
+
+def _is_unused(problem: Problem, missing: Missing) -> bool:
+    """Whether a problem says that nothing uses the name that was meant."""
+    if problem.code not in UNUSED_CODES:
+        return False
+    name = str(missing.guess)
+    if missing.section == "saved":
+        return problem.code == "unused-saved" and problem.path.endswith(f".save.{name}")
+    return problem.path == path_text((missing.section, name))
+
+
+def _at_definition(unused: Problem, missing: Missing, count: int) -> Problem:
+    word = SECTIONS[missing.section]
+    message = (
+        f"The {word} {quoted(missing.name)} is used {count} times, but here it is called {quoted(str(missing.guess))}."
+    )
+    return Problem(
+        unused.file,
+        unused.line,
+        unused.column,
+        unused.path,
+        missing.problem.code,
+        message,
+        f"Did you mean {missing.name}?",
+    )

@@ -1,0 +1,115 @@
+"""Checks of requests, batches and the rules about answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.errors import PathError
+from engine.language import paths
+from engine.mapping.checking import Checking, listed, quoted
+from engine.mapping.model import Batch, Const, Instruction, Place, Request, Response, TextOrValue
+from engine.mapping.occurrences import of_batch_fields
+from engine.mapping.problems import Problem
+from engine.mapping.walk import paths_of, texts_of
+
+EVERY_STATUS = frozenset(range(100, 600))
+
+
+def check_requests(checking: Checking) -> Iterator[Problem]:
+    """Find headers that cannot be sent, rules that are never asked, batches that send nothing."""
+    mapping = checking.mapping
+    for name, text in mapping.http.headers:
+        yield from _header(checking, text, ("http", "headers", name))
+    yield from _responses(checking, mapping.responses)
+    for request in mapping.requests.values():
+        for name, text in request.headers:
+            yield from _header(checking, text, (*request.place, "headers", name))
+        yield from _responses(checking, request.responses)
+    for batch in mapping.batches.values():
+        for name, text in batch.headers:
+            yield from _header(checking, text, (*batch.place, "headers", name))
+        yield from _batch(checking, batch)
+    check = mapping.requests.get(mapping.check or "")
+    if check is not None:
+        yield from _check(checking, check)
+
+
+def _header(checking: Checking, text: TextOrValue, place: Place) -> Iterator[Problem]:
+    """Find literal characters that HTTP does not carry (RFC 9110, section 5.5)."""
+    written = checking.loaded.resolved.at(place)
+    if isinstance(text, Instruction):
+        constant = text.source.value if isinstance(text.source, Const) else ""
+        place, written = (*place, "const"), constant
+    if not isinstance(written, str):
+        return
+    literal = written if isinstance(text, Instruction) else "".join(p for p in text.pieces if isinstance(p, str))
+    bad = next((character for character in literal if not (character.isascii() and character.isprintable())), None)
+    if bad is not None:
+        message = f"A header cannot hold {quoted(bad)}: only printable ASCII characters travel safely."
+        yield checking.problem(place, "bad-header", message, column=written.index(bad) + 1)
+
+
+def _responses(checking: Checking, rules: tuple[Response, ...]) -> Iterator[Problem]:
+    met: set[int] = set()
+    for rule in rules:
+        codes = _codes(rule)
+        if codes <= met:
+            message = "This rule is never asked: rules before it match all its answers."
+            yield checking.problem(rule.place, "unreachable-response", message, "The first rule that matches wins.")
+        if rule.when is None and rule.unless is None:
+            met |= codes
+        for word in ("hint", "error"):
+            if rule.then == "accept" and getattr(rule, word):
+                message = f"An accepted answer shows no {word}."
+                place = (*rule.place, word)
+                yield checking.problem(place, "useless-hint", message, "Take it out.", key=True, level="warning")
+
+
+def _codes(rule: Response) -> frozenset[int]:
+    """Give the status codes a rule is for."""
+    if not rule.status:
+        return EVERY_STATUS
+    classes = [int(code[0]) for code in rule.status if isinstance(code, str)]
+    return frozenset(code for code in EVERY_STATUS if code in rule.status or code // 100 in classes)
+
+
+def _batch(checking: Checking, batch: Batch) -> Iterator[Problem]:
+    for found in of_batch_fields(batch):
+        try:
+            if any(root.name == "items" for root in paths.parse(found.path).roots):
+                return
+        except PathError:
+            return
+    message = "Nothing in the body of this batch takes `items`, so what travels in it would not be sent."
+    advice = "For example fields: { events: items }."
+    yield checking.problem((*batch.place, "fields"), "batch-without-items", message, advice, key=True)
+
+
+def _check(checking: Checking, request: Request) -> Iterator[Problem]:
+    """Find a `check` that needs an event: it proves the credentials, and nothing has happened then."""
+    advice = "Name a request that needs settings only."
+    if request.path is None:
+        message = f"{quoted(request.name)} only travels in a batch: it has no path of its own."
+        yield checking.problem(("check",), "check-needs-event", message, advice)
+    for text in (request.path, request.method):
+        needed = _of_event(checking, set(texts_of(text)), set()) if text is not None else []
+        if needed:
+            message = f"`check` is sent without an event, and {quoted(request.name)} needs {listed(needed, 'and')}."
+            yield checking.problem(("check",), "check-needs-event", message, advice)
+
+
+def _of_event(checking: Checking, texts: set[str], seen: set[str]) -> list[str]:
+    """Give what paths read besides settings, through parts too."""
+    found: set[str] = set()
+    for text in texts:
+        try:
+            roots = paths.parse(text).roots
+        except PathError:
+            continue
+        for root in roots:
+            name = root.members[0] if root.members else ""
+            if root.name == "parts" and name in checking.mapping.parts and name not in seen:
+                found |= set(_of_event(checking, set(paths_of(checking.mapping.parts[name])), seen | {name}))
+            elif root.name not in ("parts", "settings"):
+                found.add(root.name)
+    return sorted(found)

@@ -1,0 +1,41 @@
+"""requirements.lock says exactly what is installed, and nothing about where from."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import chain
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.package.tree import ROOT
+
+ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; [^\\]+)? \\")
+HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "#" not in line]
+
+
+def locked() -> dict[str, str]:
+    return {entry["name"]: entry["version"] for line in LINES if (entry := ENTRY.fullmatch(line))}
+
+
+def test_every_line_is_a_version_or_a_hash() -> None:
+    assert [line for line in LINES if not ENTRY.fullmatch(line) and not HASH.fullmatch(line)] == []
+    assert [
+        line for line, after in zip(LINES, [*LINES[1:], ""], strict=True) if "==" in line and "hash" not in after
+    ] == []
+
+
+def test_it_holds_what_the_project_asks_for() -> None:
+    project, groups = PROJECT["project"], PROJECT["dependency-groups"]
+    asked = chain(project["dependencies"], *project["optional-dependencies"].values(), *groups.values())
+    versions = locked()
+    missing = [
+        f"{text}: locked is {version or 'nothing'}; run `make lock`"
+        for text in asked
+        if (requirement := Requirement(text))
+        and not ((version := versions.get(canonicalize_name(requirement.name))) and version in requirement.specifier)
+    ]
+    assert missing == []

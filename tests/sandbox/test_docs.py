@@ -1,0 +1,65 @@
+"""docs/sandbox.md names everything there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from engine.sandbox.config import Config, read_config
+from engine.sandbox.control import PLACES
+from engine.sandbox.fault_orders import KINDS, READERS
+from engine.sandbox.vendors import VENDORS
+from engine.sandbox.vendors.user_com.fields import COMPANY_FIELDS, USER_FIELDS
+from engine.sandbox.vendors.user_com.routes import ROOT
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+
+
+def paths(vendor):
+    """Give `METHOD /path` of every route."""
+
+    def walk(node, path):
+        for segment, below in node.items():
+            if segment is None:
+                yield from (f"{method} {path.removeprefix(ROOT)}" for method in below)
+            else:
+                yield from walk(below, f"{path}/{segment}")
+
+    return walk(vendor.routes._root, "")
+
+
+# The page shows these once, and says that they exist below another prefix, too.
+SAME_BELOW = {"/users-by-id/{}/set": "/users/{}/set", "/companies-by-id/{}/": "/companies/{}/"}
+
+
+@pytest.mark.parametrize("path", [path for vendor in VENDORS for path in paths(vendor)])
+def test_every_path_is_on_the_page(path):
+    for other, shown in SAME_BELOW.items():
+        path = path.replace(other, shown)
+    shown = PAGE
+    for name in ("token", "id", "event_name", "name"):
+        shown = shown.replace(f"{{{name}}}", "{}")
+    assert f"`{path}`" in shown
+
+
+@pytest.mark.parametrize("word", [*READERS, *KINDS, *USER_FIELDS, *COMPANY_FIELDS])
+def test_every_word_is_on_the_page(word):
+    assert word in PAGE.replace("`", " ").replace(",", " ").replace(".", " ").replace(":", " ").split()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_is_on_the_page(place):
+    assert f"`{place}`" in PAGE or place == "GET /_sandbox/"
+
+
+def test_the_configuration_on_the_page_is_the_default():
+    shown = yaml.safe_load(PAGE.split("```yaml")[1].split("```")[0])
+    assert set(shown) == {"seed", "faults", *(vendor.name for vendor in VENDORS)}
+    config = read_config(shown)
+    for vendor in VENDORS:
+        defaults = vendor.settings_type()
+        assert config.settings_of(vendor) == defaults
+        assert list(shown[vendor.name]) == list(type(defaults).__dataclass_fields__)
+    assert (config.seed, config.faults) == (Config().seed, Config().faults)
