@@ -72,18 +72,21 @@ def engine() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command `engine`; never shows a traceback."""
-    run(engine, argv)
+    _run(engine, argv)
 
 
 def validate_mappings(argv: Sequence[str] | None = None) -> None:
     """Run the command `validate-mappings`, installed alone for pre-commit and CI."""
     from engine.commands.validate import command
 
-    run(command, argv)
+    _run(command, argv)
 
 
-def run(command: click.Command, argv: Sequence[str] | None) -> None:
-    """Run a command and turn whatever it raises into a message and an exit code."""
+def _run(command: click.Command, argv: Sequence[str] | None) -> None:
+    """Run a command and turn whatever it raises into a message and an exit code.
+
+    Not called `run`: importing the module of that command would put itself in its place.
+    """
     sys.exit(_guarded(lambda: command.main(args=None if argv is None else list(argv), standalone_mode=False)))
 
 

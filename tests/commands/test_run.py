@@ -49,7 +49,7 @@ identify of u1  events.ndjson:5
   shop  invalid  email is required and nothing was there; tried traits.email
                  (calls.identify[0].fields.email)
 
-group of u1  events.ndjson:6
+group "g" of u1  events.ndjson:6
   shop  ignored  shop does not map group calls
 """
 

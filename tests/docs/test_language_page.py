@@ -59,12 +59,12 @@ def test_an_event_gives_what_the_page_shows(example: PageExample, shown: Shown) 
 
 
 def words(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Give every key and every word of a choice that a mapping file may hold, functions and their parameters aside."""
+    """Give every key and every word of a choice that a mapping file may hold, functions and JSON Schema's own words aside."""
     if isinstance(node, list):
         for member in node:
             yield from words(member, path)
     elif isinstance(node, dict):
-        if path[-2:-1] != ("properties",) and "function" not in path:
+        if path[-2:-1] != ("properties",) and not {"function", "draft_7"} & set(path):
             yield from (word for word in node.get("enum", []) if isinstance(word, str))
             yield from node.get("properties", {})
         for key, member in node.items():

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, Marker, at, pieces, text_of
 from tests.oracle.run import Run, Scope
-from tests.oracle.values import SOURCES, evaluate, instruction
+from tests.oracle.values import SOURCES, Own, evaluate, instruction, own_words
 
 # What RFC 3986 lets stand in a path besides letters and digits; slashes stay where the mapping wrote them.
 PATH_CHARACTERS = "/:@!$&'()*+,;="
@@ -82,43 +82,34 @@ def _base_url(run: Run, written: Json, scope: Scope) -> str:
     place = "http.base_url"
     if isinstance(written, str):
         return _url_text(run, written, scope, place)
-    if _is_bare_text(written):
-        return _url_text(run, cast("str", cast("JsonObject", written)["text"]), scope, f"{place}.text")
-    text = _text(run, written, scope, place)
+    text = _text(run, own_words(written), scope, place)
     if text is None:
         raise Invalid(place, "The URL is missing")
     return text
 
 
 def _path(run: Run, written: Json, scope: Scope, place: str) -> str:
-    """Read a path; of an instruction, what the mapping wrote keeps its slashes and what a path gave does not."""
+    """Read a path; of an instruction, what the mapping itself says stands and any other value is encoded whole."""
     if isinstance(written, str):
         return _url_text(run, written, scope, place)
-    value = cast("JsonObject", written)
-    if _is_bare_text(value):
-        return _url_text(run, cast("str", value["text"]), scope, f"{place}.text")
-    text = _text(run, {word: member for word, member in value.items() if word != "default"}, scope, place)
-    if text is None:
-        text, of_the_mapping = _written_text(run, value.get("default"), place), True
-    else:
-        table = isinstance(value.get("map"), dict) and value.get("unmapped") != "keep"
-        of_the_mapping = table or ("const" in value and "as" not in value)
+    value = evaluate(run, own_words(written), scope, place)
+    if isinstance(value, Own):
+        return str(value)
+    text = _written_text(run, value, place)
     if text is None:
         raise Invalid(place, "The path is missing")
-    if not of_the_mapping:
-        _check_segment(text, place)
-        return text if text.startswith("<saved.") else quote(text, safe="")
-    for segment in text.removeprefix("/").removesuffix("/").split("/"):
-        _check_segment(segment, place)
-    return quote(text, safe=PATH_CHARACTERS)
+    if isinstance(value, Marker):
+        return text
+    _check_segment(text, place)
+    return quote(text, safe="")
 
 
-def _is_bare_text(written: Json) -> bool:
-    return (
-        isinstance(written, dict)
-        and "text" in written
-        and not {"when", "unless", "as", "map", "default"} & set(written)
-    )
+def url_piece(run: Run, written: str, scope: Scope, place: str) -> Json:
+    """Fill a `text` inside a URL's instruction; nothing where a value is missing."""
+    for piece in pieces(written):
+        if piece.hole and run.hole(piece.text, scope, place) is None:
+            return None
+    return Own(_url_text(run, written, scope, place))
 
 
 def _url_text(run: Run, written: str, scope: Scope, place: str) -> str:

@@ -35,6 +35,9 @@ OWN_FIELDS = {
 }
 
 
+OBJECTS = ("traits", "properties", "context", "integrations")
+
+
 class Parts:
     """`parts.<name>`: evaluated when first asked for, once an event."""
 
@@ -78,6 +81,8 @@ class Run:
         """Lay out the scope of an event: the fields its call has, and nothing else of it."""
         names = COMMON_FIELDS + OWN_FIELDS.get(str(event.get("type")), ())
         self.scope = {name: event.get(name) for name in names}
+        # An object that the event does not have is empty: missing and null are one thing.
+        self.scope |= {name: {} for name in OBJECTS if name in names and self.scope[name] is None}
         self.scope |= {"parts": Parts(part), "settings": self.settings, "options": options}
         self.scope |= {"message": event, "saved": self.saved}
 

@@ -14,6 +14,30 @@ SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries"
 MADE_HERE = ("fields", "merge", "list", "each", "entries")
 
 
+class Own(str):
+    """A text that the mapping itself says, inside an instruction that gives a piece of a URL."""
+
+    __slots__ = ()
+
+
+def own_words(raw: Json) -> Json:
+    """Mark what a value's own words are: constants, defaults, tables in place and texts, through choices too."""
+    if isinstance(raw, list):
+        return [own_words(alternative) for alternative in raw]
+    if not isinstance(raw, dict):
+        return raw
+    marked = dict(raw)
+    for word in ("const", "default", "text"):
+        if isinstance(raw.get(word), str):
+            marked[word] = Own(raw[word])
+    if isinstance(raw.get("map"), dict):
+        table = cast("JsonObject", raw["map"])
+        marked["map"] = {key: Own(entry) if isinstance(entry, str) else entry for key, entry in table.items()}
+    if "from" in raw:
+        marked["from"] = own_words(raw["from"])
+    return marked
+
+
 def evaluate(run: Run, raw: Json, scope: Scope, place: str) -> Json:
     """Evaluate any value; null and missing are one thing."""
     if isinstance(raw, str):
@@ -49,7 +73,12 @@ def _const(_run: Run, raw: JsonObject, _scope: Scope, _place: str) -> Json:
 
 
 def _text(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
-    return run.clean(run.fill(str(raw["text"]), scope, f"{place}.text"))
+    written = cast("str", raw["text"])
+    if isinstance(written, Own):
+        from tests.oracle.requests import url_piece
+
+        return url_piece(run, str(written), scope, f"{place}.text")
+    return run.clean(run.fill(written, scope, f"{place}.text"))
 
 
 def _fields(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:

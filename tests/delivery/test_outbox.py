@@ -1,0 +1,221 @@
+"""What every outbox does; on SQLite and in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.delivery.rows import NOT_SENT_YET, Change, Chosen, ConnectionRow, LeaseLost, NewEvent, TakenIn
+from engine.records import Outcome
+
+NOW = 1_000_000.0
+DAY = 86400.0
+
+
+def events(*ids: str, source: str = "s") -> list[NewEvent]:
+    return [NewEvent(source, each, "2026-01-01T00:00:00.000Z", b'{"n":"%s"}' % each.encode()) for each in ids]
+
+
+def ids(outbox, connection="a", after=0, limit=100):
+    return [row.message_id for row in outbox.waiting(connection, after, limit)]
+
+
+def places(outbox, connection="a"):
+    return {row.message_id: row.place for row in outbox.waiting(connection, 0, 100)}
+
+
+def finish(outbox, message_id, outcome=Outcome.REJECTED, connection="a", now=NOW, **more):
+    outbox.lease(connection, "w", now, 10)
+    change = Change(places(outbox, connection)[message_id], outcome, "because", **more)
+    outbox.write(connection, "w", [change], now)
+
+
+def test_events_wait_for_each_connection_in_the_order_they_came(outbox) -> None:
+    assert outbox.take_in(events("1", "2"), ["a", "b"], NOW) == TakenIn(2, 0)
+    outbox.take_in(events("3"), ["b"], NOW)
+    assert (ids(outbox), ids(outbox, "b"), ids(outbox, "c")) == (["1", "2"], ["1", "2", "3"], [])
+
+
+def test_what_waits_is_what_was_taken_in(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    [row] = outbox.waiting("a", 0, 10)
+    assert (row.raw, row.received_at, row.queued_at) == (b'{"n":"1"}', "2026-01-01T00:00:00.000Z", NOW)
+    assert (row.progress, row.digest, row.tried_at) == (None, None, None)
+
+
+def test_reading_goes_on_behind_a_place(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    [first] = outbox.waiting("a", 0, 1)
+    assert ids(outbox, after=first.place) == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("source", "later", "again", "new"),
+    [
+        pytest.param("s", 1.0, False, 0, id="the same source within the window"),
+        pytest.param("s", DAY - 1, False, 0, id="the end of the window"),
+        pytest.param("s", DAY + 1, False, 1, id="behind the window"),
+        pytest.param("other", 1.0, False, 1, id="another source"),
+        pytest.param("s", 1.0, True, 1, id="again"),
+    ],
+)
+def test_a_messageid_that_was_sent_is_a_duplicate(outbox, source, later, again, new) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    assert outbox.take_in(events("1", source=source), ["a"], NOW + later, again=again) == TakenIn(new, 1 - new)
+    assert len(ids(outbox)) == 1 + new
+
+
+def test_a_duplicate_ends_ignored_and_says_of_what(outbox) -> None:
+    outbox.take_in(events("1", "1"), ["a"], NOW)
+    [row] = outbox.listed(Chosen(outcomes=(Outcome.IGNORED,)), 0, 10)
+    assert row.reason == "a duplicate: its source sent the same messageId before (event 1)"
+    assert outbox.counts() == {("a", Outcome.IGNORED): 1, ("a", Outcome.WAITING): 1}
+
+
+def test_duplicates_do_not_stretch_the_window(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    outbox.take_in(events("1"), ["a"], NOW + DAY / 2)
+    assert outbox.take_in(events("1"), ["a"], NOW + DAY + 1) == TakenIn(1, 0)
+
+
+def test_what_was_noted_is_there(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    finish(outbox, "1", Outcome.WAITING, progress="{}", digest="d", tried_at=5.0, words="busy")
+    [row] = outbox.waiting("a", 0, 10)
+    assert (row.progress, row.digest, row.tried_at) == ("{}", "d", 5.0)
+    finish(outbox, "1", Outcome.DELIVERED, now=NOW + 1)
+    assert ids(outbox) == []
+    [listed] = outbox.listed(Chosen(), 0, 10)
+    assert (listed.outcome, listed.reason, listed.changed_at) == (Outcome.DELIVERED, "because", NOW + 1)
+
+
+def test_what_is_finished_stays_finished(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    place = places(outbox)["1"]
+    finish(outbox, "1", Outcome.DELIVERED)
+    outbox.write("a", "w", [Change(place, Outcome.REJECTED, "late")], NOW)
+    assert outbox.counts() == {("a", Outcome.DELIVERED): 1}
+
+
+def test_only_who_has_the_lease_may_write(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    change = Change(places(outbox)["1"], Outcome.DELIVERED, "")
+    with pytest.raises(LeaseLost, match="^Another worker has taken a over.$"):
+        outbox.write("a", "w", [change], NOW)
+    assert outbox.lease("a", "w", NOW, 10)
+    assert not outbox.lease("a", "v", NOW + 9, 10)
+    assert outbox.lease("a", "w", NOW + 9, 10), "its owner renews it"
+    assert outbox.lease("a", "v", NOW + 20, 10), "it has expired"
+    with pytest.raises(LeaseLost):
+        outbox.write("a", "w", [change], NOW)
+    assert ids(outbox) == ["1"]
+
+
+def test_a_lease_given_back_is_free(outbox) -> None:
+    outbox.lease("a", "w", NOW, 10)
+    outbox.release("a", "v")
+    assert not outbox.lease("a", "v", NOW, 10), "only its owner can give it back"
+    outbox.release("a", "w")
+    assert outbox.lease("a", "v", NOW, 10)
+
+
+def test_a_lease_from_the_future_is_a_clock_that_jumped(outbox) -> None:
+    outbox.lease("a", "w", NOW + 10 * DAY, 10)
+    assert outbox.lease("a", "v", NOW, 10)
+
+
+def test_a_held_connection_holds_what_waits_until_it_is_resumed(outbox) -> None:
+    outbox.take_in(events("1", "2"), ["a"], NOW)
+    finish(outbox, "1", Outcome.DELIVERED)
+    outbox.hold("a", "401", "Check the key.", NOW)
+    assert outbox.counts() == {("a", Outcome.DELIVERED): 1, ("a", Outcome.HELD): 1}
+    assert [row.message_id for row in outbox.listed(Chosen(outcomes=(Outcome.HELD,)), 0, 10)] == ["2"]
+    assert outbox.connections("a")[0][:4] == ("a", "401", "Check the key.", NOW)
+    assert outbox.resume("a")
+    assert outbox.counts() == {("a", Outcome.DELIVERED): 1, ("a", Outcome.WAITING): 1}
+    assert not outbox.resume("nobody")
+
+
+def test_a_pause_is_kept(outbox) -> None:
+    outbox.take_in([], ["a"], NOW)
+    outbox.pause("a", NOW + 5, "503")
+    assert outbox.connections() == [ConnectionRow("a", due=NOW + 5, pause="503")]
+    outbox.pause("a", None, "")
+    assert outbox.connections() == [ConnectionRow("a")]
+
+
+def test_a_replay_queues_behind_everything(outbox) -> None:
+    outbox.take_in(events("1", "2"), ["a"], NOW)
+    finish(outbox, "1", Outcome.REJECTED, progress="{}", digest="d", tried_at=3.0)
+    [row] = outbox.listed(Chosen(outcomes=(Outcome.REJECTED,)), 0, 10)
+    assert outbox.replay([row.place], "replayed", NOW + 7) == 1
+    outbox.take_in(events("3"), ["a"], NOW)
+    assert ids(outbox) == ["2", "1", "3"]
+    again = outbox.waiting("a", 0, 10)[1]
+    assert (again.progress, again.digest, again.tried_at, again.queued_at) == ("{}", "d", None, NOW + 7)
+    assert outbox.replay([again.place], "replayed", NOW) == 0, "what waits is not queued twice"
+
+
+def test_a_replay_keeps_the_order(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    for each in ("3", "1", "2"):
+        finish(outbox, each)
+    rows = outbox.listed(Chosen(), 0, 10)
+    assert outbox.replay([row.place for row in reversed(rows)], "replayed", NOW) == 3
+    assert ids(outbox) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        (Chosen(), ["1", "2", "3", "1"]),
+        (Chosen(connection="b"), ["1"]),
+        (Chosen(outcomes=(Outcome.REJECTED, Outcome.INVALID)), ["1", "2"]),
+        (Chosen(since=NOW + 2), ["2"]),
+        (Chosen(event="2"), ["2"]),
+        (Chosen(event="m-none"), []),
+    ],
+)
+def test_states_are_chosen(outbox, chosen, found) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    outbox.take_in(events("1", source="other"), ["b"], NOW)
+    finish(outbox, "1", Outcome.REJECTED, now=NOW + 1)
+    finish(outbox, "2", Outcome.INVALID, now=NOW + 2)
+    assert [row.message_id for row in outbox.listed(chosen, 0, 10)] == found
+
+
+def test_counts_and_reasons_of_one_run(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    finish(outbox, "1", now=NOW + 1)
+    finish(outbox, "2", now=NOW + 5)
+    assert outbox.counts(NOW + 2) == {("a", Outcome.REJECTED): 1, ("a", Outcome.WAITING): 1}
+    assert outbox.reasons(5, NOW + 2) == [("a", Outcome.REJECTED, "because", 1)]
+    assert outbox.reasons(5) == [("a", Outcome.REJECTED, "because", 2)]
+    assert outbox.unfinished("a") == (1, NOW)
+    assert outbox.unfinished("b") == (0, None)
+
+
+def test_an_event_is_found_by_its_number(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    assert outbox.event(1) == events("1")[0]
+    assert outbox.event(2) is None
+    assert outbox.listed(Chosen(), 0, 10)[0].reason == NOT_SENT_YET
+
+
+def test_only_what_was_finished_long_ago_is_purged(outbox) -> None:
+    outbox.take_in(events("old", "busy"), ["a", "b"], NOW)
+    outbox.take_in(events("new"), ["a"], NOW + DAY)
+    finish(outbox, "old", now=NOW)
+    finish(outbox, "old", connection="b", now=NOW)
+    finish(outbox, "busy", now=NOW)
+    finish(outbox, "new", now=NOW + DAY)
+    assert outbox.purge(NOW + 1) == (3, 1)
+    assert [row.message_id for row in outbox.listed(Chosen(), 0, 10)] == ["busy", "new"]
+
+
+def test_a_place_is_never_given_twice(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    place = places(outbox)["1"]
+    finish(outbox, "1")
+    outbox.purge(NOW + DAY)
+    outbox.take_in(events("2"), ["a"], NOW)
+    assert places(outbox)["2"] > place

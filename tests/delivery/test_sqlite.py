@@ -1,0 +1,222 @@
+"""What only the durable outbox has: a file, with all that can happen to one."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import pytest
+
+from engine.delivery.migrations import VERSIONS
+from engine.delivery.rows import Change, Chosen, NewEvent, OutboxError
+from engine.delivery.sqlite import SqliteOutbox
+from engine.records import Outcome
+
+NOW = 1_000_000.0
+
+
+def events(*numbers: int) -> list[NewEvent]:
+    return [NewEvent("s", f"m{number}", "2026-01-01T00:00:00Z", b"{}" * 100) for number in numbers]
+
+
+def test_what_was_taken_in_is_there_after_a_restart(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    for number in range(3):
+        outbox = SqliteOutbox(path)
+        outbox.take_in(events(number), ["a"], NOW)
+        outbox.close()
+    outbox = SqliteOutbox(path)
+    assert [row.message_id for row in outbox.waiting("a", 0, 10)] == ["m0", "m1", "m2"]
+    outbox.close()
+
+
+def test_the_disk_is_asked_before_anything_is_answered(durable) -> None:
+    modes = [durable._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert modes == ["wal", 2]
+
+
+def test_two_processes_can_use_one_file(tmp_path) -> None:
+    outboxes = [SqliteOutbox(tmp_path / "outbox.db") for _ in range(4)]
+
+    def fill(outbox: SqliteOutbox, first: int) -> None:
+        for number in range(first, first + 25):
+            outbox.take_in(events(number), ["a"], NOW)
+
+    threads = [threading.Thread(target=fill, args=(outbox, 100 * n)) for n, outbox in enumerate(outboxes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [int(row.message_id[1:]) for row in outboxes[0].waiting("a", 0, 1000)]
+    assert len(found) == 100
+    assert all(sorted(group) == group for n in range(4) if (group := [each for each in found if each // 100 == n]))
+    for outbox in outboxes:
+        outbox.close()
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class Crashing(sqlite3.Connection):
+    """Ends at a statement that is given by number; what it had begun is as after `kill -9`."""
+
+    left = 0
+
+    def _count(self) -> None:
+        type(self).left -= 1
+        if type(self).left < 0:
+            raise Crash
+
+    def execute(self, *given):
+        self._count()
+        return super().execute(*given)
+
+    def executemany(self, *given):
+        self._count()
+        return super().executemany(*given)
+
+
+def work(outbox: SqliteOutbox) -> None:
+    outbox.take_in(events(1, 2, 3), ["a", "b"], NOW)
+    outbox.lease("a", "w", NOW, 10)
+    rows = outbox.waiting("a", 0, 10)
+    outbox.write("a", "w", [Change(rows[0].place, Outcome.REJECTED, "no"), Change(rows[1].place, Outcome.DELIVERED, "")], NOW)
+    outbox.replay([rows[0].place], "replayed", NOW)
+    outbox.purge(NOW + 1)
+
+
+def state(path) -> tuple[list[tuple[str, str]], int]:
+    outbox = SqliteOutbox(path)
+    shown = [(row.message_id, row.outcome.value) for row in outbox.listed(Chosen(connection="a"), 0, 10)]
+    others = len(outbox.waiting("b", 0, 10))
+    outbox.close()
+    return shown, others
+
+
+WHOLE_STATES = [
+    [],
+    [("m1", "waiting"), ("m2", "waiting"), ("m3", "waiting")],
+    [("m1", "rejected"), ("m2", "delivered"), ("m3", "waiting")],
+    [("m2", "delivered"), ("m3", "waiting"), ("m1", "waiting")],
+    [("m3", "waiting"), ("m1", "waiting")],
+]
+
+
+def test_a_crash_between_any_two_statements_leaves_a_whole_state(tmp_path) -> None:
+    seen = []
+    for number in range(200):
+        path = tmp_path / f"{number}.db"
+        Crashing.left = number
+        ended = False
+        outbox = None
+        try:
+            outbox = SqliteOutbox(path, connect=lambda *a, **k: sqlite3.connect(*a, factory=Crashing, **k))
+            work(outbox)
+            ended = True
+        except Crash:
+            pass
+        Crashing.left = 10_000
+        if outbox is not None:
+            outbox._db.close()
+        found, others = state(path)
+        assert found in WHOLE_STATES, number
+        assert others == (3 if found else 0), "an event is there for all its connections or for none"
+        if found not in seen:
+            seen.append(found)
+        if ended:
+            break
+    assert ended
+    assert seen == WHOLE_STATES
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    outbox.take_in(events(1), ["a"], NOW)
+    outbox._db.execute("PRAGMA max_page_count = 20")
+    with pytest.raises(OutboxError) as told:
+        for number in range(2, 1000):
+            outbox.take_in(events(number), ["a"], NOW)
+    assert str(told.value) == (
+        f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
+    )
+    kept = len(outbox.waiting("a", 0, 1000))
+    assert kept == number - 1
+    outbox._db.execute("PRAGMA max_page_count = 100000")
+    outbox.take_in(events(number), ["a"], NOW)
+    assert len(outbox.waiting("a", 0, 1000)) == kept + 1
+    outbox.close()
+
+
+def test_a_locked_file_is_told(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path, patience=0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OutboxError) as told:
+        outbox.take_in(events(1), ["a"], NOW)
+    assert str(told.value) == (
+        f"{path} is locked: another process has been writing for 0.05 seconds. Nothing was lost; try again."
+    )
+    other.execute("ROLLBACK")
+    other.close()
+    outbox.take_in(events(1), ["a"], NOW)
+    outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"this is no database at all, though it is long enough to be read as one" * 20, "file is not a database"),
+        (b"SQLite format 3\0" + b"\xff" * 4096, "file is not a database"),
+    ],
+)
+def test_a_damaged_file_is_told_and_kept(tmp_path, content, words) -> None:
+    path = tmp_path / "outbox.db"
+    path.write_bytes(content)
+    with pytest.raises(OutboxError) as told:
+        SqliteOutbox(path)
+    assert str(told.value) == (
+        f"{path} is damaged or is no outbox ({words}). It was left as it is: move it away to start a new one, or try "
+        f"to save what is in it with: sqlite3 {path} .recover"
+    )
+    assert path.read_bytes() == content
+
+
+def test_a_file_damaged_inside_is_told_and_kept(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    outbox.take_in(events(*range(200)), ["a"], NOW)
+    outbox.close()
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(OutboxError, match="is damaged or is no outbox"):
+        SqliteOutbox(path).waiting("a", 0, 1000)
+    assert path.read_bytes() == bytes(content)
+
+
+def test_a_file_of_a_newer_engine_is_refused(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    SqliteOutbox(path).close()
+    newer = len(VERSIONS) + 1
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {newer}")
+    db.close()
+    with pytest.raises(OutboxError) as told:
+        SqliteOutbox(path)
+    assert str(told.value) == (
+        f"{path} was made by a newer version of the engine (tables {newer}, this one knows {len(VERSIONS)}); "
+        "update the engine."
+    )
+
+
+def test_a_directory_that_is_not_there_is_told(tmp_path) -> None:
+    path = tmp_path / "nowhere" / "outbox.db"
+    with pytest.raises(OutboxError) as told:
+        SqliteOutbox(path)
+    assert str(told.value) == (
+        f"{path} cannot be opened for writing (unable to open database file); check that its directory is there and "
+        "may be written."
+    )

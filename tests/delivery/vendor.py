@@ -1,0 +1,190 @@
+"""A vendor for tests that does what it is told, and everything needed to deliver to it in one call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from engine.delivery.config import Configured
+from engine.delivery.deliver import Delivery
+from engine.delivery.memory import MemoryOutbox
+from engine.delivery.outbox import Outbox
+from engine.delivery.rows import NewEvent
+from engine.delivery.watching import Watcher
+from engine.delivery.worker import Options
+from engine.plan import load
+from engine.records import Json, Outcome
+
+MAPPING = """
+mapping: 1
+name: shop
+title: Shop
+settings:
+  url: {{ title: URL, type: url, example: "http://127.0.0.1" }}
+  key: {{ title: Key, type: string, secret: true, example: top-secret-key }}
+http:
+  base_url: ${{settings.url}}
+  headers: {{ Authorization: "Bearer ${{settings.key}}" }}
+{more}
+"""
+# A batch of up to `max_items`; a page sends two requests, as does a group (the second needs what the first saved).
+BATCHES = """
+retry: {{ first_wait: 1ms, max_wait: 5ms, for: {give_up} }}
+requests:
+  add: {{ path: /add, batch: many }}
+  single: {{ path: /single }}
+  find: {{ path: "/find/${{userId}}", if_missing: make }}
+  make: {{ path: /make }}
+  use: {{ path: "/use/${{saved.key}}" }}
+batches:
+  many: {{ path: /many, max_items: {max_items}, results: {{ list: body.results, ok: item.ok, error: item.error }} }}
+responses:
+  - {{ status: [409], then: stop, error: body.why, hint: Ask for access. }}
+calls:
+  track:
+    - {{ request: add, fields: {{ id: messageId, user: userId }} }}
+  page:
+    - {{ request: add, fields: {{ id: messageId, part: {{ const: 1 }} }} }}
+    - {{ request: add, fields: {{ id: messageId, part: {{ const: 2 }} }} }}
+  identify:
+    - {{ request: single, fields: {{ id: messageId, user: userId }} }}
+  group:
+    - {{ request: find, fields: {{ id: messageId }}, save: {{ key: body.key }} }}
+    - {{ request: use, fields: {{ id: messageId }} }}
+"""
+
+Answering = Callable[["Request"], "Answer"]
+QUICK = Options(patience=0.5, poll=0.01, lease=2.0, random=lambda: 0.5)
+
+
+class Request(NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    raw: bytes
+
+
+class Answer(NamedTuple):
+    """`status` 0 cuts the connection."""
+
+    status: int = 200
+    body: Json | bytes = None
+    headers: dict[str, str] = {}  # noqa: RUF012
+
+
+def fine(request: Request) -> Answer:
+    """Take everything."""
+    if isinstance(request.body, list):
+        return Answer(200, {"results": [{"ok": True} for _ in request.body]})
+    return Answer(200, {"key": "k1"})
+
+
+class Vendor:
+    """Listens on a port of its own; remembers what it was asked."""
+
+    def __init__(self, answer: Answering = fine) -> None:
+        self.answer = answer
+        self.requests: list[Request] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self.delay = 0.0
+
+    async def __aenter__(self) -> Vendor:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = "http://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                request = await _request(reader)
+                self.requests.append(request)
+                self.at_once += 1
+                self.most_at_once = max(self.most_at_once, self.at_once)
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                self.at_once -= 1
+                status, body, headers = self.answer(request)
+                if not status:
+                    break
+                data = body if isinstance(body, bytes) else orjson.dumps(body)
+                lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(data)}"]
+                lines += [f"{name}: {value}" for name, value in headers.items()]
+                writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def _request(reader: asyncio.StreamReader) -> Request:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = head[0].split(" ")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+    raw = await reader.readexactly(int(headers.get("content-length", 0)))
+    try:
+        body = orjson.loads(raw) if raw else None
+    except orjson.JSONDecodeError:
+        body = None
+    return Request(method, path, headers, body, raw)
+
+
+def event(number: int, user: str = "", call: str = "track", **fields: Json) -> NewEvent:
+    value = {"type": call, "messageId": f"m{number}", "userId": user or f"u{number}", **fields}
+    value.update({"event": "E"} if call == "track" else {"groupId": "g"} if call == "group" else {"traits": {"a": 1}} if call == "identify" else {})
+    return NewEvent("test", f"m{number}", "2026-01-01T00:00:00.000Z", orjson.dumps(value))
+
+
+def shop(
+    directory: Path, url: str, *, max_items: int = 5, give_up: str = "24h", more: str = BATCHES, name: str = "shop", **options: Any
+) -> Configured:
+    """Connect the test mapping to a vendor."""
+    path = directory / "shop.yaml"
+    path.write_text(MAPPING.format(more=more.format(max_items=max_items, give_up=give_up)))
+    connection = load(path).connect({"url": url, "key": "top-secret-key"}, {})
+    return Configured(name=name, connection=connection, **options)
+
+
+class Ran(NamedTuple):
+    outbox: Outbox
+    requests: list[Request]
+    outcomes: dict[str, str]
+    reasons: dict[str, str]
+
+
+async def delivered(
+    directory: Path,
+    events: Sequence[NewEvent],
+    answer: Answering = fine,
+    *,
+    outbox: Outbox | None = None,
+    options: Options = QUICK,
+    watcher: Watcher | None = None,
+    **shop_options: Any,
+) -> Ran:
+    """Take events in, deliver them until nothing can go, and tell what happened."""
+    outbox = outbox or MemoryOutbox()
+    async with Vendor(answer) as vendor:
+        configured = shop(directory, vendor.url, **shop_options)
+        outbox.take_in(events, [configured.name], 1000.0)
+        await Delivery(outbox, [configured], options, watcher=watcher).run()
+        return Ran(outbox, vendor.requests, *told(outbox))
+
+
+def told(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
+    """Give outcome and reason (with the vendor's words) by messageId."""
+    from engine.delivery.rows import Chosen
+
+    rows = outbox.listed(Chosen(), 0, 1_000_000)
+    reasons = {row.message_id: f"{row.reason} | {row.words}" if row.words else row.reason for row in rows}
+    return {row.message_id: Outcome(row.outcome).value for row in rows}, reasons
