@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import orjson
 
+from engine.errors import SettingsError
 from engine.language.texts import shown
 from engine.mapping import schema
 from engine.mapping.check import check
-from engine.mapping.checking import UNUSED_CODES
+from engine.mapping.checking import UNUSED_CODES, meant, quoted
 from engine.mapping.load import Loaded
 from engine.mapping.model import Example, Place
 from engine.mapping.problems import Problem, path_text
 from engine.plan import Destination
-from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, masked
 
 NOW = 1_709_640_000.0
 """The clock of examples that use `within`: 2024-03-05T12:00:00Z."""
+LONGEST_JSON = 200
+MOST_REPORTS = 2
+
+
+class Difference(NamedTuple):
+    """Where an example and the mapping part."""
+
+    place: Place
+    message: str
+    advice: str = ""
 
 
 def validate(loaded: Loaded) -> list[Problem]:
@@ -31,19 +43,19 @@ def validate(loaded: Loaded) -> list[Problem]:
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
     """Run every example and find those that do not give what they promise."""
-    schemas = {
-        name: schema.validator(request.body_schema)
-        for name, request in destination.mapping.requests.items()
-        if request.body_schema is not None
-    }
     for example in destination.mapping.examples:
-        plan = run(destination, example)
-        yield from _compare(destination, example, plan)
-        for request in plan.requests:
-            fault = schemas[request.request](request.body) if request.request in schemas else None
-            if fault is not None:
-                message = f"What this example sends breaks the body_schema of {request.request}: {fault}"
-                yield _problem(destination, example.place, "body-schema", message)
+        try:
+            plan = run(destination, example)
+        except SettingsError as error:
+            message = f"This example cannot run: {' '.join(error.problems)}"
+            yield _problem(destination, "setting-value", Difference((*example.place, "settings"), message))
+            continue
+        for difference in _differences(example, plan):
+            yield _problem(destination, "example-fails", _with_reports(difference, plan))
+        for difference in _schema_faults(destination, example, plan):
+            yield _problem(destination, "body-schema", difference)
+        for difference in _unused_replies(example, plan):
+            yield _problem(destination, "unused-reply", difference)
 
 
 def run(destination: Destination, example: Example) -> Plan:
@@ -52,49 +64,81 @@ def run(destination: Destination, example: Example) -> Plan:
     return destination.connect(settings, {}).plan(example.event, now=NOW, replies=example.replies)
 
 
-def _problem(destination: Destination, place: Place, code: str, message: str, advice: str = "") -> Problem:
-    mark = destination.loaded.mark(place)
-    return Problem(*mark, path_text(place), code, message, advice)
+def _problem(destination: Destination, code: str, difference: Difference) -> Problem:
+    mark = destination.loaded.mark(difference.place)
+    return Problem(*mark, path_text(difference.place), code, difference.message, difference.advice)
 
 
-def _compare(destination: Destination, example: Example, plan: Plan) -> Iterator[Problem]:
-    for place, message in _differences(example, plan):
-        yield _problem(destination, place, "example-fails", message)
+def _with_reports(difference: Difference, plan: Plan) -> Difference:
+    """Add what was reported on the way: it is often why."""
+    reports = [f"{report.place}: {report.message}." for report in plan.reports[:MOST_REPORTS]]
+    noticed = f"Reported were {' and '.join(reports)}" if reports else ""
+    return difference._replace(advice=f"{difference.advice} {noticed}".strip())
 
 
-def _differences(example: Example, plan: Plan) -> Iterator[tuple[Place, str]]:
+def _differences(example: Example, plan: Plan) -> Iterator[Difference]:
     expected = example.expect
     place: Place = (*example.place, "expect")
     if isinstance(expected, dict):
-        wanted = cast("str", expected["invalid"])
-        if plan.outcome is not Outcome.INVALID:
-            yield place, f'This should be invalid ("{wanted}") and is {_outcome(plan)}.'
-        elif plan.reason != wanted:
-            yield (*place, "invalid"), f'This is invalid for another reason: "{plan.reason}".'
+        yield from _invalid_differences(cast("str", expected["invalid"]), plan, place)
         return
     entries = cast("list[JsonObject]", expected)
     if plan.outcome is Outcome.INVALID:
-        yield place, f"This is invalid: {plan.reason}."
+        advice = "If that is right, write expect: { invalid: ... } with this reason."
+        yield Difference(place, f"This event is invalid: {plan.reason}.", advice)
         return
     names = [next(iter(entry)) for entry in entries]
     given = [request.request for request in plan.requests]
     if names != given:
-        yield place, f"This gives {_listed(given) or _outcome(plan)}, not {_listed(names) or 'nothing'}."
+        gives = ", ".join(given) or f"no request ({plan.reason})"
+        yield Difference(place, f"This event gives {gives}; expected is {', '.join(names) or 'no request'}.")
         return
     for number, (entry, request) in enumerate(zip(entries, plan.requests, strict=True)):
-        yield from _body_differences(entry, request, (*place, number, request.request))
+        wanted = cast("JsonObject", entry[request.request] or {})
+        yield from _body_differences(wanted, request, (*place, number, request.request))
 
 
-def _body_differences(entry: JsonObject, request: PlannedRequest, place: Place) -> Iterator[tuple[Place, str]]:
+def _invalid_differences(wanted: str, plan: Plan, place: Place) -> Iterator[Difference]:
+    if plan.outcome is not Outcome.INVALID:
+        yield Difference(place, f"This event is expected to be invalid, and is {plan.outcome} ({plan.reason}).")
+    elif plan.reason != wanted:
+        yield Difference((*place, "invalid"), f"This event is invalid for another reason: {plan.reason}.")
+
+
+def _body_differences(wanted: JsonObject, request: PlannedRequest, place: Place) -> Iterator[Difference]:
     body = request.body
-    for key, wanted in cast("JsonObject", entry[request.request] or {}).items():
-        if not isinstance(body, dict):
-            yield place, f"{request.request} has no body with keys."
-            return
-        if key not in body:
-            yield (*place, key), f'The body of {request.request} has no "{key}"; it has {_listed(list(body))}.'
-        elif not same(body[key], wanted):
-            yield (*place, key), f'"{key}" is {_json(body[key])}, not {_json(wanted)}.'
+    if wanted and not isinstance(body, dict):
+        yield Difference(place, f"The body of {request.request} is {_json(body)}, so it has no keys.")
+        return
+    for key, value in wanted.items():
+        yield from _member(cast("JsonObject", body), key, value, place)
+
+
+def _member(given: JsonObject, key: str, wanted: Json, place: Place) -> Iterator[Difference]:
+    if key in given:
+        yield from _inner(given[key], wanted, (*place, key))
+        return
+    _, advice = meant(key, given, "keys")
+    yield Difference((*place, key), f"There is no {quoted(key)}.", advice if given else "There are no keys at all.")
+
+
+def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
+    """Find the smallest places that differ, so that the line is the right one."""
+    if same(given, wanted):
+        return
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place)]
+        yield from found
+        for key in given:
+            if key not in wanted and not any(difference.advice.endswith(f" {key}?") for difference in found):
+                advice = f"{quoted(str(place[-1]))} is compared whole: write that here too."
+                yield Difference(place, f"There is also {quoted(key)}: {_json(given[key])}.", advice)
+    elif isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):
+        for number, pair in enumerate(zip(given, wanted, strict=True)):
+            yield from _inner(*pair, (*place, number))
+    else:
+        what = quoted(place[-1]) if isinstance(place[-1], str) else "This entry"
+        yield Difference(place, f"{what} is {_json(given)}, not {_json(wanted)}.")
 
 
 def same(given: Json, wanted: Json) -> bool:
@@ -108,14 +152,34 @@ def same(given: Json, wanted: Json) -> bool:
     return given == wanted
 
 
-def _outcome(plan: Plan) -> str:
-    return f"{plan.outcome} ({plan.reason})"
+def _schema_faults(destination: Destination, example: Example, plan: Plan) -> Iterator[Difference]:
+    for number, request in enumerate(plan.requests):
+        body_schema = destination.mapping.requests[request.request].body_schema
+        fault = schema.validator(body_schema)(request.body) if body_schema is not None else None
+        if fault is not None:
+            place: Place = (*example.place, "expect", number) if isinstance(example.expect, list) else example.place
+            message = f"The body that {request.request} would send breaks its body_schema: {fault}."
+            yield Difference(place, message, "Put the calls right, or the schema if the vendor accepts this.")
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _unused_replies(example: Example, plan: Plan) -> Iterator[Difference]:
+    left = Counter(request.request for request in plan.requests)
+    for number, reply in enumerate(example.replies):
+        name = cast("str", reply["request"])
+        left[name] -= 1
+        if left[name] < 0 and plan.outcome is not Outcome.INVALID:
+            message = f"Nobody reads this reply: {quoted(name)} is sent {_times(plan, name)}."
+            yield Difference((*example.place, "replies", number), message, "Take it out.")
+
+
+def _times(plan: Plan, name: str) -> str:
+    count = sum(request.request == name for request in plan.requests)
+    return {0: "not at all", 1: "once"}.get(count, f"{count} times")
 
 
 def _json(value: Json) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 200 else shown(text)
+    try:
+        text = orjson.dumps(masked(value)).decode()
+    except TypeError:  # half a character, an integer beyond 64 bits
+        text = repr(value)
+    return text if len(text) <= LONGEST_JSON else shown(value)

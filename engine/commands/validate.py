@@ -61,11 +61,12 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 def check_file(library: Library, path: Path) -> list[Problem]:
     """Give the problems of one file, a mapping or a file of shared parts."""
-    from engine.examples import validate
-    from engine.mapping.load import part_file_problems
-
     if path.parent.name == "parts":
-        return part_file_problems(path)
+        from engine.mapping.check import check_parts
+
+        return check_parts(path)
+    from engine.examples import validate
+
     return validate(library.read(path))
 
 
@@ -74,8 +75,8 @@ def _duplicates(files: list[Path]) -> Iterator[Problem]:
     for path in files:
         key = (path.stem, path.parent.name == "parts")
         if key in first:
-            message = f"There is another mapping with this name: {first[key].as_posix()}."
-            yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two files.")
+            message = f"Another file has this name too: {first[key].as_posix()}."
+            yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two.")
         first.setdefault(key, path)
 
 

@@ -21,14 +21,24 @@ class Limits(NamedTuple):
     max_wait: float = 0.0
 
 
+class Next(NamedTuple):
+    """What may be sent of an event now: one request, or all in a row that travel in the same batch.
+
+    `more` says that others follow once these are accepted.
+    """
+
+    requests: list[PlannedRequest]
+    more: bool
+
+
 class Sendable(Protocol):
     """What is asked of an event here."""
 
     ids: frozenset[str]
     queued_at: float
 
-    def next_requests(self) -> list[PlannedRequest]:
-        """Give what may be sent of it now: one request, or all in a row that travel in the same batch."""
+    def next(self) -> Next:
+        """Give what may be sent of it now."""
         ...
 
 
@@ -108,12 +118,12 @@ class _Picking:
     def offer(self, job: Sendable) -> None:
         """Take an event if it may go; else its ids stay blocked for those behind it."""
         if self.blocked.isdisjoint(job.ids):
-            requests = job.next_requests()
-            name = requests[0].batch
+            following = job.next()
+            name = following.requests[0].batch
             if name is None:
-                self._alone(job, requests[0])
+                self._alone(job, following.requests[0])
                 return
-            if self._into(name, job, requests):
+            if self._into(name, job, following) and not following.more:
                 return
         self.blocked |= job.ids
 
@@ -122,7 +132,7 @@ class _Picking:
             self.ready.append(Shipment(None, [Parcel(job, request)]))
         self.blocked |= job.ids
 
-    def _into(self, name: str, job: Sendable, requests: list[PlannedRequest]) -> bool:
+    def _into(self, name: str, job: Sendable, following: Next) -> bool:
         """Put an event into the open batch of that name; true where all of it went in and the batch is still open."""
         current = self.open.get(name)
         for other in self.open.values():
@@ -132,11 +142,11 @@ class _Picking:
             if self.free <= 0:
                 return False
             current = self.open[name] = _Open(name, self.rules.limits(name))
-        taken = current.add(job, requests, self.rules.size)
-        whole = taken == len(requests)
+        taken = current.add(job, following.requests, self.rules.size)
+        whole = taken == len(following.requests)
         if not whole or len(current.parcels) >= current.limits.max_items:
             self.close(current)
-        return whole or (taken == 0 and self.blocked.isdisjoint(job.ids) and self._into(name, job, requests))
+        return whole or (taken == 0 and self.blocked.isdisjoint(job.ids) and self._into(name, job, following))
 
     def close(self, batch: _Open) -> None:
         """Let a batch go; what shares an id with it waits."""

@@ -10,6 +10,7 @@ from typing import TypeAlias, cast
 
 import orjson
 
+from engine.delivery.batching import Next
 from engine.delivery.rows import Waiting
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
@@ -63,18 +64,16 @@ class Job:
     def _planned(self, now: float) -> Plan:
         return self.connection.plan_normalised(self._normalised, now=now, saved=self.saved)
 
-    def next_requests(self) -> list[PlannedRequest]:
-        """Give what may be sent now: one request, or all in a row that travel in the same batch."""
+    def next(self) -> Next:
+        """Give what may be sent now."""
         found: list[PlannedRequest] = []
         for request in self.plan.requests:
             if (request.step, request.item) in self.accepted:
                 continue
             if found and (request.batch is None or request.batch != found[0].batch):
-                break
+                return Next(found, more=True)
             found.append(request)
-            if request.batch is None:
-                break
-        return found
+        return Next(found, more=False)
 
     def accept(self, request: PlannedRequest, saved: JsonObject | None, now: float) -> None:
         """Note that the vendor took a request; what its step saves makes later requests complete."""

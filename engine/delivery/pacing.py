@@ -88,7 +88,7 @@ class Pace:
 
     def failed(self, began: float, now: float, retry_after: float | None) -> float:
         """Note a failure; gives the seconds to wait. Requests that were out together count once."""
-        if began >= self._failed_at:
+        if began > self._failed_at:
             self._failures += 1
             self._failed_at = now
         if self.failing_since is None:

@@ -5,7 +5,9 @@ Checks only collect.  The examples are run elsewhere (engine/examples.py), where
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from engine.mapping.check_conditions import check_conditions
 from engine.mapping.check_echoes import without_echoes
@@ -21,16 +23,15 @@ from engine.mapping.check_types import check_types
 from engine.mapping.check_unused import check_unused
 from engine.mapping.check_values import check_values
 from engine.mapping.checking import Checking
-from engine.mapping.load import Loaded
+from engine.mapping.load import Library, Loaded, read_parts
 from engine.mapping.problems import Problem
 
-CHECKS: tuple[Callable[[Checking], Iterator[Problem]], ...] = (
+Checks = Sequence[Callable[[Checking], Iterator[Problem]]]
+
+OF_VALUES: Checks = (check_paths, check_conditions, check_values, check_types, check_keys)
+OF_MAPPINGS: Checks = (
     check_names,
-    check_paths,
-    check_conditions,
-    check_values,
-    check_types,
-    check_keys,
+    *OF_VALUES,
     check_steps,
     check_requests,
     check_settings,
@@ -38,13 +39,47 @@ CHECKS: tuple[Callable[[Checking], Iterator[Problem]], ...] = (
     check_examples,
     check_unused,
 )
+OF_INCLUDERS = frozenset({"unknown-part", "unknown-saved", "unknown-setting", "part-circle"})
+"""What only the mapping that includes a file of parts can answer for."""
 
 
 def check(loaded: Loaded) -> list[Problem]:
     """Give every problem of a mapping, sorted by place."""
-    problems = list(loaded.problems)
-    if loaded.readable:
-        checking = Checking(loaded)
-        found = [problem for rules in CHECKS for problem in rules(checking)]
-        problems += without_echoes(checking, dict.fromkeys(found))
-    return sorted(dict.fromkeys(problems))
+    found = [*loaded.problems, *_run(loaded, OF_MAPPINGS)]
+    return sorted(dict.fromkeys(_told_apart(loaded, found)))
+
+
+def check_parts(path: Path) -> list[Problem]:
+    """Give every problem of a file of shared parts by itself."""
+    loaded = read_parts(path)
+    found = [problem for problem in _run(loaded, OF_VALUES) if problem.code not in OF_INCLUDERS]
+    return sorted(dict.fromkeys([*loaded.problems, *found]))
+
+
+def _run(loaded: Loaded, checks: Checks) -> list[Problem]:
+    if not loaded.readable:
+        return []
+    checking = Checking(loaded)
+    found = [problem for rules in checks for problem in rules(checking)]
+    return without_echoes(checking, dict.fromkeys(found))
+
+
+def _told_apart(loaded: Loaded, problems: list[Problem]) -> list[Problem]:
+    """Say of what stands in the file that is extended, but is right by itself, that it is this mapping's doing."""
+    base = loaded.resolved.document.value
+    name = base.get("extends") if isinstance(base, dict) else None
+    files = {problem.file for problem in problems if Path(problem.file).stem == name} - {loaded.resolved.file}
+    if not loaded.readable or not files:
+        return problems
+    path = Path(files.pop())
+    alone = set(check(Library([path.parent]).read(path)))
+    return [
+        problem if Path(problem.file) != path or problem in alone else _of_child(problem, loaded)
+        for problem in problems
+    ]
+
+
+def _of_child(problem: Problem, loaded: Loaded) -> Problem:
+    name = loaded.mapping.name
+    advice = f"{problem.advice} By itself this file is right: it is {name}, which extends it, that breaks this."
+    return replace(problem, advice=advice.strip())

@@ -1,12 +1,13 @@
 """One slip, one problem: what several checks say about the same misspelt name becomes one.
 
 A name misspelt where it is used once is told there, and "nothing uses it" of the right one is left out.  A name
-misspelt where it is defined is told there: many places agree against one.
+misspelt where it is defined is told there: many places of the file agree against one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from engine.mapping.checking import UNUSED_CODES, Checking, Missing, quoted
 from engine.mapping.problems import Problem, path_text
@@ -23,11 +24,12 @@ def without_echoes(checking: Checking, problems: Iterable[Problem]) -> list[Prob
         if not unused:
             continue
         kept = [problem for problem in kept if problem not in unused]
-        if len({each.problem for each in missing}) > 1:
-            said = {each.problem for each in missing}
+        said = {each.problem for each in missing}
+        if len(said) > 1 and all(problem.file == unused[0].file for problem in said):
             kept = [problem for problem in kept if problem not in said]
-            kept.append(_at_definition(unused[0], first, len(said)))
-    return kept
+            kept.append(_at_definition(unused[0], first))
+    own = checking.loaded.resolved.document.file
+    return [problem for problem in kept if problem.code not in UNUSED_CODES or problem.file == own]
 
 
 def _by_name(every: Iterable[Missing]) -> Iterator[list[Missing]]:
@@ -48,17 +50,8 @@ def _is_unused(problem: Problem, missing: Missing) -> bool:
     return problem.path == path_text((missing.section, name))
 
 
-def _at_definition(unused: Problem, missing: Missing, count: int) -> Problem:
-    word = SECTIONS[missing.section]
-    message = (
-        f"The {word} {quoted(missing.name)} is used {count} times, but here it is called {quoted(str(missing.guess))}."
-    )
-    return Problem(
-        unused.file,
-        unused.line,
-        unused.column,
-        unused.path,
-        missing.problem.code,
-        message,
-        f"Did you mean {missing.name}?",
-    )
+def _at_definition(unused: Problem, missing: Missing) -> Problem:
+    word, name = SECTIONS[missing.section], quoted(missing.name)
+    message = f"The {word} {name} is used in several places, but here it is called {quoted(str(missing.guess))}."
+    advice = f"Did you mean {missing.name}?"
+    return replace(unused, code=missing.problem.code, message=message, advice=advice)

@@ -1,4 +1,7 @@
-"""Checks for what nothing uses: only what this file brings, because a base and a shared file serve others too."""
+"""Checks for what nothing uses; check_echoes.py keeps only what this file brings.
+
+A base and a shared file serve other mappings too, but a name that nobody uses may be the other half of a slip.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,16 @@ def check_unused(checking: Checking) -> Iterator[Problem]:
     requests = {step.request for steps in mapping.calls.values() for step in steps} | {mapping.check or ""}
     requests |= {request.if_missing or "" for request in mapping.requests.values()}
     batches = {request.batch or "" for request in mapping.requests.values()}
-    for name in _unused(checking, "parts", set(mapping.parts) - parts):
+    for name in set(mapping.parts) - parts:
         yield _problem(checking, ("parts", name), "unused-part", "part")
-    for name in _unused(checking, "settings", set(mapping.settings) - settings):
+    for name in set(mapping.settings) - settings:
         yield _problem(checking, ("settings", name), "unused-setting", "setting")
-    for name in _unused(checking, "requests", set(mapping.requests) - requests):
+    for name in set(mapping.requests) - requests:
         yield _problem(checking, ("requests", name), "unused-request", "request")
-    for name in _unused(checking, "batches", set(mapping.batches) - batches):
+    for name in set(mapping.batches) - batches:
         yield _problem(checking, ("batches", name), "unused-batch", "batch")
     yield from _unused_saved(checking)
     yield from _unused_includes(checking, parts)
-
-
-def _unused(checking: Checking, section: str, names: set[str]) -> list[str]:
-    return sorted(name for name in names if checking.owns((section, name)))
 
 
 def _problem(checking: Checking, place: Place, code: str, word: str) -> Problem:
@@ -58,7 +57,7 @@ def _unused_saved(checking: Checking) -> Iterator[Problem]:
     used = _used(checking, "saved", {name for step in steps for name in step.save})
     for step in steps:
         for name in step.save:
-            if name not in used and checking.owns(step.place):
+            if name not in used:
                 yield _problem(checking, (*step.place, "save", name), "unused-saved", "saved value")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +24,8 @@ from engine.mapping.yamlfile import Document
 from engine.records import JsonObject
 
 VARIABLE = "ENGINE_MAPPINGS"
+NOTHING_ELSE: JsonObject = {"name": "parts", "title": "Parts", "http": {"base_url": "https://parts.invalid"}}
+"""What the model of a mapping cannot do without, for a file of parts that is looked at by itself."""
 
 
 class Loaded:
@@ -103,9 +106,7 @@ class Library:
 
     def of(self, document: Document, path: Path) -> Loaded:
         """Load a mapping that has been read; `path` is where it stands, for `extends` and `include`."""
-        problems = list(document.problems)
-        if document.readable and not any(problem.level == "error" for problem in problems):
-            problems += schema.check(document, "mapping")
+        problems = _read_problems(document, "mapping")
         resolved = Resolved(document)
         if _fine(problems):
             problems += _name_problems(document, path)
@@ -128,21 +129,23 @@ class Library:
         found = self._beside(path, name)
         if found is None:
             guess = closest(name, self.names())
-            advice = f"Did you mean {guess}?" if guess else ""
+            advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(self.names())}."
             message = f'There is no mapping called "{name}" to extend.'
             return [Problem.at(mark, place, Words("unknown-mapping", message, advice))]
         if found.resolve() == path.resolve():
-            return [Problem.at(mark, place, Words("extends-itself", "A mapping cannot extend itself."))]
+            advice = "Name another mapping, or take extends out."
+            return [Problem.at(mark, place, Words("extends-itself", "A mapping cannot extend itself.", advice))]
         base = yamlfile.read(found)
-        problems = list(base.problems) or schema.check(base, "mapping")
+        problems = _read_problems(base, "mapping")
         if not _fine(problems):
             return problems
         if isinstance(base.value, dict) and "extends" in base.value:
             message = f'"{name}" extends another mapping itself; only one level is possible.'
-            return [Problem.at(mark, place, Words("extends-twice", message, "Extend the one at the root instead."))]
+            advice = f"Extend {base.value['extends']} instead."
+            return [Problem.at(mark, place, Words("extends-twice", message, advice))]
         lower = Resolved(base)
         resolved.extend(lower)
-        return schema.check_value(resolved.value, resolved)
+        return [*problems, *schema.check_value(resolved.value, resolved)]
 
     def _beside(self, path: Path, name: str) -> Path | None:
         own = path.parent / f"{name}.yaml"
@@ -156,11 +159,11 @@ class Library:
             place: Place = ("include", number)
             found = self._part_file(path, name)
             if found is None:
-                message = f"There is no file parts/{name}.yaml beside this mapping or among those that ship."
-                problems.append(Problem.at(resolved.mark(place), place, Words("unknown-include", message)))
+                words = _unknown_include(name, self._part_names(path))
+                problems.append(Problem.at(resolved.mark(place), place, words))
                 continue
             document = yamlfile.read(found)
-            faults = list(document.problems) or schema.check(document, "parts")
+            faults = _read_problems(document, "parts")
             problems += faults
             if _fine(faults):
                 problems += _add_parts(resolved, document, place, seen, strict, own)
@@ -173,11 +176,30 @@ class Library:
                 return _near(candidate)
         return None
 
+    def _part_names(self, path: Path) -> list[str]:
+        folders = (path.parent, *self.directories)
+        return sorted({file.stem for folder in folders for file in folder.glob("parts/*.yaml")})
 
-def part_file_problems(path: Path) -> list[Problem]:
-    """Give the problems of a file of shared parts by itself: reading, schema, and paths that cannot be read."""
+
+def read_parts(path: Path) -> Loaded:
+    """Load a file of shared parts by itself, as a mapping that has nothing else."""
     document = yamlfile.read(path)
-    return list(document.problems) if not _fine(document.problems) else schema.check(document, "parts")
+    problems = _read_problems(document, "parts")
+    if _fine(problems):
+        document = replace(document, value={**NOTHING_ELSE, **cast("JsonObject", document.value)})
+    return Loaded(path, Resolved(document), problems)
+
+
+def _read_problems(document: Document, kind: schema.Kind) -> list[Problem]:
+    problems = list(document.problems)
+    return [*problems, *schema.check(document, kind)] if _fine(problems) else problems
+
+
+def _unknown_include(name: str, names: list[str]) -> Words:
+    guess = closest(name, names)
+    advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(names)}." if names else ""
+    message = f"There is no file parts/{name}.yaml beside this mapping or among those that ship."
+    return Words("unknown-include", message, advice)
 
 
 def _add_parts(
@@ -209,7 +231,7 @@ def _name_problems(document: Document, path: Path) -> list[Problem]:
     if name == path.stem:
         return []
     message = f'The name is "{name}" and the file is called {path.name}; they must be the same.'
-    words = Words("name-is-not-file", message, f"Write name: {path.stem} or rename the file.")
+    words = Words("name-is-not-file", message, f"Rename the file to {name}.yaml, or put the name right.")
     return [Problem.at(document.mark(("name",)), ("name",), words)]
 
 

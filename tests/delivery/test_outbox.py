@@ -99,7 +99,7 @@ def test_what_is_finished_stays_finished(outbox) -> None:
 def test_only_who_has_the_lease_may_write(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     change = Change(places(outbox)["1"], Outcome.DELIVERED, "")
-    with pytest.raises(LeaseLost, match="^Another worker has taken a over.$"):
+    with pytest.raises(LeaseLost, match=r"^Another worker has taken a over\.$"):
         outbox.write("a", "w", [change], NOW)
     assert outbox.lease("a", "w", NOW, 10)
     assert not outbox.lease("a", "v", NOW + 9, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_two_processes_can_use_one_file(tmp_path) -> None:
         outbox.close()
 
 
-class Crash(Exception):
+class Crashed(Exception):  # noqa: N818
     """The process ends here."""
 
 
@@ -66,7 +67,7 @@ class Crashing(sqlite3.Connection):
     def _count(self) -> None:
         type(self).left -= 1
         if type(self).left < 0:
-            raise Crash
+            raise Crashed
 
     def execute(self, *given):
         self._count()
@@ -81,7 +82,9 @@ def work(outbox: SqliteOutbox) -> None:
     outbox.take_in(events(1, 2, 3), ["a", "b"], NOW)
     outbox.lease("a", "w", NOW, 10)
     rows = outbox.waiting("a", 0, 10)
-    outbox.write("a", "w", [Change(rows[0].place, Outcome.REJECTED, "no"), Change(rows[1].place, Outcome.DELIVERED, "")], NOW)
+    outbox.write(
+        "a", "w", [Change(rows[0].place, Outcome.REJECTED, "no"), Change(rows[1].place, Outcome.DELIVERED, "")], NOW
+    )
     outbox.replay([rows[0].place], "replayed", NOW)
     outbox.purge(NOW + 1)
 
@@ -114,7 +117,7 @@ def test_a_crash_between_any_two_statements_leaves_a_whole_state(tmp_path) -> No
             outbox = SqliteOutbox(path, connect=lambda *a, **k: sqlite3.connect(*a, factory=Crashing, **k))
             work(outbox)
             ended = True
-        except Crash:
+        except Crashed:
             pass
         Crashing.left = 10_000
         if outbox is not None:
@@ -135,7 +138,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path) -> None:
     outbox = SqliteOutbox(path)
     outbox.take_in(events(1), ["a"], NOW)
     outbox._db.execute("PRAGMA max_page_count = 20")
-    with pytest.raises(OutboxError) as told:
+    with pytest.raises(OutboxError) as told:  # noqa: PT012
         for number in range(2, 1000):
             outbox.take_in(events(number), ["a"], NOW)
     assert str(told.value) == (
@@ -192,8 +195,8 @@ def test_a_file_damaged_inside_is_told_and_kept(tmp_path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(OutboxError, match="is damaged or is no outbox"):
-        SqliteOutbox(path).waiting("a", 0, 1000)
+    with pytest.raises(OutboxError, match="is damaged or is no outbox"), closing(SqliteOutbox(path)) as outbox:
+        outbox.waiting("a", 0, 1000)
     assert path.read_bytes() == bytes(content)
 
 

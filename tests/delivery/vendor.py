@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import orjson
 
@@ -42,7 +42,11 @@ requests:
   make: {{ path: /make }}
   use: {{ path: "/use/${{saved.key}}" }}
 batches:
-  many: {{ path: /many, max_items: {max_items}, results: {{ list: body.results, ok: item.ok, error: item.error }} }}
+  many:
+    path: /many
+    max_items: {max_items}
+    fields: {{ items: items }}
+    results: {{ list: body.results, ok: item.ok, error: item.error }}
 responses:
   - {{ status: [409], then: stop, error: body.why, hint: Ask for access. }}
 calls:
@@ -58,11 +62,14 @@ calls:
     - {{ request: use, fields: {{ id: messageId }} }}
 """
 
+OWN: dict[str, dict[str, Json]] = {"track": {"event": "E"}, "group": {"groupId": "g"}, "identify": {"traits": {"a": 1}}}
 Answering = Callable[["Request"], "Answer"]
 QUICK = Options(patience=0.5, poll=0.01, lease=2.0, random=lambda: 0.5)
 
 
 class Request(NamedTuple):
+    """What came in; of a batch, `body` is the list of its items."""
+
     method: str
     path: str
     headers: dict[str, str]
@@ -95,9 +102,9 @@ class Vendor:
         self.most_at_once = 0
         self.delay = 0.0
 
-    async def __aenter__(self) -> Vendor:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -136,17 +143,25 @@ async def _request(reader: asyncio.StreamReader) -> Request:
         body = orjson.loads(raw) if raw else None
     except orjson.JSONDecodeError:
         body = None
-    return Request(method, path, headers, body, raw)
+    items = body.get("items") if isinstance(body, dict) else None
+    return Request(method, path, headers, body if items is None else items, raw)
 
 
 def event(number: int, user: str = "", call: str = "track", **fields: Json) -> NewEvent:
     value = {"type": call, "messageId": f"m{number}", "userId": user or f"u{number}", **fields}
-    value.update({"event": "E"} if call == "track" else {"groupId": "g"} if call == "group" else {"traits": {"a": 1}} if call == "identify" else {})
+    value |= OWN.get(call, {})
     return NewEvent("test", f"m{number}", "2026-01-01T00:00:00.000Z", orjson.dumps(value))
 
 
 def shop(
-    directory: Path, url: str, *, max_items: int = 5, give_up: str = "24h", more: str = BATCHES, name: str = "shop", **options: Any
+    directory: Path,
+    url: str,
+    *,
+    max_items: int = 5,
+    give_up: str = "24h",
+    more: str = BATCHES,
+    name: str = "shop",
+    **options: Any,
 ) -> Configured:
     """Connect the test mapping to a vendor."""
     path = directory / "shop.yaml"

@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.compiler",),
     ("engine.plan",),
     ("engine.exchange",),
-    ("engine.examples", "engine.docs"),
+    ("engine.examples", "engine.docs", "engine.docs_settings"),
     ("engine.delivery", "engine.sandbox", "engine.collector"),
     ("engine.commands",),
     ("engine.__main__",),

@@ -1,0 +1,143 @@
+"""Settings on the command line: from a file, from the environment, one by one, and what is said where they do not fit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.conftest import Done, event
+
+HOW = "Give them with --settings FILE or --set KEY=VALUE; --example-settings takes the mapping's examples.\n"
+GIVEN = ("--set", "api_key=k", "--set", "token=t")
+
+
+@pytest.fixture
+def sent(engine: Callable[..., Done], events: Callable[..., str]) -> Callable[..., Any]:
+    """Give what runs one event and returns its request, or what was said instead."""
+    file = events(event(properties={"level": "gold"}))
+
+    def run(*words: str) -> Any:
+        done = engine("run", "shop", "--format", "ndjson", "--show-secrets", "--events", file, *words)
+        return json.loads(done.out)["requests"][0] if done.out else (done.code, done.err)
+
+    return run
+
+
+def test_a_file_holds_settings_by_destination(sent: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("shop: { api_key: k, token: t, limit: 5 }\nother: { x: y }\n")
+    request = sent("--settings", "settings.yaml")
+    assert request["headers"]["Authorization"] == "Bearer k"
+    assert request["query"]["token"] == "t"
+    assert request["body"]["limit"] == 5
+
+
+def test_the_environment_fills_in(sent: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "settings.yaml").write_text(
+        'shop: { api_key: "${env:SHOP_KEY}", token: "a-${env:SHOP_TOKEN}", strict: "${env:SHOP_STRICT}" }\n'
+    )
+    monkeypatch.setenv("SHOP_KEY", "from outside")
+    monkeypatch.setenv("SHOP_TOKEN", "b")
+    monkeypatch.setenv("SHOP_STRICT", "true")
+    request = sent("--settings", "settings.yaml")
+    assert request["headers"]["Authorization"] == "Bearer from outside"
+    assert request["query"]["token"] == "a-b"
+    assert request["body"]["strict"] is True
+    monkeypatch.delenv("SHOP_KEY")
+    assert sent("--settings", "settings.yaml") == (
+        2,
+        "The settings of Shop do not fit:\n  API Key (api_key): the environment variable SHOP_KEY is not set.\n" + HOW,
+    )
+
+
+def test_set_wins_over_the_file_and_both_over_examples(sent: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("shop: { api_key: file, limit: 5 }\n")
+    request = sent("--settings", "settings.yaml", "--set", "api_key=set", "--example-settings")
+    assert request["headers"]["Authorization"] == "Bearer set"
+    assert request["query"]["token"] == "token/of the example"
+    assert request["body"]["limit"] == 5
+
+
+@pytest.mark.parametrize(
+    ("word", "field", "value"),
+    [
+        ("strict=true", "strict", True),
+        ("shop.strict=true", "strict", True),
+        ("limit=7", "limit", 7),
+        ('levels={"gold": "vip"}', "level", "vip"),
+    ],
+)
+def test_a_text_is_converted_by_the_type_of_the_setting(
+    sent: Callable[..., Any], word: str, field: str, value: object
+) -> None:
+    assert sent(*GIVEN, "--set", word)["body"][field] == value
+
+
+DO_NOT_FIT = [
+    ([], ["API Key (api_key) is not set.", "Token (token) is not set."]),
+    ([*GIVEN, "--set", "strict=yes"], ['Strict mode (strict): "yes" is neither true nor false.']),
+    ([*GIVEN, "--set", "limit=1.5"], ['Limit (limit): "1.5" is not a whole number.']),
+    ([*GIVEN, "--set", "limit= 5"], ["Limit (limit): the text has white space around it."]),
+    ([*GIVEN, "--set", "levels=gold"], ['Levels (levels): "gold" is not a JSON object.']),
+    (
+        [*GIVEN, "--set", "site=api.shop.example"],
+        ["Site (site): this is not an http:// or https:// address without ? and #."],
+    ),
+    (["--set", "token=t", "--set", "api_key="], None),
+]
+
+
+@pytest.mark.parametrize(("words", "problems"), DO_NOT_FIT)
+def test_settings_that_do_not_fit(sent: Callable[..., Any], words: list[str], problems: list[str] | None) -> None:
+    code, said = sent(*words)
+    assert code == 2
+    if problems is not None:
+        lines = "".join(f"  {problem}\n" for problem in problems)
+        assert said == f"The settings of Shop do not fit:\n{lines}{HOW}"
+    else:
+        assert said.startswith("The settings of Shop do not fit:\n  API Key (api_key): ")
+
+
+WRONG = [
+    (["--set", "strict"], "--set takes KEY=VALUE; there is no = in it: strict\n"),
+    (["--set", "strickt=true"], '--set: there is no setting "strickt". Did you mean strict?\n'),
+    (
+        ["--set", "colour=red"],
+        '--set: there is no setting "colour". There are: api_key, token, site, strict, limit, levels.\n',
+    ),
+    (["--set", "exponea.api_key=x"], "--set exponea.api_key: exponea is none of the mappings given.\n"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=[words[1] for words, _ in WRONG])
+def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], said: str) -> None:
+    assert sent(*GIVEN, *words) == (2, said)
+
+
+FILES = [
+    ("- a\n", "settings.yaml: a settings file holds destination -> settings, for example\nexponea:\n  api_key: ...\n"),
+    ("other: { a: b }\n", "settings.yaml has settings for other, and none for shop.\n"),
+    (
+        "shop: { api_kee: k, token: t }\n",
+        "The settings of Shop do not fit:\n"
+        '  There is no setting "api_kee"; did you mean api_key?\n'
+        "  API Key (api_key) is not set.\n" + HOW,
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), FILES, ids=["a list", "others", "misspelt"])
+def test_a_file_that_does_not_fit(sent: Callable[..., Any], tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "settings.yaml").write_text(content)
+    assert sent("--settings", "settings.yaml") == (2, said)
+
+
+def test_a_secret_is_not_told_where_it_does_not_fit(sent: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("shop: { api_key: [hush-hush], token: t }\n")
+    code, said = sent("--settings", "settings.yaml")
+    assert code == 2
+    assert "hush" not in said
+    assert "API Key (api_key): the value does not fit the type string; it is secret and not shown." in said

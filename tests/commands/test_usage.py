@@ -1,0 +1,252 @@
+"""Wrong usage and bad input: a message that says what to do, the right exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.commands import COMMANDS
+from tests.commands.conftest import SHOP, Done, event
+
+ROOT = Path(__file__).parents[2]
+ENGINE = [sys.executable, "-m", "engine"]
+
+MESSAGES = [
+    (["run", "shpo", "--events", "e"], "There is no mapping called shpo; did you mean shop?\n"),
+    (["show", "exponae"], "There is no mapping called exponae; did you mean exponea?\n"),
+    (["run", "./nothing.yaml", "--events", "e"], "There is no mapping file ./nothing.yaml.\n"),
+    (
+        ["run", "shop", "--example-settings", "--events", "nothing.json"],
+        "There is no file nothing.json; name a file of events, or - for standard input.\n",
+    ),
+    (
+        ["run", "shop", "--example-settings", "--events", "."],
+        ". is a directory; name the files in it, such as ./*.ndjson.\n",
+    ),
+    (["validate-mappings", "folder"], "There is no mapping (*.yaml) in folder.\n"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), MESSAGES, ids=[" ".join(words) for words, _ in MESSAGES])
+def test_what_is_not_there(engine: Callable[..., Done], tmp_path: Path, words: list[str], said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    assert engine(*words) == Done(2, "", said)
+
+
+OPTIONS = [
+    ([], "Usage:"),
+    (["rnu"], 'There is no command "rnu". Did you mean run?'),
+    (["paint"], 'There is no command "paint". There are:'),
+    (["run"], "Missing argument 'MAPPING...'"),
+    (["run", "shop"], "Missing option '--events'"),
+    (["run", "shop", "--events", "e", "--format", "xml"], "'xml' is not one of 'text', 'ndjson', 'curl'"),
+    (["run", "shop", "--events", "e", "--colour"], "No such option"),
+    (["run", "shop", "--events", "e", "--mappings", "nowhere"], "nowhere"),
+    (["validate-mappings", "--format", "xml"], "'xml' is not one of 'text', 'json', 'github'"),
+    (["show"], "Missing argument 'NAME'"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), OPTIONS, ids=[" ".join(words) for words, _ in OPTIONS])
+def test_wrong_options(engine: Callable[..., Done], words: list[str], said: str) -> None:
+    done = engine(*words)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_help_names_every_command(engine: Callable[..., Done]) -> None:
+    done = engine("--help")
+    assert done.code == 0
+    assert [name for name in COMMANDS if f"\n  {name} " not in done.out] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(engine: Callable[..., Done], command: str) -> None:
+    done = engine(command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Usage:" in done.out
+
+
+def bad_mappings() -> dict[str, bytes]:
+    """Give mapping files that no editor should produce, and some that people do."""
+    shop = SHOP.read_bytes()
+    return {
+        "empty": b"",
+        "only a comment": b"# nothing\n",
+        "a list": b"- a\n- b\n",
+        "a text": b"hello",
+        "not UTF-8": "name: café\n".encode("latin-1"),
+        "a zero byte": b"name: a\0b\n",
+        "deep": b"parts:\n  deep: " + b"[" * 100 + b"]" * 100 + b"\n",
+        "very deep": b"[" * 60_000,
+        "a bomb": b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+        "a long line": b"about: " + b"x" * 1_000_000 + b"\n" + shop,
+        "too large": b"about: " + b"x" * 2_000_000 + b"\n",
+        "extends itself": shop.replace(b"title: Shop\n", b"title: Shop\nextends: bad\n"),
+        "extends nothing": shop.replace(b"title: Shop\n", b"title: Shop\nextends: nothing_at_all\n"),
+        "an unknown function": shop.replace(b"as: number", b"as: nubmer"),
+        "a function on the wrong type": shop.replace(b"as: number", b"as: [split: ' ', lowercase]"),
+        "parts in a circle": shop + b"parts: { a: parts.b, b: parts.a }\n",
+        "a pattern that backtracks": shop.replace(b"as: number", b'must: { pattern: "^(a+)+$" }'),
+        "a pattern RE2 has not": shop.replace(b"as: number", b'must: { pattern: "(?=x)" }'),
+        "a secret in a URL": shop.replace(b", sent_in: url", b""),
+        "surrogates": b'about: "\\uD800"\n' + shop,
+        "a tag": b"about: !!python/object/apply:os.system [id]\n",
+        "hostile names": shop.replace(b"note: properties.note", b'"__import__(\'os\')\\n\\"\\"\\"": properties.note'),
+    }
+
+
+@pytest.mark.parametrize("command", ["validate-mappings", "show", "show --code", "run"])
+@pytest.mark.parametrize("bad", bad_mappings())
+def test_a_bad_mapping_ends_in_a_message(
+    engine: Callable[..., Done], events: Callable[..., str], tmp_path: Path, bad: str, command: str
+) -> None:
+    (tmp_path / "bad.yaml").write_bytes(bad_mappings()[bad].replace(b"name: shop", b"name: bad"))
+    file, rest = events(event()), ["--example-settings", "--events"] if command == "run" else []
+    done = engine(*command.split(), "./bad.yaml", *rest, *([file] if rest else []))
+    assert "Traceback" not in done.out + done.err
+    assert done.code in (0, 1, 2)
+    if done.code:
+        assert "bad.yaml:" in done.out + done.err
+
+
+@pytest.mark.parametrize("command", ["validate-mappings", "show", "run"])
+@pytest.mark.parametrize("path", ["nothing.yaml", "folder.yaml", "./nothing/at/all.yaml", "a\nb.yaml"])
+def test_a_mapping_that_is_no_file_ends_in_a_message(
+    engine: Callable[..., Done], tmp_path: Path, path: str, command: str
+) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    done = engine(command, path, *(["--events", "e"] if command == "run" else []))
+    assert "Traceback" not in done.out + done.err
+    assert done.code in (1, 2)
+
+
+BAD_EVENTS = {
+    "null": b"null",
+    "a number": b"7",
+    "a text": b'"text"',
+    "an empty list": b"[]",
+    "a list of lists": b"[[1], [2]]",
+    "no type": b"{}",
+    "an unknown type": b'{"type": "purchase", "userId": "u"}',
+    "a type that is no text": b'{"type": ["track"], "userId": "u"}',
+    "NaN": b'{"type": "track", "event": "x", "properties": {"price": NaN}}',
+    "Infinity": b'{"type": "track", "event": "x", "properties": {"price": 1e999}}',
+    "a huge integer": b'{"type": "track", "event": "x", "userId": ' + b"9" * 5000 + b"}",
+    "60,000 brackets": b"[" * 60_000,
+    "deep": b'{"type": "track", "event": "x", "userId": "u", "properties": ' + b'{"a":' * 150 + b"1" + b"}" * 151,
+    "deep in an id": b'{"type": "track", "userId": "u", "messageId": ' + b"[" * 300 + b"]" * 300 + b"}",
+    "half a character": b'{"type": "track", "event": "\\ud800", "userId": "u"}',
+    "not UTF-8": b'{"type": "track", "event": "caf\xe9", "userId": "u"}',
+    "dots for an id": b'{"type": "identify", "userId": "..", "traits": {"email": "x"}}',
+    "a slash in an id": b'{"type": "identify", "userId": "a/b", "traits": {"email": "x"}}',
+    "odd keys": json.dumps({**event(), "properties": {"lines": {"a.b": 1, "'": 2, "é \U0001f600": 3, "": 4}}}).encode(),
+    "a long line": json.dumps(event(properties={"note": "x" * 2_000_000})).encode(),
+    "half a file": b'{"type": "track", "event": "x", "properties": {"a',
+    "not gzip at its end": gzip.compress(b'{"type": "group", "userId": "u"}\n' * 50)[:-12],
+    "bytes": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("style", ["text", "ndjson", "curl"])
+@pytest.mark.parametrize("bad", BAD_EVENTS)
+def test_a_bad_event_ends_in_an_outcome_or_a_message(
+    engine: Callable[..., Done], tmp_path: Path, bad: str, style: str
+) -> None:
+    (tmp_path / "bad.json").write_bytes(BAD_EVENTS[bad])
+    done = engine("run", "shop", "--example-settings", "--format", style, "--events", "bad.json")
+    assert "Traceback" not in done.out + done.err
+    assert done.code in (0, 1)
+    assert done.err.rstrip().endswith((".",))
+    if style == "ndjson":
+        assert all(json.loads(line)["reason"] for line in done.out.splitlines())
+
+
+def test_a_control_character_in_a_key_makes_events_invalid(
+    engine: Callable[..., Done], events: Callable[..., str]
+) -> None:
+    done = engine("run", "shop", "--example-settings", "--set", "api_key=a\nb", "--events", events(event()))
+    assert done.code == 1
+    assert "shop  invalid  a header cannot hold control characters" in done.out
+
+
+# What only a process of its own can show.
+
+
+def process(*words: str, **options: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*ENGINE, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent)},
+        **options,  # type: ignore[call-overload]
+    )
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Give a file of events that fills every pipe."""
+    file = tmp_path / "many.ndjson"
+    file.write_text((json.dumps(event(properties={"note": "x" * 200})) + "\n") * 20_000)
+    return file
+
+
+@pytest.mark.parametrize("style", ["text", "ndjson", "curl"])
+def test_a_reader_that_goes_away_is_no_error(many: Path, style: str) -> None:
+    running = process("run", "shop", "--example-settings", "--format", style, "--events", str(many))
+    assert running.stdout is not None
+    assert running.stderr is not None
+    with running:
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+
+
+def seen_by_a_terminal(*words: str, errors_only: bool) -> bytes:
+    """Give what a terminal is shown: standard error, and standard output unless that goes elsewhere."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    out = subprocess.DEVNULL if errors_only else theirs
+    environment = {**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent), "TERM": "xterm-256color", "COLUMNS": "80"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen([*ENGINE, *words], cwd=ROOT, stdout=out, stderr=theirs, env=environment):
+        os.close(theirs)
+        shown = b""
+        while piece := read_some(ours):
+            shown += piece
+    os.close(ours)
+    return shown
+
+
+def read_some(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody holds the other end any more
+        return b""
+
+
+def test_a_terminal_sees_colours_and_a_bar_over_long_input(many: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short.ndjson"
+    short.write_text(json.dumps(event()) + "\n")
+    words = ("run", "shop", "--example-settings", "--events")
+    assert b"/" + b"6.3 MB" in seen_by_a_terminal(*words, str(many), errors_only=True).replace(b"6.2", b"6.3")
+    quiet = seen_by_a_terminal(*words, str(short), errors_only=True)
+    assert b"MB" not in quiet
+    assert b"\x1b[32mplanned" in quiet
+    assert b"\x1b[1mtrack" in seen_by_a_terminal(*words, str(short), errors_only=False)
+
+
+def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:
+    done = process("run", "shop", "--example-settings", "--format", "ndjson", "--events", str(many))
+    _, errors = done.communicate()
+    assert errors.decode() == "\ndestination  outcome    events\nshop         planned     20000\n20000 events.\n"
