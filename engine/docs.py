@@ -1,4 +1,4 @@
-"""Writes the reference pages that are made from the code: `python -m engine.docs` rewrites docs/functions.md.
+"""Writes the reference pages that are made from the code: `python -m engine.docs` rewrites them.
 
 A test compares the page with what is made here, so a function cannot change without its page.
 """
@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from engine.docs_settings import SETTINGS_PAGE, settings_markdown
 from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
 from engine.language.functions.model import ANYTHING
 from engine.records import Json
@@ -42,6 +43,7 @@ def functions_markdown() -> str:
 def main() -> None:
     """Rewrite the pages in docs/."""
     FUNCTIONS_PAGE.write_text(functions_markdown(), encoding="utf-8")
+    SETTINGS_PAGE.write_text(settings_markdown(), encoding="utf-8")
 
 
 def _contents() -> Iterator[str]:

@@ -185,7 +185,8 @@ def _progress(files: Sequence[str]) -> Iterator[Progress]:
 
     out = Console(stderr=True, soft_wrap=True, markup=False, highlight=False, emoji=False)
     columns = (bars.BarColumn(), bars.DownloadColumn(), bars.TimeRemainingColumn())
-    with bars.Progress(*columns, console=out, transient=True) as bar:
+    # Without redirect_...=False rich takes what is meant for a file and writes it to the terminal.
+    with bars.Progress(*columns, console=out, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task("events", total=None if None in sizes else total)
         yield Progress(lambda count: bar.advance(task, count), out.print)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from engine.mapping.load import Library
+from engine.mapping import yamlfile
+from engine.mapping.load import Library, Loaded
 
 
 @click.command("show")
@@ -29,9 +30,14 @@ def command(name: str, what: str | None, directories: tuple[Path, ...]) -> None:
         from engine.plan import destination
 
         click.echo(destination(loaded).compiled.code, nl=False)
-    elif what == "resolved" or "extends" in loaded.raw:
+    elif what == "resolved" or _extends(loaded):
         from engine.mapping.dump import dumped
 
         click.echo(dumped(loaded), nl=False)
     else:
         click.echo(loaded.path.read_text(encoding="utf-8-sig"), nl=False)
+
+
+def _extends(loaded: Loaded) -> bool:
+    own = yamlfile.read(loaded.path).value
+    return isinstance(own, dict) and "extends" in own

@@ -75,8 +75,8 @@ def _duplicates(files: list[Path]) -> Iterator[Problem]:
     for path in files:
         key = (path.stem, path.parent.name == "parts")
         if key in first:
-            message = f"Another file has this name too: {first[key].as_posix()}."
-            yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two.")
+            message = f"There is another mapping with this name: {first[key].as_posix()}."
+            yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two files.")
         first.setdefault(key, path)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from engine.compiler.emit_objects import emit_object_words, if_present, modifier_path
 from engine.compiler.got import Got
@@ -16,7 +17,7 @@ from engine.compiler.scalar import value_is_saved, value_is_secret
 from engine.compiler.writer import Writer
 from engine.language import functions
 from engine.language.paths import Marker
-from engine.mapping.model import FunctionUse, Instruction, Modifiers
+from engine.mapping.model import FunctionUse, Instruction, Mapping, Modifiers, Place, Value
 from engine.mapping.problems import path_text
 from engine.mapping.schema import validator
 from engine.mapping.walk import source_paths
@@ -151,13 +152,28 @@ def _required(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
     if not got.present:
         writer.module.helper("invalid")
         with writer.lines.block(f"if {got.code} is None:"):
-            writer.lines.add(f"invalid({at}, {writer.names.literal(missing(value))})")
+            writer.lines.add(f"invalid({at}, {writer.names.literal(missing(writer.module.mapping, value))})")
     return Got(got.code, present=True)
 
 
-def missing(value: Instruction) -> str:
-    """Word the absence of a required value: the field, and every path that was tried."""
-    field = path_text(tuple(key for key in value.place if key not in ("fields", "merge"))[-1:])
-    tried = list(dict.fromkeys(source_paths(value)))
+def missing(mapping: Mapping, value: Instruction) -> str:
+    """Word the absence of a required value: the field, and every path that was tried, those of parts too."""
+    field = _output_field(value.place)
+    tried = list(dict.fromkeys(_tried(mapping, value)))
     where = f"; tried {', '.join(tried)}" if tried else ""
     return f"{field} is required and nothing was there{where}"
+
+
+def _tried(mapping: Mapping, value: Value) -> Iterator[str]:
+    for path in source_paths(value):
+        part = mapping.parts.get(path.removeprefix("parts.")) if path.startswith("parts.") else None
+        if part is None:
+            yield path
+        else:
+            yield from _tried(mapping, part)
+
+
+def _output_field(place: Place) -> str:
+    """Name the field of the body a place writes: the keys right after a `fields`."""
+    keys = tuple(key for before, key in pairwise(place) if before == "fields")
+    return path_text(keys or place[-1:])

@@ -7,7 +7,7 @@ the value is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple, TypeAlias
 
 from engine.compiler.emit_condition import emit_condition, emit_path_value
@@ -25,6 +25,9 @@ class Word(NamedTuple):
     may_fail: bool = False
 
 
+EmitWord: TypeAlias = Callable[[Writer, Modifiers, str, str], Word]
+
+
 def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -> Got:
     """Write the object words of a value, in their order."""
     words = _words(modifiers)
@@ -34,33 +37,28 @@ def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -
     writer.module.helper("not_an_object")
     with if_present(writer, got):
         inside = Got(got.code, present=True, shape=got.shape)
-        for number, emit in enumerate(words):
-            wanted, statement, may_fail = emit(writer, modifiers, got.code, at)
-            if statement is None:
-                continue
-            sure = number == 0 or inside.present
-            conditions = ([] if sure else [f"{got.code} is not None"]) + ([wanted] if wanted else [])
-            with _when(writer, conditions):
-                _transform(writer, inside, statement, at)
-            stays = inside.shape == "dict" and not may_fail
-            inside = Got(got.code, present=inside.present and stays, shape=inside.shape if stays else None)
+        for emit in words:
+            inside = _word(writer, modifiers, emit, inside, at)
         _finish(writer, modifiers, inside, at, made=made)
     fresh = _is_fresh(modifiers) or got.fresh
     return Got(got.code, got.present and not made and inside.present, fresh=fresh)
 
 
+def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: Got, at: str) -> Got:
+    """Write one word for a value that an earlier word may have left out."""
+    with if_present(writer, got):
+        wanted, statement, may_fail = emit(writer, modifiers, got.code, at)
+        if statement is None:
+            return got
+        with writer.lines.block(f"if {wanted}:") if wanted else nullcontext():
+            _transform(writer, got, statement, at)
+    stays = got.shape == "dict" and not may_fail
+    return Got(got.code, present=got.present and stays, shape=got.shape if stays else None)
+
+
 def _is_fresh(modifiers: Modifiers) -> bool:
     """Whether the object words surely make a new object, that nobody else holds."""
     return isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple) or modifiers.keys is not None
-
-
-@contextmanager
-def _when(writer: Writer, conditions: list[str]) -> Iterator[None]:
-    if not conditions:
-        yield
-        return
-    with writer.lines.block(f"if {' and '.join(conditions)}:"):
-        yield
 
 
 def _transform(writer: Writer, got: Got, statement: str, at: str) -> None:
@@ -92,9 +90,6 @@ def _made(writer: Writer, got: Got) -> Got:
 def _may_overwrite(modifiers: Modifiers) -> bool:
     flattens = modifiers.flatten is not None and modifiers.flatten.wanted is not False
     return flattens or modifiers.rename is not None or modifiers.keys is not None
-
-
-EmitWord: TypeAlias = Callable[[Writer, Modifiers, str, str], Word]
 
 
 def _words(modifiers: Modifiers) -> list[EmitWord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -211,15 +212,18 @@ def test_a_reader_that_goes_away_is_no_error(many: Path, style: str) -> None:
     assert running.returncode == 0
 
 
-def seen_by_a_terminal(*words: str, errors_only: bool) -> bytes:
-    """Give what a terminal is shown: standard error, and standard output unless that goes elsewhere."""
+def seen_by_a_terminal(*words: str, out: Path | None = None) -> bytes:
+    """Give what a terminal is shown: standard error, and standard output unless that goes into a file."""
     import pty
 
     ours, theirs = pty.openpty()
-    out = subprocess.DEVNULL if errors_only else theirs
     environment = {**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent), "TERM": "xterm-256color", "COLUMNS": "80"}
     environment.pop("NO_COLOR", None)
-    with subprocess.Popen([*ENGINE, *words], cwd=ROOT, stdout=out, stderr=theirs, env=environment):
+    with contextlib.ExitStack() as stack:
+        stdout = stack.enter_context(out.open("wb")) if out else theirs
+        stack.enter_context(
+            subprocess.Popen([*ENGINE, *words], cwd=ROOT, stdout=stdout, stderr=theirs, env=environment)
+        )
         os.close(theirs)
         shown = b""
         while piece := read_some(ours):
@@ -235,15 +239,31 @@ def read_some(terminal: int) -> bytes:
         return b""
 
 
-def test_a_terminal_sees_colours_and_a_bar_over_long_input(many: Path, tmp_path: Path) -> None:
-    short = tmp_path / "short.ndjson"
-    short.write_text(json.dumps(event()) + "\n")
-    words = ("run", "shop", "--example-settings", "--events")
-    assert b"/" + b"6.3 MB" in seen_by_a_terminal(*words, str(many), errors_only=True).replace(b"6.2", b"6.3")
-    quiet = seen_by_a_terminal(*words, str(short), errors_only=True)
-    assert b"MB" not in quiet
-    assert b"\x1b[32mplanned" in quiet
-    assert b"\x1b[1mtrack" in seen_by_a_terminal(*words, str(short), errors_only=False)
+WORDS = ("run", "shop", "--example-settings", "--events")
+
+
+@pytest.mark.parametrize("style", ["text", "ndjson", "curl"])
+def test_long_input_shows_a_bar_and_no_line_of_the_output(many: Path, tmp_path: Path, style: str) -> None:
+    out = tmp_path / "out"
+    with many.open("a") as handle:
+        handle.write("{broken\n")
+    shown = seen_by_a_terminal(*WORDS, str(many), "--format", style, out=out)
+    assert f"/{many.stat().st_size / 1_000_000:.1f} MB".encode() in shown
+    assert b"many.ndjson:20001:2: not JSON" in shown
+    assert b"Viewed" not in shown
+    assert out.read_bytes().count(b'"name":') == 20_000
+
+
+def test_short_input_shows_no_bar(events: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / events(event())
+    shown = seen_by_a_terminal(*WORDS, str(file), out=tmp_path / "out")
+    assert b"MB" not in shown
+    assert b"\x1b[32mplanned" in shown
+
+
+def test_a_terminal_sees_colours(events: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / events(event())
+    assert b"\x1b[1mtrack" in seen_by_a_terminal(*WORDS, str(file))
 
 
 def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:

@@ -13,7 +13,7 @@ from tests.commands.conftest import SHOP, Done
 WRONG = SHOP.read_text(encoding="utf-8").replace("name: event\n", "name: evnt\n").replace("as: number", "as: nubmer")
 
 UNKNOWN_FUNCTION = """\
-shop.yaml:43:46  calls.track[0].fields.price.as
+shop.yaml:39:46  calls.track[0].fields.price.as
   There is no function "nubmer".
   Did you mean "number"?"""
 CODE = "[unknown-function]"
@@ -35,7 +35,7 @@ def test_json_is_for_programs(engine: Callable[..., Done], tmp_path: Path) -> No
     assert json.loads(done.out) == [
         {
             "file": "shop.yaml",
-            "line": 43,
+            "line": 39,
             "column": 46,
             "path": "calls.track[0].fields.price.as",
             "code": "unknown-function",
@@ -51,7 +51,7 @@ def test_github_shows_annotations(engine: Callable[..., Done], tmp_path: Path) -
     done = engine("validate-mappings", "--format", "github", "shop.yaml")
     assert done == Done(
         1,
-        "::error file=shop.yaml,line=43,col=46,title=unknown-function::"
+        "::error file=shop.yaml,line=39,col=46,title=unknown-function::"
         'calls.track[0].fields.price.as%0AThere is no function "nubmer".%0ADid you mean "number"?\n'
         "1 problem in 1 file.\n",
         "",
@@ -97,7 +97,7 @@ def test_two_files_of_one_name(engine: Callable[..., Done], tmp_path: Path) -> N
     assert done.code == 1
     first, second, *_, last = done.out.splitlines()
     assert first == "other/shop.yaml:1:1"
-    assert second == "  There is another mapping with this name: shop.yaml."
+    assert second == "  Another file has this name too: shop.yaml."
     assert last == "1 problem in 2 files."
 
 

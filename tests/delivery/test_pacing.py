@@ -39,9 +39,9 @@ def test_no_bucket_lets_more_through_than_its_rate(steps) -> None:
 
 
 def test_words_of_what_is_no_rate_and_no_duration() -> None:
-    with pytest.raises(ValueError, match='^"fast" is no rate; write 100/s, 100/m or 100/h$'):
+    with pytest.raises(ValueError, match=r'^"fast" is no rate; write 100/s, 100/m or 100/h$'):
         Bucket("fast", NOW)
-    with pytest.raises(ValueError, match='^"1w" is no duration; write a whole number and ms, s, m, h or d: 30s$'):
+    with pytest.raises(ValueError, match=r'^"1w" is no duration; write a whole number and ms, s, m, h or d: 30s$'):
         seconds("1w")
     assert [seconds(each) for each in ("500ms", "30s", "5m", "24h", "7d")] == [0.5, 30, 300, 86400, 604800]
 

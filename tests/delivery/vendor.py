@@ -101,6 +101,8 @@ class Vendor:
         self.at_once = 0
         self.most_at_once = 0
         self.delay = 0.0
+        self.asked = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -109,29 +111,41 @@ class Vendor:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                request = await _request(reader)
-                self.requests.append(request)
-                self.at_once += 1
-                self.most_at_once = max(self.most_at_once, self.at_once)
-                if self.delay:
-                    await asyncio.sleep(self.delay)
-                self.at_once -= 1
-                status, body, headers = self.answer(request)
-                if not status:
-                    break
-                data = body if isinstance(body, bytes) else orjson.dumps(body)
-                lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(data)}"]
-                lines += [f"{name}: {value}" for name, value in headers.items()]
-                writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
-                await writer.drain()
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while await self._one(reader, writer):
+                pass
+        self._tasks.discard(task)
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        request = await _request(reader)
+        self.requests.append(request)
+        self.asked.set()
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        self.at_once -= 1
+        status, body, headers = self.answer(request)
+        if not status:
+            return False
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        lines = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(data)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+        await writer.drain()
+        return True
 
 
 async def _request(reader: asyncio.StreamReader) -> Request:

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 from engine.records import Json, JsonObject
 from engine.sources.segment import normalise
-from tests.oracle.basics import Invalid, at
+from tests.oracle.basics import Invalid, Marker, at
 from tests.oracle.requests import request_of
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import evaluate, list_of, loop
@@ -102,10 +102,11 @@ def _scopes(run: Run, step: JsonObject, place: str) -> Iterator[Scope]:
 
 
 def _save(run: Run, step: JsonObject, place: str, replies: list[JsonObject]) -> None:
-    """Read what the step saves from the next reply to its request; without one the markers stay."""
+    """Read what the step saves from the next reply to its request; without one, a marker stands for it."""
     saves = cast("dict[str, str]", step.get("save") or {})
     reply = next((reply for reply in replies if reply["request"] == step["request"]), None)
     if reply is None:
+        run.saved.values |= {name: Marker(f"<saved.{name}>") for name in saves}
         return
     replies.remove(reply)
     answer: Scope = {"status": 200, "headers": {}, "body": None, **reply, "settings": run.settings}

@@ -8,7 +8,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from engine.records import Json
-from tests.oracle.basics import Marker, holds, pieces, text_of, without_nulls
+from tests.oracle.basics import holds, pieces, text_of, without_nulls
 
 Scope = dict[str, object]
 
@@ -56,14 +56,14 @@ class Parts:
 
 
 class Saved:
-    """`saved.<name>`: what a reply gave, or a marker where there was no reply."""
+    """`saved.<name>`: what a reply gave, or a marker where there was no reply; nothing before the step that saves."""
 
     def __init__(self) -> None:
         self.values: dict[str, Json] = {}
 
     def get(self, name: str) -> Json:
         """JMESPath reads a field through this method."""
-        return self.values[name] if name in self.values else Marker(f"<saved.{name}>")
+        return self.values.get(name)
 
 
 class Run:

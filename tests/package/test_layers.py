@@ -13,7 +13,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.mapping",),
     ("engine.compiler",),
     ("engine.plan",),
-    ("engine.exchange",),
+    ("engine.exchange", "engine.docs_settings"),
     ("engine.examples", "engine.docs", "engine.docs_settings"),
     ("engine.delivery", "engine.sandbox", "engine.collector"),
     ("engine.commands",),

@@ -1,0 +1,27 @@
+"""A worker as a process of its own, made to be killed: `python -m tests.delivery.killed OUTBOX MAPPING URL`."""
+
+from __future__ import annotations
+
+import sys
+
+from engine.delivery.config import Configured, into_sandbox
+from engine.delivery.deliver import Delivery, run
+from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.worker import Options
+from engine.plan import load
+
+
+def main(outbox_file: str, mapping: str, url: str) -> None:
+    target = load(mapping)
+    configured = into_sandbox(Configured(name="shop", connection=target.connect(target.example_settings())), url)
+    outbox = SqliteOutbox(outbox_file)
+    options = Options(lease=0.3, patience=20.0, poll=0.02)
+    try:
+        print("ready", flush=True)  # noqa: T201
+        run(lambda: Delivery(outbox, [configured], options))
+    finally:
+        outbox.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
