@@ -2,7 +2,7 @@
 
     from engine import load
 
-    connection = load("exponea").connect({"api_key": ..., "project_token": ...})
+    connection = load("my_destination").connect({"api_key": "${env:API_KEY}"})
     plan = connection.plan({"type": "page", "userId": "u1", "name": "Home"})
     plan.outcome, plan.reason, plan.requests, plan.reports
 

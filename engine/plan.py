@@ -1,6 +1,6 @@
 """Event -> Plan: the way from one Segment-spec event to the requests of one connection.  Pure; sends nothing.
 
-    load("exponea").connect({...}).plan(event)
+    load("my_destination").connect({...}).plan(event)
 
 A destination is a mapping that can run; a connection is a destination with settings.
 """
@@ -36,7 +36,7 @@ new_tuple = tuple.__new__
 
 
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
-    """Load a destination by its mapping's name (`exponea`) or path.
+    """Load a destination by its mapping's name or path.
 
     `directories` are searched before the mappings that ship with the engine (default: `ENGINE_MAPPINGS`).
     Raises MappingNotFound, or MappingError with every problem `validate-mappings` would print.

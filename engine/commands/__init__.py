@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "run": ("engine.commands.run", "Show what events become: the planned requests, sending nothing."),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
+    "outbox": ("engine.commands.outbox", "Look into an outbox: what ended how and why; send it again, go on, tidy up."),
+    "connections": ("engine.commands.connections_check", "Check a file of connections, with --live at the vendors."),
     "show": ("engine.commands.show", "Print a mapping: its file, what extends and include make of it, or its code."),
 }
 
@@ -66,7 +68,7 @@ class Commands(click.Group):
 def engine() -> None:
     """Turn Segment-spec events into vendors' HTTP requests, as mapping files say.
 
-    Start with: engine run exponea --events samples/documents.ndjson --example-settings
+    Start with: engine run NAME --events samples/documents.ndjson --example-settings
     """
 
 

@@ -52,7 +52,7 @@ def _from_file(path: Path, destinations: Sequence[Destination]) -> dict[str, Jso
     value = document.value
     if not isinstance(value, dict) or not all(isinstance(member, dict) for member in value.values()):
         raise UsageError(
-            f"{path}: a settings file holds destination -> settings, for example\nexponea:\n  api_key: ..."
+            f"{path}: a settings file holds destination -> settings, for example\n{destinations[0].name}:\n  api_key: ..."
         )
     if not any(target.name in value for target in destinations):
         names = ", ".join(target.name for target in destinations)

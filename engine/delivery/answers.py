@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.delivery.batching import Shipment
-from engine.exchange import Exchange, ItemResult, Then
+from engine.exchange import Exchange, ItemResult, Then, words
 from engine.records import Json, JsonObject
 
 NO_HEADERS: JsonObject = {}
@@ -61,7 +61,7 @@ def read(exchange: Exchange, shipment: Shipment, reply: Reply) -> Answer:
     request = shipment.parcels[0].request.request
     then, error, hint = exchange.judge(request, reply.status, reply.headers, reply.body, readable=reply.readable)
     if then != "accept":
-        return Answer(then, reply.status, error, hint)
+        return Answer(then, reply.status, error or words(reply.body), hint)
     if shipment.batch is None:
         return Answer(then, reply.status, items=[ItemResult(True)])
     items = exchange.results(shipment.batch, reply.body, len(shipment.parcels))

@@ -63,7 +63,7 @@ class Sender:
         try:
             made = self._made(request, encode)
         except (TypeError, ValueError, self._bad_url) as error:
-            raise Unsendable(f"{type(error).__name__}: {error}") from error
+            raise Unsendable(str(error)) from error
         try:
             return await self._exchange(made)
         except self._timed_out:

@@ -147,9 +147,9 @@ def _verdict(checking: Checking, scope: Scope, root: paths.Root, found: Occurren
 
 
 def calls_of(checking: Checking, found: Occurrence) -> Iterable[str]:
-    """Give the calls whose fields a path may name; a part of a shared file, or used by nobody, is for all calls."""
-    scope, shared = found.scope, not checking.owns(found.place)
-    return FIELDS if scope.kind == "part" and (shared or not scope.calls) else scope.calls
+    """Give the calls whose fields a path may name; what nobody uses, and a part of a shared file, is for all calls."""
+    calls, shared = found.scope.calls, not checking.owns(found.place)
+    return FIELDS if not calls or (found.scope.kind == "part" and shared) else calls
 
 
 def _setting(checking: Checking, root: paths.Root) -> Verdict | None:
@@ -231,7 +231,7 @@ def _unknown_field(checking: Checking, scope: Scope, root: paths.Root, found: Oc
 def _who(scope: Scope) -> str:
     kind = WHO.get(scope.kind)
     if not scope.calls:
-        return f"{kind} that no call uses"
+        return f"{kind}, used in whatever call,"
     if kind is not None:
         return f"{kind} used in {listed(scope.calls, 'and')} calls"
     calls = listed(scope.calls)

@@ -13,11 +13,16 @@ from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.check_walk import Occurrence, Scope, of_value
 from engine.mapping.checking import Checking, quoted
-from engine.mapping.model import Const, Instruction, Place, TextOrValue
+from engine.mapping.model import Const, Instruction, Place, TextOrValue, Value
 from engine.mapping.problems import Problem
+from engine.mapping.walk import paths_of
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
 TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}
+WHERE = {
+    "url": ("secret-in-url", "the URL, where proxies and logs see it"),
+    "body": ("secret-in-body", "the body"),
+}
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization"})
 USER_IN_URL = re.compile(r"^https?://[^/?#@\s]+@")
 FILL_IN = "Make it a setting with secret: true, and write ${settings.name} here."
@@ -55,10 +60,10 @@ def _leaks(checking: Checking, found: Occurrence, target: str) -> Iterator[Probl
     for name in sorted(_secrets(checking, found.path, frozenset())):
         if checking.mapping.settings[name].sent_in == target:
             continue
-        where = "the URL, where proxies and logs see it" if target == "url" else "the body"
+        code, where = WHERE[target]
         message = f"The secret setting {quoted(name)} would be sent in {where}."
         advice = f"Send it in a header; if the vendor wants it there, give the setting sent_in: {target}."
-        yield checking.problem(found.place, f"secret-in-{target}", message, advice, column=found.column, key=found.key)
+        yield checking.problem(found.place, code, message, advice, column=found.column, key=found.key)
 
 
 def _secrets(checking: Checking, path: str, seen: frozenset[str]) -> set[str]:
@@ -97,13 +102,20 @@ def _in_file(checking: Checking) -> Iterator[Problem]:
         if str(place[-1]).lower() in CREDENTIAL_HEADERS and _is_literal(text):
             message = "A credential stands in this file, for all to read who read the file."
             yield checking.problem(place, "secret-in-file", message, FILL_IN)
-    if http.basic is not None and isinstance(http.basic[1], Instruction) and _is_literal(http.basic[1]):
+    if http.basic is not None and _is_written_out(checking, *http.basic):
         message = "A password stands in this file, for all to read who read the file."
         yield checking.problem(("http", "basic", 1), "secret-in-file", message, FILL_IN)
     base_url = checking.loaded.resolved.at(("http", "base_url"))
     if isinstance(base_url, str) and USER_IN_URL.match(base_url):
         message = "A URL with a name or password in it shows them to proxies and logs."
         yield checking.problem(("http", "base_url"), "secret-in-url", message, "Use http.basic: [user, password].")
+
+
+def _is_written_out(checking: Checking, user: Value, password: Value) -> bool:
+    """Whether a password is a constant; beside a key for the user's name vendors want any word, which is no secret."""
+    if not isinstance(password, Instruction) or not _is_literal(password):
+        return False
+    return not any(_secrets(checking, path, frozenset()) for path in paths_of(user))
 
 
 def _is_literal(text: TextOrValue) -> bool:

@@ -54,7 +54,7 @@ def kinds(names: frozenset[str]) -> str:
 
 
 def _way(given: frozenset[str], wanted: frozenset[str]) -> str:
-    return next((WAYS[one, other] for one in given for other in wanted if (one, other) in WAYS), "")
+    return next((advice for (one, other), advice in WAYS.items() if one in given and other in wanted), "")
 
 
 def _source(checking: Checking, value: Instruction) -> Iterator[Problem]:

@@ -23,18 +23,18 @@ def check_unused(checking: Checking) -> Iterator[Problem]:
     requests |= {request.if_missing or "" for request in mapping.requests.values()}
     batches = {request.batch or "" for request in mapping.requests.values()}
     for name in set(mapping.parts) - parts:
-        yield _problem(checking, ("parts", name), "unused-part", "part")
+        yield _nothing_uses(checking, "unused-part", ("parts", name), "part")
     for name in set(mapping.settings) - settings:
-        yield _problem(checking, ("settings", name), "unused-setting", "setting")
+        yield _nothing_uses(checking, "unused-setting", ("settings", name), "setting")
     for name in set(mapping.requests) - requests:
-        yield _problem(checking, ("requests", name), "unused-request", "request")
+        yield _nothing_uses(checking, "unused-request", ("requests", name), "request")
     for name in set(mapping.batches) - batches:
-        yield _problem(checking, ("batches", name), "unused-batch", "batch")
+        yield _nothing_uses(checking, "unused-batch", ("batches", name), "batch")
     yield from _unused_saved(checking)
     yield from _unused_includes(checking, parts)
 
 
-def _problem(checking: Checking, place: Place, code: str, word: str) -> Problem:
+def _nothing_uses(checking: Checking, code: str, place: Place, word: str) -> Problem:
     message = f"Nothing uses the {word} {quoted(str(place[-1]))}."
     return checking.problem(place, code, message, "Use it or take it out.", key=True)
 
@@ -58,7 +58,7 @@ def _unused_saved(checking: Checking) -> Iterator[Problem]:
     for step in steps:
         for name in step.save:
             if name not in used:
-                yield _problem(checking, (*step.place, "save", name), "unused-saved", "saved value")
+                yield _nothing_uses(checking, "unused-saved", (*step.place, "save", name), "saved value")
 
 
 def _unused_includes(checking: Checking, parts: set[str]) -> Iterator[Problem]:

@@ -1,10 +1,10 @@
 """What `--config` says: per vendor its settings, a seed, and faults that stand from the start.
 
     seed: 7
-    exponea:
+    VENDOR:
       public_keys: [my-key]
       hard_ids: [registered, email_id]
-    user_com:
+    OTHER_VENDOR:
       attributes: { custom_integer: integer }
     faults:
       - { kind: status, status: 429, rate: 0.05 }

@@ -3,7 +3,7 @@
 A fault is a JSON object; only `kind` is needed:
 
     kind         latency | status | reset | half | wrong_json | items
-    vendor       exponea, ...                            (all)
+    vendor       the name of one                         (all)
     method       POST                                    (all)
     path         an RE2 pattern, searched in the path    (all)
     rate         0.1: one in ten, by seeded chance       (1: every one)

@@ -33,8 +33,8 @@ class Sandbox:
     """The emulated vendors on a loopback port, for as long as the `with` lasts.
 
     with Sandbox() as sandbox:
-        send_to(f"{sandbox.url}/exponea")
-        print(sandbox.state("exponea"))
+        send_to(f"{sandbox.url}/{vendor}")
+        print(sandbox.state(vendor))
     """
 
     def __init__(

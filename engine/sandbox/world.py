@@ -46,7 +46,7 @@ class World:
     def locate(self, path: str) -> tuple[Emulator | None, str]:
         """Give the vendor a raw path belongs to, and the vendor's own part of it.
 
-        `/exponea/track/v2/...` and `/track/v2/...` are the same place.
+        `/VENDOR/some/path` and `/some/path` are the same place.
         """
         first, slash, rest = path.lstrip("/").partition("/")
         if first in self.vendors:

@@ -13,7 +13,9 @@ from engine.plan import load
 
 def main(outbox_file: str, mapping: str, url: str) -> None:
     target = load(mapping)
-    configured = into_sandbox(Configured(name="shop", connection=target.connect(target.example_settings())), url)
+    connection = target.connect(target.example_settings())
+    # Strict order needs it: of a batch whose answer is lost, an item may be refused at first and taken when sent again.
+    configured = into_sandbox(Configured(name="shop", connection=connection, ordered_batches=True), url)
     outbox = SqliteOutbox(outbox_file)
     options = Options(lease=0.3, patience=20.0, poll=0.02)
     try:

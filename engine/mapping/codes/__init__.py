@@ -7,8 +7,26 @@ from __future__ import annotations
 
 from engine.mapping.codes.doc import CodeDoc
 from engine.mapping.codes.files import FILES
+from engine.mapping.codes.loading import LOADING
+from engine.mapping.codes.names import NAMES
+from engine.mapping.codes.paths import PATHS
+from engine.mapping.codes.promises import PROMISES
 from engine.mapping.codes.shapes import SHAPES
+from engine.mapping.codes.steps import STEPS
+from engine.mapping.codes.values import VALUES
 
-__all__ = ["CODES", "CodeDoc"]
+__all__ = ["CODES", "GROUPS", "CodeDoc"]
 
-CODES: dict[str, CodeDoc] = {**FILES, **SHAPES}
+GROUPS: dict[str, dict[str, CodeDoc]] = {
+    "Files and YAML": FILES,
+    "Shapes": SHAPES,
+    "Files that belong together": LOADING,
+    "Names": NAMES,
+    "Paths": PATHS,
+    "Values": VALUES,
+    "Steps, requests and settings": STEPS,
+    "Secrets and examples": PROMISES,
+}
+"""The tables of codes by the title of their chapter."""
+
+CODES: dict[str, CodeDoc] = {code: doc for group in GROUPS.values() for code, doc in group.items()}

@@ -1,0 +1,51 @@
+"""`engine connections check`: is a file of connections right, and do the vendors know its credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from engine.delivery.config import Configured
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
+FOUND = 1
+
+
+@click.group("connections")
+def command() -> None:
+    """Look after a file of connections."""
+
+
+@command.command("check")
+@click.argument("path", type=FILE, default=Path("connections.yaml"), metavar="[FILE]")
+@click.option("--live", is_flag=True, help="Ask each vendor the harmless question its mapping has under `check`.")
+@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
+def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
+    """Check FILE (connections.yaml): mappings, settings, environment, filters; with --live the credentials too.
+
+    Exit code 0: everything is right; 1: a vendor refused or did not answer; 2: the file is wrong.
+    """
+    from engine.delivery.connections import load
+
+    file = load(path, os.environ, directories)
+    for configured in file.connections:
+        if not live:
+            click.echo(f"{configured.name}: {configured.mapping.title}, settings fit.")
+    for name in file.disabled:
+        click.echo(f"{name}: disabled.")
+    return asyncio.run(_ask_all(file.connections)) if live else 0
+
+
+async def _ask_all(connections: list[Configured]) -> int:
+    from engine.delivery.checking import ask
+
+    answers = await asyncio.gather(*(ask(configured) for configured in connections))
+    for configured, answer in zip(connections, answers, strict=True):
+        click.echo(f"{configured.name}: {answer.words}")
+    return 0 if all(answer.fine is not False for answer in answers) else FOUND

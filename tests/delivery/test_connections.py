@@ -1,0 +1,73 @@
+"""`connections.yaml`: what it gives, and what is said where it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.delivery.config import base_url
+from engine.delivery.connections import ConnectionsError, load
+from tests.delivery.vendor import BATCHES, MAPPING
+
+ENVIRONMENT = {"SHOP_KEY": "from-the-environment", "SHOP_URL": "https://eu.example"}
+HERE = Path(__file__).parent
+
+
+def loaded(directory: Path, text: str):
+    (directory / "shop.yaml").write_text(MAPPING.format(more=BATCHES.format(max_items=5, give_up="24h")))
+    (directory / "connections.yaml").write_text(text)
+    return load(directory / "connections.yaml", ENVIRONMENT, [directory])
+
+
+def test_everything_a_connection_can_say(tmp_path) -> None:
+    text = """
+eu:
+  destination: shop
+  settings: { url: "https://eu.example/api/", key: "${env:SHOP_KEY}" }
+  calls: [track, page]
+  when: properties.vip
+  base_url: ${env:SHOP_URL}/v2/
+  rate_limit: 5/m
+  ordered_batches: true
+shop:
+  settings: { url: "https://us.example", key: k }
+off: { destination: shop.yaml, enabled: false, settings: { url: "https://off.example", key: k } }
+free: { destination: ./shop.yaml, settings: { url: "https://free.example", key: k }, rate_limit: none }
+"""
+    file = loaded(tmp_path, text)
+    eu, shop, free = file.connections
+    assert file.disabled == ["off"]
+    assert (eu.name, eu.calls, eu.when, eu.rate, eu.ordered_batches) == (
+        "eu",
+        {"track", "page"},
+        "properties.vip",
+        "5/m",
+        True,
+    )
+    assert eu.connection.secrets == ("from-the-environment",)
+    assert base_url(eu.connection) == "https://eu.example/v2"
+    [planned] = eu.connection.plan({"type": "identify", "userId": "u", "traits": {"a": 1}}).requests
+    assert planned.url == "https://eu.example/v2/single"
+    assert (shop.name, shop.calls, shop.rate, base_url(shop.connection)) == ("shop", None, "", "https://us.example")
+    assert free.rate == ""
+
+
+CASES = sorted((HERE / "connections").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_what_is_wrong_is_told_with_its_place(tmp_path, monkeypatch, case) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConnectionsError) as told:
+        loaded(Path(), case.read_text())
+    assert str(told.value) + "\n" == case.with_suffix(".txt").read_text()
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) >= 8
+
+
+def test_a_file_that_is_not_there(tmp_path) -> None:
+    with pytest.raises(ConnectionsError, match="There is no such file"):
+        load(tmp_path / "connections.yaml", {}, [])

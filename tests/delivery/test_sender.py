@@ -1,0 +1,189 @@
+"""What goes onto the wire, and what never does."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+
+import orjson
+import pytest
+
+from engine.delivery import sender as module
+from engine.delivery.answers import Reply
+from engine.delivery.sender import Refused, Sender, Unsendable, encoded
+from engine.records import PlannedRequest, Secret
+from tests.delivery.vendor import Answer, Request, Vendor, fine
+
+
+def planned(url: str, body=None, **more) -> PlannedRequest:
+    given = {"request": "r", "method": "POST", "url": url, "headers": {}, "query": {}, "body": body}
+    return PlannedRequest(**{**given, **more})
+
+
+def sent(answer=fine, *, timeout: float = 5.0, compress: bool = False, encode: str = "json", path: str = "/x", **more):
+    """Send one request; gives the reply and what the vendor saw."""
+
+    async def story() -> tuple[Reply, list[Request]]:
+        async with Vendor(answer) as vendor:
+            one = Sender(vendor.url, timeout=timeout, compress=compress)
+            try:
+                return await one.send(planned(vendor.url + path, **more), encode), vendor.requests
+            finally:
+                await one.close()
+
+    return asyncio.run(story())
+
+
+def test_a_request_and_its_answer() -> None:
+    reply, [request] = sent(
+        body={"a": 1}, headers={"Content-Type": "application/json"}, query={"q": ["1", "2 3"], "r": "ü"}
+    )
+    assert (reply.status, reply.body, reply.readable, reply.failure) == (200, {"key": "k1"}, True, "")
+    assert (request.method, request.path, request.raw) == ("POST", "/x?q=1&q=2+3&r=%C3%BC", b'{"a":1}')
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"] == "waybill"
+
+
+def test_secrets_are_real_on_the_wire() -> None:
+    _, [request] = sent(
+        headers={"Authorization": Secret("Token abc", "Token ***")},
+        body={"key": Secret("abc")},
+        query={"t": Secret("abc")},
+    )
+    assert (request.headers["authorization"], request.body, request.path) == ("Token abc", {"key": "abc"}, "/x?t=abc")
+
+
+def test_a_form() -> None:
+    body = {"a": True, "b": [1, 2.5, "x y"], "c": Secret("s&t")}
+    _, [request] = sent(body=body, encode="form")
+    assert request.raw == b"a=true&b=1&b=2.5&b=x+y&c=s%26t"
+
+
+def test_compression_only_where_the_mapping_says_so() -> None:
+    _, [request] = sent(body={"a": "x" * 100}, compress=True)
+    assert request.headers["content-encoding"] == "gzip"
+    assert orjson.loads(gzip.decompress(request.raw)) == {"a": "x" * 100}
+    assert "content-encoding" not in sent(body={"a": 1})[1][0].headers
+
+
+def test_no_body_no_content() -> None:
+    _, [request] = sent(method="GET")
+    assert (request.method, request.raw) == ("GET", b"")
+
+
+REPLIES = {
+    "json": (Answer(200, {"a": 1}), Reply(200, body={"a": 1})),
+    "nothing": (Answer(204, b""), Reply(204)),
+    "no json": (Answer(502, b"<html>bad gateway"), Reply(502, body="<html>bad gateway", readable=False)),
+    "a redirect is not followed": (Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), Reply(302)),
+    "compressed though nobody asked": (
+        Answer(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"}),
+        Reply(200, readable=False),
+    ),
+    "too long": (Answer(200, b"1" * 5000), Reply(200, readable=False)),
+    "cut off": (Answer(0), Reply(failure="the connection failed (RemoteProtocolError)")),
+    "half": (
+        Answer(200, b"{}", {"Content-Length": "50"}),
+        Reply(failure="the connection failed (RemoteProtocolError)"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "expected"), REPLIES.values(), ids=REPLIES)
+def test_replies(monkeypatch, answer, expected) -> None:
+    monkeypatch.setattr(module, "LONGEST_ANSWER", 4096)
+    reply, requests = sent(lambda _: answer)
+    assert reply._replace(headers={}) == expected
+    assert len(requests) == 1
+
+
+def test_a_vendor_that_does_not_answer_in_time() -> None:
+    async def story() -> Reply:
+        async with Vendor() as vendor:
+            vendor.delay = 1.0
+            one = Sender(vendor.url, timeout=0.05)
+            try:
+                return await one.send(planned(vendor.url))
+            finally:
+                await one.close()
+
+    assert asyncio.run(story()).failure == "the vendor did not answer in time"
+
+
+def test_nobody_listens() -> None:
+    async def story() -> Reply:
+        one = Sender("http://127.0.0.1:9")
+        try:
+            return await one.send(planned("http://127.0.0.1:9/x"))
+        finally:
+            await one.close()
+
+    assert asyncio.run(story()).failure == "the connection failed (ConnectError)"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://other.example/x", "the address leads to other.example, which is not the connection's host"),
+        ("https://vendor.example/x", "the address leads to vendor.example, which is not the connection's host"),
+        (
+            "http://vendor.example:8080/x",
+            "the address leads to vendor.example:8080, which is not the connection's host",
+        ),
+        (
+            "http://vendor.example.evil.example/x",
+            "the address leads to vendor.example.evil.example, which is not the connection's host",
+        ),
+        (
+            "http://me:password@other.example/x",
+            "the address leads to other.example, which is not the connection's host",
+        ),
+        ("file:///etc/passwd", "only http:// and https:// addresses can be sent to"),
+        ("/x", "only http:// and https:// addresses can be sent to"),
+    ],
+)
+def test_nothing_leaves_for_another_host(url, words) -> None:
+    async def story() -> None:
+        one = Sender("http://vendor.example")
+        try:
+            await one.send(planned(url))
+        finally:
+            await one.close()
+
+    with pytest.raises(Refused) as told:
+        asyncio.run(story())
+    assert str(told.value) == words
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"body": {"a": 2**70}}, "Integer exceeds 64-bit range"),
+        ({"body": "\ud800"}, "str is not valid UTF-8: surrogates not allowed"),
+    ],
+)
+def test_what_cannot_be_written_is_told(more, words) -> None:
+    with pytest.raises(Unsendable) as told:
+        sent(**more)
+    assert str(told.value) == words
+
+
+def test_tls_is_verified() -> None:
+    async def story() -> bool:
+        one = Sender("https://vendor.example")
+        context = one._client._transport._pool._ssl_context
+        await one.close()
+        return bool(context.verify_mode and context.check_hostname)
+
+    assert asyncio.run(story())
+
+
+def test_httpx_logs_no_addresses(caplog) -> None:
+    caplog.set_level(logging.INFO)
+    sent(path="/x?token=top-secret")
+    assert "top-secret" not in caplog.text
+
+
+def test_no_body_is_not_null() -> None:
+    assert (encoded(None, "json"), encoded({}, "json"), encoded({}, "form")) == (None, b"{}", b"")
