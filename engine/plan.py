@@ -31,6 +31,7 @@ NO_REPLIES: tuple[JsonObject, ...] = ()
 PLANNED = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
 
 
+PLANNED_OUTCOME = Outcome.PLANNED  # an enum's members are looked up through its class, each time
 new_tuple = tuple.__new__
 """Makes a named tuple in half the time of its own `__new__`."""
 
@@ -148,14 +149,17 @@ class Connection:
             return Plan(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", (), tuple(reports))
         clock = time.time() if now is None else now
         try:
-            requests, skipped = self._requests(compiled, (event, options, clock), reports, (replies, saved))
+            if compiled.only is not None:
+                found = compiled.only(event, options, NO_OPTIONS, clock, reports, [UNSET] * compiled.memo_size)
+            else:
+                found = self._requests(compiled, (event, options, clock), reports, (replies, saved))
         except Invalid as error:
             return Plan(Outcome.INVALID, str(error), (), tuple(reports))
-        if not requests:
-            return Plan(Outcome.IGNORED, f"nothing to send: {'; '.join(skipped)}", (), tuple(reports))
-        count = len(requests)
+        if type(found) is str:
+            return Plan(Outcome.IGNORED, f"nothing to send: {found}", (), tuple(reports))
+        count = len(found)
         reason = PLANNED[count] if count < len(PLANNED) else f"{count} requests"
-        return new_tuple(Plan, (Outcome.PLANNED, reason, tuple(requests), tuple(reports)))
+        return new_tuple(Plan, (PLANNED_OUTCOME, reason, tuple(found), tuple(reports)))
 
     def _requests(
         self,
@@ -163,8 +167,11 @@ class Connection:
         given: tuple[JsonObject, JsonObject, float],
         reports: list[Report],
         answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
-    ) -> tuple[list[PlannedRequest], list[str]]:
-        """Run the steps of a call; raises Invalid. What a step saves is known, in `replies`, or a marker."""
+    ) -> list[PlannedRequest] | str:
+        """Run the steps of a call; a text says why nothing is sent; raises Invalid.
+
+        What a step saves is known, in `replies`, or a marker.
+        """
         event, options, clock = given
         memo = [UNSET] * compiled.memo_size
         values: JsonObject = NO_OPTIONS
@@ -178,7 +185,7 @@ class Connection:
             requests += result  # type: ignore[arg-type]  # a text was handled above
             if step.save is not None:
                 values = {**values, **_saved(step, requests, answers, reports)}
-        return requests, skipped
+        return requests or "; ".join(skipped)
 
 
 def _saved(

@@ -47,7 +47,7 @@ def connect(
 
 def _from_file(path: Path, destinations: Sequence[Destination]) -> dict[str, JsonObject]:
     document = yamlfile.read(path)
-    if document.problems:
+    if any(problem.level == "error" for problem in document.problems):
         raise UsageError("\n".join(str(problem) for problem in document.problems))
     value = document.value
     if not isinstance(value, dict) or not all(isinstance(member, dict) for member in value.values()):

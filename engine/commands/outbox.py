@@ -152,7 +152,8 @@ def replay(  # noqa: PLR0913, PLR0917  the options are what they are
     places = list(dict.fromkeys(row.place for row in rows))
     if not dry_run:
         outbox.replay(places, "queued again by a person", time.time())
-    click.echo(f"{_events(len(places))} {'would be' if dry_run else 'are'} queued again.")
+    verb = "would be" if dry_run else "is" if len(places) == 1 else "are"
+    click.echo(f"{_events(len(places))} {verb} queued again.")
 
 
 def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *, tell: bool) -> list[Listed]:

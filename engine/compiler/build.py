@@ -46,6 +46,8 @@ class CompiledCall:
 
     steps: tuple[CompiledStep, ...]
     memo_size: int
+    only: StepFunction | None = None
+    """The one step's function, where there is one step that saves nothing: the way of most events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Compiled:
         steps, requests, batches = self.module(settings)
         functions = iter(steps)
         calls = {
-            call: CompiledCall(
+            call: _call(
                 tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo_size
             )
             for call, found, memo_size in self.plan
@@ -100,6 +102,11 @@ class Compiled:
             {name: CompiledRequest(*pair) for name, pair in zip(self.requests, requests, strict=True)},
             {name: CompiledBatch(*triple) for name, triple in zip(self.batches, batches, strict=True)},
         )
+
+
+def _call(steps: tuple[CompiledStep, ...], memo_size: int) -> CompiledCall:
+    only = steps[0].run if len(steps) == 1 and steps[0].save is None else None
+    return CompiledCall(steps, memo_size, only)
 
 
 def build(loaded: Loaded, *, record: bool = False) -> Compiled:

@@ -37,11 +37,13 @@ def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -
     writer.module.helper("not_an_object")
     with if_present(writer, got):
         inside = Got(got.code, present=True, shape=got.shape)
+        if _chooses(modifiers):
+            writer.lines.add(f"{got.code}_made = {made}")
         for emit in words:
             inside = _word(writer, modifiers, emit, inside, at)
         _finish(writer, modifiers, inside, at, made=made)
     fresh = _is_fresh(modifiers) or got.fresh
-    return Got(got.code, got.present and not made and inside.present, fresh=fresh)
+    return Got(got.code, got.present and not (made or _chooses(modifiers)) and inside.present, fresh=fresh)
 
 
 def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: Got, at: str) -> Got:
@@ -76,8 +78,16 @@ def _finish(writer: Writer, modifiers: Modifiers, got: Got, at: str, *, made: bo
         writer.module.helper("overwritten")
         with writer.lines.block("if lost:"):
             writer.lines.add(f"overwritten(reports, {at}, lost)")
-    if made:
+    if _chooses(modifiers):
+        with writer.lines.block(f"if {got.code}_made:"):
+            _made(writer, got)
+    elif made:
         _made(writer, got)
+
+
+def _chooses(modifiers: Modifiers) -> bool:
+    """Whether `only` or `except` takes its names from a path, so that only the event shows if they make anything."""
+    return isinstance(modifiers.only, str) or isinstance(modifiers.except_, str)
 
 
 def _made(writer: Writer, got: Got) -> Got:
@@ -137,7 +147,8 @@ def _names(writer: Writer, names: tuple[str, ...] | str | None, helpers: tuple[s
     if isinstance(names, str):
         listed = modifier_path(writer, names)
         writer.module.helper(by)
-        return Word(f"{listed} is not None", f"{code} = {by}({code}, {listed}, reports, {at})", may_fail=True)
+        statement = f"{code} = {by}({code}, {listed}, reports, {at}); {code}_made = True"
+        return Word(f"{listed} is not None", statement, may_fail=True)
     writer.names.function(getattr(objects, plain), plain)
     return Word("", f"{code} = {plain}({code}, {writer.names.constant(frozenset(names or ()), 'names')})")
 

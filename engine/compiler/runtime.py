@@ -131,13 +131,13 @@ def secret(value: Json) -> Json:
 def only_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:
     """`only` with names from a path."""
     listed = _listed(names, reports, place)
-    return None if listed is None else only(value, listed) or None
+    return None if listed is None else only(value, listed)
 
 
 def except_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:
     """`except` with names from a path."""
     listed = _listed(names, reports, place)
-    return None if listed is None else without(value, listed) or None
+    return None if listed is None else without(value, listed)
 
 
 def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:

@@ -35,6 +35,8 @@ NOT_NAMES = (
     "A connections file holds connections by name, for example\nshop:\n  destination: my_vendor\n  settings: {...}"
 )
 
+OWN_WORDS = {"rate_limit": "A rate limit is a number of requests and s, m or h: 100/s, 5000/h; or none."}
+
 
 class ConnectionsError(UsageError):
     """A connections file that does not fit; `problems` holds one text each, with its place."""
@@ -113,7 +115,7 @@ class _Reader:
         problem = _checks()["name"](name)
         if problem is not None:
             message = (
-                "A connection's name has letters, digits, _, . and -, at most 64, and begins with one of the first two."
+                "A connection's name has letters, digits, _, . and -, at most 64, and begins with a letter or digit."
             )
             self.faults.append(Fault((name,), message, on_key=True))
         if not isinstance(raw, dict):
@@ -127,7 +129,7 @@ class _Reader:
                 advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(known)}."
                 self.faults.append(Fault((name, word), f'A connection has no "{word}". {advice}', on_key=True))
             elif (problem := check(value)) is not None:
-                self.faults.append(Fault((name, word), f"{problem[:1].upper()}{problem[1:]}."))
+                self.faults.append(Fault((name, word), OWN_WORDS.get(word) or f"{problem[:1].upper()}{problem[1:]}."))
 
     def _configured(self, name: str, raw: JsonObject) -> Configured:
         target = self._destination(name, raw)

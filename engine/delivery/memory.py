@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.delivery.outbox import CLOCK_SLACK, WINDOW
 from engine.delivery.rows import (
+    DUPLICATE,
     NOT_SENT_YET,
     Change,
     Chosen,
@@ -18,7 +19,6 @@ from engine.delivery.rows import (
     TakenIn,
     Waiting,
 )
-from engine.delivery.sqlite import duplicate_words
 from engine.records import Outcome
 
 
@@ -69,7 +69,7 @@ class MemoryOutbox:
             outcome, reason = Outcome.WAITING, NOT_SENT_YET
             if first is not None:
                 duplicates += 1
-                outcome, reason = Outcome.IGNORED, duplicate_words(first)
+                outcome, reason = Outcome.IGNORED, DUPLICATE
             for name in connections:
                 place = self._next_place()
                 self._states[place] = _State(place, event, name, outcome, reason, now, now)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from engine.errors import WaybillError
 from engine.records import Outcome
 
-UNFINISHED = Outcome.WAITING
 NOT_SENT_YET = "not sent yet"
+DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 
 class OutboxError(WaybillError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 from engine.compiler.runtime import Invalid
@@ -46,6 +47,7 @@ class Shipping:
         self.stopped = ""
         self.hint = ""
         self.pause_reason = ""
+        self.leaving = asyncio.Event()
         self.note: Callable[[Change], None] = lambda _: None
         self._configured = configured
         self._give_up_after = configured.retry.give_up_after
@@ -58,7 +60,7 @@ class Shipping:
     async def ship(self, shipment: Shipment) -> bool:
         """Send a shipment, and its halves where it is refused whole; false where some of it has to wait."""
         await self._turn()
-        if self.stopped or self._clock.time() < self.pace.resume_at:
+        if self.stopped or self.leaving.is_set() or self._clock.time() < self.pace.resume_at:
             return False
         began, answer, reply, request = await self._asked(shipment)
         if answer.then == "accept":
@@ -75,11 +77,13 @@ class Shipping:
         return False
 
     async def _turn(self) -> None:
-        """Wait for the rate limit."""
+        """Wait for the rate limit, or for the end."""
         wait = self._bucket.wait(self._clock.time())
         if wait:
             self._watcher.limited(self.name, wait)
-            await asyncio.sleep(wait)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self.leaving.wait()
 
     async def _asked(self, shipment: Shipment) -> tuple[float, Answer, Reply, PlannedRequest]:
         """Send what a shipment is, and where that is missing at the vendor, what makes it."""

@@ -17,6 +17,7 @@ from engine.delivery import sql
 from engine.delivery.migrations import VERSIONS
 from engine.delivery.outbox import CLOCK_SLACK, WINDOW
 from engine.delivery.rows import (
+    DUPLICATE,
     NOT_SENT_YET,
     Change,
     Chosen,
@@ -128,7 +129,7 @@ class SqliteOutbox:
                 outcome, reason = Outcome.WAITING, NOT_SENT_YET
                 if first is not None:
                     duplicates += 1
-                    outcome, reason = Outcome.IGNORED, duplicate_words(first)
+                    outcome, reason = Outcome.IGNORED, DUPLICATE
                 states += [(number, name, outcome.value, reason, now, now) for name in numbers]
             db.executemany(sql.ADD_STATE, states)
         return TakenIn(len(events) - duplicates, duplicates)
@@ -239,11 +240,6 @@ class SqliteOutbox:
         """Close the file."""
         with self._lock_and_errors():
             self._db.close()
-
-
-def duplicate_words(first: int) -> str:
-    """Say why a duplicate is ignored."""
-    return f"a duplicate: its source sent the same messageId before (event {first})"
 
 
 def _words(path: Path, error: sqlite3.Error, patience: float) -> str:

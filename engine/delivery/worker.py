@@ -96,6 +96,7 @@ class Worker:
     def stop(self) -> None:
         """Send nothing new; `run` ends when what is on its way has come back."""
         self._stopping = True
+        self.shipping.leaving.set()
         self.wake()
 
     async def run(self) -> None:

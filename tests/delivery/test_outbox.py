@@ -64,10 +64,10 @@ def test_a_messageid_that_was_sent_is_a_duplicate(outbox, source, later, again, 
     assert len(ids(outbox)) == 1 + new
 
 
-def test_a_duplicate_ends_ignored_and_says_of_what(outbox) -> None:
+def test_a_duplicate_ends_ignored(outbox) -> None:
     outbox.take_in(events("1", "1"), ["a"], NOW)
     [row] = outbox.listed(Chosen(outcomes=(Outcome.IGNORED,)), 0, 10)
-    assert row.reason == "a duplicate: its source sent the same messageId before (event 1)"
+    assert row.reason == "a duplicate: its source has sent this messageId before"
     assert outbox.counts() == {("a", Outcome.IGNORED): 1, ("a", Outcome.WAITING): 1}
 
 

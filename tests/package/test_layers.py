@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.compiler",),
     ("engine.plan",),
     ("engine.exchange", "engine.docs_settings"),
-    ("engine.examples", "engine.docs", "engine.docs_settings"),
+    ("engine.examples", "engine.docs"),
     ("engine.delivery", "engine.sandbox", "engine.collector"),
     ("engine.commands",),
     ("engine.__main__",),

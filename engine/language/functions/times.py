@@ -45,6 +45,18 @@ _KNOWN = ", ".join(f"%{letter}" for letter in [*_PARTS, "%"])
 
 
 def unix(value: Json) -> Json | Noted:
+    # The one shape nearly every event has, at half the cost: 2019-09-01T12:00:00.123Z.
+    if type(value) is str and len(value) == 24 and value[7:20:3] == "-T::." and value[23] == "Z":
+        try:
+            seconds = datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            pass  # 24:00 or a leap second, perhaps
+        else:
+            return int(seconds) if seconds.is_integer() else seconds
+    return _unix(value)
+
+
+def _unix(value: Json) -> Json | Noted:
     seconds = read_time(value)
     if seconds is None:
         raise _no_time(value)

@@ -1,0 +1,240 @@
+"""`engine send`, `engine outbox` and `engine connections`, as a person runs them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from engine.commands import main
+from engine.records import JsonObject
+from engine.sandbox.server import Sandbox
+
+ROOT = Path(__file__).parents[2]
+EVENTS: list[JsonObject] = [
+    {"type": "identify", "messageId": "m1", "userId": "u1", "traits": {"email": "a@example.com"}},
+    {"type": "track", "messageId": "m2", "userId": "u1", "event": "Signed Up"},
+    {"type": "group", "messageId": "m3", "userId": "u1", "groupId": "g1", "traits": {"name": "Initech"}},
+    {"type": "delete", "messageId": "m4", "userId": "u1"},
+    {"type": "track", "messageId": "m5", "userId": "u2"},
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "events.ndjson").write_bytes(b"\n".join(map(orjson.dumps, EVENTS)))
+    return tmp_path
+
+
+@pytest.fixture
+def engine(capsys):
+    def run(line: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(line.split())
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return run
+
+
+def connections(here: Path, url: str, key: str = "public-key", more: str = "") -> None:
+    settings = f"{{ api_key: {key}, project_token: project-token, hard_id: registered, soft_id: cookie }}"
+    text = f"shop:\n  destination: exponea\n  base_url: {url}\n  settings: {settings}\n{more}"
+    (here / "connections.yaml").write_text(text)
+
+
+SENT = """\
+connection  outcome    events  reason
+exponea     delivered       3
+            ignored         1  1 x exponea does not map delete calls
+            invalid         1  1 x track needs an event name
+"""
+
+
+def test_send_into_the_sandbox_says_how_events_ended_and_what_vendors_hold(here, engine) -> None:
+    code, out, err = engine("send exponea --events events.ndjson --sandbox")
+    assert (code, err) == (1, "")
+    told, holdings = out.split("\n\n")
+    assert told.splitlines()[:3] == SENT.splitlines()[:3]
+    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in holdings
+    assert '{"ids":{"registered":"u1"},"properties":{"email":"a@example.com"' in holdings
+    assert list(here.glob("*.db*")) == [], "the passing outbox is gone"
+
+
+def test_what_was_sent_is_not_sent_again_unless_it_is_said(here, engine) -> None:
+    assert engine("send extole --events events.ndjson --sandbox --outbox o.db")[0] == 1
+    code, out, _ = engine("send extole --events events.ndjson --sandbox --outbox o.db")
+    assert (code, "5 x a duplicate: its source has sent this messageId" in out) == (0, True)
+    assert "delivered       3" in engine("send extole --events events.ndjson --sandbox --outbox o.db --again")[1]
+    assert "delivered       3" in engine("send extole --events events.ndjson --sandbox --outbox o.db --source b")[1]
+
+
+def test_a_file_of_connections_and_a_person_who_puts_things_right(here, engine) -> None:
+    with Sandbox() as sandbox:
+        connections(here, sandbox.url, "wrong-key")
+        code, out, _ = engine("send --connections connections.yaml --events events.ndjson")
+        assert code == 1, "one is invalid"
+        assert "held            3  the vendor answered 401: access key not found." in out
+        assert engine("send --connections connections.yaml")[0] == 3
+        _, out, _ = engine("outbox status")
+        assert "When it is put right: engine outbox resume shop\n" in out
+        connections(here, sandbox.url)
+        assert engine("outbox resume shop")[:2] == (0, "shop goes on; 3 events to send.\n")
+        code, out, _ = engine("send --connections connections.yaml")
+        assert (code, out.splitlines()[1]) == (0, "shop        delivered       3")
+        assert sandbox.counts()["exponea"]["commands"] == 3
+
+
+def test_what_was_set_aside_is_listed_shown_and_sent_again(here, engine) -> None:
+    with Sandbox() as sandbox:
+        connections(here, sandbox.url)
+        sandbox.order({"kind": "items", "nth": [2], "errors": ["not today"]})
+        assert engine("send --connections connections.yaml --events events.ndjson")[0] == 1
+        _, out, _ = engine("outbox list --outcome rejected")
+        assert out == "     2  m2  shop  rejected   the vendor refused this item of a batch (status 200) | not today\n"
+        assert "    the vendor: not today\n" in engine("outbox show m2")[1]
+        assert engine("outbox replay --only-rejected --dry-run")[1] == "1 event would be queued again.\n"
+        assert engine("outbox replay --dry-run")[1] == "2 events would be queued again.\n"
+        assert engine("outbox replay --only-rejected --since 1h")[1] == "1 event is queued again.\n"
+        code, out, _ = engine("send --connections connections.yaml")
+        assert (code, out.splitlines()[1]) == (0, "shop        delivered       1")
+
+
+def test_a_corrected_mapping_is_tried_on_what_was_set_aside(here, engine) -> None:
+    engine("send user_com --events events.ndjson --sandbox --outbox o.db")
+    new = (ROOT / "mappings" / "user_com.yaml").read_text()
+    (here / "new.yaml").write_text(new.replace("name: user_com", "name: new").split("\nexamples:")[0])
+    line = "outbox --outbox o.db replay --mapping new.yaml --example-settings"
+    code, out, err = engine(f"{line} --dry-run")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "0 events would be queued again."
+    assert "invalid" in out
+
+
+def test_outbox_list_show_and_purge(here, engine) -> None:
+    engine("send exponea --events events.ndjson --sandbox --outbox o.db")
+    assert len(engine("outbox --outbox o.db list")[1].splitlines()) == 5
+    assert "There are more; --limit shows more than 2." in engine("outbox --outbox o.db list --limit 2")[1]
+    assert engine("outbox --outbox o.db show nothing")[0::2] == (
+        2,
+        "There is no event nothing in this outbox; engine outbox list shows what there is.\n",
+    )
+    assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
+    time.sleep(1.1)
+    assert engine("outbox --outbox o.db purge --older-than 1s")[1] == "4 events removed.\n"
+    assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
+        "soon is no time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
+    )
+    assert engine("outbox --outbox o.db resume exponeo")[2] == (
+        "This outbox has no connection exponeo. Did you mean exponea?\n"
+    )
+
+
+WRONG = {
+    "send": "Name mappings, or a file of connections with --connections.\n",
+    "send exponea --connections c.yaml": (
+        "With --connections, mappings and settings stand in that file; give one or the other.\n"
+    ),
+    "send exponea --sandbox --patience long": (
+        '--patience: "long" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'
+    ),
+    "send exponea --sandbox --events none.ndjson": (
+        "There is no file none.ndjson; name a file of events, or - for standard input.\n"
+    ),
+    "outbox --outbox none.db status": "There is no outbox none.db; name one with --outbox.\n",
+}
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG.items(), ids=WRONG)
+def test_wrong_usage(here, engine, line, words) -> None:
+    assert engine(line)[0::2] == (2, words)
+
+
+def test_a_damaged_outbox_is_told(here, engine) -> None:
+    (here / "o.db").write_bytes(b"nothing of the kind" * 100)
+    code, _, err = engine("outbox --outbox o.db status")
+    assert code == 1
+    assert err.startswith("o.db is damaged or is no outbox (file is not a database). It was left as it is")
+
+
+def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
+    with Sandbox() as sandbox:
+        connections(
+            here,
+            sandbox.url,
+            more="off: { destination: exponea, enabled: false, settings: { api_key: k, project_token: p, hard_id: r, soft_id: c } }\n",
+        )
+        assert engine("connections check")[:2] == (0, "shop: Exponea, settings fit.\noff: disabled.\n")
+        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea knows the credentials.\n")
+        connections(here, sandbox.url, "wrong-key")
+        code, out, _ = engine("connections check --live")
+        assert code == 1
+        assert out == (
+            "shop: the vendor answered 401: access key not found. Check the API key, the project token and the "
+            "permissions of the API group.\n"
+        )
+        (here / "connections.yaml").write_text("extole: { settings: { api_key: k } }")
+        assert engine("connections check --live")[:2] == (
+            0,
+            "extole: settings fit; Extole Platform has no harmless question to ask.\n",
+        )
+
+
+def test_logs_and_metrics(here, engine) -> None:
+    with Sandbox() as sandbox:
+        connections(here, sandbox.url, "wrong-key")
+        line = "send --connections connections.yaml --events events.ndjson --log --metrics metrics.txt"
+        _, _, err = engine(line)
+        logged = [orjson.loads(each) for each in err.splitlines()]
+        assert [each["event"] for each in logged] == ["held", "worker ended"]
+        assert logged[0] | {"time": ""} == {
+            "time": "",
+            "level": "error",
+            "event": "held",
+            "connection": "shop",
+            "reason": "the vendor answered 401: access key not found",
+            "hint": "Check the API key, the project token and the permissions of the API group.",
+        }
+        text = (here / "metrics.txt").read_text()
+        assert 'waybill_requests_total{connection="shop",status="401"} 1.0' in text
+        assert 'waybill_queue_depth{connection="shop"} 3.0' in text
+        assert "wrong-key" not in text + err
+
+
+def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:
+    events = [{"type": "identify", "messageId": f"m{n}", "userId": f"u{n}", "traits": {"n": n}} for n in range(400)]
+    (here / "events.ndjson").write_bytes(b"\n".join(map(orjson.dumps, events)))
+    with Sandbox() as sandbox:
+        sandbox.order({"kind": "latency", "seconds": 0.2})
+        connections(here, sandbox.url)
+        text = (here / "connections.yaml").read_text()
+        (here / "connections.yaml").write_text(text + "  ordered_batches: true\n  rate_limit: 2/s\n")
+        command = [
+            sys.executable,
+            "-m",
+            "engine",
+            "send",
+            "--connections",
+            "connections.yaml",
+            "--events",
+            "events.ndjson",
+        ]
+        running = subprocess.Popen(command, cwd=here, env={"PYTHONPATH": str(ROOT), "PATH": ""}, stdout=subprocess.PIPE)
+        while not sandbox.requests():
+            time.sleep(0.02)
+        running.send_signal(signal.SIGTERM)
+        out, _ = running.communicate(timeout=20)
+        assert running.returncode == 3
+        delivered = int(next(line.split()[-1] for line in out.decode().splitlines() if "delivered" in line))
+        assert 0 < delivered < 400
+        assert sandbox.counts()["exponea"]["commands"] == delivered, "what was on its way was waited for"
+        sandbox.forget()
+        (here / "connections.yaml").write_text(text)
+        assert engine("send --connections connections.yaml")[0] == 0
+        assert sandbox.counts()["exponea"]["commands"] == 400
