@@ -23,6 +23,8 @@ NOW = 1_709_640_000.0
 """The clock of examples that use `within`: 2024-03-05T12:00:00Z."""
 LONGEST_JSON = 200
 MOST_REPORTS = 2
+INSIDE = ("calls.", "http.", "parts.", "requests.")
+"""How the places of reports begin that are about the mapping and not about the event."""
 
 
 class Difference(NamedTuple):
@@ -71,9 +73,9 @@ def _problem(destination: Destination, code: str, difference: Difference) -> Pro
 
 def _with_reports(difference: Difference, plan: Plan) -> Difference:
     """Add what was reported on the way: it is often why."""
-    reports = [f"{report.place}: {report.message}." for report in plan.reports[:MOST_REPORTS]]
-    noticed = f"Reported were {' and '.join(reports)}" if reports else ""
-    return difference._replace(advice=f"{difference.advice} {noticed}".strip())
+    inside = [report for report in plan.reports if report.place.startswith(INSIDE)]
+    noticed = [f"Reported: {report.place}: {report.message}." for report in inside[:MOST_REPORTS]]
+    return difference._replace(advice="\n".join(filter(None, [difference.advice, *noticed])))
 
 
 def _differences(example: Example, plan: Plan) -> Iterator[Difference]:
@@ -111,33 +113,33 @@ def _body_differences(wanted: JsonObject, request: PlannedRequest, place: Place)
         yield Difference(place, f"The body of {request.request} is {_json(body)}, so it has no keys.")
         return
     for key, value in wanted.items():
-        yield from _member(cast("JsonObject", body), key, value, place)
+        yield from _member(cast("JsonObject", body), key, value, place, f"The body of {request.request}")
 
 
-def _member(given: JsonObject, key: str, wanted: Json, place: Place) -> Iterator[Difference]:
+def _member(given: JsonObject, key: str, wanted: Json, place: Place, what: str) -> Iterator[Difference]:
     if key in given:
         yield from _inner(given[key], wanted, (*place, key))
         return
     _, advice = meant(key, given, "keys")
-    yield Difference((*place, key), f"There is no {quoted(key)}.", advice if given else "There are no keys at all.")
+    yield Difference((*place, key), f"{what} has no {quoted(key)}.", advice if given else "It is empty.")
 
 
 def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
     """Find the smallest places that differ, so that the line is the right one."""
     if same(given, wanted):
         return
+    what = quoted(place[-1]) if isinstance(place[-1], str) else "This entry"
     if isinstance(given, dict) and isinstance(wanted, dict):
-        found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place)]
+        found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place, what)]
         yield from found
         for key in given:
             if key not in wanted and not any(difference.advice.endswith(f" {key}?") for difference in found):
-                advice = f"{quoted(str(place[-1]))} is compared whole: write that here too."
-                yield Difference(place, f"There is also {quoted(key)}: {_json(given[key])}.", advice)
+                advice = "What stands under a key is compared whole: write that here too."
+                yield Difference(place, f"{what} also has {quoted(key)}: {_json(given[key])}.", advice)
     elif isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):
         for number, pair in enumerate(zip(given, wanted, strict=True)):
             yield from _inner(*pair, (*place, number))
     else:
-        what = quoted(place[-1]) if isinstance(place[-1], str) else "This entry"
         yield Difference(place, f"{what} is {_json(given)}, not {_json(wanted)}.")
 
 

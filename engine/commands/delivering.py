@@ -14,6 +14,7 @@ from engine.delivery.config import Configured
 from engine.delivery.connections import load
 from engine.delivery.outbox import Outbox
 from engine.delivery.pacing import seconds
+from engine.delivery.rows import Reason
 from engine.delivery.sqlite import SqliteOutbox
 from engine.errors import UsageError
 from engine.records import Outcome
@@ -21,6 +22,7 @@ from engine.records import Outcome
 DEFAULT_OUTBOX = Path("outbox.db")
 SHOWN_REASONS = 5
 MOST_REASONS = 1000
+LONGEST_WORDS = 120
 TITLES = ("connection", "outcome", "events", "reason")
 
 
@@ -100,11 +102,16 @@ def _reasons(outbox: Outbox, since: float | None) -> Callable[[str, Outcome], li
             return [f"{state.held.rstrip('.')}. {state.hint}".strip()]
         if outcome is Outcome.WAITING:
             return [f"{state.pause}; next try {when(state.due)}"] if state.due is not None else []
-        rows = [f"{number} x {why}" for what, how, why, number in found if (what, how) == (name, outcome)]
+        rows = [_reason(each) for each in found if (each.connection, each.outcome) == (name, outcome)]
         more = len(rows) - SHOWN_REASONS
         return rows if more <= 0 else [*rows[:SHOWN_REASONS], f"and {more} more"]
 
     return whys
+
+
+def _reason(found: Reason) -> str:
+    words = found.words if len(found.words) <= LONGEST_WORDS else found.words[:LONGEST_WORDS] + "..."
+    return f"{found.events} x {found.reason}" + (f" | {words}" if words else "")
 
 
 def when(moment: float | None) -> str:

@@ -58,36 +58,44 @@ class Summary:
         if not self.counts:
             return
         names = max(len(TITLES[0]), *(len(name) for name in self.counts))
+        outcomes = max(len(TITLES[1]), *(len(outcome) for counts in self.counts.values() for outcome in counts))
         numbers = max(len(TITLES[2]), len(str(self.events)))
-        first = names + 2 + len(TITLES[1]) + 4 + numbers + 2
-        header = f"{TITLES[0]:<{names}}  {TITLES[1]:<9}  {TITLES[2]:>{numbers}}  {TITLES[3]}"
-        yield paint(header if self.reasons else header.removesuffix(f"  {TITLES[3]}"), "title")
+        header = f"{TITLES[0]:<{names}}  {TITLES[1]:<{outcomes}}  {TITLES[2]:>{numbers}}"
+        yield paint(f"{header}  {TITLES[3]}" if self.reasons else header, "title")
         for name, counts in self.counts.items():
             shown = name
             for outcome in sorted(counts, key=ORDER.index):
-                row = f"{shown:<{names}}  {paint(f'{outcome:<9}', outcome)}  {counts[outcome]:>{numbers}}"
-                reasons = [wrapped(reason, "", first) for reason in self._reasons(name, outcome)]
-                yield ("\n" + " " * first).join([f"{row}  {reasons[0]}" if reasons else row, *reasons[1:]])
+                cell = paint(f"{outcome:<{outcomes}}", outcome)
+                row = f"{shown:<{names}}  {cell}  {counts[outcome]:>{numbers}}"
+                yield from _with_reasons(row, len(header) + 2, self._reasons(name, outcome))
                 shown = ""
 
-    def _reasons(self, destination: str, outcome: str) -> list[str]:
+    def _reasons(self, destination: str, outcome: str) -> list[tuple[str, str]]:
         found = [
             (number, reason)
             for (name, kind, reason), number in self.reasons.items()
             if (name, kind) == (destination, outcome)
         ]
-        rows = [f"{number} x {reason}" for number, reason in sorted(found, key=lambda row: (-row[0], row[1]))]
-        return _first(rows, "reason")
+        rows = [(f"{number} x ", reason) for number, reason in sorted(found, key=lambda row: (-row[0], row[1]))]
+        more = len(rows) - SHOWN_KINDS
+        return rows if more <= 0 else [*rows[:SHOWN_KINDS], ("", f"and {_count(more, 'more reason')}")]
 
     def _noticed(self) -> list[str]:
         found = sorted(self.reports.items(), key=lambda row: -row[1])
         rows = [f"{number} x {code} at {place}{f' ({name})' if name else ''}" for (name, code, place), number in found]
-        return [wrapped(row, "! ", 2) for row in _first(rows, "kind")]
+        more = len(rows) - SHOWN_KINDS
+        if more > 0:
+            rows = [*rows[:SHOWN_KINDS], f"and {_count(more, 'more kind')}"]
+        return [wrapped(row, "! ", 2) for row in rows]
 
 
-def _first(rows: list[str], word: str) -> list[str]:
-    more = len(rows) - SHOWN_KINDS
-    return rows if more <= 0 else [*rows[:SHOWN_KINDS], f"and {_count(more, f'more {word}')}"]
+def _with_reasons(row: str, indent: int, reasons: list[tuple[str, str]]) -> Iterator[str]:
+    """Give a row of the table with its reasons, each below the other; `indent` is where they begin."""
+    if not reasons:
+        yield row
+    for number, (times, reason) in enumerate(reasons):
+        before = " " * indent if number else f"{row}  "
+        yield wrapped(reason, before + times, indent + len(times))
 
 
 def _count(number: int, word: str) -> str:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
+from engine.compiler.runtime import Invalid
 from engine.delivery.clock import Clock
 from engine.delivery.config import Configured, base_url
 from engine.delivery.ledger import Ledger
 from engine.delivery.outbox import Outbox
 from engine.delivery.pacing import seconds
-from engine.delivery.rows import LeaseLost
+from engine.delivery.rows import LeaseLost, OutboxError
 from engine.delivery.sender import Sender
+from engine.delivery.shipping import SETTINGS_HINT
 from engine.delivery.watching import Watcher
 from engine.delivery.worker import Options, Worker
 
@@ -95,7 +97,11 @@ class Delivery:
 
     async def _work(self, configured: Configured, ledger: Ledger, due: float | None) -> None:
         http = configured.mapping.http
-        address = base_url(configured.connection)
+        try:
+            address = base_url(configured.connection)
+        except Invalid as error:  # nothing can be sent with these settings
+            await ledger.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())
+            return
         compress = http.compress == "gzip"
         sender = Sender(address, timeout=seconds(http.timeout), compress=compress, slots=self._options.slots)
         worker = Worker(configured, ledger, sender, self._owner, self._options, self._clock, self._watcher)
@@ -122,9 +128,13 @@ class Delivery:
     async def _renew(self, name: str, ledger: Ledger, worker: Worker) -> None:
         while True:
             await asyncio.sleep(self._options.lease / 3)
-            if not await self._lease(name, ledger):
-                worker.stop()
-                return
+            try:
+                if await self._lease(name, ledger):
+                    continue
+            except OutboxError as error:
+                worker.fail(error)
+            worker.stop()
+            return
 
 
 def run(make: Callable[[], Delivery]) -> None:

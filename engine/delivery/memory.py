@@ -16,6 +16,7 @@ from engine.delivery.rows import (
     LeaseLost,
     Listed,
     NewEvent,
+    Reason,
     TakenIn,
     Waiting,
 )
@@ -175,16 +176,15 @@ class MemoryOutbox:
         ]
         return len(queued), min(queued, default=None)
 
-    def reasons(self, limit: int, since: float | None = None) -> list[tuple[str, Outcome, str, int]]:
+    def reasons(self, limit: int, since: float | None = None) -> list[Reason]:
         """Give the commonest reasons."""
         told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
-        counted = Counter(
-            (state.connection, state.outcome, state.reason)
-            for state in self._states.values()
-            if state.outcome in told and (since is None or state.changed_at >= since)
-        )
-        rows = sorted(counted.items(), key=lambda row: (-row[1], row[0]))
-        return [(*key, count) for key, count in rows[:limit]]
+        found: dict[tuple[str, Outcome, str], list[str]] = {}
+        for state in self._states.values():
+            if state.outcome in told and (since is None or state.changed_at >= since):
+                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.words)
+        rows = [Reason(*key, len(words), max(words)) for key, words in found.items()]
+        return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Give states behind a place."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.delivery.rows import Change, Chosen, ConnectionRow, Listed, NewEvent, TakenIn, Waiting
+from engine.delivery.rows import Change, Chosen, ConnectionRow, Listed, NewEvent, Reason, TakenIn, Waiting
 from engine.records import Outcome
 
 WINDOW = 24 * 3600.0
@@ -68,8 +68,8 @@ class Outbox(Protocol):
         """Give how many states are unfinished, and since when the oldest is queued."""
         ...
 
-    def reasons(self, limit: int, since: float | None = None) -> list[tuple[str, Outcome, str, int]]:
-        """Give the commonest reasons of what was not delivered."""
+    def reasons(self, limit: int, since: float | None = None) -> list[Reason]:
+        """Give the commonest reasons of what was not delivered, each with an example of the vendor's words."""
         ...
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:

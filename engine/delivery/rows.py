@@ -95,6 +95,16 @@ class Listed(NamedTuple):
     place: int
 
 
+class Reason(NamedTuple):
+    """Why so many events of a connection ended as they did; `words` is an example of what the vendor said."""
+
+    connection: str
+    outcome: Outcome
+    reason: str
+    events: int
+    words: str
+
+
 class Chosen(NamedTuple):
     """Which states are meant: every condition given must hold. Without outcomes: all."""
 

@@ -26,6 +26,7 @@ from engine.exchange import Exchange, words
 from engine.records import JsonObject, Outcome, PlannedRequest, masked
 
 MISSING = 404
+SETTINGS_HINT = "Check the connection's settings."
 
 
 class Shipping:
@@ -116,7 +117,7 @@ class Shipping:
         try:
             reply = await self._sender.send(*self._request(shipment, began))
         except (Refused, Invalid) as refused:  # what settings make of addresses; no event is to blame
-            self._hold(str(refused), "Check the connection's settings.")
+            self._hold(str(refused), SETTINGS_HINT)
             return began, Reply(failure=str(refused))
         except Unsendable as error:
             return began, Reply(unsendable=str(error))

@@ -64,7 +64,8 @@ UNFINISHED = """
     WHERE outcome = 'waiting' AND connection = (SELECT id FROM connections WHERE name = ?)
 """
 REASONS = """
-    SELECT c.name, s.outcome, s.reason, count(*) AS n FROM states AS s JOIN connections AS c ON c.id = s.connection
+    SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
+    FROM states AS s JOIN connections AS c ON c.id = s.connection
     WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND (?1 IS NULL OR s.changed_at >= ?1)
     GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?2
 """

@@ -26,6 +26,7 @@ from engine.delivery.rows import (
     Listed,
     NewEvent,
     OutboxError,
+    Reason,
     TakenIn,
     Waiting,
 )
@@ -209,10 +210,10 @@ class SqliteOutbox:
         count, oldest = self._all(sql.UNFINISHED, (connection,))[0]
         return count, oldest
 
-    def reasons(self, limit: int, since: float | None = None) -> list[tuple[str, Outcome, str, int]]:
+    def reasons(self, limit: int, since: float | None = None) -> list[Reason]:
         """Give the commonest reasons."""
         rows = self._all(sql.REASONS, (since, limit))
-        return [(name, Outcome(outcome), reason, count) for name, outcome, reason, count in rows]
+        return [Reason._make(row)._replace(outcome=Outcome(row[1])) for row in rows]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Give states behind a place."""

@@ -99,6 +99,11 @@ class Worker:
         self.shipping.leaving.set()
         self.wake()
 
+    def fail(self, error: Exception) -> None:
+        """End with an error, once what is on its way has come back."""
+        self._broken = self._broken or error
+        self.stop()
+
     async def run(self) -> None:
         """Work until there is nothing to do, or for ever; raises OutboxError and LeaseLost."""
         try:
@@ -176,7 +181,7 @@ class Worker:
         try:
             await self.shipping.ship(shipment)
         except Exception as error:  # noqa: BLE001  an error of the engine itself; `run` raises it
-            self._broken = error
+            self.fail(error)
         finally:
             for job in jobs:
                 self._busy -= job.ids

@@ -81,5 +81,5 @@ def _told_apart(loaded: Loaded, problems: list[Problem]) -> list[Problem]:
 
 def _of_child(problem: Problem, loaded: Loaded) -> Problem:
     name = loaded.mapping.name
-    advice = f"{problem.advice} By itself this file is right: it is {name}, which extends it, that breaks this."
+    advice = f"{problem.advice}\nBy itself this file is right; the mapping {name}, which extends it, breaks it."
     return replace(problem, advice=advice.strip())

@@ -13,7 +13,7 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.path_syntax import NAMES, Token
 from engine.mapping import types
-from engine.mapping.check_paths import calls_of
+from engine.mapping.check_paths import calls_of, verdict
 from engine.mapping.check_walk import Occurrence
 from engine.mapping.checking import Checking, listed, quoted
 from engine.mapping.problems import Problem
@@ -42,7 +42,8 @@ def check_conditions(checking: Checking) -> Iterator[Problem]:
         except PathError:
             continue
         for comparison in _comparisons(path):
-            reason = _reason(checking, found, comparison)
+            known = verdict(checking, found, comparison.root) is None
+            reason = _reason(checking, found, comparison) if known else None
             if reason is not None:
                 message, advice = reason
                 at = found.column + comparison.column - 1
@@ -100,7 +101,7 @@ def _reason(checking: Checking, found: Occurrence, comparison: Comparison) -> tu
     if given & types.of_json(literal):
         return None
     kinds = listed([KINDS[kind] for kind in KINDS if kind in given])
-    return f"{name} is {kinds}, and so never equal to {_shown(literal)}.", _advice(given, literal)
+    return f"{name} is {kinds}, so it is never equal to {_shown(literal)}.", _advice(given, literal)
 
 
 def _certain(root: paths.Root) -> bool:

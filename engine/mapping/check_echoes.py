@@ -25,7 +25,9 @@ def without_echoes(checking: Checking, problems: Iterable[Problem]) -> list[Prob
             continue
         kept = [problem for problem in kept if problem not in unused]
         said = {each.problem for each in missing}
-        if len(said) > 1 and all(problem.file == unused[0].file for problem in said):
+        if len(said) == 1:
+            kept = [_which_nothing_uses(problem, unused[0], first) if problem in said else problem for problem in kept]
+        if first.name is not None and len(said) > 1 and all(problem.file == unused[0].file for problem in said):
             kept = [problem for problem in kept if problem not in said]
             kept.append(_at_definition(unused[0], first))
     own = checking.loaded.resolved.document.file
@@ -33,10 +35,10 @@ def without_echoes(checking: Checking, problems: Iterable[Problem]) -> list[Prob
 
 
 def _by_name(every: Iterable[Missing]) -> Iterator[list[Missing]]:
-    groups: dict[tuple[str, str], list[Missing]] = {}
+    groups: dict[tuple[str, str | None, str], list[Missing]] = {}
     for missing in every:
         if missing.guess is not None:
-            groups.setdefault((missing.section, missing.name), []).append(missing)
+            groups.setdefault((missing.section, missing.name, missing.guess), []).append(missing)
     yield from groups.values()
 
 
@@ -50,8 +52,17 @@ def _is_unused(problem: Problem, missing: Missing) -> bool:
     return problem.path == path_text((missing.section, name))
 
 
+def _which_nothing_uses(problem: Problem, unused: Problem, missing: Missing) -> Problem:
+    """Name the line of the definition too: it may be the one that is misspelt."""
+    if problem.file != unused.file:
+        return problem
+    guess = f"{missing.guess}?"
+    advice = problem.advice.replace(guess, f"{missing.guess} (line {unused.line}), which nothing uses?", 1)
+    return replace(problem, advice=advice)
+
+
 def _at_definition(unused: Problem, missing: Missing) -> Problem:
-    word, name = SECTIONS[missing.section], quoted(missing.name)
+    word, name = SECTIONS[missing.section], quoted(str(missing.name))
     message = f"The {word} {name} is used in several places, but here it is called {quoted(str(missing.guess))}."
     advice = f"Did you mean {missing.name}?"
     return replace(unused, code=missing.problem.code, message=message, advice=advice)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from engine.mapping import schema
 from engine.mapping.check_names import unknown_request
+from engine.mapping.check_settings import value_fault
 from engine.mapping.checking import Checking, meant, quoted
 from engine.mapping.model import Example, Place
 from engine.mapping.problems import Problem
-from engine.mapping.settings import schema_of
 from engine.mapping.suggest import closest
 from engine.records import Json, JsonObject
 from engine.sources.calls import COMMON, FIELDS, IDS
@@ -44,8 +43,8 @@ def _setting(checking: Checking, name: str, value: Json, place: Place) -> Iterat
         message = f"There is no setting {quoted(name)}."
         problem = checking.problem(place, "unknown-setting", message, advice, key=True)
         yield checking.unknown("settings", name, guess, problem)
-    elif not setting.secret and value is not None:
-        fault = schema.validator(schema_of(setting))(value)
+    elif not setting.secret:
+        fault = value_fault(setting, value)
         if fault is not None:
             yield checking.problem(place, "setting-value", f"This does not fit the setting: {fault}.")
 

@@ -72,7 +72,7 @@ def _circles(checking: Checking) -> Iterator[Problem]:
     requests = checking.mapping.requests
     targets = {name: {request.if_missing or ""} & set(requests) for name, request in requests.items()}
     for name, circle in _all_circles(targets):
-        message = f"The requests go in a circle: where {' is missing, then '.join([*circle, circle[0]])}."
+        message = f"The requests go in a circle: {', if missing '.join([*circle, circle[0]])}."
         advice = "The last request of a chain has no if_missing."
         yield checking.problem(("requests", name, "if_missing"), "if-missing-circle", message, advice)
 

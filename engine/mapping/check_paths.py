@@ -22,12 +22,16 @@ CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "A batch's item"),
     "items": (frozenset({"items", "settings"}), "A batch's body"),
-    "settings": (frozenset({"settings"}), "What all requests share"),
+    "settings": (frozenset({"settings"}), "The URL or header of a batch"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "An answer"),
     "results": (frozenset({"body"}), "The answer to a batch"),
     "result": (frozenset({"item"}), "One result of a batch"),
 }
-WHO = {"part": "A part", "request": "A request", "http": "A header of all requests"}
+WHO = {
+    "part": "A part used in {} calls",
+    "request": "A request used in {} calls",
+    "http": "A header of all requests ({} calls)",
+}
 MAY_BE_TEXT = frozenset({"", "from"})
 ADVICE = re.compile(r"(?<=[.?]) (?=(?:Write|Give|Did you mean|To pass over|What converts) )")
 """Where a sentence of the path language turns to what to do."""
@@ -73,7 +77,7 @@ def _unreadable(checking: Checking, found: Occurrence, error: PathError) -> Prob
 
 def _sentences(text: str) -> tuple[str, str]:
     """Take what to do from the end of a sentence of the path language."""
-    whole = text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+    whole = text + ("" if text.endswith((".", "?", "!")) else ".")
     message, *advice = ADVICE.split(whole, maxsplit=1)
     return message, "".join(advice)
 
@@ -106,18 +110,18 @@ def _roots(checking: Checking, found: Occurrence, path: paths.Path) -> Iterator[
         at = found.column + path.current_column - 1
         yield checking.problem(found.place, "current-at-root", message, advice, column=at, key=found.key)
     for root in path.roots:
-        verdict = _verdict(checking, found.scope, root, found)
-        if verdict is not None:
-            yield _problem(checking, found, path, root, verdict)
+        told = verdict(checking, found, root)
+        if told is not None:
+            yield _problem(checking, found, path, root, told)
 
 
-def _problem(checking: Checking, found: Occurrence, path: paths.Path, root: paths.Root, verdict: Verdict) -> Problem:
-    inside = _member_column(path, root) if verdict.member else root.column
+def _problem(checking: Checking, found: Occurrence, path: paths.Path, root: paths.Root, told: Verdict) -> Problem:
+    inside = _member_column(path, root) if told.member else root.column
     at = found.column + inside - 1
-    problem = checking.problem(found.place, verdict.code, verdict.message, verdict.advice, column=at, key=found.key)
-    if not verdict.section:
+    problem = checking.problem(found.place, told.code, told.message, told.advice, column=at, key=found.key)
+    if not told.section:
         return problem
-    return checking.unknown(verdict.section, root.members[0], verdict.guess, problem)
+    return checking.unknown(told.section, root.members[0] if told.member else None, told.guess, problem)
 
 
 def _member_column(path: paths.Path, root: paths.Root) -> int:
@@ -127,10 +131,11 @@ def _member_column(path: paths.Path, root: paths.Root) -> int:
     return next((token.column for token in later if token.value == member), root.column)
 
 
-def _verdict(checking: Checking, scope: Scope, root: paths.Root, found: Occurrence) -> Verdict | None:
-    name = root.name
+def verdict(checking: Checking, found: Occurrence, root: paths.Root) -> Verdict | None:
+    """Say what is wrong with a name that a path begins with, or None."""
+    scope, name = found.scope, root.name
     if scope.kind in SCOPES and name not in SCOPES[scope.kind][0]:
-        return _other_scope(scope, name)
+        return _other_scope(found, name)
     if name == "settings":
         return _setting(checking, root)
     if scope.kind in SCOPES:
@@ -208,8 +213,9 @@ def _loop_word(scope: Scope, name: str) -> Verdict | None:
     return Verdict("outside-loop", f"`{name}` is only there inside {words}.")
 
 
-def _other_scope(scope: Scope, name: str) -> Verdict:
-    words, title = SCOPES[scope.kind]
+def _other_scope(found: Occurrence, name: str) -> Verdict:
+    words, title = SCOPES[found.scope.kind]
+    title = "The base URL" if found.place[0] == "http" else title
     guess = closest(name, sorted(words))
     message = f"{title} has no {quoted(name)}, only {listed(sorted(words), 'and')}."
     return Verdict("unknown-field", message, f"Did you mean {guess}?" if guess else "")
@@ -225,15 +231,16 @@ def _unknown_field(checking: Checking, scope: Scope, root: paths.Root, found: Oc
     others = [call for call, fields in FIELDS.items() if name in fields]
     message = f"{_who(scope)} has no field {quoted(name)}"
     message += f"; {listed(others, 'and')} calls have it." if others else "."
+    section, _, inner = (guess or "").partition(".")
+    if inner and section in ("parts", "settings"):
+        return Verdict("unknown-field", message, " ".join(advice), section, inner)
     return Verdict("unknown-field", message, " ".join(advice))
 
 
 def _who(scope: Scope) -> str:
     kind = WHO.get(scope.kind)
-    if not scope.calls:
-        return f"{kind}, used in whatever call,"
     if kind is not None:
-        return f"{kind} used in {listed(scope.calls, 'and')} calls"
+        return kind.format(listed(scope.calls or list(FIELDS), "and"))
     calls = listed(scope.calls)
     return f"{'An' if calls[0] in 'aei' else 'A'} {calls} call"
 

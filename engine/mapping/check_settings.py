@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from engine.mapping import schema
 from engine.mapping.checking import Checking, quoted
 from engine.mapping.model import Place, Setting
 from engine.mapping.problems import Problem
-from engine.mapping.settings import schema_of
+from engine.mapping.settings import URL_PATTERN, schema_of
+from engine.records import Json
 
 TEXTS = ("string", "url")
 
@@ -43,12 +45,19 @@ def _values(checking: Checking, setting: Setting, place: Place) -> Iterator[Prob
     if setting.secret and setting.default is not None:
         message = "A secret setting cannot have a default: it would stand in this file, for all to read."
         yield checking.problem((*place, "default"), "secret-default", message, "Give it an example.", key=True)
-    validate = schema.validator(schema_of(setting))
     for word, value in (("default", setting.default), ("example", setting.example)):
-        fault = validate(value) if value is not None else None
+        fault = value_fault(setting, value)
         if fault is not None:
             message = f"The {word} does not fit the setting: {fault}."
             yield checking.problem((*place, word), "setting-value", message)
+
+
+def value_fault(setting: Setting, value: Json) -> str | None:
+    """Say why a value does not fit a setting, as a clause; None where it does, or is null."""
+    fault = schema.validator(schema_of(setting))(value) if value is not None else None
+    if fault is not None and setting.type == "url" and isinstance(value, str) and not re.match(URL_PATTERN, value):
+        return f"{quoted(value)} is no http:// or https:// address without ? and #"
+    return fault
 
 
 def _example(checking: Checking, setting: Setting, place: Place) -> Iterator[Problem]:

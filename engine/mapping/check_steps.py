@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from engine.errors import PathError
+from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.check_facts import absent, never_holds, never_there
 from engine.mapping.checking import Checking, listed, quoted
 from engine.mapping.model import Place, Request, Step
 from engine.mapping.occurrences import Use
 from engine.mapping.problems import Problem
+from engine.mapping.walk import paths_of
+
+ADVICE = "Ask for what these calls have, or take it out."
 
 
 def check_steps(checking: Checking) -> Iterator[Problem]:
@@ -26,12 +31,21 @@ def check_steps(checking: Checking) -> Iterator[Problem]:
 
 def _never_runs(checking: Checking, step: Step, uses: tuple[Use, ...]) -> Iterator[Problem]:
     mapping, calls = checking.mapping, listed([use.call for use in uses], "and")
-    if step.when is not None and all(never_holds(mapping, step.when, use) for use in uses):
+    when, of = step.when, step.for_each
+    if when is not None and _only_parts([when]) and all(never_holds(mapping, when, use) for use in uses):
         message = f"This step never runs: nothing of what its `when` reads is there in {calls} calls."
-        yield checking.problem((*step.place, "when"), "never-runs", message)
-    elif step.for_each is not None and all(absent(mapping, step.for_each, use) for use in uses):
+        yield checking.problem((*step.place, "when"), "never-runs", message, ADVICE)
+    elif of is not None and _only_parts(paths_of(of)) and all(absent(mapping, of, use) for use in uses):
         message = f"This step never sends anything: the list of its `for_each` is never there in {calls} calls."
-        yield checking.problem((*step.place, "for_each"), "never-runs", message)
+        yield checking.problem((*step.place, "for_each"), "never-runs", message, ADVICE)
+
+
+def _only_parts(texts: Iterable[str]) -> bool:
+    """Whether paths read parts alone; a field that is not there by itself is told by check_paths.py."""
+    try:
+        return all(root.name == "parts" for text in texts for root in paths.parse(text).roots)
+    except PathError:
+        return False
 
 
 def _is_certain(step: Step) -> bool:
@@ -42,9 +56,9 @@ def _is_certain(step: Step) -> bool:
 def _require(checking: Checking, step: Step, uses: tuple[Use, ...]) -> Iterator[Problem]:
     for path, _ in step.require:
         calls = [use.call for use in uses if never_holds(checking.mapping, path, use)]
-        if calls and _is_certain(step):
+        if calls and _is_certain(step) and (len(calls) < len(uses) or _only_parts([path])):
             message = f"Every {listed(calls)} call would be invalid: nothing of what this condition reads is there."
-            yield checking.problem((*step.place, "require", path), "always-invalid", message, key=True)
+            yield checking.problem((*step.place, "require", path), "always-invalid", message, ADVICE, key=True)
 
 
 def _url(checking: Checking, request: Request, text: Text, place: Place) -> Iterator[Problem]:

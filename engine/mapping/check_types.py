@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from engine.language import functions
 from engine.mapping import types
 from engine.mapping.check_walk import Occurrence
-from engine.mapping.checking import Checking, listed
+from engine.mapping.checking import Checking, listed, quoted
 from engine.mapping.model import Each, Entries, Instruction, ListOf, Merge, Place, Value
 from engine.mapping.problems import Problem
 from engine.records import Json
@@ -25,8 +25,8 @@ WAYS = {
     ("object", "text"): "`json` makes a text of an object.",
     ("list", "text"): "`join` or `json` makes a text of a list.",
     ("boolean", "text"): "`string` makes a text of true and false.",
-    ("text", "list"): "`split` makes a list of a text, `to_list` a list with one entry.",
     ("text", "object"): "`parse_json` reads a text that holds JSON.",
+    ("text", "list"): "`split` makes a list of a text, `to_list` a list with one entry.",
     ("object", "list"): "`pairs` makes a list of an object.",
 }
 """How to get from one type to another."""
@@ -88,8 +88,8 @@ def _form(checking: Checking, name: str, body: Value | None, place: Place) -> It
         return
     given = types.of_value(checking.mapping, body)
     if "object" not in given:
-        message = f"{name} is sent as a form, which needs an object; this body is {kinds(given)}."
-        yield checking.problem(place, "not-an-object", message)
+        message = f"{quoted(name)} is sent as a form, which needs an object; this body is {kinds(given)}."
+        yield checking.problem(place, "not-an-object", message, "Make it with fields.")
 
 
 def _chain(checking: Checking, value: Instruction) -> Iterator[Problem]:

@@ -61,7 +61,7 @@ def _choice(checking: Checking, choice: Choice) -> Iterator[Problem]:
     for number, alternative in enumerate(choice.alternatives):
         before = why_always(checking.mapping, choice.alternatives[number - 1]) if number else ""
         if before:
-            message = f"What comes now is never reached: the alternative before is always there, because {before}."
+            message = f"This alternative is never reached: the one before it is always there, because {before}."
             yield checking.problem(alternative.place, "unreachable-alternative", message, "Put that one last.")
             return
         if isinstance(alternative, PathValue):

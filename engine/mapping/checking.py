@@ -53,10 +53,13 @@ POINTLESS = frozenset(
 
 
 class Missing(NamedTuple):
-    """A name that does not exist: what kind of thing (`section` of the file), and the one that was probably meant."""
+    """A name that does not exist: what kind of thing (`section` of the file), and the one that was probably meant.
+
+    `name` is None where the name was not even written as one of the section: `email` for `parts.email`.
+    """
 
     section: str
-    name: str
+    name: str | None
     guess: str | None
     problem: Problem
 
@@ -102,7 +105,7 @@ class Checking:
             mark = resolved.key_mark(place) if key else resolved.mark(place)
         return Problem(*mark, path_text(place), code, message, advice, level)
 
-    def unknown(self, section: str, name: str, guess: str | None, problem: Problem) -> Problem:
+    def unknown(self, section: str, name: str | None, guess: str | None, problem: Problem) -> Problem:
         """Note a problem about a name of `section` that does not exist."""
         self.missing.append(Missing(section, name, guess, problem))
         return problem

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.mapping.codes import CODES, FILES_AND_SHAPES
+from engine.mapping.codes import GROUPS
 from tests.checks.harness import printed, problems_of
 from tests.mapping.whole import whole
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+OF_OTHERS = ("Files and YAML", "Shapes")
+"""What tests/mapping has cases for."""
 TEXTS = sorted((Path(__file__).parent / "cases").glob("*.txt"))
 
 
@@ -23,3 +25,11 @@ def test_says(case: Path) -> None:
 
 def test_every_case_has_its_text() -> None:
     assert [path.stem for path in CASES] == [path.stem for path in TEXTS]
+
+
+def test_every_code_of_the_checker_has_a_case() -> None:
+    said = {
+        code for text in TEXTS for code in re.findall(r"\[([a-z-]+)\]$", text.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    codes = {code for title, group in GROUPS.items() for code in group if title not in OF_OTHERS}
+    assert sorted(codes - said) == ["duplicate-name"]

@@ -54,12 +54,11 @@ group "g" of u1  events.ndjson:6
 """
 
 COUNTS = """
-destination  outcome    events  reason
-shop         planned         4
-             ignored         1  1 x shop does not map group calls
-             invalid         1  1 x email is required and nothing was there;
-                                tried traits.email
-                                (calls.identify[0].fields.email)
+destination  outcome  events  reason
+shop         planned       4
+             ignored       1  1 x shop does not map group calls
+             invalid       1  1 x email is required and nothing was there; tried
+                                  traits.email (calls.identify[0].fields.email)
 ! 1 x not-converted at calls.track[0].fields.price (shop)
 ! 1 x id-converted at userId
 6 events.

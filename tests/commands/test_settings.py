@@ -118,7 +118,7 @@ def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], said
 
 
 FILES = [
-    ("- a\n", "settings.yaml: a settings file holds destination -> settings, for example\nexponea:\n  api_key: ...\n"),
+    ("- a\n", "settings.yaml: a settings file holds destination -> settings, for example\nshop:\n  api_key: ...\n"),
     ("other: { a: b }\n", "settings.yaml has settings for other, and none for shop.\n"),
     (
         "shop: { api_kee: k, token: t }\n",

@@ -269,4 +269,4 @@ def test_a_terminal_sees_colours(events: Callable[..., str], tmp_path: Path) -> 
 def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:
     done = process("run", "shop", "--example-settings", "--format", "ndjson", "--events", str(many))
     _, errors = done.communicate()
-    assert errors.decode() == "\ndestination  outcome    events\nshop         planned     20000\n20000 events.\n"
+    assert errors.decode() == "\ndestination  outcome  events\nshop         planned   20000\n20000 events.\n"

@@ -97,7 +97,7 @@ def test_two_files_of_one_name(engine: Callable[..., Done], tmp_path: Path) -> N
     assert done.code == 1
     first, second, *_, last = done.out.splitlines()
     assert first == "other/shop.yaml:1:1"
-    assert second == "  Another file has this name too: shop.yaml."
+    assert second == "  There is another mapping with this name: shop.yaml."
     assert last == "1 problem in 2 files."
 
 

@@ -70,7 +70,7 @@ def test_send_into_the_sandbox_says_how_events_ended_and_what_vendors_hold(here,
 def test_what_was_sent_is_not_sent_again_unless_it_is_said(here, engine) -> None:
     assert engine("send extole --events events.ndjson --sandbox --outbox o.db")[0] == 1
     code, out, _ = engine("send extole --events events.ndjson --sandbox --outbox o.db")
-    assert (code, "5 x a duplicate: its source has sent this messageId" in out) == (0, True)
+    assert (code, "5 x a duplicate" in out) == (0, True)
     assert "delivered       3" in engine("send extole --events events.ndjson --sandbox --outbox o.db --again")[1]
     assert "delivered       3" in engine("send extole --events events.ndjson --sandbox --outbox o.db --source b")[1]
 
@@ -83,7 +83,7 @@ def test_a_file_of_connections_and_a_person_who_puts_things_right(here, engine) 
         assert "held            3  the vendor answered 401: access key not found." in out
         assert engine("send --connections connections.yaml")[0] == 3
         _, out, _ = engine("outbox status")
-        assert "When it is put right: engine outbox resume shop\n" in out
+        assert "; when it is put right: engine outbox resume shop\n" in out
         connections(here, sandbox.url)
         assert engine("outbox resume shop")[:2] == (0, "shop goes on; 3 events to send.\n")
         code, out, _ = engine("send --connections connections.yaml")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from engine.delivery.config import base_url
 from engine.delivery.connections import ConnectionsError, load
+from engine.mapping.schema import check_schema, validator
 from tests.delivery.vendor import BATCHES, MAPPING
 
 ENVIRONMENT = {"SHOP_KEY": "from-the-environment", "SHOP_URL": "https://eu.example"}
@@ -71,3 +73,25 @@ def test_there_are_cases() -> None:
 def test_a_file_that_is_not_there(tmp_path) -> None:
     with pytest.raises(ConnectionsError, match="There is no such file"):
         load(tmp_path / "connections.yaml", {}, [])
+
+
+def test_the_page_shows_a_file_that_loads(tmp_path) -> None:
+    page = (HERE.parents[1] / "docs" / "connections.md").read_text()
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "connections.yaml").write_text(text)
+    environment = {"EXPONEA_KEY": "k", "USER_COM_KEY": "k"}
+    file = load(tmp_path / "connections.yaml", environment)
+    assert ([each.name for each in file.connections], file.disabled) == (["eu_shop"], ["user_com"])
+    words = schema()["additionalProperties"]["properties"]
+    assert all(f"| `{word}` |" in page for word in words), "the page explains every word"
+    assert all(rule["description"] for rule in words.values())
+
+
+def test_the_schema_is_one_and_takes_what_the_page_shows() -> None:
+    assert check_schema(schema()) is None
+    assert validator(schema())({"a": {"destination": "b", "calls": ["track"]}}) is None
+    assert validator(schema())({"a": {"destinaton": "b"}}) is not None
+
+
+def schema():
+    return orjson.loads((HERE.parents[1] / "schemas" / "connections.schema.json").read_bytes())

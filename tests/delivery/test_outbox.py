@@ -186,10 +186,10 @@ def test_states_are_chosen(outbox, chosen, found) -> None:
 def test_counts_and_reasons_of_one_run(outbox) -> None:
     outbox.take_in(events("1", "2", "3"), ["a"], NOW)
     finish(outbox, "1", now=NOW + 1)
-    finish(outbox, "2", now=NOW + 5)
+    finish(outbox, "2", now=NOW + 5, words="no")
     assert outbox.counts(NOW + 2) == {("a", Outcome.REJECTED): 1, ("a", Outcome.WAITING): 1}
-    assert outbox.reasons(5, NOW + 2) == [("a", Outcome.REJECTED, "because", 1)]
-    assert outbox.reasons(5) == [("a", Outcome.REJECTED, "because", 2)]
+    assert outbox.reasons(5, NOW + 2) == [("a", Outcome.REJECTED, "because", 1, "no")]
+    assert outbox.reasons(5) == [("a", Outcome.REJECTED, "because", 2, "no")]
     assert outbox.unfinished("a") == (1, NOW)
     assert outbox.unfinished("b") == (0, None)
 

@@ -182,7 +182,7 @@ def _headers(run: Run, request: JsonObject, scope: Scope, where: str, body: Json
     http = cast("JsonObject", run.mapping["http"])
     common = cast("JsonObject", http.get("headers") or {})
     own = cast("JsonObject", request.get("headers") or {})
-    written = _basic(run, http, scope, {name.lower() for name in [*common, *own]})
+    written: JsonObject = {}
     mine = {name.lower() for name in own}
     places = [("http.headers", name, text) for name, text in common.items() if name.lower() not in mine]
     places += [(f"{where}.headers", name, text) for name, text in own.items()]
@@ -190,6 +190,7 @@ def _headers(run: Run, request: JsonObject, scope: Scope, where: str, body: Json
         value = _text(run, text, scope, at(table, name))
         if value is not None:
             written[name] = _checked_header(value, at(table, name))
+    written = {**_basic(run, http, scope, {name.lower() for name in [*common, *own]}), **written}
     if body is not None and "content-type" not in {name.lower() for name in written}:
         form = request.get("encode") == "form"
         written = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json", **written}

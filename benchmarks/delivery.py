@@ -1,0 +1,162 @@
+"""How fast events go from the outbox to the sandbox, and where the time goes.
+
+    python benchmarks/delivery.py [--events 50000] [--mapping exponea]
+
+The sandbox runs in a process of its own, so with two cores each has one.  The rate limit is switched off: the aim is
+what the engine can do, not what a vendor allows.  The stages are measured alone, on the same events; what they do not
+add up to is asyncio, and waiting for the other side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from engine.delivery.config import Configured, into_sandbox
+from engine.delivery.deliver import Delivery, run
+from engine.delivery.intake import take_in
+from engine.delivery.jobs import Job
+from engine.delivery.rows import NewEvent
+from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.worker import Options
+from engine.exchange import Exchange
+from engine.plan import load
+
+SERVE = """
+import sys, time
+from engine.sandbox.server import Sandbox
+with Sandbox() as sandbox:
+    print(sandbox.url, flush=True)
+    sys.stdin.read()
+"""
+# A server that reads requests and says yes to everything, so that what is measured is the sender.
+SINK = """
+import asyncio, re, sys
+async def serve(reader, writer):
+    try:
+        while True:
+            head = await reader.readuntil(b"\\r\\n\\r\\n")
+            body = await reader.readexactly(int(re.search(rb"(?i)content-length: (\\d+)", head)[1]))
+            count = body.count(b'"name":"customers')
+            said = b'{"success":true,"results":[' + b",".join([b'{"success":true}'] * count) + b"]}"
+            head = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n"
+            writer.write(head % len(said) + said)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**24)
+    print("http://127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(main())
+"""
+USERS = 5000
+
+
+def event(number: int) -> NewEvent:
+    """A track call of about 1.2 KB, as web pages send them."""
+    value = {
+        "type": "track",
+        "messageId": f"m{number}",
+        "userId": f"user-{number % USERS}",
+        "anonymousId": f"507f191e-810c-4972-9de8-{number % USERS:012d}",
+        "event": "Product Viewed",
+        "timestamp": "2026-01-01T00:00:00.000Z",
+        "properties": {"n": number, "product_id": "507f1f77", "price": 18.99, "tags": ["a", "b"], "about": "x" * 300},
+        "context": {
+            "ip": "8.8.8.8",
+            "locale": "en-US",
+            "userAgent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/120.0.0.0",
+            "page": {"url": "https://example.com/pricing", "path": "/pricing", "title": "Pricing", "referrer": ""},
+            "app": {"name": "shop", "version": "1.2.3"},
+            "os": {"name": "Mac OS X", "version": "14"},
+            "library": {"name": "analytics.js", "version": "2.1.0"},
+        },
+    }
+    return NewEvent("bench", f"m{number}", "2026-01-01T00:00:01.000Z", orjson.dumps(value))
+
+
+@contextmanager
+def server(code: str) -> Iterator[str]:
+    """Run a server in a process of its own; gives its address."""
+    running = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert running.stdout is not None
+    try:
+        yield running.stdout.readline().decode().strip()
+    finally:
+        running.communicate()
+
+
+def timed(what: str, count: int, work: Callable[[], object]) -> float:
+    """Run once and print the cost of one event."""
+    began = time.perf_counter()
+    work()
+    took = time.perf_counter() - began
+    print(f"{what:<44} {count / took:>10,.0f} events/s  {took / count * 1e6:>7.1f} us/event")
+    return took
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--mapping", default="exponea")
+    given = parser.parse_args()
+    target = load(given.mapping)
+    configured = Configured(name="bench", connection=target.connect(target.example_settings()), rate_limit="")
+    events = [event(number) for number in range(min(given.events, 50_000))]
+    with tempfile.TemporaryDirectory() as directory:
+        print(f"{given.events} events of {len(events[0].raw)} bytes, {given.mapping}\n")
+        stages(configured, events, Path(directory))
+        print()
+        for name, code in (("sink", SINK), ("sandbox", SERVE)):
+            whole(configured, given.events, Path(directory) / f"{name}.db", name, code)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\npeak memory of this process: {peak:.0f} MB")
+
+
+def stages(configured: Configured, events: list[NewEvent], directory: Path) -> None:
+    """Measure each stage alone."""
+    outbox = SqliteOutbox(directory / "stages.db")
+    count = len(events)
+    timed("intake: 100 rows a transaction, on disk", count, lambda: take_in(outbox, events, ["bench"], time.time))
+    rows = []
+    timed("reading the queue", count, lambda: rows.extend(outbox.waiting("bench", 0, count)))
+    jobs: list[Job] = []
+    connection, digest = configured.connection, configured.digest()
+    timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0) for row in rows))
+    exchange = Exchange(connection)
+    requests = [job.next().requests[0] for job in jobs]
+
+    def encode() -> None:
+        for start in range(0, count, 50):
+            items = [exchange.item(request, 0.0) for request in requests[start : start + 50]]
+            orjson.dumps(exchange.batched(str(requests[0].batch), items, 0.0).body)
+
+    timed("items, batch bodies, JSON", count, encode)
+    outbox.close()
+
+
+def whole(configured: Configured, count: int, path: Path, name: str, code: str) -> None:
+    """Measure everything together."""
+    outbox = SqliteOutbox(path)
+    take_in(outbox, map(event, range(count)), ["bench"], time.time)
+    with server(code) as url:
+        led = into_sandbox(configured, url)
+        cpu = time.process_time()
+        took = timed(f"outbox -> {name}", count, lambda: run(lambda: Delivery(outbox, [led], Options())))
+        print(f"{'':<44} {(time.process_time() - cpu) / took:.0%} of a core")
+    assert list(outbox.counts()) == [("bench", "delivered")], outbox.counts()
+    outbox.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""docs/delivery.md says what there is: outcomes, metrics, numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.delivery import outbox, pacing, sender, worker
+from engine.delivery.metrics import Metrics
+from engine.records import Outcome
+
+PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
+
+
+@pytest.mark.parametrize("outcome", [each.value for each in Outcome if each is not Outcome.PLANNED])
+def test_every_outcome_is_explained(outcome) -> None:
+    assert f"| `{outcome}` |" in PAGE
+
+
+def test_every_metric_is_there() -> None:
+    text = Metrics().text().decode()
+    names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE") and "_created" not in line]
+    assert [name for name in names if f"`{name}`" not in PAGE] == []
+
+
+def test_numbers_are_those_of_the_code() -> None:
+    options = worker.Options()
+    assert (options.lease, options.grace, options.patience, sender.SLOTS) == (10, 10, 30, 8)
+    assert (outbox.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REJECTIONS) == (24 * 3600, 3600, 20)
+    assert pacing.Retry().give_up_after == 24 * 3600
+    assert sender.LONGEST_ANSWER == 4 * 2**20

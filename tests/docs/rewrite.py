@@ -1,0 +1,62 @@
+"""Puts what commands print now into the pages that show it: `python -m tests.docs.rewrite`. Read the difference.
+
+Blocks that hold `...` are left alone: what they leave out is a person's choice.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.docs.blocks import ROOT, Block, blocks
+from tests.docs.console import ANYTHING, Console, commands
+from tests.docs.test_walk_through import NEEDED
+from tests.docs.test_walk_through import PAGE as WALK_THROUGH
+
+IN_PLACE = ("README.md", "docs/output.md", "docs/architecture.md")
+
+
+def rewritten(page: str, console: Console, *, whole: bool) -> str:
+    """Give a page with its commands' output; `whole` also writes the files that it shows."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    done: list[str] = []
+    at = 0
+    for block in blocks(page):
+        done += lines[at : block.line]
+        at = block.line
+        if block.language == "console" and block.words == "run":
+            done += printed(console, block)
+            at += block.text.count("\n")
+        elif whole:
+            console.play(block)
+    return "\n".join([*done, *lines[at:]]) + "\n"
+
+
+def printed(console: Console, block: Block) -> list[str]:
+    """Give the lines of a block with what its commands print now."""
+    lines: list[str] = []
+    for command, shown in commands(block):
+        output = [line.rstrip() for line in console.run(command).splitlines()]
+        lines += [*f"$ {command}".splitlines(), *(shown if ANYTHING in shown else output)]
+    return lines
+
+
+def main() -> None:
+    """Rewrite every page that shows commands."""
+    for page in IN_PLACE:
+        with tempfile.TemporaryDirectory() as folder:
+            console = Console(Path(folder))
+            console.folder = ROOT
+            text = rewritten(page, console, whole=False)
+        (ROOT / page).write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in NEEDED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, Path(folder) / name)
+        text = rewritten(WALK_THROUGH, Console(Path(folder), code=Path(folder)), whole=True)
+    (ROOT / WALK_THROUGH).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
