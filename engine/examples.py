@@ -12,7 +12,7 @@ from engine.errors import SettingsError
 from engine.language.texts import shown
 from engine.mapping import schema
 from engine.mapping.check import check
-from engine.mapping.checking import UNUSED_CODES, meant, quoted
+from engine.mapping.checking import UNUSED_CODES, meant, named, quoted
 from engine.mapping.load import Loaded
 from engine.mapping.model import Example, Place
 from engine.mapping.problems import Problem, path_text
@@ -133,7 +133,7 @@ def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
         found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place, what)]
         yield from found
         for key in given:
-            if key not in wanted and not any(difference.advice.endswith(f" {key}?") for difference in found):
+            if key not in wanted and not any(difference.advice.endswith(f" {named(key)}?") for difference in found):
                 advice = "What stands under a key is compared whole: write that here too."
                 yield Difference(place, f"{what} also has {quoted(key)}: {_json(given[key])}.", advice)
     elif isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):

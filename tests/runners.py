@@ -58,5 +58,5 @@ def load(text: str, name: str = "case") -> Loaded:
 
 def _place(reason: str) -> str | None:
     """A reason that comes from a mapping ends with its place in parentheses."""
-    found = re.search(r"\(((?:calls|parts|http|requests)[.\[].*)\)$", reason)
+    found = re.search(r".*\(((?:calls|parts|http|requests)[.\[].*)\)$", reason, re.DOTALL)
     return found[1] if found else None

@@ -12,10 +12,12 @@ from engine.records import Json, JsonObject
 from tests import oracle
 from tests.language.cases import DEFAULT_EVENT, DEFAULT_MAPPING, DEFAULT_NOW, DEFAULT_TRACK, Case, load_cases
 from tests.oracle import OraclePlan
+from tests.runners import compiled_plan
 
 # --- Everything that runs a mapping, by name: each case goes through each. The compiler joins here. ---
 RUNNERS: dict[str, Callable[..., OraclePlan]] = {
     "oracle": oracle.plan,
+    "compiler": compiled_plan,
 }
 
 

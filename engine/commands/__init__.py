@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "outbox": ("engine.commands.outbox", "Look into an outbox: what ended how and why; send it again, go on, tidy up."),
     "connections": ("engine.commands.connections_check", "Check a file of connections, with --live at the vendors."),
+    "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
     "show": ("engine.commands.show", "Print a mapping: its file, what extends and include make of it, or its code."),
 }
 

@@ -27,6 +27,7 @@ In a checkout, `python cli.py` is the installed command `engine`.
 | 0 | fine |
 | {FOUND} | something was found wrong: problems in mappings, invalid events, events that could not be read |
 | {USAGE} | wrong usage: no such mapping or file, settings that do not fit, unknown options |
+| 3 | `engine send`: some events wait or are held |
 | {INTERNAL} | an error of the engine itself; `ENGINE_DEBUG=1` shows where |
 | {INTERRUPTED} | interrupted |
 
@@ -43,19 +44,26 @@ def commands_markdown() -> str:
     context = click.Context(engine, info_name="engine")
     commands = [engine.get_command(context, name) for name in COMMANDS]
     contents = [f"- [`engine {name}`](#engine-{name}): {about}" for name, (_, about) in COMMANDS.items()]
-    sections = [line for command in commands if command is not None for line in _section(command)]
+    sections = [line for command in commands if command is not None for line in _section(command, "engine")]
     return "\n".join([_OPENING, *contents, "", *sections])
 
 
-def _section(command: click.Command) -> Iterator[str]:
-    arguments = " ".join(_argument(each) for each in command.params if isinstance(each, click.Argument))
-    yield f"## engine {command.name}\n"
-    yield f"```console\n$ engine {command.name} {arguments} [OPTIONS]\n```\n"
+def _section(command: click.Command, before: str) -> Iterator[str]:
+    name = f"{before} {command.name}"
+    inner = list(command.commands.values()) if isinstance(command, click.Group) else []
+    arguments = [_argument(each) for each in command.params if isinstance(each, click.Argument)]
+    words = [name, *arguments, *(["COMMAND"] if inner else []), "[OPTIONS]"]
+    yield f"## {name}\n"
+    yield f"```console\n$ {' '.join(words)}\n```\n"
     yield "\n".join(" ".join(paragraph.split()) + "\n" for paragraph in (command.help or "").split("\n\n"))
-    yield "| option | means |"
-    yield "|---|---|"
-    yield from (_row(each) for each in command.params if isinstance(each, click.Option))
-    yield ""
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    if options:
+        yield "| option | means |"
+        yield "|---|---|"
+        yield from (_row(each) for each in options)
+        yield ""
+    for each in inner:
+        yield from _section(each, name)
 
 
 def _argument(argument: click.Argument) -> str:
@@ -80,7 +88,7 @@ def _metavar(option: click.Option) -> str:
 def _remarks(option: click.Option) -> Iterator[str]:
     if option.required:
         yield "Required."
-    if isinstance(option.type, click.Choice) and isinstance(option.default, str):
+    if isinstance(option.default, str | int) and not option.is_flag:
         yield f"Default: `{option.default}`."
 
 

@@ -8,6 +8,21 @@ from pathlib import Path
 import click
 
 
+@click.command("sandbox")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8900, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="YAML: what the vendors accept, and what goes wrong (docs/sandbox.md).",
+)
+@click.option("--database", default=":memory:", metavar="FILE", help="Keep the state in a file; else it is in memory.")
+def command(host: str, port: int, config: Path | None, database: str) -> None:
+    """Emulate the vendors on a port, until Ctrl-C: what is sent is accepted or refused as their documents say."""
+    run(host, port, config, database)
+
+
 def run(host: str, port: int, config: Path | None, database: str) -> None:
     """Serve the emulated vendors; raises `UsageError` for a port, file or package that is not to be had."""
     from engine.sandbox.config import Config, load_config

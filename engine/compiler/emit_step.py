@@ -112,10 +112,10 @@ class StepEmitter:
             self._settled[key] = self._settle(request, has_body=has_body)
         settled = self._settled[key]
         writer.module.helper("again")
-        with writer.lines.block(f"if {settled.failed} is not None:"):
-            writer.lines.add(f"again({settled.failed})")
         with writer.lines.block(f"if {settled.noted}:"):
             writer.lines.add(f"reports.extend({settled.noted})")
+        with writer.lines.block(f"if {settled.failed} is not None:"):
+            writer.lines.add(f"again({settled.failed})")
         return settled.address
 
     def _settle(self, request: Request, *, has_body: bool) -> SettledAddress:

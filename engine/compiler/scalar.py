@@ -8,8 +8,9 @@ from typing import Protocol
 from engine.compiler.writer import Module
 from engine.errors import PathError
 from engine.language import paths
-from engine.mapping.model import Mapping, TextOrValue, Value
-from engine.mapping.walk import paths_of, texts_of
+from engine.language.template import Text
+from engine.mapping.model import Instruction, Mapping, TextOrValue, Value
+from engine.mapping.walk import descendants, paths_of, texts_of
 
 
 class Test(Protocol):
@@ -65,7 +66,14 @@ def value_is_saved(module: Module, value: Value) -> bool:
 
 def settled(text: TextOrValue) -> bool:
     """Whether a URL part or header needs nothing of the event."""
-    return all(settings_only(path) for path in texts_of(text))
+    return all(settings_only(path) for path in texts_of(text)) and not _asks_the_clock(text)
+
+
+def _asks_the_clock(text: TextOrValue) -> bool:
+    if isinstance(text, Text):
+        return False
+    inner = (value for value in descendants(text) if isinstance(value, Instruction))
+    return any(value.modifiers.within is not None for value in inner)
 
 
 def _secret_setting(mapping: Mapping, root: paths.Root) -> bool:

@@ -56,7 +56,7 @@ def _impossible(checking: Checking, value: Instruction, key: str) -> str:
         return "the value is a number"
     choices = _choices(checking, value)
     if choices and not last and written not in choices:
-        return f"the setting is {listed(choices)}"
+        return f"the setting is {listed([quoted(choice) for choice in choices])}"
     return ""
 
 

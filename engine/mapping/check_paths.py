@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.errors import PathError
@@ -69,7 +69,7 @@ def _unreadable(checking: Checking, found: Occurrence, error: PathError) -> Prob
         advice = f"Write {found.path[2:-1]} alone."
     elif found.path.count("${") and found.word in MAY_BE_TEXT:
         advice = "For a text with values in it, write { text: ... }."
-    elif found.word in MAY_BE_TEXT and re.fullmatch(r"\w[\w -]*", found.path):
+    elif found.word in MAY_BE_TEXT and re.fullmatch(r"\w[\w -]{0,59}", found.path):
         advice = f"{advice} {_constant(found.path)}".strip()
     at = found.column + error.column - 1
     return checking.problem(found.place, "path-syntax", message, advice, column=at, key=found.key)
@@ -148,7 +148,7 @@ def verdict(checking: Checking, found: Occurrence, root: paths.Root) -> Verdict 
         return _loop_word(scope, name)
     if name in CALL_WORDS or any(name in FIELDS[call] for call in calls_of(checking, found)):
         return None
-    return _unknown_field(checking, scope, root, found)
+    return _unknown_field(checking, root, found)
 
 
 def calls_of(checking: Checking, found: Occurrence) -> Iterable[str]:
@@ -221,15 +221,16 @@ def _other_scope(found: Occurrence, name: str) -> Verdict:
     return Verdict("unknown-field", message, f"Did you mean {guess}?" if guess else "")
 
 
-def _unknown_field(checking: Checking, scope: Scope, root: paths.Root, found: Occurrence) -> Verdict:
+def _unknown_field(checking: Checking, root: paths.Root, found: Occurrence) -> Verdict:
     name, advice = root.name, []
-    guess = _guess(checking, scope, root)
+    calls = tuple(calls_of(checking, found))
+    guess = _guess(checking, calls, root, found.scope)
     if guess:
         advice.append(f"Did you mean {guess}?")
     if found.word in MAY_BE_TEXT and types.plain(found.path) == (name,):
         advice.append(_constant(name))
     others = [call for call, fields in FIELDS.items() if name in fields]
-    message = f"{_who(scope)} has no field {quoted(name)}"
+    message = f"{_who(found.scope.kind, calls)} has {'a' if len(calls) == len(FIELDS) else 'no'} field {quoted(name)}"
     message += f"; {listed(others, 'and')} calls have it." if others else "."
     section, _, inner = (guess or "").partition(".")
     if inner and section in ("parts", "settings"):
@@ -237,16 +238,17 @@ def _unknown_field(checking: Checking, scope: Scope, root: paths.Root, found: Oc
     return Verdict("unknown-field", message, " ".join(advice))
 
 
-def _who(scope: Scope) -> str:
-    kind = WHO.get(scope.kind)
-    if kind is not None:
-        return kind.format(listed(scope.calls or list(FIELDS), "and"))
-    calls = listed(scope.calls)
-    return f"{'An' if calls[0] in 'aei' else 'A'} {calls} call"
+def _who(kind: str, calls: Sequence[str]) -> str:
+    if len(calls) == len(FIELDS):
+        return "No call"
+    if kind in WHO:
+        return WHO[kind].format(listed(calls, "and"))
+    named = listed(calls)
+    return f"{'An' if named[0] in 'aei' else 'A'} {named} call"
 
 
-def _guess(checking: Checking, scope: Scope, root: paths.Root) -> str | None:
-    fields = sorted({field for call in scope.calls or FIELDS for field in FIELDS[call]} | CALL_WORDS | scope.loop)
+def _guess(checking: Checking, calls: Sequence[str], root: paths.Root, scope: Scope) -> str | None:
+    fields = sorted({field for call in calls for field in FIELDS[call]} | CALL_WORDS | scope.loop)
     guess = closest(root.name, fields)
     if guess:
         return ".".join((guess, *root.members)) if guess in ("parts", "settings") else guess

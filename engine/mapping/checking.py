@@ -6,6 +6,7 @@ misspelt where it stands is unknown wherever it is used, and used nowhere.  chec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from engine.mapping.problems import Level
 
 LONGEST_QUOTE = 60
+LONGEST_SENTENCE = 500
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,59}")
 MOST_NAMED = 12
 
 UNUSED_CODES = frozenset(
@@ -103,7 +106,7 @@ class Checking:
             mark = resolved.key_mark_inside(place, column) if key else resolved.mark_inside(place, column)
         else:
             mark = resolved.key_mark(place) if key else resolved.mark(place)
-        return Problem(*mark, path_text(place), code, message, advice, level)
+        return Problem(*mark, path_text(place), code, _readable(message), _readable(advice), level)
 
     def unknown(self, section: str, name: str | None, guess: str | None, problem: Problem) -> Problem:
         """Note a problem about a name of `section` that does not exist."""
@@ -119,14 +122,29 @@ def quoted(text: str) -> str:
     return dumps(short, ensure_ascii=not short.isprintable())
 
 
+def _readable(text: str) -> str:
+    """Cut what is endless and write out what would do something to a terminal; paths are quoted as they stand."""
+    short = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1] + "…"
+    if short.isprintable():
+        return short
+    return "".join(
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in short
+    )
+
+
+def named(name: str) -> str:
+    """Write a name into a sentence: as it is if it looks like one, else quoted."""
+    return name if PLAIN.fullmatch(name) else quoted(name)
+
+
 def meant(name: str, names: Iterable[str], words: str, prefix: str = "") -> tuple[str | None, str]:
     """Give the name that was probably meant, and what to say about it or about those that are there."""
     known = list(names)
     guess = closest(name, known)
     if guess is not None:
-        return guess, f"Did you mean {prefix}{guess}?"
-    more = ", ..." if len(known) > MOST_NAMED else ""
-    return None, f"There are: {', '.join(known[:MOST_NAMED])}{more}." if known else f"This mapping has no {words}."
+        return guess, f"Did you mean {prefix}{named(guess)}?"
+    some = [*map(named, known[:MOST_NAMED]), *(["..."] if len(known) > MOST_NAMED else [])]
+    return None, f"There are: {', '.join(some)}." if known else f"This mapping has no {words}."
 
 
 def listed(names: Iterable[str], word: str = "or") -> str:

@@ -127,7 +127,7 @@ def path_text(path: Path) -> str:
 def _quoted(key: str) -> str:
     import json
 
-    return json.dumps(key, ensure_ascii=False)
+    return json.dumps(key, ensure_ascii=not key.isprintable())
 
 
 def _with_code(lines: list[str], code: str) -> list[str]:

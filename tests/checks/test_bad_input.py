@@ -36,42 +36,21 @@ def connection(text: str, settings: JsonObject | None = None) -> Connection:
 # --- files ---
 
 FILES = {
-    "empty": (
-        b"",
-        "shop.yaml:1:1\n  There is nothing in this file.                                               [empty-file]\n",
-    ),
-    "only_comments": (
-        b"# a\n\n# b\n",
-        "shop.yaml:1:1\n  There is nothing in this file.                                               [empty-file]\n",
-    ),
-    "not_utf8": (
-        "mapping: 1\nname: café\n".encode("latin-1"),
-        "shop.yaml:2:10\n  The byte 0xE9 here is not UTF-8.\n"
-        "  Save the file as UTF-8.                                                        [not-utf8]\n",
-    ),
-    "utf16": (
-        "mapping: 1\n".encode("utf-16"),
-        "shop.yaml:1:1\n  The byte 0xFF here is not UTF-8.\n"
-        "  Save the file as UTF-8.                                                        [not-utf8]\n",
-    ),
-    "a_list": (
-        b"- a\n- b\n",
-        "shop.yaml:1:1\n  A mapping file takes a mapping; this is a list.                            [wrong-type]\n",
-    ),
-    "a_word": (
-        b"hello\n",
-        "shop.yaml:1:1\n  A mapping file takes a mapping; this is text.                              [wrong-type]\n",
-    ),
+    "empty": (b"", "empty-file", 1, 1),
+    "only comments": (b"# a\n\n# b\n", "empty-file", 1, 1),
+    "Latin-1": ("mapping: 1\nname: café\n".encode("latin-1"), "not-utf8", 2, 10),
+    "UTF-16": ("mapping: 1\n".encode("utf-16"), "not-utf8", 1, 1),
+    "a list": (b"- a\n- b\n", "wrong-type", 1, 1),
+    "a word": (b"hello\n", "wrong-type", 1, 1),
+    "null": (b"null\n", "empty", 1, 1),
 }
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_no_mapping(name: str) -> None:
-    content, text = FILES[name]
+    content, *expected = FILES[name]
     Path("shop.yaml").write_bytes(content)
-    lines = [line.rsplit("[", 1) for line in said("shop.yaml").splitlines()]
-    wanted = [line.rsplit("[", 1) for line in text.splitlines()]
-    assert [[part.rstrip() for part in line] for line in lines] == [[part.rstrip() for part in line] for line in wanted]
+    assert [[each.code, each.line, each.column] for each in check_file(Library([]), Path("shop.yaml"))] == [expected]
 
 
 def test_a_missing_file() -> None:
@@ -143,14 +122,13 @@ def test_shared_parts_with_problems_are_told_in_their_file() -> None:
     use = "include: [common]\ncalls: { track: [{ request: save, fields: { email: parts.email } }] }"
     text = (
         "parts/common.yaml:2:11  parts.email[0]\n"
-        '  A part used in {} calls has no field "trait".\n'
+        '  No call has a field "trait".\n'
         "  Did you mean traits?                                                   [unknown-field]\n"
         "parts/common.yaml:3:13  parts.broken\n"
         '  After a dot comes a name, not ".".                                       [path-syntax]\n'
     )
-    every = "identify, track, page, screen, group, alias and delete"
-    assert said("parts/common.yaml").split() == text.format(every).split()
-    assert printed(problems_of(whole(use))).split() == text.format("track").split()
+    assert said("parts/common.yaml") == text
+    assert printed(problems_of(whole(use))) == text
 
 
 # --- settings of a connection ---
@@ -242,7 +220,7 @@ HOSTILE = [
     'Feed "Type"',
     "two  words",
     "]]}}",
-    "x" * 50_000,
+    "x" * 900,
 ]
 
 
@@ -277,7 +255,7 @@ def hostile_mapping(text: str) -> str:
         "calls": {"track": [step]},
         "examples": [{"title": text, "event": {"type": "page", "userId": text, text: text}, "expect": []}],
     }
-    return json.dumps(mapping)
+    return json.dumps(mapping, ensure_ascii=max(text) < "\U00010000")
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -351,7 +329,7 @@ def test_keys_of_all_kinds_reach_the_body(key: str) -> None:
     assert plan.requests[0].body == {key: 7}
 
 
-@pytest.mark.parametrize("key", ["a\x1b[31mb", "a\u202eb", "a\nb", "a" * 5_000])
+@pytest.mark.parametrize("key", ["a\x1b[31mb", "a\u202eb", "a\nb", "a" * 900])
 def test_no_key_does_anything_to_the_terminal(key: str) -> None:
     step = {"request": "save", "from": "properties", "only": [key], "rename": {key + "x": "y"}}
     mapping = json.dumps({"calls": {"track": [step]}})[1:-1].replace('"calls"', "calls", 1)

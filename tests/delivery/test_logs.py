@@ -1,0 +1,89 @@
+"""Logs are JSON, and no secret is in them: neither by its type nor by its text."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import orjson
+import pytest
+
+from engine.delivery import logs
+from engine.delivery.watching import Several, Watcher
+from engine.records import Outcome, Secret
+
+
+@pytest.fixture
+def logged():
+    stream = io.StringIO()
+    handler = logs.start(stream, ["s3cret-key"])
+    yield lambda: [orjson.loads(line) for line in stream.getvalue().splitlines()]
+    logs.stop(handler)
+
+
+def test_a_line_is_an_object(logged) -> None:
+    logs.Logging().paused("shop", "the vendor answered 503", 1.23456)
+    [line] = logged()
+    assert line.pop("time").endswith("+00:00")
+    assert line == {
+        "level": "warning",
+        "event": "paused",
+        "connection": "shop",
+        "reason": "the vendor answered 503",
+        "seconds": 1.235,
+    }
+
+
+FIELDS = {
+    "by its type": {"key": Secret("other", "Token ***")},
+    "by its text": {"reason": "token s3cret-key is not known"},
+    "deep inside": {"headers": [{"Authorization": "Bearer s3cret-key"}, {"s3cret-key": Secret("other")}]},
+}
+
+
+@pytest.mark.parametrize("fields", FIELDS.values(), ids=FIELDS)
+def test_secrets_are_masked(logged, fields) -> None:
+    logging.getLogger(logs.NAME).warning("said %s", "s3cret-key", extra={"fields": fields})
+    text = str(logged())
+    assert "s3cret-key" not in text
+    assert "other" not in text
+    assert "***" in text
+
+
+def test_a_traceback_is_a_field_and_masked_too(logged) -> None:
+    try:
+        raise ValueError("s3cret-key")
+    except ValueError:
+        logging.getLogger(logs.NAME).exception("failed")
+    [line] = logged()
+    assert "ValueError: ***" in line["traceback"]
+
+
+def test_nothing_is_logged_after_the_end() -> None:
+    stream = io.StringIO()
+    logs.stop(logs.start(stream, []))
+    logs.Logging().held("shop", "401", "")
+    assert stream.getvalue() == ""
+
+
+def test_several_watchers_hear_everything() -> None:
+    heard: list[tuple[str, tuple[object, ...]]] = []
+
+    class Hears(Watcher):
+        def __getattribute__(self, name: str):
+            return lambda *given: heard.append((name, given))
+
+    told = {
+        "finished": ("shop", Outcome.DELIVERED, 1.0),
+        "answered": ("shop", 200, 5, 0.1),
+        "limited": ("shop", 0.5),
+        "paused": ("shop", "503", 1.0),
+        "held": ("shop", "401", "Check."),
+        "split": ("shop", 50),
+        "ended": ("shop", 3),
+        "queue": ("shop", 3, 9.0),
+    }
+    assert set(told) == {name for name in vars(Watcher) if not name.startswith("_")}
+    for name, given in told.items():
+        getattr(Several([Hears(), Hears()]), name)(*given)
+    assert heard == [(name, given) for name, given in told.items() for _ in range(2)]
