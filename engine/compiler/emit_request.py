@@ -33,7 +33,7 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     url = emit_url(writer, request.path, (*request.place, "path"))
     query = _query(writer, request)
     headers = _headers(writer, request, http, has_body=has_body)
-    method = _text(writer, request.method, (*request.place, "method"), required=True)
+    method = _method(writer, request)
     return Address(method, url, headers, query)
 
 
@@ -79,7 +79,7 @@ def emit_headers(writer: Writer, headers: Named, content_type: str | None) -> st
     given = {name.lower() for name, _, _ in headers}
     writer.lines.add(f"{variable} = { ({'Content-Type': content_type} if content_type else {})!r}")
     for name, text, place in headers:
-        code = _text(writer, text, place, required=False)
+        code = _text(writer, text, place)
         _set_header(writer, variable, name, code, place)
     basic = writer.module.mapping.http.basic
     if basic is not None and "authorization" not in given:
@@ -106,16 +106,16 @@ def _set_header(writer: Writer, headers: str, name: str, code: str, place: Place
         writer.lines.add(f"{headers}[{writer.names.literal(name)}] = header({text}, {at})")
 
 
-def _text(writer: Writer, text: TextOrValue, place: Place, *, required: bool) -> str:
-    if isinstance(text, Text):
-        code = emit_text(writer, text, place)
-        result, present = code.code, code.present
-    else:
-        result, present = _header_value(writer, text, place), False
-    if present or not required:
-        return result
-    writer.module.helper("needed")
-    return f"needed({result}, {writer.names.literal(path_text(place))})"
+def _method(writer: Writer, request: Request) -> str:
+    place: Place = (*request.place, "method")
+    if isinstance(request.method, Text) and request.method.literal is not None:
+        return writer.names.literal(request.method.literal)
+    writer.module.helper("method")
+    return f"method({_text(writer, request.method, place)}, {writer.names.literal(path_text(place))})"
+
+
+def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
+    return emit_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
 
 
 def _query(writer: Writer, request: Request) -> str:

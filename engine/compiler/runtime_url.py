@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from engine.compiler.runtime import Reports, invalid, joined, text_in
 from engine.language.paths import Marker
+from engine.language.texts import shown
 from engine.records import Json, Secret
 
 BAD_SEGMENTS = frozenset({"", ".", ".."})
@@ -51,6 +52,14 @@ def join_url(base: str, tail: str) -> str:
     if not tail:
         return base
     return joined(base, tail) if tail.startswith("/") else joined(base, "/", tail)
+
+
+def method(text: str | None, place: str) -> str:
+    """Give an HTTP method that a value filled in: letters only, or it would be another request line."""
+    text = needed(text, place)
+    if not (text.isascii() and text.isalpha()):
+        invalid(place, f"{shown(text)} is no HTTP method")
+    return text
 
 
 def header(text: str, place: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import cast
 from urllib.parse import quote
@@ -25,8 +26,8 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     query = _query(run, request, scope, where)
     headers = _headers(run, request, scope, where, body)
     method = _text(run, request.get("method", "POST"), scope, f"{where}.method")
-    if method is None:
-        raise Invalid(f"{where}.method", "The method is missing")
+    if method is None or not re.fullmatch("[A-Za-z]+", method):
+        raise Invalid(f"{where}.method", "The method is missing, or none")
     return {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
 
 
