@@ -51,9 +51,8 @@ def _from_file(path: Path, destinations: Sequence[Destination]) -> dict[str, Jso
         raise UsageError("\n".join(str(problem) for problem in document.problems))
     value = document.value
     if not isinstance(value, dict) or not all(isinstance(member, dict) for member in value.values()):
-        raise UsageError(
-            f"{path}: a settings file holds destination -> settings, for example\n{destinations[0].name}:\n  api_key: ..."
-        )
+        example = f"{destinations[0].name}:\n  api_key: ..."
+        raise UsageError(f"{path}: a settings file holds destination -> settings, for example\n{example}")
     if not any(target.name in value for target in destinations):
         names = ", ".join(target.name for target in destinations)
         raise UsageError(f"{path} has settings for {', '.join(value) or 'nothing'}, and none for {names}.")

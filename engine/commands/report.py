@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 from urllib.parse import quote
 
-from engine.commands.layout import Paint, folded, visible, wrapped
+from engine.commands.layout import WIDTH, Paint, folded, visible, wrapped
 from engine.language.paths import Marker
 from engine.language.texts import text_of
 from engine.mapping.problems import Problem
@@ -17,7 +17,7 @@ LONGEST_NAME = 60
 
 def problem_text(problem: Problem, paint: Paint) -> str:
     """Give one problem for people: the place bold, a warning yellow."""
-    place, _, rest = str(problem).partition("\n")
+    place, _, rest = problem.text(WIDTH).partition("\n")
     return f"{paint(place, 'title')}\n{paint(rest, 'notice' if problem.level == 'warning' else '')}"
 
 

@@ -96,9 +96,10 @@ class _Open:
             self.ids |= job.ids
         return len(requests)
 
-    @property
-    def due(self) -> float:
-        return min(parcel.job.queued_at for parcel in self.parcels) + self.limits.max_wait
+    def due(self, now: float) -> float:
+        """Give when it goes though it is not full; a time of queueing yet to come is a clock that was set back."""
+        oldest = min(parcel.job.queued_at for parcel in self.parcels)
+        return now if oldest > now else oldest + self.limits.max_wait
 
 
 class _Picking:
@@ -167,8 +168,9 @@ def pick(waiting: Iterable[Sendable], busy: Collection[str], slots: int, rules: 
         picking.offer(job)
     look_again_at: float | None = None
     for batch in list(picking.open.values()):
-        if batch.due <= now:
+        due = batch.due(now)
+        if due <= now:
             picking.close(batch)
         else:
-            look_again_at = batch.due if look_again_at is None else min(batch.due, look_again_at)
+            look_again_at = due if look_again_at is None else min(due, look_again_at)
     return Picked(picking.ready, look_again_at)

@@ -34,8 +34,8 @@ class Options:
     until_idle: bool = True
     patience: float = 30.0
     slots: int = SLOTS
-    window: int = 4000
-    chunk: int = 500
+    window: int = 2000
+    chunk: int = 250
     lease: float = 10.0
     grace: float = 10.0
     poll: float = 0.25

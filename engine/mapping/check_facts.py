@@ -30,6 +30,8 @@ from engine.records import Json
 from engine.sources.calls import FIELDS
 
 Keys = frozenset[str] | None
+CHANGING = ("map", "only", "except_", "rename", "flatten", "keys", "prefix")
+"""Words after which a value may be gone."""
 NOBODY: frozenset[str] = frozenset()
 EVERYWHERE = frozenset.union(*(frozenset(fields) for fields in FIELDS.values()))
 
@@ -53,7 +55,7 @@ def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) ->
 def why_made(mapping: Mapping, value: Instruction, seen: frozenset[str] = NOBODY) -> str:
     """Say why an instruction always gives something once its conditions hold, its default aside."""
     modifiers, source = value.modifiers, value.source
-    if modifiers.as_ or modifiers.map is not None or modifiers.only is not None or modifiers.except_ is not None:
+    if modifiers.as_ or any(getattr(modifiers, word) is not None for word in CHANGING):
         return ""
     if isinstance(source, Const) and source.value is not None:
         return "it is a constant"

@@ -69,8 +69,12 @@ class Problem:
         return self._order() < other._order()
 
     def __str__(self) -> str:
+        return self.text(WIDTH)
+
+    def text(self, width: int) -> str:
+        """Give the problem for people: the place, then message and advice folded to `width`, the code at the right."""
         place = f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
-        return "\n".join((place, *_with_code(list(self._wrapped()), f"[{self.code}]")))
+        return "\n".join((place, *_with_code(list(self._wrapped(width)), f"[{self.code}]", width)))
 
     def as_json(self) -> JsonObject:
         """Give the problem as `--format json` prints it."""
@@ -97,13 +101,13 @@ class Problem:
     def _order(self) -> tuple[str, int, int, str, str, str]:
         return self.file, self.line, self.column, self.code, self.path, self.message
 
-    def _wrapped(self) -> Iterator[str]:
+    def _wrapped(self, width: int) -> Iterator[str]:
         import textwrap
 
         for paragraph in (*self.message.splitlines(), *self.advice.splitlines()):
             yield from textwrap.wrap(
                 paragraph,
-                WIDTH,
+                width,
                 initial_indent=INDENT,
                 subsequent_indent=INDENT,
                 break_long_words=False,
@@ -130,11 +134,11 @@ def _quoted(key: str) -> str:
     return json.dumps(key, ensure_ascii=not key.isprintable())
 
 
-def _with_code(lines: list[str], code: str) -> list[str]:
+def _with_code(lines: list[str], code: str, width: int) -> list[str]:
     """Put `code` at the right end of the last line, or on a line of its own if that is full."""
-    if not lines or len(lines[-1]) + len(code) + len(INDENT) > WIDTH:
-        return [*lines, code.rjust(WIDTH)]
-    return [*lines[:-1], lines[-1] + code.rjust(WIDTH - len(lines[-1]))]
+    if not lines or len(lines[-1]) + len(code) + len(INDENT) > width:
+        return [*lines, code.rjust(width)]
+    return [*lines[:-1], lines[-1] + code.rjust(width - len(lines[-1]))]
 
 
 def _data(text: str) -> str:

@@ -139,10 +139,13 @@ def chain_of(tree: Node) -> tuple[str, ...] | None:
     """Give the names of a path that is nothing but names and dots."""
     if tree["type"] == "field":
         return (str(tree["value"]),)
-    if tree["type"] == "subexpression" and tree["children"][1]["type"] == "field":
-        left = chain_of(tree["children"][0])
-        return None if left is None else (*left, str(tree["children"][1]["value"]))
-    return None
+    if tree["type"] != "subexpression":
+        return None
+    first, *rest = tree["children"]  # as many as there are dots: the parser appends
+    chain = chain_of(first)
+    if chain is None or any(child["type"] != "field" for child in rest):
+        return None
+    return (*chain, *(str(child["value"]) for child in rest))
 
 
 def plain(path: str) -> tuple[str, ...]:

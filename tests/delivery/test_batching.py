@@ -96,6 +96,7 @@ def test_a_batch_that_is_not_full_waits_for_more() -> None:
     early = pick(waiting, set(), 8, rules(wait=5.0), 102.0)
     assert (early.shipments, early.look_again_at) == ([], 105.0)
     assert len(pick(waiting, set(), 8, rules(wait=5.0), 105.0).shipments) == 1
+    assert len(pick(waiting, set(), 8, rules(wait=5.0), 50.0).shipments) == 1, "a clock that was set back"
     full = pick([*waiting, *events("c:3:b")], set(), 8, rules(wait=5.0), 102.0)
     assert len(full.shipments) == 1
 

@@ -52,11 +52,11 @@ def test_secrets_are_masked(logged, fields) -> None:
 
 def test_a_traceback_is_a_field_and_masked_too(logged) -> None:
     try:
-        raise ValueError("s3cret-key")
+        int("s3cret-key")
     except ValueError:
         logging.getLogger(logs.NAME).exception("failed")
     [line] = logged()
-    assert "ValueError: ***" in line["traceback"]
+    assert "'***'" in line["traceback"]
 
 
 def test_nothing_is_logged_after_the_end() -> None:

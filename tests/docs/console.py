@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.docs.blocks import ROOT, Block
 
 ANYTHING = "..."
+REWRITE = "python -m tests.docs.rewrite"
 COMMANDS = {"engine": "engine", "validate-mappings": "engine validate-mappings", "python": ""}
 
 
@@ -95,6 +96,7 @@ def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
 
 def check(block: Block, command: str, printed: list[str], shown: list[str]) -> None:
     """Compare what a command printed with what the page shows; spaces at line ends do not count."""
+    whole = "\n".join([f"line {block.line}: `{command}` prints", *printed, f"(if that is meant: {REWRITE})"])
     rest = [line.rstrip() for line in printed]
     anything = False
     for line in (each.rstrip() for each in shown):
@@ -103,11 +105,10 @@ def check(block: Block, command: str, printed: list[str], shown: list[str]) -> N
             continue
         while anything and rest and rest[0] != line:
             rest.pop(0)
-        assert rest, f"line {block.line}: `{command}` does not print {line!r}, it prints\n" + "\n".join(printed)
-        assert rest[0] == line, f"line {block.line}: `{command}` prints\n" + "\n".join(printed)
-        rest.pop(0)
+        assert rest, f"{line!r} is missing: {whole}"
+        assert rest.pop(0) == line, whole
         anything = False
-    assert anything or not any(rest), f"line {block.line}: `{command}` prints more\n" + "\n".join(printed)
+    assert anything or not any(rest), whole
 
 
 def change(file: Path, block: Block) -> None:
