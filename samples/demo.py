@@ -1,4 +1,4 @@
-"""`make demo`: what the shipped mappings make of the samples: a few events in full, all of them as counts.
+"""`make demo`: the samples as planned requests (a few in full, all as counts), then delivered into the sandbox.
 
 It runs the installed command and prints what it runs, so that everything seen here can be typed again.
 """
@@ -20,17 +20,19 @@ TELLING: tuple[dict[str, Json], ...] = (
     {"type": "identify"},
     {"type": "track"},
 )
+SENT = ("exponea", "extole", "user_com")  # the fourth mapping has the same vendor as the first
 FOUND_INVALID = 1  # a sample may be invalid for one destination on purpose; the table says why
 
 
 def main() -> int:
-    """Run the two commands; 0 unless one of them could not do its work."""
+    """Run the three commands; 0 unless one of them could not do its work."""
     files = [str(path.relative_to(Path.cwd())) for path in sample_files()]
     mappings = sorted(path.stem for path in (HERE.parent / "mappings").glob("*.yaml"))
     shown = "\n".join(telling_events(files)).encode()
     codes = [
         run(["run", *mappings, "--example-settings", "--events", "-"], "three of the samples", shown),
         run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], "all of them"),
+        run(["send", *SENT, "--sandbox", "--events", *spread(files)], "delivered, into emulated vendors"),
     ]
     return max((code for code in codes if code != FOUND_INVALID), default=0)
 

@@ -57,6 +57,11 @@ class Job:
         self.plan = self._planned(now)
 
     @property
+    def readable(self) -> bool:
+        """Whether it is an event at all, whatever the mapping makes of it."""
+        return self._normalised.invalid is None
+
+    @property
     def call(self) -> str:
         """The event's type."""
         return cast("str", self._normalised.call)

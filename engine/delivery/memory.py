@@ -28,7 +28,6 @@ class _Event:
     number: int
     given: NewEvent
     taken_at: float
-    duplicate_of: int | None
 
 
 @dataclass(slots=True)
@@ -64,27 +63,28 @@ class MemoryOutbox:
         for name in connections:
             self._connections.setdefault(name, ConnectionRow(name))
         for given in events:
-            first = None if again else self._seen(given, now)
+            seen = set() if again else self._seen_by(given, now)
             self._last_event += 1
-            event = self._events[self._last_event] = _Event(self._last_event, given, now, first)
-            outcome, reason = Outcome.WAITING, NOT_SENT_YET
-            if first is not None:
-                duplicates += 1
-                outcome, reason = Outcome.IGNORED, DUPLICATE
+            event = self._events[self._last_event] = _Event(self._last_event, given, now)
+            duplicates += bool(connections) and seen.issuperset(connections)
             for name in connections:
                 place = self._next_place()
+                outcome, reason = (Outcome.IGNORED, DUPLICATE) if name in seen else (Outcome.WAITING, NOT_SENT_YET)
                 self._states[place] = _State(place, event, name, outcome, reason, now, now)
         return TakenIn(len(events) - duplicates, duplicates)
 
     def _next_place(self) -> int:
         return next(reversed(self._states), 0) + 1
 
-    def _seen(self, given: NewEvent, now: float) -> int | None:
-        for event in reversed(self._events.values()):
-            same = (event.given.source, event.given.message_id) == (given.source, given.message_id)
-            if same and event.duplicate_of is None and event.taken_at > now - self._window:
-                return event.number
-        return None
+    def _seen_by(self, given: NewEvent, now: float) -> set[str]:
+        wanted = (given.source, given.message_id)
+        return {
+            state.connection
+            for state in self._states.values()
+            if (state.event.given.source, state.event.given.message_id) == wanted
+            and state.event.taken_at > now - self._window
+            and state.reason != DUPLICATE
+        }
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         """Give unfinished states behind a place."""

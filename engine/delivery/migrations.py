@@ -14,7 +14,6 @@ VERSION_1 = (
         message_id TEXT NOT NULL,
         received_at TEXT NOT NULL,
         taken_at REAL NOT NULL,
-        duplicate_of INTEGER,
         raw BLOB NOT NULL
     )
     """,

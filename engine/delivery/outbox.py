@@ -25,7 +25,7 @@ class Outbox(Protocol):
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
-        """Keep events for every connection; one whose messageId its source used within the window ends ignored."""
+        """Keep events for every connection; ignored where it had this messageId of this source within the window."""
         ...
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:

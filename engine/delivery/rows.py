@@ -33,7 +33,7 @@ class NewEvent(NamedTuple):
 
 
 class TakenIn(NamedTuple):
-    """How many of the events given were new, and how many had been seen before."""
+    """How many of the events given were new to a connection, and how many to none."""
 
     new: int
     duplicates: int

@@ -23,13 +23,11 @@ CONNECTIONS = """
     WHERE ?1 IS NULL OR name = ?1 ORDER BY name
 """
 
-SEEN_BEFORE = """
-    SELECT id FROM events
-    WHERE message_id = ? AND source = ? AND taken_at > ? AND duplicate_of IS NULL ORDER BY id DESC LIMIT 1
+SEEN_BY = """
+    SELECT s.connection FROM events AS e JOIN states AS s ON s.event = e.id
+    WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ?
 """
-ADD_EVENT = """
-    INSERT INTO events (source, message_id, received_at, taken_at, duplicate_of, raw) VALUES (?, ?, ?, ?, ?, ?)
-"""
+ADD_EVENT = "INSERT INTO events (source, message_id, received_at, taken_at, raw) VALUES (?, ?, ?, ?, ?)"
 ADD_STATE = """
     INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)
 """

@@ -121,23 +121,20 @@ class SqliteOutbox:
         duplicates = 0
         with self._transaction() as db:
             numbers = [self._id(db, name) for name in connections]
-            states: list[tuple[int, int, str, str, float, float]] = []
             for event in events:
-                first = None if again else self._seen(db, event, now)
-                values = (event.source, event.message_id, event.received_at, now, first, event.raw)
+                seen = set() if again else self._seen_by(db, event, now)
+                values = (event.source, event.message_id, event.received_at, now, event.raw)
                 number = db.execute(sql.ADD_EVENT, values).lastrowid
-                assert number is not None
-                outcome, reason = Outcome.WAITING, NOT_SENT_YET
-                if first is not None:
-                    duplicates += 1
-                    outcome, reason = Outcome.IGNORED, DUPLICATE
-                states += [(number, name, outcome.value, reason, now, now) for name in numbers]
-            db.executemany(sql.ADD_STATE, states)
+                duplicates += bool(numbers) and seen.issuperset(numbers)
+                db.executemany(
+                    sql.ADD_STATE, [(number, each, *_first_state(each in seen), now, now) for each in numbers]
+                )
         return TakenIn(len(events) - duplicates, duplicates)
 
-    def _seen(self, db: sqlite3.Connection, event: NewEvent, now: float) -> int | None:
-        row = db.execute(sql.SEEN_BEFORE, (event.message_id, event.source, now - self._window)).fetchone()
-        return None if row is None else int(row[0])
+    def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> set[int]:
+        """Give the connections to which the event went already; a duplicate that was ignored does not count."""
+        given = (event.message_id, event.source, now - self._window, DUPLICATE)
+        return {number for (number,) in db.execute(sql.SEEN_BY, given)}
 
     @staticmethod
     def _id(db: sqlite3.Connection, name: str) -> int:
@@ -241,6 +238,10 @@ class SqliteOutbox:
         """Close the file."""
         with self._lock_and_errors():
             self._db.close()
+
+
+def _first_state(duplicate: bool) -> tuple[str, str]:
+    return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
 
 
 def _words(path: Path, error: sqlite3.Error, patience: float) -> str:

@@ -138,7 +138,7 @@ class Worker:
         self._read_to = row.place
         job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time())
         outcome, reason = job.plan.outcome, job.plan.reason
-        if outcome is not Outcome.INVALID:
+        if job.readable:  # what a connection does not want need not be valid
             unwanted = self.configured.unwanted(job.call, job.event)
             if unwanted is not None:
                 outcome, reason = Outcome.IGNORED, unwanted

@@ -71,6 +71,13 @@ def test_a_duplicate_ends_ignored(outbox) -> None:
     assert outbox.counts() == {("a", Outcome.IGNORED): 1, ("a", Outcome.WAITING): 1}
 
 
+def test_what_one_connection_had_is_new_to_another(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(1, 0)
+    assert (len(ids(outbox)), len(ids(outbox, "b"))) == (1, 1)
+    assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(0, 1)
+
+
 def test_duplicates_do_not_stretch_the_window(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     outbox.take_in(events("1"), ["a"], NOW + DAY / 2)

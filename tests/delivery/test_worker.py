@@ -8,12 +8,27 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from engine.delivery.config import Configured
 from engine.delivery.deliver import Delivery
 from engine.delivery.memory import MemoryOutbox
 from engine.delivery.rows import Chosen
 from engine.delivery.watching import Watcher
+from engine.plan import load
 from engine.records import Outcome
-from tests.delivery.vendor import QUICK, Answer, Ran, Request, Vendor, delivered, event, fine, shop, told
+from tests.delivery.vendor import (
+    BATCHES,
+    MAPPING,
+    QUICK,
+    Answer,
+    Ran,
+    Request,
+    Vendor,
+    delivered,
+    event,
+    fine,
+    shop,
+    told,
+)
 
 
 def run(*given, **named) -> Ran:
@@ -436,3 +451,30 @@ def test_requests_that_cannot_be_written_reject_their_event_alone(tmp_path) -> N
 def test_held_is_an_outcome_of_the_connection_not_of_rows(tmp_path) -> None:
     ran = run(tmp_path, [event(n) for n in range(3)], lambda _: Answer(401))
     assert ran.outbox.counts() == {("shop", Outcome.HELD): 3}
+
+
+def test_what_a_connection_does_not_want_need_not_be_valid(tmp_path) -> None:
+    nameless = event(1)._replace(raw=b'{"type": "group", "anonymousId": "a", "groupId": "g"}')
+    assert run(tmp_path, [nameless]).outcomes == {"m1": "invalid"}
+    assert run(tmp_path, [nameless], calls=frozenset({"track"})).outcomes == {"m1": "ignored"}
+
+
+def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
+    text = MAPPING.format(more=BATCHES.format(max_items=5, give_up="24h")).replace(
+        "type: url,", "type: url, optional: true,"
+    )
+    (tmp_path / "shop.yaml").write_text(text)
+    configured = Configured(name="shop", connection=load(tmp_path / "shop.yaml").connect({"key": "k"}, {}))
+    outbox = MemoryOutbox()
+    outbox.take_in([event(1)], ["shop"], 1.0)
+
+    async def story() -> None:
+        await Delivery(outbox, [configured], QUICK).run()
+
+    asyncio.run(story())
+    [row] = outbox.connections()
+    assert (row.held, row.hint) == (
+        "the URL needs a value that is not there (http.base_url)",
+        "Check the connection's settings.",
+    )
+    assert told(outbox)[0] == {"m1": "held"}
