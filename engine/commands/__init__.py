@@ -109,6 +109,10 @@ def _guarded(work: Callable[[], object]) -> int:
     except WaybillError as error:
         click.echo(str(error), err=True)
         return USAGE if isinstance(error, UsageError) else FOUND
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "The output could not be written: "
+        click.echo(f"{where}{error.strerror or error}.", err=True)
+        return FOUND
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
         return _internal(error)
     return result if isinstance(result, int) else 0

@@ -13,7 +13,7 @@ from engine.mapping.load import Library, bundled
 from engine.mapping.problems import Problem
 
 
-@click.command("validate-mappings")
+@click.command("validate-mappings", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -32,7 +32,7 @@ from engine.mapping.problems import Problem
     help="Where `extends` and `include` are found besides the file's own folder.",
 )
 def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:
-    """Check mapping files and folders of them (default: ./mappings, else the mappings that ship).
+    """Check mapping files and folders of them (default: the folder mappings).
 
     Runs every check and every example. Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
@@ -45,7 +45,9 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
 
 def _default() -> Path:
     here = Path("mappings")
-    return here if here.is_dir() else bundled("mappings")
+    if not here.is_dir():
+        raise MappingNotFound("There is no folder mappings here; name the files or folders to check.")
+    return here
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -55,8 +57,12 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             if not found:
                 raise MappingNotFound(f"There is no mapping (*.yaml) in {path}.")
             yield from found
-        else:
+        elif path.exists():
             yield path
+        else:
+            shipped = bundled("mappings") / f"{path}.yaml"
+            advice = f" This command takes files, such as {path}.yaml." if shipped.is_file() else ""
+            raise MappingNotFound(f"There is no file {path}.{advice}")
 
 
 def check_file(library: Library, path: Path) -> list[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from engine.errors import PathError
 from engine.language import paths
+from engine.mapping.check_urls import check_urls
 from engine.mapping.checking import Checking, listed, quoted
 from engine.mapping.model import Batch, Const, Instruction, Place, Request, Response, TextOrValue
 from engine.mapping.occurrences import of_batch_fields
@@ -18,6 +19,7 @@ EVERY_STATUS = frozenset(range(100, 600))
 def check_requests(checking: Checking) -> Iterator[Problem]:
     """Find headers that cannot be sent, rules that are never asked, batches that send nothing."""
     mapping = checking.mapping
+    yield from check_urls(checking)
     for name, text in mapping.http.headers:
         yield from _header(checking, text, ("http", "headers", name))
     yield from _responses(checking, mapping.responses)
@@ -74,6 +76,8 @@ def _codes(rule: Response) -> frozenset[int]:
 
 
 def _batch(checking: Checking, batch: Batch) -> Iterator[Problem]:
+    if not batch.fields:
+        return  # the body is the list of items itself
     for found in of_batch_fields(batch):
         try:
             if any(root.name != "settings" for root in paths.parse(found.path).roots):

@@ -45,6 +45,7 @@ POINTLESS = frozenset(
         "not-text",
         "pointless-default",
         "pointless-required",
+        "query-in-url",
         "same-alternative",
         "same-target",
         "unknown-part-key",

@@ -16,6 +16,9 @@ from engine.mapping.suggest import closest
 from engine.records import Json, JsonObject, Secret
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+NOT_FILLED = re.compile(r"\$\{\s*\w+\s*:[^}]*\}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+LOOKED_FOR = 8
 URL_PATTERN = r"^https?://[^/?#\s]+[^?#\s]*$"
 
 
@@ -30,6 +33,8 @@ def complete(mapping: Mapping, given: Table[str, Json], environment: Table[str, 
 
     Raises SettingsError with all that is wrong.
     """
+    if not isinstance(given, Table):
+        raise SettingsError(mapping.title, ["settings are an object, name -> value."])
     problems = _unknown(mapping, given)
     result: JsonObject = {}
     for name, setting in mapping.settings.items():
@@ -81,9 +86,13 @@ def schema_of(setting: Setting) -> JsonObject:
 
 
 def secrets_of(mapping: Mapping, settings: JsonObject) -> tuple[str, ...]:
-    """Give the texts that must never be shown, longest first."""
+    """Give the texts that must not be shown wherever they turn up (in a vendor's answer, say), longest first.
+
+    A secret is masked by its type wherever it is sent; looking for its text comes on top.  Short ones are not
+    looked for: `key` would be masked in every `monkey`.
+    """
     found = [value.reveal() for name in mapping.settings if isinstance(value := settings.get(name), Secret)]
-    return tuple(sorted((text for text in found if text), key=len, reverse=True))
+    return tuple(sorted((text for text in found if len(text) >= LOOKED_FOR), key=len, reverse=True))
 
 
 def _table_entry(setting: Setting) -> JsonObject:
@@ -106,6 +115,8 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
         value = _converted(setting, str(value))
     if value is None:
         return None
+    if isinstance(value, str):
+        _check_text(setting, value)
     problem = validator(schema_of(setting))(value)
     if problem is None:
         return value
@@ -114,6 +125,16 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
     if setting.secret:
         raise ValueError(f"the value does not fit the type {setting.type}; it is secret and not shown.")
     raise ValueError(problem)
+
+
+def _check_text(setting: Setting, text: str) -> None:
+    """Refuse texts that are surely a slip, without showing them."""
+    if not text:
+        raise ValueError("the text is empty.")
+    if setting.secret and CONTROL.search(text):
+        raise ValueError("the text holds a line end or another control character; files of secrets often end in one.")
+    if NOT_FILLED.search(text):
+        raise ValueError("a ${...} in it is not filled in; write ${env:NAME}.")
 
 
 def filled(value: Json, environment: Table[str, str]) -> Json:

@@ -85,9 +85,15 @@ def test_without_paths_it_takes_the_folder_mappings(engine: Callable[..., Done],
     assert done.out.endswith("in 2 files.\n")
 
 
-def test_where_there_is_none_it_takes_what_ships(engine: Callable[..., Done]) -> None:
+def test_where_there_is_none_it_says_so(engine: Callable[..., Done]) -> None:
     done = engine("validate-mappings")
-    assert (done.code, done.out) == (0, "0 problems in 5 files.\n")
+    said = "There is no folder mappings here; name the files or folders to check.\n"
+    assert (done.code, done.out, done.err) == (2, "", said)
+
+
+def test_a_name_is_no_file(engine: Callable[..., Done]) -> None:
+    done = engine("validate-mappings", "exponea")
+    assert (done.code, done.err) == (2, "There is no file exponea. This command takes files, such as exponea.yaml.\n")
 
 
 def test_two_files_of_one_name(engine: Callable[..., Done], tmp_path: Path) -> None:

@@ -238,3 +238,23 @@ def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:
         (here / "connections.yaml").write_text(text)
         assert engine("send --connections connections.yaml")[0] == 0
         assert sandbox.counts()["exponea"]["commands"] == 400
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_at_once_and_nothing_is_lost(here, engine) -> None:
+    with Sandbox() as sandbox:
+        sandbox.order({"kind": "latency", "seconds": 3, "count": 1})
+        connections(here, sandbox.url)
+        command = [sys.executable, "-m", "engine", "send", "--connections", "connections.yaml"]
+        running = subprocess.Popen([*command, "--events", "events.ndjson"], cwd=here, env={"PYTHONPATH": str(ROOT)})
+        while not sandbox._world.faults.all()[0].looked_at and running.poll() is None:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=2) == 130
+        assert engine("outbox list --outcome waiting")[1].count("\n") == 3
+        time.sleep(3)
+        took = time.monotonic()
+        assert engine("send --connections connections.yaml")[0] == 0, "once the lease of the one that died is over"
+        assert time.monotonic() - took < 15

@@ -13,10 +13,16 @@ from hypothesis import strategies as st
 from engine.delivery.batching import Shipment
 from engine.delivery.deliver import Delivery
 from engine.delivery.memory import MemoryOutbox
+from engine.delivery.rows import OutboxError
 from engine.delivery.shipping import Shipping
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop, told
 
 CALLS = ("track", "identify", "group", "page")
+GROWING = """
+    CREATE TEMP TRIGGER growing AFTER UPDATE ON states BEGIN
+        INSERT INTO events (source, message_id, received_at, taken_at, raw) VALUES ('', '', '', 0, zeroblob(9000));
+    END
+"""
 EVENTS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(CALLS)), min_size=1, max_size=25)
 
 
@@ -97,5 +103,25 @@ def test_an_error_of_the_engine_itself_ends_the_run_and_loses_nothing(tmp_path, 
             assert outbox.connections()[0].owner is None
             await Delivery(outbox, [configured], QUICK).run()
             assert told(outbox)[0] == {"m1": "delivered"}
+
+    asyncio.run(story())
+
+
+def test_a_disk_that_fills_up_during_delivery_loses_nothing(tmp_path, durable) -> None:
+    async def story() -> None:
+        async with Vendor() as vendor:
+            configured = shop(tmp_path, vendor.url)
+            durable.take_in([event(n) for n in range(300)], ["shop"], 1.0)
+            pages = durable._db.execute("PRAGMA page_count").fetchone()[0]
+            durable._db.execute(f"PRAGMA max_page_count = {pages}")
+            durable._db.execute(GROWING)  # what is noted needs room, as words and progress do
+            results = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
+            assert isinstance(results[0], OutboxError)
+            assert str(results[0]).startswith("There is no room left for ")
+            assert set(told(durable)[0].values()) == {"waiting"}
+            durable._db.execute("DROP TRIGGER growing")
+            durable._db.execute("PRAGMA max_page_count = 100000")
+            await Delivery(durable, [configured], QUICK).run()
+            assert set(told(durable)[0].values()) == {"delivered"}
 
     asyncio.run(story())

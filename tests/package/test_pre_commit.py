@@ -30,7 +30,7 @@ MESSAGE = """\
 
 mappings/shop.yaml:3:10  extends
   There is no mapping called "exponae" to extend.
-  Did you mean exponea?                                                [unknown-mapping]
+  Did you mean exponea?                                        [unknown-mapping]
 1 problem in 1 file.
 """
 CONFIG = """\

@@ -133,4 +133,22 @@ STEPS: dict[str, CodeDoc] = {
         "examples:\n  - title: A purchase\n    event: { type: track, userId: u1, event: Purchase }\n"
         "    expect: [{ save: {} }]",
     ),
+    "bad-base-url": CodeDoc(
+        "A base URL that is no address",
+        "Requests go to `http://` or `https://` and a host. A setting of type `url` may be the whole of it.",
+        "http: { base_url: api.example.com }",
+        "http: { base_url: 'https://api.example.com' }",
+    ),
+    "query-in-url": CodeDoc(
+        "A query or fragment in a URL",
+        "What stands after `?` belongs under `query`, where every value is encoded; a fragment is never sent.",
+        "requests: { save: { path: '/save?version=2' } }",
+        "requests: { save: { path: /save, query: { version: '2' } } }",
+    ),
+    "unknown-method": CodeDoc(
+        "A method that HTTP does not have",
+        "`method` is one of GET, POST, PUT, PATCH, DELETE, HEAD and OPTIONS, or a text that a setting fills.",
+        "requests: { save: { path: /save, method: PTU } }",
+        "requests: { save: { path: /save, method: PUT } }",
+    ),
 }

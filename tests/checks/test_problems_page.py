@@ -1,0 +1,23 @@
+"""docs/problems.md is what engine/docs.py makes of the table of codes."""
+
+from __future__ import annotations
+
+import re
+
+from engine.docs import PROBLEMS_PAGE, problems_markdown
+from engine.mapping.codes import CODES
+from tests.mapping.whole import BASE
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PROBLEMS_PAGE.read_text(encoding="utf-8") == problems_markdown(), "run: python -m engine.docs"
+
+
+def test_every_code_has_a_heading_to_link_to() -> None:
+    assert re.findall(r"^### (.+)$", problems_markdown(), re.MULTILINE) == list(CODES)
+
+
+def test_the_mapping_that_examples_are_completed_with_is_the_one_that_is_shown() -> None:
+    shown = re.search(r"```yaml\n(mapping: 1\n.*?)```", problems_markdown(), re.DOTALL)
+    assert shown is not None
+    assert shown[1].splitlines() == list(BASE.values())
