@@ -71,8 +71,9 @@ class Exchange:
         return [ItemResult(ok, words(error)) for ok, error in found]
 
     def judge(self, request: str, status: int, headers: JsonObject, body: Json, *, readable: bool = True) -> Verdict:
-        """Say what an answer means: the mapping's rules first, then the usual ones.
+        """Say what an answer means: the request's rules first, then the mapping's, then the usual ones.
 
+        A batch's answer is judged as that of the requests in it: `request` is the name of one of them.
         `headers` have lower-case names. `readable` is False where the body was no JSON though the vendor sent one:
         a 2xx answer that a rule would have to read is then tried again.
         """
