@@ -118,7 +118,7 @@ def _problem_sections() -> Iterator[str]:
 
 def _problem_section(code: str, doc: CodeDoc) -> Iterator[str]:
     yield f"### {code}\n"
-    yield f"{doc.title}. {doc.about}\n"
+    yield f"**{doc.title}.** {doc.about}\n"
     for heading, text in (("Wrong:", doc.wrong), ("Right:", doc.right)):
         shown = (
             text

@@ -19,6 +19,7 @@ from engine.mapping.check_requests import check_requests
 from engine.mapping.check_secrets import check_secrets
 from engine.mapping.check_settings import check_settings
 from engine.mapping.check_steps import check_steps
+from engine.mapping.check_texts import check_texts
 from engine.mapping.check_types import check_types
 from engine.mapping.check_unused import check_unused
 from engine.mapping.check_values import check_values
@@ -28,7 +29,7 @@ from engine.mapping.problems import Problem
 
 Checks = Sequence[Callable[[Checking], Iterator[Problem]]]
 
-OF_VALUES: Checks = (check_paths, check_conditions, check_values, check_types, check_keys)
+OF_VALUES: Checks = (check_paths, check_conditions, check_values, check_texts, check_types, check_keys)
 OF_MAPPINGS: Checks = (
     check_names,
     *OF_VALUES,

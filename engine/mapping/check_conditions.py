@@ -1,4 +1,4 @@
-"""Checks of comparisons: a setting with choices compared to none of them, a text to a number, a call to another call.
+"""Checks of conditions: comparisons that never change, and names that a pipe keeps from the event.
 
 They are found in the tokens of a path rather than in its tree, because only those have columns.
 """
@@ -6,12 +6,12 @@ They are found in the tokens of a path rather than in its tree, because only tho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from engine.errors import PathError
 from engine.language import paths
-from engine.language.path_syntax import NAMES, Token
+from engine.language.path_syntax import CLOSING, NAMES, OPENING, Token
 from engine.mapping import types
 from engine.mapping.check_paths import calls_of, verdict
 from engine.mapping.check_walk import Occurrence
@@ -35,12 +35,13 @@ class Comparison(NamedTuple):
 
 
 def check_conditions(checking: Checking) -> Iterator[Problem]:
-    """Find comparisons that come out the same whatever the event."""
+    """Find comparisons that come out the same whatever the event, and names behind a pipe that look like fields."""
     for found in checking.occurrences.all:
         try:
             path = paths.parse(found.path)
         except PathError:
             continue
+        yield from _after_pipe(checking, found, path)
         for comparison in _comparisons(path):
             known = verdict(checking, found, comparison.root) is None
             reason = _reason(checking, found, comparison) if known else None
@@ -48,6 +49,24 @@ def check_conditions(checking: Checking) -> Iterator[Problem]:
                 message, advice = reason
                 at = found.column + comparison.column - 1
                 yield checking.problem(found.place, "never-equal", message, advice, column=at, key=found.key)
+
+
+def _after_pipe(checking: Checking, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
+    """Find `a | [0] || userId`: a pipe binds loosest, so userId is looked up in what stands before the pipe."""
+    depth, piped = 0, False
+    for token, following in pairwise(path.tokens):
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
+        piped = piped or (depth == 0 and token.kind == "pipe")
+        if not piped or depth or token.kind != "or" or following.kind != "unquoted_identifier":
+            continue
+        name = str(following.value)
+        if verdict(checking, found, paths.Root(name, ("x",), 1)) is None or name in ("parts", "settings", "saved"):
+            message = f"Behind a pipe, {name} is looked up in what stands before it, not in the event."
+            advice = f"Write brackets around the whole before ||: (... | ...) || {name}."
+            at = found.column + following.column - 1
+            yield checking.problem(
+                found.place, "precedence", message, advice, column=at, key=found.key, level="warning"
+            )
 
 
 def _comparisons(path: paths.Path) -> Iterator[Comparison]:

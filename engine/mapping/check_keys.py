@@ -11,6 +11,7 @@ from engine.mapping.check_facts import Keys, after_except, after_only, made_keys
 from engine.mapping.checking import Checking, listed, meant, quoted
 from engine.mapping.model import From, Instruction, PathValue, Place
 from engine.mapping.problems import Problem
+from engine.records import JsonObject
 
 VERBS = {"only": "keep", "except": "drop", "rename": "rename"}
 
@@ -39,6 +40,26 @@ def _map(checking: Checking, value: Instruction) -> Iterator[Problem]:
             message = f"{quoted(key)} and {quoted(lower[key.lower()])} are the same where ignore_case is true."
             yield checking.problem(place, "same-target", message, "Take one of the two out.", key=True)
         lower.setdefault(key.lower(), key)
+    yield from _choices_without_entry(checking, value, table)
+
+
+def _choices_without_entry(checking: Checking, value: Instruction, table: JsonObject) -> Iterator[Problem]:
+    """Find a URL that some choice of a setting would leave empty."""
+    modifiers = value.modifiers
+    if not _is_url(value.place) or modifiers.as_ or modifiers.unmapped == "keep" or modifiers.default is not None:
+        return
+    known = {key.lower() if modifiers.ignore_case else key for key, entry in table.items() if entry is not None}
+    lacking = [choice for choice in _choices(checking, value) if choice not in known]
+    if lacking:
+        message = (
+            f"The table has nothing for {listed([quoted(choice) for choice in lacking], 'and')}, which the setting "
+        )
+        message += "may be: the URL could not be filled."
+        yield checking.problem((*value.place, "map"), "url-never-filled", message, "Add it.", key=True)
+
+
+def _is_url(place: Place) -> bool:
+    return place == ("http", "base_url") or (len(place) == 3 and place[0] == "requests" and place[2] == "path")
 
 
 def _impossible(checking: Checking, value: Instruction, key: str) -> str:

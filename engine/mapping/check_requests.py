@@ -13,6 +13,8 @@ from engine.mapping.occurrences import of_batch_fields
 from engine.mapping.problems import Problem
 from engine.mapping.walk import paths_of, texts_of
 
+Headers = tuple[tuple[str, TextOrValue], ...]
+
 EVERY_STATUS = frozenset(range(100, 600))
 
 
@@ -20,20 +22,27 @@ def check_requests(checking: Checking) -> Iterator[Problem]:
     """Find headers that cannot be sent, rules that are never asked, batches that send nothing."""
     mapping = checking.mapping
     yield from check_urls(checking)
-    for name, text in mapping.http.headers:
-        yield from _header(checking, text, ("http", "headers", name))
+    yield from _headers(checking, mapping.http.headers, ("http", "headers"))
     yield from _responses(checking, mapping.responses)
     for request in mapping.requests.values():
-        for name, text in request.headers:
-            yield from _header(checking, text, (*request.place, "headers", name))
+        yield from _headers(checking, request.headers, (*request.place, "headers"))
         yield from _responses(checking, request.responses)
     for batch in mapping.batches.values():
-        for name, text in batch.headers:
-            yield from _header(checking, text, (*batch.place, "headers", name))
+        yield from _headers(checking, batch.headers, (*batch.place, "headers"))
         yield from _batch(checking, batch)
     check = mapping.requests.get(mapping.check or "")
     if check is not None:
         yield from _check(checking, check)
+
+
+def _headers(checking: Checking, headers: Headers, place: Place) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name, text in headers:
+        yield from _header(checking, text, (*place, name))
+        if name.lower() in seen:
+            message = f"{quoted(name)} and {quoted(seen[name.lower()])} are the same header: capitals do not count."
+            yield checking.problem((*place, name), "same-target", message, "Take one of the two out.", key=True)
+        seen[name.lower()] = name
 
 
 def _header(checking: Checking, text: TextOrValue, place: Place) -> Iterator[Problem]:

@@ -90,7 +90,7 @@ def _saving(checking: Checking, step: Step) -> Iterator[Problem]:
     place = (*request.place, "if_missing")
     if step.for_each is not None:
         yield _several(checking, place, "if_missing", "if-missing-in-loop")
-    if request.batch is not None or other.batch is not None:
+    if request.batch is not None or other.path is None:
         yield _batched(checking, place, "if_missing", "if-missing-in-batch")
 
 

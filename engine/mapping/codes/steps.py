@@ -29,7 +29,8 @@ STEPS: dict[str, CodeDoc] = {
     ),
     "url-never-filled": CodeDoc(
         "A URL that is never filled",
-        "A URL cannot do without its values. A request that several calls use needs them in every one of these.",
+        "A URL cannot do without its values. A request that several calls use needs them in every one of these, and a "
+        "table that makes an address needs an entry for every choice of its setting.",
         "requests: { save: { path: '/groups/${groupId}' } }\n"
         "calls:\n  group: [{ request: save, from: traits }]\n  track: [{ request: save, from: properties }]",
         "requests: { save: { path: '/groups/${groupId}' }, note: { path: /notes } }\n"

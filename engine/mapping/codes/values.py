@@ -84,6 +84,13 @@ VALUES: dict[str, CodeDoc] = {
         f"{STEP}summary: {{ text: 'All: ${{properties}}' }}",
         f"{STEP}summary: {{ from: properties, as: json }}",
     ),
+    "unfilled-text": CodeDoc(
+        "Not filled in",
+        "Constants, defaults, entries of a table, messages and hints stay as they are written; `${...}` is filled in "
+        "where text is meant. A warning.",
+        f"{STEP}page: {{ const: 'Page ${{properties.name}}' }}",
+        f"{STEP}page: {{ text: 'Page ${{properties.name}}' }}",
+    ),
     "map-never-matches": CodeDoc(
         "Never looked up",
         "`map` compares texts, after `as`. This key can never be one of them.",
