@@ -44,11 +44,15 @@ class Notes:
         self._clock = clock
         self._changes: list[Change] = []
         self._writing: asyncio.Task[None] | None = None
+        self._next: asyncio.Future[None] | None = None  # done when the gathered changes are written
+        self._now: asyncio.Future[None] | None = None  # done when those being written are
         self.on_failure: Callable[[], None] = lambda: None
 
     def add(self, change: Change) -> None:
         """Note a change; it is written soon."""
         self._changes.append(change)
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
         if self._writing is None:
             self._writing = asyncio.get_running_loop().create_task(self._write())
             self._writing.add_done_callback(self._written)
@@ -56,6 +60,12 @@ class Notes:
     def failed(self) -> bool:
         """Whether writing has failed: then nothing more may be sent."""
         return self._writing is not None and self._writing.done() and self._writing.exception() is not None
+
+    async def durable(self) -> None:
+        """Wait until what has been noted so far is in the outbox (or cannot be: then `failed` says so)."""
+        group = self._next or self._now
+        if group is not None:
+            await asyncio.shield(group)
 
     async def settle(self) -> None:
         """Wait until everything is written; raises what went wrong."""
@@ -67,8 +77,14 @@ class Notes:
         await asyncio.sleep(0)  # what is noted in this turn of the loop goes together
         while self._changes:
             changes, self._changes = self._changes, []
+            self._now, self._next = self._next, None
             write = self._ledger.outbox.write
-            await self._ledger.call(write, self._connection, self._owner, changes, self._clock.time())
+            try:
+                await self._ledger.call(write, self._connection, self._owner, changes, self._clock.time())
+            finally:
+                if self._now is not None and not self._now.done():
+                    self._now.set_result(None)
+                self._now = None
 
     def _written(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

@@ -180,6 +180,9 @@ class Worker:
     async def _fly(self, shipment: Shipment, jobs: list[Job]) -> None:
         try:
             await self.shipping.ship(shipment)
+            # Only what is written is finished: after a crash an event that was refused in memory alone would be
+            # sent again, and might be taken then, behind later ones of its user.
+            await self._notes.durable()
         except Exception as error:  # noqa: BLE001  an error of the engine itself; `run` raises it
             self.fail(error)
         finally:

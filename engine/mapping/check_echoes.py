@@ -31,7 +31,9 @@ def without_echoes(checking: Checking, problems: Iterable[Problem]) -> list[Prob
             kept = [problem for problem in kept if problem not in said]
             kept.append(_at_definition(unused[0], first))
     own = checking.loaded.resolved.document.file
-    return [problem for problem in kept if problem.code not in UNUSED_CODES or problem.file == own]
+    kept = [problem for problem in kept if problem.code not in UNUSED_CODES or problem.file == own]
+    unused_settings = {problem.path for problem in kept if problem.code == "unused-setting"}
+    return [each for each in kept if each.code != "setting-without-example" or each.path not in unused_settings]
 
 
 def _by_name(every: Iterable[Missing]) -> Iterator[list[Missing]]:

@@ -90,6 +90,8 @@ def _findings(checking: Checking, found: Occurrence, path: paths.Path) -> Iterat
     for finding in paths.findings(path):
         if finding.code == "falsy-or" and found.word != "":
             continue
+        if finding.code == "null-name" and any(root.column == finding.column for root in path.roots):
+            continue  # it is an unknown field, and that says the same
         column = found.column + finding.column - 1
         message, advice = _sentences(finding.message)
         yield checking.problem(
@@ -227,7 +229,9 @@ def _unknown_field(checking: Checking, root: paths.Root, found: Occurrence) -> V
     guess = _guess(checking, calls, root, found.scope)
     if guess:
         advice.append(f"Did you mean {guess}?")
-    if found.word in MAY_BE_TEXT and types.plain(found.path) == (name,):
+    if name in ("null", "true", "false"):
+        advice = [f"Write `{name}` in backquotes for the value."]
+    elif found.word in MAY_BE_TEXT and types.plain(found.path) == (name,):
         advice.append(_constant(name))
     others = [call for call, fields in FIELDS.items() if name in fields]
     message = f"{_who(found.scope.kind, calls)} has {'a' if len(calls) == len(FIELDS) else 'no'} field {quoted(name)}"

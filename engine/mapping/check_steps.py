@@ -64,9 +64,10 @@ def _require(checking: Checking, step: Step, uses: tuple[Use, ...]) -> Iterator[
 def _url(checking: Checking, request: Request, text: Text, place: Place) -> Iterator[Problem]:
     """Find values of a URL that are never there in a call which needs them."""
     for hole in text.holes:
-        uses = [use for use in checking.occurrences.uses[request.name] if _is_certain(use.step)]
-        lacking = [use for use in uses if never_there(checking.mapping, hole.path, use)]
-        if not lacking or len(lacking) == len(checking.occurrences.uses[request.name]):
+        uses = checking.occurrences.uses[request.name]
+        without = [use for use in uses if never_there(checking.mapping, hole.path, use)]
+        lacking = [use for use in without if _is_certain(use.step)]
+        if not lacking or len(without) == len(uses):
             continue  # not there anywhere: check_paths.py says so
         calls = listed(list(dict.fromkeys(use.call for use in lacking)), "and")
         message = f"{hole.path} is never there where {quoted(request.name)} is used in {calls} calls: "

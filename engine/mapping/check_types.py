@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.language import functions
+from engine.language import functions, paths
 from engine.mapping import types
+from engine.mapping.check_paths import verdict
 from engine.mapping.check_walk import Occurrence
 from engine.mapping.checking import Checking, listed, quoted
 from engine.mapping.model import Each, Entries, Instruction, ListOf, Merge, Place, Value
@@ -143,6 +144,8 @@ def _path(checking: Checking, found: Occurrence) -> Iterator[Problem]:
     """Find paths beside a word, or in a text, that can never give what is needed there."""
     given = types.of_path(checking.mapping, found.path)
     place, at = found.place, found.column
+    if given == types.ANY or any(verdict(checking, found, root) for root in paths.parse(found.path).roots):
+        return
     if found.word == "${}" and "query" not in place and not given & {"text", "number", "boolean"}:
         message = f"{found.path} is {kinds(given)}, which has no text: it would always be missing here."
         yield checking.problem(place, "not-text", message, _way(given, types.TEXT), column=at, key=found.key)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -107,7 +108,8 @@ def check(outbox: SqliteOutbox, sandbox: Sandbox, events: int, users: int, kills
     assert 0 < len(rejected) < events / 20
     for user in range(users):
         mine = [n for n in arrived if n % users == user]
-        assert mine == sorted(mine), f"the events of u{user} came out of order"
+        late = [n for n, after in pairwise(mine) if n > after]
+        assert mine == sorted(mine), f"the events of u{user} came out of order: {late}, rejected: {sorted(rejected)}"
     lost = sum(fault["struck"] for fault in shown_faults(sandbox) if fault["kind"] in LOST_ANSWERS and fault["applied"])
     twice = sandbox.counts()["exponea"]["events_deduplicated"]
     assert twice <= kills * 2 * ON_THEIR_WAY + lost * 50, "only what was on its way can arrive twice"
