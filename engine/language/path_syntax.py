@@ -15,6 +15,7 @@ from engine.errors import PathError
 
 Node: TypeAlias = dict[str, Any]
 
+MOST_OPENINGS = 500
 LONGEST = 10_000
 DEEPEST = 50  # brackets in brackets: the parser needs up to ten Python frames for each
 TALLEST = 100  # levels of the tree: whoever walks it needs a few frames for each
@@ -53,6 +54,8 @@ def check_text(text: str) -> None:
 
 
 def _check_literal(text: str, column: int) -> None:
+    if text.count("[") + text.count("{") > MOST_OPENINGS:  # how deep json can read depends on Python's version
+        raise too_deep(column)
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except RecursionError:

@@ -9,7 +9,7 @@ NAMES: dict[str, CodeDoc] = {
         "Unknown field",
         "A path begins with a field of its call (an event's `traits`, `properties`, `userId` ...) or with parts, "
         "settings, options, message or saved; inside a loop with item, index and key too. A word that is meant as "
-        "such is `{ const: word }`.",
+        "such is `{ const: word }`. A field of an example's event that is nearly one of its call is a warning.",
         "calls:\n  page:\n    - request: save\n      fields: { event_type: page_visit, title: name }",
         "calls:\n  page:\n    - request: save\n      fields: { event_type: { const: page_visit }, title: name }",
     ),
