@@ -1,0 +1,44 @@
+"""Requests and what becomes of them, from the tables in `cases/`."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import orjson
+import pytest
+import yaml
+
+from tests.collector.harness import Inside
+
+FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+CASES = [(f"{file.stem}: {case['name']}", case) for file in FILES for case in yaml.safe_load(file.read_text())]
+WORDS = set(["name", "path", "method", "key", "headers", "json", "body", "gzip", "status", "answer", "kept", "types", "fields", "discarded", "refused"])
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
+def test_request(case: dict) -> None:
+    assert set(case) <= WORDS
+    body = orjson.dumps(case["json"]) if "json" in case else case.get("body", "").encode()
+    inside = Inside()
+    answer = inside.ask(
+        case["path"],
+        gzip.compress(body) if case.get("gzip") else body,
+        headers=case.get("headers"),
+        method=case.get("method", "POST"),
+        key=case.get("key", "wk"),
+    )
+    assert (answer.status, orjson.loads(answer.body)) == (
+        case.get("status", 200),
+        case.get("answer", {"success": True}),
+    )
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert [[each.code, each.reason] for each in inside.watch.discards] == case.get("discarded", [])
+    assert inside.watch.refusals == case.get("refused", [])
+    kept = inside.events()
+    if "kept" in case:
+        assert kept == case["kept"]
+    elif "fields" in case:
+        assert [{name: event.get(name) for name in case["fields"]} for event in kept] == [case["fields"]]
+    else:
+        assert [event["type"] for event in kept] == case.get("types", [])
