@@ -44,12 +44,12 @@ def load(path: Path, environment: Table[str, str], enabled: Collection[str], dis
     reader = _Reader(environment, list(enabled), list(disabled))
     found = reader.sources(raw)
     if reader.faults:
-        raise ConnectionsError([_told(document, place, message) for place, message in reader.faults])
+        raise ConnectionsError([_told(document, *fault) for fault in reader.faults])
     return found
 
 
-def _told(document: yamlfile.Document, place: Place, message: str) -> str:
-    mark = document.mark(place)
+def _told(document: yamlfile.Document, place: Place, message: str, on_key: bool) -> str:
+    mark = document.key_mark(place) if on_key else document.mark(place)
     return f"{mark.file}:{mark.line}:{mark.column}  {path_text(place)}\n  {message}"
 
 
@@ -57,7 +57,7 @@ class _Reader:
     """Reads sources and collects what is wrong."""
 
     def __init__(self, environment: Table[str, str], enabled: list[str], disabled: list[str]) -> None:
-        self.faults: list[tuple[Place, str]] = []
+        self.faults: list[tuple[Place, str, bool]] = []
         self._environment = environment
         self._enabled, self._disabled = enabled, disabled
         self._owners: dict[str, str] = {}
@@ -74,7 +74,8 @@ class _Reader:
             return Source(name, (), ())
         for word in raw:
             if word not in WORDS:
-                self._fault((WORD, name, word), f'A source has no "{word}". There are: {", ".join(WORDS)}.')
+                message = f'A source has no "{word}". There are: {", ".join(WORDS)}.'
+                self._fault((WORD, name, word), message, on_key=True)
         enabled = raw.get("enabled", True)
         if not isinstance(enabled, bool):
             self._fault((WORD, name, "enabled"), "This is true or false.")
@@ -115,5 +116,5 @@ class _Reader:
                 self._fault(place, f'This file has no connection "{each}". There are: {known}.')
         return tuple(dict.fromkeys(each for each in self._enabled if each in given))
 
-    def _fault(self, place: Place, message: str) -> None:
-        self.faults.append((place, message))
+    def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:
+        self.faults.append((place, message, on_key))

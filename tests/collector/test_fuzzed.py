@@ -24,7 +24,26 @@ LEAVES = (
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4), max_leaves=8
 )
-NAMES = ["type", "userId", "anonymousId", "groupId", "previousId", "event", "name", "category", "properties", "traits", "context", "integrations", "timestamp", "sentAt", "originalTimestamp", "messageId", "writeKey", "channel"]
+NAMES = [
+    "type",
+    "userId",
+    "anonymousId",
+    "groupId",
+    "previousId",
+    "event",
+    "name",
+    "category",
+    "properties",
+    "traits",
+    "context",
+    "integrations",
+    "timestamp",
+    "sentAt",
+    "originalTimestamp",
+    "messageId",
+    "writeKey",
+    "channel",
+]
 TIMES = st.sampled_from(
     ["2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+14:00", "1e308", 1e308, -1e308]
 )

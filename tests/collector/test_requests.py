@@ -13,7 +13,23 @@ from tests.collector.harness import Inside
 
 FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 CASES = [(f"{file.stem}: {case['name']}", case) for file in FILES for case in yaml.safe_load(file.read_text())]
-WORDS = set(["name", "path", "method", "key", "headers", "json", "body", "gzip", "status", "answer", "kept", "types", "fields", "discarded", "refused"])
+WORDS = {
+    "name",
+    "path",
+    "method",
+    "key",
+    "headers",
+    "json",
+    "body",
+    "gzip",
+    "status",
+    "answer",
+    "kept",
+    "types",
+    "fields",
+    "discarded",
+    "refused",
+}
 
 
 @pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
