@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MISSING = "The collector needs packages that are not installed ({name}): pip install 'waybill[server]'."
 BACKLOG = 2048
 GRACE = 10
+OPEN_FILES = 65536
 INTERRUPTED = 130
 LOOK_EVERY = 1.0
 
@@ -64,6 +65,7 @@ def run(serving: Serving, outbox: Outbox, listener: socket.socket) -> None:
         open_metrics=serving.open_metrics,
     )
     server = _server(collector, serving.proxies)
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(serving, outbox, listener, collector, keeper, server))
 
@@ -104,6 +106,18 @@ async def _look(serving: Serving, collector: Collector, outbox: Outbox) -> None:
             serving.watch.behind.set(depth)
             behind = depth > serving.limits.backlog
         await asyncio.sleep(max(LOOK_EVERY, 20 * (time.monotonic() - began)))
+
+
+def _allow_many_connections() -> None:
+    """Each connection is an open file, and the usual limit is 1,024 where the system allows far more."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES <= hard or (hard == resource.RLIM_INFINITY and soft < OPEN_FILES):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
 
 
 def _deepest(outbox: Outbox, names: Sequence[str]) -> int:

@@ -28,6 +28,7 @@ SANDBOX_KEY = "sandbox"
 DEFAULT_SOURCE = "default"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NO_KEY = "Give the write key that clients use with --write-key, or sources in the file of --connections."
+NOWHERE = "Every connection of the source {name} is disabled: its events are kept in the outbox, and go nowhere."
 COUNT = click.IntRange(min=1)
 
 
@@ -157,6 +158,9 @@ def _serve(stack: ExitStack, serving: Serving, outbox_file: Path | None, host: s
 
     outbox = stack.enter_context(opened(outbox_file or DEFAULT_OUTBOX, make=True))
     listener = stack.enter_context(listen(host, port))
+    for source in serving.sources:
+        if source.enabled and not source.connections:
+            click.echo(NOWHERE.format(name=source.name), err=True)
     names = ", ".join(each.name for each in serving.connections)
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
     run(serving, outbox, listener)

@@ -18,6 +18,8 @@ from engine.records import Outcome
 from engine.sandbox.server import Sandbox
 from tests.collector.running import Server, connect, raw_request, serving, tracks
 
+IDLE = 700  # this process may have 1,024 files open; the server allows itself more
+
 
 def send_until_it_ends(server: Server, first: int, size: int, answered: set[int]) -> None:
     """Send batches on one connection, and note what was answered 200."""
@@ -83,7 +85,7 @@ def test_a_signal_ends_in_order(tmp_path: Path, number: int) -> None:
 
 def test_slow_and_idle_clients_do_not_disturb(tmp_path: Path) -> None:
     with serving(mappings=["exponea"]) as server:
-        idle = [connect(server) for _ in range(300)]
+        idle = [connect(server) for _ in range(IDLE)]
         slow = [connect(server) for _ in range(50)]
         for wire in slow:
             wire.sendall(raw_request(tracks(0, 1))[:150])
@@ -91,6 +93,30 @@ def test_slow_and_idle_clients_do_not_disturb(tmp_path: Path) -> None:
         assert len(server.wait("exponea", "events", 10)) == 10
         for wire in [*idle, *slow]:
             wire.close()
+        assert server.stop() == 0
+
+
+def test_too_far_behind(tmp_path: Path) -> None:
+    """A vendor that cannot be reached fills its queue; clients are told to wait, not the disk filled."""
+    file = tmp_path / "connections.yaml"
+    file.write_text("""
+shop:
+  destination: exponea
+  base_url: http://127.0.0.1:9
+  settings: {api_key: id:secret, project_token: token, hard_id: registered, soft_id: cookie}
+sources:
+  web: {write_keys: web-key}
+""")
+    options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--backlog", "5")
+    with serving(*options, mappings=[], sandbox=False) as server:
+        answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 10), auth=("web-key", ""))
+        end = time.monotonic() + 10
+        while answer.status_code == 200 and time.monotonic() < end:
+            time.sleep(0.1)
+            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 1), auth=("web-key", ""))
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "5"
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
         assert server.stop() == 0
 
 
