@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
+import orjson
 from starlette.types import Receive, Scope, Send
 
 from engine.collector.arrival import Arrival
@@ -21,6 +22,7 @@ from engine.collector.calls import CALLS
 from engine.collector.keeper import Keeper
 from engine.collector.keys import Keys, Source, basic_key, body_key
 from engine.collector.limits import Limits
+from engine.collector.openapi import description
 from engine.collector.refusals import TAKEN, Refused, Reply, try_later, unknown_key
 from engine.collector.shaping import outer, shaped
 from engine.collector.watching import NAME, Watch
@@ -77,8 +79,8 @@ class Collector:
         except Gone:
             return
         start = {"type": "http.response.start", "status": reply.status}
-        length = (b"content-length", str(len(reply.body)).encode())
-        await send({**start, "headers": [*reply.headers, EVERYONE, length]})
+        length = [(b"content-length", str(len(reply.body)).encode())] if reply.status != 204 else []
+        await send({**start, "headers": [*reply.headers, EVERYONE, *length]})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
     async def _reply(self, scope: Scope, receive: Receive, call: str) -> Reply:
@@ -150,13 +152,15 @@ class Collector:
         )
 
     def _operation(self, scope: Scope, path: str) -> Reply:
-        if path not in ("/healthz", "/readyz", "/metrics") or scope["method"] not in ("GET", "HEAD"):
+        if path not in ("/healthz", "/readyz", "/metrics", "/openapi.json") or scope["method"] not in ("GET", "HEAD"):
             return NOT_FOUND
         if path == "/healthz":
             return Reply(200, b"ok\n", TEXT)
         if path == "/readyz":
             words = b"stopping\n" if not self.ready else b"too far behind\n" if self.behind() else b""
             return Reply(503, words, TEXT) if words else Reply(200, b"ready\n", TEXT)
+        if path == "/openapi.json":
+            return Reply(200, orjson.dumps(description(self._limits)))
         return Reply(200, self._watch.text() + self._metrics(), METRICS) if self._may_look(scope) else NO_TOKEN
 
     def _may_look(self, scope: Scope) -> bool:

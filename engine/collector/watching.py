@@ -32,6 +32,7 @@ class Watch:
         self._monotonic = monotonic
         self._second, self._lines, self._unsaid = 0, 0, 0
         self._logger = logging.getLogger(NAME)
+        self._logger.addHandler(logging.NullHandler())  # where nobody logs, nothing is printed either
         self._requests = Counter(
             "waybill_collector_requests", "Requests by call and status.", ["call", "status"], registry=registry
         )
