@@ -68,6 +68,11 @@ class Collector:
         self.behind: Callable[[], bool] = lambda: False
         keeper.on_kept = watch.kept
 
+    def stop(self, seconds: float) -> None:
+        """Say that it is not ready any more, and wait for slow bodies only so long."""
+        self.ready = False
+        self._reading.hurry(seconds)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":

@@ -32,7 +32,17 @@ class Reading:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._seconds = limits.body_seconds
+        self._clocks: set[asyncio.Timeout] = set()
         self.held = 0
+
+    def hurry(self, seconds: float) -> None:
+        """Give every body that is on its way, and every one to come, at most so many seconds more."""
+        self._seconds = min(self._seconds, seconds)
+        end = asyncio.get_running_loop().time() + seconds
+        for clock in self._clocks:
+            if (clock.when() or end) >= end:
+                clock.reschedule(end)
 
     @contextmanager
     def share(self) -> Iterator[list[bytes]]:
@@ -49,10 +59,14 @@ class Reading:
         if said.isdigit() and int(said) > self._limits.batch_bytes:
             raise _too_large(self._limits)
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                await self._pieces(receive, pieces)
+            async with asyncio.timeout(self._seconds) as clock:
+                self._clocks.add(clock)
+                try:
+                    await self._pieces(receive, pieces)
+                finally:
+                    self._clocks.discard(clock)
         except TimeoutError:
-            message = f"The body did not arrive within {self._limits.body_seconds:g} seconds."
+            message = f"The body did not arrive within {self._seconds:g} seconds."
             raise Refused(408, "timeout", message, headers=((b"connection", b"close"),)) from None
         return b"".join(pieces)
 

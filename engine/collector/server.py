@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MISSING = "The collector needs packages that are not installed ({name}): pip install 'waybill[server]'."
 BACKLOG = 2048
 GRACE = 10
+LAST_BODIES = 5.0
+"""Seconds for bodies that are on their way when the end comes; less than what the server waits for requests."""
 OPEN_FILES = 65536
 INTERRUPTED = 130
 LOOK_EVERY = 1.0
@@ -146,6 +148,7 @@ def _server(collector: Collector, proxies: str) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",  # what is wrong with requests is the collector's to tell, in its own form
         access_log=False,
         server_header=False,
         proxy_headers=bool(proxies),
@@ -164,7 +167,7 @@ def _signals(loop: asyncio.AbstractEventLoop, collector: Collector, server: uvic
     def stop() -> None:
         if not collector.ready:
             os._exit(INTERRUPTED)
-        collector.ready = False
+        collector.stop(LAST_BODIES)
         server.should_exit = True
 
     for number in numbers:

@@ -91,9 +91,12 @@ def test_slow_and_idle_clients_do_not_disturb(tmp_path: Path) -> None:
             wire.sendall(raw_request(tracks(0, 1))[:150])
         assert httpx.post(f"{server.url}/v1/batch", content=tracks(0, 10), auth=("sandbox", "")).status_code == 200
         assert len(server.wait("exponea", "events", 10)) == 10
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 8, "slow clients get 5 seconds, not 30"
+        assert slow[0].recv(100).startswith(b"HTTP/1.1 408 ")
         for wire in [*idle, *slow]:
             wire.close()
-        assert server.stop() == 0
 
 
 def test_too_far_behind(tmp_path: Path) -> None:
