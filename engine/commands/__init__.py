@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "run": ("engine.commands.run", "Show what events become: the planned requests, sending nothing."),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
+    "serve": ("engine.commands.serve", "Collect what Segment's libraries send, and deliver it."),
+    "import": ("engine.commands.import_events", "Put files of events into the outbox, as if a source had sent them."),
     "outbox": ("engine.commands.outbox", "Look into an outbox: what ended how and why; send it again, go on, tidy up."),
     "connections": ("engine.commands.connections_check", "Check a file of connections, with --live at the vendors."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),

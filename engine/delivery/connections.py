@@ -35,6 +35,9 @@ NOT_NAMES = (
     "A connections file holds connections by name, for example\nshop:\n  destination: my_vendor\n  settings: {...}"
 )
 
+SOURCES = "sources"
+"""Not a connection: who may send to the collector, which reads it itself."""
+
 OWN_WORDS = {"rate_limit": "A rate limit is a number of requests and s, m or h: 100/s, 5000/h; or none."}
 
 
@@ -74,6 +77,8 @@ def load(path: Path, environment: Table[str, str], directories: Sequence[Path] =
     found: list[Configured] = []
     disabled: list[str] = []
     for name, raw in document.value.items():
+        if name == SOURCES:
+            continue
         configured = reader.connection(name, raw)
         if configured is not None:
             (found if cast("JsonObject", raw).get("enabled", True) else disabled).append(configured)  # type: ignore[arg-type]

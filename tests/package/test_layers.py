@@ -15,7 +15,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.plan",),
     ("engine.exchange", "engine.docs_settings"),
     ("engine.examples", "engine.docs"),
-    ("engine.delivery", "engine.sandbox", "engine.collector"),
+    ("engine.delivery", "engine.sandbox"),
+    ("engine.collector",),
     ("engine.commands",),
     ("engine.__main__",),
 )

@@ -1,0 +1,190 @@
+"""The collector as a raw ASGI application: no framework stands between the server and the few addresses there are.
+
+A request goes one way: its write key, its body, its events, the disk, 200.  Whatever is wrong raises `Refused`,
+which knows its answer; anything else that goes wrong is an answer 500 that a client sends again.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from engine.collector.arrival import Arrival
+from engine.collector.body import Gone, Reading, parsed
+from engine.collector.calls import CALLS
+from engine.collector.keeper import Keeper
+from engine.collector.keys import Keys, Source, basic_key, body_key
+from engine.collector.limits import Limits
+from engine.collector.openapi import description
+from engine.collector.refusals import TAKEN, Refused, Reply, try_later, unknown_key
+from engine.collector.shaping import outer, shaped
+from engine.collector.watching import NAME, Watch
+from engine.delivery.intake import iso
+from engine.delivery.rows import OutboxError
+from engine.records import JsonObject
+
+EVERYONE = (b"access-control-allow-origin", b"*")
+HEADERS = b"authorization, content-type, content-encoding, x-retry-count"
+TOKENS = re.compile(rb"[A-Za-z0-9_, -]{1,500}")
+TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
+METRICS = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+NOT_FOUND = Refused(404, "not_found", "There is nothing here; calls go to /v1/batch, /v1/track and the like.").reply
+POST_ONLY = Refused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).reply
+BROKEN = Refused(500, "internal_error", "The collector failed; send it again.").reply
+NO_TOKEN = Refused(401, "unauthorized", "This needs the admin token: Authorization: Bearer TOKEN.").reply
+
+logger = logging.getLogger(NAME)
+
+
+class Collector:
+    """Takes calls. `ready` says whether it works, `behind` whether too much waits to be delivered."""
+
+    def __init__(  # noqa: PLR0913  all but three have a default
+        self,
+        keys: Keys,
+        keeper: Keeper,
+        watch: Watch,
+        *,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str] = lambda: str(uuid4()),
+        metrics: Callable[[], bytes] = lambda: b"",
+        token: str = "",
+        open_metrics: bool = False,
+    ) -> None:
+        self._keys, self._keeper, self._watch = keys, keeper, watch
+        self._limits = limits or Limits()
+        self._reading = Reading(self._limits)
+        self._clock, self._new_id = clock, new_id
+        self._metrics, self._token, self._open_metrics = metrics, token, open_metrics
+        self.ready = True
+        self.behind: Callable[[], bool] = lambda: False
+        keeper.on_kept = watch.kept
+
+    def stop(self, seconds: float) -> None:
+        """Say that it is not ready any more, and wait for slow bodies only so long."""
+        self.ready = False
+        self._reading.hurry(seconds)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        path = scope["path"].rstrip("/")
+        call = CALLS.get(path)
+        try:
+            reply = await self._reply(scope, receive, call) if call else self._operation(scope, path)
+        except Gone:
+            return
+        start = {"type": "http.response.start", "status": reply.status}
+        length = [(b"content-length", str(len(reply.body)).encode())] if reply.status != 204 else []
+        await send({**start, "headers": [*reply.headers, EVERYONE, *length]})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+
+    async def _reply(self, scope: Scope, receive: Receive, call: str) -> Reply:
+        if scope["method"] == "OPTIONS":
+            return _preflight(dict(scope["headers"]))
+        if scope["method"] != "POST":
+            return POST_ONLY
+        began = time.perf_counter()
+        reply = await self._answer(scope, receive, call)
+        self._watch.answered(call, reply.status, time.perf_counter() - began)
+        return reply
+
+    async def _answer(self, scope: Scope, receive: Receive, call: str) -> Reply:
+        try:
+            await self._collect(scope, receive, call)
+        except Refused as refused:
+            if refused.reply.status != 401:  # those are counted where the reason is known
+                self._watch.refused(refused.code, reason=str(refused))
+            return refused.reply
+        except OutboxError as error:
+            self._watch.refused("outbox_error", reason=str(error))
+            message = "The events could not be kept; send them again."
+            return try_later(503, "unavailable", message, self._limits.retry_after).reply
+        except Gone:
+            raise
+        except Exception:
+            logger.exception("failed")
+            return BROKEN
+        return TAKEN
+
+    async def _collect(self, scope: Scope, receive: Receive, call: str) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        key = basic_key(headers.get(b"authorization"))
+        source = None if key is None else self._source(key)
+        if self._keeper.full() or self.behind():
+            text = "Too many events wait to be delivered; send these again later."
+            raise try_later(429, "too_many_requests", text, self._limits.retry_after)
+        with self._reading.share() as pieces:
+            raw = await self._reading.body(receive, headers, pieces)
+            body = parsed(raw, headers.get(b"content-encoding", b""), self._limits)
+            if source is None:
+                source = self._source(body_key(body.get("writeKey")))
+            arrival = self._arrival(scope, body, client=key is None or b"origin" in headers)
+            found = shaped(body, call, source.name, arrival, self._limits)
+            del raw, body
+        self._watch.received(source.name, len(found.events), found.discards)
+        await self._keeper.keep(found.events, source.connections)
+
+    def _source(self, key: str) -> Source:
+        source = self._keys.source(key) if key else None
+        if source is None or not source.enabled:
+            code = "source_disabled" if source else "unknown_source"
+            self._watch.refused(code, source=source.name if source else "")
+            raise unknown_key()
+        return source
+
+    def _arrival(self, scope: Scope, body: JsonObject, *, client: bool) -> Arrival:
+        now = self._clock()
+        address = scope.get("client")
+        return Arrival(
+            received=now,
+            received_at=iso(now),
+            sent_at=body.get("sentAt"),
+            ip=address[0] if address else "",
+            client=client,
+            context=outer(body.get("context")) if "batch" in body else {},
+            integrations=outer(body.get("integrations")) if "batch" in body else {},
+            new_id=self._new_id,
+        )
+
+    def _operation(self, scope: Scope, path: str) -> Reply:
+        if path not in ("/healthz", "/readyz", "/metrics", "/openapi.json") or scope["method"] not in ("GET", "HEAD"):
+            return NOT_FOUND
+        if path == "/healthz":
+            return Reply(200, b"ok\n", TEXT)
+        if path == "/readyz":
+            words = b"stopping\n" if not self.ready else b"too far behind\n" if self.behind() else b""
+            return Reply(503, words, TEXT) if words else Reply(200, b"ready\n", TEXT)
+        if path == "/openapi.json":
+            return Reply(200, orjson.dumps(description(self._limits)))
+        return Reply(200, self._watch.text() + self._metrics(), METRICS) if self._may_look(scope) else NO_TOKEN
+
+    def _may_look(self, scope: Scope) -> bool:
+        if not self._token:
+            return self._open_metrics
+        given: bytes = dict(scope["headers"]).get(b"authorization", b"")
+        return hmac.compare_digest(given, b"Bearer " + self._token.encode())
+
+
+def _preflight(headers: dict[bytes, bytes]) -> Reply:
+    """Allow a browser's page to send; what it asks for is allowed as far as these are names of headers."""
+    asked = headers.get(b"access-control-request-headers", b"")
+    return Reply(
+        204,
+        b"",
+        (
+            (b"access-control-allow-methods", b"POST, OPTIONS"),
+            (b"access-control-allow-headers", asked if TOKENS.fullmatch(asked) else HEADERS),
+            (b"access-control-max-age", b"86400"),
+            (b"vary", b"Access-Control-Request-Headers"),
+        ),
+    )

@@ -1,0 +1,136 @@
+"""The collector in this process, spoken to in ASGI: time stands still, ids are counted, the outbox is in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import NamedTuple
+
+import orjson
+
+from engine.collector.app import Collector
+from engine.collector.discards import Discard
+from engine.collector.keeper import Keeper
+from engine.collector.keys import Keys, Source
+from engine.collector.limits import Limits
+from engine.collector.watching import Watch
+from engine.delivery.memory import MemoryOutbox
+from engine.delivery.outbox import Outbox
+
+NOW = 1767225610.0  # 2026-01-01T00:00:10Z
+SOURCES = (
+    Source("web", ("wk", "wk-old"), ("shop",)),
+    Source("app", ("app-key",), ("shop", "crm")),
+    Source("closed", ("closed-key",), ("shop",), enabled=False),
+)
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Noting(Watch):
+    """A watch whose notes can be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.discards: list[Discard] = []
+        self.refusals: list[str] = []
+
+    def received(self, source: str, events: int, discards: Sequence[Discard]) -> None:
+        self.discards += discards
+        super().received(source, events, discards)
+
+    def refused(self, code: str, **fields: object) -> None:
+        self.refusals.append(code)
+        super().refused(code, **fields)  # type: ignore[arg-type]
+
+
+class Inside:
+    """A collector, its outbox, and what it noted."""
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        outbox: Outbox | None = None,
+        sources: Sequence[Source] = SOURCES,
+        new_id: Callable[[], str] | None = None,
+        token: str = "",
+        open_metrics: bool = True,
+    ) -> None:
+        numbers = count(1)
+        self.watch = Noting()
+        self.outbox: Outbox = outbox or MemoryOutbox()
+        self.limits = limits or Limits()
+        self.keeper = Keeper(self.outbox, lambda: NOW, self.limits.held_bytes)
+        self.collector = Collector(
+            Keys(sources),
+            self.keeper,
+            self.watch,
+            limits=self.limits,
+            clock=lambda: NOW,
+            new_id=new_id or (lambda: f"id-{next(numbers)}"),
+            token=token,
+            open_metrics=open_metrics,
+        )
+
+    def ask(self, *args: object, **kwargs: object) -> Answer:
+        """Send one request, and wait for what it keeps."""
+
+        async def work() -> Answer:
+            return await self.asked(*args, **kwargs)  # type: ignore[arg-type]
+
+        return asyncio.run(work())
+
+    async def asked(
+        self,
+        path: str,
+        body: bytes | Sequence[bytes] = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        method: str = "POST",
+        key: str | None = "wk",
+        receive: Callable[[], object] | None = None,
+    ) -> Answer:
+        sent: list[dict] = []
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        given = {**({"authorization": basic(f"{key}:")} if key is not None else {}), **(headers or {})}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in given.items()],
+            "client": ("203.0.113.7", 4711),
+        }
+        await self.collector(scope, receive or pieces(body), send)  # type: ignore[arg-type]
+        if not sent:
+            return Answer(0, {}, b"")
+        names = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
+        return Answer(sent[0]["status"], names, sent[1]["body"])
+
+    def events(self, connection: str = "shop") -> list[dict]:
+        """Give what is kept for a connection."""
+        return [orjson.loads(row.raw) for row in self.outbox.waiting(connection, 0, 100_000)]
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def pieces(body: bytes | Sequence[bytes]) -> Callable[[], object]:
+    """Give a body as the server hands it over, in one piece or in several."""
+    rest = [body] if isinstance(body, bytes) else list(body)
+
+    async def receive() -> dict:
+        piece = rest.pop(0) if rest else b""
+        return {"type": "http.request", "body": piece, "more_body": bool(rest)}
+
+    return receive

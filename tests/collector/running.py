@@ -1,0 +1,99 @@
+"""`engine serve --sandbox` as a process of its own."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import orjson
+
+ROOT = Path(__file__).parents[2]
+MAPPINGS = ("exponea", "extole", "user_com")
+
+
+class Server:
+    """A running server: `url` of the collector, `sandbox` of the vendors, '' without them."""
+
+    def __init__(self, process: subprocess.Popen[bytes], *, sandbox: bool) -> None:
+        self.process = process
+        self.sandbox = self._address() if sandbox else ""
+        self.url = self._address()
+
+    def _address(self) -> str:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        found = re.search(r"listens on (http://\S+?)[;\s]", line)
+        assert found is not None, f"{line}{self.process.stdout.read().decode()}"
+        return found[1]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def state(self, vendor: str) -> dict:
+        """Give what a vendor holds."""
+        return httpx.get(f"{self.sandbox}/_sandbox/state", params={"limit": "100000"}).json()[vendor]
+
+    def wait(self, vendor: str, kind: str, count: int) -> list[dict]:
+        """Wait until a vendor holds so many; gives them."""
+        end = time.monotonic() + 20
+        while len(found := self.state(vendor)[kind]) < count and time.monotonic() < end:
+            time.sleep(0.05)
+        return found
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextmanager
+def serving(*options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True) -> Iterator[Server]:
+    """Serve as long as the `with` lasts."""
+    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--no-log", *options]
+    command += ["--sandbox"] if sandbox else []
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield Server(process, sandbox=sandbox)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def raw_request(body: bytes, key: str = "sandbox") -> bytes:
+    """Give a request as it goes over the wire."""
+    authorization = base64.b64encode(f"{key}:".encode())
+    head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n"
+    return head % (authorization, len(body)) + body
+
+
+def tracks(first: int, count: int, users: int = 10) -> bytes:
+    """Give a batch of events that can be counted."""
+    return orjson.dumps(
+        {
+            "batch": [
+                {
+                    "type": "track",
+                    "messageId": f"m{n}",
+                    "userId": f"u{n % users}",
+                    "event": "Counted",
+                    "properties": {"n": n},
+                }
+                for n in range(first, first + count)
+            ]
+        }
+    )
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20)

@@ -1,0 +1,228 @@
+"""What is too large, too slow, too much or broken is refused in words, and never held in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import threading
+import tracemalloc
+
+import orjson
+import pytest
+
+from engine.collector.limits import Limits
+from engine.delivery.memory import MemoryOutbox
+from engine.delivery.rows import OutboxError
+from tests.collector.harness import Answer, Inside
+
+TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch; send fewer events at a time."
+BOMB = gzip.compress(b'{"userId":"' + b"a" * 200_000_000 + b'"}')
+
+
+def said(answer: Answer) -> tuple[int, str, str]:
+    body = orjson.loads(answer.body)
+    return answer.status, body["code"], body["message"]
+
+
+def track(number: int = 0, **more: object) -> dict:
+    return {"type": "track", "userId": "u", "event": "E", "messageId": f"m{number}", **more}
+
+
+def test_an_event_may_have_32_kb() -> None:
+    room = 32 * 1024 - len(orjson.dumps(track(properties={"a": ""})))
+    inside = Inside()
+    assert inside.ask("/v1/track", orjson.dumps(track(properties={"a": "x" * room}))).status == 200
+    refused = inside.ask("/v1/track", orjson.dumps(track(properties={"a": "x" * (room + 1)})))
+    assert said(refused) == (413, "event_too_large", "it has 32769 bytes; the limit of an event is 32768.")
+    assert len(inside.events()) == 1
+
+
+def test_a_large_event_takes_no_other_with_it() -> None:
+    inside = Inside()
+    batch = [track(1), track(2, properties={"a": "x" * 40_000}), track(3)]
+    assert inside.ask("/v1/batch", orjson.dumps({"batch": batch})).status == 200
+    assert [event["messageId"] for event in inside.events()] == ["m1", "m3"]
+    assert [(each.code, each.message_id) for each in inside.watch.discards] == [("event_too_large", "m2")]
+
+
+def test_a_batch_may_have_2500_events() -> None:
+    inside = Inside()
+    assert inside.ask("/v1/batch", orjson.dumps({"batch": [track(n) for n in range(2500)]})).status == 200
+    refused = inside.ask("/v1/batch", orjson.dumps({"batch": [track(n) for n in range(2501)]}))
+    assert said(refused) == (400, "too_many_events", "The batch holds 2501 events; the limit is 2500.")
+    assert len(inside.events()) == 2500
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"x" * 512_001, {}),
+        ([b"x" * 1000] * 600, {}),
+        (b"", {"content-length": "512001"}),
+        (gzip.compress(b" " * 512_001), {"content-encoding": "gzip"}),
+        (BOMB, {"content-encoding": "gzip"}),
+        (BOMB, {}),
+    ],
+)
+def test_a_body_may_have_500_kb(body: bytes | list[bytes], headers: dict[str, str]) -> None:
+    inside = Inside()
+    tracemalloc.start()
+    try:
+        answer = inside.ask("/v1/batch", body, headers=headers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert said(answer) == (413, "payload_too_large", TOO_LARGE)
+    assert peak < 4_000_000
+
+
+def test_a_context_that_multiplies_is_refused() -> None:
+    body = {"context": {"a": "x" * 30_000}, "batch": [track(n) for n in range(2500)]}
+    answer = Inside().ask("/v1/batch", orjson.dumps(body))
+    words = "With the batch's context in each event it becomes too large."
+    assert said(answer) == (413, "payload_too_large", words)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (gzip.compress(b"{}")[:-3], "The gzip data of the body stop in the middle."),
+        (gzip.compress(b"{}") + b"more", "Something stands behind the gzip data of the body."),
+        (b"\x1f\x8b" + b"\0" * 30, "The body is said to be gzip, and is not."),
+    ],
+)
+def test_broken_gzip(body: bytes, words: str) -> None:
+    assert said(Inside().ask("/v1/batch", body)) == (400, "bad_request", words)
+
+
+def test_pieces_of_any_size() -> None:
+    inside = Inside()
+    body = gzip.compress(orjson.dumps({"batch": [track()]}))
+    assert inside.ask("/v1/import", [bytes([byte]) for byte in body]).status == 200
+    assert len(inside.events()) == 1
+
+
+@pytest.mark.parametrize("depth", [101, 250, 253, 254, 255, 900, 1024, 5000])
+def test_deep_nesting(depth: int) -> None:
+    inside = Inside()
+    deep = b'{"type":"track","userId":"u","event":"E","properties":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    answer = inside.ask("/v1/batch", b'{"batch":[' + deep + b"]}")
+    assert answer.status == (200 if depth < 1000 else 400)
+    assert inside.events() == []
+    assert [each.code for each in inside.watch.discards] == (["bad_request"] if depth < 1000 else [])
+
+
+def test_a_client_that_takes_too_long() -> None:
+    async def receive() -> dict:
+        await asyncio.sleep(0.03)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    inside = Inside(Limits(body_seconds=0.1))
+    answer = inside.ask("/v1/batch", receive=receive)
+    assert said(answer) == (408, "timeout", "The body did not arrive within 0.1 seconds.")
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_client_that_goes_away_is_not_answered() -> None:
+    async def receive() -> dict:
+        return {"type": "http.disconnect"}
+
+    inside = Inside()
+    assert inside.ask("/v1/batch", receive=receive).status == 0
+    assert inside.collector._reading.held == 0
+
+
+def test_bodies_together_are_bounded() -> None:
+    inside = Inside(Limits(held_bytes=1000))
+
+    async def both() -> tuple[Answer, Answer]:
+        wait = asyncio.Event()
+        body = orjson.dumps({"batch": [track(properties={"a": "x" * 600})]})
+        rest = [{"body": body[:700], "more_body": True}, {"body": body[700:]}]
+
+        async def receive() -> dict:
+            if len(rest) == 1:
+                await wait.wait()
+            return {"type": "http.request", **rest.pop(0)}
+
+        slow = asyncio.create_task(inside.asked("/v1/batch", receive=receive))
+        await asyncio.sleep(0.01)
+        refused = await inside.asked("/v1/batch", body)
+        wait.set()
+        return refused, await slow
+
+    refused, taken = asyncio.run(both())
+    assert said(refused) == (429, "too_many_requests", "Too much is being received at this moment.")
+    assert refused.headers["retry-after"] == "5"
+    assert taken.status == 200
+    assert inside.collector._reading.held == 0
+
+
+def test_too_far_behind() -> None:
+    inside = Inside()
+    inside.collector.behind = lambda: True
+    answer = inside.ask("/v1/batch", orjson.dumps({"batch": [track()]}))
+    assert said(answer) == (429, "too_many_requests", "Too many events wait to be delivered; send these again later.")
+    assert answer.headers["retry-after"] == "5"
+    assert inside.ask("/readyz", method="GET").body == b"too far behind\n"
+
+
+class Broken(MemoryOutbox):
+    def take_in(self, *args: object, **kwargs: object):
+        raise OutboxError("There is no room left.")
+
+
+class Bug(MemoryOutbox):
+    def take_in(self, *args: object, **kwargs: object):
+        raise ZeroDivisionError
+
+
+def test_an_outbox_that_fails() -> None:
+    inside = Inside(outbox=Broken())
+    answer = inside.ask("/v1/batch", orjson.dumps({"batch": [track()]}))
+    assert said(answer) == (503, "unavailable", "The events could not be kept; send them again.")
+    assert answer.headers["retry-after"] == "5"
+    answer = Inside(outbox=Bug()).ask("/v1/batch", orjson.dumps({"batch": [track()]}))
+    assert said(answer) == (500, "internal_error", "The collector failed; send it again.")
+
+
+class Counting(MemoryOutbox):
+    """Counts transactions; the first waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.go = threading.Event()
+
+    def take_in(self, events, connections, now, *, again=False):
+        self.go.wait(5)
+        self.sizes.append(len(events))
+        return super().take_in(events, connections, now, again=again)
+
+
+def test_one_transaction_answers_many_requests_and_none_before() -> None:
+    outbox = Counting()
+    inside = Inside(outbox=outbox)
+
+    async def work() -> list[Answer]:
+        first = asyncio.create_task(inside.asked("/v1/track", orjson.dumps(track(0))))
+        await asyncio.sleep(0.02)
+        others = [asyncio.create_task(inside.asked("/v1/track", orjson.dumps(track(n)))) for n in range(1, 50)]
+        await asyncio.sleep(0.05)
+        assert not first.done()
+        assert not any(other.done() for other in others)
+        outbox.go.set()
+        return [await task for task in [first, *others]]
+
+    assert {answer.status for answer in asyncio.run(work())} == {200}
+    assert outbox.sizes == [1, 49]
+    assert inside.keeper.held == 0
+
+
+def test_each_source_feeds_its_connections_and_doubles_are_found() -> None:
+    inside = Inside()
+    for key in ("wk", "wk-old", "app-key", "wk"):
+        inside.ask("/v1/track", orjson.dumps(track(1)), key=key)
+    assert len(inside.events("shop")) == 2
+    assert len(inside.events("crm")) == 1
+    assert b"waybill_collector_duplicates_total 2.0" in inside.watch.text()

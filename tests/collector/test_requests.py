@@ -1,0 +1,89 @@
+"""Requests and what becomes of them, from the tables in `cases/`."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import orjson
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from engine.collector.calls import CALLS
+from engine.collector.limits import Limits
+from engine.collector.openapi import CODES, description
+from tests.collector.harness import Answer, Inside
+
+FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+CASES = [(f"{file.stem}: {case['name']}", case) for file in FILES for case in yaml.safe_load(file.read_text())]
+WORDS = {
+    "name",
+    "path",
+    "method",
+    "key",
+    "headers",
+    "json",
+    "body",
+    "gzip",
+    "status",
+    "answer",
+    "kept",
+    "types",
+    "fields",
+    "discarded",
+    "refused",
+}
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[name for name, _ in CASES])
+def test_request(case: dict) -> None:
+    assert set(case) <= WORDS
+    body = orjson.dumps(case["json"]) if "json" in case else case.get("body", "").encode()
+    inside = Inside()
+    answer = inside.ask(
+        case["path"],
+        gzip.compress(body) if case.get("gzip") else body,
+        headers=case.get("headers"),
+        method=case.get("method", "POST"),
+        key=case.get("key", "wk"),
+    )
+    assert (answer.status, orjson.loads(answer.body)) == (
+        case.get("status", 200),
+        case.get("answer", {"success": True}),
+    )
+    assert answer.headers["access-control-allow-origin"] == "*"
+    if answer.status not in (404, 405):
+        assert_described(case["path"].rstrip("/"), answer)
+    assert [[each.code, each.reason] for each in inside.watch.discards] == case.get("discarded", [])
+    assert inside.watch.refusals == case.get("refused", [])
+    kept = inside.events()
+    if "kept" in case:
+        assert kept == case["kept"]
+    elif "fields" in case:
+        assert [{name: event.get(name) for name in case["fields"]} for event in kept] == [case["fields"]]
+    else:
+        assert [event["type"] for event in kept] == case.get("types", [])
+
+
+DESCRIPTION = description(Limits())
+
+
+def assert_described(path: str, answer: Answer) -> None:
+    """The OpenAPI document has the status of this address, and the body is as it says."""
+    said = DESCRIPTION["paths"][path]["post"]["responses"][str(answer.status)]  # type: ignore[index,call-overload]
+    schema = said["content"]["application/json"]["schema"]
+    body = orjson.loads(answer.body)
+    Draft202012Validator({**schema, "components": DESCRIPTION["components"]}).validate(body)
+    assert answer.status == 200 or body["code"] in CODES[answer.status]
+
+
+def test_the_description_is_served_and_whole() -> None:
+    inside = Inside()
+    served = orjson.loads(inside.ask("/openapi.json", method="GET", key=None).body)
+    assert served == DESCRIPTION
+    for path, operations in served["paths"].items():
+        assert inside.ask(path, method=next(iter(operations)).upper()).status in (200, 400)
+    assert {call["operationId"] for operations in served["paths"].values() if (call := operations.get("post"))} == {
+        path.removeprefix("/v1/") for path in CALLS
+    }

@@ -1,0 +1,183 @@
+"""The whole server: what was answered 200 is delivered, whatever happens to the process."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from engine.delivery.rows import Chosen
+from engine.delivery.sqlite import SqliteOutbox
+from engine.records import Outcome
+from engine.sandbox.server import Sandbox
+from tests.collector.running import Server, connect, raw_request, serving, tracks
+
+IDLE = 700  # this process may have 1,024 files open; the server allows itself more
+
+
+def send_until_it_ends(server: Server, first: int, size: int, answered: set[int]) -> None:
+    """Send batches on one connection, and note what was answered 200."""
+    try:
+        with connect(server) as wire:
+            for start in range(first, first + 100_000, size):
+                wire.sendall(raw_request(tracks(start, size)))
+                if not wire.recv(4096).startswith(b"HTTP/1.1 200"):
+                    return
+                answered.update(range(start, start + size))
+    except OSError:
+        return
+
+
+def under_load(server: Server, seconds: float, number: int, first: int = 0) -> set[int]:
+    """Have four clients send, then give the process a signal; gives the numbers of events answered 200."""
+    answered: set[int] = set()
+    arguments = [(server, first + client * 100_000, size, answered) for client, size in enumerate((1, 3, 20, 100))]
+    threads = [threading.Thread(target=send_until_it_ends, args=each) for each in arguments]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    server.stop(number)
+    for thread in threads:
+        thread.join()
+    return answered
+
+
+def kept(path: Path) -> set[int]:
+    outbox = SqliteOutbox(path)
+    rows = outbox.listed(Chosen(), 0, 1_000_000)
+    outbox.close()
+    return {int(row.message_id[1:]) for row in rows}
+
+
+def test_kill_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    path = tmp_path / "outbox.db"
+    answered: set[int] = set()
+    for turn in range(2):
+        with serving("--outbox", str(path), mappings=["exponea"]) as server:
+            answered |= under_load(server, chance.uniform(0.15, 0.3), signal.SIGKILL, first=turn * 1_000_000)
+    assert len(answered) > 200
+    assert answered <= kept(path)
+    # A last process delivers what is left, and the vendor holds every event that this one had to send.
+    outbox = SqliteOutbox(path)
+    left = outbox.counts().get(("exponea", Outcome.WAITING), 0)
+    outbox.close()
+    with serving("--outbox", str(path), mappings=["exponea"]) as server:
+        found = server.wait("exponea", "events", left)
+        assert len(found) == left
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_in_order(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "outbox.db"
+    with serving("--outbox", str(path), mappings=["exponea"]) as server:
+        answered = under_load(server, 0.4, number)
+        assert server.process.returncode == 0
+    assert answered <= kept(path)
+
+
+def test_slow_and_idle_clients_do_not_disturb(tmp_path: Path) -> None:
+    with serving(mappings=["exponea"]) as server:
+        idle = [connect(server) for _ in range(IDLE)]
+        slow = [connect(server) for _ in range(50)]
+        for wire in slow:
+            wire.sendall(raw_request(tracks(0, 1))[:150])
+        assert httpx.post(f"{server.url}/v1/batch", content=tracks(0, 10), auth=("sandbox", "")).status_code == 200
+        assert len(server.wait("exponea", "events", 10)) == 10
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 8, "slow clients get 5 seconds, not 30"
+        assert slow[0].recv(100).startswith(b"HTTP/1.1 408 ")
+        for wire in [*idle, *slow]:
+            wire.close()
+
+
+def test_too_far_behind(tmp_path: Path) -> None:
+    """A vendor that cannot be reached fills its queue; clients are told to wait, not the disk filled."""
+    file = tmp_path / "connections.yaml"
+    file.write_text("""
+shop:
+  destination: exponea
+  base_url: http://127.0.0.1:9
+  settings: {api_key: id:secret, project_token: token, hard_id: registered, soft_id: cookie}
+sources:
+  web: {write_keys: web-key}
+""")
+    options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--backlog", "5")
+    with serving(*options, mappings=[], sandbox=False) as server:
+        answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 10), auth=("web-key", ""))
+        end = time.monotonic() + 10
+        while answer.status_code == 200 and time.monotonic() < end:
+            time.sleep(0.1)
+            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 1), auth=("web-key", ""))
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "5"
+        assert httpx.get(f"{server.url}/readyz").status_code == 503
+        assert server.stop() == 0
+
+
+def test_what_is_no_http(tmp_path: Path) -> None:
+    with serving(mappings=["exponea"]) as server:
+        with connect(server) as wire:
+            wire.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+            assert wire.recv(100).startswith(b"HTTP/1.1 400")
+        with connect(server) as wire:
+            wire.sendall(b"POST /v1/t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+            assert wire.recv(100)[:12] in (b"HTTP/1.1 400", b"")
+        assert httpx.get(f"{server.url}/healthz").text == "ok\n"
+
+
+def test_chunks_and_two_requests_at_once(tmp_path: Path) -> None:
+    with serving(mappings=["exponea"]) as server:
+
+        def chunks():
+            for byte in tracks(0, 3):
+                yield bytes([byte])
+
+        assert httpx.post(f"{server.url}/v1/import", content=chunks(), auth=("sandbox", "")).status_code == 200
+        with connect(server) as wire:
+            wire.sendall(raw_request(tracks(10, 1)) + raw_request(tracks(11, 1)))
+            assert read_until(wire, 2).count(b"HTTP/1.1 200") == 2
+        assert len(server.wait("exponea", "events", 5)) == 5
+
+
+def read_until(wire: socket.socket, answers: int) -> bytes:
+    got = b""
+    while got.count(b'{"success":true}') < answers:
+        got += wire.recv(4096)
+    return got
+
+
+def test_connections_file_says_who_feeds_what(tmp_path: Path) -> None:
+    with Sandbox() as world:
+        file = tmp_path / "connections.yaml"
+        file.write_text(
+            f"""
+shop:
+  destination: exponea
+  base_url: {world.url}
+  settings: {{api_key: id:secret, project_token: token, hard_id: registered, soft_id: cookie}}
+sources:
+  web: {{write_keys: [web-key], connections: [shop]}}
+  off: {{write_keys: [off-key], enabled: false}}
+"""
+        )
+        options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"))
+        with serving(*options, mappings=[], sandbox=False) as server:
+            statuses = [
+                httpx.post(f"{server.url}/v1/batch", content=tracks(0, 1), auth=(key, "")).status_code
+                for key in ("web-key", "off-key", "sandbox")
+            ]
+            assert statuses == [200, 401, 401]
+            metrics = httpx.get(f"{server.url}/metrics").text
+            assert 'waybill_collector_refused_total{code="source_disabled"} 1.0' in metrics
+            assert 'waybill_collector_refused_total{code="unknown_source"} 1.0' in metrics
+            assert "waybill_collector_kept_total 1.0" in metrics
+            assert server.stop() == 0

@@ -1,0 +1,101 @@
+"""`sources:` of a connections file: what it means, and everything that can be wrong with it, with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.collector import sources
+from engine.collector.keys import Keys, Source, basic_key
+from engine.delivery.connections import ConnectionsError
+from engine.errors import UsageError
+from tests.collector.harness import basic
+
+
+def read(tmp_path: Path, text: str) -> list[Source]:
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    return sources.load(file, {"KEY": "from-env"}, ["shop", "crm"], ["old"])
+
+
+def test_what_it_means(tmp_path: Path) -> None:
+    text = """
+sources:
+  web: { write_keys: ["${env:KEY}", b], connections: [crm, old] }
+  app: { write_keys: c, enabled: false }
+"""
+    assert read(tmp_path, text) == [
+        Source("web", ("from-env", "b"), ("crm",)),
+        Source("app", ("c",), ("shop", "crm"), enabled=False),
+    ]
+
+
+PLAIN = "A write key is a text of 1 to 512 plain characters without space and colon."
+FAULTS = [
+    ("sources: []", ["1:10  sources\n  Sources are a mapping: name -> write_keys, connections."]),
+    ("sources:\n  web: key", ["2:8  sources.web\n  A source is a mapping: write_keys, connections, enabled."]),
+    ("sources:\n  web: {}", ["2:8  sources.web\n  A source needs write_keys: a text or a list of texts."]),
+    (
+        "sources:\n  web: {write_keys: []}",
+        ["2:21  sources.web.write_keys\n  A source needs write_keys: a text or a list of texts."],
+    ),
+    ("sources:\n  web: {write_keys: [7]}", [f"2:21  sources.web.write_keys\n  {PLAIN}"]),
+    ("sources:\n  web: {write_keys: 'a:b'}", [f"2:21  sources.web.write_keys\n  {PLAIN}"]),
+    (
+        "sources:\n  web: {write_keys: a, enabled: maybe, connections: [shop, shp]}\n  app: {write_keys: a, conections: []}",
+        [
+            "2:33  sources.web.enabled\n  This is true or false.",
+            '2:53  sources.web.connections\n  This file has no connection "shp". There are: shop, crm, old.',
+            '3:24  sources.app.conections\n  A source has no "conections". There are: write_keys, connections, enabled.',
+            "3:21  sources.app.write_keys\n  web has the same write key; each belongs to one source.",
+        ],
+    ),
+    (
+        "sources:\n  web: {write_keys: a, connections: shop}",
+        ["2:37  sources.web.connections\n  This is a list of connections of this file."],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problems"), FAULTS)
+def test_faults(tmp_path: Path, text: str, problems: list[str]) -> None:
+    with pytest.raises(ConnectionsError) as caught:
+        read(tmp_path, text)
+    assert [problem.removeprefix(f"{tmp_path}/c.yaml:") for problem in caught.value.problems] == problems
+
+
+def test_a_file_without_sources(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, "shop: {}")
+    assert str(caught.value) == (
+        f"{tmp_path}/c.yaml has no sources: who may send, and with which write keys. For example\nsources:\n"
+        '  web:\n    write_keys: ["${env:WEB_WRITE_KEY}"]\n    connections: [shop]'
+    )
+
+
+@pytest.mark.parametrize("key", ["", "a", "aaa", "b", "ä", "a" * 600, "\ud800"])
+def test_only_the_key_itself_is_known(key: str) -> None:
+    source = Source("web", ("aa", "a" * 512), ())
+    keys = Keys([source])
+    assert keys.source(key) is None
+    assert keys.source("aa") is source
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        (None, None),
+        (b"", None),
+        (b"Bearer abc", None),
+        (basic("wk:").encode(), "wk"),
+        (basic("wk").encode(), "wk"),
+        (basic("wk:x:y").encode(), "wk"),
+        (b"Basic ?", ""),
+        (b"Basic", ""),
+        (b"Basic \xff\xff", ""),
+        (b"Basic /////w==", ""),
+    ],
+)
+def test_basic(header: bytes | None, key: str | None) -> None:
+    assert basic_key(header) == key
