@@ -26,7 +26,8 @@ def files() -> tuple[Path, ...]:
     found = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in MADE and not name.endswith("_cache")]
-        found += [Path(folder, name).relative_to(ROOT) for name in names]
+        # In a git worktree .git is a file, and a copy of it would commit to the real branch.
+        found += [Path(folder, name).relative_to(ROOT) for name in names if name not in MADE]
     return tuple(sorted(found))
 
 
