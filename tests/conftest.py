@@ -1,4 +1,4 @@
-"""What holds for all tests: property tests are the same each time, and a slow machine does not fail them."""
+"""What holds for all tests: property tests are the same each time, a slow machine fails none, ids are readable."""
 
 from __future__ import annotations
 
@@ -6,3 +6,8 @@ from hypothesis import settings
 
 settings.register_profile("waybill", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("waybill")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: gzip puts the time into them, and two workers must collect the same tests."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
