@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.sandbox.emulator import Clock
     from engine.sandbox.world import World
 
-MISSING = "The sandbox needs packages that are not installed ({name}): pip install 'waybill[sandbox]'."
+MISSING = "The sandbox needs packages that are not installed ({name}): pip install 'waybill[server]'."
 LOOPBACK = "127.0.0.1"
 START_LIMIT = 10.0
 
