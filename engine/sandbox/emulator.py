@@ -6,6 +6,7 @@ The order is that of real APIs: an unknown path first, then the method, then wha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -28,7 +29,7 @@ class Surroundings:
     random: Random
 
 
-class Emulator:
+class Emulator(ABC):
     """One vendor.  `roots` are the first path segments that are its own, besides `/<name>/...`."""
 
     name: ClassVar[str]
@@ -64,7 +65,7 @@ class Emulator:
             raise Refusal(self.failure(405).with_headers({"allow": ", ".join(sorted(found.methods))}))
         return handler, found.parameters
 
-    def before(self, incoming: Incoming) -> None:
+    def before(self, incoming: Incoming) -> None:  # noqa: B027  most vendors have nothing to look at
         """Look at a request before its path is looked up; may raise `Refusal`."""
 
     def finish(self, answer: Answer) -> Answer:
@@ -75,18 +76,18 @@ class Emulator:
         """Say "no such page" as this vendor does."""
         return self.failure(404)
 
+    @abstractmethod
     def failure(self, status: int, retry_after: int | None = None) -> Answer:
         """Say that something failed, in this vendor's shape; what the faults order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def counts(self) -> dict[str, int]:
         """Give what is held and what was seen, as numbers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def snapshot(self, limit: int) -> JsonObject:
         """Give what is held in a form a person reads: the newest `limit` of each kind, oldest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def welcome(self) -> list[str]:
         """Say which credentials are accepted, one line each."""
-        raise NotImplementedError
