@@ -6,7 +6,6 @@ which knows its answer; anything else that goes wrong is an answer 500 that a cl
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 import time
@@ -34,11 +33,9 @@ EVERYONE = (b"access-control-allow-origin", b"*")
 HEADERS = b"authorization, content-type, content-encoding, x-retry-count"
 TOKENS = re.compile(rb"[A-Za-z0-9_, -]{1,500}")
 TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
-METRICS = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 NOT_FOUND = Refused(404, "not_found", "There is nothing here; calls go to /v1/batch, /v1/track and the like.").reply
 POST_ONLY = Refused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).reply
 BROKEN = Refused(500, "internal_error", "The collector failed; send it again.").reply
-NO_TOKEN = Refused(401, "unauthorized", "This needs the admin token: Authorization: Bearer TOKEN.").reply
 
 logger = logging.getLogger(NAME)
 
@@ -46,7 +43,7 @@ logger = logging.getLogger(NAME)
 class Collector:
     """Takes calls. `ready` says whether it works, `behind` whether too much waits to be delivered."""
 
-    def __init__(  # noqa: PLR0913  all but three have a default
+    def __init__(
         self,
         keys: Keys,
         keeper: Keeper,
@@ -55,17 +52,14 @@ class Collector:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: str(uuid4()),
-        metrics: Callable[[], bytes] = lambda: b"",
-        token: str = "",
-        open_metrics: bool = False,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._keys, self._keeper, self._watch = keys, keeper, watch
         self._limits = limits or Limits()
         self._reading = Reading(self._limits)
         self._clock, self._new_id = clock, new_id
-        self._metrics, self._token, self._open_metrics = metrics, token, open_metrics
         self.ready = True
-        self.behind: Callable[[], bool] = lambda: False
+        self.behind = behind
         keeper.on_kept = watch.kept
 
     def stop(self, seconds: float) -> None:
@@ -157,22 +151,14 @@ class Collector:
         )
 
     def _operation(self, scope: Scope, path: str) -> Reply:
-        if path not in ("/healthz", "/readyz", "/metrics", "/openapi.json") or scope["method"] not in ("GET", "HEAD"):
+        if path not in ("/healthz", "/readyz", "/openapi.json") or scope["method"] not in ("GET", "HEAD"):
             return NOT_FOUND
         if path == "/healthz":
             return Reply(200, b"ok\n", TEXT)
         if path == "/readyz":
             words = b"stopping\n" if not self.ready else b"too far behind\n" if self.behind() else b""
             return Reply(503, words, TEXT) if words else Reply(200, b"ready\n", TEXT)
-        if path == "/openapi.json":
-            return Reply(200, orjson.dumps(description(self._limits)))
-        return Reply(200, self._watch.text() + self._metrics(), METRICS) if self._may_look(scope) else NO_TOKEN
-
-    def _may_look(self, scope: Scope) -> bool:
-        if not self._token:
-            return self._open_metrics
-        given: bytes = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, b"Bearer " + self._token.encode())
+        return Reply(200, orjson.dumps(description(self._limits)))
 
 
 def _preflight(headers: dict[bytes, bytes]) -> Reply:

@@ -20,7 +20,7 @@ CODES: dict[int, tuple[str, ...]] = {
 
 WITH_RETRY_AFTER = (429, 503)
 TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded")
-OPERATIONS = {"/healthz": "It runs.", "/readyz": "It takes events.", "/metrics": "Prometheus text."}
+OPERATIONS = {"/healthz": "It runs.", "/readyz": "It takes events."}
 
 
 def description(limits: Limits) -> JsonObject:

@@ -7,8 +7,11 @@ not fill a disk.  The counters have all of them.
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from engine.collector.discards import Discard
 from engine.delivery.metrics import MISSING
@@ -18,6 +21,31 @@ from engine.records import Json
 
 NAME = "waybill.delivery.collector"
 LINES_A_SECOND = 20
+
+
+@contextmanager
+def shared_between_processes() -> Iterator[Callable[[], bytes]]:
+    """Have the counters of this process and of those it starts add up; gives what writes all as Prometheus text.
+
+    To be entered before any counter is made: prometheus-client then keeps their values in files of one directory.
+    """
+    with tempfile.TemporaryDirectory(prefix="waybill-metrics-") as directory:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        try:
+            from prometheus_client import CollectorRegistry, generate_latest
+            from prometheus_client.multiprocess import MultiProcessCollector
+        except ModuleNotFoundError as error:
+            raise UsageError(MISSING) from error
+
+        def text() -> bytes:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
+
+        try:
+            yield text
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 class Watch:
@@ -45,7 +73,10 @@ class Watch:
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
         self._seconds = Histogram("waybill_collector_seconds", "How long requests took.", registry=registry)
         self.behind = Gauge(
-            "waybill_collector_backlog", "Unfinished events of the slowest connection.", registry=registry
+            "waybill_collector_backlog",
+            "Unfinished events of the slowest connection.",
+            registry=registry,
+            multiprocess_mode="livemax",
         )
 
     def text(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ import click
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from engine.collector.backstage import Serving
     from engine.collector.keys import Source
     from engine.collector.limits import Limits
-    from engine.collector.server import Serving
     from engine.delivery.config import Configured
 
     Given = tuple[Sequence[str], Path | None, Sequence[Path], Path | None, Sequence[str]]
@@ -26,10 +27,11 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 SANDBOX_KEY = "sandbox"
 DEFAULT_SOURCE = "default"
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 NO_KEY = "Give the write key that clients use with --write-key, or sources in the file of --connections."
+NO_ADMIN = "Without --admin-token there is no admin address: /metrics and /status are off."
 NOWHERE = "Every connection of the source {name} is disabled: its events are kept in the outbox, and go nowhere."
 COUNT = click.IntRange(min=1)
+PORT = click.IntRange(0, 65535)
 
 
 @click.command("serve")
@@ -43,10 +45,16 @@ COUNT = click.IntRange(min=1)
 @click.option("--outbox", "outbox_file", type=FILE, help="The durable queue: outbox.db; with --sandbox a passing one.")
 @click.option("--sandbox", is_flag=True, help="Deliver into emulated vendors in this process; write key: sandbox.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8910, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=PORT, default=8910, show_default=True, help="0 takes a free one.")
+@click.option("--workers", type=COUNT, default=1, show_default=True, help="Processes that take requests.")
 @click.option(
-    "--admin-token", envvar="WAYBILL_ADMIN_TOKEN", default="", help="What /metrics asks for. [WAYBILL_ADMIN_TOKEN]"
+    "--admin-token",
+    envvar="WAYBILL_ADMIN_TOKEN",
+    default="",
+    help="Opens /metrics and /status on the admin address; better as WAYBILL_ADMIN_TOKEN. With --sandbox: sandbox.",
 )
+@click.option("--admin-host", default="127.0.0.1", show_default=True, help="The admin address.")
+@click.option("--admin-port", type=PORT, default=8911, show_default=True, help="0 takes a free one.")
 @click.option("--proxies", default="127.0.0.1", show_default=True, help="Whose X-Forwarded-For is believed.")
 @click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event.")
 @click.option("--batch-bytes", type=COUNT, default=500 * 1024, show_default=True, help="Largest body, unpacked.")
@@ -71,7 +79,10 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     sandbox: bool,
     host: str,
     port: int,
+    workers: int,
     admin_token: str,
+    admin_host: str,
+    admin_port: int,
     proxies: str,
     event_bytes: int,
     batch_bytes: int,
@@ -88,12 +99,14 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     given = (mappings, connections_file, directories, settings_file, assignments)
     configured, sources = _parties(given, write_keys, example_settings=example_settings, sandbox=sandbox)
     limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
+    token = admin_token or (SANDBOX_KEY if sandbox else "")
     with ExitStack() as stack:
         if sandbox:
             configured, outbox_file = _into_sandbox(stack, configured, outbox_file)
-        serving = _serving(stack, sources, configured, limits, log=log)
-        serving = serving._replace(token=admin_token, open_metrics=host in LOOPBACK, proxies=proxies)
-        _serve(stack, serving, outbox_file, host, port)
+        secrets = _secrets(configured, sources) if log else None
+        serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
+        serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
+        _serve(stack, serving, outbox_file, (host, port), secrets, workers)
 
 
 def _parties(
@@ -117,23 +130,50 @@ def _parties(
     return configured, [Source(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
 
 
+def _secrets(configured: Sequence[Configured], sources: Sequence[Source]) -> tuple[str, ...]:
+    secrets = [secret for each in configured for secret in each.connection.secrets]
+    return (*secrets, *(key for source in sources for key in source.write_keys))
+
+
 def _serving(
-    stack: ExitStack, sources: list[Source], configured: list[Configured], limits: Limits, *, log: bool
+    stack: ExitStack,
+    sources: list[Source],
+    configured: list[Configured],
+    limits: Limits,
+    secrets: tuple[str, ...] | None,
+    *,
+    workers: int,
 ) -> Serving:
-    from engine.collector.server import Serving
-    from engine.collector.watching import Watch
+    from engine.collector.backstage import Serving
+    from engine.collector.watching import Watch, shared_between_processes
     from engine.delivery import logs
     from engine.delivery.metrics import Metrics
     from engine.delivery.watching import Several
 
-    metrics = Metrics()
-    serving = Serving(sources, configured, limits, Watch(), metrics, metrics.text)
-    if not log:
+    text = stack.enter_context(shared_between_processes()) if workers > 1 else None
+    watch, metrics = Watch(), Metrics()
+    if text is None:
+
+        def text() -> bytes:
+            return watch.text() + metrics.text()
+
+    serving = Serving(sources, configured, limits, watch, metrics, text)
+    if secrets is None:
         return serving
-    secrets = [secret for each in configured for secret in each.connection.secrets]
-    secrets += [key for source in sources for key in source.write_keys]
     stack.callback(logs.stop, logs.start(sys.stderr, secrets))
     return serving._replace(watcher=Several([metrics, logs.Logging()]))
+
+
+def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.socket, str] | None:
+    """Open the admin address; nothing is opened without a token."""
+    from engine.sandbox.server import listen, url_of
+
+    if not token:
+        click.echo(NO_ADMIN, err=True)
+        return None
+    listener = stack.enter_context(listen(host, port, "--admin-host, --admin-port: the admin address"))
+    click.echo(f"For the admin token: {url_of(listener)}/metrics and {url_of(listener)}/status")
+    return listener, token
 
 
 def _into_sandbox(
@@ -151,16 +191,32 @@ def _into_sandbox(
     return [into_sandbox(each, world.url) for each in configured], outbox_file
 
 
-def _serve(stack: ExitStack, serving: Serving, outbox_file: Path | None, host: str, port: int) -> None:
-    from engine.collector.server import run
+def _serve(
+    stack: ExitStack,
+    serving: Serving,
+    outbox_file: Path | None,
+    address: tuple[str, int],
+    secrets: tuple[str, ...] | None,
+    workers: int,
+) -> None:
     from engine.commands.delivering import DEFAULT_OUTBOX, opened
     from engine.sandbox.server import listen, url_of
 
-    outbox = stack.enter_context(opened(outbox_file or DEFAULT_OUTBOX, make=True))
-    listener = stack.enter_context(listen(host, port))
+    path = outbox_file or DEFAULT_OUTBOX
+    outbox = stack.enter_context(opened(path, make=True))
+    looking = stack.enter_context(opened(path))
+    listener = stack.enter_context(listen(*address, "--host, --port: the collector"))
     for source in serving.sources:
         if source.enabled and not source.connections:
             click.echo(NOWHERE.format(name=source.name), err=True)
-    names = ", ".join(each.name for each in serving.connections)
-    click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
-    run(serving, outbox, listener)
+    names = tuple(each.name for each in serving.connections)
+    click.echo(f"The collector listens on {url_of(listener)} and delivers to {', '.join(names)}.")
+    if workers == 1:
+        from engine.collector import server
+
+        server.run(serving, outbox, looking, listener)
+        return
+    from engine.collector import workers as several
+
+    told = several.Told(tuple(serving.sources), serving.limits, path, names, secrets)
+    several.run(serving, outbox, looking, listener, told, workers)

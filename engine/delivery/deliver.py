@@ -146,12 +146,12 @@ def run(make: Callable[[], Delivery]) -> None:
         with _signals(asyncio.get_running_loop(), delivery):
             await delivery.run()
 
-    with _patient_collector(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with rare_garbage_collection(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(work())
 
 
 @contextmanager
-def _patient_collector() -> Iterator[None]:
+def rare_garbage_collection() -> Iterator[None]:
     """Have Python look for circles less often: plans make many objects and no circles, and looking costs a fifth."""
     before = gc.get_threshold()
     gc.set_threshold(20_000, 20, 50)

@@ -35,8 +35,16 @@ class Metrics(Watcher):
             "waybill_rate_limit_wait_seconds", "How long the rate limit delayed them.", by, registry=registry
         )
         self._held = Counter("waybill_holds", "How often a connection stopped.", by, registry=registry)
-        self._depth = Gauge("waybill_queue_depth", "Unfinished events.", by, registry=registry)
-        self._oldest = Gauge("waybill_queue_age_seconds", "Age of the oldest unfinished event.", by, registry=registry)
+        self._depth = Gauge(
+            "waybill_queue_depth", "Unfinished events.", by, registry=registry, multiprocess_mode="livemax"
+        )
+        self._oldest = Gauge(
+            "waybill_queue_age_seconds",
+            "Age of the oldest unfinished event.",
+            by,
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
 
     def text(self) -> bytes:
         """Give everything as Prometheus text."""

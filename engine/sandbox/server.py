@@ -102,13 +102,13 @@ class Sandbox:
         self._world.reset()
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, who: str = "The sandbox") -> socket.socket:
     """Open the port; raises `UsageError` when that cannot be."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise UsageError(f"The sandbox cannot listen on {host}: {error.strerror}.") from error
+        raise UsageError(f"{who} cannot listen on {host}: {error.strerror}.") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
@@ -116,7 +116,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        raise UsageError(f"The sandbox cannot listen on {host}:{port}: {error.strerror}.") from error
+        raise UsageError(f"{who} cannot listen on {host}:{port}: {error.strerror}.") from error
     return listener
 
 

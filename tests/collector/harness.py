@@ -60,8 +60,6 @@ class Inside:
         outbox: Outbox | None = None,
         sources: Sequence[Source] = SOURCES,
         new_id: Callable[[], str] | None = None,
-        token: str = "",
-        open_metrics: bool = True,
     ) -> None:
         numbers = count(1)
         self.watch = Noting()
@@ -75,8 +73,6 @@ class Inside:
             limits=self.limits,
             clock=lambda: NOW,
             new_id=new_id or (lambda: f"id-{next(numbers)}"),
-            token=token,
-            open_metrics=open_metrics,
         )
 
     def ask(self, *args: object, **kwargs: object) -> Answer:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,19 +21,31 @@ MAPPINGS = ("exponea", "extole", "user_com")
 
 
 class Server:
-    """A running server: `url` of the collector, `sandbox` of the vendors, '' without them."""
+    """A running server: `url` of the collector, `sandbox` of the vendors and `admin`, '' where there is none."""
 
-    def __init__(self, process: subprocess.Popen[bytes], *, sandbox: bool) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
-        self.sandbox = self._address() if sandbox else ""
-        self.url = self._address()
+        self.said = self._said()
+        self.sandbox = self._address(r"sandbox listens on (http://\S+?);")
+        self.admin = self._address(r"(http://\S+?)/metrics ")
+        self.url = self._address(r"collector listens on (http://\S+) ")
 
-    def _address(self) -> str:
+    def _said(self) -> str:
+        """Read what it says until it is there."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline().decode()
-        found = re.search(r"listens on (http://\S+?)[;\s]", line)
-        assert found is not None, f"{line}{self.process.stdout.read().decode()}"
-        return found[1]
+        lines: list[str] = []
+        while not lines or "collector listens" not in lines[-1]:
+            lines.append(self.process.stdout.readline().decode())
+            assert lines[-1], "".join(lines)
+        return "".join(lines)
+
+    def _address(self, pattern: str) -> str:
+        found = re.search(pattern, self.said)
+        return "" if found is None else found[1]
+
+    def metrics(self, token: str = "sandbox") -> str:
+        """Give the metrics."""
+        return httpx.get(f"{self.admin}/metrics", headers={"authorization": f"Bearer {token}"}).text
 
     @property
     def port(self) -> int:
@@ -58,11 +70,14 @@ class Server:
 @contextmanager
 def serving(*options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True) -> Iterator[Server]:
     """Serve as long as the `with` lasts."""
-    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--no-log", *options]
+    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--admin-port", "0", "--no-log"]
     command += ["--sandbox"] if sandbox else []
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command += options
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
     try:
-        yield Server(process, sandbox=sandbox)
+        yield Server(process)
     finally:
         process.kill()
         process.wait()
@@ -97,3 +112,11 @@ def tracks(first: int, count: int, users: int = 10) -> bytes:
 
 def connect(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; fails when it does not within 20 seconds."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)

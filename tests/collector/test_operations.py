@@ -17,25 +17,6 @@ def test_health_and_readiness() -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "open_metrics", "given", "status"),
-    [
-        ("", True, None, 200),
-        ("", False, None, 401),
-        ("", False, "Bearer ", 401),
-        ("t0ken", True, None, 401),
-        ("t0ken", True, "Bearer t0ke", 401),
-        ("t0ken", False, "Bearer t0ken", 200),
-    ],
-)
-def test_metrics_ask_for_the_token(token: str, open_metrics: bool, given: str | None, status: int) -> None:
-    inside = Inside(token=token, open_metrics=open_metrics)
-    headers = {} if given is None else {"authorization": given}
-    answer = inside.ask("/metrics", method="GET", key=None, headers=headers)
-    assert answer.status == status
-    assert (b"waybill_collector_events" in answer.body) == (status == 200)
-
-
-@pytest.mark.parametrize(
     ("asked", "allowed"),
     [
         ("content-type,authorization", "content-type,authorization"),

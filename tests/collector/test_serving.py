@@ -169,14 +169,14 @@ sources:
   off: {{write_keys: [off-key], enabled: false}}
 """
         )
-        options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"))
+        options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--admin-token", "sandbox")
         with serving(*options, mappings=[], sandbox=False) as server:
             statuses = [
                 httpx.post(f"{server.url}/v1/batch", content=tracks(0, 1), auth=(key, "")).status_code
                 for key in ("web-key", "off-key", "sandbox")
             ]
             assert statuses == [200, 401, 401]
-            metrics = httpx.get(f"{server.url}/metrics").text
+            metrics = server.metrics()
             assert 'waybill_collector_refused_total{code="source_disabled"} 1.0' in metrics
             assert 'waybill_collector_refused_total{code="unknown_source"} 1.0' in metrics
             assert "waybill_collector_kept_total 1.0" in metrics

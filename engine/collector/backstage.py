@@ -1,0 +1,72 @@
+"""What goes on behind the collector: delivery, the admin listener, and a look at how far delivery is behind."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.collector import web
+from engine.collector.admin import Admin
+from engine.collector.backlog import Backlog
+from engine.collector.keys import Source
+from engine.collector.limits import Limits
+from engine.collector.watching import Watch
+from engine.delivery.config import Configured
+from engine.delivery.deliver import Delivery
+from engine.delivery.outbox import Outbox
+from engine.delivery.standing import standing
+from engine.delivery.watching import Watcher
+from engine.delivery.worker import Options
+
+if TYPE_CHECKING:
+    import uvicorn
+
+
+class Serving(NamedTuple):
+    """What is served: sources in, connections out. `metrics` gives Prometheus text; `admin` is where, and the token."""
+
+    sources: Sequence[Source]
+    connections: Sequence[Configured]
+    limits: Limits
+    watch: Watch
+    watcher: Watcher
+    metrics: Callable[[], bytes]
+    proxies: str = "127.0.0.1"
+    admin: tuple[socket.socket, str] | None = None
+
+
+class Backstage:
+    """Runs until `stop`; `looking` is a connection to the outbox of its own, so that looking holds up nobody."""
+
+    def __init__(self, serving: Serving, outbox: Outbox, looking: Outbox) -> None:
+        self._serving, self._looking = serving, looking
+        names = [each.name for each in serving.connections]
+        self.backlog = Backlog(looking, names, serving.limits.backlog, serving.watch.behind.set)
+        options = Options(until_idle=False)
+        self._delivery = Delivery(outbox, serving.connections, options, watcher=serving.watcher)
+
+    def stop(self) -> None:
+        """End soon: delivery lets what is on its way come back."""
+        self._delivery.stop()
+
+    async def run(self) -> None:
+        """Deliver until told to stop; raises delivery's first error."""
+        watching = asyncio.create_task(self.backlog.watch())
+        admin = self._admin()
+        serving = None if admin is None else asyncio.create_task(admin[0].serve(sockets=[admin[1]]))
+        try:
+            await self._delivery.run()
+        finally:
+            watching.cancel()
+            if admin is not None and serving is not None:
+                admin[0].should_exit = True
+                await serving
+
+    def _admin(self) -> tuple[uvicorn.Server, socket.socket] | None:
+        if self._serving.admin is None:
+            return None
+        listener, token = self._serving.admin
+        app = Admin(token, self._serving.metrics, lambda: standing(self._looking))
+        return web.server(web.settings(app)), listener

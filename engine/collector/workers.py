@@ -1,0 +1,198 @@
+"""Several processes take requests, one delivers: `engine serve --workers N`.
+
+uvicorn's supervisor starts the processes, starts one again that died, and ends them.  Each has a connection to the
+outbox of its own; SQLite puts their transactions in a row.  This process delivers and has the admin listener, in a
+thread.  The end is as with one process: all that was answered 200 is on disk before delivery stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from multiprocessing import connection, parent_process
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from engine.collector import web
+from engine.collector.app import Collector
+from engine.collector.backlog import Backlog
+from engine.collector.backstage import Backstage, Serving
+from engine.collector.keeper import Keeper
+from engine.collector.keys import Keys, Source
+from engine.collector.limits import Limits
+from engine.collector.server import INTERRUPTED
+from engine.collector.watching import NAME, Watch
+from engine.delivery import logs
+from engine.delivery.deliver import rare_garbage_collection
+from engine.delivery.outbox import Outbox
+from engine.delivery.sqlite import SqliteOutbox
+from engine.errors import WaybillError
+
+ALIVE_WITHIN = 30
+"""Seconds a process has to answer its supervisor, however busy the machine is; one that hangs is replaced."""
+
+
+class Told(NamedTuple):
+    """What a process that takes requests must know; it goes to it through a pipe, write keys and all."""
+
+    sources: tuple[Source, ...]
+    limits: Limits
+    outbox: Path
+    names: tuple[str, ...]
+    secrets: tuple[str, ...] | None
+    """What to mask in the log, None for no log."""
+
+
+class Front:
+    """The collector in a process of its own: opens the outbox when its server starts, closes it when that ends."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the beginning and the end."""
+        if scope["type"] != "lifespan":
+            await self._collector(scope, receive, send)
+            return
+        await receive()
+        try:
+            self._start()
+        except WaybillError as error:
+            sys.stderr.write(f"{error}\n")
+            await send({"type": "lifespan.startup.failed"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._watching.cancel()
+        await self._keeper.close()
+        self._outbox.close()
+        self._looking.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _start(self) -> None:
+        told, loop = self._told, asyncio.get_running_loop()
+        if told.secrets is not None:
+            logs.start(sys.stderr, told.secrets)
+        rare_garbage_collection().__enter__()  # for as long as the process lasts
+        self._outbox = SqliteOutbox(told.outbox)
+        self._keeper = Keeper(self._outbox, time.time, told.limits.held_bytes)
+        self._looking = SqliteOutbox(told.outbox)
+        backlog = Backlog(self._looking, told.names, told.limits.backlog)
+        self._watching = loop.create_task(backlog.watch())
+        self._collector = Collector(
+            Keys(told.sources), self._keeper, Watch(), limits=told.limits, behind=backlog.behind
+        )
+        _obey(loop, self._collector)
+
+
+def _obey(loop: asyncio.AbstractEventLoop, collector: Collector) -> None:
+    """End when the supervisor says so or is gone; Ctrl-C reaches every process of a terminal, and is its matter."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(collector.stop, web.LAST_BODIES)
+        if callable(end):
+            end(number, frame)  # type: ignore[arg-type]
+
+    signal.signal(signal.SIGTERM, stop)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_orphaned, args=(parent.sentinel,), daemon=True, name="parent").start()
+
+
+def _orphaned(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Supervisor(Multiprocess):
+    """Tells when a process had to be started again, and ends at a signal: in order, or at once at the second."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Look after the processes."""
+        before = [process.pid for process in self.processes]
+        super().keep_subprocess_alive()
+        for old, process in zip(before, self.processes, strict=True):
+            if process.pid != old:
+                fields = {"fields": {"pid": old, "successor": process.pid}}
+                logging.getLogger(NAME).error("a process that takes requests died", extra=fields)
+
+    def obey(self) -> None:
+        """Take SIGTERM and SIGINT over from uvicorn, which does not know a second one."""
+
+        def stop(_number: int, _frame: object) -> None:
+            if self.should_exit.is_set():
+                for process in self.processes:
+                    process.kill()
+                os._exit(INTERRUPTED)
+            self.should_exit.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a process could not even start; it has said why."""
+        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+
+
+class _Behind:
+    """Backstage in a thread of its own, since a supervisor needs the main one; `end` raises what went wrong there."""
+
+    def __init__(self, backstage: Backstage, supervisor: Supervisor) -> None:
+        self._backstage, self._supervisor = backstage, supervisor
+        self._started, self._ended = threading.Event(), threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="backstage")
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._backstage.stop)
+        self._ended.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._supervisor.config.get_loop_factory()) as runner:
+            self._loop = runner.get_loop()
+            self._started.set()
+            try:
+                runner.run(self._backstage.run())
+            except BaseException as error:  # noqa: BLE001  `end` raises it, in the main thread
+                self._error = error
+            self._supervisor.should_exit.set()
+            self._ended.wait()
+
+
+def run(serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket, told: Told, workers: int) -> None:
+    """Serve with several processes until SIGTERM or SIGINT; raises the first error of delivery once all is over."""
+    web.allow_many_connections()
+    config = web.settings(
+        Front(told), proxies=serving.proxies, lifespan="on", workers=workers, healthcheck=ALIVE_WITHIN
+    )
+    supervisor = Supervisor(config, [listener])
+    supervisor.obey()
+    behind = _Behind(Backstage(serving, outbox, looking), supervisor)
+    with rare_garbage_collection():
+        behind.start()
+        try:
+            supervisor.run()
+        finally:
+            behind.end()
+    if supervisor.failed:
+        raise WaybillError("A process that takes requests could not start; the lines above say why.")

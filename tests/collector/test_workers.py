@@ -1,0 +1,140 @@
+"""Several processes take requests: they share the outbox, die and come back, and end together, in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.collector.running import Server, connect, raw_request, serving, tracks, until
+from tests.collector.test_serving import kept, send_until_it_ends
+
+WORKERS = ("--workers", "2")
+
+
+def workers_of(server: Server) -> list[int]:
+    """Give the processes that take requests, of those that a server has started."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def under_load(server: Server, answered: set[int], count: int = 4) -> list[threading.Thread]:
+    """Have clients send until their connection ends, and then on another one."""
+
+    def client(first: int) -> None:
+        for turn in range(100):
+            send_until_it_ends(server, first + turn * 100_000, 10, answered)
+            if server.process.poll() is not None:
+                return
+            time.sleep(0.05)
+
+    threads = [threading.Thread(target=client, args=(n * 100_000_000,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def test_what_several_take_is_delivered_and_counted_once() -> None:
+    with serving(*WORKERS) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        for n in range(40):  # each on a connection of its own, so that both have their share
+            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""))
+            assert answer.json() == {"success": True}
+        assert len(server.wait("exponea", "events", 41)) == 41, "each messageId twice but the first and the last"
+        lines = server.metrics().splitlines()
+        assert 'waybill_collector_events_total{source="default"} 80.0' in lines
+        assert "waybill_collector_kept_total 41.0" in lines
+        assert "waybill_collector_duplicates_total 39.0" in lines
+        assert 'waybill_events_total{connection="exponea",outcome="delivered"} 41.0' in lines
+        assert server.stop() == 0
+
+
+def test_one_that_dies_is_started_again_and_nothing_answered_is_lost(tmp_path: Path) -> None:
+    path, answered = tmp_path / "outbox.db", set[int]()
+    with serving(*WORKERS, "--outbox", str(path), mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        threads = under_load(server, answered)
+        for _ in range(3):
+            before, had = workers_of(server), len(answered)
+            until(lambda had=had: len(answered) > had + 50)
+            os.kill(before[0], signal.SIGKILL)
+            until(lambda before=before: len(set(workers_of(server)) - {before[0]}) == 2)
+        assert server.stop() == 0
+        for thread in threads:
+            thread.join()
+    assert len(answered) > 150
+    assert answered <= kept(path)
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["SIGTERM to the first", "Ctrl-C in a terminal"])
+def test_they_end_in_order(tmp_path: Path, group: bool) -> None:
+    path, answered = tmp_path / "outbox.db", set[int]()
+    with serving(*WORKERS, "--outbox", str(path), mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        pids = workers_of(server)
+        threads = under_load(server, answered)
+        until(lambda: len(answered) > 50)
+        began = time.monotonic()
+        if group:
+            os.killpg(server.process.pid, signal.SIGINT)
+            assert server.process.wait(30) == 0
+        else:
+            assert server.stop() == 0
+        assert time.monotonic() - began < 10
+        for thread in threads:
+            thread.join()
+        assert not any(map(alive, pids))
+    assert answered <= kept(path)
+
+
+def test_slow_bodies_do_not_hold_up_the_end() -> None:
+    with serving(*WORKERS, mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        wires = [connect(server) for _ in range(8)]
+        for wire in wires:
+            wire.sendall(raw_request(tracks(0, 1))[:150])
+        time.sleep(0.3)  # until they have been read: nothing outside tells
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 9, "slow clients get 5 seconds, not 30"
+        for wire in wires:
+            assert wire.recv(100).startswith(b"HTTP/1.1 408 ")
+            wire.close()
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    with serving(*WORKERS, mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        pids = workers_of(server)
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        with connect(server) as wire:
+            wire.sendall(raw_request(tracks(0, 1))[:150])
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            began = time.monotonic()
+            assert server.stop() == 130
+            assert time.monotonic() - began < 2
+        until(lambda: not any(map(alive, pids)))
+
+
+def test_none_outlives_the_first() -> None:
+    with serving(*WORKERS, mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        pids = workers_of(server)
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        server.stop(signal.SIGKILL)
+        until(lambda: not any(map(alive, pids)))
