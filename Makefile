@@ -25,7 +25,7 @@ help: ## this list
 
 setup: $(STAMP) ## .venv with the locked packages and the engine itself (PYTHON=python3.12 chooses another Python)
 
-demo: $(STAMP) ## what the shipped mappings make of the samples
+demo: $(STAMP) ## what the shipped mappings make of the samples, then the whole way into emulated vendors
 	$(BIN)/python samples/demo.py
 
 test: node lint ## linters, types, and every test that is not slow

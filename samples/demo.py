@@ -1,16 +1,27 @@
-"""`make demo`: the samples as planned requests (a few in full, all as counts), then delivered into the sandbox.
+"""`make demo`: the samples as planned requests (a few in full, all as counts), then the whole way.
 
-It runs the installed command and prints what it runs, so that everything seen here can be typed again.
+The whole way is SDKs -> collector -> outbox -> mappings -> emulated vendors: the samples are posted as any program
+would post them, and one person is followed through two real SDKs.  It runs the installed command and prints what it
+runs, so that everything seen here can be typed again.
 """
 
 from __future__ import annotations
 
+import base64
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+import orjson
+
 from engine.records import Json
+from engine.sources.expo import Segment
 from engine.sources.read import read_events
 
 HERE = Path(__file__).parent
@@ -22,6 +33,9 @@ TELLING: tuple[dict[str, Json], ...] = (
 )
 SENT = ("exponea", "extole", "user_com")  # the fourth mapping has the same vendor as the first
 FOUND_INVALID = 1  # a sample may be invalid for one destination on purpose; the table says why
+KEY = "sandbox"
+LONGEST = 60.0
+"""Seconds until all must be delivered."""
 
 
 def main() -> int:
@@ -32,7 +46,7 @@ def main() -> int:
     codes = [
         run(["run", *mappings, "--example-settings", "--events", "-"], "three of the samples", shown),
         run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], "all of them"),
-        run(["send", *SENT, "--sandbox", "--events", *spread(files)], "delivered, into emulated vendors"),
+        whole_way(files),
     ]
     return max((code for code in codes if code != FOUND_INVALID), default=0)
 
@@ -42,16 +56,20 @@ def sample_files() -> list[Path]:
     return sorted(path for path in HERE.iterdir() if path.name.endswith((".json", ".ndjson", ".ndjson.gz")))
 
 
+def events_of(file: str) -> list[bytes]:
+    """Give the events of a sample file as they stand there."""
+    with read_events(file, stdin=sys.stdin.buffer) as reader:
+        return [line.raw for line in reader if line.raw is not None]
+
+
 def telling_events(files: list[str]) -> Iterator[str]:
     """Give the first sample of each kind in TELLING."""
     wanted = list(TELLING)
-    for file in files:
-        with read_events(file, stdin=sys.stdin.buffer) as reader:
-            for line in reader:
-                kind = next((kind for kind in wanted if is_a(line.value, kind)), None)
-                if kind is not None and line.raw is not None:
-                    wanted.remove(kind)
-                    yield line.raw.decode().replace("\n", " ")
+    for raw in (raw for file in files for raw in events_of(file)):
+        kind = next((kind for kind in wanted if is_a(orjson.loads(raw), kind)), None)
+        if kind is not None:
+            wanted.remove(kind)
+            yield raw.decode().replace("\n", " ")
 
 
 def is_a(event: Json, kind: dict[str, Json]) -> bool:
@@ -66,9 +84,96 @@ def spread(files: list[str]) -> list[str]:
 
 def run(words: list[str], about: str, stdin: bytes = b"") -> int:
     """Say a command, and run it; the records of `--format ndjson` are for programs, and left out here."""
-    print(f"\n$ engine {' '.join(words)}    # {about}", flush=True)
+    say(words, about)
     quiet = subprocess.DEVNULL if "ndjson" in words else None
     return subprocess.run([*ENGINE, *words], input=stdin, stdout=quiet, check=False).returncode
+
+
+def say(words: list[str], about: str) -> None:
+    """Say a command as it would be typed."""
+    print(f"\n$ engine {' '.join(words)}    # {about}", flush=True)
+
+
+def whole_way(files: list[str]) -> int:
+    """Serve, send from several sides, wait until all is delivered, and let the server say what the vendors hold."""
+    words = ["serve", *SENT, "--sandbox", "--port", "0", "--admin-port", "0", "--no-log"]
+    say(words, "the whole way: SDKs -> collector -> outbox -> mappings -> emulated vendors")
+    server = subprocess.Popen([*ENGINE, *words], stdout=subprocess.PIPE, text=True)
+    try:
+        admin, collector = addresses(server)
+        print()
+        post(collector, files)
+        wait(admin)  # so that what comes now is the newest in the end
+        on_the_web(collector)
+        on_the_phone(collector)
+        wait(admin)
+        print("  Ctrl-C\n", flush=True)
+        server.send_signal(signal.SIGINT)
+        print(server.communicate(timeout=LONGEST)[0], end="")
+    finally:
+        server.kill()
+    return server.returncode
+
+
+def addresses(server: subprocess.Popen[str]) -> tuple[str, str]:
+    """Read the admin address and the collector's from what a server says, and say it."""
+    assert server.stdout is not None
+    admin = ""
+    for line in server.stdout:
+        print(line, end="", flush=True)
+        found = next((word.rstrip(";") for word in line.split() if word.startswith("http://")), "")
+        if line.startswith("The collector"):
+            return admin, found
+        admin = found.removesuffix("/metrics") if found.endswith("/metrics") else admin
+    raise SystemExit("The server did not start; it said why.")
+
+
+def post(collector: str, files: list[str]) -> None:
+    """Post each sample file as one batch."""
+    authorization = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
+    for file in files:
+        events = events_of(file)
+        body = b'{"batch":[' + b",".join(events) + b"]}"
+        answer = httpx.post(f"{collector}/v1/batch", content=body, headers={"authorization": authorization})
+        print(f"  POST /v1/batch             {file}: {len(events)} events, answered {answer.status_code}")
+
+
+def on_the_web(collector: str) -> None:
+    """Have Segment's library for Python say what one person does on a website."""
+    from segment.analytics.client import Client
+
+    client = Client(KEY, host=collector)
+    page = {"url": "https://shop.example.com/lamps", "title": "Lamps", "referrer": "https://search.example.com/"}
+    when = datetime.now(UTC)
+    client.page(anonymous_id="visitor-1", category="Shop", name="Lamps", properties=page, timestamp=when)
+    client.identify("ada", {"email": "ada@example.com", "firstName": "Ada"}, anonymous_id="visitor-1", timestamp=when)
+    client.group("ada", "engines", {"name": "Analytical Engines"}, timestamp=when)
+    client.track("ada", "Order Completed", {"order_id": "o-1", "total": 49.5}, timestamp=when)
+    client.shutdown()
+    print("  segment-analytics-python   Ada looks at lamps, signs up, joins a company, orders: 4 calls")
+
+
+def on_the_phone(collector: str) -> None:
+    """Have Expo's Segment module say what she does in the app."""
+    with tempfile.TemporaryDirectory() as directory:
+        app = Segment("ios", collector, Path(directory), start=False)
+        app.initialize_ios(KEY)
+        app.identify_with_traits("ada", {"plan": "pro"})
+        app.track_with_properties("Parcel Tracked", {"order_id": "o-1"})
+        app.flush()
+        app.close()
+    print("  Expo's Segment module      Ada tracks her parcel on her phone: 2 calls", flush=True)
+
+
+def wait(admin: str) -> None:
+    """Wait until nothing is unfinished, as the admin address has it."""
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        status = httpx.get(f"{admin}/status", headers={"authorization": f"Bearer {KEY}"}).json()
+        if not any(each["unfinished"] for each in status["connections"]):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"After {LONGEST:g} seconds some events are not delivered; that should not be.")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from engine.collector.keys import Source
     from engine.collector.limits import Limits
     from engine.delivery.config import Configured
+    from engine.delivery.outbox import Outbox
+    from engine.sandbox.server import Sandbox
 
     Given = tuple[Sequence[str], Path | None, Sequence[Path], Path | None, Sequence[str]]
 
@@ -101,12 +103,15 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
     token = admin_token or (SANDBOX_KEY if sandbox else "")
     with ExitStack() as stack:
-        if sandbox:
-            configured, outbox_file = _into_sandbox(stack, configured, outbox_file)
+        world = stack.enter_context(_sandbox()) if sandbox else None
+        if world is not None:
+            configured, outbox_file = _into_sandbox(stack, world, configured, outbox_file)
         secrets = _secrets(configured, sources) if log else None
         serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
-        _serve(stack, serving, outbox_file, (host, port), secrets, workers)
+        outbox = _serve(stack, serving, outbox_file, (host, port), secrets, workers)
+        if world is not None:
+            _show(outbox, world)
 
 
 def _parties(
@@ -176,14 +181,18 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return listener, token
 
 
+def _sandbox() -> Sandbox:
+    from engine.sandbox.server import Sandbox
+
+    return Sandbox()
+
+
 def _into_sandbox(
-    stack: ExitStack, configured: Sequence[Configured], outbox_file: Path | None
+    stack: ExitStack, world: Sandbox, configured: Sequence[Configured], outbox_file: Path | None
 ) -> tuple[list[Configured], Path]:
     from engine.commands.delivering import DEFAULT_OUTBOX
     from engine.delivery.config import into_sandbox
-    from engine.sandbox.server import Sandbox
 
-    world = stack.enter_context(Sandbox())
     click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
@@ -198,7 +207,7 @@ def _serve(
     address: tuple[str, int],
     secrets: tuple[str, ...] | None,
     workers: int,
-) -> None:
+) -> Outbox:
     from engine.commands.delivering import DEFAULT_OUTBOX, opened
     from engine.sandbox.server import listen, url_of
 
@@ -215,8 +224,20 @@ def _serve(
         from engine.collector import server
 
         server.run(serving, outbox, looking, listener)
-        return
+        return outbox
     from engine.collector import workers as several
 
     told = several.Told(tuple(serving.sources), serving.limits, path, names, secrets)
     several.run(serving, outbox, looking, listener, told, workers)
+    return outbox
+
+
+def _show(outbox: Outbox, world: Sandbox) -> None:
+    """Show what came of it, as `engine send --sandbox` does."""
+    from engine.commands.delivering import counts_text
+    from engine.commands.holdings import holdings_text
+    from engine.commands.layout import painter
+
+    paint = painter(sys.stdout)
+    click.echo(counts_text(paint, outbox, None))
+    click.echo(holdings_text(paint, world))

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+from samples.demo import sample_files
 from tests.package.tree import ROOT
 
 
@@ -13,11 +14,17 @@ def test_the_demo_tells_of_every_mapping() -> None:
     done = subprocess.run([sys.executable, "samples/demo.py"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shown, rest = done.stdout.split("# all of them")
-    counted, held = rest.split("\n$ engine send")
+    counted, way = rest.split("\n$ engine serve")
+    calls, held = way.split("  Ctrl-C\n")
     for mapping in ROOT.glob("mappings/*.yaml"):
         assert f"\n  {mapping.stem} " in shown
         assert f"\n{mapping.stem} " in done.stderr
     assert counted.strip() == "", "the second command's records are for programs"
     assert re.findall(r"^(\w+) \(sandbox\)$", held, re.MULTILINE) == ["exponea", "extole", "user_com"]
-    assert "customers, " in held
-    assert "companies, " in held
+    assert re.findall(r"answered (\d+)$", calls, re.MULTILINE) == ["200"] * len(list(sample_files()))
+    # One person, three sides of her: as a visitor, signed up, on her phone.
+    assert re.search(r"^    ids \(.*registered ada.*\), properties \(email ada@", held, re.MULTILINE)
+    assert re.search(r"^    id \d+, email ada@example.com, partner_user_id ada, ", held, re.MULTILINE)
+    assert re.search(r"^    id \d+, custom_id ada, email ada@example.com, ", held, re.MULTILINE)
+    assert re.search(r"^    id \d+, custom_id engines, name Analytical Engines, ", held, re.MULTILINE)
+    assert re.search(r"^    user \d+, name Parcel Tracked, .*data \(order_id o-1\)$", held, re.MULTILINE)
