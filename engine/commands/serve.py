@@ -103,15 +103,13 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
     token = admin_token or (SANDBOX_KEY if sandbox else "")
     with ExitStack() as stack:
-        world = stack.enter_context(_sandbox()) if sandbox else None
-        if world is not None:
-            configured, outbox_file = _into_sandbox(stack, world, configured, outbox_file)
+        world = _sandbox(stack) if sandbox else None
+        configured, outbox_file = _into_sandbox(stack, world, configured, outbox_file)
         secrets = _secrets(configured, sources) if log else None
         serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
         outbox = _serve(stack, serving, outbox_file, (host, port), secrets, workers)
-        if world is not None:
-            _show(outbox, world)
+        _show(outbox, world)
 
 
 def _parties(
@@ -181,19 +179,23 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return listener, token
 
 
-def _sandbox() -> Sandbox:
+def _sandbox(stack: ExitStack) -> Sandbox:
     from engine.sandbox.server import Sandbox
 
-    return Sandbox()
+    world = stack.enter_context(Sandbox())
+    click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
+    return world
 
 
 def _into_sandbox(
-    stack: ExitStack, world: Sandbox, configured: Sequence[Configured], outbox_file: Path | None
-) -> tuple[list[Configured], Path]:
+    stack: ExitStack, world: Sandbox | None, configured: list[Configured], outbox_file: Path | None
+) -> tuple[list[Configured], Path | None]:
+    """Lead connections into the sandbox, if there is one, with an outbox that passes."""
     from engine.commands.delivering import DEFAULT_OUTBOX
     from engine.delivery.config import into_sandbox
 
-    click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
+    if world is None:
+        return configured, outbox_file
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
         outbox_file = Path(directory) / DEFAULT_OUTBOX
@@ -232,8 +234,10 @@ def _serve(
     return outbox
 
 
-def _show(outbox: Outbox, world: Sandbox) -> None:
-    """Show what came of it, as `engine send --sandbox` does."""
+def _show(outbox: Outbox, world: Sandbox | None) -> None:
+    """Show what came of it in the sandbox, as `engine send --sandbox` does."""
+    if world is None:
+        return
     from engine.commands.delivering import counts_text
     from engine.commands.holdings import holdings_text
     from engine.commands.layout import painter
