@@ -108,8 +108,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         secrets = _secrets(configured, sources) if log else None
         serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
-        outbox = _serve(stack, serving, outbox_file, (host, port), secrets, workers)
-        _show(outbox, world)
+        _show(_serve(stack, serving, outbox_file, (host, port), secrets, workers), world)
 
 
 def _parties(
