@@ -173,7 +173,7 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     if not token:
         click.echo(NO_ADMIN, err=True)
         return None
-    listener = stack.enter_context(listen(host, port, "--admin-host, --admin-port: the admin address"))
+    listener = stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)"))
     click.echo(f"For the admin token: {url_of(listener)}/metrics and {url_of(listener)}/status")
     return listener, token
 
@@ -215,7 +215,7 @@ def _serve(
     path = outbox_file or DEFAULT_OUTBOX
     outbox = stack.enter_context(opened(path, make=True))
     looking = stack.enter_context(opened(path))
-    listener = stack.enter_context(listen(*address, "--host, --port: the collector"))
+    listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     for source in serving.sources:
         if source.enabled and not source.connections:
             click.echo(NOWHERE.format(name=source.name), err=True)

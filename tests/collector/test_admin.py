@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -14,7 +17,7 @@ from engine.delivery.memory import MemoryOutbox
 from engine.delivery.rows import Change, NewEvent
 from engine.delivery.standing import standing
 from engine.records import Json, JsonObject, Outcome
-from tests.collector.running import serving
+from tests.collector.running import ROOT, serving
 
 TOKEN = "t0ken"
 STATUS: JsonObject = {"connections": [], "reasons": []}
@@ -127,3 +130,17 @@ def test_without_a_token_there_is_none(tmp_path: Path) -> None:
         assert "Without --admin-token there is no admin address: /metrics and /status are off.\n" in server.said
         assert httpx.get(f"{server.url}/readyz").status_code == 200  # from then on it obeys signals
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "who"),
+    [("--port", "The collector (--host, --port)"), ("--admin-port", "The admin address (--admin-host, --admin-port)")],
+)
+def test_an_address_that_is_taken(option: str, who: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ports = {"--port": "0", "--admin-port": "0", option: port}
+        command = [sys.executable, "-m", "engine", "serve", "exponea", "--sandbox"]
+        command += [word for each in ports.items() for word in each]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (2, f"{who} cannot listen on 127.0.0.1:{port}: Address already in use.\n")
