@@ -37,6 +37,23 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     return Address(method, url, headers, query)
 
 
+def emit_request_id(writer: Writer, request: Request, address: Address, sent: tuple[str, str, str]) -> Address:
+    """Write what adds the id of a request that travels alone; `sent` is its step, its item and its body."""
+    name = writer.module.mapping.http.request_id
+    if name is None:
+        return address
+    literal = writer.names.literal
+    writer.module.helper("identified")
+    method, headers = writer.names.fresh("method"), writer.names.fresh("headers")
+    step, item, body = sent
+    path = f"{writer.module.helper('after_host')}({address.url})"
+    made_of = f"[{step}, {item}, {literal(request.name)}, {method}, {path}, {address.query}, {body}]"
+    message_id = writer.root("messageId")
+    writer.lines.add(f"{method} = {address.method}")
+    writer.lines.add(f"{headers} = identified({address.headers}, {literal(name)}, {message_id}, {made_of}, reports)")
+    return address._replace(method=method, headers=headers)
+
+
 def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
     """Write the URL: base URL and path, every value percent-encoded."""
     base = emit_base_url(writer, writer.module.mapping.http.base_url)

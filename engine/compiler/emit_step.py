@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from engine.compiler.emit_condition import emit_condition, emit_conditions
 from engine.compiler.emit_loops import emit_items, emit_where
-from engine.compiler.emit_request import Address, emit_address, is_settled
+from engine.compiler.emit_request import Address, emit_address, emit_request_id, is_settled
 from engine.compiler.got import Got
 from engine.compiler.writer import CallParts, Module, Writer, call_roots
 from engine.mapping.model import Request, Step
@@ -78,12 +78,17 @@ class StepEmitter:
         missing = "None"
         if request.if_missing is not None:
             other = self.module.mapping.requests[request.if_missing]
-            missing = self._planned(writer, step, other, (planned, f"{number:d}", item, "None"))
-        return self._planned(writer, step, request, (planned, f"{number:d}", item, missing))
+            missing = self._planned(writer, step, other, (planned, f"{number:d}", item, "None"), alone=True)
+        alone = request.batch is None
+        return self._planned(writer, step, request, (planned, f"{number:d}", item, missing), alone=alone)
 
-    def _planned(self, writer: Writer, step: Step, request: Request, rest: tuple[str, str, str, str]) -> str:
+    def _planned(
+        self, writer: Writer, step: Step, request: Request, rest: tuple[str, str, str, str], *, alone: bool
+    ) -> str:
         body, number, item, missing = rest
         address = self._address(writer, request, has_body=step.value is not None)
+        if alone:
+            address = emit_request_id(writer, request, address, (number, item, body))
         writer.names.function(PlannedRequest, "PlannedRequest")
         writer.names.function(tuple.__new__, "new_tuple")  # half the time of the named tuple's own __new__
         literal = writer.names.literal

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from urllib.parse import quote
+from uuid import UUID, uuid5
 
 from engine.compiler.runtime import Reports, invalid, joined, text_in
 from engine.language.paths import Marker
-from engine.language.texts import shown
+from engine.language.texts import compact_json, shown
 from engine.records import Json, Secret
 
 BAD_SEGMENTS = frozenset({"", ".", ".."})
+REQUEST_IDS = UUID("d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da")
+"""The namespace of request ids (RFC 9562, section 5.5). Another one gives all events other ids."""
 
 
 def url_text(value: Json, reports: Reports, place: str) -> str | None:
@@ -78,6 +81,27 @@ def basic_auth(user: str | None, password: str | None) -> str | None:
 
     pair = [text.reveal() if isinstance(text, Secret) else text for text in (user, password)]
     return Secret("Basic " + b64encode(":".join(pair).encode()).decode(), "Basic ***")
+
+
+def after_host(url: str) -> str:
+    """Give what follows scheme and host: the same request through a proxy or another host is the same request."""
+    return "".join(url.split("/", 3)[3:])
+
+
+def identified(
+    headers: dict[str, str], name: str, message_id: Json, request: list[Json], reports: Reports
+) -> dict[str, str]:
+    """Add the id of `request`, made of all that makes it this request; an event without a messageId has none.
+
+    The headers may be those of all events of a connection, so they are copied.
+    """
+    text = text_in(message_id, reports, "http.request_id")
+    if text is None or not text.strip():
+        return headers
+    try:
+        return {**headers, name: str(uuid5(REQUEST_IDS, compact_json([text, *request])))}
+    except ValueError:  # what JSON cannot hold is not sent either
+        return headers
 
 
 class Written(str):

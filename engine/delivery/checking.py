@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 from engine.compiler.runtime import Invalid
@@ -60,9 +61,14 @@ async def ask(configured: Configured) -> Checked:
 
 
 def _question(configured: Configured, name: str) -> PlannedRequest:
-    """Plan the question as the only step of a call; a check uses nothing of an event."""
+    """Plan the question as the only step of a call; a check uses nothing of an event.
+
+    It has no request id: a vendor that remembers those would answer what was true the first time.
+    """
     step = Step(place=("check",), request=name, value=None)
-    loaded = Changed(configured.connection.destination.loaded, calls={"track": (step,)}, shared={}, integrations=())
+    http = replace(configured.mapping.http, request_id=None)
+    calls = {"track": (step,)}
+    loaded = Changed(configured.connection.destination.loaded, calls=calls, shared={}, integrations=(), http=http)
     plan = Connection(Destination(loaded), configured.connection.settings).plan(QUESTION)
     if not plan.requests:
         raise Invalid("check", plan.reason)

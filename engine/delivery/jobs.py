@@ -11,6 +11,7 @@ from typing import TypeAlias, cast
 import orjson
 
 from engine.delivery.batching import Next
+from engine.delivery.intake import own_id
 from engine.delivery.rows import Waiting
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
@@ -128,6 +129,6 @@ def normalised(row: Waiting) -> Normalised:
         value: Json = orjson.loads(row.raw)
     except orjson.JSONDecodeError as error:
         return Normalised({}, None, (), f"this is not JSON: {error}")
-    if type(value) is dict and value.get("messageId") is None:
+    if type(value) is dict and own_id(value) is None:
         value["messageId"] = row.message_id
     return normalise_parsed(value, row.raw, received_at=row.received_at)

@@ -79,6 +79,7 @@ def _http(raw: JsonObject, reader: ValueReader) -> Http:
         rate_limit=cast("str | None", raw.get("rate_limit")),
         basic=pair,
         compress=cast("str | None", raw.get("compress")),
+        request_id=cast("str | None", raw.get("request_id")),
     )
 
 

@@ -16,6 +16,8 @@ from engine.mapping.walk import paths_of, texts_of
 Headers = tuple[tuple[str, TextOrValue], ...]
 
 EVERY_STATUS = frozenset(range(100, 600))
+OF_HTTP = frozenset({"connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"})
+"""Headers that say how a request travels."""
 
 
 def check_requests(checking: Checking) -> Iterator[Problem]:
@@ -23,6 +25,8 @@ def check_requests(checking: Checking) -> Iterator[Problem]:
     mapping = checking.mapping
     yield from check_urls(checking)
     yield from _headers(checking, mapping.http.headers, ("http", "headers"))
+    if mapping.http.request_id is not None:
+        yield from _request_id(checking, mapping.http.request_id)
     yield from _responses(checking, mapping.responses)
     for request in mapping.requests.values():
         yield from _headers(checking, request.headers, (*request.place, "headers"))
@@ -43,6 +47,27 @@ def _headers(checking: Checking, headers: Headers, place: Place) -> Iterator[Pro
             message = f"{quoted(name)} and {quoted(seen[name.lower()])} are the same header: capitals do not count."
             yield checking.problem((*place, name), "same-target", message, "Take one of the two out.", key=True)
         seen[name.lower()] = name
+
+
+def _request_id(checking: Checking, name: str) -> Iterator[Problem]:
+    """Find a header that is the request id and something else, and an id that no request would carry."""
+    mapping, place = checking.mapping, ("http", "request_id")
+    tables: list[tuple[Place, Headers]] = [(("http",), mapping.http.headers)]
+    tables += [(request.place, request.headers) for request in mapping.requests.values()]
+    for at, headers in tables:
+        for own in (own for own, _ in headers if own.lower() == name.lower()):
+            message = f"{quoted(own)} is the header of `http.request_id` too: capitals do not count."
+            yield checking.problem((*at, "headers", own), "same-target", message, "Take one of the two out.", key=True)
+    basic = mapping.http.basic is not None and name.lower() == "authorization"
+    if basic or name.lower() in OF_HTTP:
+        message = f"{quoted(name)} is a header that requests have already."
+        advice = "Write the one that the vendor names, for example Idempotency-Key."
+        yield checking.problem(place, "same-target", message, advice)
+    sent = {step.request for steps in mapping.calls.values() for step in steps}
+    if sent and all(each in mapping.requests and mapping.requests[each].batch is not None for each in sent):
+        message = "No request would carry this id: all of them travel in batches, and a batch has none."
+        advice = "Take it out, or send a request alone. In a batch, messageId can be part of each item."
+        yield checking.problem(place, "request-id-in-batches", message, advice, key=True)
 
 
 def _header(checking: Checking, text: TextOrValue, place: Place) -> Iterator[Problem]:

@@ -46,6 +46,7 @@ POINTLESS = frozenset(
         "pointless-default",
         "pointless-required",
         "query-in-url",
+        "request-id-in-batches",
         "same-alternative",
         "same-target",
         "unknown-part-key",

@@ -235,6 +235,7 @@ class Http:
     rate_limit: str | None = None
     basic: tuple[Value, Value] | None = None
     compress: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ TAKES = {
     "call": "a list of steps, or the name of another call",
     "duration": "a duration (text)",
     "rate limit": "a rate limit (text)",
+    "header": "the name of a header (text)",
 }
 FORMS = {
     "name": ("a name", "Names have lower-case letters, digits and _, and begin with a letter."),

@@ -96,11 +96,13 @@ def base_urls(draw: DrawFn) -> Json:
 
 @st.composite
 def shared_headers(draw: DrawFn, ground: Ground) -> JsonObject:
-    """What all requests share: headers, or a user and a password."""
+    """What all requests share: a request id, headers, or a user and a password."""
+    shared: JsonObject = {"request_id": "X-Request"} if draw(rarely) else {}
     if not draw(rarely):
-        return {}
+        return shared
     pair = st.lists(paths(ground), min_size=2, max_size=2)
-    return draw(st.one_of(st.fixed_dictionaries({"basic": pair}), st.fixed_dictionaries({"headers": headers(ground)})))
+    other = st.one_of(st.fixed_dictionaries({"basic": pair}), st.fixed_dictionaries({"headers": headers(ground)}))
+    return shared | draw(other)
 
 
 @st.composite

@@ -109,6 +109,7 @@ _odd_objects: st.SearchStrategy[Json] = st.sampled_from(cast("list[Json]", [[], 
 _ODD: dict[str, st.SearchStrategy[Json]] = {
     "type": st.sampled_from(["track", "page", "screen", "delete"]),
     "userId": cast("st.SearchStrategy[Json]", _ids),
+    "messageId": cast("st.SearchStrategy[Json]", _ids),
     "previousId": st.sampled_from(["p1", "", None, 7]),
     "name": st.sampled_from(["a", "", None, "Home"]),
     "category": st.sampled_from(["a", None]),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from hashlib import sha1
 from typing import cast
 from urllib.parse import quote
 
 from engine.records import Json, JsonObject
-from tests.oracle.basics import Invalid, Marker, at, pieces, text_of
+from tests.oracle.basics import Invalid, Marker, at, compact_json, pieces, text_of
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import SOURCES, Own, evaluate, instruction, own_words
 
 # What RFC 3986 lets stand in a path besides letters and digits; slashes stay where the mapping wrote them.
 PATH_CHARACTERS = "/:@!$&'()*+,;="
+NAMESPACE = "d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da"
 
 
 def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObject:
@@ -28,7 +30,26 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     method = _text(run, request.get("method", "POST"), scope, f"{where}.method")
     if method is None or not re.fullmatch("[A-Za-z]+", method):
         raise Invalid(f"{where}.method", "The method is missing, or none")
-    return {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
+    made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
+    if "batch" not in request:
+        headers |= _request_id(run, step, scope, place, made)
+    return made
+
+
+def _request_id(run: Run, step: JsonObject, scope: Scope, place: str, made: JsonObject) -> JsonObject:
+    """Give the header with a UUID of version 5 (RFC 9562) over what makes the request this one."""
+    header = cast("JsonObject", run.mapping["http"]).get("request_id")
+    message_id = _written_text(run, run.scope["messageId"], "http.request_id") if header is not None else None
+    if message_id is None or message_id.strip() == "":
+        return {}
+    number = int(place.rsplit("[", 1)[1].rstrip("]"))
+    item = scope["index"] if "for_each" in step else None
+    path = re.sub("^[^/]*//[^/]*/?", "", cast("str", made["url"]))
+    parts: list[Json] = [message_id, number, cast("Json", item), made["request"], made["method"], path]
+    parts += [made["query"], made["body"]]
+    found = sha1(bytes.fromhex(NAMESPACE.replace("-", "")) + compact_json(parts).encode()).digest()[:16]
+    text = (found[:6] + bytes([found[6] & 0x0F | 0x50, found[7], found[8] & 0x3F | 0x80]) + found[9:]).hex()
+    return {str(header): "-".join([text[:8], text[8:12], text[12:16], text[16:20], text[20:]])}
 
 
 def _body(run: Run, step: JsonObject, request: JsonObject, scope: Scope, place: str) -> Json:

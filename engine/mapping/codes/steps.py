@@ -97,6 +97,15 @@ STEPS: dict[str, CodeDoc] = {
         "requests: { save: { path: /save, batch: all } }\n"
         "batches: { all: { path: /batch, fields: { kind: { const: rows }, rows: items } } }",
     ),
+    "request-id-in-batches": CodeDoc(
+        "A request id that nothing carries",
+        "`http.request_id` is for requests that travel alone. A batch has none: sent again, it may hold other events.",
+        "http: { base_url: https://api.shop.example, request_id: Idempotency-Key }\n"
+        "requests: { save: { path: /save, batch: all } }\n"
+        "batches: { all: { path: /batch, fields: { rows: items } } }",
+        "http: { base_url: https://api.shop.example, request_id: Idempotency-Key }\n"
+        "requests: { save: { path: /save } }",
+    ),
     "check-needs-event": CodeDoc(
         "A check that needs an event",
         "`check` names a request that proves the credentials when a connection is made. There is no event then, "

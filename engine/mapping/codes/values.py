@@ -107,7 +107,7 @@ VALUES: dict[str, CodeDoc] = {
     "same-target": CodeDoc(
         "Two become one",
         "Two keys are renamed to the same one, and one value would be lost; or two keys of a `map` with "
-        "`ignore_case: true` are the same.",
+        "`ignore_case: true` are the same; or two headers, where capitals do not count.",
         f"{STEP}person: {{ from: properties, rename: {{ mail: email, e_mail: email }} }}",
         f"{STEP}person: {{ fields: {{ email: [properties.mail, properties.e_mail] }} }}",
     ),
