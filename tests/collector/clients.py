@@ -145,7 +145,8 @@ LINUX = {
 }
 IOS = {"ip_address": "127.0.0.1", "os": "iOS", "device_type": "ios"}
 ANDROID = {"ip_address": "127.0.0.1", "os": "Android", "device_type": "android"}
-SOON = '{"strategy": "batching", "config": {"size": 3, "timeout": 200}}'
+# Two batches by their size, and the last event when the page is left.
+BATCHING = '{"strategy": "batching", "config": {"size": 3, "timeout": 60000}}'
 
 CLIENTS = [
     Client("segment-python", "analytics-python", python("segment.analytics.client", gzip=False), PLAIN),
@@ -168,5 +169,5 @@ CLIENTS = [
     Client(
         "browser", "analytics.js", node("browser", '{"strategy": "single"}'), PAGE, SINGLE, event=CAMPAIGN, user=LINUX
     ),
-    Client("browser-batch", "analytics.js", node("browser", SOON), PAGE, ("/v1/b",), event=CAMPAIGN, user=LINUX),
+    Client("browser-batch", "analytics.js", node("browser", BATCHING), PAGE, ("/v1/b",), event=CAMPAIGN, user=LINUX),
 ]
