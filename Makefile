@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/made-from-lock
 LOG := $(VENV)/last-stage.log
+CLIENTS := tests/collector/clients_js
+CLIENTS_STAMP := $(CLIENTS)/node_modules/made-from-lock
 PYTHON ?= python3.13 python3.12 python3.11 python3
 NODE_NEEDED := 20
 WORKERS ?= auto --maxprocesses 4
@@ -15,7 +17,7 @@ define stage
 printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
 endef
 
-.PHONY: help setup demo test test-all lint node bench format lock clean
+.PHONY: help setup demo test test-all lint node programs bench format lock clean
 .SILENT:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -39,6 +41,8 @@ lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
 	$(call stage,ruff format --check,$(BIN)/ruff format --check .)
 	$(call stage,mypy --strict engine,$(BIN)/mypy)
 
+node: programs $(CLIENTS_STAMP) ## the JavaScript libraries that the collector is tested with
+
 bench: $(STAMP) ## the speed of this machine, from benchmarks/
 	set -e; for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
 
@@ -51,7 +55,7 @@ lock: $(STAMP) ## write requirements.lock from pyproject.toml; keeps versions th
 		--generate-hashes --no-emit-index-url --extra server --group dev --output-file requirements.lock pyproject.toml
 
 clean: ## remove everything that was made here, .venv too
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # A name on PATH proves little: a version manager's stand-in may refuse to run, and Debian ships python3 without venv.
@@ -70,8 +74,16 @@ $(STAMP): requirements.lock pyproject.toml $(BIN)/python
 	$(call stage,the engine itself,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
 	touch $@
 
-# The phone's half of the Expo source is JavaScript, and its tests run on Node.
-node:
+$(CLIENTS_STAMP): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc | $(STAMP)
+	$(call stage,npm packages,npm --prefix $(CLIENTS) ci)
+	touch $@
+
+# The phone's half of the Expo source is JavaScript, and so are libraries that the collector is tested with.
+programs:
 	node -e 'process.exit(parseInt(process.versions.node) < $(NODE_NEEDED) ? 1 : 0)' 2>/dev/null || { \
-		echo 'The tests of sdk/expo-segment need Node.js $(NODE_NEEDED) or later on PATH; here is: '"$$(node --version 2>/dev/null || echo none)." >&2; \
+		echo 'The tests need Node.js $(NODE_NEEDED) or later on PATH; here is: '"$$(node --version 2>/dev/null || echo none)." >&2; \
 		echo '  Debian 13: apt-get install nodejs    macOS: brew install node    others: see the download page of Node.js' >&2; exit 1; }
+	npm --version >/dev/null 2>&1 || { \
+		echo 'The tests need npm on PATH; it comes with Node.js, and in Debian as a package of its own.' >&2; \
+		echo '  Debian 13: apt-get install npm    macOS: brew install node' >&2; exit 1; }
+	node $(CLIENTS)/chromium.mjs >/dev/null

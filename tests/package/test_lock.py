@@ -1,7 +1,8 @@
-"""requirements.lock says exactly what is installed, and nothing about where from."""
+"""The lock files say exactly what is installed, and nothing about where from."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from itertools import chain
@@ -13,6 +14,7 @@ from tests.package.tree import ROOT
 
 ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
+CLIENTS = ROOT / "tests/collector/clients_js"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "#" not in line]
 
@@ -39,3 +41,12 @@ def test_it_holds_what_the_project_asks_for() -> None:
         and not ((version := versions.get(canonicalize_name(requirement.name))) and version in requirement.specifier)
     ]
     assert missing == []
+
+
+def test_the_javascript_packages_are_locked_too() -> None:
+    """With an `npm install` elsewhere than in that folder, its `.npmrc` is not read and addresses come in."""
+    asked = json.loads((CLIENTS / "package.json").read_text())["devDependencies"]
+    packages = json.loads((CLIENTS / "package-lock.json").read_text())["packages"]
+    assert [name for name, entry in packages.items() if "resolved" in entry] == []
+    assert [name for name, entry in packages.items() if name and "integrity" not in entry] == []
+    assert asked == {name: packages[f"node_modules/{name}"]["version"] for name in asked}
