@@ -117,9 +117,10 @@ def _allow_many_connections() -> None:
     except ModuleNotFoundError:  # Windows has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < OPEN_FILES <= hard or (hard == resource.RLIM_INFINITY and soft < OPEN_FILES):
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if 0 <= soft < most:
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _deepest(outbox: Outbox, names: Sequence[str]) -> int:
@@ -129,7 +130,8 @@ def _deepest(outbox: Outbox, names: Sequence[str]) -> int:
 def _server(collector: Collector, proxies: str) -> uvicorn.Server:
     try:
         import uvicorn
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        from engine.collector.protocol import Protocol
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "httptools"):
             raise
@@ -144,7 +146,7 @@ def _server(collector: Collector, proxies: str) -> uvicorn.Server:
 
     settings = uvicorn.Config(
         collector,
-        http=HttpToolsProtocol,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -39,6 +39,10 @@ class Server:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
+    def memory(self) -> int:
+        """Give its resident memory, in MB."""
+        return memory(self.process.pid)
+
     def state(self, vendor: str) -> dict:
         """Give what a vendor holds."""
         return httpx.get(f"{self.sandbox}/_sandbox/state", params={"limit": "100000"}).json()[vendor]
@@ -56,11 +60,15 @@ class Server:
 
 
 @contextmanager
-def serving(*options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True) -> Iterator[Server]:
-    """Serve as long as the `with` lasts."""
-    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--no-log", *options]
-    command += ["--sandbox"] if sandbox else []
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def serving(
+    *options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True, log: Path | None = None
+) -> Iterator[Server]:
+    """Serve as long as the `with` lasts; `log` is a file for what it logs."""
+    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", *options]
+    command += [*(["--sandbox"] if sandbox else []), *([] if log else ["--no-log"])]
+    with ExitStack() as stack:
+        errors = stack.enter_context(log.open("wb")) if log else subprocess.STDOUT
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors)
     try:
         yield Server(process, sandbox=sandbox)
     finally:
@@ -68,6 +76,35 @@ def serving(*options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = T
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextmanager
+def emulating(*options: str) -> Iterator[str]:
+    """Emulate the vendors in a process of their own; gives their address."""
+    command = [sys.executable, "-m", "engine", "sandbox", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield Server(process, sandbox=False).url
+    finally:
+        process.terminate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def memory(process: int) -> int:
+    """Give the resident memory of a process, in MB."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; fails when it does not within 20 seconds."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def raw_request(body: bytes, key: str = "sandbox") -> bytes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from engine.sources.expo import Segment
-from tests.collector.running import Server, serving
+from tests.collector.running import Server, serving, until
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +55,6 @@ def test_python_libraries(server: Server, module: str, options: dict, who: str) 
     until(lambda: f"{who}@example.com" in texts(server, "extole", "email"))
     until(lambda: user in texts(server, "user_com", "custom_id"))
     until(lambda: f"{who}-company" in texts(server, "user_com", "custom_id"))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds; fails when it does not within 20 seconds."""
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def named(server: Server, name: str) -> list[dict]:
