@@ -37,6 +37,7 @@ TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
 METRICS = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 NOT_FOUND = Refused(404, "not_found", "There is nothing here; calls go to /v1/batch, /v1/track and the like.").reply
 POST_ONLY = Refused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).reply
+GET_ONLY = Refused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).reply
 BROKEN = Refused(500, "internal_error", "The collector failed; send it again.").reply
 NO_TOKEN = Refused(401, "unauthorized", "This needs the admin token: Authorization: Bearer TOKEN.").reply
 
@@ -157,8 +158,10 @@ class Collector:
         )
 
     def _operation(self, scope: Scope, path: str) -> Reply:
-        if path not in ("/healthz", "/readyz", "/metrics", "/openapi.json") or scope["method"] not in ("GET", "HEAD"):
+        if path not in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
             return NOT_FOUND
+        if scope["method"] not in ("GET", "HEAD"):
+            return GET_ONLY
         if path == "/healthz":
             return Reply(200, b"ok\n", TEXT)
         if path == "/readyz":
