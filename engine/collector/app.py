@@ -35,6 +35,7 @@ TOKENS = re.compile(rb"[A-Za-z0-9_, -]{1,500}")
 TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
 NOT_FOUND = Refused(404, "not_found", "There is nothing here; calls go to /v1/batch, /v1/track and the like.").reply
 POST_ONLY = Refused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).reply
+GET_ONLY = Refused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).reply
 BROKEN = Refused(500, "internal_error", "The collector failed; send it again.").reply
 
 logger = logging.getLogger(NAME)
@@ -151,8 +152,10 @@ class Collector:
         )
 
     def _operation(self, scope: Scope, path: str) -> Reply:
-        if path not in ("/healthz", "/readyz", "/openapi.json") or scope["method"] not in ("GET", "HEAD"):
+        if path not in ("/healthz", "/readyz", "/openapi.json"):
             return NOT_FOUND
+        if scope["method"] not in ("GET", "HEAD"):
+            return GET_ONLY
         if path == "/healthz":
             return Reply(200, b"ok\n", TEXT)
         if path == "/readyz":

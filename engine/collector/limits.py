@@ -17,6 +17,10 @@ class Limits:
     batch_bytes: int = 500 * 1024
     batch_events: int = 2500
     body_seconds: float = 30.0
+    head_bytes: int = 64 * 1024
+    headers: int = 200
+    head_seconds: float = 30.0
+    pipelined: int = 100
     held_bytes: int = 64 * 1024 * 1024
     backlog: int = 1_000_000
     retry_after: int = 5

@@ -11,30 +11,44 @@ CODES: dict[int, tuple[str, ...]] = {
     401: ("unauthorized",),
     408: ("timeout",),
     413: ("payload_too_large", "event_too_large"),
+    414: ("head_too_large",),
     415: ("bad_request",),
     429: ("too_many_requests",),
+    431: ("head_too_large",),
     500: ("internal_error",),
     503: ("unavailable",),
 }
 """Status -> the codes a refusal of it may have."""
 
-WITH_RETRY_AFTER = (429, 503)
+SECONDS: JsonObject = {"Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer"}}}
+REFUSAL_HEADERS: dict[int, JsonObject] = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"const": 'Basic realm="collector"'}}},
+    429: SECONDS,
+    503: SECONDS,
+}
+PAGES: JsonObject = {"Access-Control-Allow-Origin": {"required": True, "schema": {"const": "*"}}}
 TYPES = ("application/json", "text/plain", "application/x-www-form-urlencoded")
-OPERATIONS = {"/healthz": "It runs.", "/readyz": "It takes events."}
+EXAMPLE: JsonObject = {"type": "track", "userId": "u1", "event": "Ordered", "properties": {"total": 12.5}}
+ENCODINGS: Json = ["gzip", "x-gzip", "identity"]
 
 
 def description(limits: Limits) -> JsonObject:
     """Give the OpenAPI document of a collector with these limits."""
-    paths: JsonObject = {path: {"post": _call(path, call)} for path, call in CALLS.items()}
-    for path, about in OPERATIONS.items():
-        paths[path] = {"get": {"summary": about, "security": [], "responses": {"200": {"description": about}}}}
+    paths: JsonObject = {path: {"post": _call(path, call), "options": _preflight(path)} for path, call in CALLS.items()}
+    paths["/healthz"] = {"get": _operation({"200": _text("It runs.")})}
+    behind = _text("It stops, or is too far behind.")
+    paths["/readyz"] = {"get": _operation({"200": _text("It takes events."), "503": behind})}
+    this: JsonObject = {"description": "This.", "headers": PAGES, "content": {"application/json": {}}}
+    paths["/openapi.json"] = {"get": _operation({"200": this})}
     return {
         "openapi": "3.1.0",
         "info": {"title": "waybill collector", "version": "1", "description": "Segment's HTTP Tracking API."},
         "paths": paths,
         "security": [{"writeKey": []}, {}],
         "components": {
-            "securitySchemes": {"writeKey": {"type": "http", "scheme": "basic"}},
+            "securitySchemes": {
+                "writeKey": {"type": "http", "scheme": "basic", "description": "Or as writeKey in the body."},
+            },
             "schemas": {"Taken": _taken(), "Refused": _refused(), "event": _event(), "batch": _batch(limits)},
         },
     }
@@ -42,27 +56,43 @@ def description(limits: Limits) -> JsonObject:
 
 def _call(path: str, call: str) -> JsonObject:
     schema: Json = {"$ref": f"#/components/schemas/{BATCH if call == BATCH else 'event'}"}
-    responses: JsonObject = {"200": _answer("The events are on disk.", "Taken")}
+    responses: JsonObject = {"200": _answer("The events are on disk.", "Taken", PAGES)}
     responses |= {str(status): _no(status) for status in CODES}
-    content: JsonObject = {name: {"schema": schema} for name in TYPES}
+    example: JsonObject = {"batch": [EXAMPLE]} if call == BATCH else EXAMPLE
+    content: JsonObject = {name: {"schema": schema, "example": example} for name in TYPES}
+    encoding: JsonObject = {"name": "Content-Encoding", "in": "header", "schema": {"enum": ENCODINGS}}
     return {
         "operationId": path.removeprefix("/v1/"),
         "summary": "Many calls." if call == BATCH else f"A call: {call}.",
+        "parameters": [encoding],
         "requestBody": {"required": True, "content": content},
         "responses": responses,
     }
 
 
+def _preflight(path: str) -> JsonObject:
+    """Describe what browsers ask before they send."""
+    names = ("Access-Control-Allow-Methods", "Access-Control-Allow-Headers", "Access-Control-Max-Age", "Vary")
+    headers: JsonObject = {**PAGES, **{name: {"required": True, "schema": {"type": "string"}} for name in names}}
+    responses: JsonObject = {"204": {"description": "Any page may send.", "headers": headers}}
+    return {"operationId": f"{path.removeprefix('/v1/')}_preflight", **_operation(responses)}
+
+
+def _operation(answers: JsonObject) -> JsonObject:
+    return {"security": [], "responses": answers}
+
+
+def _text(about: str) -> JsonObject:
+    return {"description": about, "headers": PAGES, "content": {"text/plain": {"schema": {"type": "string"}}}}
+
+
 def _no(status: int) -> JsonObject:
-    answer = _answer(", ".join(CODES[status]), "Refused")
-    if status in WITH_RETRY_AFTER:
-        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return answer
+    return _answer(", ".join(CODES[status]), "Refused", REFUSAL_HEADERS.get(status, {}) | PAGES)
 
 
-def _answer(about: str, schema: str) -> JsonObject:
+def _answer(about: str, schema: str, headers: JsonObject) -> JsonObject:
     content: Json = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
-    return {"description": about, "content": content}
+    return {"description": about, "headers": headers, "content": content}
 
 
 def _taken() -> JsonObject:

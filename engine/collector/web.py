@@ -28,14 +28,15 @@ def settings(
     """Give how an application is served; raises UsageError where packages are missing."""
     try:
         import uvicorn
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        from engine.collector.protocol import Protocol
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "httptools"):
             raise
         raise UsageError(MISSING.format(name=error.name)) from error
     return uvicorn.Config(
         app,
-        http=HttpToolsProtocol,
+        http=Protocol,
         ws="none",
         lifespan=lifespan,
         log_config=None,
@@ -71,6 +72,7 @@ def allow_many_connections() -> None:
     except ModuleNotFoundError:  # Windows has no such limit
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < OPEN_FILES <= hard or (hard == resource.RLIM_INFINITY and soft < OPEN_FILES):
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if 0 <= soft < most:
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

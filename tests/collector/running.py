@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,18 +23,18 @@ MAPPINGS = ("exponea", "extole", "user_com")
 class Server:
     """A running server: `url` of the collector, `sandbox` of the vendors and `admin`, '' where there is none."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], last: str = "collector listens") -> None:
         self.process = process
-        self.said = self._said()
+        self.said = self._said(last)
         self.sandbox = self._address(r"sandbox listens on (http://\S+?);")
         self.admin = self._address(r"(http://\S+?)/metrics ")
         self.url = self._address(r"collector listens on (http://\S+) ")
 
-    def _said(self) -> str:
-        """Read what it says until it is there."""
+    def _said(self, last: str) -> str:
+        """Read what it says until it is there: its last line."""
         assert self.process.stdout is not None
         lines: list[str] = []
-        while not lines or "collector listens" not in lines[-1]:
+        while not lines or last not in lines[-1]:
             lines.append(self.process.stdout.readline().decode())
             assert lines[-1], "".join(lines)
         return "".join(lines)
@@ -50,6 +50,10 @@ class Server:
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
+
+    def memory(self) -> int:
+        """Give its resident memory, in MB."""
+        return memory(self.process.pid)
 
     def state(self, vendor: str) -> dict:
         """Give what a vendor holds."""
@@ -68,14 +72,15 @@ class Server:
 
 
 @contextmanager
-def serving(*options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True) -> Iterator[Server]:
-    """Serve as long as the `with` lasts."""
-    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--admin-port", "0", "--no-log"]
-    command += ["--sandbox"] if sandbox else []
-    command += options
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+def serving(
+    *options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True, log: Path | None = None
+) -> Iterator[Server]:
+    """Serve as long as the `with` lasts; `log` is a file for what it logs."""
+    command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--admin-port", "0"]
+    command += [*(["--sandbox"] if sandbox else []), *([] if log else ["--no-log"]), *options]
+    with ExitStack() as stack:
+        errors = stack.enter_context(log.open("wb")) if log else subprocess.STDOUT
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
     try:
         yield Server(process)
     finally:
@@ -83,6 +88,27 @@ def serving(*options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = T
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextmanager
+def emulating(*options: str) -> Iterator[str]:
+    """Emulate the vendors in a process of their own; gives their address."""
+    command = [sys.executable, "-m", "engine", "sandbox", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield Server(process, "sandbox listens").sandbox
+    finally:
+        process.terminate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def memory(process: int) -> int:
+    """Give the resident memory of a process, in MB."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024
 
 
 def raw_request(body: bytes, key: str = "sandbox") -> bytes:

@@ -27,7 +27,12 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "rich": ("engine/commands/*",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
     "ua_parser": ("engine/language/functions/agents.py",),
-    "uvicorn": ("engine/sandbox/server.py", "engine/collector/web.py", "engine/collector/workers.py"),
+    "uvicorn": (
+        "engine/sandbox/server.py",
+        "engine/collector/protocol.py",
+        "engine/collector/web.py",
+        "engine/collector/workers.py",
+    ),
     "uvloop": ("engine/delivery/deliver.py",),
     "yaml": ("engine/mapping/yamlfile.py", "engine/mapping/dump.py"),
 }
