@@ -69,7 +69,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     """Deliver events for each MAPPING, or for the connections of a file. Ends when nothing more can go now.
 
     Exit code 0: everything was delivered or ignored; 1: some were rejected, invalid or could not be read; 2: wrong
-    usage; 3: some wait or are held.
+    usage; 3: some wait or are held; 4: the outbox cannot be used.
     """
     from engine.commands.delivering import DEFAULT_OUTBOX, connections_of, opened
 

@@ -54,6 +54,7 @@ class MemoryOutbox:
         self._states: dict[int, _State] = {}
         self._connections: dict[str, ConnectionRow] = {}
         self._last_event = 0
+        self._last_place = 0
 
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
@@ -74,7 +75,8 @@ class MemoryOutbox:
         return TakenIn(len(events) - duplicates, duplicates)
 
     def _next_place(self) -> int:
-        return next(reversed(self._states), 0) + 1
+        self._last_place += 1
+        return self._last_place
 
     def _seen_by(self, given: NewEvent, now: float) -> set[str]:
         wanted = (given.source, given.message_id)
@@ -229,7 +231,6 @@ class MemoryOutbox:
             if state.outcome is not Outcome.WAITING
             and state.changed_at < older_than
             and state.event.taken_at < older_than
-            and place != next(reversed(self._states))
         ]
         for place in states:
             del self._states[place]

@@ -231,8 +231,11 @@ class SqliteOutbox:
     def purge(self, older_than: float) -> tuple[int, int]:
         """Remove what was finished before a time."""
         with self._transaction() as db:
-            states = db.execute(sql.PURGE_STATES, (older_than,)).rowcount
-            return states, db.execute(sql.PURGE_EVENTS, (older_than,)).rowcount
+            states = [db.execute(each, (older_than,)).rowcount for each in (sql.EMPTY_LAST_STATE, sql.PURGE_STATES)]
+            events = [db.execute(each, (older_than,)).rowcount for each in (sql.EMPTY_LAST_EVENT, sql.PURGE_EVENTS)]
+            for marks in (sql.PURGE_STATE_MARKS, sql.PURGE_EVENT_MARKS):
+                db.execute(marks)
+            return sum(states), sum(events)
 
     def close(self) -> None:
         """Close the file."""

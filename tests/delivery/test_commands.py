@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 
 from engine.commands import main
+from engine.commands.outbox import command as outbox_command
+from engine.delivery.migrations import VERSIONS
+from engine.delivery.sqlite import SqliteOutbox
 from engine.records import JsonObject
 from engine.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
+SOURCES = """
+shop: { destination: extole, settings: { api_key: k } }
+sources: { web: { write_keys: [key], connections: [shop] } }
+"""
 EVENTS: list[JsonObject] = [
     {"type": "identify", "messageId": "m1", "userId": "u1", "traits": {"email": "a@example.com"}},
     {"type": "track", "messageId": "m2", "userId": "u1", "event": "Signed Up"},
@@ -126,8 +135,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
         "There is no event nothing in this outbox; engine outbox list shows what there is.\n",
     )
     assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
-    time.sleep(1.1)
-    assert engine("outbox --outbox o.db purge --older-than 1s")[1] == "4 events removed.\n"
+    assert engine("outbox --outbox o.db purge --older-than 0d")[1] == "5 events removed.\n"
     assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
         "soon is no time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
     )
@@ -158,9 +166,38 @@ def test_wrong_usage(here, engine, line, words) -> None:
 
 def test_a_damaged_outbox_is_told(here, engine) -> None:
     (here / "o.db").write_bytes(b"nothing of the kind" * 100)
-    code, _, err = engine("outbox --outbox o.db status")
-    assert code == 1
-    assert err.startswith("o.db is damaged or is no outbox (file is not a database). It was left as it is")
+    (here / "connections.yaml").write_text(SOURCES)
+    for line in (
+        "outbox --outbox o.db status",
+        "send exponea --sandbox --outbox o.db --events events.ndjson",
+        "serve exponea --sandbox --outbox o.db --port 0",
+        "import events.ndjson --source web --outbox o.db",
+    ):
+        code, _, err = engine(line)
+        assert (line, code) == (line, 4)
+        assert err == (
+            "o.db is damaged or is no outbox (file is not a database). It was left as it is: move it away to start a "
+            "new one, or try to save what is in it with: sqlite3 o.db .recover\n"
+        )
+    assert (here / "o.db").read_bytes() == b"nothing of the kind" * 100
+
+
+def test_an_outbox_of_a_newer_engine_is_told_apart_from_rejections_too(here, engine) -> None:
+    path = here / "o.db"
+    SqliteOutbox(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 99")
+        code, _, err = engine("outbox --outbox o.db status")
+        newer = f"tables 99, this one knows {len(VERSIONS)}"
+        assert (code, err) == (4, f"o.db was made by a newer version of the engine ({newer}); update the engine.\n")
+
+
+@pytest.mark.parametrize("name", ["", *outbox_command.commands])
+def test_help_needs_no_outbox(here, engine, name) -> None:
+    code, out, err = engine(f"outbox {name} --help")
+    assert (code, err) == (0, "")
+    assert f" outbox {name}".rstrip() in out.splitlines()[0]
+    assert list(here.glob("*.db*")) == []
 
 
 def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:

@@ -219,10 +219,49 @@ def test_only_what_was_finished_long_ago_is_purged(outbox) -> None:
     assert [row.message_id for row in outbox.listed(Chosen(), 0, 10)] == ["busy", "new"]
 
 
-def test_a_place_is_never_given_twice(outbox) -> None:
-    outbox.take_in(events("1"), ["a"], NOW)
-    place = places(outbox)["1"]
-    finish(outbox, "1")
+def everything(outbox) -> tuple:
+    return outbox.listed(Chosen(), 0, 100), outbox.counts(), outbox.reasons(100), outbox.unfinished("a")
+
+
+def test_a_purge_leaves_nothing_of_what_ended(outbox) -> None:
+    nothing = everything(outbox)
+    for _ in range(3):
+        outbox.take_in(events("1", "2"), ["a", "b"], NOW)
+        for connection in ("a", "b"):
+            finish(outbox, "1", connection=connection)
+            finish(outbox, "2", connection=connection)
+        assert outbox.purge(NOW + DAY) == (4, 2)
+        assert outbox.purge(NOW + DAY) == (0, 0)
+        assert (everything(outbox), [outbox.event(n) for n in range(1, 6)]) == (nothing, [None] * 5)
+
+
+def test_a_place_and_a_number_are_never_given_twice(outbox) -> None:
+    seen = []
+    for name in ("1", "2", "3"):
+        outbox.take_in(events(name), ["a"], NOW)
+        [row] = outbox.waiting("a", 0, 10)
+        seen.append((row.place, row.event))
+        finish(outbox, name)
+        if name == "2":
+            assert outbox.replay([row.place], "replayed", NOW) == 1
+            seen.append((places(outbox)["2"], row.event))
+            finish(outbox, name)
+        outbox.purge(NOW + DAY)
+    assert seen == [(1, 1), (2, 2), (3, 2), (4, 3)]
+
+
+def test_what_is_queued_again_after_a_purge_is_behind_everything_ever_given(outbox) -> None:
+    outbox.take_in(events("1", "2"), ["a"], NOW)
+    finish(outbox, "1", now=NOW + 2 * DAY)
+    finish(outbox, "2")
     outbox.purge(NOW + DAY)
-    outbox.take_in(events("2"), ["a"], NOW)
-    assert places(outbox)["2"] > place
+    [row] = outbox.listed(Chosen(), 0, 10)
+    assert outbox.replay([row.place], "replayed", NOW) == 1
+    assert places(outbox) == {"1": 3}
+
+
+def test_after_a_purge_a_messageid_is_new(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    finish(outbox, "1")
+    outbox.purge(NOW + 1)
+    assert outbox.take_in(events("1"), ["a"], NOW + 2) == TakenIn(1, 0)

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from engine.delivery.migrations import VERSIONS
+from engine.delivery.migrations import VERSION_1, VERSIONS
 from engine.delivery.rows import Change, Chosen, NewEvent, OutboxError
 from engine.delivery.sqlite import SqliteOutbox
 from engine.records import Outcome
@@ -213,6 +213,26 @@ def test_a_file_of_a_newer_engine_is_refused(tmp_path) -> None:
         f"{path} was made by a newer version of the engine (tables {newer}, this one knows {len(VERSIONS)}); "
         "update the engine."
     )
+
+
+def test_what_an_earlier_purge_left_in_a_file_goes_with_the_next(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in VERSION_1:
+            db.execute(statement)
+        db.execute("INSERT INTO connections (id, name) VALUES (1, 'a')")
+        db.execute("INSERT INTO events VALUES (7, 's', 'm7', '2026-01-01T00:00:00Z', 5.0, x'7b7d')")
+        db.execute("INSERT INTO states VALUES (9, 7, 1, 'rejected', 'no', 'private', NULL, '{}', 5.0, 5.0, 5.0)")
+        db.execute("PRAGMA user_version = 1")
+    with closing(SqliteOutbox(path)) as outbox:
+        assert outbox.purge(NOW) == (1, 1)
+        outbox.take_in(events(8), ["a"], NOW)
+        [row] = outbox.waiting("a", 0, 10)
+        assert (row.place, row.event) == (10, 8)
+        assert outbox.purge(NOW) == (0, 0)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT id FROM events").fetchall() == [(8,)]
+        assert db.execute("SELECT place, event FROM states").fetchall() == [(10, 8)]
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path) -> None:
