@@ -56,11 +56,13 @@ def status(outbox: Outbox) -> None:
     """Count events by connection and outcome, with the commonest reasons."""
     from engine.commands.delivering import counts_text, when
     from engine.commands.layout import painter
+    from engine.delivery.tally import MOST_REASONS
 
-    click.echo(counts_text(painter(sys.stdout), outbox, None))
-    for row in outbox.connections():
-        count, oldest = outbox.unfinished(row.name)
-        if count:
+    seen = outbox.overview(MOST_REASONS)
+    click.echo(counts_text(painter(sys.stdout), seen))
+    for row in seen.connections:
+        if row.name in seen.unfinished:
+            count, oldest = seen.unfinished[row.name]
             click.echo(f"{row.name}: {count} unfinished, the oldest queued {when(oldest)}.")
         if row.held:
             click.echo(

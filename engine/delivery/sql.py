@@ -54,18 +54,21 @@ RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NUL
 
 COUNTS = """
     SELECT c.name, CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END AS shown, count(*)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE ?1 IS NULL OR s.outcome = 'waiting' OR s.changed_at >= ?1 GROUP BY c.name, shown ORDER BY c.name, shown
+    FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
 """
 UNFINISHED = """
     SELECT count(*), min(queued_at) FROM states INDEXED BY states_unfinished
     WHERE outcome = 'waiting' AND connection = (SELECT id FROM connections WHERE name = ?)
 """
+ALL_UNFINISHED = """
+    SELECT c.name, count(*), min(s.queued_at)
+    FROM states AS s INDEXED BY states_unfinished JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome = 'waiting' GROUP BY c.name
+"""
 REASONS = """
     SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
     FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND (?1 IS NULL OR s.changed_at >= ?1)
-    GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?2
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
 CHOSEN = """
     FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -14,10 +15,12 @@ import orjson
 import pytest
 
 from engine.commands import main
+from engine.commands.delivering import when
 from engine.commands.outbox import command as outbox_command
 from engine.delivery.migrations import VERSIONS
+from engine.delivery.rows import Change, NewEvent
 from engine.delivery.sqlite import SqliteOutbox
-from engine.records import JsonObject
+from engine.records import JsonObject, Outcome
 from engine.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -275,6 +278,70 @@ def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:
         (here / "connections.yaml").write_text(text)
         assert engine("send --connections connections.yaml")[0] == 0
         assert sandbox.counts()["exponea"]["commands"] == 400
+
+
+ELSEWHERE = """\
+connection  outcome    events  reason
+shop        delivered       1
+            ignored         1  1 x a duplicate: its source has sent this
+                               messageId before
+Another process ended 1 or more of the events that were taken in for shop; engine outbox status counts them too.
+"""
+
+
+def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
+    (here / "events.ndjson").write_bytes(b"\n".join(map(orjson.dumps, [EVENTS[0], EVENTS[1], EVENTS[0]])))
+    with Sandbox() as sandbox, closing(SqliteOutbox(here / "outbox.db")) as outbox:
+        connections(here, sandbox.url)
+        outbox.take_in([NewEvent("other", "m0", "2026-01-01T00:00:00Z", b"{}")], ["shop"], time.time())
+        until = time.time() + 60
+        assert outbox.lease("shop", "other", until - 60, 60)
+
+        def finish() -> None:
+            while outbox.unfinished("shop")[0] < 3:
+                time.sleep(0.01)
+            first, second, _ = outbox.waiting("shop", 0, 10)
+            changes = [Change(first.place, Outcome.REJECTED, "no"), Change(second.place, Outcome.DELIVERED, "")]
+            outbox.write("shop", "other", changes, time.time())
+            outbox.release("shop", "other")
+
+        other = threading.Timer(1.5, finish)
+        other.start()
+        code, out, err = engine("send --connections connections.yaml --events events.ndjson")
+        assert (code, out) == (0, ELSEWHERE)
+        assert err == (
+            f"Another process has the connection shop, until {when(until)} at most if it has died; this one waits, and "
+            "takes over then.\n"
+        )
+        other.join()
+        assert "rejected        1" in engine("outbox status")[1]
+
+
+def test_a_file_that_cannot_be_read_is_told_before_anything_is_sent(here, engine) -> None:
+    code, _, err = engine("send extole --events events.ndjson --events none.ndjson --sandbox --outbox o.db")
+    assert (code, err) == (2, "There is no file none.ndjson; name a file of events, or - for standard input.\n")
+    assert list(here.glob("*.db*")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine, number) -> None:
+    lines = [orjson.dumps({**EVENTS[0], "messageId": f"m{n}", "userId": f"u{n}"}) + b"\n" for n in range(100)]
+    with Sandbox() as sandbox:
+        connections(here, sandbox.url)
+        command = [sys.executable, "-m", "engine", "send", "--connections", "connections.yaml", "--events", "-"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=here, env={"PYTHONPATH": str(ROOT), "PATH": ""}, **pipes) as running:
+            running.stdin.write(b"".join(lines))
+            running.stdin.flush()
+            while sandbox.counts()["exponea"]["customers"] < 100 and running.poll() is None:
+                time.sleep(0.02)
+            running.send_signal(number)
+            assert running.wait(20) == 130, "though the pipe is still open"
+            assert running.stdout.read().decode().splitlines()[1:] == ["shop        delivered     100"]
+            assert running.stderr.read().decode() == (
+                "Interrupted: 100 events were taken in, and the rest of what was to be read was not.\n"
+            )
+        assert engine("outbox status")[1].splitlines()[1:] == ["shop        delivered     100"]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -76,6 +77,29 @@ class Crashing(sqlite3.Connection):
     def executemany(self, *given):
         self._count()
         return super().executemany(*given)
+
+
+class Crowded(sqlite3.Connection):
+    """Has another process at work before each of its reads."""
+
+    beside: SqliteOutbox | None = None
+
+    def execute(self, statement, *given):
+        if self.beside is not None and statement.lstrip().startswith("SELECT"):
+            self.beside.take_in(events(time.monotonic_ns()), ["a"], NOW)
+        return super().execute(statement, *given)
+
+
+def test_an_overview_is_of_one_moment(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(SqliteOutbox(path)) as other:
+        other.take_in(events(1), ["a"], NOW)
+        crowded = SqliteOutbox(path, connect=lambda *a, **k: sqlite3.connect(*a, factory=Crowded, **k))
+        with closing(crowded):
+            crowded._db.beside = other
+            seen = crowded.overview(5)
+            assert seen.counts == {("a", Outcome.WAITING): seen.unfinished["a"][0]}
+            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 3
 
 
 def work(outbox: SqliteOutbox) -> None:
