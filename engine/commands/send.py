@@ -71,26 +71,18 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: everything was delivered or ignored; 1: some were rejected, invalid or could not be read; 2: wrong
     usage; 3: some wait or are held; 4: the outbox cannot be used; 130: interrupted before all events were taken in.
     """
-    from engine.commands.delivering import DEFAULT_OUTBOX, connections_of, opened
-    from engine.commands.sending import Intake
-    from engine.delivery.config import into_sandbox
+    from engine.commands.delivering import connections_of
     from engine.delivery.tally import Tally
-    from engine.sources.read import read_events
 
     options = _options(patience)
     given = (mappings, connections_file, directories, settings_file, assignments)
     configured = connections_of(*given, example_settings=example_settings or sandbox)
     with ExitStack() as stack:
-        readers = [stack.enter_context(read_events(file, stdin=sys.stdin.buffer)) for file in files]
-        world = stack.enter_context(_sandbox()) if sandbox else None
-        if outbox_file is None and world is not None:
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
-            outbox_file = Path(directory) / DEFAULT_OUTBOX
-        outbox = stack.enter_context(opened(outbox_file or DEFAULT_OUTBOX, make=True))
-        tally, intake = Tally(), Intake(readers, source, again=again)
+        intake = _intake(stack, files, source, again=again)
+        configured, world = _into_sandbox(stack, configured) if sandbox else (configured, None)
+        outbox = _outbox(stack, outbox_file, passing=sandbox)
+        tally = Tally()
         watcher, metrics = _watcher(stack, configured, tally, log=log, metrics=metrics_file is not None)
-        if world is not None:
-            configured = [into_sandbox(each, world.url) for each in configured]
         whole = _deliver(outbox, configured, options, watcher, intake)
         if metrics_file is not None and metrics is not None:
             metrics_file.write_bytes(metrics.text())
@@ -108,10 +100,27 @@ def _options(patience: str) -> Options:
         raise UsageError(f"--patience: {error}.") from error
 
 
-def _sandbox() -> Sandbox:
-    from engine.sandbox.server import Sandbox
+def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool) -> Intake:
+    """Open all files, so that one that cannot be read is told before anything is sent."""
+    from engine.commands.sending import Intake
+    from engine.sources.read import read_events
 
-    return Sandbox()
+    readers = [stack.enter_context(read_events(file, stdin=sys.stdin.buffer)) for file in files]
+    return Intake(readers, source, again=again)
+
+
+def _outbox(stack: ExitStack, path: Path | None, *, passing: bool) -> Outbox:
+    from engine.commands.delivering import DEFAULT_OUTBOX, opened
+
+    if path is None and passing:
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_OUTBOX
+    return stack.enter_context(opened(path or DEFAULT_OUTBOX, make=True))
+
+
+def _into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
+    from engine.commands.sandboxed import into_sandbox
+
+    return into_sandbox(stack, configured)
 
 
 def _watcher(

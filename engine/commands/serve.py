@@ -140,15 +140,14 @@ def _into_sandbox(
     stack: ExitStack, configured: Sequence[Configured], outbox_file: Path | None
 ) -> tuple[list[Configured], Path]:
     from engine.commands.delivering import DEFAULT_OUTBOX
-    from engine.delivery.config import into_sandbox
-    from engine.sandbox.server import Sandbox
+    from engine.commands.sandboxed import into_sandbox
 
-    world = stack.enter_context(Sandbox())
+    led, world = into_sandbox(stack, configured)
     click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
         outbox_file = Path(directory) / DEFAULT_OUTBOX
-    return [into_sandbox(each, world.url) for each in configured], outbox_file
+    return led, outbox_file
 
 
 def _serve(stack: ExitStack, serving: Serving, outbox_file: Path | None, host: str, port: int) -> None:

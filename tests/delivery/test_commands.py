@@ -323,6 +323,55 @@ def test_a_file_that_cannot_be_read_is_told_before_anything_is_sent(here, engine
     assert list(here.glob("*.db*")) == []
 
 
+ACME = """
+mapping: 1
+name: acme
+title: Acme
+settings: { key: { title: Key, type: string, example: acme-key } }
+http: { base_url: "https://api.acme.example/v2" }
+requests: { note: { path: "/notes/${settings.key}/${userId}" } }
+calls: { track: [ { request: note, fields: { name: event } } ] }
+"""
+UNKNOWN = (
+    "acme cannot go into the sandbox: no vendor there has /v2/notes/${settings.key}/${userId}. It emulates Exponea / "
+    "Bloomreach Engagement, Extole, User.com, and knows them by the paths of their APIs (docs/sandbox.md). Leave acme "
+    "out, look at its requests with engine run, or go without --sandbox.\n"
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["send acme.yaml exponea --events events.ndjson --sandbox", "serve exponea acme.yaml --sandbox --port 0"]
+)
+def test_what_the_sandbox_does_not_emulate_is_told_before_anything_is_taken_in(here, engine, line) -> None:
+    (here / "acme.yaml").write_text(ACME)
+    assert engine(f"{line} --outbox o.db") == (2, "", UNKNOWN)
+    assert list(here.glob("*.db*")) == []
+
+
+def test_a_path_of_a_vendor_that_it_does_not_have_is_no_reason_to_let_all_in(here, engine) -> None:
+    (here / "acme.yaml").write_text(ACME.replace("example/v2", "example/v4"))
+    assert engine("send acme.yaml --events events.ndjson --sandbox") == (2, "", UNKNOWN.replace("/v2/", "/v4/"))
+
+
+MINE = {
+    "bloomreach_engagement": "mapping: 1\nname: mine\ntitle: Mine\nextends: exponea\n",
+    "exponea": "mapping: 1\nname: mine\ntitle: Mine\nextends: exponea\n"
+    "http: { base_url: https://proxy.example.com/eu/crm }\n",
+    "extole": "mapping: 1\nname: mine\ntitle: Mine\nextends: extole\nhttp: { base_url: https://extole.example.com/x }\n",
+    "user_com": "mapping: 1\nname: mine\ntitle: Mine\nextends: user_com\n"
+    "http: { base_url: https://crm.example.com/gateway/api/public }\n",
+}
+
+
+@pytest.mark.parametrize("vendor", MINE)
+def test_a_mapping_of_ones_own_for_a_vendor_of_the_sandbox_goes_there(here, engine, vendor) -> None:
+    (here / "mine.yaml").write_text(MINE[vendor])
+    code, out, err = engine(f"send {vendor} mine.yaml --events events.ndjson --sandbox")
+    assert (code, err) == (1, "")
+    assert "rejected" not in out
+    assert [line.split()[-1] for line in out.splitlines() if "delivered" in line] == ["3", "3"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine, number) -> None:
     lines = [orjson.dumps({**EVENTS[0], "messageId": f"m{n}", "userId": f"u{n}"}) + b"\n" for n in range(100)]

@@ -28,7 +28,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
     "ua_parser": ("engine/language/functions/agents.py",),
     "uvicorn": ("engine/sandbox/server.py", "engine/collector/server.py"),
-    "uvloop": ("engine/delivery/deliver.py",),
+    "uvloop": ("engine/delivery/running.py",),
     "yaml": ("engine/mapping/yamlfile.py", "engine/mapping/dump.py"),
 }
 
