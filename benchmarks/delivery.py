@@ -22,10 +22,11 @@ from pathlib import Path
 import orjson
 
 from engine.delivery.config import Configured, into_sandbox
-from engine.delivery.deliver import Delivery, run
+from engine.delivery.deliver import Delivery
 from engine.delivery.intake import take_in
 from engine.delivery.jobs import Job
 from engine.delivery.rows import NewEvent
+from engine.delivery.running import run
 from engine.delivery.sqlite import SqliteOutbox
 from engine.delivery.worker import Options
 from engine.exchange import Exchange

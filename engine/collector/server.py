@@ -20,8 +20,8 @@ from engine.collector.app import Collector
 from engine.collector.backstage import Backstage, Serving
 from engine.collector.keeper import Keeper
 from engine.collector.keys import Keys
-from engine.delivery.deliver import rare_garbage_collection
 from engine.delivery.outbox import Outbox
+from engine.delivery.running import rare_garbage_collection
 
 if TYPE_CHECKING:
     import uvicorn

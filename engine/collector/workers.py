@@ -33,8 +33,8 @@ from engine.collector.limits import Limits
 from engine.collector.server import INTERRUPTED
 from engine.collector.watching import NAME, Watch
 from engine.delivery import logs
-from engine.delivery.deliver import rare_garbage_collection
 from engine.delivery.outbox import Outbox
+from engine.delivery.running import rare_garbage_collection
 from engine.delivery.sqlite import SqliteOutbox
 from engine.errors import WaybillError
 

@@ -1,7 +1,8 @@
 """The command line: one file a command, imported only when that command runs, because start-up counts.
 
 Exit codes: 0 fine; 1 something was found wrong (problems in mappings, invalid or broken events); 2 wrong usage
-(no such mapping, settings that do not fit, unknown options); 70 an error of the engine itself; 130 interrupted.
+(no such mapping, settings that do not fit, unknown options); 3 some events wait (`engine send`); 4 the outbox cannot
+be used; 70 an error of the engine itself; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import click
 
 from engine.errors import UsageError, WaybillError
 
-FOUND, USAGE, INTERNAL, INTERRUPTED = 1, 2, 70, 130
+FOUND, USAGE, OUTBOX, INTERNAL, INTERRUPTED = 1, 2, 4, 70, 130
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": (
@@ -110,7 +111,7 @@ def _guarded(work: Callable[[], object]) -> int:
         return _quiet_pipe()
     except WaybillError as error:
         click.echo(str(error), err=True)
-        return USAGE if isinstance(error, UsageError) else FOUND
+        return _code(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else "The output could not be written: "
         click.echo(f"{where}{error.strerror or error}.", err=True)
@@ -118,6 +119,14 @@ def _guarded(work: Callable[[], object]) -> int:
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
         return _internal(error)
     return result if isinstance(result, int) else 0
+
+
+def _code(error: WaybillError) -> int:
+    from engine.delivery.rows import OutboxError
+
+    if isinstance(error, OutboxError):
+        return OUTBOX
+    return USAGE if isinstance(error, UsageError) else FOUND
 
 
 def _quiet_pipe() -> int:

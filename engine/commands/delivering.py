@@ -12,16 +12,14 @@ from engine.commands.connections import connect
 from engine.commands.layout import Paint, wrapped
 from engine.delivery.config import Configured
 from engine.delivery.connections import load
-from engine.delivery.outbox import Outbox
 from engine.delivery.pacing import seconds
-from engine.delivery.rows import Reason
+from engine.delivery.rows import Overview, Reason
 from engine.delivery.sqlite import SqliteOutbox
 from engine.errors import UsageError
 from engine.records import Outcome
 
 DEFAULT_OUTBOX = Path("outbox.db")
 SHOWN_REASONS = 5
-MOST_REASONS = 1000
 LONGEST_WORDS = 120
 TITLES = ("connection", "outcome", "events", "reason")
 
@@ -71,12 +69,12 @@ def moment(text: str, now: float) -> float:
     return found
 
 
-def counts_text(paint: Paint, outbox: Outbox, names: Sequence[str] | None, since: float | None = None) -> str:
+def counts_text(paint: Paint, seen: Overview) -> str:
     """Give how events ended, by connection, with the commonest reasons."""
-    counts = {key: count for key, count in outbox.counts(since).items() if names is None or key[0] in names}
+    counts = seen.counts
     if not counts:
         return "No events."
-    whys = _reasons(outbox, since)
+    whys = _reasons(seen)
     name_width = max(len(TITLES[0]), *(len(name) for name, _ in counts))
     number_width = max(len(TITLES[2]), *(len(str(count)) for count in counts.values()))
     lines = [paint(f"{TITLES[0]:<{name_width}}  {TITLES[1]:<9}  {TITLES[2]:>{number_width}}  {TITLES[3]}", "title")]
@@ -91,10 +89,9 @@ def counts_text(paint: Paint, outbox: Outbox, names: Sequence[str] | None, since
     return "\n".join(lines)
 
 
-def _reasons(outbox: Outbox, since: float | None) -> Callable[[str, Outcome], list[str]]:
+def _reasons(seen: Overview) -> Callable[[str, Outcome], list[str]]:
     """Give what says why events ended so: the commonest reasons, or why a connection waits."""
-    found = outbox.reasons(MOST_REASONS, since)
-    states = {row.name: row for row in outbox.connections()}
+    states = {row.name: row for row in seen.connections}
 
     def whys(name: str, outcome: Outcome) -> list[str]:
         state = states[name]
@@ -102,7 +99,7 @@ def _reasons(outbox: Outbox, since: float | None) -> Callable[[str, Outcome], li
             return [f"{state.held.rstrip('.')}. {state.hint}".strip()]
         if outcome is Outcome.WAITING:
             return [f"{state.pause}; next try {when(state.due)}"] if state.due is not None else []
-        rows = [_reason(each) for each in found if (each.connection, each.outcome) == (name, outcome)]
+        rows = [_reason(each) for each in seen.reasons if (each.connection, each.outcome) == (name, outcome)]
         more = len(rows) - SHOWN_REASONS
         return rows if more <= 0 else [*rows[:SHOWN_REASONS], f"and {more} more"]
 

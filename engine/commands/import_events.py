@@ -48,12 +48,11 @@ def command(
     counts: Counter[str] = Counter()
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
     try:
-        total = TakenIn(0, 0)
+        total = TakenIn()
         with _progress(files) as advance:
             for file in files:
                 events = _events(file, source.name, iso(time.time()), counts, advance)
-                taken = take_in(outbox, events, source.connections, time.time)
-                total = TakenIn(total.new + taken.new, total.duplicates + taken.duplicates)
+                total = total.plus(take_in(outbox, events, source.connections, time.time))
     finally:
         outbox.close()
     said = "".join(f", {count} {words}" for words, count in sorted(counts.items()))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 
@@ -25,6 +26,7 @@ OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.PLANN
 SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
 CHUNK = 500
 SHOWN = 50
+P = ParamSpec("P")
 
 
 @click.group("outbox")
@@ -32,23 +34,35 @@ SHOWN = 50
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
     """Look into an outbox: what was delivered, what waits, what was set aside and why; and send it again."""
-    from engine.commands.delivering import opened
+    context.obj = path
 
-    if not context.resilient_parsing:
-        context.obj = context.with_resource(opened(path))
+
+def _with_outbox(work: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
+    """Open the outbox when the command is carried out, so that `--help` needs none."""
+
+    @wraps(work)
+    def opening(*args: P.args, **kwargs: P.kwargs) -> None:
+        from engine.commands.delivering import opened
+
+        with opened(click.get_current_context().obj) as outbox:
+            work(outbox, *args, **kwargs)
+
+    return opening
 
 
 @command.command("status")
-@click.pass_obj
+@_with_outbox
 def status(outbox: Outbox) -> None:
     """Count events by connection and outcome, with the commonest reasons."""
     from engine.commands.delivering import counts_text, when
     from engine.commands.layout import painter
+    from engine.delivery.tally import MOST_REASONS
 
-    click.echo(counts_text(painter(sys.stdout), outbox, None))
-    for row in outbox.connections():
-        count, oldest = outbox.unfinished(row.name)
-        if count:
+    seen = outbox.overview(MOST_REASONS)
+    click.echo(counts_text(painter(sys.stdout), seen))
+    for row in seen.connections:
+        if row.name in seen.unfinished:
+            count, oldest = seen.unfinished[row.name]
             click.echo(f"{row.name}: {count} unfinished, the oldest queued {when(oldest)}.")
         if row.held:
             click.echo(
@@ -61,7 +75,7 @@ def status(outbox: Outbox) -> None:
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only these outcomes.")
 @click.option("--since", metavar="TIME", help="Only what changed since: 2h, 7d, or a date.")
 @click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True)
-@click.pass_obj
+@_with_outbox
 def listing(outbox: Outbox, connection: str | None, outcomes: tuple[str, ...], since: str | None, limit: int) -> None:
     """List events, one a line, in the order of the queue: ID, messageId, connection, outcome, reason."""
     from engine.commands.layout import painter, visible
@@ -78,7 +92,7 @@ def listing(outbox: Outbox, connection: str | None, outcomes: tuple[str, ...], s
 
 @command.command("show")
 @click.argument("event", metavar="ID")
-@click.pass_obj
+@_with_outbox
 def show(outbox: Outbox, event: str) -> None:
     """Show one event (by its ID or messageId) and how it ended for each connection."""
     import orjson
@@ -119,7 +133,7 @@ def show(outbox: Outbox, event: str) -> None:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting for --mapping.")
 @click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
 @click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
-@click.pass_obj
+@_with_outbox
 def replay(  # noqa: PLR0913, PLR0917  the options are what they are
     outbox: Outbox,
     events: tuple[str, ...],
@@ -185,7 +199,7 @@ def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *
 
 @command.command("resume")
 @click.argument("connection", metavar="CONNECTION")
-@click.pass_obj
+@_with_outbox
 def resume(outbox: Outbox, connection: str) -> None:
     """Let a held or pausing connection go on; `engine send` then sends what waits."""
     from engine.mapping.suggest import closest
@@ -200,7 +214,7 @@ def resume(outbox: Outbox, connection: str) -> None:
 
 @command.command("purge")
 @click.option("--older-than", required=True, metavar="TIME", help="30d, or a date: what ended before is removed.")
-@click.pass_obj
+@_with_outbox
 def purge(outbox: Outbox, older_than: str) -> None:
     """Remove events that ended long ago; what waits or is held always stays. Their messageIds are forgotten, too."""
     from engine.commands.delivering import moment

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from engine.commands import COMMANDS, FOUND, INTERNAL, INTERRUPTED, USAGE, engine
+from engine.commands import COMMANDS, FOUND, INTERNAL, INTERRUPTED, OUTBOX, USAGE, engine
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
@@ -28,6 +28,7 @@ In a checkout, `python cli.py` is the installed command `engine`.
 | {FOUND} | something was found wrong: problems in mappings, invalid events, events that could not be read |
 | {USAGE} | wrong usage: no such mapping or file, settings that do not fit, unknown options |
 | 3 | `engine send`: some events wait or are held |
+| {OUTBOX} | `engine send`, `outbox`, `import`, `serve`: the outbox is damaged, locked, full, or of a newer version |
 | {INTERNAL} | an error of the engine itself; `ENGINE_DEBUG=1` shows where |
 | {INTERRUPTED} | interrupted |
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,15 +15,16 @@ from engine.errors import UsageError
 from engine.records import Outcome
 
 if TYPE_CHECKING:
+    from engine.commands.sending import Intake
     from engine.delivery.config import Configured
     from engine.delivery.metrics import Metrics
     from engine.delivery.outbox import Outbox
+    from engine.delivery.tally import Tally
     from engine.delivery.watching import Watcher
     from engine.delivery.worker import Options
     from engine.sandbox.server import Sandbox
-    from engine.sources.read import Line
 
-FOUND, WAITING = 1, 3
+FOUND, WAITING, INTERRUPTED = 1, 3, 130
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -69,26 +69,25 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     """Deliver events for each MAPPING, or for the connections of a file. Ends when nothing more can go now.
 
     Exit code 0: everything was delivered or ignored; 1: some were rejected, invalid or could not be read; 2: wrong
-    usage; 3: some wait or are held.
+    usage; 3: some wait or are held; 4: the outbox cannot be used; 130: interrupted before all events were taken in.
     """
-    from engine.commands.delivering import DEFAULT_OUTBOX, connections_of, opened
+    from engine.commands.delivering import connections_of
+    from engine.delivery.tally import Tally
 
     options = _options(patience)
     given = (mappings, connections_file, directories, settings_file, assignments)
     configured = connections_of(*given, example_settings=example_settings or sandbox)
     with ExitStack() as stack:
-        world = stack.enter_context(_sandbox()) if sandbox else None
-        if outbox_file is None and world is not None:
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
-            outbox_file = Path(directory) / DEFAULT_OUTBOX
-        outbox = stack.enter_context(opened(outbox_file or DEFAULT_OUTBOX, make=True))
-        watcher, metrics = _watcher(stack, configured, log=log, metrics=metrics_file is not None)
-        began = time.time()
-        broken = _take_in(outbox, files, configured, source, again=again)
-        _deliver(outbox, configured, options, watcher, world)
+        intake = _intake(stack, files, source, again=again)
+        configured, world = _into_sandbox(stack, configured) if sandbox else (configured, None)
+        outbox = _outbox(stack, outbox_file, passing=sandbox)
+        tally = Tally()
+        watcher, metrics = _watcher(stack, configured, tally, log=log, metrics=metrics_file is not None)
+        whole = _deliver(outbox, configured, options, watcher, intake)
         if metrics_file is not None and metrics is not None:
             metrics_file.write_bytes(metrics.text())
-        return _report(outbox, [each.name for each in configured], began, broken, world)
+        code = _report(outbox, [each.name for each in configured], tally, intake, world)
+        return code if whole else INTERRUPTED
 
 
 def _options(patience: str) -> Options:
@@ -101,18 +100,36 @@ def _options(patience: str) -> Options:
         raise UsageError(f"--patience: {error}.") from error
 
 
-def _sandbox() -> Sandbox:
-    from engine.sandbox.server import Sandbox
+def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool) -> Intake:
+    """Open all files, so that one that cannot be read is told before anything is sent."""
+    from engine.commands.sending import Intake
+    from engine.sources.read import read_events
 
-    return Sandbox()
+    readers = [stack.enter_context(read_events(file, stdin=sys.stdin.buffer)) for file in files]
+    return Intake(readers, source, again=again)
+
+
+def _outbox(stack: ExitStack, path: Path | None, *, passing: bool) -> Outbox:
+    from engine.commands.delivering import DEFAULT_OUTBOX, opened
+
+    if path is None and passing:
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_OUTBOX
+    return stack.enter_context(opened(path or DEFAULT_OUTBOX, make=True))
+
+
+def _into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
+    from engine.commands.sandboxed import into_sandbox
+
+    return into_sandbox(stack, configured)
 
 
 def _watcher(
-    stack: ExitStack, configured: Sequence[Configured], *, log: bool, metrics: bool
+    stack: ExitStack, configured: Sequence[Configured], tally: Tally, *, log: bool, metrics: bool
 ) -> tuple[Watcher, Metrics | None]:
+    from engine.commands.sending import Telling
     from engine.delivery.watching import Several
 
-    watchers: list[Watcher] = []
+    watchers: list[Watcher] = [tally]
     counting: Metrics | None = None
     if metrics:
         from engine.delivery.metrics import Metrics
@@ -125,58 +142,41 @@ def _watcher(
         secrets = [secret for each in configured for secret in each.connection.secrets]
         stack.callback(logs.stop, logs.start(sys.stderr, secrets))
         watchers.append(logs.Logging())
+    else:
+        watchers.append(Telling())
     return Several(watchers), counting
 
 
-def _take_in(
-    outbox: Outbox, files: Sequence[str], configured: Sequence[Configured], source: str, *, again: bool
-) -> int:
-    """Put the events of all files into the outbox; gives how many could not be read."""
-    from engine.delivery.intake import iso, new_events, take_in
-    from engine.sources.read import read_events
+def _deliver(outbox: Outbox, configured: list[Configured], options: Options, watcher: Watcher, intake: Intake) -> bool:
+    """Take in and deliver, one beside the other; false where a signal cut the intake short."""
+    from engine.commands.sending import CUT_SHORT
+    from engine.delivery.deliver import Delivery
+    from engine.delivery.running import run
 
-    broken: list[str] = []
     names = [each.name for each in configured]
-    for file in files:
-        with read_events(file, stdin=sys.stdin.buffer) as reader:
-            events = new_events(_readable(reader, broken), source, iso(time.time()))
-            take_in(outbox, events, names, time.time, again=again)
-    return len(broken)
+    whole = run(
+        lambda: Delivery(outbox, configured, options, watcher=watcher, filling=True),
+        lambda ending: intake.run(outbox, names, ending),
+    )
+    if not whole:
+        click.echo(CUT_SHORT.format(count=intake.taken.new + intake.taken.duplicates), err=True)
+    return whole
 
 
-def _readable(lines: Iterator[Line], broken: list[str]) -> Iterator[Line]:
-    for line in lines:
-        if line.error is None:
-            yield line
-        else:
-            broken.append("")
-            click.echo(line.error, err=True)
-
-
-def _deliver(
-    outbox: Outbox, configured: list[Configured], options: Options, watcher: Watcher, world: Sandbox | None
-) -> None:
-    from engine.delivery.config import into_sandbox
-    from engine.delivery.deliver import Delivery, run
-
-    if world is not None:
-        configured = [into_sandbox(each, world.url) for each in configured]
-    run(lambda: Delivery(outbox, configured, options, watcher=watcher))
-
-
-def _report(outbox: Outbox, names: list[str], began: float, broken: int, world: Sandbox | None) -> int:
-    from engine.commands.delivering import counts_text
+def _report(outbox: Outbox, names: Sequence[str], tally: Tally, intake: Intake, world: Sandbox | None) -> int:
+    from engine.commands.holdings import holdings_text
     from engine.commands.layout import painter
+    from engine.commands.sending import report, seen
 
-    paint = painter(sys.stdout)
-    click.echo(counts_text(paint, outbox, names, began))
-    if broken:
-        click.echo(f"{broken} could not be read.")
+    tally.took(intake.taken)
+    paint, run = painter(sys.stdout), seen(outbox, names, tally)
+    click.echo(report(paint, run, tally, intake))
     if world is not None:
-        from engine.commands.holdings import holdings_text
-
         click.echo(holdings_text(paint, world))
-    ended = {outcome for (name, outcome) in outbox.counts(began) if name in names}
-    if broken or ended & {Outcome.REJECTED, Outcome.INVALID}:
+    return _code({outcome for _, outcome in run.counts}, intake.broken)
+
+
+def _code(outcomes: set[Outcome], broken: int) -> int:
+    if broken or outcomes & {Outcome.REJECTED, Outcome.INVALID}:
         return FOUND
-    return WAITING if ended & {Outcome.WAITING, Outcome.HELD} else 0
+    return WAITING if outcomes & {Outcome.WAITING, Outcome.HELD} else 0

@@ -103,8 +103,9 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
     token = admin_token or (SANDBOX_KEY if sandbox else "")
     with ExitStack() as stack:
-        world = _sandbox(stack) if sandbox else None
-        configured, outbox_file = _into_sandbox(stack, world, configured, outbox_file)
+        world = None
+        if sandbox:
+            configured, outbox_file, world = _into_sandbox(stack, configured, outbox_file)
         secrets = _secrets(configured, sources) if log else None
         serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
@@ -178,27 +179,19 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return listener, token
 
 
-def _sandbox(stack: ExitStack) -> Sandbox:
-    from engine.sandbox.server import Sandbox
-
-    world = stack.enter_context(Sandbox())
-    click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
-    return world
-
-
 def _into_sandbox(
-    stack: ExitStack, world: Sandbox | None, configured: list[Configured], outbox_file: Path | None
-) -> tuple[list[Configured], Path | None]:
-    """Lead connections into the sandbox, if there is one, with an outbox that passes."""
+    stack: ExitStack, configured: list[Configured], outbox_file: Path | None
+) -> tuple[list[Configured], Path, Sandbox]:
+    """Lead connections into a sandbox, with an outbox that passes."""
     from engine.commands.delivering import DEFAULT_OUTBOX
-    from engine.delivery.config import into_sandbox
+    from engine.commands.sandboxed import into_sandbox
 
-    if world is None:
-        return configured, outbox_file
+    led, world = into_sandbox(stack, configured)
+    click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
         outbox_file = Path(directory) / DEFAULT_OUTBOX
-    return [into_sandbox(each, world.url) for each in configured], outbox_file
+    return led, outbox_file, world
 
 
 def _serve(
@@ -240,7 +233,8 @@ def _show(outbox: Outbox, world: Sandbox | None) -> None:
     from engine.commands.delivering import counts_text
     from engine.commands.holdings import holdings_text
     from engine.commands.layout import painter
+    from engine.delivery.tally import MOST_REASONS
 
     paint = painter(sys.stdout)
-    click.echo(counts_text(paint, outbox, None))
+    click.echo(counts_text(paint, outbox.overview(MOST_REASONS)))
     click.echo(holdings_text(paint, world))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import cast
-from urllib.parse import urlsplit
+from typing import NamedTuple, cast
+from urllib.parse import quote, urlsplit
 
 import orjson
 
@@ -106,7 +106,37 @@ def rebased(connection: Connection, url: str) -> Connection:
     return Connection(Destination(Changed(loaded, http=http)), connection.settings)
 
 
-def into_sandbox(configured: Configured, url: str) -> Configured:
+class Path(NamedTuple):
+    """A path below the base URL: as it is written, and with the settings filled in and `-` for what events give."""
+
+    written: str
+    filled: str
+
+
+def paths(connection: Connection) -> list[Path]:
+    """Give the paths that a connection's events can go to, but for those that only an event tells."""
+    mapping = connection.mapping
+    used = {step.request for call in mapping.calls.values() for step in call}
+    requests = [mapping.requests[name] for name in used]
+    requests += [mapping.requests[each.if_missing] for each in requests if each.if_missing]
+    found = [mapping.batches[each.batch].path if each.batch else each.path for each in requests]
+    return sorted({_path(each, connection.settings) for each in found if isinstance(each, template.Text)})
+
+
+def _path(text: template.Text, settings: JsonObject) -> Path:
+    written = filled = ""
+    for piece in text.pieces:
+        if isinstance(piece, str):
+            written, filled = written + piece, filled + piece
+            continue
+        value = settings.get(piece.path.strip().removeprefix("settings."))
+        known = piece.path.strip().startswith("settings.") and isinstance(value, str | int)
+        written += f"${{{piece.path}}}"
+        filled += quote(str.__str__(str(value)), safe="") if known else "-"
+    return Path(*("/" + each.lstrip("/") for each in (written, filled)))
+
+
+def into_sandbox(configured: Configured, url: str, base_path: str | None = None) -> Configured:
     """Lead a connection into the emulated vendors, which know a vendor by the path of its API; they set no pace."""
-    path = urlsplit(base_url(configured.connection)).path.rstrip("/")
+    path = urlsplit(base_url(configured.connection)).path.rstrip("/") if base_path is None else base_path
     return replace(configured, connection=rebased(configured.connection, url + path), rate_limit="")

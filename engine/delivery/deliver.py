@@ -1,15 +1,11 @@
-"""Several connections at once: leases, signals, an end.  One slow or broken vendor does not slow the others."""
+"""Several connections at once: leases, an end.  One slow or broken vendor does not slow the others."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from uuid import uuid4
 
 from engine.compiler.runtime import Invalid
@@ -18,17 +14,18 @@ from engine.delivery.config import Configured, base_url
 from engine.delivery.ledger import Ledger
 from engine.delivery.outbox import Outbox
 from engine.delivery.pacing import seconds
-from engine.delivery.rows import LeaseLost, OutboxError
+from engine.delivery.rows import ConnectionRow, LeaseLost, OutboxError
 from engine.delivery.sender import Sender
 from engine.delivery.shipping import SETTINGS_HINT
 from engine.delivery.watching import Watcher
 from engine.delivery.worker import Options, Worker
 
-INTERRUPTED = 130
-
 
 class Delivery:
-    """Delivers what is in an outbox to some connections."""
+    """Delivers what is in an outbox to some connections.
+
+    While it is `filling`, events still come in, and even one that ends when nothing can go waits for them.
+    """
 
     def __init__(
         self,
@@ -38,6 +35,7 @@ class Delivery:
         *,
         clock: Clock | None = None,
         watcher: Watcher | None = None,
+        filling: bool = False,
     ) -> None:
         self._outbox = outbox
         self._connections = connections
@@ -46,13 +44,27 @@ class Delivery:
         self._watcher = watcher or Watcher()
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._workers: list[Worker] = []
-        self._stopping = asyncio.Event()
+        self._filling = filling
+        self._stopping = False
+        self._changed = asyncio.Event()  # set, and replaced by another one, when one of these two changes
 
     def stop(self) -> None:
         """End soon: nothing new is sent, what is on its way is waited for."""
-        self._stopping.set()
+        self._stopping = True
         for worker in self._workers:
             worker.stop()
+        self._change()
+
+    def filled(self) -> None:
+        """Hear that no more events come in."""
+        self._filling = False
+        for worker in self._workers:
+            worker.filled()
+        self._change()
+
+    def _change(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     async def run(self) -> None:
         """Deliver; raises the first error of an outbox or worker once all have ended."""
@@ -68,31 +80,46 @@ class Delivery:
 
     async def _connection(self, configured: Configured, ledger: Ledger) -> None:
         """Take a connection, work, and give it back; where another worker has it, wait."""
-        name, idle = configured.name, self._options.until_idle
-        while not self._stopping.is_set():
-            rows = await ledger.call(self._outbox.connections, name)
-            held = bool(rows and rows[0].held)
-            if held and idle:
+        name, told = configured.name, False
+        while not self._stopping:
+            changed, idle = self._changed, self._may_end()
+            row = await self._row(name, ledger)
+            if row.held and idle:
                 return
-            if held or not await self._lease(name, ledger):
+            if row.held or not await self._lease(name, ledger):
                 if idle and await ledger.call(self._outbox.unfinished, name) == (0, None):
                     return
-                await self._sleep(min(1.0, self._options.lease / 4))
+                told = told or (not row.held and await self._tell(name, ledger))
+                await self._sleep(changed)
                 continue
             try:
-                await self._work(configured, ledger, rows[0].due if rows else None)
+                await self._work(configured, ledger, row.due)
             except LeaseLost:
                 continue
-            if idle:
+            if self._may_end():
                 return
+
+    def _may_end(self) -> bool:
+        return self._options.until_idle and not self._filling
+
+    async def _row(self, name: str, ledger: Ledger) -> ConnectionRow:
+        rows = await ledger.call(self._outbox.connections, name)
+        return rows[0] if rows else ConnectionRow(name)
+
+    async def _tell(self, name: str, ledger: Ledger) -> bool:
+        """Tell that another process has a connection; false where it has given it back meanwhile."""
+        until = (await self._row(name, ledger)).leased_until
+        if until is not None:
+            self._watcher.elsewhere(name, until)
+        return until is not None
 
     async def _lease(self, name: str, ledger: Ledger) -> bool:
         return await ledger.call(self._outbox.lease, name, self._owner, self._clock.time(), self._options.lease)
 
-    async def _sleep(self, wait: float) -> None:
+    async def _sleep(self, changed: asyncio.Event) -> None:
         try:
-            async with asyncio.timeout(wait):
-                await self._stopping.wait()
+            async with asyncio.timeout(min(1.0, self._options.lease / 4)):
+                await changed.wait()
         except TimeoutError:
             pass
 
@@ -109,8 +136,10 @@ class Delivery:
         self._workers.append(worker)
         renewing = asyncio.create_task(self._renew(configured.name, ledger, worker))
         try:
-            if self._stopping.is_set():
+            if self._stopping:
                 worker.stop()
+            if not self._filling:
+                worker.filled()
             worker.keep_to(due)
             await worker.run()
         finally:
@@ -136,58 +165,3 @@ class Delivery:
                 worker.fail(error)
             worker.stop()
             return
-
-
-def run(make: Callable[[], Delivery]) -> None:
-    """Run a delivery as the process's work: SIGTERM and SIGINT end it in order, a second one at once."""
-
-    async def work() -> None:
-        delivery = make()
-        with _signals(asyncio.get_running_loop(), delivery):
-            await delivery.run()
-
-    with rare_garbage_collection(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work())
-
-
-@contextmanager
-def rare_garbage_collection() -> Iterator[None]:
-    """Have Python look for circles less often: plans make many objects and no circles, and looking costs a fifth."""
-    before = gc.get_threshold()
-    gc.set_threshold(20_000, 20, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, delivery: Delivery) -> Iterator[None]:
-    seen: list[int] = []
-
-    def stop(number: int) -> None:
-        if seen:
-            os._exit(INTERRUPTED)  # the outbox is made for it
-        seen.append(number)
-        delivery.stop()
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    if sys.platform == "win32":
-        yield
-        return
-    for number in numbers:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

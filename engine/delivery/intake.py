@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from hashlib import blake2b
 from itertools import islice
 
@@ -51,21 +52,25 @@ def new_events(lines: Iterable[Line], source: str, received_at: str) -> Iterator
         yield NewEvent(source, identities.of(line), received_at, line.raw)
 
 
-def take_in(
+def taken_in(
     outbox: Outbox,
     events: Iterable[NewEvent],
     connections: Sequence[str],
     clock: Callable[[], float],
     *,
     again: bool = False,
-) -> TakenIn:
-    """Put events into the outbox, many in a transaction; what this has given back is on disk."""
-    new = duplicates = 0
+) -> Iterator[TakenIn]:
+    """Put events into the outbox, many in a transaction; what this gives, one after the other, is on disk."""
     source = iter(events)
     while rows := list(islice(source, ROWS)):
-        taken = outbox.take_in(rows, connections, clock(), again=again)
-        new, duplicates = new + taken.new, duplicates + taken.duplicates
-    return TakenIn(new, duplicates)
+        yield outbox.take_in(rows, connections, clock(), again=again)
+
+
+def take_in(
+    outbox: Outbox, events: Iterable[NewEvent], connections: Sequence[str], clock: Callable[[], float]
+) -> TakenIn:
+    """Put all events into the outbox."""
+    return reduce(TakenIn.plus, taken_in(outbox, events, connections, clock), TakenIn())
 
 
 def iso(seconds: float) -> str:

@@ -47,6 +47,7 @@ class Notes:
         self._next: asyncio.Future[None] | None = None  # done when the gathered changes are written
         self._now: asyncio.Future[None] | None = None  # done when those being written are
         self.on_failure: Callable[[], None] = lambda: None
+        self.on_written: Callable[[list[Change]], None] = lambda _changes: None
 
     def add(self, change: Change) -> None:
         """Note a change; it is written soon."""
@@ -80,7 +81,9 @@ class Notes:
             self._now, self._next = self._next, None
             write = self._ledger.outbox.write
             try:
-                await self._ledger.call(write, self._connection, self._owner, changes, self._clock.time())
+                self.on_written(
+                    await self._ledger.call(write, self._connection, self._owner, changes, self._clock.time())
+                )
             finally:
                 if self._now is not None and not self._now.done():
                     self._now.set_result(None)

@@ -69,6 +69,11 @@ class Logging(Watcher):
         """Log that a batch was refused as a whole."""
         self._tell(logging.INFO, "batch split", connection=connection, items=items)
 
+    def elsewhere(self, connection: str, until: float) -> None:
+        """Log that another process has a connection."""
+        when = datetime.fromtimestamp(until, UTC).isoformat(timespec="milliseconds")
+        self._tell(logging.INFO, "another process has the connection", connection=connection, until=when)
+
     def ended(self, connection: str, unfinished: int) -> None:
         """Log that a worker ended."""
         self._tell(logging.INFO, "worker ended", connection=connection, unfinished=unfinished)

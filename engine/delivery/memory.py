@@ -16,6 +16,7 @@ from engine.delivery.rows import (
     LeaseLost,
     Listed,
     NewEvent,
+    Overview,
     Reason,
     TakenIn,
     Waiting,
@@ -54,12 +55,14 @@ class MemoryOutbox:
         self._states: dict[int, _State] = {}
         self._connections: dict[str, ConnectionRow] = {}
         self._last_event = 0
+        self._last_place = 0
 
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
         """Keep events for every connection."""
         duplicates = 0
+        ignored: Counter[str] = Counter()
         for name in connections:
             self._connections.setdefault(name, ConnectionRow(name))
         for given in events:
@@ -67,14 +70,16 @@ class MemoryOutbox:
             self._last_event += 1
             event = self._events[self._last_event] = _Event(self._last_event, given, now)
             duplicates += bool(connections) and seen.issuperset(connections)
+            ignored.update(seen.intersection(connections))
             for name in connections:
                 place = self._next_place()
                 outcome, reason = (Outcome.IGNORED, DUPLICATE) if name in seen else (Outcome.WAITING, NOT_SENT_YET)
                 self._states[place] = _State(place, event, name, outcome, reason, now, now)
-        return TakenIn(len(events) - duplicates, duplicates)
+        return TakenIn(len(events) - duplicates, duplicates, ignored)
 
     def _next_place(self) -> int:
-        return next(reversed(self._states), 0) + 1
+        self._last_place += 1
+        return self._last_place
 
     def _seen_by(self, given: NewEvent, now: float) -> set[str]:
         wanted = (given.source, given.message_id)
@@ -105,8 +110,9 @@ class MemoryOutbox:
         ]
         return found[:limit]
 
-    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> None:
-        """Keep what became of states."""
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+        """Keep what became of unfinished states."""
+        written = []
         if connection not in self._connections or self._connections[connection].owner != owner:
             raise LeaseLost(f"Another worker has taken {connection} over.")
         for change in changes:
@@ -115,6 +121,8 @@ class MemoryOutbox:
                 state.outcome, state.reason, state.words = change.outcome, change.reason, change.words
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
                 state.changed_at = now
+                written.append(change)
+        return written
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
         """Take or renew a connection."""
@@ -158,13 +166,14 @@ class MemoryOutbox:
         held = state.outcome is Outcome.WAITING and self._connections[state.connection].held
         return Outcome.HELD if held else state.outcome
 
-    def counts(self, since: float | None = None) -> dict[tuple[str, Outcome], int]:
+    def overview(self, reasons: int) -> Overview:
+        """Give all that is shown."""
+        unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
+        return Overview(self.counts(), self._reasons(reasons), self.connections(), unfinished)
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        counted = Counter(
-            (state.connection, self._shown(state))
-            for state in self._states.values()
-            if since is None or state.outcome is Outcome.WAITING or state.changed_at >= since
-        )
+        counted = Counter((state.connection, self._shown(state)) for state in self._states.values())
         return dict(sorted(counted.items()))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
@@ -176,12 +185,11 @@ class MemoryOutbox:
         ]
         return len(queued), min(queued, default=None)
 
-    def reasons(self, limit: int, since: float | None = None) -> list[Reason]:
-        """Give the commonest reasons."""
+    def _reasons(self, limit: int) -> list[Reason]:
         told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
         found: dict[tuple[str, Outcome, str], list[str]] = {}
         for state in self._states.values():
-            if state.outcome in told and (since is None or state.changed_at >= since):
+            if state.outcome in told:
                 found.setdefault((state.connection, state.outcome, state.reason), []).append(state.words)
         rows = [Reason(*key, len(words), max(words)) for key, words in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
@@ -229,7 +237,6 @@ class MemoryOutbox:
             if state.outcome is not Outcome.WAITING
             and state.changed_at < older_than
             and state.event.taken_at < older_than
-            and place != next(reversed(self._states))
         ]
         for place in states:
             del self._states[place]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.delivery.rows import Change, Chosen, ConnectionRow, Listed, NewEvent, Reason, TakenIn, Waiting
+from engine.delivery.rows import Change, Chosen, ConnectionRow, Listed, NewEvent, Overview, TakenIn, Waiting
 from engine.records import Outcome
 
 WINDOW = 24 * 3600.0
@@ -32,8 +32,8 @@ class Outbox(Protocol):
         """Give unfinished states behind a place, in the queue's order."""
         ...
 
-    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> None:
-        """Keep what became of states; raises `LeaseLost` where `owner` has no lease, and then keeps nothing."""
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+        """Keep what became of unfinished states, and give those; raises `LeaseLost` where `owner` has no lease."""
         ...
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
@@ -60,16 +60,16 @@ class Outbox(Protocol):
         """Give the connections the outbox knows, or one of them."""
         ...
 
-    def counts(self, since: float | None = None) -> dict[tuple[str, Outcome], int]:
-        """Count states by connection and outcome: those that changed since a time, and all that are unfinished."""
+    def overview(self, reasons: int) -> Overview:
+        """Give counts, so many of the commonest reasons, the connections and what is unfinished, all of one moment."""
+        ...
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
+        """Count states by connection and outcome."""
         ...
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Give how many states are unfinished, and since when the oldest is queued."""
-        ...
-
-    def reasons(self, limit: int, since: float | None = None) -> list[Reason]:
-        """Give the commonest reasons of what was not delivered, each with an example of the vendor's words."""
         ...
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:

@@ -103,7 +103,7 @@ class Pace:
 
 
 class Valve:
-    """Many rejections in a row with one status and no acceptance between them: rather a wrong setting than bad data."""
+    """Many refusals in a row with one status and no acceptance between them: rather a wrong setting than bad data."""
 
     def __init__(self, many: int = MANY_REJECTIONS) -> None:
         self._many = many
@@ -115,14 +115,17 @@ class Valve:
         self._count = 0
 
     def rejected(self, status: int) -> bool:
-        """Note a rejection; true where the connection must be held."""
+        """Note a refusal; true where the connection must be held, and what was refused must wait with the rest."""
         self._count = self._count + 1 if status == self._status else 1
         self._status = status
         return self._count >= self._many
 
     def words(self) -> str:
         """Say why the connection is held."""
-        return f"{self._count} rejections in a row with status {self._status} and nothing accepted between them"
+        return (
+            f"{self._count} refusals in a row with status {self._status} and nothing accepted between them; what was "
+            "refused last was not rejected, it waits"
+        )
 
 
 def retry_after(value: str | None, now: float) -> float | None:

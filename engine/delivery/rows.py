@@ -6,6 +6,8 @@ a state a new place behind everything that is there.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from engine.errors import WaybillError
@@ -33,10 +35,23 @@ class NewEvent(NamedTuple):
 
 
 class TakenIn(NamedTuple):
-    """How many of the events given were new to a connection, and how many to none."""
+    """How many of the events given were new to a connection, and how many to none.
 
-    new: int
-    duplicates: int
+    `ignored` are the duplicates by connection: what is new to one may be a duplicate to another.
+    """
+
+    new: int = 0
+    duplicates: int = 0
+    ignored: Mapping[str, int] = {}
+
+    def fresh(self, connection: str) -> int:
+        """Give how many were new to one of the connections they were given for."""
+        return self.new + self.duplicates - self.ignored.get(connection, 0)
+
+    def plus(self, other: TakenIn) -> TakenIn:
+        """Give both together."""
+        ignored = Counter(self.ignored) + Counter(other.ignored)
+        return TakenIn(self.new + other.new, self.duplicates + other.duplicates, ignored)
 
 
 class Waiting(NamedTuple):
@@ -103,6 +118,15 @@ class Reason(NamedTuple):
     reason: str
     events: int
     words: str
+
+
+class Overview(NamedTuple):
+    """What an outbox shows of itself; `unfinished`: how many, and since when the oldest is queued."""
+
+    counts: Mapping[tuple[str, Outcome], int]
+    reasons: list[Reason]
+    connections: list[ConnectionRow]
+    unfinished: Mapping[str, tuple[int, float | None]]
 
 
 class Chosen(NamedTuple):

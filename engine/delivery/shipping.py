@@ -139,7 +139,9 @@ class Shipping:
             if not result.ok:
                 if not self.stopped:
                     failed.setdefault(job.place, (job, result.error))
-                    self._count_rejection(answer.status)
+                    self._count_refusal(answer.status)
+                    if self.stopped:
+                        del failed[job.place]
                 continue
             self._valve.accepted()
             saved = None
@@ -165,7 +167,7 @@ class Shipping:
             self.note(self._change(job, Outcome.WAITING, job.partly()))
 
     async def _refused(self, shipment: Shipment, answer: Answer) -> bool:
-        self._count_rejection(answer.status)
+        self._count_refusal(answer.status)
         if self.stopped:
             return False
         parcels = shipment.parcels
@@ -181,7 +183,7 @@ class Shipping:
                 return False
         return True
 
-    def _count_rejection(self, status: int) -> None:
+    def _count_refusal(self, status: int) -> None:
         if self._valve.rejected(status):
             self._hold(self._valve.words(), "Check the settings and the mapping; then resume the connection.")
 

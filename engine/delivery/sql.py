@@ -54,18 +54,21 @@ RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NUL
 
 COUNTS = """
     SELECT c.name, CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END AS shown, count(*)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE ?1 IS NULL OR s.outcome = 'waiting' OR s.changed_at >= ?1 GROUP BY c.name, shown ORDER BY c.name, shown
+    FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
 """
 UNFINISHED = """
     SELECT count(*), min(queued_at) FROM states INDEXED BY states_unfinished
     WHERE outcome = 'waiting' AND connection = (SELECT id FROM connections WHERE name = ?)
 """
+ALL_UNFINISHED = """
+    SELECT c.name, count(*), min(s.queued_at)
+    FROM states AS s INDEXED BY states_unfinished JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome = 'waiting' GROUP BY c.name
+"""
 REASONS = """
     SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
     FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND (?1 IS NULL OR s.changed_at >= ?1)
-    GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?2
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
 CHOSEN = """
     FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
@@ -81,18 +84,35 @@ LISTED = f"""
            s.reason, s.words, s.changed_at, s.place
     {CHOSEN} AND s.place > :after ORDER BY s.place LIMIT :limit
 """
-EVENT = "SELECT id, source, message_id, received_at, raw FROM events WHERE id = ?"
+EVENT = "SELECT id, source, message_id, received_at, raw FROM events WHERE id = ? AND taken_at >= 0"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
         tried_at = NULL, queued_at = ?, changed_at = ?
     WHERE place = ? AND outcome != 'waiting'
 """
 
-# The last place stays: a place must never be given twice while a worker remembers how far it has read.
+# SQLite gives a new row the number behind the highest there is, and no place may be given twice while a worker
+# remembers how far it has read, nor an event's number while a person does.  So where the last row is purged, it is
+# made empty: a mark that belongs to no event and no connection, found by no other statement and purged once there is
+# a later row.
+EMPTY_LAST_STATE = """
+    UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
+        tried_at = NULL, queued_at = 0, changed_at = 0
+    WHERE place = (SELECT max(place) FROM states) AND outcome != 'waiting' AND changed_at < ?1
+      AND event IN (SELECT id FROM events WHERE taken_at < ?1)
+"""
 PURGE_STATES = """
     DELETE FROM states WHERE outcome != 'waiting' AND changed_at < ?1 AND place < (SELECT max(place) FROM states)
       AND event IN (SELECT id FROM events WHERE taken_at < ?1)
 """
-PURGE_EVENTS = """
-    DELETE FROM events WHERE taken_at < ? AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
+PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
+EMPTY_LAST_EVENT = """
+    UPDATE events SET source = '', message_id = '', received_at = '', taken_at = -1, raw = x''
+    WHERE id = (SELECT max(id) FROM events) AND taken_at >= 0 AND taken_at < ?1
+      AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
 """
+PURGE_EVENTS = """
+    DELETE FROM events WHERE id < (SELECT max(id) FROM events) AND taken_at >= 0 AND taken_at < ?1
+      AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
+"""
+PURGE_EVENT_MARKS = "DELETE FROM events WHERE taken_at = -1 AND id < (SELECT max(id) FROM events)"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from engine.delivery.rows import (
     Listed,
     NewEvent,
     OutboxError,
+    Overview,
     Reason,
     TakenIn,
     Waiting,
@@ -119,17 +121,22 @@ class SqliteOutbox:
     ) -> TakenIn:
         """Keep events for every connection, in one transaction."""
         duplicates = 0
+        ignored: Counter[int] = Counter()
         with self._transaction() as db:
             numbers = [self._id(db, name) for name in connections]
             for event in events:
                 seen = set() if again else self._seen_by(db, event, now)
                 values = (event.source, event.message_id, event.received_at, now, event.raw)
                 number = db.execute(sql.ADD_EVENT, values).lastrowid
-                duplicates += bool(numbers) and seen.issuperset(numbers)
+                if seen:
+                    duplicates += bool(numbers) and seen.issuperset(numbers)
+                    ignored.update(seen.intersection(numbers))
                 db.executemany(
                     sql.ADD_STATE, [(number, each, *_first_state(each in seen), now, now) for each in numbers]
                 )
-        return TakenIn(len(events) - duplicates, duplicates)
+        names = dict(zip(numbers, connections, strict=True))
+        by_name = {names[each]: count for each, count in ignored.items()}
+        return TakenIn(len(events) - duplicates, duplicates, by_name)
 
     def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> set[int]:
         """Give the connections to which the event went already; a duplicate that was ignored does not count."""
@@ -155,17 +162,13 @@ class SqliteOutbox:
         rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
         return [Waiting._make(row) for row in rows]
 
-    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> None:
-        """Keep what became of states, in one transaction."""
-        rows = [
-            (each.outcome.value, each.reason, each.words, each.digest, each.progress, each.tried_at, now, each.place)
-            for each in changes
-        ]
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+        """Keep what became of unfinished states, in one transaction."""
         with self._transaction() as db:
             row = db.execute(sql.OWNER, (connection,)).fetchone()
             if row is None or row[0] != owner:
                 raise LeaseLost(f"Another worker has taken {connection} over.")
-            db.executemany(sql.FINISH, rows)
+            return [each for each in changes if db.execute(sql.FINISH, _finish(each, now)).rowcount]
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
         """Take or renew a connection."""
@@ -198,19 +201,23 @@ class SqliteOutbox:
         """Give the connections the outbox knows."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
 
-    def counts(self, since: float | None = None) -> dict[tuple[str, Outcome], int]:
+    def overview(self, reasons: int) -> Overview:
+        """Give all that is shown, read in one transaction."""
+        with self._transaction(sql.BEGIN_READ) as db:
+            counts = _counts(db.execute(sql.COUNTS))
+            whys = [Reason._make(row)._replace(outcome=Outcome(row[1])) for row in db.execute(sql.REASONS, (reasons,))]
+            connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
+            unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
+        return Overview(counts, whys, connections, unfinished)
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        return {(name, Outcome(outcome)): count for name, outcome, count in self._all(sql.COUNTS, (since,))}
+        return _counts(self._all(sql.COUNTS))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Give how many states are unfinished, and since when."""
         count, oldest = self._all(sql.UNFINISHED, (connection,))[0]
         return count, oldest
-
-    def reasons(self, limit: int, since: float | None = None) -> list[Reason]:
-        """Give the commonest reasons."""
-        rows = self._all(sql.REASONS, (since, limit))
-        return [Reason._make(row)._replace(outcome=Outcome(row[1])) for row in rows]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Give states behind a place."""
@@ -231,13 +238,25 @@ class SqliteOutbox:
     def purge(self, older_than: float) -> tuple[int, int]:
         """Remove what was finished before a time."""
         with self._transaction() as db:
-            states = db.execute(sql.PURGE_STATES, (older_than,)).rowcount
-            return states, db.execute(sql.PURGE_EVENTS, (older_than,)).rowcount
+            states = [db.execute(each, (older_than,)).rowcount for each in (sql.EMPTY_LAST_STATE, sql.PURGE_STATES)]
+            events = [db.execute(each, (older_than,)).rowcount for each in (sql.EMPTY_LAST_EVENT, sql.PURGE_EVENTS)]
+            for marks in (sql.PURGE_STATE_MARKS, sql.PURGE_EVENT_MARKS):
+                db.execute(marks)
+            return sum(states), sum(events)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock_and_errors():
             self._db.close()
+
+
+def _finish(change: Change, now: float) -> tuple[Any, ...]:
+    _, outcome, reason, words, digest, progress, tried_at = change
+    return outcome.value, reason, words, digest, progress, tried_at, now, change.place
+
+
+def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
+    return {(name, Outcome(outcome)): count for name, outcome, count in rows}
 
 
 def _first_state(duplicate: bool) -> tuple[str, str]:

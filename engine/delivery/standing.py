@@ -12,12 +12,14 @@ MOST_REASONS = 50
 
 def standing(outbox: Outbox) -> JsonObject:
     """Give each connection with its events by outcome, and the commonest reasons of what was not delivered."""
-    counts = outbox.counts()
+    seen = outbox.overview(MOST_REASONS)
     connections: list[Json] = []
-    for row in outbox.connections():
-        outcomes: JsonObject = {outcome.value: count for (name, outcome), count in counts.items() if name == row.name}
-        connections.append(_connection(row, outcomes, *outbox.unfinished(row.name)))
-    reasons: list[Json] = [{**each._asdict(), "outcome": each.outcome.value} for each in outbox.reasons(MOST_REASONS)]
+    for row in seen.connections:
+        outcomes: JsonObject = {
+            outcome.value: count for (name, outcome), count in seen.counts.items() if name == row.name
+        }
+        connections.append(_connection(row, outcomes, *seen.unfinished.get(row.name, (0, None))))
+    reasons: list[Json] = [{**each._asdict(), "outcome": each.outcome.value} for each in seen.reasons]
     return {"connections": connections, "reasons": reasons}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.delivery.rows import Change
 from engine.records import Outcome
 
 
@@ -12,6 +13,9 @@ class Watcher:
 
     def finished(self, connection: str, outcome: Outcome, age: float) -> None:
         """One event ended, so many seconds after it was queued."""
+
+    def written(self, connection: str, changes: Sequence[Change]) -> None:
+        """What became of these events is on disk; that some still wait is told, too."""
 
     def answered(self, connection: str, status: int, items: int, seconds: float) -> None:
         """One request was answered; status 0: it was not."""
@@ -27,6 +31,9 @@ class Watcher:
 
     def split(self, connection: str, items: int) -> None:
         """A batch was refused as a whole and is sent again in halves."""
+
+    def elsewhere(self, connection: str, until: float) -> None:
+        """Another process has a connection, until then at most where it has died; this one waits."""
 
     def ended(self, connection: str, unfinished: int) -> None:
         """A worker ended with so many events left."""
@@ -45,6 +52,11 @@ class Several(Watcher):
         """Tell all."""
         for watcher in self._watchers:
             watcher.finished(connection, outcome, age)
+
+    def written(self, connection: str, changes: Sequence[Change]) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.written(connection, changes)
 
     def answered(self, connection: str, status: int, items: int, seconds: float) -> None:
         """Tell all."""
@@ -70,6 +82,11 @@ class Several(Watcher):
         """Tell all."""
         for watcher in self._watchers:
             watcher.split(connection, items)
+
+    def elsewhere(self, connection: str, until: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.elsewhere(connection, until)
 
     def ended(self, connection: str, unfinished: int) -> None:
         """Tell all."""

@@ -64,6 +64,7 @@ class Worker:
         self._watcher = watcher
         self._notes = Notes(ledger, self.name, owner, clock)
         self._notes.on_failure = self.wake
+        self._notes.on_written = lambda changes: watcher.written(self.name, changes)
         self.shipping.note = self._notes.add
         exchange = self.shipping.exchange
         self._rules = Rules(
@@ -80,6 +81,8 @@ class Worker:
         self._paused_until = 0.0
         self._woken = asyncio.Event()
         self._stopping = False
+        self._filling = True
+        self._held = False
 
     def keep_to(self, due: float | None) -> None:
         """Keep to a pause that an earlier worker was told; one further off than any is a clock that jumped."""
@@ -99,6 +102,11 @@ class Worker:
         self.shipping.leaving.set()
         self.wake()
 
+    def filled(self) -> None:
+        """Hear that no more events come in: then a worker may end when nothing can go."""
+        self._filling = False
+        self.wake()
+
     def fail(self, error: Exception) -> None:
         """End with an error, once what is on its way has come back."""
         self._broken = self._broken or error
@@ -109,10 +117,11 @@ class Worker:
         try:
             while not self._stopping and self._broken is None and not self._notes.failed():
                 self._woken.clear()
+                filling = self._filling  # asked before reading, so that the last events are read
                 more = await self._fill()
                 look_again_at = self._dispatch()
                 await self._tell()
-                if not more and self._ended():
+                if not more and not filling and self._ended():
                     break
                 if not more or not self._may_send():
                     await self._wait(look_again_at)
@@ -199,10 +208,12 @@ class Worker:
         """Keep in the outbox whether the connection is held or pauses: other processes show it and keep to it."""
         shipping, outbox = self.shipping, self._ledger.outbox
         if shipping.stopped:
+            if self._held:  # a second time might undo what a person has resumed
+                return
             await self._notes.settle()
             now = self._clock.time()
             await self._ledger.call(outbox.hold, self.name, shipping.stopped, shipping.hint, now)
-            self._stopping = True
+            self._held = self._stopping = True
             return
         resume_at = shipping.pace.resume_at
         if shipping.pace.failing_since is not None and resume_at != self._paused_until:

@@ -13,6 +13,7 @@ from engine.sandbox.emulator import Clock, Emulator, Surroundings
 from engine.sandbox.exchange import Answer
 from engine.sandbox.faults import Faults
 from engine.sandbox.journal import Journal
+from engine.sandbox.lookup import locate
 from engine.sandbox.state import State
 from engine.sandbox.vendors import VENDORS
 
@@ -35,23 +36,16 @@ class World:
     def _found(self) -> None:
         """Set the vendors up; their random numbers and rate limits begin anew."""
         self.vendors: dict[str, Emulator] = {}
-        self._roots: dict[str, Emulator] = {}
         for kind in VENDORS:
             random = Random(self._config.seed)  # noqa: S311  repeatable on purpose
             around = Surroundings(state=self.state, clock=self.clock, random=random)
             vendor = kind(around, self._config.settings_of(kind))
             self.vendors[vendor.name] = vendor
-            self._roots |= dict.fromkeys(kind.roots, vendor)
 
     def locate(self, path: str) -> tuple[Emulator | None, str]:
-        """Give the vendor a raw path belongs to, and the vendor's own part of it.
-
-        `/VENDOR/some/path` and `/some/path` are the same place.
-        """
-        first, slash, rest = path.lstrip("/").partition("/")
-        if first in self.vendors:
-            return self.vendors[first], slash + rest
-        return self._roots.get(first), path
+        """Give the vendor a raw path belongs to, and the vendor's own part of it."""
+        kind, own = locate(path)
+        return None if kind is None else self.vendors[kind.name], own
 
     def state_of(self, vendor: str, limit: int) -> JsonObject:
         """Show what one vendor holds."""

@@ -26,7 +26,8 @@ ALL = MOBILE | {"page", "screen", "group", "alias"}
 class Story:
     """What a client tells of one user: a visit before the user is known, who it is, and one call of each kind."""
 
-    def __init__(self, who: str) -> None:
+    def __init__(self, who: str, admin: str) -> None:
+        self.admin = admin
         self.user = f"{who}-1"
         self.device = f"{who}-device"
         self.before = f"{who}-before"

@@ -41,7 +41,7 @@ class Told(NamedTuple):
 @pytest.mark.filterwarnings("default")  # the libraries' own
 @pytest.mark.parametrize("client", CLIENTS, ids=[client.who for client in CLIENTS])
 def test_a_client(server: Server, client: Client, tmp_path: Path) -> None:
-    story = Story(client.who)
+    story = Story(client.who, server.admin)
     with relayed(server.port) as relay:
         client.tell(relay.url, story, tmp_path)
         heard = relay.heard()

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 
 from engine.commands import main
-from engine.records import JsonObject
+from engine.commands.delivering import when
+from engine.commands.outbox import command as outbox_command
+from engine.delivery.migrations import VERSIONS
+from engine.delivery.rows import Change, NewEvent
+from engine.delivery.sqlite import SqliteOutbox
+from engine.records import JsonObject, Outcome
 from engine.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
+SOURCES = """
+shop: { destination: extole, settings: { api_key: k } }
+sources: { web: { write_keys: [key], connections: [shop] } }
+"""
 EVENTS: list[JsonObject] = [
     {"type": "identify", "messageId": "m1", "userId": "u1", "traits": {"email": "a@example.com"}},
     {"type": "track", "messageId": "m2", "userId": "u1", "event": "Signed Up"},
@@ -126,8 +138,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
         "There is no event nothing in this outbox; engine outbox list shows what there is.\n",
     )
     assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
-    time.sleep(1.1)
-    assert engine("outbox --outbox o.db purge --older-than 1s")[1] == "4 events removed.\n"
+    assert engine("outbox --outbox o.db purge --older-than 0d")[1] == "5 events removed.\n"
     assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
         "soon is no time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
     )
@@ -158,9 +169,38 @@ def test_wrong_usage(here, engine, line, words) -> None:
 
 def test_a_damaged_outbox_is_told(here, engine) -> None:
     (here / "o.db").write_bytes(b"nothing of the kind" * 100)
-    code, _, err = engine("outbox --outbox o.db status")
-    assert code == 1
-    assert err.startswith("o.db is damaged or is no outbox (file is not a database). It was left as it is")
+    (here / "connections.yaml").write_text(SOURCES)
+    for line in (
+        "outbox --outbox o.db status",
+        "send exponea --sandbox --outbox o.db --events events.ndjson",
+        "serve exponea --sandbox --outbox o.db --port 0",
+        "import events.ndjson --source web --outbox o.db",
+    ):
+        code, _, err = engine(line)
+        assert (line, code) == (line, 4)
+        assert err == (
+            "o.db is damaged or is no outbox (file is not a database). It was left as it is: move it away to start a "
+            "new one, or try to save what is in it with: sqlite3 o.db .recover\n"
+        )
+    assert (here / "o.db").read_bytes() == b"nothing of the kind" * 100
+
+
+def test_an_outbox_of_a_newer_engine_is_told_apart_from_rejections_too(here, engine) -> None:
+    path = here / "o.db"
+    SqliteOutbox(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 99")
+        code, _, err = engine("outbox --outbox o.db status")
+        newer = f"tables 99, this one knows {len(VERSIONS)}"
+        assert (code, err) == (4, f"o.db was made by a newer version of the engine ({newer}); update the engine.\n")
+
+
+@pytest.mark.parametrize("name", ["", *outbox_command.commands])
+def test_help_needs_no_outbox(here, engine, name) -> None:
+    code, out, err = engine(f"outbox {name} --help")
+    assert (code, err) == (0, "")
+    assert f" outbox {name}".rstrip() in out.splitlines()[0]
+    assert list(here.glob("*.db*")) == []
 
 
 def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
@@ -238,6 +278,119 @@ def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:
         (here / "connections.yaml").write_text(text)
         assert engine("send --connections connections.yaml")[0] == 0
         assert sandbox.counts()["exponea"]["commands"] == 400
+
+
+ELSEWHERE = """\
+connection  outcome    events  reason
+shop        delivered       1
+            ignored         1  1 x a duplicate: its source has sent this
+                               messageId before
+Another process ended 1 or more of the events that were taken in for shop; engine outbox status counts them too.
+"""
+
+
+def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
+    (here / "events.ndjson").write_bytes(b"\n".join(map(orjson.dumps, [EVENTS[0], EVENTS[1], EVENTS[0]])))
+    with Sandbox() as sandbox, closing(SqliteOutbox(here / "outbox.db")) as outbox:
+        connections(here, sandbox.url)
+        outbox.take_in([NewEvent("other", "m0", "2026-01-01T00:00:00Z", b"{}")], ["shop"], time.time())
+        until = time.time() + 60
+        assert outbox.lease("shop", "other", until - 60, 60)
+
+        def finish() -> None:
+            while outbox.unfinished("shop")[0] < 3:
+                time.sleep(0.01)
+            first, second, _ = outbox.waiting("shop", 0, 10)
+            changes = [Change(first.place, Outcome.REJECTED, "no"), Change(second.place, Outcome.DELIVERED, "")]
+            outbox.write("shop", "other", changes, time.time())
+            outbox.release("shop", "other")
+
+        other = threading.Timer(1.5, finish)
+        other.start()
+        code, out, err = engine("send --connections connections.yaml --events events.ndjson")
+        assert (code, out) == (0, ELSEWHERE)
+        assert err == (
+            f"Another process has the connection shop, until {when(until)} at most if it has died; this one waits, and "
+            "takes over then.\n"
+        )
+        other.join()
+        assert "rejected        1" in engine("outbox status")[1]
+
+
+def test_a_file_that_cannot_be_read_is_told_before_anything_is_sent(here, engine) -> None:
+    code, _, err = engine("send extole --events events.ndjson --events none.ndjson --sandbox --outbox o.db")
+    assert (code, err) == (2, "There is no file none.ndjson; name a file of events, or - for standard input.\n")
+    assert list(here.glob("*.db*")) == []
+
+
+ACME = """
+mapping: 1
+name: acme
+title: Acme
+settings: { key: { title: Key, type: string, example: acme-key } }
+http: { base_url: "https://api.acme.example/v2" }
+requests: { note: { path: "/notes/${settings.key}/${userId}" } }
+calls: { track: [ { request: note, fields: { name: event } } ] }
+"""
+UNKNOWN = (
+    "acme cannot go into the sandbox: no vendor there has /v2/notes/${settings.key}/${userId}. It emulates Exponea / "
+    "Bloomreach Engagement, Extole, User.com, and knows them by the paths of their APIs (docs/sandbox.md). Leave acme "
+    "out, look at its requests with engine run, or go without --sandbox.\n"
+)
+
+
+@pytest.mark.parametrize(
+    "line", ["send acme.yaml exponea --events events.ndjson --sandbox", "serve exponea acme.yaml --sandbox --port 0"]
+)
+def test_what_the_sandbox_does_not_emulate_is_told_before_anything_is_taken_in(here, engine, line) -> None:
+    (here / "acme.yaml").write_text(ACME)
+    assert engine(f"{line} --outbox o.db") == (2, "", UNKNOWN)
+    assert list(here.glob("*.db*")) == []
+
+
+def test_a_path_of_a_vendor_that_it_does_not_have_is_no_reason_to_let_all_in(here, engine) -> None:
+    (here / "acme.yaml").write_text(ACME.replace("example/v2", "example/v4"))
+    assert engine("send acme.yaml --events events.ndjson --sandbox") == (2, "", UNKNOWN.replace("/v2/", "/v4/"))
+
+
+MINE = {
+    "bloomreach_engagement": "mapping: 1\nname: mine\ntitle: Mine\nextends: exponea\n",
+    "exponea": "mapping: 1\nname: mine\ntitle: Mine\nextends: exponea\n"
+    "http: { base_url: https://proxy.example.com/eu/crm }\n",
+    "extole": "mapping: 1\nname: mine\ntitle: Mine\nextends: extole\nhttp: { base_url: https://extole.example.com/x }\n",
+    "user_com": "mapping: 1\nname: mine\ntitle: Mine\nextends: user_com\n"
+    "http: { base_url: https://crm.example.com/gateway/api/public }\n",
+}
+
+
+@pytest.mark.parametrize("vendor", MINE)
+def test_a_mapping_of_ones_own_for_a_vendor_of_the_sandbox_goes_there(here, engine, vendor) -> None:
+    (here / "mine.yaml").write_text(MINE[vendor])
+    code, out, err = engine(f"send {vendor} mine.yaml --events events.ndjson --sandbox")
+    assert (code, err) == (1, "")
+    assert "rejected" not in out
+    assert [line.split()[-1] for line in out.splitlines() if "delivered" in line] == ["3", "3"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine, number) -> None:
+    lines = [orjson.dumps({**EVENTS[0], "messageId": f"m{n}", "userId": f"u{n}"}) + b"\n" for n in range(100)]
+    with Sandbox() as sandbox:
+        connections(here, sandbox.url)
+        command = [sys.executable, "-m", "engine", "send", "--connections", "connections.yaml", "--events", "-"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, cwd=here, env={"PYTHONPATH": str(ROOT), "PATH": ""}, **pipes) as running:
+            running.stdin.write(b"".join(lines))
+            running.stdin.flush()
+            while sandbox.counts()["exponea"]["customers"] < 100 and running.poll() is None:
+                time.sleep(0.02)
+            running.send_signal(number)
+            assert running.wait(20) == 130, "though the pipe is still open"
+            assert running.stdout.read().decode().splitlines()[1:] == ["shop        delivered     100"]
+            assert running.stderr.read().decode() == (
+                "Interrupted: 100 events were taken in, and the rest of what was to be read was not.\n"
+            )
+        assert engine("outbox status")[1].splitlines()[1:] == ["shop        delivered     100"]
 
 
 @pytest.mark.slow

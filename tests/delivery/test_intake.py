@@ -54,7 +54,7 @@ def test_a_file_that_is_sent_twice_doubles_nothing() -> None:
     for content in (LINE * 250, LINE * 300):
         reader = read_events("-", stdin=io.BytesIO(content))
         taken.append(take_in(outbox, new_events(reader, "files", RECEIVED), ["a"], lambda: 1.0))
-    assert taken == [(250, 0), (50, 250)]
+    assert taken == [(250, 0, {}), (50, 250, {"a": 250})]
 
 
 def test_planning_sees_what_intake_fixed() -> None:

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from engine.delivery import logs
+from engine.delivery.rows import Change
 from engine.delivery.watching import Several, Watcher
 from engine.records import Outcome, Secret
 
@@ -75,11 +76,13 @@ def test_several_watchers_hear_everything() -> None:
 
     told = {
         "finished": ("shop", Outcome.DELIVERED, 1.0),
+        "written": ("shop", [Change(1, Outcome.DELIVERED, "")]),
         "answered": ("shop", 200, 5, 0.1),
         "limited": ("shop", 0.5),
         "paused": ("shop", "503", 1.0),
         "held": ("shop", "401", "Check."),
         "split": ("shop", 50),
+        "elsewhere": ("shop", 9.0),
         "ended": ("shop", 3),
         "queue": ("shop", 3, 9.0),
     }

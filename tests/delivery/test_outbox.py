@@ -60,7 +60,9 @@ def test_reading_goes_on_behind_a_place(outbox) -> None:
 )
 def test_a_messageid_that_was_sent_is_a_duplicate(outbox, source, later, again, new) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
-    assert outbox.take_in(events("1", source=source), ["a"], NOW + later, again=again) == TakenIn(new, 1 - new)
+    assert outbox.take_in(events("1", source=source), ["a"], NOW + later, again=again) == TakenIn(
+        new, 1 - new, {} if new else {"a": 1}
+    )
     assert len(ids(outbox)) == 1 + new
 
 
@@ -73,9 +75,11 @@ def test_a_duplicate_ends_ignored(outbox) -> None:
 
 def test_what_one_connection_had_is_new_to_another(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
-    assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(1, 0)
+    taken = outbox.take_in(events("1"), ["a", "b"], NOW)
+    assert taken == TakenIn(1, 0, {"a": 1})
+    assert (taken.fresh("a"), taken.fresh("b")) == (0, 1)
     assert (len(ids(outbox)), len(ids(outbox, "b"))) == (1, 1)
-    assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(0, 1)
+    assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(0, 1, {"a": 1, "b": 1})
 
 
 def test_duplicates_do_not_stretch_the_window(outbox) -> None:
@@ -190,15 +194,27 @@ def test_states_are_chosen(outbox, chosen, found) -> None:
     assert [row.message_id for row in outbox.listed(chosen, 0, 10)] == found
 
 
-def test_counts_and_reasons_of_one_run(outbox) -> None:
+def test_an_overview_tells_counts_reasons_connections_and_what_is_unfinished(outbox) -> None:
     outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    outbox.take_in([], ["b"], NOW)
     finish(outbox, "1", now=NOW + 1)
     finish(outbox, "2", now=NOW + 5, words="no")
-    assert outbox.counts(NOW + 2) == {("a", Outcome.REJECTED): 1, ("a", Outcome.WAITING): 1}
-    assert outbox.reasons(5, NOW + 2) == [("a", Outcome.REJECTED, "because", 1, "no")]
-    assert outbox.reasons(5) == [("a", Outcome.REJECTED, "because", 2, "no")]
-    assert outbox.unfinished("a") == (1, NOW)
-    assert outbox.unfinished("b") == (0, None)
+    outbox.release("a", "w")
+    seen = outbox.overview(5)
+    assert seen.counts == {("a", Outcome.REJECTED): 2, ("a", Outcome.WAITING): 1} == outbox.counts()
+    assert seen.reasons == [("a", Outcome.REJECTED, "because", 2, "no")]
+    assert seen.connections == [ConnectionRow("a"), ConnectionRow("b")] == outbox.connections()
+    assert seen.unfinished == {"a": (1, NOW)}
+    assert (outbox.unfinished("a"), outbox.unfinished("b")) == ((1, NOW), (0, None))
+    assert outbox.overview(0).reasons == []
+
+
+def test_what_was_finished_already_is_not_given_as_written(outbox) -> None:
+    outbox.take_in(events("1", "2"), ["a"], NOW)
+    outbox.lease("a", "w", NOW, 10)
+    first, second = (Change(place, Outcome.DELIVERED, "") for place in places(outbox).values())
+    assert outbox.write("a", "w", [first], NOW) == [first]
+    assert outbox.write("a", "w", [first, second], NOW) == [second]
 
 
 def test_an_event_is_found_by_its_number(outbox) -> None:
@@ -219,10 +235,49 @@ def test_only_what_was_finished_long_ago_is_purged(outbox) -> None:
     assert [row.message_id for row in outbox.listed(Chosen(), 0, 10)] == ["busy", "new"]
 
 
-def test_a_place_is_never_given_twice(outbox) -> None:
-    outbox.take_in(events("1"), ["a"], NOW)
-    place = places(outbox)["1"]
-    finish(outbox, "1")
+def everything(outbox) -> tuple:
+    return outbox.listed(Chosen(), 0, 100), outbox.counts(), outbox.overview(100)[:2], outbox.unfinished("a")
+
+
+def test_a_purge_leaves_nothing_of_what_ended(outbox) -> None:
+    nothing = everything(outbox)
+    for _ in range(3):
+        outbox.take_in(events("1", "2"), ["a", "b"], NOW)
+        for connection in ("a", "b"):
+            finish(outbox, "1", connection=connection)
+            finish(outbox, "2", connection=connection)
+        assert outbox.purge(NOW + DAY) == (4, 2)
+        assert outbox.purge(NOW + DAY) == (0, 0)
+        assert (everything(outbox), [outbox.event(n) for n in range(1, 6)]) == (nothing, [None] * 5)
+
+
+def test_a_place_and_a_number_are_never_given_twice(outbox) -> None:
+    seen = []
+    for name in ("1", "2", "3"):
+        outbox.take_in(events(name), ["a"], NOW)
+        [row] = outbox.waiting("a", 0, 10)
+        seen.append((row.place, row.event))
+        finish(outbox, name)
+        if name == "2":
+            assert outbox.replay([row.place], "replayed", NOW) == 1
+            seen.append((places(outbox)["2"], row.event))
+            finish(outbox, name)
+        outbox.purge(NOW + DAY)
+    assert seen == [(1, 1), (2, 2), (3, 2), (4, 3)]
+
+
+def test_what_is_queued_again_after_a_purge_is_behind_everything_ever_given(outbox) -> None:
+    outbox.take_in(events("1", "2"), ["a"], NOW)
+    finish(outbox, "1", now=NOW + 2 * DAY)
+    finish(outbox, "2")
     outbox.purge(NOW + DAY)
-    outbox.take_in(events("2"), ["a"], NOW)
-    assert places(outbox)["2"] > place
+    [row] = outbox.listed(Chosen(), 0, 10)
+    assert outbox.replay([row.place], "replayed", NOW) == 1
+    assert places(outbox) == {"1": 3}
+
+
+def test_after_a_purge_a_messageid_is_new(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    finish(outbox, "1")
+    outbox.purge(NOW + 1)
+    assert outbox.take_in(events("1"), ["a"], NOW + 2) == TakenIn(1, 0)

@@ -116,10 +116,13 @@ def test_retry_after_is_seconds_or_a_date(header, found) -> None:
     assert retry_after(header, NOW) == found
 
 
-def test_twenty_rejections_in_a_row_trip_the_valve() -> None:
+def test_twenty_refusals_in_a_row_trip_the_valve() -> None:
     valve = Valve()
     assert [valve.rejected(400) for _ in range(20)] == [False] * 19 + [True]
-    assert valve.words() == "20 rejections in a row with status 400 and nothing accepted between them"
+    assert valve.words() == (
+        "20 refusals in a row with status 400 and nothing accepted between them; what was refused last was not "
+        "rejected, it waits"
+    )
 
 
 def test_an_acceptance_or_another_status_begins_anew() -> None:

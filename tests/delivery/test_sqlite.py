@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 
 import pytest
 
-from engine.delivery.migrations import VERSIONS
+from engine.delivery.migrations import VERSION_1, VERSIONS
 from engine.delivery.rows import Change, Chosen, NewEvent, OutboxError
 from engine.delivery.sqlite import SqliteOutbox
 from engine.records import Outcome
@@ -76,6 +77,29 @@ class Crashing(sqlite3.Connection):
     def executemany(self, *given):
         self._count()
         return super().executemany(*given)
+
+
+class Crowded(sqlite3.Connection):
+    """Has another process at work before each of its reads."""
+
+    beside: SqliteOutbox | None = None
+
+    def execute(self, statement, *given):
+        if self.beside is not None and statement.lstrip().startswith("SELECT"):
+            self.beside.take_in(events(time.monotonic_ns()), ["a"], NOW)
+        return super().execute(statement, *given)
+
+
+def test_an_overview_is_of_one_moment(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(SqliteOutbox(path)) as other:
+        other.take_in(events(1), ["a"], NOW)
+        crowded = SqliteOutbox(path, connect=lambda *a, **k: sqlite3.connect(*a, factory=Crowded, **k))
+        with closing(crowded):
+            crowded._db.beside = other
+            seen = crowded.overview(5)
+            assert seen.counts == {("a", Outcome.WAITING): seen.unfinished["a"][0]}
+            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 3
 
 
 def work(outbox: SqliteOutbox) -> None:
@@ -213,6 +237,26 @@ def test_a_file_of_a_newer_engine_is_refused(tmp_path) -> None:
         f"{path} was made by a newer version of the engine (tables {newer}, this one knows {len(VERSIONS)}); "
         "update the engine."
     )
+
+
+def test_what_an_earlier_purge_left_in_a_file_goes_with_the_next(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in VERSION_1:
+            db.execute(statement)
+        db.execute("INSERT INTO connections (id, name) VALUES (1, 'a')")
+        db.execute("INSERT INTO events VALUES (7, 's', 'm7', '2026-01-01T00:00:00Z', 5.0, x'7b7d')")
+        db.execute("INSERT INTO states VALUES (9, 7, 1, 'rejected', 'no', 'private', NULL, '{}', 5.0, 5.0, 5.0)")
+        db.execute("PRAGMA user_version = 1")
+    with closing(SqliteOutbox(path)) as outbox:
+        assert outbox.purge(NOW) == (1, 1)
+        outbox.take_in(events(8), ["a"], NOW)
+        [row] = outbox.waiting("a", 0, 10)
+        assert (row.place, row.event) == (10, 8)
+        assert outbox.purge(NOW) == (0, 0)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT id FROM events").fetchall() == [(8,)]
+        assert db.execute("SELECT place, event FROM states").fetchall() == [(10, 8)]
 
 
 def test_a_directory_that_is_not_there_is_told(tmp_path) -> None:

@@ -110,7 +110,10 @@ def test_where_everything_is_refused_the_valve_holds_the_rest(tmp_path) -> None:
     assert list(ran.outcomes.values()).count("rejected") < 20
     assert list(ran.outcomes.values()).count("held") > 180
     [row] = ran.outbox.connections()
-    assert row.held == "20 rejections in a row with status 422 and nothing accepted between them"
+    assert row.held == (
+        "20 refusals in a row with status 422 and nothing accepted between them; what was refused last was not "
+        "rejected, it waits"
+    )
     assert row.hint == "Check the settings and the mapping; then resume the connection."
 
 
@@ -119,8 +122,26 @@ def test_the_valve_counts_items_too(tmp_path) -> None:
         return Answer(200, {"results": [{"ok": False} for _ in request.body]})
 
     ran = run(tmp_path, [event(n) for n in range(60)], answer, max_items=50, options=replace(QUICK, slots=1))
-    assert list(ran.outcomes.values()).count("rejected") == 20
-    assert list(ran.outcomes.values()).count("held") == 40
+    assert list(ran.outcomes.values()).count("rejected") == 19
+    assert list(ran.outcomes.values()).count("held") == 41
+
+
+@pytest.mark.parametrize("slots", [1, 8])
+def test_the_refusal_that_closes_the_valve_rejects_nothing(tmp_path, slots) -> None:
+    events = [event(n, call="identify") for n in range(60)]
+    ran = run(tmp_path, events, lambda _: Answer(422, {}), options=replace(QUICK, slots=slots))
+    assert list(ran.outcomes.values()).count("rejected") == 19
+    assert list(ran.outcomes.values()).count("held") == 41
+
+
+def test_an_event_refused_twice_waits_where_its_second_refusal_closes_the_valve(tmp_path) -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(200, {"results": [{"ok": False} for _ in request.body]})
+
+    events = [event(n, call="page") for n in range(20)]
+    ran = run(tmp_path, events, answer, max_items=50, options=replace(QUICK, slots=1))
+    assert list(ran.outcomes.values()).count("rejected") == 9, "two refusals each; the tenth had the last"
+    assert list(ran.outcomes.values()).count("held") == 11
 
 
 def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:

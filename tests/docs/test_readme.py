@@ -60,7 +60,7 @@ def test_the_two_commands_exist() -> None:
 def test_exit_codes_agree_with_the_page_of_commands() -> None:
     codes = re.findall(EXIT_CODES, text_of(PAGE), flags=re.MULTILINE)
     assert codes == re.findall(EXIT_CODES, text_of("docs/commands.md"), flags=re.MULTILINE)
-    assert codes == ["0", "1", "2", "3", "70", "130"]
+    assert codes == ["0", "1", "2", "3", "4", "70", "130"]
 
 
 def test_the_hook_has_the_name_it_is_shown_with() -> None:

@@ -33,7 +33,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "engine/collector/web.py",
         "engine/collector/workers.py",
     ),
-    "uvloop": ("engine/delivery/deliver.py",),
+    "uvloop": ("engine/delivery/running.py",),
     "yaml": ("engine/mapping/yamlfile.py", "engine/mapping/dump.py"),
 }
 

@@ -22,7 +22,7 @@ const strategy = JSON.parse(process.argv[2]);
 
 /** How many events the collector has kept; what a page sends while it is left is answered to nobody. */
 async function kept() {
-  const metrics = await (await fetch(`${story.url}/metrics`)).text();
+  const metrics = await (await fetch(`${story.admin}/metrics`, { headers: { authorization: `Bearer ${KEY}` } })).text();
   return Number(/^waybill_collector_kept_total (.*)$/m.exec(metrics)[1]);
 }
 

@@ -1,0 +1,61 @@
+"""What a run says of itself: only what it did, and in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+from engine.delivery.deliver import Delivery
+from engine.delivery.memory import MemoryOutbox
+from engine.delivery.rows import DUPLICATE, Change, TakenIn
+from engine.delivery.tally import MOST_REASONS, Tally
+from engine.records import Outcome
+from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop
+
+
+def test_reasons_are_counted_with_an_example_and_the_commonest_comes_first() -> None:
+    tally = Tally()
+    refused = [Change(n, Outcome.REJECTED, "the vendor answered 400", f"no {n}") for n in range(2)]
+    tally.written("a", [Change(7, Outcome.INVALID, "no name"), *refused, Change(8, Outcome.WAITING, "busy")])
+    tally.written("a", [Change(9, Outcome.DELIVERED, "1 request accepted")])
+    tally.took(TakenIn(4, 1, {"a": 3}))
+    assert tally.counts == {
+        ("a", Outcome.INVALID): 1,
+        ("a", Outcome.REJECTED): 2,
+        ("a", Outcome.DELIVERED): 1,
+        ("a", Outcome.IGNORED): 3,
+    }
+    assert tally.ended_here == {"a": 4}, "what was a duplicate at once was not delivered here"
+    assert tally.reasons() == [
+        ("a", Outcome.IGNORED, DUPLICATE, 3, ""),
+        ("a", Outcome.REJECTED, "the vendor answered 400", 2, "no 1"),
+        ("a", Outcome.INVALID, "no name", 1, ""),
+    ]
+
+
+def test_memory_is_bounded_however_many_reasons_there_are() -> None:
+    tally = Tally()
+    for number in range(MOST_REASONS + 50):
+        tally.written("a", [Change(number, Outcome.REJECTED, f"reason {number}")])
+    assert (len(tally.reasons()), tally.counts["a", Outcome.REJECTED]) == (MOST_REASONS, MOST_REASONS + 50)
+
+
+def test_two_workers_count_what_each_of_them_ended(tmp_path) -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(400) if request.path == "/single" and request.body["user"] == "u7" else fine(request)
+
+    async def story() -> None:
+        outbox, tallies = MemoryOutbox(), [Tally(), Tally()]
+        async with Vendor(answer) as vendor:
+            vendor.delay = 0.02
+            names = ("one", "two")
+            configured = [shop(tmp_path, vendor.url, name=name) for name in names]
+            outbox.take_in([event(n, user=f"u{n}", call="identify") for n in range(10)], names, 1.0)
+            first = Delivery(outbox, configured[:1], QUICK, watcher=tallies[0])
+            both = Delivery(outbox, configured, QUICK, watcher=tallies[1])
+            outbox.lease("one", first._owner, first._clock.time(), 2.0)
+            await asyncio.gather(first.run(), both.run())
+        expected = {Outcome.DELIVERED: 9, Outcome.REJECTED: 1}
+        assert tallies[0].counts == {("one", outcome): count for outcome, count in expected.items()}
+        assert tallies[1].counts == {("two", outcome): count for outcome, count in expected.items()}
+
+    asyncio.run(story())
