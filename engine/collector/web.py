@@ -23,7 +23,7 @@ OPEN_FILES = 65536
 
 
 def settings(
-    app: ASGIApp, *, proxies: str = "", lifespan: Literal["on", "off"] = "off", workers: int = 1, healthcheck: int = 5
+    app: ASGIApp, *, proxies: str = "", lifespan: Literal["on", "off"] = "off", workers: int = 1
 ) -> uvicorn.Config:
     """Give how an application is served; raises UsageError where packages are missing."""
     try:
@@ -49,7 +49,6 @@ def settings(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE,
         workers=workers,
-        timeout_worker_healthcheck=healthcheck,
     )
 
 

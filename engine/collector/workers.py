@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 
 from engine.collector import web
 from engine.collector.app import Collector
@@ -37,9 +37,6 @@ from engine.delivery.outbox import Outbox
 from engine.delivery.running import rare_garbage_collection
 from engine.delivery.sqlite import SqliteOutbox
 from engine.errors import WaybillError
-
-ALIVE_WITHIN = 30
-"""Seconds a process has to answer its supervisor, however busy the machine is; one that hangs is replaced."""
 
 
 class Told(NamedTuple):
@@ -96,8 +93,7 @@ class Front:
 
 
 def _obey(loop: asyncio.AbstractEventLoop, collector: Collector) -> None:
-    """End when the supervisor says so or is gone; Ctrl-C reaches every process of a terminal, and is its matter."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """End when the supervisor says so, or is gone."""
     end = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: object) -> None:
@@ -117,19 +113,41 @@ def _orphaned(sentinel: int) -> None:
 
 
 class Supervisor(Multiprocess):
-    """Tells when a process had to be started again, and ends at a signal: in order, or at once at the second."""
+    """Has processes run: one that dies is started again; a signal ends all in order, a second one at once.
+
+    uvicorn's own would also ask each process whether it is well, and waits long for the answer of one that died
+    meanwhile; and it knows no second signal.
+    """
+
+    def init_processes(self) -> None:
+        """Start the processes."""
+        self.processes = [self._started() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Look after the processes."""
-        before = [process.pid for process in self.processes]
-        super().keep_subprocess_alive()
-        for old, process in zip(before, self.processes, strict=True):
-            if process.pid != old:
-                fields = {"fields": {"pid": old, "successor": process.pid}}
-                logging.getLogger(NAME).error("a process that takes requests died", extra=fields)
+        """Start those again that died, unless they cannot even start."""
+        for number, process in enumerate(self.processes):
+            if process.process.is_alive():
+                continue
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                self.should_exit.set()
+                return
+            self.processes[number] = self._started()
+            fields = {"fields": {"pid": process.pid, "successor": self.processes[number].pid}}
+            logging.getLogger(NAME).error("a process that takes requests died", extra=fields)
+
+    def _started(self) -> Process:
+        """Start a process to which Ctrl-C means nothing from its beginning: it comes to all processes of a terminal."""
+        process = Process(self.config, self.sockets)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return process
 
     def obey(self) -> None:
-        """Take SIGTERM and SIGINT over from uvicorn, which does not know a second one."""
+        """Take the signals over from uvicorn: two end it, all others mean what they usually do."""
 
         def stop(_number: int, _frame: object) -> None:
             if self.should_exit.is_set():
@@ -138,6 +156,8 @@ class Supervisor(Multiprocess):
                 os._exit(INTERRUPTED)
             self.should_exit.set()
 
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
 
@@ -182,9 +202,7 @@ class _Behind:
 def run(serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket, told: Told, workers: int) -> None:
     """Serve with several processes until SIGTERM or SIGINT; raises the first error of delivery once all is over."""
     web.allow_many_connections()
-    config = web.settings(
-        Front(told), proxies=serving.proxies, lifespan="on", workers=workers, healthcheck=ALIVE_WITHIN
-    )
+    config = web.settings(Front(told), proxies=serving.proxies, lifespan="on", workers=workers)
     supervisor = Supervisor(config, [listener])
     supervisor.obey()
     behind = _Behind(Backstage(serving, outbox, looking), supervisor)

@@ -103,9 +103,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
     token = admin_token or (SANDBOX_KEY if sandbox else "")
     with ExitStack() as stack:
-        world = None
-        if sandbox:
-            configured, outbox_file, world = _into_sandbox(stack, configured, outbox_file)
+        configured, outbox_file, world = _sandboxed(stack, configured, outbox_file, sandbox=sandbox)
         secrets = _secrets(configured, sources) if log else None
         serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
@@ -179,10 +177,12 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return listener, token
 
 
-def _into_sandbox(
-    stack: ExitStack, configured: list[Configured], outbox_file: Path | None
-) -> tuple[list[Configured], Path, Sandbox]:
-    """Lead connections into a sandbox, with an outbox that passes."""
+def _sandboxed(
+    stack: ExitStack, configured: list[Configured], outbox_file: Path | None, *, sandbox: bool
+) -> tuple[list[Configured], Path | None, Sandbox | None]:
+    """Lead connections into a sandbox where one is wanted, with an outbox that passes."""
+    if not sandbox:
+        return configured, outbox_file, None
     from engine.commands.delivering import DEFAULT_OUTBOX
     from engine.commands.sandboxed import into_sandbox
 

@@ -16,7 +16,7 @@ from engine.delivery.rows import Chosen
 from engine.delivery.sqlite import SqliteOutbox
 from engine.records import Outcome
 from engine.sandbox.server import Sandbox
-from tests.collector.running import Server, connect, raw_request, serving, tracks
+from tests.collector.running import Server, connect, raw_request, serving, tracks, until
 
 IDLE = 700  # this process may have 1,024 files open; the server allows itself more
 
@@ -35,12 +35,16 @@ def send_until_it_ends(server: Server, first: int, size: int, answered: set[int]
 
 
 def under_load(server: Server, seconds: float, number: int, first: int = 0) -> set[int]:
-    """Have four clients send, then give the process a signal; gives the numbers of events answered 200."""
+    """Have four clients send, then give the process a signal; gives the numbers of events answered 200.
+
+    The signal comes some time after the first hundred were answered, however fast the machine is.
+    """
     answered: set[int] = set()
     arguments = [(server, first + client * 100_000, size, answered) for client, size in enumerate((1, 3, 20, 100))]
     threads = [threading.Thread(target=send_until_it_ends, args=each) for each in arguments]
     for thread in threads:
         thread.start()
+    until(lambda: len(answered) > 100)
     time.sleep(seconds)
     server.stop(number)
     for thread in threads:

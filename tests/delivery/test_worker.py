@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from dataclasses import replace
 
 import orjson
@@ -225,8 +227,8 @@ def test_an_event_is_given_up_by_age_with_the_last_words(tmp_path) -> None:
         tmp_path, [event(1)], lambda _: Answer(503, {"why": "busy"}), give_up="20ms", options=replace(QUICK, patience=5)
     )
     assert ran.outcomes == {"m1": "rejected"}
-    assert ran.reasons["m1"].startswith("gave up after 0.0")
-    assert ran.reasons["m1"].endswith('| the vendor answered 503: {"why":"busy"}')
+    words = r'gave up after [0-9.]+s \| the vendor answered 503: {"why":"busy"}'
+    assert re.fullmatch(words, ran.reasons["m1"])
 
 
 def test_steps_wait_for_each_other_and_use_what_was_saved(tmp_path) -> None:
@@ -350,10 +352,12 @@ def test_the_rate_limit_holds(tmp_path) -> None:
             waits.append(seconds)
 
     waits: list[float] = []
-    ran = run(tmp_path, [event(n, call="identify") for n in range(25)], rate_limit="20/s", watcher=Waits())
+    began = time.monotonic()
+    ran = run(tmp_path, [event(n, call="identify") for n in range(5)], rate_limit="3/s", watcher=Waits())
     assert set(ran.outcomes.values()) == {"delivered"}
-    assert 4 <= len(waits) <= 5, "the first twenty go at once"
-    assert max(waits) <= 0.3
+    assert time.monotonic() - began >= 2 / 3, "three go at once, and one more each third of a second"
+    assert 1 <= len(waits) <= 2
+    assert max(waits) <= 2 / 3
 
 
 def test_a_vendor_that_fails_does_not_slow_another(tmp_path) -> None:
