@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +18,7 @@ from engine.collector.watching import Watch
 from engine.delivery.config import Configured
 from engine.delivery.deliver import Delivery
 from engine.delivery.outbox import Outbox
+from engine.delivery.rows import OutboxError
 from engine.delivery.standing import standing
 from engine.delivery.watching import Watcher
 from engine.delivery.worker import Options
@@ -24,8 +27,15 @@ if TYPE_CHECKING:
     import uvicorn
 
 
+TIDY_EVERY = 600.0
+
+
 class Serving(NamedTuple):
-    """What is served: sources in, connections out. `metrics` gives Prometheus text; `admin` is where, and the token."""
+    """What is served: sources in, connections out.
+
+    `metrics` gives Prometheus text, `admin` is where and for which token, `keep` for how many seconds events stay in
+    the outbox after their end, None for ever.
+    """
 
     sources: Sequence[Source]
     connections: Sequence[Configured]
@@ -35,13 +45,16 @@ class Serving(NamedTuple):
     metrics: Callable[[], bytes]
     proxies: str = "127.0.0.1"
     admin: tuple[socket.socket, str] | None = None
+    keep: float | None = None
 
 
 class Backstage:
     """Runs until `stop`; `looking` is a connection to the outbox of its own, so that looking holds up nobody."""
 
-    def __init__(self, serving: Serving, outbox: Outbox, looking: Outbox) -> None:
-        self._serving, self._looking = serving, looking
+    def __init__(
+        self, serving: Serving, outbox: Outbox, looking: Outbox, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._serving, self._looking, self._clock = serving, looking, clock
         names = [each.name for each in serving.connections]
         self.backlog = Backlog(looking, names, serving.limits.backlog, serving.watch.behind.set)
         options = Options(until_idle=False)
@@ -53,13 +66,15 @@ class Backstage:
 
     async def run(self) -> None:
         """Deliver until told to stop; raises delivery's first error."""
-        watching = asyncio.create_task(self.backlog.watch())
+        tidying = tidy(self._looking, self._serving.keep, self._clock, self._serving.watch.purged)
+        others = [asyncio.create_task(self.backlog.watch()), asyncio.create_task(tidying)]
         admin = self._admin()
         serving = None if admin is None else asyncio.create_task(admin[0].serve(sockets=[admin[1]]))
         try:
             await self._delivery.run()
         finally:
-            watching.cancel()
+            for task in others:
+                task.cancel()
             if admin is not None and serving is not None:
                 admin[0].should_exit = True
                 await serving
@@ -70,3 +85,12 @@ class Backstage:
         listener, token = self._serving.admin
         app = Admin(token, self._serving.metrics, lambda: standing(self._looking))
         return web.server(web.settings(app)), listener
+
+
+async def tidy(outbox: Outbox, keep: float | None, clock: Callable[[], float], tell: Callable[[int], None]) -> None:
+    """Remove what ended `keep` seconds ago, again and again; what cannot be removed now can be next time."""
+    while keep is not None:
+        with contextlib.suppress(OutboxError):  # the outbox's trouble is told to those who write
+            _, gone = await asyncio.to_thread(outbox.purge, clock() - keep)
+            tell(gone)
+        await asyncio.sleep(TIDY_EVERY)

@@ -71,6 +71,7 @@ class Watch:
         )
         self._kept = Counter("waybill_collector_kept", "Events put into the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
+        self._purged = Counter("waybill_collector_purged", "Ended events removed.", registry=registry)
         self._seconds = Histogram("waybill_collector_seconds", "How long requests took.", registry=registry)
         self.behind = Gauge(
             "waybill_collector_backlog",
@@ -106,6 +107,12 @@ class Watch:
         """Count what is on disk."""
         self._kept.inc(taken.new)
         self._duplicates.inc(taken.duplicates)
+
+    def purged(self, events: int) -> None:
+        """Count and log events that were removed from the outbox, since they ended long ago."""
+        self._purged.inc(events)
+        if events:
+            self._logger.info("purged", extra={"fields": {"events": events}})
 
     def _tell(self, event: str, **fields: Json) -> None:
         second = int(self._monotonic())

@@ -36,6 +36,21 @@ COUNT = click.IntRange(min=1)
 PORT = click.IntRange(0, 65535)
 
 
+def _kept_for(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
+    from engine.delivery.outbox import WINDOW
+    from engine.delivery.pacing import seconds
+
+    if keep is None:
+        return None
+    try:
+        found = seconds(keep)
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}.") from error
+    if found < WINDOW:
+        raise UsageError("--keep: at least 24h, as messageIds are remembered for so long to find duplicates.")
+    return found
+
+
 @click.command("serve")
 @click.argument("mappings", nargs=-1, metavar="[MAPPING...]")
 @click.option("--connections", "connections_file", type=FILE, help="YAML: connections, and sources with write keys.")
@@ -68,6 +83,9 @@ PORT = click.IntRange(0, 65535)
     show_default=True,
     help="Answer 429 while a connection has more unfinished events; 0: never.",
 )
+@click.option(
+    "--keep", metavar="TIME", callback=_kept_for, help="Remove events so long after their end: 30d. Default: never."
+)
 @click.option("--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object a line.")
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
@@ -90,6 +108,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     batch_bytes: int,
     batch_events: int,
     backlog: int,
+    keep: float | None,
     log: bool,
 ) -> None:
     """Collect what Segment's libraries send, and deliver it, until Ctrl-C.
@@ -101,12 +120,12 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     given = (mappings, connections_file, directories, settings_file, assignments)
     configured, sources = _parties(given, write_keys, example_settings=example_settings, sandbox=sandbox)
     limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
-    token = admin_token or (SANDBOX_KEY if sandbox else "")
     with ExitStack() as stack:
         configured, outbox_file, world = _sandboxed(stack, configured, outbox_file, sandbox=sandbox)
         secrets = _secrets(configured, sources) if log else None
         serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
-        serving = serving._replace(admin=_admin(stack, admin_host, admin_port, token), proxies=proxies)
+        admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
+        serving = serving._replace(admin=admin, proxies=proxies, keep=keep)
         _show(_serve(stack, serving, outbox_file, (host, port), secrets, workers), world)
 
 

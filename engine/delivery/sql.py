@@ -102,9 +102,13 @@ EMPTY_LAST_STATE = """
     WHERE place = (SELECT max(place) FROM states) AND outcome != 'waiting' AND changed_at < ?1
       AND event IN (SELECT id FROM events WHERE taken_at < ?1)
 """
+NEXT_OLD_EVENTS = """
+    SELECT max(id) FROM (SELECT id FROM events WHERE id > ? AND taken_at >= 0 AND taken_at < ? ORDER BY id LIMIT ?)
+"""
 PURGE_STATES = """
-    DELETE FROM states WHERE outcome != 'waiting' AND changed_at < ?1 AND place < (SELECT max(place) FROM states)
-      AND event IN (SELECT id FROM events WHERE taken_at < ?1)
+    DELETE FROM states WHERE event > ?2 AND event <= ?3 AND outcome != 'waiting' AND changed_at < ?1
+      AND place < (SELECT max(place) FROM states)
+      AND event IN (SELECT id FROM events WHERE id > ?2 AND id <= ?3 AND taken_at < ?1)
 """
 PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
 EMPTY_LAST_EVENT = """
@@ -113,7 +117,8 @@ EMPTY_LAST_EVENT = """
       AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
 """
 PURGE_EVENTS = """
-    DELETE FROM events WHERE id < (SELECT max(id) FROM events) AND taken_at >= 0 AND taken_at < ?1
+    DELETE FROM events WHERE id > ?2 AND id <= ?3 AND id < (SELECT max(id) FROM events)
+      AND taken_at >= 0 AND taken_at < ?1
       AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
 """
 PURGE_EVENT_MARKS = "DELETE FROM events WHERE taken_at = -1 AND id < (SELECT max(id) FROM events)"

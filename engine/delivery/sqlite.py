@@ -34,6 +34,7 @@ from engine.delivery.rows import (
 )
 from engine.records import Outcome
 
+PURGED_AT_ONCE = 1000
 PATIENCE = 10.0
 """Seconds to wait for another process that writes."""
 
@@ -236,13 +237,20 @@ class SqliteOutbox:
             return sum(db.execute(sql.REQUEUE, (reason, now, now, place)).rowcount for place in sorted(places))
 
     def purge(self, older_than: float) -> tuple[int, int]:
-        """Remove what was finished before a time."""
+        """Remove what was finished before a time, some in a transaction, so that nobody who writes has to wait long."""
         with self._transaction() as db:
-            states = [db.execute(each, (older_than,)).rowcount for each in (sql.EMPTY_LAST_STATE, sql.PURGE_STATES)]
-            events = [db.execute(each, (older_than,)).rowcount for each in (sql.EMPTY_LAST_EVENT, sql.PURGE_EVENTS)]
-            for marks in (sql.PURGE_STATE_MARKS, sql.PURGE_EVENT_MARKS):
-                db.execute(marks)
-            return sum(states), sum(events)
+            states = db.execute(sql.EMPTY_LAST_STATE, (older_than,)).rowcount
+        events = after = 0
+        while (last := self._all(sql.NEXT_OLD_EVENTS, (after, older_than, PURGED_AT_ONCE))[0][0]) is not None:
+            with self._transaction() as db:
+                states += db.execute(sql.PURGE_STATES, (older_than, after, last)).rowcount
+                events += db.execute(sql.PURGE_EVENTS, (older_than, after, last)).rowcount
+            after = last
+        with self._transaction() as db:
+            events += db.execute(sql.EMPTY_LAST_EVENT, (older_than,)).rowcount
+            db.execute(sql.PURGE_STATE_MARKS)
+            db.execute(sql.PURGE_EVENT_MARKS)
+        return states, events
 
     def close(self) -> None:
         """Close the file."""

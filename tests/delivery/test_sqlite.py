@@ -11,7 +11,7 @@ import pytest
 
 from engine.delivery.migrations import VERSION_1, VERSIONS
 from engine.delivery.rows import Change, Chosen, NewEvent, OutboxError
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.sqlite import PURGED_AT_ONCE, SqliteOutbox
 from engine.records import Outcome
 
 NOW = 1_000_000.0
@@ -267,3 +267,27 @@ def test_a_directory_that_is_not_there_is_told(tmp_path) -> None:
         f"{path} cannot be opened for writing (unable to open database file); check that its directory is there and "
         "may be written."
     )
+
+
+def test_a_large_purge_lets_others_write_between(tmp_path) -> None:
+    statements: list[str] = []
+
+    class Traced(sqlite3.Connection):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+            self.set_trace_callback(statements.append)
+
+    outbox = SqliteOutbox(tmp_path / "o.db", connect=lambda *a, **k: sqlite3.connect(*a, factory=Traced, **k))
+    numbers = range(2 * PURGED_AT_ONCE + 500)
+    outbox.take_in(events(*numbers), ["a"], NOW)
+    outbox.lease("a", "w", NOW, 10)
+    rows = outbox.waiting("a", 0, len(numbers))
+    outbox.write("a", "w", [Change(row.place, Outcome.DELIVERED, "") for row in rows], NOW)
+    outbox.replay([rows[0].place], "again", NOW)  # so that the last place belongs to the first event
+    [again] = outbox.waiting("a", 0, 10)
+    outbox.write("a", "w", [Change(again.place, Outcome.DELIVERED, "")], NOW)
+    statements.clear()
+    assert outbox.purge(NOW + 1) == (len(numbers), len(numbers))
+    assert statements.count("COMMIT") == 5, "the last place, three parts of the events, the last event"
+    assert outbox.listed(Chosen(), 0, 10) == []
+    outbox.close()
