@@ -94,14 +94,15 @@ class Collector:
         return reply
 
     async def _answer(self, scope: Scope, receive: Receive, call: str) -> Reply:
+        who: JsonObject = {"source": "", "client": (scope.get("client") or ("",))[0]}
         try:
-            await self._collect(scope, receive, call)
+            await self._collect(scope, receive, call, who)
         except Refused as refused:
             if refused.reply.status != 401:  # those are counted where the reason is known
-                self._watch.refused(refused.code, reason=str(refused))
+                self._watch.refused(refused.code, reason=str(refused), **who)
             return refused.reply
         except OutboxError as error:
-            self._watch.refused("outbox_error", reason=str(error))
+            self._watch.refused("outbox_error", reason=str(error), **who)
             message = "The events could not be kept; send them again."
             return try_later(503, "unavailable", message, self._limits.retry_after).reply
         except Gone:
@@ -111,29 +112,30 @@ class Collector:
             return BROKEN
         return TAKEN
 
-    async def _collect(self, scope: Scope, receive: Receive, call: str) -> None:
+    async def _collect(self, scope: Scope, receive: Receive, call: str, who: JsonObject) -> None:
+        """Take a call; `who` sends it is noted, for the log."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
         key = basic_key(headers.get(b"authorization"))
-        source = None if key is None else self._source(key)
+        source = None if key is None else self._source(key, who)
         if self._keeper.full() or self.behind():
             text = "Too many events wait to be delivered; send these again later."
             raise try_later(429, "too_many_requests", text, self._limits.retry_after)
         with self._reading.share() as pieces:
             raw = await self._reading.body(receive, headers, pieces)
-            body = parsed(raw, headers.get(b"content-encoding", b""), self._limits)
+            body = parsed(raw, headers.get(b"content-encoding", b""), self._limits, lambda: self._watch.mended(**who))
             if source is None:
-                source = self._source(body_key(body.get("writeKey")))
+                source = self._source(body_key(body.get("writeKey")), who)
             arrival = self._arrival(scope, body, client=key is None or b"origin" in headers)
             found = shaped(body, call, source.name, arrival, self._limits)
             del raw, body
         self._watch.received(source.name, len(found.events), found.discards)
         await self._keeper.keep(found.events, source.connections)
 
-    def _source(self, key: str) -> Source:
+    def _source(self, key: str, who: JsonObject) -> Source:
         source = self._keys.source(key) if key else None
+        who["source"] = source.name if source else ""
         if source is None or not source.enabled:
-            code = "source_disabled" if source else "unknown_source"
-            self._watch.refused(code, source=source.name if source else "")
+            self._watch.refused("source_disabled" if source else "unknown_source", **who)
             raise unknown_key()
         return source
 

@@ -7,8 +7,9 @@ counted over all requests, so many slow clients together cannot hold more than `
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import orjson
@@ -16,11 +17,15 @@ from starlette.types import Receive
 
 from engine.collector.limits import Limits
 from engine.collector.refusals import Refused, bad_request, try_later
-from engine.records import JsonObject
+from engine.records import Json, JsonObject
 
 GZIP = b"\x1f\x8b"
 _GZIP_FORMAT = 31  # zlib's word for: a gzip header, and the largest window
 PLAIN = ("", "identity")
+_HALVES = re.compile(
+    rb"(?P<whole>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+"""An escaped backslash or a whole surrogate pair, which stay; or half of one, where a text was cut in an emoji."""
 
 
 class Gone(Exception):  # noqa: N818  reads as what happened
@@ -90,9 +95,21 @@ class Reading:
             pieces.append(piece)
 
 
-def parsed(raw: bytes, encoding: bytes, limits: Limits) -> JsonObject:
-    """Read the object of a body; raises Refused."""
-    return _object(unpacked(raw, encoding, limits))
+def parsed(raw: bytes, encoding: bytes, limits: Limits, on_mended: Callable[[], None] = lambda: None) -> JsonObject:
+    """Read the object of a body; raises Refused. `on_mended` hears of characters that were none, and are U+FFFD now.
+
+    JavaScript and Python write half a surrogate pair where a text was cut in an emoji, and JSON's grammar has it so;
+    one such text must not cost a batch.  Segment's API, which is written in Go, reads it as U+FFFD, too.
+    """
+    plain = unpacked(raw, encoding, limits)
+    try:
+        value = orjson.loads(plain)
+    except orjson.JSONDecodeError as error:
+        value = _mended(plain, error)
+        on_mended()
+    if type(value) is not dict:
+        raise bad_request("The body must be a JSON object.")
+    return value
 
 
 def unpacked(raw: bytes, encoding: bytes, limits: Limits) -> bytes:
@@ -120,13 +137,13 @@ def _inflated(raw: bytes, limits: Limits) -> bytes:
     return plain
 
 
-def _object(plain: bytes) -> JsonObject:
+def _mended(plain: bytes, error: orjson.JSONDecodeError) -> Json:
+    """Read JSON in which some characters are none; raises Refused with what was wrong at first if it is no JSON."""
+    whole = plain.decode(errors="replace").encode()
     try:
-        value = orjson.loads(plain)
-    except orjson.JSONDecodeError as error:
+        value: Json = orjson.loads(_HALVES.sub(lambda found: found["whole"] or b"\\ufffd", whole))
+    except orjson.JSONDecodeError:
         raise bad_request(f"The body is not JSON: {error}.") from None
-    if type(value) is not dict:
-        raise bad_request("The body must be a JSON object.")
     return value
 
 

@@ -69,6 +69,7 @@ class Watch:
         self._discarded = Counter(
             "waybill_collector_discarded", "Events not kept.", ["source", "code"], registry=registry
         )
+        self._mended = Counter("waybill_collector_mended", "Bodies with half characters.", registry=registry)
         self._kept = Counter("waybill_collector_kept", "Events put into the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
         self._purged = Counter("waybill_collector_purged", "Ended events removed.", registry=registry)
@@ -107,6 +108,11 @@ class Watch:
         """Count what is on disk."""
         self._kept.inc(taken.new)
         self._duplicates.inc(taken.duplicates)
+
+    def mended(self, **fields: Json) -> None:
+        """Count and log a body that held half characters (lone surrogates, broken UTF-8), which became U+FFFD."""
+        self._mended.inc()
+        self._tell("mended", reason="half characters became U+FFFD", **fields)
 
     def purged(self, events: int) -> None:
         """Count and log events that were removed from the outbox, since they ended long ago."""

@@ -1,0 +1,69 @@
+"""Half characters are told: they are counted, and the log says whose they were."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.collector.body import parsed
+from engine.collector.limits import Limits
+from engine.collector.watching import NAME
+from tests.collector.harness import Inside
+
+
+def test_broken_utf_8_is_mended(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, NAME)
+    inside = Inside()
+    answer = inside.ask("/v1/i", b'{"userId": "u", "traits": {"a": "\xff\xc3"}}')
+    assert answer.status == 200
+    assert inside.events()[0]["traits"] == {"a": "\ufffd\ufffd"}
+    assert "waybill_collector_mended_total 1.0" in inside.watch.text().decode()
+    [line] = caplog.records
+    assert (line.getMessage(), line.__dict__["fields"]) == (
+        "mended",
+        {"reason": "half characters became U+FFFD", "source": "web", "client": "203.0.113.7"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "fields"),
+    [
+        ("nobody", b"{}", {"code": "unknown_source", "source": "", "client": "203.0.113.7"}),
+        ("closed-key", b"{}", {"code": "source_disabled", "source": "closed", "client": "203.0.113.7"}),
+        (
+            "wk",
+            b"[]",
+            {
+                "code": "bad_request",
+                "reason": "The body must be a JSON object.",
+                "source": "web",
+                "client": "203.0.113.7",
+            },
+        ),
+    ],
+)
+def test_who_is_refused_is_logged(
+    caplog: pytest.LogCaptureFixture, key: str, body: bytes, fields: dict[str, str]
+) -> None:
+    caplog.set_level(logging.WARNING, NAME)
+    Inside().ask("/v1/i", body, key=key)
+    [line] = caplog.records
+    assert (line.getMessage(), line.__dict__["fields"]) == ("refused", fields)
+
+
+ODD = st.text(st.sampled_from('\ud83d\udc4d\ud800\udfff\\u8d"a👍é'), max_size=12)
+
+
+@given(ODD, st.booleans())
+def test_only_halves_become_another_character(text: str, escaped: bool) -> None:
+    body = json.dumps({text: text}, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
+    if escaped:
+        expected = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        assert parsed(body, b"", Limits()) == {expected: expected}
+    else:  # three bytes that are no UTF-8 each
+        found = next(iter(parsed(body, b"", Limits())))
+        assert found.replace("\ufffd", "") == "".join(each for each in text if not "\ud800" <= each <= "\udfff")
