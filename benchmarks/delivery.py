@@ -26,7 +26,7 @@ from engine.delivery.deliver import Delivery
 from engine.delivery.intake import take_in
 from engine.delivery.jobs import Job
 from engine.delivery.rows import NewEvent
-from engine.delivery.running import run
+from engine.delivery.running import rare_garbage_collection, run
 from engine.delivery.sqlite import SqliteOutbox
 from engine.delivery.worker import Options
 from engine.exchange import Exchange
@@ -133,7 +133,8 @@ def stages(configured: Configured, events: list[NewEvent], directory: Path) -> N
     timed("reading the queue", count, lambda: rows.extend(outbox.waiting("bench", 0, count)))
     jobs: list[Job] = []
     connection, digest = configured.connection, configured.digest()
-    timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0) for row in rows))
+    with rare_garbage_collection():  # as where it runs
+        timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0) for row in rows))
     exchange = Exchange(connection)
     requests = [job.next().requests[0] for job in jobs]
 
