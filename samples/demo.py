@@ -8,10 +8,12 @@ runs, so that everything seen here can be typed again.
 from __future__ import annotations
 
 import base64
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -38,14 +40,26 @@ LONGEST = 60.0
 """Seconds until all must be delivered."""
 
 
+INTRODUCTION = """\
+A mapping says which HTTP requests an event becomes. First what four mappings make of three of the samples: for each
+event the requests that would be sent (`planned`), or why there are none."""
+COUNTED = """\
+The same for all samples, as counts. Some are `invalid` for a destination on purpose: the reasons say what they lack."""
+SERVED = """\
+Now for real, but into emulated vendors: a server takes the samples and what two SDKs send, and delivers them."""
+ENDED = """\
+Delivered, and in the end what each vendor holds. What was `rejected` is meant to be: a few samples break a vendor's
+rules, and its own words say which. `engine outbox` would show such events, and send them again."""
+
+
 def main() -> int:
     """Run the three commands; 0 unless one of them could not do its work."""
     files = [str(path.relative_to(Path.cwd())) for path in sample_files()]
     mappings = sorted(path.stem for path in (HERE.parent / "mappings").glob("*.yaml"))
     shown = "\n".join(telling_events(files)).encode()
     codes = [
-        run(["run", *mappings, "--example-settings", "--events", "-"], "three of the samples", shown),
-        run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], "all of them"),
+        run(["run", *mappings, "--example-settings", "--events", "-"], INTRODUCTION, shown),
+        run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], COUNTED),
         whole_way(files),
     ]
     return max((code for code in codes if code != FOUND_INVALID), default=0)
@@ -90,14 +104,15 @@ def run(words: list[str], about: str, stdin: bytes = b"") -> int:
 
 
 def say(words: list[str], about: str) -> None:
-    """Say a command as it would be typed."""
-    print(f"\n$ engine {' '.join(words)}    # {about}", flush=True)
+    """Say what comes, and the command as it would be typed; a long one goes over several lines."""
+    lines = textwrap.wrap(f"$ engine {' '.join(words)}", 96, break_on_hyphens=False, subsequent_indent="    ")
+    print("\n" + about + "\n\n" + " \\\n".join(lines) + "\n", flush=True)
 
 
 def whole_way(files: list[str]) -> int:
     """Serve, send from several sides, wait until all is delivered, and let the server say what the vendors hold."""
     words = ["serve", *SENT, "--sandbox", "--port", "0", "--admin-port", "0", "--no-log"]
-    say(words, "the whole way: SDKs -> collector -> outbox -> mappings -> emulated vendors")
+    say(words, SERVED)
     server = subprocess.Popen([*ENGINE, *words], stdout=subprocess.PIPE, text=True)
     try:
         admin, collector = addresses(server)
@@ -107,7 +122,8 @@ def whole_way(files: list[str]) -> int:
         on_the_web(collector)
         on_the_phone(collector)
         wait(admin)
-        print("  Ctrl-C\n", flush=True)
+        print(f"  not kept, by Segment's rules: {', '.join(discards(admin))}")
+        print("  and Ctrl-C ends the server\n\n" + ENDED + "\n", flush=True)
         server.send_signal(signal.SIGINT)
         print(server.communicate(timeout=LONGEST)[0], end="")
     finally:
@@ -165,12 +181,24 @@ def on_the_phone(collector: str) -> None:
     print("  Expo's Segment module      Ada tracks her parcel on her phone: 2 calls", flush=True)
 
 
+def discards(admin: str) -> list[str]:
+    """Give what the collector discarded, as its metrics have it."""
+    found = re.findall(
+        r'^waybill_collector_discarded_total{code="(\w+)".*} (\d+)', asked(admin, "metrics").text, re.MULTILINE
+    )
+    return [f"{count} x {code}" for code, count in found]
+
+
+def asked(admin: str, path: str) -> httpx.Response:
+    """Ask the admin address."""
+    return httpx.get(f"{admin}/{path}", headers={"authorization": f"Bearer {KEY}"})
+
+
 def wait(admin: str) -> None:
     """Wait until nothing is unfinished, as the admin address has it."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
-        status = httpx.get(f"{admin}/status", headers={"authorization": f"Bearer {KEY}"}).json()
-        if not any(each["unfinished"] for each in status["connections"]):
+        if not any(each["unfinished"] for each in asked(admin, "status").json()["connections"]):
             return
         time.sleep(0.1)
     raise SystemExit(f"After {LONGEST:g} seconds some events are not delivered; that should not be.")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from engine.sandbox.server import Sandbox
 
 SHOWN = 3
-WIDTH = 110
-LONGEST_VALUE = 28
+WIDTH = 96
+LONGEST_VALUE = 22
 WHO = ("id", "ids", "email")
 
 

@@ -77,7 +77,8 @@ def _argument(argument: click.Argument) -> str:
 def _row(option: click.Option) -> str:
     takes = "" if option.is_flag else f" {_metavar(option)}"
     means = [option.help or "", *_remarks(option)]
-    return f"| `{'` `'.join(option.opts)}`{takes and f' `{takes.strip()}`'} | {' '.join(filter(None, means))} |"
+    names = [*option.opts, *option.secondary_opts]
+    return f"| `{'` `'.join(names)}`{takes and f' `{takes.strip()}`'} | {' '.join(filter(None, means))} |"
 
 
 def _metavar(option: click.Option) -> str:
@@ -89,7 +90,9 @@ def _metavar(option: click.Option) -> str:
 def _remarks(option: click.Option) -> Iterator[str]:
     if option.required:
         yield "Required."
-    if isinstance(option.default, str | int) and not option.is_flag:
+    if option.secondary_opts:
+        yield f"Default: `{(option.opts if option.default else option.secondary_opts)[0]}`."
+    elif isinstance(option.default, str | int) and not option.is_flag:
         yield f"Default: `{option.default}`."
 
 

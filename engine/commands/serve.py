@@ -114,6 +114,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     """Collect what Segment's libraries send, and deliver it, until Ctrl-C.
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
+
+    Exit code 0: it was told to end; 2: wrong usage; 4: the outbox cannot be used; 130: told twice, it ended at once.
     """
     from engine.collector.limits import Limits
 
