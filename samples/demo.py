@@ -183,9 +183,8 @@ def on_the_phone(collector: str) -> None:
 
 def discards(admin: str) -> list[str]:
     """Give what the collector discarded, as its metrics have it."""
-    found = re.findall(
-        r'^waybill_collector_discarded_total{code="(\w+)".*} (\d+)', asked(admin, "metrics").text, re.MULTILINE
-    )
+    lines = asked(admin, "metrics").text
+    found = re.findall(r'^waybill_collector_discarded_total{code="(\w+)".*} (\d+)', lines, re.MULTILINE)
     return [f"{count} x {code}" for code, count in found]
 
 

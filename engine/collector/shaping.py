@@ -34,7 +34,7 @@ def shaped(body: JsonObject, call: str, source: str, arrival: Arrival, limits: L
         event = _event(body, call, source, arrival, limits)
         if isinstance(event, Discard):
             if event.code == "event_too_large":
-                raise Refused(413, event.code, f"{event.reason}.")
+                raise Refused(413, event.code, f"{event.reason[:1].upper()}{event.reason[1:]}.")
             return Shaped([], [event])
         return Shaped([event], [])
     found = Shaped([], [])
@@ -89,6 +89,6 @@ def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: 
         return Discard("bad_request", reason, message_id)
     # What is kept is never smaller than what came, so most events need not be measured twice.
     if len(raw) > limits.event_bytes and (size := len(orjson.dumps(item))) > limits.event_bytes:
-        reason = f"it has {size} bytes; the limit of an event is {limits.event_bytes}"
+        reason = f"the event has {size} bytes; the limit is {limits.event_bytes}"
         return Discard("event_too_large", reason, message_id)
     return NewEvent(source, message_id, arrival.received_at, raw)

@@ -33,7 +33,7 @@ def test_an_event_may_have_32_kb() -> None:
     inside = Inside()
     assert inside.ask("/v1/track", orjson.dumps(track(properties={"a": "x" * room}))).status == 200
     refused = inside.ask("/v1/track", orjson.dumps(track(properties={"a": "x" * (room + 1)})))
-    assert said(refused) == (413, "event_too_large", "it has 32769 bytes; the limit of an event is 32768.")
+    assert said(refused) == (413, "event_too_large", "The event has 32769 bytes; the limit is 32768.")
     assert len(inside.events()) == 1
 
 
