@@ -239,7 +239,8 @@ def test_logs_and_metrics(here, engine) -> None:
             "event": "held",
             "connection": "shop",
             "reason": "the vendor answered 401: access key not found",
-            "hint": "Check the API key, the project token and the permissions of the API group.",
+            "hint": "Check the API key, the project token and the permissions of the API group. Then: engine outbox "
+            "resume shop",
         }
         text = (here / "metrics.txt").read_text()
         assert 'waybill_requests_total{connection="shop",status="401"} 1.0' in text
