@@ -23,7 +23,7 @@ from engine.delivery.watching import Several
 from tests.delivery.test_running import until
 from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, shop, told
 
-FOR_EVER = replace(QUICK, until_idle=False, lease=0.2, restart=0.05, longest_restart=0.1)
+FOR_EVER = replace(QUICK, until_idle=False, lease=0.2, restart=0.05)
 Logged = Callable[[], list[dict[str, object]]]
 
 
@@ -120,6 +120,33 @@ def test_the_wait_for_another_start_ends_at_the_stop(tmp_path, logged: Logged) -
             await until(lambda: [each for each in logged() if each["event"] == "worker failed"])
 
     asyncio.run(story())
+
+
+def test_what_goes_wrong_at_the_end_is_raised(tmp_path, logged: Logged) -> None:
+    class Closing(MemoryOutbox):
+        def release(self, connection, owner):
+            raise OutboxError("There is no room left.")
+
+    async def story() -> None:
+        outbox = Closing()
+        delivery = Delivery(outbox, [shop(tmp_path, "http://127.0.0.1:9")], FOR_EVER)
+        task = asyncio.create_task(delivery.run())
+        await until(lambda: outbox.connections() and outbox.connections()[0].owner)
+        delivery.stop()
+        with pytest.raises(OutboxError, match=r"^There is no room left.$"):
+            await asyncio.wait_for(task, 10)
+
+    asyncio.run(story())
+    assert logged() == []
+
+
+def test_a_pause_that_is_over_is_shown_no_more(tmp_path) -> None:
+    outbox = MemoryOutbox()
+    outbox.take_in([event(1)], ["shop"], 1.0)
+    outbox.pause("shop", 2.0, "the vendor answered 503")
+    asyncio.run(delivered(tmp_path, [], outbox=outbox))
+    [row] = outbox.connections()
+    assert (row.due, row.pause) == (None, "")
 
 
 def test_a_damaged_outbox_ends_all(tmp_path, logged: Logged) -> None:

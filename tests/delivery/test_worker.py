@@ -493,11 +493,18 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
 
+    class Holds(Watcher):
+        def held(self, connection, reason, hint):
+            holds.append((connection, reason, hint))
+
+    holds: list[tuple[str, str, str]] = []
+
     async def story() -> None:
-        await Delivery(outbox, [configured], QUICK).run()
+        await Delivery(outbox, [configured], QUICK, watcher=Holds()).run()
 
     asyncio.run(story())
     [row] = outbox.connections()
+    assert holds == [("shop", row.held, row.hint)]
     assert (row.held, row.hint) == (
         "the URL needs a value that is not there (http.base_url)",
         "Check the connection's settings.",
