@@ -6,19 +6,26 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from engine.delivery.outbox import Outbox
 
 LOOK_EVERY = 1.0
 
 
-class Backlog:
-    """Counts the unfinished events of the slowest connection; `most` is how many there may be, 0 for any number."""
+class Told(NamedTuple):
+    """Who is told: the depth of the slowest connection, and depth and age of every connection's queue."""
 
-    def __init__(
-        self, outbox: Outbox, names: Sequence[str], most: int, tell: Callable[[int], None] = lambda _depth: None
-    ) -> None:
-        self._outbox, self._names, self._most, self._tell = outbox, names, most, tell
+    deepest: Callable[[int], None]
+    queue: Callable[[str, int, float], None]
+    clock: Callable[[], float] = time.time
+
+
+class Backlog:
+    """Counts the unfinished events of each connection; of the slowest there may be `most`, 0 for any number."""
+
+    def __init__(self, outbox: Outbox, names: Sequence[str], most: int, told: Told | None = None) -> None:
+        self._outbox, self._names, self._most, self._told = outbox, names, most, told
         self._depth = 0
 
     def behind(self) -> bool:
@@ -27,12 +34,20 @@ class Backlog:
 
     async def watch(self) -> None:
         """Look for ever; a long look is followed by a longer pause."""
-        while self._most:
+        while self._most or self._told:
             began = time.monotonic()
             with contextlib.suppress(Exception):  # the outbox's trouble is told to those who write
-                self._depth = await asyncio.to_thread(self._deepest)
-                self._tell(self._depth)
+                self._tell(await asyncio.to_thread(self._look))
             await asyncio.sleep(max(LOOK_EVERY, 20 * (time.monotonic() - began)))
 
-    def _deepest(self) -> int:
-        return max((self._outbox.unfinished(name)[0] for name in self._names), default=0)
+    def _look(self) -> dict[str, tuple[int, float | None]]:
+        return {name: self._outbox.unfinished(name) for name in self._names}
+
+    def _tell(self, found: dict[str, tuple[int, float | None]]) -> None:
+        self._depth = max((depth for depth, _ in found.values()), default=0)
+        if self._told is None:
+            return
+        self._told.deepest(self._depth)
+        now = self._told.clock()
+        for name, (depth, oldest) in found.items():
+            self._told.queue(name, depth, 0.0 if oldest is None else max(0.0, now - oldest))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine.collector import web
 from engine.collector.admin import Admin
-from engine.collector.backlog import Backlog
+from engine.collector.backlog import Backlog, Told
 from engine.collector.keys import Source
 from engine.collector.limits import Limits
 from engine.collector.watching import Watch
@@ -56,7 +56,8 @@ class Backstage:
     ) -> None:
         self._serving, self._looking, self._clock = serving, looking, clock
         names = [each.name for each in serving.connections]
-        self.backlog = Backlog(looking, names, serving.limits.backlog, serving.watch.behind.set)
+        told = Told(serving.watch.behind.set, serving.watcher.queue, clock)
+        self.backlog = Backlog(looking, names, serving.limits.backlog, told)
         options = Options(until_idle=False)
         self._delivery = Delivery(outbox, serving.connections, options, watcher=serving.watcher)
 

@@ -138,6 +138,9 @@ def _quiet_pipe() -> int:
 def _internal(error: Exception) -> int:
     if os.environ.get("ENGINE_DEBUG"):
         raise error
-    place = type(error).__name__
-    click.echo(f"An error of the engine itself ({place}). ENGINE_DEBUG=1 shows where; please report it.", err=True)
+    from engine.delivery.deliver import WITH
+
+    place = f"({type(error).__name__})"
+    place = " ".join([place, *(note for note in getattr(error, "__notes__", ()) if note.startswith(WITH))])
+    click.echo(f"An error of the engine itself {place}. ENGINE_DEBUG=1 shows where; please report it.", err=True)
     return INTERNAL

@@ -98,7 +98,7 @@ def _reasons(seen: Overview) -> Callable[[str, Outcome], list[str]]:
         if outcome is Outcome.HELD:
             return [f"{state.held.rstrip('.')}. {state.hint}".strip()]
         if outcome is Outcome.WAITING:
-            return [f"{state.pause}; next try {when(state.due)}"] if state.due is not None else []
+            return [f"{state.pause.rstrip('.')}; next try {when(state.due)}"] if state.due is not None else []
         rows = [_reason(each) for each in seen.reasons if (each.connection, each.outcome) == (name, outcome)]
         more = len(rows) - SHOWN_REASONS
         return rows if more <= 0 else [*rows[:SHOWN_REASONS], f"and {more} more"]

@@ -68,6 +68,8 @@ def status(outbox: Outbox) -> None:
             click.echo(
                 f"{row.name} is held since {when(row.held_at)}; when it is put right: engine outbox resume {row.name}"
             )
+        elif row.due is not None and row.name not in seen.unfinished:  # otherwise the table says it
+            click.echo(f"{row.name} pauses: {row.pause.rstrip('.')}. The next try: {when(row.due)}.")
 
 
 @command.command("list")

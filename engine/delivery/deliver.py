@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 from engine.compiler.runtime import Invalid
@@ -13,12 +14,18 @@ from engine.delivery.clock import Clock
 from engine.delivery.config import Configured, base_url
 from engine.delivery.ledger import Ledger
 from engine.delivery.outbox import Outbox
-from engine.delivery.pacing import seconds
-from engine.delivery.rows import ConnectionRow, LeaseLost, OutboxError
+from engine.delivery.pacing import Restarts, seconds
+from engine.delivery.rows import ConnectionRow, LeaseLost, OutboxDamaged
 from engine.delivery.sender import Sender
 from engine.delivery.shipping import SETTINGS_HINT
 from engine.delivery.watching import Watcher
 from engine.delivery.worker import Options, Worker
+from engine.errors import WaybillError
+from engine.exchange import words
+from engine.records import masked
+
+WITH = "with the connection "
+"""A note of this and a name is on every error of the engine itself that ends a delivery."""
 
 
 class Delivery:
@@ -46,6 +53,7 @@ class Delivery:
         self._workers: list[Worker] = []
         self._filling = filling
         self._stopping = False
+        self._held: set[str] = set()  # those whose watcher was told so
         self._changed = asyncio.Event()  # set, and replaced by another one, when one of these two changes
 
     def stop(self) -> None:
@@ -67,16 +75,49 @@ class Delivery:
         changed.set()
 
     async def run(self) -> None:
-        """Deliver; raises the first error of an outbox or worker once all have ended."""
+        """Deliver; raises the first error of an outbox or worker once all have ended.
+
+        Where it is for ever, only a damaged outbox ends it: all other errors are told, and tried again.
+        """
         ledger = Ledger(self._outbox)
+        work = self._connection if self._options.until_idle else self._for_ever
         try:
-            tasks = [asyncio.create_task(self._connection(each, ledger)) for each in self._connections]
+            tasks = [asyncio.create_task(work(each, ledger)) for each in self._connections]
             results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             ledger.close()
-        for result in results:
+        for each, result in zip(self._connections, results, strict=True):
             if isinstance(result, BaseException):
+                if not isinstance(result, WaybillError | OSError):  # which say themselves what is to be put right
+                    result.add_note(f"{WITH}{each.name}")
                 raise result
+
+    async def _for_ever(self, configured: Configured, ledger: Ledger) -> None:
+        """Keep a connection going, whatever its worker dies of; at the end there is nothing more to wait for."""
+        restarts = Restarts(self._options.restart, self._options.longest_restart)
+        while not self._stopping:
+            began = self._clock.time()
+            try:
+                await self._connection(configured, ledger)
+            except OutboxDamaged:
+                self.stop()
+                raise
+            except Exception as error:
+                if self._stopping:
+                    raise
+                await self._failed(configured, ledger, error, restarts.failed(self._clock.time() - began))
+
+    async def _failed(self, configured: Configured, ledger: Ledger, error: Exception, wait: float) -> None:
+        """Tell that a worker died, note it for those who ask the outbox, and wait."""
+        name, due = configured.name, self._clock.time() + wait
+        reason = words(masked(f"{type(error).__name__}: {error}", configured.connection.secrets))
+        self._watcher.failed(name, reason, wait)
+        with suppress(Exception):  # it may be what the worker died of, and that has been told
+            await ledger.call(self._outbox.pause, name, due, reason)
+        while not self._stopping and (left := due - self._clock.time()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
 
     async def _connection(self, configured: Configured, ledger: Ledger) -> None:
         """Take a connection, work, and give it back; where another worker has it, wait."""
@@ -84,6 +125,7 @@ class Delivery:
         while not self._stopping:
             changed, idle = self._changed, self._may_end()
             row = await self._row(name, ledger)
+            self._tell_held(row)
             if row.held and idle:
                 return
             if row.held or not await self._lease(name, ledger):
@@ -98,6 +140,15 @@ class Delivery:
                 continue
             if self._may_end():
                 return
+
+    def _tell_held(self, row: ConnectionRow) -> None:
+        """Tell once that a connection is held, also since an earlier process, and once that it is no more."""
+        if row.held and row.name not in self._held:
+            self._held.add(row.name)
+            self._watcher.held(row.name, row.held, row.hint)
+        elif not row.held and row.name in self._held:
+            self._held.remove(row.name)
+            self._watcher.released(row.name)
 
     def _may_end(self) -> bool:
         return self._options.until_idle and not self._filling
@@ -129,6 +180,7 @@ class Delivery:
             address = base_url(configured.connection)
         except Invalid as error:  # nothing can be sent with these settings
             await ledger.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())
+            self._tell_held(await self._row(configured.name, ledger))
             return
         compress = http.compress == "gzip"
         sender = Sender(address, timeout=seconds(http.timeout), compress=compress, slots=self._options.slots)
@@ -145,6 +197,8 @@ class Delivery:
         finally:
             renewing.cancel()
             self._workers.remove(worker)
+            if worker.shipping.stopped:  # the watcher knows, whether the outbox could be told or not
+                self._held.add(configured.name)
             await sender.close()
             await self._leave(configured.name, ledger)
 
@@ -161,7 +215,7 @@ class Delivery:
             try:
                 if await self._lease(name, ledger):
                     continue
-            except OutboxError as error:
+            except Exception as error:  # noqa: BLE001  `run` of the worker raises it
                 worker.fail(error)
             worker.stop()
             return

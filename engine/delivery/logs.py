@@ -9,6 +9,7 @@ from typing import IO, cast
 
 import orjson
 
+from engine.delivery.rows import advice
 from engine.delivery.watching import Watcher
 from engine.records import Json, masked
 
@@ -63,7 +64,19 @@ class Logging(Watcher):
 
     def held(self, connection: str, reason: str, hint: str) -> None:
         """Log that a connection stopped."""
-        self._tell(logging.ERROR, "held", connection=connection, reason=reason, hint=hint)
+        self._tell(logging.ERROR, "held", connection=connection, reason=reason, hint=advice(hint, connection))
+
+    def resumed(self, connection: str, seconds: float) -> None:
+        """Log that a vendor takes requests again."""
+        self._tell(logging.INFO, "goes on", connection=connection, seconds=round(seconds, 3))
+
+    def released(self, connection: str) -> None:
+        """Log that a person let a connection go on."""
+        self._tell(logging.INFO, "no longer held", connection=connection)
+
+    def failed(self, connection: str, reason: str, seconds: float) -> None:
+        """Log that a worker died."""
+        self._tell(logging.ERROR, "worker failed", connection=connection, reason=reason, seconds=round(seconds, 3))
 
     def split(self, connection: str, items: int) -> None:
         """Log that a batch was refused as a whole."""

@@ -34,7 +34,9 @@ class Metrics(Watcher):
         self._limited_seconds = Counter(
             "waybill_rate_limit_wait_seconds", "How long the rate limit delayed them.", by, registry=registry
         )
-        self._held = Counter("waybill_holds", "How often a connection stopped.", by, registry=registry)
+        self._holds = Counter("waybill_holds", "Holds, found or made.", by, registry=registry)
+        self._failures = Counter("waybill_worker_failures", "Workers that died.", by, registry=registry)
+        self._held = Gauge("waybill_held", "1 while held.", by, registry=registry, multiprocess_mode="livemax")
         self._depth = Gauge(
             "waybill_queue_depth", "Unfinished events.", by, registry=registry, multiprocess_mode="livemax"
         )
@@ -74,9 +76,20 @@ class Metrics(Watcher):
 
     def held(self, connection: str, reason: str, hint: str) -> None:  # noqa: ARG002
         """Count that a connection stopped."""
-        self._held.labels(connection).inc()
+        self._holds.labels(connection).inc()
+        self._held.labels(connection).set(1)
+
+    def released(self, connection: str) -> None:
+        """Set that a connection is not held."""
+        self._held.labels(connection).set(0)
+
+    def failed(self, connection: str, reason: str, seconds: float) -> None:  # noqa: ARG002
+        """Count a worker that died."""
+        self._failures.labels(connection).inc()
 
     def queue(self, connection: str, depth: int, age: float) -> None:
         """Set how much is unfinished."""
         self._depth.labels(connection).set(depth)
         self._oldest.labels(connection).set(age)
+        self._held.labels(connection)  # so that a connection which was never held is there too, with 0
+        self._failures.labels(connection)

@@ -19,6 +19,8 @@ DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_RETRY_AFTER = 3600.0
 MANY_REJECTIONS = 20
+MUCH_LONGER = 1.0
+"""Seconds by which a pause must at least grow, besides doubling, to be told again."""
 
 
 def seconds(duration: str) -> float:
@@ -71,8 +73,11 @@ class Pace:
         self._random = random
         self._failures = 0
         self._failed_at = -math.inf
+        self._told_until = -math.inf
         self.resume_at = -math.inf
         self.failing_since: float | None = None
+        self.worth_telling = False
+        """Whether the last failure began a pause, or made it much longer."""
 
     def slots(self, now: float) -> int:
         """Give how many requests may be in flight: none while pausing, one that probes after failures, else all."""
@@ -80,15 +85,21 @@ class Pace:
             return 0
         return 1 if self._failures else self._slots
 
-    def succeeded(self, began: float) -> None:
-        """Note an answer to a request sent at `began`; one sent before the last failure proves nothing."""
-        if began >= self._failed_at:
-            self._failures = 0
-            self.failing_since = None
+    def succeeded(self, began: float) -> float | None:
+        """Note an answer to a request sent at `began`; one sent before the last failure proves nothing.
+
+        Gives since when the connection failed, where this answer ends that.
+        """
+        if began < self._failed_at:
+            return None
+        since, self.failing_since = self.failing_since, None
+        self._failures = 0
+        return since
 
     def failed(self, began: float, now: float, retry_after: float | None) -> float:
         """Note a failure; gives the seconds to wait. Requests that were out together count once."""
-        if began > self._failed_at:
+        new = began > self._failed_at
+        if new:
             self._failures += 1
             self._failed_at = now
         if self.failing_since is None:
@@ -99,7 +110,25 @@ class Pace:
             most = min(self._retry.max_wait, self._retry.first_wait * 2.0 ** min(self._failures - 1, 40))
             wait = most * self._random()
         self.resume_at = max(self.resume_at, now + wait)
+        longer = self.resume_at - self._told_until > max(MUCH_LONGER, self._told_until - now)
+        self.worth_telling = new or longer
+        if self.worth_telling:
+            self._told_until = self.resume_at
         return self.resume_at - now
+
+
+class Restarts:
+    """How long to wait before what failed is started again; what had worked longer than `most` begins anew."""
+
+    def __init__(self, first: float, most: float) -> None:
+        self._first, self._most = first, most
+        self._wait = 0.0
+
+    def failed(self, worked: float) -> float:
+        """Note a failure after so many seconds; gives the seconds to wait."""
+        again = self._wait and worked <= self._most
+        self._wait = min(self._most, self._wait * 2 if again else self._first)
+        return self._wait
 
 
 class Valve:

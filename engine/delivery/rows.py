@@ -21,6 +21,10 @@ class OutboxError(WaybillError):
     """The outbox cannot be used: locked, full, damaged, or made by another version; the text says what to do."""
 
 
+class OutboxDamaged(OutboxError):  # noqa: N818  reads as what happened
+    """The file is damaged or is no outbox: trying again helps nobody."""
+
+
 class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
     """Another worker has the connection now; what was not written yet will be sent again by that one."""
 
@@ -94,6 +98,12 @@ class ConnectionRow(NamedTuple):
     pause: str = ""
     owner: str | None = None
     leased_until: float | None = None
+
+
+def advice(hint: str, connection: str) -> str:
+    """Say what to do about a held connection, down to the command that lets it go on."""
+    first = f"{hint.rstrip(' .')}. Then" if hint else "When it is put right"
+    return f"{first}: engine outbox resume {connection}"
 
 
 class Listed(NamedTuple):

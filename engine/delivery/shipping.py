@@ -65,17 +65,22 @@ class Shipping:
             return False
         began, answer, reply, request = await self._asked(shipment)
         if answer.then == "accept":
-            self.pace.succeeded(began)
+            self._succeeded(began)
             self._accepted(shipment, answer, reply, request)
             return not self.stopped
         if answer.then == "reject":
-            self.pace.succeeded(began)
+            self._succeeded(began)
             return await self._refused(shipment, answer)
         if answer.then == "retry":
             self._retry(shipment, answer, reply, began)
         else:
             self._hold(answer.told, answer.hint)
         return False
+
+    def _succeeded(self, began: float) -> None:
+        failing_since = self.pace.succeeded(began)
+        if failing_since is not None:
+            self._watcher.resumed(self.name, self._clock.time() - failing_since)
 
     async def _turn(self) -> None:
         """Wait for the rate limit, or for the end."""
@@ -185,7 +190,7 @@ class Shipping:
 
     def _count_refusal(self, status: int) -> None:
         if self._valve.rejected(status):
-            self._hold(self._valve.words(), "Check the settings and the mapping; then resume the connection.")
+            self._hold(self._valve.words(), "Check the settings and the mapping.")
 
     def _retry(self, shipment: Shipment, answer: Answer, reply: Reply, began: float) -> None:
         if self.stopped:
@@ -193,7 +198,8 @@ class Shipping:
         now = self._clock.time()
         header = reply.headers.get("retry-after")
         wait = self.pace.failed(began, now, retry_after(header if isinstance(header, str) else None, now))
-        self._watcher.paused(self.name, answer.told, wait)
+        if self.pace.worth_telling:
+            self._watcher.paused(self.name, answer.told, wait)
         for job in dict.fromkeys(cast("Job", parcel.job) for parcel in shipment.parcels):
             if job.tried_at is None:
                 job.tried_at = now

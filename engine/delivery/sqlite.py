@@ -26,6 +26,7 @@ from engine.delivery.rows import (
     LeaseLost,
     Listed,
     NewEvent,
+    OutboxDamaged,
     OutboxError,
     Overview,
     Reason,
@@ -35,6 +36,7 @@ from engine.delivery.rows import (
 from engine.records import Outcome
 
 PURGED_AT_ONCE = 1000
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 PATIENCE = 10.0
 """Seconds to wait for another process that writes."""
 
@@ -94,7 +96,8 @@ class SqliteOutbox:
         try:
             yield
         except sqlite3.Error as error:
-            raise OutboxError(_words(self.path, error, self._patience)) from error
+            kind = OutboxDamaged if _code(error) in DAMAGED else OutboxError
+            raise kind(_words(self.path, error, self._patience)) from error
 
     @contextmanager
     def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
@@ -271,15 +274,19 @@ def _first_state(duplicate: bool) -> tuple[str, str]:
     return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
 
 
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _words(path: Path, error: sqlite3.Error, patience: float) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
             f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing was lost; try again."
         )
     if code == sqlite3.SQLITE_FULL:
         return f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in DAMAGED:
         return (
             f"{path} is damaged or is no outbox ({error}). It was left as it is: move it away to start a new one, or "
             f"try to save what is in it with: sqlite3 {path} .recover"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.delivery.intake import iso
 from engine.delivery.outbox import Outbox
-from engine.delivery.rows import ConnectionRow
+from engine.delivery.rows import ConnectionRow, advice
 from engine.records import Json, JsonObject
 
 MOST_REASONS = 50
@@ -30,7 +30,7 @@ def _connection(row: ConnectionRow, outcomes: JsonObject, unfinished: int, oldes
         "unfinished": unfinished,
         "oldest_queued_at": _time(oldest),
         "held": row.held,
-        "hint": row.hint,
+        "hint": advice(row.hint, row.name) if row.held else "",
         "held_at": _time(row.held_at),
         "pause": row.pause,
         "next_try_at": _time(row.due),

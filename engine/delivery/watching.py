@@ -24,10 +24,19 @@ class Watcher:
         """A request waited for the rate limit."""
 
     def paused(self, connection: str, reason: str, seconds: float) -> None:
-        """A connection pauses after a failure."""
+        """A connection pauses after a failure; told once a pause, and again where it becomes much longer."""
 
     def held(self, connection: str, reason: str, hint: str) -> None:
-        """A connection stopped and waits for a person."""
+        """A connection stopped, or was found stopped, and waits for a person."""
+
+    def resumed(self, connection: str, seconds: float) -> None:
+        """A vendor takes requests again, so many seconds after the first failure."""
+
+    def released(self, connection: str) -> None:
+        """A connection that was held goes on, as a person wanted."""
+
+    def failed(self, connection: str, reason: str, seconds: float) -> None:
+        """A worker died of an error; another one starts in so many seconds."""
 
     def split(self, connection: str, items: int) -> None:
         """A batch was refused as a whole and is sent again in halves."""
@@ -77,6 +86,21 @@ class Several(Watcher):
         """Tell all."""
         for watcher in self._watchers:
             watcher.held(connection, reason, hint)
+
+    def resumed(self, connection: str, seconds: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.resumed(connection, seconds)
+
+    def released(self, connection: str) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.released(connection)
+
+    def failed(self, connection: str, reason: str, seconds: float) -> None:
+        """Tell all."""
+        for watcher in self._watchers:
+            watcher.failed(connection, reason, seconds)
 
     def split(self, connection: str, items: int) -> None:
         """Tell all."""

@@ -29,7 +29,10 @@ from engine.records import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How workers work. With `until_idle` they end when nothing can go now, waiting at most `patience` for a vendor."""
+    """How workers work. With `until_idle` they end when nothing can go now, waiting at most `patience` for a vendor.
+
+    Without, one that fails is started again after `restart` seconds, doubling to `longest_restart`.
+    """
 
     until_idle: bool = True
     patience: float = 30.0
@@ -39,6 +42,8 @@ class Options:
     lease: float = 10.0
     grace: float = 10.0
     poll: float = 0.25
+    restart: float = 5.0
+    longest_restart: float = 60.0
     random: Callable[[], float] = SystemRandom().random
 
 
@@ -87,10 +92,11 @@ class Worker:
     def keep_to(self, due: float | None) -> None:
         """Keep to a pause that an earlier worker was told; one further off than any is a clock that jumped."""
         now = self._clock.time()
-        if due is not None and now < due <= now + LONGEST_RETRY_AFTER:
-            self.shipping.pace.resume_at = due
-            self.shipping.pace.failing_since = now
-            self._paused_until = due
+        if due is not None:
+            self._paused_until = due  # one that is over is still shown: it is taken back soon
+            if now < due <= now + LONGEST_RETRY_AFTER:
+                self.shipping.pace.resume_at = due
+                self.shipping.pace.failing_since = now
 
     def wake(self) -> None:
         """Have the worker look again."""

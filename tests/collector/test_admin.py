@@ -98,7 +98,7 @@ def test_how_connections_stand() -> None:
         "unfinished": 1,
         "oldest_queued_at": "1970-01-01T00:16:40.000Z",
         "held": words,
-        "hint": "Check the token.",
+        "hint": "Check the token. Then: engine outbox resume shop",
         "held_at": "1970-01-01T00:16:42.000Z",
         "pause": "",
         "next_try_at": None,

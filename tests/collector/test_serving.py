@@ -12,12 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine.delivery.rows import Chosen
+from engine.delivery.rows import Chosen, NewEvent
 from engine.delivery.sqlite import SqliteOutbox
 from engine.records import Outcome
 from engine.sandbox.server import Sandbox
 from tests.collector.running import Server, connect, raw_request, serving, tracks, until
 
+PAGE = 8192  # of the outbox's file
 IDLE = 700  # this process may have 1,024 files open; the server allows itself more
 
 
@@ -125,6 +126,23 @@ sources:
         assert answer.headers["retry-after"] == "5"
         assert httpx.get(f"{server.url}/readyz").status_code == 503
         assert server.stop() == 0
+
+
+def test_an_outbox_that_turns_out_to_be_damaged_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    outbox.take_in([NewEvent("web", f"m{n}", "2026-01-01T00:00:00Z", b"*" * 5000) for n in range(20)], ["exponea"], 1.0)
+    outbox.close()
+    data = path.read_bytes()
+    pages = [data[start : start + PAGE] for start in range(0, len(data), PAGE)]
+    path.write_bytes(b"".join(b"\xff" * PAGE if b"*" * 4000 in page else page for page in pages))
+    with serving("--outbox", str(path), "--admin-token", "t", mappings=["exponea"]) as server:
+        assert server.process.wait(30) == 4
+        assert server.process.stdout is not None
+        assert server.process.stdout.read().decode() == (
+            f"{path} is damaged or is no outbox (database disk image is malformed). It was left as it is: move it away "
+            f"to start a new one, or try to save what is in it with: sqlite3 {path} .recover\n"
+        )
 
 
 def test_what_is_no_http(tmp_path: Path) -> None:

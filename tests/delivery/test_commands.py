@@ -239,12 +239,28 @@ def test_logs_and_metrics(here, engine) -> None:
             "event": "held",
             "connection": "shop",
             "reason": "the vendor answered 401: access key not found",
-            "hint": "Check the API key, the project token and the permissions of the API group.",
+            "hint": "Check the API key, the project token and the permissions of the API group. Then: engine outbox "
+            "resume shop",
         }
         text = (here / "metrics.txt").read_text()
         assert 'waybill_requests_total{connection="shop",status="401"} 1.0' in text
         assert 'waybill_queue_depth{connection="shop"} 3.0' in text
         assert "wrong-key" not in text + err
+
+
+def test_status_says_why_a_connection_pauses_and_until_when(here, engine) -> None:
+    outbox = SqliteOutbox(here / "outbox.db")
+    outbox.take_in([NewEvent("s", "m1", "2026-01-01T00:00:00Z", b"{}")], ["shop"], 1_000.0)
+    outbox.lease("crm", "me", 1_000.0, 10.0)
+    for name in ("shop", "crm"):
+        outbox.pause(name, 2_000.0, "ValueError: no.")
+    outbox.close()
+    _, out, _ = engine("outbox status")
+    assert " ".join(out.split("\n", 1)[1].split()) == (
+        f"shop waiting 1 ValueError: no; next try {when(2_000.0)} "
+        f"crm pauses: ValueError: no. The next try: {when(2_000.0)}. "
+        f"shop: 1 unfinished, the oldest queued {when(1_000.0)}."
+    )
 
 
 def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:

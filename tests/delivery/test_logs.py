@@ -35,6 +35,35 @@ def test_a_line_is_an_object(logged) -> None:
     }
 
 
+LINES = {
+    "held": (
+        ("shop", "the vendor answered 401", "Check the key."),
+        {"level": "error", "reason": "the vendor answered 401"}
+        | {"hint": "Check the key. Then: engine outbox resume shop"},
+    ),
+    "held without a hint": (
+        ("shop", "the vendor answered 401", ""),
+        {"level": "error", "event": "held", "reason": "the vendor answered 401"}
+        | {"hint": "When it is put right: engine outbox resume shop"},
+    ),
+    "resumed": (("shop", 63.21987), {"level": "info", "event": "goes on", "seconds": 63.22}),
+    "released": (("shop",), {"level": "info", "event": "no longer held"}),
+    "failed": (
+        ("shop", "ValueError: s3cret-key is none", 5.0),
+        {"level": "error", "event": "worker failed", "reason": "ValueError: *** is none", "seconds": 5.0},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_what_is_told_is_a_line(logged, case) -> None:
+    given, fields = LINES[case]
+    method = case.split()[0]
+    getattr(logs.Logging(), method)(*given)
+    [line] = logged()
+    assert line | {"time": ""} == {"time": "", "event": method, "connection": "shop"} | fields
+
+
 FIELDS = {
     "by its type": {"key": Secret("other", "Token ***")},
     "by its text": {"reason": "token s3cret-key is not known"},
@@ -81,6 +110,9 @@ def test_several_watchers_hear_everything() -> None:
         "limited": ("shop", 0.5),
         "paused": ("shop", "503", 1.0),
         "held": ("shop", "401", "Check."),
+        "resumed": ("shop", 3.5),
+        "released": ("shop",),
+        "failed": ("shop", "ValueError: no", 5.0),
         "split": ("shop", 50),
         "elsewhere": ("shop", 9.0),
         "ended": ("shop", 3),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.pacing import Bucket, Pace, Retry, Valve, retry_after, seconds
+from engine.delivery.pacing import Bucket, Pace, Restarts, Retry, Valve, retry_after, seconds
 
 NOW = 1_760_000_000.0
 
@@ -76,6 +76,31 @@ def test_requests_that_were_out_together_fail_once() -> None:
     waits = [one.failed(NOW, NOW + each / 10, None) for each in range(5)]
     assert waits == pytest.approx([1.0] * 5)
     assert one.failed(NOW + 2, NOW + 2, None) == 2.0
+
+
+def test_a_pause_is_told_once_and_again_where_it_becomes_much_longer() -> None:
+    one = pace()
+    told = []
+    for at, header in [(0.0, None), (0.1, None), (0.2, 1.5), (0.3, 60.0), (0.4, 90.0), (0.5, 200.0)]:
+        one.failed(NOW, NOW + at, header)
+        told.append(one.worth_telling)
+    assert told == [True, False, False, True, False, True]
+    one.failed(NOW + 201, NOW + 201, None)
+    assert one.worth_telling, "the probe failed: another pause"
+
+
+def test_the_first_success_says_since_when_it_failed() -> None:
+    one = pace()
+    assert one.succeeded(NOW) is None
+    one.failed(NOW, NOW + 1, None)
+    one.failed(NOW + 2, NOW + 3, None)
+    assert [one.succeeded(each) for each in (NOW, NOW + 9, NOW + 10)] == [None, NOW + 1, None]
+
+
+def test_restarts_wait_longer_each_time_and_anew_after_it_worked() -> None:
+    restarts = Restarts(5.0, 60.0)
+    assert [restarts.failed(0.1) for _ in range(6)] == [5, 10, 20, 40, 60, 60]
+    assert [restarts.failed(each) for each in (60.1, 59.9)] == [5, 10]
 
 
 def test_an_answer_to_an_older_request_proves_nothing() -> None:

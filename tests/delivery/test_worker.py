@@ -116,7 +116,7 @@ def test_where_everything_is_refused_the_valve_holds_the_rest(tmp_path) -> None:
         "20 refusals in a row with status 422 and nothing accepted between them; what was refused last was not "
         "rejected, it waits"
     )
-    assert row.hint == "Check the settings and the mapping; then resume the connection."
+    assert row.hint == "Check the settings and the mapping."
 
 
 def test_the_valve_counts_items_too(tmp_path) -> None:
@@ -493,11 +493,18 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
 
+    class Holds(Watcher):
+        def held(self, connection, reason, hint):
+            holds.append((connection, reason, hint))
+
+    holds: list[tuple[str, str, str]] = []
+
     async def story() -> None:
-        await Delivery(outbox, [configured], QUICK).run()
+        await Delivery(outbox, [configured], QUICK, watcher=Holds()).run()
 
     asyncio.run(story())
     [row] = outbox.connections()
+    assert holds == [("shop", row.held, row.hint)]
     assert (row.held, row.hint) == (
         "the URL needs a value that is not there (http.base_url)",
         "Check the connection's settings.",
