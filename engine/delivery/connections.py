@@ -36,6 +36,7 @@ NOT_NAMES = (
 )
 
 JSON = "This is JSON, such as events are."
+EVENT_WORDS = ("type", "messageId", "userId", "anonymousId")
 
 BAD_NAME = "A connection's name has letters, digits, _, . and -, at most 64, and begins with a letter or digit."
 
@@ -116,15 +117,12 @@ def read(path: Path, environment: Table[str, str], directories: Sequence[Path] =
 
 
 def _is_json(document: Document) -> bool:
-    """Say whether a file holds events or other JSON: of which a line, or a list, is no connections by name."""
+    """Say whether a file holds events, or other JSON that is no connections by name; as YAML it is not explained."""
     value = document.value
-    if not document.text.lstrip().startswith(("{", "[")):
-        return False
-    return not document.readable or isinstance(value, list) or (isinstance(value, dict) and _is_event(value))
-
-
-def _is_event(value: JsonObject) -> bool:
-    return any(isinstance(value.get(word), str) for word in ("type", "messageId", "userId", "anonymousId"))
+    if document.file.endswith((".ndjson", ".jsonl")):
+        return document.text != ""
+    is_event = isinstance(value, dict) and any(isinstance(value.get(word), str) for word in EVENT_WORDS)
+    return document.text.lstrip().startswith(("{", "[")) and (is_event or isinstance(value, list))
 
 
 def told(document: Document, faults: Iterable[Fault]) -> list[str]:
