@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from engine.compiler.runtime import Reports, invalid, joined, text_in
 from engine.language.paths import Marker
 from engine.language.texts import compact_json, shown
-from engine.mapping.addresses import address_fault
+from engine.mapping.addresses import authority_fault
 from engine.records import Json, Secret
 
 BAD_SEGMENTS = frozenset({"", ".", ".."})
@@ -127,6 +127,6 @@ def address(text: str) -> str:
 
 def sendable(url: str, place: str) -> str:
     """Give a base URL that settings made, if it is an address."""
-    if fault := address_fault(url):
+    if fault := authority_fault(url):
         invalid(place, fault)
     return url

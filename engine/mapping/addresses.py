@@ -18,11 +18,16 @@ def address_fault(text: str) -> str | None:
     real = str.__str__(text)
     if not ADDRESS.match(real):
         return NOT_ONE
-    if "@" in re.split(r"[/?#]", real, maxsplit=3)[2]:
-        return WITH_USER
-    if fault := host_fault(real):
+    if fault := authority_fault(real):
         return fault
     return None if urlsplit(real).hostname else NOT_ONE
+
+
+def authority_fault(text: str) -> str | None:
+    """Say what is wrong with what stands before the path, as a clause; the rest is taken as it stands."""
+    real = str.__str__(text)
+    authority = re.split(r"[/?#]", real.partition("://")[2], maxsplit=1)[0]
+    return WITH_USER if "@" in authority else host_fault(real)
 
 
 def host_fault(text: str) -> str | None:
