@@ -174,8 +174,10 @@ WRONG_SETTINGS = {
     "a password in an address": (
         {"region": "eu", "api_key": "key-1", "address": "http://user:3f9a8c@host/x"},
         [
-            "Address (address): this address has a name or password before an @, which proxies and logs would show; "
-            "take it out."
+            (
+                "Address (address): this address has a name or password before an @, which proxies and logs would "
+                "show; take it out."
+            ),
         ],
     ),
     "environment variables that are not set": (
@@ -189,8 +191,10 @@ WRONG_SETTINGS = {
         {"region": "${env:", "api_key": "key-${env:3f9a8c"},
         [
             "Region (region): a ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME.",
-            "API Key (api_key): a ${...} in it is not filled in; "
-            "write ${env:NAME}, with letters, digits and _ in NAME.",
+            (
+                "API Key (api_key): a ${...} in it is not filled in; write ${env:NAME}, with letters, digits "
+                "and _ in NAME."
+            ),
         ],
     ),
 }

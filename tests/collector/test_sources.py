@@ -12,7 +12,6 @@ from engine.delivery.connections import ConnectionsError
 from engine.errors import UsageError
 from tests.collector.harness import basic
 
-
 CONNECTIONS = """
 shop: { destination: extole, settings: { api_key: k } }
 crm: { destination: extole, settings: { api_key: k } }
@@ -76,7 +75,7 @@ FAULTS = [
         "a: { destination: extole, settings: {} }\nsources: {web: {write_keys: '${env:}', connections: [a, b]}}\nb: c",
         [
             "1:37  a.settings\n  API Key (api_key) is not set.",
-            f"2:28  sources.web.write_keys\n  {HOW}",
+            f"2:29  sources.web.write_keys\n  {HOW}",
             "3:4  b\n  A connection is a mapping: destination, settings, ...",
         ],
     ),
