@@ -33,11 +33,12 @@ class MappingNotFound(UsageError):  # noqa: N818  reads as what happened
 
 
 class SettingsError(UsageError):
-    """Settings that do not fit; `problems` holds one sentence each and never a secret's value."""
+    """Settings that do not fit; `problems` holds one sentence each and never a secret's value, `names` whose it is."""
 
-    def __init__(self, destination: str, problems: Sequence[str]) -> None:
+    def __init__(self, destination: str, problems: Sequence[str], names: Sequence[str] = ()) -> None:
         self.destination = destination
         self.problems = tuple(problems)
+        self.names = tuple(names)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
         super().__init__(f"The settings of {destination} do not fit:\n{lines}")
 

@@ -10,16 +10,13 @@ Without `connections` a source feeds all of the file's.  Everything wrong is tol
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from collections.abc import Mapping as Table
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import NamedTuple, cast
 
 from engine.collector.keys import LONGEST, Source
-from engine.delivery.connections import ConnectionsError
-from engine.errors import UsageError
-from engine.mapping import yamlfile
-from engine.mapping.problems import path_text
+from engine.delivery.connections import ConnectionsError, Fault, File, Place, read, sentence, told
 from engine.mapping.settings import filled
 from engine.records import Json, JsonObject
 
@@ -31,33 +28,46 @@ sources:
     write_keys: ["${{env:WEB_WRITE_KEY}}"]
     connections: [{example}]"""
 
-Place = tuple[Any, ...]
+WRITE_KEY = f"A write key is a text of 1 to {LONGEST} plain characters without space and colon."
 
 
-def load(path: Path, environment: Table[str, str], enabled: Collection[str], disabled: Collection[str]) -> list[Source]:
-    """Read the sources of a connections file that `delivery.connections` has read; raises ConnectionsError."""
-    document = yamlfile.read(path)
-    value = document.value if isinstance(document.value, dict) else {}
-    raw = value.get(WORD)
-    if raw is None:
-        raise UsageError(NO_SOURCES.format(path=path, example=next(iter([*enabled, *disabled]), "shop")))
-    reader = _Reader(environment, list(enabled), list(disabled))
-    found = reader.sources(raw)
-    if reader.faults:
-        raise ConnectionsError([_told(document, *fault) for fault in reader.faults])
-    return found
+class Parties(NamedTuple):
+    """Who receives and who sends, as a connections file says."""
+
+    file: File
+    sources: list[Source]
 
 
-def _told(document: yamlfile.Document, place: Place, message: str, on_key: bool) -> str:
-    mark = document.key_mark(place) if on_key else document.mark(place)
-    return f"{mark.file}:{mark.line}:{mark.column}  {path_text(place)}\n  {message}"
+def load(path: Path, environment: Table[str, str], directories: Sequence[Path] = (), *, needed: bool = True) -> Parties:
+    """Read connections and sources of a file; raises ConnectionsError with everything that is wrong with either.
+
+    Where sources are not `needed`, a file without them has none.
+    """
+    reading = read(path, environment, directories)
+    assert isinstance(reading.document.value, dict)
+    raw = reading.document.value.get(WORD)
+    reader = _Reader(environment, reading.enabled, reading.file.disabled)
+    found = reader.sources(raw) if raw is not None else []
+    problems = told(reading.document, [*reading.faults, *reader.faults])
+    if raw is None and needed:
+        example = next(iter([*reading.enabled, *reading.file.disabled]), "shop")
+        problems.append(NO_SOURCES.format(path=path, example=example))
+    if problems:
+        raise ConnectionsError(problems)
+    return Parties(reading.file, found)
+
+
+def write_key_fault(key: str) -> str | None:
+    """Say why a text cannot be a write key, None where it can."""
+    plain = key.isascii() and key.isprintable() and ":" not in key and " " not in key
+    return None if plain and 0 < len(key) <= LONGEST else WRITE_KEY
 
 
 class _Reader:
     """Reads sources and collects what is wrong."""
 
     def __init__(self, environment: Table[str, str], enabled: list[str], disabled: list[str]) -> None:
-        self.faults: list[tuple[Place, str, bool]] = []
+        self.faults: list[Fault] = []
         self._environment = environment
         self._enabled, self._disabled = enabled, disabled
         self._owners: dict[str, str] = {}
@@ -88,16 +98,17 @@ class _Reader:
         if not isinstance(texts, list) or not texts:
             self._fault(place, "A source needs write_keys: a text or a list of texts.")
             return ()
-        return tuple(key for text in texts if (key := self._write_key(name, place, text)))
+        inside = [(*place, number) if texts is given else place for number in range(len(texts))]
+        return tuple(key for at, text in zip(inside, texts, strict=True) if (key := self._write_key(name, at, text)))
 
     def _write_key(self, name: str, place: Place, text: Json) -> str:
         try:
             key = str.__str__(cast("str", filled(text, self._environment))) if isinstance(text, str) else ""
         except ValueError as error:
-            self._fault(place, str(error))
+            self._fault(place, sentence(str(error)))
             return ""
-        if not key or len(key) > LONGEST or not key.isascii() or not key.isprintable() or ":" in key or " " in key:
-            self._fault(place, f"A write key is a text of 1 to {LONGEST} plain characters without space and colon.")
+        if fault := write_key_fault(key):
+            self._fault(place, fault)
         elif self._owners.setdefault(key, name) != name:
             self._fault(place, f"{self._owners[key]} has the same write key; each belongs to one source.")
         return key
@@ -117,4 +128,4 @@ class _Reader:
         return tuple(dict.fromkeys(each for each in self._enabled if each in given))
 
     def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:
-        self.faults.append((place, message, on_key))
+        self.faults.append(Fault(place, message, on_key=on_key))

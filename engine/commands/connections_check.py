@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from engine.collector.keys import Source
     from engine.delivery.config import Configured
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -27,19 +28,37 @@ def command() -> None:
 @click.option("--live", is_flag=True, help="Ask each vendor the harmless question its mapping has under `check`.")
 @click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
 def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
-    """Check FILE (connections.yaml): mappings, settings, environment, filters; with --live the credentials too.
+    """Check FILE (connections.yaml): mappings, settings, environment, filters, sources; --live: credentials too.
 
     Exit code 0: everything is right; 1: a vendor refused or did not answer; 2: the file is wrong.
     """
-    from engine.delivery.connections import load
+    from engine.collector import sources
 
-    file = load(path, os.environ, directories)
+    file, known = sources.load(path, os.environ, directories, needed=False)
     for configured in file.connections:
         if not live:
             click.echo(f"{configured.name}: {configured.mapping.title}, settings fit.")
     for name in file.disabled:
-        click.echo(f"{name}: disabled.")
+        click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
+    for source in known:
+        click.echo(_source_text(source))
     return asyncio.run(_ask_all(file.connections)) if live else 0
+
+
+def _not_checked(unset: tuple[str, ...]) -> str:
+    if not unset:
+        return ""
+    return f"; not checked: {', '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set"
+
+
+def _source_text(source: Source) -> str:
+    """Say what a source is, but for its keys."""
+    names = ", ".join(source.connections)
+    if not source.enabled:
+        return f"source {source.name}: disabled; its write keys are refused."
+    if not names:
+        return f"source {source.name}: its events go nowhere, as all its connections are disabled."
+    return f"source {source.name}: its events go to {names}."
 
 
 async def _ask_all(connections: list[Configured]) -> int:

@@ -62,11 +62,8 @@ def command(
 
 def _source(name: str, file: Path, directories: Sequence[Path]) -> Source:
     from engine.collector import sources
-    from engine.delivery.connections import load
 
-    found = load(file, os.environ, directories)
-    enabled = [each.name for each in found.connections]
-    known = {each.name: each for each in sources.load(file, os.environ, enabled, found.disabled)}
+    known = {each.name: each for each in sources.load(file, os.environ, directories).sources}
     if name not in known:
         raise UsageError(f'{file} has no source "{name}". There are: {", ".join(known)}.')
     if not known[name].connections:

@@ -138,13 +138,13 @@ def _parties(
     from engine.collector import sources
     from engine.collector.keys import Source
     from engine.commands.delivering import connections_of
-    from engine.delivery.connections import load
 
     mappings, file, directories, settings_file, assignments = given
     if file is not None and not (mappings or settings_file or assignments or write_keys):
-        found = load(file, os.environ, directories)
-        names = [each.name for each in found.connections]
-        return found.connections, sources.load(file, os.environ, names, found.disabled)
+        found = sources.load(file, os.environ, directories)
+        return found.file.connections, found.sources
+    for fault in filter(None, map(sources.write_key_fault, write_keys)):
+        raise UsageError(f"--write-key: {fault}")
     configured = connections_of(*given, example_settings=example_settings or sandbox)
     keys = tuple(write_keys) or ((SANDBOX_KEY,) if sandbox else ())
     if not keys:

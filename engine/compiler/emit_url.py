@@ -24,8 +24,23 @@ DELIMITERS = re.compile(r"([/?#])")
 
 
 def emit_base_url(writer: Writer, base_url: TextOrValue) -> str:
-    """Write the base URL and give an expression for it."""
+    """Write the base URL and give an expression for it; what only settings make an address is checked as one."""
     place: Place = ("http", "base_url")
+    code = _base_url(writer, base_url, place)
+    return code if _is_checked(writer, base_url) else _call(writer, "sendable", code, place)
+
+
+def _is_checked(writer: Writer, base_url: TextOrValue) -> bool:
+    """Say whether a base URL is written out, or a setting of type url with at most a path behind it."""
+    if isinstance(base_url, Instruction):
+        return False
+    first, *others = base_url.pieces or ("",)
+    if isinstance(first, str):
+        return not others or "/" in first.partition("://")[2]
+    return _is_address(writer, first.path) and (not others or str(others[0]).startswith("/"))
+
+
+def _base_url(writer: Writer, base_url: TextOrValue, place: Place) -> str:
     if isinstance(base_url, Instruction):
         return _call(
             writer, "needed", f"text_in({_instruction(writer, base_url)}, reports, {_at(writer, place)})", place

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from engine.compiler.runtime import Reports, invalid, joined, text_in
 from engine.language.paths import Marker
 from engine.language.texts import compact_json, shown
+from engine.mapping.addresses import authority_fault
 from engine.records import Json, Secret
 
 BAD_SEGMENTS = frozenset({"", ".", ".."})
@@ -122,3 +123,10 @@ def address(text: str) -> str:
     if isinstance(text, Secret):
         return Secret(text.reveal().rstrip("/"), text.masked.rstrip("/"))
     return text.rstrip("/")
+
+
+def sendable(url: str, place: str) -> str:
+    """Give a base URL that settings made, if it is an address."""
+    if fault := authority_fault(url):
+        invalid(place, fault)
+    return url

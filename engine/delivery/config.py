@@ -10,10 +10,12 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from engine.compiler.build import build
+from engine.compiler.runtime import Invalid
 from engine.delivery.batching import Limits
 from engine.delivery.pacing import Retry, seconds
 from engine.language import template
 from engine.language.paths import PathTypeError, search
+from engine.mapping.addresses import authority_fault
 from engine.mapping.load import Loaded
 from engine.mapping.model import Batch, Mapping
 from engine.plan import Connection, Destination
@@ -96,6 +98,8 @@ def base_url(connection: Connection) -> str:
     loaded = Changed(connection.destination.loaded, calls={}, shared={}, requests={}, batches={PROBE: probe})
     address = build(loaded).connect(connection.settings).batches[PROBE].address
     url: str = address([])[1]
+    if fault := authority_fault(url):
+        raise Invalid("http.base_url", fault)
     return url.removesuffix("/")
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, cast
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
 from engine.delivery.answers import Reply
 from engine.language.texts import text_of
+from engine.mapping.addresses import host_fault
 from engine.records import Json, JsonObject, PlannedRequest, Secret
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Sender:
         import httpx
 
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which may hold secrets
-        self._origin = origin(urlsplit(base_url))
+        self._origin = origin(base_url)
         self._compress = compress
         self._errors = httpx.HTTPError
         self._bad_url = httpx.InvalidURL
@@ -95,15 +96,19 @@ class Sender:
         return Reply(answer.status_code, cast("JsonObject", headers), *_parsed(body))
 
     def _check(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in PORTS:
+        scheme, host, port = origin(url)
+        if scheme not in PORTS:
             raise Refused("only http:// and https:// addresses can be sent to")
-        if origin(parts) != self._origin:
-            raise Refused(f"the address leads to {parts.netloc.rpartition('@')[2]}, which is not the connection's host")
+        if (scheme, host, port) != self._origin:
+            netloc = urlsplit(url).netloc.rpartition("@")[2]
+            raise Refused(f"the address leads to {netloc}, which is not the connection's host")
 
 
-def origin(parts: SplitResult) -> tuple[str, str, int]:
-    """Give scheme, host and port of an address."""
+def origin(url: str) -> tuple[str, str, int]:
+    """Give scheme, host and port of an address; raises Refused where it has none that can be."""
+    if fault := host_fault(url):
+        raise Refused(fault)
+    parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from engine.mapping import schema
+from engine.mapping.addresses import NOT_ONE
 from engine.mapping.checking import Checking, quoted
 from engine.mapping.model import Place, Setting
 from engine.mapping.problems import Problem
-from engine.mapping.settings import URL_PATTERN, schema_of
+from engine.mapping.settings import schema_of, url_fault
 from engine.records import Json
 
 TEXTS = ("string", "url")
@@ -54,10 +54,9 @@ def _values(checking: Checking, setting: Setting, place: Place) -> Iterator[Prob
 
 def value_fault(setting: Setting, value: Json) -> str | None:
     """Say why a value does not fit a setting, as a clause; None where it does, or is null."""
-    fault = schema.validator(schema_of(setting))(value) if value is not None else None
-    if fault is not None and setting.type == "url" and isinstance(value, str) and not re.match(URL_PATTERN, value):
-        return f"{quoted(value)} is no http:// or https:// address without ? and #"
-    return fault
+    if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
+        return f"{quoted(value)} is no http:// or https:// address without ? and #" if fault == NOT_ONE else fault
+    return schema.validator(schema_of(setting))(value) if value is not None else None
 
 
 def _example(checking: Checking, setting: Setting, place: Place) -> Iterator[Problem]:

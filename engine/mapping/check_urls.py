@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.language.template import Text
+from engine.mapping.addresses import host_fault
 from engine.mapping.checking import Checking, meant, quoted
 from engine.mapping.model import Const, Instruction, Place, TextOrValue
 from engine.mapping.problems import Problem
@@ -29,9 +30,9 @@ def check_urls(checking: Checking) -> Iterator[Problem]:
 
 
 def _written(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, str]]:
-    """Give the texts a URL part is written with; a value in it stands as `x`, an address at the start as one."""
+    """Give the texts a URL part is written with; a value in it stands as `1`, an address at the start as one."""
     if isinstance(text, Text):
-        holes = ["x" if number else "https://x" for number in range(len(text.pieces))]
+        holes = ["1" if number else "https://x" for number in range(len(text.pieces))]
         yield (
             place,
             "".join(piece if isinstance(piece, str) else hole for piece, hole in zip(text.pieces, holes, strict=True)),
@@ -52,6 +53,9 @@ def _base_url(checking: Checking, place: Place, text: str) -> Iterator[Problem]:
         advice = "Begin it with https://." if not SCHEME.match(text) else ""
         message = "A base URL is an address with http:// or https:// and a host."
         yield checking.problem(place, "bad-base-url", message, advice)
+        return
+    if fault := host_fault(text):
+        yield checking.problem(place, "bad-base-url", f"{fault[0].upper()}{fault[1:]}.")
         return
     yield from _no_query(checking, place, text, "base URL")
 

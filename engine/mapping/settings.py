@@ -6,20 +6,22 @@ Every error names the setting by its title and never shows the value of a secret
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Table
 from typing import cast
 
 from engine.errors import SettingsError
+from engine.mapping import addresses
 from engine.mapping.model import Mapping, Setting
 from engine.mapping.schema import validator
 from engine.mapping.suggest import closest
 from engine.records import Json, JsonObject, Secret
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
-NOT_FILLED = re.compile(r"\$\{\s*\w+\s*:[^}]*\}")
+NOT_FILLED = re.compile(r"\$\{\s*(?:\w+\s*:[^}]*\}|env\b)", re.IGNORECASE)
+HOW_FILLED = "a ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LOOKED_FOR = 8
-URL_PATTERN = r"^https?://[^/?#\s]+[^?#\s]*$"
 
 
 class Written(str):
@@ -28,10 +30,22 @@ class Written(str):
     __slots__ = ()
 
 
-def complete(mapping: Mapping, given: Table[str, Json], environment: Table[str, str]) -> JsonObject:
+class NotSet(ValueError):  # noqa: N818  reads as what it is
+    """Environment variables that a value names and that are not set."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        what = f"variable {names[0]} is" if len(names) == 1 else f"variables {', '.join(names)} are"
+        super().__init__(f"the environment {what} not set.")
+
+
+def complete(
+    mapping: Mapping, given: Table[str, Json], environment: Table[str, str], unset: list[str] | None = None
+) -> JsonObject:
     """Give the settings a connection runs with: typed, with defaults, secrets wrapped.
 
-    Raises SettingsError with all that is wrong.
+    Raises SettingsError with all that is wrong.  With `unset`, environment variables that are not set go there
+    instead, and the settings that need them are left out.
     """
     if not isinstance(given, Table):
         raise SettingsError(mapping.title, ["settings are an object, name -> value."])
@@ -40,15 +54,21 @@ def complete(mapping: Mapping, given: Table[str, Json], environment: Table[str, 
     for name, setting in mapping.settings.items():
         try:
             value = _value(setting, given.get(name), environment)
+        except NotSet as error:
+            if unset is None:
+                problems.append((name, f"{label(setting)}: {error}"))
+            else:
+                unset += error.names
+            continue
         except ValueError as error:
-            problems.append(f"{label(setting)}: {error}")
+            problems.append((name, f"{label(setting)}: {error}"))
             continue
         if value is not None:
             result[name] = _wrapped(value) if setting.secret else value
         elif not setting.optional:
-            problems.append(f"{label(setting)} is not set.")
+            problems.append((name, f"{label(setting)} is not set."))
     if problems:
-        raise SettingsError(mapping.title, problems)
+        raise SettingsError(mapping.title, [text for _, text in problems], [name for name, _ in problems])
     return result
 
 
@@ -70,7 +90,7 @@ def schema_of(setting: Setting) -> JsonObject:
     """Give the JSON Schema a setting's value must meet."""
     types: dict[str, JsonObject] = {
         "string": {"type": "string", "minLength": 1},
-        "url": {"type": "string", "pattern": URL_PATTERN},
+        "url": {"type": "string", "pattern": addresses.PATTERN},
         "boolean": {"type": "boolean"},
         "integer": {"type": "integer"},
         "number": {"type": "number"},
@@ -99,13 +119,13 @@ def _table_entry(setting: Setting) -> JsonObject:
     return {"type": "array", "items": {"type": "string"}} if setting.many else {"type": "string"}
 
 
-def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[str]:
+def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[tuple[str, str]]:
     problems = []
     for name in given:
         if name not in mapping.settings:
             guess = closest(name, list(mapping.settings))
             advice = f"; did you mean {guess}?" if guess else f"; there are: {', '.join(mapping.settings)}."
-            problems.append(f'There is no setting "{name}"{advice}')
+            problems.append((name, f'There is no setting "{name}"{advice}'))
     return problems
 
 
@@ -118,13 +138,18 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
     if isinstance(value, str):
         _check_text(setting, value)
     problem = validator(schema_of(setting))(value)
+    if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
+        raise ValueError(f"{fault}.")
     if problem is None:
         return value
-    if setting.type == "url" and isinstance(value, str) and not re.match(URL_PATTERN, value):
-        raise ValueError("this is not an http:// or https:// address without ? and #.")
     if setting.secret:
         raise ValueError(f"the value does not fit the type {setting.type}; it is secret and not shown.")
     raise ValueError(problem)
+
+
+def url_fault(text: str) -> str | None:
+    """Say why a text is no value of a setting of type `url`, as a clause; None where it is one."""
+    return addresses.address_fault(text) if re.match(addresses.PATTERN, text) else addresses.NOT_ONE
 
 
 def _check_text(setting: Setting, text: str) -> None:
@@ -134,30 +159,45 @@ def _check_text(setting: Setting, text: str) -> None:
     if setting.secret and CONTROL.search(text):
         raise ValueError("the text holds a line end or another control character; files of secrets often end in one.")
     if NOT_FILLED.search(text):
-        raise ValueError("a ${...} in it is not filled in; write ${env:NAME}.")
+        raise ValueError(HOW_FILLED)
 
 
 def filled(value: Json, environment: Table[str, str]) -> Json:
-    """Put in the values of `${env:NAME}`; a text that had any is converted by the setting's type."""
+    """Put in the values of `${env:NAME}`; a text that had any is converted by the setting's type.
+
+    Raises ValueError where one is not written so, and NotSet with all variables that are missing.
+    """
+    texts = list(_texts(value))
+    if any(NOT_FILLED.search(ENVIRONMENT.sub("", text)) for text in texts):
+        raise ValueError(HOW_FILLED)
+    names = dict.fromkeys(name for text in texts for name in ENVIRONMENT.findall(text))
+    if missing := [name for name in names if name not in environment]:
+        raise NotSet(missing)
+    return _put_in(value, environment)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield str.__str__(value)
+    elif isinstance(value, list | dict):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)
+
+
+def _put_in(value: Json, environment: Table[str, str]) -> Json:
     if isinstance(value, str):
         if not ENVIRONMENT.search(value):
             return value
-        return Written(ENVIRONMENT.sub(lambda match: _from_environment(match[1], environment), value))
+        return Written(ENVIRONMENT.sub(lambda match: environment[match[1]], value))
     if isinstance(value, list):
-        return [_text(filled(item, environment)) for item in value]
+        return [_text(_put_in(item, environment)) for item in value]
     if isinstance(value, dict):
-        return {key: _text(filled(member, environment)) for key, member in value.items()}
+        return {key: _text(_put_in(member, environment)) for key, member in value.items()}
     return value
 
 
 def _text(value: Json) -> Json:
     return str.__str__(value) if isinstance(value, Written) else value
-
-
-def _from_environment(name: str, environment: Table[str, str]) -> str:
-    if name not in environment:
-        raise ValueError(f"the environment variable {name} is not set.")
-    return environment[name]
 
 
 def _converted(setting: Setting, text: str) -> Json:

@@ -167,6 +167,36 @@ WRONG_SETTINGS = {
         {"region": "eu", "api_key": "key-1", "address": "shop.example"},
         ["Address (address): this is not an http:// or https:// address without ? and #."],
     ),
+    "a port out of range": (
+        {"region": "eu", "api_key": "key-1", "address": "http://127.0.0.1:99999/x"},
+        ["Address (address): the port of this address is not a number from 1 to 65535."],
+    ),
+    "a password in an address": (
+        {"region": "eu", "api_key": "key-1", "address": "http://user:3f9a8c@host/x"},
+        [
+            (
+                "Address (address): this address has a name or password before an @, which proxies and logs would "
+                "show; take it out."
+            ),
+        ],
+    ),
+    "environment variables that are not set": (
+        {"region": "${env:A}${env:B}", "api_key": "${env:C}"},
+        [
+            "Region (region): the environment variables A, B are not set.",
+            "API Key (api_key): the environment variable C is not set.",
+        ],
+    ),
+    "not filled in": (
+        {"region": "${env:", "api_key": "key-${env:3f9a8c"},
+        [
+            "Region (region): a ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME.",
+            (
+                "API Key (api_key): a ${...} in it is not filled in; write ${env:NAME}, with letters, digits "
+                "and _ in NAME."
+            ),
+        ],
+    ),
 }
 
 

@@ -12,11 +12,17 @@ from engine.delivery.connections import ConnectionsError
 from engine.errors import UsageError
 from tests.collector.harness import basic
 
+CONNECTIONS = """
+shop: { destination: extole, settings: { api_key: k } }
+crm: { destination: extole, settings: { api_key: k } }
+old: { destination: extole, enabled: false, settings: { api_key: "${env:OLD}" } }
+"""
+
 
 def read(tmp_path: Path, text: str) -> list[Source]:
     file = tmp_path / "c.yaml"
-    file.write_text(text)
-    return sources.load(file, {"KEY": "from-env"}, ["shop", "crm"], ["old"])
+    file.write_text(f"{text}\n{CONNECTIONS}")
+    return sources.load(file, {"KEY": "from-env"}).sources
 
 
 def test_what_it_means(tmp_path: Path) -> None:
@@ -32,6 +38,7 @@ sources:
 
 
 PLAIN = "A write key is a text of 1 to 512 plain characters without space and colon."
+HOW = "A ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 FAULTS = [
     ("sources: []", ["1:10  sources\n  Sources are a mapping: name -> write_keys, connections."]),
     ("sources:\n  web: key", ["2:8  sources.web\n  A source is a mapping: write_keys, connections, enabled."]),
@@ -40,20 +47,37 @@ FAULTS = [
         "sources:\n  web: {write_keys: []}",
         ["2:21  sources.web.write_keys\n  A source needs write_keys: a text or a list of texts."],
     ),
-    ("sources:\n  web: {write_keys: [7]}", [f"2:21  sources.web.write_keys\n  {PLAIN}"]),
+    ("sources:\n  web: {write_keys: [7]}", [f"2:22  sources.web.write_keys[0]\n  {PLAIN}"]),
     ("sources:\n  web: {write_keys: 'a:b'}", [f"2:21  sources.web.write_keys\n  {PLAIN}"]),
     (
         "sources:\n  web: {write_keys: a, enabled: maybe, connections: [shop, shp]}\n  app: {write_keys: a, conections: []}",
         [
             "2:33  sources.web.enabled\n  This is true or false.",
             '2:53  sources.web.connections\n  This file has no connection "shp". There are: shop, crm, old.',
-            '3:24  sources.app.conections\n  A source has no "conections". There are: write_keys, connections, enabled.',
             "3:21  sources.app.write_keys\n  web has the same write key; each belongs to one source.",
+            '3:24  sources.app.conections\n  A source has no "conections". There are: write_keys, connections, enabled.',
         ],
     ),
     (
         "sources:\n  web: {write_keys: a, connections: shop}",
         ["2:37  sources.web.connections\n  This is a list of connections of this file."],
+    ),
+    (
+        "sources:\n  web:\n    write_keys:\n      - ${env:NOT_SET}\n      - ${env:KEY\n      - ${ENV:KEY}\n      - 'a b'",
+        [
+            "4:9  sources.web.write_keys[0]\n  The environment variable NOT_SET is not set.",
+            f"5:9  sources.web.write_keys[1]\n  {HOW}",
+            f"6:9  sources.web.write_keys[2]\n  {HOW}",
+            f"7:9  sources.web.write_keys[3]\n  {PLAIN}",
+        ],
+    ),
+    (
+        "a: { destination: extole, settings: {} }\nsources: {web: {write_keys: '${env:}', connections: [a, b]}}\nb: c",
+        [
+            "1:37  a.settings\n  API Key (api_key) is not set.",
+            f"2:29  sources.web.write_keys\n  {HOW}",
+            "3:4  b\n  A connection is a mapping: destination, settings, ...",
+        ],
     ),
 ]
 
@@ -65,13 +89,26 @@ def test_faults(tmp_path: Path, text: str, problems: list[str]) -> None:
     assert [problem.removeprefix(f"{tmp_path}/c.yaml:") for problem in caught.value.problems] == problems
 
 
+NONE = (
+    "{file} has no sources: who may send, and with which write keys. For example\nsources:\n"
+    '  web:\n    write_keys: ["${{env:WEB_WRITE_KEY}}"]\n    connections: [shop]'
+)
+
+
 def test_a_file_without_sources(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        read(tmp_path, "shop: {}")
-    assert str(caught.value) == (
-        f"{tmp_path}/c.yaml has no sources: who may send, and with which write keys. For example\nsources:\n"
-        '  web:\n    write_keys: ["${env:WEB_WRITE_KEY}"]\n    connections: [shop]'
-    )
+        read(tmp_path, "")
+    assert str(caught.value) == NONE.format(file=tmp_path / "c.yaml")
+    assert sources.load(tmp_path / "c.yaml", {}, needed=False).sources == []
+
+
+def test_a_file_without_sources_whose_connections_are_wrong_too(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("shop: extole\n")
+    with pytest.raises(ConnectionsError) as caught:
+        sources.load(file, {})
+    wrong = f"{file}:1:7  shop\n  A connection is a mapping: destination, settings, ..."
+    assert caught.value.problems == (wrong, NONE.format(file=file))
 
 
 @pytest.mark.parametrize("key", ["", "a", "aaa", "b", "ä", "a" * 600, "\ud800"])

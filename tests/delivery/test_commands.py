@@ -226,6 +226,48 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
         )
 
 
+CHECKED = """
+shop: { destination: extole, settings: { api_key: k } }
+off: { destination: user_com, enabled: false, settings: { app_url: "${env:NO_URL}", api_key: "${env:NO_KEY}" } }
+sources:
+  web: { write_keys: [web-key] }
+  app: { write_keys: [app-key], connections: [shop, off], enabled: false }
+  old: { write_keys: [old-key], connections: [off] }
+"""
+
+
+def test_sources_are_checked_too(here, engine) -> None:
+    file = here / "connections.yaml"
+    file.write_text(CHECKED)
+    said = (
+        "off: disabled; not checked: NO_URL, NO_KEY are not set.\n"
+        "source web: its events go to shop.\n"
+        "source app: disabled; its write keys are refused.\n"
+        "source old: its events go nowhere, as all its connections are disabled.\n"
+    )
+    assert engine("connections check") == (0, f"shop: Extole Platform, settings fit.\n{said}", "")
+    live = "shop: settings fit; Extole Platform has no harmless question to ask.\n"
+    assert engine("connections check --live") == (0, said + live, "")
+    file.write_text(CHECKED.replace("api_key: k ", "api_kye: k ").replace("[web-key]", '"${env:NO_KEY}"'))
+    wrong = (
+        "connections.yaml:2:40  shop.settings\n  API Key (api_key) is not set.\n"
+        'connections.yaml:2:42  shop.settings.api_kye\n  There is no setting "api_kye"; did you mean api_key?\n'
+        "connections.yaml:5:22  sources.web.write_keys\n  The environment variable NO_KEY is not set.\n"
+    )
+    assert engine("connections check") == (2, "", wrong)
+    assert engine("serve --connections connections.yaml") == (2, "", wrong)
+    assert engine("import --source web events.ndjson") == (2, "", wrong)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "a:b", "ä", "k" * 513])
+def test_a_write_key_that_nobody_could_send(here, capsys, key) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "exponea", "--sandbox", "--write-key", "fine", "--write-key", key])
+    told = capsys.readouterr()
+    wrong = "--write-key: A write key is a text of 1 to 512 plain characters without space and colon.\n"
+    assert (ended.value.code, told.out, told.err) == (2, "", wrong)
+
+
 def test_logs_and_metrics(here, engine) -> None:
     with Sandbox() as sandbox:
         connections(here, sandbox.url, "wrong-key")

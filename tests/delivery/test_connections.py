@@ -67,7 +67,38 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path, monkeypatch, case) -> No
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 8
+    assert len(CASES) >= 16
+
+
+def test_no_password_of_an_address_is_told() -> None:
+    assert not [case for case in CASES if "hunter2secret" in case.with_suffix(".txt").read_text()]
+
+
+def test_a_file_of_events_is_told_by_its_name(tmp_path) -> None:
+    file = tmp_path / "things.ndjson"
+    file.write_text('{"a": 1}\n{"a": 2}\n')
+    with pytest.raises(ConnectionsError) as told:
+        load(file, {}, [])
+    assert str(told.value) == (
+        f"{file}:1:1\n  This is JSON, such as events are. A connections file holds connections by name, for example\n"
+        "  shop:\n    destination: my_vendor\n    settings: {...}"
+    )
+
+
+def test_a_disabled_connection_needs_no_environment(tmp_path) -> None:
+    text = """
+shop: { settings: { url: "https://us.example", key: k } }
+off:
+  destination: shop
+  enabled: false
+  base_url: "${env:OFF_URL}"
+  settings: { url: "${env:OFF_URL}", key: "${env:OFF_KEY}-${env:OFF_TOKEN}-${env:SHOP_KEY}" }
+other: { destination: shop, enabled: false, settings: { url: "https://off.example", key: k } }
+"""
+    file = loaded(tmp_path, text)
+    assert [each.name for each in file.connections] == ["shop"]
+    assert file.disabled == ["off", "other"]
+    assert file.unset == {"off": ("OFF_URL", "OFF_KEY", "OFF_TOKEN"), "other": ()}
 
 
 def test_a_file_that_is_not_there(tmp_path) -> None:
@@ -79,8 +110,8 @@ def test_the_page_shows_a_file_that_loads(tmp_path) -> None:
     page = (HERE.parents[1] / "docs" / "connections.md").read_text()
     text = page.partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "connections.yaml").write_text(text)
-    environment = {"EXPONEA_KEY": "k", "USER_COM_KEY": "k"}
-    file = load(tmp_path / "connections.yaml", environment)
+    file = load(tmp_path / "connections.yaml", {"EXPONEA_KEY": "k"})
+    assert file.unset == {"user_com": ("USER_COM_KEY",)}
     assert ([each.name for each in file.connections], file.disabled) == (["eu_shop"], ["user_com"])
     words = schema()["additionalProperties"]["properties"]
     assert all(f"| `{word}` |" in page for word in words), "the page explains every word"

@@ -187,3 +187,27 @@ def test_httpx_logs_no_addresses(caplog) -> None:
 
 def test_no_body_is_not_null() -> None:
     assert (encoded(None, "json"), encoded({}, "json"), encoded({}, "form")) == (None, b"{}", b"")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:99999/x", "the port of this address is not a number from 1 to 65535"),
+        ("http://127.0.0.1:x/x", "the port of this address is not a number from 1 to 65535"),
+        ("http://[::1/x", "this is not an http:// or https:// address without ? and #"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_does_not_raise_anything_else(url, why) -> None:
+    async def send() -> None:
+        one = Sender("http://127.0.0.1:1")
+        try:
+            await one.send(planned(url))
+        finally:
+            await one.close()
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(send())
+    assert str(refused.value) == why
+    with pytest.raises(Refused) as refused:
+        Sender(url)
+    assert str(refused.value) == why

@@ -510,3 +510,22 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
         "Check the connection's settings.",
     )
     assert told(outbox)[0] == {"m1": "held"}
+
+
+PORT = "the port of this address is not a number from 1 to 65535 (http.base_url)"
+
+
+def test_settings_that_make_a_port_out_of_range_hold_the_connection(tmp_path) -> None:
+    text = MAPPING.format(more=BATCHES.format(max_items=5, give_up="24h"))
+    (tmp_path / "shop.yaml").write_text(
+        text.replace("type: url,", "type: string,").replace("${settings.url}", "http://127.0.0.1:${settings.url}")
+    )
+    connection = load(tmp_path / "shop.yaml").connect({"key": "k", "url": "99999"}, {})
+    plan = connection.plan({"type": "identify", "userId": "u", "traits": {"a": 1}})
+    assert (plan.outcome, plan.reason) == ("invalid", PORT)
+    outbox = MemoryOutbox()
+    outbox.take_in([event(1)], ["shop"], 1.0)
+    asyncio.run(Delivery(outbox, [Configured(name="shop", connection=connection)], QUICK).run())
+    [row] = outbox.connections()
+    assert (row.held, row.hint) == (PORT, "Check the connection's settings.")
+    assert told(outbox)[0] == {"m1": "held"}

@@ -94,10 +94,18 @@ def _written_text(run: Run, value: Json, place: str) -> str | None:
 def _url(run: Run, request: JsonObject, scope: Scope, where: str) -> str:
     http = cast("JsonObject", run.mapping["http"])
     base = _base_url(run, http["base_url"], scope).rstrip("/")
+    _check_authority(base)
     if "path" not in request:
         return base
     path = _path(run, request["path"], scope, f"{where}.path")
     return base + (path if path.startswith("/") else f"/{path}")
+
+
+def _check_authority(base: str) -> None:
+    authority = base.partition("://")[2].partition("/")[0]
+    port = re.search(r":([^:\]]*)$", authority)
+    if "@" in authority or (port and port[1] and not (port[1].isdecimal() and 0 < int(port[1]) < 2**16)):
+        raise Invalid("http.base_url", "The address has a user, or a port that cannot be")
 
 
 def _base_url(run: Run, written: Json, scope: Scope) -> str:
