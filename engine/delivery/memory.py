@@ -17,6 +17,7 @@ from engine.delivery.rows import (
     Listed,
     NewEvent,
     Overview,
+    Purged,
     Reason,
     TakenIn,
     Waiting,
@@ -198,6 +199,16 @@ class MemoryOutbox:
         """Give states behind a place."""
         return [listed for listed in self._chosen(chosen) if listed.place > after][:limit]
 
+    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
+        """Give the last states but `skip`."""
+        found = list(self._chosen(chosen))
+        end = max(len(found) - skip, 0)
+        return found[max(end - limit, 0) : end]
+
+    def count(self, chosen: Chosen) -> int:
+        """Count states."""
+        return sum(1 for _ in self._chosen(chosen))
+
     def _chosen(self, chosen: Chosen) -> Iterator[Listed]:
         for state in self._states.values():
             event, shown = state.event, self._shown(state)
@@ -229,24 +240,36 @@ class MemoryOutbox:
                 done += 1
         return done
 
-    def purge(self, older_than: float) -> tuple[int, int]:
+    def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove what was finished before a time."""
+        states, events = self._old(older_than, outcomes)
+        for state in states:
+            del self._states[state.place]
+        for number in events:
+            del self._events[number]
+        return _purged(states, events)
+
+    def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Give what a purge would remove."""
+        return _purged(*self._old(older_than, outcomes))
+
+    def _old(self, older_than: float, outcomes: Sequence[Outcome]) -> tuple[list[_State], list[int]]:
         states = [
-            place
-            for place, state in self._states.items()
+            state
+            for state in self._states.values()
             if state.outcome is not Outcome.WAITING
+            and state.outcome in (outcomes or Outcome)
             and state.changed_at < older_than
             and state.event.taken_at < older_than
         ]
-        for place in states:
-            del self._states[place]
-        kept = {state.event.number for state in self._states.values()}
-        events = [
-            number for number, event in self._events.items() if event.taken_at < older_than and number not in kept
-        ]
-        for number in events:
-            del self._events[number]
-        return len(states), len(events)
+        gone = {state.place for state in states}
+        kept = {state.event.number for place, state in self._states.items() if place not in gone}
+        old = [event for event in self._events.values() if event.taken_at < older_than]
+        return states, [event.number for event in old if event.number not in kept]
 
     def close(self) -> None:
         """Forget everything."""
+
+
+def _purged(states: Sequence[_State], events: Sequence[int]) -> Purged:
+    return Purged(Counter(state.outcome for state in states), len(events))
