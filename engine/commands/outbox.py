@@ -171,11 +171,11 @@ def purge(outbox: Outbox, older_than: str, outcomes: tuple[str, ...], dry_run: b
 
 
 def _ends(gone: Purged) -> str:
-    """Say how what goes had ended; an event of several connections ended several times."""
+    """Say how what goes had ended; an event of several connections, or with duplicates, several times."""
     if not gone.outcomes:
         return ""
     counts = [f"{gone.outcomes[each]} {each.value}" for each in Outcome if each in gone.outcomes]
-    several = "" if sum(gone.outcomes.values()) == gone.events else " (counted for each connection)"
+    several = "" if sum(gone.outcomes.values()) == gone.events else " (counted for each connection and duplicate)"
     return f": {', '.join(counts)}{several}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
     rows = list(rows_of(outbox, chosen_of(outbox, connection, outcomes, since)))
     if events:
-        rows = [row for each in events for row in rows_of(outbox, chosen_of(outbox, connection, ENDS, since, each))]
+        rows = [row for each in events for row in rows_of(outbox, chosen_of(outbox, connection, (), since, each))]
+        rows = [row for row in _once(rows) if row.outcome in ENDS]
     if mapping is not None:
         named = connect([mapping], directories, settings_file, assignments, example_settings=example_settings)
         rows = _that_would_go(outbox, rows, named[0].connection, tell=dry_run)
@@ -68,6 +70,16 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         outbox.replay(places, "queued again by a person", time.time())
     verb = "would be" if dry_run else "is" if len(places) == 1 else "are"
     click.echo(f"{events_text(len(places))} {verb} queued again.")
+
+
+def _once(rows: Sequence[Listed]) -> list[Listed]:
+    """Give each event once for each connection: its duplicates may be states of the event itself."""
+    from engine.delivery.rows import DUPLICATE
+
+    found: dict[tuple[int, str], Listed] = {}
+    for row in sorted(rows, key=lambda row: row.reason == DUPLICATE):
+        found.setdefault((row.event, row.connection), row)
+    return list(found.values())
 
 
 def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *, tell: bool) -> list[Listed]:

@@ -67,30 +67,40 @@ class MemoryOutbox:
         for name in connections:
             self._connections.setdefault(name, ConnectionRow(name))
         for given in events:
-            seen = set() if again else self._seen_by(given, now)
-            self._last_event += 1
-            event = self._events[self._last_event] = _Event(self._last_event, given, now)
-            duplicates += bool(connections) and seen.issuperset(connections)
-            ignored.update(seen.intersection(connections))
+            seen = {} if again else self._seen_by(given, now)
+            duplicates += bool(connections) and seen.keys() >= set(connections)
+            ignored.update(seen.keys() & set(connections))
+            homes = {name: equal for name, equal in seen.items() if equal is not None and name in connections}
+            if not connections or len(homes) < len(connections):
+                self._last_event += 1
+                event = self._events[self._last_event] = _Event(self._last_event, given, now)
+                homes = dict.fromkeys(connections, event)
             for name in connections:
                 place = self._next_place()
                 outcome, reason = (Outcome.IGNORED, DUPLICATE) if name in seen else (Outcome.WAITING, NOT_SENT_YET)
-                self._states[place] = _State(place, event, name, outcome, reason, now, now)
+                self._states[place] = _State(place, homes[name], name, outcome, reason, now, now)
         return TakenIn(len(events) - duplicates, duplicates, ignored)
 
     def _next_place(self) -> int:
         self._last_place += 1
         return self._last_place
 
-    def _seen_by(self, given: NewEvent, now: float) -> set[str]:
+    def _seen_by(self, given: NewEvent, now: float) -> dict[str, _Event | None]:
+        """Give the connections to which the event went already, each with the last that is equal byte for byte."""
         wanted = (given.source, given.message_id)
-        return {
-            state.connection
-            for state in self._states.values()
-            if (state.event.given.source, state.event.given.message_id) == wanted
-            and state.event.taken_at > now - self._window
-            and state.reason != DUPLICATE
-        }
+        found: dict[str, _Event | None] = {}
+        for state in self._states.values():
+            event = state.event
+            if (
+                (event.given.source, event.given.message_id) == wanted
+                and event.taken_at > now - self._window
+                and state.reason != DUPLICATE
+            ):
+                equal = event if event.given.raw == given.raw else None
+                known = found.setdefault(state.connection, equal)
+                if equal is not None and (known is None or known.number < equal.number):
+                    found[state.connection] = equal
+        return found
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         """Give unfinished states behind a place."""

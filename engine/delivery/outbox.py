@@ -25,7 +25,10 @@ class Outbox(Protocol):
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
-        """Keep events for every connection; ignored where it had this messageId of this source within the window."""
+        """Keep events for every connection; ignored where it had this messageId of this source within the window.
+
+        What every connection has had, byte for byte, is not kept again: its states belong to the event that is there.
+        """
         ...
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:

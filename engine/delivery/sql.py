@@ -25,8 +25,8 @@ CONNECTIONS = """
 """
 
 SEEN_BY = """
-    SELECT s.connection FROM events AS e JOIN states AS s ON s.event = e.id
-    WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ?
+    SELECT s.connection, max(CASE WHEN e.raw = ? THEN e.id END) FROM events AS e JOIN states AS s ON s.event = e.id
+    WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ? GROUP BY s.connection
 """
 ADD_EVENT = "INSERT INTO events (source, message_id, received_at, taken_at, raw) VALUES (?, ?, ?, ?, ?)"
 ADD_STATE = """

@@ -127,22 +127,27 @@ class SqliteOutbox:
         with self._transaction() as db:
             numbers = [self._id(db, name) for name in connections]
             for event in events:
-                seen = set() if again else self._seen_by(db, event, now)
-                values = (event.source, event.message_id, event.received_at, now, event.raw)
-                number = db.execute(sql.ADD_EVENT, values).lastrowid
+                seen = {} if again else self._seen_by(db, event, now)
+                homes = {each: seen.get(each) for each in numbers}
+                if not numbers or None in homes.values():
+                    values = (event.source, event.message_id, event.received_at, now, event.raw)
+                    homes = dict.fromkeys(numbers, db.execute(sql.ADD_EVENT, values).lastrowid)
                 if seen:
-                    duplicates += bool(numbers) and seen.issuperset(numbers)
-                    ignored.update(seen.intersection(numbers))
-                states = [(each, *columns.first_state(duplicate=each in seen)) for each in numbers]
-                db.executemany(sql.ADD_STATE, [(number, *state, now, now) for state in states])
+                    duplicates += bool(numbers) and seen.keys() >= set(numbers)
+                    ignored.update(seen.keys() & set(numbers))
+                states = [(homes[each], each, *columns.first_state(duplicate=each in seen)) for each in numbers]
+                db.executemany(sql.ADD_STATE, [(*state, now, now) for state in states])
         names = dict(zip(numbers, connections, strict=True))
         by_name = {names[each]: count for each, count in ignored.items()}
         return TakenIn(len(events) - duplicates, duplicates, by_name)
 
-    def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> set[int]:
-        """Give the connections to which the event went already; a duplicate that was ignored does not count."""
-        given = (event.message_id, event.source, now - self._window, DUPLICATE)
-        return {number for (number,) in db.execute(sql.SEEN_BY, given)}
+    def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> dict[int, int | None]:
+        """Give the connections to which the event went already, each with the event that is equal byte for byte.
+
+        A duplicate that was ignored does not count.
+        """
+        given = (event.raw, event.message_id, event.source, now - self._window, DUPLICATE)
+        return dict(db.execute(sql.SEEN_BY, given))
 
     @staticmethod
     def _id(db: sqlite3.Connection, name: str) -> int:

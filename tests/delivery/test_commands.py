@@ -204,7 +204,7 @@ def test_the_outbox_is_named_before_or_behind_the_command(here, engine, line) ->
 def test_a_purge_counts_for_each_connection(here, engine) -> None:
     engine("send exponea extole --events events.ndjson --sandbox --outbox o.db")
     assert engine("outbox purge --outbox o.db --older-than 0d")[1] == (
-        "5 events removed: 6 delivered, 2 ignored, 2 invalid (counted for each connection).\n"
+        "5 events removed: 6 delivered, 2 ignored, 2 invalid (counted for each connection and duplicate).\n"
     )
 
 
@@ -221,6 +221,16 @@ def test_of_a_file_that_is_none_some_lines_are_told_and_all_counted(here, engine
         assert (line, code, count in out + err, len(told)) == (line, 1, True, 51)
         assert told[0].startswith("bad.ndjson:1:1: ")
         assert told[50] == "More lines of bad.ndjson could not be read; they are counted, not shown."
+
+
+def test_a_duplicate_is_listed_with_the_event_that_is_there_and_not_replayed_beside_it(here, engine) -> None:
+    for _ in range(2):
+        engine("send exponea --events events.ndjson --sandbox --outbox o.db")
+    out = engine("outbox --outbox o.db list")[1]
+    assert [line.split()[0] for line in out.splitlines()] == ["1", "2", "3", "4", "5"] * 2
+    assert engine("outbox --outbox o.db show m1")[1].count("a duplicate: its source has sent this messageId") == 1
+    assert engine("outbox --outbox o.db replay m1 2 m1")[1] == "2 events are queued again.\n"
+    assert engine("outbox --outbox o.db replay 1")[1] == "0 events are queued again.\n", "it waits already"
 
 
 UNKNOWN_CONNECTION = "This outbox has no connection exponeo. Did you mean exponea?\n"

@@ -82,6 +82,36 @@ def test_what_one_connection_had_is_new_to_another(outbox) -> None:
     assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(0, 1, {"a": 1, "b": 1})
 
 
+def test_a_duplicate_is_not_kept_twice_unless_it_differs_or_is_new_to_a_connection(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    outbox.take_in(events("1", "1"), ["a"], NOW)
+    outbox.take_in(events("1"), ["a", "b"], NOW)
+    outbox.take_in(events("1"), ["b", "a"], NOW)
+    outbox.take_in([events("1")[0]._replace(raw=b"{}")], ["a"], NOW)
+    found = [(row.event, row.connection, row.outcome is Outcome.IGNORED) for row in outbox.listed(Chosen(), 0, 10)]
+    assert found == [
+        (1, "a", False),
+        (1, "a", True),
+        (1, "a", True),
+        (2, "a", True),
+        (2, "b", False),
+        (2, "b", True),
+        (1, "a", True),
+        (3, "a", True),
+    ]
+    assert [outbox.event(n).raw for n in (1, 2, 3)] == [b'{"n":"1"}', b'{"n":"1"}', b"{}"]
+
+
+def test_an_event_stays_as_long_as_its_duplicates(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    finish(outbox, "1", Outcome.DELIVERED)
+    outbox.take_in(events("1"), ["a"], NOW + DAY / 2)
+    assert outbox.purge(NOW + 1) == ({Outcome.DELIVERED: 1}, 0)
+    assert outbox.event(1) is not None
+    assert outbox.take_in(events("1"), ["a"], NOW + DAY / 2) == TakenIn(1, 0), "purged is forgotten"
+    assert outbox.purge(NOW + DAY) == ({Outcome.IGNORED: 1}, 1)
+
+
 def test_duplicates_do_not_stretch_the_window(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     outbox.take_in(events("1"), ["a"], NOW + DAY / 2)
