@@ -92,6 +92,6 @@ async def tidy(outbox: Outbox, keep: float | None, clock: Callable[[], float], t
     """Remove what ended `keep` seconds ago, again and again; what cannot be removed now can be next time."""
     while keep is not None:
         with contextlib.suppress(OutboxError):  # the outbox's trouble is told to those who write
-            _, gone = await asyncio.to_thread(outbox.purge, clock() - keep)
-            tell(gone)
+            gone = await asyncio.to_thread(outbox.purge, clock() - keep)
+            tell(gone.events)
         await asyncio.sleep(TIDY_EVERY)

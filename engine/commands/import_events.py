@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +16,15 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.collector.keys import Source
+    from engine.delivery.outbox import Outbox
     from engine.delivery.rows import NewEvent
-    from engine.sources.read import Line
+    from engine.delivery.running import Ending
+    from engine.sources.read import EventReader, Line
 
-FOUND = 1
+FOUND, INTERRUPTED = 1, 130
+CUT_SHORT = (
+    "Interrupted: {count} events were taken in, and the rest of what was to be read was not. The same command goes on."
+)
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 LONG_INPUT = 4 * 1024 * 1024
@@ -40,24 +44,77 @@ def command(
 
     An import that was interrupted is started again with the same command: what the outbox knows is not sent twice.
     """
-    from engine.delivery.intake import iso, take_in
-    from engine.delivery.rows import TakenIn
+    from engine.delivery.running import Ending, on_signals
     from engine.delivery.sqlite import SqliteOutbox
 
     source = _source(name, connections_file, directories)
-    counts: Counter[str] = Counter()
+    importing = _Importing(source)
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
+    ending = Ending()
     try:
-        total = TakenIn()
-        with _progress(files) as advance:
+        with on_signals(ending), _progress(files) as advance:
             for file in files:
-                events = _events(file, source.name, iso(time.time()), counts, advance)
-                total = total.plus(take_in(outbox, events, source.connections, time.time))
+                importing.take_in(outbox, file, ending, advance)
     finally:
         outbox.close()
-    said = "".join(f", {count} {words}" for words, count in sorted(counts.items()))
-    click.echo(f"{total.new} new, {total.duplicates} were there before{said}.")
-    return FOUND if counts else 0
+    if ending.signalled:
+        taken = importing.taken
+        click.echo(CUT_SHORT.format(count=taken.new + taken.duplicates), err=True)
+    click.echo(importing.text())
+    return INTERRUPTED if ending.signalled else importing.code
+
+
+class _Importing:
+    """Puts files into the outbox, one after the other; knows what became of them so far."""
+
+    def __init__(self, source: Source) -> None:
+        from engine.commands.complaints import DISCARDED, Complaints
+        from engine.delivery.rows import TakenIn
+
+        self.taken = TakenIn()
+        self._source = source
+        self._unreadable, self._discarded = Complaints(), Complaints(DISCARDED)
+
+    @property
+    def code(self) -> int:
+        return FOUND if self._unreadable.count or self._discarded.count else 0
+
+    def text(self) -> str:
+        counts = {"could not be read": self._unreadable.count, "discarded": self._discarded.count}
+        said = "".join(f", {count} {words}" for words, count in counts.items() if count)
+        return f"{self.taken.new} new, {self.taken.duplicates} were there before{said}."
+
+    def take_in(self, outbox: Outbox, file: str, ending: Ending, advance: Callable[[int], None]) -> None:
+        from engine.delivery.intake import taken_in
+        from engine.sources.read import read_events
+
+        with read_events(file, stdin=sys.stdin.buffer) as reader:
+            events = self._events(reader, ending, advance)
+            for taken in taken_in(outbox, events, self._source.connections, time.time):
+                self.taken = self.taken.plus(taken)
+
+    def _events(self, reader: EventReader, ending: Ending, advance: Callable[[int], None]) -> Iterator[NewEvent]:
+        """Give the events of one file; what is none is told and counted."""
+        from engine.collector.discards import Discard
+        from engine.collector.importing import imported
+        from engine.delivery.intake import iso
+
+        lines = self._readable(ending.until_asked(reader))
+        before = 0
+        for line, event in imported(lines, self._source.name, iso(time.time())):
+            advance(reader.consumed - before)
+            before = reader.consumed
+            if isinstance(event, Discard):
+                self._discarded.tell(line.file, f"{line.file}:{line.line}: {event.reason} ({event.code})")
+            else:
+                yield event
+
+    def _readable(self, lines: Iterator[Line]) -> Iterator[Line]:
+        for line in lines:
+            if line.error is None:
+                yield line
+            else:
+                self._unreadable.tell(line.file, line.error)
 
 
 def _source(name: str, file: Path, directories: Sequence[Path]) -> Source:
@@ -68,36 +125,12 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> Source:
         raise UsageError(f'{file} has no source "{name}". There are: {", ".join(known)}.')
     if not known[name].connections:
         raise UsageError(f"Every connection of the source {name} is disabled in {file}; its events would go nowhere.")
+    if not known[name].enabled:
+        raise UsageError(
+            f"The source {name} is disabled in {file} (enabled: false), so nothing is taken in for it; enable it, or "
+            "name another one with --source."
+        )
     return known[name]
-
-
-def _events(
-    file: str, source: str, now: str, counts: Counter[str], advance: Callable[[int], None]
-) -> Iterator[NewEvent]:
-    """Give the events of one file; what is none is told and counted."""
-    from engine.collector.discards import Discard
-    from engine.collector.importing import imported
-    from engine.sources.read import read_events
-
-    with read_events(file, stdin=sys.stdin.buffer) as reader:
-        before = 0
-        for line, event in imported(_readable(reader, counts), source, now):
-            advance(reader.consumed - before)
-            before = reader.consumed
-            if isinstance(event, Discard):
-                counts["discarded"] += 1
-                click.echo(f"{line.file}:{line.line}: {event.reason} ({event.code})", err=True)
-            else:
-                yield event
-
-
-def _readable(lines: Iterator[Line], counts: Counter[str]) -> Iterator[Line]:
-    for line in lines:
-        if line.error is None:
-            yield line
-        else:
-            counts["could not be read"] += 1
-            click.echo(line.error, err=True)
 
 
 @contextmanager

@@ -4,54 +4,41 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.choosing import ENDS, FILE, check, chosen_of, events_text, rows_of, with_outbox
+from engine.commands.replay import command as replay
 from engine.errors import UsageError
 from engine.records import Outcome
 
 if TYPE_CHECKING:
+    from engine.commands.layout import Paint
     from engine.delivery.outbox import Outbox
-    from engine.delivery.rows import Chosen, Listed
-    from engine.plan import Connection
+    from engine.delivery.rows import Listed, Purged
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.PLANNED]
-SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
-CHUNK = 500
+WAYS_TO_END = [outcome.value for outcome in ENDS]
 SHOWN = 50
-P = ParamSpec("P")
 
 
 @click.group("outbox")
 @click.option("--outbox", "path", type=FILE, default=Path("outbox.db"), show_default=True, help="The durable queue.")
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
-    """Look into an outbox: what was delivered, what waits, what was set aside and why; and send it again."""
+    """Look into an outbox: what was delivered, what waits, what was set aside and why; and send it again.
+
+    --outbox may stand before or behind the command's name.
+    """
     context.obj = path
 
 
-def _with_outbox(work: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
-    """Open the outbox when the command is carried out, so that `--help` needs none."""
-
-    @wraps(work)
-    def opening(*args: P.args, **kwargs: P.kwargs) -> None:
-        from engine.commands.delivering import opened
-
-        with opened(click.get_current_context().obj) as outbox:
-            work(outbox, *args, **kwargs)
-
-    return opening
-
-
 @command.command("status")
-@_with_outbox
+@with_outbox
 def status(outbox: Outbox) -> None:
     """Count events by connection and outcome, with the commonest reasons."""
     from engine.commands.delivering import counts_text, when
@@ -76,25 +63,54 @@ def status(outbox: Outbox) -> None:
 @click.option("--connection", metavar="NAME", help="Only this connection.")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only these outcomes.")
 @click.option("--since", metavar="TIME", help="Only what changed since: 2h, 7d, or a date.")
-@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True)
-@_with_outbox
-def listing(outbox: Outbox, connection: str | None, outcomes: tuple[str, ...], since: str | None, limit: int) -> None:
-    """List events, one a line, in the order of the queue: ID, messageId, connection, outcome, reason."""
-    from engine.commands.layout import painter, visible
+@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="Show so many of them.")
+@click.option("--skip", type=click.IntRange(0), default=0, help="First leave out so many, for the next page.")
+@click.option("--first", is_flag=True, help="Show the oldest instead of the newest.")
+@with_outbox
+def listing(
+    outbox: Outbox,
+    connection: str | None,
+    outcomes: tuple[str, ...],
+    since: str | None,
+    limit: int,
+    skip: int,
+    first: bool,
+) -> None:
+    """List the newest events, one a line, in the order of the queue: ID, messageId, connection, outcome, reason.
+
+    The newest stands last, as in a log.
+    """
+    from engine.commands.layout import painter
 
     paint = painter(sys.stdout)
-    chosen = _chosen(connection, tuple(map(Outcome, outcomes)), since)
-    rows = outbox.listed(chosen, 0, limit + 1)
-    for row in rows[:limit]:
+    chosen = chosen_of(outbox, connection, tuple(map(Outcome, outcomes)), since)
+    every, shown = outbox.count(chosen), skip + limit
+    more = every - shown
+    if first:
+        _print_rows(paint, islice(rows_of(outbox, chosen), skip, shown))
+        if more > 0:
+            click.echo(f"{_are(more, 'later')} not shown; --first --skip {shown} shows the next.")
+        return
+    if more > 0:
+        click.echo(f"{_are(more, 'earlier')} not shown; --skip {shown} shows those before these, --first the oldest.")
+    _print_rows(paint, outbox.newest(chosen, skip, limit))
+
+
+def _are(count: int, which: str) -> str:
+    return f"{count} {which} one is" if count == 1 else f"{count} {which} ones are"
+
+
+def _print_rows(paint: Paint, rows: Iterable[Listed]) -> None:
+    from engine.commands.layout import visible
+
+    for row in rows:
         outcome = paint(f"{row.outcome.value:<9}", row.outcome.value)
         click.echo(f"{row.event:>6}  {visible(row.message_id)}  {row.connection}  {outcome}  {visible(_why(row))}")
-    if len(rows) > limit:
-        click.echo(f"There are more; --limit shows more than {limit}.")
 
 
 @command.command("show")
 @click.argument("event", metavar="ID")
-@_with_outbox
+@with_outbox
 def show(outbox: Outbox, event: str) -> None:
     """Show one event (by its ID or messageId) and how it ended for each connection."""
     import orjson
@@ -124,126 +140,46 @@ def show(outbox: Outbox, event: str) -> None:
         click.echo("\n".join(lines))
 
 
-@command.command("replay")
-@click.argument("events", nargs=-1, metavar="[ID...]")
-@click.option("--connection", metavar="NAME", help="Only this connection.")
-@click.option("--only-rejected", is_flag=True, help="What the vendor refused, without what was invalid.")
-@click.option("--since", metavar="TIME", help="Only what ended since: 2h, 7d, or a date.")
-@click.option("--mapping", metavar="NEW.yaml", help="Only what this mapping makes requests of.")
-@click.option("--dry-run", is_flag=True, help="Say what would be queued again, and queue nothing.")
-@click.option("--settings", "settings_file", type=FILE, help="Settings for --mapping: destination -> settings.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting for --mapping.")
-@click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
-@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
-@_with_outbox
-def replay(  # noqa: PLR0913, PLR0917  the options are what they are
-    outbox: Outbox,
-    events: tuple[str, ...],
-    connection: str | None,
-    only_rejected: bool,
-    since: str | None,
-    mapping: str | None,
-    dry_run: bool,
-    settings_file: Path | None,
-    assignments: tuple[str, ...],
-    example_settings: bool,
-    directories: tuple[Path, ...],
-) -> None:
-    """Queue rejected and invalid events again, behind everything that waits; `engine send` then sends them.
-
-    With IDs: those events, whatever became of them. Events are planned anew when they are sent, so a mapping that
-    was corrected meanwhile is used. What a vendor had accepted of an event is not sent again under the same mapping.
-    """
-    from engine.commands.connections import connect
-
-    outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
-    rows = list(_rows(outbox, _chosen(connection, outcomes, since)))
-    if events:
-        every = tuple(map(Outcome, OUTCOMES))
-        rows = [row for each in events for row in _rows(outbox, _chosen(connection, every, since, each))]
-        rows = [row for row in rows if row.outcome not in (Outcome.WAITING, Outcome.HELD)]
-    if mapping is not None:
-        named = connect([mapping], directories, settings_file, assignments, example_settings=example_settings)
-        rows = _that_would_go(outbox, rows, named[0].connection, tell=dry_run)
-    places = list(dict.fromkeys(row.place for row in rows))
-    if not dry_run:
-        outbox.replay(places, "queued again by a person", time.time())
-    verb = "would be" if dry_run else "is" if len(places) == 1 else "are"
-    click.echo(f"{_events(len(places))} {verb} queued again.")
-
-
-def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *, tell: bool) -> list[Listed]:
-    """Give the events a mapping makes requests of; tell of each what it makes of it."""
-    from engine.commands.layout import painter, visible
-    from engine.delivery.jobs import normalised
-    from engine.delivery.rows import Waiting
-
-    paint = painter(sys.stdout)
-    found, counts = [], Counter[str]()
-    for row in rows:
-        event = outbox.event(row.event)
-        if event is None:
-            continue
-        given = Waiting(row.place, row.event, event.message_id, event.received_at, event.raw, None, None, None, 0.0)
-        plan = connection.plan_normalised(normalised(given))
-        counts[plan.outcome.value] += 1
-        if plan.outcome is Outcome.PLANNED:
-            found.append(row)
-        if tell:
-            outcome = paint(plan.outcome.value, plan.outcome.value)
-            click.echo(
-                f"{row.event:>6}  {visible(row.message_id)}  {row.connection}  {outcome}  {visible(plan.reason)}"
-            )
-    if tell:
-        click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "Nothing was set aside.")
-    return found
+command.add_command(replay)
 
 
 @command.command("resume")
 @click.argument("connection", metavar="CONNECTION")
-@_with_outbox
+@with_outbox
 def resume(outbox: Outbox, connection: str) -> None:
-    """Let a held or pausing connection go on; `engine send` then sends what waits."""
-    from engine.mapping.suggest import closest
-
-    if not outbox.resume(connection):
-        known = [row.name for row in outbox.connections()]
-        guess = closest(connection, known)
-        advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(known) or 'none'}."
-        raise UsageError(f"This outbox has no connection {connection}. {advice}")
-    click.echo(f"{connection} goes on; {_events(outbox.unfinished(connection)[0])} to send.")
+    """Let a held or pausing connection go on: a running `engine serve` then sends what waits, or `engine send` does."""
+    check(outbox, connection)
+    outbox.resume(connection)
+    click.echo(f"{connection} goes on; {events_text(outbox.unfinished(connection)[0])} to send.")
 
 
 @command.command("purge")
 @click.option("--older-than", required=True, metavar="TIME", help="30d, or a date: what ended before is removed.")
-@_with_outbox
-def purge(outbox: Outbox, older_than: str) -> None:
-    """Remove events that ended long ago; what waits or is held always stays. Their messageIds are forgotten, too."""
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(WAYS_TO_END), help="Only what ended so.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@with_outbox
+def purge(outbox: Outbox, older_than: str, outcomes: tuple[str, ...], dry_run: bool) -> None:
+    """Remove events that ended long ago, also those set aside (rejected, invalid), unless --outcome says which.
+
+    What waits or is held always stays. An event goes when it has ended so for all its connections; its messageId is
+    forgotten then, and it cannot be replayed.
+    """
     from engine.commands.delivering import moment
 
-    _, gone = outbox.purge(moment(older_than, time.time()))
-    click.echo(f"{_events(gone)} removed.")
+    remove = outbox.purgeable if dry_run else outbox.purge
+    gone = remove(moment(older_than, time.time()), tuple(map(Outcome, outcomes)))
+    verb = "would be removed" if dry_run else "removed"
+    click.echo(f"{events_text(gone.events)} {verb}{_ends(gone)}.")
 
 
-def _chosen(
-    connection: str | None, outcomes: tuple[Outcome, ...], since: str | None, event: str | None = None
-) -> Chosen:
-    from engine.commands.delivering import moment
-    from engine.delivery.rows import Chosen
-
-    return Chosen(connection, outcomes, None if since is None else moment(since, time.time()), event)
-
-
-def _rows(outbox: Outbox, chosen: Chosen) -> Iterator[Listed]:
-    after = 0
-    while rows := outbox.listed(chosen, after, CHUNK):
-        yield from rows
-        after = rows[-1].place
+def _ends(gone: Purged) -> str:
+    """Say how what goes had ended; an event of several connections, or with duplicates, several times."""
+    if not gone.outcomes:
+        return ""
+    counts = [f"{gone.outcomes[each]} {each.value}" for each in Outcome if each in gone.outcomes]
+    several = "" if sum(gone.outcomes.values()) == gone.events else " (counted for each connection and duplicate)"
+    return f": {', '.join(counts)}{several}"
 
 
 def _why(row: Listed) -> str:
     return f"{row.reason} | {row.words}" if row.words else row.reason
-
-
-def _events(count: int) -> str:
-    return f"{count} event" + ("" if count == 1 else "s")

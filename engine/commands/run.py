@@ -11,6 +11,7 @@ from typing import IO, NamedTuple, TypeAlias, cast
 
 import click
 
+from engine.commands.complaints import Complaints
 from engine.commands.connections import Named, connect
 from engine.commands.layout import painter, visible
 from engine.commands.report import curl_text, event_title, plan_text, reports_text, request_json
@@ -138,10 +139,11 @@ def work(
 ) -> None:
     """Plan every event of every file for every connection."""
     with _progress(files) as progress:
+        unreadable = Complaints(say=progress.say)
         for line in _lines(files, progress.advance):
             if line.error is not None:
                 summary.broken += 1
-                progress.say(visible(line.error))
+                unreadable.tell(line.file, line.error)
                 continue
             assert line.raw is not None
             normalised = normalise_parsed(line.value, line.raw, received_at=received_at)

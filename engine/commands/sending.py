@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from engine.commands.complaints import Complaints
 from engine.commands.delivering import counts_text, when
 from engine.commands.layout import Paint
 from engine.delivery.intake import iso, new_events, taken_in
@@ -35,10 +36,15 @@ class Intake:
 
     def __init__(self, readers: Sequence[EventReader], source: str, *, again: bool) -> None:
         self.taken = TakenIn()
-        self.broken = 0
+        self._unreadable = Complaints()
         self._readers = readers
         self._source = source
         self._again = again
+
+    @property
+    def broken(self) -> int:
+        """How many lines could not be read."""
+        return self._unreadable.count
 
     def run(self, outbox: Outbox, names: Sequence[str], ending: Ending) -> None:
         """Take in, until the end is asked for."""
@@ -53,8 +59,7 @@ class Intake:
             if line.error is None:
                 yield line
             else:
-                self.broken += 1
-                click.echo(line.error, err=True)
+                self._unreadable.tell(line.file, line.error)
 
 
 class Telling(Watcher):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import reduce
 from hashlib import blake2b
 from itertools import islice
 
@@ -64,13 +63,6 @@ def taken_in(
     source = iter(events)
     while rows := list(islice(source, ROWS)):
         yield outbox.take_in(rows, connections, clock(), again=again)
-
-
-def take_in(
-    outbox: Outbox, events: Iterable[NewEvent], connections: Sequence[str], clock: Callable[[], float]
-) -> TakenIn:
-    """Put all events into the outbox."""
-    return reduce(TakenIn.plus, taken_in(outbox, events, connections, clock), TakenIn())
 
 
 def iso(seconds: float) -> str:

@@ -17,6 +17,7 @@ from engine.delivery.rows import (
     Listed,
     NewEvent,
     Overview,
+    Purged,
     Reason,
     TakenIn,
     Waiting,
@@ -66,30 +67,40 @@ class MemoryOutbox:
         for name in connections:
             self._connections.setdefault(name, ConnectionRow(name))
         for given in events:
-            seen = set() if again else self._seen_by(given, now)
-            self._last_event += 1
-            event = self._events[self._last_event] = _Event(self._last_event, given, now)
-            duplicates += bool(connections) and seen.issuperset(connections)
-            ignored.update(seen.intersection(connections))
+            seen = {} if again else self._seen_by(given, now)
+            duplicates += bool(connections) and seen.keys() >= set(connections)
+            ignored.update(seen.keys() & set(connections))
+            homes = {name: equal for name, equal in seen.items() if equal is not None and name in connections}
+            if not connections or len(homes) < len(connections):
+                self._last_event += 1
+                event = self._events[self._last_event] = _Event(self._last_event, given, now)
+                homes = dict.fromkeys(connections, event)
             for name in connections:
                 place = self._next_place()
                 outcome, reason = (Outcome.IGNORED, DUPLICATE) if name in seen else (Outcome.WAITING, NOT_SENT_YET)
-                self._states[place] = _State(place, event, name, outcome, reason, now, now)
+                self._states[place] = _State(place, homes[name], name, outcome, reason, now, now)
         return TakenIn(len(events) - duplicates, duplicates, ignored)
 
     def _next_place(self) -> int:
         self._last_place += 1
         return self._last_place
 
-    def _seen_by(self, given: NewEvent, now: float) -> set[str]:
+    def _seen_by(self, given: NewEvent, now: float) -> dict[str, _Event | None]:
+        """Give the connections to which the event went already, each with the last that is equal byte for byte."""
         wanted = (given.source, given.message_id)
-        return {
-            state.connection
-            for state in self._states.values()
-            if (state.event.given.source, state.event.given.message_id) == wanted
-            and state.event.taken_at > now - self._window
-            and state.reason != DUPLICATE
-        }
+        found: dict[str, _Event | None] = {}
+        for state in self._states.values():
+            event = state.event
+            if (
+                (event.given.source, event.given.message_id) == wanted
+                and event.taken_at > now - self._window
+                and state.reason != DUPLICATE
+            ):
+                equal = event if event.given.raw == given.raw else None
+                known = found.setdefault(state.connection, equal)
+                if equal is not None and (known is None or known.number < equal.number):
+                    found[state.connection] = equal
+        return found
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         """Give unfinished states behind a place."""
@@ -198,6 +209,16 @@ class MemoryOutbox:
         """Give states behind a place."""
         return [listed for listed in self._chosen(chosen) if listed.place > after][:limit]
 
+    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
+        """Give the last states but `skip`."""
+        found = list(self._chosen(chosen))
+        end = max(len(found) - skip, 0)
+        return found[max(end - limit, 0) : end]
+
+    def count(self, chosen: Chosen) -> int:
+        """Count states."""
+        return sum(1 for _ in self._chosen(chosen))
+
     def _chosen(self, chosen: Chosen) -> Iterator[Listed]:
         for state in self._states.values():
             event, shown = state.event, self._shown(state)
@@ -229,24 +250,36 @@ class MemoryOutbox:
                 done += 1
         return done
 
-    def purge(self, older_than: float) -> tuple[int, int]:
+    def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove what was finished before a time."""
+        states, events = self._old(older_than, outcomes)
+        for state in states:
+            del self._states[state.place]
+        for number in events:
+            del self._events[number]
+        return _purged(states, events)
+
+    def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Give what a purge would remove."""
+        return _purged(*self._old(older_than, outcomes))
+
+    def _old(self, older_than: float, outcomes: Sequence[Outcome]) -> tuple[list[_State], list[int]]:
         states = [
-            place
-            for place, state in self._states.items()
+            state
+            for state in self._states.values()
             if state.outcome is not Outcome.WAITING
+            and state.outcome in (outcomes or Outcome)
             and state.changed_at < older_than
             and state.event.taken_at < older_than
         ]
-        for place in states:
-            del self._states[place]
-        kept = {state.event.number for state in self._states.values()}
-        events = [
-            number for number, event in self._events.items() if event.taken_at < older_than and number not in kept
-        ]
-        for number in events:
-            del self._events[number]
-        return len(states), len(events)
+        gone = {state.place for state in states}
+        kept = {state.event.number for place, state in self._states.items() if place not in gone}
+        old = [event for event in self._events.values() if event.taken_at < older_than]
+        return states, [event.number for event in old if event.number not in kept]
 
     def close(self) -> None:
         """Forget everything."""
+
+
+def _purged(states: Sequence[_State], events: Sequence[int]) -> Purged:
+    return Purged(Counter(state.outcome for state in states), len(events))

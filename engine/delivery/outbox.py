@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from engine.delivery.rows import Change, Chosen, ConnectionRow, Listed, NewEvent, Overview, TakenIn, Waiting
+from engine.delivery.rows import Change, Chosen, ConnectionRow, Listed, NewEvent, Overview, Purged, TakenIn, Waiting
 from engine.records import Outcome
 
 WINDOW = 24 * 3600.0
@@ -25,7 +25,10 @@ class Outbox(Protocol):
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
-        """Keep events for every connection; ignored where it had this messageId of this source within the window."""
+        """Keep events for every connection; ignored where it had this messageId of this source within the window.
+
+        What every connection has had, byte for byte, is not kept again: its states belong to the event that is there.
+        """
         ...
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
@@ -76,6 +79,14 @@ class Outbox(Protocol):
         """Give states behind a place, in the queue's order."""
         ...
 
+    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
+        """Give the last states but `skip`, in the queue's order."""
+        ...
+
+    def count(self, chosen: Chosen) -> int:
+        """Count states."""
+        ...
+
     def event(self, number: int) -> NewEvent | None:
         """Give an event by its number."""
         ...
@@ -84,8 +95,12 @@ class Outbox(Protocol):
         """Queue finished states again, behind everything that is there; gives how many."""
         ...
 
-    def purge(self, older_than: float) -> tuple[int, int]:
-        """Remove what was finished before a time; gives how many states and events went."""
+    def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Remove what was finished before a time, all of it or what ended so; gives what went."""
+        ...
+
+    def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Give what a purge would remove."""
         ...
 
     def close(self) -> None:

@@ -139,6 +139,13 @@ class Overview(NamedTuple):
     unfinished: Mapping[str, tuple[int, float | None]]
 
 
+class Purged(NamedTuple):
+    """What goes in a purge: ends of events by outcome, one for each connection, and events of which nothing is left."""
+
+    outcomes: Mapping[Outcome, int]
+    events: int
+
+
 class Chosen(NamedTuple):
     """Which states are meant: every condition given must hold. Without outcomes: all."""
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
@@ -91,7 +92,8 @@ def run(make: Callable[[], Delivery], take_in: Callable[[Ending], None] | None =
     A delivery with `take_in` is made `filling`. Raises what either raises, once both have ended.
     """
     thread, ending, whole = _Thread(make), Ending(), True
-    with rare_garbage_collection(), _signals(thread, ending), ThreadPoolExecutor(1, "delivery") as pool:
+    stop = partial(thread.tell, Delivery.stop)
+    with rare_garbage_collection(), on_signals(ending, stop), ThreadPoolExecutor(1, "delivery") as pool:
         running = pool.submit(thread.run)
         running.add_done_callback(lambda _: ending.ask())
         thread.ready.wait()
@@ -124,11 +126,13 @@ def rare_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def _signals(thread: _Thread, ending: Ending) -> Iterator[None]:
+def on_signals(ending: Ending, others: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Have SIGTERM and SIGINT ask for the end, also of what `others` tells; a second one ends at once."""
+
     def stop(_number: int, _frame: FrameType | None) -> None:
         if ending.signalled:
             os._exit(INTERRUPTED)
-        thread.tell(Delivery.stop)
+        others()
         ending.ask(signalled=True)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -25,8 +25,8 @@ CONNECTIONS = """
 """
 
 SEEN_BY = """
-    SELECT s.connection FROM events AS e JOIN states AS s ON s.event = e.id
-    WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ?
+    SELECT s.connection, max(CASE WHEN e.raw = ? THEN e.id END) FROM events AS e JOIN states AS s ON s.event = e.id
+    WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ? GROUP BY s.connection
 """
 ADD_EVENT = "INSERT INTO events (source, message_id, received_at, taken_at, raw) VALUES (?, ?, ?, ?, ?)"
 ADD_STATE = """
@@ -53,8 +53,9 @@ HOLD = "UPDATE connections SET held = ?, hint = ?, held_at = ?, due = NULL, paus
 PAUSE = "UPDATE connections SET due = ?, pause = ? WHERE name = ?"
 RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NULL, pause = '' WHERE name = ?"
 
-COUNTS = """
-    SELECT c.name, CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END AS shown, count(*)
+_SHOWN = "CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END"
+COUNTS = f"""
+    SELECT c.name, {_SHOWN} AS shown, count(*)
     FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
 """
 UNFINISHED = """
@@ -71,20 +72,20 @@ REASONS = """
     FROM states AS s JOIN connections AS c ON c.id = s.connection
     WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
-CHOSEN = """
+_CHOSEN = f"""
+    (:connection IS NULL OR c.name = :connection)
+    AND (:outcomes = '' OR instr(:outcomes, ' ' || {_SHOWN} || ' '))
+    AND (:since IS NULL OR s.changed_at >= :since)
+    AND (:event IS NULL OR s.event IN (SELECT id FROM events WHERE message_id = :event OR CAST(id AS TEXT) = :event))
+"""
+_LISTED = f"""
+    SELECT e.id, e.message_id, e.source, c.name, {_SHOWN}, s.reason, s.words, s.changed_at, s.place
     FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
-    WHERE (:connection IS NULL OR c.name = :connection)
-      AND (:outcomes = '' OR instr(:outcomes,
-           ' ' || CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END || ' '))
-      AND (:since IS NULL OR s.changed_at >= :since)
-      AND (:event IS NULL OR e.message_id = :event OR CAST(e.id AS TEXT) = :event)
+    WHERE {_CHOSEN}
 """
-LISTED = f"""
-    SELECT e.id, e.message_id, e.source, c.name,
-           CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END,
-           s.reason, s.words, s.changed_at, s.place
-    {CHOSEN} AND s.place > :after ORDER BY s.place LIMIT :limit
-"""
+LISTED = f"{_LISTED} AND s.place > :after ORDER BY s.place LIMIT :limit"
+NEWEST = f"{_LISTED} ORDER BY s.place DESC LIMIT :limit OFFSET :skip"
+COUNT = f"SELECT count(*) FROM states AS s JOIN connections AS c ON c.id = s.connection WHERE {_CHOSEN}"
 EVENT = "SELECT id, source, message_id, received_at, raw FROM events WHERE id = ? AND taken_at >= 0"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
@@ -96,29 +97,44 @@ REQUEUE = """
 # remembers how far it has read, nor an event's number while a person does.  So where the last row is purged, it is
 # made empty: a mark that belongs to no event and no connection, found by no other statement and purged once there is
 # a later row.
-EMPTY_LAST_STATE = """
+_ENDED = """
+    states.outcome != 'waiting' AND (:outcomes = '' OR instr(:outcomes, ' ' || states.outcome || ' '))
+    AND states.changed_at < :older_than
+"""
+_OLD = "events.taken_at >= 0 AND events.taken_at < :older_than"
+_OLD_IN_PART = "id > :after AND id <= :last AND +events.taken_at >= 0 AND +events.taken_at < :older_than"  # +: by id
+_EMPTY = "NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)"
+_LAST_STATE = f"""
+    place = (SELECT max(place) FROM states) AND {_ENDED} AND event IN (SELECT id FROM events WHERE {_OLD})
+"""
+_OLD_STATES = f"""
+    event > :after AND event <= :last AND {_ENDED} AND place < (SELECT max(place) FROM states)
+    AND event IN (SELECT id FROM events WHERE {_OLD_IN_PART})
+"""
+PURGEABLE_STATES = f"""
+    SELECT outcome, count(*) FROM states WHERE {_ENDED} AND event IN (SELECT id FROM events WHERE {_OLD}) GROUP BY 1
+"""
+PURGEABLE_EVENTS = f"""
+    SELECT count(*) FROM events
+    WHERE {_OLD} AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id AND NOT ({_ENDED}))
+"""
+LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
+EMPTY_LAST_STATE = f"""
     UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
         tried_at = NULL, queued_at = 0, changed_at = 0
-    WHERE place = (SELECT max(place) FROM states) AND outcome != 'waiting' AND changed_at < ?1
-      AND event IN (SELECT id FROM events WHERE taken_at < ?1)
+    WHERE {_LAST_STATE}
 """
-NEXT_OLD_EVENTS = """
-    SELECT max(id) FROM (SELECT id FROM events WHERE id > ? AND taken_at >= 0 AND taken_at < ? ORDER BY id LIMIT ?)
+NEXT_OLD_EVENTS = f"""
+    SELECT max(id) FROM (SELECT id FROM events WHERE id > :after AND {_OLD} ORDER BY id LIMIT :limit)
 """
-PURGE_STATES = """
-    DELETE FROM states WHERE event > ?2 AND event <= ?3 AND outcome != 'waiting' AND changed_at < ?1
-      AND place < (SELECT max(place) FROM states)
-      AND event IN (SELECT id FROM events WHERE id > ?2 AND id <= ?3 AND taken_at < ?1)
-"""
+OLD_STATES = f"SELECT outcome, count(*) FROM states WHERE {_OLD_STATES} GROUP BY 1"
+PURGE_STATES = f"DELETE FROM states WHERE {_OLD_STATES}"
 PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
-EMPTY_LAST_EVENT = """
+EMPTY_LAST_EVENT = f"""
     UPDATE events SET source = '', message_id = '', received_at = '', taken_at = -1, raw = x''
-    WHERE id = (SELECT max(id) FROM events) AND taken_at >= 0 AND taken_at < ?1
-      AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
+    WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY}
 """
-PURGE_EVENTS = """
-    DELETE FROM events WHERE id > ?2 AND id <= ?3 AND id < (SELECT max(id) FROM events)
-      AND taken_at >= 0 AND taken_at < ?1
-      AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
+PURGE_EVENTS = f"""
+    DELETE FROM events WHERE {_OLD_IN_PART} AND id < (SELECT max(id) FROM events) AND {_EMPTY}
 """
 PURGE_EVENT_MARKS = "DELETE FROM events WHERE taken_at = -1 AND id < (SELECT max(id) FROM events)"

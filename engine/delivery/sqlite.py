@@ -9,17 +9,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.delivery import sql
+from engine.delivery import columns, file, sql
 from engine.delivery.migrations import VERSIONS
 from engine.delivery.outbox import CLOCK_SLACK, WINDOW
 from engine.delivery.rows import (
     DUPLICATE,
-    NOT_SENT_YET,
     Change,
     Chosen,
     ConnectionRow,
@@ -29,6 +28,7 @@ from engine.delivery.rows import (
     OutboxDamaged,
     OutboxError,
     Overview,
+    Purged,
     Reason,
     TakenIn,
     Waiting,
@@ -36,7 +36,6 @@ from engine.delivery.rows import (
 from engine.records import Outcome
 
 PURGED_AT_ONCE = 1000
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 PATIENCE = 10.0
 """Seconds to wait for another process that writes."""
 
@@ -58,6 +57,7 @@ class SqliteOutbox:
         self._patience = patience
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
+        file.make(self.path)
         with self._errors():
             self._db = connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
         try:
@@ -96,8 +96,8 @@ class SqliteOutbox:
         try:
             yield
         except sqlite3.Error as error:
-            kind = OutboxDamaged if _code(error) in DAMAGED else OutboxError
-            raise kind(_words(self.path, error, self._patience)) from error
+            kind = OutboxDamaged if file.is_damage(error) else OutboxError
+            raise kind(file.trouble(self.path, error, self._patience)) from error
 
     @contextmanager
     def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
@@ -129,23 +129,27 @@ class SqliteOutbox:
         with self._transaction() as db:
             numbers = [self._id(db, name) for name in connections]
             for event in events:
-                seen = set() if again else self._seen_by(db, event, now)
-                values = (event.source, event.message_id, event.received_at, now, event.raw)
-                number = db.execute(sql.ADD_EVENT, values).lastrowid
+                seen = {} if again else self._seen_by(db, event, now)
+                homes = {each: seen.get(each) for each in numbers}
+                if not numbers or None in homes.values():
+                    values = (event.source, event.message_id, event.received_at, now, event.raw)
+                    homes = dict.fromkeys(numbers, db.execute(sql.ADD_EVENT, values).lastrowid)
                 if seen:
-                    duplicates += bool(numbers) and seen.issuperset(numbers)
-                    ignored.update(seen.intersection(numbers))
-                db.executemany(
-                    sql.ADD_STATE, [(number, each, *_first_state(each in seen), now, now) for each in numbers]
-                )
+                    duplicates += bool(numbers) and seen.keys() >= set(numbers)
+                    ignored.update(seen.keys() & set(numbers))
+                states = [(homes[each], each, *columns.first_state(duplicate=each in seen)) for each in numbers]
+                db.executemany(sql.ADD_STATE, [(*state, now, now) for state in states])
         names = dict(zip(numbers, connections, strict=True))
         by_name = {names[each]: count for each, count in ignored.items()}
         return TakenIn(len(events) - duplicates, duplicates, by_name)
 
-    def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> set[int]:
-        """Give the connections to which the event went already; a duplicate that was ignored does not count."""
-        given = (event.message_id, event.source, now - self._window, DUPLICATE)
-        return {number for (number,) in db.execute(sql.SEEN_BY, given)}
+    def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> dict[int, int | None]:
+        """Give the connections to which the event went already, each with the event that is equal byte for byte.
+
+        A duplicate that was ignored does not count.
+        """
+        given = (event.raw, event.message_id, event.source, now - self._window, DUPLICATE)
+        return dict(db.execute(sql.SEEN_BY, given))
 
     @staticmethod
     def _id(db: sqlite3.Connection, name: str) -> int:
@@ -172,7 +176,7 @@ class SqliteOutbox:
             row = db.execute(sql.OWNER, (connection,)).fetchone()
             if row is None or row[0] != owner:
                 raise LeaseLost(f"Another worker has taken {connection} over.")
-            return [each for each in changes if db.execute(sql.FINISH, _finish(each, now)).rowcount]
+            return [each for each in changes if db.execute(sql.FINISH, columns.finish(each, now)).rowcount]
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
         """Take or renew a connection."""
@@ -208,15 +212,15 @@ class SqliteOutbox:
     def overview(self, reasons: int) -> Overview:
         """Give all that is shown, read in one transaction."""
         with self._transaction(sql.BEGIN_READ) as db:
-            counts = _counts(db.execute(sql.COUNTS))
+            counted = columns.counts(db.execute(sql.COUNTS))
             whys = [Reason._make(row)._replace(outcome=Outcome(row[1])) for row in db.execute(sql.REASONS, (reasons,))]
             connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
             unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
-        return Overview(counts, whys, connections, unfinished)
+        return Overview(counted, whys, connections, unfinished)
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        return _counts(self._all(sql.COUNTS))
+        return columns.counts(self._all(sql.COUNTS))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Give how many states are unfinished, and since when."""
@@ -225,9 +229,16 @@ class SqliteOutbox:
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Give states behind a place."""
-        outcomes = "".join(f" {outcome.value} " for outcome in chosen.outcomes)
-        given = {**chosen._asdict(), "outcomes": outcomes, "after": after, "limit": limit}
-        return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in self._all(sql.LISTED, given)]
+        return columns.listed(self._all(sql.LISTED, {**columns.chosen_values(chosen), "after": after, "limit": limit}))
+
+    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
+        """Give the last states but `skip`."""
+        given = {**columns.chosen_values(chosen), "skip": skip, "limit": limit}
+        return columns.listed(self._all(sql.NEWEST, given))[::-1]
+
+    def count(self, chosen: Chosen) -> int:
+        """Count states."""
+        return int(self._all(sql.COUNT, columns.chosen_values(chosen))[0][0])
 
     def event(self, number: int) -> NewEvent | None:
         """Give an event by its number."""
@@ -239,58 +250,34 @@ class SqliteOutbox:
         with self._transaction() as db:
             return sum(db.execute(sql.REQUEUE, (reason, now, now, place)).rowcount for place in sorted(places))
 
-    def purge(self, older_than: float) -> tuple[int, int]:
+    def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove what was finished before a time, some in a transaction, so that nobody who writes has to wait long."""
+        given = {"older_than": older_than, "outcomes": columns.words(outcomes), "after": 0, "limit": PURGED_AT_ONCE}
         with self._transaction() as db:
-            states = db.execute(sql.EMPTY_LAST_STATE, (older_than,)).rowcount
-        events = after = 0
-        while (last := self._all(sql.NEXT_OLD_EVENTS, (after, older_than, PURGED_AT_ONCE))[0][0]) is not None:
+            ended = Counter(dict(db.execute(sql.LAST_STATE, given)))
+            db.execute(sql.EMPTY_LAST_STATE, given)
+        events = 0
+        while (last := self._all(sql.NEXT_OLD_EVENTS, given)[0][0]) is not None:
+            given["last"] = last
             with self._transaction() as db:
-                states += db.execute(sql.PURGE_STATES, (older_than, after, last)).rowcount
-                events += db.execute(sql.PURGE_EVENTS, (older_than, after, last)).rowcount
-            after = last
+                ended.update(dict(db.execute(sql.OLD_STATES, given)))
+                db.execute(sql.PURGE_STATES, given)
+                events += db.execute(sql.PURGE_EVENTS, given).rowcount
+            given["after"] = last
         with self._transaction() as db:
-            events += db.execute(sql.EMPTY_LAST_EVENT, (older_than,)).rowcount
+            events += db.execute(sql.EMPTY_LAST_EVENT, given).rowcount
             db.execute(sql.PURGE_STATE_MARKS)
             db.execute(sql.PURGE_EVENT_MARKS)
-        return states, events
+        return columns.purged(ended, events)
+
+    def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Give what a purge would remove, read in one transaction."""
+        given = {"older_than": older_than, "outcomes": columns.words(outcomes)}
+        with self._transaction(sql.BEGIN_READ) as db:
+            ended = dict(db.execute(sql.PURGEABLE_STATES, given))
+            return columns.purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
 
     def close(self) -> None:
         """Close the file."""
         with self._lock_and_errors():
             self._db.close()
-
-
-def _finish(change: Change, now: float) -> tuple[Any, ...]:
-    _, outcome, reason, words, digest, progress, tried_at = change
-    return outcome.value, reason, words, digest, progress, tried_at, now, change.place
-
-
-def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
-    return {(name, Outcome(outcome)): count for name, outcome, count in rows}
-
-
-def _first_state(duplicate: bool) -> tuple[str, str]:
-    return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
-
-
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _words(path: Path, error: sqlite3.Error, patience: float) -> str:
-    code = _code(error)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return (
-            f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing was lost; try again."
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
-    if code in DAMAGED:
-        return (
-            f"{path} is damaged or is no outbox ({error}). It was left as it is: move it away to start a new one, or "
-            f"try to save what is in it with: sqlite3 {path} .recover"
-        )
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return f"{path} cannot be opened for writing ({error}); check that its directory is there and may be written."
-    return f"{path}: {error}."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import orjson
@@ -20,6 +22,7 @@ crm: {destination: exponea, enabled: false, settings: {api_key: "a:b", project_t
 sources:
   web: {write_keys: k}
   nowhere: {write_keys: l, connections: [crm]}
+  old: {write_keys: o, enabled: false}
 """
 EVENTS = [
     {"type": "track", "userId": "u", "event": "A", "messageId": "m1", "timestamp": "2020-01-01T00:00:00Z"},
@@ -98,13 +101,48 @@ def test_what_is_no_event_is_told(folder: Path) -> None:
     assert out == "1 new, 0 were there before, 1 could not be read, 2 discarded.\n"
 
 
+def test_of_many_discarded_events_some_are_told(folder: Path) -> None:
+    (folder / "bad.ndjson").write_bytes(b"7\n" * 60)
+    code, out, err = run(folder, "bad.ndjson", "--source", "web")
+    assert (code, out) == (1, "0 new, 0 were there before, 60 discarded.\n")
+    assert err.splitlines()[49:] == [
+        "bad.ndjson:50: an event is a JSON object; this is a number (bad_request)",
+        "More events of bad.ndjson are discarded; they are counted, not shown.",
+    ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number: signal.Signals) -> None:
+    lines = [orjson.dumps(EVENTS[0] | {"messageId": f"m{n}"}) + b"\n" for n in range(250)]
+    command = [sys.executable, str(ROOT / "cli.py"), "import", "-", "--source", "web"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, **pipes) as running:  # type: ignore[call-overload]
+        running.stdin.write(b"".join(lines))
+        running.stdin.flush()
+        deadline = time.monotonic() + 30
+        while not (folder / "outbox.db").exists() or len(kept(folder)) < 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.send_signal(number)
+        assert running.wait(20) == 130, "though the pipe is still open"
+        assert running.stdout.read() == b"250 new, 0 were there before.\n"
+        assert running.stderr.read().decode() == (
+            "Interrupted: 250 events were taken in, and the rest of what was to be read was not. The same command goes on.\n"
+        )
+    assert len(kept(folder)) == 250
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("wb", 'connections.yaml has no source "wb". There are: web, nowhere.\n'),
+        ("wb", 'connections.yaml has no source "wb". There are: web, nowhere, old.\n'),
         (
             "nowhere",
             "Every connection of the source nowhere is disabled in connections.yaml; its events would go nowhere.\n",
+        ),
+        (
+            "old",
+            "The source old is disabled in connections.yaml (enabled: false), so nothing is taken in for it; enable it, or name another one with --source.\n",
         ),
     ],
 )

@@ -132,21 +132,108 @@ def test_a_corrected_mapping_is_tried_on_what_was_set_aside(here, engine) -> Non
 def test_outbox_list_show_and_purge(here, engine) -> None:
     engine("send exponea --events events.ndjson --sandbox --outbox o.db")
     assert len(engine("outbox --outbox o.db list")[1].splitlines()) == 5
-    assert "There are more; --limit shows more than 2." in engine("outbox --outbox o.db list --limit 2")[1]
+    assert engine("outbox --outbox o.db list --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
+    assert engine("outbox --outbox o.db replay --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
     assert engine("outbox --outbox o.db show nothing")[0::2] == (
         2,
         "There is no event nothing in this outbox; engine outbox list shows what there is.\n",
     )
     assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
-    assert engine("outbox --outbox o.db purge --older-than 0d")[1] == "5 events removed.\n"
+    assert engine("outbox --outbox o.db purge --older-than 0d --outcome ignored --outcome invalid --dry-run")[1] == (
+        "2 events would be removed: 1 ignored, 1 invalid.\n"
+    )
+    ended = "3 delivered, 1 ignored, 1 invalid"
+    assert engine("outbox --outbox o.db purge --older-than 0d --dry-run")[1] == f"5 events would be removed: {ended}.\n"
+    assert engine("outbox --outbox o.db purge --older-than 0d")[1] == f"5 events removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
         "soon is no time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
     )
-    assert engine("outbox --outbox o.db resume exponeo")[2] == (
-        "This outbox has no connection exponeo. Did you mean exponea?\n"
+    assert engine("outbox --outbox o.db resume exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
+
+
+PAGES = {
+    "": ["m1", "m2", "m3", "m4", "m5"],
+    "--limit 2": [
+        "3 earlier ones are not shown; --skip 2 shows those before these, --first the oldest.",
+        "m4",
+        "m5",
+    ],
+    "--limit 2 --skip 2": [
+        "1 earlier one is not shown; --skip 4 shows those before these, --first the oldest.",
+        "m2",
+        "m3",
+    ],
+    "--limit 2 --skip 4": ["m1"],
+    "--limit 2 --first": ["m1", "m2", "3 later ones are not shown; --first --skip 2 shows the next."],
+    "--limit 2 --first --skip 2": ["m3", "m4", "1 later one is not shown; --first --skip 4 shows the next."],
+    "--limit 2 --first --skip 4": ["m5"],
+    "--since 1h --limit 1 --outcome delivered": [
+        "2 earlier ones are not shown; --skip 1 shows those before these, --first the oldest.",
+        "m3",
+    ],
+    "--skip 9": [],
+}
+
+
+def test_the_newest_are_listed_last_and_the_others_page_by_page(here, engine) -> None:
+    engine("send exponea --events events.ndjson --sandbox --outbox o.db")
+    for given, told in PAGES.items():
+        out = engine(f"outbox list --outbox o.db {given}")[1]
+        found = [line.split()[1] if line.startswith(" ") else line for line in out.splitlines()]
+        assert (given, found) == (given, told)
+
+
+@pytest.mark.parametrize(
+    "line", ["outbox --outbox o.db {}", "outbox {} --outbox o.db", "outbox --outbox x {} --outbox o.db"]
+)
+def test_the_outbox_is_named_before_or_behind_the_command(here, engine, line) -> None:
+    engine("send exponea --events events.ndjson --sandbox --outbox o.db")
+    given = {
+        "status": "",
+        "list": "",
+        "show": "m1",
+        "replay": "--dry-run",
+        "resume": "exponea",
+        "purge": "--older-than 1d",
+    }
+    assert list(given) == list(outbox_command.commands)
+    for name, more in given.items():
+        assert (name, engine(line.format(f"{name} {more}"))[0::2]) == (name, (0, ""))
+
+
+def test_a_purge_counts_for_each_connection(here, engine) -> None:
+    engine("send exponea extole --events events.ndjson --sandbox --outbox o.db")
+    assert engine("outbox purge --outbox o.db --older-than 0d")[1] == (
+        "5 events removed: 6 delivered, 2 ignored, 2 invalid (counted for each connection and duplicate).\n"
     )
 
 
+def test_of_a_file_that_is_none_some_lines_are_told_and_all_counted(here, engine) -> None:
+    (here / "bad.ndjson").write_bytes(b"\x00\x1b[2J\n" * 70 + orjson.dumps(EVENTS[0]) + b"\n" + b'{"a"}\n' * 7)
+    (here / "connections.yaml").write_text(SOURCES)
+    for line, count in (
+        ("send exponea --events bad.ndjson --sandbox", "77 could not be read."),
+        ("run exponea --events bad.ndjson --example-settings", "77 pieces that could not be read"),
+        ("import bad.ndjson --source web", "1 new, 0 were there before, 77 could not be read."),
+    ):
+        code, out, err = engine(line)
+        told = [each for each in err.splitlines() if each.startswith(("bad.ndjson:", "More"))]
+        assert (line, code, count in out + err, len(told)) == (line, 1, True, 51)
+        assert told[0].startswith("bad.ndjson:1:1: ")
+        assert told[50] == "More lines of bad.ndjson could not be read; they are counted, not shown."
+
+
+def test_a_duplicate_is_listed_with_the_event_that_is_there_and_not_replayed_beside_it(here, engine) -> None:
+    for _ in range(2):
+        engine("send exponea --events events.ndjson --sandbox --outbox o.db")
+    out = engine("outbox --outbox o.db list")[1]
+    assert [line.split()[0] for line in out.splitlines()] == ["1", "2", "3", "4", "5"] * 2
+    assert engine("outbox --outbox o.db show m1")[1].count("a duplicate: its source has sent this messageId") == 1
+    assert engine("outbox --outbox o.db replay m1 2 m1")[1] == "2 events are queued again.\n"
+    assert engine("outbox --outbox o.db replay 1")[1] == "0 events are queued again.\n", "it waits already"
+
+
+UNKNOWN_CONNECTION = "This outbox has no connection exponeo. Did you mean exponea?\n"
 WRONG = {
     "send": "Name mappings, or a file of connections with --connections.\n",
     "send exponea --connections c.yaml": (

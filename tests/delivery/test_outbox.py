@@ -82,6 +82,36 @@ def test_what_one_connection_had_is_new_to_another(outbox) -> None:
     assert outbox.take_in(events("1"), ["a", "b"], NOW) == TakenIn(0, 1, {"a": 1, "b": 1})
 
 
+def test_a_duplicate_is_not_kept_twice_unless_it_differs_or_is_new_to_a_connection(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    outbox.take_in(events("1", "1"), ["a"], NOW)
+    outbox.take_in(events("1"), ["a", "b"], NOW)
+    outbox.take_in(events("1"), ["b", "a"], NOW)
+    outbox.take_in([events("1")[0]._replace(raw=b"{}")], ["a"], NOW)
+    found = [(row.event, row.connection, row.outcome is Outcome.IGNORED) for row in outbox.listed(Chosen(), 0, 10)]
+    assert found == [
+        (1, "a", False),
+        (1, "a", True),
+        (1, "a", True),
+        (2, "a", True),
+        (2, "b", False),
+        (2, "b", True),
+        (1, "a", True),
+        (3, "a", True),
+    ]
+    assert [outbox.event(n).raw for n in (1, 2, 3)] == [b'{"n":"1"}', b'{"n":"1"}', b"{}"]
+
+
+def test_an_event_stays_as_long_as_its_duplicates(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    finish(outbox, "1", Outcome.DELIVERED)
+    outbox.take_in(events("1"), ["a"], NOW + DAY / 2)
+    assert outbox.purge(NOW + 1) == ({Outcome.DELIVERED: 1}, 0)
+    assert outbox.event(1) is not None
+    assert outbox.take_in(events("1"), ["a"], NOW + DAY / 2) == TakenIn(1, 0), "purged is forgotten"
+    assert outbox.purge(NOW + DAY) == ({Outcome.IGNORED: 1}, 1)
+
+
 def test_duplicates_do_not_stretch_the_window(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     outbox.take_in(events("1"), ["a"], NOW + DAY / 2)
@@ -194,6 +224,26 @@ def test_states_are_chosen(outbox, chosen, found) -> None:
     assert [row.message_id for row in outbox.listed(chosen, 0, 10)] == found
 
 
+@pytest.mark.parametrize(
+    ("skip", "limit", "found"),
+    [(0, 2, ["3", "1"]), (1, 2, ["2", "3"]), (3, 2, ["1"]), (4, 2, []), (9, 2, []), (0, 9, ["1", "2", "3", "1"])],
+)
+def test_the_newest_come_in_the_queues_order(outbox, skip, limit, found) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    outbox.take_in(events("1", source="other"), ["b"], NOW)
+    assert [row.message_id for row in outbox.newest(Chosen(), skip, limit)] == found
+
+
+def test_the_newest_are_chosen_and_counted(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a", "b"], NOW)
+    finish(outbox, "2", Outcome.REJECTED)
+    outbox.hold("b", "401", "", NOW)
+    assert [row.message_id for row in outbox.newest(Chosen("a", (Outcome.WAITING,)), 0, 1)] == ["3"]
+    assert [row.message_id for row in outbox.newest(Chosen("a", (Outcome.WAITING,)), 1, 1)] == ["1"]
+    counted = [Chosen(), Chosen("a"), Chosen(outcomes=(Outcome.HELD,)), Chosen("a", (Outcome.HELD,)), Chosen(event="2")]
+    assert [outbox.count(chosen) for chosen in counted] == [6, 3, 3, 0, 2]
+
+
 def test_an_overview_tells_counts_reasons_connections_and_what_is_unfinished(outbox) -> None:
     outbox.take_in(events("1", "2", "3"), ["a"], NOW)
     outbox.take_in([], ["b"], NOW)
@@ -231,8 +281,24 @@ def test_only_what_was_finished_long_ago_is_purged(outbox) -> None:
     finish(outbox, "old", connection="b", now=NOW)
     finish(outbox, "busy", now=NOW)
     finish(outbox, "new", now=NOW + DAY)
-    assert outbox.purge(NOW + 1) == (3, 1)
+    assert outbox.purgeable(NOW + 1) == ({Outcome.REJECTED: 3}, 1)
+    assert outbox.purge(NOW + 1) == ({Outcome.REJECTED: 3}, 1)
     assert [row.message_id for row in outbox.listed(Chosen(), 0, 10)] == ["busy", "new"]
+
+
+def test_a_purge_can_be_limited_to_outcomes(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a", "b"], NOW)
+    for connection, outcome in (("a", Outcome.DELIVERED), ("b", Outcome.REJECTED)):
+        finish(outbox, "1", outcome, connection)
+        finish(outbox, "2", Outcome.DELIVERED, connection)
+    finish(outbox, "3", Outcome.IGNORED, "b")
+    chosen = (Outcome.DELIVERED, Outcome.IGNORED)
+    gone = {Outcome.DELIVERED: 3, Outcome.IGNORED: 1}
+    assert outbox.purgeable(NOW + 1, chosen) == outbox.purge(NOW + 1, chosen) == (gone, 1)
+    left = {("a", Outcome.WAITING): 1, ("b", Outcome.REJECTED): 1}
+    assert outbox.counts() == left
+    assert outbox.purgeable(NOW + 1, chosen) == outbox.purge(NOW + 1, chosen) == ({}, 0)
+    assert outbox.purge(NOW + 1) == ({Outcome.REJECTED: 1}, 1)
 
 
 def everything(outbox) -> tuple:
@@ -246,8 +312,9 @@ def test_a_purge_leaves_nothing_of_what_ended(outbox) -> None:
         for connection in ("a", "b"):
             finish(outbox, "1", connection=connection)
             finish(outbox, "2", connection=connection)
-        assert outbox.purge(NOW + DAY) == (4, 2)
-        assert outbox.purge(NOW + DAY) == (0, 0)
+        assert outbox.purgeable(NOW + DAY) == ({Outcome.REJECTED: 4}, 2)
+        assert outbox.purge(NOW + DAY) == ({Outcome.REJECTED: 4}, 2)
+        assert outbox.purgeable(NOW + DAY) == outbox.purge(NOW + DAY) == ({}, 0)
         assert (everything(outbox), [outbox.event(n) for n in range(1, 6)]) == (nothing, [None] * 5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -249,11 +250,11 @@ def test_what_an_earlier_purge_left_in_a_file_goes_with_the_next(tmp_path) -> No
         db.execute("INSERT INTO states VALUES (9, 7, 1, 'rejected', 'no', 'private', NULL, '{}', 5.0, 5.0, 5.0)")
         db.execute("PRAGMA user_version = 1")
     with closing(SqliteOutbox(path)) as outbox:
-        assert outbox.purge(NOW) == (1, 1)
+        assert outbox.purge(NOW) == ({Outcome.REJECTED: 1}, 1)
         outbox.take_in(events(8), ["a"], NOW)
         [row] = outbox.waiting("a", 0, 10)
         assert (row.place, row.event) == (10, 8)
-        assert outbox.purge(NOW) == (0, 0)
+        assert outbox.purge(NOW) == ({}, 0)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT id FROM events").fetchall() == [(8,)]
         assert db.execute("SELECT place, event FROM states").fetchall() == [(10, 8)]
@@ -287,7 +288,24 @@ def test_a_large_purge_lets_others_write_between(tmp_path) -> None:
     [again] = outbox.waiting("a", 0, 10)
     outbox.write("a", "w", [Change(again.place, Outcome.DELIVERED, "")], NOW)
     statements.clear()
-    assert outbox.purge(NOW + 1) == (len(numbers), len(numbers))
+    assert outbox.purge(NOW + 1) == ({Outcome.DELIVERED: len(numbers)}, len(numbers))
     assert statements.count("COMMIT") == 5, "the last place, three parts of the events, the last event"
     assert outbox.listed(Chosen(), 0, 10) == []
     outbox.close()
+
+
+def test_a_new_file_is_for_its_owner_alone_and_an_old_one_keeps_its_mode(tmp_path) -> None:
+    path = tmp_path / "o.db"
+
+    def modes() -> dict[str, int]:
+        with closing(SqliteOutbox(path)) as outbox:
+            outbox.take_in(events(1), ["a"], NOW)
+            return {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+
+    before = os.umask(0)
+    try:
+        assert modes() == {"o.db": 0o600, "o.db-wal": 0o600, "o.db-shm": 0o600}
+        path.chmod(0o640)
+        assert modes() == {"o.db": 0o640, "o.db-wal": 0o640, "o.db-shm": 0o640}
+    finally:
+        os.umask(before)
