@@ -117,18 +117,22 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     Exit code 0: it was told to end; 2: wrong usage; 4: the outbox cannot be used; 130: told twice, it ended at once.
     """
-    from engine.collector.limits import Limits
-
     given = (mappings, connections_file, directories, settings_file, assignments)
     configured, sources = _parties(given, write_keys, example_settings=example_settings, sandbox=sandbox)
-    limits = Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
+    limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
     with ExitStack() as stack:
         configured, outbox_file, world = _sandboxed(stack, configured, outbox_file, sandbox=sandbox)
         secrets = _secrets(configured, sources) if log else None
-        serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
+        serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
         serving = serving._replace(admin=admin, proxies=proxies, keep=keep)
-        _show(_serve(stack, serving, outbox_file, (host, port), secrets, workers), world)
+        _serve(stack, serving, outbox_file, (host, port), secrets, workers, world)
+
+
+def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> Limits:
+    from engine.collector.limits import Limits
+
+    return Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
 
 
 def _parties(
@@ -188,14 +192,11 @@ def _serving(
 
 def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.socket, str] | None:
     """Open the admin address; nothing is opened without a token."""
-    from engine.sandbox.server import listen, url_of
+    from engine.sandbox.server import listen
 
     if not token:
-        click.echo(NO_ADMIN, err=True)
         return None
-    listener = stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)"))
-    click.echo(f"For the admin token: {url_of(listener)}/metrics and {url_of(listener)}/status")
-    return listener, token
+    return stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)")), token
 
 
 def _sandboxed(
@@ -208,7 +209,6 @@ def _sandboxed(
     from engine.commands.sandboxed import into_sandbox
 
     led, world = into_sandbox(stack, configured)
-    click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
         outbox_file = Path(directory) / DEFAULT_OUTBOX
@@ -222,35 +222,50 @@ def _serve(
     address: tuple[str, int],
     secrets: tuple[str, ...] | None,
     workers: int,
-) -> Outbox:
+    world: Sandbox | None,
+) -> None:
     from engine.commands.delivering import DEFAULT_OUTBOX, opened
-    from engine.sandbox.server import listen, url_of
+    from engine.sandbox.server import listen
 
     path = outbox_file or DEFAULT_OUTBOX
     outbox = stack.enter_context(opened(path, make=True))
     looking = stack.enter_context(opened(path))
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
-    for source in serving.sources:
-        if source.enabled and not source.connections:
-            click.echo(NOWHERE.format(name=source.name), err=True)
-    names = tuple(each.name for each in serving.connections)
-    click.echo(f"The collector listens on {url_of(listener)} and delivers to {', '.join(names)}.")
+    _announce(serving, listener, world)
     if workers == 1:
         from engine.collector import server
 
         server.run(serving, outbox, looking, listener)
-        return outbox
-    from engine.collector import workers as several
+    else:
+        from engine.collector import workers as several
 
-    told = several.Told(tuple(serving.sources), serving.limits, path, names, secrets)
-    several.run(serving, outbox, looking, listener, told, workers)
-    return outbox
+        names = tuple(each.name for each in serving.connections)
+        told = several.Told(tuple(serving.sources), serving.limits, path, names, secrets)
+        several.run(serving, outbox, looking, listener, told, workers)
+    if world is not None:
+        _show(outbox, world)
 
 
-def _show(outbox: Outbox, world: Sandbox | None) -> None:
+def _announce(serving: Serving, listener: socket.socket, world: Sandbox | None) -> None:
+    """Say where everything is, once nothing can keep it from being there; the collector last."""
+    from engine.sandbox.server import url_of
+
+    if world is not None:
+        click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
+    if serving.admin is None:
+        click.echo(NO_ADMIN, err=True)
+    else:
+        admin = url_of(serving.admin[0])
+        click.echo(f"For the admin token: {admin}/metrics and {admin}/status")
+    for source in serving.sources:
+        if source.enabled and not source.connections:
+            click.echo(NOWHERE.format(name=source.name), err=True)
+    names = ", ".join(each.name for each in serving.connections)
+    click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
+
+
+def _show(outbox: Outbox, world: Sandbox) -> None:
     """Show what came of it in the sandbox, as `engine send --sandbox` does."""
-    if world is None:
-        return
     from engine.commands.delivering import counts_text
     from engine.commands.holdings import holdings_text
     from engine.commands.layout import painter
