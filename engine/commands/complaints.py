@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.commands.layout import visible
+
+if TYPE_CHECKING:
+    from engine.sources.read import Line
 
 SHOWN = 50
 UNREADABLE = "More lines of {file} could not be read; they are counted, not shown."
@@ -29,6 +33,14 @@ class Complaints:
     def count(self) -> int:
         """How many there were."""
         return self._told.total()
+
+    def sifted(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Give the lines that could be read, and tell of the others."""
+        for line in lines:
+            if line.error is None:
+                yield line
+            else:
+                self.tell(line.file, line.error)
 
     def tell(self, file: str, text: str) -> None:
         """Tell one, or that there are more."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.delivery.outbox import Outbox
     from engine.delivery.rows import NewEvent
     from engine.delivery.running import Ending
-    from engine.sources.read import EventReader, Line
+    from engine.sources.read import EventReader
 
 FOUND, INTERRUPTED = 1, 130
 CUT_SHORT = (
@@ -99,7 +99,7 @@ class _Importing:
         from engine.collector.importing import imported
         from engine.delivery.intake import iso
 
-        lines = self._readable(ending.until_asked(reader))
+        lines = self._unreadable.sifted(ending.until_asked(reader))
         before = 0
         for line, event in imported(lines, self._source.name, iso(time.time())):
             advance(reader.consumed - before)
@@ -108,13 +108,6 @@ class _Importing:
                 self._discarded.tell(line.file, f"{line.file}:{line.line}: {event.reason} ({event.code})")
             else:
                 yield event
-
-    def _readable(self, lines: Iterator[Line]) -> Iterator[Line]:
-        for line in lines:
-            if line.error is None:
-                yield line
-            else:
-                self._unreadable.tell(line.file, line.error)
 
 
 def _source(name: str, file: Path, directories: Sequence[Path]) -> Source:

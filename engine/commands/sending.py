@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -18,7 +18,7 @@ from engine.delivery.running import Ending
 from engine.delivery.tally import Tally
 from engine.delivery.watching import Watcher
 from engine.records import Outcome
-from engine.sources.read import EventReader, Line
+from engine.sources.read import EventReader
 
 TAKEN = (
     "Another process has the connection {name}, until {until} at most if it has died; this one waits, and takes over "
@@ -49,17 +49,10 @@ class Intake:
     def run(self, outbox: Outbox, names: Sequence[str], ending: Ending) -> None:
         """Take in, until the end is asked for."""
         for reader in self._readers:
-            lines = self._readable(ending.until_asked(reader))
+            lines = self._unreadable.sifted(ending.until_asked(reader))
             events = new_events(lines, self._source, iso(time.time()))
             for taken in taken_in(outbox, events, names, time.time, again=self._again):
                 self.taken = self.taken.plus(taken)
-
-    def _readable(self, lines: Iterator[Line]) -> Iterator[Line]:
-        for line in lines:
-            if line.error is None:
-                yield line
-            else:
-                self._unreadable.tell(line.file, line.error)
 
 
 class Telling(Watcher):
