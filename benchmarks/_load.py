@@ -68,7 +68,7 @@ class Load:
 
 
 def event(number: int) -> dict:
-    """Give an event of 1.8 KB, as a browser sends it."""
+    """Return an event of 1.8 KB, as a browser sends it."""
     return {
         "type": "track",
         "messageId": f"m{number}",
@@ -87,7 +87,7 @@ def event(number: int) -> dict:
 
 
 def body(first: int, size: int) -> bytes:
-    """Give a batch."""
+    """Return a batch."""
     return orjson.dumps({"batch": [event(first + n) for n in range(size)], "sentAt": "2026-01-01T00:00:01.000Z"})
 
 

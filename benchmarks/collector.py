@@ -16,16 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks._load import Load, body, run
-from engine.collector.arrival import Arrival
 from engine.collector.body import parsed
-from engine.collector.limits import Limits
-from engine.collector.shaping import Shaped, shaped
+from engine.collector.responses import CollectorLimits
+from engine.collector.shaping import Arrival, Shaped, shaped
 from engine.delivery.intake import iso
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.outbox.sqlite import SqliteOutbox
 
 
 def per_event(work: Callable[[], object], size: int, seconds: float = 1.0) -> float:
-    """Give the microseconds that `work` takes for each of `size` events."""
+    """Return the microseconds that `work` takes for each of `size` events."""
     runs, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         work()
@@ -35,7 +34,7 @@ def per_event(work: Callable[[], object], size: int, seconds: float = 1.0) -> fl
 
 def stages(size: int) -> None:
     """Measure each stage alone."""
-    limits, raw, now = Limits(), body(0, size), time.time()
+    limits, raw, now = CollectorLimits(), body(0, size), time.time()
     arrival = Arrival(now, iso(now), None, "203.0.113.7", client=True, context={}, integrations={}, new_id=str)
     value = parsed(raw, b"", limits)
 

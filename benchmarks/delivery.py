@@ -21,16 +21,16 @@ from pathlib import Path
 
 import orjson
 
-from engine.delivery.config import Configured, into_sandbox
-from engine.delivery.deliver import Delivery
+from engine.delivery.configured import Configured, into_sandbox
 from engine.delivery.intake import taken_in
-from engine.delivery.jobs import Job
-from engine.delivery.rows import NewEvent
-from engine.delivery.running import rare_garbage_collection, run
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.process import rare_garbage_collection, run
+from engine.delivery.sending.jobs import Job
+from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
-from engine.exchange import Exchange
 from engine.plan import load
+from engine.responses import ResponseReader
 
 SERVE = """
 import sys, time
@@ -141,7 +141,7 @@ def stages(configured: Configured, events: list[NewEvent], directory: Path) -> N
     connection, digest = configured.connection, configured.digest()
     with rare_garbage_collection():  # as where it runs
         timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0) for row in rows))
-    exchange = Exchange(connection)
+    exchange = ResponseReader(connection)
     requests = [job.next().requests[0] for job in jobs]
 
     def encode() -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 import orjson
 
 from engine import load
-from engine.sources.read import read_events
-from engine.sources.segment import normalise_json
+from engine.events.normalizing import normalise_json
+from engine.events.reading import read_events
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 60

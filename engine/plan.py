@@ -18,12 +18,12 @@ from typing import cast
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
 from engine.compiler.runtime import UNSET, Invalid
 from engine.errors import MappingError
+from engine.events.normalizing import Normalised, normalise, normalise_json, switch
 from engine.language.paths import Marker
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report
-from engine.sources.segment import Normalised, normalise, normalise_json, switch
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -48,7 +48,7 @@ def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None
 
 def destination(loaded: Loaded) -> Destination:
     """Make a destination of a loaded mapping; raises MappingError where the checker finds errors."""
-    from engine.mapping.check import check
+    from engine.mapping.checks import check
 
     problems = [problem for problem in check(loaded) if problem.level == "error"]
     if problems:
@@ -77,7 +77,7 @@ class Destination:
         return self._compiled
 
     def example_settings(self) -> JsonObject:
-        """Give the `example` settings of the mapping, which the sandbox accepts."""
+        """Return the `example` settings of the mapping, which the sandbox accepts."""
         return examples(self.mapping)
 
     def connect(self, settings: Table[str, Json], environment: Table[str, str] | None = None) -> Connection:
@@ -194,7 +194,7 @@ def _saved(
     answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
     reports: list[Report],
 ) -> JsonObject:
-    """Give what a step saves: what is known, what a reply says, or a visible marker."""
+    """Return what a step saves: what is known, what a reply says, or a visible marker."""
     replies, known = answers
     if step.number in known:
         return known[step.number]

@@ -57,7 +57,7 @@ class Secret(str):
         return format(self.masked, spec)
 
     def reveal(self) -> str:
-        """Give the real text. Only what puts it on the wire may ask."""
+        """Return the real text. Only what puts it on the wire may ask."""
         return str.__str__(self)
 
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import httpx
 import orjson
 
+from engine.events.reading import read_events
+from engine.expo import Segment
 from engine.records import Json
-from engine.sources.expo import Segment
-from engine.sources.read import read_events
 
 HERE = Path(__file__).parent
 ENGINE = [sys.executable, "-m", "engine"]
@@ -66,18 +66,18 @@ def main() -> int:
 
 
 def sample_files() -> list[Path]:
-    """Give the sample files, whatever form they are in."""
+    """Return the sample files, whatever form they are in."""
     return sorted(path for path in HERE.iterdir() if path.name.endswith((".json", ".ndjson", ".ndjson.gz")))
 
 
 def events_of(file: str) -> list[bytes]:
-    """Give the events of a sample file as they stand there."""
+    """Return the events of a sample file as they stand there."""
     with read_events(file, stdin=sys.stdin.buffer) as reader:
         return [line.raw for line in reader if line.raw is not None]
 
 
 def telling_events(files: list[str]) -> Iterator[str]:
-    """Give the first sample of each kind in TELLING."""
+    """Return the first sample of each kind in TELLING."""
     wanted = list(TELLING)
     for raw in (raw for file in files for raw in events_of(file)):
         kind = next((kind for kind in wanted if is_a(orjson.loads(raw), kind)), None)
@@ -182,7 +182,7 @@ def on_the_phone(collector: str) -> None:
 
 
 def discards(admin: str) -> list[str]:
-    """Give what the collector discarded, as its metrics have it."""
+    """Return what the collector discarded, as its metrics have it."""
     lines = asked(admin, "metrics").text
     found = re.findall(r'^waybill_collector_discarded_total{code="(\w+)".*} (\d+)', lines, re.MULTILINE)
     return [f"{count} x {code}" for code, count in found]

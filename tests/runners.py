@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from engine.mapping import yamlfile
-from engine.mapping.check import check
-from engine.mapping.checking import POINTLESS, UNUSED_CODES
+from engine.mapping.checks import check
+from engine.mapping.checks.context import POINTLESS, UNUSED_CODES
 from engine.mapping.load import Library, Loaded
+from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Outcome
 from tests.oracle import OraclePlan
@@ -53,7 +53,7 @@ def destination(text: str) -> Destination:
 
 def load(text: str, name: str = "case") -> Loaded:
     """Load a mapping from its text."""
-    return Library([]).of(yamlfile.parse(text, f"{name}.yaml"), Path(f"{name}.yaml"))
+    return Library([]).of(reader.parse(text, f"{name}.yaml"), Path(f"{name}.yaml"))
 
 
 def _place(reason: str) -> str | None:

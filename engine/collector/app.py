@@ -15,28 +15,27 @@ from uuid import uuid4
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from engine.collector.arrival import Arrival
-from engine.collector.body import Gone, Reading, parsed
-from engine.collector.calls import CALLS
-from engine.collector.keeper import Keeper
-from engine.collector.keys import Keys, Source, basic_key, body_key
-from engine.collector.limits import Limits
-from engine.collector.openapi import description
-from engine.collector.refusals import TAKEN, Refused, Reply, try_later, unknown_key
-from engine.collector.shaping import outer, shaped
-from engine.collector.watching import NAME, Watch
+from engine.collector.body import BodyReader, Gone, parsed
+from engine.collector.group_commit import GroupCommit
+from engine.collector.observers import NAME, CollectorObserver
+from engine.collector.openapi import CALLS, description
+from engine.collector.responses import TAKEN, CollectorLimits, HttpResponse, RequestRefused, try_later, unknown_key
+from engine.collector.shaping import Arrival, outer, shaped
+from engine.collector.write_keys import EventSource, WriteKeys, basic_key, body_key
 from engine.delivery.intake import iso
-from engine.delivery.rows import OutboxError
+from engine.delivery.outbox.base import OutboxError
 from engine.records import JsonObject
 
 EVERYONE = (b"access-control-allow-origin", b"*")
 HEADERS = b"authorization, content-type, content-encoding, x-retry-count"
 TOKENS = re.compile(rb"[A-Za-z0-9_, -]{1,500}")
 TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
-NOT_FOUND = Refused(404, "not_found", "There is nothing here; calls go to /v1/batch, /v1/track and the like.").reply
-POST_ONLY = Refused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).reply
-GET_ONLY = Refused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).reply
-BROKEN = Refused(500, "internal_error", "The collector failed; send it again.").reply
+NOT_FOUND = RequestRefused(
+    404, "not_found", "There is nothing here; calls go to /v1/batch, /v1/track and the like."
+).reply
+POST_ONLY = RequestRefused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).reply
+GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).reply
+BROKEN = RequestRefused(500, "internal_error", "The collector failed; send it again.").reply
 
 logger = logging.getLogger(NAME)
 
@@ -46,18 +45,18 @@ class Collector:
 
     def __init__(
         self,
-        keys: Keys,
-        keeper: Keeper,
-        watch: Watch,
+        keys: WriteKeys,
+        keeper: GroupCommit,
+        watch: CollectorObserver,
         *,
-        limits: Limits | None = None,
+        limits: CollectorLimits | None = None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._keys, self._keeper, self._watch = keys, keeper, watch
-        self._limits = limits or Limits()
-        self._reading = Reading(self._limits)
+        self._limits = limits or CollectorLimits()
+        self._reading = BodyReader(self._limits)
         self._clock, self._new_id = clock, new_id
         self.ready = True
         self.behind = behind
@@ -83,7 +82,7 @@ class Collector:
         await send({**start, "headers": [*reply.headers, EVERYONE, *length]})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
 
-    async def _reply(self, scope: Scope, receive: Receive, call: str) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, call: str) -> HttpResponse:
         if scope["method"] == "OPTIONS":
             return _preflight(dict(scope["headers"]))
         if scope["method"] != "POST":
@@ -93,11 +92,11 @@ class Collector:
         self._watch.answered(call, reply.status, time.perf_counter() - began)
         return reply
 
-    async def _answer(self, scope: Scope, receive: Receive, call: str) -> Reply:
+    async def _answer(self, scope: Scope, receive: Receive, call: str) -> HttpResponse:
         who: JsonObject = {"source": "", "client": (scope.get("client") or ("",))[0]}
         try:
             await self._collect(scope, receive, call, who)
-        except Refused as refused:
+        except RequestRefused as refused:
             if refused.reply.status != 401:  # those are counted where the reason is known
                 self._watch.refused(refused.code, reason=str(refused), **who)
             return refused.reply
@@ -131,7 +130,7 @@ class Collector:
         self._watch.received(source.name, len(found.events), found.discards)
         await self._keeper.keep(found.events, source.connections)
 
-    def _source(self, key: str, who: JsonObject) -> Source:
+    def _source(self, key: str, who: JsonObject) -> EventSource:
         source = self._keys.source(key) if key else None
         who["source"] = source.name if source else ""
         if source is None or not source.enabled:
@@ -153,23 +152,23 @@ class Collector:
             new_id=self._new_id,
         )
 
-    def _operation(self, scope: Scope, path: str) -> Reply:
+    def _operation(self, scope: Scope, path: str) -> HttpResponse:
         if path not in ("/healthz", "/readyz", "/openapi.json"):
             return NOT_FOUND
         if scope["method"] not in ("GET", "HEAD"):
             return GET_ONLY
         if path == "/healthz":
-            return Reply(200, b"ok\n", TEXT)
+            return HttpResponse(200, b"ok\n", TEXT)
         if path == "/readyz":
             words = b"stopping\n" if not self.ready else b"too far behind\n" if self.behind() else b""
-            return Reply(503, words, TEXT) if words else Reply(200, b"ready\n", TEXT)
-        return Reply(200, orjson.dumps(description(self._limits)))
+            return HttpResponse(503, words, TEXT) if words else HttpResponse(200, b"ready\n", TEXT)
+        return HttpResponse(200, orjson.dumps(description(self._limits)))
 
 
-def _preflight(headers: dict[bytes, bytes]) -> Reply:
+def _preflight(headers: dict[bytes, bytes]) -> HttpResponse:
     """Allow a browser's page to send; what it asks for is allowed as far as these are names of headers."""
     asked = headers.get(b"access-control-request-headers", b"")
-    return Reply(
+    return HttpResponse(
         204,
         b"",
         (

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 import orjson
 from starlette.types import Receive
 
-from engine.collector.limits import Limits
-from engine.collector.refusals import Refused, bad_request, try_later
+from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, try_later
 from engine.records import Json, JsonObject
 
 GZIP = b"\x1f\x8b"
@@ -32,17 +31,17 @@ class Gone(Exception):  # noqa: N818  reads as what happened
     """The client went away before its request was complete."""
 
 
-class Reading:
+class BodyReader:
     """How many bytes of bodies are held at this moment."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: CollectorLimits) -> None:
         self._limits = limits
         self._seconds = limits.body_seconds
         self._clocks: set[asyncio.Timeout] = set()
         self.held = 0
 
     def hurry(self, seconds: float) -> None:
-        """Give every body that is on its way, and every one to come, at most so many seconds more."""
+        """Return every body that is on its way, and every one to come, at most so many seconds more."""
         self._seconds = min(self._seconds, seconds)
         end = asyncio.get_running_loop().time() + seconds
         for clock in self._clocks:
@@ -51,7 +50,7 @@ class Reading:
 
     @contextmanager
     def share(self) -> Iterator[list[bytes]]:
-        """Give a list for the pieces of one body; when the request is done, they count no more."""
+        """Return a list for the pieces of one body; when the request is done, they count no more."""
         pieces: list[bytes] = []
         try:
             yield pieces
@@ -72,7 +71,7 @@ class Reading:
                     self._clocks.discard(clock)
         except TimeoutError:
             message = f"The body did not arrive within {self._seconds:g} seconds."
-            raise Refused(408, "timeout", message, headers=((b"connection", b"close"),)) from None
+            raise RequestRefused(408, "timeout", message, headers=((b"connection", b"close"),)) from None
         return b"".join(pieces)
 
     async def _pieces(self, receive: Receive, pieces: list[bytes]) -> None:
@@ -95,7 +94,9 @@ class Reading:
             pieces.append(piece)
 
 
-def parsed(raw: bytes, encoding: bytes, limits: Limits, on_mended: Callable[[], None] = lambda: None) -> JsonObject:
+def parsed(
+    raw: bytes, encoding: bytes, limits: CollectorLimits, on_mended: Callable[[], None] = lambda: None
+) -> JsonObject:
     """Read the object of a body; raises Refused. `on_mended` hears of characters that were none, and are U+FFFD now.
 
     JavaScript and Python write half a surrogate pair where a text was cut in an emoji, and JSON's grammar has it so;
@@ -112,17 +113,17 @@ def parsed(raw: bytes, encoding: bytes, limits: Limits, on_mended: Callable[[], 
     return value
 
 
-def unpacked(raw: bytes, encoding: bytes, limits: Limits) -> bytes:
-    """Give a body as it was before compression; what would become larger than a batch is refused on the way."""
+def unpacked(raw: bytes, encoding: bytes, limits: CollectorLimits) -> bytes:
+    """Return a body as it was before compression; what would become larger than a batch is refused on the way."""
     said = encoding.decode("latin-1").strip().lower()
     if said in ("gzip", "x-gzip"):
         return _inflated(raw, limits)
     if said not in PLAIN:
-        raise Refused(415, "bad_request", "The content encoding is not known here: send gzip, or none.")
+        raise RequestRefused(415, "bad_request", "The content encoding is not known here: send gzip, or none.")
     return _inflated(raw, limits) if raw.startswith(GZIP) else raw
 
 
-def _inflated(raw: bytes, limits: Limits) -> bytes:
+def _inflated(raw: bytes, limits: CollectorLimits) -> bytes:
     member = zlib.decompressobj(_GZIP_FORMAT)
     try:
         plain = member.decompress(raw, limits.batch_bytes + 1)
@@ -147,6 +148,6 @@ def _mended(plain: bytes, error: orjson.JSONDecodeError) -> Json:
     return value
 
 
-def _too_large(limits: Limits) -> Refused:
+def _too_large(limits: CollectorLimits) -> RequestRefused:
     message = f"The body is larger than {limits.batch_bytes} bytes, the limit of a batch; send fewer events at a time."
-    return Refused(413, "payload_too_large", message)
+    return RequestRefused(413, "payload_too_large", message)

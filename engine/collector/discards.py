@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from engine.events.json_values import kind, quoted
+from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, TITLES
 from engine.records import Json, JsonObject
-from engine.sources.calls import FIELDS, IDS, NEEDS_NO_ID, TITLES
-from engine.sources.jsonvalue import kind, quoted
 
 
 class Discard(NamedTuple):

@@ -1,9 +1,8 @@
-"""The collector in OpenAPI's words, made from the tables it works by, so that the two cannot differ."""
+"""The addresses of the collector, and its description for OpenAPI, made from the tables it works by."""
 
 from __future__ import annotations
 
-from engine.collector.calls import BATCH, CALLS
-from engine.collector.limits import Limits
+from engine.collector.responses import CollectorLimits
 from engine.records import Json, JsonObject
 
 CODES: dict[int, tuple[str, ...]] = {
@@ -32,8 +31,8 @@ EXAMPLE: JsonObject = {"type": "track", "userId": "u1", "event": "Ordered", "pro
 ENCODINGS: Json = ["gzip", "x-gzip", "identity"]
 
 
-def description(limits: Limits) -> JsonObject:
-    """Give the OpenAPI document of a collector with these limits."""
+def description(limits: CollectorLimits) -> JsonObject:
+    """Return the OpenAPI document of a collector with these limits."""
     paths: JsonObject = {path: {"post": _call(path, call), "options": _preflight(path)} for path, call in CALLS.items()}
     paths["/healthz"] = {"get": _operation({"200": _text("It runs.")})}
     behind = _text("It stops, or is too far behind.")
@@ -114,7 +113,7 @@ def _event() -> JsonObject:
     return {"type": "object", "properties": {**members, **{name: {"type": "object"} for name in objects}}}
 
 
-def _batch(limits: Limits) -> JsonObject:
+def _batch(limits: CollectorLimits) -> JsonObject:
     event: Json = {"$ref": "#/components/schemas/event"}
     items: JsonObject = {"type": "array", "items": event, "maxItems": limits.batch_events}
     members: JsonObject = {
@@ -125,3 +124,25 @@ def _batch(limits: Limits) -> JsonObject:
         "integrations": {"type": "object"},
     }
     return {"type": "object", "properties": members, "required": ["batch"]}
+
+
+BATCH = "batch"
+CALLS: dict[str, str] = {
+    "/v1/identify": "identify",
+    "/v1/i": "identify",
+    "/v1/track": "track",
+    "/v1/t": "track",
+    "/v1/page": "page",
+    "/v1/p": "page",
+    "/v1/screen": "screen",
+    "/v1/s": "screen",
+    "/v1/group": "group",
+    "/v1/g": "group",
+    "/v1/alias": "alias",
+    "/v1/a": "alias",
+    "/v1/delete": "delete",
+    "/v1/batch": BATCH,
+    "/v1/b": BATCH,
+    "/v1/import": BATCH,
+}
+"""Path -> call."""

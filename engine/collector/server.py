@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.collector import web
+from engine.collector import uvicorn_setup
 from engine.collector.app import Collector
-from engine.collector.backstage import Backstage, Serving
-from engine.collector.keeper import Keeper
-from engine.collector.keys import Keys
-from engine.delivery.outbox import Outbox
-from engine.delivery.running import rare_garbage_collection
+from engine.collector.background import Background, Serving
+from engine.collector.group_commit import GroupCommit
+from engine.collector.write_keys import WriteKeys
+from engine.delivery.outbox.base import Outbox
+from engine.delivery.process import rare_garbage_collection
 
 if TYPE_CHECKING:
     import uvicorn
@@ -31,19 +31,19 @@ INTERRUPTED = 130
 
 def run(serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; raises the first error of delivery once all is over."""
-    backstage = Backstage(serving, outbox, looking)
-    keeper = Keeper(outbox, time.time, serving.limits.held_bytes)
+    backstage = Background(serving, outbox, looking)
+    keeper = GroupCommit(outbox, time.time, serving.limits.held_bytes)
     collector = Collector(
-        Keys(serving.sources), keeper, serving.watch, limits=serving.limits, behind=backstage.backlog.behind
+        WriteKeys(serving.sources), keeper, serving.watch, limits=serving.limits, behind=backstage.backlog.behind
     )
-    server = web.server(web.settings(collector, proxies=serving.proxies))
-    web.allow_many_connections()
+    server = uvicorn_setup.server(uvicorn_setup.settings(collector, proxies=serving.proxies))
+    uvicorn_setup.allow_many_connections()
     with rare_garbage_collection(), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(backstage, collector, keeper, server, listener))
 
 
 async def _serve(
-    backstage: Backstage, collector: Collector, keeper: Keeper, server: uvicorn.Server, listener: socket.socket
+    backstage: Background, collector: Collector, keeper: GroupCommit, server: uvicorn.Server, listener: socket.socket
 ) -> None:
     with _signals(asyncio.get_running_loop(), collector, server):
         behind = asyncio.create_task(backstage.run())
@@ -64,7 +64,7 @@ def _signals(loop: asyncio.AbstractEventLoop, collector: Collector, server: uvic
     def stop() -> None:
         if not collector.ready:
             os._exit(INTERRUPTED)
-        collector.stop(web.LAST_BODIES)
+        collector.stop(uvicorn_setup.LAST_BODIES)
         server.should_exit = True
 
     for number in numbers:

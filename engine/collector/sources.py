@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from engine.collector.keys import LONGEST, Source
-from engine.delivery.connections import ConnectionsError, Fault, File, Place, read, sentence, told
+from engine.collector.write_keys import LONGEST, EventSource
+from engine.delivery.connections import ConnectionFault, ConnectionsError, File, Place, read, sentence, told
 from engine.mapping.settings import filled
 from engine.records import Json, JsonObject
 
@@ -35,7 +35,7 @@ class Parties(NamedTuple):
     """Who receives and who sends, as a connections file says."""
 
     file: File
-    sources: list[Source]
+    sources: list[EventSource]
 
 
 def load(path: Path, environment: Table[str, str], directories: Sequence[Path] = (), *, needed: bool = True) -> Parties:
@@ -46,7 +46,7 @@ def load(path: Path, environment: Table[str, str], directories: Sequence[Path] =
     reading = read(path, environment, directories)
     assert isinstance(reading.document.value, dict)
     raw = reading.document.value.get(WORD)
-    reader = _Reader(environment, reading.enabled, reading.file.disabled)
+    reader = _SourcesReader(environment, reading.enabled, reading.file.disabled)
     found = reader.sources(raw) if raw is not None else []
     problems = told(reading.document, [*reading.faults, *reader.faults])
     if raw is None and needed:
@@ -63,25 +63,25 @@ def write_key_fault(key: str) -> str | None:
     return None if plain and 0 < len(key) <= LONGEST else WRITE_KEY
 
 
-class _Reader:
+class _SourcesReader:
     """Reads sources and collects what is wrong."""
 
     def __init__(self, environment: Table[str, str], enabled: list[str], disabled: list[str]) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[ConnectionFault] = []
         self._environment = environment
         self._enabled, self._disabled = enabled, disabled
         self._owners: dict[str, str] = {}
 
-    def sources(self, raw: Json) -> list[Source]:
+    def sources(self, raw: Json) -> list[EventSource]:
         if not isinstance(raw, dict) or not raw:
             self._fault((WORD,), "Sources are a mapping: name -> write_keys, connections.")
             return []
         return [self._source(name, each) for name, each in raw.items()]
 
-    def _source(self, name: str, raw: Json) -> Source:
+    def _source(self, name: str, raw: Json) -> EventSource:
         if not isinstance(raw, dict):
             self._fault((WORD, name), "A source is a mapping: write_keys, connections, enabled.")
-            return Source(name, (), ())
+            return EventSource(name, (), ())
         for word in raw:
             if word not in WORDS:
                 message = f'A source has no "{word}". There are: {", ".join(WORDS)}.'
@@ -89,7 +89,7 @@ class _Reader:
         enabled = raw.get("enabled", True)
         if not isinstance(enabled, bool):
             self._fault((WORD, name, "enabled"), "This is true or false.")
-        return Source(name, self._write_keys(name, raw), self._connections(name, raw), enabled is True)
+        return EventSource(name, self._write_keys(name, raw), self._connections(name, raw), enabled is True)
 
     def _write_keys(self, name: str, raw: JsonObject) -> tuple[str, ...]:
         given = raw.get("write_keys")
@@ -128,4 +128,4 @@ class _Reader:
         return tuple(dict.fromkeys(each for each in self._enabled if each in given))
 
     def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:
-        self.faults.append(Fault(place, message, on_key=on_key))
+        self.faults.append(ConnectionFault(place, message, on_key=on_key))

@@ -23,27 +23,26 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 
-from engine.collector import web
+from engine.collector import uvicorn_setup
 from engine.collector.app import Collector
-from engine.collector.backlog import Backlog
-from engine.collector.backstage import Backstage, Serving
-from engine.collector.keeper import Keeper
-from engine.collector.keys import Keys, Source
-from engine.collector.limits import Limits
+from engine.collector.background import Background, Backlog, Serving
+from engine.collector.group_commit import GroupCommit
+from engine.collector.observers import NAME, CollectorObserver
+from engine.collector.responses import CollectorLimits
 from engine.collector.server import INTERRUPTED
-from engine.collector.watching import NAME, Watch
+from engine.collector.write_keys import EventSource, WriteKeys
 from engine.delivery import logs
-from engine.delivery.outbox import Outbox
-from engine.delivery.running import rare_garbage_collection
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.outbox.base import Outbox
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.process import rare_garbage_collection
 from engine.errors import WaybillError
 
 
-class Told(NamedTuple):
+class WorkerSettings(NamedTuple):
     """What a process that takes requests must know; it goes to it through a pipe, write keys and all."""
 
-    sources: tuple[Source, ...]
-    limits: Limits
+    sources: tuple[EventSource, ...]
+    limits: CollectorLimits
     outbox: Path
     names: tuple[str, ...]
     secrets: tuple[str, ...] | None
@@ -53,7 +52,7 @@ class Told(NamedTuple):
 class Front:
     """The collector in a process of its own: opens the outbox when its server starts, closes it when that ends."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: WorkerSettings) -> None:
         self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,12 +81,12 @@ class Front:
             logs.start(sys.stderr, told.secrets)
         rare_garbage_collection().__enter__()  # for as long as the process lasts
         self._outbox = SqliteOutbox(told.outbox)
-        self._keeper = Keeper(self._outbox, time.time, told.limits.held_bytes)
+        self._keeper = GroupCommit(self._outbox, time.time, told.limits.held_bytes)
         self._looking = SqliteOutbox(told.outbox)
         backlog = Backlog(self._looking, told.names, told.limits.backlog)
         self._watching = loop.create_task(backlog.watch())
         self._collector = Collector(
-            Keys(told.sources), self._keeper, Watch(), limits=told.limits, behind=backlog.behind
+            WriteKeys(told.sources), self._keeper, CollectorObserver(), limits=told.limits, behind=backlog.behind
         )
         _obey(loop, self._collector)
 
@@ -97,7 +96,7 @@ def _obey(loop: asyncio.AbstractEventLoop, collector: Collector) -> None:
     end = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: object) -> None:
-        loop.call_soon_threadsafe(collector.stop, web.LAST_BODIES)
+        loop.call_soon_threadsafe(collector.stop, uvicorn_setup.LAST_BODIES)
         if callable(end):
             end(number, frame)  # type: ignore[arg-type]
 
@@ -170,7 +169,7 @@ class Supervisor(Multiprocess):
 class _Behind:
     """Backstage in a thread of its own, since a supervisor needs the main one; `end` raises what went wrong there."""
 
-    def __init__(self, backstage: Backstage, supervisor: Supervisor) -> None:
+    def __init__(self, backstage: Background, supervisor: Supervisor) -> None:
         self._backstage, self._supervisor = backstage, supervisor
         self._started, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
@@ -199,13 +198,15 @@ class _Behind:
             self._ended.wait()
 
 
-def run(serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket, told: Told, workers: int) -> None:
+def run(
+    serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket, told: WorkerSettings, workers: int
+) -> None:
     """Serve with several processes until SIGTERM or SIGINT; raises the first error of delivery once all is over."""
-    web.allow_many_connections()
-    config = web.settings(Front(told), proxies=serving.proxies, lifespan="on", workers=workers)
+    uvicorn_setup.allow_many_connections()
+    config = uvicorn_setup.settings(Front(told), proxies=serving.proxies, lifespan="on", workers=workers)
     supervisor = Supervisor(config, [listener])
     supervisor.obey()
-    behind = _Behind(Backstage(serving, outbox, looking), supervisor)
+    behind = _Behind(Background(serving, outbox, looking), supervisor)
     with rare_garbage_collection():
         behind.start()
         try:

@@ -122,7 +122,7 @@ def _guarded(work: Callable[[], object]) -> int:
 
 
 def _code(error: WaybillError) -> int:
-    from engine.delivery.rows import OutboxError
+    from engine.delivery.outbox.base import OutboxError
 
     if isinstance(error, OutboxError):
         return OUTBOX
@@ -138,7 +138,7 @@ def _quiet_pipe() -> int:
 def _internal(error: Exception) -> int:
     if os.environ.get("ENGINE_DEBUG"):
         raise error
-    from engine.delivery.deliver import WITH
+    from engine.delivery.supervisor import WITH
 
     place = f"({type(error).__name__})"
     place = " ".join([place, *(note for note in getattr(error, "__notes__", ()) if note.startswith(WITH))])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from engine.collector.keys import Source
-    from engine.delivery.config import Configured
+    from engine.collector.write_keys import EventSource
+    from engine.delivery.configured import Configured
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -51,7 +51,7 @@ def _not_checked(unset: tuple[str, ...]) -> str:
     return f"; not checked: {', '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set"
 
 
-def _source_text(source: Source) -> str:
+def _source_text(source: EventSource) -> str:
     """Say what a source is, but for its keys."""
     names = ", ".join(source.connections)
     if not source.enabled:
@@ -62,7 +62,7 @@ def _source_text(source: Source) -> str:
 
 
 async def _ask_all(connections: list[Configured]) -> int:
-    from engine.delivery.checking import ask
+    from engine.delivery.status import ask
 
     answers = await asyncio.gather(*(ask(configured) for configured in connections))
     for configured, answer in zip(connections, answers, strict=True):

@@ -15,11 +15,10 @@ import click
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.keys import Source
-    from engine.delivery.outbox import Outbox
-    from engine.delivery.rows import NewEvent
-    from engine.delivery.running import Ending
-    from engine.sources.read import EventReader
+    from engine.collector.write_keys import EventSource
+    from engine.delivery.outbox.base import NewEvent, Outbox
+    from engine.delivery.process import Ending
+    from engine.events.reading import EventReader
 
 FOUND, INTERRUPTED = 1, 130
 CUT_SHORT = (
@@ -44,8 +43,8 @@ def command(
 
     An import that was interrupted is started again with the same command: what the outbox knows is not sent twice.
     """
-    from engine.delivery.running import Ending, on_signals
-    from engine.delivery.sqlite import SqliteOutbox
+    from engine.delivery.outbox.sqlite import SqliteOutbox
+    from engine.delivery.process import Ending, on_signals
 
     source = _source(name, connections_file, directories)
     importing = _Importing(source)
@@ -67,13 +66,13 @@ def command(
 class _Importing:
     """Puts files into the outbox, one after the other; knows what became of them so far."""
 
-    def __init__(self, source: Source) -> None:
-        from engine.commands.complaints import DISCARDED, Complaints
-        from engine.delivery.rows import TakenIn
+    def __init__(self, source: EventSource) -> None:
+        from engine.commands.output.read_errors import DISCARDED, ReadErrors
+        from engine.delivery.outbox.base import TakenIn
 
         self.taken = TakenIn()
         self._source = source
-        self._unreadable, self._discarded = Complaints(), Complaints(DISCARDED)
+        self._unreadable, self._discarded = ReadErrors(), ReadErrors(DISCARDED)
 
     @property
     def code(self) -> int:
@@ -86,7 +85,7 @@ class _Importing:
 
     def take_in(self, outbox: Outbox, file: str, ending: Ending, advance: Callable[[int], None]) -> None:
         from engine.delivery.intake import taken_in
-        from engine.sources.read import read_events
+        from engine.events.reading import read_events
 
         with read_events(file, stdin=sys.stdin.buffer) as reader:
             events = self._events(reader, ending, advance)
@@ -94,9 +93,9 @@ class _Importing:
                 self.taken = self.taken.plus(taken)
 
     def _events(self, reader: EventReader, ending: Ending, advance: Callable[[int], None]) -> Iterator[NewEvent]:
-        """Give the events of one file; what is none is told and counted."""
+        """Return the events of one file; what is none is told and counted."""
         from engine.collector.discards import Discard
-        from engine.collector.importing import imported
+        from engine.collector.shaping import imported
         from engine.delivery.intake import iso
 
         lines = self._unreadable.sifted(ending.until_asked(reader))
@@ -110,7 +109,7 @@ class _Importing:
                 yield event
 
 
-def _source(name: str, file: Path, directories: Sequence[Path]) -> Source:
+def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:
     from engine.collector import sources
 
     known = {each.name: each for each in sources.load(file, os.environ, directories).sources}
@@ -129,7 +128,7 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> Source:
 @contextmanager
 def _progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal when the input is long."""
-    from engine.sources.read import total_size
+    from engine.events.reading import total_size
 
     sizes = [total_size(file) for file in files]
     total = None if None in sizes else sum(size or 0 for size in sizes)

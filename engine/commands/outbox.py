@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.choosing import ENDS, FILE, check, chosen_of, events_text, rows_of, with_outbox
+from engine.commands.outbox_options import ENDS, FILE, check, chosen_of, events_text, rows_of, with_outbox
 from engine.commands.replay import command as replay
 from engine.errors import UsageError
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from engine.commands.layout import Paint
-    from engine.delivery.outbox import Outbox
-    from engine.delivery.rows import Listed, Purged
+    from engine.commands.output.text import Paint
+    from engine.delivery.outbox.base import Listed, Outbox, Purged
 
 OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.PLANNED]
 WAYS_TO_END = [outcome.value for outcome in ENDS]
@@ -41,9 +40,9 @@ def command(context: click.Context, path: Path) -> None:
 @with_outbox
 def status(outbox: Outbox) -> None:
     """Count events by connection and outcome, with the commonest reasons."""
-    from engine.commands.delivering import counts_text, when
-    from engine.commands.layout import painter
-    from engine.delivery.tally import MOST_REASONS
+    from engine.commands.output.text import painter
+    from engine.commands.shared import counts_text, when
+    from engine.delivery.observers import MOST_REASONS
 
     seen = outbox.overview(MOST_REASONS)
     click.echo(counts_text(painter(sys.stdout), seen))
@@ -80,7 +79,7 @@ def listing(
 
     The newest stands last, as in a log.
     """
-    from engine.commands.layout import painter
+    from engine.commands.output.text import painter
 
     paint = painter(sys.stdout)
     chosen = chosen_of(outbox, connection, tuple(map(Outcome, outcomes)), since)
@@ -101,7 +100,7 @@ def _are(count: int, which: str) -> str:
 
 
 def _print_rows(paint: Paint, rows: Iterable[Listed]) -> None:
-    from engine.commands.layout import visible
+    from engine.commands.output.text import visible
 
     for row in rows:
         outcome = paint(f"{row.outcome.value:<9}", row.outcome.value)
@@ -115,9 +114,9 @@ def show(outbox: Outbox, event: str) -> None:
     """Show one event (by its ID or messageId) and how it ended for each connection."""
     import orjson
 
-    from engine.commands.delivering import when
-    from engine.commands.layout import folded, painter, visible
-    from engine.delivery.rows import Chosen
+    from engine.commands.output.text import folded, painter, visible
+    from engine.commands.shared import when
+    from engine.delivery.outbox.base import Chosen
 
     paint = painter(sys.stdout)
     rows = outbox.listed(Chosen(event=event), 0, SHOWN)
@@ -164,7 +163,7 @@ def purge(outbox: Outbox, older_than: str, outcomes: tuple[str, ...], dry_run: b
     What waits or is held always stays. An event goes when it has ended so for all its connections; its messageId is
     forgotten then, and it cannot be replayed.
     """
-    from engine.commands.delivering import moment
+    from engine.commands.shared import moment
 
     remove = outbox.purgeable if dry_run else outbox.purge
     gone = remove(moment(older_than, time.time()), tuple(map(Outcome, outcomes)))

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.choosing import ENDS, FILE, chosen_of, events_text, rows_of, with_outbox
+from engine.commands.outbox_options import ENDS, FILE, chosen_of, events_text, rows_of, with_outbox
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from engine.delivery.outbox import Outbox
-    from engine.delivery.rows import Listed
+    from engine.delivery.outbox.base import Listed, Outbox
     from engine.plan import Connection
 
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -55,7 +54,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     With IDs: those events, whatever became of them. Events are planned anew when they are sent, so a mapping that
     was corrected meanwhile is used. What a vendor had accepted of an event is not sent again under the same mapping.
     """
-    from engine.commands.connections import connect
+    from engine.commands.connection_options import connect
 
     outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
     rows = list(rows_of(outbox, chosen_of(outbox, connection, outcomes, since)))
@@ -73,8 +72,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
 
 def _once(rows: Sequence[Listed]) -> list[Listed]:
-    """Give each event once for each connection: its duplicates may be states of the event itself."""
-    from engine.delivery.rows import DUPLICATE
+    """Return each event once for each connection: its duplicates may be states of the event itself."""
+    from engine.delivery.outbox.base import DUPLICATE
 
     found: dict[tuple[int, str], Listed] = {}
     for row in sorted(rows, key=lambda row: row.reason == DUPLICATE):
@@ -83,10 +82,10 @@ def _once(rows: Sequence[Listed]) -> list[Listed]:
 
 
 def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *, tell: bool) -> list[Listed]:
-    """Give the events a mapping makes requests of; tell of each what it makes of it."""
-    from engine.commands.layout import painter, visible
-    from engine.delivery.jobs import normalised
-    from engine.delivery.rows import Waiting
+    """Return the events a mapping makes requests of; tell of each what it makes of it."""
+    from engine.commands.output.text import painter, visible
+    from engine.delivery.outbox.base import Waiting
+    from engine.delivery.sending.jobs import normalised
 
     paint = painter(sys.stdout)
     found, counts = [], Counter[str]()

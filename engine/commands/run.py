@@ -11,18 +11,18 @@ from typing import IO, NamedTuple, TypeAlias, cast
 
 import click
 
-from engine.commands.complaints import Complaints
-from engine.commands.connections import Named, connect
-from engine.commands.layout import painter, visible
-from engine.commands.report import curl_text, event_title, plan_text, reports_text, request_json
-from engine.commands.summary import Summary
+from engine.commands.connection_options import NamedConnection, connect
+from engine.commands.output.events import curl_text, event_title, plan_text, reports_text, request_json
+from engine.commands.output.read_errors import ReadErrors
+from engine.commands.output.summary import Summary
+from engine.commands.output.text import painter, visible
 from engine.errors import SettingsError, UsageError
+from engine.events.normalizing import normalise_parsed
+from engine.events.reading import Line, read_events, total_size
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan, Report, masked
-from engine.sources.read import Line, read_events, total_size
-from engine.sources.segment import normalise_parsed
 
-Printer: TypeAlias = "Callable[[Event, Named, Plan], None]"
+Printer: TypeAlias = "Callable[[Event, NamedConnection, Plan], None]"
 LONG_INPUT = 4 * 1024 * 1024
 HOW_TO_SET = "Give them with --settings FILE or --set KEY=VALUE; --example-settings takes the mapping's examples."
 
@@ -135,11 +135,15 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
 
 def work(
-    connections: Sequence[Named], files: Sequence[str], show: Printer, summary: Summary, received_at: str | None
+    connections: Sequence[NamedConnection],
+    files: Sequence[str],
+    show: Printer,
+    summary: Summary,
+    received_at: str | None,
 ) -> None:
     """Plan every event of every file for every connection."""
     with _progress(files) as progress:
-        unreadable = Complaints(say=progress.say)
+        unreadable = ReadErrors(say=progress.say)
         for line in _lines(files, progress.advance):
             if line.error is not None:
                 summary.broken += 1
@@ -200,12 +204,12 @@ def _shown(connection: Connection, plan: Plan, show_secrets: bool) -> list[JsonO
     return [cast("JsonObject", masked(request, connection.secrets)) for request in requests]
 
 
-def _text_printer(connections: Sequence[Named], show_secrets: bool) -> Printer:
+def _text_printer(connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
     paint = painter(sys.stdout)
     width = max(len(named.name) for named in connections)
     last: list[Line] = []
 
-    def show(event: Event, named: Named, plan: Plan) -> None:
+    def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         if not (last and last[0] is event.line):
             gap = "\n" if last else ""
             sys.stdout.write(f"{gap}{paint(event.title, 'title')}  {paint(event.place, 'place')}\n")
@@ -218,13 +222,13 @@ def _text_printer(connections: Sequence[Named], show_secrets: bool) -> Printer:
     return show
 
 
-def _ndjson_printer(_connections: Sequence[Named], show_secrets: bool) -> Printer:
+def _ndjson_printer(_connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
     import orjson
 
     out: IO[bytes] = sys.stdout.buffer
     at_once = sys.stdout.isatty()
 
-    def show(event: Event, named: Named, plan: Plan) -> None:
+    def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         record = {
             "messageId": _scalar(event.line.value, "messageId"),
             "type": _scalar(event.line.value, "type"),
@@ -242,13 +246,13 @@ def _ndjson_printer(_connections: Sequence[Named], show_secrets: bool) -> Printe
 
 
 def _scalar(event: Json, name: str) -> Json:
-    """Give a field of an event that may be anything; what holds more than one value is not repeated."""
+    """Return a field of an event that may be anything; what holds more than one value is not repeated."""
     value = event.get(name) if isinstance(event, dict) else None
     return None if isinstance(value, dict | list) else value
 
 
-def _curl_printer(_connections: Sequence[Named], show_secrets: bool) -> Printer:
-    def show(event: Event, named: Named, plan: Plan) -> None:
+def _curl_printer(_connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
+    def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         encodings = named.connection.mapping.requests
         if plan.requests:
             sys.stdout.write(f"# {event.title}  {event.place}\n")

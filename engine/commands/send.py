@@ -16,11 +16,10 @@ from engine.records import Outcome
 
 if TYPE_CHECKING:
     from engine.commands.sending import Intake
-    from engine.delivery.config import Configured
+    from engine.delivery.configured import Configured
     from engine.delivery.metrics import Metrics
-    from engine.delivery.outbox import Outbox
-    from engine.delivery.tally import Tally
-    from engine.delivery.watching import Watcher
+    from engine.delivery.observers import DeliveryObserver, RunSummary
+    from engine.delivery.outbox.base import Outbox
     from engine.delivery.worker import Options
     from engine.sandbox.server import Sandbox
 
@@ -71,8 +70,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: everything was delivered or ignored; 1: some were rejected, invalid or could not be read; 2: wrong
     usage; 3: some wait or are held; 4: the outbox cannot be used; 130: interrupted before all events were taken in.
     """
-    from engine.commands.delivering import connections_of
-    from engine.delivery.tally import Tally
+    from engine.commands.shared import connections_of
+    from engine.delivery.observers import RunSummary
 
     options = _options(patience)
     given = (mappings, connections_file, directories, settings_file, assignments)
@@ -81,7 +80,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         intake = _intake(stack, files, source, again=again)
         configured, world = _into_sandbox(stack, configured) if sandbox else (configured, None)
         outbox = _outbox(stack, outbox_file, passing=sandbox)
-        tally = Tally()
+        tally = RunSummary()
         watcher, metrics = _watcher(stack, configured, tally, log=log, metrics=metrics_file is not None)
         whole = _deliver(outbox, configured, options, watcher, intake)
         if metrics_file is not None and metrics is not None:
@@ -91,7 +90,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
 
 def _options(patience: str) -> Options:
-    from engine.delivery.pacing import seconds
+    from engine.delivery.sending.pacing import seconds
     from engine.delivery.worker import Options
 
     try:
@@ -103,14 +102,14 @@ def _options(patience: str) -> Options:
 def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool) -> Intake:
     """Open all files, so that one that cannot be read is told before anything is sent."""
     from engine.commands.sending import Intake
-    from engine.sources.read import read_events
+    from engine.events.reading import read_events
 
     readers = [stack.enter_context(read_events(file, stdin=sys.stdin.buffer)) for file in files]
     return Intake(readers, source, again=again)
 
 
 def _outbox(stack: ExitStack, path: Path | None, *, passing: bool) -> Outbox:
-    from engine.commands.delivering import DEFAULT_OUTBOX, opened
+    from engine.commands.shared import DEFAULT_OUTBOX, opened
 
     if path is None and passing:
         path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_OUTBOX
@@ -118,18 +117,18 @@ def _outbox(stack: ExitStack, path: Path | None, *, passing: bool) -> Outbox:
 
 
 def _into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
-    from engine.commands.sandboxed import into_sandbox
+    from engine.commands.sandbox import into_sandbox
 
     return into_sandbox(stack, configured)
 
 
 def _watcher(
-    stack: ExitStack, configured: Sequence[Configured], tally: Tally, *, log: bool, metrics: bool
-) -> tuple[Watcher, Metrics | None]:
+    stack: ExitStack, configured: Sequence[Configured], tally: RunSummary, *, log: bool, metrics: bool
+) -> tuple[DeliveryObserver, Metrics | None]:
     from engine.commands.sending import Telling
-    from engine.delivery.watching import Several
+    from engine.delivery.observers import Observers
 
-    watchers: list[Watcher] = [tally]
+    watchers: list[DeliveryObserver] = [tally]
     counting: Metrics | None = None
     if metrics:
         from engine.delivery.metrics import Metrics
@@ -144,14 +143,16 @@ def _watcher(
         watchers.append(logs.Logging())
     else:
         watchers.append(Telling())
-    return Several(watchers), counting
+    return Observers(watchers), counting
 
 
-def _deliver(outbox: Outbox, configured: list[Configured], options: Options, watcher: Watcher, intake: Intake) -> bool:
+def _deliver(
+    outbox: Outbox, configured: list[Configured], options: Options, watcher: DeliveryObserver, intake: Intake
+) -> bool:
     """Take in and deliver, one beside the other; false where a signal cut the intake short."""
     from engine.commands.sending import CUT_SHORT
-    from engine.delivery.deliver import Delivery
-    from engine.delivery.running import run
+    from engine.delivery.process import run
+    from engine.delivery.supervisor import Delivery
 
     names = [each.name for each in configured]
     whole = run(
@@ -163,9 +164,9 @@ def _deliver(outbox: Outbox, configured: list[Configured], options: Options, wat
     return whole
 
 
-def _report(outbox: Outbox, names: Sequence[str], tally: Tally, intake: Intake, world: Sandbox | None) -> int:
-    from engine.commands.holdings import holdings_text
-    from engine.commands.layout import painter
+def _report(outbox: Outbox, names: Sequence[str], tally: RunSummary, intake: Intake, world: Sandbox | None) -> int:
+    from engine.commands.output.sandbox_state import holdings_text
+    from engine.commands.output.text import painter
     from engine.commands.sending import report, seen
 
     tally.took(intake.taken)

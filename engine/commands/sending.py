@@ -8,17 +8,15 @@ from collections.abc import Sequence
 
 import click
 
-from engine.commands.complaints import Complaints
-from engine.commands.delivering import counts_text, when
-from engine.commands.layout import Paint
+from engine.commands.output.read_errors import ReadErrors
+from engine.commands.output.text import Paint
+from engine.commands.shared import counts_text, when
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.outbox import Outbox
-from engine.delivery.rows import Overview, TakenIn
-from engine.delivery.running import Ending
-from engine.delivery.tally import Tally
-from engine.delivery.watching import Watcher
+from engine.delivery.observers import DeliveryObserver, RunSummary
+from engine.delivery.outbox.base import Outbox, Overview, TakenIn
+from engine.delivery.process import Ending
+from engine.events.reading import EventReader
 from engine.records import Outcome
-from engine.sources.read import EventReader
 
 TAKEN = (
     "Another process has the connection {name}, until {until} at most if it has died; this one waits, and takes over "
@@ -36,7 +34,7 @@ class Intake:
 
     def __init__(self, readers: Sequence[EventReader], source: str, *, again: bool) -> None:
         self.taken = TakenIn()
-        self._unreadable = Complaints()
+        self._unreadable = ReadErrors()
         self._readers = readers
         self._source = source
         self._again = again
@@ -55,7 +53,7 @@ class Intake:
                 self.taken = self.taken.plus(taken)
 
 
-class Telling(Watcher):
+class Telling(DeliveryObserver):
     """Tells a person why nothing happens."""
 
     def elsewhere(self, connection: str, until: float) -> None:
@@ -63,8 +61,8 @@ class Telling(Watcher):
         click.echo(TAKEN.format(name=connection, until=when(until)), err=True)
 
 
-def seen(outbox: Outbox, names: Sequence[str], tally: Tally) -> Overview:
-    """Give what a run ended itself, and what is still unfinished for its connections."""
+def seen(outbox: Outbox, names: Sequence[str], tally: RunSummary) -> Overview:
+    """Return what a run ended itself, and what is still unfinished for its connections."""
     counts = Counter(tally.counts)
     connections = [row for row in outbox.connections() if row.name in names]
     unfinished = {row.name: outbox.unfinished(row.name) for row in connections}
@@ -73,7 +71,7 @@ def seen(outbox: Outbox, names: Sequence[str], tally: Tally) -> Overview:
     return Overview(dict(sorted((+counts).items())), tally.reasons(), connections, unfinished)
 
 
-def report(paint: Paint, run: Overview, tally: Tally, intake: Intake) -> str:
+def report(paint: Paint, run: Overview, tally: RunSummary, intake: Intake) -> str:
     """Say how a run ended."""
     lines = [counts_text(paint, run)]
     for name, (unfinished, _) in run.unfinished.items():

@@ -16,14 +16,14 @@ import click
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.backstage import Serving
-    from engine.collector.keys import Source
-    from engine.collector.limits import Limits
-    from engine.delivery.config import Configured
-    from engine.delivery.outbox import Outbox
+    from engine.collector.background import Serving
+    from engine.collector.responses import CollectorLimits
+    from engine.collector.write_keys import EventSource
+    from engine.delivery.configured import Configured
+    from engine.delivery.outbox.base import Outbox
     from engine.sandbox.server import Sandbox
 
-    Given = tuple[Sequence[str], Path | None, Sequence[Path], Path | None, Sequence[str]]
+    ServeOptions = tuple[Sequence[str], Path | None, Sequence[Path], Path | None, Sequence[str]]
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -37,8 +37,8 @@ PORT = click.IntRange(0, 65535)
 
 
 def _kept_for(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
-    from engine.delivery.outbox import WINDOW
-    from engine.delivery.pacing import seconds
+    from engine.delivery.outbox.base import WINDOW
+    from engine.delivery.sending.pacing import seconds
 
     if keep is None:
         return None
@@ -129,19 +129,19 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         _serve(stack, serving, outbox_file, (host, port), secrets, workers, world)
 
 
-def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> Limits:
-    from engine.collector.limits import Limits
+def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> CollectorLimits:
+    from engine.collector.responses import CollectorLimits
 
-    return Limits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
+    return CollectorLimits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
 
 
 def _parties(
-    given: Given, write_keys: Sequence[str], *, example_settings: bool, sandbox: bool
-) -> tuple[list[Configured], list[Source]]:
-    """Give who receives and who sends, from one file or from the command line."""
+    given: ServeOptions, write_keys: Sequence[str], *, example_settings: bool, sandbox: bool
+) -> tuple[list[Configured], list[EventSource]]:
+    """Return who receives and who sends, from one file or from the command line."""
     from engine.collector import sources
-    from engine.collector.keys import Source
-    from engine.commands.delivering import connections_of
+    from engine.collector.write_keys import EventSource
+    from engine.commands.shared import connections_of
 
     mappings, file, directories, settings_file, assignments = given
     if file is not None and not (mappings or settings_file or assignments or write_keys):
@@ -153,31 +153,31 @@ def _parties(
     keys = tuple(write_keys) or ((SANDBOX_KEY,) if sandbox else ())
     if not keys:
         raise UsageError(NO_KEY)
-    return configured, [Source(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
+    return configured, [EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
 
 
-def _secrets(configured: Sequence[Configured], sources: Sequence[Source]) -> tuple[str, ...]:
+def _secrets(configured: Sequence[Configured], sources: Sequence[EventSource]) -> tuple[str, ...]:
     secrets = [secret for each in configured for secret in each.connection.secrets]
     return (*secrets, *(key for source in sources for key in source.write_keys))
 
 
 def _serving(
     stack: ExitStack,
-    sources: list[Source],
+    sources: list[EventSource],
     configured: list[Configured],
-    limits: Limits,
+    limits: CollectorLimits,
     secrets: tuple[str, ...] | None,
     *,
     workers: int,
 ) -> Serving:
-    from engine.collector.backstage import Serving
-    from engine.collector.watching import Watch, shared_between_processes
+    from engine.collector.background import Serving
+    from engine.collector.observers import CollectorObserver, shared_between_processes
     from engine.delivery import logs
     from engine.delivery.metrics import Metrics
-    from engine.delivery.watching import Several
+    from engine.delivery.observers import Observers
 
     text = stack.enter_context(shared_between_processes()) if workers > 1 else None
-    watch, metrics = Watch(), Metrics()
+    watch, metrics = CollectorObserver(), Metrics()
     if text is None:
 
         def text() -> bytes:
@@ -187,7 +187,7 @@ def _serving(
     if secrets is None:
         return serving
     stack.callback(logs.stop, logs.start(sys.stderr, secrets))
-    return serving._replace(watcher=Several([metrics, logs.Logging()]))
+    return serving._replace(watcher=Observers([metrics, logs.Logging()]))
 
 
 def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.socket, str] | None:
@@ -205,8 +205,8 @@ def _sandboxed(
     """Lead connections into a sandbox where one is wanted, with an outbox that passes."""
     if not sandbox:
         return configured, outbox_file, None
-    from engine.commands.delivering import DEFAULT_OUTBOX
-    from engine.commands.sandboxed import into_sandbox
+    from engine.commands.sandbox import into_sandbox
+    from engine.commands.shared import DEFAULT_OUTBOX
 
     led, world = into_sandbox(stack, configured)
     if outbox_file is None:
@@ -224,7 +224,7 @@ def _serve(
     workers: int,
     world: Sandbox | None,
 ) -> None:
-    from engine.commands.delivering import DEFAULT_OUTBOX, opened
+    from engine.commands.shared import DEFAULT_OUTBOX, opened
     from engine.sandbox.server import listen
 
     path = outbox_file or DEFAULT_OUTBOX
@@ -240,7 +240,7 @@ def _serve(
         from engine.collector import workers as several
 
         names = tuple(each.name for each in serving.connections)
-        told = several.Told(tuple(serving.sources), serving.limits, path, names, secrets)
+        told = several.WorkerSettings(tuple(serving.sources), serving.limits, path, names, secrets)
         several.run(serving, outbox, looking, listener, told, workers)
     if world is not None:
         _show(outbox, world)
@@ -266,10 +266,10 @@ def _announce(serving: Serving, listener: socket.socket, world: Sandbox | None) 
 
 def _show(outbox: Outbox, world: Sandbox) -> None:
     """Show what came of it in the sandbox, as `engine send --sandbox` does."""
-    from engine.commands.delivering import counts_text
-    from engine.commands.holdings import holdings_text
-    from engine.commands.layout import painter
-    from engine.delivery.tally import MOST_REASONS
+    from engine.commands.output.sandbox_state import holdings_text
+    from engine.commands.output.text import painter
+    from engine.commands.shared import counts_text
+    from engine.delivery.observers import MOST_REASONS
 
     paint = painter(sys.stdout)
     click.echo(counts_text(paint, outbox.overview(MOST_REASONS)))

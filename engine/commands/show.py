@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from engine.mapping import yamlfile
 from engine.mapping.load import Library, Loaded
+from engine.mapping.yaml import reader
 
 
 @click.command("show")
@@ -39,5 +39,5 @@ def command(name: str, what: str | None, directories: tuple[Path, ...]) -> None:
 
 
 def _extends(loaded: Loaded) -> bool:
-    own = yamlfile.read(loaded.path).value
+    own = reader.read(loaded.path).value
     return isinstance(own, dict) and "extends" in own

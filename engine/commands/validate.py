@@ -66,12 +66,12 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def check_file(library: Library, path: Path) -> list[Problem]:
-    """Give the problems of one file, a mapping or a file of shared parts."""
+    """Return the problems of one file, a mapping or a file of shared parts."""
     if path.parent.name == "parts":
-        from engine.mapping.check import check_parts
+        from engine.mapping.checks import check_parts
 
         return check_parts(path)
-    from engine.examples import validate
+    from engine.testing.examples import validate
 
     return validate(library.read(path))
 
@@ -87,8 +87,8 @@ def _duplicates(files: list[Path]) -> Iterator[Problem]:
 
 
 def _text(problems: list[Problem], files: int) -> None:
-    from engine.commands.layout import painter
-    from engine.commands.report import problem_text
+    from engine.commands.output.events import problem_text
+    from engine.commands.output.text import painter
 
     paint = painter(sys.stdout)
     for problem in problems:

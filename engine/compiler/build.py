@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from engine.compiler.emit_reply import emit_batch, emit_item, emit_judge, emit_save
-from engine.compiler.emit_request import basic_paths, is_settled
-from engine.compiler.emit_step import StepEmitter
+from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
+from engine.compiler.emit.requests import basic_paths, is_settled
+from engine.compiler.emit.steps import StepEmitter
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import CallParts, Module, Site
+from engine.events.normalizing import FIELDS
 from engine.language import paths
 from engine.mapping.load import Loaded
 from engine.mapping.model import Each, Entries, Instruction, Mapping, Step, TextOrValue, Value
 from engine.mapping.walk import children, own_paths, texts_of
 from engine.records import Json, JsonObject, PlannedRequest
-from engine.sources.segment import FIELDS
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
 SaveFunction: TypeAlias = Callable[..., JsonObject]
-Verdict: TypeAlias = "tuple[str, Json, str] | None"
+JudgeResult: TypeAlias = "tuple[str, Json, str] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class CompiledCall:
 class CompiledRequest:
     """What is done with a request's answer, and how its body becomes an item of a batch."""
 
-    judge: Callable[..., Verdict]
+    judge: Callable[..., JudgeResult]
     item: Callable[..., Json] | None
 
 

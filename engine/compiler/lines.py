@@ -57,7 +57,7 @@ class Names:
         self._counts: dict[str, int] = {}
 
     def fresh(self, hint: str) -> str:
-        """Give a new local variable's name: `hint` (letters, digits, `_` only) and a number."""
+        """Return a new local variable's name: `hint` (letters, digits, `_` only) and a number."""
         number = self._counts[hint] = self._counts.get(hint, 0) + 1
         return f"{hint}_{number}"
 
@@ -75,7 +75,7 @@ class Names:
         return name
 
     def literal(self, value: object, hint: str = "const") -> str:
-        """Give Python text for `value`: a `repr` for short plain values, else the name of a constant."""
+        """Return Python text for `value`: a `repr` for short plain values, else the name of a constant."""
         if value is None or value is True or value is False or type(value) is int:
             return repr(value)
         if type(value) is str and len(value) <= LONGEST_LITERAL:

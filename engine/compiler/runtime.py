@@ -1,19 +1,21 @@
-"""What generated code calls: the helpers behind one statement, and the ways a value says that it cannot be.
+"""What generated code calls: the helpers behind one statement, for values, URLs and headers.
 
-Everything here gets its `place` (a text constant of the mapping) and the list `reports` from the generated
-code, and either gives a value, gives None after a report, or raises Invalid.
+A value that cannot be is reported and absent, or ends the event as `Invalid`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias, cast
+from urllib.parse import quote
+from uuid import UUID, uuid5
 
 from engine.language.functions import CannotConvert, Noted
 from engine.language.objects import only, rename, without
 from engine.language.paths import Marker, PathTypeError
-from engine.language.texts import kind_of, shown, text_of
+from engine.language.texts import compact_json, kind_of, shown, text_of
 from engine.language.times import read_time
+from engine.mapping.settings import authority_fault
 from engine.records import Json, JsonObject, Report, Secret
 
 Reports: TypeAlias = list[Report]
@@ -80,7 +82,7 @@ def merged(target: JsonObject, member: Json, place: str) -> None:
 
 
 def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
-    """Give the list a loop runs over: one object counts as a list of one, a scalar is no list."""
+    """Return the list a loop runs over: one object counts as a list of one, a scalar is no list."""
     if type(value) is list or value is None:
         return value
     if type(value) is dict:
@@ -90,7 +92,7 @@ def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
 
 
 def entries_of(value: Json, reports: Reports, place: str) -> JsonObject | None:
-    """Give the object whose entries a loop runs over."""
+    """Return the object whose entries a loop runs over."""
     if type(value) is dict or value is None:
         return value
     reports.append(Report("not-an-object", place, f"left out: entries needs an object and this is {kind_of(value)}"))
@@ -98,7 +100,7 @@ def entries_of(value: Json, reports: Reports, place: str) -> JsonObject | None:
 
 
 def text_in(value: Json, reports: Reports, place: str) -> str | None:
-    """Give the text of a value that goes into a text; objects and lists have none and are reported."""
+    """Return the text of a value that goes into a text; objects and lists have none and are reported."""
     if value is None or isinstance(value, str):
         return value
     text = text_of(value)
@@ -108,7 +110,7 @@ def text_in(value: Json, reports: Reports, place: str) -> str | None:
 
 
 def query_text(value: Json, reports: Reports, place: str) -> str | list[str] | None:
-    """Give what a query parameter holds: a text, or a list of texts for a repeated key."""
+    """Return what a query parameter holds: a text, or a list of texts for a repeated key."""
     if type(value) is list:
         texts = [text_in(item, reports, place) for item in value]
         return [text for text in texts if text is not None] or None
@@ -228,3 +230,124 @@ def check_value(validate: Callable[[Json], str | None], value: Json, place: str)
     problem = validate(value)
     if problem is not None:
         invalid(place, problem)
+
+
+BAD_SEGMENTS = frozenset({"", ".", ".."})
+REQUEST_IDS = UUID("d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da")
+"""The namespace of request ids (RFC 9562, section 5.5). Another one gives all events other ids."""
+
+
+def url_text(value: Json, reports: Reports, place: str) -> str | None:
+    """Return a value's text percent-encoded for a URL, `/` included; a saved marker stays readable."""
+    if type(value) is Marker:
+        return value
+    text = text_in(value, reports, place)
+    if text is None:
+        return None
+    if isinstance(text, Secret):
+        return Secret(_quoted(text.reveal(), place), text.masked)
+    return _quoted(text, place)
+
+
+def _quoted(text: str, place: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        return invalid(place, "the URL would hold a character that is half of a pair (a lone surrogate)")
+
+
+def needed(text: str | None, place: str) -> str:
+    """Return a text a URL cannot do without."""
+    if text is None:
+        invalid(place, "the URL needs a value that is not there")
+    return text
+
+
+def segment(text: str | None, place: str) -> str:
+    """Return one filled part of a URL's path; parts that change which endpoint is meant are invalid."""
+    text = needed(text, place)
+    if text in BAD_SEGMENTS:
+        invalid(place, f'a part of the URL would be "{text}", which is another address')
+    return text
+
+
+def join_url(base: str, tail: str) -> str:
+    """Join base URL and path with exactly one slash."""
+    base = address(base)
+    if not tail:
+        return base
+    return joined(base, tail) if tail.startswith("/") else joined(base, "/", tail)
+
+
+def method(text: str | None, place: str) -> str:
+    """Return an HTTP method that a value filled in: letters only, or it would be another request line."""
+    text = needed(text, place)
+    if not (text.isascii() and text.isalpha()):
+        invalid(place, f"{shown(text)} is no HTTP method")
+    return text
+
+
+def header(text: str, place: str) -> str:
+    """Return a header's text; control and non-ASCII characters make the event invalid."""
+    real = text.reveal() if isinstance(text, Secret) else text
+    if not (real.isascii() and real.isprintable()):
+        invalid(place, "a header cannot hold control characters or characters beyond ASCII")
+    return text
+
+
+def basic_auth(user: str | None, password: str | None) -> str | None:
+    """Return the Authorization header of HTTP Basic (RFC 7617)."""
+    if user is None or password is None:
+        return None
+    from base64 import b64encode
+
+    pair = [text.reveal() if isinstance(text, Secret) else text for text in (user, password)]
+    return Secret("Basic " + b64encode(":".join(pair).encode()).decode(), "Basic ***")
+
+
+def after_host(url: str) -> str:
+    """Return what follows scheme and host: the same request through a proxy or another host is the same request."""
+    return "".join(url.split("/", 3)[3:])
+
+
+def identified(
+    headers: dict[str, str], name: str, message_id: Json, request: list[Json], reports: Reports
+) -> dict[str, str]:
+    """Add the id of `request`, made of all that makes it this request; an event without a messageId has none.
+
+    The headers may be those of all events of a connection, so they are copied.
+    """
+    text = text_in(message_id, reports, "http.request_id")
+    if text is None or not text.strip():
+        return headers
+    try:
+        return {**headers, name: str(uuid5(REQUEST_IDS, compact_json([text, *request])))}
+    except ValueError:  # what JSON cannot hold is not sent either
+        return headers
+
+
+class LiteralText(str):
+    """A piece of a URL that the mapping itself says: it stands as it is."""
+
+    __slots__ = ()
+
+
+def url_path(value: Json, reports: Reports, place: str) -> str:
+    """Return the path an instruction made: the mapping's own words as they are, any other value encoded whole."""
+    if type(value) is LiteralText:
+        return value
+    return segment(url_text(value, reports, place), place)
+
+
+def address(text: str) -> str:
+    """Return a setting of type url as the beginning of a base URL, without its last slash."""
+    if isinstance(text, Secret):
+        return Secret(text.reveal().rstrip("/"), text.masked.rstrip("/"))
+    return text.rstrip("/")
+
+
+def sendable(url: str, place: str) -> str:
+    """Return a base URL that settings made, if it is an address."""
+    if fault := authority_fault(url):
+        invalid(place, fault)
+    return url

@@ -1,23 +1,19 @@
-"""The state of writing: one `Module` for the whole file, one `Writer` for each generated function.
-
-A part that a call uses once is written where it is used; one used more often becomes a function whose
-result is kept for the event (`memo`), so a part is computed at most once and only when asked for.
-"""
+"""The state of writing: one `Module` for the whole file, one `Writer` for each generated function."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.compiler import runtime, runtime_url
-from engine.compiler.got import Got
+from engine.compiler import runtime
 from engine.compiler.lines import Lines, Names
 from engine.language.template import Text
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Place, Value
-from engine.mapping.problems import path_text
+from engine.mapping.problems import place_text
 from engine.records import Json
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
@@ -49,21 +45,20 @@ class Module:
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
-        """Give the variable that holds a setting, read once when the connection is made."""
+        """Return the variable that holds a setting, read once when the connection is made."""
         if name not in self._settings:
             variable = self._settings[name] = f"setting_{len(self._settings) + 1}"
             self.settled.add(f"{variable} = settings.get({self.names.literal(name)})")
         return self._settings[name]
 
     def helper(self, name: str) -> str:
-        """Make a function of `runtime` or `runtime_url` available to the generated code."""
-        home = runtime if hasattr(runtime, name) else runtime_url
-        return self.names.function(getattr(home, name), name)
+        """Make a function of `runtime` available to the generated code."""
+        return self.names.function(getattr(runtime, name), name)
 
     def site(self, place: Place, word: str) -> int:
         """Number a place for recording."""
         mark = self.loaded.mark(place)
-        self.sites.append(Site(path_text(place), mark.file, mark.line, word))
+        self.sites.append(Site(place_text(place), mark.file, mark.line, word))
         return len(self.sites) - 1
 
 
@@ -85,14 +80,14 @@ class Writer:
 
     def value(self, value: Value) -> Got:
         """Write a value; the emitters of values need each other, and meet here."""
-        from engine.compiler.emit_value import emit_value
+        from engine.compiler.emit.values import emit_value
 
         return emit_value(self, value)
 
     # What emit_path asks of a scope.
 
     def root(self, name: str) -> str:
-        """Give the expression of a root name; a field this call does not have is None."""
+        """Return the expression of a root name; a field this call does not have is None."""
         if name in self.roots:
             return self.roots[name]
         if name == "parts":  # never looked at: its members are given by `member`
@@ -107,7 +102,7 @@ class Writer:
         return variable
 
     def member(self, name: str, field: str) -> str | None:
-        """Give `parts.x` and `settings.x` directly."""
+        """Return `parts.x` and `settings.x` directly."""
         if name == "settings":
             return self.module.setting(field)
         if name == "parts" and self.call is not None:
@@ -143,8 +138,8 @@ class Writer:
         self.place = outer
 
     def literal(self, value: Json) -> str:
-        """Give the expression of a value that stands in the mapping itself."""
-        return self.names.literal(runtime_url.Written(value) if self.url and isinstance(value, str) else value)
+        """Return the expression of a value that stands in the mapping itself."""
+        return self.names.literal(runtime.LiteralText(value) if self.url and isinstance(value, str) else value)
 
     def uses_lost(self) -> None:
         """Make the list `lost` (keys that two values wanted) once per function."""
@@ -155,7 +150,7 @@ class Writer:
     # Parts.
 
     def part(self, name: str) -> str:
-        """Give the variable that holds a part, written here or fetched from the event's memo."""
+        """Return the variable that holds a part, written here or fetched from the event's memo."""
         if name in self._known:
             return self._known[name]
         assert self.call is not None
@@ -185,11 +180,11 @@ class Writer:
         return got.code
 
     def arguments(self) -> str:
-        """Give the arguments every function of a call passes on."""
+        """Return the arguments every function of a call passes on."""
         return ARGUMENTS + (", trace" if self.module.record else "")
 
     def body(self) -> Lines:
-        """Give the statements of the function, field reads first."""
+        """Return the statements of the function, field reads first."""
         whole = Lines()
         whole.extend(self.head)
         whole.extend(self.lines)
@@ -211,7 +206,7 @@ class CallParts:
         return len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
-        """Give memo number and function name of a part, writing the function at the first use."""
+        """Return memo number and function name of a part, writing the function at the first use."""
         if name not in self._functions:
             number = len(self._functions)
             self._functions[name] = (number, self.module.names.fresh("part_value"))
@@ -227,5 +222,19 @@ class CallParts:
 
 
 def call_roots() -> dict[str, str]:
-    """Give the roots every call has beside its fields."""
+    """Return the roots every call has beside its fields."""
     return {"options": "options", "saved": "saved", "settings": "settings", "message": "event"}
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """`code` may be used any number of times; `present`: never None; `shape`: dict or list if sure; `made` here.
+
+    `fresh` says that the value, if any, is an object made for this use alone, so that it may be added to.
+    """
+
+    code: str
+    present: bool = False
+    shape: str | None = None
+    made: bool = False
+    fresh: bool = False

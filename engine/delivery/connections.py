@@ -16,16 +16,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
-from engine.delivery.config import Configured, rebased
+from engine.delivery.configured import Configured, rebased
 from engine.errors import MappingError, MappingNotFound, PathError, SettingsError, UsageError
 from engine.language import paths
-from engine.mapping import schema, schema_files, yamlfile
-from engine.mapping.addresses import address_fault
+from engine.mapping import schema
 from engine.mapping.load import Library
-from engine.mapping.problems import Mark, path_text
-from engine.mapping.settings import NotSet, complete, filled
+from engine.mapping.problems import Mark, place_text
+from engine.mapping.schema import files
+from engine.mapping.settings import NotSet, address_fault, complete, filled
 from engine.mapping.suggest import closest
-from engine.mapping.yamlfile import Document
+from engine.mapping.yaml.reader import Document
+from engine.mapping.yaml.reader import read as read_yaml
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject
 
@@ -54,7 +55,7 @@ class ConnectionsError(UsageError):
         super().__init__("\n".join(problems))
 
 
-class Fault(Exception):  # noqa: N818  collected, not raised to anyone
+class ConnectionFault(Exception):  # noqa: N818  collected, not raised to anyone
     """One thing wrong, and where."""
 
     def __init__(self, place: Place, message: str, *, on_key: bool = False) -> None:
@@ -75,13 +76,13 @@ class File(NamedTuple):
     unset: dict[str, tuple[str, ...]]
 
 
-class Reading(NamedTuple):
+class CheckedFile(NamedTuple):
     """A connections file with all that is wrong with its connections; `enabled` are named also where wrong."""
 
     document: Document
     file: File
     enabled: list[str]
-    faults: list[Fault]
+    faults: list[ConnectionFault]
 
 
 def load(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> File:
@@ -92,18 +93,18 @@ def load(path: Path, environment: Table[str, str], directories: Sequence[Path] =
     return reading.file
 
 
-def read(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> Reading:
+def read(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> CheckedFile:
     """Read a connections file; raises ConnectionsError only where it holds nothing by name."""
-    document = yamlfile.read(path)
+    document = read_yaml(path)
     value = document.value
     if _is_json(document):
-        raise ConnectionsError(told(document, [Fault((), f"{JSON} {NOT_NAMES}")]))
+        raise ConnectionsError(told(document, [ConnectionFault((), f"{JSON} {NOT_NAMES}")]))
     if document.problems:
         raise ConnectionsError([str(problem) for problem in document.problems])
     if not isinstance(value, dict) or not value:
-        raise ConnectionsError(told(document, [Fault((), NOT_NAMES)]))
-    reader = _Reader(path, Library(directories or None), environment)
-    reading = Reading(document, File([], [], {}), [], reader.faults)
+        raise ConnectionsError(told(document, [ConnectionFault((), NOT_NAMES)]))
+    reader = _ConnectionsReader(path, Library(directories or None), environment)
+    reading = CheckedFile(document, File([], [], {}), [], reader.faults)
     for name, raw in value.items():
         if name == SOURCES:
             continue
@@ -125,29 +126,29 @@ def _is_json(document: Document) -> bool:
     return document.text.lstrip().startswith(("{", "[")) and (is_event or isinstance(value, list))
 
 
-def told(document: Document, faults: Iterable[Fault]) -> list[str]:
-    """Give what people read of faults, in the order of the file's lines."""
+def told(document: Document, faults: Iterable[ConnectionFault]) -> list[str]:
+    """Return what people read of faults, in the order of the file's lines."""
     marks = [document.key_mark(fault.place) if fault.on_key else document.mark(fault.place) for fault in faults]
     pairs = sorted(zip(marks, faults, strict=True), key=lambda pair: pair[0])
     return [_text(mark, fault) for mark, fault in pairs]
 
 
-def _text(mark: Mark, fault: Fault) -> str:
-    place = f"{mark.file}:{mark.line}:{mark.column}  {path_text(fault.place)}".rstrip()
+def _text(mark: Mark, fault: ConnectionFault) -> str:
+    place = f"{mark.file}:{mark.line}:{mark.column}  {place_text(fault.place)}".rstrip()
     text = fault.message.replace("\n", "\n  ")
     return f"{place}\n  {text}"
 
 
 def sentence(clause: str) -> str:
-    """Give a clause as the beginning of a sentence."""
+    """Return a clause as the beginning of a sentence."""
     return f"{clause[:1].upper()}{clause[1:]}"
 
 
-class _Reader:
+class _ConnectionsReader:
     """Reads one file's connections and collects what is wrong; a word that is wrong does not hide another."""
 
     def __init__(self, path: Path, library: Library, environment: Table[str, str]) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[ConnectionFault] = []
         self._path = path
         self._library = library
         self._environment = environment
@@ -186,10 +187,10 @@ class _Reader:
         return tuple(dict.fromkeys(unset))
 
     def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:
-        self.faults.append(Fault(place, message, on_key=on_key))
+        self.faults.append(ConnectionFault(place, message, on_key=on_key))
 
     def _words(self, name: str, raw: Json) -> JsonObject:
-        """Give the words that are as the schema wants them; one that is not is null, but for those left out."""
+        """Return the words that are as the schema wants them; one that is not is null, but for those left out."""
         if _checks()["name"](name) is not None:
             self._fault((name,), BAD_NAME, on_key=True)
         if not isinstance(raw, dict):
@@ -273,10 +274,10 @@ def _is_misspelt(word: str, words: JsonObject) -> bool:
 
 @cache
 def _checks() -> dict[str, Any]:
-    """Give a check for the name of a connection and one for each of its words (`.calls`)."""
+    """Return a check for the name of a connection and one for each of its words (`.calls`)."""
     import orjson
 
-    whole = orjson.loads((schema_files.folder() / "connections.schema.json").read_bytes())
+    whole = orjson.loads((files.folder() / "connections.schema.json").read_bytes())
     words = whole["additionalProperties"]["properties"]
     checks = {"name": schema.validator(whole["propertyNames"])}
     return checks | {f".{word}": schema.validator(rule) for word, rule in words.items()}

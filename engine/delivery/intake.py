@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import islice
 
-from engine.delivery.outbox import Outbox
-from engine.delivery.rows import NewEvent, TakenIn
+from engine.delivery.outbox.base import NewEvent, Outbox, TakenIn
+from engine.events.reading import Line
 from engine.records import Json
-from engine.sources.read import Line
 
 ROWS = 100
 """Events in one transaction: more gain nothing (the disk is waited for once in either case)."""
@@ -29,7 +28,7 @@ class Identities:
         self._seen = blake2b(source.encode(), digest_size=16)
 
     def of(self, line: Line) -> str:
-        """Give an event's messageId: its own, or one derived from where it stands."""
+        """Return an event's messageId: its own, or one derived from where it stands."""
         assert line.raw is not None
         self._seen.update(b"%d:" % line.offset)
         self._seen.update(line.raw)
@@ -38,7 +37,7 @@ class Identities:
 
 
 def own_id(event: Json) -> str | None:
-    """Give the messageId an event carries."""
+    """Return the messageId an event carries."""
     found = event.get("messageId") if isinstance(event, dict) else None
     return found if isinstance(found, str) and found.strip() else None
 

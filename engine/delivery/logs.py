@@ -9,8 +9,8 @@ from typing import IO, cast
 
 import orjson
 
-from engine.delivery.rows import advice
-from engine.delivery.watching import Watcher
+from engine.delivery.observers import DeliveryObserver
+from engine.delivery.outbox.base import advice
 from engine.records import Json, masked
 
 NAME = "waybill.delivery"
@@ -52,7 +52,7 @@ def stop(handler: logging.Handler) -> None:
     handler.close()
 
 
-class Logging(Watcher):
+class Logging(DeliveryObserver):
     """Logs what is rare; single events are in the outbox, where they can be asked for."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.delivery.watching import Watcher
+from engine.delivery.observers import DeliveryObserver
 from engine.errors import UsageError
 from engine.records import Outcome
 
@@ -11,7 +11,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 AGES = (0.1, 1, 10, 60, 300, 1800, 3600, 21600, 86400)
 
 
-class Metrics(Watcher):
+class Metrics(DeliveryObserver):
     """Counts what happens; `text` gives it as Prometheus reads it."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Metrics(Watcher):
         )
 
     def text(self) -> bytes:
-        """Give everything as Prometheus text."""
+        """Return everything as Prometheus text."""
         from prometheus_client import generate_latest
 
         return generate_latest(self._registry)

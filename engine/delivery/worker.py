@@ -14,16 +14,15 @@ from typing import cast
 
 import orjson
 
-from engine.delivery.batching import Rules, Shipment, pick
-from engine.delivery.clock import Clock
-from engine.delivery.config import Configured
-from engine.delivery.jobs import Job
-from engine.delivery.ledger import Ledger, Notes
-from engine.delivery.pacing import LONGEST_RETRY_AFTER
-from engine.delivery.rows import Change, Waiting
-from engine.delivery.sender import SLOTS, Sender
-from engine.delivery.shipping import Shipping
-from engine.delivery.watching import Watcher
+from engine.delivery.configured import Configured
+from engine.delivery.observers import DeliveryObserver
+from engine.delivery.outbox.base import Change, Waiting
+from engine.delivery.outbox_thread import Clock, Notes, OutboxThread
+from engine.delivery.sending.batching import PickRules, Shipment, pick
+from engine.delivery.sending.http import SLOTS, Sender
+from engine.delivery.sending.jobs import Job
+from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER
+from engine.delivery.sending.shipping import Shipping
 from engine.records import Outcome
 
 
@@ -53,12 +52,12 @@ class Worker:
     def __init__(
         self,
         configured: Configured,
-        ledger: Ledger,
+        ledger: OutboxThread,
         sender: Sender,
         owner: str,
         options: Options,
         clock: Clock,
-        watcher: Watcher,
+        watcher: DeliveryObserver,
     ) -> None:
         self.configured = configured
         self.name = configured.name
@@ -72,7 +71,7 @@ class Worker:
         self._notes.on_written = lambda changes: watcher.written(self.name, changes)
         self.shipping.note = self._notes.add
         exchange = self.shipping.exchange
-        self._rules = Rules(
+        self._rules = PickRules(
             limits=configured.limits,
             size=lambda request: len(orjson.dumps(exchange.item(request, clock.time()))) + 1,
             ordered_batches=configured.ordered_batches,

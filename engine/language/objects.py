@@ -23,7 +23,7 @@ def without(value: JsonObject, names: Collection[str]) -> JsonObject:
 
 
 def rename(value: JsonObject, table: Mapping[str, str], lost: list[str]) -> JsonObject:
-    """Give keys their new names from `table`; others stay."""
+    """Return keys their new names from `table`; others stay."""
     if value.keys().isdisjoint(table):
         return value
     result = {table.get(key, key): member for key, member in value.items()}
@@ -36,7 +36,7 @@ def prefixed(value: JsonObject, prefix: str) -> JsonObject:
 
 
 def rekeyed(value: JsonObject, key_of: Callable[[str], str], lost: list[str]) -> JsonObject:
-    """Give every key the name `key_of` says."""
+    """Return every key the name `key_of` says."""
     result: JsonObject = {}
     for key, member in value.items():
         new = key_of(key)

@@ -23,7 +23,7 @@ _LONGEST_INTEGER = 20  # characters; more are read as a float, which is quick at
 
 
 def text_of(value: Json) -> str | None:
-    """Give the text of a scalar; None for null, objects and lists, which have none."""
+    """Return the text of a scalar; None for null, objects and lists, which have none."""
     if isinstance(value, str):
         return value
     if value is True or value is False:
@@ -88,7 +88,7 @@ def read_number(text: str) -> int | float | None:
 
 
 def fit(number: int) -> int | float:
-    """Give `number`, as a float when it does not fit into 64 bits; infinite when it is too large even for that."""
+    """Return `number`, as a float when it does not fit into 64 bits; infinite when it is too large even for that."""
     return number if SMALLEST_INTEGER <= number <= LARGEST_INTEGER else _as_float(number)
 
 

@@ -57,7 +57,7 @@ def read_moment(value: Json) -> datetime | None:
 
 
 def moment_at(seconds: float) -> datetime | None:
-    """Give the moment that is `seconds` after 1970, to the nearest microsecond; None outside the years 1 to 9999."""
+    """Return the moment that is `seconds` after 1970, to the nearest microsecond; None outside the years 1 to 9999."""
     try:
         return _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
@@ -79,7 +79,7 @@ def in_milliseconds(value: Json) -> bool:
 
 
 def milliseconds_of(moment: datetime) -> int:
-    """Give whole milliseconds since 1970, cut off towards the past."""
+    """Return whole milliseconds since 1970, cut off towards the past."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
@@ -131,7 +131,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _later(text: str, wait: timedelta) -> datetime | None:
-    """Give the moment `wait` after `text`, in its own offset; None if there is none within the years 1 to 9999."""
+    """Return the moment `wait` after `text`, in its own offset; None if there is none within the years 1 to 9999."""
     try:
         moment = datetime.fromisoformat(text) + wait
         moment.astimezone(UTC)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 from engine.mapping.load import Loaded
-from engine.mapping.occurrences import Occurrences
+from engine.mapping.walk import Occurrences
 from engine.records import Json, JsonObject
 
 SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/mapping.schema.json\n"
 
 
 def dumped(loaded: Loaded) -> str:
-    """Give the text of a mapping with `extends` and `include` worked in; parts nobody uses are left out."""
+    """Return the text of a mapping with `extends` and `include` worked in; parts nobody uses are left out."""
     value = {key: member for key, member in loaded.raw.items() if key != "include"}
     used = {name for name, calls in Occurrences(loaded.mapping).part_calls.items() if calls}
     parts = {name: part for name, part in cast("JsonObject", value.pop("parts", {})).items() if name in used}

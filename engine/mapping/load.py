@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import cast
 
 from engine.errors import MappingError, MappingNotFound
-from engine.mapping import schema, yamlfile
-from engine.mapping.build import build
+from engine.mapping import schema
+from engine.mapping.build import BuildFaults, build
 from engine.mapping.model import Mapping, Place
-from engine.mapping.problems import Mark, Problem, Words
+from engine.mapping.problems import Mark, Message, Problem
 from engine.mapping.resolve import Resolved
 from engine.mapping.suggest import closest
-from engine.mapping.values import Faults
-from engine.mapping.yamlfile import Document
+from engine.mapping.yaml import reader
+from engine.mapping.yaml.reader import Document
 from engine.records import JsonObject
 
 VARIABLE = "ENGINE_MAPPINGS"
@@ -35,7 +35,7 @@ class Loaded:
         self.path = path
         self.resolved = resolved
         self.problems = tuple(problems)
-        self.faults = Faults()
+        self.faults = BuildFaults()
         self.included: dict[str, str] = {}
         self._mapping: Mapping | None = None
         if not any(problem.level == "error" for problem in self.problems):
@@ -63,7 +63,7 @@ class Loaded:
             raise MappingError(self.problems)
 
     def mark(self, place: Place) -> Mark:
-        """Give file, line and column of a place in the mapping."""
+        """Return file, line and column of a place in the mapping."""
         return self.resolved.mark(place)
 
 
@@ -75,7 +75,7 @@ class Library:
         self.directories = tuple(dict.fromkeys([*own, bundled("mappings")]))
 
     def names(self) -> list[str]:
-        """Give the names of all mappings, sorted."""
+        """Return the names of all mappings, sorted."""
         return sorted({path.stem for directory in self.directories for path in directory.glob("*.yaml")})
 
     def find(self, name: str) -> Path:
@@ -102,7 +102,7 @@ class Library:
 
     def read(self, path: Path) -> Loaded:
         """Load the mapping file at `path`."""
-        return self.of(yamlfile.read(path), path)
+        return self.of(reader.read(path), path)
 
     def of(self, document: Document, path: Path) -> Loaded:
         """Load a mapping that has been read; `path` is where it stands, for `extends` and `include`."""
@@ -131,18 +131,18 @@ class Library:
             guess = closest(name, self.names())
             advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(self.names())}."
             message = f'There is no mapping called "{name}" to extend.'
-            return [Problem.at(mark, place, Words("unknown-mapping", message, advice))]
+            return [Problem.at(mark, place, Message("unknown-mapping", message, advice))]
         if found.resolve() == path.resolve():
             advice = "Name another mapping, or take extends out."
-            return [Problem.at(mark, place, Words("extends-itself", "A mapping cannot extend itself.", advice))]
-        base = yamlfile.read(found)
+            return [Problem.at(mark, place, Message("extends-itself", "A mapping cannot extend itself.", advice))]
+        base = reader.read(found)
         problems = _read_problems(base, "mapping")
         if not _fine(problems):
             return problems
         if isinstance(base.value, dict) and "extends" in base.value:
             message = f'"{name}" extends another mapping itself; only one level is possible.'
             advice = f"Extend {base.value['extends']} instead."
-            return [Problem.at(mark, place, Words("extends-twice", message, advice))]
+            return [Problem.at(mark, place, Message("extends-twice", message, advice))]
         lower = Resolved(base)
         resolved.extend(lower)
         return [*problems, *schema.check_value(resolved.value, resolved)]
@@ -162,7 +162,7 @@ class Library:
                 words = _unknown_include(name, self._part_names(path))
                 problems.append(Problem.at(resolved.mark(place), place, words))
                 continue
-            document = yamlfile.read(found)
+            document = reader.read(found)
             faults = _read_problems(document, "parts")
             problems += faults
             if _fine(faults):
@@ -183,7 +183,7 @@ class Library:
 
 def read_parts(path: Path) -> Loaded:
     """Load a file of shared parts by itself, as a mapping that has nothing else."""
-    document = yamlfile.read(path)
+    document = reader.read(path)
     problems = _read_problems(document, "parts")
     if _fine(problems):
         document = replace(document, value={**NOTHING_ELSE, **cast("JsonObject", document.value)})
@@ -195,11 +195,11 @@ def _read_problems(document: Document, kind: schema.Kind) -> list[Problem]:
     return [*problems, *schema.check(document, kind)] if _fine(problems) else problems
 
 
-def _unknown_include(name: str, names: list[str]) -> Words:
+def _unknown_include(name: str, names: list[str]) -> Message:
     guess = closest(name, names)
     advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(names)}." if names else ""
     message = f"There is no file parts/{name}.yaml beside this mapping or among those that ship."
-    return Words("unknown-include", message, advice)
+    return Message("unknown-include", message, advice)
 
 
 def _add_parts(
@@ -213,7 +213,7 @@ def _add_parts(
             other = resolved.mark(("parts", name)).file
         if other is not None:
             message = f'The part "{name}" of {document.file} is also in {other}.'
-            words = Words("duplicate-part", message, "Rename or remove one of them.")
+            words = Message("duplicate-part", message, "Rename or remove one of them.")
             problems.append(Problem.at(resolved.mark(place), place, words))
             continue
         seen[name] = document.file
@@ -231,7 +231,7 @@ def _name_problems(document: Document, path: Path) -> list[Problem]:
     if name == path.stem:
         return []
     message = f'The name is "{name}" and the file is called {path.name}; they must be the same.'
-    words = Words("name-is-not-file", message, f"Rename the file to {name}.yaml, or put the name right.")
+    words = Message("name-is-not-file", message, f"Rename the file to {name}.yaml, or put the name right.")
     return [Problem.at(document.mark(("name",)), ("name",), words)]
 
 
@@ -241,7 +241,7 @@ def _from_environment() -> list[Path]:
 
 
 def _near(path: Path) -> Path:
-    """Give a path as people in the current directory would write it."""
+    """Return a path as people in the current directory would write it."""
     try:
         return path.relative_to(Path.cwd())
     except ValueError:
@@ -249,7 +249,7 @@ def _near(path: Path) -> Path:
 
 
 def bundled(folder: str) -> Path:
-    """Give the directory of what ships with the engine: in the wheel, or in a checkout."""
+    """Return the directory of what ships with the engine: in the wheel, or in a checkout."""
     here = Path(__file__).resolve().parent.parent
     inside = here / "bundled" / folder
     return inside if inside.is_dir() else here.parent / folder

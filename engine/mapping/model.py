@@ -254,7 +254,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class MappingExample:
     """An event and what the vendor's documentation says it becomes."""
 
     place: Place
@@ -286,4 +286,4 @@ class Mapping:
     parts: Table[str, Value]
     calls: Table[str, tuple[Step, ...]]
     shared: Table[str, str]
-    examples: tuple[Example, ...]
+    examples: tuple[MappingExample, ...]

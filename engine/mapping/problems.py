@@ -15,9 +15,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from engine.mapping.codes import CODES, CodeDoc
 from engine.records import JsonObject
 
-__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Path", "Problem", "Words", "path_text"]
+__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Place", "Problem", "place_text"]
 
-Path: TypeAlias = tuple[str | int, ...]
+Place: TypeAlias = tuple[str | int, ...]
 Level: TypeAlias = Literal["error", "warning"]
 
 WIDTH = 88
@@ -33,7 +33,7 @@ class Mark(NamedTuple):
     column: int
 
 
-class Words(NamedTuple):
+class Message(NamedTuple):
     """The part of a problem that does not depend on the place."""
 
     code: str
@@ -61,9 +61,9 @@ class Problem:
     level: Level = "error"
 
     @classmethod
-    def at(cls, mark: Mark, path: Path, words: Words) -> Problem:
+    def at(cls, mark: Mark, path: Place, words: Message) -> Problem:
         """Make a problem at `mark`, about what stands at `path`."""
-        return cls(*mark, path_text(path), words.code, words.message, words.advice, words.level)
+        return cls(*mark, place_text(path), words.code, words.message, words.advice, words.level)
 
     def __lt__(self, other: Problem) -> bool:
         return self._order() < other._order()
@@ -72,12 +72,12 @@ class Problem:
         return self.text(WIDTH)
 
     def text(self, width: int) -> str:
-        """Give the problem for people: the place, then message and advice folded to `width`, the code at the right."""
+        """Return the problem for people: the place, then message and advice folded to `width`, the code at the right."""
         place = f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
         return "\n".join((place, *_with_code(list(self._wrapped(width)), f"[{self.code}]", width)))
 
     def as_json(self) -> JsonObject:
-        """Give the problem as `--format json` prints it."""
+        """Return the problem as `--format json` prints it."""
         return {
             "file": self.file,
             "line": self.line,
@@ -90,7 +90,7 @@ class Problem:
         }
 
     def github(self) -> str:
-        """Give the problem as a GitHub workflow command, which GitHub shows beside the line.
+        """Return the problem as a GitHub workflow command, which GitHub shows beside the line.
 
         https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
         """
@@ -115,7 +115,7 @@ class Problem:
             )
 
 
-def path_text(path: Path) -> str:
+def place_text(path: Place) -> str:
     """Write a place as people read it: `calls.track[0].fields["Feed Type"]`."""
     text = ""
     for key in path:

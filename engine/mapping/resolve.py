@@ -6,15 +6,15 @@ from typing import TypeAlias
 
 from engine.mapping.model import Place
 from engine.mapping.problems import Mark
-from engine.mapping.yamlfile import Document
+from engine.mapping.yaml.reader import Document
 from engine.records import Json, JsonObject
 
-Rules: TypeAlias = "dict[str, Rules] | None"
+MergeRules: TypeAlias = "dict[str, MergeRules] | None"
 
 # How deep a section merges key by key; a value of the language is always replaced whole.
-NAMES: dict[str, Rules] = {"*": None}
-REQUEST: dict[str, Rules] = {"headers": NAMES, "query": NAMES, "*": None}
-MERGED: dict[str, Rules] = {
+NAMES: dict[str, MergeRules] = {"*": None}
+REQUEST: dict[str, MergeRules] = {"headers": NAMES, "query": NAMES, "*": None}
+MERGED: dict[str, MergeRules] = {
     "settings": {"*": NAMES},
     "http": {"headers": NAMES, "*": None},
     "requests": {"*": REQUEST},
@@ -41,26 +41,26 @@ class Resolved:
         return self.document.file
 
     def owner(self, place: Place) -> Document:
-        """Give the document a place's value came from."""
+        """Return the document a place's value came from."""
         for length in range(len(place), -1, -1):
             if place[:length] in self._owners:
                 return self._owners[place[:length]]
         return self.document
 
     def mark(self, place: Place = ()) -> Mark:
-        """Give file, line and column of the value at a place."""
+        """Return file, line and column of the value at a place."""
         return self.owner(place).mark(place)
 
     def key_mark(self, place: Place) -> Mark:
-        """Give file, line and column of the key at a place."""
+        """Return file, line and column of the key at a place."""
         return self.owner(place).key_mark(place)
 
     def mark_inside(self, place: Place, column: int) -> Mark:
-        """Give the place of one character of the text at a place."""
+        """Return the place of one character of the text at a place."""
         return self.owner(place).mark_inside(place, str(self.at(place)), column)
 
     def at(self, place: Place) -> Json:
-        """Give the raw value at a place, null where there is none."""
+        """Return the raw value at a place, null where there is none."""
         value: Json = self.value
         for key in place:
             if isinstance(value, dict) and isinstance(key, str):
@@ -72,7 +72,7 @@ class Resolved:
         return value
 
     def key_mark_inside(self, place: Place, column: int) -> Mark:
-        """Give the place of one character of the key at a place."""
+        """Return the place of one character of the key at a place."""
         return self.owner(place).key_mark_inside(place, column)
 
     def extend(self, base: Resolved) -> None:
@@ -86,7 +86,7 @@ class Resolved:
         self._owners = owners
         self.value = self._merged(inherited, child, MERGED, ())
 
-    def _merged(self, base: JsonObject, child: JsonObject, rules: dict[str, Rules], place: Place) -> JsonObject:
+    def _merged(self, base: JsonObject, child: JsonObject, rules: dict[str, MergeRules], place: Place) -> JsonObject:
         result = dict(base)
         for key, member in child.items():
             here = (*place, key)
@@ -114,7 +114,7 @@ class Resolved:
         self._owners[("parts", name)] = document
 
 
-def _without_nulls(member: Json, rules: Rules) -> Json:
+def _without_nulls(member: Json, rules: MergeRules) -> Json:
     """A null in a section that merges means "remove", also where the base has nothing to remove."""
     if rules is None or not isinstance(member, dict):
         return member

@@ -1,7 +1,4 @@
-"""Settings of a connection: defaults, `${env:NAME}`, texts converted by type, checked with JSON Schema.
-
-Every error names the setting by its title and never shows the value of a secret one.
-"""
+"""Settings of a connection: defaults, `${env:NAME}`, texts converted by type, addresses, all checked by JSON Schema."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Table
 from typing import cast
+from urllib.parse import urlsplit
 
 from engine.errors import SettingsError
-from engine.mapping import addresses
 from engine.mapping.model import Mapping, Setting
 from engine.mapping.schema import validator
 from engine.mapping.suggest import closest
@@ -42,7 +39,7 @@ class NotSet(ValueError):  # noqa: N818  reads as what it is
 def complete(
     mapping: Mapping, given: Table[str, Json], environment: Table[str, str], unset: list[str] | None = None
 ) -> JsonObject:
-    """Give the settings a connection runs with: typed, with defaults, secrets wrapped.
+    """Return the settings a connection runs with: typed, with defaults, secrets wrapped.
 
     Raises SettingsError with all that is wrong.  With `unset`, environment variables that are not set go there
     instead, and the settings that need them are left out.
@@ -73,7 +70,7 @@ def complete(
 
 
 def examples(mapping: Mapping) -> JsonObject:
-    """Give the `example` of every setting that has one and no default."""
+    """Return the `example` of every setting that has one and no default."""
     return {
         name: setting.example
         for name, setting in mapping.settings.items()
@@ -87,10 +84,10 @@ def label(setting: Setting) -> str:
 
 
 def schema_of(setting: Setting) -> JsonObject:
-    """Give the JSON Schema a setting's value must meet."""
+    """Return the JSON Schema a setting's value must meet."""
     types: dict[str, JsonObject] = {
         "string": {"type": "string", "minLength": 1},
-        "url": {"type": "string", "pattern": addresses.PATTERN},
+        "url": {"type": "string", "pattern": PATTERN},
         "boolean": {"type": "boolean"},
         "integer": {"type": "integer"},
         "number": {"type": "number"},
@@ -106,7 +103,7 @@ def schema_of(setting: Setting) -> JsonObject:
 
 
 def secrets_of(mapping: Mapping, settings: JsonObject) -> tuple[str, ...]:
-    """Give the texts that must not be shown wherever they turn up (in a vendor's answer, say), longest first.
+    """Return the texts that must not be shown wherever they turn up (in a vendor's answer, say), longest first.
 
     A secret is masked by its type wherever it is sent; looking for its text comes on top.  Short ones are not
     looked for: `key` would be masked in every `monkey`.
@@ -149,7 +146,7 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
 
 def url_fault(text: str) -> str | None:
     """Say why a text is no value of a setting of type `url`, as a clause; None where it is one."""
-    return addresses.address_fault(text) if re.match(addresses.PATTERN, text) else addresses.NOT_ONE
+    return address_fault(text) if re.match(PATTERN, text) else NOT_ONE
 
 
 def _check_text(setting: Setting, text: str) -> None:
@@ -238,3 +235,40 @@ def _wrapped(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: _wrapped(member) for key, member in value.items()}
     return value
+
+
+PATTERN = r"^https?://[^/?#\s]+[^?#\s]*$"
+ADDRESS = re.compile(PATTERN, re.IGNORECASE)
+
+NOT_ONE = "this is not an http:// or https:// address without ? and #"
+WITH_USER = "this address has a name or password before an @, which proxies and logs would show; take it out"
+BAD_PORT = "the port of this address is not a number from 1 to 65535"
+
+
+def address_fault(text: str) -> str | None:
+    """Say why a text is no address to send to, as a clause; None where it is one."""
+    real = str.__str__(text)
+    if not ADDRESS.match(real):
+        return NOT_ONE
+    if fault := authority_fault(real):
+        return fault
+    return None if urlsplit(real).hostname else NOT_ONE
+
+
+def authority_fault(text: str) -> str | None:
+    """Say what is wrong with what stands before the path, as a clause; the rest is taken as it stands."""
+    real = str.__str__(text)
+    authority = re.split(r"[/?#]", real.partition("://")[2], maxsplit=1)[0]
+    return WITH_USER if "@" in authority else host_fault(real)
+
+
+def host_fault(text: str) -> str | None:
+    """Say what is wrong with host and port, as a clause; reading a port out of range would raise ValueError."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that hold no IPv6 address
+        return NOT_ONE
+    try:
+        return BAD_PORT if parts.port == 0 else None
+    except ValueError:
+        return BAD_PORT

@@ -12,7 +12,7 @@ LONGEST = 60
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Give the candidate nearest to `word`, or None if none is near; case, `_` and `-` hardly count."""
+    """Return the candidate nearest to `word`, or None if none is near; case, `_` and `-` hardly count."""
     if len(word) > LONGEST:
         return None
     plain = _plain(word)

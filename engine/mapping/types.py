@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.errors import PathError
 from engine.language import functions, paths
-from engine.language.path_syntax import Node
+from engine.language.paths.syntax import Node
 from engine.mapping.model import (
     Choice,
     Const,
@@ -51,7 +51,7 @@ NODE_TYPES = {
 
 
 def of_json(value: Json) -> frozenset[str]:
-    """Give the type of a literal; null has none, so it is never wrong."""
+    """Return the type of a literal; null has none, so it is never wrong."""
     if value is None:
         return ANY
     if isinstance(value, bool):
@@ -64,7 +64,7 @@ def of_json(value: Json) -> frozenset[str]:
 
 
 def of_value(mapping: Mapping, value: Value, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Give the types a value can have."""
+    """Return the types a value can have."""
     if isinstance(value, PathValue):
         return of_path(mapping, value.path, seen)
     if isinstance(value, Choice):
@@ -73,7 +73,7 @@ def of_value(mapping: Mapping, value: Value, seen: frozenset[str] = frozenset())
 
 
 def of_source(mapping: Mapping, source: Source, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Give the types a source can give, before any modifier."""
+    """Return the types a source can give, before any modifier."""
     if isinstance(source, From):
         return of_value(mapping, source.value, seen)
     if isinstance(source, Const):
@@ -87,7 +87,7 @@ def of_source(mapping: Mapping, source: Source, seen: frozenset[str] = frozenset
 
 
 def after(modifiers: Modifiers, types: frozenset[str]) -> frozenset[str]:
-    """Give the types a value can have after its modifiers."""
+    """Return the types a value can have after its modifiers."""
     for use in modifiers.as_:
         function = functions.FUNCTIONS.get(use.name)
         types = function.gives if function is not None else ANY
@@ -114,7 +114,7 @@ def _makes_object(modifiers: Modifiers) -> bool:
 
 
 def of_path(mapping: Mapping, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Give the types a path can give where it gives anything."""
+    """Return the types a path can give where it gives anything."""
     try:
         parsed = paths.parse(path)
     except PathError:
@@ -136,7 +136,7 @@ def _of_tree(mapping: Mapping, tree: Node, seen: frozenset[str]) -> frozenset[st
 
 
 def chain_of(tree: Node) -> tuple[str, ...] | None:
-    """Give the names of a path that is nothing but names and dots."""
+    """Return the names of a path that is nothing but names and dots."""
     if tree["type"] == "field":
         return (str(tree["value"]),)
     if tree["type"] != "subexpression":
@@ -149,7 +149,7 @@ def chain_of(tree: Node) -> tuple[str, ...] | None:
 
 
 def plain(path: str) -> tuple[str, ...]:
-    """Give the names of a path that is nothing but names and dots, else nothing."""
+    """Return the names of a path that is nothing but names and dots, else nothing."""
     try:
         return chain_of(paths.parse(path).tree) or ()
     except PathError:

@@ -17,18 +17,17 @@ from starlette.types import Receive, Scope, Send
 
 from engine.sandbox.config import Config
 from engine.sandbox.control import routes
-from engine.sandbox.emulator import Clock, Emulator
-from engine.sandbox.exchange import JSON_TYPE, Answer, Incoming, query_of, segments_of
+from engine.sandbox.emulator import Emulator, TimeSource
 from engine.sandbox.faults import Decision
+from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorResponse, Wire, query_of, segments_of
 from engine.sandbox.journal import Seen
-from engine.sandbox.wire import Wire
 from engine.sandbox.world import NOBODY, World
 
-TOO_LARGE = Answer(413, {"error": "The body is larger than 32 MB."})
-NO_ANSWER = Answer(0, b"")
+TOO_LARGE = VendorResponse(413, {"error": "The body is larger than 32 MB."})
+NO_ANSWER = VendorResponse(0, b"")
 
 
-def create_app(config: Config | None = None, database: str = ":memory:", clock: Clock = time.time) -> Starlette:
+def create_app(config: Config | None = None, database: str = ":memory:", clock: TimeSource = time.time) -> Starlette:
     """Make the application; `app.state.world` is what it serves, closed with the application's lifespan.
 
     Within a process (`httpx.ASGITransport(app)`) there is no lifespan: close `app.state.world` yourself.
@@ -67,10 +66,10 @@ class Vendors:
             incoming.now = self._world.clock()
         await self._answer(wire, vendor, incoming, decision)
 
-    def _read(self, scope: Scope) -> tuple[Emulator | None, Incoming]:
+    def _read(self, scope: Scope) -> tuple[Emulator | None, VendorRequest]:
         raw = scope.get("raw_path") or scope["path"].encode()
         vendor, path = self._world.locate(raw.partition(b"?")[0].decode("latin-1"))
-        return vendor, Incoming(
+        return vendor, VendorRequest(
             method=scope["method"],
             path=path,
             segments=segments_of(path),
@@ -79,7 +78,7 @@ class Vendors:
             now=self._world.clock(),
         )
 
-    async def _answer(self, wire: Wire, vendor: Emulator, incoming: Incoming, decision: Decision) -> None:
+    async def _answer(self, wire: Wire, vendor: Emulator, incoming: VendorRequest, decision: Decision) -> None:
         began = time.perf_counter()
         incoming.item_error = decision.item_error
         answer = vendor.finish(self._made(vendor, incoming, decision))
@@ -97,7 +96,7 @@ class Vendors:
         send = {"reset": lambda _: wire.reset(), "half": wire.half}.get(kind, wire.answer)
         await send(answer)
 
-    def _made(self, vendor: Emulator, incoming: Incoming, decision: Decision) -> Answer:
+    def _made(self, vendor: Emulator, incoming: VendorRequest, decision: Decision) -> VendorResponse:
         """Make the answer: the vendor's own, or what a fault puts in its place."""
         fault = decision.fault
         answer = vendor.answer(incoming) if fault is None or fault.applied else NO_ANSWER
@@ -107,5 +106,5 @@ class Vendors:
             return fault.answer(vendor.failure, incoming.now)
         if fault.kind == "wrong_json":
             body = fault.body.encode() if isinstance(fault.body, str) else fault.body
-            return Answer(answer.status or 200, body, {"content-type": JSON_TYPE})
+            return VendorResponse(answer.status or 200, body, {"content-type": JSON_TYPE})
         return answer if fault.applied else vendor.failure(500)

@@ -47,15 +47,15 @@ class Config:
     faults: tuple[JsonObject, ...] = ()
 
     def settings_of(self, vendor: type[Emulator]) -> Any:
-        """Give a vendor's settings, its defaults where nothing was given."""
+        """Return a vendor's settings, its defaults where nothing was given."""
         return self.settings.get(vendor.name) or vendor.settings_type()
 
 
 def load_config(path: Path) -> Config:
     """Read a configuration file; raises `UsageError` with the place and what is wrong there."""
-    from engine.mapping import yamlfile
+    from engine.mapping.yaml import reader
 
-    document = yamlfile.read(path)
+    document = reader.read(path)
     if document.problems:
         raise UsageError("\n".join(str(problem) for problem in document.problems))
     try:
@@ -113,7 +113,7 @@ def _settings(vendor: type[Emulator], given: Json) -> Any:
 
 
 def _fitting(default: object, value: Json, *path: str) -> object:
-    """Give the value in the kind of the setting's default."""
+    """Return the value in the kind of the setting's default."""
     if isinstance(default, tuple):
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise ConfigError(f"{path[-1]} must be a list of texts.", *path)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from engine.records import Json
-from engine.sandbox.fault_orders import FaultError
+from engine.sandbox.faults import FaultError
 from engine.sandbox.world import World
 
 LIMIT, MOST = 100, 100_000
@@ -34,7 +34,7 @@ class Wrong(Exception):  # noqa: N818  reads as what it is
 
 
 def routes(world: World) -> list[BaseRoute]:
-    """Give the routes over one world."""
+    """Return the routes over one world."""
     return [
         _route(world, "/", index, "GET"),
         _route(world, "/state", state, "GET"),

@@ -1,8 +1,4 @@
-"""Ordering that things go wrong: which request, how often, and what happens to it.
-
-Pure and seeded: each order has its own random numbers and its own count of the requests it looked at, so the
-same requests meet the same faults, whatever else is ordered.  `app` carries a decision out.
-"""
+"""Ordering that things go wrong: which request, how often, and what happens to it."""
 
 from __future__ import annotations
 
@@ -13,8 +9,126 @@ from random import Random
 from typing import Any, Self
 
 from engine.records import Json, JsonObject
-from engine.sandbox.exchange import Answer
-from engine.sandbox.fault_orders import ITEM_ERROR, FaultError, checked
+from engine.sandbox.http_messages import VendorResponse
+
+Reader = Callable[[Json], Any]
+
+KINDS = ("latency", "status", "reset", "half", "wrong_json", "items")
+# Whether the vendor takes the request: a lost answer is the interesting case of half and wrong answers.
+APPLIED = {"half": True, "wrong_json": True}
+WRONG_JSON = '{"success": tru'
+ITEM_ERROR = "the sandbox was told to refuse this item"
+
+
+class FaultError(ValueError):
+    """An order that cannot be understood; the text says which word and what it takes."""
+
+
+def checked(order: Json) -> dict[str, Any]:
+    """Return the fields of a `Fault`; raises `FaultError`."""
+    if not isinstance(order, dict):
+        raise FaultError("a fault is a JSON object with at least `kind`")
+    unknown = [name for name in order if name not in READERS]
+    if unknown:
+        raise FaultError(f"a fault has no {unknown[0]}; it has {', '.join(sorted(READERS))}")
+    fields = {name: _read(name, value) for name, value in order.items() if value is not None}
+    kind = fields.get("kind")
+    if kind is None:
+        raise FaultError(f"kind is missing; it is one of {', '.join(KINDS)}")
+    fields.setdefault("applied", APPLIED.get(kind, False))
+    if kind == "wrong_json":
+        fields.setdefault("body", WRONG_JSON)
+    return fields
+
+
+def _read(name: str, value: Json) -> Any:
+    takes, reader = READERS[name]
+    try:
+        return reader(value)
+    except (TypeError, ValueError) as error:
+        raise FaultError(f"{name} takes {takes}, not {value!r}") from error
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _choice(*choices: str) -> Reader:
+    def read(value: Json) -> str:
+        if value not in choices:
+            raise ValueError
+        return str(value)
+
+    return read
+
+
+def _number(least: float, most: float) -> Reader:
+    def read(value: Json) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise ValueError
+        return float(value)
+
+    return read
+
+
+def _whole(least: int, most: int) -> Reader:
+    def read(value: Json) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _truth(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _list_of(reader: Reader) -> Reader:
+    def read(value: Json) -> tuple[Any, ...]:
+        if not isinstance(value, list) or not value:
+            raise TypeError
+        return tuple(reader(one) for one in value)
+
+    return read
+
+
+def _span(value: Json) -> tuple[float, float]:
+    one = _number(0, DAY)
+    if isinstance(value, list):
+        low, high = value
+        return one(low), one(high)
+    return one(value), one(value)
+
+
+DAY = 86_400
+MANY = 10**9
+COUNT = ("a whole number from 0", _whole(0, MANY))
+
+READERS: dict[str, tuple[str, Reader]] = {
+    "kind": (f"one of {', '.join(KINDS)}", _choice(*KINDS)),
+    "vendor": ("a vendor's name", _text),
+    "method": ("a method such as POST", _text),
+    "path": ("an RE2 pattern", _text),
+    "rate": ("a number from 0 to 1", _number(0, 1)),
+    "seed": ("a whole number from 0", _whole(0, 2**63)),
+    "nth": ("a list of whole numbers from 1", _list_of(_whole(1, MANY))),
+    "every": ("a whole number from 1", _whole(1, MANY)),
+    "after": COUNT,
+    "count": COUNT,
+    "for_seconds": ("seconds", _number(0, DAY)),
+    "applied": ("true or false", _truth),
+    "seconds": ("seconds, or a list of two", _span),
+    "status": ("a status from 200 to 599", _whole(200, 599)),
+    "retry_after": ("whole seconds", _whole(1, DAY)),
+    "retry_after_as": ("seconds or date", _choice("seconds", "date")),
+    "body": ("JSON, or a text sent as it is", lambda value: value),
+    "errors": ("a list of texts", _list_of(_text)),
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,21 +193,21 @@ class Fault:
         return hit
 
     def delay(self) -> float:
-        """Give the seconds to wait."""
+        """Return the seconds to wait."""
         return self._chance.uniform(*self.seconds)
 
-    def answer(self, failure: Callable[[int, int | None], Answer], now: float) -> Answer:
+    def answer(self, failure: Callable[[int, int | None], VendorResponse], now: float) -> VendorResponse:
         """Make the answer of a `status` fault, in the vendor's own shape unless the order holds a body."""
         answer = failure(self.status, self.retry_after or None)
         if self.body is not None:
-            answer = Answer(self.status, self.body.encode() if isinstance(self.body, str) else self.body)
+            answer = VendorResponse(self.status, self.body.encode() if isinstance(self.body, str) else self.body)
         if not self.retry_after:
             return answer
         as_date = formatdate(now + self.retry_after, usegmt=True)
         return answer.with_headers({"retry-after": as_date if self.retry_after_as == "date" else str(self.retry_after)})
 
     def shown(self) -> JsonObject:
-        """Give the order as JSON, with how often it looked and struck."""
+        """Return the order as JSON, with how often it looked and struck."""
         names = ("kind", "vendor", "method", "path", "rate", "seed", "every", "after", "count", "for_seconds")
         told: JsonObject = {name: getattr(self, name) for name in names}
         told |= {"nth": [*self.nth], "applied": self.applied}
@@ -109,7 +223,7 @@ class Decision:
     items: list[Fault] = field(default_factory=list)
 
     def item_error(self) -> list[str] | None:
-        """Give the errors ordered for the next item of a batch."""
+        """Return the errors ordered for the next item of a batch."""
         for fault in self.items:
             if fault.strikes():
                 return [*fault.errors]
@@ -147,7 +261,7 @@ class Faults:
         return decision
 
     def all(self) -> list[Fault]:
-        """Give the orders; a copy, for another thread may add one meanwhile."""
+        """Return the orders; a copy, for another thread may add one meanwhile."""
         return [*self._faults.values()]
 
     def forget(self, number: int | None = None) -> bool:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import orjson
 
 from engine.records import MASK, Json, JsonObject
-from engine.sandbox.exchange import Incoming
-from engine.sandbox.times import to_iso
+from engine.sandbox.http_messages import VendorRequest
+from engine.sandbox.state import to_iso
 
 KEPT = 1000
 SHOWN = 2000  # characters of a body
@@ -21,7 +21,7 @@ class Seen(NamedTuple):
     """One request and what came of it; `status` 0: no whole answer was sent."""
 
     vendor: str
-    incoming: Incoming
+    incoming: VendorRequest
     status: int
     answer: bytes
     seconds: float
@@ -48,7 +48,7 @@ class Journal:
         return {str(status): count for (name, status), count in sorted(self._statuses.items()) if name == vendor}
 
     def shown(self, limit: int, vendor: str = "") -> list[JsonObject]:
-        """Give the newest requests, oldest first."""
+        """Return the newest requests, oldest first."""
         chosen = [(number, seen) for number, seen in [*self._entries] if vendor in ("", seen.vendor)]
         return [_shown(number, seen) for number, seen in chosen[-limit:]]
 

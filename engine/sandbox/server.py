@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from engine.sandbox.config import Config
-    from engine.sandbox.emulator import Clock
+    from engine.sandbox.emulator import TimeSource
     from engine.sandbox.world import World
 
 MISSING = "The sandbox needs packages that are not installed ({name}): pip install 'waybill[server]'."
@@ -44,7 +44,7 @@ class Sandbox:
         *,
         host: str = LOOPBACK,
         port: int = 0,
-        clock: Clock = time.time,
+        clock: TimeSource = time.time,
     ) -> None:
         self._address = (host, port)
         self._made_of = (config, database, clock)
@@ -78,15 +78,15 @@ class Sandbox:
             time.sleep(0.002)
 
     def state(self, vendor: str, limit: int = 100) -> JsonObject:
-        """Give what a vendor holds, readable: the newest `limit` of each kind."""
+        """Return what a vendor holds, readable: the newest `limit` of each kind."""
         return self._world.state_of(vendor, limit)
 
     def counts(self) -> JsonObject:
-        """Give numbers, by vendor."""
+        """Return numbers, by vendor."""
         return self._world.counts()
 
     def requests(self, limit: int = 100, vendor: str = "") -> list[JsonObject]:
-        """Give the last requests."""
+        """Return the last requests."""
         return self._world.journal.shown(limit, vendor)
 
     def order(self, *faults: JsonObject) -> list[int]:
@@ -121,19 +121,19 @@ def listen(host: str, port: int, who: str = "The sandbox") -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Give the address of an open port."""
+    """Return the address of an open port."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def build(config: Config | None, database: str, clock: Clock) -> tuple[uvicorn.Server, World]:
+def build(config: Config | None, database: str, clock: TimeSource) -> tuple[uvicorn.Server, World]:
     """Make the server and what it serves; raises `UsageError` when packages are missing."""
     try:
         import uvicorn
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
         from engine.sandbox.app import create_app
-        from engine.sandbox.wire import EXTENSION
+        from engine.sandbox.http_messages import EXTENSION
     except ModuleNotFoundError as error:
         if error.name not in ("uvicorn", "starlette", "httptools"):
             raise

@@ -1,17 +1,15 @@
-"""What the emulated vendors hold: one SQLite database, in memory unless a file is named.
-
-SQLite is the only truth: no model is kept beside it, so a million events in a file cost no memory, and what a
-person sees with `sqlite3` is what the emulators see.  One writer: a lock is held for the length of a request,
-and a request is one transaction.  `synchronous=OFF`: an emulator may forget its last seconds in a power cut.
-"""
+"""What the emulated vendors hold: one SQLite database, in memory unless a file is named."""
 
 from __future__ import annotations
 
+import math
+import re
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.errors import UsageError
@@ -66,16 +64,16 @@ class State:
             self._connection.execute("COMMIT")
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        """Give the first row, or None."""
+        """Return the first row, or None."""
         row: Row | None = self.execute(sql, parameters).fetchone()
         return row
 
     def all(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Give every row."""
+        """Return every row."""
         return self.execute(sql, parameters).fetchall()
 
     def number(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Give the first value of the first row as a whole number."""
+        """Return the first value of the first row as a whole number."""
         row = self.one(sql, parameters)
         return int(row[0] or 0) if row else 0
 
@@ -85,7 +83,7 @@ class State:
             self._pending[vendor, name] += by
 
     def counters(self, vendor: str) -> dict[str, int]:
-        """Give the vendor's counters."""
+        """Return the vendor's counters."""
         return dict(self.all("SELECT name, value FROM counters WHERE vendor = ? ORDER BY name", (vendor,)))
 
     def reset(self) -> None:
@@ -120,3 +118,32 @@ def _connect(database: str) -> sqlite3.Connection:
         connection.close()
         raise UsageError(f"{database} cannot hold the sandbox's state: {error}. Name another file.") from error
     return connection
+
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def number(value: object) -> float | None:
+    """Return a number, or the number a text spells, or None; never an infinity."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        found = float(value)
+        return found if math.isfinite(found) else None
+    return None
+
+
+def from_iso(text: object) -> datetime | None:
+    """Read an ISO-8601 date and time; without an offset it is UTC."""
+    if not isinstance(text, str) or len(text) < len("2020-01-01"):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def to_iso(seconds: float) -> str:
+    """Write UNIX seconds as `2026-01-31T10:00:00.000000Z`."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.examples import validate
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
+from engine.testing.examples import validate
 from tests.mapping.whole import whole
 
 BESIDE = {
@@ -26,11 +26,11 @@ def furnish(folder: Path) -> None:
 
 
 def problems_of(text: str, name: str = "shop.yaml") -> list[Problem]:
-    """Give the problems of a whole file, in the current folder."""
+    """Return the problems of a whole file, in the current folder."""
     Path(name).write_text(text, encoding="utf-8")
     return validate(Library([]).read(Path(name)))
 
 
 def printed(problems: Iterable[Problem]) -> str:
-    """Give what the command prints."""
+    """Return what the command prints."""
     return "".join(f"{problem}\n" for problem in problems)

@@ -10,7 +10,7 @@ import pytest
 
 from engine.commands.validate import check_file
 from engine.errors import SettingsError
-from engine.mapping.check import check
+from engine.mapping.checks import check
 from engine.mapping.load import Library, Loaded
 from engine.plan import Connection, Destination
 from engine.records import JsonObject

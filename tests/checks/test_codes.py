@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.mapping.checking import POINTLESS, UNUSED_CODES
+from engine.mapping.checks.context import POINTLESS, UNUSED_CODES
 from engine.mapping.codes import CODES
 from engine.mapping.codes.files import FILES
 from tests.checks.harness import printed, problems_of
@@ -88,7 +88,7 @@ def _constants(path: Path) -> Iterator[str]:
 
 
 def _said(path: Path) -> Iterator[tuple[str, str]]:
-    """Give the codes written where a problem is made."""
+    """Return the codes written where a problem is made."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Call):
             continue

@@ -17,7 +17,7 @@ from hypothesis.strategies import DrawFn
 
 from engine.errors import SettingsError
 from engine.mapping import types
-from engine.mapping.check_facts import keys_of, why_always
+from engine.mapping.checks.facts import keys_of, why_always
 from engine.mapping.model import Fields
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Outcome

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from engine.mapping import yamlfile
 from engine.mapping.codes import CODES
+from engine.mapping.yaml import reader
 from tests.checks.harness import printed, problems_of
 from tests.checks.test_cases import CASES
 from tests.mapping.whole import whole
@@ -30,7 +30,7 @@ def walk(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ..
 
 
 def word(path: tuple[Any, ...]) -> str:
-    """Give the key a value stands under, lists aside."""
+    """Return the key a value stands under, lists aside."""
     return next((key for key in reversed(path) if isinstance(key, str)), "")
 
 
@@ -39,7 +39,7 @@ def documents(folder: Path) -> list[Any]:
     shutil.copytree(MAPPINGS[0].parent / "parts", folder / "parts", dirs_exist_ok=True)
     texts = [path.read_text(encoding="utf-8") for path in MAPPINGS]
     texts += [whole(case.read_text(encoding="utf-8")) for case in CASES]
-    values = [yamlfile.parse(text, "shop.yaml").value for text in texts]
+    values = [reader.parse(text, "shop.yaml").value for text in texts]
     return [{**value, "name": "shop"} for value in values if isinstance(value, dict)]
 
 

@@ -1,16 +1,16 @@
-"""docs/problems.md is what engine/docs.py makes of the table of codes."""
+"""docs/problems.md is what engine/reference/pages.py makes of the table of codes."""
 
 from __future__ import annotations
 
 import re
 
-from engine.docs import PROBLEMS_PAGE, problems_markdown
 from engine.mapping.codes import CODES
+from engine.reference.pages import PROBLEMS_PAGE, problems_markdown
 from tests.mapping.whole import BASE
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PROBLEMS_PAGE.read_text(encoding="utf-8") == problems_markdown(), "run: python -m engine.docs"
+    assert PROBLEMS_PAGE.read_text(encoding="utf-8") == problems_markdown(), "run: python -m engine.reference.pages"
 
 
 def test_every_code_has_a_heading_to_link_to() -> None:

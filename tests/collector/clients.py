@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 import pytest
 
-from engine.sources.expo import Segment
+from engine.expo import Segment
 
 FOLDER = Path(__file__).parent / "clients_js"
 KEY = "sandbox"

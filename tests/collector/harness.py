@@ -12,18 +12,18 @@ import orjson
 
 from engine.collector.app import Collector
 from engine.collector.discards import Discard
-from engine.collector.keeper import Keeper
-from engine.collector.keys import Keys, Source
-from engine.collector.limits import Limits
-from engine.collector.watching import Watch
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.outbox import Outbox
+from engine.collector.group_commit import GroupCommit
+from engine.collector.observers import CollectorObserver
+from engine.collector.responses import CollectorLimits
+from engine.collector.write_keys import EventSource, WriteKeys
+from engine.delivery.outbox.base import Outbox
+from engine.delivery.outbox.memory import MemoryOutbox
 
 NOW = 1767225610.0  # 2026-01-01T00:00:10Z
 SOURCES = (
-    Source("web", ("wk", "wk-old"), ("shop",)),
-    Source("app", ("app-key",), ("shop", "crm")),
-    Source("closed", ("closed-key",), ("shop",), enabled=False),
+    EventSource("web", ("wk", "wk-old"), ("shop",)),
+    EventSource("app", ("app-key",), ("shop", "crm")),
+    EventSource("closed", ("closed-key",), ("shop",), enabled=False),
 )
 
 
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Noting(Watch):
+class Noting(CollectorObserver):
     """A watch whose notes can be read."""
 
     def __init__(self) -> None:
@@ -55,19 +55,19 @@ class Inside:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: CollectorLimits | None = None,
         *,
         outbox: Outbox | None = None,
-        sources: Sequence[Source] = SOURCES,
+        sources: Sequence[EventSource] = SOURCES,
         new_id: Callable[[], str] | None = None,
     ) -> None:
         numbers = count(1)
         self.watch = Noting()
         self.outbox: Outbox = outbox or MemoryOutbox()
-        self.limits = limits or Limits()
-        self.keeper = Keeper(self.outbox, lambda: NOW, self.limits.held_bytes)
+        self.limits = limits or CollectorLimits()
+        self.keeper = GroupCommit(self.outbox, lambda: NOW, self.limits.held_bytes)
         self.collector = Collector(
-            Keys(sources),
+            WriteKeys(sources),
             self.keeper,
             self.watch,
             limits=self.limits,
@@ -113,7 +113,7 @@ class Inside:
         return Answer(sent[0]["status"], names, sent[1]["body"])
 
     def events(self, connection: str = "shop") -> list[dict]:
-        """Give what is kept for a connection."""
+        """Return what is kept for a connection."""
         return [orjson.loads(row.raw) for row in self.outbox.waiting(connection, 0, 100_000)]
 
 
@@ -122,7 +122,7 @@ def basic(text: str) -> str:
 
 
 def pieces(body: bytes | Sequence[bytes]) -> Callable[[], object]:
-    """Give a body as the server hands it over, in one piece or in several."""
+    """Return a body as the server hands it over, in one piece or in several."""
     rest = [body] if isinstance(body, bytes) else list(body)
 
     async def receive() -> dict:

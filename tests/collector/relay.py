@@ -23,7 +23,7 @@ class Heard(NamedTuple):
 
     @property
     def events(self) -> list[dict]:
-        """Give its calls, of a batch or the one."""
+        """Return its calls, of a batch or the one."""
         packed = self.headers.get("content-encoding") == "gzip"
         said = orjson.loads(gzip.decompress(self.body) if packed else self.body)
         return said.get("batch", [said])
@@ -43,7 +43,7 @@ class Relay:
         self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
 
     def heard(self) -> list[Heard]:
-        """Give the requests so far, connection by connection."""
+        """Return the requests so far, connection by connection."""
         return [request for said in self._said for request in _read(bytes(said))]
 
     def close(self) -> None:

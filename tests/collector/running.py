@@ -44,7 +44,7 @@ class Server:
         return "" if found is None else found[1]
 
     def metrics(self, token: str = "sandbox") -> str:
-        """Give the metrics."""
+        """Return the metrics."""
         return httpx.get(f"{self.admin}/metrics", headers={"authorization": f"Bearer {token}"}).text
 
     @property
@@ -52,11 +52,11 @@ class Server:
         return int(self.url.rpartition(":")[2])
 
     def memory(self) -> int:
-        """Give its resident memory, in MB."""
+        """Return its resident memory, in MB."""
         return memory(self.process.pid)
 
     def state(self, vendor: str) -> dict:
-        """Give what a vendor holds."""
+        """Return what a vendor holds."""
         return httpx.get(f"{self.sandbox}/_sandbox/state", params={"limit": "100000"}).json()[vendor]
 
     def wait(self, vendor: str, kind: str, count: int) -> list[dict]:
@@ -105,21 +105,21 @@ def emulating(*options: str) -> Iterator[str]:
 
 
 def memory(process: int) -> int:
-    """Give the resident memory of a process, in MB."""
+    """Return the resident memory of a process, in MB."""
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
     assert found is not None
     return int(found[1]) // 1024
 
 
 def raw_request(body: bytes, key: str = "sandbox") -> bytes:
-    """Give a request as it goes over the wire."""
+    """Return a request as it goes over the wire."""
     authorization = base64.b64encode(f"{key}:".encode())
     head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\nContent-Length: %d\r\n\r\n"
     return head % (authorization, len(body)) + body
 
 
 def tracks(first: int, count: int, users: int = 10) -> bytes:
-    """Give a batch of events that can be counted."""
+    """Return a batch of events that can be counted."""
     return orjson.dumps(
         {
             "batch": [

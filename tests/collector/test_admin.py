@@ -12,10 +12,10 @@ import httpx
 import orjson
 import pytest
 
-from engine.collector.admin import Admin
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import Change, NewEvent
-from engine.delivery.standing import standing
+from engine.collector.background import Admin
+from engine.delivery.outbox.base import Change, NewEvent
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.status import standing
 from engine.records import Json, JsonObject, Outcome
 from tests.collector.running import ROOT, serving
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine.collector.backlog import Backlog, Told
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import NewEvent
+from engine.collector.background import Backlog, BacklogObserver
+from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.running import serving, tracks, until
 
 
@@ -22,7 +22,7 @@ def test_each_queue_is_told(most: int, behind: bool) -> None:
     deepest: list[int] = []
     queues: list[tuple[str, int, float]] = []
     names = ["shop", "crm", "idle"]
-    told = Told(deepest.append, lambda *queue: queues.append(queue), lambda: 1030.0)
+    told = BacklogObserver(deepest.append, lambda *queue: queues.append(queue), lambda: 1030.0)
     backlog = Backlog(outbox, names, most, told)
 
     async def work() -> None:

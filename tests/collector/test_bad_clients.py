@@ -181,7 +181,7 @@ def test_five_thousand_connections_disturb_nobody(tmp_path: Path) -> None:
 
 
 def seconds(server: Server) -> float:
-    """Give how long a usual request takes."""
+    """Return how long a usual request takes."""
     began = time.monotonic()
     assert well(server)
     return time.monotonic() - began

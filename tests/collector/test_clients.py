@@ -92,7 +92,7 @@ def settles(look: Callable[[], object], expected: object) -> None:
 
 
 def only(found: dict, expected: dict) -> dict:
-    """Give what is found under the keys that are expected."""
+    """Return what is found under the keys that are expected."""
     return {key: found.get(key) for key in expected}
 
 
@@ -114,14 +114,14 @@ def as_exponea_says(told: Told) -> dict:
 
 
 def near(told: Told, name: str) -> object:
-    """Give when it happened: Segment's formula takes the error of the client's clock out, and here is none but the way."""
+    """Return when it happened: Segment's formula takes the error of the client's clock out, and here is none but the way."""
     # The order is of the past, but for apps: their library takes no time.
     dated = name == told.story.ordered and told.client.calls != MOBILE
     return pytest.approx(WHEN.timestamp(), abs=10) if dated else pytest.approx(time.time(), abs=60)
 
 
 def customer_at_exponea(server: Server, told: Told) -> dict:
-    """Give the customer with the events of both ids; two profiles that met leave an event `merge`, in its own time."""
+    """Return the customer with the events of both ids; two profiles that met leave an event `merge`, in its own time."""
     expected, state = as_exponea_says(told), server.state("exponea")
     named = [each for each in state["customers"] if each["ids"].get("registered") == told.story.user]
     happened = {

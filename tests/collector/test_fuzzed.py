@@ -8,8 +8,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.collector.calls import CALLS
-from engine.sources.segment import normalise_json
+from engine.collector.openapi import CALLS
+from engine.events.normalizing import normalise_json
 from tests.collector.harness import Inside
 
 PATHS = st.sampled_from(sorted(CALLS))

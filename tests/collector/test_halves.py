@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.collector.body import parsed
-from engine.collector.limits import Limits
-from engine.collector.watching import NAME
+from engine.collector.observers import NAME
+from engine.collector.responses import CollectorLimits
 from tests.collector.harness import Inside
 
 
@@ -63,7 +63,7 @@ def test_only_halves_become_another_character(text: str, escaped: bool) -> None:
     body = json.dumps({text: text}, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     if escaped:
         expected = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        assert parsed(body, b"", Limits()) == {expected: expected}
+        assert parsed(body, b"", CollectorLimits()) == {expected: expected}
     else:  # three bytes that are no UTF-8 each
-        found = next(iter(parsed(body, b"", Limits())))
+        found = next(iter(parsed(body, b"", CollectorLimits())))
         assert found.replace("\ufffd", "") == "".join(each for each in text if not "\ud800" <= each <= "\udfff")

@@ -12,8 +12,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.delivery.sqlite import SqliteOutbox
-from engine.sources.segment import normalise_json
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.events.normalizing import normalise_json
 from tests.collector.running import ROOT
 
 CONNECTIONS = """

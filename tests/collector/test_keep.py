@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from engine.collector.backstage import tidy
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import Change, NewEvent
+from engine.collector.background import tidy
+from engine.delivery.outbox.base import Change, NewEvent
+from engine.delivery.outbox.memory import MemoryOutbox
 from engine.records import Outcome
 from tests.collector.running import ROOT, serving
 

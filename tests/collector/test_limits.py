@@ -10,9 +10,9 @@ import tracemalloc
 import orjson
 import pytest
 
-from engine.collector.limits import Limits
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import OutboxError
+from engine.collector.responses import CollectorLimits
+from engine.delivery.outbox.base import OutboxError
+from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.harness import Answer, Inside
 
 TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch; send fewer events at a time."
@@ -117,7 +117,7 @@ def test_a_client_that_takes_too_long() -> None:
         await asyncio.sleep(0.03)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    inside = Inside(Limits(body_seconds=0.1))
+    inside = Inside(CollectorLimits(body_seconds=0.1))
     answer = inside.ask("/v1/batch", receive=receive)
     assert said(answer) == (408, "timeout", "The body did not arrive within 0.1 seconds.")
     assert answer.headers["connection"] == "close"
@@ -133,7 +133,7 @@ def test_a_client_that_goes_away_is_not_answered() -> None:
 
 
 def test_bodies_together_are_bounded() -> None:
-    inside = Inside(Limits(held_bytes=1000))
+    inside = Inside(CollectorLimits(held_bytes=1000))
 
     async def both() -> tuple[Answer, Answer]:
         wait = asyncio.Event()

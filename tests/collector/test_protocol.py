@@ -14,8 +14,8 @@ import orjson
 import pytest
 import uvicorn
 
-from engine.collector.limits import Limits
-from engine.collector.protocol import Protocol
+from engine.collector.http import Protocol
+from engine.collector.responses import CollectorLimits
 from engine.sandbox.server import listen
 from tests.collector.harness import Inside, basic
 from tests.collector.running import until
@@ -71,13 +71,13 @@ SLOW = [
 
 @pytest.mark.parametrize(("data", "message"), SLOW)
 def test_who_is_too_slow(data: bytes, message: str) -> None:
-    with listening(Inside(Limits(head_seconds=0.2, body_seconds=0.3))) as wire:
+    with listening(Inside(CollectorLimits(head_seconds=0.2, body_seconds=0.3))) as wire:
         wire.sendall(data)
         assert refusal(to_the_end(wire)) == (408, {"success": False, "code": "timeout", "message": message})
 
 
 def test_a_head_a_byte_at_a_time_is_too_slow_too() -> None:
-    with listening(Inside(Limits(head_seconds=0.2))) as wire:
+    with listening(Inside(CollectorLimits(head_seconds=0.2))) as wire:
         wire.settimeout(0.02)
         got = b""
         for byte in HEAD * 10:
@@ -104,7 +104,7 @@ def test_a_connection_that_was_reset_is_forgotten() -> None:
 
 
 def kept() -> int:
-    """Give how many connections are in memory."""
+    """Return how many connections are in memory."""
     gc.collect()
     return sum(isinstance(each, Protocol) for each in gc.get_objects())
 
@@ -134,7 +134,7 @@ TOO_MUCH = [
 
 @pytest.mark.parametrize(("data", "status", "code", "message"), TOO_MUCH)
 def test_what_is_said(data: bytes, status: int, code: str, message: str) -> None:
-    with listening(Inside(Limits(head_bytes=100, headers=5, pipelined=3))) as wire:
+    with listening(Inside(CollectorLimits(head_bytes=100, headers=5, pipelined=3))) as wire:
         wire.sendall(data)
         assert refusal(to_the_end(wire)) == (status, {"success": False, "code": code, "message": message})
 

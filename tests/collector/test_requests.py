@@ -10,9 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from engine.collector.calls import CALLS
-from engine.collector.limits import Limits
-from engine.collector.openapi import CODES, description
+from engine.collector.openapi import CALLS, CODES, description
+from engine.collector.responses import CollectorLimits
 from tests.collector.harness import Answer, Inside
 
 FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
@@ -66,7 +65,7 @@ def test_request(case: dict) -> None:
         assert [event["type"] for event in kept] == case.get("types", [])
 
 
-DESCRIPTION = description(Limits())
+DESCRIPTION = description(CollectorLimits())
 
 
 def assert_described(path: str, answer: Answer) -> None:

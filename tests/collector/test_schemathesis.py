@@ -17,8 +17,8 @@ from schemathesis import Case, checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.openapi import from_asgi
 
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import OutboxError
+from engine.delivery.outbox.base import OutboxError
+from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.harness import Inside, basic
 
 CHECKS = [
@@ -36,7 +36,7 @@ KEY = {"authorization": basic("wk:")}
 
 
 def described(inside: Inside, *, coverage: bool) -> schemathesis.BaseSchema:
-    """Give the description as that collector serves it; `coverage` is for schemathesis's own list of odd cases."""
+    """Return the description as that collector serves it; `coverage` is for schemathesis's own list of odd cases."""
     phases = {"coverage": {"enabled": coverage}, "fuzzing": {"enabled": True}}
     config = SchemathesisConfig.from_dict({"seed": 1, "generation": {"mode": "all"}, "phases": phases})
     return from_asgi("/openapi.json", inside.collector, config=config)

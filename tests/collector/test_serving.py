@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine.delivery.rows import Chosen, NewEvent
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.outbox.base import Chosen, NewEvent
+from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import Outcome
 from engine.sandbox.server import Sandbox
 from tests.collector.running import Server, connect, raw_request, serving, tracks, until

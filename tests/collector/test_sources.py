@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.collector import sources
-from engine.collector.keys import Keys, Source, basic_key
+from engine.collector.write_keys import EventSource, WriteKeys, basic_key
 from engine.delivery.connections import ConnectionsError
 from engine.errors import UsageError
 from tests.collector.harness import basic
@@ -19,7 +19,7 @@ old: { destination: extole, enabled: false, settings: { api_key: "${env:OLD}" } 
 """
 
 
-def read(tmp_path: Path, text: str) -> list[Source]:
+def read(tmp_path: Path, text: str) -> list[EventSource]:
     file = tmp_path / "c.yaml"
     file.write_text(f"{text}\n{CONNECTIONS}")
     return sources.load(file, {"KEY": "from-env"}).sources
@@ -32,8 +32,8 @@ sources:
   app: { write_keys: c, enabled: false }
 """
     assert read(tmp_path, text) == [
-        Source("web", ("from-env", "b"), ("crm",)),
-        Source("app", ("c",), ("shop", "crm"), enabled=False),
+        EventSource("web", ("from-env", "b"), ("crm",)),
+        EventSource("app", ("c",), ("shop", "crm"), enabled=False),
     ]
 
 
@@ -113,8 +113,8 @@ def test_a_file_without_sources_whose_connections_are_wrong_too(tmp_path: Path) 
 
 @pytest.mark.parametrize("key", ["", "a", "aaa", "b", "ä", "a" * 600, "\ud800"])
 def test_only_the_key_itself_is_known(key: str) -> None:
-    source = Source("web", ("aa", "a" * 512), ())
-    keys = Keys([source])
+    source = EventSource("web", ("aa", "a" * 512), ())
+    keys = WriteKeys([source])
     assert keys.source(key) is None
     assert keys.source("aa") is source
 

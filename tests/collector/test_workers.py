@@ -18,7 +18,7 @@ WORKERS = ("--workers", "2")
 
 
 def workers_of(server: Server) -> list[int]:
-    """Give the processes that take requests, of those that a server has started."""
+    """Return the processes that take requests, of those that a server has started."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 

@@ -30,7 +30,7 @@ Engine = Callable[..., Done]
 
 @pytest.fixture
 def engine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Done]:
-    """Give what runs `engine WORDS...` in an empty folder with the mapping `shop`; `stdin` is what is piped in."""
+    """Return what runs `engine WORDS...` in an empty folder with the mapping `shop`; `stdin` is what is piped in."""
     (tmp_path / "shop.yaml").write_text(SHOP.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ENGINE_MAPPINGS", str(tmp_path))
@@ -47,7 +47,7 @@ def engine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.fixture
 def events(tmp_path: Path) -> Callable[..., str]:
-    """Give what writes events into a file of one each line, and tells the file's name."""
+    """Return what writes events into a file of one each line, and tells the file's name."""
 
     def write(*values: Any, name: str = "events.ndjson") -> str:
         lines = [value if isinstance(value, str) else json.dumps(value) for value in values]

@@ -17,7 +17,7 @@ GIVEN = ("--set", "api_key=k", "--set", "token=t")
 
 @pytest.fixture
 def sent(engine: Callable[..., Done], events: Callable[..., str]) -> Callable[..., Any]:
-    """Give what runs one event and returns its request, or what was said instead."""
+    """Return what runs one event and returns its request, or what was said instead."""
     file = events(event(properties={"level": "gold"}))
 
     def run(*words: str) -> Any:

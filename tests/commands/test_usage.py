@@ -76,7 +76,7 @@ def test_every_command_has_help(engine: Callable[..., Done], command: str) -> No
 
 
 def bad_mappings() -> dict[str, bytes]:
-    """Give mapping files that no editor should produce, and some that people do."""
+    """Return mapping files that no editor should produce, and some that people do."""
     shop = SHOP.read_bytes()
     return {
         "empty": b"",
@@ -195,7 +195,7 @@ def process(*words: str, **options: object) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Give a file of events that fills every pipe."""
+    """Return a file of events that fills every pipe."""
     file = tmp_path / "many.ndjson"
     file.write_text((json.dumps(event(properties={"note": "x" * 200})) + "\n") * 20_000)
     return file
@@ -214,7 +214,7 @@ def test_a_reader_that_goes_away_is_no_error(many: Path, style: str) -> None:
 
 
 def seen_by_a_terminal(*words: str, out: Path | None = None) -> bytes:
-    """Give what a terminal is shown: standard error, and standard output unless that goes into a file."""
+    """Return what a terminal is shown: standard error, and standard output unless that goes into a file."""
     import pty
 
     ours, theirs = pty.openpty()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.outbox import Outbox
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.outbox.base import Outbox
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.outbox.sqlite import SqliteOutbox
 
 
 @pytest.fixture(params=["sqlite", "memory"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from engine.delivery.config import Configured, into_sandbox
-from engine.delivery.deliver import Delivery
-from engine.delivery.running import run
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.configured import Configured, into_sandbox
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.process import run
+from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.plan import load
 

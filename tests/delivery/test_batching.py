@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.delivery.batching import Limits, Next, Rules, pick
+from engine.delivery.sending.batching import BatchLimits, Next, PickRules, pick
 from engine.records import PlannedRequest
 
 
@@ -34,9 +34,9 @@ def request(name: str, batch: str | None) -> PlannedRequest:
     return PlannedRequest(name, "POST", "", {}, {}, name, batch=batch)
 
 
-def rules(items: int = 3, size: int | None = None, wait: float = 0.0, *, ordered: bool = False) -> Rules:
-    return Rules(
-        limits=lambda _: Limits(items, size, wait),
+def rules(items: int = 3, size: int | None = None, wait: float = 0.0, *, ordered: bool = False) -> PickRules:
+    return PickRules(
+        limits=lambda _: BatchLimits(items, size, wait),
         size=lambda request: len(request.request) * 10,
         ordered_batches=ordered,
     )

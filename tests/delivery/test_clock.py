@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from engine.delivery.clock import Clock
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.outbox_thread import Clock
+from engine.delivery.supervisor import Delivery
 from tests.delivery.vendor import QUICK, Answer, Vendor, event, fine, shop, told
 
 DAY = 86400.0

@@ -15,11 +15,11 @@ import orjson
 import pytest
 
 from engine.commands import main
-from engine.commands.delivering import when
 from engine.commands.outbox import command as outbox_command
-from engine.delivery.migrations import VERSIONS
-from engine.delivery.rows import Change, NewEvent
-from engine.delivery.sqlite import SqliteOutbox
+from engine.commands.shared import when
+from engine.delivery.outbox.base import Change, NewEvent
+from engine.delivery.outbox.file import VERSIONS
+from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import JsonObject, Outcome
 from engine.sandbox.server import Sandbox
 

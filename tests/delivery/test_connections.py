@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.delivery.config import base_url
+from engine.delivery.configured import base_url
 from engine.delivery.connections import ConnectionsError, load
 from engine.mapping.schema import check_schema, validator
 from tests.delivery.vendor import BATCHES, MAPPING

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.delivery import outbox, pacing, sender, worker
+from engine.delivery import worker
 from engine.delivery.metrics import Metrics
+from engine.delivery.outbox import base
+from engine.delivery.sending import http, pacing
 from engine.records import Outcome
 
 PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
@@ -26,7 +28,7 @@ def test_every_metric_is_there() -> None:
 
 def test_numbers_are_those_of_the_code() -> None:
     options = worker.Options()
-    assert (options.lease, options.grace, options.patience, sender.SLOTS) == (10, 10, 30, 8)
-    assert (outbox.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REJECTIONS) == (24 * 3600, 3600, 20)
+    assert (options.lease, options.grace, options.patience, http.SLOTS) == (10, 10, 30, 8)
+    assert (base.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REJECTIONS) == (24 * 3600, 3600, 20)
     assert pacing.Retry().give_up_after == 24 * 3600
-    assert sender.LONGEST_ANSWER == 4 * 2**20
+    assert http.LONGEST_ANSWER == 4 * 2**20

@@ -13,13 +13,13 @@ import pytest
 
 from engine.commands import INTERNAL, _guarded
 from engine.delivery import logs
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
 from engine.delivery.metrics import Metrics
-from engine.delivery.rows import OutboxDamaged, OutboxError
-from engine.delivery.sqlite import SqliteOutbox
-from engine.delivery.standing import standing
-from engine.delivery.watching import Several
+from engine.delivery.observers import Observers
+from engine.delivery.outbox.base import OutboxDamaged, OutboxError
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.status import standing
+from engine.delivery.supervisor import Delivery
 from tests.delivery.test_running import until
 from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, shop, told
 
@@ -59,7 +59,7 @@ def logged():
 async def going_on(outbox, configured, options=FOR_EVER):
     """Deliver as long as the `with` lasts; gives the metrics."""
     metrics = Metrics()
-    delivery = Delivery(outbox, configured, options, watcher=Several([metrics, logs.Logging()]))
+    delivery = Delivery(outbox, configured, options, watcher=Observers([metrics, logs.Logging()]))
     task = asyncio.create_task(delivery.run())
     yield lambda: metrics.text().decode().splitlines()
     delivery.stop()

@@ -7,9 +7,9 @@ import io
 import pytest
 
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.jobs import normalised
-from engine.delivery.memory import MemoryOutbox
-from engine.sources.read import read_events
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.sending.jobs import normalised
+from engine.events.reading import read_events
 
 RECEIVED = "2026-01-01T00:00:00.000Z"
 LINE = b'{"type":"track","userId":"u","event":"E"}\n'

@@ -17,8 +17,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.delivery.rows import Chosen, NewEvent
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery.outbox.base import Chosen, NewEvent
+from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import Outcome
 from engine.sandbox.config import Config
 from engine.sandbox.server import Sandbox

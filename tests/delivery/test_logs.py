@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from engine.delivery import logs
-from engine.delivery.rows import Change
-from engine.delivery.watching import Several, Watcher
+from engine.delivery.observers import DeliveryObserver, Observers
+from engine.delivery.outbox.base import Change
 from engine.records import Outcome, Secret
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_logged_after_the_end() -> None:
 def test_several_watchers_hear_everything() -> None:
     heard: list[tuple[str, tuple[object, ...]]] = []
 
-    class Hears(Watcher):
+    class Hears(DeliveryObserver):
         def __getattribute__(self, name: str):
             return lambda *given: heard.append((name, given))
 
@@ -118,7 +118,7 @@ def test_several_watchers_hear_everything() -> None:
         "ended": ("shop", 3),
         "queue": ("shop", 3, 9.0),
     }
-    assert set(told) == {name for name in vars(Watcher) if not name.startswith("_")}
+    assert set(told) == {name for name in vars(DeliveryObserver) if not name.startswith("_")}
     for name, given in told.items():
-        getattr(Several([Hears(), Hears()]), name)(*given)
+        getattr(Observers([Hears(), Hears()]), name)(*given)
     assert heard == [(name, given) for name, given in told.items() for _ in range(2)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.delivery.rows import NOT_SENT_YET, Change, Chosen, ConnectionRow, LeaseLost, NewEvent, TakenIn
+from engine.delivery.outbox.base import NOT_SENT_YET, Change, Chosen, ConnectionRow, LeaseLost, NewEvent, TakenIn
 from engine.records import Outcome
 
 NOW = 1_000_000.0

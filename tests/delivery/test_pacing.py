@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.pacing import Bucket, Pace, Restarts, Retry, Valve, retry_after, seconds
+from engine.delivery.sending.pacing import Bucket, Pace, Restarts, Retry, Valve, retry_after, seconds
 
 NOW = 1_760_000_000.0
 

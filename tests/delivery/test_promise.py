@@ -10,11 +10,11 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.delivery.batching import Shipment
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import OutboxError
-from engine.delivery.shipping import Shipping
+from engine.delivery.outbox.base import OutboxError
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.sending.batching import Shipment
+from engine.delivery.sending.shipping import Shipping
+from engine.delivery.supervisor import Delivery
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop, told
 
 CALLS = ("track", "identify", "group", "page")

@@ -8,12 +8,11 @@ from uuid import UUID
 
 import orjson
 
-from engine.delivery import checking
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.outbox import Outbox
-from engine.delivery.rows import Chosen
-from engine.delivery.sqlite import SqliteOutbox
+from engine.delivery import status
+from engine.delivery.outbox.base import Chosen, Outbox
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.supervisor import Delivery
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, delivered, event, fine, shop, told
 
 REQUESTS = """
@@ -124,7 +123,7 @@ def test_what_makes_the_missing_has_an_id_of_its_own(tmp_path) -> None:
 def test_a_question_about_credentials_has_none(tmp_path) -> None:
     async def story() -> list[Request]:
         async with Vendor() as vendor:
-            assert (await checking.ask(shop(tmp_path, vendor.url, more=REQUESTS))).fine
+            assert (await status.ask(shop(tmp_path, vendor.url, more=REQUESTS))).fine
             return vendor.requests
 
     assert ids(asyncio.run(story())) == [None]

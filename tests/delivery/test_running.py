@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import pytest
 
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.running import Ending, run
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.process import Ending, run
+from engine.delivery.supervisor import Delivery
 from tests.delivery.vendor import QUICK, Answer, Vendor, event, shop, told
 
 

@@ -9,9 +9,9 @@ import logging
 import orjson
 import pytest
 
-from engine.delivery import sender as module
-from engine.delivery.answers import Reply
-from engine.delivery.sender import Refused, Sender, Unsendable, encoded
+from engine.delivery.sending import http as module
+from engine.delivery.sending.answers import VendorReply
+from engine.delivery.sending.http import Refused, Sender, Unsendable, encoded
 from engine.records import PlannedRequest, Secret
 from tests.delivery.vendor import Answer, Request, Vendor, fine
 
@@ -24,7 +24,7 @@ def planned(url: str, body=None, **more) -> PlannedRequest:
 def sent(answer=fine, *, timeout: float = 5.0, compress: bool = False, encode: str = "json", path: str = "/x", **more):
     """Send one request; gives the reply and what the vendor saw."""
 
-    async def story() -> tuple[Reply, list[Request]]:
+    async def story() -> tuple[VendorReply, list[Request]]:
         async with Vendor(answer) as vendor:
             one = Sender(vendor.url, timeout=timeout, compress=compress)
             try:
@@ -73,19 +73,19 @@ def test_no_body_no_content() -> None:
 
 
 REPLIES = {
-    "json": (Answer(200, {"a": 1}), Reply(200, body={"a": 1})),
-    "nothing": (Answer(204, b""), Reply(204)),
-    "no json": (Answer(502, b"<html>bad gateway"), Reply(502, body="<html>bad gateway", readable=False)),
-    "a redirect is not followed": (Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), Reply(302)),
+    "json": (Answer(200, {"a": 1}), VendorReply(200, body={"a": 1})),
+    "nothing": (Answer(204, b""), VendorReply(204)),
+    "no json": (Answer(502, b"<html>bad gateway"), VendorReply(502, body="<html>bad gateway", readable=False)),
+    "a redirect is not followed": (Answer(302, b"", {"Location": "http://127.0.0.1:1/"}), VendorReply(302)),
     "compressed though nobody asked": (
         Answer(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"}),
-        Reply(200, readable=False),
+        VendorReply(200, readable=False),
     ),
-    "too long": (Answer(200, b"1" * 5000), Reply(200, readable=False)),
-    "cut off": (Answer(0), Reply(failure="the connection failed (RemoteProtocolError)")),
+    "too long": (Answer(200, b"1" * 5000), VendorReply(200, readable=False)),
+    "cut off": (Answer(0), VendorReply(failure="the connection failed (RemoteProtocolError)")),
     "half": (
         Answer(200, b"{}", {"Content-Length": "50"}),
-        Reply(failure="the connection failed (RemoteProtocolError)"),
+        VendorReply(failure="the connection failed (RemoteProtocolError)"),
     ),
 }
 
@@ -99,7 +99,7 @@ def test_replies(monkeypatch, answer, expected) -> None:
 
 
 def test_a_vendor_that_does_not_answer_in_time() -> None:
-    async def story() -> Reply:
+    async def story() -> VendorReply:
         async with Vendor() as vendor:
             vendor.delay = 1.0
             one = Sender(vendor.url, timeout=0.05)
@@ -112,7 +112,7 @@ def test_a_vendor_that_does_not_answer_in_time() -> None:
 
 
 def test_nobody_listens() -> None:
-    async def story() -> Reply:
+    async def story() -> VendorReply:
         one = Sender("http://127.0.0.1:9")
         try:
             return await one.send(planned("http://127.0.0.1:9/x"))

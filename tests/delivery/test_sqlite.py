@@ -10,9 +10,9 @@ from contextlib import closing
 
 import pytest
 
-from engine.delivery.migrations import VERSION_1, VERSIONS
-from engine.delivery.rows import Change, Chosen, NewEvent, OutboxError
-from engine.delivery.sqlite import PURGED_AT_ONCE, SqliteOutbox
+from engine.delivery.outbox.base import Change, Chosen, NewEvent, OutboxError
+from engine.delivery.outbox.file import VERSION_1, VERSIONS
+from engine.delivery.outbox.sqlite import PURGED_AT_ONCE, SqliteOutbox
 from engine.records import Outcome
 
 NOW = 1_000_000.0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import DUPLICATE, Change, TakenIn
-from engine.delivery.tally import MOST_REASONS, Tally
+from engine.delivery.observers import MOST_REASONS, RunSummary
+from engine.delivery.outbox.base import DUPLICATE, Change, TakenIn
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.supervisor import Delivery
 from engine.records import Outcome
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop
 
 
 def test_reasons_are_counted_with_an_example_and_the_commonest_comes_first() -> None:
-    tally = Tally()
+    tally = RunSummary()
     refused = [Change(n, Outcome.REJECTED, "the vendor answered 400", f"no {n}") for n in range(2)]
     tally.written("a", [Change(7, Outcome.INVALID, "no name"), *refused, Change(8, Outcome.WAITING, "busy")])
     tally.written("a", [Change(9, Outcome.DELIVERED, "1 request accepted")])
@@ -33,7 +33,7 @@ def test_reasons_are_counted_with_an_example_and_the_commonest_comes_first() -> 
 
 
 def test_memory_is_bounded_however_many_reasons_there_are() -> None:
-    tally = Tally()
+    tally = RunSummary()
     for number in range(MOST_REASONS + 50):
         tally.written("a", [Change(number, Outcome.REJECTED, f"reason {number}")])
     assert (len(tally.reasons()), tally.counts["a", Outcome.REJECTED]) == (MOST_REASONS, MOST_REASONS + 50)
@@ -44,7 +44,7 @@ def test_two_workers_count_what_each_of_them_ended(tmp_path) -> None:
         return Answer(400) if request.path == "/single" and request.body["user"] == "u7" else fine(request)
 
     async def story() -> None:
-        outbox, tallies = MemoryOutbox(), [Tally(), Tally()]
+        outbox, tallies = MemoryOutbox(), [RunSummary(), RunSummary()]
         async with Vendor(answer) as vendor:
             vendor.delay = 0.02
             names = ("one", "two")

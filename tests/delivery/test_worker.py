@@ -10,11 +10,11 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from engine.delivery.config import Configured
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.rows import Chosen
-from engine.delivery.watching import Watcher
+from engine.delivery.configured import Configured
+from engine.delivery.observers import DeliveryObserver
+from engine.delivery.outbox.base import Chosen
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.supervisor import Delivery
 from engine.plan import load
 from engine.records import Outcome
 from tests.delivery.vendor import (
@@ -184,7 +184,7 @@ FAILURES = {
 
 @pytest.mark.parametrize(("failure", "reason"), FAILURES.values(), ids=FAILURES)
 def test_failures_of_the_vendor_use_nothing_up(tmp_path, failure, reason) -> None:
-    class Pauses(Watcher):
+    class Pauses(DeliveryObserver):
         def paused(self, connection, reason, seconds):
             pauses.append(reason)
 
@@ -347,7 +347,7 @@ def test_no_more_requests_at_once_than_slots(tmp_path) -> None:
 
 
 def test_the_rate_limit_holds(tmp_path) -> None:
-    class Waits(Watcher):
+    class Waits(DeliveryObserver):
         def limited(self, connection, seconds):
             waits.append(seconds)
 
@@ -493,7 +493,7 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
 
-    class Holds(Watcher):
+    class Holds(DeliveryObserver):
         def held(self, connection, reason, hint):
             holds.append((connection, reason, hint))
 

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from engine.delivery.config import Configured
-from engine.delivery.deliver import Delivery
-from engine.delivery.memory import MemoryOutbox
-from engine.delivery.outbox import Outbox
-from engine.delivery.rows import NewEvent
-from engine.delivery.watching import Watcher
+from engine.delivery.configured import Configured
+from engine.delivery.observers import DeliveryObserver
+from engine.delivery.outbox.base import NewEvent, Outbox
+from engine.delivery.outbox.memory import MemoryOutbox
+from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.plan import load
 from engine.records import Json, Outcome
@@ -198,7 +197,7 @@ async def delivered(
     *,
     outbox: Outbox | None = None,
     options: Options = QUICK,
-    watcher: Watcher | None = None,
+    watcher: DeliveryObserver | None = None,
     **shop_options: Any,
 ) -> Ran:
     """Take events in, deliver them until nothing can go, and tell what happened."""
@@ -211,8 +210,8 @@ async def delivered(
 
 
 def told(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
-    """Give outcome and reason (with the vendor's words) by messageId."""
-    from engine.delivery.rows import Chosen
+    """Return outcome and reason (with the vendor's words) by messageId."""
+    from engine.delivery.outbox.base import Chosen
 
     rows = outbox.listed(Chosen(), 0, 1_000_000)
     reasons = {row.message_id: f"{row.reason} | {row.words}" if row.words else row.reason for row in rows}

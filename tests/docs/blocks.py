@@ -24,7 +24,7 @@ class Block(NamedTuple):
 
 
 def blocks(page: str) -> list[Block]:
-    """Give the blocks of a page, in order."""
+    """Return the blocks of a page, in order."""
     found: list[Block] = []
     opening: tuple[str, str, str, int] | None = None
     heading, inside = "", []
@@ -47,5 +47,5 @@ def blocks(page: str) -> list[Block]:
 
 
 def prose(page: str) -> str:
-    """Give a page without its blocks."""
+    """Return a page without its blocks."""
     return re.sub(r"^ *```.*?^ *```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)

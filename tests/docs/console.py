@@ -78,7 +78,7 @@ class Console:
 
 
 def commands(block: Block) -> Iterator[tuple[str, list[str]]]:
-    """Give the commands of a block, each with the lines it is shown to print."""
+    """Return the commands of a block, each with the lines it is shown to print."""
     command, shown, going_on = "", [], False
     for line in block.text.splitlines():
         if going_on:

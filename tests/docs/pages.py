@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.commands.report import report_text, request_json
-from engine.examples import NOW, validate
-from engine.mapping import yamlfile
+from engine.commands.output.events import report_text, request_json
 from engine.mapping.load import Library, Loaded
+from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
 from engine.records import Plan, masked
+from engine.testing.examples import NOW, validate
 from tests.docs.blocks import ROOT, Block, blocks
 
 PAGE = "docs/language.md"
@@ -82,11 +82,11 @@ def page_examples(page: str = PAGE) -> Iterator[PageExample]:
 def loaded(example: PageExample) -> Loaded:
     """Make the mapping that an example is a piece of."""
     kind, _, _ = example.yaml.words.partition(" ")
-    document = yamlfile.parse(example.yaml.text, "example.yaml")
+    document = reader.parse(example.yaml.text, "example.yaml")
     assert not document.problems, [str(problem) for problem in document.problems]
     if kind != "file":
         mapping = json.dumps(_whole(kind, document.value, example), ensure_ascii=False)
-        document = yamlfile.parse(mapping, "mappings/example.yaml")
+        document = reader.parse(mapping, "mappings/example.yaml")
     return Library([]).of(document, ROOT / "mappings" / f"{document.value['name']}.yaml")
 
 
@@ -99,7 +99,7 @@ def _whole(kind: str, value: Any, example: PageExample) -> dict[str, Any]:
 
 
 def problems(example: PageExample) -> list[str]:
-    """Give what `validate-mappings` says of an example, without the places."""
+    """Return what `validate-mappings` says of an example, without the places."""
     found = (str(problem) for problem in validate(loaded(example)))
     return [text.partition("\n")[2] for text in found]
 
@@ -119,7 +119,7 @@ def connection(example: PageExample) -> Connection:
 
 
 def outcomes(plan: Plan) -> dict[str, Any]:
-    """Give what came out, in the forms a page can show."""
+    """Return what came out, in the forms a page can show."""
     requests = [masked(request_json(request)) for request in plan.requests]
     return {
         "requests": requests,

@@ -18,7 +18,7 @@ IN_PLACE = ("README.md", "docs/output.md", "docs/architecture.md")
 
 
 def rewritten(page: str, console: Console, *, whole: bool) -> str:
-    """Give a page with its commands' output; `whole` also writes the files that it shows."""
+    """Return a page with its commands' output; `whole` also writes the files that it shows."""
     lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
     done: list[str] = []
     at = 0
@@ -34,7 +34,7 @@ def rewritten(page: str, console: Console, *, whole: bool) -> str:
 
 
 def printed(console: Console, block: Block) -> list[str]:
-    """Give the lines of a block with what its commands print now."""
+    """Return the lines of a block with what its commands print now."""
     lines: list[str] = []
     for command, shown in commands(block):
         output = [line.rstrip() for line in console.run(command).splitlines()]

@@ -18,7 +18,7 @@ FOLDERS = ("mapping", "language", "compiler", "sources", "collector", "delivery"
 
 
 def section(folder: str) -> str:
-    """Give the part of the page about a folder of the engine."""
+    """Return the part of the page about a folder of the engine."""
     text = text_of(PAGE)
     start = re.search(rf"^## .*`engine/{folder}/`.*$", text, flags=re.MULTILINE)
     assert start is not None, f"{PAGE} has no section about engine/{folder}/"

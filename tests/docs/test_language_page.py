@@ -59,7 +59,7 @@ def test_an_event_gives_what_the_page_shows(example: PageExample, shown: Shown) 
 
 
 def words(node: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
-    """Give every key and every word of a choice that a mapping file may hold, functions and JSON Schema's own words aside."""
+    """Return every key and every word of a choice that a mapping file may hold, functions and JSON Schema's own words aside."""
     if isinstance(node, list):
         for member in node:
             yield from words(member, path)
@@ -86,7 +86,7 @@ def codes() -> set[str]:
     """Find the codes that mapping an event can report, where the engine writes them."""
     folders = [ROOT / "engine" / "compiler", ROOT / "engine" / "language"]
     files = [file for folder in folders for file in folder.rglob("*.py")]
-    files += [ROOT / "engine" / "sources" / name for name in ("mending.py", "integrations.py", "segment.py")]
+    files += [ROOT / "engine" / "events" / name for name in ("normalizing.py", "integrations.py")]
     texts = [file.read_text(encoding="utf-8") for file in files]
     found = {code for text in texts for code in re.findall(r"\b(?:R|\.r)eport\(\s*\"([a-z-]+)\"", text)}
     return found | {note for function in FUNCTIONS.values() for note in function.notes}
@@ -112,6 +112,6 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands.reference import PAGE as COMMANDS_PAGE
-from engine.commands.reference import commands_markdown
-from engine.docs import FUNCTIONS_PAGE, functions_markdown
-from engine.docs_settings import SETTINGS_PAGE, settings_markdown
 from engine.mapping.load import Library, bundled
+from engine.reference.commands import PAGE as COMMANDS_PAGE
+from engine.reference.commands import commands_markdown
+from engine.reference.pages import FUNCTIONS_PAGE, functions_markdown
+from engine.reference.settings import SETTINGS_PAGE, settings_markdown
 
 MADE: list[tuple[Path, Callable[[], str], str]] = [
-    (FUNCTIONS_PAGE, functions_markdown, "python -m engine.docs"),
-    (SETTINGS_PAGE, settings_markdown, "python -m engine.docs"),
-    (COMMANDS_PAGE, commands_markdown, "python -m engine.commands.reference"),
+    (FUNCTIONS_PAGE, functions_markdown, "python -m engine.reference.pages"),
+    (SETTINGS_PAGE, settings_markdown, "python -m engine.reference.pages"),
+    (COMMANDS_PAGE, commands_markdown, "python -m engine.reference.commands"),
 ]
 
 

@@ -13,11 +13,11 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from engine import examples
 from engine.mapping.load import Library, bundled
-from engine.mapping.model import Example
+from engine.mapping.model import MappingExample
 from engine.plan import Destination, destination
 from engine.records import Outcome, Plan, masked
+from engine.testing import examples
 
 NAMES = sorted(path.stem for path in bundled("mappings").glob("*.yaml"))
 
@@ -55,7 +55,7 @@ def written(name: str, plan: Plan) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "example"), CASES)
-def test_snapshot(name: str, example: Example, snapshot: SnapshotAssertion) -> None:
+def test_snapshot(name: str, example: MappingExample, snapshot: SnapshotAssertion) -> None:
     plan = examples.run(shipped(name), example)
     assert written(name, plan) == snapshot(extension_class=JSONSnapshotExtension)
 
@@ -66,7 +66,7 @@ def test_no_problems(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "example"), CASES)
-def test_nothing_is_reported_that_the_example_does_not_show(name: str, example: Example) -> None:
+def test_nothing_is_reported_that_the_example_does_not_show(name: str, example: MappingExample) -> None:
     plan = examples.run(shipped(name), example)
     assert plan.reports == ()
     assert plan.outcome in (Outcome.PLANNED, Outcome.IGNORED, Outcome.INVALID)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from engine.mapping import yamlfile
+from engine.mapping.yaml import reader
 from engine.records import Json, JsonObject
 
 HERE = Path(__file__).parent
@@ -73,7 +73,7 @@ def wire(value: object) -> str:
 
 
 def _cases(path: Path) -> list[Case]:
-    document = yamlfile.parse(path.read_text(encoding="utf-8"), str(path))
+    document = reader.parse(path.read_text(encoding="utf-8"), str(path))
     assert not document.problems, f"{path}: {document.problems}"
     content = cast("JsonObject", document.value)
     assert set(content) == {"about", "cases"}, f"{path}: a file is `about` and `cases`"

@@ -27,7 +27,7 @@ class Ground:
     loop: str = ""
 
     def inside(self, loop: str) -> Ground:
-        """Give the ground inside a loop: `each` (item, index) or `entries` (key too)."""
+        """Return the ground inside a loop: `each` (item, index) or `entries` (key too)."""
         return replace(self, loop=loop)
 
     @property

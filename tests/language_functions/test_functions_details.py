@@ -9,7 +9,7 @@ from time import perf_counter
 
 import pytest
 
-from engine.language.functions import FUNCTIONS, CannotConvert, Noted, agents, bind, camel_case, snake_case
+from engine.language.functions import FUNCTIONS, CannotConvert, Noted, bind, camel_case, snake_case, web
 from engine.records import Json, Secret
 
 HALF = "it holds half a character (a lone surrogate)"
@@ -137,10 +137,10 @@ def test_what_a_mapping_does_to_a_user_agent_stays_out_of_the_cache() -> None:
 
 
 def test_user_agents_that_differ_late_are_one() -> None:
-    before = agents.parts_of.cache_info().misses
+    before = web.parts_of.cache_info().misses
     for number in range(5):
-        bind("user_agent", {})(PHONE + " " * agents.LONGEST + str(number))
-    assert agents.parts_of.cache_info().misses == before + 1
+        bind("user_agent", {})(PHONE + " " * web.LONGEST + str(number))
+    assert web.parts_of.cache_info().misses == before + 1
 
 
 def test_heavy_libraries_wait_until_they_are_needed() -> None:

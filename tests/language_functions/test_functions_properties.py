@@ -39,7 +39,7 @@ JSON: st.SearchStrategy[Json] = st.recursive(
 
 
 def forms() -> list[tuple[Function, str, Callable[[Json], Json]]]:
-    """Give every function, bound with each set of parameters that its examples use."""
+    """Return every function, bound with each set of parameters that its examples use."""
     bound = {}
     for function in FUNCTIONS.values():
         for parameters in [dict(example.parameters) for example in function.examples]:
@@ -53,7 +53,7 @@ FORMS = forms()
 
 
 def converted(convert: Callable[[Json], Json], value: Json) -> tuple[str, object]:
-    """Give what came of it (`value`, a note's code, or `refused`) and the result."""
+    """Return what came of it (`value`, a note's code, or `refused`) and the result."""
     try:
         result: object = convert(value)
     except CannotConvert as error:
@@ -83,7 +83,7 @@ def has_half_characters(value: Json) -> bool:
 
 
 def check(value: Json) -> None:
-    """Give `value` to every function and see what the module says."""
+    """Return `value` to every function and see what the module says."""
     whole = not has_half_characters(value)
     for function, name, convert in FORMS:
         how, result = converted(convert, value)

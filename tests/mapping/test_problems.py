@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.mapping.problems import CODES, Mark, Problem, Words, path_text
+from engine.mapping.problems import CODES, Mark, Message, Problem, place_text
 from engine.mapping.suggest import closest
 
 MARK = Mark("mappings/exponea.yaml", 119, 21)
@@ -12,7 +12,7 @@ PATH = ("calls", "page", 0, "fields", "event_type")
 
 
 def problem(message="A page call has no field.", advice="", code="unknown-field", path=PATH, level="error"):
-    return Problem.at(MARK, path, Words(code, message, advice, level))
+    return Problem.at(MARK, path, Message(code, message, advice, level))
 
 
 TEXTS = [
@@ -81,7 +81,7 @@ def test_as_json():
 
 def test_for_github():
     file = Mark("a,b:c%.yaml", 1, 2)
-    told = Problem.at(file, ("a",), Words("tag", "100% wrong:\r\nyes, wrong.", "Do it.", "warning"))
+    told = Problem.at(file, ("a",), Message("tag", "100% wrong:\r\nyes, wrong.", "Do it.", "warning"))
     assert told.github() == (
         "::warning file=a%2Cb%3Ac%25.yaml,line=1,col=2,title=tag::a%0A100%25 wrong:%0D%0Ayes, wrong.%0ADo it."
     )
@@ -101,7 +101,7 @@ PATHS = [
 
 @pytest.mark.parametrize(("path", "expected"), PATHS)
 def test_paths(path, expected):
-    assert path_text(path) == expected
+    assert place_text(path) == expected
 
 
 def test_order_is_that_of_the_lines():

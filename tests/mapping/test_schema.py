@@ -13,12 +13,14 @@ from jsonschema import Draft7Validator
 from whole import whole
 
 from engine.language.functions import FUNCTIONS
-from engine.mapping import schema, schema_files, schema_links, schema_words
+from engine.mapping import schema
 from engine.mapping.codes.files import FILES
 from engine.mapping.codes.shapes import SHAPES
 from engine.mapping.problems import CODES
-from engine.mapping.schema_faults import SOURCES
-from engine.mapping.yamlfile import parse, read
+from engine.mapping.schema import files, links
+from engine.mapping.schema.messages import SOURCES
+from engine.mapping.yaml.reader import parse, read
+from engine.reference import schema as schema_words
 
 HERE = Path(__file__).parent
 INVALID = sorted((HERE / "invalid" / "schema").glob("*.yaml"))
@@ -146,7 +148,7 @@ def test_every_code_is_documented():
 
 
 def schemas():
-    return [schema_files.read("mapping"), schema_files.read("parts")]
+    return [files.read("mapping"), files.read("parts")]
 
 
 @pytest.mark.parametrize("whole_schema", schemas(), ids=["mapping", "parts"])
@@ -156,7 +158,7 @@ def test_the_schema_files_are_draft_7(whole_schema):
 
 def test_the_schema_of_schemas_is_draft_7():
     """An editor must find it without a network, so it stands in the file."""
-    here = dict(schema_files.read("mapping")["definitions"]["draft_7"])
+    here = dict(files.read("mapping")["definitions"]["draft_7"])
     del here["$comment"]
     text = json.dumps(here).replace("#/definitions/draft_7", "#")
     official = {
@@ -186,17 +188,17 @@ def every_key():
 @pytest.mark.parametrize("rule", every_key())
 def test_every_key_has_a_description(rule):
     if "$ref" in rule:
-        rule = schema_links.find(schema_files.read("mapping"), rule["$ref"])
+        rule = links.find(files.read("mapping"), rule["$ref"])
     assert len(rule["description"]) > 10
     assert rule["description"].endswith((".", "`", ")"))
     assert len(rule.get("enum", [])) == len(rule.get("enumDescriptions", rule.get("enum", [])))
 
 
 def test_the_functions_in_the_schema_are_those_of_the_registry():
-    path = schema_files.folder() / "mapping.schema.json"
+    path = files.folder() / "mapping.schema.json"
     written = path.read_text()
     assert written == schema_words.text(schema_words.with_functions(json.loads(written))), (
-        "run python -m engine.mapping.schema_words"
+        "run python -m engine.reference.schema"
     )
 
 
@@ -208,7 +210,7 @@ def test_every_example_of_a_function_is_accepted(function):
 
 
 def test_every_source_is_a_word_of_an_instruction_and_of_a_step():
-    definitions = schema_files.read("mapping")["definitions"]
+    definitions = files.read("mapping")["definitions"]
     words = list(definitions["instruction"]["properties"])
     assert tuple(words[:8]) == SOURCES
     assert set(words) <= set(definitions["step"]["properties"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.mapping.problems import Mark
-from engine.mapping.yamlfile import parse, read
+from engine.mapping.yaml.reader import parse, read
 
 HERE = Path(__file__).parent
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
+from engine.events.normalizing import normalise
 from engine.records import Json, JsonObject
-from engine.sources.segment import normalise
 from tests.oracle.basics import Invalid, Marker, at
 from tests.oracle.requests import request_of
 from tests.oracle.run import Run, Scope
@@ -59,7 +59,7 @@ def _part(run: Run, name: str) -> Json:
 
 
 def _switch(run: Run, integrations: JsonObject) -> JsonObject | None:
-    """Give this destination's options, or None where the event switches it off."""
+    """Return this destination's options, or None where the event switches it off."""
     names = cast("list[str]", run.mapping.get("integrations") or [run.mapping["title"]])
     for name in [*names, "All"]:
         value = integrations.get(name, True)

@@ -53,7 +53,7 @@ def holds(value: Json) -> bool:
 
 
 def text_of(value: Json) -> str | None:
-    """Give the text a value has in a text, a key or a URL; objects, lists and null have none."""
+    """Return the text a value has in a text, a key or a URL; objects, lists and null have none."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

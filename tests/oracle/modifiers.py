@@ -46,7 +46,7 @@ def _last(run: Run, raw: JsonObject, place: str, value: Json) -> Json:
 
 
 def _tried(raw: Json) -> Iterator[str]:
-    """Give the paths a value could have come from."""
+    """Return the paths a value could have come from."""
     if isinstance(raw, str):
         yield raw
     elif isinstance(raw, list):

@@ -37,7 +37,7 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
 
 
 def _request_id(run: Run, step: JsonObject, scope: Scope, place: str, made: JsonObject) -> JsonObject:
-    """Give the header with a UUID of version 5 (RFC 9562) over what makes the request this one."""
+    """Return the header with a UUID of version 5 (RFC 9562) over what makes the request this one."""
     header = cast("JsonObject", run.mapping["http"]).get("request_id")
     message_id = _written_text(run, run.scope["messageId"], "http.request_id") if header is not None else None
     if message_id is None or message_id.strip() == "":

@@ -122,7 +122,7 @@ class Run:
         return value
 
     def hole(self, path: str, scope: Scope, place: str) -> str | None:
-        """Give the text of one `${}`; an object or list is reported and absent."""
+        """Return the text of one `${}`; an object or list is reported and absent."""
         value = self.search(path, scope, place)
         if isinstance(value, (dict, list)):
             self.report("not-text", place)

@@ -132,7 +132,7 @@ def list_of(run: Run, value: Json, place: str) -> list[Json] | None:
 
 
 def loop(run: Run, items: list[Json], where: Json, scope: Scope, place: str) -> Iterator[Scope]:
-    """Give the scope of every item for which `where` holds; `index` counts all of them."""
+    """Return the scope of every item for which `where` holds; `index` counts all of them."""
     for index, item in enumerate(items):
         inner = {**scope, "item": item, "index": index, "key": None}
         if not isinstance(where, str) or run.condition(where, inner, place):

@@ -17,7 +17,7 @@ FIRST = "# yaml-language-server: $schema="
 
 
 def schemas(file: PurePosixPath) -> list[str]:
-    """Give the schemas that the settings name for a file; a glob that begins with ! takes files out again."""
+    """Return the schemas that the settings name for a file; a glob that begins with ! takes files out again."""
     found = []
     for schema, written in SETTINGS.items():
         globs = [written] if isinstance(written, str) else written

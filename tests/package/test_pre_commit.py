@@ -46,7 +46,7 @@ WAYS = [pytest.param(LENT, id="quick"), pytest.param({}, id="ordinary", marks=py
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Give an environment without this user's settings for git, and with a new home for pre-commit."""
+    """Return an environment without this user's settings for git, and with a new home for pre-commit."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PRE_COMMIT"))}
     author = {
         f"GIT_{role}_{what}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")

@@ -35,7 +35,7 @@ NOT_FOR_CHECKING = {"httpx", "prometheus_client", "starlette", "uvicorn"}
 
 
 def loaded_by(statement: str) -> str:
-    """Give the libraries that a statement loads in a new Python."""
+    """Return the libraries that a statement loads in a new Python."""
     code = LOADED.format(statement=statement)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return done.stdout.rpartition("loaded:")[2].strip()

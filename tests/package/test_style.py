@@ -13,28 +13,28 @@ import pytest
 from tests.package.tree import ROOT, engine_files, files, imports, parsed
 
 LONGEST_FUNCTION = 40
-LONGEST_FILE = 300
+LONGEST_FILE = 600
 
 # Who may import what: one owner each, so that changing a library means changing one place.
 OWNERS: dict[str, tuple[str, ...]] = {
-    "click": ("engine/commands/*",),
+    "click": ("engine/commands/*", "engine/reference/commands.py"),
     "httpx": ("engine/delivery/*",),
-    "jmespath": ("engine/language/paths.py", "engine/language/path_*.py"),
-    "jsonschema": ("engine/mapping/schema*.py",),
+    "jmespath": ("engine/language/paths/*",),
+    "jsonschema": ("engine/mapping/schema/*",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
-    "re2": ("engine/language/functions/patterns.py", "engine/mapping/schema_links.py", "engine/sandbox/faults.py"),
+    "re2": ("engine/language/functions/patterns.py", "engine/mapping/schema/links.py", "engine/sandbox/faults.py"),
     "rich": ("engine/commands/*",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
-    "ua_parser": ("engine/language/functions/agents.py",),
+    "ua_parser": ("engine/language/functions/web.py",),
     "uvicorn": (
         "engine/sandbox/server.py",
-        "engine/collector/protocol.py",
-        "engine/collector/web.py",
+        "engine/collector/http.py",
+        "engine/collector/uvicorn_setup.py",
         "engine/collector/workers.py",
     ),
-    "uvloop": ("engine/delivery/running.py",),
-    "yaml": ("engine/mapping/yamlfile.py", "engine/mapping/dump.py"),
+    "uvloop": ("engine/delivery/process.py",),
+    "yaml": ("engine/mapping/yaml/*", "engine/mapping/dump.py"),
 }
 
 # A destination is a YAML file: code that knows one by name would be a second place to add it.

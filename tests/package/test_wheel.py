@@ -48,7 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of the installed commands."""
+    """Return the folder of the installed commands."""
     home = tmp_path_factory.mktemp("installed")
     venv.create(home, symlinks=True)
     commands = home / "bin"
@@ -60,7 +60,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(installed: Path, tmp_path: Path) -> Run:
-    """Give a function that runs an installed command in an empty directory, away from any checkout."""
+    """Return a function that runs an installed command in an empty directory, away from any checkout."""
     (tmp_path / "events.ndjson").write_text(json.dumps(EVENT))
     unwanted = {"PYTHONPATH", "ENGINE_MAPPINGS"}
     clean = {name: value for name, value in os.environ.items() if name not in unwanted}

@@ -22,7 +22,7 @@ class Import(NamedTuple):
 
 @cache
 def files() -> tuple[Path, ...]:
-    """Give every file that people wrote, by its path from the root."""
+    """Return every file that people wrote, by its path from the root."""
     found = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in MADE and not name.endswith("_cache")]
@@ -33,7 +33,7 @@ def files() -> tuple[Path, ...]:
 
 @cache
 def engine_files() -> tuple[Path, ...]:
-    """Give the modules of the engine."""
+    """Return the modules of the engine."""
     return tuple(path for path in files() if path.parts[0] == "engine" and path.suffix == ".py")
 
 
@@ -44,25 +44,23 @@ def parsed(path: Path) -> ast.Module:
 
 
 def module_name(path: Path) -> str:
-    """Give the name a module is imported by."""
+    """Return the name a module is imported by."""
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
-def imports(path: Path, *, top: bool = False) -> tuple[Import, ...]:
-    """Give what a module imports when it runs, in functions too unless `top`; what only types need is left out."""
+def imports(path: Path, *, types: bool = False) -> tuple[Import, ...]:
+    """Return what a module imports, in functions too; with `types` also what only type checkers import."""
     known = {module_name(other) for other in engine_files()}
-    return tuple(found for node in _running(parsed(path), top) for found in _imported(node, known))
+    return tuple(found for node in _walk(parsed(path), types) for found in _imported(node, known))
 
 
-def _running(node: ast.AST, top: bool) -> Iterator[ast.AST]:
+def _walk(node: ast.AST, types: bool) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            continue
-        if top and isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+        if not types and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
             continue
         yield child
-        yield from _running(child, top)
+        yield from _walk(child, types)
 
 
 def _imported(node: ast.AST, known: set[str]) -> Iterator[Import]:

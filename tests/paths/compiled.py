@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import jmespath
 
-from engine.compiler.emit_path import emit, emit_condition
 from engine.compiler.lines import Lines, Names, build
+from engine.compiler.paths.emitter import emit, emit_condition
 from engine.language import paths
 
 FAILED = "fails"
@@ -81,7 +81,7 @@ class Compiled:
 
 
 def outcome(evaluate: Callable[[], object]) -> object:
-    """Give a value, or FAILED for a type error (the bare library also raises Python's)."""
+    """Return a value, or FAILED for a type error (the bare library also raises Python's)."""
     try:
         return evaluate()
     except (paths.PathTypeError, jmespath.exceptions.JMESPathTypeError, TypeError):

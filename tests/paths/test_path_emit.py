@@ -6,12 +6,12 @@ import warnings
 
 import pytest
 
-from engine.compiler.emit_path import Emitter, emit
 from engine.compiler.lines import Lines, Names
+from engine.compiler.paths.emitter import Emitter, emit
 from engine.errors import PathError
 from engine.language import paths
-from engine.language.path_syntax import DEEPEST, TALLEST
 from engine.language.paths import Marker, PathTypeError
+from engine.language.paths.syntax import DEEPEST, TALLEST
 from engine.records import Secret
 from tests.paths.compiled import Compiled, DocumentScope, by_library, strict
 

@@ -10,10 +10,10 @@ from engine.errors import UsageError
 from engine.sandbox.config import Config, load_config
 from engine.sandbox.vendors import VENDORS
 from engine.sandbox.vendors.exponea.routes import Exponea
-from engine.sandbox.vendors.extole import settings as extole
-from engine.sandbox.vendors.user_com.settings import TYPES
+from engine.sandbox.vendors.extole import access as extole
+from engine.sandbox.vendors.user_com.access import TYPES
 
-EXTOLE = [field.name for field in dataclasses.fields(extole.Settings)]
+EXTOLE = [field.name for field in dataclasses.fields(extole.ExtoleSettings)]
 
 
 def read(tmp_path, text):

@@ -9,7 +9,7 @@ import yaml
 
 from engine.sandbox.config import Config, read_config
 from engine.sandbox.control import PLACES
-from engine.sandbox.fault_orders import KINDS, READERS
+from engine.sandbox.faults import KINDS, READERS
 from engine.sandbox.vendors import VENDORS
 from engine.sandbox.vendors.user_com.fields import COMPANY_FIELDS, USER_FIELDS
 from engine.sandbox.vendors.user_com.routes import ROOT
@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="u
 
 
 def paths(vendor):
-    """Give `METHOD /path` of every route."""
+    """Return `METHOD /path` of every route."""
 
     def walk(node, path):
         for segment, below in node.items():

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from engine.sandbox.exchange import Answer
-from engine.sandbox.fault_orders import READERS
-from engine.sandbox.faults import FaultError, Faults
+from engine.sandbox.faults import READERS, FaultError, Faults
+from engine.sandbox.http_messages import VendorResponse
 
 REQUEST = ("exponea", "POST", "/track/v2/projects/project-token/batch")
 
 
 def struck(order, requests=12, request=REQUEST):
-    """Give the numbers of the requests that are struck."""
+    """Return the numbers of the requests that are struck."""
     faults = Faults()
     faults.order(order, 0.0)
     return [number for number in range(1, requests + 1) if faults.decide(*request, 0.0).fault]
@@ -74,21 +73,21 @@ def test_items_are_counted_over_all_batches():
 
 
 def failure(status, retry_after):
-    return Answer(status, {"said": status})
+    return VendorResponse(status, {"said": status})
 
 
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        ({}, Answer(503, {"said": 503})),
-        ({"status": 429}, Answer(429, {"said": 429})),
-        ({"status": 429, "retry_after": 5}, Answer(429, {"said": 429}, {"retry-after": "5"})),
+        ({}, VendorResponse(503, {"said": 503})),
+        ({"status": 429}, VendorResponse(429, {"said": 429})),
+        ({"status": 429, "retry_after": 5}, VendorResponse(429, {"said": 429}, {"retry-after": "5"})),
         (
             {"status": 503, "retry_after": 60, "retry_after_as": "date"},
-            Answer(503, {"said": 503}, {"retry-after": "Tue, 14 Nov 2023 22:14:20 GMT"}),
+            VendorResponse(503, {"said": 503}, {"retry-after": "Tue, 14 Nov 2023 22:14:20 GMT"}),
         ),
-        ({"status": 502, "body": "<html>"}, Answer(502, b"<html>")),
-        ({"status": 200, "body": {"success": False}}, Answer(200, {"success": False})),
+        ({"status": 502, "body": "<html>"}, VendorResponse(502, b"<html>")),
+        ({"status": 200, "body": {"success": False}}, VendorResponse(200, {"success": False})),
     ],
 )
 def test_what_an_ordered_status_answers(order, expected):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.sandbox.emulator import Surroundings
-from engine.sandbox.exchange import Incoming, segments_of
+from engine.sandbox.http_messages import VendorRequest, segments_of
 from engine.sandbox.state import State
 from engine.sandbox.vendors import VENDORS
 
@@ -90,7 +90,7 @@ def emulators():
 def send(emulator, method, path, body, query=None):
     headers = {"authorization": KEYS[emulator.name], "content-type": "application/json", "accept": "version=2"}
     return emulator.answer(
-        Incoming(
+        VendorRequest(
             method=method,
             path=path,
             segments=segments_of(path),

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.sandbox.emulator import Surroundings
-from engine.sandbox.exchange import Incoming, segments_of
+from engine.sandbox.http_messages import VendorRequest, segments_of
 from engine.sandbox.state import State
+from engine.sandbox.vendors.exponea.access import ExponeaSettings
 from engine.sandbox.vendors.exponea.identity import MAX_SOFT_IDS
 from engine.sandbox.vendors.exponea.routes import Exponea
-from engine.sandbox.vendors.exponea.settings import Settings
 
 BATCH = "/track/v2/projects/project-token/batch"
 HEADERS = {"authorization": "Token public-key", "content-type": "application/json"}
@@ -34,7 +34,7 @@ def played(sequence, soft=MAX_SOFT_IDS):
     """Run the calls one by one; each event and update is marked with its number."""
     state = State(":memory:", [Exponea.schema])
     around = Surroundings(state=state, clock=lambda: 1e9, random=Random(0))
-    exponea = Exponea(around, Settings(hard_ids=("registered", "email")))
+    exponea = Exponea(around, ExponeaSettings(hard_ids=("registered", "email")))
     for number, (kind, customer_ids) in enumerate(sequence, 1):
         data = {"customer_ids": customer_ids, "properties": {"n": number}}
         if kind == "event":
@@ -42,7 +42,9 @@ def played(sequence, soft=MAX_SOFT_IDS):
         else:
             command = {"name": "customers", "data": {**data, "update_timestamp": number}}
         body = orjson.dumps({"commands": [command]})
-        incoming = Incoming(method="POST", path=BATCH, segments=segments_of(BATCH), headers=HEADERS, body=body, now=1e9)
+        incoming = VendorRequest(
+            method="POST", path=BATCH, segments=segments_of(BATCH), headers=HEADERS, body=body, now=1e9
+        )
         assert exponea.answer(incoming).body["results"] == [{"success": True}]
     snapshot = exponea.snapshot(1000)
     state.close()
@@ -50,7 +52,7 @@ def played(sequence, soft=MAX_SOFT_IDS):
 
 
 def owners(snapshot, name):
-    """Give each id's customer, and fail if an id has two."""
+    """Return each id's customer, and fail if an id has two."""
     found = {}
     for number, customer in enumerate(snapshot["customers"]):
         values = customer["ids"].get(name, [])

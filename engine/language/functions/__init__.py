@@ -6,10 +6,9 @@ docs/functions.md is made from what they say about themselves.
 
 from __future__ import annotations
 
-from engine.language.functions.cases import camel_case, snake_case
 from engine.language.functions.model import CannotConvert, Example, Function, Noted, Parameter
-from engine.language.functions.parameters import parameter_schema
-from engine.language.functions.registry import FUNCTIONS, GROUPS, bind, parameters_of
+from engine.language.functions.registry import FUNCTIONS, GROUPS, bind, parameter_schema, parameters_of
+from engine.language.functions.text import camel_case, snake_case
 
 __all__ = [
     "FUNCTIONS",

@@ -42,7 +42,7 @@ def number_from(value: Json) -> int | float:
 
 
 def finite(number: float) -> int | float:
-    """Give a number that JSON can hold: an integer within 64 bits or a float, never an infinity."""
+    """Return a number that JSON can hold: an integer within 64 bits or a float, never an infinity."""
     fitting = fit(number) if isinstance(number, int) else number
     if isfinite(fitting):
         return fitting

@@ -61,7 +61,7 @@ def unique(value: Json) -> Json:
 
 
 def _identity(entry: Json) -> Hashable:
-    """Give what two equal entries share; true is not 1, but 1.0 is, and the order of keys does not matter."""
+    """Return what two equal entries share; true is not 1, but 1.0 is, and the order of keys does not matter."""
     if isinstance(entry, dict | list):
         try:
             return orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)

@@ -1,13 +1,79 @@
-"""The web: url_host, url_path, url_query, user_agent."""
+"""The web: url_host, url_path, url_query, user_agent.
+
+`user_agent` reads with the ua-parser library, imported when it is first used; results are cached within a bound.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from engine.language.functions.agents import LONGEST, parts_of
 from engine.language.functions.arguments import HALF_CHARACTER, mistaken
 from engine.language.functions.model import OBJECT, TEXT, CannotConvert, Example, Function
 from engine.records import Json, JsonObject
+
+if TYPE_CHECKING:
+    from ua_parser import OS, Device, Parser, UserAgent
+
+LONGEST = 1024
+_CACHED = 2048
+
+_DESKTOP = frozenset({"Windows", "Mac OS X", "Mac OS", "Linux", "Chrome OS", "Ubuntu", "Fedora", "Debian", "FreeBSD"})
+_PHONE = frozenset({"iOS", "Android", "Windows Phone", "KaiOS", "BlackBerry OS", "Symbian OS", "Firefox OS"})
+
+AgentPart = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=_CACHED)
+def parts_of(text: str) -> tuple[tuple[str, AgentPart], ...]:
+    """Return what `text` tells about browser, os and device, as pairs, so that nobody can change what is cached."""
+    found = _parser().parse(text)
+    if found.user_agent is None and found.os is None and found.device is None:
+        return ()
+    browser, system, device = found.user_agent, found.os, found.device
+    parts = (("browser", _named(browser)), ("os", _named(system)), ("device", _device(text, system, device)))
+    return tuple((name, part) for name, part in parts if part)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Parser:
+    from ua_parser import Parser
+    from ua_parser.loaders import load_lazy_builtins
+    from ua_parser.regex import Resolver
+
+    return Parser(Resolver(load_lazy_builtins()))
+
+
+def _named(found: UserAgent | OS | None) -> AgentPart:
+    if found is None:
+        return ()
+    numbers = (found.major, found.minor, found.patch, found.patch_minor)
+    version = ".".join(number for number in numbers if number)
+    return (("family", found.family), *((("version", version),) if version else ()))
+
+
+def _device(text: str, system: OS | None, device: Device | None) -> AgentPart:
+    kind = _type(text, system.family if system else "", device)
+    return (("type", kind),) if device is None else (("family", device.family), ("type", kind))
+
+
+def _type(text: str, system: str, device: Device | None) -> str:
+    family = device.family if device else ""
+    if family == "Spider":
+        return "bot"
+    if "TV" in text or "TV" in family:
+        return "other"
+    if family.startswith(("iPad", "Kindle")) or "Tablet" in text or _is_android_tablet(text, system):
+        return "tablet"
+    if "Mobile" in text or system in _PHONE:
+        return "mobile"
+    return "desktop" if system in _DESKTOP else "other"
+
+
+def _is_android_tablet(text: str, system: str) -> bool:
+    return system == "Android" and text.startswith("Mozilla/") and "Mobile" not in text
+
 
 _MOST_PARAMETERS = 1000
 

@@ -1,28 +1,28 @@
-"""Who may ask: the project, then the key (reference/tracking-api-authorization-errors, technical-information).
+"""The emulated project: its settings, who may send requests, and Exponea's error messages.
 
-Public access: `Authorization: Token <key>` or `?access_token=`, tracking only.  Private access:
-`Authorization: Basic <id:secret>`, everything.
+Source: Exponea's reference/tracking-api-authorization-errors and technical-information.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from engine.sandbox.exchange import Incoming, Refusal
-from engine.sandbox.pacing import RateLimit
-from engine.sandbox.vendors.exponea.errors import general, refuse
-from engine.sandbox.vendors.exponea.settings import Settings
+from engine.records import Json
+from engine.sandbox.emulator import RateLimit
+from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
 
 
-class Access:
+class ExponeaAccess:
     """Checks credentials against the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExponeaSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate_limit)
 
-    def check(self, incoming: Incoming, project: str, *, private: bool = False) -> None:
+    def check(self, incoming: VendorRequest, project: str, *, private: bool = False) -> None:
         """Refuse whoever may not ask."""
         # The real limit counts requests of an IP address; here all come from one.
         if self._limit.wait("", incoming.now):
@@ -57,3 +57,74 @@ class Access:
             raise refuse(401, "error", "access key not found")
         if secret != self._settings.private_keys[key]:
             raise refuse(403, "error", "invalid secret")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExponeaSettings:
+    """A project, its keys, its id names, its permissions.
+
+    `events_allowed` empty means every event type.  `pii` are the properties that anonymising removes (in the
+    real product those flagged in the Data manager).
+    """
+
+    project_token: str = "project-token"  # noqa: S105  an example
+    public_keys: tuple[str, ...] = ("public-key",)
+    private_keys: Mapping[str, str] = field(default_factory=lambda: {"key-id": "secret"})
+    hard_ids: tuple[str, ...] = ("registered",)
+    soft_ids: tuple[str, ...] = ("cookie",)
+    events_allowed: tuple[str, ...] = ()
+    properties_refused: tuple[str, ...] = ()
+    pii: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "name", "birthday", "address")
+    customer_attributes: int = 255
+    rate_limit: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where settings contradict each other, or a rate is none."""
+        RateLimit(self.rate_limit)
+        both = set(self.hard_ids) & set(self.soft_ids)
+        if both:
+            raise ValueError(f"hard_ids and soft_ids both name {min(both)}; an id name is one or the other")
+        if not self.soft_ids:
+            raise ValueError("soft_ids needs at least one name: an anonymised customer gets a new id of the first")
+
+
+NO_IDS = "At least one id should be specified."
+NO_VALID_ID = "At least one valid id should be specified"
+EVENT_NOT_ALLOWED = "Not authorized to add event of specified type"
+PROPERTY_NOT_ALLOWED = "not authorized to update specified customer properties"
+BAD_REQUEST = "BadRequest: The browser (or proxy) sent a request that this server could not understand"
+NOT_FOUND = (
+    "The requested URL was not found on the server. "
+    "If you entered the URL manually please check your spelling and try again."
+)
+
+# [I] all but 404; the API's answers to these carry no documented text.
+WORDS = {404: NOT_FOUND, 405: "Method not allowed", 429: "Too many requests", 500: "Internal server error"}
+
+
+class CommandRefused(Exception):  # noqa: N818  reads as what it is
+    """One command that failed: an entry in a batch's results, or the whole answer of a single call.
+
+    `status` is that of the single call.  400 is documented in general; 200 with `success: false` for an id
+    that is not valid and for missing permissions.
+    """
+
+    def __init__(self, error: str, status: int = 400) -> None:
+        self.errors: list[Json] = [error]
+        self.status = status
+        super().__init__(error)
+
+
+def failed(status: int, key: str, words: Json) -> VendorResponse:
+    """Answer `{"success": false, "<key>": <words>}`."""
+    return VendorResponse(status, {"success": False, key: words})
+
+
+def refuse(status: int, key: str, words: Json) -> Refusal:
+    """Return the refusal to raise."""
+    return Refusal(failed(status, key, words))
+
+
+def general(status: int) -> VendorResponse:
+    """Say a status in the vendor's shape."""
+    return failed(status, "error", WORDS.get(status, f"HTTP {status}"))

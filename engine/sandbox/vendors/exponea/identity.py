@@ -18,8 +18,7 @@ from collections.abc import Callable
 
 from engine.records import Json, JsonObject
 from engine.sandbox.state import State
-from engine.sandbox.vendors.exponea.errors import NO_IDS, NO_VALID_ID, CommandRefused
-from engine.sandbox.vendors.exponea.settings import Settings
+from engine.sandbox.vendors.exponea.access import NO_IDS, NO_VALID_ID, CommandRefused, ExponeaSettings
 
 MAX_SOFT_IDS = 64
 NOT_IDS = ("null", "undefined")
@@ -40,10 +39,10 @@ LAST_USE = "SELECT max(used) FROM exponea_ids"
 Pair = tuple[str, str]
 
 
-class Identity:
+class CustomerIdentity:
     """Finds, makes and links customers; `merge(younger, older, now)` moves everything that is not an id."""
 
-    def __init__(self, state: State, settings: Settings, merge: Callable[[int, int, float], None]) -> None:
+    def __init__(self, state: State, settings: ExponeaSettings, merge: Callable[[int, int, float], None]) -> None:
         self._state = state
         self._merge = merge
         self._names = (*settings.hard_ids, *settings.soft_ids)
@@ -51,7 +50,7 @@ class Identity:
         self._uses = itertools.count(state.number(LAST_USE) + 1)
 
     def read(self, ids: Json) -> list[Pair]:
-        """Give the valid ids of a call, hard ones first; raises the vendor's two errors."""
+        """Return the valid ids of a call, hard ones first; raises the vendor's two errors."""
         given: JsonObject = ids if isinstance(ids, dict) else {}
         pairs = [(name, text) for name in self._names if (text := _valid(given.get(name)))]
         if pairs:
@@ -61,15 +60,15 @@ class Identity:
         raise CommandRefused(NO_VALID_ID, status=200)
 
     def known(self, pairs: list[Pair]) -> int | None:
-        """Give the customer of a call that only reads; links nothing."""
+        """Return the customer of a call that only reads; links nothing."""
         return next((owner for pair in pairs if (owner := self._owner(pair)) is not None), None)
 
     def held(self, customer: int) -> list[Pair]:
-        """Give a customer's ids, the longest unused first."""
+        """Return a customer's ids, the longest unused first."""
         return self._state.all(HELD, (customer,))
 
     def resolve(self, pairs: list[Pair], now: float) -> int:
-        """Give the customer of a call, linking its ids."""
+        """Return the customer of a call, linking its ids."""
         owners = [self._owner(pair) for pair in pairs]
         first = owners[0]
         if first is None or any(owner != first for owner in owners):
@@ -137,7 +136,7 @@ class Identity:
 
 
 def _valid(value: Json) -> str | None:
-    """Give the id's text if it counts: an alphanumeric character at least, and not `null` or `undefined`."""
+    """Return the id's text if it counts: an alphanumeric character at least, and not `null` or `undefined`."""
     if isinstance(value, str):
         # The first character of nearly every id settles it.
         alphanumeric = value[:1].isalnum() or any(map(str.isalnum, value))

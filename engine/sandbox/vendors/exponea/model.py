@@ -94,21 +94,21 @@ class Customers:
         self._save(customer, kept, {name: stamps[name] for name in kept})
 
     def properties(self, customer: int) -> JsonObject:
-        """Give a customer's properties."""
+        """Return a customer's properties."""
         return self._load(customer)[0]
 
     def events(self, customer: int, kinds: list[str] | None = None) -> list[Json]:
-        """Give a customer's events by time, as the Data API does."""
+        """Return a customer's events by time, as the Data API does."""
         rows = self._state.all(EVENTS_OF, (customer,))
         return [_event(*row) for row in rows if kinds is None or row[0] in kinds]
 
     def newest(self, limit: int) -> list[tuple[int, JsonObject]]:
-        """Give the newest customers, oldest first."""
+        """Return the newest customers, oldest first."""
         rows = self._state.all(CUSTOMERS, (limit,))
         return [(number, orjson.loads(properties)) for number, properties in reversed(rows)]
 
     def newest_events(self, limit: int) -> list[tuple[int, JsonObject]]:
-        """Give the events that came in last, in the order they came in."""
+        """Return the events that came in last, in the order they came in."""
         return [(row[0], _event(*row[1:])) for row in reversed(self._state.all(EVENTS, (limit,)))]
 
     def event_count(self, customer: int) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.records import Json, JsonObject
-from engine.sandbox.exchange import Answer
-from engine.sandbox.vendors.exponea.errors import CommandRefused, refuse
+from engine.sandbox.http_messages import VendorResponse
+from engine.sandbox.vendors.exponea.access import CommandRefused, refuse
 
 if TYPE_CHECKING:
     from engine.sandbox.vendors.exponea.routes import Exponea
@@ -20,7 +20,7 @@ EVERYONE = 1_000_000
 
 
 def find(exponea: Exponea, body: JsonObject) -> int:
-    """Give the customer that `customer_ids` names, or say that there is none."""
+    """Return the customer that `customer_ids` names, or say that there is none."""
     customer = exponea.identity.known(exponea.identity.read(body.get("customer_ids")))
     if customer is None:
         raise refuse(404, "errors", {"_global": ["Customer does not exist"]})
@@ -28,7 +28,7 @@ def find(exponea: Exponea, body: JsonObject) -> int:
 
 
 def ids(exponea: Exponea, customer: int) -> JsonObject:
-    """Give a customer's ids as exports do: a hard id is a text, a soft id a list."""
+    """Return a customer's ids as exports do: a hard id is a text, a soft id a list."""
     given: JsonObject = {}
     for name, value in exponea.identity.held(customer):
         if name in exponea.settings.hard_ids:
@@ -40,10 +40,10 @@ def ids(exponea: Exponea, customer: int) -> JsonObject:
     return given
 
 
-def export_one(exponea: Exponea, body: JsonObject) -> Answer:
-    """Give everything about one customer."""
+def export_one(exponea: Exponea, body: JsonObject) -> VendorResponse:
+    """Return everything about one customer."""
     customer = find(exponea, body)
-    return Answer(
+    return VendorResponse(
         200,
         {
             "success": True,
@@ -54,21 +54,21 @@ def export_one(exponea: Exponea, body: JsonObject) -> Answer:
     )
 
 
-def events(exponea: Exponea, body: JsonObject) -> Answer:
-    """Give one customer's events of the types asked for."""
+def events(exponea: Exponea, body: JsonObject) -> VendorResponse:
+    """Return one customer's events of the types asked for."""
     customer = find(exponea, body)
     kinds = body.get("event_types")
     wanted = [str(kind) for kind in kinds] if isinstance(kinds, list) else None
-    return Answer(200, {"success": True, "data": exponea.customers.events(customer, wanted)})
+    return VendorResponse(200, {"success": True, "data": exponea.customers.events(customer, wanted)})
 
 
-def attributes(exponea: Exponea, body: JsonObject) -> Answer:
-    """Give single properties and ids of one customer, in the order asked for."""
+def attributes(exponea: Exponea, body: JsonObject) -> VendorResponse:
+    """Return single properties and ids of one customer, in the order asked for."""
     customer = find(exponea, body)
     held: dict[str, JsonObject] = {"property": exponea.customers.properties(customer), "id": ids(exponea, customer)}
     asked = body.get("attributes")
     results: list[Json] = [_attribute(held, one) for one in asked] if isinstance(asked, list) else []
-    return Answer(200, {"success": True, "results": results})
+    return VendorResponse(200, {"success": True, "results": results})
 
 
 def _attribute(held: dict[str, JsonObject], asked: Json) -> Json:
@@ -78,8 +78,8 @@ def _attribute(held: dict[str, JsonObject], asked: Json) -> Json:
     return {"success": True, "value": held[kind].get(str(asked.get(kind)))}
 
 
-def export(exponea: Exponea, _body: JsonObject) -> Answer:
-    """Give every customer as a table (`format: native_json`)."""
+def export(exponea: Exponea, _body: JsonObject) -> VendorResponse:
+    """Return every customer as a table (`format: native_json`)."""
     rows = [(ids(exponea, customer), properties) for customer, properties in exponea.customers.newest(EVERYONE)]
     id_names = [*exponea.settings.hard_ids, *exponea.settings.soft_ids]
     names = list(dict.fromkeys(name for _, properties in rows for name in properties))
@@ -88,16 +88,16 @@ def export(exponea: Exponea, _body: JsonObject) -> Answer:
     data: list[Json] = [
         [*(held.get(name) for name in id_names), *(properties.get(name) for name in names)] for held, properties in rows
     ]
-    return Answer(200, {"success": True, "fields": fields, "data": data})
+    return VendorResponse(200, {"success": True, "fields": fields, "data": data})
 
 
-def anonymize(exponea: Exponea, body: JsonObject) -> Answer:
+def anonymize(exponea: Exponea, body: JsonObject) -> VendorResponse:
     """Take away ids and personal properties; the customer and its events stay."""
     _anonymize(exponea, find(exponea, body))
-    return Answer(200, {"success": True})
+    return VendorResponse(200, {"success": True})
 
 
-def anonymize_bulk(exponea: Exponea, body: JsonObject) -> Answer:
+def anonymize_bulk(exponea: Exponea, body: JsonObject) -> VendorResponse:
     """Anonymise up to 1000 customers; the answer names the request, not the outcome."""
     customers = body.get("customers")
     if not isinstance(customers, list) or not customers:
@@ -112,7 +112,7 @@ def anonymize_bulk(exponea: Exponea, body: JsonObject) -> Answer:
         customer = exponea.identity.known(pairs)
         if customer is not None:
             _anonymize(exponea, customer)
-    return Answer(200, {"success": True, "bulk_id": f"{exponea.random.getrandbits(96):024x}"})
+    return VendorResponse(200, {"success": True, "bulk_id": f"{exponea.random.getrandbits(96):024x}"})
 
 
 def _anonymize(exponea: Exponea, customer: int) -> None:

@@ -7,81 +7,79 @@ from collections.abc import Callable
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.emulator import Emulator, Surroundings
-from engine.sandbox.exchange import JSON_TYPE, Answer, Incoming, Refusal
-from engine.sandbox.routing import Handler, Routes
-from engine.sandbox.vendors.exponea import errors, reading, tracking
-from engine.sandbox.vendors.exponea.access import Access
-from engine.sandbox.vendors.exponea.identity import Identity
-from engine.sandbox.vendors.exponea.limits import MAX_COMMANDS
+from engine.sandbox.emulator import Emulator, Handler, Routes, Surroundings
+from engine.sandbox.http_messages import JSON_TYPE, Refusal, VendorRequest, VendorResponse
+from engine.sandbox.vendors.exponea import access, reading, tracking
+from engine.sandbox.vendors.exponea.access import ExponeaAccess, ExponeaSettings
+from engine.sandbox.vendors.exponea.identity import CustomerIdentity
 from engine.sandbox.vendors.exponea.model import SCHEMA, Customers
-from engine.sandbox.vendors.exponea.settings import Settings
+from engine.sandbox.vendors.exponea.tracking import MAX_COMMANDS
 
 
-def system_time(exponea: Exponea, incoming: Incoming, project: str) -> Answer:
+def system_time(exponea: Exponea, incoming: VendorRequest, project: str) -> VendorResponse:
     """Answer the harmless question."""
     exponea.access.check(incoming, project)
-    return Answer(200, {"errors": [], **tracking.system_time(exponea, {}, incoming.now)})
+    return VendorResponse(200, {"errors": [], **tracking.system_time(exponea, {}, incoming.now)})
 
 
 def single(command: tracking.Command) -> Handler:
     """Make a handler of one command's own endpoint."""
 
-    def handler(exponea: Exponea, incoming: Incoming, project: str) -> Answer:
+    def handler(exponea: Exponea, incoming: VendorRequest, project: str) -> VendorResponse:
         exponea.access.check(incoming, project)
         try:
-            return Answer(200, {"errors": [], **command(exponea, body_of(incoming), incoming.now)})
-        except errors.CommandRefused as refused:
-            raise errors.refuse(refused.status, "errors", refused.errors) from None
+            return VendorResponse(200, {"errors": [], **command(exponea, body_of(incoming), incoming.now)})
+        except access.CommandRefused as refused:
+            raise access.refuse(refused.status, "errors", refused.errors) from None
 
     return handler
 
 
-def batch(exponea: Exponea, incoming: Incoming, project: str) -> Answer:
+def batch(exponea: Exponea, incoming: VendorRequest, project: str) -> VendorResponse:
     """Run up to 50 commands; the answer is 200 even if some of them fail."""
     exponea.access.check(incoming, project)
     commands = body_of(incoming).get("commands")
     if not isinstance(commands, list) or not commands:
-        raise errors.refuse(400, "message", "No commands")
+        raise access.refuse(400, "message", "No commands")
     if not all(isinstance(command, dict) for command in commands):
-        raise errors.refuse(400, "message", "Invalid JSON")
+        raise access.refuse(400, "message", "Invalid JSON")
     if len(commands) > MAX_COMMANDS:
         # [I] The maximum is documented, the answer beyond it is not.
-        raise errors.refuse(400, "message", f"Too many commands ({len(commands)}), at most {MAX_COMMANDS}")
+        raise access.refuse(400, "message", f"Too many commands ({len(commands)}), at most {MAX_COMMANDS}")
     results: list[Json] = []
     for command in commands:
         assert isinstance(command, dict)
         results.append(tracking.run(exponea, command, incoming.item_error(), incoming.now))
     exponea.state.count(exponea.name, "commands", len(commands))
     times: JsonObject = {"start_time": incoming.now, "end_time": exponea.clock()}
-    return Answer(200, {"results": results, **times, "success": True})
+    return VendorResponse(200, {"results": results, **times, "success": True})
 
 
-def private(read: Callable[[Exponea, JsonObject], Answer]) -> Handler:
+def private(read: Callable[[Exponea, JsonObject], VendorResponse]) -> Handler:
     """Make a handler of a Data API call."""
 
-    def handler(exponea: Exponea, incoming: Incoming, project: str) -> Answer:
+    def handler(exponea: Exponea, incoming: VendorRequest, project: str) -> VendorResponse:
         exponea.access.check(incoming, project, private=True)
         try:
             return read(exponea, body_of(incoming))
-        except errors.CommandRefused as refused:
-            raise errors.refuse(refused.status, "errors", refused.errors) from None
+        except access.CommandRefused as refused:
+            raise access.refuse(refused.status, "errors", refused.errors) from None
 
     return handler
 
 
-def body_of(incoming: Incoming) -> JsonObject:
+def body_of(incoming: VendorRequest) -> JsonObject:
     """Read the body: a JSON object, not compressed (the API FAQ: gzip gives the generic 400)."""
     kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     if incoming.headers.get("content-encoding", "identity") != "identity" or kind != JSON_TYPE:
         # [I] that another content type gives the same answer as gzip.
-        raise Refusal(Answer(400, errors.BAD_REQUEST.encode(), {"content-type": "text/plain; charset=utf-8"}))
+        raise Refusal(VendorResponse(400, access.BAD_REQUEST.encode(), {"content-type": "text/plain; charset=utf-8"}))
     try:
         body = orjson.loads(incoming.body)
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):
-        raise errors.refuse(400, "message", "Invalid JSON")
+        raise access.refuse(400, "message", "Invalid JSON")
     return body
 
 
@@ -96,8 +94,8 @@ class Exponea(Emulator):
     title = "Exponea / Bloomreach Engagement"
     roots = ("track", "data")
     schema = SCHEMA
-    settings_type = Settings
-    settings: Settings
+    settings_type = ExponeaSettings
+    settings: ExponeaSettings
     routes = Routes(
         [
             ("GET", f"{TRACK}/system/time", system_time),
@@ -113,29 +111,29 @@ class Exponea(Emulator):
         ]
     )
 
-    def __init__(self, surroundings: Surroundings, settings: Settings) -> None:
+    def __init__(self, surroundings: Surroundings, settings: ExponeaSettings) -> None:
         super().__init__(surroundings, settings)
-        self.access = Access(settings)
+        self.access = ExponeaAccess(settings)
         self.customers = Customers(self.state, settings.customer_attributes)
-        self.identity = Identity(self.state, settings, self.customers.merge)
+        self.identity = CustomerIdentity(self.state, settings, self.customers.merge)
         self.allowed_events = frozenset(settings.events_allowed)
         self.refused_properties = frozenset(settings.properties_refused)
 
-    def finish(self, answer: Answer) -> Answer:
+    def finish(self, answer: VendorResponse) -> VendorResponse:
         """Put on the request id the real API sends."""
         return answer.with_headers({"x-request-id": f"{self.random.getrandbits(128):032x}"})
 
-    def failure(self, status: int, retry_after: int | None = None) -> Answer:  # noqa: ARG002  never sends one
+    def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:  # noqa: ARG002  never sends one
         """Say a status in this vendor's shape.  [I] It is not known to send `Retry-After`."""
-        return errors.general(status)
+        return access.general(status)
 
     def counts(self) -> dict[str, int]:
-        """Give what is held and what was seen."""
+        """Return what is held and what was seen."""
         tables = {name: f"SELECT count(*) FROM exponea_{name}" for name in ("customers", "events")}  # noqa: S608
         return {name: self.state.number(sql) for name, sql in tables.items()} | self.state.counters(self.name)
 
     def snapshot(self, limit: int) -> JsonObject:
-        """Give the newest customers and events."""
+        """Return the newest customers and events."""
         customers: list[Json] = [
             {
                 "ids": reading.ids(self, customer),

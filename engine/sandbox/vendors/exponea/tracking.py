@@ -1,13 +1,15 @@
-"""The commands of the Tracking API, alone or inside a batch: customers, customers/events, system/time."""
+"""The commands of the Tracking API, alone or inside a batch, and what one command may hold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import orjson
+
 from engine.records import Json, JsonObject
-from engine.sandbox.vendors.exponea.errors import EVENT_NOT_ALLOWED, PROPERTY_NOT_ALLOWED, CommandRefused
-from engine.sandbox.vendors.exponea.limits import MAX_EVENT_ATTRIBUTES, checked, seconds
+from engine.sandbox.state import from_iso, number
+from engine.sandbox.vendors.exponea.access import EVENT_NOT_ALLOWED, PROPERTY_NOT_ALLOWED, CommandRefused
 
 if TYPE_CHECKING:
     from engine.sandbox.vendors.exponea.routes import Exponea
@@ -51,7 +53,7 @@ def add_event(exponea: Exponea, data: JsonObject, now: float) -> JsonObject:
 
 
 def system_time(_exponea: Exponea, _data: JsonObject, now: float) -> JsonObject:
-    """Give the server's time."""
+    """Return the server's time."""
     return {"success": True, "time": now}
 
 
@@ -84,3 +86,52 @@ def _result(exponea: Exponea, command: JsonObject, errors: list[str] | None, now
         return handler(exponea, data if isinstance(data, dict) else {}, now)
     except CommandRefused as refused:
         return {"success": False, "errors": refused.errors}
+
+
+MAX_COMMANDS = 50
+MAX_MESSAGE = 800 * 1024
+MAX_VALUE = 16 * 1024
+MAX_EVENT_ATTRIBUTES = 255
+
+
+def checked(properties: Json) -> tuple[JsonObject, bytes]:
+    """Return the properties and their JSON (keys sorted: it is also the key of de-duplication)."""
+    if properties is None:
+        # [I] The vendor's own Python SDK sends null for "no properties".
+        return {}, b"{}"
+    if not isinstance(properties, dict):
+        raise CommandRefused("properties must be an object")
+    if not "".join(properties).isascii():
+        name = next(name for name in properties if not name.isascii())
+        raise CommandRefused(f"attribute names must be ASCII: {name}")
+    text = orjson.dumps(properties, option=orjson.OPT_SORT_KEYS)
+    if len(text) >= MAX_VALUE:
+        _check_sizes(properties, text)
+    return properties, text
+
+
+def _check_sizes(properties: JsonObject, text: bytes) -> None:
+    if len(text) >= MAX_MESSAGE:
+        raise CommandRefused("message must be smaller than 800 KB")
+    for name, value in properties.items():
+        size = len(value.encode()) if isinstance(value, str) else len(orjson.dumps(value))
+        if size >= MAX_VALUE:
+            raise CommandRefused(f"value of property {name} must be smaller than 16 KB")
+
+
+def seconds(value: Json, name: str, now: float) -> float:
+    """Read a timestamp: UNIX seconds as number or text, or ISO-8601 in UTC; now if there is none.
+
+    Milliseconds are not recognised, as documented: they become a date far in the future.
+    """
+    if value is None:
+        return now
+    found = number(value)
+    if found is not None:
+        return found
+    moment = from_iso(value)
+    offset = moment.utcoffset() if moment else None
+    if moment is None or offset:
+        # [I] An offset other than Z is documented as "not supported"; that it fails the command is ours.
+        raise CommandRefused(f"{name} must be UNIX seconds or an ISO-8601 time in UTC")
+    return moment.timestamp()

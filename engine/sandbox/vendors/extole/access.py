@@ -1,24 +1,27 @@
-"""Who may ask: a bearer token, or the same in the query or a cookie; and how often."""
+"""The emulated Extole client: its settings, who may ask, and the shape of Extole's errors."""
 
 from __future__ import annotations
 
-from engine.sandbox.exchange import Incoming
-from engine.sandbox.pacing import RateLimit
-from engine.sandbox.vendors.extole.errors import ExtoleError
-from engine.sandbox.vendors.extole.settings import Settings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from engine.records import JsonObject
+from engine.sandbox.emulator import RateLimit
+from engine.sandbox.http_messages import VendorRequest, VendorResponse
 
 COOKIES = ("extole_token", "access_token")  # the API description names the first, the prose the second
 
 
-class Access:
+class ExtoleAccess:
     """Checks tokens and rates against the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExtoleSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate_limit)
         self._person_limit = RateLimit(settings.rate_limit_per_person)
 
-    def check(self, incoming: Incoming) -> None:
+    def check(self, incoming: VendorRequest) -> None:
         """Refuse a token that is missing, unknown, expired or without the right."""
         token = _token(incoming)
         if not token:
@@ -38,7 +41,7 @@ class Access:
             raise ExtoleError("too_many_requests")
 
 
-def _token(incoming: Incoming) -> str:
+def _token(incoming: VendorRequest) -> str:
     scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
@@ -46,3 +49,101 @@ def _token(incoming: Incoming) -> str:
         return incoming.query["access_token"]
     pairs = (pair.strip().partition("=") for pair in incoming.headers.get("cookie", "").split(";"))
     return next((value for name, _, value in pairs if name in COOKIES), "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtoleSettings:
+    """Tokens, hosts, and which fields tell that an event was seen before.
+
+    `unique_keys` says by which field of `data` an event of a name is de-duplicated; `*` is every other name.
+    A request to a host of `extole.io` or `extole.com` that is not in `api_hosts` gets the empty 204 of the
+    wrong host; `wrong_host` gives it to everyone.
+    """
+
+    access_tokens: tuple[str, ...] = ("access-token",)
+    expired_tokens: tuple[str, ...] = ("expired-token",)
+    unscoped_tokens: tuple[str, ...] = ("unscoped-token",)
+    unique_keys: Mapping[str, str] = field(
+        default_factory=lambda: {"registration": "partner_user_id", "*": "partner_conversion_id"}
+    )
+    api_hosts: tuple[str, ...] = ("api.extole.io", "events.extole.io", "api.extole.com")
+    wrong_host: bool = False
+    rate_limit: str = ""
+    rate_limit_per_person: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a rate that is none."""
+        RateLimit(self.rate_limit)
+        RateLimit(self.rate_limit_per_person)
+
+
+ERRORS: dict[str, tuple[int, str]] = {
+    "missing_event_name": (400, "Event name is required."),
+    "invalid_event_time_format": (400, "Invalid event time format. Expected: ISO8601 format"),
+    "invalid_json": (400, "The request body is not valid JSON."),  # [I] the message
+    "missing_request_body": (400, "The request body is missing."),  # [I] the message
+    "binding_error": (400, "The request body does not have the expected structure."),  # [I] the message
+    "validation_error": (400, "A value is not valid."),  # [I] the message
+    "invalid_parameter": (400, "A parameter is not valid."),  # [I] the message
+    "data_already_exists": (400, "The data already exists."),  # [I] the message
+    "data_not_found": (400, "The data was not found."),  # [I] the message
+    "empty_request": (400, "The request names nobody to erase."),  # [I] the message
+    "invalid_erasure_email": (400, "The email is not valid."),  # [I] the message
+    "invalid_access_token": (401, "The access_token provided with this request is invalid."),  # [I] the message
+    "expired_access_token": (401, "The access_token provided with this request has expired."),  # [I] the message
+    "missing_access_token": (403, "No access_token was provided with this request."),
+    "scopes_denied": (403, "The access_token does not have the scope this endpoint needs."),  # [I] the message
+    "person_not_found": (403, "The person was not found."),  # [I] 403 in the Java client, 404 in a table of the pages
+    "not_found": (404, "The requested resource was not found."),  # [I] code and message
+    "method_not_allowed": (405, "The method is not supported by this resource."),  # [I] code and message
+    "unsupported_media_type": (415, "The content type is not supported."),  # [I] the message
+    "too_many_requests": (
+        429,
+        "The server is unable to process your request at the moment, please retry later.",
+    ),
+}
+BY_STATUS = {
+    400: "validation_error",
+    401: "invalid_access_token",
+    403: "missing_access_token",
+    404: "not_found",
+    405: "method_not_allowed",
+    415: "unsupported_media_type",
+    429: "too_many_requests",
+}
+
+
+class ExtoleError(Exception):
+    """A request that Extole refuses, by its code; `parameters` name what is wrong."""
+
+    def __init__(self, code: str, **parameters: str) -> None:
+        self.code = code
+        self.parameters: JsonObject = {**parameters}
+        super().__init__(code)
+
+
+def answer(
+    random: Random, status: int, code: str, message: str, parameters: JsonObject | None = None
+) -> VendorResponse:
+    """Put an error into the shape every endpoint shares."""
+    body: JsonObject = {
+        "unique_id": str(random.randrange(10**18, 10**19)),
+        "http_status_code": status,
+        "code": code,
+        "message": message,
+        "parameters": parameters or {},
+    }
+    return VendorResponse(status, body)
+
+
+def said(random: Random, error: ExtoleError) -> VendorResponse:
+    """Say one of the known errors."""
+    status, message = ERRORS[error.code]
+    return answer(random, status, error.code, message, error.parameters)
+
+
+def general(random: Random, status: int) -> VendorResponse:
+    """Say a status; those without a published code get one that names it."""
+    code = BY_STATUS.get(status, "software_error")
+    message = ERRORS[code][1] if code in ERRORS else "The server could not process your request."
+    return answer(random, status, code, message)

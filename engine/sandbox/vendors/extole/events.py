@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.exchange import Answer, Incoming
-from engine.sandbox.times import from_iso, to_iso
-from engine.sandbox.vendors.extole.errors import ERRORS, ExtoleError
+from engine.sandbox.http_messages import VendorRequest, VendorResponse
+from engine.sandbox.state import from_iso, to_iso
+from engine.sandbox.vendors.extole.access import ERRORS, ExtoleError
 from engine.sandbox.vendors.extole.model import Who, long_id
 
 if TYPE_CHECKING:
@@ -30,34 +30,34 @@ CAMPAIGN = frozenset(
 )
 
 
-def v6(extole: Extole, incoming: Incoming, name: str = "") -> Answer:
+def v6(extole: Extole, incoming: VendorRequest, name: str = "") -> VendorResponse:
     """Take one event; the answer names the event and the person."""
     event, person = _one(extole, incoming, name)
-    return Answer(200, {"event_id": long_id(event), "person_id": long_id(person)})
+    return VendorResponse(200, {"event_id": long_id(event), "person_id": long_id(person)})
 
 
-def v6_async(extole: Extole, incoming: Incoming, name: str = "") -> Answer:
+def v6_async(extole: Extole, incoming: VendorRequest, name: str = "") -> VendorResponse:
     """Take one event; the answer names only the event."""
     event, _ = _one(extole, incoming, name)
-    return Answer(200, {"event_id": long_id(event)})
+    return VendorResponse(200, {"event_id": long_id(event)})
 
 
-def v5(extole: Extole, incoming: Incoming, name: str = "") -> Answer:
+def v5(extole: Extole, incoming: VendorRequest, name: str = "") -> VendorResponse:
     """Take one event the older way."""
     event, _ = _one(extole, incoming, name)
-    return Answer(200, {"id": long_id(event)})
+    return VendorResponse(200, {"id": long_id(event)})
 
 
-def v5_batch(extole: Extole, incoming: Incoming) -> Answer:
+def v5_batch(extole: Extole, incoming: VendorRequest) -> VendorResponse:
     """Take a list of events; each entry of the answer says how one of them went."""
     extole.access.check(incoming)
     requests = extole.body_of(incoming)
     if not isinstance(requests, list):
         raise ExtoleError("binding_error")
-    return Answer(200, [_in_batch(extole, incoming, request) for request in requests])
+    return VendorResponse(200, [_in_batch(extole, incoming, request) for request in requests])
 
 
-def _in_batch(extole: Extole, incoming: Incoming, request: Json) -> Json:
+def _in_batch(extole: Extole, incoming: VendorRequest, request: Json) -> Json:
     # [I] the words of `status`.
     ordered = incoming.item_error()
     try:
@@ -70,14 +70,14 @@ def _in_batch(extole: Extole, incoming: Incoming, request: Json) -> Json:
     return {"request": request, "status": "SUCCESS", "event_id": long_id(event), "error_message": None}
 
 
-def _one(extole: Extole, incoming: Incoming, name: str) -> tuple[int, int]:
+def _one(extole: Extole, incoming: VendorRequest, name: str) -> tuple[int, int]:
     extole.access.check(incoming)
     body = extole.body_of(incoming)
     # With the name in the path, the body is the data.
     return _take(extole, incoming, {"event_name": name, "data": body} if name else body)
 
 
-def _take(extole: Extole, incoming: Incoming, request: Json) -> tuple[int, int]:
+def _take(extole: Extole, incoming: VendorRequest, request: Json) -> tuple[int, int]:
     if not isinstance(request, dict):
         raise ExtoleError("binding_error")
     name = request.get("event_name")
@@ -137,7 +137,7 @@ def _unique(extole: Extole, name: str, data: JsonObject) -> str | None:
     return None if value in (None, "") else str(value)
 
 
-def _container(incoming: Incoming, data: JsonObject) -> str:
+def _container(incoming: VendorRequest, data: JsonObject) -> str:
     given = data.get("container")
     said = (incoming.headers.get("x-extole-container"), incoming.query.get("container"))
     return given if isinstance(given, str) else next((name for name in said if name), "production")

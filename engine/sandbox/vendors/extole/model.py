@@ -13,7 +13,7 @@ import orjson
 
 from engine.records import Json, JsonObject
 from engine.sandbox.state import Row, State
-from engine.sandbox.vendors.extole.errors import ExtoleError
+from engine.sandbox.vendors.extole.access import ExtoleError
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS extole_persons (
@@ -92,7 +92,7 @@ class Persons:
         self._state = state
 
     def resolve(self, who: Who) -> int:
-        """Give the person an event is about, made, updated or merged as need be."""
+        """Return the person an event is about, made, updated or merged as need be."""
         person = self._find(who)
         fields = (self._free_email(who, person), who.partner_user_id, who.first_name, who.last_name)
         self._state.execute(SET_FIELDS, (*fields, person))
@@ -112,7 +112,7 @@ class Persons:
         return with_email or found or int(self._state.execute(CREATE).lastrowid or 0)
 
     def _free_email(self, who: Who, person: int) -> str | None:
-        """Give the email to set: one that nobody else has, and only where there is none yet."""
+        """Return the email to set: one that nobody else has, and only where there is none yet."""
         owner = self._first(BY_EMAIL, who.email)
         held = self.row(person)[1]
         return who.email if owner is None and held is None else None
@@ -125,19 +125,19 @@ class Persons:
         self._state.count("extole", "merges")
 
     def by_id(self, person_id: str) -> int:
-        """Give the person of a long id, or refuse."""
+        """Return the person of a long id, or refuse."""
         number = int(person_id) - FIRST_ID if person_id.isdecimal() and len(person_id) == ID_DIGITS else 0
         if number <= 0 or self._state.one(BY_ID, (number,)) is None:
             raise ExtoleError("person_not_found", person_id=person_id)
         return number
 
     def find(self, key: str, value: str) -> list[int]:
-        """Give the persons with an email, a partner_user_id or a partner_conversion_id."""
+        """Return the persons with an email, a partner_user_id or a partner_conversion_id."""
         sql = {"email": BY_EMAIL, "partner_user_id": BY_USER, "partner_conversion_id": BY_CONVERSION}.get(key)
         return [number for (number,) in self._state.all(sql, (value,))] if sql else []
 
     def row(self, person: int) -> Row:
-        """Give a person's columns."""
+        """Return a person's columns."""
         row = self._state.one(BY_ID, (person,))
         assert row is not None
         return row
@@ -158,20 +158,20 @@ class Persons:
         return self._state.execute(REMOVE_PARAMETER, (person, name)).rowcount == 1
 
     def parameters(self, person: int) -> list[JsonObject]:
-        """Give a person's parameters."""
+        """Return a person's parameters."""
         rows = self._state.all(PARAMETERS, (person,))
         return [{"name": name, "value": orjson.loads(value), "scope": scope} for name, value, scope in rows]
 
     def events(self, person: int) -> list[JsonObject]:
-        """Give a person's events in the order they came."""
+        """Return a person's events in the order they came."""
         return [_event(row) for row in self._state.all(EVENTS_OF, (person,))]
 
     def newest_events(self, limit: int) -> list[JsonObject]:
-        """Give the events that came in last, in the order they came in."""
+        """Return the events that came in last, in the order they came in."""
         return [_event(row) for row in reversed(self._state.all(NEWEST_EVENTS, (limit,)))]
 
     def newest(self, limit: int) -> list[int]:
-        """Give the newest persons, oldest first."""
+        """Return the newest persons, oldest first."""
         return [number for (number,) in reversed(self._state.all(NEWEST, (limit,)))]
 
     def erase(self, person: int) -> None:

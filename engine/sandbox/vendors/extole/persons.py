@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.records import Json, JsonObject
-from engine.sandbox.exchange import Answer, Incoming
-from engine.sandbox.times import to_iso
-from engine.sandbox.vendors.extole.errors import ExtoleError
+from engine.sandbox.http_messages import VendorRequest, VendorResponse
+from engine.sandbox.state import to_iso
+from engine.sandbox.vendors.extole.access import ExtoleError
 from engine.sandbox.vendors.extole.model import long_id
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SCOPES = ("CLIENT", "PRIVATE", "PUBLIC")
 
 
 def shown(extole: Extole, person: int) -> JsonObject:
-    """Give a person as the API shows one."""
+    """Return a person as the API shows one."""
     number, email, partner_user_id, first_name, last_name, erased = extole.persons.row(person)
     parameters: list[Json] = [*extole.persons.parameters(person)]
     return {
@@ -34,7 +34,7 @@ def shown(extole: Extole, person: int) -> JsonObject:
     }
 
 
-def search(extole: Extole, incoming: Incoming) -> Answer:
+def search(extole: Extole, incoming: VendorRequest) -> VendorResponse:
     """Find persons by `person_keys=<key>:<value>` or `identity_key_value=<email>`."""
     extole.access.check(incoming)
     key, _, value = incoming.query.get("person_keys", "").partition(":")
@@ -42,20 +42,20 @@ def search(extole: Extole, incoming: Incoming) -> Answer:
         key, value = "email", incoming.query["identity_key_value"].lower()
     if not value:
         raise ExtoleError("invalid_parameter", parameter="person_keys")
-    return Answer(200, [shown(extole, person) for person in extole.persons.find(key, value)])
+    return VendorResponse(200, [shown(extole, person) for person in extole.persons.find(key, value)])
 
 
-def read(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+def read(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
     """Show one person."""
     extole.access.check(incoming)
-    return Answer(200, shown(extole, extole.persons.by_id(person_id)))
+    return VendorResponse(200, shown(extole, extole.persons.by_id(person_id)))
 
 
-def steps(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+def steps(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
     """Show what a person did; an event seen twice is one step."""
     extole.access.check(incoming)
     events = extole.persons.events(extole.persons.by_id(person_id))
-    return Answer(
+    return VendorResponse(
         200,
         [
             {
@@ -72,23 +72,23 @@ def steps(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
     )
 
 
-def parameters(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+def parameters(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
     """Show a person's parameters."""
     extole.access.check(incoming)
-    return Answer(200, [*extole.persons.parameters(extole.persons.by_id(person_id))])
+    return VendorResponse(200, [*extole.persons.parameters(extole.persons.by_id(person_id))])
 
 
-def add_parameter(extole: Extole, incoming: Incoming, person_id: str) -> Answer:
+def add_parameter(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
     """Add a parameter that is not there yet."""
     return _set_parameter(extole, incoming, person_id, None)
 
 
-def change_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str) -> Answer:
+def change_parameter(extole: Extole, incoming: VendorRequest, person_id: str, name: str) -> VendorResponse:
     """Change a parameter that is there."""
     return _set_parameter(extole, incoming, person_id, name)
 
 
-def _set_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str | None) -> Answer:
+def _set_parameter(extole: Extole, incoming: VendorRequest, person_id: str, name: str | None) -> VendorResponse:
     extole.access.check(incoming)
     body = extole.body_of(incoming)
     person = extole.persons.by_id(person_id)
@@ -102,18 +102,18 @@ def _set_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str
     if there is (name is None):
         raise ExtoleError("data_already_exists" if there else "data_not_found", name=wanted)
     extole.persons.set_parameter(person, wanted, body.get("value"), str(scope))
-    return Answer(200, {"name": wanted, "value": body.get("value"), "scope": scope})
+    return VendorResponse(200, {"name": wanted, "value": body.get("value"), "scope": scope})
 
 
-def remove_parameter(extole: Extole, incoming: Incoming, person_id: str, name: str) -> Answer:
+def remove_parameter(extole: Extole, incoming: VendorRequest, person_id: str, name: str) -> VendorResponse:
     """Remove a parameter."""
     extole.access.check(incoming)
     if not extole.persons.remove_parameter(extole.persons.by_id(person_id), name):
         raise ExtoleError("data_not_found", name=name)
-    return Answer(200, {"status": "success"})
+    return VendorResponse(200, {"status": "success"})
 
 
-def erase(extole: Extole, incoming: Incoming) -> Answer:
+def erase(extole: Extole, incoming: VendorRequest) -> VendorResponse:
     """Erase whoever has this email or partner_user_id; [I] that nobody has it is no error."""
     extole.access.check(incoming)
     body = extole.body_of(incoming)
@@ -130,4 +130,4 @@ def erase(extole: Extole, incoming: Incoming) -> Answer:
             extole.persons.erase(person)
     extole.state.count(extole.name, "erasures")
     reply: JsonObject = {"id": str(extole.random.randrange(10**18, 10**19)), "status": "COMPLETED"}
-    return Answer(200, {**reply, "note": body.get("note"), "created_date": to_iso(incoming.now)})
+    return VendorResponse(200, {**reply, "note": body.get("note"), "created_date": to_iso(incoming.now)})

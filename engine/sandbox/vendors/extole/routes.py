@@ -5,13 +5,11 @@ from __future__ import annotations
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.emulator import Emulator, Surroundings
-from engine.sandbox.exchange import JSON_TYPE, Answer, Incoming, Refusal
-from engine.sandbox.routing import Routes
-from engine.sandbox.vendors.extole import errors, events, persons
-from engine.sandbox.vendors.extole.access import Access
+from engine.sandbox.emulator import Emulator, Routes, Surroundings
+from engine.sandbox.http_messages import JSON_TYPE, Refusal, VendorRequest, VendorResponse
+from engine.sandbox.vendors.extole import access, events, persons
+from engine.sandbox.vendors.extole.access import ExtoleAccess, ExtoleSettings
 from engine.sandbox.vendors.extole.model import SCHEMA, Persons
-from engine.sandbox.vendors.extole.settings import Settings
 
 OWN_DOMAINS = (".extole.io", ".extole.com")
 PERSON = "/v5/persons/{id}"
@@ -24,8 +22,8 @@ class Extole(Emulator):
     title = "Extole"
     roots = ("v4", "v5", "v6")
     schema = SCHEMA
-    settings_type = Settings
-    settings: Settings
+    settings_type = ExtoleSettings
+    settings: ExtoleSettings
     routes = Routes(
         [
             ("POST", "/v6/events", events.v6),
@@ -46,44 +44,44 @@ class Extole(Emulator):
         ]
     )
 
-    def __init__(self, surroundings: Surroundings, settings: Settings) -> None:
+    def __init__(self, surroundings: Surroundings, settings: ExtoleSettings) -> None:
         super().__init__(surroundings, settings)
-        self.access = Access(settings)
+        self.access = ExtoleAccess(settings)
         self.persons = Persons(self.state)
 
-    def before(self, incoming: Incoming) -> None:
+    def before(self, incoming: VendorRequest) -> None:
         """Answer the empty 204 of the wrong host."""
         host = incoming.headers.get("host", "").partition(":")[0].lower()
         foreign = host.endswith(OWN_DOMAINS) and host not in self.settings.api_hosts
         if self.settings.wrong_host or foreign:
-            raise Refusal(Answer(204, b""))
+            raise Refusal(VendorResponse(204, b""))
 
-    def answer(self, incoming: Incoming) -> Answer:
+    def answer(self, incoming: VendorRequest) -> VendorResponse:
         """Answer; an `ExtoleError` becomes the error shape."""
         try:
             return super().answer(incoming)
-        except errors.ExtoleError as error:
-            return errors.said(self.random, error)
+        except access.ExtoleError as error:
+            return access.said(self.random, error)
 
-    def body_of(self, incoming: Incoming) -> Json:
+    def body_of(self, incoming: VendorRequest) -> Json:
         """Read the body; nothing is decompressed ([I]), so gzip is invalid JSON."""
         kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not incoming.body:
-            raise errors.ExtoleError("missing_request_body")
+            raise access.ExtoleError("missing_request_body")
         if kind != JSON_TYPE:
-            raise errors.ExtoleError("unsupported_media_type", content_type=kind)
+            raise access.ExtoleError("unsupported_media_type", content_type=kind)
         try:
             body: Json = orjson.loads(incoming.body)
         except orjson.JSONDecodeError:
-            raise errors.ExtoleError("invalid_json") from None
+            raise access.ExtoleError("invalid_json") from None
         return body
 
-    def failure(self, status: int, retry_after: int | None = None) -> Answer:  # noqa: ARG002  never sends one
+    def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:  # noqa: ARG002  never sends one
         """Say a status in this vendor's shape."""
-        return errors.general(self.random, status)
+        return access.general(self.random, status)
 
     def counts(self) -> dict[str, int]:
-        """Give what is held and what was seen."""
+        """Return what is held and what was seen."""
         held = {
             "persons": self.state.number("SELECT count(*) FROM extole_persons WHERE NOT erased"),
             "persons_erased": self.state.number("SELECT count(*) FROM extole_persons WHERE erased"),
@@ -92,7 +90,7 @@ class Extole(Emulator):
         return held | self.state.counters(self.name)
 
     def snapshot(self, limit: int) -> JsonObject:
-        """Give the newest persons and events."""
+        """Return the newest persons and events."""
         people: list[Json] = [persons.shown(self, person) for person in self.persons.newest(limit)]
         happened: list[Json] = [*self.persons.newest_events(limit)]
         return {"persons": people, "events": happened}

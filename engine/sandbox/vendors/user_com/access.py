@@ -1,23 +1,24 @@
-"""Who may ask: `Authorization: Token <key>`, a key that is not revoked, a domain that is trusted."""
+"""The emulated User.com app: its settings, who may ask, and its errors, those of the Django REST framework."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from engine.sandbox.exchange import Incoming, Refusal
-from engine.sandbox.pacing import RateLimit
-from engine.sandbox.vendors.user_com.errors import NO_CREDENTIALS, NOT_TRUSTED, refuse, throttled
-from engine.sandbox.vendors.user_com.settings import Settings
+from engine.records import Json, JsonObject
+from engine.sandbox.emulator import RateLimit
+from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
 
 
-class Access:
+class UserComAccess:
     """Checks keys, domains and rates against the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: UserComSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate_limit)
 
-    def check(self, incoming: Incoming) -> None:
+    def check(self, incoming: VendorRequest) -> None:
         """Refuse whoever may not ask."""
         scheme, _, key = incoming.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "token" or not key:
@@ -32,8 +33,94 @@ class Access:
         if wait:
             raise Refusal(throttled(wait))
 
-    def _trusts(self, incoming: Incoming) -> bool:
+    def _trusts(self, incoming: VendorRequest) -> bool:
         # [I] The page says only "the domain the request comes from"; a browser says it in Origin or Referer.
         origin = incoming.headers.get("origin") or incoming.headers.get("referer")
         trusted = self._settings.trusted_domains
         return not trusted or not origin or urlsplit(origin).hostname in trusted
+
+
+TYPES = ("boolean", "fixed", "string", "date", "datetime", "integer", "float", "json", "number")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserComSettings:
+    """Keys, trusted domains, and attributes that exist before anything is sent.
+
+    An attribute is `name: type`, or `name: {type: fixed, choices: [...]}`.  `trusted_domains` empty trusts
+    everyone; else the domain of `Origin` or `Referer` must be one of them (a server sends neither and passes).
+    """
+
+    api_keys: tuple[str, ...] = ("api-key",)
+    revoked_keys: tuple[str, ...] = ("revoked-key",)
+    trusted_domains: tuple[str, ...] = ()
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    company_attributes: Mapping[str, Json] = field(default_factory=dict)
+    event_attributes: Mapping[str, Json] = field(default_factory=dict)
+    new_attributes: str = "create"
+    rate_limit: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a type that does not exist, or a rate that is none."""
+        RateLimit(self.rate_limit)
+        if self.new_attributes not in ("create", "ignore"):
+            raise ValueError("new_attributes must be create or ignore")
+        for table in (self.attributes, self.company_attributes, *self.event_attributes.values()):
+            if not isinstance(table, Mapping):
+                raise ValueError("event_attributes must be event name: {attribute: type}")  # noqa: TRY004  a setting
+            for name, given in table.items():
+                kind = given.get("type") if isinstance(given, Mapping) else given
+                if kind not in TYPES:
+                    raise ValueError(f"attribute {name} has no type that exists; it is one of {', '.join(TYPES)}")
+
+
+WORDS = {
+    400: "Bad request.",
+    401: "Invalid token.",
+    403: "You do not have permission to perform this action.",
+    404: "Not found.",
+    405: "Method not allowed.",
+    415: "Unsupported media type.",
+    429: "Request was throttled.",
+}
+NO_CREDENTIALS = "Authentication credentials were not provided."
+NOT_TRUSTED = "Domain is not trusted."
+
+REQUIRED = "This field is required."
+NOT_BLANK = "This field may not be blank."
+NOT_TEXT = "Not a valid string."
+NOT_INTEGER = "A valid integer is required."
+NOT_EMAIL = "Enter a valid email address."
+NOT_OBJECT = "Invalid data. Expected a dictionary."
+
+
+def too_long(most: int) -> str:
+    """Say that a text is too long."""
+    return f"Ensure this field has no more than {most} characters."
+
+
+def not_a_choice(value: Json) -> str:
+    """Say that a value is none of the choices."""
+    return f'"{value}" is not a valid choice.'
+
+
+def detail(status: int, words: str | None = None) -> VendorResponse:
+    """Answer `{"detail": ...}`."""
+    return VendorResponse(status, {"detail": words or WORDS.get(status, "A server error occurred.")})
+
+
+def throttled(wait: int) -> VendorResponse:
+    """Answer 429 with the seconds to wait."""
+    words = f"Request was throttled. Expected available in {wait} seconds."
+    return detail(429, words).with_headers({"retry-after": str(wait)})
+
+
+def refuse(status: int, words: str | None = None) -> Refusal:
+    """Return the refusal to raise."""
+    return Refusal(detail(status, words))
+
+
+def invalid(field: str, words: str) -> Refusal:
+    """Refuse one field of the body."""
+    body: JsonObject = {field: [words]}
+    return Refusal(VendorResponse(400, body))

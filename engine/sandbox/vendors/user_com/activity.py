@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.sandbox.exchange import Answer, Incoming
+from engine.sandbox.http_messages import VendorRequest, VendorResponse
+from engine.sandbox.vendors.user_com.access import NOT_OBJECT, NOT_TEXT, invalid, refuse
 from engine.sandbox.vendors.user_com.attributes import COMPANY, USER, event_scope
 from engine.sandbox.vendors.user_com.body import read, required, unix
-from engine.sandbox.vendors.user_com.errors import NOT_OBJECT, NOT_TEXT, invalid, refuse
 
 if TYPE_CHECKING:
     from engine.sandbox.vendors.user_com.routes import UserCom
 
 
-def add_event(app: UserCom, incoming: Incoming) -> Answer:
+def add_event(app: UserCom, incoming: VendorRequest) -> VendorResponse:
     """Keep an event of the user `user_id` (the API's own number) or `user_custom_id`."""
     return add_event_of(app, incoming, app.user_of(read(incoming)))
 
 
-def add_event_of(app: UserCom, incoming: Incoming, user: int) -> Answer:
+def add_event_of(app: UserCom, incoming: VendorRequest, user: int) -> VendorResponse:
     """Keep an event; its name and attributes are defined on the fly."""
     body = required(read(incoming), "name")
     name, data = body["name"], body.get("data")
@@ -29,10 +29,10 @@ def add_event_of(app: UserCom, incoming: Incoming, user: int) -> Answer:
     kept = app.attributes.convert(event_scope(name), data or {})
     number, first = app.model.add_event(user, name, unix(body, incoming.now), kept)
     app.state.count(app.name, "event_names_created", first)
-    return Answer(200, {"id": number, "created": first})
+    return VendorResponse(200, {"id": number, "created": first})
 
 
-def add_view(app: UserCom, incoming: Incoming) -> Answer:
+def add_view(app: UserCom, incoming: VendorRequest) -> VendorResponse:
     """Keep a page view of the user with this key; counts it and moves `last_seen` forward."""
     body = read(incoming)
     for name in ("client_user", "page_domain", "page_path"):
@@ -43,13 +43,13 @@ def add_view(app: UserCom, incoming: Incoming) -> Answer:
         raise refuse(404)  # [I] 404 rather than 400
     timestamp = unix(body, incoming.now)
     number = app.model.add_view(users[0], str(body["page_domain"]), str(body["page_path"]), timestamp)
-    return Answer(201, {"id": number})  # [I] status and body
+    return VendorResponse(201, {"id": number})  # [I] status and body
 
 
-def attributes(app: UserCom, _incoming: Incoming) -> Answer:
+def attributes(app: UserCom, _incoming: VendorRequest) -> VendorResponse:
     """List what attributes are defined."""
     both = ((USER, "client"), (COMPANY, "company"))
-    return Answer(
+    return VendorResponse(
         200,
         {
             "results": [

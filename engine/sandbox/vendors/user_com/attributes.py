@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.state import State
-from engine.sandbox.times import from_iso, number
-from engine.sandbox.vendors.user_com.errors import invalid, too_long
-from engine.sandbox.vendors.user_com.settings import Settings
+from engine.sandbox.state import State, from_iso, number
+from engine.sandbox.vendors.user_com.access import UserComSettings, invalid, too_long
 
 MAX_NAME = 255
 USER, COMPANY = "user", "company"
@@ -33,14 +31,14 @@ TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def event_scope(name: str) -> str:
-    """Give the scope of an event's attributes."""
+    """Return the scope of an event's attributes."""
     return f"event {name}"
 
 
 class Attributes:
     """The definitions: those of the settings, and those made on the fly."""
 
-    def __init__(self, state: State, settings: Settings) -> None:
+    def __init__(self, state: State, settings: UserComSettings) -> None:
         self._state = state
         self._create = settings.new_attributes == "create"
         self._given: dict[str, Mapping[str, Json]] = {USER: settings.attributes, COMPANY: settings.company_attributes}
@@ -49,7 +47,7 @@ class Attributes:
             self._given[event_scope(event)] = table
 
     def convert(self, scope: str, values: JsonObject) -> JsonObject:
-        """Give the values as they are kept; what cannot be converted is not among them."""
+        """Return the values as they are kept; what cannot be converted is not among them."""
         kept: JsonObject = {}
         for name, value in values.items():
             converted = self._convert(scope, name, value)
@@ -84,7 +82,7 @@ class Attributes:
         return row[0] if row else None
 
     def definitions(self, scope: str) -> list[JsonObject]:
-        """Give what is defined, by name."""
+        """Return what is defined, by name."""
         types: dict[str, Json] = {
             name: given.get("type") if isinstance(given, Mapping) else given
             for name, given in self._given.get(scope, {}).items()
@@ -94,7 +92,7 @@ class Attributes:
 
 
 def text(value: Json) -> str:
-    """Give the text of a value: `999` for 999, `true` for true, JSON for lists and objects."""
+    """Return the text of a value: `999` for 999, `true` for true, JSON for lists and objects."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 

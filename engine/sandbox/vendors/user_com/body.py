@@ -5,9 +5,9 @@ from __future__ import annotations
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.exchange import JSON_TYPE, Answer, Incoming, Refusal
-from engine.sandbox.times import number
-from engine.sandbox.vendors.user_com.errors import (
+from engine.sandbox.http_messages import JSON_TYPE, Refusal, VendorRequest, VendorResponse
+from engine.sandbox.state import number
+from engine.sandbox.vendors.user_com.access import (
     NOT_BLANK,
     NOT_INTEGER,
     NOT_OBJECT,
@@ -22,8 +22,8 @@ TOO_LATE = f"Ensure this value is less than or equal to {LATEST}."
 TOO_EARLY = "Ensure this value is greater than or equal to 0."
 
 
-def read(incoming: Incoming) -> JsonObject:
-    """Give the body: a JSON object."""
+def read(incoming: VendorRequest) -> JsonObject:
+    """Return the body: a JSON object."""
     kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != JSON_TYPE:
         # [I] The framework also takes forms; nothing public sends them here.
@@ -33,12 +33,12 @@ def read(incoming: Incoming) -> JsonObject:
     except orjson.JSONDecodeError as error:
         raise Refusal(detail(400, f"JSON parse error - {error.msg}")) from None
     if not isinstance(body, dict):
-        raise Refusal(Answer(400, {"non_field_errors": [NOT_OBJECT]}))
+        raise Refusal(VendorResponse(400, {"non_field_errors": [NOT_OBJECT]}))
     return body
 
 
 def required(body: JsonObject, name: str) -> JsonObject:
-    """Give the body back if it has this field, and something in it."""
+    """Return the body back if it has this field, and something in it."""
     if body.get(name) is None:
         raise invalid(name, REQUIRED)
     if body[name] == "":
@@ -46,19 +46,19 @@ def required(body: JsonObject, name: str) -> JsonObject:
     return body
 
 
-def id_field(incoming: Incoming) -> str:
-    """Give the name of the customer's own id: version 1 of the API calls it user_id, version 2 custom_id."""
+def id_field(incoming: VendorRequest) -> str:
+    """Return the name of the customer's own id: version 1 of the API calls it user_id, version 2 custom_id."""
     accept = incoming.headers.get("accept", "").replace(" ", "")
     return "custom_id" if "version=2" in accept else "user_id"
 
 
-def own_id(incoming: Incoming, body: JsonObject) -> str | None:
-    """Give the customer's own id of a user."""
+def own_id(incoming: VendorRequest, body: JsonObject) -> str | None:
+    """Return the customer's own id of a user."""
     return text_id(body, id_field(incoming))
 
 
 def text_id(body: JsonObject, name: str) -> str | None:
-    """Give an id as text; a number counts as its text."""
+    """Return an id as text; a number counts as its text."""
     value = body.get(name)
     if value is None:
         return None
@@ -70,7 +70,7 @@ def text_id(body: JsonObject, name: str) -> str | None:
 
 
 def unix(body: JsonObject, now: float) -> float:
-    """Give `timestamp`, whole UNIX seconds; now if there is none.
+    """Return `timestamp`, whole UNIX seconds; now if there is none.
 
     [I] Documented is only "UNIX timestamp"; that a fraction or an ISO time is refused is the framework's way.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from engine.records import Json, JsonObject
-from engine.sandbox.vendors.user_com.errors import NOT_EMAIL, NOT_TEXT, invalid, not_a_choice, too_long
+from engine.sandbox.vendors.user_com.access import NOT_EMAIL, NOT_TEXT, invalid, not_a_choice, too_long
 
 MAX_PERSON_NAME = 40
 NAMES = ("first_name", "last_name")

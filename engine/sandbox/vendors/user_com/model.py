@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.state import Row, State
-from engine.sandbox.times import to_iso
+from engine.sandbox.state import Row, State, to_iso
 from engine.sandbox.vendors.user_com import attributes
 
 SCHEMA = (
@@ -80,11 +79,11 @@ class Model:
         self._state = state
 
     def find_users(self, key: str, value: str | int) -> list[int]:
-        """Give the users with this id, custom_id, key, email or phone_number."""
+        """Return the users with this id, custom_id, key, email or phone_number."""
         return [number for (number,) in self._state.all(USER_BY[key], (value,))]
 
     def find_company(self, key: str, value: str | int) -> int | None:
-        """Give the company with this id or custom_id."""
+        """Return the company with this id or custom_id."""
         row = self._state.one(COMPANY_BY[key], (value,))
         return row[0] if row else None
 
@@ -107,7 +106,7 @@ class Model:
         self._state.execute(f"UPDATE {table} SET fields = ?, attributes = ?, updated = ? WHERE id = ?", changed)  # noqa: S608
 
     def set_custom_id(self, kind: str, number: int, custom_id: str) -> None:
-        """Give a user or a company another id of the customer's own."""
+        """Return a user or a company another id of the customer's own."""
         table = {"user": "user_com_users", "company": "user_com_companies"}[kind]
         self._state.execute(f"UPDATE {table} SET custom_id = ? WHERE id = ?", (custom_id, number))  # noqa: S608
 
@@ -146,12 +145,12 @@ class Model:
         return int(self._state.execute(ADD_VIEW, (user, domain, path, timestamp)).lastrowid or 0)
 
     def user(self, number: int) -> JsonObject:
-        """Give a user as the API shows one."""
+        """Return a user as the API shows one."""
         row: Any = self._state.one(USER, (number,))
         return _user(row, self._state.all(COMPANIES_OF, (number,)))
 
     def company(self, number: int) -> JsonObject:
-        """Give a company as the API shows one."""
+        """Return a company as the API shows one."""
         row: Any = self._state.one(COMPANY, (number,))
         return _company(row, [user for (user,) in self._state.all(MEMBERS, (number,))])
 

@@ -7,25 +7,23 @@ from collections.abc import Callable
 import orjson
 
 from engine.records import Json, JsonObject
-from engine.sandbox.emulator import Emulator, Surroundings
-from engine.sandbox.exchange import Answer, Incoming
-from engine.sandbox.routing import Handler, Routes
-from engine.sandbox.times import to_iso
-from engine.sandbox.vendors.user_com import activity, companies, errors, users
-from engine.sandbox.vendors.user_com.access import Access
+from engine.sandbox.emulator import Emulator, Handler, Routes, Surroundings
+from engine.sandbox.http_messages import VendorRequest, VendorResponse
+from engine.sandbox.state import to_iso
+from engine.sandbox.vendors.user_com import access, activity, companies, users
+from engine.sandbox.vendors.user_com.access import UserComAccess, UserComSettings
 from engine.sandbox.vendors.user_com.attributes import COMPANY, USER, Attributes
 from engine.sandbox.vendors.user_com.body import required, text_id
 from engine.sandbox.vendors.user_com.model import SCHEMA, Model
-from engine.sandbox.vendors.user_com.settings import Settings
 
 ROOT = "/api/public"
-Action = Callable[["UserCom", Incoming, int], Answer]
+Action = Callable[["UserCom", VendorRequest, int], VendorResponse]
 
 
-def keyed(action: Callable[[UserCom, Incoming], Answer]) -> Handler:
+def keyed(action: Callable[[UserCom, VendorRequest], VendorResponse]) -> Handler:
     """Make a handler: the key first."""
 
-    def handler(app: UserCom, incoming: Incoming) -> Answer:
+    def handler(app: UserCom, incoming: VendorRequest) -> VendorResponse:
         app.access.check(incoming)
         return action(app, incoming)
 
@@ -35,11 +33,11 @@ def keyed(action: Callable[[UserCom, Incoming], Answer]) -> Handler:
 def of_user(key: str, action: Action) -> Handler:
     """Make a handler of one user; 404 if there is none, as on every by-id path."""
 
-    def handler(app: UserCom, incoming: Incoming, reference: str) -> Answer:
+    def handler(app: UserCom, incoming: VendorRequest, reference: str) -> VendorResponse:
         app.access.check(incoming)
         found = app.model.find_users(key, reference)
         if not found:
-            raise errors.refuse(404)
+            raise access.refuse(404)
         return action(app, incoming, found[0])
 
     return handler
@@ -48,11 +46,11 @@ def of_user(key: str, action: Action) -> Handler:
 def of_company(key: str, action: Action) -> Handler:
     """Make a handler of one company; 404 if there is none."""
 
-    def handler(app: UserCom, incoming: Incoming, reference: str) -> Answer:
+    def handler(app: UserCom, incoming: VendorRequest, reference: str) -> VendorResponse:
         app.access.check(incoming)
         company = app.model.find_company(key, reference)
         if company is None:
-            raise errors.refuse(404)
+            raise access.refuse(404)
         return action(app, incoming, company)
 
     return handler
@@ -104,45 +102,45 @@ class UserCom(Emulator):
     title = "User.com"
     roots = ("api",)
     schema = SCHEMA
-    settings_type = Settings
-    settings: Settings
+    settings_type = UserComSettings
+    settings: UserComSettings
     routes = Routes(table())
 
-    def __init__(self, surroundings: Surroundings, settings: Settings) -> None:
+    def __init__(self, surroundings: Surroundings, settings: UserComSettings) -> None:
         super().__init__(surroundings, settings)
-        self.access = Access(settings)
+        self.access = UserComAccess(settings)
         self.model = Model(self.state)
         self.attributes = Attributes(self.state, settings)
 
     def user_of(self, body: JsonObject) -> int:
-        """Give the user a body names by `user_id` (the API's own number) or `user_custom_id`."""
+        """Return the user a body names by `user_id` (the API's own number) or `user_custom_id`."""
         number, custom_id = text_id(body, "user_id"), text_id(body, "user_custom_id")
         if number is None and custom_id is None:
             required(body, "user_id")
         key, value = ("id", number) if number is not None else ("custom_id", custom_id)
         found = self.model.find_users(key, str(value))
         if not found:
-            raise errors.refuse(404)
+            raise access.refuse(404)
         return found[0]
 
-    def unknown_path(self, incoming: Incoming) -> Answer:
+    def unknown_path(self, incoming: VendorRequest) -> VendorResponse:
         """Say 404; or 301 where only the trailing slash is missing ([I], the framework's way)."""
         if not incoming.path.endswith("/") and self.routes.find((*incoming.segments, "")):
-            return Answer(301, b"", {"location": f"{incoming.path.rpartition('/')[2]}/"})
+            return VendorResponse(301, b"", {"location": f"{incoming.path.rpartition('/')[2]}/"})
         return self.failure(404)
 
-    def failure(self, status: int, retry_after: int | None = None) -> Answer:
+    def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:
         """Say a status in this vendor's shape."""
-        return errors.throttled(retry_after) if status == 429 and retry_after else errors.detail(status)
+        return access.throttled(retry_after) if status == 429 and retry_after else access.detail(status)
 
     def counts(self) -> dict[str, int]:
-        """Give what is held and what was seen."""
+        """Return what is held and what was seen."""
         names = ("users", "companies", "members", "events", "event_names", "views")
         tables = {name: self.state.number(f"SELECT count(*) FROM user_com_{name}") for name in names}  # noqa: S608
         return tables | self.state.counters(self.name)
 
     def snapshot(self, limit: int) -> JsonObject:
-        """Give the newest users, companies, events and page views."""
+        """Return the newest users, companies, events and page views."""
         return {
             "users": [self.model.user(number) for number in self._newest("users", limit)],
             "companies": [self.model.company(number) for number in self._newest("companies", limit)],

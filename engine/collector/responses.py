@@ -1,0 +1,66 @@
+"""What the collector takes at most, and every refusal: a status, a code for programs, a sentence for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+class HttpResponse(NamedTuple):
+    """An answer: status, body, and headers beyond those that every answer has."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = (JSON_TYPE,)
+
+
+TAKEN = HttpResponse(200, b'{"success":true}')
+
+
+class RequestRefused(Exception):  # noqa: N818  reads as what happened
+    """A request that is not taken; `reply` is its answer, `code` what is counted."""
+
+    def __init__(self, status: int, code: str, message: str, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        self.code = code
+        body = orjson.dumps({"success": False, "code": code, "message": message})
+        self.reply = HttpResponse(status, body, (JSON_TYPE, *headers))
+        super().__init__(message)
+
+
+def bad_request(message: str) -> RequestRefused:
+    """Return the refusal of what cannot be read; nothing is gained by sending it again."""
+    return RequestRefused(400, "bad_request", message)
+
+
+def unknown_key() -> RequestRefused:
+    """Return the one refusal of every write key that is missing, unknown or disabled: it does not tell which."""
+    message = (
+        "This write key is not accepted. Give an enabled one, as the user name of Basic authorization or in the body."
+    )
+    return RequestRefused(401, "unauthorized", message, headers=((b"www-authenticate", b'Basic realm="collector"'),))
+
+
+def try_later(status: int, code: str, message: str, seconds: int) -> RequestRefused:
+    """Return a refusal that asks to be sent again after some seconds."""
+    return RequestRefused(status, code, message, headers=((b"retry-after", str(seconds).encode()),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorLimits:
+    """Bytes, counts and seconds. `backlog` is how many unfinished events a connection may have, 0 for no limit."""
+
+    event_bytes: int = 32 * 1024
+    batch_bytes: int = 500 * 1024
+    batch_events: int = 2500
+    body_seconds: float = 30.0
+    head_bytes: int = 64 * 1024
+    headers: int = 200
+    head_seconds: float = 30.0
+    pipelined: int = 100
+    held_bytes: int = 64 * 1024 * 1024
+    backlog: int = 1_000_000
+    retry_after: int = 5

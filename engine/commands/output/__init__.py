@@ -1,0 +1,1 @@
+"""Words, counts and layout for people: what the commands print."""

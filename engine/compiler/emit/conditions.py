@@ -1,0 +1,81 @@
+"""Paths as values and as conditions -> statements; what can fail at run time is caught and reported here."""
+
+from __future__ import annotations
+
+from engine.compiler.paths.emitter import emit as emit_path
+from engine.compiler.paths.emitter import emit_condition as emit_path_condition
+from engine.compiler.writer import Writer
+from engine.language import paths
+from engine.mapping.model import Place
+from engine.mapping.problems import place_text
+
+
+def emit_path_value(writer: Writer, text: str, place: Place) -> str:
+    """Write a path; a type error at run time is reported and makes the value None."""
+    path = paths.parse(text)
+    variable = writer.names.fresh("value")
+    if not path.can_fail:
+        code = emit_path(path, writer, writer.lines, writer.names)
+        writer.lines.add(f"{variable} = {code}")
+        if code in writer.fresh:
+            writer.fresh.add(variable)
+        return variable
+    with _guarded(writer, variable, place):
+        writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
+    return variable
+
+
+def _guarded(writer: Writer, variable: str, place: Place) -> Guard:
+    return Guard(writer, variable, place_text(place))
+
+
+class Guard:
+    """`try:` around what may raise PathTypeError; parts met inside are not known after it."""
+
+    def __init__(self, writer: Writer, variable: str, place: str, otherwise: str = "None") -> None:
+        self.writer, self.variable, self.place, self.otherwise = writer, variable, place, otherwise
+        self._block = writer.lines.block("try:")
+        self._branch = writer.branch()
+
+    def __enter__(self) -> None:
+        self._block.__enter__()
+        self._branch.__enter__()
+
+    def __exit__(self, *raised: object) -> None:
+        self._branch.__exit__(None, None, None)
+        self._block.__exit__(None, None, None)
+        writer = self.writer
+        writer.module.names.function(paths.PathTypeError, "PathTypeError")
+        writer.module.helper("path_failed")
+        with writer.lines.block("except PathTypeError as error:"):
+            writer.lines.add(f"path_failed(reports, {writer.names.literal(self.place)}, error)")
+            writer.lines.add(f"{self.variable} = {self.otherwise}")
+
+
+def emit_condition(writer: Writer, text: str, place: Place) -> str:
+    """Write a condition and give a Python expression for its truth; a type error is "not met"."""
+    path = paths.parse(text)
+    if not path.can_fail:
+        return emit_path_condition(path, writer, writer.lines, writer.names)
+    variable = writer.names.fresh("holds")
+    with Guard(writer, variable, place_text(place), "None"):
+        writer.lines.add(f"{variable} = bool({emit_path_condition(path, writer, writer.lines, writer.names)})")
+    return variable
+
+
+def emit_conditions(writer: Writer, when: str | None, unless: str | None, place: Place) -> str:
+    """Write `when` and `unless` and give the truth of both; a type error in either counts as not met."""
+    tests = []
+    if when is not None:
+        tests.append(emit_condition(writer, when, (*place, "when")))
+    if unless is not None:
+        holds = writer.names.fresh("holds")
+        with writer.lines.block(f"if {tests[0]}:") if tests else writer.branch(), writer.branch():
+            code = emit_condition(writer, unless, (*place, "unless"))
+            failed = f"{code} is not None and " if paths.parse(unless).can_fail else ""
+            writer.lines.add(f"{holds} = {failed}not ({code})")
+        if tests:
+            with writer.lines.block("else:"):
+                writer.lines.add(f"{holds} = False")
+        return holds
+    return tests[0]

@@ -1,0 +1,123 @@
+"""What happens after sending -> functions: responses, save, a batch's items, body and results.
+
+They read `status headers body settings` of an answer (a batch's body reads `items`) and nothing of the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
+from engine.compiler.emit.requests import emit_headers, emit_url, header_list
+from engine.compiler.emit.values import emit_entries
+from engine.compiler.lines import Lines
+from engine.compiler.writer import Module, Writer
+from engine.language.template import Text
+from engine.mapping.model import Batch, Request, Response, Step
+
+REPLY = {"status": "status", "headers": "headers", "body": "body", "settings": "settings"}
+ARGUMENTS = "status, headers, body, reports"
+
+
+def _function(module: Module, hint: str, arguments: str, body: Lines) -> str:
+    name = module.names.fresh(hint)
+    with module.functions.block(f"def {name}({arguments}):"):
+        module.functions.extend(body)
+    return name
+
+
+def emit_save(module: Module, step: Step) -> str:
+    """Write the function that takes out of an answer what later steps need."""
+    writer = Writer(module, dict(REPLY))
+    writer.lines.add("saved = {}")
+    for name, path in step.save.items():
+        value = emit_path_value(writer, path, (*step.place, "save", name))
+        with writer.lines.block(f"if {value} is not None:"):
+            writer.lines.add(f"saved[{writer.names.literal(name)}] = {value}")
+    writer.lines.add("return saved")
+    return _function(module, "save", ARGUMENTS, writer.body())
+
+
+def emit_judge(module: Module, rules: Sequence[Response]) -> str:
+    """Write the function that gives the first rule an answer meets as (then, error, hint), or None."""
+    writer = Writer(module, dict(REPLY))
+    for rule in rules:
+        with writer.lines.block(f"if {_status(writer, rule)}:"), writer.branch():
+            if rule.when is None and rule.unless is None:
+                _verdict(writer, rule)
+                continue
+            holds = emit_conditions(writer, rule.when, rule.unless, rule.place)
+            with writer.lines.block(f"if {holds}:"), writer.branch():
+                _verdict(writer, rule)
+    writer.lines.add("return None")
+    return _function(module, "judge", ARGUMENTS, writer.body())
+
+
+def _status(writer: Writer, rule: Response) -> str:
+    if not rule.status:
+        return "True"
+    codes = frozenset(code for code in rule.status if isinstance(code, int))
+    classes = frozenset(int(code[0]) for code in rule.status if isinstance(code, str))
+    tests = [f"status in {writer.names.constant(codes, 'codes')}"] if codes else []
+    tests += [f"status // 100 in {writer.names.constant(classes, 'classes')}"] if classes else []
+    return " or ".join(tests)
+
+
+def _verdict(writer: Writer, rule: Response) -> None:
+    error = emit_path_value(writer, rule.error, (*rule.place, "error")) if rule.error is not None else "None"
+    writer.lines.add(f"return ({writer.names.literal(rule.then)}, {error}, {writer.names.literal(rule.hint)})")
+
+
+def emit_item(module: Module, request: Request) -> str:
+    """Write the function that makes a request's body an item of its batch."""
+    if request.item is None:
+        return "None"
+    writer = Writer(module, {"body": "body", "settings": "settings"})
+    writer.lines.add(f"return {writer.value(request.item).code}")
+    return _function(module, "item", "body, reports, now", writer.body())
+
+
+def emit_batch(module: Module, batch: Batch) -> str:
+    """Write the functions of a batch: where it goes, its body, its results."""
+    return f"({_batch_address(module, batch)}, {_batch_body(module, batch)}, {_batch_results(module, batch)})"
+
+
+def _batch_address(module: Module, batch: Batch) -> str:
+    writer = Writer(module, {"settings": "settings"})
+    url = emit_url(writer, batch.path, (*batch.place, "path"))
+    headers = emit_headers(writer, header_list(batch.headers, batch.place, module.mapping.http), "application/json")
+    method = batch.method.literal if isinstance(batch.method, Text) else None
+    writer.lines.add(f"return {writer.names.literal(method or 'POST')}, {url}, {headers}, {{}}")
+    return _function(module, "batch_address", "reports", writer.body())
+
+
+def _batch_body(module: Module, batch: Batch) -> str:
+    if not batch.fields:
+        return "None"
+    writer = Writer(module, {"items": "items", "settings": "settings"})
+    writer.lines.add("body = {}")
+    emit_entries(writer, "body", batch.fields, (*batch.place, "fields"))
+    writer.lines.add("return body")
+    return _function(module, "batch_body", "items, reports, now", writer.body())
+
+
+def _batch_results(module: Module, batch: Batch) -> str:
+    """A function body -> list of (ok, error), or None where the list is not there."""
+    if batch.results is None:
+        return "None"
+    place = (*batch.place, "results")
+    writer = Writer(module, {"body": "body", "settings": "settings"})
+    found = emit_path_value(writer, batch.results.list, (*place, "list"))
+    with writer.lines.block(f"if type({found}) is not list:"):
+        writer.lines.add("return None")
+    writer.lines.add("results = []")
+    with writer.lines.block(f"for item in {found}:"), writer.loop(item="item"):
+        ok = emit_condition(writer, batch.results.ok, (*place, "ok"))
+        writer.lines.add(f"ok = bool({ok})")
+        writer.lines.add("error = None")
+        if batch.results.error is not None:
+            with writer.lines.block("if not ok:"), writer.branch():
+                writer.lines.add(f"error = {emit_path_value(writer, batch.results.error, (*place, 'error'))}")
+        writer.lines.add("results.append((ok, error))")
+    writer.lines.add("return results")
+    return _function(module, "batch_results", "body, reports", writer.body())

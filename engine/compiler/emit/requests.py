@@ -1,0 +1,153 @@
+"""A request's method, URL, headers and query -> statements; once per connection where only settings matter."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.compiler.emit.texts import emit_base_url, emit_path, emit_text
+from engine.compiler.settled import settings_only, settled
+from engine.compiler.writer import Writer
+from engine.language.template import Text
+from engine.mapping.model import Http, Place, Request, TextOrValue
+from engine.mapping.problems import place_text
+from engine.mapping.walk import paths_of
+
+NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
+
+CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+
+
+class AddressCode(NamedTuple):
+    """Python expressions for the four parts of where a request goes."""
+
+    method: str
+    url: str
+    headers: str
+    query: str
+
+
+def emit_address(writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
+    """Write method, URL, headers and query of a request."""
+    http = writer.module.mapping.http
+    url = emit_url(writer, request.path, (*request.place, "path"))
+    query = _query(writer, request)
+    headers = _headers(writer, request, http, has_body=has_body)
+    method = _method(writer, request)
+    return AddressCode(method, url, headers, query)
+
+
+def emit_request_id(writer: Writer, request: Request, address: AddressCode, sent: tuple[str, str, str]) -> AddressCode:
+    """Write what adds the id of a request that travels alone; `sent` is its step, its item and its body."""
+    name = writer.module.mapping.http.request_id
+    if name is None:
+        return address
+    literal = writer.names.literal
+    writer.module.helper("identified")
+    method, headers = writer.names.fresh("method"), writer.names.fresh("headers")
+    step, item, body = sent
+    path = f"{writer.module.helper('after_host')}({address.url})"
+    made_of = f"[{step}, {item}, {literal(request.name)}, {method}, {path}, {address.query}, {body}]"
+    message_id = writer.root("messageId")
+    writer.lines.add(f"{method} = {address.method}")
+    writer.lines.add(f"{headers} = identified({address.headers}, {literal(name)}, {message_id}, {made_of}, reports)")
+    return address._replace(method=method, headers=headers)
+
+
+def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
+    """Write the URL: base URL and path, every value percent-encoded."""
+    base = emit_base_url(writer, writer.module.mapping.http.base_url)
+    tail = emit_path(writer, path, place) if path is not None else "''"
+    url = writer.names.fresh("url")
+    writer.module.helper("join_url")
+    writer.lines.add(f"{url} = join_url({base}, {tail})")
+    return url
+
+
+def is_settled(request: Request, http: Http) -> bool:
+    """Whether a request's address is known once the settings are."""
+    texts: list[TextOrValue] = [http.base_url, request.method]
+    texts += [request.path] if request.path is not None else []
+    texts += [text for _, text in (*request.query, *request.headers, *http.headers)]
+    return all(settled(text) for text in texts) and all(settings_only(path) for path in basic_paths(http))
+
+
+def basic_paths(http: Http) -> list[str]:
+    """Return the paths of `http.basic`."""
+    return [path for value in http.basic or () for path in paths_of(value)]
+
+
+def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Place, http: Http) -> NamedTexts:
+    """Return the headers of the mapping and of the request; of one name, whatever its case, the request's wins."""
+    own = {name.lower(): (name, text, (*place, "headers", name)) for name, text in request_headers}
+    shared = {name.lower(): (name, text, ("http", "headers", name)) for name, text in http.headers}
+    return tuple({**shared, **own}.values())
+
+
+def _headers(writer: Writer, request: Request, http: Http, *, has_body: bool) -> str:
+    return emit_headers(
+        writer, header_list(request.headers, request.place, http), CONTENT_TYPES[request.encode] if has_body else None
+    )
+
+
+def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) -> str:
+    """Write the dict of headers, `Content-Type` first unless given."""
+    variable = writer.names.fresh("headers")
+    given = {name.lower() for name, _, _ in headers}
+    writer.lines.add(f"{variable} = { ({'Content-Type': content_type} if content_type else {})!r}")
+    for name, text, place in headers:
+        code = _text(writer, text, place)
+        _set_header(writer, variable, name, code, place)
+    basic = writer.module.mapping.http.basic
+    if basic is not None and "authorization" not in given:
+        codes = [_header_value(writer, value, ("http", "basic", number)) for number, value in enumerate(basic)]
+        writer.module.helper("basic_auth")
+        _set_header(writer, variable, "Authorization", f"basic_auth({codes[0]}, {codes[1]})", ("http", "basic"))
+    return variable
+
+
+def _header_value(writer: Writer, value: object, place: Place) -> str:
+    got = writer.value(value)  # type: ignore[arg-type]
+    writer.module.helper("text_in")
+    return f"text_in({got.code}, reports, {writer.names.literal(place_text(place))})"
+
+
+def _set_header(writer: Writer, headers: str, name: str, code: str, place: Place) -> None:
+    text = writer.names.fresh("text")
+    writer.module.helper("header")
+    writer.lines.add(f"{text} = {code}")
+    with writer.lines.block(f"if {text} is not None:"):
+        if name.lower() == "content-type":
+            writer.lines.add(f"{headers}.pop('Content-Type', None)")
+        at = writer.names.literal(place_text(place))
+        writer.lines.add(f"{headers}[{writer.names.literal(name)}] = header({text}, {at})")
+
+
+def _method(writer: Writer, request: Request) -> str:
+    place: Place = (*request.place, "method")
+    if isinstance(request.method, Text) and request.method.literal is not None:
+        return writer.names.literal(request.method.literal)
+    writer.module.helper("method")
+    return f"method({_text(writer, request.method, place)}, {writer.names.literal(place_text(place))})"
+
+
+def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
+    return emit_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
+
+
+def _query(writer: Writer, request: Request) -> str:
+    if not request.query:
+        return "{}"
+    query = writer.names.fresh("query")
+    writer.lines.add(f"{query} = {{}}")
+    for name, text in request.query:
+        place: Place = (*request.place, "query", name)
+        if isinstance(text, Text):
+            code = emit_text(writer, text, place).code
+        else:
+            writer.module.helper("query_text")
+            code = f"query_text({writer.value(text).code}, reports, {writer.names.literal(place_text(place))})"
+        value = writer.names.fresh("text")
+        writer.lines.add(f"{value} = {code}")
+        with writer.lines.block(f"if {value} is not None:"):
+            writer.lines.add(f"{query}[{writer.names.literal(name)}] = {value}")
+    return query

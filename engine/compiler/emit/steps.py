@@ -1,0 +1,147 @@
+"""Steps -> functions: one function a step, and one for what a step saves of its answer.
+
+A step function gives the list of its planned requests, or a text: why it sends nothing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.compiler.emit.conditions import emit_condition, emit_conditions
+from engine.compiler.emit.loops import emit_items, emit_where
+from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
+from engine.compiler.writer import CallParts, Got, Module, Writer, call_roots
+from engine.mapping.model import Request, Step
+from engine.mapping.problems import place_text
+from engine.records import PlannedRequest
+
+
+class SettledAddress(NamedTuple):
+    """Variables of an address worked out once per connection."""
+
+    address: AddressCode
+    failed: str
+    noted: str
+
+
+class StepEmitter:
+    """Writes step functions; addresses that need only settings are shared between steps."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self._settled: dict[tuple[str, bool], SettledAddress] = {}
+
+    def step(self, step: Step, number: int, call: CallParts) -> str:
+        """Write one step and give its function's name."""
+        writer = Writer(self.module, call_roots(), call=call)
+        self._conditions(writer, step)
+        if step.for_each is None:
+            writer.lines.add(f"return [{self._request(writer, step, number, 'None')}]")
+        else:
+            self._for_each(writer, step, number)
+        name = self.module.names.fresh("step")
+        mark = self.module.loaded.mark(step.place)
+        with self.module.functions.block(f"def {name}({writer.arguments()}):  # line {mark.line:d}"):
+            self.module.functions.extend(writer.body())
+        return name
+
+    def _conditions(self, writer: Writer, step: Step) -> None:
+        if step.when is not None or step.unless is not None:
+            holds = emit_conditions(writer, step.when, step.unless, step.place)
+            with writer.lines.block(f"if not ({holds}):"):
+                writer.lines.add(f"return {writer.names.literal(_skipped(step))}")
+        for condition, message in step.require:
+            holds = emit_condition(writer, condition, (*step.place, "require"))
+            writer.module.helper("invalid")
+            with writer.lines.block(f"if not ({holds}):"):
+                at = writer.names.literal(place_text((*step.place, "require")))
+                writer.lines.add(f"invalid({at}, {writer.names.literal(message)})")
+
+    def _for_each(self, writer: Writer, step: Step, number: int) -> None:
+        assert step.for_each is not None
+        items = emit_items(writer, step.for_each)
+        requests, index, item = (writer.names.fresh(word) for word in ("requests", "index", "item"))
+        writer.lines.add(f"{requests} = []")
+        opening = f"for {index}, {item} in enumerate({items} or ()):"
+        with writer.lines.block(opening), writer.loop(item=item, index=index, key="None"):
+            emit_where(writer, step.where, step.place)
+            writer.lines.add(f"{requests}.append({self._request(writer, step, number, index)})")
+        nothing = f"{place_text(step.place)}: for_each has no items"
+        writer.lines.add(f"return {requests} or {writer.names.literal(nothing)}")
+
+    def _request(self, writer: Writer, step: Step, number: int, item: str) -> str:
+        request = self.module.mapping.requests[step.request]
+        body = self._body(writer, step, request)
+        planned = writer.names.fresh("body")
+        writer.lines.add(f"{planned} = {body}")
+        missing = "None"
+        if request.if_missing is not None:
+            other = self.module.mapping.requests[request.if_missing]
+            missing = self._planned(writer, step, other, (planned, f"{number:d}", item, "None"), alone=True)
+        alone = request.batch is None
+        return self._planned(writer, step, request, (planned, f"{number:d}", item, missing), alone=alone)
+
+    def _planned(
+        self, writer: Writer, step: Step, request: Request, rest: tuple[str, str, str, str], *, alone: bool
+    ) -> str:
+        body, number, item, missing = rest
+        address = self._address(writer, request, has_body=step.value is not None)
+        if alone:
+            address = emit_request_id(writer, request, address, (number, item, body))
+        writer.names.function(PlannedRequest, "PlannedRequest")
+        writer.names.function(tuple.__new__, "new_tuple")  # half the time of the named tuple's own __new__
+        literal = writer.names.literal
+        return (
+            f"new_tuple(PlannedRequest, ({literal(request.name)}, {address.method}, {address.url}, {address.headers}, "
+            f"{address.query}, {body}, {number}, {item}, {literal(request.batch)}, {missing}))"
+        )
+
+    def _body(self, writer: Writer, step: Step, request: Request) -> str:
+        if step.value is None:
+            return "None"
+        got = writer.value(step.value)
+        code = got.code if got.present else _or_empty(writer, got)
+        if request.encode != "form":
+            return code
+        writer.module.helper("form_body")
+        form = writer.names.fresh("form")
+        writer.lines.add(f"{form} = form_body({code}, reports, {writer.names.literal(place_text(step.place))})")
+        return form
+
+    def _address(self, writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
+        if not is_settled(request, self.module.mapping.http):
+            return emit_address(writer, request, has_body=has_body)
+        key = (request.name, has_body)
+        if key not in self._settled:
+            self._settled[key] = self._settle(request, has_body=has_body)
+        settled = self._settled[key]
+        writer.module.helper("again")
+        with writer.lines.block(f"if {settled.noted}:"):
+            writer.lines.add(f"reports.extend({settled.noted})")
+        with writer.lines.block(f"if {settled.failed} is not None:"):
+            writer.lines.add(f"again({settled.failed})")
+        return settled.address
+
+    def _settle(self, request: Request, *, has_body: bool) -> SettledAddress:
+        writer = Writer(self.module, {"settings": "settings"})
+        address = emit_address(writer, request, has_body=has_body)
+        writer.lines.add(f"return {', '.join(address)}")
+        function = self.module.names.fresh("address")
+        with self.module.functions.block(f"def {function}(reports):"):
+            self.module.functions.extend(writer.body())
+        names = [self.module.names.fresh(word) for word in ("method", "url", "headers", "query", "failed", "noted")]
+        self.module.helper("settle")
+        self.module.closing.add(f"{', '.join(names)} = settle({function})")
+        return SettledAddress(AddressCode(*names[:4]), names[4], names[5])
+
+
+def _or_empty(writer: Writer, got: Got) -> str:
+    body = writer.names.fresh("body")
+    writer.lines.add(f"{body} = {{}} if {got.code} is None else {got.code}")
+    return body
+
+
+def _skipped(step: Step) -> str:
+    reasons = [f"when {step.when} does not hold"] if step.when is not None else []
+    reasons += [f"unless {step.unless} holds"] if step.unless is not None else []
+    return f"{place_text(step.place)}: {' or '.join(reasons)}"

@@ -1,0 +1,242 @@
+"""Text with `${path}` -> an expression: plain text as it is, and URLs, where every value put in is percent-encoded."""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from engine.compiler.emit.conditions import emit_path_value
+from engine.compiler.settled import is_saved, is_secret, is_text, plain_setting
+from engine.compiler.writer import Writer
+from engine.language.template import Hole, Text
+from engine.mapping.model import Instruction, Place, TextOrValue
+from engine.mapping.problems import place_text
+
+
+@dataclass(frozen=True, slots=True)
+class TextCode:
+    """An expression for a text; None at run time where a `${}` found nothing, unless `present`."""
+
+    code: str
+    present: bool
+
+
+def emit_text(
+    writer: Writer, text: Text, place: Place, *, converter: str = "text_in", join: Join | None = None
+) -> TextCode:
+    """Write the holes of a text, up to the first that finds nothing, and give the expression of the whole.
+
+    `converter` makes a value a text (`text_in`, `url_text`); `join` gives the expression of all pieces together.
+    """
+    if text.literal is not None and join is None:
+        return TextCode(writer.names.literal(text.literal), present=True)
+    if converter == "text_in" and join is None and all(_is_settled(writer, hole.path) for hole in text.holes):
+        return TextCode(_settled(writer, text, place), present=True)
+    result = writer.names.fresh("text")
+    with ExitStack() as blocks:
+        pieces: list[HoleCode | str] = []
+        for piece in text.pieces:
+            if isinstance(piece, str):
+                pieces.append(piece)
+                continue
+            hole = emit_hole(writer, piece, place, converter)
+            pieces.append(hole)
+            if not hole.present:
+                if not any(isinstance(other, HoleCode) and not other.present for other in pieces[:-1]):
+                    writer.lines.add(f"{result} = None")
+                blocks.enter_context(writer.lines.block(f"if {hole.code} is not None:"))
+                blocks.enter_context(writer.branch())
+        writer.lines.add(f"{result} = {(join or _joined)(writer, pieces)}")
+    return TextCode(result, present=all(hole.present for hole in pieces if isinstance(hole, HoleCode)))
+
+
+def _is_settled(writer: Writer, path: str) -> bool:
+    return plain_setting(path) is not None and is_text(writer.module.mapping, path)
+
+
+def _settled(writer: Writer, text: Text, place: Place) -> str:
+    """Write a text that only settings fill where they are read, once per connection."""
+    module = writer.module
+    if text not in module.settled_texts:
+        if not module.settled_texts:
+            module.settled.add("reports = []")  # a setting that is there always has a text: nothing is reported
+        once = Writer(module, {"settings": "settings"})
+        pieces = [
+            emit_hole(once, piece, place, "text_in") if isinstance(piece, Hole) else piece for piece in text.pieces
+        ]
+        module.settled_texts[text] = module.names.fresh("text")
+        once.lines.add(f"{module.settled_texts[text]} = {_joined(once, pieces)}")
+        module.settled.extend(once.lines)
+    return module.settled_texts[text]
+
+
+@dataclass(frozen=True, slots=True)
+class HoleCode:
+    """One filled `${}`."""
+
+    code: str
+    present: bool
+    secret: bool
+    saved: bool
+
+
+def _joined(writer: Writer, pieces: list[HoleCode | str]) -> str:
+    codes = [piece.code if isinstance(piece, HoleCode) else writer.names.literal(piece) for piece in pieces]
+    if any(piece.secret for piece in pieces if isinstance(piece, HoleCode)):
+        writer.module.helper("joined")
+        return f"joined({', '.join(codes)})"
+    # A text is plain text, also where it holds nothing but the marker of a saved value.
+    saved = any(piece.saved for piece in pieces if isinstance(piece, HoleCode))
+    return " + ".join(["''", *codes] if saved else codes)
+
+
+Join: TypeAlias = Callable[[Writer, list["HoleCode | str"]], str]
+
+
+def emit_hole(writer: Writer, hole: Hole, place: Place, converter: str) -> HoleCode:
+    """Write one `${path}` as a text variable, through `converter` (text_in, url_text)."""
+    value = emit_path_value(writer, hole.path, place)
+    variable = writer.names.fresh("text")
+    writer.module.helper(converter)
+    call = f"{converter}({value}, reports, {writer.names.literal(place_text(place))})"
+    quick = f"{value} if type({value}) is str else " if converter == "text_in" else ""
+    writer.lines.add(f"{variable} = {quick}{call}")
+    module = writer.module
+    return HoleCode(
+        variable,
+        present=is_text(module.mapping, hole.path),
+        secret=is_secret(module, hole.path),
+        saved=is_saved(module, hole.path),
+    )
+
+
+DELIMITERS = re.compile(r"([/?#])")
+
+
+def emit_base_url(writer: Writer, base_url: TextOrValue) -> str:
+    """Write the base URL and give an expression for it; what only settings make an address is checked as one."""
+    place: Place = ("http", "base_url")
+    code = _base_url(writer, base_url, place)
+    return code if _is_checked(writer, base_url) else _call(writer, "sendable", code, place)
+
+
+def _is_checked(writer: Writer, base_url: TextOrValue) -> bool:
+    """Say whether a base URL is written out, or a setting of type url with at most a path behind it."""
+    if isinstance(base_url, Instruction):
+        return False
+    first, *others = base_url.pieces or ("",)
+    if isinstance(first, str):
+        return not others or "/" in first.partition("://")[2]
+    return _is_address(writer, first.path) and (not others or str(others[0]).startswith("/"))
+
+
+def _base_url(writer: Writer, base_url: TextOrValue, place: Place) -> str:
+    if isinstance(base_url, Instruction):
+        return _call(
+            writer, "needed", f"text_in({_instruction(writer, base_url)}, reports, {_at(writer, place)})", place
+        )
+    pieces = base_url.pieces
+    if pieces and isinstance(pieces[0], Hole) and _is_address(writer, pieces[0].path):
+        first = _needed(writer, emit_hole(writer, pieces[0], place, "text_in"), place)
+        writer.module.helper("address")
+        return _sum(writer, [f"address({first})", *_whole(writer, Text(pieces[1:]), place)])
+    return _sum(writer, _whole(writer, base_url, place))
+
+
+def emit_path(writer: Writer, path: TextOrValue, place: Place) -> str:
+    """Write a request's path; its leading slash is put where URL and path are joined."""
+    if isinstance(path, Instruction):
+        return _call(writer, "url_path", f"{_instruction(writer, path)}, reports", place)
+    return _sum(writer, _whole(writer, path, place))
+
+
+def emit_written_text(writer: Writer, text: Text, place: Place) -> str:
+    """Write a `text` inside a URL's instruction: values encoded, parts checked, nothing where a value is missing."""
+
+    def join(inner: Writer, pieces: list[HoleCode | str]) -> str:
+        inner.module.helper("LiteralText")
+        return f"Written({_sum(inner, _parts(inner, pieces, place))})"
+
+    return emit_text(writer, text, place, converter="url_text", join=join).code
+
+
+def _instruction(writer: Writer, value: Instruction) -> str:
+    writer.module.helper("text_in")
+    writer.url = True
+    got = writer.value(value)
+    writer.url = False
+    return got.code
+
+
+def _is_address(writer: Writer, path: str) -> bool:
+    setting = writer.module.mapping.settings.get(plain_setting(path) or "")
+    return setting is not None and setting.type == "url"
+
+
+def _whole(writer: Writer, text: Text, place: Place) -> list[str]:
+    """Write a text that a URL cannot do without."""
+    pieces: list[HoleCode | str] = []
+    for piece in text.pieces:
+        if isinstance(piece, str):
+            pieces.append(piece)
+            continue
+        hole = emit_hole(writer, piece, place, "url_text")
+        code = writer.names.fresh("text")
+        writer.lines.add(f"{code} = {_needed(writer, hole, place)}")
+        pieces.append(HoleCode(code, present=True, secret=hole.secret, saved=hole.saved))
+    return _parts(writer, pieces, place)
+
+
+def _parts(writer: Writer, pieces: list[HoleCode | str], place: Place) -> list[str]:
+    """Return expressions for the pieces; a part of the path that a value fills is checked as one."""
+    codes: list[str] = []
+    part: list[str] = []
+    filled, in_path = False, True
+    for piece in pieces:
+        if isinstance(piece, HoleCode):
+            part.append(piece.code)
+            filled = True
+            continue
+        for text in DELIMITERS.split(piece):
+            if text not in ("/", "?", "#"):
+                part += [writer.names.literal(text)] if text else []
+                continue
+            codes += [_call(writer, "segment", _sum(writer, part), place)] if filled and in_path else part
+            codes.append(writer.names.literal(text))
+            part, filled, in_path = [], False, in_path and text == "/"
+    return codes + ([_call(writer, "segment", _sum(writer, part), place)] if filled and in_path else part)
+
+
+def _needed(writer: Writer, hole: HoleCode, place: Place) -> str:
+    return hole.code if hole.present else _call(writer, "needed", hole.code, place)
+
+
+def _call(writer: Writer, helper: str, argument: str, place: Place) -> str:
+    writer.module.helper(helper)
+    return f"{helper}({argument}, {_at(writer, place)})"
+
+
+def _at(writer: Writer, place: Place) -> str:
+    return writer.names.literal(place_text(place))
+
+
+def _sum(writer: Writer, codes: list[str]) -> str:
+    """Join expressions; literals beside each other become one."""
+    merged: list[str] = []
+    for code in codes:
+        if merged and _is_literal(merged[-1]) and _is_literal(code):
+            merged[-1] = writer.names.literal(literal_eval(merged[-1]) + literal_eval(code))
+        else:
+            merged.append(code)
+    if len(merged) < 2:
+        return merged[0] if merged else "''"
+    writer.module.helper("joined")
+    return f"joined({', '.join(merged)})"
+
+
+def _is_literal(code: str) -> bool:
+    return code[0] in "'\""

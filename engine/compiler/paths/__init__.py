@@ -1,0 +1,1 @@
+"""JMESPath as Python: plain paths become statements; anything else is evaluated by the jmespath library."""

@@ -1,0 +1,133 @@
+"""The parts of JMESPath that run over lists and objects, and its functions.
+
+Inside a loop the scope is out of reach (JMESPath has no way back to it), so nothing here touches parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.compiler.lines import Names
+from engine.compiler.paths import runtime
+from engine.compiler.paths.code import ANY, NULL, Code, PathScope, Types, Writing
+from engine.language import paths
+from engine.language.paths.syntax import Node
+
+# Loops in loops; Python allows 20 blocks in one function, and whoever calls us has some open already.
+DEEPEST_LOOP = 4
+
+# Functions that answer whatever they get: they may stay inside an expression.
+_TOTAL: dict[str, tuple[Callable[..., object], Types]] = {
+    "not_null": (runtime.path_not_null, ANY),
+    "to_array": (runtime.path_to_array, Types.LIST),
+    "to_number": (runtime.path_to_number, Types.NUMBER | Types.NULL),
+    "to_string": (runtime.path_to_string, Types.TEXT),
+    "type": (runtime.path_type, Types.TEXT),
+}
+_FALLIBLE: dict[str, tuple[Callable[..., object], Types]] = {
+    "contains": (runtime.path_contains, Types.BOOL),
+    "ends_with": (runtime.path_ends_with, Types.BOOL),
+    "join": (runtime.path_join, Types.TEXT),
+    "keys": (runtime.path_keys, Types.LIST),
+    "length": (runtime.path_length, Types.NUMBER),
+    "starts_with": (runtime.path_starts_with, Types.BOOL),
+    "values": (runtime.path_values, Types.LIST),
+}
+
+
+class Loops(Writing):
+    """Projections, filters and functions."""
+
+    def __init__(self, scope: PathScope, names: Names) -> None:
+        super().__init__(scope, names)
+        self._open_loops = 0
+
+    def _projection(self, node: Node, current: Code) -> Code:
+        return self._loop(node, current, Types.LIST)
+
+    _filter_projection = _projection
+
+    def _value_projection(self, node: Node, current: Code) -> Code:
+        return self._loop(node, current, Types.OBJECT)
+
+    def _loop(self, node: Node, current: Code, over: Types) -> Code:
+        """Write a loop over the entries of a list or the values of an object."""
+        if self._open_loops >= DEEPEST_LOOP:
+            return self._by_library(node, self.settle(current))
+        code = self.repeatable(self.value(node["children"][0], current))
+        if not code.may_be(over):
+            return NULL
+        if code.types == over:
+            result = self.local("[]", Types.LIST, saved=code.saved)
+            self._entries(node, result, code, over)
+            return result
+        result = self.local("None", Types.LIST | Types.NULL, saved=code.saved)
+        with self.scope.lines.block(f"if {self.is_a(over, code, code.text)}:"):
+            self.scope.lines.add(f"{result.text} = []")
+            self._entries(node, result, code, over)
+        return result
+
+    def _entries(self, node: Node, result: Code, code: Code, over: Types) -> None:
+        _, right, *filters = node["children"]
+        item = self.names.fresh("v")
+        entry = Code(text=item, repeat=True, saved=code.saved)
+        entries = code.text if over is Types.LIST else f"{code.text}.values()"
+        self._open_loops += 1
+        with self.scope.lines.block(f"for {item} in {entries}:"), self.scope.branch():
+            if not filters:
+                self._collect(result, right, entry)
+            for condition in filters:
+                holds = self.condition(condition, entry)
+                with self.scope.lines.block(f"if {holds.text}:"):
+                    self._collect(result, right, entry)
+        self._open_loops -= 1
+
+    def _collect(self, result: Code, right: Node, entry: Code) -> None:
+        """Append what the right side makes of an entry; projections leave out null."""
+        code = self.value(right, entry)
+        if not code.may_be(Types.NULL):
+            self.scope.lines.add(f"{result.text}.append({code.text})")
+        elif code.types != Types.NULL:
+            name, first = self.bind(code)
+            with self.scope.lines.block(f"if {first} is not None:"):
+                self.scope.lines.add(f"{result.text}.append({name})")
+
+    def _flatten(self, node: Node, current: Code) -> Code:
+        code = self.value(node["children"][0], current)
+        if not code.may_be(Types.LIST):
+            return NULL
+        flatten = self.helper(runtime.path_flatten)
+        if code.types == Types.LIST:
+            return self.inline(f"{flatten}({code.text})", Types.LIST, code)
+        name, first = self.bind(code)
+        test = self.is_a(Types.LIST, code, first)
+        return self.inline(f"({flatten}({name}) if {test} else None)", Types.LIST | Types.NULL, code)
+
+    def _function_expression(self, node: Node, current: Code) -> Code:
+        name, arguments = node["value"], node["children"]
+        if any(argument["type"] == "expref" for argument in arguments):
+            return self._with_expression(name, arguments, current)
+        codes = [self.value(argument, current) for argument in arguments]
+        given = ", ".join(code.text for code in codes)
+        if name in _TOTAL:
+            function, types = _TOTAL[name]
+            return self.inline(f"{self.helper(function)}({given})", types, *codes)
+        saved = any(code.saved for code in codes)
+        if name in _FALLIBLE:
+            function, types = _FALLIBLE[name]
+            return self.local(f"{self.helper(function)}({given})", types, saved=saved)
+        call = self.names.function(paths.call, "path_call")
+        return self.local(f"{call}({self.names.literal(name)}, {given})", ANY, saved=saved)
+
+    def _with_expression(self, name: str, arguments: list[Node], current: Code) -> Code:
+        """Write `sort_by` and its like: the list here, the rest by the library over that list."""
+        here: Node = {"type": "current", "children": []}
+        over = next(argument for argument in arguments if argument["type"] != "expref")
+        children = [here if argument is over else argument for argument in arguments]
+        node = {"type": "function_expression", "value": name, "children": children}
+        return self._by_library(node, self.value(over, current))
+
+    def _by_library(self, node: Node, current: Code) -> Code:
+        evaluate = self.names.function(paths.evaluate, "path_evaluate")
+        tree = self.names.constant(node, "tree")
+        return self.local(f"{evaluate}({tree}, {current.text})", ANY, saved=current.saved)

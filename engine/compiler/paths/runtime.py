@@ -1,0 +1,107 @@
+"""What code written for paths calls: JMESPath's functions for the values they usually get.
+
+Each answers for the right types and leaves the rest to the library, which knows how to refuse. So there is
+one meaning, and one wording of every type error.
+"""
+
+from __future__ import annotations
+
+from engine.language.paths import call
+from engine.language.paths.values import Marker, to_number
+from engine.records import Json
+
+_TYPE_NAMES: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
+
+
+def path_member(value: object, key: str) -> Json:
+    """Return a field of a value that may be a marker."""
+    return value.get(key) if isinstance(value, dict | Marker) else None
+
+
+def path_flatten(value: list[Json]) -> list[Json]:
+    """Take the entries of the lists in a list, one level deep."""
+    flat: list[Json] = []
+    for entry in value:
+        if type(entry) is list:
+            flat.extend(entry)
+        else:
+            flat.append(entry)
+    return flat
+
+
+def path_not_null(*values: Json) -> Json:
+    """Return the first value that is not null."""
+    for value in values:
+        if value is not None:
+            return value
+    return None
+
+
+def path_type(value: Json) -> str:
+    """Name a value's type in JMESPath's words."""
+    return _TYPE_NAMES.get(type(value), "string")
+
+
+def path_to_array(value: Json) -> list[Json]:
+    """Return a list as it is, anything else as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def path_to_string(value: Json) -> Json:
+    """Return text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else call("to_string", value)
+
+
+def path_to_number(value: Json) -> Json:
+    """Return a number, or text read as one, else null."""
+    return to_number(value)
+
+
+def path_length(value: Json) -> Json:
+    """Count characters, entries or keys."""
+    return len(value) if isinstance(value, str | list | dict) else call("length", value)
+
+
+def path_contains(subject: Json, wanted: Json) -> Json:
+    """Find an entry in a list or a text in a text."""
+    if isinstance(subject, list) or (isinstance(subject, str) and isinstance(wanted, str)):
+        return wanted in subject
+    return call("contains", subject, wanted)
+
+
+def path_starts_with(subject: Json, wanted: Json) -> Json:
+    """Tell whether a text begins with another."""
+    if isinstance(subject, str) and isinstance(wanted, str):
+        return subject.startswith(wanted)
+    return call("starts_with", subject, wanted)
+
+
+def path_ends_with(subject: Json, wanted: Json) -> Json:
+    """Tell whether a text ends with another."""
+    if isinstance(subject, str) and isinstance(wanted, str):
+        return subject.endswith(wanted)
+    return call("ends_with", subject, wanted)
+
+
+def path_join(between: Json, entries: Json) -> Json:
+    """Join texts."""
+    if isinstance(between, str) and isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
+        return between.join(entries)  # type: ignore[arg-type]
+    return call("join", between, entries)
+
+
+def path_keys(value: Json) -> Json:
+    """Return the keys of an object."""
+    return list(value) if isinstance(value, dict) else call("keys", value)
+
+
+def path_values(value: Json) -> Json:
+    """Return the values of an object."""
+    return list(value.values()) if isinstance(value, dict) else call("values", value)

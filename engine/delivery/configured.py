@@ -1,0 +1,146 @@
+"""A connection with all that delivery must know of it: filters, overrides, limits, and the digest of its mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import NamedTuple, cast
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from engine.compiler.build import build
+from engine.compiler.runtime import Invalid
+from engine.delivery.sending.batching import BatchLimits
+from engine.delivery.sending.pacing import Retry, seconds
+from engine.language import template
+from engine.language.paths import PathTypeError, search
+from engine.mapping.load import Loaded
+from engine.mapping.model import Batch, Mapping
+from engine.mapping.settings import authority_fault
+from engine.plan import Connection, Destination
+from engine.records import Json, JsonObject
+
+PROBE = "base url"
+NOT_MAPPED_BY_IT = ("examples", "about", "docs", "title")
+
+
+class Changed(Loaded):
+    """A loaded mapping with some of its model exchanged."""
+
+    def __init__(self, loaded: Loaded, **changes: object) -> None:
+        super().__init__(loaded.path, loaded.resolved, loaded.problems)
+        self._mapping = replace(loaded.mapping, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """One connection, ready to be delivered to. `calls` and `when` say which events it wants."""
+
+    name: str
+    connection: Connection
+    calls: frozenset[str] | None = None
+    when: str | None = None
+    rate_limit: str | None = None
+    ordered_batches: bool = False
+
+    @property
+    def mapping(self) -> Mapping:
+        """The mapping's model."""
+        return self.connection.mapping
+
+    @property
+    def rate(self) -> str:
+        """The rate limit that holds, '' for none."""
+        own = self.mapping.http.rate_limit or ""
+        return own if self.rate_limit is None else self.rate_limit
+
+    @property
+    def retry(self) -> Retry:
+        """How failures are retried."""
+        said = self.mapping.retry
+        return Retry(
+            seconds(said.get("for") or "24h"),
+            seconds(said.get("first_wait") or "1s"),
+            seconds(said.get("max_wait") or "5m"),
+        )
+
+    def limits(self, batch: str) -> BatchLimits:
+        """Return a batch's limits."""
+        said = self.mapping.batches[batch]
+        return BatchLimits(said.max_items, said.max_bytes, seconds(said.max_wait) if said.max_wait else 0.0)
+
+    def unwanted(self, call: str, event: JsonObject) -> str | None:
+        """Say why the connection does not want an event, None where it does."""
+        if self.calls is not None and call not in self.calls:
+            return f"the connection {self.name} takes no {call} calls"
+        if self.when is None:
+            return None
+        try:
+            holds = search(self.when, cast("Json", event))
+        except PathTypeError:
+            holds = None
+        # JMESPath's truth: 0 holds, false, '', [] and {} do not.
+        met = holds is not None and holds is not False and holds not in ("", [], {})
+        return None if met else f"the connection's `when` is not met: {self.when}"
+
+    def digest(self) -> str:
+        """Return a short text that changes with the mapping; progress made under another one does not count."""
+        loaded = self.connection.destination.loaded
+        raw = {word: value for word, value in loaded.raw.items() if word not in NOT_MAPPED_BY_IT}
+        return blake2b(orjson.dumps(raw), digest_size=8).hexdigest()
+
+
+def base_url(connection: Connection) -> str:
+    """Return the base URL that mapping and settings make; raises Invalid where they make none."""
+    path, post = template.parse("/"), template.parse("POST")
+    probe = Batch(name=PROBE, place=("http", "base_url"), path=path, method=post)
+    loaded = Changed(connection.destination.loaded, calls={}, shared={}, requests={}, batches={PROBE: probe})
+    address = build(loaded).connect(connection.settings).batches[PROBE].address
+    url: str = address([])[1]
+    if fault := authority_fault(url):
+        raise Invalid("http.base_url", fault)
+    return url.removesuffix("/")
+
+
+def rebased(connection: Connection, url: str) -> Connection:
+    """Return the connection with another base URL."""
+    loaded = connection.destination.loaded
+    http = replace(loaded.mapping.http, base_url=template.Text((url,)))
+    return Connection(Destination(Changed(loaded, http=http)), connection.settings)
+
+
+class RequestPath(NamedTuple):
+    """A path below the base URL: as it is written, and with the settings filled in and `-` for what events give."""
+
+    written: str
+    filled: str
+
+
+def paths(connection: Connection) -> list[RequestPath]:
+    """Return the paths that a connection's events can go to, but for those that only an event tells."""
+    mapping = connection.mapping
+    used = {step.request for call in mapping.calls.values() for step in call}
+    requests = [mapping.requests[name] for name in used]
+    requests += [mapping.requests[each.if_missing] for each in requests if each.if_missing]
+    found = [mapping.batches[each.batch].path if each.batch else each.path for each in requests]
+    return sorted({_path(each, connection.settings) for each in found if isinstance(each, template.Text)})
+
+
+def _path(text: template.Text, settings: JsonObject) -> RequestPath:
+    written = filled = ""
+    for piece in text.pieces:
+        if isinstance(piece, str):
+            written, filled = written + piece, filled + piece
+            continue
+        value = settings.get(piece.path.strip().removeprefix("settings."))
+        known = piece.path.strip().startswith("settings.") and isinstance(value, str | int)
+        written += f"${{{piece.path}}}"
+        filled += quote(str.__str__(str(value)), safe="") if known else "-"
+    return RequestPath(*("/" + each.lstrip("/") for each in (written, filled)))
+
+
+def into_sandbox(configured: Configured, url: str, base_path: str | None = None) -> Configured:
+    """Lead a connection into the emulated vendors, which know a vendor by the path of its API; they set no pace."""
+    path = urlsplit(base_url(configured.connection)).path.rstrip("/") if base_path is None else base_path
+    return replace(configured, connection=rebased(configured.connection, url + path), rate_limit="")

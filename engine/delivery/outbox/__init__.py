@@ -1,0 +1,1 @@
+"""The outbox: the durable queue between what comes in and what is delivered."""

@@ -1,0 +1,286 @@
+"""The outbox in memory: the durable one's twin, for tests and for programs that need no promise beyond themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.delivery.outbox.base import (
+    CLOCK_SLACK,
+    DUPLICATE,
+    NOT_SENT_YET,
+    WINDOW,
+    Change,
+    Chosen,
+    ConnectionRow,
+    LeaseLost,
+    Listed,
+    NewEvent,
+    Overview,
+    Purged,
+    Reason,
+    TakenIn,
+    Waiting,
+)
+from engine.records import Outcome
+
+
+@dataclass(slots=True)
+class _Event:
+    number: int
+    given: NewEvent
+    taken_at: float
+
+
+@dataclass(slots=True)
+class _State:
+    place: int
+    event: _Event
+    connection: str
+    outcome: Outcome
+    reason: str
+    queued_at: float
+    changed_at: float
+    words: str = ""
+    digest: str | None = None
+    progress: str | None = None
+    tried_at: float | None = None
+
+
+class MemoryOutbox:
+    """An outbox that ends with the process."""
+
+    def __init__(self, *, window: float = WINDOW) -> None:
+        self._window = window
+        self._events: dict[int, _Event] = {}
+        self._states: dict[int, _State] = {}
+        self._connections: dict[str, ConnectionRow] = {}
+        self._last_event = 0
+        self._last_place = 0
+
+    def take_in(
+        self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
+    ) -> TakenIn:
+        """Keep events for every connection."""
+        duplicates = 0
+        ignored: Counter[str] = Counter()
+        for name in connections:
+            self._connections.setdefault(name, ConnectionRow(name))
+        for given in events:
+            seen = {} if again else self._seen_by(given, now)
+            duplicates += bool(connections) and seen.keys() >= set(connections)
+            ignored.update(seen.keys() & set(connections))
+            homes = {name: equal for name, equal in seen.items() if equal is not None and name in connections}
+            if not connections or len(homes) < len(connections):
+                self._last_event += 1
+                event = self._events[self._last_event] = _Event(self._last_event, given, now)
+                homes = dict.fromkeys(connections, event)
+            for name in connections:
+                place = self._next_place()
+                outcome, reason = (Outcome.IGNORED, DUPLICATE) if name in seen else (Outcome.WAITING, NOT_SENT_YET)
+                self._states[place] = _State(place, homes[name], name, outcome, reason, now, now)
+        return TakenIn(len(events) - duplicates, duplicates, ignored)
+
+    def _next_place(self) -> int:
+        self._last_place += 1
+        return self._last_place
+
+    def _seen_by(self, given: NewEvent, now: float) -> dict[str, _Event | None]:
+        """Return the connections to which the event went already, each with the last that is equal byte for byte."""
+        wanted = (given.source, given.message_id)
+        found: dict[str, _Event | None] = {}
+        for state in self._states.values():
+            event = state.event
+            if (
+                (event.given.source, event.given.message_id) == wanted
+                and event.taken_at > now - self._window
+                and state.reason != DUPLICATE
+            ):
+                equal = event if event.given.raw == given.raw else None
+                known = found.setdefault(state.connection, equal)
+                if equal is not None and (known is None or known.number < equal.number):
+                    found[state.connection] = equal
+        return found
+
+    def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
+        """Return unfinished states behind a place."""
+        found = [
+            Waiting(
+                state.place,
+                state.event.number,
+                state.event.given.message_id,
+                state.event.given.received_at,
+                state.event.given.raw,
+                state.progress,
+                state.digest,
+                state.tried_at,
+                state.queued_at,
+            )
+            for state in self._states.values()
+            if state.connection == connection and state.outcome is Outcome.WAITING and state.place > after
+        ]
+        return found[:limit]
+
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+        """Keep what became of unfinished states."""
+        written = []
+        if connection not in self._connections or self._connections[connection].owner != owner:
+            raise LeaseLost(f"Another worker has taken {connection} over.")
+        for change in changes:
+            state = self._states.get(change.place)
+            if state is not None and state.outcome is Outcome.WAITING:
+                state.outcome, state.reason, state.words = change.outcome, change.reason, change.words
+                state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
+                state.changed_at = now
+                written.append(change)
+        return written
+
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
+        """Take or renew a connection."""
+        row = self._connections.setdefault(connection, ConnectionRow(connection))
+        until = row.leased_until or 0.0
+        free = row.owner in (None, owner) or until < now or until > now + seconds + CLOCK_SLACK
+        if free:
+            self._connections[connection] = row._replace(owner=owner, leased_until=now + seconds)
+        return free
+
+    def release(self, connection: str, owner: str) -> None:
+        """Return a connection back."""
+        row = self._connections.get(connection)
+        if row is not None and row.owner == owner:
+            self._connections[connection] = row._replace(owner=None, leased_until=None)
+
+    def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
+        """Stop a connection."""
+        self._change(connection, ConnectionRow(connection, reason, hint, now))
+
+    def pause(self, connection: str, due: float | None, reason: str) -> None:
+        """Note until when a connection pauses."""
+        if connection in self._connections:
+            self._connections[connection] = self._connections[connection]._replace(due=due, pause=reason)
+
+    def resume(self, connection: str) -> bool:
+        """Let a connection go on."""
+        return self._change(connection, ConnectionRow(connection))
+
+    def _change(self, connection: str, new: ConnectionRow) -> bool:
+        old = self._connections.get(connection)
+        if old is not None:
+            self._connections[connection] = new._replace(owner=old.owner, leased_until=old.leased_until)
+        return old is not None
+
+    def connections(self, name: str | None = None) -> list[ConnectionRow]:
+        """Return the connections the outbox knows."""
+        return [row for _, row in sorted(self._connections.items()) if name in (None, row.name)]
+
+    def _shown(self, state: _State) -> Outcome:
+        held = state.outcome is Outcome.WAITING and self._connections[state.connection].held
+        return Outcome.HELD if held else state.outcome
+
+    def overview(self, reasons: int) -> Overview:
+        """Return all that is shown."""
+        unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
+        return Overview(self.counts(), self._reasons(reasons), self.connections(), unfinished)
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
+        """Count states by connection and outcome."""
+        counted = Counter((state.connection, self._shown(state)) for state in self._states.values())
+        return dict(sorted(counted.items()))
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Return how many states are unfinished, and since when."""
+        queued = [
+            state.queued_at
+            for state in self._states.values()
+            if state.connection == connection and state.outcome is Outcome.WAITING
+        ]
+        return len(queued), min(queued, default=None)
+
+    def _reasons(self, limit: int) -> list[Reason]:
+        told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+        found: dict[tuple[str, Outcome, str], list[str]] = {}
+        for state in self._states.values():
+            if state.outcome in told:
+                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.words)
+        rows = [Reason(*key, len(words), max(words)) for key, words in found.items()]
+        return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
+
+    def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
+        """Return states behind a place."""
+        return [listed for listed in self._chosen(chosen) if listed.place > after][:limit]
+
+    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
+        """Return the last states but `skip`."""
+        found = list(self._chosen(chosen))
+        end = max(len(found) - skip, 0)
+        return found[max(end - limit, 0) : end]
+
+    def count(self, chosen: Chosen) -> int:
+        """Count states."""
+        return sum(1 for _ in self._chosen(chosen))
+
+    def _chosen(self, chosen: Chosen) -> Iterator[Listed]:
+        for state in self._states.values():
+            event, shown = state.event, self._shown(state)
+            if (
+                chosen.connection in (None, state.connection)
+                and (not chosen.outcomes or shown in chosen.outcomes)
+                and (chosen.since is None or state.changed_at >= chosen.since)
+                and chosen.event in (None, event.given.message_id, str(event.number))
+            ):
+                about = (event.number, event.given.message_id, event.given.source, state.connection, shown)
+                yield Listed(*about, state.reason, state.words, state.changed_at, state.place)
+
+    def event(self, number: int) -> NewEvent | None:
+        """Return an event by its number."""
+        event = self._events.get(number)
+        return None if event is None else event.given
+
+    def replay(self, places: Sequence[int], reason: str, now: float) -> int:
+        """Queue finished states again."""
+        done = 0
+        for place in sorted(places):
+            state = self._states.get(place)
+            if state is not None and state.outcome is not Outcome.WAITING:
+                new = self._next_place()
+                del self._states[place]
+                state.place, state.outcome, state.reason, state.words = new, Outcome.WAITING, reason, ""
+                state.tried_at, state.queued_at, state.changed_at = None, now, now
+                self._states[new] = state
+                done += 1
+        return done
+
+    def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Remove what was finished before a time."""
+        states, events = self._old(older_than, outcomes)
+        for state in states:
+            del self._states[state.place]
+        for number in events:
+            del self._events[number]
+        return _purged(states, events)
+
+    def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Return what a purge would remove."""
+        return _purged(*self._old(older_than, outcomes))
+
+    def _old(self, older_than: float, outcomes: Sequence[Outcome]) -> tuple[list[_State], list[int]]:
+        states = [
+            state
+            for state in self._states.values()
+            if state.outcome is not Outcome.WAITING
+            and state.outcome in (outcomes or Outcome)
+            and state.changed_at < older_than
+            and state.event.taken_at < older_than
+        ]
+        gone = {state.place for state in states}
+        kept = {state.event.number for place, state in self._states.items() if place not in gone}
+        old = [event for event in self._events.values() if event.taken_at < older_than]
+        return states, [event.number for event in old if event.number not in kept]
+
+    def close(self) -> None:
+        """Forget everything."""
+
+
+def _purged(states: Sequence[_State], events: Sequence[int]) -> Purged:
+    return Purged(Counter(state.outcome for state in states), len(events))

@@ -1,0 +1,318 @@
+"""The durable outbox: one SQLite file in WAL mode with `synchronous=FULL`, so that what was answered for is on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.delivery.outbox import file
+from engine.delivery.outbox import statements as sql
+from engine.delivery.outbox.base import (
+    CLOCK_SLACK,
+    DUPLICATE,
+    NOT_SENT_YET,
+    WINDOW,
+    Change,
+    Chosen,
+    ConnectionRow,
+    LeaseLost,
+    Listed,
+    NewEvent,
+    OutboxDamaged,
+    OutboxError,
+    Overview,
+    Purged,
+    Reason,
+    TakenIn,
+    Waiting,
+)
+from engine.delivery.outbox.file import VERSIONS
+from engine.records import Outcome
+
+PURGED_AT_ONCE = 1000
+PATIENCE = 10.0
+"""Seconds to wait for another process that writes."""
+
+
+class SqliteOutbox:
+    """An outbox in a file. One object may be used by several threads; each call holds it for itself."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        window: float = WINDOW,
+        patience: float = PATIENCE,
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+    ) -> None:
+        """Open or make the file; raises OutboxError."""
+        self.path = Path(path)
+        self._window = window
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._ids: dict[str, int] = {}
+        file.make(self.path)
+        with self._errors():
+            self._db = connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
+        try:
+            with self._errors():
+                self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        for pragma in sql.PRAGMAS:
+            self._db.execute(pragma)
+        self._refuse_newer(self._version())
+        if self._version() == len(VERSIONS):
+            return
+        with self._transaction():
+            done = self._version()  # another process may have been faster
+            self._refuse_newer(done)
+            for statements in VERSIONS[done:]:
+                for statement in statements:
+                    self._db.execute(statement)
+            self._db.execute(sql.SET_VERSION.format(len(VERSIONS)))
+
+    def _version(self) -> int:
+        return int(self._db.execute(sql.VERSION).fetchone()[0])
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > len(VERSIONS):
+            raise OutboxError(
+                f"{self.path} was made by a newer version of the engine (tables {version}, this one knows "
+                f"{len(VERSIONS)}); update the engine."
+            )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            kind = OutboxDamaged if file.is_damage(error) else OutboxError
+            raise kind(file.trouble(self.path, error, self._patience)) from error
+
+    @contextmanager
+    def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
+        with self._lock_and_errors():
+            self._db.execute(begin)
+            try:
+                yield self._db
+                self._db.execute(sql.COMMIT)
+            except BaseException:
+                if self._db.in_transaction:  # a full disk may have rolled back already
+                    self._db.execute(sql.ROLLBACK)
+                raise
+
+    @contextmanager
+    def _lock_and_errors(self) -> Iterator[None]:
+        with self._lock, self._errors():
+            yield
+
+    def _all(self, statement: str, given: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        with self._lock_and_errors():
+            return self._db.execute(statement, given).fetchall()
+
+    def take_in(
+        self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
+    ) -> TakenIn:
+        """Keep events for every connection, in one transaction."""
+        duplicates = 0
+        ignored: Counter[int] = Counter()
+        with self._transaction() as db:
+            numbers = [self._id(db, name) for name in connections]
+            for event in events:
+                seen = {} if again else self._seen_by(db, event, now)
+                homes = {each: seen.get(each) for each in numbers}
+                if not numbers or None in homes.values():
+                    values = (event.source, event.message_id, event.received_at, now, event.raw)
+                    homes = dict.fromkeys(numbers, db.execute(sql.ADD_EVENT, values).lastrowid)
+                if seen:
+                    duplicates += bool(numbers) and seen.keys() >= set(numbers)
+                    ignored.update(seen.keys() & set(numbers))
+                states = [(homes[each], each, *first_state(duplicate=each in seen)) for each in numbers]
+                db.executemany(sql.ADD_STATE, [(*state, now, now) for state in states])
+        names = dict(zip(numbers, connections, strict=True))
+        by_name = {names[each]: count for each, count in ignored.items()}
+        return TakenIn(len(events) - duplicates, duplicates, by_name)
+
+    def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> dict[int, int | None]:
+        """Return the connections to which the event went already, each with the event that is equal byte for byte.
+
+        A duplicate that was ignored does not count.
+        """
+        given = (event.raw, event.message_id, event.source, now - self._window, DUPLICATE)
+        return dict(db.execute(sql.SEEN_BY, given))
+
+    @staticmethod
+    def _id(db: sqlite3.Connection, name: str) -> int:
+        db.execute(sql.ADD_CONNECTION, (name,))
+        return int(db.execute(sql.CONNECTION_ID, (name,)).fetchone()[0])
+
+    def _known(self, name: str) -> int | None:
+        if name not in self._ids:
+            rows = self._all(sql.CONNECTION_ID, (name,))
+            if not rows:
+                return None
+            self._ids[name] = rows[0][0]
+        return self._ids[name]
+
+    def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
+        """Return unfinished states behind a place."""
+        number = self._known(connection)
+        rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
+        return [Waiting._make(row) for row in rows]
+
+    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+        """Keep what became of unfinished states, in one transaction."""
+        with self._transaction() as db:
+            row = db.execute(sql.OWNER, (connection,)).fetchone()
+            if row is None or row[0] != owner:
+                raise LeaseLost(f"Another worker has taken {connection} over.")
+            return [each for each in changes if db.execute(sql.FINISH, finish(each, now)).rowcount]
+
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
+        """Take or renew a connection."""
+        with self._transaction() as db:
+            self._id(db, connection)
+            latest = now + seconds + CLOCK_SLACK
+            return db.execute(sql.LEASE, (owner, now, now + seconds, connection, latest)).rowcount == 1
+
+    def release(self, connection: str, owner: str) -> None:
+        """Return a connection back."""
+        self._run(sql.RELEASE, (connection, owner))
+
+    def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
+        """Stop a connection."""
+        self._run(sql.HOLD, (reason, hint, now, connection))
+
+    def pause(self, connection: str, due: float | None, reason: str) -> None:
+        """Note until when a connection pauses."""
+        self._run(sql.PAUSE, (due, reason, connection))
+
+    def resume(self, connection: str) -> bool:
+        """Let a connection go on."""
+        return self._run(sql.RESUME, (connection,)) == 1
+
+    def _run(self, statement: str, given: Sequence[Any]) -> int:
+        with self._transaction() as db:
+            return db.execute(statement, given).rowcount
+
+    def connections(self, name: str | None = None) -> list[ConnectionRow]:
+        """Return the connections the outbox knows."""
+        return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def overview(self, reasons: int) -> Overview:
+        """Return all that is shown, read in one transaction."""
+        with self._transaction(sql.BEGIN_READ) as db:
+            counted = counts(db.execute(sql.COUNTS))
+            whys = [Reason._make(row)._replace(outcome=Outcome(row[1])) for row in db.execute(sql.REASONS, (reasons,))]
+            connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
+            unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
+        return Overview(counted, whys, connections, unfinished)
+
+    def counts(self) -> dict[tuple[str, Outcome], int]:
+        """Count states by connection and outcome."""
+        return counts(self._all(sql.COUNTS))
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Return how many states are unfinished, and since when."""
+        count, oldest = self._all(sql.UNFINISHED, (connection,))[0]
+        return count, oldest
+
+    def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
+        """Return states behind a place."""
+        return listed(self._all(sql.LISTED, {**chosen_values(chosen), "after": after, "limit": limit}))
+
+    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
+        """Return the last states but `skip`."""
+        given = {**chosen_values(chosen), "skip": skip, "limit": limit}
+        return listed(self._all(sql.NEWEST, given))[::-1]
+
+    def count(self, chosen: Chosen) -> int:
+        """Count states."""
+        return int(self._all(sql.COUNT, chosen_values(chosen))[0][0])
+
+    def event(self, number: int) -> NewEvent | None:
+        """Return an event by its number."""
+        rows = self._all(sql.EVENT, (number,))
+        return NewEvent(*rows[0][1:]) if rows else None
+
+    def replay(self, places: Sequence[int], reason: str, now: float) -> int:
+        """Queue finished states again, in the order of their places."""
+        with self._transaction() as db:
+            return sum(db.execute(sql.REQUEUE, (reason, now, now, place)).rowcount for place in sorted(places))
+
+    def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Remove what was finished before a time, some in a transaction, so that nobody who writes has to wait long."""
+        given = {"older_than": older_than, "outcomes": words(outcomes), "after": 0, "limit": PURGED_AT_ONCE}
+        with self._transaction() as db:
+            ended = Counter(dict(db.execute(sql.LAST_STATE, given)))
+            db.execute(sql.EMPTY_LAST_STATE, given)
+        events = 0
+        while (last := self._all(sql.NEXT_OLD_EVENTS, given)[0][0]) is not None:
+            given["last"] = last
+            with self._transaction() as db:
+                ended.update(dict(db.execute(sql.OLD_STATES, given)))
+                db.execute(sql.PURGE_STATES, given)
+                events += db.execute(sql.PURGE_EVENTS, given).rowcount
+            given["after"] = last
+        with self._transaction() as db:
+            events += db.execute(sql.EMPTY_LAST_EVENT, given).rowcount
+            db.execute(sql.PURGE_STATE_MARKS)
+            db.execute(sql.PURGE_EVENT_MARKS)
+        return purged(ended, events)
+
+    def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
+        """Return what a purge would remove, read in one transaction."""
+        given = {"older_than": older_than, "outcomes": words(outcomes)}
+        with self._transaction(sql.BEGIN_READ) as db:
+            ended = dict(db.execute(sql.PURGEABLE_STATES, given))
+            return purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock_and_errors():
+            self._db.close()
+
+
+def finish(change: Change, now: float) -> tuple[Any, ...]:
+    """Return the values of a change."""
+    _, outcome, reason, said, digest, progress, tried_at = change
+    return outcome.value, reason, said, digest, progress, tried_at, now, change.place
+
+
+def counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
+    """Read counts by connection and outcome."""
+    return {(name, Outcome(outcome)): count for name, outcome, count in rows}
+
+
+def first_state(*, duplicate: bool) -> tuple[str, str]:
+    """Return the outcome and the reason with which a state begins."""
+    return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
+
+
+def words(outcomes: Iterable[Outcome]) -> str:
+    """Write outcomes as statements look for one among them."""
+    return "".join(f" {outcome.value} " for outcome in outcomes)
+
+
+def chosen_values(chosen: Chosen) -> dict[str, Any]:
+    """Return the values that choose states."""
+    return {**chosen._asdict(), "outcomes": words(chosen.outcomes)}
+
+
+def listed(rows: Iterable[Any]) -> list[Listed]:
+    """Read states."""
+    return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in rows]
+
+
+def purged(ended: Mapping[str, int], events: int) -> Purged:
+    """Read what went."""
+    return Purged({Outcome(outcome): count for outcome, count in ended.items()}, events)

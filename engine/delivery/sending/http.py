@@ -1,0 +1,154 @@
+"""The only user of httpx: one planned request out, one reply back.  Nothing here decides what an answer means.
+
+One client per connection, so that a slow vendor has only its own connections.  Eight requests at once are better
+than sixty-four: httpx gets slower with concurrency.  TLS is always verified, redirects are never followed, and no
+request leaves for a host other than the connection's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+
+from engine.delivery.sending.answers import VendorReply
+from engine.language.texts import text_of
+from engine.mapping.settings import host_fault
+from engine.records import Json, JsonObject, PlannedRequest, Secret
+
+if TYPE_CHECKING:
+    import httpx
+
+SLOTS = 8
+LONGEST_ANSWER = 4 * 1024 * 1024
+PORTS = {"http": 80, "https": 443}
+
+
+class Refused(Exception):  # noqa: N818  reads as what happened
+    """A request that must not be sent; the text says why."""
+
+
+class Unsendable(Exception):  # noqa: N818  reads as what it is
+    """A request that cannot be written down as HTTP and JSON: its event's fault."""
+
+
+class Sender:
+    """Sends for one connection; `close` it in the end."""
+
+    def __init__(self, base_url: str, *, timeout: float = 30.0, compress: bool = False, slots: int = SLOTS) -> None:
+        import httpx
+
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which may hold secrets
+        self._origin = origin(base_url)
+        self._compress = compress
+        self._errors = httpx.HTTPError
+        self._bad_url = httpx.InvalidURL
+        self._timed_out = httpx.TimeoutException
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout, pool=None),
+            limits=httpx.Limits(max_connections=slots, max_keepalive_connections=slots),
+            headers={"User-Agent": "waybill", "Accept-Encoding": "identity"},
+            follow_redirects=False,
+            trust_env=self._origin[1] not in ("127.0.0.1", "localhost", "::1"),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def send(self, request: PlannedRequest, encode: str = "json") -> VendorReply:
+        """Send a request; what the network does wrong is in the reply. Raises Refused and Unsendable."""
+        self._check(revealed(request.url))
+        try:
+            made = self._made(request, encode)
+        except (TypeError, ValueError, self._bad_url) as error:
+            raise Unsendable(str(error)) from error
+        try:
+            return await self._exchange(made)
+        except self._timed_out:
+            return VendorReply(failure="the vendor did not answer in time")
+        except (self._errors, OSError) as error:
+            return VendorReply(failure=f"the connection failed ({type(error).__name__})")
+
+    def _made(self, request: PlannedRequest, encode: str) -> httpx.Request:
+        headers = {name: revealed(value) for name, value in request.headers.items()}
+        content = encoded(request.body, encode)
+        if content is not None and self._compress:
+            import gzip
+
+            content = gzip.compress(content, 1)
+            headers["Content-Encoding"] = "gzip"
+        query = {name: _query(value) for name, value in request.query.items()} or None
+        method, url = revealed(request.method), revealed(request.url)
+        return self._client.build_request(method, url, params=query, headers=headers, content=content)
+
+    async def _exchange(self, made: httpx.Request) -> VendorReply:
+        answer = await self._client.send(made, stream=True)
+        try:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            body, whole = await _read(answer)
+        finally:
+            await answer.aclose()
+        if not whole or "content-encoding" in headers:
+            return VendorReply(answer.status_code, cast("JsonObject", headers), None, readable=False)
+        return VendorReply(answer.status_code, cast("JsonObject", headers), *_parsed(body))
+
+    def _check(self, url: str) -> None:
+        scheme, host, port = origin(url)
+        if scheme not in PORTS:
+            raise Refused("only http:// and https:// addresses can be sent to")
+        if (scheme, host, port) != self._origin:
+            netloc = urlsplit(url).netloc.rpartition("@")[2]
+            raise Refused(f"the address leads to {netloc}, which is not the connection's host")
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of an address; raises Refused where it has none that can be."""
+    if fault := host_fault(url):
+        raise Refused(fault)
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+
+
+def revealed(text: str) -> str:
+    """Return a text as it goes onto the wire."""
+    return text.reveal() if isinstance(text, Secret) else text
+
+
+def encoded(body: Json, encode: str) -> bytes | None:
+    """Return a body's bytes, None for no body."""
+    if body is None:
+        return None
+    if encode != "form":
+        return orjson.dumps(body)
+    pairs = [
+        (revealed(name), revealed(text_of(value) or ""))
+        for name, member in cast("JsonObject", body).items()
+        for value in (member if isinstance(member, list) else [member])
+    ]
+    return urlencode(pairs).encode()
+
+
+def _query(value: str | list[str]) -> str | list[str]:
+    return [revealed(each) for each in value] if isinstance(value, list) else revealed(value)
+
+
+async def _read(answer: httpx.Response) -> tuple[bytes, bool]:
+    """Read at most so many bytes; false where there were more."""
+    body = bytearray()
+    async for chunk in answer.aiter_raw():
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            return b"", False
+    return bytes(body), True
+
+
+def _parsed(body: bytes) -> tuple[Json, bool]:
+    if not body.strip():
+        return None, True
+    try:
+        return orjson.loads(body), True
+    except orjson.JSONDecodeError:
+        return body[:500].decode(errors="replace"), False

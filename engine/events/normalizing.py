@@ -1,0 +1,366 @@
+"""Segment's calls in: any JSON value becomes an event as mappings see it, or the reason why it is none.
+
+A clean event, by far the most common, is recognized by a few type checks and used as it is. Any other goes through
+the rules one by one: what is repaired is reported, what cannot be repaired makes the event invalid.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+import orjson
+
+from engine.events.integrations import Switch, switch
+from engine.events.json_values import MAX_DEPTH, crowding, flaw, is_object, kind, quoted
+from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, OWN_OBJECTS, TITLES
+from engine.language.times import moment_at, read_moment, read_time
+from engine.records import Json, JsonObject, Report
+
+__all__ = ["FIELDS", "Normalised", "Switch", "normalise", "normalise_json", "normalise_parsed", "switch"]
+
+_ALL_BUT_OPENINGS = bytes(byte for byte in range(256) if byte not in b"{[")
+_make = tuple.__new__  # a named tuple at half the price
+
+
+class Normalised(NamedTuple):
+    """An event as mappings see it.
+
+    `call` is its type, None if that is not known. `invalid` is the reason why it cannot be mapped; `event` is
+    then as far as it could be mended, and `{}` where the input was no JSON object at all.
+    """
+
+    event: JsonObject
+    call: str | None
+    reports: tuple[Report, ...]
+    invalid: str | None
+
+
+def normalise(event: object, *, received_at: str | None = None) -> Normalised:
+    """Normalise any Python value. Looks at every value in it: what is not JSON is invalid, and where is said."""
+    if not is_object(event):
+        return _no_object(event)
+    reason = flaw(event)
+    return Normalised({}, None, (), reason) if reason else _normalised(event, received_at)
+
+
+def normalise_json(raw: bytes, *, received_at: str | None = None) -> Normalised:
+    """Normalise an event as it came over the wire or out of a file: the fast way in."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return Normalised({}, None, (), f"this is not JSON: {error}")
+    return normalise_parsed(value, raw, received_at=received_at)
+
+
+def normalise_parsed(value: Json, raw: bytes, *, received_at: str | None = None) -> Normalised:
+    """Normalise what `orjson.loads(raw)` gave. It is JSON for certain; only how deep it is must be looked at."""
+    if not is_object(value):
+        return _no_object(value)
+    # With a hundred opening brackets or fewer, those in texts included, nothing can be deeper than that.
+    if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH:
+        reason = crowding(value)
+        if reason:
+            return Normalised({}, None, (), reason)
+    return _normalised(value, received_at)
+
+
+def _no_object(value: object) -> Normalised:
+    return Normalised({}, None, (), f"an event is a JSON object; this is {kind(value)}")
+
+
+def _normalised(event: JsonObject, received_at: str | None) -> Normalised:
+    if received_at is not None and event.get("receivedAt") is None:
+        event = {**event, "receivedAt": received_at}
+    if _is_clean(event):
+        return _make(Normalised, (event, event["type"], (), None))
+    return Normalised(*mend(event))
+
+
+def _is_clean(event: JsonObject) -> bool:
+    """Whether `mend` would find nothing to do and nothing to say; when in doubt, no."""
+    get = event.get
+    call = get("type")
+    if type(call) is not str or call not in _OWN_FIELDS_ARE_CLEAN:
+        return False
+    user, anonymous = get("userId"), get("anonymousId")
+    if user is None:
+        if anonymous is None and call not in NEEDS_NO_ID:
+            return False
+    elif type(user) is not str or not user.strip():
+        return False
+    return (
+        (anonymous is None or (type(anonymous) is str and anonymous.strip() != ""))
+        and (type(get("context")) is dict or "context" not in event)
+        and (type(get("integrations")) is dict or "integrations" not in event)
+        and _is_clean_time(get("timestamp"))
+        and _OWN_FIELDS_ARE_CLEAN[call](event)
+    )
+
+
+def _is_clean_time(value: Json) -> bool:
+    if type(value) is not str:
+        return False
+    if len(value) == 24 and value[7] == "-" and value[10] == "T" and value[19] == "." and value[23] == "Z":
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return False
+        return True
+    return is_iso(value) and read_time(value) is not None
+
+
+def _is_clean_id(value: Json) -> bool:
+    return value is None or (type(value) is str and value.strip() != "")
+
+
+def _identify_is_clean(event: JsonObject) -> bool:
+    traits = event.get("traits")
+    return type(traits) is dict and bool(traits)  # an empty one may be filled from the context
+
+
+def _track_is_clean(event: JsonObject) -> bool:
+    name = event.get("event")
+    return (
+        type(name) is str
+        and name.strip() != ""
+        and (type(event.get("properties")) is dict or "properties" not in event)
+    )
+
+
+def _page_is_clean(event: JsonObject) -> bool:
+    name, category = event.get("name"), event.get("category")
+    return (
+        (name is None or type(name) is str)
+        and (category is None or type(category) is str)
+        and _is_clean_object(event, "properties")
+    )
+
+
+def _group_is_clean(event: JsonObject) -> bool:
+    return _is_clean_id(event.get("groupId")) and _is_clean_object(event, "traits")
+
+
+def _alias_is_clean(event: JsonObject) -> bool:
+    return _is_clean_id(event.get("previousId"))
+
+
+def _delete_is_clean(_event: JsonObject) -> bool:
+    return True
+
+
+def _is_clean_object(event: JsonObject, name: str) -> bool:
+    return type(event.get(name)) is dict or name not in event
+
+
+_OWN_FIELDS_ARE_CLEAN: dict[str, Callable[[JsonObject], bool]] = {
+    "identify": _identify_is_clean,
+    "track": _track_is_clean,
+    "page": _page_is_clean,
+    "screen": _page_is_clean,
+    "group": _group_is_clean,
+    "alias": _alias_is_clean,
+    "delete": _delete_is_clean,
+}
+
+
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+
+
+def mend(event: JsonObject) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
+    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None)."""
+    call = event.get("type")
+    if type(call) is not str or call not in FIELDS:
+        return event, None, (), _unknown_type(call)
+    draft = _Draft(event)
+    _mend_shared_objects(draft)
+    reasons = [_mend_ids(draft, call), *_mend_own_fields(draft, call)]
+    _mend_timestamp(draft)
+    return draft.event, call, tuple(draft.reports), next(filter(None, reasons), None)
+
+
+def is_iso(text: str) -> bool:
+    """Whether a time is written as ISO 8601, and so can be handed on as it is."""
+    return (len(text) == 24 and text[10] == "T" and text[19] == "." and text[23] == "Z") or _ISO.fullmatch(
+        text
+    ) is not None
+
+
+class _Draft:
+    """An event being mended: copied at the first change, and only its top level."""
+
+    def __init__(self, event: JsonObject) -> None:
+        self.event = event
+        self.reports: list[Report] = []
+        self._given = event
+
+    def get(self, name: str) -> Json:
+        return self.event.get(name)
+
+    def put(self, name: str, value: Json) -> None:
+        self._copy()
+        self.event[name] = value
+
+    def drop(self, name: str) -> None:
+        self._copy()
+        del self.event[name]
+
+    def report(self, code: str, place: str, message: str) -> None:
+        self.reports.append(Report(code, place, message))
+
+    def _copy(self) -> None:
+        if self.event is self._given:
+            self.event = dict(self._given)
+
+
+def _unknown_type(call: Json) -> str:
+    calls = ", ".join(FIELDS)
+    if call is None:
+        return f"no type: it says which call an event is, one of {calls}"
+    if type(call) is not str:
+        return f"type must be text, one of {calls}; this is {kind(call)}"
+    from difflib import get_close_matches
+
+    near = get_close_matches(call[:20].lower(), FIELDS, n=1)
+    advice = f'did you mean "{near[0]}"?' if near else f"it is one of {calls}"
+    return f"unknown type {quoted(call)}; {advice}"
+
+
+def _mend_shared_objects(draft: _Draft) -> None:
+    for name in ("context", "integrations"):
+        value = draft.get(name)
+        if is_object(value) or name not in draft.event:
+            continue
+        draft.put(name, {})
+        if not _is_empty(value):
+            draft.report(
+                "not-an-object", name, f"{name} must be an object; this is {kind(value)}, so it counts as empty"
+            )
+
+
+def _is_empty(value: Json) -> bool:
+    """Whether a value that is no object means an empty one: null, and `[]`, which is what PHP writes for it."""
+    return value is None or value == []
+
+
+def _mend_ids(draft: _Draft, call: str) -> str | None:
+    for name in IDS:
+        if name in FIELDS[call]:
+            _mend_id(draft, name)
+    if draft.get("userId") is None and draft.get("anonymousId") is None and call not in NEEDS_NO_ID:
+        return "neither userId nor anonymousId (no_user_anon_id)"
+    return None
+
+
+def _mend_id(draft: _Draft, name: str) -> None:
+    value = draft.get(name)
+    if type(value) is int:
+        draft.put(name, str(value))
+        draft.report("id-converted", name, f"{name} is the number {value}; its digits are used as text")
+    elif type(value) is str:
+        if not value.strip():
+            draft.drop(name)
+    elif value is not None:
+        draft.drop(name)
+        shown = f"{value}, a number with a fraction or beyond 64 bits" if type(value) is float else kind(value)
+        draft.report("id-dropped", name, f"{name} must be text or a whole number; this is {shown}, so it is left out")
+
+
+def _mend_own_fields(draft: _Draft, call: str) -> list[str | None]:
+    fields = FIELDS[call]
+    reasons = [_event_name_flaw(draft)] if "event" in fields else []
+    reasons += [_mend_object(draft, name) for name in OWN_OBJECTS if name in fields]
+    for name in TITLES:
+        if name in fields:
+            _mend_title(draft, name)
+    if call == "identify":
+        _take_traits_of_context(draft)
+    return reasons
+
+
+def _event_name_flaw(draft: _Draft) -> str | None:
+    name = draft.get("event")
+    if name is None:
+        return "no event: a track call says in it what happened (event_not_defined)"
+    if type(name) is not str or not name.strip():
+        return "event of a track call must be text that is not blank (event_not_string)"
+    return None
+
+
+def _mend_object(draft: _Draft, name: str) -> str | None:
+    value = draft.get(name)
+    if is_object(value) or name not in draft.event:
+        return None
+    if not _is_empty(value):
+        return f"{name} must be an object; this is {kind(value)} ({name}_not_object)"
+    draft.put(name, {})
+    return None
+
+
+def _mend_title(draft: _Draft, name: str) -> None:
+    value = draft.get(name)
+    if value is not None and type(value) is not str:
+        draft.drop(name)
+        draft.report(f"{name}-not-text", name, f"{name} must be text; this is {kind(value)}, so it is left out")
+
+
+def _take_traits_of_context(draft: _Draft) -> None:
+    """Some libraries send the traits of an identify call in its context only."""
+    context = draft.get("context")
+    traits = context.get("traits") if is_object(context) else None
+    if traits and is_object(traits) and draft.get("traits") in (None, {}):
+        draft.put("traits", traits)
+
+
+def _mend_timestamp(draft: _Draft) -> None:
+    given = draft.get("timestamp")
+    if _read(draft, "timestamp") is not None:
+        text = _as_iso(given)
+        if text != given:
+            shown = quoted(given) if type(given) is str else given
+            draft.put("timestamp", text)
+            draft.report("timestamp-converted", "timestamp", f"timestamp is not ISO 8601: {shown} was read as {text}")
+        return
+    text = _timestamp_of_the_others(draft, unreadable=given is not None)
+    if text is not None:
+        draft.put("timestamp", text)
+        return
+    if given is not None:
+        draft.drop("timestamp")
+    draft.report("no-timestamp", "timestamp", "there is no timestamp, and no receivedAt to take its place")
+
+
+def _timestamp_of_the_others(draft: _Draft, *, unreadable: bool) -> str | None:
+    """Segment's formula, which takes the error of the client's clock out; receivedAt where it cannot be worked out."""
+    received = _read(draft, "receivedAt")
+    if received is not None and unreadable:
+        return _as_iso(draft.get("receivedAt"))
+    original = _read(draft, "originalTimestamp")
+    if original is None:
+        return None if received is None else _as_iso(draft.get("receivedAt"))
+    sent = None if received is None else _read(draft, "sentAt")
+    if received is None or sent is None:
+        return _as_iso(draft.get("originalTimestamp"))
+    return _utc_text(moment_at(received - (sent - original))) or _as_iso(draft.get("receivedAt"))
+
+
+def _as_iso(time: Json) -> str | None:
+    return time if type(time) is str and is_iso(time) else _utc_text(read_moment(time))
+
+
+def _utc_text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _read(draft: _Draft, name: str) -> float | None:
+    value = draft.get(name)
+    seconds = read_time(value)
+    if seconds is None and value is not None:
+        shown = quoted(value) if type(value) is str else kind(value)
+        draft.report("timestamp-unreadable", name, f"{name} is no time that can be read: {shown}")
+    return seconds

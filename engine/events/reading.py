@@ -1,0 +1,105 @@
+"""Events out of files and pipes, one after the other, whatever their size.
+
+JSON, lists of JSON, one object a line, objects over many lines, all of them also compressed with gzip: which it is
+shows in the content, never in the name.  What cannot be read becomes a `Line` with an error and does not stop the
+rest; only a file that is not there at all is the caller's mistake and raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+from engine.errors import UsageError
+from engine.events.chunks import SIZE, Chunks
+from engine.events.splitting import LIMIT, Splitter
+from engine.records import Json
+
+STDIN = "-"
+
+
+class Line(NamedTuple):
+    """One JSON value of a file: `raw` as it stands there and `value` as orjson read it, or the `error` in its place.
+
+    `line` counts from 1, `offset` is that of the first byte in the uncompressed stream. `error` is a whole
+    sentence that names file, line and column.
+    """
+
+    file: str
+    line: int
+    offset: int
+    raw: bytes | None
+    error: str | None
+    value: Json = None
+
+
+class EventReader:
+    """The lines of one file, read while they are asked for; closes the file at its end."""
+
+    def __init__(self, stream: IO[bytes], name: str, *, owned: bool, limit: int = LIMIT, size: int = SIZE) -> None:
+        self.name = name
+        self._stream = stream
+        self._owned = owned
+        self._chunks = Chunks(stream, size)
+        self._found = iter(Splitter(self._chunks, limit))
+
+    @property
+    def consumed(self) -> int:
+        """Bytes taken from the file so far, as they lie there: out of `total_size`, for a progress bar."""
+        return self._chunks.consumed
+
+    def __iter__(self) -> Iterator[Line]:
+        return self
+
+    def __next__(self) -> Line:
+        found = next(self._found, None)
+        if found is None:
+            self.close()
+            raise StopIteration
+        line, offset, raw, value, column, error = found
+        if error is not None:
+            error = f"{self.name}:{line}:{column}: {error}"
+        return Line(self.name, line, offset, raw, error, value)
+
+    def close(self) -> None:
+        """Close the file; standard input stays open, it is not ours."""
+        if self._owned:
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_events(path: str | Path, *, stdin: IO[bytes] | None = None, limit: int = LIMIT) -> EventReader:
+    """Open a file of events, or `stdin` for `-`; iterating gives its `Line`s, `with` closes it early."""
+    if str(path) == STDIN:
+        if stdin is None:
+            raise UsageError("There is no standard input to read events from; name a file.")
+        return EventReader(stdin, "stdin", owned=False, limit=limit)
+    return EventReader(_open(Path(path)), str(path), owned=True, limit=limit)
+
+
+def total_size(path: str | Path) -> int | None:
+    """Size in bytes of a file as it lies there; None for what has no size (standard input, a pipe, nothing)."""
+    file = Path(path)
+    return file.stat().st_size if str(path) != STDIN and file.is_file() else None
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except (FileNotFoundError, ValueError):  # a ValueError where no file can have such a name
+        raise UsageError(f"There is no file {path}; name a file of events, or - for standard input.") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a directory; name the files in it, such as {path}/*.ndjson.") from None
+    except PermissionError:
+        raise UsageError(f"{path} may not be read; give yourself the permission to (chmod u+r {path}).") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be opened: {error.strerror}.") from None

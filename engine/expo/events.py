@@ -1,0 +1,211 @@
+"""What Expo's Segment calls become: pure functions from arguments to Segment events, and the `context` they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from math import isfinite
+from typing import Final, NamedTuple
+
+from engine.records import Json, JsonObject, Report
+
+_DEPTH = 64  # the engine refuses events nested deeper than 100
+_VALUES = 32_000  # an event of 32,000 bytes cannot hold more, so a larger object need not be walked
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1  # the whole numbers orjson writes
+_TIMES = (datetime, date)
+
+Reporter = Callable[[Report], None]
+
+
+class TooLarge(Exception):  # noqa: N818  reads as what happened
+    """An object with more values than an event can hold."""
+
+
+class Identity(NamedTuple):
+    """Who uses the app: an id made here, and what `identify` said."""
+
+    anonymous_id: str
+    user_id: str | None = None
+    traits: JsonObject = {}  # noqa: RUF012  never changed, only replaced
+
+    def identified(self, user_id: str, traits: JsonObject) -> Identity:
+        """Return the identity after an identify; another user starts without the traits of the one before."""
+        known = self.traits if user_id == self.user_id else {}
+        return Identity(self.anonymous_id, user_id, {**known, **traits})
+
+
+def moment(seconds: float) -> str:
+    """Write a time as Segment's clients do: `2026-01-02T03:04:05.678Z`."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def identify(traits: JsonObject) -> JsonObject:
+    """Return what an identify has of its own."""
+    return {"type": "identify", "traits": traits}
+
+
+def track(event: str, properties: JsonObject) -> JsonObject:
+    """Return what a track has of its own."""
+    return {"type": "track", "event": event, "properties": properties}
+
+
+def complete(own: JsonObject, identity: Identity, context: JsonObject, message_id: str, timestamp: str) -> JsonObject:
+    """Add what every event of the mobile libraries has."""
+    user: JsonObject = {} if identity.user_id is None else {"userId": identity.user_id}
+    return {
+        **own,
+        "anonymousId": identity.anonymous_id,
+        **user,
+        "context": context,
+        "integrations": {},
+        "channel": "mobile",
+        "messageId": message_id,
+        "timestamp": timestamp,
+    }
+
+
+def clean(value: Mapping[object, object], place: str, report: Reporter) -> JsonObject:
+    """Copy an object of the app into JSON; what has none is left out and reported under its path."""
+    return _Cleaner(report).copy(value, place, ())
+
+
+def text_of(value: str) -> str:
+    """Return a text that can be written as UTF-8: half a surrogate pair becomes U+FFFD."""
+    if value.isascii():
+        return str.__str__(value)  # of a subclass, a plain text
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class _Cleaner:
+    """One walk through an object; counts its values so that a vast or a self-containing one ends."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._left = _VALUES
+
+    def copy(self, value: Mapping[object, object], place: str, parents: tuple[int, ...]) -> JsonObject:
+        parents = (*parents, id(value))
+        kept: JsonObject = {}
+        for name, member in value.items():
+            if not isinstance(name, str):
+                self._say(place, f"has a key that is no text ({kind(name)})")
+                continue
+            self._put(kept, text_of(name), self._value(member, f"{place}.{name}", parents))
+        return kept
+
+    def _put(self, kept: JsonObject, name: str, found: tuple[Json, ...]) -> None:
+        for value in found:
+            kept[name] = value
+
+    def _value(self, value: object, place: str, parents: tuple[int, ...]) -> tuple[Json, ...]:
+        """Return a value as JSON in a tuple of one; an empty tuple means it was left out."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooLarge
+        if isinstance(value, str):
+            return (text_of(value),)
+        if value is None or isinstance(value, bool):
+            return (value,)
+        if isinstance(value, (int, float)):
+            return self._number(value, place)
+        if isinstance(value, _TIMES):
+            return (_time(value),)
+        return self._holder(value, place, parents)
+
+    def _number(self, value: float, place: str) -> tuple[Json, ...]:
+        if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+            return self._say(place, "is a whole number of more than 64 bits")
+        if not isfinite(value):
+            return self._say(place, "is no finite number")
+        return (int(value) if isinstance(value, int) else float(value),)  # of a subclass, a plain number
+
+    def _holder(self, value: object, place: str, parents: tuple[int, ...]) -> tuple[Json, ...]:
+        if id(value) in parents:
+            return self._say(place, "contains itself")
+        if len(parents) >= _DEPTH:
+            return self._say(place, f"is nested deeper than {_DEPTH}")
+        if isinstance(value, Mapping):
+            return (self.copy(value, place, parents),)
+        if isinstance(value, (list, tuple)):
+            return (self._list(value, place, (*parents, id(value))),)
+        return self._say(place, f"has no JSON form ({kind(value)})")
+
+    def _list(self, values: Sequence[object], place: str, parents: tuple[int, ...]) -> list[Json]:
+        # an entry without JSON becomes null, so that the others keep their places, as in JavaScript
+        found = (self._value(value, f"{place}[{index}]", parents) for index, value in enumerate(values))
+        return [entry[0] if entry else None for entry in found]
+
+    def _say(self, place: str, what: str) -> tuple[Json, ...]:
+        self._report(Report("not-json", place, f"{place} {what}; it was left out. Give text, numbers or true/false."))
+        return ()
+
+
+def _time(value: date) -> str:
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    return value.isoformat(timespec="milliseconds") if value.tzinfo is None else moment(value.timestamp())
+
+
+def kind(value: object) -> str:
+    """Name a value's kind without showing the value."""
+    return "null" if value is None else type(value).__name__
+
+
+LIBRARY: Final[JsonObject] = {"name": "waybill-expo-segment-python", "version": "0.1.0"}
+PLATFORMS: Final[Mapping[str, Mapping[str, JsonObject]]] = {
+    "ios": {"device": {"manufacturer": "Apple", "type": "ios"}, "os": {"name": "iOS"}},
+    "android": {"device": {"type": "android"}, "os": {"name": "Android"}},
+}
+
+Given = Mapping[str, object] | Callable[[], Mapping[str, object]]
+
+_OURS: Final = ("library", "traits")  # members that the client alone fills
+
+
+class DeviceContext:
+    """What is known of the device, put together for every event."""
+
+    def __init__(self, platform: str, given: Given, report: Reporter) -> None:
+        self._known = PLATFORMS[platform]
+        self._report = report
+        self._given = given if callable(given) else self._checked(given)
+
+    def given(self) -> JsonObject:
+        """Return what the app says of its device, at this moment."""
+        return self._asked(self._given) if callable(self._given) else self._given
+
+    def of(self, identity: Identity, given: JsonObject) -> JsonObject:
+        """Return the context of one event."""
+        context: JsonObject = dict(given)
+        device: JsonObject = {"id": identity.anonymous_id, **self._known["device"]}
+        for name, known in {**self._known, "device": device}.items():
+            said = given.get(name, {})
+            context[name] = {**known, **said} if isinstance(said, dict) else said
+        context["library"] = LIBRARY
+        context["traits"] = identity.traits
+        return context
+
+    def _asked(self, ask: Callable[[], Mapping[str, object]]) -> JsonObject:
+        try:
+            return self._checked(ask())
+        except Exception as problem:  # noqa: BLE001  an event without its context is better than none
+            say = f"The function that gives the context raised {type(problem).__name__}; the event went without it."
+            self._report(Report("context-failed", "context", say))
+            return {}
+
+    def _checked(self, given: object) -> JsonObject:
+        if not isinstance(given, Mapping):
+            self._report(
+                Report("not-an-object", "context", f"The context is no object ({kind(given)}); it was left out.")
+            )
+            return {}
+        for name in _OURS:
+            if name in given:
+                say = f"context.{name} is filled by the client; the one given was left out."
+                self._report(Report("context-reserved", f"context.{name}", say))
+        try:
+            return clean({name: given[name] for name in given if name not in _OURS}, "context", self._report)
+        except TooLarge:
+            say = "The context holds more than an event can; it was left out."
+            self._report(Report("event-too-large", "context", say))
+            return {}

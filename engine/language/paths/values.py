@@ -1,0 +1,131 @@
+"""What paths mean on values: texts that are markers, order, numbers in texts, and type errors in our words.
+
+The library interpreter in `paths` and the code that `compiler.emit_path` writes both call these, so the two
+cannot differ.  Equality is Python's, but `true` is not 1: that is how the jmespath library compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import orjson
+
+from engine.errors import WaybillError
+from engine.records import Json
+
+# JSON's grammar, which the JMESPath specification asks of to_number; Python's would take `1_000` and `nan`.
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+_KINDS = {
+    "array": "a list",
+    "string": "text",
+    "object": "an object",
+    "number": "a number",
+    "boolean": "a boolean",
+    "null": "null",
+    "array-string": "a list of texts",
+    "array-number": "a list of numbers",
+}
+# The library names the type of a list's entry as Python does, and that of anything else as JMESPath does.
+_ENTRIES = {
+    "list": "a list",
+    "str": "text",
+    "dict": "an object",
+    "int": "a number",
+    "float": "a number",
+    "bool": "a boolean",
+    "NoneType": "null",
+}
+
+
+class PathTypeError(WaybillError):
+    """A function or an order that does not fit the values an event brought; one sentence."""
+
+
+class Marker(str):
+    """A value that only a vendor's answer can give, shown in a dry run: `<saved.user_key>`.
+
+    It has `get` because that is all the jmespath library asks of something that has fields.
+    """
+
+    __slots__ = ()
+
+    def get(self, key: str) -> Marker:
+        """Return the marker of a field: `<saved.user_key.id>`."""
+        return Marker(f"{self[:-1]}.{key}>")
+
+
+def kind_of(value: object) -> str:
+    """Name a JSON value's type as a sentence needs it."""
+    if isinstance(value, str):
+        return "text"
+    return _ENTRIES.get(type(value).__name__, "something else")
+
+
+def equal(left: Json, right: Json) -> bool:
+    """Compare as JMESPath does: `true` and 1 differ (inside lists and objects the library lets them be equal)."""
+    return left == right and isinstance(left, bool) is isinstance(right, bool)
+
+
+def holds(value: Json) -> bool:
+    """Tell JMESPath's truth: null, false, '', [] and {} do not hold; 0 does."""
+    return bool(value) or (value == 0 and value is not False)
+
+
+def path_lt(left: Json, right: Json) -> bool | None:
+    """Evaluate `<`; null unless both are numbers or both are texts."""
+    return left < right if _ordered("<", left, right) else None  # type: ignore[operator]
+
+
+def path_lte(left: Json, right: Json) -> bool | None:
+    """Evaluate `<=`."""
+    return left <= right if _ordered("<=", left, right) else None  # type: ignore[operator]
+
+
+def path_gt(left: Json, right: Json) -> bool | None:
+    """Evaluate `>`."""
+    return left > right if _ordered(">", left, right) else None  # type: ignore[operator]
+
+
+def path_gte(left: Json, right: Json) -> bool | None:
+    """Evaluate `>=`."""
+    return left >= right if _ordered(">=", left, right) else None  # type: ignore[operator]
+
+
+def _ordered(sign: str, left: Json, right: Json) -> bool:
+    number = _is_number(left)
+    if number and _is_number(right):
+        return True
+    text = isinstance(left, str)
+    if text and isinstance(right, str):
+        return True
+    if (number and isinstance(right, str)) or (text and _is_number(right)):
+        raise PathTypeError(f"{sign} compares two numbers or two texts, not {kind_of(left)} with {kind_of(right)}.")
+    return False
+
+
+def _is_number(value: Json) -> bool:
+    return type(value) is int or type(value) is float
+
+
+def to_number(value: Json) -> Json:
+    """Evaluate `to_number`: a number as it is, text that is a JSON number, null for anything else."""
+    if _is_number(value):
+        return value
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        try:
+            return orjson.loads(value)  # type: ignore[no-any-return]
+        except orjson.JSONDecodeError:  # too large for a float
+            return None
+    return None
+
+
+def function_error(function: str, actual: str, expected: Sequence[str]) -> PathTypeError:
+    """Word a type error of a function from the type names the library gives."""
+    if function.endswith("_by"):
+        return PathTypeError(f"{function}() orders by numbers or by texts, not by {_KINDS.get(actual, actual)}.")
+    takes = " or ".join(_KINDS.get(name, name) for name in expected)
+    if actual in _ENTRIES:
+        return PathTypeError(f"{function}() takes {takes}; one entry is {_ENTRIES[actual]}.")
+    return PathTypeError(f"{function}() takes {takes}, not {_KINDS.get(actual, actual)}.")

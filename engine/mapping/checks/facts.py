@@ -1,0 +1,199 @@
+"""What is sure about a value before any event: that it is always there, never there, and which keys it can have.
+
+Every answer errs on the side of "not sure": a check that is wrong once is a check that nobody believes.
+"""
+
+from __future__ import annotations
+
+from engine.errors import PathError
+from engine.events.spec import FIELDS
+from engine.language import paths
+from engine.mapping import types
+from engine.mapping.model import (
+    Choice,
+    Const,
+    Each,
+    Entries,
+    Fields,
+    From,
+    Instruction,
+    ListOf,
+    Mapping,
+    Merge,
+    Modifiers,
+    PathValue,
+    TextOf,
+    Value,
+)
+from engine.mapping.walk import IN_LIST, Use
+from engine.records import Json
+
+KnownKeys = frozenset[str] | None
+CHANGING = ("map", "only", "except_", "rename", "flatten", "keys", "prefix")
+"""Words after which a value may be gone."""
+NOBODY: frozenset[str] = frozenset()
+EVERYWHERE = frozenset.union(*(frozenset(fields) for fields in FIELDS.values()))
+
+
+def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) -> str:
+    """Say why a value is there whatever the event ("it is a constant"), or give ''."""
+    if isinstance(value, PathValue):
+        return _why_always_path(mapping, value.path, seen)
+    if isinstance(value, Choice):
+        return next(filter(None, (why_always(mapping, each, seen) for each in value.alternatives)), "")
+    modifiers = value.modifiers
+    if modifiers.when is not None or modifiers.unless is not None:
+        return ""
+    if modifiers.default is not None and modifiers.default[0] is not None:
+        return "it has a default"
+    if modifiers.required:
+        return "it is required"
+    return why_made(mapping, value, seen)
+
+
+def why_made(mapping: Mapping, value: Instruction, seen: frozenset[str] = NOBODY) -> str:
+    """Say why an instruction always gives something once its conditions hold, its default aside."""
+    modifiers, source = value.modifiers, value.source
+    if modifiers.as_ or any(getattr(modifiers, word) is not None for word in CHANGING):
+        return ""
+    if isinstance(source, Const) and source.value is not None:
+        return "it is a constant"
+    if isinstance(source, TextOf) and source.text.literal:
+        return "it is a text without ${}"
+    return why_always(mapping, source.value, seen) if isinstance(source, From) else ""
+
+
+def _why_always_path(mapping: Mapping, path: str, seen: frozenset[str]) -> str:
+    chain = types.plain(path)
+    if len(chain) != 2:
+        return ""
+    root, name = chain
+    setting = mapping.settings.get(name)
+    if root == "settings" and setting is not None and (setting.default is not None or not setting.optional):
+        return "the setting is always there"
+    if root == "parts" and name in mapping.parts and name not in seen:
+        return why_always(mapping, mapping.parts[name], seen | {name})
+    return ""
+
+
+def keys_of(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) -> KnownKeys:
+    """Return all keys a value can have where it is an object, or None if there may be others."""
+    if isinstance(value, PathValue):
+        chain = types.plain(value.path)
+        if len(chain) != 2 or chain[0] != "parts" or chain[1] not in mapping.parts or chain[1] in seen:
+            return None
+        return keys_of(mapping, mapping.parts[chain[1]], seen | {chain[1]})
+    if isinstance(value, Choice):
+        return _union([keys_of(mapping, each, seen) for each in value.alternatives])
+    if value.modifiers.as_ or value.modifiers.map is not None:
+        return None
+    return with_default(value.modifiers, after_rename(value.modifiers, made_keys(mapping, value, seen)))
+
+
+def made_keys(mapping: Mapping, value: Instruction, seen: frozenset[str] = NOBODY) -> KnownKeys:
+    """Return the keys that the source of an instruction can make."""
+    source = value.source
+    if isinstance(source, From):
+        return keys_of(mapping, source.value, seen)
+    if isinstance(source, Const):
+        return frozenset(source.value) if isinstance(source.value, dict) else None
+    if isinstance(source, Fields):
+        names = [key.literal for key, _ in source.entries]
+        return None if None in names else frozenset(name for name in names if name is not None)
+    if isinstance(source, Merge):
+        return _union([keys_of(mapping, member, seen) for member in source.members])
+    return None
+
+
+def after_only(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
+    """Return the keys that `only` leaves."""
+    if not isinstance(modifiers.only, tuple):
+        return keys
+    return frozenset(modifiers.only) if keys is None else keys & frozenset(modifiers.only)
+
+
+def after_except(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
+    """Return the keys that `only` and `except` leave."""
+    left = after_only(modifiers, keys)
+    if left is None or not isinstance(modifiers.except_, tuple):
+        return left
+    return left - frozenset(modifiers.except_)
+
+
+def after_rename(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
+    """Return the keys after `only`, `except` and `rename`; None where a later word changes them in ways not followed."""
+    left, rename = after_except(modifiers, keys), modifiers.rename
+    followed = modifiers.flatten is None and modifiers.keys is None and modifiers.prefix is None
+    if left is None or not followed or isinstance(rename, str):
+        return None
+    return frozenset(rename.get(key, key) for key in left) if rename is not None else left
+
+
+def with_default(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
+    """Add the keys of a `default`."""
+    default: Json = modifiers.default[0] if modifiers.default is not None else None
+    if keys is None or not isinstance(default, dict):
+        return keys
+    return keys | frozenset(default)
+
+
+def _union(found: list[KnownKeys]) -> KnownKeys:
+    known = [keys for keys in found if keys is not None]
+    return NOBODY.union(*known) if len(known) == len(found) else None
+
+
+def never_holds(mapping: Mapping, path: str, use: Use) -> bool:
+    """Whether a condition reads only what is not there in a use, and so can never hold."""
+    return _empty(mapping, path, use, NOBODY, holds=True)
+
+
+def never_there(mapping: Mapping, path: str, use: Use) -> bool:
+    """Whether a path reads only what is not there in a use, and so gives nothing."""
+    return _empty(mapping, path, use, NOBODY, holds=False)
+
+
+def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds: bool) -> bool:
+    try:
+        parsed = paths.parse(path)
+        roots = parsed.roots
+        if not roots or parsed.uses_current_root or not all(_absent_root(mapping, root, use, seen) for root in roots):
+            return False
+        found = paths.search(path, {})
+    except PathError:
+        return False
+    except paths.PathTypeError:
+        return True
+    return found is None or (holds and found in (False, "", [], {}))
+
+
+def _absent_root(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[str]) -> bool:
+    name = root.name
+    if name == "parts" and root.members:
+        part = mapping.parts.get(root.members[0])
+        return part is not None and root.members[0] not in seen and absent(mapping, part, use, seen | {root.members[0]})
+    if name == "saved" and root.members:
+        return root.members[0] not in use.saved
+    if name in IN_LIST:
+        return use.step.for_each is None
+    return name in EVERYWHERE and name not in FIELDS[use.call]
+
+
+def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NOBODY) -> bool:
+    """Whether a value is never there in a use: all that it could be made of is not there."""
+    if isinstance(value, PathValue):
+        return _empty(mapping, value.path, use, seen, holds=False)
+    if isinstance(value, Choice):
+        return all(absent(mapping, each, use, seen) for each in value.alternatives)
+    if value.modifiers.default is not None and value.modifiers.default[0] is not None:
+        return False
+    source = value.source
+    if isinstance(source, TextOf):
+        return any(_empty(mapping, hole.path, use, seen, holds=False) for hole in source.text.holes)
+    if isinstance(source, From):
+        return absent(mapping, source.value, use, seen)
+    if isinstance(source, Each | Entries):
+        return absent(mapping, source.of, use, seen)
+    if value.modifiers.as_ or not isinstance(source, Fields | Merge | ListOf):
+        return False  # a function sees what was made here and is still empty
+    members = [member for _, member in source.entries] if isinstance(source, Fields) else source.members
+    return all(absent(mapping, member, use, seen) for member in members)

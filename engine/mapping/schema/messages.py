@@ -1,0 +1,425 @@
+"""From the errors of the mapping schema to problems: one for one slip, at its key, with its sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.mapping.problems import Message, Place
+from engine.mapping.schema.files import Vocabulary
+from engine.mapping.suggest import closest
+from engine.records import Json
+
+SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries")
+OTHER_WORDS = {
+    "coalesce": "from",
+    "constant": "const",
+    "condition": "when",
+    "convert": "as",
+    "exclude": "except",
+    "format": "as",
+    "foreach": "for_each",
+    "function": "as",
+    "if": "when",
+    "include": "only",
+    "literal": "const",
+    "lookup": "map",
+    "object": "fields",
+    "omit": "except",
+    "pick": "only",
+    "static": "const",
+    "template": "text",
+    "transform": "as",
+    "url": "base_url",
+}
+"""What other tools call our words; tried where no word of ours is near."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFault:
+    """One thing wrong: about the value at `path`, shown at `place` (its key, with `on_key`)."""
+
+    path: Place
+    words: Message
+    place: Place
+    on_key: bool = False
+
+
+@dataclass(slots=True)
+class _Object:
+    """What the schema found about the keys of one object."""
+
+    path: Place
+    instance: dict[str, Any]
+    noun: str = ""
+    known: tuple[str, ...] = ()
+    unknown: dict[str, str | None] = field(default_factory=dict)
+    missing: dict[str, None] = field(default_factory=dict)
+    alone: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    no_source: bool = False
+
+
+def faults(errors: Iterable[Any], vocabulary: Vocabulary) -> list[SchemaFault]:
+    """Sort out the errors of a file (jsonschema's ValidationError); their order does not matter yet."""
+    objects: dict[Place, _Object] = {}
+    found: dict[Place, SchemaFault] = {}
+    for error in errors:
+        if error.validator not in ABOUT_KEYS:
+            fault = _simple(error, vocabulary)
+            found.setdefault(fault.path, fault)  # the outer schema speaks first, and knows best what was meant
+        elif isinstance(error.instance, dict):
+            _note(objects, error)
+    return [*found.values(), *(fault for each in objects.values() for fault in _faults_of(each, vocabulary))]
+
+
+def _simple(error: Any, vocabulary: Vocabulary) -> SchemaFault:
+    path = tuple(error.absolute_path)
+    if "propertyNames" in list(error.relative_schema_path)[-2:]:
+        at = (*path, error.instance)
+        return SchemaFault(at, bad_key(error), at, on_key=True)
+    return SchemaFault(path, value(error, path, vocabulary), path)
+
+
+ABOUT_KEYS = ("additionalProperties", "required", "dependencies", "oneOf", "anyOf")
+
+
+def _note(objects: dict[Place, _Object], error: Any) -> None:
+    """Put an error about the keys of an object to the others about that object."""
+    path = tuple(error.absolute_path)
+    key = path[-1] if error.validator == "additionalProperties" else None
+    path = path if key is None else path[:-1]
+    instance, schema = error.instance, error.schema
+    here = objects.setdefault(path, _Object(path, instance))
+    if error.validator in ("additionalProperties", "required"):
+        here.noun = schema.get("$comment", "")
+        here.known = tuple(schema.get("properties", ()))
+    if isinstance(key, str):
+        here.unknown[key] = _guess(key, here.known)
+    elif error.validator == "required":
+        here.missing |= {name: None for name in schema["required"] if name not in instance}
+    elif error.validator == "dependencies":
+        _note_dependencies(here, schema["dependencies"])
+    elif error.validator == "oneOf":
+        here.no_source = True
+    else:
+        word = str(list(error.relative_schema_path)[-2])
+        here.alone[word] = tuple(name for option in schema["anyOf"] for name in option["required"])
+
+
+def _note_dependencies(here: _Object, dependencies: dict[str, Any]) -> None:
+    for word, needed in dependencies.items():
+        if word in here.instance and isinstance(needed, list):
+            absent = tuple(name for name in needed if name not in here.instance)
+            if absent:
+                here.alone[word] = absent
+
+
+def _guess(key: str, known: Collection[str]) -> str | None:
+    other = OTHER_WORDS.get(key.lower())
+    return closest(key, known) or (other if other in known else None)
+
+
+def _faults_of(here: _Object, vocabulary: Vocabulary) -> Iterator[SchemaFault]:
+    guesses = set(here.unknown.values())
+    sources = [word for word in here.instance if word in SOURCES]
+    if here.noun == "expected invalid":
+        yield SchemaFault(here.path, EXPECT, here.path)
+        return
+    if here.no_source and len(sources) > 1:
+        yield SchemaFault(here.path, two_sources(sources), (*here.path, sources[1]), on_key=True)
+    elif here.no_source and (None in guesses or not guesses & set(SOURCES)):
+        yield SchemaFault(here.path, no_source(list(here.unknown), list(here.instance)), here.path)
+        return
+    for key, guess in here.unknown.items():
+        at = (*here.path, key)
+        yield SchemaFault(at, unknown(at, guess, (here.noun, here.known), vocabulary), at, on_key=True)
+    absent = [name for name in here.missing if name not in guesses]
+    if absent:
+        yield SchemaFault(here.path, missing(absent, here.noun, here.path, vocabulary), here.path, on_key=True)
+    for word, needed in here.alone.items():
+        if not guesses & set(needed):
+            at = (*here.path, word)
+            yield SchemaFault(at, alone(word, needed), at, on_key=True)
+
+
+NOUNS = {
+    "batch": "a batch",
+    "calls": "`calls`",
+    "example": "an example",
+    "file": "a mapping file",
+    "flatten": "`flatten`",
+    "http": "`http`",
+    "instruction": "an instruction",
+    "parts file": "a file of parts",
+    "reply": "a reply",
+    "request": "a request",
+    "response rule": "a rule of `responses`",
+    "results": "`results`",
+    "retry": "`retry`",
+    "setting": "a setting",
+    "step": "a step",
+}
+TYPES = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+IS = {
+    "file": "A mapping file is a mapping: `mapping: 1`, `name: ...` and so on",
+    "parts file": "A file of parts is a mapping: `parts:` and names with values",
+    "value": "A value is a path (text), a choice (list) or an instruction (mapping)",
+    "alternative": "An entry of a choice is a path (text) or an instruction (mapping)",
+    "function": "A function is written as its name, or as { name: parameters }",
+    "step": "A step is a mapping with `request`",
+    "expected": "An entry of `expect` is a mapping, { request: { key of its body: value } }",
+}
+TAKES = {
+    "path": "a path (text)",
+    "text": "text or an instruction (mapping)",
+    "as": "the name of a function, { name: parameters }, or a list of those",
+    "keys": "a list of keys, or the path to one (text)",
+    "flatten": "true, false, a path (text) or options (a mapping)",
+    "expect": "a list of requests, or { invalid: text }",
+    "call": "a list of steps, or the name of another call",
+    "duration": "a duration (text)",
+    "rate limit": "a rate limit (text)",
+    "header": "the name of a header (text)",
+}
+FORMS = {
+    "name": ("a name", "Names have lower-case letters, digits and _, and begin with a letter."),
+    "header": ("the name of a header", "It has letters, digits and -, and no spaces or colons."),
+    "duration": ("a duration", "Write a whole number and ms, s, m, h or d: 30s."),
+    "rate limit": ("a rate limit", "Write how many in a second, minute or hour: 100/s, 100/m, 5000/h."),
+    "status": ("a status", "Write a code (404) or a class of codes (4xx)."),
+    "address": ("an address", "It begins with https:// or http://."),
+    "method": ("an HTTP method", "Methods are written in capital letters: POST."),
+}
+EXPECT = Message(
+    "wrong-type",
+    "`expect` is a list of requests, or { invalid: text }.",
+    "Begin each request with `- `: `- name_of_request: { key: value }`.",
+)
+MOST_NAMED = 12
+
+
+def two_sources(sources: Sequence[str]) -> Message:
+    named = " and ".join(f"`{word}`" for word in sources)
+    advice = "Keep one of them; `from: { ... }` takes what another instruction makes."
+    return Message("two-sources", f"An instruction has exactly one source; this has {named}.", advice)
+
+
+def no_source(unknown: Sequence[str], words: Sequence[str]) -> Message:
+    advice = "Give it one of from, const, text, fields, merge, list, each, entries."
+    if unknown:
+        named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
+        message = f"An instruction has no {named}."
+        return Message("no-source", message, "If these are keys of an object, put them under `fields`.")
+    if not words:
+        return Message("no-source", "This instruction is empty.", advice)
+    return Message("no-source", f"This instruction has {_named(words)} but no source.", advice)
+
+
+def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vocabulary: Vocabulary) -> Message:
+    """Say what to do about the key at the end of `path`; `known` is what the object is, and which keys it may have."""
+    key, (noun, words) = str(path[-1]), known
+    if noun == "function":
+        return function(key, vocabulary)
+    message = f"{_thing(noun, path[:-1])} has no {_quoted(key)}."
+    if guess is not None:
+        return Message("unknown-key", message, f'Did you mean "{guess}"?')
+    owner = vocabulary.owner(key)
+    if owner in NOUNS and owner != noun:
+        return Message("unknown-key", message, f"`{key}` is a key of {NOUNS[owner]}.")
+    if noun == "step":
+        return Message("unknown-key", message, "The keys of its body stand under `fields`.")
+    return Message("unknown-key", message, f"It may have {', '.join(words)}." if words else "")
+
+
+def missing(names: Sequence[str], noun: str, path: Place, vocabulary: Vocabulary) -> Message:
+    about = vocabulary.about(noun, names[0]) if len(names) == 1 else ""
+    return Message("missing-key", f"{_thing(noun, path)} needs {_named(names)}.", about and f"{names[0]}: {about}")
+
+
+def alone(word: str, needed: Sequence[str]) -> Message:
+    return Message("word-alone", f"`{word}` needs {_or([f'`{name}`' for name in needed])} beside it.")
+
+
+def function(name: str, vocabulary: Vocabulary) -> Message:
+    if name in vocabulary.functions:
+        inner = ", ".join(f"{parameter}: ..." for parameter in vocabulary.functions[name])
+        advice = f"Write {{ {name}: {{ {inner} }} }}."
+        return Message("missing-key", f"The function `{name}` needs to be told more.", advice)
+    guess = closest(name, vocabulary.functions)
+    advice = f'Did you mean "{guess}"?' if guess else "docs/functions.md lists them all."
+    return Message("unknown-function", f"There is no function {_quoted(name)}.", advice)
+
+
+def bad_key(error: Any) -> Message:
+    return _form(error) if error.validator == "pattern" else Message("empty", "A key cannot be empty.")
+
+
+def value(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
+    """Say what is wrong with a value by itself."""
+    tell = TELL.get(error.validator)
+    if tell is not None:
+        return tell(error, path)
+    if error.validator == "enum":
+        return _enum(error, path, vocabulary)
+    return Message("bad-schema", error.message)
+
+
+def _enum(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
+    written, choices = error.instance, [choice for choice in error.validator_value if choice is not None]
+    if error.schema.get("$comment") == "function" and isinstance(written, str):
+        return function(written, vocabulary)
+    named = _or([_plain(choice) for choice in choices])
+    guess = closest(written, filter(_is_text, choices)) if isinstance(written, str) else None
+    message = f"{_subject(path)} is {named}, not {_plain(written)}."
+    return Message("not-allowed", message, f'Did you mean "{guess}"?' if guess else "")
+
+
+def _type(error: Any, path: Place) -> Message:
+    noun, written = error.schema.get("$comment", ""), error.instance
+    if written is None:
+        return _nothing(noun, path)
+    if noun == "alternative" and isinstance(written, list):
+        advice = "Write its entries into the outer list; a list as a value is { list: [...] }."
+        return Message("wrong-type", "A choice cannot stand inside a choice.", advice)
+    types = [name for name in _list(error.validator_value) if name != "null"]
+    takes = TAKES.get(noun) or _or([TYPES[name] for name in types]) or "nothing"
+    message = f"{IS.get(noun) or f'{_subject(path)} takes {takes}'}; this is {_kind(written)}."
+    return Message("wrong-type", message, _type_advice(noun, types, written))
+
+
+def _nothing(noun: str, path: Place) -> Message:
+    advice = "Give it one, or take the key out."
+    if noun in ("value", "alternative"):
+        advice = "Write a path, or { const: null } for null itself."
+    return Message("empty", f"{_subject(path)} has no value.", advice)
+
+
+def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
+    simple = isinstance(written, str | bool | int | float)
+    if noun in ("value", "alternative"):
+        itself = "the number" if _kind(written) == "a number" else _kind(written)
+        return f"If you mean {itself} itself, write {{ const: {json.dumps(written)} }}." if simple else ""
+    if noun in FORMS and simple:
+        return FORMS[noun][1]
+    if "boolean" in types and isinstance(written, str):
+        return "Write true or false, in small letters and without quotes."
+    if noun == "path" and isinstance(written, bool):
+        return f"A path is needed that holds or does not; {_plain(written)} always does the same."
+    if "string" in types and simple and (noun not in TAKES or noun == "text"):
+        return f'Put it in quotes: "{json.dumps(written)}".'
+    if "array" in types and simple and noun not in TAKES:
+        return f"Write it as a list: [{written if isinstance(written, str) else json.dumps(written)}]."
+    if "array" in types and isinstance(written, dict):
+        return "Begin each entry with `- `."
+    if isinstance(written, str) and ("integer" in types or "number" in types):
+        return "Write it as a number, without quotes."
+    return ""
+
+
+def _form(error: Any, _path: Place = ()) -> Message:
+    what, advice = FORMS[error.schema["$comment"]]
+    return Message("pattern", f"{_quoted(error.instance)} is not {what}.", advice)
+
+
+def _short(error: Any, path: Place) -> Message:
+    least = error.validator_value
+    if error.instance and least > 1:
+        return Message("wrong-count", f"{_subject(path)} has exactly {least} entries; this has {len(error.instance)}.")
+    kind = "text" if isinstance(error.instance, str) else "list" if isinstance(error.instance, list) else "mapping"
+    if error.schema.get("$comment") == "function":
+        return Message("empty", IS["function"] + "; this is an empty mapping.")
+    return Message("empty", f"{_subject(path)} is an empty {kind}.", "Write something into it, or take the key out.")
+
+
+def _long(error: Any, path: Place) -> Message:
+    noun, most = error.schema.get("$comment"), error.validator_value
+    if noun == "function":
+        advice = "To use several functions, write a list: as: [trim, { round: 2 }]."
+        return Message("wrong-count", f"{IS['function']}; this has {_named(list(error.instance))}.", advice)
+    if noun == "expected":
+        message = f"An entry of `expect` is one request; this has {_named(list(error.instance))}."
+        return Message("wrong-count", message, "The keys of a request's body stand one level deeper, under its name.")
+    return Message("wrong-count", f"{_subject(path)} has exactly {most} entries; this has {len(error.instance)}.")
+
+
+def _twice(_error: Any, path: Place) -> Message:
+    return Message("duplicate-entry", f"{_subject(path)} has an entry twice.", "Take one of the two out.")
+
+
+def _small(error: Any, path: Place) -> Message:
+    message = f"{_subject(path)} is {error.validator_value} or more; this is {_plain(error.instance)}."
+    return Message("out-of-range", message)
+
+
+def _large(error: Any, path: Place) -> Message:
+    message = f"{_subject(path)} is {error.validator_value} or less; this is {_plain(error.instance)}."
+    return Message("out-of-range", message)
+
+
+TELL: dict[str, Callable[[Any, Place], Message]] = {
+    "type": _type,
+    "pattern": _form,
+    "minLength": _short,
+    "minItems": _short,
+    "minProperties": _short,
+    "maxItems": _long,
+    "maxProperties": _long,
+    "uniqueItems": _twice,
+    "minimum": _small,
+    "maximum": _large,
+}
+
+
+def _subject(path: Place) -> str:
+    if not path:
+        return "A mapping file"
+    return f"`{path[-1]}`" if isinstance(path[-1], str) else "This entry"
+
+
+def _kind(written: Json) -> str:
+    if isinstance(written, bool):
+        return "true" if written else "false"
+    if isinstance(written, int | float):
+        return "a number"
+    return "text" if isinstance(written, str) else "a list" if isinstance(written, list) else "a mapping"
+
+
+def _plain(written: Json) -> str:
+    if isinstance(written, list | dict):
+        return _kind(written)
+    return _quoted(written) if isinstance(written, str) else json.dumps(written)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text if len(text) <= 60 else text[:59] + "…", ensure_ascii=False)
+
+
+def _named(words: Sequence[str]) -> str:
+    named = [f"`{word}`" for word in words]
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+
+
+def _or(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else ""
+
+
+def _list(types: Any) -> list[str]:
+    return types if isinstance(types, list) else [types]
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _thing(noun: str, path: Place) -> str:
+    named = NOUNS.get(noun)
+    return named[:1].upper() + named[1:] if named else _subject(path)

@@ -1,0 +1,1 @@
+"""Strict YAML: text to plain JSON values that know their lines and columns, and what is wrong with it."""

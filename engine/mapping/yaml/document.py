@@ -1,0 +1,152 @@
+"""A YAML file as plain JSON that still knows its lines and columns, and what was wrong with it.
+
+The places are kept beside the value, in a tree of their own, and not inside it (no `str` with a line): the
+value is what the schema, the model and the commands work on, and they should see JSON and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from engine.mapping.problems import Mark, Place, Problem
+from engine.records import Json
+
+
+class Spot(Protocol):
+    """A place in a text, counted from 0: what PyYAML's marks are."""
+
+    @property
+    def line(self) -> int:
+        """The line, from 0."""
+
+    @property
+    def column(self) -> int:
+        """The column, from 0."""
+
+
+class Point(NamedTuple):
+    """A place in a text, counted from 0, of our own making."""
+
+    line: int
+    column: int
+
+
+START = Point(0, 0)
+
+
+class YamlNode:
+    """The places of one value, of its key, and of what is inside it."""
+
+    __slots__ = ("inside", "key", "value")
+
+    def __init__(self, key: Spot, value: Spot) -> None:
+        self.key = key
+        self.value = value
+        self.inside: dict[str | int, YamlNode] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value, its places, and its faults.
+
+    `readable` is False where the text is no YAML: `value` is then what could be read before the fault.  `faulty`
+    holds the places whose value was refused and is null in `value`, so that nobody complains about them twice.
+    """
+
+    file: str
+    value: Json = None
+    problems: tuple[Problem, ...] = ()
+    readable: bool = True
+    faulty: frozenset[Place] = frozenset()
+    text: str = field(default="", repr=False)
+    root: YamlNode = field(default_factory=lambda: YamlNode(START, START), repr=False)
+
+    def mark(self, path: Place = ()) -> Mark:
+        """Return the place of the value at `path`, or of the nearest thing around it that is in the file."""
+        return self._mark(self._nearest(path).value)
+
+    def key_mark(self, path: Place) -> Mark:
+        """Return the place of the key at `path`; an entry of a list has no key, so that of the entry."""
+        return self._mark(self._nearest(path).key)
+
+    def mark_inside(self, path: Place, text: str, column: int) -> Mark:
+        """Return the place of character `column` (from 1) of `text`, the value at `path`.
+
+        A text that is not written as it reads (escapes, several lines) gives the place where it begins.
+        """
+        return self._inside(self._nearest(path).value, text, column)
+
+    def key_mark_inside(self, path: Place, column: int) -> Mark:
+        """Return the place of character `column` (from 1) of the key at `path`, where it is written as it reads."""
+        return self._inside(self._nearest(path).key, str(path[-1]), column)
+
+    def holds(self, path: Place) -> bool:
+        """Say whether there is a value at `path` in this file."""
+        node: YamlNode | None = self.root
+        for key in path:
+            node = node.inside.get(key) if node else None
+        return node is not None
+
+    def _nearest(self, path: Place) -> YamlNode:
+        node = self.root
+        for key in path:
+            if key not in node.inside:
+                break
+            node = node.inside[key]
+        return node
+
+    def _mark(self, spot: Spot, further: int = 0) -> Mark:
+        return Mark(self.file, spot.line + 1, spot.column + further + 1)
+
+    def _inside(self, spot: Spot, text: str, column: int) -> Mark:
+        line = self.text.splitlines()[spot.line] if self.text else ""
+        opening = 1 if line[spot.column : spot.column + 1] in ("'", '"') else 0
+        as_it_reads = line.startswith(text, spot.column + opening)
+        return self._mark(spot, opening + column - 1 if as_it_reads else 0)
+
+
+class OpenNode:
+    """A list or a mapping that is being read; `key` is the key whose value comes next, if it is to be `kept`.
+
+    `start` and `key_event` are PyYAML's events, of which only the marks and `flow_style` are used.
+    """
+
+    __slots__ = ("is_key", "is_list", "kept", "key", "key_event", "node", "start", "value")
+
+    def __init__(self, start: Any, *, is_list: bool, is_key: bool) -> None:
+        self.start = start
+        self.is_list = is_list
+        self.is_key = is_key
+        self.value: Any = [] if is_list else {}
+        self.node = YamlNode(start.start_mark, start.start_mark)
+        self.key: str | None = None
+        self.key_event: Any = None
+        self.kept = True
+
+    @property
+    def wants_key(self) -> bool:
+        """Say whether the next thing is a key."""
+        return self.key_event is None and not self.is_list
+
+    def place(self) -> Place:
+        """Where in this level the reading is."""
+        if self.is_list:
+            return (len(self.value),)
+        return () if self.key is None else (self.key,)
+
+    def expect_value(self, event: Any, key: str | None, *, kept: bool) -> None:
+        """Remember a key until its value is there."""
+        self.key_event, self.key, self.kept = event, key, kept
+
+    def keep(self, value: Json, node: YamlNode) -> None:
+        """Put a finished value where it belongs; that of a refused key belongs nowhere."""
+        if self.is_list:
+            self.node.inside[len(self.value)] = node
+            self.value.append(value)
+            return
+        if self.kept and self.key is not None:
+            node.key = self.key_event.start_mark
+            self.node.inside[self.key] = node
+            self.value[self.key] = value
+        self.key_event = self.key = None

@@ -1,0 +1,209 @@
+"""Writes the reference pages that are made from the code: `python -m engine.reference.pages` rewrites them.
+
+A test compares the page with what is made here, so a function cannot change without its page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
+from engine.language.functions.model import ANYTHING
+from engine.mapping.codes import GROUPS as PROBLEM_GROUPS
+from engine.mapping.codes import CodeDoc
+from engine.records import Json
+from engine.reference.settings import SETTINGS_PAGE, settings_markdown
+
+FUNCTIONS_PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
+PROBLEMS_PAGE = FUNCTIONS_PAGE.with_name("problems.md")
+
+_KINDS = ("text", "number", "boolean", "object", "list")
+_LONGEST = 160
+_OPENING = """\
+# Functions
+
+<!-- Made by `python -m engine.reference.pages` from engine/language/functions; every example here is a test. -->
+
+A function converts a value: `{ from: traits.email, as: lowercase }`.
+Several run from left to right: `as: [trim, lowercase, sha256]`.
+A parameter stands behind the name: `as: { round: 2 }`.
+Several are given by their names: `as: { replace: { find: "-", with: "_" } }`.
+
+What cannot be converted is left out and reported under `not-converted`; a `default` then applies.
+What is missing or null never reaches a function.
+Functions know no clock, no chance and no language: the same value always gives the same result.
+Values below are written as JSON.
+"""
+
+_PROBLEMS_OPENING = """\
+# Problems
+
+<!-- Made by `python -m engine.reference.pages` from engine/mapping/codes; every example here is a test. -->
+
+What `validate-mappings` can find, by the code at the end of each problem.
+A problem says where it is (file, line, column, and the path inside the file), what is wrong, and what to do:
+
+```
+mappings/shop.yaml:31:21  calls.page[0].fields.event_type
+  A page call has no field "page_visit".
+  If you mean the text itself, write { const: page_visit }.              [unknown-field]
+```
+
+A warning is shown and counted, and does not fail; everything else does: exit code 1.
+Codes are stable.
+`--format json` prints a list of objects with `file`, `line`, `column`, `path`, `code`, `message`, `advice` and
+`level` (`error` or `warning`); `--format github` prints annotations, which GitHub shows beside the line.
+
+The examples are pieces of a mapping.
+What they do not show is as in this one, and one that has nothing but a comment is about something outside the text:
+
+```yaml
+mapping: 1
+name: shop
+title: Shop
+http: { base_url: https://api.shop.example }
+requests: { save: { path: /save } }
+calls: { track: [{ request: save, from: properties }] }
+```
+"""
+
+
+def functions_markdown() -> str:
+    """Return the text of docs/functions.md."""
+    return "\n".join([_OPENING, *_contents(), *_sections()])
+
+
+def problems_markdown() -> str:
+    """Return the text of docs/problems.md."""
+    return "\n".join([_PROBLEMS_OPENING, *_problem_contents(), *_problem_sections()])
+
+
+def main() -> None:
+    """Rewrite the pages in docs/."""
+    FUNCTIONS_PAGE.write_text(functions_markdown(), encoding="utf-8")
+    PROBLEMS_PAGE.write_text(problems_markdown(), encoding="utf-8")
+    SETTINGS_PAGE.write_text(settings_markdown(), encoding="utf-8")
+
+
+def _contents() -> Iterator[str]:
+    for name, group in GROUPS.items():
+        links = ", ".join(f"[`{function.name}`](#{function.name})" for function in _in(name))
+        yield f"- {group.title}: {links}"
+    yield ""
+
+
+def _sections() -> Iterator[str]:
+    for name, group in GROUPS.items():
+        yield f"## {group.title}\n"
+        if group.about:
+            yield f"{group.about}\n"
+        for function in _in(name):
+            yield from _section(function)
+
+
+def _problem_contents() -> Iterator[str]:
+    for title, group in PROBLEM_GROUPS.items():
+        yield f"- {title}: {', '.join(f'[`{code}`](#{code})' for code in group)}"
+    yield ""
+
+
+def _problem_sections() -> Iterator[str]:
+    for title, group in PROBLEM_GROUPS.items():
+        yield f"## {title}\n"
+        for code, doc in group.items():
+            yield from _problem_section(code, doc)
+
+
+def _problem_section(code: str, doc: CodeDoc) -> Iterator[str]:
+    yield f"### {code}\n"
+    yield f"**{doc.title}.** {doc.about}\n"
+    for heading, text in (("Wrong:", doc.wrong), ("Right:", doc.right)):
+        shown = (
+            text
+            if text.isprintable()
+            else "".join(each if each.isprintable() or each == "\n" else "�" for each in text)
+        )
+        yield f"{heading}\n\n```yaml\n{shown.strip()}\n```\n"
+
+
+def _in(group: str) -> list[Function]:
+    return [function for function in FUNCTIONS.values() if function.group == group]
+
+
+def _section(function: Function) -> Iterator[str]:
+    yield f"### {function.name}\n"
+    yield f"{function.about}\n"
+    yield f"Takes {_kinds(function.takes)}; gives {_kinds(function.gives)}.{_notes(function)}{_source(function)}\n"
+    yield from (_parameter(parameter) for parameter in function.parameters)
+    if function.parameters:
+        yield ""
+    yield from _table(["value", "as", "result"], (_example(function, example) for example in function.examples))
+
+
+def _kinds(kinds: frozenset[str]) -> str:
+    return "anything" if kinds == ANYTHING else " or ".join(kind for kind in _KINDS if kind in kinds)
+
+
+def _notes(function: Function) -> str:
+    return "".join(f" May report `{note}`." for note in function.notes)
+
+
+def _source(function: Function) -> str:
+    return f" [Specification]({function.source})." if function.source else ""
+
+
+def _parameter(parameter: Parameter) -> str:
+    need = "required" if parameter.required else f"{_code(parameter.default)} if not given"
+    return f"- `{parameter.name}` ({parameter.kind}, {need}): {parameter.about}"
+
+
+def _example(function: Function, example: Example) -> list[str]:
+    if example.reason:
+        result = f"cannot be converted: {example.reason}"
+    else:
+        result = _code(example.gives) + (f", reported as `{example.note}`" if example.note else "")
+    return [_code(example.given), _span(_written(function, example)), result]
+
+
+def _written(function: Function, example: Example) -> str:
+    """Show the example as a mapping writes it; JSON is YAML too."""
+    given = dict(example.parameters)
+    if not given:
+        return function.name
+    if list(given) == [function.parameters[0].name]:
+        return f"{{ {function.name}: {_json(next(iter(given.values())))} }}"
+    inner = ", ".join(f"{name}: {_json(value)}" for name, value in given.items())
+    return f"{{ {function.name}: {{ {inner} }} }}"
+
+
+def _code(value: Json) -> str:
+    text = _json(value)
+    return _span(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
+def _json(value: Json) -> str:
+    """Write a value readably; the standard library's way, which stays the same from version to version."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)  # half a character cannot be written to a file
+
+
+def _span(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{text}{fence}"
+
+
+def _table(titles: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield _row(titles)
+    yield "|---" * len(titles) + "|"
+    yield from (_row(cells) for cells in rows)
+    yield ""
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Writes docs/settings.md: what a person fills in for each mapping that ships, made from the mappings themselves.
+
+`python -m engine.reference.pages` rewrites it with the other reference pages; a test fails when it is behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.mapping.load import Library, bundled
+from engine.mapping.model import Mapping, Setting
+from engine.records import Json
+
+SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+_OPENING = """\
+# Settings of the destinations
+
+<!-- Made by `python -m engine.reference.pages` from mappings/*.yaml. -->
+
+What each destination that ships must be told before it runs.
+Settings are given with `--settings FILE` (YAML: destination, then its settings), with `--set KEY=VALUE`,
+or as a dictionary to `connect` in Python.
+`${env:NAME}` in a value stands for an environment variable. `--example-settings` fills in what the last column says.
+A secret is never shown in any output unless `--show-secrets` is given.
+"""
+
+_KINDS = {
+    "string": "text",
+    "url": "address",
+    "boolean": "true or false",
+    "integer": "whole number",
+    "number": "number",
+    "list": "list of texts",
+    "table": "table",
+}
+
+
+def settings_markdown() -> str:
+    """Return the text of docs/settings.md."""
+    library = Library([])
+    mappings = [library.load(path.stem).mapping for path in sorted(bundled("mappings").glob("*.yaml"))]
+    contents = [f"- [{mapping.title}](#{_anchor(mapping.name)}): `{mapping.name}`" for mapping in mappings]
+    return "\n".join([_OPENING, *contents, "", *(line for mapping in mappings for line in _section(mapping))])
+
+
+def _section(mapping: Mapping) -> Iterator[str]:
+    calls = ", ".join(f"`{call}`" for call in (*mapping.calls, *mapping.shared))
+    names = ", ".join(f"`{name}`" for name in mapping.integrations)
+    yield f"## {mapping.name}\n"
+    yield f"{mapping.about}\n"
+    yield f"Calls: {calls}. In `integrations`: {names}. Documentation: <{mapping.docs}>.\n"
+    yield "| setting | title | is | given | about | example |"
+    yield "|---|---|---|---|---|---|"
+    yield from (_row(setting) for setting in mapping.settings.values())
+    yield ""
+
+
+def _row(setting: Setting) -> str:
+    cells = [f"`{setting.name}`", setting.title, _kind(setting), _need(setting), setting.about, _json(setting.example)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _kind(setting: Setting) -> str:
+    kind = _KINDS[setting.type]
+    if setting.choices:
+        kind = "one of " + ", ".join(map(_json, setting.choices))
+    return kind + (", **secret**" if setting.secret else "")
+
+
+def _need(setting: Setting) -> str:
+    if setting.default is not None:
+        return f"default {_json(setting.default)}"
+    return "optional" if setting.optional else "required"
+
+
+def _json(value: Json) -> str:
+    if value is None:
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}`"
+
+
+def _anchor(name: str) -> str:
+    return name.lower()

@@ -1,0 +1,1 @@
+"""A mapping's own examples, run as tests."""

@@ -1,0 +1,187 @@
+"""Run a mapping's examples: what the vendor's documentation promises against what the mapping gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+import orjson
+
+from engine.errors import SettingsError
+from engine.language.texts import shown
+from engine.mapping import schema
+from engine.mapping.checks import check
+from engine.mapping.checks.context import UNUSED_CODES, meant, named, quoted
+from engine.mapping.load import Loaded
+from engine.mapping.model import MappingExample, Place
+from engine.mapping.problems import Problem, place_text
+from engine.plan import Destination
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, masked
+
+NOW = 1_709_640_000.0
+"""The clock of examples that use `within`: 2024-03-05T12:00:00Z."""
+LONGEST_JSON = 200
+MOST_REPORTS = 2
+INSIDE = ("calls.", "http.", "parts.", "requests.")
+"""How the places of reports begin that are about the mapping and not about the event."""
+
+
+class Difference(NamedTuple):
+    """Where an example and the mapping part."""
+
+    place: Place
+    message: str
+    advice: str = ""
+
+
+def validate(loaded: Loaded) -> list[Problem]:
+    """Return every problem of a mapping: the checks, and the examples where the mapping can run."""
+    problems = check(loaded)
+    if any(problem.level == "error" and problem.code not in UNUSED_CODES for problem in problems):
+        return problems
+    return sorted([*problems, *check_examples(Destination(loaded))])
+
+
+def check_examples(destination: Destination) -> Iterator[Problem]:
+    """Run every example and find those that do not give what they promise."""
+    for example in destination.mapping.examples:
+        try:
+            plan = run(destination, example)
+        except SettingsError as error:
+            message = f"This example cannot run: {' '.join(error.problems)}"
+            yield _problem(destination, "setting-value", Difference((*example.place, "settings"), message))
+            continue
+        for difference in _differences(example, plan):
+            yield _problem(destination, "example-fails", _with_reports(difference, plan))
+        for difference in _schema_faults(destination, example, plan):
+            yield _problem(destination, "body-schema", difference)
+        for difference in _unused_replies(example, plan):
+            yield _problem(destination, "unused-reply", difference)
+
+
+def run(destination: Destination, example: MappingExample) -> Plan:
+    """Plan an example's event; settings not given take their `example`."""
+    settings = {**destination.example_settings(), **example.settings}
+    return destination.connect(settings, {}).plan(example.event, now=NOW, replies=example.replies)
+
+
+def _problem(destination: Destination, code: str, difference: Difference) -> Problem:
+    mark = destination.loaded.mark(difference.place)
+    return Problem(*mark, place_text(difference.place), code, difference.message, difference.advice)
+
+
+def _with_reports(difference: Difference, plan: Plan) -> Difference:
+    """Add what was reported on the way: it is often why."""
+    inside = [report for report in plan.reports if report.place.startswith(INSIDE)]
+    noticed = [f"Reported: {report.place}: {report.message}." for report in inside[:MOST_REPORTS]]
+    return difference._replace(advice="\n".join(filter(None, [difference.advice, *noticed])))
+
+
+def _differences(example: MappingExample, plan: Plan) -> Iterator[Difference]:
+    expected = example.expect
+    place: Place = (*example.place, "expect")
+    if isinstance(expected, dict):
+        yield from _invalid_differences(cast("str", expected["invalid"]), plan, place)
+        return
+    entries = cast("list[JsonObject]", expected)
+    if plan.outcome is Outcome.INVALID:
+        advice = "If that is right, write expect: { invalid: ... } with this reason."
+        yield Difference(place, f"This event is invalid: {plan.reason}.", advice)
+        return
+    names = [next(iter(entry)) for entry in entries]
+    given = [request.request for request in plan.requests]
+    if names != given:
+        gives = ", ".join(given) or f"no request ({plan.reason})"
+        yield Difference(place, f"This event gives {gives}; expected is {', '.join(names) or 'no request'}.")
+        return
+    for number, (entry, request) in enumerate(zip(entries, plan.requests, strict=True)):
+        wanted = cast("JsonObject", entry[request.request] or {})
+        yield from _body_differences(wanted, request, (*place, number, request.request))
+
+
+def _invalid_differences(wanted: str, plan: Plan, place: Place) -> Iterator[Difference]:
+    if plan.outcome is not Outcome.INVALID:
+        yield Difference(place, f"This event is expected to be invalid, and is {plan.outcome} ({plan.reason}).")
+    elif plan.reason != wanted:
+        yield Difference((*place, "invalid"), f"This event is invalid for another reason: {plan.reason}.")
+
+
+def _body_differences(wanted: JsonObject, request: PlannedRequest, place: Place) -> Iterator[Difference]:
+    body = request.body
+    if wanted and not isinstance(body, dict):
+        yield Difference(place, f"The body of {request.request} is {_json(body)}, so it has no keys.")
+        return
+    for key, value in wanted.items():
+        yield from _member(cast("JsonObject", body), key, value, place, f"The body of {request.request}")
+
+
+def _member(given: JsonObject, key: str, wanted: Json, place: Place, what: str) -> Iterator[Difference]:
+    if key in given:
+        yield from _inner(given[key], wanted, (*place, key))
+        return
+    _, advice = meant(key, given, "keys")
+    yield Difference((*place, key), f"{what} has no {quoted(key)}.", advice if given else "It is empty.")
+
+
+def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
+    """Find the smallest places that differ, so that the line is the right one."""
+    if same(given, wanted):
+        return
+    what = quoted(place[-1]) if isinstance(place[-1], str) else "This entry"
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place, what)]
+        yield from found
+        for key in given:
+            if key not in wanted and not any(difference.advice.endswith(f" {named(key)}?") for difference in found):
+                advice = "What stands under a key is compared whole: write that here too."
+                yield Difference(place, f"{what} also has {quoted(key)}: {_json(given[key])}.", advice)
+    elif isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):
+        for number, pair in enumerate(zip(given, wanted, strict=True)):
+            yield from _inner(*pair, (*place, number))
+    else:
+        yield Difference(place, f"{what} is {_json(given)}, not {_json(wanted)}.")
+
+
+def same(given: Json, wanted: Json) -> bool:
+    """Compare whole: objects key for key, lists in order, numbers by value; a boolean is no number."""
+    if isinstance(given, bool) or isinstance(wanted, bool):
+        return given is wanted
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        return given.keys() == wanted.keys() and all(same(given[key], wanted[key]) for key in given)
+    if isinstance(given, list) and isinstance(wanted, list):
+        return len(given) == len(wanted) and all(same(*pair) for pair in zip(given, wanted, strict=True))
+    return given == wanted
+
+
+def _schema_faults(destination: Destination, example: MappingExample, plan: Plan) -> Iterator[Difference]:
+    for number, request in enumerate(plan.requests):
+        body_schema = destination.mapping.requests[request.request].body_schema
+        fault = schema.validator(body_schema)(request.body) if body_schema is not None else None
+        if fault is not None:
+            place: Place = (*example.place, "expect", number) if isinstance(example.expect, list) else example.place
+            message = f"The body that {request.request} would send breaks its body_schema: {fault}."
+            yield Difference(place, message, "Put the calls right, or the schema if the vendor accepts this.")
+
+
+def _unused_replies(example: MappingExample, plan: Plan) -> Iterator[Difference]:
+    left = Counter(request.request for request in plan.requests)
+    for number, reply in enumerate(example.replies):
+        name = cast("str", reply["request"])
+        left[name] -= 1
+        if left[name] < 0 and plan.outcome is not Outcome.INVALID:
+            message = f"Nobody reads this reply: {quoted(name)} is sent {_times(plan, name)}."
+            yield Difference((*example.place, "replies", number), message, "Take it out.")
+
+
+def _times(plan: Plan, name: str) -> str:
+    count = sum(request.request == name for request in plan.requests)
+    return {0: "not at all", 1: "once"}.get(count, f"{count} times")
+
+
+def _json(value: Json) -> str:
+    try:
+        text = orjson.dumps(masked(value)).decode()
+    except TypeError:  # half a character, an integer beyond 64 bits
+        text = repr(value)
+    return text if len(text) <= LONGEST_JSON else shown(value)

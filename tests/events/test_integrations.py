@@ -1,0 +1,108 @@
+"""An event's `integrations`, read for one destination."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.events.normalizing import switch
+from engine.records import Report
+
+NAMES = ("Exponea", "Bloomreach Engagement")
+
+
+def unknown(place, text):
+    return Report("integration-unknown-value", place, f"{place} must be {text}")
+
+
+OF_A_NAME = "true, false or an object of options; this is"
+BLOOMREACH = 'integrations["Bloomreach Engagement"]'
+
+SWITCHES = [
+    # integrations, on, options, reason, reports
+    ({}, True, {}, None, []),
+    ({"All": True}, True, {}, None, []),
+    ({"All": True, "Extole": False}, True, {}, None, []),
+    ({"Extole": False}, True, {}, None, []),
+    ({"All": False}, False, {}, 'switched off by integrations: {"All": false}', []),
+    ({"All": False, "Extole": True}, False, {}, 'switched off by integrations: {"All": false}', []),
+    ({"All": False, "Exponea": True}, True, {}, None, []),
+    ({"All": False, "Exponea": {}}, True, {}, None, []),
+    ({"Exponea": {"hardID": "x"}}, True, {"hardID": "x"}, None, []),
+    ({"Exponea": False}, False, {}, 'switched off by integrations: {"Exponea": false}', []),
+    ({"All": True, "Exponea": False}, False, {}, 'switched off by integrations: {"Exponea": false}', []),
+    # several names: the first of the mapping's list that says something
+    ({"Bloomreach Engagement": False, "Exponea": True}, True, {}, None, []),
+    (
+        {"Exponea": False, "Bloomreach Engagement": {"softID": "y"}},
+        False,
+        {},
+        'switched off by integrations: {"Exponea": false}',
+        [],
+    ),
+    ({"All": False, "Bloomreach Engagement": {"softID": "y"}}, True, {"softID": "y"}, None, []),
+    # names are case-sensitive
+    ({"exponea": False}, True, {}, None, []),
+    # anything else counts as not there
+    (
+        {"Exponea": "no", "Bloomreach Engagement": False},
+        False,
+        {},
+        'switched off by integrations: {"Bloomreach Engagement": false}',
+        [unknown("integrations.Exponea", f"{OF_A_NAME} a text, so it counts as not there")],
+    ),
+    (
+        {"All": False, "Exponea": 1},
+        False,
+        {},
+        'switched off by integrations: {"All": false}',
+        [unknown("integrations.Exponea", f"{OF_A_NAME} a number, so it counts as not there")],
+    ),
+    (
+        {"Exponea": None, "Bloomreach Engagement": []},
+        True,
+        {},
+        None,
+        [
+            unknown("integrations.Exponea", f"{OF_A_NAME} null, so it counts as not there"),
+            unknown(BLOOMREACH, f"{OF_A_NAME} a list, so it counts as not there"),
+        ],
+    ),
+    (
+        {"Exponea": 0, "Bloomreach Engagement": {"softID": "y"}},
+        True,
+        {"softID": "y"},
+        None,
+        [unknown("integrations.Exponea", f"{OF_A_NAME} a number, so it counts as not there")],
+    ),
+    (
+        {"All": 1},
+        True,
+        {},
+        None,
+        [unknown("integrations.All", "true or false; this is a number, so it counts as true")],
+    ),
+    (
+        {"All": "false"},
+        True,
+        {},
+        None,
+        [unknown("integrations.All", "true or false; this is a text, so it counts as true")],
+    ),
+    (
+        {"All": {}},
+        True,
+        {},
+        None,
+        [unknown("integrations.All", "true or false; this is an object, so it counts as true")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("integrations", "on", "options", "reason", "reports"), SWITCHES, ids=repr)
+def test_switch(integrations, on, options, reason, reports):
+    assert switch(integrations, NAMES) == (on, options, reason, tuple(reports))
+
+
+def test_a_destination_without_names_listens_to_all_only():
+    assert switch({"All": False}, ()).on is False
+    assert switch({"Exponea": False}, ()).on is True

@@ -1,0 +1,111 @@
+"""What travels in batches and what answers mean, by the words of a mapping."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from engine.plan import Connection, Destination
+from engine.records import Json, JsonObject, Secret
+from engine.responses import ItemResult, ResponseReader, Verdict
+from tests.runners import load
+
+MAPPING = """
+mapping: 1
+name: case
+title: Case
+settings: { key: { title: Key, type: string, secret: true, example: k } }
+http: { base_url: "https://api.example.com", headers: { Authorization: "Token ${settings.key}" } }
+requests:
+  save:
+    path: /save
+    batch: all
+    item: { fields: { kind: { const: save }, data: body } }
+    responses: [{ status: [409], then: accept }]
+  note: { path: /note, batch: plain }
+batches:
+  all:
+    path: /batch
+    max_items: 2
+    fields: { rows: items }
+    results: { list: body.results, ok: item.ok, error: item.why }
+  plain: { path: /notes }
+responses:
+  - { status: [200], unless: body.success, then: reject, error: body.error, hint: Look at the data. }
+  - { status: [4xx], when: body.error == 'bad key', then: stop, hint: Check the key. }
+calls:
+  track:
+    - { request: save, from: properties }
+    - { request: note, from: properties, when: properties.note }
+"""
+
+
+@pytest.fixture
+def exchange() -> ResponseReader:
+    return ResponseReader(Connection(Destination(load(MAPPING)), {"key": Secret("sesame")}))
+
+
+def test_a_batch_holds_what_its_fields_say(exchange: ResponseReader) -> None:
+    event: JsonObject = {"type": "track", "event": "x", "userId": "u", "properties": {"a": 1, "note": True}}
+    save, note = exchange.connection.plan(event, received_at="2024-01-02T03:04:05Z").requests
+    items = [exchange.item(save, 0.0)]
+    assert items == [{"kind": "save", "data": {"a": 1, "note": True}}]
+    batch = exchange.batched("all", items, 0.0)
+    assert (batch.method, batch.url, batch.body) == ("POST", "https://api.example.com/batch", {"rows": items})
+    assert batch.headers == {"Content-Type": "application/json", "Authorization": "Token sesame"}
+    assert str(batch.headers["Authorization"]) == "Token ***"
+    plain = exchange.batched("plain", [exchange.item(note, 0.0)], 0.0)
+    assert plain.body == [{"a": 1, "note": True}]
+
+
+RESULTS: list[tuple[Json, list[ItemResult] | None]] = [
+    ({"results": [{"ok": True}, {"ok": False, "why": "no id"}]}, [ItemResult(True), ItemResult(False, "no id")]),
+    ({"results": [{"ok": True}]}, None),
+    ({"results": {}}, None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), RESULTS)
+def test_results_are_one_an_item_or_nothing_is_known(
+    exchange: ResponseReader, body: Json, expected: list[ItemResult] | None
+) -> None:
+    assert exchange.results("all", body, 2) == expected
+
+
+def test_without_results_all_items_are_as_the_batch(exchange: ResponseReader) -> None:
+    assert exchange.results("plain", None, 2) == [ItemResult(True), ItemResult(True)]
+
+
+VERDICTS: list[tuple[int, Json, Verdict]] = [
+    (200, {"success": True}, Verdict("accept")),
+    (200, {"error": "no such thing"}, Verdict("reject", "no such thing", "Look at the data.")),
+    (201, None, Verdict("accept")),
+    (409, None, Verdict("accept")),
+    (404, {"error": "bad key"}, Verdict("stop", "", "Check the key.")),
+    (404, {"detail": "not found"}, Verdict("reject", '{"detail":"not found"}')),
+    (403, None, Verdict("stop")),
+    (408, None, Verdict("retry")),
+    (425, None, Verdict("retry")),
+    (429, {"detail": "slow down"}, Verdict("retry", '{"detail":"slow down"}')),
+    (503, "busy\n\nplease wait", Verdict("retry", "busy please wait")),
+    (302, None, Verdict("reject")),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "expected"), VERDICTS)
+def test_the_mappings_rules_come_first_then_the_usual_ones(
+    exchange: ResponseReader, status: int, body: Json, expected: Verdict
+) -> None:
+    assert exchange.judge("save", status, {}, body) == expected
+
+
+def test_an_answer_that_a_rule_cannot_read_is_tried_again(exchange: ResponseReader) -> None:
+    assert exchange.judge("save", 200, {}, None, readable=False) == Verdict("retry", "the answer could not be read")
+    assert exchange.judge("save", 404, {}, None, readable=False) == Verdict("reject")
+
+
+def test_words_are_one_line_of_bounded_length(exchange: ResponseReader) -> None:
+    verdict = exchange.judge("save", 400, {}, cast("Json", "x" * 900))
+    assert len(verdict.error) == 500
