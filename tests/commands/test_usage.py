@@ -188,7 +188,7 @@ def process(*words: str, **options: object) -> subprocess.Popen[bytes]:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent)},
+        env={**os.environ, "WAYBILL_MAPPINGS": str(SHOP.parent)},
         **options,  # type: ignore[call-overload]
     )
 
@@ -218,7 +218,7 @@ def seen_by_a_terminal(*words: str, out: Path | None = None) -> bytes:
     import pty
 
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent), "TERM": "xterm-256color", "COLUMNS": "80"}
+    environment = {**os.environ, "WAYBILL_MAPPINGS": str(SHOP.parent), "TERM": "xterm-256color", "COLUMNS": "80"}
     environment.pop("NO_COLOR", None)
     with contextlib.ExitStack() as stack:
         stdout = stack.enter_context(out.open("wb")) if out else theirs

@@ -16,7 +16,7 @@ import pytest
 
 from engine.commands import main
 from engine.commands.outbox import command as outbox_command
-from engine.commands.shared import when
+from engine.commands.output.text import local_time
 from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -386,9 +386,9 @@ def test_status_says_why_a_connection_pauses_and_until_when(here, engine) -> Non
     outbox.close()
     _, out, _ = engine("outbox status")
     assert " ".join(out.split("\n", 1)[1].split()) == (
-        f"shop waiting 1 ValueError: no; next try {when(2_000.0)} "
-        f"crm pauses: ValueError: no. The next try: {when(2_000.0)}. "
-        f"shop: 1 unfinished, the oldest queued {when(1_000.0)}."
+        f"shop waiting 1 ValueError: no; next try {local_time(2_000.0)} "
+        f"crm pauses: ValueError: no. The next try: {local_time(2_000.0)}. "
+        f"shop: 1 unfinished, the oldest queued {local_time(1_000.0)}."
     )
 
 
@@ -455,7 +455,7 @@ def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
         code, out, err = engine("send --connections connections.yaml --events events.ndjson")
         assert (code, out) == (0, ELSEWHERE)
         assert err == (
-            f"Another process has the connection shop, until {when(until)} at most if it has died; this one waits, and "
+            f"Another process has the connection shop, until {local_time(until)} at most if it has died; this one waits, and "
             "takes over then.\n"
         )
         other.join()
