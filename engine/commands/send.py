@@ -46,7 +46,7 @@ OTHER_PROCESS = (
     "it has died)."
 )
 ENDED_ELSEWHERE = (
-    "Another process delivered or set aside at least {count} of the events queued for {name}; engine outbox status "
+    "Another process finished at least {count} of the events queued for {name}; engine outbox status "
     "counts them too."
 )
 CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was not read."

@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands.conftest import Done, event
 
-HOW = "Give them with --settings FILE or --set KEY=VALUE; --example-settings takes the mapping's examples.\n"
+HOW = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples.\n"
 GIVEN = ("--set", "api_key=k", "--set", "token=t")
 
 
@@ -102,13 +102,13 @@ def test_settings_that_do_not_fit(sent: Callable[..., Any], words: list[str], pr
 
 
 WRONG = [
-    (["--set", "strict"], "--set takes KEY=VALUE; there is no = in it: strict\n"),
+    (["--set", "strict"], "--set expects KEY=VALUE; this has no = sign: strict\n"),
     (["--set", "strickt=true"], '--set: there is no setting "strickt". Did you mean strict?\n'),
     (
         ["--set", "colour=red"],
-        '--set: there is no setting "colour". There are: api_key, token, site, strict, limit, levels.\n',
+        '--set: there is no setting "colour". Available: api_key, token, site, strict, limit, levels.\n',
     ),
-    (["--set", "exponea.api_key=x"], "--set exponea.api_key: exponea is none of the mappings given.\n"),
+    (["--set", "exponea.api_key=x"], "--set exponea.api_key: exponea is not one of the mappings given.\n"),
 ]
 
 
@@ -118,8 +118,8 @@ def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], said
 
 
 FILES = [
-    ("- a\n", "settings.yaml: a settings file holds destination -> settings, for example\nshop:\n  api_key: ...\n"),
-    ("other: { a: b }\n", "settings.yaml has settings for other, and none for shop.\n"),
+    ("- a\n", "settings.yaml: a settings file holds settings by destination, for example\nshop:\n  api_key: ...\n"),
+    ("other: { a: b }\n", "settings.yaml has settings for other, but none for shop.\n"),
     (
         "shop: { api_kee: k, token: t }\n",
         "The settings of Shop do not fit:\n"

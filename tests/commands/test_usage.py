@@ -31,7 +31,7 @@ MESSAGES = [
         ["run", "shop", "--example-settings", "--events", "."],
         ". is a directory; name the files in it, such as ./*.ndjson.\n",
     ),
-    (["validate-mappings", "folder"], "There is no mapping (*.yaml) in folder.\n"),
+    (["validate-mappings", "folder"], "There are no mappings (*.yaml) in folder.\n"),
 ]
 
 
@@ -44,7 +44,7 @@ def test_what_is_not_there(engine: Callable[..., Done], tmp_path: Path, words: l
 OPTIONS = [
     ([], "Usage:"),
     (["rnu"], 'There is no command "rnu". Did you mean run?'),
-    (["paint"], 'There is no command "paint". There are:'),
+    (["paint"], 'There is no command "paint". Available:'),
     (["run"], "Missing argument 'MAPPING...'"),
     (["run", "shop"], "Missing option '--events'"),
     (["run", "shop", "--events", "e", "--format", "xml"], "'xml' is not one of 'text', 'ndjson', 'curl'"),

@@ -64,8 +64,8 @@ class ReasonCounter:
         variants = self._variants[kind]
         reason, message = next(iter(variants.items()))
         others = len(variants) - 1
-        like = f", and {others}{'+' if len(variants) == MOST_VALUES else ''} more value" if others else ""
-        like += "s" if others > 1 else ""
+        many = " or more" if len(variants) == MOST_VALUES else ""
+        like = f" (+{others}{many} other value{'' if others == 1 else 's'})" if others else ""
         return f"{reason}{like}" + (f" | {shortened(message, LONGEST_MESSAGE)}" if message else "")
 
 
