@@ -19,4 +19,4 @@ def command(page: str) -> None:
     name = page.removeprefix("docs/").removesuffix(".md")
     if name not in pages:
         raise UsageError(f'There is no page "{page}". {did_you_mean(name, sorted(pages.keys() - {INDEX}))}')
-    click.echo_via_pager(pages[name].read_text(encoding="utf-8"))
+    click.echo_via_pager(pages[name].read_text(encoding="utf-8").rstrip("\n"))  # it ends the text with one

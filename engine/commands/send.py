@@ -46,8 +46,7 @@ OTHER_PROCESS = (
     "it has died)."
 )
 ENDED_ELSEWHERE = (
-    "Another process finished at least {count} of the events queued for {name}; engine outbox status "
-    "counts them too."
+    "Another process finished at least {count} of the events queued for {name}; engine outbox status counts them too."
 )
 CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was not read."
 

@@ -278,14 +278,14 @@ UNKNOWN = 'unknown type "call_0"; it is one of identify, track, page, screen, gr
 def test_reasons_that_differ_only_in_a_value_are_one(engine: Callable[..., Done], events: Callable[..., str]) -> None:
     file = events(*[event(f"call_{number % 7}") for number in range(9)], *[event("identify", traits={})] * 2)
     assert reasons(run(engine, "--events", file)) == [
-        f'9 x {UNKNOWN} (+6 other values)',
+        f"9 x {UNKNOWN} (+6 other values)",
         "2 x email is required and nothing was there; tried traits.email (calls.identify[0].fields.email)",
     ]
 
 
 def test_values_are_counted_up_to_a_bound(engine: Callable[..., Done], events: Callable[..., str]) -> None:
     done = run(engine, "--events", events(*[event(f"call_{number}") for number in range(150)]))
-    assert reasons(done) == [f'150 x {UNKNOWN} (+99 or more other values)']
+    assert reasons(done) == [f"150 x {UNKNOWN} (+99 or more other values)"]
 
 
 def reasons(done: Done) -> list[str]:

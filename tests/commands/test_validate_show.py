@@ -93,7 +93,10 @@ def test_where_there_is_none_it_says_so(engine: Callable[..., Done]) -> None:
 
 def test_a_name_is_no_file(engine: Callable[..., Done]) -> None:
     done = engine("validate-mappings", "exponea")
-    assert (done.code, done.err) == (2, "There is no file exponea. This command expects a file, such as exponea.yaml.\n")
+    assert (done.code, done.err) == (
+        2,
+        "There is no file exponea. This command expects a file, such as exponea.yaml.\n",
+    )
 
 
 def test_two_files_of_one_name(engine: Callable[..., Done], tmp_path: Path) -> None:
