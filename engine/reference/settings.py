@@ -23,9 +23,9 @@ No output shows a secret unless `--show-secrets` is given.
 
 _KINDS = {
     "string": "text",
-    "url": "address",
-    "boolean": "true or false",
-    "integer": "whole number",
+    "url": "URL",
+    "boolean": "boolean",
+    "integer": "integer",
     "number": "number",
     "list": "list of texts",
     "table": "table",
