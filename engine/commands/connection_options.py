@@ -1,4 +1,4 @@
-"""Mappings and settings, or a file of connections, as a command line gives them -> connections."""
+"""Connections from a command line: from mappings and settings, or from a file of connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def connections_of(
 
     if connections_file is not None:
         if mappings or settings.file or settings.assignments:
-            raise UsageError("--connections names a file of mappings and settings: give either the file or those.")
+            raise UsageError("--connections cannot be combined with mappings or settings; the file names them.")
         return load(connections_file, os.environ, settings.directories).connections
     if not mappings:
         raise UsageError("Name at least one mapping, or a file of connections with --connections.")

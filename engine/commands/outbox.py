@@ -32,7 +32,7 @@ SHOWN = 50
 @click.option("--outbox", "path", type=FILE, default=DEFAULT_OUTBOX, show_default=True, help="The outbox file.")
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
-    """Inspect an outbox: what was delivered, what is waiting, what was set aside and why. Send events again.
+    """Inspect an outbox: what was delivered, what is waiting, what was set aside and why; send events again.
 
     --outbox may precede or follow the command's name.
     """
@@ -42,7 +42,7 @@ def command(context: click.Context, path: Path) -> None:
 @command.command("status")
 @with_outbox
 def status(outbox: Outbox) -> None:
-    """Count events by connection and outcome, with the most common reasons."""
+    """Count events by connection and outcome, with reasons."""
     from engine.commands.output.summary import delivery_text
     from engine.delivery.observers import MOST_REASONS
 
@@ -80,9 +80,9 @@ def listing(
     skip: int,
     first: bool,
 ) -> None:
-    """List the newest events, one per line in queue order: ID, messageId, connection, outcome, reason.
+    """List the newest events, the newest last.
 
-    The newest event comes last, as in a log.
+    One line per event, in queue order: ID, messageId, connection, outcome, reason.
     """
     display = Display(sys.stdout)
     selected = selection(outbox, connection, tuple(map(Outcome, outcomes)), since)
@@ -115,7 +115,10 @@ def _row_text(display: Display, row: Listed, outcome: Outcome, reason: str) -> s
 @click.argument("event", metavar="ID")
 @with_outbox
 def show(outbox: Outbox, event: str) -> None:
-    """Show one event (by ID or messageId) and how it ended for each connection."""
+    """Show one event and how it ended for each connection.
+
+    ID is the event's ID in the outbox, or its messageId.
+    """
     import orjson
 
     from engine.delivery.outbox.base import Chosen
@@ -163,9 +166,9 @@ def replay(
     dry_run: bool,
     settings: SettingsOptions,
 ) -> None:
-    """Queue rejected and invalid events again, behind everything that is waiting.
+    """Queue rejected and invalid events again.
 
-    A running `engine serve` sends them, or else the next `engine send`.
+    They are queued behind everything that is waiting. A running `engine serve` sends them, or the next `engine send`.
 
     With IDs: those events, whichever way they ended. Events are planned again when they are sent, so a mapping
     corrected in the meantime applies. Requests that a vendor accepted are not sent again under the same mapping.
@@ -224,7 +227,10 @@ def _planned_rows(outbox: Outbox, rows: list[Listed], connection: Connection, *,
 @click.argument("connection", metavar="CONNECTION")
 @with_outbox
 def resume(outbox: Outbox, connection: str) -> None:
-    """Resume a held or paused connection: a running `engine serve` then sends what is waiting, or `engine send`."""
+    """Resume a held or paused connection.
+
+    A running `engine serve` then sends what is waiting, or the next `engine send`.
+    """
     check_connection(outbox, connection)
     outbox.resume(connection)
     click.echo(f"{connection} resumed; {counted(outbox.unfinished(connection)[0], 'event')} to send.")

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 
 
 def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
-    """Give a command the outbox, opened only when the command runs, so that `--help` needs none."""
+    """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
     @click.option("--outbox", "own_outbox", type=FILE, help="The outbox file; may also precede the command's name.")
     @wraps(command)

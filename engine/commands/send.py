@@ -223,7 +223,7 @@ def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: I
 
 
 def _run_overview(outbox: Outbox, names: Sequence[str], summary: RunSummary) -> Overview:
-    """Return how events ended in this run, whatever other processes do, and what is unfinished for its connections."""
+    """Return how events ended in this run alone, and what is unfinished for its connections."""
     counts = Counter(summary.counts)
     connections = [row for row in outbox.connections() if row.name in names]
     unfinished = {row.name: outbox.unfinished(row.name) for row in connections}

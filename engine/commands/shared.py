@@ -16,7 +16,7 @@ FOUND, USAGE, WAITING, OUTBOX, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 70, 130
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
-HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 DEFAULT_OUTBOX = Path("outbox.db")
 
 P = ParamSpec("P")

@@ -1,4 +1,4 @@
-"""Settings on the command line: from a file, from the environment, one by one, and what is said where they do not fit."""
+"""Settings on the command line: from a file, from the environment, one by one, and the messages where they do not fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GIVEN = ("--set", "api_key=k", "--set", "token=t")
 
 @pytest.fixture
 def sent(engine: Callable[..., Done], events: Callable[..., str]) -> Callable[..., Any]:
-    """Return what runs one event and returns its request, or what was said instead."""
+    """Return what runs one event and returns its request, or the message instead."""
     file = events(event(properties={"level": "gold"}))
 
     def run(*words: str) -> Any:
@@ -92,13 +92,13 @@ DO_NOT_FIT = [
 
 @pytest.mark.parametrize(("words", "problems"), DO_NOT_FIT)
 def test_settings_that_do_not_fit(sent: Callable[..., Any], words: list[str], problems: list[str] | None) -> None:
-    code, said = sent(*words)
+    code, message = sent(*words)
     assert code == 2
     if problems is not None:
         lines = "".join(f"  {problem}\n" for problem in problems)
-        assert said == f"The settings of Shop do not fit:\n{lines}{HOW}"
+        assert message == f"The settings of Shop do not fit:\n{lines}{HOW}"
     else:
-        assert said.startswith("The settings of Shop do not fit:\n  API Key (api_key): ")
+        assert message.startswith("The settings of Shop do not fit:\n  API Key (api_key): ")
 
 
 WRONG = [
@@ -112,9 +112,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG, ids=[words[1] for words, _ in WRONG])
-def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], said: str) -> None:
-    assert sent(*GIVEN, *words) == (2, said)
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=[words[1] for words, _ in WRONG])
+def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], message: str) -> None:
+    assert sent(*GIVEN, *words) == (2, message)
 
 
 FILES = [
@@ -129,15 +129,15 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), FILES, ids=["a list", "others", "misspelt"])
-def test_a_file_that_does_not_fit(sent: Callable[..., Any], tmp_path: Path, content: str, said: str) -> None:
+@pytest.mark.parametrize(("content", "message"), FILES, ids=["a list", "others", "misspelt"])
+def test_a_file_that_does_not_fit(sent: Callable[..., Any], tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "settings.yaml").write_text(content)
-    assert sent("--settings", "settings.yaml") == (2, said)
+    assert sent("--settings", "settings.yaml") == (2, message)
 
 
 def test_a_secret_is_not_told_where_it_does_not_fit(sent: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("shop: { api_key: [hush-hush], token: t }\n")
-    code, said = sent("--settings", "settings.yaml")
+    code, message = sent("--settings", "settings.yaml")
     assert code == 2
-    assert "hush" not in said
-    assert "API Key (api_key): the value does not fit the type string; it is secret and not shown." in said
+    assert "hush" not in message
+    assert "API Key (api_key): the value does not fit the type string; it is secret and not shown." in message

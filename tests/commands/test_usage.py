@@ -38,10 +38,10 @@ MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), MESSAGES, ids=[" ".join(words) for words, _ in MESSAGES])
-def test_what_is_not_there(engine: Callable[..., Done], tmp_path: Path, words: list[str], said: str) -> None:
+@pytest.mark.parametrize(("words", "message"), MESSAGES, ids=[" ".join(words) for words, _ in MESSAGES])
+def test_what_is_not_there(engine: Callable[..., Done], tmp_path: Path, words: list[str], message: str) -> None:
     (tmp_path / "folder").mkdir()
-    assert engine(*words) == Done(2, "", said)
+    assert engine(*words) == Done(2, "", message)
 
 
 OPTIONS = [
@@ -62,11 +62,11 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), OPTIONS, ids=[" ".join(words) for words, _ in OPTIONS])
-def test_wrong_options(engine: Callable[..., Done], words: list[str], said: str) -> None:
+@pytest.mark.parametrize(("words", "message"), OPTIONS, ids=[" ".join(words) for words, _ in OPTIONS])
+def test_wrong_options(engine: Callable[..., Done], words: list[str], message: str) -> None:
     done = engine(*words)
     assert (done.code, done.out) == (2, "")
-    assert said in done.err
+    assert message in done.err
 
 
 @pytest.mark.parametrize("page", ["functions", "functions.md", "docs/functions.md"])

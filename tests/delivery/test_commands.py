@@ -237,7 +237,7 @@ UNKNOWN_CONNECTION = "This outbox has no connection exponeo. Did you mean expone
 WRONG = {
     "send": "Name at least one mapping, or a file of connections with --connections.\n",
     "send exponea --connections c.yaml": (
-        "--connections names a file of mappings and settings: give either the file or those.\n"
+        "--connections cannot be combined with mappings or settings; the file names them.\n"
     ),
     "send exponea --sandbox --patience long": (
         '--patience: "long" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'

@@ -1,6 +1,6 @@
-"""What became of all events together: counts by destination or connection and outcome, with the commonest reasons.
+"""The summary of a run: events by destination or connection and outcome, with the most common reasons.
 
-Memory stays bounded whatever the reasons hold, because input of any size streams through.
+Memory is bounded, because input of any size streams through.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class SummaryRow(NamedTuple):
 
 
 class ReasonCounter:
-    """Counts reasons; those that differ in a value alone count as one, for which the first of them stands."""
+    """Counts reasons; those that differ only in a value count as one and are shown as the first of them."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._variants: dict[str, dict[str, str]] = {}
 
     def add(self, reason: str, count: int = 1, message: str = "") -> None:
-        """Count a reason; `message` is an example of what a vendor said."""
+        """Count a reason; `message` is an example of a vendor's message."""
         kind = VALUE.sub('"', reason)
         if kind not in self._counts and len(self._counts) >= MOST_KINDS:
             kind = reason = OTHER
@@ -53,7 +53,7 @@ class ReasonCounter:
             variants.setdefault(reason, message)
 
     def rows(self) -> list[SummaryRow]:
-        """Return the commonest reasons, as lines of a table."""
+        """Return the most common reasons, as lines of a table."""
         rows = [(count, self._text(kind)) for kind, count in self._counts.items()]
         rows.sort(key=lambda row: (-row[0], row[1]))
         shown = [SummaryRow(f"{count} x ", text) for count, text in rows[:SHOWN_KINDS]]
@@ -106,7 +106,7 @@ class Summary:
         return self.broken > 0 or any(Outcome.INVALID in counts for counts in self.counts.values())
 
     def text(self, display: Display) -> str:
-        """Return the counts as a table, the commonest reports, and how many events there were."""
+        """Return the counts as a table, the most common reports, and how many events there were."""
         reasons = {key: counter.rows() for key, counter in self.reasons.items()}
         lines = _table(display, "destination", self.counts, lambda *key: reasons.get(key, []))
         notices = (display.paint(display.wrap(row, "! ", 2), "notice") for row in self._reports())
@@ -121,7 +121,7 @@ class Summary:
 
 
 def delivery_text(display: Display, overview: Overview) -> str:
-    """Return how events ended, by connection: the commonest reasons, or why a connection waits."""
+    """Return how events ended, by connection: the most common reasons, or why a connection waits."""
     counts: dict[str, Counter[str]] = {}
     for (name, outcome), count in overview.counts.items():
         counts.setdefault(name, Counter())[outcome.value] += count
