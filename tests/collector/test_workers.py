@@ -20,8 +20,14 @@ WORKERS = ("--workers", "2")
 
 def workers_of(server: Server) -> list[int]:
     """Give the processes that take requests, of those that a server has started."""
-    children = psutil.Process(server.process.pid).children()
-    return [child.pid for child in children if any("spawn_main" in word for word in child.cmdline())]
+    return [child.pid for child in psutil.Process(server.process.pid).children() if takes_requests(child)]
+
+
+def takes_requests(process: psutil.Process) -> bool:
+    try:
+        return any("spawn_main" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:  # also of one that has ended and was not waited for yet
+        return False
 
 
 def alive(pid: int) -> bool:
