@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from engine.records import Json, JsonObject
 from engine.sandbox.http_messages import VendorResponse
-from engine.sandbox.vendors.exponea.access import CommandRefused, refuse
+from engine.sandbox.vendors.exponea.access import refuse
 from engine.sandbox.vendors.exponea.project import Project
 
-MAX_BULK = 1000
 EVERYONE = 1_000_000
 
 
@@ -78,24 +77,6 @@ def anonymize(exponea: Project, body: JsonObject) -> VendorResponse:
     """Take away ids and personal properties; the customer and its events stay."""
     _anonymize(exponea, find(exponea, body))
     return VendorResponse(200, {"success": True})
-
-
-def anonymize_bulk(exponea: Project, body: JsonObject) -> VendorResponse:
-    """Anonymise up to 1000 customers; the answer names the request, not the outcome."""
-    customers = body.get("customers")
-    if not isinstance(customers, list) or not customers:
-        raise refuse(400, "errors", ["customers must be a list"])
-    if len(customers) > MAX_BULK:
-        raise refuse(400, "errors", [f"At most {MAX_BULK} customers can be anonymized at once."])
-    for given in customers:
-        try:
-            pairs = exponea.identity.read(given.get("customer_ids") if isinstance(given, dict) else None)
-        except CommandRefused:
-            continue
-        customer = exponea.identity.known(pairs)
-        if customer is not None:
-            _anonymize(exponea, customer)
-    return VendorResponse(200, {"success": True, "bulk_id": f"{exponea.random.getrandbits(96):024x}"})
 
 
 def _anonymize(exponea: Project, customer: int) -> None:

@@ -99,6 +99,5 @@ class Exponea(Project):
             ("POST", f"{DATA}/events", private(reading.events)),
             ("POST", f"{DATA}/attributes", private(reading.attributes)),
             ("POST", f"{DATA}/anonymize", private(reading.anonymize)),
-            ("POST", f"{DATA}/anonymize_bulk", private(reading.anonymize_bulk)),
         ]
     )

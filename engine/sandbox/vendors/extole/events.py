@@ -1,4 +1,4 @@
-"""The Events API: one event, an event named in the path, asynchronous ones, and v5's batches.
+"""The Events API: one event, as version 6 and version 5 take it.
 
 A 2xx says "accepted", not "a program listened".  A replay by the same unique key is accepted too and marked.
 `[I]` here: other keys than the known ones become PUBLIC parameters of the profile with the event `identify`
@@ -12,7 +12,7 @@ import orjson
 from engine.records import Json, JsonObject
 from engine.sandbox.http_messages import VendorRequest, VendorResponse
 from engine.sandbox.state import from_iso, to_iso
-from engine.sandbox.vendors.extole.access import ERRORS, ExtoleError
+from engine.sandbox.vendors.extole.access import ExtoleError
 from engine.sandbox.vendors.extole.client import Client
 from engine.sandbox.vendors.extole.model import Who, long_id
 
@@ -26,51 +26,21 @@ CAMPAIGN = frozenset(
 )
 
 
-def v6(extole: Client, incoming: VendorRequest, name: str = "") -> VendorResponse:
+def v6(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Take one event; the answer names the event and the person."""
-    event, person = _one(extole, incoming, name)
+    event, person = _one(extole, incoming)
     return VendorResponse(200, {"event_id": long_id(event), "person_id": long_id(person)})
 
 
-def v6_async(extole: Client, incoming: VendorRequest, name: str = "") -> VendorResponse:
-    """Take one event; the answer names only the event."""
-    event, _ = _one(extole, incoming, name)
-    return VendorResponse(200, {"event_id": long_id(event)})
-
-
-def v5(extole: Client, incoming: VendorRequest, name: str = "") -> VendorResponse:
+def v5(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Take one event the older way."""
-    event, _ = _one(extole, incoming, name)
+    event, _ = _one(extole, incoming)
     return VendorResponse(200, {"id": long_id(event)})
 
 
-def v5_batch(extole: Client, incoming: VendorRequest) -> VendorResponse:
-    """Take a list of events; each entry of the answer says how one of them went."""
+def _one(extole: Client, incoming: VendorRequest) -> tuple[int, int]:
     extole.access.check(incoming)
-    requests = extole.body_of(incoming)
-    if not isinstance(requests, list):
-        raise ExtoleError("binding_error")
-    return VendorResponse(200, [_in_batch(extole, incoming, request) for request in requests])
-
-
-def _in_batch(extole: Client, incoming: VendorRequest, request: Json) -> Json:
-    # [I] the words of `status`.
-    ordered = incoming.item_error()
-    try:
-        if ordered is not None:
-            return {"request": request, "status": "FAILURE", "event_id": None, "error_message": ", ".join(ordered)}
-        event, _ = _take(extole, incoming, request)
-    except ExtoleError as error:
-        message = ERRORS[error.code][1]
-        return {"request": request, "status": "FAILURE", "event_id": None, "error_message": message}
-    return {"request": request, "status": "SUCCESS", "event_id": long_id(event), "error_message": None}
-
-
-def _one(extole: Client, incoming: VendorRequest, name: str) -> tuple[int, int]:
-    extole.access.check(incoming)
-    body = extole.body_of(incoming)
-    # With the name in the path, the body is the data.
-    return _take(extole, incoming, {"event_name": name, "data": body} if name else body)
+    return _take(extole, incoming, extole.body_of(incoming))
 
 
 def _take(extole: Client, incoming: VendorRequest, request: Json) -> tuple[int, int]:

@@ -11,8 +11,6 @@ from engine.sandbox.state import to_iso
 from engine.sandbox.vendors.extole.access import ExtoleError
 from engine.sandbox.vendors.extole.client import Client
 
-SCOPES = ("CLIENT", "PRIVATE", "PUBLIC")
-
 
 def search(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Find persons by `person_keys=<key>:<value>` or `identity_key_value=<email>`."""
@@ -50,47 +48,6 @@ def steps(extole: Client, incoming: VendorRequest, person_id: str) -> VendorResp
             if event["duplicate_of"] is None
         ],
     )
-
-
-def parameters(extole: Client, incoming: VendorRequest, person_id: str) -> VendorResponse:
-    """Show a person's parameters."""
-    extole.access.check(incoming)
-    return VendorResponse(200, [*extole.persons.parameters(extole.persons.by_id(person_id))])
-
-
-def add_parameter(extole: Client, incoming: VendorRequest, person_id: str) -> VendorResponse:
-    """Add a parameter that is not there yet."""
-    return _set_parameter(extole, incoming, person_id, None)
-
-
-def change_parameter(extole: Client, incoming: VendorRequest, person_id: str, name: str) -> VendorResponse:
-    """Change a parameter that is there."""
-    return _set_parameter(extole, incoming, person_id, name)
-
-
-def _set_parameter(extole: Client, incoming: VendorRequest, person_id: str, name: str | None) -> VendorResponse:
-    extole.access.check(incoming)
-    body = extole.body_of(incoming)
-    person = extole.persons.by_id(person_id)
-    if not isinstance(body, dict):
-        raise ExtoleError("binding_error")
-    wanted = name or body.get("name")
-    scope = body.get("scope") or "PRIVATE"
-    if not isinstance(wanted, str) or scope not in SCOPES:
-        raise ExtoleError("validation_error", property="name" if scope in SCOPES else "scope")
-    there = any(parameter["name"] == wanted for parameter in extole.persons.parameters(person))
-    if there is (name is None):
-        raise ExtoleError("data_already_exists" if there else "data_not_found", name=wanted)
-    extole.persons.set_parameter(person, wanted, body.get("value"), str(scope))
-    return VendorResponse(200, {"name": wanted, "value": body.get("value"), "scope": scope})
-
-
-def remove_parameter(extole: Client, incoming: VendorRequest, person_id: str, name: str) -> VendorResponse:
-    """Remove a parameter."""
-    extole.access.check(incoming)
-    if not extole.persons.remove_parameter(extole.persons.by_id(person_id), name):
-        raise ExtoleError("data_not_found", name=name)
-    return VendorResponse(200, {"status": "success"})
 
 
 def erase(extole: Client, incoming: VendorRequest) -> VendorResponse:

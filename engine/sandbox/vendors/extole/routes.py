@@ -15,19 +15,10 @@ class Extole(Client):
     routes = Routes(
         [
             ("POST", "/v6/events", events.v6),
-            ("POST", "/v6/events/{event_name}", events.v6),
-            ("POST", "/v6/async-events", events.v6_async),
-            ("POST", "/v6/async-events/{event_name}", events.v6_async),
             ("POST", "/v5/events", events.v5),
-            ("POST", "/v5/events/{event_name}", events.v5),
-            ("POST", "/v5/batch-events", events.v5_batch),
             ("POST", "/v4/erasures", persons.erase),
             ("GET", "/v5/persons", persons.search),
             ("GET", PERSON, persons.read),
             ("GET", f"{PERSON}/steps", persons.steps),
-            ("GET", f"{PERSON}/data", persons.parameters),
-            ("POST", f"{PERSON}/data", persons.add_parameter),
-            ("PUT", f"{PERSON}/data/{{name}}", persons.change_parameter),
-            ("DELETE", f"{PERSON}/data/{{name}}", persons.remove_parameter),
         ]
     )

@@ -9,12 +9,7 @@ from engine.sandbox.vendors.user_com.attributes import COMPANY, USER, event_scop
 from engine.sandbox.vendors.user_com.body import read, required, unix
 
 
-def add_event(app: App, incoming: VendorRequest) -> VendorResponse:
-    """Keep an event of the user `user_id` (the API's own number) or `user_custom_id`."""
-    return add_event_of(app, incoming, app.user_of(read(incoming)))
-
-
-def add_event_of(app: App, incoming: VendorRequest, user: int) -> VendorResponse:
+def add_event(app: App, incoming: VendorRequest, user: int) -> VendorResponse:
     """Keep an event; its name and attributes are defined on the fly."""
     body = required(read(incoming), "name")
     name, data = body["name"], body.get("data")

@@ -38,20 +38,8 @@ def update(app: App, incoming: VendorRequest, company: int) -> VendorResponse:
     if custom_id is not None:
         if app.model.find_company("custom_id", custom_id) not in (None, company):
             raise invalid("custom_id", TAKEN)
-        app.model.set_custom_id(COMPANY, company, custom_id)
+        app.model.set_company_custom_id(company, custom_id)
     _change(app, incoming, company, body)
-    return VendorResponse(200, app.model.company(company))
-
-
-def remove(app: App, _incoming: VendorRequest, company: int) -> VendorResponse:
-    """Remove a company."""
-    app.model.remove_company(company)
-    return VendorResponse(204, b"")
-
-
-def set_multiple_attributes(app: App, incoming: VendorRequest, company: int) -> VendorResponse:
-    """Set several attributes: `{name: value}`."""
-    _change(app, incoming, company, read(incoming))
     return VendorResponse(200, app.model.company(company))
 
 

@@ -23,12 +23,12 @@ def keyed(action: Callable[[App, VendorRequest], VendorResponse]) -> Handler:
     return handler
 
 
-def of_user(key: str, action: Action) -> Handler:
+def of_user(action: Action) -> Handler:
     """Make a handler of one user; 404 if there is none, as on every by-id path."""
 
     def handler(app: App, incoming: VendorRequest, reference: str) -> VendorResponse:
         app.access.check(incoming)
-        found = app.model.find_users(key, reference)
+        found = app.model.find_users("custom_id", reference)
         if not found:
             raise access.refuse(404)
         return action(app, incoming, found[0])
@@ -49,46 +49,21 @@ def of_company(key: str, action: Action) -> Handler:
     return handler
 
 
-def table() -> list[tuple[str, str, Handler]]:
-    """List the paths; those of one user or company exist by number and by custom_id."""
-    routes: list[tuple[str, str, Handler]] = [
-        ("POST", "/users/", keyed(users.create)),
-        ("POST", "/users/update_or_create/", keyed(users.update_or_create)),
-        ("GET", "/users/search/", keyed(users.search)),
-        ("GET", "/users-by-id/search/", keyed(users.search_by_id)),
-        ("PUT", "/users/mass_update_custom_attributes/", keyed(users.mass_update)),
-        ("GET", "/attributes/", keyed(activity.attributes)),
-        ("POST", "/events/", keyed(activity.add_event)),
-        ("POST", "/site-views/", keyed(activity.add_view)),
-        ("POST", "/companies/", keyed(companies.create)),
-        ("POST", "/companies/{id}/add_member/", of_company("id", companies.add_member)),
-        ("POST", "/users-by-id/{id}/events/", of_user("custom_id", activity.add_event_of)),
-        ("POST", "/users/{id}/add_tag/", of_user("id", users.add_tag)),
-        ("POST", "/users/{id}/add_to_list/", of_user("id", users.add_to_list)),
-    ]
-    for prefix, key in (("users", "id"), ("users-by-id", "custom_id")):
-        routes += [
-            ("GET", f"/{prefix}/{{id}}/", of_user(key, users.show)),
-            ("PUT", f"/{prefix}/{{id}}/", of_user(key, users.update)),
-            ("DELETE", f"/{prefix}/{{id}}/", of_user(key, users.remove)),
-            ("POST", f"/{prefix}/{{id}}/set_attribute/", of_user(key, users.set_attribute)),
-            ("POST", f"/{prefix}/{{id}}/set_multiple_attributes/", of_user(key, users.set_multiple_attributes)),
-        ]
-    for prefix, key in (("companies", "id"), ("companies-by-id", "custom_id")):
-        routes += [
-            ("GET", f"/{prefix}/{{id}}/", of_company(key, companies.show)),
-            ("PUT", f"/{prefix}/{{id}}/", of_company(key, companies.update)),
-            ("DELETE", f"/{prefix}/{{id}}/", of_company(key, companies.remove)),
-            (
-                "POST",
-                f"/{prefix}/{{id}}/set_multiple_attributes/",
-                of_company(key, companies.set_multiple_attributes),
-            ),
-        ]
-    return [(method, ROOT + path, handler) for method, path, handler in routes]
+TABLE: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/users/update_or_create/", keyed(users.update_or_create)),
+    ("GET", "/users-by-id/{id}/", of_user(users.show)),
+    ("DELETE", "/users-by-id/{id}/", of_user(users.remove)),
+    ("POST", "/users-by-id/{id}/events/", of_user(activity.add_event)),
+    ("POST", "/site-views/", keyed(activity.add_view)),
+    ("GET", "/attributes/", keyed(activity.attributes)),
+    ("POST", "/companies/", keyed(companies.create)),
+    ("GET", "/companies-by-id/{id}/", of_company("custom_id", companies.show)),
+    ("PUT", "/companies-by-id/{id}/", of_company("custom_id", companies.update)),
+    ("POST", "/companies/{id}/add_member/", of_company("id", companies.add_member)),
+)
 
 
 class UserCom(App):
     """The app with its paths."""
 
-    routes = Routes(table())
+    routes = Routes((method, ROOT + path, handler) for method, path, handler in TABLE)
