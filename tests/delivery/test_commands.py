@@ -168,7 +168,7 @@ PAGES = {
     "--limit 2 --first --skip 2": ["m3", "m4", "1 later event not shown; --first --skip 4 shows the next page."],
     "--limit 2 --first --skip 4": ["m5"],
     "--since 1h --limit 1 --outcome delivered": [
-        "2 earlier ones are not shown; --skip 1 shows those before these, --first the oldest.",
+        "2 earlier events not shown; --skip 1 shows the page before, --first the oldest.",
         "m3",
     ],
     "--skip 9": [],
