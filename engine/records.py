@@ -13,6 +13,12 @@ from typing import NamedTuple, Self, TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
 
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
+"""The integers that JSON writers in use can write: orjson refuses others."""
+
+Place: TypeAlias = tuple[str | int, ...]
+"""The path to a value inside a document: the keys and indexes that lead to it."""
+
 MASK = "***"
 
 

@@ -14,13 +14,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeGuard, cast
 
-from engine.records import Json, JsonObject
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject
 
 MAX_DEPTH = 100
 MAX_CONTAINERS = 100_000
 """Objects and lists in one event. A Python value can hold one list twice at every level and have no end."""
 
-SMALLEST, LARGEST = -(2**63), 2**64 - 1
 LONGEST_TEXT = 60
 LONGEST_PLACE = 80
 
@@ -134,7 +133,7 @@ def _fits(container: object, below: list[object]) -> bool:
 
 def _is_number(value: object) -> bool:
     if type(value) is int:
-        return SMALLEST <= value <= LARGEST
+        return SMALLEST_INTEGER <= value <= LARGEST_INTEGER
     return type(value) is float and value - value == 0  # not so for NaN and the infinities
 
 

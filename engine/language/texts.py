@@ -12,13 +12,12 @@ from math import isfinite
 
 import orjson
 
-from engine.records import Json, Secret
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, Secret
 
 LONGEST_SHOWN = 60
-SMALLEST_INTEGER = -(2**63)
-LARGEST_INTEGER = 2**64 - 1  # what JSON writers in use can write: orjson refuses more
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A number by JSON's grammar; its groups, the fraction and the exponent, are empty where it is a whole number."""
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _LONGEST_INTEGER = 20  # characters; more are read as a float, which is quick at any length
 
 
@@ -78,7 +77,7 @@ def kind_of(value: Json) -> str:
 def read_number(text: str) -> int | float | None:
     """Read a number by JSON's grammar, whitespace around it aside; None if it is none; may be infinite (`1e999`)."""
     text = text.strip()
-    match = _NUMBER.fullmatch(text)
+    match = NUMBER.fullmatch(text)
     if match is None:
         return None
     if match.lastindex is None and len(text) <= _LONGEST_INTEGER:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.language.functions.arguments import finite, mistaken, number_from
 from engine.language.functions.model import BOOLEAN, NUMBER, TEXT, CannotConvert, Example, Function
-from engine.language.texts import LARGEST_INTEGER, SMALLEST_INTEGER, text_of
-from engine.records import Json
+from engine.language.texts import text_of
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json
 
 _TRUE = ("true", "yes", "on", "y", "t", "1")
 _FALSE = ("false", "no", "off", "n", "f", "0")

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.language.functions.arguments import HALF_CHARACTER, text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
+from engine.language.regex import compile_pattern
 from engine.language.texts import shown
 from engine.records import Json
 
@@ -42,18 +43,11 @@ def pattern_replace(**given: str) -> Callable[[Json], Json]:
 
 
 def _pattern(text: str) -> Any:
-    import re2  # type: ignore[import-untyped]
-
-    options = re2.Options()
-    options.log_errors = False  # it would write to stderr by itself
     try:
-        return re2.compile(text, options)
-    except UnicodeEncodeError:
-        raise ValueError(f'"pattern" of pattern_replace cannot be used: {HALF_CHARACTER}.') from None
-    except re2.error as error:
-        words = error.args[0]
-        said = words.decode() if isinstance(words, bytes) else words
-        raise ValueError(f'"pattern" of pattern_replace is no RE2 pattern: {said} (in {shown(text)}).') from None
+        return compile_pattern(text)
+    except ValueError as error:
+        message = f'"pattern" of pattern_replace is not a valid RE2 pattern: {error} (in {shown(text)}).'
+        raise ValueError(message) from None
 
 
 def _filler(text: str, groups: int) -> Callable[[Any], str]:

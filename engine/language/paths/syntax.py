@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from engine.errors import PathError
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER
 
 Node: TypeAlias = dict[str, Any]
 
@@ -82,7 +83,7 @@ def _check_numbers(value: object, column: int, depth: int = 0) -> None:
     """Refuse what JSON cannot carry on: an event's body would fail to be written long after this."""
     if depth > DEEPEST:
         raise too_deep(column)
-    if type(value) is int and not -(2**63) <= value < 2**64:
+    if type(value) is int and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
         raise PathError("A number of this literal is too large: JSON numbers hold 64 bits.", column)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         raise PathError("A number of this literal is too large: JSON numbers hold 64 bits.", column)

@@ -6,16 +6,13 @@ cannot differ.  Equality is Python's, but `true` is not 1: that is how the jmesp
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import orjson
 
 from engine.errors import WaybillError
+from engine.language.texts import NUMBER, kind_of
 from engine.records import Json
-
-# JSON's grammar, which the JMESPath specification asks of to_number; Python's would take `1_000` and `nan`.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 _KINDS = {
     "array": "a list",
@@ -54,13 +51,6 @@ class Marker(str):
     def get(self, key: str) -> Marker:
         """Return the marker of a field: `<saved.user_key.id>`."""
         return Marker(f"{self[:-1]}.{key}>")
-
-
-def kind_of(value: object) -> str:
-    """Name a JSON value's type as a sentence needs it."""
-    if isinstance(value, str):
-        return "text"
-    return _ENTRIES.get(type(value).__name__, "something else")
 
 
 def equal(left: Json, right: Json) -> bool:
@@ -110,10 +100,10 @@ def _is_number(value: Json) -> bool:
 
 
 def to_number(value: Json) -> Json:
-    """Evaluate `to_number`: a number as it is, text that is a JSON number, null for anything else."""
+    """Evaluate `to_number`: a number as it is, text that is a number in JSON's grammar, null for anything else."""
     if _is_number(value):
         return value
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and NUMBER.fullmatch(value):
         try:
             return orjson.loads(value)  # type: ignore[no-any-return]
         except orjson.JSONDecodeError:  # too large for a float
