@@ -18,7 +18,8 @@ from typing import cast
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
 from engine.compiler.runtime import UNSET, Invalid
 from engine.errors import MappingError
-from engine.events.normalizing import Normalised, normalise, normalise_json, switch
+from engine.events.integrations import switch
+from engine.events.normalizing import Normalized, normalize, normalize_json
 from engine.language.paths import Marker
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
@@ -114,32 +115,32 @@ class Connection:
         `received_at` is the ISO time at which the event came in; `now` the engine's clock in unix seconds (for
         `within`; default: the machine's); `replies` are the vendor's answers that `save` reads, in order of use.
         """
-        return self.plan_normalised(normalise(event, received_at=received_at), now=now, replies=replies)
+        return self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
 
     def plan_json(self, raw: bytes, *, received_at: str | None = None, now: float | None = None) -> Plan:
         """Like `plan`, for an event still in bytes: the fast way."""
-        return self.plan_normalised(normalise_json(raw, received_at=received_at), now=now)
+        return self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
 
-    def plan_normalised(
+    def plan_normalized(
         self,
-        normalised: Normalised,
+        normalized: Normalized,
         *,
         now: float | None = None,
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan an event that has been normalised already (once for several connections).
+        """Plan an event that has been normalized already (once for several connections).
 
         `saved` holds what steps that were sent already have saved, by the step's number.
         """
-        event, call, noticed, reason = normalised
+        event, call, noticed, reason = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
         options: JsonObject = NO_OPTIONS
         reports: list[Report] = list(noticed)
         integrations = event.get("integrations")
         if integrations:
-            switched = switch(integrations, self._names)  # type: ignore[arg-type]  # an object, once normalised
+            switched = switch(integrations, self._names)  # type: ignore[arg-type]  # an object, once normalized
             reports.extend(switched.reports)
             if not switched.on:
                 return Plan(Outcome.IGNORED, str(switched.reason), (), tuple(reports))
