@@ -80,7 +80,7 @@ class ResponseReader:
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
         if not readable and 200 <= status < 300 and any(_reads_body(rule) for rule in rules):
-            return Verdict("retry", "the answer could not be read")
+            return Verdict("retry", "the response could not be read")
         found = compiled.judge(status, headers, body, []) if compiled is not None else None
         if found is not None:
             then, error, hint = found

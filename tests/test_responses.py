@@ -102,7 +102,7 @@ def test_the_mappings_rules_come_first_then_the_usual_ones(
 
 
 def test_an_answer_that_a_rule_cannot_read_is_tried_again(exchange: ResponseReader) -> None:
-    assert exchange.judge("save", 200, {}, None, readable=False) == Verdict("retry", "the answer could not be read")
+    assert exchange.judge("save", 200, {}, None, readable=False) == Verdict("retry", "the response could not be read")
     assert exchange.judge("save", 404, {}, None, readable=False) == Verdict("reject")
 
 

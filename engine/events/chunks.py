@@ -16,7 +16,7 @@ from typing import IO
 SIZE = 256 * 1024
 GZIP = b"\x1f\x8b"
 _GZIP_FORMAT = 31  # zlib's word for: a gzip header, and the largest window
-_ADVICE = "What follows is missing: copy the file again, or compress it again"
+_ADVICE = "The rest is missing: copy or compress the file again"
 
 
 class Chunks:
@@ -45,7 +45,7 @@ class Chunks:
                 self.consumed += len(piece)
                 yield piece
         except OSError as error:
-            self.trouble = f"reading stopped here: {error.strerror or error}; what follows is missing"
+            self.trouble = f"reading stopped here: {error.strerror or error}; the rest is missing"
 
     def _unpacked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         member = zlib.decompressobj(_GZIP_FORMAT)
@@ -62,7 +62,7 @@ class Chunks:
                     packed = member.unused_data if member.eof else member.unconsumed_tail
             yield member.flush()
         except zlib.error as error:
-            self.trouble = f"the compressed data are damaged here ({error}). {_ADVICE}"
+            self.trouble = f"the compressed data is corrupt here ({error}). {_ADVICE}"
             return
         if not member.eof:
-            self.trouble = self.trouble or f"the compressed data stop in the middle. {_ADVICE}"
+            self.trouble = self.trouble or f"the compressed data ends early. {_ADVICE}"

@@ -81,7 +81,7 @@ def read_events(path: str | Path, *, stdin: IO[bytes] | None = None, limit: int 
     """Open a file of events, or `stdin` for `-`; iterating gives its `Line`s, `with` closes it early."""
     if str(path) == STDIN:
         if stdin is None:
-            raise UsageError("There is no standard input to read events from; name a file.")
+            raise UsageError("There is no standard input to read; name a file of events.")
         return EventReader(stdin, "stdin", owned=False, limit=limit)
     return EventReader(_open(Path(path)), str(path), owned=True, limit=limit)
 
@@ -96,10 +96,10 @@ def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except (FileNotFoundError, ValueError):  # a ValueError where no file can have such a name
-        raise UsageError(f"There is no file {path}; name a file of events, or - for standard input.") from None
+        raise UsageError(f"File {path} does not exist; name a file of events, or - for standard input.") from None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory; name the files in it, such as {path}/*.ndjson.") from None
     except PermissionError:
-        raise UsageError(f"{path} may not be read; give yourself the permission to (chmod u+r {path}).") from None
+        raise UsageError(f"{path} cannot be read: permission denied (chmod u+r {path}).") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be opened: {error.strerror}.") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.language.texts import LONE_SURROGATE
+
 
 def compile_pattern(text: str) -> Any:
     """Compile a pattern; ValueError says in a few words why it is invalid."""
@@ -14,7 +16,7 @@ def compile_pattern(text: str) -> Any:
     try:
         return re2.compile(text, options)
     except UnicodeEncodeError:
-        raise ValueError("it contains a lone surrogate (half a character)") from None
+        raise ValueError(LONE_SURROGATE) from None
     except re2.error as error:
         reason = error.args[0]
         reason = reason.decode() if isinstance(reason, bytes) else str(reason)

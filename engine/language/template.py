@@ -81,4 +81,4 @@ def _end_of_hole(text: str, start: int) -> int:
         elif character == "}":
             return at
         at += 1
-    raise PathError("`${` has no `}` that ends it; write $${ for the characters themselves", start - 1)
+    raise PathError("`${` has no closing `}`; write $${ for a literal ${", start - 1)

@@ -7,8 +7,11 @@ import pytest
 from engine.language.functions import bind, parameters_of
 from engine.records import Json
 
-DATE = '"format" of date cannot hold "{}". Known are %Y, %y, %m, %d, %j, %H, %M, %S, %L, %f, %u, %G, %V, %%; names depend on a language.'
-GROUPS = 'After a backslash, "with" of pattern_replace needs {} or another backslash.'
+DATE = (
+    '"format" of date does not support "{}". Supported: %Y, %y, %m, %d, %j, %H, %M, %S, %L, %f, %u, %G, %V, %%.'
+    " Names of days and months depend on a language."
+)
+GROUPS = 'In "with" of pattern_replace, a backslash must be followed by {} or another backslash.'
 DEEP = "(" * 2000
 
 
@@ -77,22 +80,22 @@ def test_what_does_not_fit(name: str, written: Json, sentence: str) -> None:
         (
             "pattern_replace",
             {"pattern": "(a"},
-            '"pattern" of pattern_replace is no RE2 pattern: missing ): (a (in "(a").',
+            '"pattern" of pattern_replace is not a valid RE2 pattern: missing ) (in "(a").',
         ),
         (
             "pattern_replace",
             {"pattern": "(?=a)"},
-            '"pattern" of pattern_replace is no RE2 pattern: invalid perl operator: (?= (in "(?=a)").',
+            '"pattern" of pattern_replace is not a valid RE2 pattern: invalid perl operator: (?= (in "(?=a)").',
         ),
         (
             "pattern_replace",
             {"pattern": "\ud800"},
-            '"pattern" of pattern_replace cannot be used: it holds half a character (a lone surrogate).',
+            '"pattern" of pattern_replace is not a valid RE2 pattern: it contains a lone surrogate (half a character) (in "\\ud800").',
         ),
         ("pattern_replace", {"pattern": "a", "with": r"\1"}, GROUPS.format("0, for the whole match,")),
-        ("pattern_replace", {"pattern": "(a)", "with": r"\n"}, GROUPS.format("a group's number (0 to 1)")),
-        ("pattern_replace", {"pattern": "(a)", "with": "x\\"}, GROUPS.format("a group's number (0 to 1)")),
-        ("pairs", {"key": "k", "value": "k"}, '"key" and "value" of pairs must be two different names.'),
+        ("pattern_replace", {"pattern": "(a)", "with": r"\n"}, GROUPS.format("a group number (0 to 1)")),
+        ("pattern_replace", {"pattern": "(a)", "with": "x\\"}, GROUPS.format("a group number (0 to 1)")),
+        ("pairs", {"key": "k", "value": "k"}, '"key" and "value" of pairs must be different names.'),
     ],
 )
 def test_what_binding_refuses(name: str, parameters: dict[str, Json], sentence: str) -> None:
@@ -105,7 +108,7 @@ def test_what_binding_refuses(name: str, parameters: dict[str, Json], sentence: 
 def test_a_path_that_is_none_is_refused_in_the_words_of_paths(path: str) -> None:
     with pytest.raises(ValueError) as caught:
         bind("get", {"path": path})
-    assert str(caught.value).startswith('"path" of get is no path: ')
+    assert str(caught.value).startswith('"path" of get is not a valid path: ')
 
 
 def test_a_pattern_of_any_depth_is_refused_with_a_sentence() -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from math import isfinite
 
 from engine.language.functions.model import CannotConvert
-from engine.language.texts import fit, kind_of, read_number, text_of
+from engine.language.texts import LONE_SURROGATE, fit, kind_of, read_number, text_of
 from engine.records import Json, JsonObject
 
-HALF_CHARACTER = "it holds half a character (a lone surrogate)"
 TOO_LARGE = "the number is too large"
 
 
@@ -30,7 +29,7 @@ def bytes_from(value: Json) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise CannotConvert(HALF_CHARACTER) from None
+        raise CannotConvert(LONE_SURROGATE) from None
 
 
 def number_from(value: Json) -> int | float:

@@ -26,7 +26,7 @@ def integer(value: Json) -> Json:
     whole = int(given)
     if SMALLEST_INTEGER <= whole <= LARGEST_INTEGER:
         return whole
-    raise CannotConvert("the integer is beyond 64 bits")
+    raise CannotConvert("the integer does not fit in 64 bits")
 
 
 def boolean(value: Json) -> Json:
@@ -83,7 +83,7 @@ FUNCTIONS = (
             Example(1e3, 1000),
             Example(3.5, reason="not a whole number"),
             Example("3.5", reason="not a whole number"),
-            Example(1e30, reason="the integer is beyond 64 bits"),
+            Example(1e30, reason="the integer does not fit in 64 bits"),
             Example("three", reason="not a number"),
         ),
         call=integer,

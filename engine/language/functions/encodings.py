@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from engine.language.functions.arguments import HALF_CHARACTER, bytes_from, mistaken
+from engine.language.functions.arguments import bytes_from, mistaken
 from engine.language.functions.model import (
     ANYTHING,
     LIST,
@@ -18,7 +18,7 @@ from engine.language.functions.model import (
     Example,
     Function,
 )
-from engine.language.texts import compact_json
+from engine.language.texts import LONE_SURROGATE, compact_json
 from engine.records import Json
 
 _DEEPEST = 100
@@ -45,11 +45,11 @@ def parse_json(value: Json) -> Json:
     try:
         parsed: Json = orjson.loads(value.encode())
     except UnicodeEncodeError:
-        raise CannotConvert(HALF_CHARACTER) from None
+        raise CannotConvert(LONE_SURROGATE) from None
     except orjson.JSONDecodeError:
         raise CannotConvert("not JSON") from None
     if not isinstance(parsed, dict | list):
-        raise CannotConvert("JSON of a single value, not of an object or a list")
+        raise CannotConvert("JSON, but not an object or a list")
     if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
         raise CannotConvert(f"nested deeper than {_DEEPEST}")
     return parsed
@@ -79,7 +79,7 @@ FUNCTIONS = (
             Example("a b/c", "a%20b%2Fc"),
             Example("ü?&=", "%C3%BC%3F%26%3D"),
             Example("safe-._~", "safe-._~"),
-            Example("\ud83d", reason=HALF_CHARACTER),
+            Example("\ud83d", reason=LONE_SURROGATE),
             Example([], reason="a list is not text"),
         ),
         call=url_encode,
@@ -95,7 +95,7 @@ FUNCTIONS = (
             Example("user:secret", "dXNlcjpzZWNyZXQ="),
             Example("ü", "w7w="),
             Example("", ""),
-            Example("\ud83d", reason=HALF_CHARACTER),
+            Example("\ud83d", reason=LONE_SURROGATE),
             Example(True, reason="a boolean is not text"),
         ),
         call=base64,
@@ -128,7 +128,7 @@ FUNCTIONS = (
             Example("{'a': 1}", reason="not JSON"),
             Example("[NaN]", reason="not JSON"),
             Example("", reason="not JSON"),
-            Example("12", reason="JSON of a single value, not of an object or a list"),
+            Example("12", reason="JSON, but not an object or a list"),
             Example("[" * 101 + "]" * 101, reason="nested deeper than 100"),
             Example({"a": 1}, reason="an object is not text"),
         ),

@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
-from engine.language.functions.arguments import HALF_CHARACTER, bytes_from, text_from
+from engine.language.functions.arguments import bytes_from, text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
+from engine.language.texts import LONE_SURROGATE
 from engine.records import Json
 
 _HEX = "0123456789abcdefABCDEF"
@@ -49,7 +50,7 @@ def _hasher(algorithm: Callable[[bytes], hashlib._Hash], size: int) -> Callable[
                 return text.lower()
             text = prepare(text)
             if not text:
-                raise CannotConvert("an empty text has no digest worth sending")
+                raise CannotConvert("empty text is not hashed")
             return algorithm(bytes_from(text)).hexdigest()
 
         return hashed
@@ -71,9 +72,9 @@ def _function(name: str, size: int, source: str, ada: str, phone: str) -> Functi
             Example(" Ada@Example.com ", ada, {"normalize": "email"}),
             Example("+1 (415) 555-0100", phone, {"normalize": "phone"}),
             Example(ada.upper(), ada, {"normalize": "email"}),
-            Example("", reason="an empty text has no digest worth sending"),
+            Example("", reason="empty text is not hashed"),
             Example("none", parameters={"normalize": "phone"}, reason="no digits"),
-            Example("\ud83d", reason=HALF_CHARACTER),
+            Example("\ud83d", reason=LONE_SURROGATE),
             Example([], reason="a list is not text"),
         ),
         call=_hasher(partial(hashlib.new, name, usedforsecurity=False), size),

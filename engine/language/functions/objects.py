@@ -31,7 +31,7 @@ def _searcher(path: str) -> Callable[[Json], Json]:
     try:
         tree = parse(path).tree
     except PathError as error:
-        raise ValueError(f'"path" of get is no path: {error}') from None
+        raise ValueError(f'"path" of get is not a valid path: {error}') from None
 
     def search(value: Json) -> Json:
         try:
@@ -44,7 +44,7 @@ def _searcher(path: str) -> Callable[[Json], Json]:
 
 def pairs(key: str, value: str) -> Callable[[Json], Json]:
     if key == value:
-        raise ValueError('"key" and "value" of pairs must be two different names.')
+        raise ValueError('"key" and "value" of pairs must be different names.')
 
     def paired(given: Json) -> Json:
         return [{key: name, value: member} for name, member in object_from(given).items()]

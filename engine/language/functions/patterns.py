@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from engine.language.functions.arguments import HALF_CHARACTER, text_from
+from engine.language.functions.arguments import text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
 from engine.language.regex import compile_pattern
-from engine.language.texts import shown
+from engine.language.texts import LONE_SURROGATE, shown
 from engine.records import Json
 
 _MARK = re.compile(r"\\(.?)", re.DOTALL)
@@ -36,7 +36,7 @@ def pattern_replace(**given: str) -> Callable[[Json], Json]:
         try:
             changed: str = pattern.sub(instead, value if type(value) is str else text_from(value))
         except UnicodeEncodeError:
-            raise CannotConvert(HALF_CHARACTER) from None
+            raise CannotConvert(LONE_SURROGATE) from None
         return changed
 
     return replaced
@@ -67,8 +67,8 @@ def _meant(mark: str, groups: int) -> str | int:
         return mark
     if mark in "0123456789"[: groups + 1] and mark:
         return int(mark)
-    most = f"a group's number (0 to {groups})" if groups else "0, for the whole match,"
-    raise ValueError(f'After a backslash, "with" of pattern_replace needs {most} or another backslash.')
+    most = f"a group number (0 to {groups})" if groups else "0, for the whole match,"
+    raise ValueError(f'In "with" of pattern_replace, a backslash must be followed by {most} or another backslash.')
 
 
 FUNCTIONS = (

@@ -125,7 +125,8 @@ def _compiled(text: str) -> tuple[str, list[Callable[[datetime], int]]]:
             readers.append(_PARTS[letter][1])
         elif letter != "%":
             raise ValueError(
-                f'"format" of date cannot hold "%{letter}". Known are {_KNOWN}; names depend on a language.'
+                f'"format" of date does not support "%{letter}". Supported: {_KNOWN}.'
+                " Names of days and months depend on a language."
             )
         template += [_PARTS[letter][0] if letter in _PARTS else "%%", literal]
     return "".join(template), readers

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from engine.language.functions.arguments import HALF_CHARACTER, mistaken
+from engine.language.functions.arguments import mistaken
 from engine.language.functions.model import OBJECT, TEXT, CannotConvert, Example, Function
+from engine.language.texts import LONE_SURROGATE
 from engine.records import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def user_agent(value: Json) -> Json:
     try:
         parts = parts_of(str.__str__(value)[:LONGEST])
     except UnicodeEncodeError:
-        raise CannotConvert(HALF_CHARACTER) from None
+        raise CannotConvert(LONE_SURROGATE) from None
     if not parts:
         raise CannotConvert("not a known user agent")
     return {name: dict(part) for name, part in parts}

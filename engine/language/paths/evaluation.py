@@ -34,11 +34,11 @@ from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path that can be evaluated, and what is certain about it.
+    """A path that can be evaluated, and what is known about it before any event.
 
-    `roots` are the names it looks up in the scope, with the fields that follow them; `uses_current_root` says
-    that it takes the whole scope as a value (`@`, or a leading `*` or `[0]`), at `current_column`; `can_fail`
-    that evaluating it may raise PathTypeError.
+    `roots` are the names it looks up in the scope, with the fields that follow them. `uses_current_root`: it takes
+    the whole scope as a value (`@`, or a leading `*` or `[0]`), at `current_column`. `can_fail`: evaluating it may
+    raise PathTypeError.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Path:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Path:
-    """Read a path; PathError says what is wrong with it and in which column."""
+    """Parse a path; PathError says what is wrong with it and in which column."""
     syntax.check_text(text)
     tokens = _tokens(text)
     syntax.check_tokens(tokens)
@@ -73,12 +73,12 @@ def parse(text: str) -> Path:
 
 
 def findings(path: Path) -> list[Finding]:
-    """Return the warnings about a path that is valid but perhaps not what was meant, in the order of columns."""
+    """Return the warnings about a path that is valid but probably a mistake, in the order of columns."""
     return find(path.text, path.tree, path.tokens)
 
 
 def search(text: str, value: Json) -> Json:
-    """Evaluate a path over a value; PathError if it is none, PathTypeError if the value does not fit it."""
+    """Evaluate a path over a value; PathError if it is invalid, PathTypeError if the value does not fit it."""
     return evaluate(parse(text).tree, value)
 
 
@@ -103,7 +103,7 @@ def call(function: str, *arguments: Json) -> Json:
 def _type_error(error: Exception) -> PathTypeError:
     if isinstance(error, JMESPathTypeError):
         return values.function_error(error.function_name, error.actual_type, error.expected_types)
-    return PathTypeError("A function of the path cannot handle this value.")
+    return PathTypeError("A function in the path cannot handle this value.")
 
 
 def _tokens(text: str) -> tuple[Token, ...]:
@@ -112,7 +112,7 @@ def _tokens(text: str) -> tuple[Token, ...]:
     except LexerError as error:
         raise syntax.unreadable(text, error.lexer_position) from None
     except ValueError:  # Python reads no integers of more than 4,300 digits
-        raise PathError("A number of this path is too long.", 1) from None
+        raise PathError("A number in this path is too long.", 1) from None
 
 
 def _tree(text: str, tokens: tuple[Token, ...]) -> Node:
@@ -122,19 +122,19 @@ def _tree(text: str, tokens: tuple[Token, ...]) -> Node:
         raise syntax.misplaced(tokens, len(text) + 1) from None
     except ParseError as error:
         raise syntax.misplaced(tokens, error.lex_position + 1) from None
-    except RecursionError:  # whoever calls us has used up the stack: what is allowed takes half of Python's
+    except RecursionError:  # the caller has used up the stack: an allowed path needs half of Python's
         raise syntax.too_deep(1) from None
 
 
 class _Functions(Functions):
-    """The library's functions, for the values that events and settings hold."""
+    """The library's functions, for the values of events and settings."""
 
     def call_function(self, function_name: str, resolved_args: Any) -> Any:
         result = super().call_function(function_name, resolved_args)
         if type(result) is float and not math.isfinite(result):
-            raise PathTypeError(f"{function_name}() gives a number that is too large.")
+            raise PathTypeError(f"{function_name}() returns a number that is too large.")
         if type(result) is int and not SMALLEST_INTEGER <= result <= LARGEST_INTEGER:
-            raise PathTypeError(f"{function_name}() gives a number that is too large.")
+            raise PathTypeError(f"{function_name}() returns a number that is too large.")
         return result
 
     @signature({"types": []})
@@ -144,7 +144,7 @@ class _Functions(Functions):
     @signature({"types": ["array", "string"]}, {"types": []})
     def _func_contains(self, subject: Any, search: Json) -> bool:
         if isinstance(subject, str) and not isinstance(search, str):
-            raise PathTypeError(f"contains() finds text in a text, not {kind_of(search)}.")
+            raise PathTypeError(f"contains() searches text for text, not for {kind_of(search)}.")
         return search in subject
 
     @signature({"types": ["object"], "variadic": True})
@@ -166,7 +166,7 @@ class _Functions(Functions):
 
 
 class _Interpreter(TreeInterpreter):
-    """The library's interpreter, with orders that tell a text from a number in our words."""
+    """The library's interpreter, with comparisons whose errors are worded here."""
 
     COMPARATOR_FUNC = {  # noqa: RUF012  the library's own class attribute
         **TreeInterpreter.COMPARATOR_FUNC,
