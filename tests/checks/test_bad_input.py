@@ -206,7 +206,7 @@ def test_settings_that_do_not_fit(name: str) -> None:
     with pytest.raises(SettingsError) as raised:
         connection(SETTINGS, given)
     assert [problem.rstrip(".") for problem in raised.value.problems] == [problem.rstrip(".") for problem in problems]
-    assert str(raised.value).startswith("The settings of Shop do not fit:\n  ")
+    assert str(raised.value).startswith("Invalid settings for Shop:\n  ")
     assert "3f9a8c" not in str(raised.value)
 
 
