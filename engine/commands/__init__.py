@@ -59,7 +59,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; an unknown one gets a suggestion."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from engine.mapping.suggest import closest
+            from engine.language.suggest import closest
 
             guess = closest(args[0], list(COMMANDS))
             advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(COMMANDS)}."

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from engine.errors import UsageError
+from engine.language.suggest import closest
 from engine.mapping.load import Library
 from engine.mapping.settings import Written
-from engine.mapping.suggest import closest
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject

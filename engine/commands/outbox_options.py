@@ -51,7 +51,7 @@ def chosen_of(
 
 def check(outbox: Outbox, connection: str) -> None:
     """Refuse a connection that the outbox does not know."""
-    from engine.mapping.suggest import closest
+    from engine.language.suggest import closest
 
     known = [row.name for row in outbox.connections()]
     if connection not in known:

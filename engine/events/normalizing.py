@@ -15,6 +15,7 @@ import orjson
 
 from engine.events.json_values import MAX_DEPTH, is_object, json_problem, kind_of_any, quoted, size_problem
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, OWN_OBJECTS, TITLES
+from engine.language.suggest import closest
 from engine.language.times import moment_at, read_moment, read_time
 from engine.records import Json, JsonObject, Report
 
@@ -213,10 +214,8 @@ def _unknown_type(call: Json) -> str:
         return f"no type; it must be one of {calls}"
     if type(call) is not str:
         return f"type must be one of {calls}; it is {kind_of_any(call)}"
-    from difflib import get_close_matches
-
-    near = get_close_matches(call[:20].lower(), FIELDS, n=1)
-    advice = f'did you mean "{near[0]}"?' if near else f"it must be one of {calls}"
+    guess = closest(call, FIELDS)
+    advice = f'did you mean "{guess}"?' if guess else f"it must be one of {calls}"
     return f"unknown type {quoted(call)}; {advice}"
 
 

@@ -23,6 +23,7 @@ from engine.language.functions import (
     web,
 )
 from engine.language.functions.model import Function, Group, Parameter
+from engine.language.suggest import closest
 from engine.language.texts import kind_of, shown
 from engine.records import Json, JsonObject
 
@@ -121,11 +122,9 @@ def usage(function: Function) -> str:
 
 def suggestion(name: str, known: Collection[str]) -> str:
     """Suggest the one of `known` that was probably meant: ` Did you mean "trim"?`, or an empty text."""
-    from difflib import get_close_matches
-
-    turned = [each for each in known if sorted(each.split("_")) == sorted(name.lower().split("_"))]  # json_parse
-    close = turned or get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return f' Did you mean "{close[0]}"?' if close else ""
+    swapped = (each for each in known if sorted(each.split("_")) == sorted(name.lower().split("_")))  # json_parse
+    guess = next(swapped, None) or closest(name, known)
+    return f' Did you mean "{guess}"?' if guess else ""
 
 
 def parameter_schema(function: Function) -> JsonObject:

@@ -6,12 +6,12 @@ that order and taking the next name from the tokens at every name gives each nam
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from engine.errors import PathError
 from engine.language.paths.syntax import NAMES, Node, Token
+from engine.language.suggest import closest
 
 # These take any value; every other function may get one that it does not take.
 NEVER_FAIL = frozenset({"not_null", "to_array", "to_number", "to_string", "type"})
@@ -231,6 +231,6 @@ def _in_order(node: Node) -> list[Node]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    advice = f'Did you mean "{close[0]}"?' if close else 'Functions that convert a value go under "as".'
+    guess = closest(name, known)
+    advice = f'Did you mean "{guess}"?' if guess else 'Functions that convert a value go under "as".'
     return f'JMESPath has no function "{name}". {advice}'

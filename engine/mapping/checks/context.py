@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.language.suggest import closest
 from engine.mapping.problems import Problem, place_text
-from engine.mapping.suggest import closest
 from engine.mapping.walk import Occurrences
 from engine.records import Place
 

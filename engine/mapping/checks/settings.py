@@ -71,7 +71,7 @@ def _example(checking: Checking, setting: Setting, place: Place) -> Iterator[Pro
 
 
 def _is_given(checking: Checking, setting: Setting, given: object) -> bool:
-    from engine.mapping.suggest import closest
+    from engine.language.suggest import closest
 
     assert isinstance(given, dict)
     strangers = [name for name in given if name not in checking.mapping.settings]
