@@ -203,7 +203,7 @@ def _without_duplicates(rows: Sequence[Listed]) -> list[Listed]:
 def _planned_rows(outbox: Outbox, rows: list[Listed], connection: Connection, *, verbose: bool) -> list[Listed]:
     """Return the events that a mapping turns into requests; `verbose` prints what becomes of each event."""
     from engine.delivery.outbox.base import Waiting
-    from engine.delivery.sending.jobs import normalised
+    from engine.delivery.sending.jobs import normalized
 
     display = Display(sys.stdout)
     found, counts = [], Counter[str]()
@@ -212,7 +212,7 @@ def _planned_rows(outbox: Outbox, rows: list[Listed], connection: Connection, *,
         if event is None:
             continue
         waiting = Waiting(row.place, row.event, event.message_id, event.received_at, event.raw, None, None, None, 0.0)
-        plan = connection.plan_normalised(normalised(waiting))
+        plan = connection.plan_normalized(normalized(waiting))
         counts[plan.outcome.value] += 1
         if plan.outcome is Outcome.PLANNED:
             found.append(row)

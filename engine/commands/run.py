@@ -16,7 +16,7 @@ from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display, visible
 from engine.commands.shared import FOUND, SettingsOptions, settings_options
 from engine.errors import SettingsError, UsageError
-from engine.events.normalizing import normalise_parsed
+from engine.events.normalizing import normalize_parsed
 from engine.events.reading import Line, read_events
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan, Report, masked
@@ -111,11 +111,11 @@ def plan_all(
                 errors.add(line.file, line.error)
                 continue
             assert line.raw is not None
-            normalised = normalise_parsed(line.value, line.raw, received_at=received_at)
-            event = Event(line, normalised.reports)
+            normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
+            event = Event(line, normalized.reports)
             summary.add_event(event.reports)
             for named in connections:
-                plan = named.connection.plan_normalised(normalised)
+                plan = named.connection.plan_normalized(normalized)
                 summary.add(named.name, plan, plan.reports[len(event.reports) :])
                 show(event, named, plan)
     sys.stdout.flush()

@@ -80,7 +80,7 @@ def counted(number: int, noun: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return advice on a mistyped word: the nearest known one, or all of them."""
-    from engine.mapping.suggest import closest
+    from engine.language.suggest import closest
 
     names = list(known)
     if guess := closest(word, names):

@@ -18,7 +18,7 @@ from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import CallParts, Module, Site
-from engine.events.normalizing import FIELDS
+from engine.events.spec import FIELDS
 from engine.language import paths
 from engine.mapping.load import Loaded
 from engine.mapping.model import Each, Entries, Instruction, Mapping, Step, TextOrValue, Value

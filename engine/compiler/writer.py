@@ -12,9 +12,9 @@ from engine.compiler import runtime
 from engine.compiler.lines import Lines, Names
 from engine.language.template import Text
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, Place, Value
+from engine.mapping.model import Mapping, Value
 from engine.mapping.problems import place_text
-from engine.records import Json
+from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
 ARGUMENTS = "event, options, saved, now, reports, memo"

@@ -19,18 +19,17 @@ from typing import Any, NamedTuple, TypeVar, cast
 from engine.delivery.configured import Configured, rebased
 from engine.errors import MappingError, MappingNotFound, PathError, SettingsError, UsageError
 from engine.language import paths
+from engine.language.suggest import closest
 from engine.mapping import schema
 from engine.mapping.load import Library
 from engine.mapping.problems import Mark, place_text
 from engine.mapping.schema import files
 from engine.mapping.settings import NotSet, address_fault, complete, filled
-from engine.mapping.suggest import closest
 from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.reader import read as read_yaml
 from engine.plan import Connection, Destination, destination
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
-Place = tuple[str | int, ...]
 T = TypeVar("T")
 NOT_NAMES = (
     "A connections file holds connections by name, for example\nshop:\n  destination: my_vendor\n  settings: {...}"

@@ -29,7 +29,6 @@ from engine.mapping.model import (
     Merge,
     Modifiers,
     PathValue,
-    Place,
     Request,
     Response,
     Results,
@@ -40,7 +39,7 @@ from engine.mapping.model import (
     TextOrValue,
     Value,
 )
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
 STEP_WORDS = frozenset({"request", "when", "unless", "require", "for_each", "where", "save"})
 

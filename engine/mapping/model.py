@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engine.language.template import Text
-from engine.records import Json, JsonObject
-
-Place: TypeAlias = tuple[str | int, ...]
+from engine.records import Json, JsonObject, Place
 
 
 @dataclass(frozen=True, slots=True)

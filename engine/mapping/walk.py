@@ -23,7 +23,6 @@ from engine.mapping.model import (
     Merge,
     Modifiers,
     PathValue,
-    Place,
     Request,
     Response,
     Step,
@@ -31,6 +30,7 @@ from engine.mapping.model import (
     TextOrValue,
     Value,
 )
+from engine.records import Place
 
 
 def children(value: Value) -> Iterator[Value]:

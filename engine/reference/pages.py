@@ -19,14 +19,14 @@ _OPENING = """\
 <!-- Made by `make docs` from engine/language/functions; every example here is a test. -->
 
 A function converts a value: `{ from: traits.email, as: lowercase }`.
-Several run from left to right: `as: [trim, lowercase, sha256]`.
-A parameter stands behind the name: `as: { round: 2 }`.
-Several are given by their names: `as: { replace: { find: "-", with: "_" } }`.
+A list of functions runs from left to right: `as: [trim, lowercase, sha256]`.
+A single parameter follows the name: `as: { round: 2 }`.
+Several parameters are given by name: `as: { replace: { find: "-", with: "_" } }`.
 
-What cannot be converted is left out and reported under `not-converted`; a `default` then applies.
-What is missing or null never reaches a function.
-Functions know no clock, no chance and no language: the same value always gives the same result.
-Values below are written as JSON.
+A value that cannot be converted is left out and reported as `not-converted`; a `default` then applies.
+A missing or null value never reaches a function.
+Functions do not use the current time, random numbers or a locale: the same value always gives the same result.
+The values below are written as JSON.
 """
 
 _PROBLEMS_OPENING = """\
@@ -120,7 +120,7 @@ def _in(group: str) -> list[Function]:
 def _section(function: Function) -> Iterator[str]:
     yield f"### {function.name}\n"
     yield f"{function.about}\n"
-    yield f"Takes {_kinds(function.takes)}; gives {_kinds(function.gives)}.{_notes(function)}{_source(function)}\n"
+    yield f"Takes {_kinds(function.takes)}; returns {_kinds(function.gives)}.{_notes(function)}{_source(function)}\n"
     yield from (_parameter(parameter) for parameter in function.parameters)
     if function.parameters:
         yield ""
@@ -128,7 +128,10 @@ def _section(function: Function) -> Iterator[str]:
 
 
 def _kinds(kinds: frozenset[str]) -> str:
-    return "anything" if kinds == ANYTHING else " or ".join(kind for kind in _KINDS if kind in kinds)
+    if kinds == ANYTHING:
+        return "anything"
+    *others, last = (kind for kind in _KINDS if kind in kinds)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _notes(function: Function) -> str:
@@ -140,7 +143,7 @@ def _source(function: Function) -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
-    need = "required" if parameter.required else f"{_code(parameter.default)} if not given"
+    need = "required" if parameter.required else f"default {_code(parameter.default)}"
     return f"- `{parameter.name}` ({parameter.kind}, {need}): {parameter.about}"
 
 
@@ -169,9 +172,9 @@ def _code(value: Json) -> str:
 
 
 def _json(value: Json) -> str:
-    """Write a value readably; the standard library's way, which stays the same from version to version."""
+    """Write a value as the standard library does, which stays the same from version to version."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)  # half a character cannot be written to a file
+    return text if text.isprintable() else json.dumps(value)  # a lone surrogate cannot be written to a file
 
 
 def _span(text: str) -> str:

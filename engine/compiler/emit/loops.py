@@ -7,8 +7,9 @@ from typing import cast
 from engine.compiler.emit.conditions import emit_condition
 from engine.compiler.emit.objects import if_present
 from engine.compiler.writer import Got, Writer
-from engine.mapping.model import Each, Entries, Instruction, Place, Value
+from engine.mapping.model import Each, Entries, Instruction, Value
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 def emit_each(writer: Writer, value: Instruction) -> Got:

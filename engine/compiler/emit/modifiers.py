@@ -16,11 +16,11 @@ from engine.compiler.settled import value_is_saved, value_is_secret
 from engine.compiler.writer import Got, Writer
 from engine.language import functions
 from engine.language.paths import Marker
-from engine.mapping.model import FunctionUse, Instruction, Mapping, Modifiers, Place, Value
+from engine.mapping.model import FunctionUse, Instruction, Mapping, Modifiers, Value
 from engine.mapping.problems import place_text
 from engine.mapping.schema import validator
 from engine.mapping.walk import source_paths
-from engine.records import Json
+from engine.records import Json, Place
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -8,9 +8,10 @@ from engine.compiler.emit.texts import emit_base_url, emit_path, emit_text
 from engine.compiler.settled import settings_only, settled
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Place, Request, TextOrValue
+from engine.mapping.model import Http, Request, TextOrValue
 from engine.mapping.problems import place_text
 from engine.mapping.walk import paths_of
+from engine.records import Place
 
 NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
 

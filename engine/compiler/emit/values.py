@@ -28,12 +28,12 @@ from engine.mapping.model import (
     ListOf,
     Merge,
     PathValue,
-    Place,
     Source,
     TextOf,
     Value,
 )
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 def emit_value(writer: Writer, value: Value) -> Got:

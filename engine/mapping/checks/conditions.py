@@ -12,11 +12,11 @@ from typing import NamedTuple
 from engine.errors import PathError
 from engine.language import paths
 from engine.language.paths.syntax import CLOSING, NAMES, OPENING, Token
+from engine.language.suggest import closest
 from engine.mapping import types
 from engine.mapping.checks.context import Checking, listed, quoted
 from engine.mapping.checks.paths import calls_of, verdict
 from engine.mapping.problems import Problem
-from engine.mapping.suggest import closest
 from engine.mapping.walk import Occurrence
 from engine.records import Json
 

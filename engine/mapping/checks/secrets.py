@@ -12,9 +12,10 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.checks.context import Checking, quoted
-from engine.mapping.model import Const, Instruction, Place, TextOrValue, Value
+from engine.mapping.model import Const, Instruction, TextOrValue, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence, Scope, of_value, paths_of
+from engine.records import Place
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
 TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}

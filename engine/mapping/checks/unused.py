@@ -8,8 +8,8 @@ from dataclasses import replace
 from engine.errors import PathError
 from engine.language import paths
 from engine.mapping.checks.context import UNUSED_CODES, Checking, Missing, quoted
-from engine.mapping.model import Place
 from engine.mapping.problems import Problem, place_text
+from engine.records import Place
 
 
 def check_unused(checking: Checking) -> Iterator[Problem]:

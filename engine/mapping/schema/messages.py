@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.mapping.problems import Message, Place
+from engine.language.suggest import closest
+from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
-from engine.mapping.suggest import closest
-from engine.records import Json
+from engine.records import Json, Place
 
 SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries")
 OTHER_WORDS = {
