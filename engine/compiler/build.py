@@ -7,22 +7,23 @@ event costs.  The text of the module is kept: `engine show NAME --code` prints i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
-from engine.compiler.emit.requests import basic_paths, is_settled
+from engine.compiler.emit.requests import address_paths, is_settled
 from engine.compiler.emit.steps import StepEmitter
+from engine.compiler.emit.values import emit_value
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.runtime import Address, Reports
-from engine.compiler.writer import CallParts, Module, Site
+from engine.compiler.writer import CallParts, Module
 from engine.events.normalizing import FIELDS
-from engine.language import paths
+from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
-from engine.mapping.model import Each, Entries, Instruction, Mapping, Step, TextOrValue, Value
-from engine.mapping.walk import children, own_paths, texts_of
+from engine.mapping.model import Mapping, Step
+from engine.mapping.walk import Occurrence, Scope, of_noun, of_value, parts_of
 from engine.records import Json, JsonObject, PlannedRequest
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
@@ -78,10 +79,9 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A generated module: its text, the places it records, and what its functions are for, in order."""
+    """A generated module: its text, and what its functions are for, in order."""
 
     code: str
-    sites: tuple[Site, ...]
     plan: tuple[tuple[str, tuple[Step, ...], int], ...]
     requests: tuple[str, ...]
     batches: tuple[str, ...]
@@ -109,10 +109,10 @@ def _call(steps: tuple[CompiledStep, ...], memo_size: int) -> CompiledCall:
     return CompiledCall(steps, memo_size, only)
 
 
-def build(loaded: Loaded, *, record: bool = False) -> Compiled:
-    """Compile a mapping that the checker has passed; `record` adds a call of `trace` after every value."""
+def build(loaded: Loaded) -> Compiled:
+    """Compile a mapping that has passed the checks."""
     mapping = loaded.mapping
-    module = Module(loaded, record=record)
+    module = Module(loaded, emit_value)
     emitter = StepEmitter(module)
     steps: list[str] = []
     plan = []
@@ -129,7 +129,7 @@ def build(loaded: Loaded, *, record: bool = False) -> Compiled:
     text = _module_text(module, [steps, requests, batches])
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
-    return Compiled(text, tuple(module.sites), tuple(plan), *names, cast("Callable[[JsonObject], Any]", run))
+    return Compiled(text, tuple(plan), *names, cast("Callable[[JsonObject], Any]", run))
 
 
 def _calls(mapping: Mapping) -> dict[str, tuple[Step, ...]]:
@@ -153,48 +153,24 @@ def part_uses(mapping: Mapping, steps: Iterable[Step]) -> Counter[str]:
     uses: Counter[str] = Counter()
     reached: list[str] = []
 
-    def count(path: str, times: int) -> None:
-        for root in paths.parse(path).roots:
-            if root.name == "parts" and root.members:
-                if root.members[0] not in uses:
-                    reached.append(root.members[0])
-                uses[root.members[0]] += times
+    def count(occurrences: Iterable[Occurrence]) -> None:
+        for found in occurrences:
+            for name in parts_of(found.path):
+                if name not in uses:
+                    reached.append(name)
+                uses[name] += 2 if found.scope.loop else 1
 
     for step in steps:
-        _count_step(mapping, step, count)
+        count(of_step(mapping, step))
     while reached:
-        _count_value(mapping.parts[reached.pop()], 1, count)
+        count(of_value(mapping.parts[reached.pop()]))
     return uses
 
 
-def _count_step(mapping: Mapping, step: Step, count: Callable[[str, int], None]) -> None:
-    for path in (step.when, step.unless, *(condition for condition, _ in step.require)):
-        if path is not None:
-            count(path, 1)
-    times = 1
-    if step.for_each is not None:
-        _count_value(step.for_each, 1, count)
-        times = 2
-    if step.where is not None:
-        count(step.where, times)
-    if step.value is not None:
-        _count_value(step.value, times, count)
+def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
+    """Return the paths that run with a step: its own, and those of an address that needs more than settings."""
+    yield from (found for found in of_noun(step, step.place, Scope(kind="call")) if found.scope.kind == "call")
     request = mapping.requests[step.request]
     if not is_settled(request, mapping.http):
-        texts: list[TextOrValue | None] = [request.path, request.method, mapping.http.base_url]
-        texts += [text for _, text in (*request.query, *request.headers, *mapping.http.headers)]
-        for path in basic_paths(mapping.http):
-            count(path, times)
-        for text in texts:
-            for path in texts_of(text) if text is not None else ():
-                count(path, times)
-
-
-def _count_value(value: Value, times: int, count: Callable[[str, int], None]) -> None:
-    inner = times
-    if isinstance(value, Instruction) and isinstance(value.source, Each | Entries):
-        inner = 2
-    for path in own_paths(value):
-        count(path, inner)
-    for child in children(value):
-        _count_value(child, inner, count)
+        loop = IN_LIST if step.for_each is not None else NO_LOOP
+        yield from address_paths(request, mapping.http, Scope(kind="request", loop=loop))

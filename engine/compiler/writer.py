@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from engine.compiler import runtime
 from engine.compiler.lines import Lines, Names
+from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Place, Value
-from engine.mapping.problems import place_text
 from engine.records import Json
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
-class Site(NamedTuple):
-    """A place of the mapping that recording speaks of."""
-
-    place: str
-    file: str
-    line: int
-    word: str
-
-
 class Module:
     """Everything the functions of one generated module share."""
 
-    def __init__(self, loaded: Loaded, *, record: bool) -> None:
+    def __init__(self, loaded: Loaded, emit_value: Callable[[Writer, Value], Got]) -> None:
         self.loaded = loaded
         self.mapping: Mapping = loaded.mapping
-        self.record = record
+        self.emit_value = emit_value  # handed in: the emitters of values need the writer, and the writer them
         self.names = Names()
         self.settled = Lines()
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
-        self.sites: list[Site] = []
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
@@ -54,12 +43,6 @@ class Module:
     def helper(self, name: str) -> str:
         """Make a function of `runtime` available to the generated code."""
         return self.names.function(getattr(runtime, name), name)
-
-    def site(self, place: Place, word: str) -> int:
-        """Number a place for recording."""
-        mark = self.loaded.mark(place)
-        self.sites.append(Site(place_text(place), mark.file, mark.line, word))
-        return len(self.sites) - 1
 
 
 class Writer:
@@ -79,10 +62,30 @@ class Writer:
         self._known: dict[str, str] = {}
 
     def value(self, value: Value) -> Got:
-        """Write a value; the emitters of values need each other, and meet here."""
-        from engine.compiler.emit.values import emit_value
+        """Write a value."""
+        return self.module.emit_value(self, value)
 
-        return emit_value(self, value)
+    @contextmanager
+    def if_present(self, got: Got) -> Iterator[None]:
+        """Write what is inside for a value that is there."""
+        if got.present:
+            yield
+            return
+        with self.lines.block(f"if {got.code} is not None:"), self.branch():
+            yield
+
+    def clean(self, got: Got) -> Got:
+        """Apply `nulls: drop` and `empty_text: drop` to what a source or a function returned."""
+        if got.shape is not None:
+            return got
+        if self.module.mapping.nulls == "drop":
+            self.names.function(drop_nulls, "drop_nulls")
+            with self.lines.block(f"if type({got.code}) is dict or type({got.code}) is list:"):
+                self.lines.add(f"{got.code} = drop_nulls({got.code})")
+        if self.module.mapping.empty_text == "drop":
+            with self.lines.block(f"if {got.code} == '':"):
+                self.lines.add(f"{got.code} = None")
+        return got
 
     # What emit_path asks of a scope.
 
@@ -165,7 +168,7 @@ class Writer:
         self.module.helper("UNSET")
         self.lines.add(f"{variable} = memo[{number}]")
         with self.lines.block(f"if {variable} is UNSET:"):
-            self.lines.add(f"{variable} = memo[{number}] = {function}({self.arguments()})")
+            self.lines.add(f"{variable} = memo[{number}] = {function}({ARGUMENTS})")
         return variable
 
     def _inlined(self, name: str) -> str:
@@ -175,13 +178,9 @@ class Writer:
         got = self.value(self.module.mapping.parts[name])
         self.roots.update(outer)
         self.url = url
-        if got.fresh and not self.module.record:
+        if got.fresh:
             self.fresh.add(got.code)
         return got.code
-
-    def arguments(self) -> str:
-        """Return the arguments every function of a call passes on."""
-        return ARGUMENTS + (", trace" if self.module.record else "")
 
     def body(self) -> Lines:
         """Return the statements of the function, field reads first."""
@@ -217,7 +216,7 @@ class CallParts:
         writer = Writer(self.module, call_roots(), call=self)
         code = writer.value(self.module.mapping.parts[name]).code
         writer.lines.add(f"return {code}")
-        with self.module.functions.block(f"def {function}({writer.arguments()}):"):
+        with self.module.functions.block(f"def {function}({ARGUMENTS}):"):
             self.module.functions.extend(writer.body())
 
 

@@ -6,21 +6,22 @@ the value is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple, TypeAlias
 
 from engine.compiler.emit.conditions import emit_condition, emit_path_value
+from engine.compiler.emit.texts import fill_text
 from engine.compiler.writer import Got, Writer
 from engine.language import functions, objects
-from engine.mapping.model import Modifiers
+from engine.mapping.model import OBJECT_WORDS, Modifiers
 
 
 class Word(NamedTuple):
     """One object word written: when it is wanted ('' always), its statement, whether that may leave the value out."""
 
     wanted: str
-    statement: str | None
+    statement: str
     may_fail: bool = False
 
 
@@ -34,7 +35,7 @@ def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -
     if not words:
         return _made(writer, got) if got.made else got
     writer.module.helper("not_an_object")
-    with if_present(writer, got):
+    with writer.if_present(got):
         inside = Got(got.code, present=True, shape=got.shape)
         if _chooses(modifiers):
             writer.lines.add(f"{got.code}_made = {made}")
@@ -47,10 +48,8 @@ def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -
 
 def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: Got, at: str) -> Got:
     """Write one word for a value that an earlier word may have left out."""
-    with if_present(writer, got):
+    with writer.if_present(got):
         wanted, statement, may_fail = emit(writer, modifiers, got.code, at)
-        if statement is None:
-            return got
         with writer.lines.block(f"if {wanted}:") if wanted else nullcontext():
             _transform(writer, got, statement, at)
     stays = got.shape == "dict" and not may_fail
@@ -97,27 +96,22 @@ def _made(writer: Writer, got: Got) -> Got:
 
 
 def _may_overwrite(modifiers: Modifiers) -> bool:
-    flattens = modifiers.flatten is not None and modifiers.flatten.wanted is not False
-    return flattens or modifiers.rename is not None or modifiers.keys is not None
+    return modifiers.flatten is not None or modifiers.rename is not None or modifiers.keys is not None
 
 
 def _words(modifiers: Modifiers) -> list[EmitWord]:
-    """The object words in use, in order."""
-    table: list[tuple[object, EmitWord]] = [
-        (modifiers.only, _only),
-        (modifiers.except_, _except),
-        (modifiers.rename, _rename),
-        (modifiers.flatten, _flatten),
-        (modifiers.keys, _keys),
-        (modifiers.prefix, _prefix),
-    ]
+    """The emitters of the object words in use, in order, each found by its word."""
+    words = [key.word for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None]
     if _reshapes(modifiers):
-        table[:4] = [(modifiers.only, _reshape)]
-    return [emit for word, emit in table if word is not None]
+        words = ["reshape", *(word for word in words if word not in RESHAPED)]
+    return [globals()[f"_{word}"] for word in words]
+
+
+RESHAPED = frozenset({"only", "rename", "flatten"})
 
 
 def _reshapes(modifiers: Modifiers) -> bool:
-    """Whether `only`, maybe `rename`, and `flatten: true` can be done in one go."""
+    """Whether `only`, maybe `rename`, and `flatten: true` can be done in one pass."""
     flatten = modifiers.flatten
     plain = isinstance(modifiers.only, tuple) and modifiers.except_ is None and not isinstance(modifiers.rename, str)
     return plain and flatten is not None and flatten.wanted is True and flatten.lists == "keep"
@@ -165,8 +159,6 @@ def _rename(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
 def _flatten(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
     flatten = modifiers.flatten
     assert flatten is not None
-    if flatten.wanted is False:
-        return Word("", None)
     writer.uses_lost()
     writer.names.function(objects.flattened, "flattened")
     literal = writer.names.literal
@@ -184,23 +176,11 @@ def _keys(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
 
 
 def _prefix(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
-    from engine.compiler.emit.texts import emit_text
-
     assert modifiers.prefix is not None
-    prefix = emit_text(writer, modifiers.prefix, writer.place)
+    prefix = fill_text(writer, modifiers.prefix, writer.place)
     writer.names.function(objects.prefixed, "prefixed")
     wanted = "" if prefix.present else f"{prefix.code} is not None"
     return Word(wanted, f"{code} = prefixed({code}, {prefix.code})")
-
-
-@contextmanager
-def if_present(writer: Writer, got: Got) -> Iterator[None]:
-    """Write what is inside for a value that is there."""
-    if got.present:
-        yield
-        return
-    with writer.lines.block(f"if {got.code} is not None:"), writer.branch():
-        yield
 
 
 def modifier_path(writer: Writer, path: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
 from engine.compiler.emit.requests import emit_headers, emit_url, header_list
-from engine.compiler.emit.values import emit_entries
+from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
 from engine.compiler.writer import Module, Writer
 from engine.language.template import Text
@@ -96,7 +96,7 @@ def _batch_body(module: Module, batch: Batch) -> str:
         return "None"
     writer = Writer(module, {"items": "items", "settings": "settings"})
     writer.lines.add("body = {}")
-    emit_entries(writer, "body", batch.fields, (*batch.place, "fields"))
+    emit_members(writer, "body", batch.fields, (*batch.place, "fields"))
     writer.lines.add("return body")
     return _function(module, "batch_body", "items, reports, now", writer.body())
 

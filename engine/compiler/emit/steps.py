@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions
-from engine.compiler.emit.loops import emit_items, emit_where
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
-from engine.compiler.writer import CallParts, Got, Module, Writer, call_roots
+from engine.compiler.emit.values import emit_items, emit_where
+from engine.compiler.writer import ARGUMENTS, CallParts, Got, Module, Writer, call_roots
 from engine.mapping.model import Request, Step
 from engine.mapping.problems import place_text
 from engine.records import PlannedRequest
@@ -41,7 +41,7 @@ class StepEmitter:
             self._for_each(writer, step, number)
         name = self.module.names.fresh("step")
         mark = self.module.loaded.mark(step.place)
-        with self.module.functions.block(f"def {name}({writer.arguments()}):  # line {mark.line:d}"):
+        with self.module.functions.block(f"def {name}({ARGUMENTS}):  # line {mark.line:d}"):
             self.module.functions.extend(writer.body())
         return name
 

@@ -25,7 +25,7 @@ class TextCode:
     present: bool
 
 
-def emit_text(
+def fill_text(
     writer: Writer, text: Text, place: Place, *, converter: str = "text_in", join: Join | None = None
 ) -> TextCode:
     """Write the holes of a text, up to the first that finds nothing, and give the expression of the whole.
@@ -154,14 +154,13 @@ def emit_path(writer: Writer, path: TextOrValue, place: Place) -> str:
     return _sum(writer, _whole(writer, path, place))
 
 
-def emit_written_text(writer: Writer, text: Text, place: Place) -> str:
+def fill_url_text(writer: Writer, text: Text, place: Place) -> str:
     """Write a `text` inside a URL's instruction: values encoded, parts checked, nothing where a value is missing."""
 
     def join(inner: Writer, pieces: list[HoleCode | str]) -> str:
-        inner.module.helper("LiteralText")
-        return f"Written({_sum(inner, _parts(inner, pieces, place))})"
+        return f"{inner.module.helper('LiteralText')}({_sum(inner, _parts(inner, pieces, place))})"
 
-    return emit_text(writer, text, place, converter="url_text", join=join).code
+    return fill_text(writer, text, place, converter="url_text", join=join).code
 
 
 def _instruction(writer: Writer, value: Instruction) -> str:
