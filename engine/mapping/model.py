@@ -519,7 +519,7 @@ class Http:
     )
     compress: str | None = plain(
         about="How bodies are compressed, if the vendor accepts it.",
-        schema={"enum": ["gzip", None], "enumDescriptions": ["with gzip", "take it away"]},
+        schema={"enum": ["gzip", None], "enumDescriptions": ["with gzip", "remove the inherited value"]},
     )
     request_id: str | None = plain(
         about="The header in which every request sent alone carries an id that stays the same when the request is "
