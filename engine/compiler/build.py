@@ -1,7 +1,7 @@
 """Mapping -> module: every call's steps as functions inside `connect(settings)`.
 
-What depends on settings alone is worked out once, when `connect` runs; the functions it returns are what an
-event costs.  The text of the module is kept: `engine show NAME --code` prints it, tracebacks show it.
+What depends on settings alone is computed once, when `connect` runs; only the functions it returns run for every
+event.  The text of the module is kept: `engine show NAME --code` prints it, tracebacks show it.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class CompiledCall:
-    """The steps of a call and how many parts an event's memo must hold."""
+    """The steps of a call and how many parts an event's memo has room for."""
 
     steps: tuple[CompiledStep, ...]
     memo_size: int
     only: StepFunction | None = None
-    """The one step's function, where there is one step that saves nothing: the way of most events."""
+    """The function of the only step, if it saves nothing: the fast path of most events."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRequest:
-    """What is done with a request's answer, and how its body becomes an item of a batch."""
+    """How a request's response is judged, and how its body becomes an item of a batch."""
 
     judge: Callable[..., JudgeResult]
     item: Callable[..., Json] | None
@@ -61,7 +61,7 @@ class CompiledRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBatch:
-    """Where a batch goes, its body from its items, and its answer's results as (ok, error)."""
+    """Where a batch is sent, its body from its items, and the results in its response as (ok, error)."""
 
     address: Callable[[Reports], Address]
     body: Callable[..., JsonObject] | None
@@ -70,7 +70,7 @@ class CompiledBatch:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A generated module with settings worked in."""
+    """The functions of a generated module, connected with settings."""
 
     calls: dict[str, CompiledCall]
     requests: dict[str, CompiledRequest]
@@ -79,7 +79,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A generated module: its text, and what its functions are for, in order."""
+    """A generated module: its text, and what its functions belong to, in order."""
 
     code: str
     plan: tuple[tuple[str, tuple[Step, ...], int], ...]
@@ -88,7 +88,7 @@ class Compiled:
     module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
 
     def connect(self, settings: JsonObject) -> Connected:
-        """Run the generated `connect` and sort its functions."""
+        """Run the generated `connect` and assign its functions to calls, requests and batches."""
         steps, requests, batches = self.module(settings)
         functions = iter(steps)
         calls = {
@@ -149,7 +149,7 @@ def _module_text(module: Module, returned: list[list[str]]) -> str:
 
 
 def part_uses(mapping: Mapping, steps: Iterable[Step]) -> Counter[str]:
-    """Count how often a call asks for each part; inside a loop counts as often."""
+    """Count the uses of each part in a call; a use inside a loop counts as several."""
     uses: Counter[str] = Counter()
     reached: list[str] = []
 

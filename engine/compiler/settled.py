@@ -11,7 +11,7 @@ SCALARS = frozenset({"string", "url", "boolean", "integer", "number"})
 
 
 def is_text(mapping: Mapping, path: str) -> bool:
-    """Whether a path surely gives something with a text: a scalar setting that must be there."""
+    """Whether a path always has a text: a scalar setting that is not optional."""
     name = plain_setting(path)
     setting = mapping.settings.get(name or "")
     return setting is not None and setting.type in SCALARS and not setting.optional
@@ -27,7 +27,7 @@ def plain_setting(path: str) -> str | None:
 
 
 def settings_only(path: str) -> bool:
-    """Whether a path reads nothing but settings and cannot fail, so that it is known once connected."""
+    """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made."""
     parsed = paths.parse(path)
     return not parsed.can_fail and all(root.name == "settings" for root in parsed.roots)
 

@@ -22,7 +22,7 @@ ARGUMENTS = "event, options, saved, now, reports, memo"
 class Module:
     """Everything the functions of one generated module share."""
 
-    def __init__(self, loaded: Loaded, emit_value: Callable[[Writer, Value], Got]) -> None:
+    def __init__(self, loaded: Loaded, emit_value: Callable[[Writer, Value], ValueCode]) -> None:
         self.loaded = loaded
         self.mapping: Mapping = loaded.mapping
         self.emit_value = emit_value  # handed in: the emitters of values need the writer, and the writer them
@@ -56,17 +56,17 @@ class Writer:
         self.lines = Lines()
         self.roots = dict(roots)
         self.place: Place = ()
-        self.url = False  # inside an instruction that gives a piece of a URL: texts of the mapping are `Written`
+        self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
         self._lost = False
         self._known: dict[str, str] = {}
 
-    def value(self, value: Value) -> Got:
+    def value(self, value: Value) -> ValueCode:
         """Write a value."""
         return self.module.emit_value(self, value)
 
     @contextmanager
-    def if_present(self, got: Got) -> Iterator[None]:
+    def if_present(self, got: ValueCode) -> Iterator[None]:
         """Write what is inside for a value that is there."""
         if got.present:
             yield
@@ -74,7 +74,7 @@ class Writer:
         with self.lines.block(f"if {got.code} is not None:"), self.branch():
             yield
 
-    def clean(self, got: Got) -> Got:
+    def clean(self, got: ValueCode) -> ValueCode:
         """Apply `nulls: drop` and `empty_text: drop` to what a source or a function returned."""
         if got.shape is not None:
             return got
@@ -93,7 +93,7 @@ class Writer:
         """Return the expression of a root name; a field this call does not have is None."""
         if name in self.roots:
             return self.roots[name]
-        if name == "parts":  # never looked at: its members are given by `member`
+        if name == "parts":  # never read: `member` returns its members
             return "{}"
         if self.call is None or name not in self.call.fields:
             return "None"
@@ -118,14 +118,14 @@ class Writer:
 
     @contextmanager
     def branch(self) -> Iterator[None]:
-        """Wrap what runs only sometimes: parts computed inside are not known outside."""
+        """Wrap what runs only under a condition: parts computed inside are not known outside."""
         known = dict(self._known)
         yield
         self._known = known
 
     @contextmanager
     def loop(self, **names: str) -> Iterator[None]:
-        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be asked for again."""
+        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again."""
         roots = dict(self.roots)
         self.roots.update(names)
         with self.branch():
@@ -135,17 +135,17 @@ class Writer:
 
     @contextmanager
     def at(self, place: Place) -> Iterator[None]:
-        """Say whose modifiers are being written, for the reports of the paths in them."""
+        """Set whose modifiers are being written, for reports about the paths in them."""
         outer, self.place = self.place, place
         yield
         self.place = outer
 
     def literal(self, value: Json) -> str:
-        """Return the expression of a value that stands in the mapping itself."""
+        """Return the expression of a value that is written in the mapping itself."""
         return self.names.literal(runtime.LiteralText(value) if self.url and isinstance(value, str) else value)
 
     def uses_lost(self) -> None:
-        """Make the list `lost` (keys that two values wanted) once per function."""
+        """Make the list `lost` (keys that were set twice) once per function."""
         if not self._lost:
             self._lost = True
             self.head.add("lost = []")
@@ -201,7 +201,7 @@ class CallParts:
 
     @property
     def memo_size(self) -> int:
-        """How many parts the event's memo must hold."""
+        """The number of parts in the event's memo."""
         return len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
@@ -226,10 +226,11 @@ def call_roots() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
-    """`code` may be used any number of times; `present`: never None; `shape`: dict or list if sure; `made` here.
+class ValueCode:
+    """A value's expression, to be used any number of times, and what is certain about it.
 
-    `fresh` says that the value, if any, is an object made for this use alone, so that it may be added to.
+    `present`: never None; `shape`: dict or list if known; `made`: an object or list that the instruction made, absent
+    if empty; `fresh`: an object made for this use alone, so that it may be changed.
     """
 
     code: str

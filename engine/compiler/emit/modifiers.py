@@ -13,7 +13,7 @@ from itertools import pairwise
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.runtime import LiteralText
 from engine.compiler.settled import value_is_saved, value_is_secret
-from engine.compiler.writer import Got, Writer
+from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
@@ -25,7 +25,7 @@ from engine.mapping.walk import source_paths
 from engine.records import Json
 
 
-def emit_modifiers(writer: Writer, value: Instruction, got: Got) -> Got:
+def emit_modifiers(writer: Writer, value: Instruction, got: ValueCode) -> ValueCode:
     """Write every modifier of an instruction after its source."""
     if not _does_something(value.modifiers) and not got.made:
         return got
@@ -34,7 +34,7 @@ def emit_modifiers(writer: Writer, value: Instruction, got: Got) -> Got:
         variable = writer.names.fresh("value")
         writer.lines.add(f"{variable} = {got.code}")
     at = writer.names.literal(place_text(value.place))
-    now = Got(variable, got.present, got.shape, got.made)
+    now = ValueCode(variable, got.present, got.shape, got.made)
     with _unless_saved(writer, value, variable):
         now = _stage("change", writer, value, now, at)
         now = emit_object_words(writer, value.modifiers, now, at)
@@ -44,11 +44,11 @@ def emit_modifiers(writer: Writer, value: Instruction, got: Got) -> Got:
     return _stage("required", writer, value, now, at)
 
 
-def _stage(stage: Stage, writer: Writer, value: Instruction, got: Got, at: str) -> Got:
+def _stage(stage: Stage, writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     """Write the modifiers of a stage that the instruction has, in order; the emitter of a word is found by it."""
     for key in MODIFIERS:
         if key.stage == stage and getattr(value.modifiers, key.attribute) not in (None, (), False):
-            emit: Callable[[Writer, Instruction, Got, str], Got] = globals()[f"_{key.word}"]
+            emit: Callable[[Writer, Instruction, ValueCode, str], ValueCode] = globals()[f"_{key.word}"]
             got = emit(writer, value, got, at)
     return got
 
@@ -68,7 +68,7 @@ def _unless_saved(writer: Writer, value: Instruction, variable: str) -> Iterator
         yield
 
 
-def _as(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
+def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     writer.names.function(functions.CannotConvert, "CannotConvert")
     writer.module.helper("cannot_convert")
     with writer.if_present(got):
@@ -80,8 +80,8 @@ def _as(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
         if value_is_secret(writer.module, value):
             writer.module.helper("secret")
             writer.lines.add(f"{got.code} = secret({got.code})")
-        writer.clean(Got(got.code))
-    return Got(got.code, made=got.made)
+        writer.clean(ValueCode(got.code))
+    return ValueCode(got.code, made=got.made)
 
 
 def _apply(writer: Writer, use: FunctionUse, code: str, at: str) -> None:
@@ -94,7 +94,7 @@ def _apply(writer: Writer, use: FunctionUse, code: str, at: str) -> None:
             writer.lines.add(f"{code} = noted(reports, {at}, {code})")
 
 
-def _map(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
+def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     modifiers = value.modifiers
     keep, fold = modifiers.unmapped == "keep", modifiers.ignore_case
     with writer.if_present(got):
@@ -107,23 +107,23 @@ def _map(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
             table, helper = writer.names.constant(entries, "table"), "mapped"
         writer.module.helper(helper)
         writer.lines.add(f"{got.code} = {helper}({got.code}, {table}, {keep}, {fold}, reports, {at})")
-    return Got(got.code, made=got.made)
+    return ValueCode(got.code, made=got.made)
 
 
 def _own(writer: Writer, value: Json) -> Json:
     return LiteralText(value) if writer.url and isinstance(value, str) else value
 
 
-def _default(writer: Writer, value: Instruction, got: Got, _at: str) -> Got:
+def _default(writer: Writer, value: Instruction, got: ValueCode, _at: str) -> ValueCode:
     default = value.modifiers.default[0] if value.modifiers.default is not None else None
     if got.present:
         return got
     with writer.lines.block(f"if {got.code} is None:"):
         writer.lines.add(f"{got.code} = {writer.literal(default)}")
-    return Got(got.code, present=default is not None)
+    return ValueCode(got.code, present=default is not None)
 
 
-def _within(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
+def _within(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     within = value.modifiers.within or {}
     sides = [within.get(side) for side in ("past", "future")]
     writer.module.helper("within")
@@ -133,7 +133,7 @@ def _within(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
     return got
 
 
-def _must(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
+def _must(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     writer.module.helper("check_value")
     validate = writer.names.constant(validator(value.modifiers.must), "schema")
     with writer.if_present(got):
@@ -141,12 +141,12 @@ def _must(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
     return got
 
 
-def _required(writer: Writer, value: Instruction, got: Got, at: str) -> Got:
+def _required(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     if not got.present:
         writer.module.helper("invalid")
         with writer.lines.block(f"if {got.code} is None:"):
             writer.lines.add(f"invalid({at}, {writer.names.literal(missing(writer.module.mapping, value))})")
-    return Got(got.code, present=True)
+    return ValueCode(got.code, present=True)
 
 
 def missing(mapping: Mapping, value: Instruction) -> str:

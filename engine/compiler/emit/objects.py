@@ -1,7 +1,7 @@
 """Object words -> statements: only, except, rename, flatten, keys, prefix, and "made here and empty is absent".
 
-A word whose table or condition is a path asks the path first: where it does nothing it does not mind what
-the value is.
+A word whose table or condition is a path reads the path first: if that switches the word off, the value need not be
+an object.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NamedTuple, TypeAlias
 
 from engine.compiler.emit.conditions import emit_condition, emit_path_value
 from engine.compiler.emit.texts import fill_text
-from engine.compiler.writer import Got, Writer
+from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
 from engine.mapping.model import OBJECT_WORDS, Modifiers
 
 
 class Word(NamedTuple):
-    """One object word written: when it is wanted ('' always), its statement, whether that may leave the value out."""
+    """An emitted object word: its condition ('' is always), its statement, and whether that may leave the value out."""
 
     wanted: str
     statement: str
@@ -28,7 +28,7 @@ class Word(NamedTuple):
 EmitWord: TypeAlias = Callable[[Writer, Modifiers, str, str], Word]
 
 
-def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -> Got:
+def emit_object_words(writer: Writer, modifiers: Modifiers, got: ValueCode, at: str) -> ValueCode:
     """Write the object words of a value, in their order."""
     words = _words(modifiers)
     made = got.made or isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple)
@@ -36,32 +36,32 @@ def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -
         return _made(writer, got) if got.made else got
     writer.module.helper("not_an_object")
     with writer.if_present(got):
-        inside = Got(got.code, present=True, shape=got.shape)
+        inside = ValueCode(got.code, present=True, shape=got.shape)
         if _chooses(modifiers):
             writer.lines.add(f"{got.code}_made = {made}")
         for emit in words:
             inside = _word(writer, modifiers, emit, inside, at)
         _finish(writer, modifiers, inside, at, made=made)
     fresh = _is_fresh(modifiers) or got.fresh
-    return Got(got.code, got.present and not (made or _chooses(modifiers)) and inside.present, fresh=fresh)
+    return ValueCode(got.code, got.present and not (made or _chooses(modifiers)) and inside.present, fresh=fresh)
 
 
-def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: Got, at: str) -> Got:
+def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: ValueCode, at: str) -> ValueCode:
     """Write one word for a value that an earlier word may have left out."""
     with writer.if_present(got):
         wanted, statement, may_fail = emit(writer, modifiers, got.code, at)
         with writer.lines.block(f"if {wanted}:") if wanted else nullcontext():
             _transform(writer, got, statement, at)
     stays = got.shape == "dict" and not may_fail
-    return Got(got.code, present=got.present and stays, shape=got.shape if stays else None)
+    return ValueCode(got.code, present=got.present and stays, shape=got.shape if stays else None)
 
 
 def _is_fresh(modifiers: Modifiers) -> bool:
-    """Whether the object words surely make a new object, that nobody else holds."""
+    """Whether the object words always make a new object, which nothing else refers to."""
     return isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple) or modifiers.keys is not None
 
 
-def _transform(writer: Writer, got: Got, statement: str, at: str) -> None:
+def _transform(writer: Writer, got: ValueCode, statement: str, at: str) -> None:
     if got.shape == "dict":
         writer.lines.add(statement)
         return
@@ -71,7 +71,7 @@ def _transform(writer: Writer, got: Got, statement: str, at: str) -> None:
         writer.lines.add(f"{got.code} = not_an_object(reports, {at}, {got.code})")
 
 
-def _finish(writer: Writer, modifiers: Modifiers, got: Got, at: str, *, made: bool) -> None:
+def _finish(writer: Writer, modifiers: Modifiers, got: ValueCode, at: str, *, made: bool) -> None:
     if _may_overwrite(modifiers):
         writer.module.helper("overwritten")
         with writer.lines.block("if lost:"):
@@ -84,15 +84,15 @@ def _finish(writer: Writer, modifiers: Modifiers, got: Got, at: str, *, made: bo
 
 
 def _chooses(modifiers: Modifiers) -> bool:
-    """Whether `only` or `except` takes its names from a path, so that only the event shows if they make anything."""
+    """Whether `only` or `except` takes its names from a path, so that the event decides whether they make anything."""
     return isinstance(modifiers.only, str) or isinstance(modifiers.except_, str)
 
 
-def _made(writer: Writer, got: Got) -> Got:
+def _made(writer: Writer, got: ValueCode) -> ValueCode:
     test = f"not {got.code}" if got.shape else f"{got.code} == {{}} or {got.code} == []"
     with writer.lines.block(f"if {test}:"):
         writer.lines.add(f"{got.code} = None")
-    return Got(got.code, shape=got.shape)
+    return ValueCode(got.code, shape=got.shape)
 
 
 def _may_overwrite(modifiers: Modifiers) -> bool:
@@ -184,5 +184,5 @@ def _prefix(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
 
 
 def modifier_path(writer: Writer, path: str) -> str:
-    """Write a path that stands as a modifier: a table, a list of names."""
+    """Write a path given as a modifier: a table, a list of names."""
     return emit_path_value(writer, path, writer.place)

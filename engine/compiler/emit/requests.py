@@ -1,4 +1,4 @@
-"""A request's method, URL, headers and query -> statements; once per connection where only settings matter."""
+"""A request's method, URL, headers and query -> statements; once per connection if only settings matter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
 from engine.compiler.settled import asks_the_clock, settings_only
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Place, Request, TextOrValue
+from engine.mapping.model import Http, Place, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
 
@@ -19,7 +19,7 @@ CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-url
 
 
 class AddressCode(NamedTuple):
-    """Python expressions for the four parts of where a request goes."""
+    """Python expressions for the four parts of an address."""
 
     method: str
     url: str
@@ -38,7 +38,7 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
 
 
 def emit_request_id(writer: Writer, request: Request, address: AddressCode, sent: tuple[str, str, str]) -> AddressCode:
-    """Write what adds the id of a request that travels alone; `sent` is its step, its item and its body."""
+    """Write what adds the id of a request that is sent alone; `sent` is its step, its item and its body."""
     name = writer.module.mapping.http.request_id
     if name is None:
         return address
@@ -107,8 +107,8 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
     return variable
 
 
-def _header_value(writer: Writer, value: object, place: Place) -> str:
-    got = writer.value(value)  # type: ignore[arg-type]
+def _header_value(writer: Writer, value: Value, place: Place) -> str:
+    got = writer.value(value)
     writer.module.helper("text_in")
     return f"text_in({got.code}, reports, {writer.names.literal(place_text(place))})"
 

@@ -1,7 +1,7 @@
-"""Values -> statements: the eight sources, choices and paths; one function a word, found by name.
+"""Values -> statements: the eight sources, choices and paths; one function per word, found by its name.
 
-Every emitter appends statements to `writer.lines` and gives a `Got`: a Python expression that may be used
-any number of times, whether it can be None (absent), and what it surely is.
+Every emitter appends statements to `writer.lines` and returns a `ValueCode`: a Python expression that may be used
+any number of times, whether it can be None (absent), and what is certain about it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
 from engine.compiler.emit.modifiers import emit_modifiers
 from engine.compiler.emit.texts import fill_text, fill_url_text
-from engine.compiler.writer import Got, Writer
+from engine.compiler.writer import ValueCode, Writer
 from engine.language.template import Text
 from engine.mapping.model import (
     Choice,
@@ -33,15 +33,15 @@ from engine.mapping.model import (
 from engine.mapping.problems import place_text
 
 
-def emit_value(writer: Writer, value: Value) -> Got:
+def emit_value(writer: Writer, value: Value) -> ValueCode:
     """Write the statements of any value."""
     if isinstance(value, PathValue):
         variable = emit_path_value(writer, value.path, value.place)
-        return writer.clean(Got(variable, fresh=variable in writer.fresh))
+        return writer.clean(ValueCode(variable, fresh=variable in writer.fresh))
     return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
 
 
-def _choice(writer: Writer, choice: Choice) -> Got:
+def _choice(writer: Writer, choice: Choice) -> ValueCode:
     result = writer.names.fresh("chosen")
     for number, alternative in enumerate(choice.alternatives):
         if number == 0:
@@ -49,10 +49,10 @@ def _choice(writer: Writer, choice: Choice) -> Got:
             continue
         with writer.lines.block(f"if {result} is None:"), writer.branch():
             writer.lines.add(f"{result} = {emit_value(writer, alternative).code}")
-    return Got(result)
+    return ValueCode(result)
 
 
-def _instruction(writer: Writer, value: Instruction) -> Got:
+def _instruction(writer: Writer, value: Instruction) -> ValueCode:
     modifiers = value.modifiers
     if modifiers.when is None and modifiers.unless is None:
         return _modified(writer, value)
@@ -61,48 +61,48 @@ def _instruction(writer: Writer, value: Instruction) -> Got:
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {holds}:"), writer.branch():
         writer.lines.add(f"{result} = {_modified(writer, value).code}")
-    return Got(result)
+    return ValueCode(result)
 
 
-def _modified(writer: Writer, value: Instruction) -> Got:
-    emit: Callable[[Writer, Any, Place], Got] = globals()[f"emit_{source_word(value)}"]
+def _modified(writer: Writer, value: Instruction) -> ValueCode:
+    emit: Callable[[Writer, Any, Place], ValueCode] = globals()[f"emit_{source_word(value)}"]
     got = emit(writer, value.source, value.place)
     with writer.at(value.place):
         return emit_modifiers(writer, value, got)
 
 
-def emit_from(writer: Writer, source: From, _place: Place) -> Got:
+def emit_from(writer: Writer, source: From, _place: Place) -> ValueCode:
     """Write `from`."""
     return emit_value(writer, source.value)
 
 
-def emit_const(writer: Writer, source: Const, _place: Place) -> Got:
+def emit_const(writer: Writer, source: Const, _place: Place) -> ValueCode:
     """Write `const`."""
     const = source.value
     shape = type(const).__name__ if isinstance(const, dict | list) else "scalar"
-    return Got(writer.literal(const), present=const is not None, shape=shape)
+    return ValueCode(writer.literal(const), present=const is not None, shape=shape)
 
 
-def emit_text(writer: Writer, source: TextOf, place: Place) -> Got:
+def emit_text(writer: Writer, source: TextOf, place: Place) -> ValueCode:
     """Write `text`."""
     if writer.url:
-        return Got(fill_url_text(writer, source.text, (*place, "text")))
+        return ValueCode(fill_url_text(writer, source.text, (*place, "text")))
     code = fill_text(writer, source.text, (*place, "text"))
     variable = writer.names.fresh("text")
     writer.lines.add(f"{variable} = {code.code}")
-    return writer.clean(Got(variable, present=code.present and writer.module.mapping.empty_text == "keep"))
+    return writer.clean(ValueCode(variable, present=code.present and writer.module.mapping.empty_text == "keep"))
 
 
-def emit_fields(writer: Writer, source: Fields, place: Place) -> Got:
+def emit_fields(writer: Writer, source: Fields, place: Place) -> ValueCode:
     """Write `fields`."""
     result = writer.names.fresh("object")
     writer.lines.add(f"{result} = {{}}")
     filled = emit_members(writer, result, source.entries, place)
-    return Got(result, present=True, shape="dict", made=not filled)
+    return ValueCode(result, present=True, shape="dict", made=not filled)
 
 
 def emit_members(writer: Writer, result: str, entries: tuple[tuple[Text, Value], ...], owner: Place) -> bool:
-    """Write the members of `fields` into the dict variable `result`; true where one is surely there."""
+    """Write the members of `fields` into the dict variable `result`; true if one is always present."""
     dynamic = any(key.literal is None for key, _ in entries)
     filled = False
     for key, member in entries:
@@ -118,7 +118,7 @@ def emit_members(writer: Writer, result: str, entries: tuple[tuple[Text, Value],
 
 
 def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: Place) -> None:
-    """An entry of an object that has a `${}` key: the key first, and the value only where there is one."""
+    """Write a member of an object that has `${}` keys: the key first, and the value only if there is a key."""
     name = fill_text(writer, key, member.place).code
     with writer.lines.block(f"if {name}:"), writer.branch():
         got = emit_value(writer, member)
@@ -126,8 +126,8 @@ def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: 
             emit_put(writer, result, name, got.code, owner)
 
 
-def emit_merge(writer: Writer, source: Merge, _place: Place) -> Got:
-    """Write `merge`; what was made for this use alone gets the others laid over it, without a copy."""
+def emit_merge(writer: Writer, source: Merge, _place: Place) -> ValueCode:
+    """Write `merge`; a first member made for this use alone is updated in place, without a copy."""
     result = writer.names.fresh("object")
     members = source.members
     first = emit_value(writer, members[0])
@@ -146,10 +146,10 @@ def emit_merge(writer: Writer, source: Merge, _place: Place) -> Got:
         got = emit_value(writer, member)
         with writer.if_present(got):
             _merge_member(writer, result, member, got)
-    return Got(result, present=True, shape="dict", made=True)
+    return ValueCode(result, present=True, shape="dict", made=True)
 
 
-def _merge_member(writer: Writer, result: str, member: Value, got: Got) -> None:
+def _merge_member(writer: Writer, result: str, member: Value, got: ValueCode) -> None:
     if got.shape == "dict":
         writer.lines.add(f"{result}.update({got.code})")
         return
@@ -160,16 +160,16 @@ def _merge_member(writer: Writer, result: str, member: Value, got: Got) -> None:
         writer.lines.add(f"merged({result}, {got.code}, {writer.names.literal(place_text(member.place))})")
 
 
-def emit_list(writer: Writer, source: ListOf, _place: Place) -> Got:
+def emit_list(writer: Writer, source: ListOf, _place: Place) -> ValueCode:
     """Write `list`."""
     result = writer.names.fresh("list")
     writer.lines.add(f"{result} = []")
     for member in source.members:
         emit_append(writer, result, emit_value(writer, member))
-    return Got(result, present=True, shape="list", made=True)
+    return ValueCode(result, present=True, shape="list", made=True)
 
 
-def emit_each(writer: Writer, each: Each, place: Place) -> Got:
+def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
     """Write `each`: a value for every item of a list."""
     result = writer.names.fresh("list")
     items = emit_items(writer, each.of)
@@ -183,11 +183,11 @@ def emit_each(writer: Writer, each: Each, place: Place) -> Got:
         ):
             emit_where(writer, each.where, place)
             emit_append(writer, result, emit_value(writer, each.value))
-    return Got(result, shape="list", made=True)
+    return ValueCode(result, shape="list", made=True)
 
 
 def emit_items(writer: Writer, of: Value) -> str:
-    """Write the value a loop runs over, made into a list; a scalar is reported and None."""
+    """Write the value a loop runs over, made into a list; a scalar is reported and becomes None."""
     got = emit_value(writer, of)
     items = writer.names.fresh("items")
     writer.module.helper("items_of")
@@ -197,7 +197,7 @@ def emit_items(writer: Writer, of: Value) -> str:
 
 
 def emit_where(writer: Writer, where: str | None, place: Place) -> None:
-    """Write the filter of a loop: the next item where it does not hold."""
+    """Write the filter of a loop: continue with the next item if it does not hold."""
     if where is None:
         return
     holds = emit_condition(writer, where, (*place, "where"))
@@ -205,7 +205,7 @@ def emit_where(writer: Writer, where: str | None, place: Place) -> None:
         writer.lines.add("continue")
 
 
-def emit_entries(writer: Writer, entries: Entries, place: Place) -> Got:
+def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
     """Write `entries`: an object made entry by entry."""
     result, source = writer.names.fresh("object"), writer.names.fresh("entries")
     got = emit_value(writer, entries.of)
@@ -222,7 +222,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> Got:
         ):
             emit_where(writer, entries.where, place)
             _entry(writer, result, entries, place, key, item)
-    return Got(result, shape="dict", made=True)
+    return ValueCode(result, shape="dict", made=True)
 
 
 def _entry(writer: Writer, result: str, entries: Entries, place: Place, key: str, item: str) -> None:
@@ -242,20 +242,20 @@ def _entry_value(writer: Writer, result: str, entries: Entries, place: Place, na
     if entries.value is not None:
         member = emit_value(writer, entries.value)
     else:
-        member = Got(item, present=writer.module.mapping.nulls == "keep")
+        member = ValueCode(item, present=writer.module.mapping.nulls == "keep")
     with writer.if_present(member):
         emit_put(writer, result, name, member.code, place)
 
 
 def emit_put(writer: Writer, result: str, key: str, code: str, owner: Place) -> None:
-    """Write the setting of a member whose key is known at run time only; an overwritten one is reported."""
+    """Write the assignment of a member whose key is known only at run time; an overwritten one is reported."""
     writer.module.helper("overwritten")
     with writer.lines.block(f"if {key} in {result}:"):
         writer.lines.add(f"overwritten(reports, {writer.names.literal(place_text(owner))}, [{key}])")
     writer.lines.add(f"{result}[{key}] = {code}")
 
 
-def emit_append(writer: Writer, result: str, got: Got) -> None:
-    """Write the adding of a value to a list, if it is there."""
+def emit_append(writer: Writer, result: str, got: ValueCode) -> None:
+    """Write what appends a value to a list, if it is present."""
     with writer.if_present(got):
         writer.lines.add(f"{result}.append({got.code})")
