@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from engine.events.json_values import kind, quoted
+from engine.events.json_values import kind_of_any, quoted
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, TITLES
 from engine.records import Json, JsonObject
 
@@ -28,7 +28,7 @@ def discard(event: JsonObject) -> Discard | None:
     """Say why Segment would discard an event; None for one that is kept."""
     call = event.get("type")
     if type(call) is not str or call not in FIELDS:
-        shown = "missing" if call is None else quoted(call) if type(call) is str else kind(call)
+        shown = "missing" if call is None else quoted(call) if type(call) is str else kind_of_any(call)
         return Discard("bad_request", f"type must be one of {', '.join(FIELDS)}; it is {shown}")
     return _ids(event, call) or _OWN.get(call, _nothing)(event)
 
@@ -37,7 +37,7 @@ def _ids(event: JsonObject, call: str) -> Discard | None:
     for name in IDS:
         value = event.get(name)
         if value is not None and type(value) not in (str, int) and name in FIELDS[call]:
-            return Discard("id_not_string", f"{name} must be text; it is {kind(value)}")
+            return Discard("id_not_string", f"{name} must be text; it is {kind_of_any(value)}")
     if call not in NEEDS_NO_ID and not _is_there(event.get("userId")) and not _is_there(event.get("anonymousId")):
         return Discard("no_user_anon_id", "there is neither userId nor anonymousId")
     return None
@@ -61,7 +61,7 @@ def _object(name: str) -> Callable[[JsonObject], Discard | None]:
         value = event.get(name)
         if value is None or type(value) is dict or value == []:
             return None
-        return Discard(f"{name}_not_object", f"{name} must be an object; it is {kind(value)}")
+        return Discard(f"{name}_not_object", f"{name} must be an object; it is {kind_of_any(value)}")
 
     return check
 
@@ -79,7 +79,7 @@ def _titled(event: JsonObject) -> Discard | None:
     for name in TITLES:
         value = event.get(name)
         if value is not None and type(value) is not str:
-            return Discard(f"{name}_not_string", f"{name} must be text; it is {kind(value)}")
+            return Discard(f"{name}_not_string", f"{name} must be text; it is {kind_of_any(value)}")
     return _object("properties")(event)
 
 

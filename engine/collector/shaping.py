@@ -12,7 +12,7 @@ from engine.collector.openapi import BATCH
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request
 from engine.delivery.intake import Identities, iso
 from engine.delivery.outbox.base import NewEvent
-from engine.events.json_values import MAX_DEPTH, crowding, kind
+from engine.events.json_values import MAX_DEPTH, kind_of_any, size_problem
 from engine.events.reading import Line
 from engine.language.times import moment_at, read_time
 from engine.records import Json, JsonObject
@@ -74,7 +74,7 @@ def _items(body: JsonObject, limits: CollectorLimits) -> list[Json]:
 
 
 def _shown(value: Json) -> str:
-    return "missing" if value is None else kind(value)
+    return "missing" if value is None else kind_of_any(value)
 
 
 def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: CollectorLimits) -> NewEvent | Discard:
@@ -89,7 +89,7 @@ def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: 
         raw = orjson.dumps(event)
     except orjson.JSONEncodeError:
         return Discard("bad_request", f"it is nested deeper than {MAX_DEPTH}", message_id)
-    if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH and (reason := crowding(event)):
+    if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH and (reason := size_problem(event)):
         return Discard("bad_request", reason, message_id)
     # What is kept is never smaller than what came, so most events need not be measured twice.
     if len(raw) > limits.event_bytes and (size := len(orjson.dumps(item))) > limits.event_bytes:
@@ -191,11 +191,11 @@ def _event_of_file(line: Line, source: str, message_id: str, now: str) -> NewEve
     event, raw = line.value, line.raw
     assert raw is not None
     if not isinstance(event, dict):
-        return Discard("bad_request", f"an event is a JSON object; this is {kind(event)}")
+        return Discard("bad_request", f"an event must be a JSON object; this is {kind_of_any(event)}")
     found = discard(event)
     if found is not None:
         return found._replace(message_id=message_id)
-    if (reason := crowding(event)) is not None:
+    if (reason := size_problem(event)) is not None:
         return Discard("bad_request", reason, message_id)
     timed = _timed(event)
     return NewEvent(source, message_id, now, raw if timed is event else orjson.dumps(timed))

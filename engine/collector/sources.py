@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from engine.collector.write_keys import LONGEST, EventSource
-from engine.delivery.connections import ConnectionFault, ConnectionsError, File, Place, read, sentence, told
+from engine.delivery.connections import ConnectionFault, ConnectionsError, File, read, sentence, told
 from engine.mapping.settings import filled
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
 WORD = "sources"
 WORDS = ("write_keys", "connections", "enabled")

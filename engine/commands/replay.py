@@ -85,7 +85,7 @@ def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *
     """Return the events a mapping makes requests of; tell of each what it makes of it."""
     from engine.commands.output.text import painter, visible
     from engine.delivery.outbox.base import Waiting
-    from engine.delivery.sending.jobs import normalised
+    from engine.delivery.sending.jobs import normalized
 
     paint = painter(sys.stdout)
     found, counts = [], Counter[str]()
@@ -94,7 +94,7 @@ def _that_would_go(outbox: Outbox, rows: list[Listed], connection: Connection, *
         if event is None:
             continue
         given = Waiting(row.place, row.event, event.message_id, event.received_at, event.raw, None, None, None, 0.0)
-        plan = connection.plan_normalised(normalised(given))
+        plan = connection.plan_normalized(normalized(given))
         counts[plan.outcome.value] += 1
         if plan.outcome is Outcome.PLANNED:
             found.append(row)

@@ -17,7 +17,7 @@ from engine.commands.output.read_errors import ReadErrors
 from engine.commands.output.summary import Summary
 from engine.commands.output.text import painter, visible
 from engine.errors import SettingsError, UsageError
-from engine.events.normalizing import normalise_parsed
+from engine.events.normalizing import normalize_parsed
 from engine.events.reading import Line, read_events, total_size
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan, Report, masked
@@ -150,11 +150,11 @@ def work(
                 unreadable.tell(line.file, line.error)
                 continue
             assert line.raw is not None
-            normalised = normalise_parsed(line.value, line.raw, received_at=received_at)
-            event = Event(line, normalised.reports)
+            normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
+            event = Event(line, normalized.reports)
             summary.add_event(event.reports)
             for named in connections:
-                plan = named.connection.plan_normalised(normalised)
+                plan = named.connection.plan_normalized(normalized)
                 summary.add(named.name, plan, plan.reports[len(event.reports) :])
                 show(event, named, plan)
     sys.stdout.flush()

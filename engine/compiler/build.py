@@ -19,7 +19,7 @@ from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import CallParts, Module
-from engine.events.normalizing import FIELDS
+from engine.events.spec import FIELDS
 from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Step

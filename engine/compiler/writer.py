@@ -12,8 +12,8 @@ from engine.compiler.lines import Lines, Names
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, Place, Value
-from engine.records import Json
+from engine.mapping.model import Mapping, Value
+from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
 ARGUMENTS = "event, options, saved, now, reports, memo"

@@ -14,7 +14,7 @@ from engine.compiler.runtime import Invalid
 from engine.delivery.sending.batching import BatchLimits
 from engine.delivery.sending.pacing import Retry, seconds
 from engine.language import template
-from engine.language.paths import PathTypeError, search
+from engine.language.paths import PathTypeError, holds, search
 from engine.mapping.load import Loaded
 from engine.mapping.model import Batch, Mapping
 from engine.mapping.settings import authority_fault
@@ -77,11 +77,9 @@ class Configured:
         if self.when is None:
             return None
         try:
-            holds = search(self.when, cast("Json", event))
+            met = holds(search(self.when, cast("Json", event)))
         except PathTypeError:
-            holds = None
-        # JMESPath's truth: 0 holds, false, '', [] and {} do not.
-        met = holds is not None and holds is not False and holds not in ("", [], {})
+            met = False
         return None if met else f"the connection's `when` is not met: {self.when}"
 
     def digest(self) -> str:

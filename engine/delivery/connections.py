@@ -28,9 +28,8 @@ from engine.mapping.suggest import closest
 from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.reader import read as read_yaml
 from engine.plan import Connection, Destination, destination
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
-Place = tuple[str | int, ...]
 T = TypeVar("T")
 NOT_NAMES = (
     "A connections file holds connections by name, for example\nshop:\n  destination: my_vendor\n  settings: {...}"

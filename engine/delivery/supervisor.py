@@ -20,7 +20,7 @@ from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.delivery.worker import Options, Worker
 from engine.errors import WaybillError
 from engine.records import masked
-from engine.responses import words
+from engine.responses import error_text
 
 WITH = "with the connection "
 """A note of this and a name is on every error of the engine itself that ends a delivery."""
@@ -108,7 +108,7 @@ class Delivery:
     async def _failed(self, configured: Configured, ledger: OutboxThread, error: Exception, wait: float) -> None:
         """Tell that a worker died, note it for those who ask the outbox, and wait."""
         name, due = configured.name, self._clock.time() + wait
-        reason = words(masked(f"{type(error).__name__}: {error}", configured.connection.secrets))
+        reason = error_text(masked(f"{type(error).__name__}: {error}", configured.connection.secrets))
         self._watcher.failed(name, reason, wait)
         with suppress(Exception):  # it may be what the worker died of, and that has been told
             await ledger.call(self._outbox.pause, name, due, reason)

@@ -70,10 +70,10 @@ class Worker:
         self._notes.on_failure = self.wake
         self._notes.on_written = lambda changes: watcher.written(self.name, changes)
         self.shipping.note = self._notes.add
-        exchange = self.shipping.exchange
+        responses = self.shipping.responses
         self._rules = PickRules(
             limits=configured.limits,
-            size=lambda request: len(orjson.dumps(exchange.item(request, clock.time()))) + 1,
+            size=lambda request: len(orjson.dumps(responses.item(request, clock.time()))) + 1,
             ordered_batches=configured.ordered_batches,
         )
         self._waiting: list[Job] = []

@@ -105,7 +105,7 @@ class Splitter:
             if found:
                 yield found
         if not self._chunks.trouble and not (found and found.error):
-            yield self._error_here(f"the list that began on line {began} is not closed: the end of the file is missing")
+            yield self._error_here(f"the list that starts on line {began} is not closed: the file is incomplete")
 
     def _spread(self) -> FoundValue | None:
         """Read what begins here over as many lines as it takes, or up to what stands behind it on the same one."""
@@ -156,7 +156,7 @@ class Splitter:
         is_cut_off = upto == window.size() and self._chunks.trouble is not None
         begins = self._next_beginning()
         if upto > self._limit:
-            found = self._error_here(f"longer than {self._limit:,} bytes, which no event is")
+            found = self._error_here(f"longer than {self._limit:,} bytes, the limit for an event")
         else:
             other = begins.search(window.text, window.start, window.start + upto + 1)
             raw = window.peek(other.start() - window.start if other else upto).rstrip(b" \t\r\n")
@@ -200,7 +200,7 @@ class Splitter:
         except UnicodeDecodeError as bad:
             line = raw.count(b"\n", 0, bad.start) + 1
             column = bad.start - raw.rfind(b"\n", 0, bad.start)
-            what = "not UTF-8 text"
+            what = "not valid UTF-8"
         window = self._window
         if line == 1:
             column += window.offset - window.line_begin
@@ -216,7 +216,7 @@ def _error_in(raw: bytes) -> orjson.JSONDecodeError:
         orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return error
-    return orjson.JSONDecodeError("its end cannot be found", "", 0)
+    return orjson.JSONDecodeError("its end was not found", "", 0)
 
 
 OBJECT, LIST, LIST_END, QUOTE = b'{[]"'
@@ -236,7 +236,7 @@ class Lost(Exception):  # noqa: N818  it says what happened
 
 
 def length_of_value(window: Window, limit: int) -> int:
-    """Return the length of the value that begins in `window`, which grows as needed; raises Lost, also beyond `limit`."""
+    """Return the length of the value that `window` begins with, reading more as needed; raises Lost."""
     first = window.byte()
     if first in _CLOSERS:
         return _length_of_structure(window, limit)

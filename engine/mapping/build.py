@@ -23,7 +23,6 @@ from engine.mapping.model import (
     MappingExample,
     Modifiers,
     PathValue,
-    Place,
     Request,
     Response,
     Results,
@@ -32,6 +31,7 @@ from engine.mapping.model import (
     TextOrValue,
     Value,
 )
+from engine.records import Place
 
 Noun = TypeVar("Noun")
 Raw = dict[str, Any]

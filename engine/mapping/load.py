@@ -15,13 +15,13 @@ from typing import cast
 from engine.errors import MappingError, MappingNotFound
 from engine.mapping import schema
 from engine.mapping.build import BuildFaults, build
-from engine.mapping.model import Mapping, Place
+from engine.mapping.model import Mapping
 from engine.mapping.problems import Mark, Message, Problem
 from engine.mapping.resolve import Resolved
 from engine.mapping.suggest import closest
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
-from engine.records import JsonObject
+from engine.records import JsonObject, Place
 
 VARIABLE = "ENGINE_MAPPINGS"
 NOTHING_ELSE: JsonObject = {"name": "parts", "title": "Parts", "http": {"base_url": "https://parts.invalid"}}

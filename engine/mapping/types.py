@@ -38,7 +38,7 @@ ROOT_TYPES = {
     **dict.fromkeys(("status", "index"), NUMBER),
     "items": LIST,
 }
-"""What an event's own fields are after normalising, and the other names a path may begin with."""
+"""What an event's own fields are after normalizing, and the other names a path may begin with."""
 FUNCTION_TYPES = {
     **dict.fromkeys(("abs", "avg", "ceil", "floor", "length", "sum", "to_number"), NUMBER),
     **dict.fromkeys(("join", "to_string", "type"), TEXT),

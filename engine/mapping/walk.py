@@ -20,13 +20,13 @@ from engine.mapping.model import (
     Instruction,
     Mapping,
     PathValue,
-    Place,
     Response,
     Results,
     Step,
     TextOrValue,
     Value,
 )
+from engine.records import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

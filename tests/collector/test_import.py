@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.events.normalizing import normalise_json
+from engine.events.normalizing import normalize_json
 from tests.collector.running import ROOT
 
 CONNECTIONS = """
@@ -63,7 +63,7 @@ def kept(folder: Path) -> list[tuple[str, str | None]]:
     outbox = SqliteOutbox(folder / "outbox.db")
     rows = outbox.waiting("shop", 0, 1000)
     outbox.close()
-    events = [normalise_json(row.raw, received_at=row.received_at).event for row in rows]
+    events = [normalize_json(row.raw, received_at=row.received_at).event for row in rows]
     return [(event["type"], event["timestamp"][:10]) for event in events]  # type: ignore[index,misc]
 
 
@@ -96,7 +96,7 @@ def test_what_is_no_event_is_told(folder: Path) -> None:
     assert code == 1
     assert err.splitlines()[:2] == [
         "bad.ndjson:1: there is neither userId nor anonymousId (no_user_anon_id)",
-        "bad.ndjson:2: an event is a JSON object; this is a number (bad_request)",
+        "bad.ndjson:2: an event must be a JSON object; this is a number (bad_request)",
     ]
     assert out == "1 new, 0 were there before, 1 could not be read, 2 discarded.\n"
 
@@ -106,7 +106,7 @@ def test_of_many_discarded_events_some_are_told(folder: Path) -> None:
     code, out, err = run(folder, "bad.ndjson", "--source", "web")
     assert (code, out) == (1, "0 new, 0 were there before, 60 discarded.\n")
     assert err.splitlines()[49:] == [
-        "bad.ndjson:50: an event is a JSON object; this is a number (bad_request)",
+        "bad.ndjson:50: an event must be a JSON object; this is a number (bad_request)",
         "More events of bad.ndjson are discarded; they are counted, not shown.",
     ]
 

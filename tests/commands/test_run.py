@@ -45,7 +45,7 @@ track "Viewed" of u1  events.ndjson:4
       [not-converted]
 
 identify of 1  events.ndjson:5
-  ! userId is the number 1; its digits are used as text [id-converted]
+  ! userId is the number 1; it was converted to text [id-converted]
   shop  invalid  email is required and nothing was there; tried traits.email
                  (calls.identify[0].fields.email)
 
@@ -113,7 +113,7 @@ def test_ndjson(engine: Callable[..., Done], events: Callable[..., str]) -> None
         "type": None,
         "destination": "shop",
         "outcome": "invalid",
-        "reason": "an event is a JSON object; this is a number",
+        "reason": "an event must be a JSON object; this is a number",
         "requests": [],
         "reports": [],
     }

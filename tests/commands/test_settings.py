@@ -49,7 +49,7 @@ def test_the_environment_fills_in(sent: Callable[..., Any], tmp_path: Path, monk
     monkeypatch.delenv("SHOP_KEY")
     assert sent("--settings", "settings.yaml") == (
         2,
-        "The settings of Shop do not fit:\n  API Key (api_key): the environment variable SHOP_KEY is not set.\n" + HOW,
+        "Invalid settings for Shop:\n  API Key (api_key): the environment variable SHOP_KEY is not set.\n" + HOW,
     )
 
 
@@ -96,9 +96,9 @@ def test_settings_that_do_not_fit(sent: Callable[..., Any], words: list[str], pr
     assert code == 2
     if problems is not None:
         lines = "".join(f"  {problem}\n" for problem in problems)
-        assert said == f"The settings of Shop do not fit:\n{lines}{HOW}"
+        assert said == f"Invalid settings for Shop:\n{lines}{HOW}"
     else:
-        assert said.startswith("The settings of Shop do not fit:\n  API Key (api_key): ")
+        assert said.startswith("Invalid settings for Shop:\n  API Key (api_key): ")
 
 
 WRONG = [
@@ -122,7 +122,7 @@ FILES = [
     ("other: { a: b }\n", "settings.yaml has settings for other, and none for shop.\n"),
     (
         "shop: { api_kee: k, token: t }\n",
-        "The settings of Shop do not fit:\n"
+        "Invalid settings for Shop:\n"
         '  There is no setting "api_kee"; did you mean api_key?\n'
         "  API Key (api_key) is not set.\n" + HOW,
     ),

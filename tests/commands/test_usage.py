@@ -25,7 +25,7 @@ MESSAGES = [
     (["run", "./nothing.yaml", "--events", "e"], "There is no mapping file ./nothing.yaml.\n"),
     (
         ["run", "shop", "--example-settings", "--events", "nothing.json"],
-        "There is no file nothing.json; name a file of events, or - for standard input.\n",
+        "File nothing.json does not exist; name a file of events, or - for standard input.\n",
     ),
     (
         ["run", "shop", "--example-settings", "--events", "."],

@@ -243,7 +243,7 @@ WRONG = {
         '--patience: "long" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'
     ),
     "send exponea --sandbox --events none.ndjson": (
-        "There is no file none.ndjson; name a file of events, or - for standard input.\n"
+        "File none.ndjson does not exist; name a file of events, or - for standard input.\n"
     ),
     "outbox --outbox none.db status": "There is no outbox none.db; name one with --outbox.\n",
 }
@@ -464,7 +464,7 @@ def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
 
 def test_a_file_that_cannot_be_read_is_told_before_anything_is_sent(here, engine) -> None:
     code, _, err = engine("send extole --events events.ndjson --events none.ndjson --sandbox --outbox o.db")
-    assert (code, err) == (2, "There is no file none.ndjson; name a file of events, or - for standard input.\n")
+    assert (code, err) == (2, "File none.ndjson does not exist; name a file of events, or - for standard input.\n")
     assert list(here.glob("*.db*")) == []
 
 

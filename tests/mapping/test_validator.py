@@ -124,10 +124,10 @@ BAD = [
         {"definitions": {"a": {"anyOf": [{"$ref": "#/definitions/b"}]}, "b": {"not": {"$ref": "#/definitions/a"}}}},
         'A "$ref" of this schema leads back to itself, so that checking would never end.',
     ),
-    ({"pattern": "("}, '"(" is no RE2 pattern: missing ).'),
-    ({"pattern": "(?=a)"}, '"(?=a)" is no RE2 pattern: invalid perl operator: (?=.'),
-    ({"pattern": "(a)\\1"}, '"(a)\\1" is no RE2 pattern: invalid escape sequence: \\1.'),
-    ({"patternProperties": {"[": {}}}, '"[" is no RE2 pattern: missing ].'),
+    ({"pattern": "("}, '"(" is not a valid RE2 pattern: missing ).'),
+    ({"pattern": "(?=a)"}, '"(?=a)" is not a valid RE2 pattern: invalid perl operator: (?=.'),
+    ({"pattern": "(a)\\1"}, '"(a)\\1" is not a valid RE2 pattern: invalid escape sequence: \\1.'),
+    ({"patternProperties": {"[": {}}}, '"[" is not a valid RE2 pattern: missing ].'),
 ]
 BAD_DRAFT_7 = [
     ({"type": "text"}, 'This is no JSON Schema (draft 7): type ("text") is not one of "array", "boolean", "integer", "null", "number", "object", "string".'),

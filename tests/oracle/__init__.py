@@ -2,7 +2,7 @@
 
 Written from the language's rules (tests/language/README.md), not from the compiler: property tests hold
 the two together.  It borrows from the engine only what is specified elsewhere: the functions of `as`, whose
-examples are tests of their own, and the normaliser of events.
+examples are tests of their own, and the normalizer of events.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
-from engine.events.normalizing import normalise
+from engine.events.normalizing import normalize
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, Marker, at
 from tests.oracle.requests import request_of
@@ -38,17 +38,17 @@ def plan(
     replies: Sequence[JsonObject] = (),
 ) -> OraclePlan:
     """Plan one event; `settings` are typed and complete, `replies` what the vendor would answer."""
-    normalised = normalise(event, received_at=received_at)
+    normalized = normalize(event, received_at=received_at)
     run = Run(mapping, settings, now)
-    run.reports = [(report.code, report.place) for report in normalised.reports]
-    if normalised.invalid is not None:
-        return OraclePlan("invalid", normalised.invalid, None, [], run.reports)
-    options = _switch(run, cast("JsonObject", normalised.event.get("integrations") or {}))
+    run.reports = [(report.code, report.place) for report in normalized.reports]
+    if normalized.invalid is not None:
+        return OraclePlan("invalid", normalized.invalid, None, [], run.reports)
+    options = _switch(run, cast("JsonObject", normalized.event.get("integrations") or {}))
     if options is None:
         return OraclePlan("ignored", "switched off in integrations", None, [], run.reports)
-    run.enter(normalised.event, options, lambda name: _part(run, name))
+    run.enter(normalized.event, options, lambda name: _part(run, name))
     try:
-        requests = list(_steps(run, str(normalised.event["type"]), list(replies)))
+        requests = list(_steps(run, str(normalized.event["type"]), list(replies)))
     except Invalid as invalid:
         return OraclePlan("invalid", str(invalid), invalid.place, [], run.reports)
     return OraclePlan("planned" if requests else "ignored", None, None, requests, run.reports)

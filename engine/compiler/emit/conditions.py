@@ -6,8 +6,8 @@ from engine.compiler.paths.emitter import emit as emit_path
 from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Writer
 from engine.language import paths
-from engine.mapping.model import Place
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 def emit_path_value(writer: Writer, text: str, place: Place) -> str:

@@ -18,11 +18,11 @@ from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
 from engine.mapping.keys import Stage
-from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Place, Value
+from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value
 from engine.mapping.problems import place_text
 from engine.mapping.schema import validator
 from engine.mapping.walk import source_paths
-from engine.records import Json
+from engine.records import Json, Place
 
 
 def emit_modifiers(writer: Writer, value: Instruction, got: ValueCode) -> ValueCode:

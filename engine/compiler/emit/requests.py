@@ -9,9 +9,10 @@ from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
 from engine.compiler.settled import asks_the_clock, settings_only
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Place, Request, TextOrValue, Value
+from engine.mapping.model import Http, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
+from engine.records import Place
 
 NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
 

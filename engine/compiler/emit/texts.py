@@ -13,8 +13,9 @@ from engine.compiler.emit.conditions import emit_path_value
 from engine.compiler.settled import is_saved, is_secret, is_text, plain_setting
 from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
-from engine.mapping.model import Instruction, Place, TextOrValue
+from engine.mapping.model import Instruction, TextOrValue
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,12 @@ from engine.mapping.model import (
     ListOf,
     Merge,
     PathValue,
-    Place,
     TextOf,
     Value,
     source_word,
 )
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 def emit_value(writer: Writer, value: Value) -> ValueCode:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from engine.delivery.sending.batching import Shipment
 from engine.records import Json, JsonObject
-from engine.responses import ItemResult, ResponseReader, Then, words
+from engine.responses import ItemResult, ResponseReader, Then, error_text
 
 NO_HEADERS: JsonObject = {}
 NO_RESULTS = "the answer does not say how each item of the batch went"
@@ -49,7 +49,7 @@ class ShipmentResult(NamedTuple):
         return f"{self.reason}: {self.words}" if self.words else self.reason
 
 
-def read(exchange: ResponseReader, shipment: Shipment, reply: VendorReply) -> ShipmentResult:
+def read(responses: ResponseReader, shipment: Shipment, reply: VendorReply) -> ShipmentResult:
     """Say what a reply means for a shipment.
 
     A batch is judged as its first request is: the mapping's rules hold for both.
@@ -59,12 +59,12 @@ def read(exchange: ResponseReader, shipment: Shipment, reply: VendorReply) -> Sh
     if reply.failure:
         return ShipmentResult("retry", 0, reply.failure)
     request = shipment.parcels[0].request.request
-    then, error, hint = exchange.judge(request, reply.status, reply.headers, reply.body, readable=reply.readable)
+    then, error, hint = responses.judge(request, reply.status, reply.headers, reply.body, readable=reply.readable)
     if then != "accept":
-        return ShipmentResult(then, reply.status, error or words(reply.body), hint)
+        return ShipmentResult(then, reply.status, error or error_text(reply.body), hint)
     if shipment.batch is None:
         return ShipmentResult(then, reply.status, items=[ItemResult(True)])
-    items = exchange.results(shipment.batch, reply.body, len(shipment.parcels))
+    items = responses.results(shipment.batch, reply.body, len(shipment.parcels))
     if items is None:
         return ShipmentResult("retry", reply.status, NO_RESULTS)
     return ShipmentResult(then, reply.status, items=items)

@@ -13,7 +13,7 @@ import orjson
 from engine.delivery.intake import own_id
 from engine.delivery.outbox.base import Waiting
 from engine.delivery.sending.batching import Next
-from engine.events.normalizing import Normalised, normalise_parsed
+from engine.events.normalizing import Normalized, normalize_parsed
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
 
@@ -26,7 +26,7 @@ class Job:
     """An unfinished event. `ids` are the texts that order it; `place` its place in the queue."""
 
     __slots__ = (
-        "_normalised",
+        "_normalized",
         "accepted",
         "connection",
         "event",
@@ -51,8 +51,8 @@ class Job:
         self.saved: dict[int, JsonObject] = {}
         if row.progress is not None and row.digest == digest:
             self._take_up(row.progress)
-        self._normalised = normalised(row)
-        self.event = self._normalised.event
+        self._normalized = normalized(row)
+        self.event = self._normalized.event
         ids = (self.event.get(name) for name in ID_FIELDS)
         self.ids = frozenset(each for each in ids if isinstance(each, str))
         self.plan = self._planned(now)
@@ -60,15 +60,15 @@ class Job:
     @property
     def readable(self) -> bool:
         """Whether it is an event at all, whatever the mapping makes of it."""
-        return self._normalised.invalid is None
+        return self._normalized.invalid is None
 
     @property
     def call(self) -> str:
         """The event's type."""
-        return cast("str", self._normalised.call)
+        return cast("str", self._normalized.call)
 
     def _planned(self, now: float) -> Plan:
-        return self.connection.plan_normalised(self._normalised, now=now, saved=self.saved)
+        return self.connection.plan_normalized(self._normalized, now=now, saved=self.saved)
 
     def next(self) -> Next:
         """Return what may be sent now."""
@@ -123,12 +123,12 @@ def _order(part: StepPart) -> tuple[int, int]:
     return part[0], -1 if part[1] is None else part[1]
 
 
-def normalised(row: Waiting) -> Normalised:
+def normalized(row: Waiting) -> Normalized:
     """Read an event with what intake fixed: its messageId and when it was received."""
     try:
         value: Json = orjson.loads(row.raw)
     except orjson.JSONDecodeError as error:
-        return Normalised({}, None, (), f"this is not JSON: {error}")
+        return Normalized({}, None, (), f"not valid JSON: {error}")
     if type(value) is dict and own_id(value) is None:
         value["messageId"] = row.message_id
-    return normalise_parsed(value, row.raw, received_at=row.received_at)
+    return normalize_parsed(value, row.raw, received_at=row.received_at)

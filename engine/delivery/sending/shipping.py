@@ -23,7 +23,7 @@ from engine.delivery.sending.http import Refused, Sender, Unsendable
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.pacing import Bucket, Pace, Valve, retry_after
 from engine.records import JsonObject, Outcome, PlannedRequest, masked
-from engine.responses import ResponseReader, words
+from engine.responses import ResponseReader, error_text
 
 MISSING = 404
 SETTINGS_HINT = "Check the connection's settings."
@@ -42,7 +42,7 @@ class Shipping:
         slots: int,
     ) -> None:
         self.name = configured.name
-        self.exchange = ResponseReader(configured.connection)
+        self.responses = ResponseReader(configured.connection)
         self.digest = configured.digest()
         self.pace = Pace(configured.retry, slots, random)
         self.stopped = ""
@@ -95,17 +95,17 @@ class Shipping:
         """Send what a shipment is, and where that is missing at the vendor, what makes it."""
         request = shipment.parcels[0].request
         began, reply = await self._send(shipment)
-        answer = answers.read(self.exchange, shipment, reply)
+        answer = answers.read(self.responses, shipment, reply)
         made = request.if_missing
         if shipment.batch is None and made is not None and reply.status == MISSING:
             making = Shipment(None, [Parcel(shipment.parcels[0].job, made)])
             await self._turn()
             began, reply = await self._send(making)
-            answer = answers.read(self.exchange, making, reply)
+            answer = answers.read(self.responses, making, reply)
             if answer.then == "reject":  # perhaps another event made it in between
                 await self._turn()
                 began, again = await self._send(shipment)
-                found = answers.read(self.exchange, shipment, again)
+                found = answers.read(self.responses, shipment, again)
                 if found.then != "reject":
                     reply, answer = again, found
         return began, self._masked(answer), reply, request
@@ -133,8 +133,8 @@ class Shipping:
         requests = [parcel.request for parcel in shipment.parcels]
         if shipment.batch is None:
             return requests[0], self._configured.mapping.requests[requests[0].request].encode
-        items = [self.exchange.item(request, now) for request in requests]
-        return self.exchange.batched(shipment.batch, items, now), "json"
+        items = [self.responses.item(request, now) for request in requests]
+        return self.responses.batched(shipment.batch, items, now), "json"
 
     def _accepted(
         self, shipment: Shipment, answer: ShipmentResult, reply: VendorReply, request: PlannedRequest
@@ -162,7 +162,7 @@ class Shipping:
                 self._went_on(job)
 
     def _saved(self, job: Job, request: PlannedRequest, reply: VendorReply) -> JsonObject | None:
-        saved = self.exchange.save(job.call, request.step, reply.status, reply.headers, reply.body)
+        saved = self.responses.save(job.call, request.step, reply.status, reply.headers, reply.body)
         return saved or None
 
     def _went_on(self, job: Job) -> None:
@@ -221,7 +221,7 @@ class Shipping:
 
     def _change(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> Change:
         progress = None if outcome is Outcome.DELIVERED else job.progress()
-        return Change(job.place, outcome, reason, words(error), self.digest, progress, job.tried_at)
+        return Change(job.place, outcome, reason, error_text(error), self.digest, progress, job.tried_at)
 
     def _hold(self, reason: str, hint: str) -> None:
         if not self.stopped:

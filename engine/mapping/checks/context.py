@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.mapping.problems import Problem, place_text
 from engine.mapping.suggest import closest
 from engine.mapping.walk import Occurrences, values_of
+from engine.records import Place
 
 if TYPE_CHECKING:
     from engine.mapping.load import Loaded
-    from engine.mapping.model import Mapping, Place, Value
+    from engine.mapping.model import Mapping, Value
     from engine.mapping.problems import Level
 
 LONGEST_QUOTE = 60

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from engine.mapping.checks.context import Checking, meant, quoted
-from engine.mapping.model import Place
 from engine.mapping.problems import Problem
 from engine.mapping.suggest import closest
 from engine.mapping.walk import parts_in
+from engine.records import Place
 
 
 def check_names(checking: Checking) -> Iterator[Problem]:

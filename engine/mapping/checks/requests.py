@@ -9,11 +9,11 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.checks.context import Checking, listed, meant, quoted
-from engine.mapping.model import Batch, Const, Instruction, Place, Request, Response, TextOrValue
+from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.settings import host_fault
 from engine.mapping.walk import paths_of, reached_roots
-from engine.records import Json
+from engine.records import Json, Place
 
 Headers = tuple[tuple[str, TextOrValue], ...]
 

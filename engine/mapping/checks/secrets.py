@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from engine.language.template import Text
 from engine.mapping.checks.context import Checking, quoted
-from engine.mapping.model import Const, Instruction, Place, TextOrValue, Value
+from engine.mapping.model import Const, Instruction, TextOrValue, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence, paths_of, reached_roots
+from engine.records import Place
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
 TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from engine.mapping import schema
 from engine.mapping.checks.context import Checking, quoted
-from engine.mapping.model import Place, Setting
+from engine.mapping.model import Setting
 from engine.mapping.problems import Problem
 from engine.mapping.settings import NOT_ONE, schema_of, url_fault
-from engine.records import Json
+from engine.records import Json, Place
 
 TEXTS = ("string", "url")
 

@@ -8,10 +8,10 @@ from engine.language import functions, paths
 from engine.mapping import types
 from engine.mapping.checks.context import Checking, listed, quoted
 from engine.mapping.checks.paths import verdict
-from engine.mapping.model import OBJECT_WORDS, Each, Entries, Instruction, ListOf, Merge, Place, Value
+from engine.mapping.model import OBJECT_WORDS, Each, Entries, Instruction, ListOf, Merge, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence
-from engine.records import Json
+from engine.records import Json, Place
 
 WAYS = {
     ("object", "text"): "`json` makes a text of an object.",

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from engine.mapping.checks.context import UNUSED_CODES, Checking, Missing, quoted
-from engine.mapping.model import Place
 from engine.mapping.problems import Problem, place_text
 from engine.mapping.walk import roots_of
+from engine.records import Place
 
 
 def check_unused(checking: Checking) -> Iterator[Problem]:

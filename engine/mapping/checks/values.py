@@ -12,9 +12,9 @@ from engine.mapping import types
 from engine.mapping.checks.context import Checking, quoted
 from engine.mapping.checks.facts import why_always, why_made
 from engine.mapping.checks.types import kinds
-from engine.mapping.model import Choice, Const, Instruction, PathValue, Place
+from engine.mapping.model import Choice, Const, Instruction, PathValue
 from engine.mapping.problems import Problem
-from engine.records import Json
+from engine.records import Json, Place
 
 SCHEMA_TYPES = {
     "string": "text",

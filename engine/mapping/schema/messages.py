@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.mapping.model import SOURCES
-from engine.mapping.problems import Message, Place
+from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
 from engine.mapping.suggest import closest
-from engine.records import Json
+from engine.records import Json, Place
 
 OTHER_WORDS = {
     "coalesce": "from",
