@@ -68,7 +68,7 @@ def not_an_object(reports: Reports, place: str, value: Json) -> Json:
     """Leave out a value that an object word cannot change; a saved marker passes."""
     if type(value) is Marker:
         return value
-    reports.append(Report("not-an-object", place, f"left out: this needs an object and is {kind_of(value)}"))
+    reports.append(Report("not-an-object", place, f"left out: this must be an object, not {kind_of(value)}"))
     return None
 
 
@@ -87,7 +87,7 @@ def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
         return value
     if type(value) is dict:
         return [value]
-    reports.append(Report("not-a-list", place, f"left out: this needs a list and is {kind_of(value)}"))
+    reports.append(Report("not-a-list", place, f"left out: this must be a list, not {kind_of(value)}"))
     return None
 
 
@@ -95,7 +95,7 @@ def entries_of(value: Json, reports: Reports, place: str) -> JsonObject | None:
     """Return the object whose entries a loop runs over."""
     if type(value) is dict or value is None:
         return value
-    reports.append(Report("not-an-object", place, f"left out: entries needs an object and this is {kind_of(value)}"))
+    reports.append(Report("not-an-object", place, f"left out: entries needs an object, not {kind_of(value)}"))
     return None
 
 
@@ -146,7 +146,7 @@ def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:
     if type(names) is list and all(isinstance(name, str) for name in names):
         return cast("list[str]", names)
     reports.append(
-        Report("not-a-list", place, f"left out: the names to keep or drop are {kind_of(names)}, no list of texts")
+        Report("not-a-list", place, f"left out: the names to keep or drop are {kind_of(names)}, not a list of texts")
     )
     return None
 
@@ -154,7 +154,7 @@ def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:
 def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports, place: str) -> JsonObject | None:
     """`rename` with a table from a path."""
     if type(table) is not dict:
-        reports.append(Report("not-an-object", place, f"left out: the table of rename is {kind_of(table)}"))
+        reports.append(Report("not-an-object", place, f"left out: the table of rename must be an object, not {kind_of(table)}"))
         return None
     texts = {old: text_of(new) for old, new in table.items()}
     return rename(value, {old: new for old, new in texts.items() if new is not None}, lost)
@@ -164,7 +164,7 @@ def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, repor
     """`map`: look up the value's text in `table` (keys are lower-cased already if `fold`)."""
     text = text_of(value)
     if text is None:
-        reports.append(Report("not-text", place, f"left out: {kind_of(value)} has no text to look up"))
+        reports.append(Report("not-text", place, f"left out: {kind_of(value)} cannot be looked up: map needs a text"))
         return value if keep else None
     if fold:
         text = text.lower()
@@ -176,7 +176,7 @@ def mapped_by(value: Json, table: Json, keep: bool, fold: bool, reports: Reports
     if table is None:
         return value if keep else None
     if type(table) is not dict:
-        reports.append(Report("not-an-object", place, f"left out: the table of map is {kind_of(table)}"))
+        reports.append(Report("not-an-object", place, f"left out: the table of map must be an object, not {kind_of(table)}"))
         return None
     entries = {key.lower(): member for key, member in table.items()} if fold else table
     return mapped(value, entries, keep, fold, reports, place)
@@ -186,7 +186,7 @@ def within(value: Json, past: float | None, future: float | None, now: float, pl
     """`within`: the value, read as a time, must be between `now - past` and `now + future` (seconds)."""
     seconds = read_time(value)
     if seconds is None:
-        invalid(place, f"{shown(value)} is no time")
+        invalid(place, f"{shown(value)} is not a time")
     if past is not None and seconds < now - past:
         invalid(place, f"{shown(value)} is further in the past than allowed")
     if future is not None and seconds > now + future:
@@ -203,7 +203,7 @@ def form_body(body: Json, reports: Reports, place: str) -> Json:
     for key, member in body.items():
         items = member if type(member) is list else [member]
         if any(type(item) in (dict, list) for item in items):
-            reports.append(Report("not-text", place, f'"{key}" was left out: a form holds no objects; use as: json'))
+            reports.append(Report("not-text", place, f'"{key}" was left out: a form cannot contain objects; use as: json'))
         elif type(member) is list:
             result[key] = [item for item in member if item is not None]
         elif member is not None:
@@ -253,13 +253,13 @@ def _quoted(text: str, place: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        return invalid(place, "the URL would hold a character that is half of a pair (a lone surrogate)")
+        return invalid(place, "the URL would contain a lone surrogate (half a character)")
 
 
 def needed(text: str | None, place: str) -> str:
     """Return a text that a URL requires."""
     if text is None:
-        invalid(place, "the URL needs a value that is not there")
+        invalid(place, "the URL needs a value that is missing")
     return text
 
 
@@ -267,7 +267,7 @@ def segment(text: str | None, place: str) -> str:
     """Return one filled segment of a URL's path; one that changes the endpoint makes the event invalid."""
     text = needed(text, place)
     if text in BAD_SEGMENTS:
-        invalid(place, f'a segment of the URL would be "{text}", which is another address')
+        invalid(place, f'a segment of the URL would be "{text}", which leads to another address')
     return text
 
 
@@ -283,7 +283,7 @@ def method(text: str | None, place: str) -> str:
     """Return an HTTP method that comes from a value: letters only, or it could change the request line."""
     text = needed(text, place)
     if not (text.isascii() and text.isalpha()):
-        invalid(place, f"{shown(text)} is no HTTP method")
+        invalid(place, f"{shown(text)} is not an HTTP method")
     return text
 
 
@@ -291,7 +291,7 @@ def header(text: str, place: str) -> str:
     """Return a header's text; control and non-ASCII characters make the event invalid."""
     real = text.reveal() if isinstance(text, Secret) else text
     if not (real.isascii() and real.isprintable()):
-        invalid(place, "a header cannot hold control characters or characters beyond ASCII")
+        invalid(place, "a header cannot contain control characters or characters outside ASCII")
     return text
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
@@ -47,7 +47,7 @@ Value: TypeAlias = PathValue | Choice | Instruction
 TextOrValue: TypeAlias = Text | Instruction
 
 
-# The sources of an instruction. The word of a source is that of its first key.
+# The sources of an instruction. The word of a source is that of its first key; `gives` is the type of what it makes.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,7 @@ class Const:
 class TextOf:
     """`text`: text with `${path}`."""
 
+    gives: ClassVar[str] = "text"
     text: Text = declare(
         Holds.TEXT,
         'Text with values in it: `{ text: "${traits.firstName} ${traits.lastName}" }`. If one of its paths is missing, '
@@ -88,6 +89,7 @@ class TextOf:
 class Fields:
     """`fields`: an object, key by key."""
 
+    gives: ClassVar[str] = "object"
     entries: tuple[tuple[Text, Value], ...] = declare(
         Holds.VALUE_BY_KEY,
         "An object, key by key: `{ fields: { email: traits.email, name: traits.name } }`. "
@@ -100,6 +102,7 @@ class Fields:
 class Merge:
     """`merge`: one object of several; later wins."""
 
+    gives: ClassVar[str] = "object"
     members: tuple[Value, ...] = declare(
         Holds.VALUES,
         "One object made of several; where they share a key, the later one wins: "
@@ -112,6 +115,7 @@ class Merge:
 class ListOf:
     """`list`: a list of values."""
 
+    gives: ClassVar[str] = "list"
     members: tuple[Value, ...] = declare(
         Holds.VALUES,
         "A list of these values: `{ list: [userId, anonymousId] }`. Missing ones are left out.",
@@ -123,6 +127,7 @@ class ListOf:
 class Each:
     """`each`: `value` for every item of a list."""
 
+    gives: ClassVar[str] = "list"
     of: Value = declare(
         Holds.VALUE,
         "Makes a list from a list: `value` is evaluated for every item, as `item` (and `index`): "
@@ -142,6 +147,7 @@ class Each:
 class Entries:
     """`entries`: an object made entry by entry."""
 
+    gives: ClassVar[str] = "object"
     of: Value = declare(
         Holds.VALUE,
         "Makes an object from an object, entry by entry: `key` is the entry's key, `item` its value. "
@@ -159,9 +165,7 @@ class Entries:
 
 
 Source: TypeAlias = From | Const | TextOf | Fields | Merge | ListOf | Each | Entries
-SOURCES: dict[str, type[Any]] = {
-    keys_of(source)[0].word: source for source in (From, Const, TextOf, Fields, Merge, ListOf, Each, Entries)
-}
+SOURCES: dict[str, type[Any]] = {keys_of(source)[0].word: source for source in get_args(Source)}
 """Every source by its word."""
 
 

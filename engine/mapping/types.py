@@ -9,17 +9,11 @@ from engine.mapping.model import (
     OBJECT_WORDS,
     Choice,
     Const,
-    Each,
-    Entries,
-    Fields,
     From,
-    ListOf,
     Mapping,
-    Merge,
     Modifiers,
     PathValue,
     Source,
-    TextOf,
     Value,
 )
 from engine.mapping.walk import of_noun
@@ -82,12 +76,7 @@ def of_source(mapping: Mapping, source: Source, seen: frozenset[str] = frozenset
         return of_value(mapping, source.value, seen)
     if isinstance(source, Const):
         return of_json(source.value)
-    if isinstance(source, TextOf):
-        return TEXT
-    if isinstance(source, Fields | Merge | Entries):
-        return OBJECT
-    assert isinstance(source, ListOf | Each)
-    return LIST
+    return frozenset({source.gives})
 
 
 def after(modifiers: Modifiers, types: frozenset[str]) -> frozenset[str]:

@@ -154,7 +154,7 @@ def missing(mapping: Mapping, value: Instruction) -> str:
     field = _output_field(value.place)
     tried = list(dict.fromkeys(_tried(mapping, value)))
     where = f"; tried {', '.join(tried)}" if tried else ""
-    return f"{field} is required and nothing was there{where}"
+    return f"{field} is required but missing{where}"
 
 
 def _tried(mapping: Mapping, value: Value) -> Iterator[str]:
