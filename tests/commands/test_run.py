@@ -56,7 +56,7 @@ track "Viewed" of u1  events.ndjson:4
 
 identify of 1  events.ndjson:5
   ! userId is the number 1; it was converted to text [id-converted]
-  shop  invalid  email is required and nothing was there; tried traits.email
+  shop  invalid  email is required but missing; tried traits.email
                  (calls.identify[0].fields.email)
 
 group "g" of u1  events.ndjson:6
@@ -67,7 +67,7 @@ COUNTS = """
 destination  outcome  events  reason
 shop         planned       4
              ignored       1  1 x shop does not map group calls
-             invalid       1  1 x email is required and nothing was there; tried
+             invalid       1  1 x email is required but missing; tried
                                   traits.email (calls.identify[0].fields.email)
 ! 1 x not-converted at calls.track[0].fields.price (shop)
 ! 1 x id-converted at userId

@@ -506,7 +506,7 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
     [row] = outbox.connections()
     assert holds == [("shop", row.held, row.hint)]
     assert (row.held, row.hint) == (
-        "the URL needs a value that is not there (http.base_url)",
+        "the URL needs a value that is missing (http.base_url)",
         "Check the connection's settings.",
     )
     assert told(outbox)[0] == {"m1": "held"}

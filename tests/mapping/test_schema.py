@@ -16,9 +16,9 @@ from engine.language.functions import FUNCTIONS
 from engine.mapping import schema
 from engine.mapping.codes.files import FILES
 from engine.mapping.codes.shapes import SHAPES
+from engine.mapping.model import SOURCES
 from engine.mapping.problems import CODES
 from engine.mapping.schema import files, links
-from engine.mapping.schema.messages import SOURCES
 from engine.mapping.yaml.reader import parse, read
 from engine.reference.schema import schema_text
 
@@ -209,7 +209,7 @@ def test_every_example_of_a_function_is_accepted(function):
 def test_every_source_is_a_word_of_an_instruction_and_of_a_step():
     definitions = files.read("mapping")["definitions"]
     words = list(definitions["instruction"]["properties"])
-    assert tuple(words[:8]) == SOURCES
+    assert words[:8] == list(SOURCES)
     assert set(words) <= set(definitions["step"]["properties"])
 
 

@@ -21,7 +21,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.mapping.schema",),
     ("engine.mapping.build", "engine.mapping.resolve", "engine.mapping.settings"),
     ("engine.mapping.load",),
-    ("engine.mapping.walk",),
     ("engine.mapping.dump", "engine.mapping.checks"),
     ("engine.compiler",),
     ("engine.compiler.paths",),
