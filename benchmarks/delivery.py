@@ -21,7 +21,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.delivery.configured import Configured, into_sandbox
+from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
 from engine.delivery.intake import taken_in
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--mapping", default="exponea")
     given = parser.parse_args()
     target = load(given.mapping)
-    configured = Configured(name="bench", connection=target.connect(target.example_settings()), rate_limit="")
+    configured = ConfiguredConnection(name="bench", connection=target.connect(target.example_settings()), rate_limit="")
     events = [event(number) for number in range(min(given.events, 50_000))]
     with tempfile.TemporaryDirectory() as directory:
         print(f"{given.events} events of {len(events[0].raw)} bytes, {given.mapping}\n")
@@ -130,7 +130,7 @@ def main() -> None:
     print(f"\npeak memory of this process: {peak:.0f} MB")
 
 
-def stages(configured: Configured, events: list[NewEvent], directory: Path) -> None:
+def stages(configured: ConfiguredConnection, events: list[NewEvent], directory: Path) -> None:
     """Measure each stage alone."""
     outbox = SqliteOutbox(directory / "stages.db")
     count = len(events)
@@ -153,7 +153,7 @@ def stages(configured: Configured, events: list[NewEvent], directory: Path) -> N
     outbox.close()
 
 
-def whole(configured: Configured, count: int, path: Path, name: str, code: str) -> None:
+def whole(configured: ConfiguredConnection, count: int, path: Path, name: str, code: str) -> None:
     """Measure everything together."""
     outbox = SqliteOutbox(path)
     fill(outbox, map(event, range(count)))

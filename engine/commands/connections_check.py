@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from engine.collector.write_keys import EventSource
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -25,7 +25,7 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("path", type=FILE, default=Path("connections.yaml"), metavar="[FILE]")
-@click.option("--live", is_flag=True, help="Ask each vendor the harmless question its mapping has under `check`.")
+@click.option("--live", is_flag=True, help="Send each vendor the harmless request its mapping names under `check`.")
 @click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
 def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
     """Check FILE (connections.yaml): mappings, settings, environment, filters, sources; --live: credentials too.
@@ -37,7 +37,7 @@ def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
     file, known = sources.load(path, os.environ, directories, needed=False)
     for configured in file.connections:
         if not live:
-            click.echo(f"{configured.name}: {configured.mapping.title}, settings fit.")
+            click.echo(f"{configured.name}: {configured.mapping.title}, settings are valid.")
     for name in file.disabled:
         click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
     for source in known:
@@ -61,10 +61,10 @@ def _source_text(source: EventSource) -> str:
     return f"source {source.name}: its events go to {names}."
 
 
-async def _ask_all(connections: list[Configured]) -> int:
-    from engine.delivery.status import ask
+async def _ask_all(connections: list[ConfiguredConnection]) -> int:
+    from engine.delivery.status import check_credentials
 
-    answers = await asyncio.gather(*(ask(configured) for configured in connections))
+    answers = await asyncio.gather(*(check_credentials(configured) for configured in connections))
     for configured, answer in zip(connections, answers, strict=True):
-        click.echo(f"{configured.name}: {answer.words}")
-    return 0 if all(answer.fine is not False for answer in answers) else FOUND
+        click.echo(f"{configured.name}: {answer.message}")
+    return 0 if all(answer.passed is not False for answer in answers) else FOUND

@@ -17,7 +17,7 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from engine.collector.write_keys import EventSource
     from engine.delivery.outbox.base import NewEvent, Outbox
-    from engine.delivery.process import Ending
+    from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
 FOUND, INTERRUPTED = 1, 130
@@ -44,23 +44,23 @@ def command(
     An import that was interrupted is started again with the same command: what the outbox knows is not sent twice.
     """
     from engine.delivery.outbox.sqlite import SqliteOutbox
-    from engine.delivery.process import Ending, on_signals
+    from engine.delivery.process import Shutdown, on_signals
 
     source = _source(name, connections_file, directories)
     importing = _Importing(source)
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
-    ending = Ending()
+    shutdown = Shutdown()
     try:
-        with on_signals(ending), _progress(files) as advance:
+        with on_signals(shutdown), _progress(files) as advance:
             for file in files:
-                importing.take_in(outbox, file, ending, advance)
+                importing.take_in(outbox, file, shutdown, advance)
     finally:
         outbox.close()
-    if ending.signalled:
+    if shutdown.signaled:
         taken = importing.taken
         click.echo(CUT_SHORT.format(count=taken.new + taken.duplicates), err=True)
     click.echo(importing.text())
-    return INTERRUPTED if ending.signalled else importing.code
+    return INTERRUPTED if shutdown.signaled else importing.code
 
 
 class _Importing:
@@ -83,22 +83,22 @@ class _Importing:
         said = "".join(f", {count} {words}" for words, count in counts.items() if count)
         return f"{self.taken.new} new, {self.taken.duplicates} were there before{said}."
 
-    def take_in(self, outbox: Outbox, file: str, ending: Ending, advance: Callable[[int], None]) -> None:
+    def take_in(self, outbox: Outbox, file: str, shutdown: Shutdown, advance: Callable[[int], None]) -> None:
         from engine.delivery.intake import taken_in
         from engine.events.reading import read_events
 
         with read_events(file, stdin=sys.stdin.buffer) as reader:
-            events = self._events(reader, ending, advance)
+            events = self._events(reader, shutdown, advance)
             for taken in taken_in(outbox, events, self._source.connections, time.time):
                 self.taken = self.taken.plus(taken)
 
-    def _events(self, reader: EventReader, ending: Ending, advance: Callable[[int], None]) -> Iterator[NewEvent]:
+    def _events(self, reader: EventReader, shutdown: Shutdown, advance: Callable[[int], None]) -> Iterator[NewEvent]:
         """Return the events of one file; what is none is told and counted."""
         from engine.collector.discards import Discard
         from engine.collector.shaping import imported
         from engine.delivery.intake import iso
 
-        lines = self._unreadable.sifted(ending.until_asked(reader))
+        lines = self._unreadable.sifted(shutdown.until_requested(reader))
         before = 0
         for line, event in imported(lines, self._source.name, iso(time.time())):
             advance(reader.consumed - before)

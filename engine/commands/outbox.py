@@ -130,8 +130,8 @@ def show(outbox: Outbox, event: str) -> None:
         for row in (row for row in rows if row.event == number):
             outcome = paint(row.outcome.value, row.outcome.value)
             click.echo(f"  {row.connection}  {outcome}  {visible(row.reason)}  ({when(row.changed_at)})")
-            if row.words:
-                click.echo(f"    the vendor: {visible(row.words)}")
+            if row.error:
+                click.echo(f"    the vendor: {visible(row.error)}")
         try:
             lines = folded(orjson.loads(found.raw), 2)
         except orjson.JSONDecodeError:
@@ -181,4 +181,4 @@ def _ends(gone: Purged) -> str:
 
 
 def _why(row: Listed) -> str:
-    return f"{row.reason} | {row.words}" if row.words else row.reason
+    return f"{row.reason} | {row.error}" if row.error else row.reason

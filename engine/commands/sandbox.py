@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import click
 
 from engine.compiler.runtime import Invalid
-from engine.delivery import configured as config
-from engine.delivery.configured import Configured, base_url, paths
+from engine.delivery import configured_connection
+from engine.delivery.configured_connection import ConfiguredConnection, base_url, request_paths
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
 from engine.sandbox.server import Sandbox
@@ -68,21 +68,23 @@ UNKNOWN = (
 )
 
 
-def into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
+def into_sandbox(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection]
+) -> tuple[list[ConfiguredConnection], Sandbox]:
     """Start a sandbox and lead all connections there; raises UsageError before, where one cannot be."""
     base_paths = [_base_path(each) for each in configured]
     sandbox = stack.enter_context(Sandbox())
     pairs = zip(configured, base_paths, strict=True)
-    return [config.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
+    return [configured_connection.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
 
 
-def _base_path(configured: Configured) -> str:
+def _base_path(configured: ConfiguredConnection) -> str:
     """Return the path below which the sandbox has a connection's requests; raises UsageError where it has none."""
     try:
         whole = urlsplit(base_url(configured.connection)).path.rstrip("/")
     except Invalid as error:
         raise UsageError(f"{configured.name}: {error}. {SETTINGS_HINT}") from error
-    found = paths(configured.connection)
+    found = request_paths(configured.connection)
     for base in _endings(whole):
         if not found or _has(base, [each.filled for each in found]):
             return base

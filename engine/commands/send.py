@@ -16,7 +16,7 @@ from engine.records import Outcome
 
 if TYPE_CHECKING:
     from engine.commands.sending import Intake
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.metrics import Metrics
     from engine.delivery.observers import DeliveryObserver, RunSummary
     from engine.delivery.outbox.base import Outbox
@@ -116,14 +116,16 @@ def _outbox(stack: ExitStack, path: Path | None, *, passing: bool) -> Outbox:
     return stack.enter_context(opened(path or DEFAULT_OUTBOX, make=True))
 
 
-def _into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
+def _into_sandbox(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection]
+) -> tuple[list[ConfiguredConnection], Sandbox]:
     from engine.commands.sandbox import into_sandbox
 
     return into_sandbox(stack, configured)
 
 
 def _watcher(
-    stack: ExitStack, configured: Sequence[Configured], tally: RunSummary, *, log: bool, metrics: bool
+    stack: ExitStack, configured: Sequence[ConfiguredConnection], tally: RunSummary, *, log: bool, metrics: bool
 ) -> tuple[DeliveryObserver, Metrics | None]:
     from engine.commands.sending import Telling
     from engine.delivery.observers import Observers
@@ -147,7 +149,7 @@ def _watcher(
 
 
 def _deliver(
-    outbox: Outbox, configured: list[Configured], options: Options, watcher: DeliveryObserver, intake: Intake
+    outbox: Outbox, configured: list[ConfiguredConnection], options: Options, watcher: DeliveryObserver, intake: Intake
 ) -> bool:
     """Take in and deliver, one beside the other; false where a signal cut the intake short."""
     from engine.commands.sending import CUT_SHORT
@@ -156,8 +158,8 @@ def _deliver(
 
     names = [each.name for each in configured]
     whole = run(
-        lambda: Delivery(outbox, configured, options, watcher=watcher, filling=True),
-        lambda ending: intake.run(outbox, names, ending),
+        lambda: Delivery(outbox, configured, options, observer=watcher, intake_open=True),
+        lambda shutdown: intake.run(outbox, names, shutdown),
     )
     if not whole:
         click.echo(CUT_SHORT.format(count=intake.taken.new + intake.taken.duplicates), err=True)
@@ -169,7 +171,7 @@ def _report(outbox: Outbox, names: Sequence[str], tally: RunSummary, intake: Int
     from engine.commands.output.text import painter
     from engine.commands.sending import report, seen
 
-    tally.took(intake.taken)
+    tally.count_duplicates(intake.taken)
     paint, run = painter(sys.stdout), seen(outbox, names, tally)
     click.echo(report(paint, run, tally, intake))
     if world is not None:

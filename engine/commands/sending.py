@@ -14,7 +14,7 @@ from engine.commands.shared import counts_text, when
 from engine.delivery.intake import iso, new_events, taken_in
 from engine.delivery.observers import DeliveryObserver, RunSummary
 from engine.delivery.outbox.base import Outbox, Overview, TakenIn
-from engine.delivery.process import Ending
+from engine.delivery.process import Shutdown
 from engine.events.reading import EventReader
 from engine.records import Outcome
 
@@ -44,10 +44,10 @@ class Intake:
         """How many lines could not be read."""
         return self._unreadable.count
 
-    def run(self, outbox: Outbox, names: Sequence[str], ending: Ending) -> None:
+    def run(self, outbox: Outbox, names: Sequence[str], shutdown: Shutdown) -> None:
         """Take in, until the end is asked for."""
         for reader in self._readers:
-            lines = self._unreadable.sifted(ending.until_asked(reader))
+            lines = self._unreadable.sifted(shutdown.until_requested(reader))
             events = new_events(lines, self._source, iso(time.time()))
             for taken in taken_in(outbox, events, names, time.time, again=self._again):
                 self.taken = self.taken.plus(taken)

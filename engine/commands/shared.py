@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine.commands.connection_options import connect
 from engine.commands.output.text import Paint, wrapped
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.connections import load
 from engine.delivery.outbox.base import Overview, Reason
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -32,7 +32,7 @@ def connections_of(
     assignments: Sequence[str],
     *,
     example_settings: bool,
-) -> list[Configured]:
+) -> list[ConfiguredConnection]:
     """Return the connections a command line names: a file of them, or one for each mapping."""
     if connections_file is not None:
         if mappings or settings_file or assignments:
@@ -41,7 +41,7 @@ def connections_of(
     if not mappings:
         raise UsageError("Name mappings, or a file of connections with --connections.")
     named = connect(mappings, directories, settings_file, assignments, example_settings=example_settings)
-    return [Configured(name=each.name, connection=each.connection) for each in named]
+    return [ConfiguredConnection(name=each.name, connection=each.connection) for each in named]
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def _reasons(seen: Overview) -> Callable[[str, Outcome], list[str]]:
 
 
 def _reason(found: Reason) -> str:
-    words = found.words if len(found.words) <= LONGEST_WORDS else found.words[:LONGEST_WORDS] + "..."
+    words = found.error if len(found.error) <= LONGEST_WORDS else found.error[:LONGEST_WORDS] + "..."
     return f"{found.events} x {found.reason}" + (f" | {words}" if words else "")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.collector.background import Backlog, BacklogObserver
 from engine.delivery.outbox.base import NewEvent
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from tests.collector.running import serving, tracks, until
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.collector.responses import CollectorLimits
 from engine.delivery.outbox.base import OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from tests.collector.harness import Answer, Inside
 
 TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch; send fewer events at a time."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from engine.delivery.configured import Configured, into_sandbox
+from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.process import run
 from engine.delivery.supervisor import Delivery
@@ -16,7 +16,7 @@ def main(outbox_file: str, mapping: str, url: str) -> None:
     target = load(mapping)
     connection = target.connect(target.example_settings())
     # Strict order needs it: of a batch whose answer is lost, an item may be refused at first and taken when sent again.
-    configured = into_sandbox(Configured(name="shop", connection=connection, ordered_batches=True), url)
+    configured = into_sandbox(ConfiguredConnection(name="shop", connection=connection, ordered_batches=True), url)
     outbox = SqliteOutbox(outbox_file)
     options = Options(lease=0.3, patience=20.0, poll=0.02)
     try:

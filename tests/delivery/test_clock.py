@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.outbox_thread import Clock
 from engine.delivery.supervisor import Delivery
 from tests.delivery.vendor import QUICK, Answer, Vendor, event, fine, shop, told

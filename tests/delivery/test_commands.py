@@ -240,7 +240,7 @@ WRONG = {
         "With --connections, mappings and settings stand in that file; give one or the other.\n"
     ),
     "send exponea --sandbox --patience long": (
-        '--patience: "long" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'
+        '--patience: "long" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s.\n'
     ),
     "send exponea --sandbox --events none.ndjson": (
         "There is no file none.ndjson; name a file of events, or - for standard input.\n"
@@ -266,8 +266,8 @@ def test_a_damaged_outbox_is_told(here, engine) -> None:
         code, _, err = engine(line)
         assert (line, code) == (line, 4)
         assert err == (
-            "o.db is damaged or is no outbox (file is not a database). It was left as it is: move it away to start a "
-            "new one, or try to save what is in it with: sqlite3 o.db .recover\n"
+            "o.db is damaged or not an outbox (file is not a database). It was left unchanged: move it away to start a "
+            "new one, or try to recover its content with: sqlite3 o.db .recover\n"
         )
     assert (here / "o.db").read_bytes() == b"nothing of the kind" * 100
 
@@ -278,8 +278,8 @@ def test_an_outbox_of_a_newer_engine_is_told_apart_from_rejections_too(here, eng
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA user_version = 99")
         code, _, err = engine("outbox --outbox o.db status")
-        newer = f"tables 99, this one knows {len(VERSIONS)}"
-        assert (code, err) == (4, f"o.db was made by a newer version of the engine ({newer}); update the engine.\n")
+        newer = f"schema 99; this one supports {len(VERSIONS)}"
+        assert (code, err) == (4, f"o.db was created by a newer version of the engine ({newer}); update the engine.\n")
 
 
 @pytest.mark.parametrize("name", ["", *outbox_command.commands])
@@ -297,8 +297,8 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
             sandbox.url,
             more="off: { destination: exponea, enabled: false, settings: { api_key: k, project_token: p, hard_id: r, soft_id: c } }\n",
         )
-        assert engine("connections check")[:2] == (0, "shop: Exponea, settings fit.\noff: disabled.\n")
-        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea knows the credentials.\n")
+        assert engine("connections check")[:2] == (0, "shop: Exponea, settings are valid.\noff: disabled.\n")
+        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea accepts the credentials.\n")
         connections(here, sandbox.url, "wrong-key")
         code, out, _ = engine("connections check --live")
         assert code == 1
@@ -309,7 +309,7 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
         (here / "connections.yaml").write_text("extole: { settings: { api_key: k } }")
         assert engine("connections check --live")[:2] == (
             0,
-            "extole: settings fit; Extole Platform has no harmless question to ask.\n",
+            "extole: settings are valid; Extole Platform has no request to check credentials.\n",
         )
 
 
@@ -332,8 +332,8 @@ def test_sources_are_checked_too(here, engine) -> None:
         "source app: disabled; its write keys are refused.\n"
         "source old: its events go nowhere, as all its connections are disabled.\n"
     )
-    assert engine("connections check") == (0, f"shop: Extole Platform, settings fit.\n{said}", "")
-    live = "shop: settings fit; Extole Platform has no harmless question to ask.\n"
+    assert engine("connections check") == (0, f"shop: Extole Platform, settings are valid.\n{said}", "")
+    live = "shop: settings are valid; Extole Platform has no request to check credentials.\n"
     assert engine("connections check --live") == (0, said + live, "")
     file.write_text(CHECKED.replace("api_key: k ", "api_kye: k ").replace("[web-key]", '"${env:NO_KEY}"'))
     wrong = (

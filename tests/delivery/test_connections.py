@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.delivery.configured import base_url
+from engine.delivery.configured_connection import base_url
 from engine.delivery.connections import ConnectionsError, load
 from engine.mapping.schema import check_schema, validator
 from tests.delivery.vendor import BATCHES, MAPPING
@@ -80,7 +80,7 @@ def test_a_file_of_events_is_told_by_its_name(tmp_path) -> None:
     with pytest.raises(ConnectionsError) as told:
         load(file, {}, [])
     assert str(told.value) == (
-        f"{file}:1:1\n  This is JSON, such as events are. A connections file holds connections by name, for example\n"
+        f"{file}:1:1\n  This is JSON, like a file of events. A connections file maps names to connections, for example\n"
         "  shop:\n    destination: my_vendor\n    settings: {...}"
     )
 

@@ -16,11 +16,11 @@ from engine.delivery import logs
 from engine.delivery.metrics import Metrics
 from engine.delivery.observers import Observers
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.delivery.status import standing
+from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
-from tests.delivery.test_running import until
+from tests.delivery.test_process import until
 from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, shop, told
 
 FOR_EVER = replace(QUICK, until_idle=False, lease=0.2, restart=0.05)
@@ -59,7 +59,7 @@ def logged():
 async def going_on(outbox, configured, options=FOR_EVER):
     """Deliver as long as the `with` lasts; gives the metrics."""
     metrics = Metrics()
-    delivery = Delivery(outbox, configured, options, watcher=Observers([metrics, logs.Logging()]))
+    delivery = Delivery(outbox, configured, options, observer=Observers([metrics, logs.Logging()]))
     task = asyncio.create_task(delivery.run())
     yield lambda: metrics.text().decode().splitlines()
     delivery.stop()
@@ -80,14 +80,14 @@ def test_a_worker_that_dies_is_told_and_started_again_and_the_others_go_on(tmp_p
             async with going_on(outbox, connections) as metrics:
                 await until(lambda: len([each for each in logged() if each["event"] == "worker failed"]) >= 3)
                 await until(lambda: outbox.unfinished("well")[0] == 0)
-                ill, well = standing(outbox)["connections"]
+                ill, well = delivery_status(outbox)["connections"]
                 assert ill["pause"] == "ValueError: *** is no number"
                 assert ill["next_try_at"] is not None
                 assert (well["pause"], well["next_try_at"]) == ("", None)
                 assert outbox.unfinished("ill")[0] == 1
                 outbox.error = None
                 await until(lambda: outbox.unfinished("ill")[0] == 0)
-                await until(lambda: standing(outbox)["connections"][0]["pause"] == "")
+                await until(lambda: delivery_status(outbox)["connections"][0]["pause"] == "")
                 [count] = [each for each in metrics() if each.startswith("waybill_worker_failures_total")]
                 assert count.startswith('waybill_worker_failures_total{connection="ill"} ')
 
@@ -214,7 +214,7 @@ def test_engine_send_tells_it_too(tmp_path, logged: Logged) -> None:
     outbox.hold("shop", "", "", 2.0)
     outbox.take_in([event(1)], ["shop"], 1.0)
     outbox.hold("shop", "the vendor answered 401", "Check the key.", 2.0)
-    asyncio.run(delivered(tmp_path, [], outbox=outbox, watcher=logs.Logging()))
+    asyncio.run(delivered(tmp_path, [], outbox=outbox, observer=logs.Logging()))
     assert logged() == [HELD]
 
 
@@ -259,4 +259,4 @@ def test_one_pause_is_one_line_and_so_is_its_end(tmp_path, logged: Logged) -> No
         "seconds": 1.0,
     }
     assert 1.0 <= goes_on.pop("seconds") < 10
-    assert goes_on == {"level": "info", "event": "goes on", "connection": "shop"}
+    assert goes_on == {"level": "info", "event": "resumed", "connection": "shop"}

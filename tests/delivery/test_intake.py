@@ -7,7 +7,7 @@ import io
 import pytest
 
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.sending.jobs import normalised
 from engine.events.reading import read_events
 

@@ -44,9 +44,9 @@ LINES = {
     "held without a hint": (
         ("shop", "the vendor answered 401", ""),
         {"level": "error", "event": "held", "reason": "the vendor answered 401"}
-        | {"hint": "When it is put right: engine outbox resume shop"},
+        | {"hint": "After fixing the cause: engine outbox resume shop"},
     ),
-    "resumed": (("shop", 63.21987), {"level": "info", "event": "goes on", "seconds": 63.22}),
+    "resumed": (("shop", 63.21987), {"level": "info", "seconds": 63.22}),
     "released": (("shop",), {"level": "info", "event": "no longer held"}),
     "failed": (
         ("shop", "ValueError: s3cret-key is none", 5.0),
@@ -96,7 +96,7 @@ def test_nothing_is_logged_after_the_end() -> None:
     assert stream.getvalue() == ""
 
 
-def test_several_watchers_hear_everything() -> None:
+def test_several_observers_hear_everything() -> None:
     heard: list[tuple[str, tuple[object, ...]]] = []
 
     class Hears(DeliveryObserver):

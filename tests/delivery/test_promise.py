@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.delivery.outbox.base import OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.sending.batching import Shipment
 from engine.delivery.sending.shipping import Shipping
 from engine.delivery.supervisor import Delivery
@@ -114,10 +114,10 @@ def test_a_disk_that_fills_up_during_delivery_loses_nothing(tmp_path, durable) -
             durable.take_in([event(n) for n in range(300)], ["shop"], 1.0)
             pages = durable._db.execute("PRAGMA page_count").fetchone()[0]
             durable._db.execute(f"PRAGMA max_page_count = {pages}")
-            durable._db.execute(GROWING)  # what is noted needs room, as words and progress do
+            durable._db.execute(GROWING)  # what is written needs room, as errors and progress do
             results = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
             assert isinstance(results[0], OutboxError)
-            assert str(results[0]).startswith("There is no room left for ")
+            assert str(results[0]).startswith("No space left on the disk of ")
             assert set(told(durable)[0].values()) == {"waiting"}
             durable._db.execute("DROP TRIGGER growing")
             durable._db.execute("PRAGMA max_page_count = 100000")

@@ -10,7 +10,7 @@ import orjson
 
 from engine.delivery import status
 from engine.delivery.outbox.base import Chosen, Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.supervisor import Delivery
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, delivered, event, fine, shop, told
@@ -123,7 +123,7 @@ def test_what_makes_the_missing_has_an_id_of_its_own(tmp_path) -> None:
 def test_a_question_about_credentials_has_none(tmp_path) -> None:
     async def story() -> list[Request]:
         async with Vendor() as vendor:
-            assert (await status.ask(shop(tmp_path, vendor.url, more=REQUESTS))).fine
+            assert (await status.check_credentials(shop(tmp_path, vendor.url, more=REQUESTS))).passed
             return vendor.requests
 
     assert ids(asyncio.run(story())) == [None]

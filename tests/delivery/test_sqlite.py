@@ -167,7 +167,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path) -> None:
         for number in range(2, 1000):
             outbox.take_in(events(number), ["a"], NOW)
     assert str(told.value) == (
-        f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
+        f"No space left on the disk of {path}. Its content is safe; free some space and start again."
     )
     kept = len(outbox.waiting("a", 0, 1000))
     assert kept == number - 1
@@ -185,7 +185,7 @@ def test_a_locked_file_is_told(tmp_path) -> None:
     with pytest.raises(OutboxError) as told:
         outbox.take_in(events(1), ["a"], NOW)
     assert str(told.value) == (
-        f"{path} is locked: another process has been writing for 0.05 seconds. Nothing was lost; try again."
+        f"{path} is locked: another process has been writing for 0.05 seconds. Nothing is lost; try again."
     )
     other.execute("ROLLBACK")
     other.close()
@@ -206,8 +206,8 @@ def test_a_damaged_file_is_told_and_kept(tmp_path, content, words) -> None:
     with pytest.raises(OutboxError) as told:
         SqliteOutbox(path)
     assert str(told.value) == (
-        f"{path} is damaged or is no outbox ({words}). It was left as it is: move it away to start a new one, or try "
-        f"to save what is in it with: sqlite3 {path} .recover"
+        f"{path} is damaged or not an outbox ({words}). It was left unchanged: move it away to start a new one, or try "
+        f"to recover its content with: sqlite3 {path} .recover"
     )
     assert path.read_bytes() == content
 
@@ -220,7 +220,7 @@ def test_a_file_damaged_inside_is_told_and_kept(tmp_path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(OutboxError, match="is damaged or is no outbox"), closing(SqliteOutbox(path)) as outbox:
+    with pytest.raises(OutboxError, match="is damaged or not an outbox"), closing(SqliteOutbox(path)) as outbox:
         outbox.waiting("a", 0, 1000)
     assert path.read_bytes() == bytes(content)
 
@@ -235,8 +235,8 @@ def test_a_file_of_a_newer_engine_is_refused(tmp_path) -> None:
     with pytest.raises(OutboxError) as told:
         SqliteOutbox(path)
     assert str(told.value) == (
-        f"{path} was made by a newer version of the engine (tables {newer}, this one knows {len(VERSIONS)}); "
-        "update the engine."
+        f"{path} was created by a newer version of the engine (schema {newer}; this one supports "
+        f"{len(VERSIONS)}); update the engine."
     )
 
 
@@ -265,8 +265,8 @@ def test_a_directory_that_is_not_there_is_told(tmp_path) -> None:
     with pytest.raises(OutboxError) as told:
         SqliteOutbox(path)
     assert str(told.value) == (
-        f"{path} cannot be opened for writing (unable to open database file); check that its directory is there and "
-        "may be written."
+        f"{path} cannot be opened for writing (unable to open database file); check that its directory exists and "
+        "is writable."
     )
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Chosen
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.plan import load
 from engine.records import Outcome
@@ -113,8 +113,8 @@ def test_where_everything_is_refused_the_valve_holds_the_rest(tmp_path) -> None:
     assert list(ran.outcomes.values()).count("held") > 180
     [row] = ran.outbox.connections()
     assert row.held == (
-        "20 refusals in a row with status 422 and nothing accepted between them; what was refused last was not "
-        "rejected, it waits"
+        "20 refusals in a row with status 422 and nothing accepted in between; the event refused last "
+        "was not rejected, it waits"
     )
     assert row.hint == "Check the settings and the mapping."
 
@@ -173,11 +173,11 @@ def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:
 FAILURES = {
     "503": (Answer(503, {"why": "busy"}), 'the vendor answered 503: {"why":"busy"}'),
     "429": (Answer(429), "the vendor answered 429"),
-    "lost": (Answer(0), "no answer from the vendor: the connection failed (RemoteProtocolError)"),
+    "lost": (Answer(0), "no response from the vendor: the connection failed (RemoteProtocolError)"),
     "unreadable": (Answer(200, b"<html>"), "the vendor answered 200: the answer could not be read"),
     "too few": (
         Answer(200, {"results": []}),
-        "the vendor answered 200: the answer does not say how each item of the batch went",
+        "the vendor answered 200: the response has no result for each item of the batch",
     ),
 }
 
@@ -191,7 +191,7 @@ def test_failures_of_the_vendor_use_nothing_up(tmp_path, failure, reason) -> Non
     pauses: list[str] = []
     left = [failure] * 6
     ran = run(
-        tmp_path, [event(n) for n in range(7)], lambda request: left.pop() if left else fine(request), watcher=Pauses()
+        tmp_path, [event(n) for n in range(7)], lambda request: left.pop() if left else fine(request), observer=Pauses()
     )
     assert set(ran.outcomes.values()) == {"delivered"}
     assert set(pauses) == {reason}
@@ -353,7 +353,7 @@ def test_the_rate_limit_holds(tmp_path) -> None:
 
     waits: list[float] = []
     began = time.monotonic()
-    ran = run(tmp_path, [event(n, call="identify") for n in range(5)], rate_limit="3/s", watcher=Waits())
+    ran = run(tmp_path, [event(n, call="identify") for n in range(5)], rate_limit="3/s", observer=Waits())
     assert set(ran.outcomes.values()) == {"delivered"}
     assert time.monotonic() - began >= 2 / 3, "three go at once, and one more each third of a second"
     assert 1 <= len(waits) <= 2
@@ -489,7 +489,7 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
         "type: url,", "type: url, optional: true,"
     )
     (tmp_path / "shop.yaml").write_text(text)
-    configured = Configured(name="shop", connection=load(tmp_path / "shop.yaml").connect({"key": "k"}, {}))
+    configured = ConfiguredConnection(name="shop", connection=load(tmp_path / "shop.yaml").connect({"key": "k"}, {}))
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
 
@@ -500,7 +500,7 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
     holds: list[tuple[str, str, str]] = []
 
     async def story() -> None:
-        await Delivery(outbox, [configured], QUICK, watcher=Holds()).run()
+        await Delivery(outbox, [configured], QUICK, observer=Holds()).run()
 
     asyncio.run(story())
     [row] = outbox.connections()
@@ -525,7 +525,7 @@ def test_settings_that_make_a_port_out_of_range_hold_the_connection(tmp_path) ->
     assert (plan.outcome, plan.reason) == ("invalid", PORT)
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
-    asyncio.run(Delivery(outbox, [Configured(name="shop", connection=connection)], QUICK).run())
+    asyncio.run(Delivery(outbox, [ConfiguredConnection(name="shop", connection=connection)], QUICK).run())
     [row] = outbox.connections()
     assert (row.held, row.hint) == (PORT, "Check the connection's settings.")
     assert told(outbox)[0] == {"m1": "held"}

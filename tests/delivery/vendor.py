@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import NewEvent, Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.plan import load
@@ -175,12 +175,12 @@ def shop(
     more: str = BATCHES,
     name: str = "shop",
     **options: Any,
-) -> Configured:
+) -> ConfiguredConnection:
     """Connect the test mapping to a vendor."""
     path = directory / "shop.yaml"
     path.write_text(MAPPING.format(more=more.format(max_items=max_items, give_up=give_up)))
     connection = load(path).connect({"url": url, "key": "top-secret-key"}, {})
-    return Configured(name=name, connection=connection, **options)
+    return ConfiguredConnection(name=name, connection=connection, **options)
 
 
 class Ran(NamedTuple):
@@ -197,7 +197,7 @@ async def delivered(
     *,
     outbox: Outbox | None = None,
     options: Options = QUICK,
-    watcher: DeliveryObserver | None = None,
+    observer: DeliveryObserver | None = None,
     **shop_options: Any,
 ) -> Ran:
     """Take events in, deliver them until nothing can go, and tell what happened."""
@@ -205,7 +205,7 @@ async def delivered(
     async with Vendor(answer) as vendor:
         configured = shop(directory, vendor.url, **shop_options)
         outbox.take_in(events, [configured.name], 1000.0)
-        await Delivery(outbox, [configured], options, watcher=watcher).run()
+        await Delivery(outbox, [configured], options, observer=observer).run()
         return Ran(outbox, vendor.requests, *told(outbox))
 
 
@@ -214,5 +214,5 @@ def told(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
     from engine.delivery.outbox.base import Chosen
 
     rows = outbox.listed(Chosen(), 0, 1_000_000)
-    reasons = {row.message_id: f"{row.reason} | {row.words}" if row.words else row.reason for row in rows}
+    reasons = {row.message_id: f"{row.reason} | {row.error}" if row.error else row.reason for row in rows}
     return {row.message_id: Outcome(row.outcome).value for row in rows}, reasons

@@ -6,7 +6,7 @@ import asyncio
 
 from engine.delivery.observers import MOST_REASONS, RunSummary
 from engine.delivery.outbox.base import DUPLICATE, Change, TakenIn
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.records import Outcome
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop
@@ -17,7 +17,7 @@ def test_reasons_are_counted_with_an_example_and_the_commonest_comes_first() -> 
     refused = [Change(n, Outcome.REJECTED, "the vendor answered 400", f"no {n}") for n in range(2)]
     tally.written("a", [Change(7, Outcome.INVALID, "no name"), *refused, Change(8, Outcome.WAITING, "busy")])
     tally.written("a", [Change(9, Outcome.DELIVERED, "1 request accepted")])
-    tally.took(TakenIn(4, 1, {"a": 3}))
+    tally.count_duplicates(TakenIn(4, 1, {"a": 3}))
     assert tally.counts == {
         ("a", Outcome.INVALID): 1,
         ("a", Outcome.REJECTED): 2,
@@ -50,8 +50,8 @@ def test_two_workers_count_what_each_of_them_ended(tmp_path) -> None:
             names = ("one", "two")
             configured = [shop(tmp_path, vendor.url, name=name) for name in names]
             outbox.take_in([event(n, user=f"u{n}", call="identify") for n in range(10)], names, 1.0)
-            first = Delivery(outbox, configured[:1], QUICK, watcher=tallies[0])
-            both = Delivery(outbox, configured, QUICK, watcher=tallies[1])
+            first = Delivery(outbox, configured[:1], QUICK, observer=tallies[0])
+            both = Delivery(outbox, configured, QUICK, observer=tallies[1])
             outbox.lease("one", first._owner, first._clock.time(), 2.0)
             await asyncio.gather(first.run(), both.run())
         expected = {Outcome.DELIVERED: 9, Outcome.REJECTED: 1}

@@ -42,7 +42,7 @@ class _State:
     reason: str
     queued_at: float
     changed_at: float
-    words: str = ""
+    error: str = ""
     digest: str | None = None
     progress: str | None = None
     tried_at: float | None = None
@@ -126,11 +126,11 @@ class MemoryOutbox:
         """Keep what became of unfinished states."""
         written = []
         if connection not in self._connections or self._connections[connection].owner != owner:
-            raise LeaseLost(f"Another worker has taken {connection} over.")
+            raise LeaseLost(f"Another worker has taken over {connection}.")
         for change in changes:
             state = self._states.get(change.place)
             if state is not None and state.outcome is Outcome.WAITING:
-                state.outcome, state.reason, state.words = change.outcome, change.reason, change.words
+                state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
                 state.changed_at = now
                 written.append(change)
@@ -202,8 +202,8 @@ class MemoryOutbox:
         found: dict[tuple[str, Outcome, str], list[str]] = {}
         for state in self._states.values():
             if state.outcome in told:
-                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.words)
-        rows = [Reason(*key, len(words), max(words)) for key, words in found.items()]
+                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
+        rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
@@ -230,7 +230,7 @@ class MemoryOutbox:
                 and chosen.event in (None, event.given.message_id, str(event.number))
             ):
                 about = (event.number, event.given.message_id, event.given.source, state.connection, shown)
-                yield Listed(*about, state.reason, state.words, state.changed_at, state.place)
+                yield Listed(*about, state.reason, state.error, state.changed_at, state.place)
 
     def event(self, number: int) -> NewEvent | None:
         """Return an event by its number."""
@@ -245,7 +245,7 @@ class MemoryOutbox:
             if state is not None and state.outcome is not Outcome.WAITING:
                 new = self._next_place()
                 del self._states[place]
-                state.place, state.outcome, state.reason, state.words = new, Outcome.WAITING, reason, ""
+                state.place, state.outcome, state.reason, state.error = new, Outcome.WAITING, reason, ""
                 state.tried_at, state.queued_at, state.changed_at = None, now, now
                 self._states[new] = state
                 done += 1

@@ -92,7 +92,7 @@ REPLIES = {
 
 @pytest.mark.parametrize(("answer", "expected"), REPLIES.values(), ids=REPLIES)
 def test_replies(monkeypatch, answer, expected) -> None:
-    monkeypatch.setattr(module, "LONGEST_ANSWER", 4096)
+    monkeypatch.setattr(module, "LONGEST_RESPONSE", 4096)
     reply, requests = sent(lambda _: answer)
     assert reply._replace(headers={}) == expected
     assert len(requests) == 1
@@ -125,22 +125,22 @@ def test_nobody_listens() -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://other.example/x", "the address leads to other.example, which is not the connection's host"),
-        ("https://vendor.example/x", "the address leads to vendor.example, which is not the connection's host"),
+        ("http://other.example/x", "the address points to other.example, which is not the connection's host"),
+        ("https://vendor.example/x", "the address points to vendor.example, which is not the connection's host"),
         (
             "http://vendor.example:8080/x",
-            "the address leads to vendor.example:8080, which is not the connection's host",
+            "the address points to vendor.example:8080, which is not the connection's host",
         ),
         (
             "http://vendor.example.evil.example/x",
-            "the address leads to vendor.example.evil.example, which is not the connection's host",
+            "the address points to vendor.example.evil.example, which is not the connection's host",
         ),
         (
             "http://me:password@other.example/x",
-            "the address leads to other.example, which is not the connection's host",
+            "the address points to other.example, which is not the connection's host",
         ),
-        ("file:///etc/passwd", "only http:// and https:// addresses can be sent to"),
-        ("/x", "only http:// and https:// addresses can be sent to"),
+        ("file:///etc/passwd", "only http:// and https:// addresses are supported"),
+        ("/x", "only http:// and https:// addresses are supported"),
     ],
 )
 def test_nothing_leaves_for_another_host(url, words) -> None:
