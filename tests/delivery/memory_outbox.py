@@ -198,10 +198,10 @@ class MemoryOutbox:
         return len(queued), min(queued, default=None)
 
     def _reasons(self, limit: int) -> list[Reason]:
-        told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+        with_reasons = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
         found: dict[tuple[str, Outcome, str], list[str]] = {}
         for state in self._states.values():
-            if state.outcome in told:
+            if state.outcome in with_reasons:
                 found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
         rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]

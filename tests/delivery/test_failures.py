@@ -1,4 +1,4 @@
-"""Workers that die, connections that are held or pause: told at once, seen in the outbox, and started again."""
+"""Workers that die, connections that are held or pause: reported at once, seen in the outbox, and started again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from engine.delivery import logs
 from engine.delivery.metrics import Metrics
 from engine.delivery.observers import Observers
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError
-from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
+from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.test_process import until
-from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, shop, told
+from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, results, shop
 
 FOR_EVER = replace(QUICK, until_idle=False, lease=0.2, restart=0.05)
 Logged = Callable[[], list[dict[str, object]]]
@@ -70,7 +70,7 @@ def failure(reason: str, seconds: float) -> dict[str, object]:
     return {"level": "error", "event": "worker failed", "connection": "ill", "reason": reason, "seconds": seconds}
 
 
-def test_a_worker_that_dies_is_told_and_started_again_and_the_others_go_on(tmp_path, logged: Logged) -> None:
+def test_a_worker_that_dies_is_reported_and_started_again_and_the_others_go_on(tmp_path, logged: Logged) -> None:
     async def story() -> None:
         outbox = Breaking()
         outbox.error = ValueError("top-secret-key is no number")
@@ -160,7 +160,7 @@ def test_a_damaged_outbox_ends_all(tmp_path, logged: Logged) -> None:
     asyncio.run(story())
 
 
-def test_damage_is_told_from_other_trouble(tmp_path) -> None:
+def test_damage_is_reported_from_other_trouble(tmp_path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"no outbox at all, and longer than a page's head" * 100)
     with pytest.raises(OutboxDamaged), closing(SqliteOutbox(path)):
@@ -170,7 +170,7 @@ def test_damage_is_told_from_other_trouble(tmp_path) -> None:
     assert not isinstance(missing.value, OutboxDamaged)
 
 
-def test_an_error_of_the_engine_is_told_with_the_connection(tmp_path, capsys) -> None:
+def test_an_error_of_the_engine_is_reported_with_the_connection(tmp_path, capsys) -> None:
     outbox = Breaking()
     outbox.error = ValueError("no")
     work = delivered(tmp_path, [event(1)], outbox=outbox, name="ill")
@@ -190,7 +190,7 @@ HELD = {
 }
 
 
-def test_a_connection_held_since_an_earlier_process_is_told_once_and_its_end_too(tmp_path, logged: Logged) -> None:
+def test_a_connection_held_since_an_earlier_process_is_reported_once_and_its_end_too(tmp_path, logged: Logged) -> None:
     async def story() -> None:
         outbox = MemoryOutbox()
         outbox.take_in([event(1)], ["shop"], 1.0)
@@ -218,7 +218,7 @@ def test_engine_send_tells_it_too(tmp_path, logged: Logged) -> None:
     assert logged() == [HELD]
 
 
-def test_one_that_is_held_while_it_works_is_told_once(tmp_path, logged: Logged) -> None:
+def test_one_that_is_held_while_it_works_is_reported_once(tmp_path, logged: Logged) -> None:
     answers = [Answer(401)]
 
     async def story() -> None:
@@ -232,7 +232,7 @@ def test_one_that_is_held_while_it_works_is_told_once(tmp_path, logged: Logged) 
                 await until(lambda: outbox.unfinished("shop")[0] == 0)
                 assert 'waybill_held{connection="shop"} 0.0' in metrics()
                 assert 'waybill_holds_total{connection="shop"} 1.0' in metrics()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
     assert [each["event"] for each in logged()] == ["held", "worker ended", "no longer held", "worker ended"]

@@ -123,7 +123,7 @@ def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "message"),
     [
         ("http://other.example/x", "the address points to other.example, which is not the connection's host"),
         ("https://vendor.example/x", "the address points to vendor.example, which is not the connection's host"),
@@ -143,7 +143,7 @@ def test_nobody_listens() -> None:
         ("/x", "only http:// and https:// addresses are supported"),
     ],
 )
-def test_nothing_leaves_for_another_host(url, words) -> None:
+def test_nothing_leaves_for_another_host(url, message) -> None:
     async def story() -> None:
         one = Sender("http://vendor.example")
         try:
@@ -151,22 +151,22 @@ def test_nothing_leaves_for_another_host(url, words) -> None:
         finally:
             await one.close()
 
-    with pytest.raises(Refused) as told:
+    with pytest.raises(Refused) as raised:
         asyncio.run(story())
-    assert str(told.value) == words
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "message"),
     [
         ({"body": {"a": 2**70}}, "Integer exceeds 64-bit range"),
         ({"body": "\ud800"}, "str is not valid UTF-8: surrogates not allowed"),
     ],
 )
-def test_what_cannot_be_written_is_told(more, words) -> None:
-    with pytest.raises(Unsendable) as told:
+def test_what_cannot_be_written_is_reported(more, message) -> None:
+    with pytest.raises(Unsendable) as raised:
         sent(**more)
-    assert str(told.value) == words
+    assert str(raised.value) == message
 
 
 def test_tls_is_verified() -> None:

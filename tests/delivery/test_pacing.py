@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.sending.pacing import TokenBucket, Pace, Restarts, Retry, SafetyValve, retry_after, seconds
+from engine.delivery.sending.pacing import Pace, Restarts, Retry, SafetyValve, TokenBucket, retry_after, seconds
 
 NOW = 1_760_000_000.0
 
@@ -80,13 +80,13 @@ def test_requests_that_were_out_together_fail_once() -> None:
     assert one.failed(NOW + 2, NOW + 2, None) == 2.0
 
 
-def test_a_pause_is_told_once_and_again_where_it_becomes_much_longer() -> None:
+def test_a_pause_is_reported_once_and_again_where_it_becomes_much_longer() -> None:
     one = pace()
-    told = []
+    reported = []
     for at, header in [(0.0, None), (0.1, None), (0.2, 1.5), (0.3, 60.0), (0.4, 90.0), (0.5, 200.0)]:
         one.failed(NOW, NOW + at, header)
-        told.append(one.worth_reporting)
-    assert told == [True, False, False, True, False, True]
+        reported.append(one.worth_reporting)
+    assert reported == [True, False, False, True, False, True]
     one.failed(NOW + 201, NOW + 201, None)
     assert one.worth_reporting, "the probe failed: another pause"
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.process import Shutdown, run
 from engine.delivery.supervisor import Delivery
-from tests.delivery.vendor import QUICK, Answer, Vendor, event, shop, told
+from tests.delivery.memory_outbox import MemoryOutbox
+from tests.delivery.vendor import QUICK, Answer, Vendor, event, results, shop
 
 
 async def until(met: Callable[[], object]) -> None:
@@ -39,7 +39,7 @@ def test_a_delivery_that_is_being_filled_waits_for_what_comes(tmp_path) -> None:
             outbox.take_in([event(3)], ["shop"], 1.0)
             delivery.intake_ended()
             await task
-            assert told(outbox)[0] == dict.fromkeys(["m0", "m1", "m2", "m3"], "delivered")
+            assert results(outbox)[0] == dict.fromkeys(["m0", "m1", "m2", "m3"], "delivered")
 
     asyncio.run(story())
 

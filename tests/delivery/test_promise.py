@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.delivery.outbox.base import OutboxError
-from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.sending.batching import Shipment
 from engine.delivery.sending.shipping import Shipping
 from engine.delivery.supervisor import Delivery
-from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop, told
+from tests.delivery.memory_outbox import MemoryOutbox
+from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, results, shop
 
 CALLS = ("track", "identify", "group", "page")
 GROWING = """
@@ -71,9 +71,9 @@ def test_nothing_is_lost_and_order_is_kept(made, seed, badness, ordered, max_ite
             with tempfile.TemporaryDirectory() as directory:
                 configured = shop(Path(directory), vendor.url, max_items=max_items, ordered_batches=ordered)
             outbox.take_in([event(n, user, call) for n, (user, call) in enumerate(made)], ["shop"], 1.0)
-            while any(outcome == "waiting" for outcome in told(outbox)[0].values()):
+            while any(outcome == "waiting" for outcome in results(outbox)[0].values()):
                 await Delivery(outbox, [configured], QUICK).run()
-        return told(outbox)[0]
+        return results(outbox)[0]
 
     outcomes = asyncio.run(story())
     names = {f"m{n}" for n in range(len(made))}
@@ -99,10 +99,10 @@ def test_an_error_of_the_engine_itself_ends_the_run_and_loses_nothing(tmp_path, 
                 patched.setattr(Shipping, "ship", broken)
                 results = await asyncio.gather(Delivery(outbox, [configured], QUICK).run(), return_exceptions=True)
             assert isinstance(results[0], ZeroDivisionError)
-            assert told(outbox)[0] == {"m1": "waiting"}
+            assert results(outbox)[0] == {"m1": "waiting"}
             assert outbox.connections()[0].owner is None
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
 
@@ -118,10 +118,10 @@ def test_a_disk_that_fills_up_during_delivery_loses_nothing(tmp_path, durable) -
             results = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
             assert isinstance(results[0], OutboxError)
             assert str(results[0]).startswith("No space left on the disk of ")
-            assert set(told(durable)[0].values()) == {"waiting"}
+            assert set(results(durable)[0].values()) == {"waiting"}
             durable._db.execute("DROP TRIGGER growing")
             durable._db.execute("PRAGMA max_page_count = 100000")
             await Delivery(durable, [configured], QUICK).run()
-            assert set(told(durable)[0].values()) == {"delivered"}
+            assert set(results(durable)[0].values()) == {"delivered"}
 
     asyncio.run(story())

@@ -13,10 +13,10 @@ import pytest
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Chosen
-from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.plan import load
 from engine.records import Outcome
+from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.vendor import (
     BATCHES,
     MAPPING,
@@ -28,8 +28,8 @@ from tests.delivery.vendor import (
     delivered,
     event,
     fine,
+    results,
     shop,
-    told,
 )
 
 
@@ -162,10 +162,10 @@ def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:
             assert (row.held, row.hint) == ("the vendor answered 409: *** is not known", "Ask for access.")
             allowed.append(True)
             await Delivery(outbox, [configured], QUICK).run()
-            assert (told(outbox)[0], len(vendor.requests)) == ({"m1": "held"}, 1)
+            assert (results(outbox)[0], len(vendor.requests)) == ({"m1": "held"}, 1)
             outbox.resume("shop")
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
 
@@ -227,8 +227,8 @@ def test_an_event_is_given_up_by_age_with_the_last_words(tmp_path) -> None:
         tmp_path, [event(1)], lambda _: Answer(503, {"why": "busy"}), give_up="20ms", options=replace(QUICK, patience=5)
     )
     assert ran.outcomes == {"m1": "rejected"}
-    words = r'gave up after [0-9.]+s \| the vendor answered 503: {"why":"busy"}'
-    assert re.fullmatch(words, ran.reasons["m1"])
+    reason = r'gave up after [0-9.]+s \| the vendor answered 503: {"why":"busy"}'
+    assert re.fullmatch(reason, ran.reasons["m1"])
 
 
 def test_steps_wait_for_each_other_and_use_what_was_saved(tmp_path) -> None:
@@ -273,12 +273,12 @@ def test_a_rejected_step_stops_the_later_ones_and_a_replay_sends_the_rest(tmp_pa
             configured = shop(tmp_path, vendor.url)
             outbox.take_in([event(1, call="group")], ["shop"], 1.0)
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[1] == {"m1": "the vendor answered 400; 1 of 2 accepted | not yet"}
+            assert results(outbox)[1] == {"m1": "the vendor answered 400; 1 of 2 accepted | not yet"}
             fixed.append(True)
             outbox.replay([row.place for row in outbox.listed(Chosen(), 0, 9)], "replayed", 2.0)
             await Delivery(outbox, [configured], QUICK).run()
             assert [each.path for each in vendor.requests] == ["/find/u1", "/use/k1", "/use/k1"]
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     fixed: list[bool] = []
     asyncio.run(story())
@@ -307,7 +307,7 @@ def test_one_of_two_requests_refused_in_a_batch(tmp_path) -> None:
             configured = shop(tmp_path, vendor.url)
             outbox.take_in([event(1, call="page")], ["shop"], 1.0)
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[1] == {
+            assert results(outbox)[1] == {
                 "m1": "the vendor refused this item of a batch (status 200); 1 of 2 accepted | no"
             }
             vendor.answer = fine
@@ -394,7 +394,7 @@ def test_stopping_waits_for_what_is_on_its_way_and_loses_nothing(tmp_path) -> No
             await vendor.asked.wait()
             delivery.stop()
             await task
-            outcomes = list(told(outbox)[0].values())
+            outcomes = list(results(outbox)[0].values())
             assert outcomes.count("delivered") == len(vendor.requests) == 8
             assert outcomes.count("waiting") == 22
             assert outbox.connections()[0].owner is None
@@ -411,7 +411,7 @@ def test_a_worker_takes_over_from_one_that_is_gone(tmp_path) -> None:
             delivery = Delivery(outbox, [configured], QUICK)
             outbox.lease("shop", "gone", delivery._clock.time() + 0.2 - 0.3, 0.3)
             await delivery.run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
 
@@ -441,11 +441,11 @@ def test_a_worker_that_lost_its_lease_notes_nothing_more(tmp_path) -> None:
             stolen = outbox._connections["shop"]._replace(owner="other", leased_until=delivery._clock.time() + 60)
             outbox._connections["shop"] = stolen
             await asyncio.sleep(0.6)
-            assert set(told(outbox)[0].values()) == {"waiting"}
+            assert set(results(outbox)[0].values()) == {"waiting"}
             sent = len(vendor.requests)
             outbox._connections["shop"] = outbox._connections["shop"]._replace(owner=None)
             await task
-            assert set(told(outbox)[0].values()) == {"delivered"}
+            assert set(results(outbox)[0].values()) == {"delivered"}
             assert len(vendor.requests) == sent + 20
 
     asyncio.run(story())
@@ -509,7 +509,7 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
         "the URL needs a value that is not there (http.base_url)",
         "Check the connection's settings.",
     )
-    assert told(outbox)[0] == {"m1": "held"}
+    assert results(outbox)[0] == {"m1": "held"}
 
 
 PORT = "the port of this address is not a number from 1 to 65535 (http.base_url)"
@@ -528,4 +528,4 @@ def test_settings_that_make_a_port_out_of_range_hold_the_connection(tmp_path) ->
     asyncio.run(Delivery(outbox, [ConfiguredConnection(name="shop", connection=connection)], QUICK).run())
     [row] = outbox.connections()
     assert (row.held, row.hint) == (PORT, "Check the connection's settings.")
-    assert told(outbox)[0] == {"m1": "held"}
+    assert results(outbox)[0] == {"m1": "held"}

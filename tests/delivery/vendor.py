@@ -1,4 +1,4 @@
-"""A vendor for tests that does what it is told, and everything needed to deliver to it in one call."""
+"""A vendor for tests that can be scripted, and everything needed to deliver to it in one call."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import orjson
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import NewEvent, Outbox
-from tests.delivery.memory_outbox import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.plan import load
 from engine.records import Json, Outcome
+from tests.delivery.memory_outbox import MemoryOutbox
 
 MAPPING = """
 mapping: 1
@@ -200,17 +200,17 @@ async def delivered(
     observer: DeliveryObserver | None = None,
     **shop_options: Any,
 ) -> Ran:
-    """Take events in, deliver them until nothing can go, and tell what happened."""
+    """Take events in, deliver them until nothing can go, and return what happened."""
     outbox = outbox or MemoryOutbox()
     async with Vendor(answer) as vendor:
         configured = shop(directory, vendor.url, **shop_options)
         outbox.take_in(events, [configured.name], 1000.0)
         await Delivery(outbox, [configured], options, observer=observer).run()
-        return Ran(outbox, vendor.requests, *told(outbox))
+        return Ran(outbox, vendor.requests, *results(outbox))
 
 
-def told(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
-    """Return outcome and reason (with the vendor's words) by messageId."""
+def results(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
+    """Return outcome and reason (with the vendor's message) by messageId."""
     from engine.delivery.outbox.base import Chosen
 
     rows = outbox.listed(Chosen(), 0, 1_000_000)
