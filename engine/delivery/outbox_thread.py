@@ -33,7 +33,7 @@ class OutboxThread:
 class ChangeWriter:
     """Writes one connection's changes to the outbox, many per transaction.
 
-    A transaction costs one fsync, whatever it holds.  So while one group is being written, further changes gather and
+    A transaction costs one fsync regardless of its size.  So while one group is being written, further changes gather and
     become the next group: the slower the disk, the larger the groups.  `add` never waits; whoever must know that a
     change is on disk awaits `durable`.  Each group has a future: `_gathering` is that of the group `add` appends to,
     `_in_flight` that of the group in the thread.  A group that fails resolves its future too, because `durable` only

@@ -46,6 +46,7 @@ class Delivery:
         intake_open: bool = False,
     ) -> None:
         self._outbox = outbox
+        self._thread = OutboxThread(outbox)
         self._connections = connections
         self._options = options or Options()
         self._clock = clock or Clock()
@@ -80,65 +81,62 @@ class Delivery:
 
         Without `until_idle`, only a damaged outbox is raised: after any other error the worker is restarted.
         """
-        thread = OutboxThread(self._outbox)
         work = self._connection if self._options.until_idle else self._keep_running
         try:
-            tasks = [asyncio.create_task(work(each, thread)) for each in self._connections]
+            tasks = [asyncio.create_task(work(each)) for each in self._connections]
             results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            thread.close()
+            self._thread.close()
         for each, result in zip(self._connections, results, strict=True):
             if isinstance(result, BaseException):
                 if not isinstance(result, WaybillError | OSError):  # their messages are for users already
                     result.add_note(f"{WITH}{each.name}")
                 raise result
 
-    async def _keep_running(self, configured: ConfiguredConnection, thread: OutboxThread) -> None:
+    async def _keep_running(self, configured: ConfiguredConnection) -> None:
         """Restart a connection's worker after any error, except a damaged outbox or during shutdown."""
         restarts = Restarts(self._options.restart, self._options.longest_restart)
         while not self._stopping:
             began = self._clock.time()
             try:
-                await self._connection(configured, thread)
+                await self._connection(configured)
             except OutboxDamaged:
                 self.stop()
                 raise
             except Exception as error:
                 if self._stopping:
                     raise
-                await self._failed(configured, thread, error, restarts.failed(self._clock.time() - began))
+                await self._failed(configured, error, restarts.failed(self._clock.time() - began))
 
-    async def _failed(
-        self, configured: ConfiguredConnection, thread: OutboxThread, error: Exception, wait: float
-    ) -> None:
+    async def _failed(self, configured: ConfiguredConnection, error: Exception, wait: float) -> None:
         """Report that a worker failed, save the reason in the outbox, and wait for the restart."""
         name, due = configured.name, self._clock.time() + wait
         reason = words(masked(f"{type(error).__name__}: {error}", configured.connection.secrets))
         self._observer.failed(name, reason, wait)
         with suppress(Exception):  # the outbox may be what failed, and that is reported already
-            await thread.call(self._outbox.pause, name, due, reason)
+            await self._thread.call(self._outbox.pause, name, due, reason)
         while not self._stopping and (left := due - self._clock.time()) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._changed.wait()
 
-    async def _connection(self, configured: ConfiguredConnection, thread: OutboxThread) -> None:
+    async def _connection(self, configured: ConfiguredConnection) -> None:
         """Take a connection's lease, deliver, and release it; wait while another worker has it or it is held."""
         name, reported = configured.name, False
         while not self._stopping:
             changed, idle = self._changed, self._may_end()
-            row = await self._row(name, thread)
+            row = await self._row(name)
             self._report_held(row)
             if row.held and idle:
                 return
-            if row.held or not await self._lease(name, thread):
-                if idle and await thread.call(self._outbox.unfinished, name) == (0, None):
+            if row.held or not await self._lease(name):
+                if idle and await self._thread.call(self._outbox.unfinished, name) == (0, None):
                     return
-                reported = reported or (not row.held and await self._report_elsewhere(name, thread))
+                reported = reported or (not row.held and await self._report_elsewhere(name))
                 await self._sleep(changed)
                 continue
             try:
-                await self._work(configured, thread, row.due)
+                await self._work(configured, row.due)
             except LeaseLost:
                 continue
             if self._may_end():
@@ -156,19 +154,19 @@ class Delivery:
     def _may_end(self) -> bool:
         return self._options.until_idle and not self._intake_open
 
-    async def _row(self, name: str, thread: OutboxThread) -> ConnectionRow:
-        rows = await thread.call(self._outbox.connections, name)
+    async def _row(self, name: str) -> ConnectionRow:
+        rows = await self._thread.call(self._outbox.connections, name)
         return rows[0] if rows else ConnectionRow(name)
 
-    async def _report_elsewhere(self, name: str, thread: OutboxThread) -> bool:
+    async def _report_elsewhere(self, name: str) -> bool:
         """Report that another process has the connection; False if it was released meanwhile."""
-        until = (await self._row(name, thread)).leased_until
+        until = (await self._row(name)).leased_until
         if until is not None:
             self._observer.elsewhere(name, until)
         return until is not None
 
-    async def _lease(self, name: str, thread: OutboxThread) -> bool:
-        return await thread.call(self._outbox.lease, name, self._owner, self._clock.time(), self._options.lease)
+    async def _lease(self, name: str) -> bool:
+        return await self._thread.call(self._outbox.lease, name, self._owner, self._clock.time(), self._options.lease)
 
     async def _sleep(self, changed: asyncio.Event) -> None:
         try:
@@ -177,19 +175,19 @@ class Delivery:
         except TimeoutError:
             pass
 
-    async def _work(self, configured: ConfiguredConnection, thread: OutboxThread, due: float | None) -> None:
+    async def _work(self, configured: ConfiguredConnection, due: float | None) -> None:
         http = configured.mapping.http
         try:
             address = base_url(configured.connection)
         except Invalid as error:  # no request can be sent with these settings
-            await thread.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())
-            self._report_held(await self._row(configured.name, thread))
+            await self._thread.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())
+            self._report_held(await self._row(configured.name))
             return
         compress = http.compress == "gzip"
         sender = Sender(address, timeout=seconds(http.timeout), compress=compress, slots=self._options.slots)
-        worker = Worker(configured, thread, sender, self._owner, self._options, self._clock, self._observer)
+        worker = Worker(configured, self._thread, sender, self._owner, self._options, self._clock, self._observer)
         self._workers.append(worker)
-        renewing = asyncio.create_task(self._renew(configured.name, thread, worker))
+        renewing = asyncio.create_task(self._renew(configured.name, worker))
         try:
             if self._stopping:
                 worker.stop()
@@ -203,20 +201,20 @@ class Delivery:
             if worker.shipping.stopped:  # the observer knows, even if the outbox could not be written
                 self._held.add(configured.name)
             await sender.close()
-            await self._leave(configured.name, thread)
+            await self._leave(configured.name)
 
-    async def _leave(self, name: str, thread: OutboxThread) -> None:
+    async def _leave(self, name: str) -> None:
         """Release a connection's lease and report what is left of its queue."""
-        await thread.call(self._outbox.release, name, self._owner)
-        count, oldest = await thread.call(self._outbox.unfinished, name)
+        await self._thread.call(self._outbox.release, name, self._owner)
+        count, oldest = await self._thread.call(self._outbox.unfinished, name)
         self._observer.ended(name, count)
         self._observer.queue(name, count, 0.0 if oldest is None else self._clock.time() - oldest)
 
-    async def _renew(self, name: str, thread: OutboxThread, worker: Worker) -> None:
+    async def _renew(self, name: str, worker: Worker) -> None:
         while True:
             await asyncio.sleep(self._options.lease / 3)
             try:
-                if await self._lease(name, thread):
+                if await self._lease(name):
                     continue
             except Exception as error:  # noqa: BLE001  raised by the worker's `run`
                 worker.fail(error)

@@ -1,6 +1,6 @@
 """One connection's worker: reads the queue, plans events, picks shipments, sends them and records the outcomes.
 
-The worker holds the connection's lease, so nobody else delivers for the connection: order, pace and batches are plain
+The worker holds the connection's lease, so no other process delivers for the connection: order, pace and batches are plain
 variables.  An event is in one of three places: `_waiting` (planned, in the order of the queue), in a shipment that is
 in flight, or in the outbox behind `_read_to`, not read yet; the first two hold at most `window` events.  The loop of
 `run` reads on, starts the shipments that `pick` allows, writes holds and pauses to the outbox, and sleeps until a

@@ -1,4 +1,4 @@
-"""The outbox in memory: the durable one's twin, for tests and for programs that need no promise beyond themselves."""
+"""An outbox in memory: a plain second implementation of the contract, which tests compare the durable one with."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ def test_an_error_of_the_engine_itself_ends_the_run_and_loses_nothing(tmp_path, 
             outbox.take_in([event(1)], ["shop"], 1.0)
             with monkeypatch.context() as patched:
                 patched.setattr(Shipping, "ship", broken)
-                results = await asyncio.gather(Delivery(outbox, [configured], QUICK).run(), return_exceptions=True)
-            assert isinstance(results[0], ZeroDivisionError)
+                errors = await asyncio.gather(Delivery(outbox, [configured], QUICK).run(), return_exceptions=True)
+            assert isinstance(errors[0], ZeroDivisionError)
             assert results(outbox)[0] == {"m1": "waiting"}
             assert outbox.connections()[0].owner is None
             await Delivery(outbox, [configured], QUICK).run()
@@ -115,9 +115,9 @@ def test_a_disk_that_fills_up_during_delivery_loses_nothing(tmp_path, durable) -
             pages = durable._db.execute("PRAGMA page_count").fetchone()[0]
             durable._db.execute(f"PRAGMA max_page_count = {pages}")
             durable._db.execute(GROWING)  # what is written needs room, as errors and progress do
-            results = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
-            assert isinstance(results[0], OutboxError)
-            assert str(results[0]).startswith("No space left on the disk of ")
+            errors = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
+            assert isinstance(errors[0], OutboxError)
+            assert str(errors[0]).startswith("No space left on the disk of ")
             assert set(results(durable)[0].values()) == {"waiting"}
             durable._db.execute("DROP TRIGGER growing")
             durable._db.execute("PRAGMA max_page_count = 100000")
