@@ -33,11 +33,11 @@ class OutboxThread:
 class ChangeWriter:
     """Writes one connection's changes to the outbox, many per transaction.
 
-    A transaction costs one fsync regardless of its size.  So while one group is being written, further changes gather and
-    become the next group: the slower the disk, the larger the groups.  `add` never waits; whoever must know that a
-    change is on disk awaits `durable`.  Each group has a future: `_gathering` is that of the group `add` appends to,
-    `_in_flight` that of the group in the thread.  A group that fails resolves its future too, because `durable` only
-    says that waiting is over; the error stays in the task, where `failed` sees it and `settle` raises it.
+    A transaction costs one fsync regardless of its size.  So while one group is being written, further changes gather
+    and become the next group: the slower the disk, the larger the groups.  `add` never waits; a caller that must know
+    that a change is on disk awaits `durable`.  Each group has a future: `_gathering` is that of the group `add` appends
+    to, `_in_flight` that of the group in the thread.  A group that fails resolves its future too, because `durable`
+    only says that waiting is over; the error stays in the task, where `failed` sees it and `settle` raises it.
     """
 
     def __init__(self, thread: OutboxThread, connection: str, owner: str, clock: Clock) -> None:

@@ -1,11 +1,11 @@
 """One connection's worker: reads the queue, plans events, picks shipments, sends them and records the outcomes.
 
-The worker holds the connection's lease, so no other process delivers for the connection: order, pace and batches are plain
-variables.  An event is in one of three places: `_waiting` (planned, in the order of the queue), in a shipment that is
-in flight, or in the outbox behind `_read_to`, not read yet; the first two hold at most `window` events.  The loop of
-`run` reads on, starts the shipments that `pick` allows, writes holds and pauses to the outbox, and sleeps until a
-shipment returns, a pause ends or the poll is due.  A shipment is a task; its events' ids stay `_busy` until their
-outcomes are on disk, and events it could not finish go back into `_waiting`.
+The worker holds the connection's lease, so no other process delivers for the connection: order, pace and batches are
+plain variables.  An event is in one of three places: `_waiting` (planned, in the order of the queue), in a shipment in
+flight, or only in the outbox, behind `_read_to`; the first two hold at most `window` events.  The loop of `run` reads
+on, starts the shipments that `pick` allows, writes holds and pauses to the outbox, and sleeps until a shipment returns,
+a pause ends or the poll is due.  A shipment is a task; its events' ids stay `_busy` until their outcomes are on disk,
+and events it could not finish go back into `_waiting`.
 """
 
 from __future__ import annotations
