@@ -21,7 +21,7 @@ def test_a_wall_clock_that_is_set_changes_nothing() -> None:
 
 
 def delivered_at(directory, moments, answers) -> tuple[dict[str, str], int]:
-    """Deliver one event in several processes, each of which thinks that it is another time."""
+    """Deliver one event in several processes whose clocks differ."""
 
     async def story() -> tuple[dict[str, str], int]:
         outbox = MemoryOutbox()

@@ -28,7 +28,7 @@ Logged = Callable[[], list[dict[str, object]]]
 
 
 class Breaking(MemoryOutbox):
-    """Raises an error for one connection, as long as there is one."""
+    """Raises `error` for one connection, while it is set."""
 
     error: Exception | None = None
     written: Exception | None = None
@@ -57,7 +57,7 @@ def logged():
 
 @asynccontextmanager
 async def going_on(outbox, configured, options=FOR_EVER):
-    """Deliver as long as the `with` lasts; gives the metrics."""
+    """Deliver for the duration of the `with`; yield the metrics."""
     metrics = Metrics()
     delivery = Delivery(outbox, configured, options, observer=Observers([metrics, logs.Logging()]))
     task = asyncio.create_task(delivery.run())
@@ -245,7 +245,7 @@ def test_one_pause_is_one_line_and_so_is_its_end(tmp_path, logged: Logged) -> No
         outbox = MemoryOutbox()
         outbox.take_in([event(n, call="identify") for n in range(8)], ["shop"], 1.0)
         async with Vendor(lambda request: left.pop() if left else fine(request)) as vendor:
-            vendor.delay = 0.1  # so that all are out together
+            vendor.delay = 0.1  # so that all are in flight together
             async with going_on(outbox, [shop(tmp_path, vendor.url)]):
                 await until(lambda: outbox.unfinished("shop")[0] == 0)
 

@@ -1,4 +1,4 @@
-"""What goes onto the wire, and what never does."""
+"""What is sent, and what never is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def planned(url: str, body=None, **more) -> PlannedRequest:
 
 
 def sent(answer=fine, *, timeout: float = 5.0, compress: bool = False, encode: str = "json", path: str = "/x", **more):
-    """Send one request; gives the reply and what the vendor saw."""
+    """Send one request; return the reply and what the vendor received."""
 
     async def story() -> tuple[VendorReply, list[Request]]:
         async with Vendor(answer) as vendor:

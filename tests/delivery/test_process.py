@@ -1,4 +1,4 @@
-"""Delivery beside intake: it goes on until no more events come in, and what ends one ends the other."""
+"""Delivery beside intake: it continues until no more events come in, and the end of one ends the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.delivery.vendor import QUICK, Answer, Vendor, event, results, shop
 
 
 async def until(met: Callable[[], object]) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(20):
         while not met():  # noqa: ASYNC110  an outbox has no events to wait for
             await asyncio.sleep(0.005)

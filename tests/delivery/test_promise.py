@@ -1,4 +1,4 @@
-"""The promise as a property: whatever a vendor does, every event ends or waits, nothing is lost, order is kept."""
+"""The guarantee as a property: for any behavior of a vendor, events end or wait, none is lost, order is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: only what it did, and in bounded memory."""
+"""The summary of a run: it counts only what the run did, in bounded memory."""
 
 from __future__ import annotations
 

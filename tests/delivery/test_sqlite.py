@@ -1,4 +1,4 @@
-"""What only the durable outbox has: a file, with all that can happen to one."""
+"""What only the durable outbox has: a file, with everything that can happen to one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answers of a vendor do to events, batches and the connection."""
+"""What a vendor's responses do to events, batches and the connection."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ QUICK = Options(patience=0.5, poll=0.01, lease=2.0, random=lambda: 0.5)
 
 
 class Request(NamedTuple):
-    """What came in; of a batch, `body` is the list of its items."""
+    """A request received; for a batch, `body` is the list of its items."""
 
     method: str
     path: str
@@ -85,14 +85,14 @@ class Answer(NamedTuple):
 
 
 def fine(request: Request) -> Answer:
-    """Take everything."""
+    """Accept everything."""
     if isinstance(request.body, list):
         return Answer(200, {"results": [{"ok": True} for _ in request.body]})
     return Answer(200, {"key": "k1"})
 
 
 class Vendor:
-    """Listens on a port of its own; remembers what it was asked."""
+    """Listens on its own port and remembers the requests."""
 
     def __init__(self, answer: Answering = fine) -> None:
         self.answer = answer
