@@ -17,10 +17,10 @@ from engine.collector import uvicorn_setup
 from engine.collector.observers import CollectorObserver
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
 from engine.collector.write_keys import EventSource
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Outbox, OutboxError
-from engine.delivery.status import standing
+from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.records import JsonObject
@@ -39,7 +39,7 @@ class Serving(NamedTuple):
     """
 
     sources: Sequence[EventSource]
-    connections: Sequence[Configured]
+    connections: Sequence[ConfiguredConnection]
     limits: CollectorLimits
     watch: CollectorObserver
     watcher: DeliveryObserver
@@ -60,7 +60,7 @@ class Background:
         told = BacklogObserver(serving.watch.behind.set, serving.watcher.queue, clock)
         self.backlog = Backlog(looking, names, serving.limits.backlog, told)
         options = Options(until_idle=False)
-        self._delivery = Delivery(outbox, serving.connections, options, watcher=serving.watcher)
+        self._delivery = Delivery(outbox, serving.connections, options, observer=serving.watcher)
 
     def stop(self) -> None:
         """End soon: delivery lets what is on its way come back."""
@@ -85,7 +85,7 @@ class Background:
         if self._serving.admin is None:
             return None
         listener, token = self._serving.admin
-        app = Admin(token, self._serving.metrics, lambda: standing(self._looking))
+        app = Admin(token, self._serving.metrics, lambda: delivery_status(self._looking))
         return uvicorn_setup.server(uvicorn_setup.settings(app)), listener
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from engine.collector.write_keys import LONGEST, EventSource
-from engine.delivery.connections import ConnectionFault, ConnectionsError, File, read, sentence, told
+from engine.delivery.connections import ConnectionFault, ConnectionsError, File, fault_texts, read, sentence
 from engine.mapping.settings import filled
 from engine.records import Json, JsonObject, Place
 
@@ -48,7 +48,7 @@ def load(path: Path, environment: Table[str, str], directories: Sequence[Path] =
     raw = reading.document.value.get(WORD)
     reader = _SourcesReader(environment, reading.enabled, reading.file.disabled)
     found = reader.sources(raw) if raw is not None else []
-    problems = told(reading.document, [*reading.faults, *reader.faults])
+    problems = fault_texts(reading.document, [*reading.faults, *reader.faults])
     if raw is None and needed:
         example = next(iter([*reading.enabled, *reading.file.disabled]), "shop")
         problems.append(NO_SOURCES.format(path=path, example=example))

@@ -16,7 +16,7 @@ from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject
 
 if TYPE_CHECKING:
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
 
 
 class NamedConnection(NamedTuple):
@@ -28,9 +28,9 @@ class NamedConnection(NamedTuple):
 
 def connections_of(
     mappings: Sequence[str], connections_file: Path | None, settings: SettingsOptions
-) -> list[Configured]:
+) -> list[ConfiguredConnection]:
     """Return the connections a command line names, for delivery: a file of them, or one for each mapping."""
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.connections import load
 
     if connections_file is not None:
@@ -39,7 +39,7 @@ def connections_of(
         return load(connections_file, os.environ, settings.directories).connections
     if not mappings:
         raise UsageError("Name at least one mapping, or a file of connections with --connections.")
-    return [Configured(name=each.name, connection=each.connection) for each in connect(mappings, settings)]
+    return [ConfiguredConnection(name=each.name, connection=each.connection) for each in connect(mappings, settings)]
 
 
 def connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedConnection]:

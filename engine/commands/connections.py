@@ -13,7 +13,7 @@ from engine.commands.shared import FILE, FOUND, CommandGroup, mappings_option
 
 if TYPE_CHECKING:
     from engine.collector.write_keys import EventSource
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
 
 
 @click.group("connections", cls=CommandGroup)
@@ -59,10 +59,10 @@ def _source_text(source: EventSource) -> str:
     return f"source {source.name}: its events go to {names}."
 
 
-async def _ask_all(connections: list[Configured]) -> int:
-    from engine.delivery.status import ask
+async def _ask_all(connections: list[ConfiguredConnection]) -> int:
+    from engine.delivery.status import check_credentials
 
-    answers = await asyncio.gather(*(ask(configured) for configured in connections))
-    for configured, answer in zip(connections, answers, strict=True):
-        click.echo(f"{configured.name}: {answer.words}")
-    return 0 if all(answer.fine is not False for answer in answers) else FOUND
+    results = await asyncio.gather(*(check_credentials(configured) for configured in connections))
+    for configured, result in zip(connections, results, strict=True):
+        click.echo(f"{configured.name}: {result.message}")
+    return 0 if all(result.passed is not False for result in results) else FOUND

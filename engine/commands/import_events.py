@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.collector.write_keys import EventSource
     from engine.commands.input_files import Progress
     from engine.delivery.outbox.base import NewEvent, Outbox
-    from engine.delivery.process import Ending
+    from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
 CUT_SHORT = (
@@ -42,23 +42,23 @@ def command(
     """
     from engine.commands.input_files import progress_bar
     from engine.delivery.outbox.sqlite import SqliteOutbox
-    from engine.delivery.process import Ending, on_signals
+    from engine.delivery.process import Shutdown, on_signals
 
     source = _source(name, connections_file, directories)
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
-    ending = Ending()
+    shutdown = Shutdown()
     try:
-        with on_signals(ending), progress_bar(files) as progress:
+        with on_signals(shutdown), progress_bar(files) as progress:
             importing = _Importing(source, progress)
             for file in files:
-                importing.take_in(outbox, file, ending)
+                importing.take_in(outbox, file, shutdown)
     finally:
         outbox.close()
-    if ending.signalled:
+    if shutdown.signaled:
         taken = importing.taken
         click.echo(CUT_SHORT.format(count=taken.new + taken.duplicates), err=True)
     click.echo(importing.text())
-    return INTERRUPTED if ending.signalled else importing.code
+    return INTERRUPTED if shutdown.signaled else importing.code
 
 
 class _Importing:
@@ -82,22 +82,22 @@ class _Importing:
         said = "".join(f", {count} {words}" for words, count in counts.items() if count)
         return f"{self.taken.new} new, {self.taken.duplicates} were there before{said}."
 
-    def take_in(self, outbox: Outbox, file: str, ending: Ending) -> None:
+    def take_in(self, outbox: Outbox, file: str, shutdown: Shutdown) -> None:
         from engine.delivery.intake import taken_in
         from engine.events.reading import read_events
 
         with read_events(file, stdin=sys.stdin.buffer) as reader:
-            events = self._events(reader, ending)
+            events = self._events(reader, shutdown)
             for taken in taken_in(outbox, events, self._source.connections, time.time):
                 self.taken = self.taken.plus(taken)
 
-    def _events(self, reader: EventReader, ending: Ending) -> Iterator[NewEvent]:
+    def _events(self, reader: EventReader, shutdown: Shutdown) -> Iterator[NewEvent]:
         """Return the events of one file; what is none is told and counted."""
         from engine.collector.discards import Discard
         from engine.collector.shaping import imported
         from engine.delivery.intake import iso
 
-        lines = self._unreadable.readable(ending.until_asked(reader))
+        lines = self._unreadable.readable(shutdown.until_requested(reader))
         before = 0
         for line, event in imported(lines, self._source.name, iso(time.time())):
             self._advance(reader.consumed - before)

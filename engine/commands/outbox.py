@@ -102,7 +102,7 @@ def listing(
 
 def _print_rows(display: Display, rows: Iterable[Listed]) -> None:
     for row in rows:
-        reason = f"{row.reason} | {row.words}" if row.words else row.reason
+        reason = f"{row.reason} | {row.error}" if row.error else row.reason
         click.echo(_row_text(display, row, row.outcome, reason))
 
 
@@ -136,8 +136,8 @@ def show(outbox: Outbox, event: str) -> None:
         for row in (row for row in rows if row.event == number):
             outcome = display.paint(row.outcome.value, row.outcome.value)
             click.echo(f"  {row.connection}  {outcome}  {visible(row.reason)}  ({local_time(row.changed_at)})")
-            if row.words:
-                click.echo(f"    the vendor: {visible(row.words)}")
+            if row.error:
+                click.echo(f"    the vendor: {visible(row.error)}")
         try:
             lines = display.fold(orjson.loads(found.raw), 2)
         except orjson.JSONDecodeError:

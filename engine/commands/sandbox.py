@@ -13,8 +13,8 @@ import click
 from engine.commands.output.text import Display, shortened, visible
 from engine.commands.shared import FILE
 from engine.compiler.runtime import Invalid
-from engine.delivery import configured as config
-from engine.delivery.configured import Configured, base_url, paths
+from engine.delivery import configured_connection
+from engine.delivery.configured_connection import ConfiguredConnection, base_url, request_paths
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
 from engine.language.texts import text_of
@@ -74,21 +74,23 @@ def _welcome(url: str, database: str) -> str:
     )
 
 
-def into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
+def into_sandbox(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection]
+) -> tuple[list[ConfiguredConnection], Sandbox]:
     """Start a sandbox and redirect all connections to it; raises UsageError before if it has no such vendor."""
     base_paths = [_base_path(each) for each in configured]
     sandbox = stack.enter_context(Sandbox())
     pairs = zip(configured, base_paths, strict=True)
-    return [config.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
+    return [configured_connection.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
 
 
-def _base_path(configured: Configured) -> str:
+def _base_path(configured: ConfiguredConnection) -> str:
     """Return the path below which the sandbox has a connection's requests; raises UsageError if there is none."""
     try:
         whole = urlsplit(base_url(configured.connection)).path.rstrip("/")
     except Invalid as error:
         raise UsageError(f"{configured.name}: {error}. {SETTINGS_HINT}") from error
-    found = paths(configured.connection)
+    found = request_paths(configured.connection)
     for base in _endings(whole):
         if not found or _has(base, [each.filled for each in found]):
             return base

@@ -35,9 +35,9 @@ from engine.events.reading import EventReader, read_events
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.metrics import Metrics
-    from engine.delivery.process import Ending
+    from engine.delivery.process import Shutdown
     from engine.delivery.worker import Options
     from engine.sandbox.server import Sandbox
 
@@ -131,10 +131,10 @@ class Intake:
         """How many lines could not be read."""
         return self._errors.count
 
-    def run(self, outbox: Outbox, names: Sequence[str], ending: Ending) -> None:
+    def run(self, outbox: Outbox, names: Sequence[str], shutdown: Shutdown) -> None:
         """Queue events until the input ends or the process is asked to end."""
         for reader in self._readers:
-            lines = self._errors.readable(ending.until_asked(reader))
+            lines = self._errors.readable(shutdown.until_requested(reader))
             events = new_events(lines, self._source, iso(time.time()))
             for taken in taken_in(outbox, events, names, time.time, again=self._again):
                 self.taken = self.taken.plus(taken)
@@ -152,7 +152,9 @@ def _outbox(stack: ExitStack, path: Path | None, *, temporary: bool) -> Outbox:
     return stack.enter_context(open_outbox(path or DEFAULT_OUTBOX, create=True))
 
 
-def _into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
+def _into_sandbox(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection]
+) -> tuple[list[ConfiguredConnection], Sandbox]:
     from engine.commands.sandbox import into_sandbox  # needs the packages of the extra `server`
 
     return into_sandbox(stack, configured)
@@ -167,7 +169,7 @@ class _Messages(DeliveryObserver):
 
 
 def _observer(
-    stack: ExitStack, configured: Sequence[Configured], summary: RunSummary, *, log: bool, metrics: bool
+    stack: ExitStack, configured: Sequence[ConfiguredConnection], summary: RunSummary, *, log: bool, metrics: bool
 ) -> tuple[DeliveryObserver, Metrics | None]:
     observers: list[DeliveryObserver] = [summary]
     counting: Metrics | None = None
@@ -188,7 +190,7 @@ def _observer(
 
 
 def _deliver(
-    outbox: Outbox, configured: list[Configured], options: Options, observer: DeliveryObserver, intake: Intake
+    outbox: Outbox, configured: list[ConfiguredConnection], options: Options, observer: DeliveryObserver, intake: Intake
 ) -> bool:
     """Queue and deliver side by side; false if a signal cut the input short."""
     from engine.delivery.process import run
@@ -196,8 +198,8 @@ def _deliver(
 
     names = [each.name for each in configured]
     complete = run(
-        lambda: Delivery(outbox, configured, options, watcher=observer, filling=True),
-        lambda ending: intake.run(outbox, names, ending),
+        lambda: Delivery(outbox, configured, options, observer=observer, intake_open=True),
+        lambda shutdown: intake.run(outbox, names, shutdown),
     )
     if not complete:
         click.echo(CUT_SHORT.format(count=intake.taken.new + intake.taken.duplicates), err=True)
@@ -206,7 +208,7 @@ def _deliver(
 
 def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: Intake, world: Sandbox | None) -> int:
     """Print how the run ended; returns the exit code."""
-    summary.took(intake.taken)
+    summary.count_duplicates(intake.taken)
     display, overview = Display(sys.stdout), _run_overview(outbox, names, summary)
     click.echo(delivery_text(display, overview))
     for name, (unfinished, _) in overview.unfinished.items():

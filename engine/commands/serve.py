@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.collector.background import Serving
     from engine.collector.responses import CollectorLimits
     from engine.collector.write_keys import EventSource
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.base import Outbox
     from engine.sandbox.server import Sandbox
 
@@ -128,7 +128,7 @@ def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int)
 
 def _parties(
     mappings: Sequence[str], file: Path | None, settings: SettingsOptions, write_keys: Sequence[str], *, sandbox: bool
-) -> tuple[list[Configured], list[EventSource]]:
+) -> tuple[list[ConfiguredConnection], list[EventSource]]:
     """Return who receives and who sends, from one file or from the command line."""
     from engine.collector import sources
     from engine.collector.write_keys import EventSource
@@ -146,7 +146,7 @@ def _parties(
     return configured, [EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
 
 
-def _secrets(configured: Sequence[Configured], sources: Sequence[EventSource]) -> tuple[str, ...]:
+def _secrets(configured: Sequence[ConfiguredConnection], sources: Sequence[EventSource]) -> tuple[str, ...]:
     secrets = [secret for each in configured for secret in each.connection.secrets]
     return (*secrets, *(key for source in sources for key in source.write_keys))
 
@@ -154,7 +154,7 @@ def _secrets(configured: Sequence[Configured], sources: Sequence[EventSource]) -
 def _serving(
     stack: ExitStack,
     sources: list[EventSource],
-    configured: list[Configured],
+    configured: list[ConfiguredConnection],
     limits: CollectorLimits,
     secrets: tuple[str, ...] | None,
     *,
@@ -190,8 +190,8 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
 
 
 def _sandboxed(
-    stack: ExitStack, configured: list[Configured], outbox_file: Path | None, *, sandbox: bool
-) -> tuple[list[Configured], Path | None, Sandbox | None]:
+    stack: ExitStack, configured: list[ConfiguredConnection], outbox_file: Path | None, *, sandbox: bool
+) -> tuple[list[ConfiguredConnection], Path | None, Sandbox | None]:
     """Lead connections into a sandbox where one is wanted, with an outbox that passes."""
     if not sandbox:
         return configured, outbox_file, None

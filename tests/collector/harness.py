@@ -17,7 +17,7 @@ from engine.collector.observers import CollectorObserver
 from engine.collector.responses import CollectorLimits
 from engine.collector.write_keys import EventSource, WriteKeys
 from engine.delivery.outbox.base import Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 
 NOW = 1767225610.0  # 2026-01-01T00:00:10Z
 SOURCES = (

@@ -14,10 +14,10 @@ import pytest
 
 from engine.collector.background import Admin
 from engine.delivery.outbox.base import Change, NewEvent
-from engine.delivery.outbox.memory import MemoryOutbox
-from engine.delivery.status import standing
+from engine.delivery.status import delivery_status
 from engine.records import Json, JsonObject, Outcome
 from tests.collector.running import ROOT, serving
+from tests.delivery.memory_outbox import MemoryOutbox
 
 TOKEN = "t0ken"
 STATUS: JsonObject = {"connections": [], "reasons": []}
@@ -110,7 +110,7 @@ def test_how_connections_stand() -> None:
         "events": 1,
         "words": words,
     }
-    assert standing(outbox) == {"connections": [shop], "reasons": [reason]}
+    assert delivery_status(outbox) == {"connections": [shop], "reasons": [reason]}
 
 
 def test_the_server_has_it_on_an_address_of_its_own(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from engine.collector.background import Backlog, BacklogObserver
 from engine.delivery.outbox.base import NewEvent
-from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.running import serving, tracks, until
+from tests.delivery.memory_outbox import MemoryOutbox
 
 
 @pytest.mark.parametrize(("most", "behind"), [(0, False), (1, True), (2, False)])

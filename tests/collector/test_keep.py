@@ -10,9 +10,9 @@ import pytest
 
 from engine.collector.background import tidy
 from engine.delivery.outbox.base import Change, NewEvent
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.records import Outcome
 from tests.collector.running import ROOT, serving
+from tests.delivery.memory_outbox import MemoryOutbox
 
 DAY = 24 * 3600.0
 NOW = 100 * DAY
@@ -57,7 +57,7 @@ def test_the_server_has_it() -> None:
     ("given", "message"),
     [
         ("23h", "--keep: at least 24h, as messageIds are remembered for so long to find duplicates.\n"),
-        ("month", '--keep: "month" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'),
+        ("month", '--keep: "month" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s.\n'),
     ],
 )
 def test_what_it_takes(given: str, message: str) -> None:

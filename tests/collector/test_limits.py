@@ -12,8 +12,8 @@ import pytest
 
 from engine.collector.responses import CollectorLimits
 from engine.delivery.outbox.base import OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.harness import Answer, Inside
+from tests.delivery.memory_outbox import MemoryOutbox
 
 TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch; send fewer events at a time."
 BOMB = gzip.compress(b'{"userId":"' + b"a" * 200_000_000 + b'"}')

@@ -140,8 +140,8 @@ def test_an_outbox_that_turns_out_to_be_damaged_ends_the_process(tmp_path: Path)
         assert server.process.wait(30) == 4
         assert server.process.stdout is not None
         assert server.process.stdout.read().decode() == (
-            f"{path} is damaged or is no outbox (database disk image is malformed). It was left as it is: move it away "
-            f"to start a new one, or try to save what is in it with: sqlite3 {path} .recover\n"
+            f"{path} is damaged or not an outbox (database disk image is malformed). It was left unchanged: move it away "
+            f"to start a new one, or try to recover its content with: sqlite3 {path} .recover\n"
         )
 
 

@@ -76,7 +76,7 @@ FAULTS = [
         [
             "1:37  a.settings\n  API Key (api_key) is not set.",
             f"2:29  sources.web.write_keys\n  {HOW}",
-            "3:4  b\n  A connection is a mapping: destination, settings, ...",
+            "3:4  b\n  A connection must be a mapping with destination, settings, ...",
         ],
     ),
 ]
@@ -107,7 +107,7 @@ def test_a_file_without_sources_whose_connections_are_wrong_too(tmp_path: Path) 
     file.write_text("shop: extole\n")
     with pytest.raises(ConnectionsError) as caught:
         sources.load(file, {})
-    wrong = f"{file}:1:7  shop\n  A connection is a mapping: destination, settings, ..."
+    wrong = f"{file}:1:7  shop\n  A connection must be a mapping with destination, settings, ..."
     assert caught.value.problems == (wrong, NONE.format(file=file))
 
 

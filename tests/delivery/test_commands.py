@@ -49,8 +49,8 @@ def engine(capsys):
     def run(line: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             main(line.split())
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
 
     return run
 
@@ -72,10 +72,10 @@ exponea     delivered       3
 def test_send_into_the_sandbox_says_how_events_ended_and_what_vendors_hold(here, engine) -> None:
     code, out, err = engine("send exponea --events events.ndjson --sandbox")
     assert (code, err) == (1, "")
-    told, holdings = out.split("\n\n")
-    assert told.splitlines()[:3] == SENT.splitlines()[:3]
-    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in holdings
-    assert "ids (registered u1), properties (email a@example.com" in holdings
+    counts, state = out.split("\n\n")
+    assert counts.splitlines()[:3] == SENT.splitlines()[:3]
+    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in state
+    assert "ids (registered u1), properties (email a@example.com" in state
     assert list(here.glob("*.db*")) == [], "the passing outbox is gone"
 
 
@@ -177,10 +177,10 @@ PAGES = {
 
 def test_the_newest_are_listed_last_and_the_others_page_by_page(here, engine) -> None:
     engine("send exponea --events events.ndjson --sandbox --outbox o.db")
-    for given, told in PAGES.items():
+    for given, expected in PAGES.items():
         out = engine(f"outbox list --outbox o.db {given}")[1]
         found = [line.split()[1] if line.startswith(" ") else line for line in out.splitlines()]
-        assert (given, found) == (given, told)
+        assert (given, found) == (given, expected)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_purge_counts_for_each_connection(here, engine) -> None:
     )
 
 
-def test_of_a_file_that_is_none_some_lines_are_told_and_all_counted(here, engine) -> None:
+def test_of_a_file_that_is_none_some_lines_are_reported_and_all_counted(here, engine) -> None:
     (here / "bad.ndjson").write_bytes(b"\x00\x1b[2J\n" * 70 + orjson.dumps(EVENTS[0]) + b"\n" + b'{"a"}\n' * 7)
     (here / "connections.yaml").write_text(SOURCES)
     for line, count in (
@@ -217,10 +217,10 @@ def test_of_a_file_that_is_none_some_lines_are_told_and_all_counted(here, engine
         ("import bad.ndjson --source web", "1 new, 0 were there before, 77 could not be read."),
     ):
         code, out, err = engine(line)
-        told = [each for each in err.splitlines() if each.startswith(("bad.ndjson:", "More"))]
-        assert (line, code, count in out + err, len(told)) == (line, 1, True, 51)
-        assert told[0].startswith("bad.ndjson:1:1: ")
-        assert told[50] == "More lines of bad.ndjson could not be read; they are counted but not shown."
+        shown = [each for each in err.splitlines() if each.startswith(("bad.ndjson:", "More"))]
+        assert (line, code, count in out + err, len(shown)) == (line, 1, True, 51)
+        assert shown[0].startswith("bad.ndjson:1:1: ")
+        assert shown[50] == "More lines of bad.ndjson could not be read; they are counted but not shown."
 
 
 def test_a_duplicate_is_listed_with_the_event_that_is_there_and_not_replayed_beside_it(here, engine) -> None:
@@ -240,7 +240,7 @@ WRONG = {
         "--connections cannot be combined with mappings or settings; the file names them.\n"
     ),
     "send exponea --sandbox --patience long": (
-        '--patience: "long" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'
+        '--patience: "long" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s.\n'
     ),
     "send exponea --sandbox --events none.ndjson": (
         "File none.ndjson does not exist; name a file of events, or - for standard input.\n"
@@ -249,12 +249,12 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("line", "words"), WRONG.items(), ids=WRONG)
-def test_wrong_usage(here, engine, line, words) -> None:
-    assert engine(line)[0::2] == (2, words)
+@pytest.mark.parametrize(("line", "message"), WRONG.items(), ids=WRONG)
+def test_wrong_usage(here, engine, line, message) -> None:
+    assert engine(line)[0::2] == (2, message)
 
 
-def test_a_damaged_outbox_is_told(here, engine) -> None:
+def test_a_damaged_outbox_is_reported(here, engine) -> None:
     (here / "o.db").write_bytes(b"nothing of the kind" * 100)
     (here / "connections.yaml").write_text(SOURCES)
     for line in (
@@ -266,20 +266,20 @@ def test_a_damaged_outbox_is_told(here, engine) -> None:
         code, _, err = engine(line)
         assert (line, code) == (line, 4)
         assert err == (
-            "o.db is damaged or is no outbox (file is not a database). It was left as it is: move it away to start a "
-            "new one, or try to save what is in it with: sqlite3 o.db .recover\n"
+            "o.db is damaged or not an outbox (file is not a database). It was left unchanged: move it away to start a "
+            "new one, or try to recover its content with: sqlite3 o.db .recover\n"
         )
     assert (here / "o.db").read_bytes() == b"nothing of the kind" * 100
 
 
-def test_an_outbox_of_a_newer_engine_is_told_apart_from_rejections_too(here, engine) -> None:
+def test_an_outbox_of_a_newer_engine_is_reported_apart_from_rejections_too(here, engine) -> None:
     path = here / "o.db"
     SqliteOutbox(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA user_version = 99")
         code, _, err = engine("outbox --outbox o.db status")
-        newer = f"tables 99, this one knows {len(VERSIONS)}"
-        assert (code, err) == (4, f"o.db was made by a newer version of the engine ({newer}); update the engine.\n")
+        newer = f"schema 99; this one supports {len(VERSIONS)}"
+        assert (code, err) == (4, f"o.db was created by a newer version of the engine ({newer}); update the engine.\n")
 
 
 @pytest.mark.parametrize("name", ["", *outbox_command.commands])
@@ -298,7 +298,7 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
             more="off: { destination: exponea, enabled: false, settings: { api_key: k, project_token: p, hard_id: r, soft_id: c } }\n",
         )
         assert engine("connections check")[:2] == (0, "shop: Exponea, settings are valid.\noff: disabled.\n")
-        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea knows the credentials.\n")
+        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea accepts the credentials.\n")
         connections(here, sandbox.url, "wrong-key")
         code, out, _ = engine("connections check --live")
         assert code == 1
@@ -309,7 +309,7 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
         (here / "connections.yaml").write_text("extole: { settings: { api_key: k } }")
         assert engine("connections check --live")[:2] == (
             0,
-            "extole: settings fit; Extole Platform has no harmless question to ask.\n",
+            "extole: settings are valid; Extole Platform has no request to check credentials.\n",
         )
 
 
@@ -326,15 +326,15 @@ sources:
 def test_sources_are_checked_too(here, engine) -> None:
     file = here / "connections.yaml"
     file.write_text(CHECKED)
-    said = (
+    sources = (
         "off: disabled; not checked: NO_URL, NO_KEY are not set.\n"
         "source web: its events go to shop.\n"
         "source app: disabled; its write keys are refused.\n"
         "source old: its events go nowhere, because all its connections are disabled.\n"
     )
-    assert engine("connections check") == (0, f"shop: Extole Platform, settings are valid.\n{said}", "")
-    live = "shop: settings fit; Extole Platform has no harmless question to ask.\n"
-    assert engine("connections check --live") == (0, said + live, "")
+    assert engine("connections check") == (0, f"shop: Extole Platform, settings are valid.\n{sources}", "")
+    live = "shop: settings are valid; Extole Platform has no request to check credentials.\n"
+    assert engine("connections check --live") == (0, sources + live, "")
     file.write_text(CHECKED.replace("api_key: k ", "api_kye: k ").replace("[web-key]", '"${env:NO_KEY}"'))
     wrong = (
         "connections.yaml:2:40  shop.settings\n  API Key (api_key) is not set.\n"
@@ -350,9 +350,9 @@ def test_sources_are_checked_too(here, engine) -> None:
 def test_a_write_key_that_nobody_could_send(here, capsys, key) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["serve", "exponea", "--sandbox", "--write-key", "fine", "--write-key", key])
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     wrong = "--write-key: A write key is a text of 1 to 512 plain characters without space and colon.\n"
-    assert (ended.value.code, told.out, told.err) == (2, "", wrong)
+    assert (ended.value.code, captured.out, captured.err) == (2, "", wrong)
 
 
 def test_logs_and_metrics(here, engine) -> None:
@@ -462,7 +462,7 @@ def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
         assert "rejected        1" in engine("outbox status")[1]
 
 
-def test_a_file_that_cannot_be_read_is_told_before_anything_is_sent(here, engine) -> None:
+def test_a_file_that_cannot_be_read_is_reported_before_anything_is_sent(here, engine) -> None:
     code, _, err = engine("send extole --events events.ndjson --events none.ndjson --sandbox --outbox o.db")
     assert (code, err) == (2, "File none.ndjson does not exist; name a file of events, or - for standard input.\n")
     assert list(here.glob("*.db*")) == []
@@ -487,7 +487,7 @@ UNKNOWN = (
 @pytest.mark.parametrize(
     "line", ["send acme.yaml exponea --events events.ndjson --sandbox", "serve exponea acme.yaml --sandbox --port 0"]
 )
-def test_what_the_sandbox_does_not_emulate_is_told_before_anything_is_taken_in(here, engine, line) -> None:
+def test_what_the_sandbox_does_not_emulate_is_reported_before_anything_is_taken_in(here, engine, line) -> None:
     (here / "acme.yaml").write_text(ACME)
     assert engine(f"{line} --outbox o.db") == (2, "", UNKNOWN)
     assert list(here.glob("*.db*")) == []

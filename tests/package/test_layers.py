@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.responses", "engine.testing"),
     ("engine.delivery.outbox", "engine.delivery.sending.batching", "engine.delivery.sending.pacing"),
     ("engine.delivery.intake", "engine.delivery.observers", "engine.delivery.outbox_thread"),
-    ("engine.delivery.configured",),
+    ("engine.delivery.configured_connection",),
     ("engine.delivery.sending",),
     ("engine.delivery",),
     ("engine.collector", "engine.sandbox"),

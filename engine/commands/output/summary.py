@@ -128,7 +128,7 @@ def delivery_text(display: Display, overview: Overview) -> str:
     reasons: dict[tuple[str, str], ReasonCounter] = {}
     for each in overview.reasons:
         counter = reasons.setdefault((each.connection, each.outcome.value), ReasonCounter())
-        counter.add(each.reason, each.events, each.words)
+        counter.add(each.reason, each.events, each.error)
     states = {row.name: row for row in overview.connections}
 
     def rows(name: str, outcome: str) -> list[SummaryRow]:
