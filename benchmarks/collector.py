@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks._load import Load, body, run
-from engine.collector.body import parsed
+from engine.collector.body import parse_body
 from engine.collector.responses import CollectorLimits
-from engine.collector.shaping import Arrival, Shaped, shaped
+from engine.collector.shaping import Arrival, Shaped, shape_body
 from engine.delivery.intake import iso
 from engine.delivery.outbox.sqlite import SqliteOutbox
 
@@ -36,10 +36,10 @@ def stages(size: int) -> None:
     """Measure each stage alone."""
     limits, raw, now = CollectorLimits(), body(0, size), time.time()
     arrival = Arrival(now, iso(now), None, "203.0.113.7", client=True, context={}, integrations={}, new_id=str)
-    value = parsed(raw, b"", limits)
+    value = parse_body(raw, b"", limits)
 
     def shape() -> Shaped:
-        return shaped(value, "batch", "web", arrival, limits)
+        return shape_body(value, "batch", "web", arrival, limits)
 
     events = shape().events
     numbers = iter(range(10**9))
@@ -50,7 +50,7 @@ def stages(size: int) -> None:
             outbox.take_in([each._replace(message_id=f"{next(numbers)}") for each in events], ["shop"], now)
 
         told = {
-            "JSON in": per_event(lambda: parsed(raw, b"", limits), size),
+            "JSON in": per_event(lambda: parse_body(raw, b"", limits), size),
             "rules, times, JSON out": per_event(shape, size),
             "outbox (fsync)": per_event(keep, size),
         }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from engine.collector.write_keys import EventSource
+    from engine.collector.sources import EventSource
     from engine.delivery.configured import Configured
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -34,7 +34,7 @@ def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
     """
     from engine.collector import sources
 
-    file, known = sources.load(path, os.environ, directories, needed=False)
+    file, known = sources.load(path, os.environ, directories, required=False)
     for configured in file.connections:
         if not live:
             click.echo(f"{configured.name}: {configured.mapping.title}, settings fit.")

@@ -1,4 +1,4 @@
-"""`engine import`: files of events into the outbox, as if a source had sent them; `engine serve` or `send` delivers."""
+"""`engine import`: puts events of files into the outbox, as if a source had sent them; `serve` or `send` delivers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import click
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.write_keys import EventSource
+    from engine.collector.sources import EventSource
     from engine.delivery.outbox.base import NewEvent, Outbox
     from engine.delivery.process import Ending
     from engine.events.reading import EventReader
 
 FOUND, INTERRUPTED = 1, 130
 CUT_SHORT = (
-    "Interrupted: {count} events were taken in, and the rest of what was to be read was not. The same command goes on."
+    "Interrupted: {count} events were added, and the rest of the input was not read. Run the same command to continue."
 )
 FILE = click.Path(path_type=Path, dir_okay=False)
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -32,16 +32,16 @@ FOREVER = 100 * 365 * 24 * 3600.0
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--source", "name", required=True, help="The source, as sources: in the file of connections names it.")
+@click.option("--source", "name", required=True, help="A source of the connections file.")
 @click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
 @click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
 @click.option("--outbox", "outbox_file", type=FILE, default=Path("outbox.db"), show_default=True)
 def command(
     files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Path
 ) -> int:
-    """Put the events of files (JSON, NDJSON, a JSON list, also .gz; - is standard input) into the outbox.
+    """Add the events of files to the outbox: JSON, NDJSON or a JSON list, also .gz; - is standard input.
 
-    An import that was interrupted is started again with the same command: what the outbox knows is not sent twice.
+    To continue after an interruption, run the same command again: events the outbox knows are not added twice.
     """
     from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.delivery.process import Ending, on_signals
@@ -64,7 +64,7 @@ def command(
 
 
 class _Importing:
-    """Puts files into the outbox, one after the other; knows what became of them so far."""
+    """Adds files to the outbox, one after the other, and counts what became of their events."""
 
     def __init__(self, source: EventSource) -> None:
         from engine.commands.output.read_errors import DISCARDED, ReadErrors
@@ -80,8 +80,8 @@ class _Importing:
 
     def text(self) -> str:
         counts = {"could not be read": self._unreadable.count, "discarded": self._discarded.count}
-        said = "".join(f", {count} {words}" for words, count in counts.items() if count)
-        return f"{self.taken.new} new, {self.taken.duplicates} were there before{said}."
+        problems = "".join(f", {count} {name}" for name, count in counts.items() if count)
+        return f"{self.taken.new} new, {self.taken.duplicates} already in the outbox{problems}."
 
     def take_in(self, outbox: Outbox, file: str, ending: Ending, advance: Callable[[int], None]) -> None:
         from engine.delivery.intake import taken_in
@@ -93,14 +93,14 @@ class _Importing:
                 self.taken = self.taken.plus(taken)
 
     def _events(self, reader: EventReader, ending: Ending, advance: Callable[[int], None]) -> Iterator[NewEvent]:
-        """Return the events of one file; what is none is told and counted."""
+        """Yield the events of one file; report and count discards."""
         from engine.collector.discards import Discard
-        from engine.collector.shaping import imported
+        from engine.collector.shaping import shape_lines
         from engine.delivery.intake import iso
 
         lines = self._unreadable.sifted(ending.until_asked(reader))
         before = 0
-        for line, event in imported(lines, self._source.name, iso(time.time())):
+        for line, event in shape_lines(lines, self._source.name, iso(time.time())):
             advance(reader.consumed - before)
             before = reader.consumed
             if isinstance(event, Discard):
@@ -114,13 +114,13 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:
 
     known = {each.name: each for each in sources.load(file, os.environ, directories).sources}
     if name not in known:
-        raise UsageError(f'{file} has no source "{name}". There are: {", ".join(known)}.')
+        raise UsageError(f'{file} has no source "{name}". Its sources: {", ".join(known)}.')
     if not known[name].connections:
-        raise UsageError(f"Every connection of the source {name} is disabled in {file}; its events would go nowhere.")
+        raise UsageError(f"Every connection of the source {name} is disabled in {file}: nothing would be delivered.")
     if not known[name].enabled:
         raise UsageError(
-            f"The source {name} is disabled in {file} (enabled: false), so nothing is taken in for it; enable it, or "
-            "name another one with --source."
+            f"The source {name} is disabled in {file} (enabled: false) and accepts no events. Enable it, or name "
+            "another one with --source."
         )
     return known[name]
 

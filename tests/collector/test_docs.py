@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.collector.background import PATHS
+from engine.collector.background import ADMIN_PATHS
 from engine.collector.observers import CollectorObserver
 from engine.collector.openapi import CALLS
 from engine.collector.responses import CollectorLimits
@@ -20,7 +20,7 @@ def test_every_metric_is_there() -> None:
 
 
 def test_every_address_is_there() -> None:
-    for path in (*CALLS, *PATHS, "/healthz", "/readyz", "/openapi.json"):
+    for path in (*CALLS, *ADMIN_PATHS, "/healthz", "/readyz", "/openapi.json"):
         assert f"`{path}`" in PAGE or f"`{path.removeprefix('/v1/')}`" in PAGE, path
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.collector.running import Server, connect, raw_request, serving, tracks, until
-from tests.collector.test_serving import kept, send_until_it_ends
+from tests.collector.test_server import kept, send_until_it_ends
 
 WORKERS = ("--workers", "2")
 
