@@ -61,7 +61,7 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 )
 @click.option("--settings", "settings_file", type=FILE, help="YAML: destination -> settings.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting, as in engine run.")
-@click.option("--example-settings", is_flag=True, help="Use the mapping's examples for missing settings.")
+@click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
 @click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
 @click.option(
     "--outbox", "outbox_file", type=FILE, help="The durable queue. Default: outbox.db, with --sandbox a temporary one."
@@ -131,9 +131,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used; 130: second signal, immediate exit.
     """
     options = (mappings, connections_file, directories, settings_file, assignments)
-    configured, sources = _connections_and_sources(
-        options, write_keys, example_settings=example_settings, sandbox=sandbox
-    )
+    configured, sources = _configured(options, write_keys, example_settings=example_settings, sandbox=sandbox)
     limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
     with ExitStack() as stack:
         configured, outbox_file, world = _into_sandbox(stack, configured, outbox_file, sandbox=sandbox)
@@ -150,7 +148,7 @@ def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int)
     return CollectorLimits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
 
 
-def _connections_and_sources(
+def _configured(
     options: ConnectionOptions, write_keys: Sequence[str], *, example_settings: bool, sandbox: bool
 ) -> tuple[list[Configured], list[EventSource]]:
     """Return who receives and who sends, from a connections file or from the command line."""

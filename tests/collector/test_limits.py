@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import threading
 import tracemalloc
 
 import orjson
@@ -192,39 +191,6 @@ def test_an_outbox_that_fails() -> None:
     assert answer.headers["retry-after"] == "5"
     answer = Inside(outbox=Bug()).ask("/v1/batch", orjson.dumps({"batch": [track()]}))
     assert refusal(answer) == (500, "internal_error", "The collector failed. Send the request again.")
-
-
-class Counting(MemoryOutbox):
-    """Counts transactions; the first waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
-        self.go = threading.Event()
-
-    def take_in(self, events, connections, now, *, again=False):
-        self.go.wait(5)
-        self.sizes.append(len(events))
-        return super().take_in(events, connections, now, again=again)
-
-
-def test_one_transaction_answers_many_requests_and_none_before() -> None:
-    outbox = Counting()
-    inside = Inside(outbox=outbox)
-
-    async def work() -> list[Answer]:
-        first = asyncio.create_task(inside.asked("/v1/track", orjson.dumps(track(0))))
-        await asyncio.sleep(0.02)
-        others = [asyncio.create_task(inside.asked("/v1/track", orjson.dumps(track(n)))) for n in range(1, 50)]
-        await asyncio.sleep(0.05)
-        assert not first.done()
-        assert not any(other.done() for other in others)
-        outbox.go.set()
-        return [await task for task in [first, *others]]
-
-    assert {answer.status for answer in asyncio.run(work())} == {200}
-    assert outbox.sizes == [1, 49]
-    assert inside.group_commit.pending_bytes == 0
 
 
 def test_each_source_feeds_its_connections_and_doubles_are_found() -> None:

@@ -15,6 +15,8 @@ from tests.collector.running import Server, connect, raw_request, serving, track
 from tests.collector.test_server import kept, send_until_it_ends
 
 WORKERS = ("--workers", "2")
+STARTUP = 30
+"""Seconds to wait for a first response: a worker process that exists has not started yet."""
 
 
 def workers_of(server: Server) -> list[int]:
@@ -50,7 +52,7 @@ def test_what_several_take_is_delivered_and_counted_once() -> None:
     with serving(*WORKERS) as server:
         until(lambda: len(workers_of(server)) == 2)
         for n in range(40):  # each on a connection of its own, so that both have their share
-            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""))
+            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""), timeout=STARTUP)
             assert answer.json() == {"success": True}
         assert len(server.wait("exponea", "events", 41)) == 41, "each messageId twice but the first and the last"
         lines = server.metrics().splitlines()
@@ -102,7 +104,7 @@ def test_they_end_in_order(tmp_path: Path, group: bool) -> None:
 def test_slow_bodies_do_not_hold_up_the_end() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         wires = [connect(server) for _ in range(8)]
         for wire in wires:
             wire.sendall(raw_request(tracks(0, 1))[:150])
@@ -119,7 +121,7 @@ def test_a_second_signal_ends_at_once() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
         pids = workers_of(server)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         with connect(server) as wire:
             wire.sendall(raw_request(tracks(0, 1))[:150])
             time.sleep(0.3)
@@ -135,6 +137,6 @@ def test_none_outlives_the_first() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
         pids = workers_of(server)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         server.stop(signal.SIGKILL)
         until(lambda: not any(map(alive, pids)))
