@@ -1,4 +1,4 @@
-"""The collector in this process, spoken to in ASGI: time stands still, ids are counted, the outbox is in memory."""
+"""The collector in this process, called through ASGI: a fixed time, numbered ids, an outbox in memory."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_nothing_without_the_token(path: str, given: str | None) -> None:
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_nobody_gets_in_with_an_empty_token() -> None:
+def test_an_empty_token_is_refused() -> None:
     with pytest.raises(ValueError, match="an empty token would let everyone in"):
         Admin("", lambda: b"", lambda: STATUS)
 
@@ -85,19 +85,19 @@ def test_status_of_connections() -> None:
     outbox.take_in([NewEvent("web", f"m{n}", "2026-01-01T00:00:00Z", b"{}") for n in range(3)], ["shop"], 1000.0)
     outbox.lease("shop", "me", 1000.0, 10)
     rows = outbox.waiting("shop", 0, 10)
-    words = "Could not authenticate"
+    reply = "Could not authenticate"
     changes = [
         Change(rows[0].place, Outcome.DELIVERED, "1 request accepted"),
-        Change(rows[1].place, Outcome.REJECTED, "the vendor answered 400", words),
+        Change(rows[1].place, Outcome.REJECTED, "the vendor answered 400", reply),
     ]
     outbox.write("shop", "me", changes, 1001.0)
-    outbox.hold("shop", words, "Check the token.", 1002.0)
+    outbox.hold("shop", reply, "Check the token.", 1002.0)
     shop: dict[str, Json] = {
         "name": "shop",
         "outcomes": {"delivered": 1, "held": 1, "rejected": 1},
         "unfinished": 1,
         "oldest_queued_at": "1970-01-01T00:16:40.000Z",
-        "held": words,
+        "held": reply,
         "hint": "Check the token. Then: engine outbox resume shop",
         "held_at": "1970-01-01T00:16:42.000Z",
         "pause": "",
@@ -108,7 +108,7 @@ def test_status_of_connections() -> None:
         "outcome": "rejected",
         "reason": "the vendor answered 400",
         "events": 1,
-        "words": words,
+        "words": reply,
     }
     assert standing(outbox) == {"connections": [shop], "reasons": [reason]}
 

@@ -32,7 +32,7 @@ def test_broken_utf_8_is_repaired(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("key", "body", "fields"),
     [
-        ("nobody", b"{}", {"code": "unknown_source", "source": "", "client": "203.0.113.7"}),
+        ("unknown-key", b"{}", {"code": "unknown_source", "source": "", "client": "203.0.113.7"}),
         ("closed-key", b"{}", {"code": "source_disabled", "source": "closed", "client": "203.0.113.7"}),
         (
             "wk",

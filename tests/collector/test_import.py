@@ -1,4 +1,4 @@
-"""`engine import`: files enter like a source's calls, and starting again doubles nothing."""
+"""`engine import`: files are stored like a source's calls, and a second run adds no duplicates."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def kept(folder: Path) -> list[tuple[str, str | None]]:
     return [(event["type"], event["timestamp"][:10]) for event in events]  # type: ignore[index,misc]
 
 
-def test_starting_again_doubles_nothing(folder: Path) -> None:
+def test_a_second_run_adds_no_duplicates(folder: Path) -> None:
     assert run(folder, "events.ndjson", "--source", "web") == (0, "4 new, 0 already in the outbox.\n", "")
     assert [time for _, time in kept(folder)[:3]] == ["2020-01-01", "2020-01-02", "2020-01-02"]
     (folder / "events.ndjson").write_bytes(LINES + orjson.dumps(EVENTS[0] | {"messageId": "m9"}))

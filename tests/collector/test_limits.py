@@ -36,7 +36,7 @@ def test_an_event_may_have_32_kb() -> None:
     assert len(inside.events()) == 1
 
 
-def test_a_large_event_takes_no_other_with_it() -> None:
+def test_a_large_event_does_not_cost_the_others() -> None:
     inside = Inside()
     batch = [track(1), track(2, properties={"a": "x" * 40_000}), track(3)]
     assert inside.ask("/v1/batch", orjson.dumps({"batch": batch})).status == 200
@@ -193,7 +193,7 @@ def test_an_outbox_that_fails() -> None:
     assert refusal(answer) == (500, "internal_error", "The collector failed. Send the request again.")
 
 
-def test_each_source_feeds_its_connections_and_doubles_are_found() -> None:
+def test_each_source_feeds_its_connections_and_duplicates_are_found() -> None:
     inside = Inside()
     for key in ("wk", "wk-old", "app-key", "wk"):
         inside.ask("/v1/track", orjson.dumps(track(1)), key=key)

@@ -108,7 +108,7 @@ def test_slow_bodies_do_not_hold_up_the_end() -> None:
         wires = [connect(server) for _ in range(8)]
         for wire in wires:
             wire.sendall(raw_request(tracks(0, 1))[:150])
-        time.sleep(0.3)  # until they have been read: nothing outside tells
+        time.sleep(0.3)  # until they have been read, which nothing shows from outside
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 9, "slow clients get 5 seconds, not 30"
