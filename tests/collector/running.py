@@ -17,6 +17,8 @@ import httpx
 import orjson
 
 ROOT = Path(__file__).parents[2]
+STARTUP = 30
+"""Seconds to wait for the first response with --workers: the processes exist before they have started."""
 MAPPINGS = ("exponea", "extole", "user_com")
 
 

@@ -17,7 +17,7 @@ from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.status import standing
 from engine.records import Json, JsonObject, Outcome
-from tests.collector.running import ROOT, serving, tracks, until
+from tests.collector.running import ROOT, STARTUP, serving, tracks, until
 
 TOKEN = "t0ken"
 STATUS: JsonObject = {"connections": [], "reasons": []}
@@ -183,7 +183,8 @@ sources:
     options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--backlog", "0")
     with serving(*options, *more, "--admin-token", "sandbox", mappings=[], sandbox=False) as server:
         until(lambda: 'waybill_queue_depth{connection="shop"} 0.0' in server.metrics())
-        assert httpx.post(f"{server.url}/v1/batch", content=tracks(0, 3), auth=("web-key", "")).status_code == 200
+        answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 3), auth=("web-key", ""), timeout=STARTUP)
+        assert answer.status_code == 200
         until(lambda: 'waybill_queue_depth{connection="shop"} 3.0' in server.metrics())
         metrics = server.metrics()
         assert 'waybill_queue_age_seconds{connection="shop"} ' in metrics

@@ -11,12 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.collector.running import Server, connect, raw_request, serving, tracks, until
+from tests.collector.running import STARTUP, Server, connect, raw_request, serving, tracks, until
 from tests.collector.test_server import kept, send_until_it_ends
 
 WORKERS = ("--workers", "2")
-STARTUP = 30
-"""Seconds to wait for a first response: a worker process that exists has not started yet."""
 
 
 def workers_of(server: Server) -> list[int]:
