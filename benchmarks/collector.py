@@ -3,8 +3,8 @@
     python benchmarks/collector.py [--seconds 30] [--clients 16] [--batch 100] [--backlog 50000] [--workers 1]
 
 The collector, the sandbox and this client are three processes that share the machine's cores; the client is no faster
-than it must be.  Afterwards it waits for delivery and looks up in the sandbox, one by one, every event that was answered
-200.  The stages are also measured alone, on the same body.
+than it must be.  Afterwards it waits for delivery and looks up every event that was answered 200 in the sandbox.  The
+stages are also measured alone, on the same body.
 """
 
 from __future__ import annotations
