@@ -38,7 +38,7 @@ NO_TOKEN = RequestRefused(
     "The admin token is required: Authorization: Bearer TOKEN.",
     headers=((b"www-authenticate", b"Bearer"),),
 ).response
-NOT_FOUND = RequestRefused(404, "not_found", f"Unknown path. The paths here: {', '.join(ADMIN_PATHS)}.").response
+NOT_FOUND = RequestRefused(404, "not_found", f"Unknown path. Available: {', '.join(ADMIN_PATHS)}.").response
 GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).response
 
 

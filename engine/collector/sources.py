@@ -137,7 +137,7 @@ class _SourcesReader:
             return EventSource(name, (), ())
         for key in raw:
             if key not in KEYS:
-                message = f'A source has no key "{key}". Its keys: {", ".join(KEYS)}.'
+                message = f'A source has no key "{key}". Available: {", ".join(KEYS)}.'
                 self._fault((SOURCES, name, key), message, on_key=True)
         enabled = raw.get("enabled", True)
         if not isinstance(enabled, bool):
@@ -177,7 +177,7 @@ class _SourcesReader:
         for each in given:
             if each not in self._enabled and each not in self._disabled:
                 known = ", ".join([*self._enabled, *self._disabled])
-                self._fault(place, f'This file has no connection "{each}". Its connections: {known}.')
+                self._fault(place, f'This file has no connection "{each}". Available: {known}.')
         return tuple(dict.fromkeys(each for each in self._enabled if each in given))
 
     def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:

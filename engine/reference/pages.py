@@ -1,30 +1,22 @@
-"""Writes the reference pages that are made from the code: `python -m engine.reference.pages` rewrites them.
-
-A test compares the page with what is made here, so a function cannot change without its page.
-"""
+"""docs/functions.md and docs/problems.md, made from the functions and the codes of problems."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
 from engine.language.functions.model import ANYTHING
 from engine.mapping.codes import GROUPS as PROBLEM_GROUPS
 from engine.mapping.codes import CodeDoc
 from engine.records import Json
-from engine.reference.settings import SETTINGS_PAGE, settings_markdown
-
-FUNCTIONS_PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
-PROBLEMS_PAGE = FUNCTIONS_PAGE.with_name("problems.md")
 
 _KINDS = ("text", "number", "boolean", "object", "list")
 _LONGEST = 160
 _OPENING = """\
 # Functions
 
-<!-- Made by `python -m engine.reference.pages` from engine/language/functions; every example here is a test. -->
+<!-- Made by `make docs` from engine/language/functions; every example here is a test. -->
 
 A function converts a value: `{ from: traits.email, as: lowercase }`.
 Several run from left to right: `as: [trim, lowercase, sha256]`.
@@ -40,7 +32,7 @@ Values below are written as JSON.
 _PROBLEMS_OPENING = """\
 # Problems
 
-<!-- Made by `python -m engine.reference.pages` from engine/mapping/codes; every example here is a test. -->
+<!-- Made by `make docs` from engine/mapping/codes; every example here is a test. -->
 
 What `validate-mappings` can find, by the code at the end of each problem.
 A problem says where it is (file, line, column, and the path inside the file), what is wrong, and what to do:
@@ -78,13 +70,6 @@ def functions_markdown() -> str:
 def problems_markdown() -> str:
     """Return the text of docs/problems.md."""
     return "\n".join([_PROBLEMS_OPENING, *_problem_contents(), *_problem_sections()])
-
-
-def main() -> None:
-    """Rewrite the pages in docs/."""
-    FUNCTIONS_PAGE.write_text(functions_markdown(), encoding="utf-8")
-    PROBLEMS_PAGE.write_text(problems_markdown(), encoding="utf-8")
-    SETTINGS_PAGE.write_text(settings_markdown(), encoding="utf-8")
 
 
 def _contents() -> Iterator[str]:
@@ -203,7 +188,3 @@ def _table(titles: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
 
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-if __name__ == "__main__":
-    main()

@@ -71,8 +71,8 @@ def test_answers(method: str, path: str, status: int, body: bytes, kind: str) ->
     ("method", "path", "status", "message"),
     [
         ("POST", "/status", 405, "Use GET."),
-        ("GET", "/", 404, "Unknown path. The paths here: /metrics, /status."),
-        ("GET", "/v1/track", 404, "Unknown path. The paths here: /metrics, /status."),
+        ("GET", "/", 404, "Unknown path. Available: /metrics, /status."),
+        ("GET", "/v1/track", 404, "Unknown path. Available: /metrics, /status."),
     ],
 )
 def test_refusals(method: str, path: str, status: int, message: str) -> None:

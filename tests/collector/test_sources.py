@@ -53,9 +53,9 @@ FAULTS = [
         "sources:\n  web: {write_keys: a, enabled: maybe, connections: [shop, shp]}\n  app: {write_keys: a, conections: []}",
         [
             "2:33  sources.web.enabled\n  enabled must be true or false.",
-            '2:53  sources.web.connections\n  This file has no connection "shp". Its connections: shop, crm, old.',
+            '2:53  sources.web.connections\n  This file has no connection "shp". Available: shop, crm, old.',
             "3:21  sources.app.write_keys\n  The source web has this write key too; a key belongs to one source.",
-            '3:24  sources.app.conections\n  A source has no key "conections". Its keys: write_keys, connections, enabled.',
+            '3:24  sources.app.conections\n  A source has no key "conections". Available: write_keys, connections, enabled.',
         ],
     ),
     (
