@@ -12,7 +12,7 @@ import click
 from engine.commands.shared import FILE, FOUND, CommandGroup, mappings_option
 
 if TYPE_CHECKING:
-    from engine.collector.write_keys import EventSource
+    from engine.collector.sources import EventSource
     from engine.delivery.configured_connection import ConfiguredConnection
 
 
@@ -32,7 +32,7 @@ def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
     """
     from engine.collector import sources
 
-    file, known = sources.load(path, os.environ, directories, needed=False)
+    file, known = sources.load(path, os.environ, directories, required=False)
     for configured in file.connections:
         if not live:
             click.echo(f"{configured.name}: {configured.mapping.title}, settings are valid.")

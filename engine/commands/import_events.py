@@ -1,4 +1,4 @@
-"""`engine import`: files of events into the outbox, as if a source had sent them; `engine serve` or `send` delivers."""
+"""`engine import`: puts events of files into the outbox, as if a source had sent them; `serve` or `send` delivers."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from engine.commands.shared import DEFAULT_OUTBOX, FILE, FOUND, INTERRUPTED, did
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.write_keys import EventSource
+    from engine.collector.sources import EventSource
     from engine.commands.input_files import Progress
     from engine.delivery.outbox.base import NewEvent, Outbox
     from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
 CUT_SHORT = (
-    "Interrupted: {count} events were taken in, and the rest of what was to be read was not. The same command goes on."
+    "Interrupted: {count} events were added, and the rest of the input was not read. Run the same command to continue."
 )
 FOREVER = 100 * 365 * 24 * 3600.0
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--source", "name", required=True, help="The source, as sources: in the file of connections names it.")
+@click.option("--source", "name", required=True, help="A source of the connections file.")
 @click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
 @mappings_option
 @click.option("--outbox", "outbox_file", type=FILE, default=DEFAULT_OUTBOX, show_default=True)
 def command(
     files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Path
 ) -> int:
-    """Put the events of files (JSON, NDJSON, a JSON list, also .gz; - is standard input) into the outbox.
+    """Add the events of files to the outbox: JSON, NDJSON or a JSON list, also .gz; - is standard input.
 
-    An import that was interrupted is started again with the same command: what the outbox knows is not sent twice.
+    To continue after an interruption, run the same command again: events the outbox knows are not added twice.
     """
     from engine.commands.input_files import progress_bar
     from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -62,7 +62,7 @@ def command(
 
 
 class _Importing:
-    """Puts files into the outbox, one after the other; knows what became of them so far."""
+    """Adds files to the outbox, one after the other, and counts what became of their events."""
 
     def __init__(self, source: EventSource, progress: Progress) -> None:
         from engine.commands.input_files import DISCARDED, ReadErrors
@@ -79,8 +79,8 @@ class _Importing:
 
     def text(self) -> str:
         counts = {"could not be read": self._unreadable.count, "discarded": self._discarded.count}
-        said = "".join(f", {count} {words}" for words, count in counts.items() if count)
-        return f"{self.taken.new} new, {self.taken.duplicates} were there before{said}."
+        problems = "".join(f", {count} {name}" for name, count in counts.items() if count)
+        return f"{self.taken.new} new, {self.taken.duplicates} already in the outbox{problems}."
 
     def take_in(self, outbox: Outbox, file: str, shutdown: Shutdown) -> None:
         from engine.delivery.intake import taken_in
@@ -92,14 +92,14 @@ class _Importing:
                 self.taken = self.taken.plus(taken)
 
     def _events(self, reader: EventReader, shutdown: Shutdown) -> Iterator[NewEvent]:
-        """Return the events of one file; what is none is told and counted."""
+        """Yield the events of one file; report and count discards."""
         from engine.collector.discards import Discard
-        from engine.collector.shaping import imported
+        from engine.collector.shaping import shape_lines
         from engine.delivery.intake import iso
 
         lines = self._unreadable.readable(shutdown.until_requested(reader))
         before = 0
-        for line, event in imported(lines, self._source.name, iso(time.time())):
+        for line, event in shape_lines(lines, self._source.name, iso(time.time())):
             self._advance(reader.consumed - before)
             before = reader.consumed
             if isinstance(event, Discard):
@@ -115,10 +115,10 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:
     if name not in known:
         raise UsageError(f'{file} has no source "{name}". {did_you_mean(name, known)}')
     if not known[name].connections:
-        raise UsageError(f"Every connection of the source {name} is disabled in {file}; its events would go nowhere.")
+        raise UsageError(f"Every connection of the source {name} is disabled in {file}: nothing would be delivered.")
     if not known[name].enabled:
         raise UsageError(
-            f"The source {name} is disabled in {file} (enabled: false), so nothing is taken in for it; enable it, or "
-            "name another one with --source."
+            f"The source {name} is disabled in {file} (enabled: false) and accepts no events. Enable it, or name "
+            "another one with --source."
         )
     return known[name]

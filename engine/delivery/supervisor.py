@@ -23,6 +23,7 @@ from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.delivery.worker import Options, Worker
 from engine.errors import WaybillError
 from engine.records import masked
+from engine.responses import error_text
 
 WITH = "with the connection "
 """Start of the note, followed by the name, that is added to any unexpected error that ends a delivery."""

@@ -214,7 +214,7 @@ def test_of_a_file_that_is_none_some_lines_are_reported_and_all_counted(here, en
     for line, count in (
         ("send exponea --events bad.ndjson --sandbox", "77 could not be read."),
         ("run exponea --events bad.ndjson --example-settings", "77 pieces that could not be read"),
-        ("import bad.ndjson --source web", "1 new, 0 were there before, 77 could not be read."),
+        ("import bad.ndjson --source web", "1 new, 0 already in the outbox, 77 could not be read."),
     ):
         code, out, err = engine(line)
         shown = [each for each in err.splitlines() if each.startswith(("bad.ndjson:", "More"))]
@@ -351,7 +351,7 @@ def test_a_write_key_that_nobody_could_send(here, capsys, key) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["serve", "exponea", "--sandbox", "--write-key", "fine", "--write-key", key])
     captured = capsys.readouterr()
-    wrong = "--write-key: A write key is a text of 1 to 512 plain characters without space and colon.\n"
+    wrong = "--write-key: A write key must have 1 to 512 printable ASCII characters, without spaces and colons.\n"
     assert (ended.value.code, captured.out, captured.err) == (2, "", wrong)
 
 

@@ -36,7 +36,7 @@ def send_until_it_ends(server: Server, first: int, size: int, answered: set[int]
 
 
 def under_load(server: Server, seconds: float, number: int, first: int = 0) -> set[int]:
-    """Have four clients send, then give the process a signal; gives the numbers of events answered 200.
+    """Have four clients send, then send the process a signal; return the numbers of events answered 200.
 
     The signal comes some time after the first hundred were answered, however fast the machine is.
     """
@@ -105,7 +105,7 @@ def test_slow_and_idle_clients_do_not_disturb(tmp_path: Path) -> None:
 
 
 def test_too_far_behind(tmp_path: Path) -> None:
-    """A vendor that cannot be reached fills its queue; clients are told to wait, not the disk filled."""
+    """A vendor that cannot be reached fills its queue; then clients have to wait, before the disk is full."""
     file = tmp_path / "connections.yaml"
     file.write_text("""
 shop:
