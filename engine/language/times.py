@@ -38,6 +38,18 @@ _TIME = re.compile(
 )
 
 
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(duration: str) -> float:
+    """Read a duration such as `30s`, `500ms` or `24h`; raise ValueError if it is none."""
+    found = _DURATION.fullmatch(duration)
+    if found is None:
+        raise ValueError(f'"{duration}" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s')
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def read_time(value: Json) -> float | None:
     """Read a time as seconds since 1970; None if `value` is not a time between the years 1 and 9999."""
     if isinstance(value, str):

@@ -68,7 +68,7 @@ def test_any_json(path: str, body: object, zipped: bool) -> None:
         assert normalize_json(row.raw).invalid is None
     if answer.status == 200:
         count = max(1, len(body["batch"])) if CALLS[path] == "batch" else 1  # type: ignore[index,call-overload]
-        assert b'waybill_collector_events_total{source="web"} %.1f' % count in inside.watch.text()
+        assert b'waybill_collector_events_total{source="web"} %.1f' % count in inside.observer.text()
 
 
 @settings(max_examples=300, deadline=None)

@@ -7,9 +7,9 @@ import io
 import pytest
 
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.sending.jobs import normalized
 from engine.events.reading import read_events
+from tests.delivery.memory_outbox import MemoryOutbox
 
 RECEIVED = "2026-01-01T00:00:00.000Z"
 LINE = b'{"type":"track","userId":"u","event":"E"}\n'

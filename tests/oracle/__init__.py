@@ -1,4 +1,4 @@
-"""The oracle: what a mapping makes of an event, said as plainly as possible and as slowly as need be.
+"""The oracle: what a mapping makes of an event, as plainly as possible and however slowly.
 
 Written from the language's rules (tests/language/README.md), not from the compiler: property tests hold
 the two together.  It borrows from the engine only what is specified elsewhere: the functions of `as`, whose
@@ -19,7 +19,7 @@ from tests.oracle.values import evaluate, list_of, loop
 
 
 class OraclePlan(NamedTuple):
-    """What the compiled mapping must give too; `reports` are pairs of code and place."""
+    """What the compiled mapping must produce too; `reports` are pairs of code and place."""
 
     outcome: str
     reason: str | None
@@ -102,7 +102,7 @@ def _scopes(run: Run, step: JsonObject, place: str) -> Iterator[Scope]:
 
 
 def _save(run: Run, step: JsonObject, place: str, replies: list[JsonObject]) -> None:
-    """Read what the step saves from the next reply to its request; without one, a marker stands for it."""
+    """Read what the step saves from the next reply to its request; without a reply, save markers."""
     saves = cast("dict[str, str]", step.get("save") or {})
     reply = next((reply for reply in replies if reply["request"] == step["request"]), None)
     if reply is None:

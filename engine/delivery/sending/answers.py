@@ -1,4 +1,4 @@
-"""A vendor's answer -> what it means for each parcel of a shipment.  Pure."""
+"""What a vendor's response means for each parcel of a shipment. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from engine.records import Json, JsonObject
 from engine.responses import ItemResult, ResponseReader, Then, error_text
 
 NO_HEADERS: JsonObject = {}
-NO_RESULTS = "the answer does not say how each item of the batch went"
+NO_RESULTS = "the response has no result for each item of the batch"
 
 
 class VendorReply(NamedTuple):
     """What came back.
 
-    `readable` is False for a body that should be JSON and is not, `failure` says why nothing came back, and
-    `unsendable` why nothing could be sent in the first place.
+    `readable` is False for a body that should be JSON and is not; `failure` is why no response came back, and
+    `unsendable` why the request could not be sent at all.
     """
 
     status: int = 0
@@ -28,31 +28,31 @@ class VendorReply(NamedTuple):
 
 
 class ShipmentResult(NamedTuple):
-    """What a reply means. For `accept`, `items` has one result per parcel."""
+    """What a reply means; for `accept`, `items` has one result per parcel. `error` is the vendor's message."""
 
     then: Then
     status: int
-    words: str = ""
+    error: str = ""
     hint: str = ""
     items: list[ItemResult] | None = None
 
     @property
     def reason(self) -> str:
-        """Say what happened, without the vendor's words."""
+        """Return what happened, without the vendor's message."""
         if self.status:
             return f"the vendor answered {self.status}"
-        return "the request could not be made" if self.then == "reject" else "no answer from the vendor"
+        return "the request could not be made" if self.then == "reject" else "no response from the vendor"
 
     @property
-    def told(self) -> str:
-        """Say what happened, with the vendor's words."""
-        return f"{self.reason}: {self.words}" if self.words else self.reason
+    def description(self) -> str:
+        """Return what happened, with the vendor's message."""
+        return f"{self.reason}: {self.error}" if self.error else self.reason
 
 
 def read(responses: ResponseReader, shipment: Shipment, reply: VendorReply) -> ShipmentResult:
-    """Say what a reply means for a shipment.
+    """Return what a reply means for a shipment.
 
-    A batch is judged as its first request is: the mapping's rules hold for both.
+    A batch is judged like its first request: the mapping's rules apply to both.
     """
     if reply.unsendable:
         return ShipmentResult("reject", 0, reply.unsendable)

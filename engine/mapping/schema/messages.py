@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.suggest import closest
+from engine.mapping.model import SOURCES
 from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
 from engine.records import Json, Place
 
-SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries")
 OTHER_WORDS = {
     "coalesce": "from",
     "constant": "const",
@@ -214,7 +214,7 @@ def two_sources(sources: Sequence[str]) -> Message:
 
 
 def no_source(unknown: Sequence[str], words: Sequence[str]) -> Message:
-    advice = "Give it one of from, const, text, fields, merge, list, each, entries."
+    advice = f"Give it one of {', '.join(SOURCES)}."
     if unknown:
         named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
         message = f"An instruction has no {named}."
