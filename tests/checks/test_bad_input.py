@@ -125,7 +125,7 @@ def test_shared_parts_with_problems_are_told_in_their_file() -> None:
         '  No call has a field "trait".\n'
         "  Did you mean traits?                                                   [unknown-field]\n"
         "parts/common.yaml:3:13  parts.broken\n"
-        '  A dot must be followed by a name, not ".".                                       [path-syntax]\n'
+        '  A dot must be followed by a name, not ".".                               [path-syntax]\n'
     )
     assert said("parts/common.yaml") == text
     assert printed(problems_of(whole(use))) == text

@@ -1,4 +1,4 @@
-"""What holds for every JSON value there is, found out with generated ones."""
+"""What holds for every JSON value, tested with generated ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules for an event, line by line: what goes in, what mappings see, and every word that is said about it."""
+"""The rules for an event, one by one: what comes in, what mappings see, and the exact reports and reasons."""
 
 from __future__ import annotations
 
