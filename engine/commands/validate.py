@@ -38,7 +38,7 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
     """
     library = Library(directories or None)
     files = list(dict.fromkeys(_files(paths or (_default(),))))
-    problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
+    problems = sorted({*duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
     return 1 if any(problem.level == "error" for problem in problems) else 0
 
@@ -76,7 +76,7 @@ def check_file(library: Library, path: Path) -> list[Problem]:
     return validate(library.read(path))
 
 
-def _duplicates(files: list[Path]) -> Iterator[Problem]:
+def duplicates(files: list[Path]) -> Iterator[Problem]:
     first: dict[tuple[str, bool], Path] = {}
     for path in files:
         key = (path.stem, path.parent.name == "parts")

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from engine.mapping.codes import CODES, CodeDoc
 from engine.records import JsonObject
 
-__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Place", "Problem", "place_text"]
+__all__ = ["Level", "Mark", "Message", "Place", "Problem", "place_text"]
 
 Place: TypeAlias = tuple[str | int, ...]
 Level: TypeAlias = Literal["error", "warning"]

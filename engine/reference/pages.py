@@ -11,13 +11,11 @@ from pathlib import Path
 
 from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
 from engine.language.functions.model import ANYTHING
-from engine.mapping.codes import GROUPS as PROBLEM_GROUPS
-from engine.mapping.codes import CodeDoc
 from engine.records import Json
+from engine.reference.problems import PROBLEMS_PAGE, problems_markdown
 from engine.reference.settings import SETTINGS_PAGE, settings_markdown
 
 FUNCTIONS_PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
-PROBLEMS_PAGE = FUNCTIONS_PAGE.with_name("problems.md")
 
 _KINDS = ("text", "number", "boolean", "object", "list")
 _LONGEST = 160
@@ -37,47 +35,10 @@ Functions know no clock, no chance and no language: the same value always gives 
 Values below are written as JSON.
 """
 
-_PROBLEMS_OPENING = """\
-# Problems
-
-<!-- Made by `python -m engine.reference.pages` from engine/mapping/codes; every example here is a test. -->
-
-What `validate-mappings` can find, by the code at the end of each problem.
-A problem says where it is (file, line, column, and the path inside the file), what is wrong, and what to do:
-
-```
-mappings/shop.yaml:31:21  calls.page[0].fields.event_type
-  A page call has no field "page_visit".
-  If you mean the text itself, write { const: page_visit }.              [unknown-field]
-```
-
-A warning is shown and counted, and does not fail; everything else does: exit code 1.
-Codes are stable.
-`--format json` prints a list of objects with `file`, `line`, `column`, `path`, `code`, `message`, `advice` and
-`level` (`error` or `warning`); `--format github` prints annotations, which GitHub shows beside the line.
-
-The examples are pieces of a mapping.
-What they do not show is as in this one, and one that has nothing but a comment is about something outside the text:
-
-```yaml
-mapping: 1
-name: shop
-title: Shop
-http: { base_url: https://api.shop.example }
-requests: { save: { path: /save } }
-calls: { track: [{ request: save, from: properties }] }
-```
-"""
-
 
 def functions_markdown() -> str:
     """Return the text of docs/functions.md."""
     return "\n".join([_OPENING, *_contents(), *_sections()])
-
-
-def problems_markdown() -> str:
-    """Return the text of docs/problems.md."""
-    return "\n".join([_PROBLEMS_OPENING, *_problem_contents(), *_problem_sections()])
 
 
 def main() -> None:
@@ -101,31 +62,6 @@ def _sections() -> Iterator[str]:
             yield f"{group.about}\n"
         for function in _in(name):
             yield from _section(function)
-
-
-def _problem_contents() -> Iterator[str]:
-    for title, group in PROBLEM_GROUPS.items():
-        yield f"- {title}: {', '.join(f'[`{code}`](#{code})' for code in group)}"
-    yield ""
-
-
-def _problem_sections() -> Iterator[str]:
-    for title, group in PROBLEM_GROUPS.items():
-        yield f"## {title}\n"
-        for code, doc in group.items():
-            yield from _problem_section(code, doc)
-
-
-def _problem_section(code: str, doc: CodeDoc) -> Iterator[str]:
-    yield f"### {code}\n"
-    yield f"**{doc.title}.** {doc.about}\n"
-    for heading, text in (("Wrong:", doc.wrong), ("Right:", doc.right)):
-        shown = (
-            text
-            if text.isprintable()
-            else "".join(each if each.isprintable() or each == "\n" else "�" for each in text)
-        )
-        yield f"{heading}\n\n```yaml\n{shown.strip()}\n```\n"
 
 
 def _in(group: str) -> list[Function]:

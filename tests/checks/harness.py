@@ -7,9 +7,19 @@ from pathlib import Path
 
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
+from engine.reference.problems import problem_docs
 from engine.testing.examples import validate
 from tests.mapping.whole import whole
 
+DOCS = problem_docs()
+"""What docs/problems/*.yaml say, by code."""
+WRONG = {
+    f"{code}_{name}".replace("-", "_").replace(" ", "_"): text
+    for code, doc in DOCS.items()
+    for name, text in [("example", doc.wrong), *((case.name, case.mapping) for case in doc.cases)]
+    if not text.startswith("#")
+}
+"""Every mapping there that has problems, by a name it could have as a file."""
 BESIDE = {
     "base.yaml": whole("name: base"),
     "child.yaml": "mapping: 1\nname: child\nextends: base\n",

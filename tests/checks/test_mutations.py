@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 
-from engine.mapping.codes import CODES
 from engine.mapping.yaml import reader
-from tests.checks.harness import printed, problems_of
-from tests.checks.test_cases import CASES
+from tests.checks.harness import DOCS, WRONG, printed, problems_of
 from tests.mapping.whole import whole
 
 MAPPINGS = sorted((Path(__file__).parents[2] / "mappings").glob("*.yaml"))
@@ -38,7 +36,7 @@ def word(path: tuple[Any, ...]) -> str:
 def documents(folder: Path) -> list[Any]:
     shutil.copytree(MAPPINGS[0].parent / "parts", folder / "parts", dirs_exist_ok=True)
     texts = [path.read_text(encoding="utf-8") for path in MAPPINGS]
-    texts += [whole(case.read_text(encoding="utf-8")) for case in CASES]
+    texts += [whole(text) for text in WRONG.values()]
     values = [reader.parse(text, "shop.yaml").value for text in texts]
     return [{**value, "name": "shop"} for value in values if isinstance(value, dict)]
 
@@ -71,6 +69,6 @@ def test_the_checker_has_an_answer_to_everything(documents: list[Any], seed: int
     for _ in range(count):
         text = json.dumps(mutated(rnd.choice(documents), pool, rnd), ensure_ascii=False)
         problems = problems_of(text)
-        assert {problem.code for problem in problems} <= set(CODES), printed(problems)
+        assert {problem.code for problem in problems} <= set(DOCS), printed(problems)
         assert all(problem.message.rstrip().endswith((".", "?", "!")) for problem in problems), printed(problems)
         assert all(problem.advice == problem.advice.strip() for problem in problems)
