@@ -5,6 +5,6 @@ It sends events and is no part of the engine's own way from event to request: no
 
 from __future__ import annotations
 
-from engine.expo.client import Flushed, QueueLimits, Segment
+from engine.expo.client import Flushed, Limits, Segment
 
-__all__ = ["Flushed", "QueueLimits", "Segment"]
+__all__ = ["Flushed", "Limits", "Segment"]
