@@ -21,7 +21,7 @@ from engine.mapping.problems import Problem
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="For people, as a JSON list, or as annotations of a GitHub workflow.",
+    help="Output as text, a JSON list, or annotations of a GitHub workflow.",
 )
 @click.option(
     "--mappings",
@@ -29,12 +29,12 @@ from engine.mapping.problems import Problem
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Where `extends` and `include` are found besides the file's own folder.",
+    help="Another folder to search for `extends` and `include`, after the file's own.",
 )
 def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:
-    """Check mapping files and folders of them (default: the folder mappings).
+    """Check mapping files, or folders of them (default: the folder mappings).
 
-    Runs every check and every example. Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
+    Runs every check and every example. Exit code 0: no problems, or only warnings; 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
     files = list(dict.fromkeys(_files(paths or (_default(),))))
@@ -46,7 +46,7 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
 def _default() -> Path:
     here = Path("mappings")
     if not here.is_dir():
-        raise MappingNotFound("There is no folder mappings here; name the files or folders to check.")
+        raise MappingNotFound("No folder mappings here; name the files or folders to check.")
     return here
 
 
@@ -55,14 +55,14 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
             if not found:
-                raise MappingNotFound(f"There is no mapping (*.yaml) in {path}.")
+                raise MappingNotFound(f"No mappings (*.yaml) in {path}.")
             yield from found
         elif path.exists():
             yield path
         else:
             shipped = bundled("mappings") / f"{path}.yaml"
-            advice = f" This command takes files, such as {path}.yaml." if shipped.is_file() else ""
-            raise MappingNotFound(f"There is no file {path}.{advice}")
+            advice = f" Name the file itself, e.g. {path}.yaml." if shipped.is_file() else ""
+            raise MappingNotFound(f"No such file: {path}.{advice}")
 
 
 def check_file(library: Library, path: Path) -> list[Problem]:
@@ -81,7 +81,7 @@ def duplicates(files: list[Path]) -> Iterator[Problem]:
     for path in files:
         key = (path.stem, path.parent.name == "parts")
         if key in first:
-            message = f"There is another mapping with this name: {first[key].as_posix()}."
+            message = f"Another mapping has the same name: {first[key].as_posix()}."
             yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two files.")
         first.setdefault(key, path)
 

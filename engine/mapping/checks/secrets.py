@@ -8,10 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.errors import PathError
-from engine.language import paths
 from engine.language.template import Text
-from engine.mapping.checks.context import Checking, quoted
+from engine.mapping.checks.context import CheckContext, quoted, roots_of
 from engine.mapping.model import Const, Instruction, Place, TextOrValue, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence, Scope, of_value, paths_of
@@ -19,7 +17,7 @@ from engine.mapping.walk import Occurrence, Scope, of_value, paths_of
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
 TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}
 WHERE = {
-    "url": ("secret-in-url", "the URL, where proxies and logs see it"),
+    "url": ("secret-in-url", "the URL, where proxies and logs can see it"),
     "body": ("secret-in-body", "the body"),
 }
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization"})
@@ -27,22 +25,21 @@ USER_IN_URL = re.compile(r"^https?://[^/?#@\s]+@")
 FILL_IN = "Make it a setting with secret: true, and write ${settings.name} here."
 
 
-def check_secrets(checking: Checking) -> Iterator[Problem]:
+def check_secrets(context: CheckContext) -> Iterator[Problem]:
     """Find secret settings in URLs and bodies, and secrets that stand in the file."""
-    for found in checking.occurrences.all:
+    for found in context.occurrences.all:
         target = _target(found)
         if target is not None and found.word not in CONDITIONS:
-            yield from _leaks(checking, found, target)
-    yield from _in_file(checking)
-    for example in checking.mapping.examples:
+            yield from _leaks(context, found, target)
+    yield from _in_file(context)
+    for example in context.mapping.examples:
         for name, value in example.settings.items():
-            setting = checking.mapping.settings.get(name)
+            setting = context.mapping.settings.get(name)
             if setting is not None and setting.secret and value != setting.example:
                 place = (*example.place, "settings", name)
-                message = (
-                    f"{quoted(name)} is secret; in an example it can only be what the setting gives as its example."
-                )
-                yield checking.problem(place, "secret-in-example", message, "Take it out: it is filled in by itself.")
+                message = f"This file contains a value of the secret setting {quoted(name)}."
+                advice = "Remove it: examples use the `example` of the setting."
+                yield context.problem(place, "secret-in-example", message, advice)
 
 
 def _target(found: Occurrence) -> str | None:
@@ -55,66 +52,63 @@ def _target(found: Occurrence) -> str | None:
     return "body" if place[0] == "calls" and "save" not in place[3:4] else None
 
 
-def _leaks(checking: Checking, found: Occurrence, target: str) -> Iterator[Problem]:
-    for name in sorted(_secrets(checking, found.path, frozenset())):
-        if checking.mapping.settings[name].sent_in == target:
+def _leaks(context: CheckContext, found: Occurrence, target: str) -> Iterator[Problem]:
+    for name in sorted(_secrets(context, found.path, frozenset())):
+        if context.mapping.settings[name].sent_in == target:
             continue
         code, where = WHERE[target]
         message = f"The secret setting {quoted(name)} would be sent in {where}."
-        advice = f"Send it in a header; if the vendor wants it there, give the setting sent_in: {target}."
-        yield checking.problem(found.place, code, message, advice, column=found.column, key=found.key)
+        advice = f"Send it in a header. If the vendor requires it there, write sent_in: {target} in the setting."
+        yield context.problem(found.place, code, message, advice, column=found.column, key=found.key)
 
 
-def _secrets(checking: Checking, path: str, seen: frozenset[str]) -> set[str]:
-    try:
-        roots = paths.parse(path).roots
-    except PathError:
-        return set()
+def _secrets(context: CheckContext, path: str, seen: frozenset[str]) -> set[str]:
+    """Return the secret settings that a path reads, through parts too."""
     found: set[str] = set()
-    settings = checking.mapping.settings
-    for root in roots:
+    settings = context.mapping.settings
+    for root in roots_of(path):
         if root.name == "settings":
             names = root.members[:1] or tuple(settings)
             found |= {name for name in names if name in settings and settings[name].secret}
         elif root.name == "parts" and root.members and root.members[0] not in seen:
-            found |= _of_part(checking, root.members[0], seen | {root.members[0]})
+            found |= _of_part(context, root.members[0], seen | {root.members[0]})
     return found
 
 
-def _of_part(checking: Checking, name: str, seen: frozenset[str]) -> set[str]:
-    value = checking.mapping.parts.get(name)
+def _of_part(context: CheckContext, name: str, seen: frozenset[str]) -> set[str]:
+    value = context.mapping.parts.get(name)
     if value is None:
         return set()
     inner = [found for found in of_value(value, Scope(kind="part")) if found.word not in CONDITIONS]
-    return {secret for found in inner for secret in _secrets(checking, found.path, seen)}
+    return {secret for found in inner for secret in _secrets(context, found.path, seen)}
 
 
-def _in_file(checking: Checking) -> Iterator[Problem]:
+def _in_file(context: CheckContext) -> Iterator[Problem]:
     """Find credentials written into the file itself."""
-    http = checking.mapping.http
+    http = context.mapping.http
     named: list[tuple[Place, TextOrValue]] = [(("http", "headers", name), text) for name, text in http.headers]
-    for request in checking.mapping.requests.values():
+    for request in context.mapping.requests.values():
         named += [((*request.place, "headers", name), text) for name, text in request.headers]
-    for batch in checking.mapping.batches.values():
+    for batch in context.mapping.batches.values():
         named += [((*batch.place, "headers", name), text) for name, text in batch.headers]
     for place, text in named:
         if str(place[-1]).lower() in CREDENTIAL_HEADERS and _is_literal(text):
-            message = "A credential stands in this file, for all to read who read the file."
-            yield checking.problem(place, "secret-in-file", message, FILL_IN)
-    if http.basic is not None and _is_written_out(checking, *http.basic):
-        message = "A password stands in this file, for all to read who read the file."
-        yield checking.problem(("http", "basic", 1), "secret-in-file", message, FILL_IN)
-    base_url = checking.loaded.resolved.at(("http", "base_url"))
+            message = "This file contains a credential."
+            yield context.problem(place, "secret-in-file", message, FILL_IN)
+    if http.basic is not None and _is_written_out(context, *http.basic):
+        message = "This file contains a password."
+        yield context.problem(("http", "basic", 1), "secret-in-file", message, FILL_IN)
+    base_url = context.loaded.resolved.at(("http", "base_url"))
     if isinstance(base_url, str) and USER_IN_URL.match(base_url):
-        message = "A URL with a name or password in it shows them to proxies and logs."
-        yield checking.problem(("http", "base_url"), "secret-in-url", message, "Use http.basic: [user, password].")
+        message = "This URL contains a user name or password, which proxies and logs can see."
+        yield context.problem(("http", "base_url"), "secret-in-url", message, "Use http.basic: [user, password].")
 
 
-def _is_written_out(checking: Checking, user: Value, password: Value) -> bool:
+def _is_written_out(context: CheckContext, user: Value, password: Value) -> bool:
     """Whether a password is a constant; beside a key for the user's name vendors want any word, which is no secret."""
     if not isinstance(password, Instruction) or not _is_literal(password):
         return False
-    return not any(_secrets(checking, path, frozenset()) for path in paths_of(user))
+    return not any(_secrets(context, path, frozenset()) for path in paths_of(user))
 
 
 def _is_literal(text: TextOrValue) -> bool:
