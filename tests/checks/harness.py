@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.mapping.whole import whole
 DOCS = problem_docs()
 """What docs/problems/*.yaml say, by code."""
 WRONG = {
-    f"{code}_{name}".replace("-", "_").replace(" ", "_"): text
+    re.sub(r"\W+", "_", f"{code}_{name}").lower(): text
     for code, doc in DOCS.items()
     for name, text in [("example", doc.wrong), *((case.name, case.mapping) for case in doc.cases)]
     if not text.startswith("#")
