@@ -1,6 +1,6 @@
-"""Checks of conditions: comparisons that never change, and names that a pipe keeps from the event.
+"""Checks of conditions: comparisons that never change, and names after a pipe that are not read from the event.
 
-They are found in the tokens of a path rather than in its tree, because only those have columns.
+They look at the tokens of a path and not at its tree, because only tokens have columns.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
 
 
 def check_conditions(context: CheckContext) -> Iterator[Problem]:
-    """Find comparisons that come out the same whatever the event, and names behind a pipe that look like fields."""
+    """Find comparisons with the same result for every event, and names after a pipe that look like fields."""
     for found in context.occurrences.all:
         try:
             path = paths.parse(found.path)
@@ -47,12 +47,11 @@ def check_conditions(context: CheckContext) -> Iterator[Problem]:
             reason = _reason(context, found, comparison) if known else None
             if reason is not None:
                 message, advice = reason
-                at = found.column + comparison.column - 1
-                yield context.problem(found.place, "never-equal", message, advice, column=at, key=found.key)
+                yield context.problem_in(found, comparison.column, "never-equal", message, advice)
 
 
 def _after_pipe(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
-    """Find `a | [0] || userId`: a pipe binds loosest, so userId is looked up in what stands before the pipe."""
+    """Find `a | [0] || userId`: a pipe binds loosest, so userId is looked up in the value before the pipe."""
     depth, piped = 0, False
     for token, following in pairwise(path.tokens):
         depth += (token.kind in OPENING) - (token.kind in CLOSING)
@@ -63,8 +62,7 @@ def _after_pipe(context: CheckContext, found: Occurrence, path: paths.Path) -> I
         if name_problem(context, found, paths.Root(name, ("x",), 1)) is None or name in ("parts", "settings", "saved"):
             message = f"After a pipe, {name} is looked up in the value before the pipe, not in the event."
             advice = f"Put parentheses around everything before ||: (... | ...) || {name}."
-            at = found.column + following.column - 1
-            yield context.problem(found.place, "precedence", message, advice, column=at, key=found.key, level="warning")
+            yield context.problem_in(found, following.column, "precedence", message, advice, level="warning")
 
 
 def _comparisons(path: paths.Path) -> Iterator[Comparison]:
@@ -87,14 +85,14 @@ def _compared(root: paths.Root, chain: Sequence[Token], literal: Token) -> Itera
 
 
 def _left(tokens: Sequence[Token]) -> list[Token]:
-    """Return the names and dots that stand last; `!` binds tighter than the comparison, so not behind one."""
+    """Return the names and dots at the end; none after `!`, which binds tighter than the comparison."""
     backwards = list(takewhile(_is_name, reversed(tokens)))
     negated = len(backwards) < len(tokens) and tokens[-1 - len(backwards)].kind == "not"
     return [] if negated else backwards[::-1]
 
 
 def _right(tokens: Sequence[Token]) -> list[Token]:
-    """Return the names and dots that stand first; nothing where a bracket, a call or a pipe goes on behind them."""
+    """Return the names and dots at the beginning; none if a bracket, a call or a pipe follows them."""
     chain = list(takewhile(_is_name, tokens))
     return [] if tokens[len(chain)].kind in GOES_ON else chain
 
@@ -104,7 +102,7 @@ def _is_name(token: Token) -> bool:
 
 
 def _reason(context: CheckContext, found: Occurrence, comparison: Comparison) -> tuple[str, str] | None:
-    """Say why a comparison never changes, and what to do; None where it may."""
+    """Return why a comparison never changes, and what to do; None if it may change."""
     literal, root = comparison.literal, comparison.root
     if literal is None or (root.name == "settings" and len(root.members) != 1):
         return None

@@ -18,7 +18,7 @@ from engine.mapping.load import Loaded
 from engine.mapping.model import Instruction, Mapping, Place, Value
 from engine.mapping.problems import Level, Problem, place_text
 from engine.mapping.suggest import closest
-from engine.mapping.walk import Occurrences, descendants
+from engine.mapping.walk import Occurrence, Occurrences, descendants
 
 LONGEST_QUOTE = 60
 LONGEST_SENTENCE = 500
@@ -81,6 +81,13 @@ class CheckContext:
         else:
             mark = resolved.key_mark(place) if key else resolved.mark(place)
         return Problem(*mark, place_text(place), code, _readable(message), _readable(advice), level)
+
+    def problem_in(
+        self, found: Occurrence, column: int, code: str, message: str, advice: str = "", *, level: Level = "error"
+    ) -> Problem:
+        """Make a problem at a column of a path."""
+        at = found.column + column - 1
+        return self.problem(found.place, code, message, advice, key=found.key, column=at, level=level)
 
     def record_unknown(self, section: str, name: str | None, guess: str | None, problem: Problem) -> Problem:
         """Record a problem about a name of `section` that does not exist, and return it."""

@@ -143,12 +143,12 @@ def _union(found: list[KnownKeys]) -> KnownKeys:
 
 
 def never_holds(mapping: Mapping, path: str, use: Use) -> bool:
-    """Whether a condition reads only what is not there in a use, and so can never hold."""
+    """Whether a condition reads only values that do not exist in a use, so that it can never hold."""
     return _empty(mapping, path, use, NO_NAMES, holds=True)
 
 
-def never_there(mapping: Mapping, path: str, use: Use) -> bool:
-    """Whether a path reads only what is not there in a use, and so gives nothing."""
+def never_exists(mapping: Mapping, path: str, use: Use) -> bool:
+    """Whether a path reads only values that do not exist in a use, so that it has no value."""
     return _empty(mapping, path, use, NO_NAMES, holds=False)
 
 
@@ -156,7 +156,11 @@ def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds
     try:
         parsed = paths.parse(path)
         roots = parsed.roots
-        if not roots or parsed.uses_current_root or not all(_absent_root(mapping, root, use, seen) for root in roots):
+        if (
+            not roots
+            or parsed.uses_current_root
+            or not all(_root_is_absent(mapping, root, use, seen) for root in roots)
+        ):
             return False
         found = paths.search(path, {})
     except PathError:
@@ -166,7 +170,7 @@ def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds
     return found is None or (holds and found in (False, "", [], {}))
 
 
-def _absent_root(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[str]) -> bool:
+def _root_is_absent(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[str]) -> bool:
     name = root.name
     if name == "parts" and root.members:
         part = mapping.parts.get(root.members[0])
@@ -179,7 +183,7 @@ def _absent_root(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[s
 
 
 def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NO_NAMES) -> bool:
-    """Whether a value is never there in a use: all that it could be made of is not there."""
+    """Whether a value never exists in a use, because nothing that it is made of does."""
     if isinstance(value, PathValue):
         return _empty(mapping, value.path, use, seen, holds=False)
     if isinstance(value, Choice):
@@ -194,6 +198,6 @@ def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NO_N
     if isinstance(source, Each | Entries):
         return absent(mapping, source.of, use, seen)
     if value.modifiers.as_ or not isinstance(source, Fields | Merge | ListOf):
-        return False  # a function sees what was made here and is still empty
+        return False  # functions may turn an empty object or list into a value
     members = [member for _, member in source.entries] if isinstance(source, Fields) else source.members
     return all(absent(mapping, member, use, seen) for member in members)

@@ -71,8 +71,7 @@ def _unreadable(context: CheckContext, found: Occurrence, error: PathError) -> P
         advice = "For a text that contains values, write { text: ... }."
     elif found.word in MAY_BE_TEXT and re.fullmatch(r"\w[\w -]{0,59}", found.path):
         advice = f"{advice} {_constant(found.path)}".strip()
-    at = found.column + error.column - 1
-    return context.problem(found.place, "path-syntax", message, advice, column=at, key=found.key)
+    return context.problem_in(found, error.column, "path-syntax", message, advice)
 
 
 def _sentences(text: str) -> tuple[str, str]:
@@ -92,26 +91,19 @@ def _findings(context: CheckContext, found: Occurrence, path: paths.Path) -> Ite
             continue
         if finding.code == "null-name" and any(root.column == finding.column for root in path.roots):
             continue  # it is an unknown field, and that says the same
-        column = found.column + finding.column - 1
         message, advice = _sentences(finding.message)
-        yield context.problem(found.place, finding.code, message, advice, column=column, key=found.key, level="warning")
+        yield context.problem_in(found, finding.column, finding.code, message, advice, level="warning")
     if not path.roots and not path.uses_current_root:
-        message, advice = (
-            "This path reads nothing, so its value never changes.",
-            "For a constant, write { const: ... }.",
-        )
-        advice = advice if found.word == "" else ""
-        yield context.problem(
-            found.place, "constant-path", message, advice, column=found.column, key=found.key, level="warning"
-        )
+        message = "This path reads nothing, so its value never changes."
+        advice = "For a constant, write { const: ... }." if found.word == "" else ""
+        yield context.problem_in(found, 1, "constant-path", message, advice, level="warning")
 
 
 def _roots(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
     if path.uses_current_root:
         message = "This path reads the current value (`@`), which is not defined at the top level."
         advice = "For the whole event, write message." if found.scope.kind not in SCOPES else ""
-        at = found.column + path.current_column - 1
-        yield context.problem(found.place, "current-at-root", message, advice, column=at, key=found.key)
+        yield context.problem_in(found, path.current_column, "current-at-root", message, advice)
     for root in path.roots:
         fault = name_problem(context, found, root)
         if fault is not None:
@@ -121,9 +113,8 @@ def _roots(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterat
 def _problem(
     context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root, fault: NameProblem
 ) -> Problem:
-    inside = _member_column(path, root) if fault.member else root.column
-    at = found.column + inside - 1
-    problem = context.problem(found.place, fault.code, fault.message, fault.advice, column=at, key=found.key)
+    column = _member_column(path, root) if fault.member else root.column
+    problem = context.problem_in(found, column, fault.code, fault.message, fault.advice)
     if not fault.section:
         return problem
     return context.record_unknown(fault.section, root.members[0] if fault.member else None, fault.guess, problem)

@@ -1,6 +1,6 @@
-"""Checks of secrets: a secret setting goes into headers only, unless `sent_in` says where else the vendor wants it.
+"""Checks of secrets: a secret setting is sent only in headers, unless its `sent_in` allows another place.
 
-A hash of a secret is as good as the secret to whoever takes hashes, so what a function makes of it stays secret.
+The result of a function on a secret counts as secret too: a vendor that accepts a hash of a key accepts it from anyone.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ WHERE = {
 }
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization"})
 USER_IN_URL = re.compile(r"^https?://[^/?#@\s]+@")
-FILL_IN = "Make it a setting with secret: true, and write ${settings.name} here."
+USE_SETTING = "Make it a setting with secret: true, and write ${settings.name} here."
 
 
 def check_secrets(context: CheckContext) -> Iterator[Problem]:
-    """Find secret settings in URLs and bodies, and secrets that stand in the file."""
+    """Find secret settings in URLs and bodies, and secrets written in the file."""
     for found in context.occurrences.all:
         target = _target(found)
         if target is not None and found.word not in CONDITIONS:
@@ -43,7 +43,7 @@ def check_secrets(context: CheckContext) -> Iterator[Problem]:
 
 
 def _target(found: Occurrence) -> str | None:
-    """Where what a path gives is sent: url, body, or None for a header (or nowhere)."""
+    """Return where the value of a path is sent: url, body, or None for a header or nowhere."""
     place: Place = found.place
     if place[0] == "http":
         return "url" if place[1] == "base_url" else None
@@ -59,7 +59,7 @@ def _leaks(context: CheckContext, found: Occurrence, target: str) -> Iterator[Pr
         code, where = WHERE[target]
         message = f"The secret setting {quoted(name)} would be sent in {where}."
         advice = f"Send it in a header. If the vendor requires it there, write sent_in: {target} in the setting."
-        yield context.problem(found.place, code, message, advice, column=found.column, key=found.key)
+        yield context.problem_in(found, 1, code, message, advice)
 
 
 def _secrets(context: CheckContext, path: str, seen: frozenset[str]) -> set[str]:
@@ -86,33 +86,35 @@ def _of_part(context: CheckContext, name: str, seen: frozenset[str]) -> set[str]
 def _in_file(context: CheckContext) -> Iterator[Problem]:
     """Find credentials written into the file itself."""
     http = context.mapping.http
-    named: list[tuple[Place, TextOrValue]] = [(("http", "headers", name), text) for name, text in http.headers]
-    for request in context.mapping.requests.values():
-        named += [((*request.place, "headers", name), text) for name, text in request.headers]
-    for batch in context.mapping.batches.values():
-        named += [((*batch.place, "headers", name), text) for name, text in batch.headers]
-    for place, text in named:
+    for place, text in _headers(context):
         if str(place[-1]).lower() in CREDENTIAL_HEADERS and _is_literal(text):
-            message = "This file contains a credential."
-            yield context.problem(place, "secret-in-file", message, FILL_IN)
-    if http.basic is not None and _is_written_out(context, *http.basic):
-        message = "This file contains a password."
-        yield context.problem(("http", "basic", 1), "secret-in-file", message, FILL_IN)
+            yield context.problem(place, "secret-in-file", "This file contains a credential.", USE_SETTING)
+    if http.basic is not None and _is_constant_password(context, *http.basic):
+        yield context.problem(("http", "basic", 1), "secret-in-file", "This file contains a password.", USE_SETTING)
     base_url = context.loaded.resolved.at(("http", "base_url"))
     if isinstance(base_url, str) and USER_IN_URL.match(base_url):
         message = "This URL contains a user name or password, which proxies and logs can see."
         yield context.problem(("http", "base_url"), "secret-in-url", message, "Use http.basic: [user, password].")
 
 
-def _is_written_out(context: CheckContext, user: Value, password: Value) -> bool:
-    """Whether a password is a constant; beside a key for the user's name vendors want any word, which is no secret."""
+def _headers(context: CheckContext) -> Iterator[tuple[Place, TextOrValue]]:
+    mapping = context.mapping
+    tables: list[tuple[Place, tuple[tuple[str, TextOrValue], ...]]] = [(("http",), mapping.http.headers)]
+    tables += [(request.place, request.headers) for request in mapping.requests.values()]
+    tables += [(batch.place, batch.headers) for batch in mapping.batches.values()]
+    for place, headers in tables:
+        yield from (((*place, "headers", name), text) for name, text in headers)
+
+
+def _is_constant_password(context: CheckContext, user: Value, password: Value) -> bool:
+    """Whether a password is a constant, unless the user name is a secret: then vendors accept any password."""
     if not isinstance(password, Instruction) or not _is_literal(password):
         return False
     return not any(_secrets(context, path, frozenset()) for path in paths_of(user))
 
 
 def _is_literal(text: TextOrValue) -> bool:
-    """Whether nothing of a text comes from settings; an empty password is none."""
+    """Whether a text is a constant; an empty password does not count."""
     if isinstance(text, Text):
         return bool(text.literal)
     return isinstance(text.source, Const) and text.source.value not in (None, "")

@@ -8,7 +8,7 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.checks.context import CheckContext, listed, quoted
-from engine.mapping.checks.facts import absent, never_holds, never_there
+from engine.mapping.checks.facts import absent, never_exists, never_holds
 from engine.mapping.model import Place, Request, Step
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Use, paths_of
@@ -17,7 +17,7 @@ ADVICE = "Use values that these calls have, or remove it."
 
 
 def check_steps(context: CheckContext) -> Iterator[Problem]:
-    """Find steps that cannot do what they say."""
+    """Find steps, and URLs of their requests, that can never work as written."""
     for step, uses in context.occurrences.steps():
         yield from _never_runs(context, step, uses)
         yield from _require(context, step, uses)
@@ -63,10 +63,10 @@ def _require(context: CheckContext, step: Step, uses: tuple[Use, ...]) -> Iterat
 
 
 def _url(context: CheckContext, request: Request, text: Text, place: Place) -> Iterator[Problem]:
-    """Find values of a URL that are never there in a call which needs them."""
+    """Find values of a URL that never exist in a call that needs them."""
     for hole in text.holes:
         uses = context.occurrences.uses[request.name]
-        without = [use for use in uses if never_there(context.mapping, hole.path, use)]
+        without = [use for use in uses if never_exists(context.mapping, hole.path, use)]
         lacking = [use for use in without if _is_certain(use.step)]
         if not lacking or len(without) == len(uses):
             continue  # no call has it: paths.py reports that
