@@ -26,11 +26,11 @@ BESIDE = {
     "child.yaml": "mapping: 1\nname: child\nextends: base\n",
     "parts/common.yaml": "parts:\n  email: [traits.email, properties.email]\n",
 }
-"""What stands beside the file in every case and every documented example."""
+"""The files in the same folder, in every case and every documented example."""
 
 
-def furnish(folder: Path) -> None:
-    """Write what stands beside a file."""
+def write_companions(folder: Path) -> None:
+    """Write the files that cases and examples expect in the folder."""
     for name, text in BESIDE.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
 """What every check works with: the loaded mapping, its paths and values, and short ways to make and word a problem.
 
-Uses of names that do not exist are also recorded (`unknown_names`), because one slip shows in several places: a part
+Uses of names that do not exist are also recorded (`unknown_names`), because one typo shows in several places: a part
 that is misspelled where it is defined is unknown wherever it is used, and unused itself. names.py turns these into
 one problem.
 """

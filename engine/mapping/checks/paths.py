@@ -1,4 +1,4 @@
-"""Checks of paths: that each can be read, and that every name in it means something where it stands."""
+"""Checks of paths: each must be valid, and every name in it must exist where the path is read."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class NameProblem(NamedTuple):
 
 
 def check_paths(context: CheckContext) -> Iterator[Problem]:
-    """Find texts that are not paths, unknown names, and slips of the JMESPath language."""
+    """Find texts that are not paths, unknown names, and mistakes in JMESPath."""
     for place, key, error in context.loaded.faults.found:
         message, advice = _sentences(str(error))
         yield context.problem(place, "text-syntax", message, advice, column=error.column, key=key)
