@@ -21,7 +21,7 @@ from engine.mapping.problems import Problem
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="Output as text, a JSON list, or annotations of a GitHub workflow.",
+    help="Text for people, a JSON list, or GitHub workflow annotations.",
 )
 @click.option(
     "--mappings",
@@ -29,16 +29,16 @@ from engine.mapping.problems import Problem
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
-    help="Another folder to search for `extends` and `include`, after the file's own.",
+    help="Folder to search for `extends` and `include`, after the file's own. Repeatable.",
 )
 def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:
-    """Check mapping files, or folders of them (default: the folder mappings).
+    """Check mapping files, or all in a folder (default: the folder mappings), and run their examples.
 
-    Runs every check and every example. Exit code 0: no problems, or only warnings; 1: problems; 2: wrong usage.
+    Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
     files = list(dict.fromkeys(_files(paths or (_default(),))))
-    problems = sorted({*duplicates(files), *(problem for path in files for problem in check_file(library, path))})
+    problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
     return 1 if any(problem.level == "error" for problem in problems) else 0
 
@@ -46,7 +46,7 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
 def _default() -> Path:
     here = Path("mappings")
     if not here.is_dir():
-        raise MappingNotFound("No folder mappings here; name the files or folders to check.")
+        raise MappingNotFound("There is no folder named mappings here; name the files or folders to check.")
     return here
 
 
@@ -55,14 +55,14 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
             if not found:
-                raise MappingNotFound(f"No mappings (*.yaml) in {path}.")
+                raise MappingNotFound(f"There are no mappings (*.yaml) in {path}.")
             yield from found
         elif path.exists():
             yield path
         else:
             shipped = bundled("mappings") / f"{path}.yaml"
-            advice = f" Name the file itself, e.g. {path}.yaml." if shipped.is_file() else ""
-            raise MappingNotFound(f"No such file: {path}.{advice}")
+            advice = f" This command expects a file, such as {path}.yaml." if shipped.is_file() else ""
+            raise MappingNotFound(f"There is no file {path}.{advice}")
 
 
 def check_file(library: Library, path: Path) -> list[Problem]:
@@ -76,12 +76,12 @@ def check_file(library: Library, path: Path) -> list[Problem]:
     return validate(library.read(path))
 
 
-def duplicates(files: list[Path]) -> Iterator[Problem]:
+def _duplicates(files: list[Path]) -> Iterator[Problem]:
     first: dict[tuple[str, bool], Path] = {}
     for path in files:
         key = (path.stem, path.parent.name == "parts")
         if key in first:
-            message = f"Another mapping has the same name: {first[key].as_posix()}."
+            message = f"Another mapping has this name: {first[key].as_posix()}."
             yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two files.")
         first.setdefault(key, path)
 

@@ -6,19 +6,21 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
-from engine.commands.validate import check_file, duplicates
+from engine.commands.validate import _duplicates, check_file
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library
 from engine.mapping.problems import Mark, Problem
 from engine.mapping.yaml.refusals import file_unreadable
-from engine.reference.problems import GROUPS, PROBLEMS_PAGE, Case, problem_docs, problems_markdown
+from engine.reference.problems import GROUPS, PROBLEMS_FOLDER, PROBLEMS_PAGE, Case, problem_docs, problems_markdown
 from tests.checks.harness import DOCS, printed, problems_of
 from tests.mapping.whole import BASE, whole
 
 ENGINE = Path(__file__).parents[2] / "engine"
+Prints = Callable[[str, Iterable[Problem], str], None]
 IN_TEXT = [code for code, doc in DOCS.items() if not doc.wrong.startswith("#")]
 
 
@@ -30,10 +32,30 @@ def of_example(code: str, problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.code == code or problem.code not in UNUSED_CODES]
 
 
+@pytest.fixture
+def prints(request: pytest.FixtureRequest) -> Prints:
+    """Compare what is printed with an output in the file of a code; `--snapshot-update` rewrites it there."""
+
+    def compare(code: str, problems: Iterable[Problem], output: str) -> None:
+        if request.config.getoption("update_snapshots"):
+            rewrite(PROBLEMS_FOLDER / f"{code}.yaml", output, printed(problems))
+        else:
+            assert printed(problems) == output
+
+    return compare
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    for margin in ("  ", "      "):
+        text = text.replace(f"output: |\n{indent(old, margin)}", f"output: |\n{indent(new, margin)}")
+    path.write_text(text, encoding="utf-8")
+
+
 @pytest.mark.parametrize("code", IN_TEXT)
-def test_wrong_prints_its_output(code: str) -> None:
+def test_wrong_prints_its_output(code: str, prints: Prints) -> None:
     problems = of_example(code, problems_of(whole(DOCS[code].wrong)))
-    assert printed(problems) == DOCS[code].output
+    prints(code, problems, DOCS[code].output)
     assert {problem.code for problem in problems} == {code}
 
 
@@ -43,11 +65,11 @@ def test_right_prints_nothing(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, id=f"{code}: {case.name}") for code, doc in DOCS.items() for case in doc.cases],
+    ("code", "case"),
+    [pytest.param(code, case, id=f"{code}: {case.name}") for code, doc in DOCS.items() for case in doc.cases],
 )
-def test_a_case_prints_its_output(case: Case) -> None:
-    assert printed(problems_of(whole(case.mapping))) == case.output
+def test_a_case_prints_its_output(code: str, case: Case, prints: Prints) -> None:
+    prints(code, problems_of(whole(case.mapping)), case.output)
 
 
 @pytest.mark.parametrize("code", DOCS)
@@ -71,7 +93,7 @@ def a_folder() -> list[Problem]:
 
 
 def two_of_one_name() -> list[Problem]:
-    return list(duplicates([Path("mappings/shop.yaml"), Path("old/shop.yaml")]))
+    return list(_duplicates([Path("mappings/shop.yaml"), Path("old/shop.yaml")]))
 
 
 OUTSIDE_TEXT: dict[str, Callable[[], list[Problem]]] = {
@@ -86,9 +108,9 @@ OUTSIDE_TEXT: dict[str, Callable[[], list[Problem]]] = {
 
 
 @pytest.mark.parametrize("code", OUTSIDE_TEXT)
-def test_what_is_wrong_outside_the_text_prints_its_output(code: str) -> None:
+def test_what_is_wrong_outside_the_text_prints_its_output(code: str, prints: Prints) -> None:
     problems = OUTSIDE_TEXT[code]()
-    assert printed(problems) == DOCS[code].output
+    prints(code, problems, DOCS[code].output)
     assert {problem.code for problem in problems} == {code}
 
 

@@ -31,7 +31,7 @@ MESSAGES = [
         ["run", "shop", "--example-settings", "--events", "."],
         ". is a directory; name the files in it, such as ./*.ndjson.\n",
     ),
-    (["validate-mappings", "folder"], "No mappings (*.yaml) in folder.\n"),
+    (["validate-mappings", "folder"], "There are no mappings (*.yaml) in folder.\n"),
 ]
 
 
