@@ -7,17 +7,18 @@ STAMP := $(VENV)/made-from-lock
 LOG := $(VENV)/last-stage.log
 CLIENTS := tests/collector/clients_js
 CLIENTS_STAMP := $(CLIENTS)/node_modules/made-from-lock
-PYTHON ?= python3.13 python3.12 python3.11 python3
-NODE_NEEDED := 20
-WORKERS ?= auto --maxprocesses 4
+PYTHONS := $(or $(WAYBILL_PYTHON),python3.13 python3.12 python3.11 python3)
+WORKERS := auto --maxprocesses 4
+UPGRADE :=
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+NODE := $(BIN)/python -m tests.node
 
 # stage(words, command): one line while all is well, the command's whole output when it fails.
 define stage
 printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
 endef
 
-.PHONY: help setup demo test test-all lint node programs bench format lock clean
+.PHONY: help setup demo test test-all lint node bench format lock clean
 .SILENT:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -25,7 +26,7 @@ endef
 help: ## this list
 	sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' Makefile | expand -t 18
 
-setup: $(STAMP) ## .venv with the locked packages and the engine itself (PYTHON=python3.12 chooses another Python)
+setup: $(STAMP) ## .venv with the locked packages and the engine itself (WAYBILL_PYTHON=python3.12 chooses another Python)
 
 demo: $(STAMP) ## what the shipped mappings make of the samples, then the whole way into emulated vendors
 	$(BIN)/python samples/demo.py
@@ -41,7 +42,8 @@ lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
 	$(call stage,ruff format --check,$(BIN)/ruff format --check .)
 	$(call stage,mypy --strict engine,$(BIN)/mypy)
 
-node: programs $(CLIENTS_STAMP) ## the JavaScript libraries that the collector is tested with
+node: $(CLIENTS_STAMP) ## the JavaScript libraries and the browser that the collector is tested with
+	$(call stage,a browser,$(NODE) $(CLIENTS)/chromium.mjs)
 
 bench: $(STAMP) ## the speed of this machine, from benchmarks/
 	set -e; for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
@@ -60,14 +62,14 @@ clean: ## remove everything that was made here, .venv too
 
 # A name on PATH proves little: a version manager's stand-in may refuse to run, and Debian ships python3 without venv.
 $(BIN)/python:
-	for python in $(PYTHON); do \
+	for python in $(PYTHONS); do \
 		if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			printf '%-22s%s\n' 'new $(VENV)' "$$($$python --version)"; exec $$python -m venv --clear $(VENV); \
 		fi; \
 	done; \
-	echo 'waybill needs Python 3.11 or later with its venv module; none of these is one: $(PYTHON)' >&2; \
+	echo 'waybill needs Python 3.11 or later with its venv module; none of these is one: $(PYTHONS)' >&2; \
 	echo '  Debian, Ubuntu: apt-get install python3 python3-venv    macOS: brew install python' >&2; \
-	echo '  A Python that is not on PATH: make setup PYTHON=/path/to/python3' >&2; exit 1
+	echo '  A Python that is not on PATH: make setup WAYBILL_PYTHON=/path/to/python3' >&2; exit 1
 
 $(STAMP): requirements.lock pyproject.toml $(BIN)/python
 	$(call stage,locked packages,$(BIN)/python -m pip install --require-hashes -r requirements.lock)
@@ -75,15 +77,5 @@ $(STAMP): requirements.lock pyproject.toml $(BIN)/python
 	touch $@
 
 $(CLIENTS_STAMP): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc | $(STAMP)
-	$(call stage,npm packages,npm --prefix $(CLIENTS) ci)
+	$(call stage,npm packages,$(NODE) npm --prefix $(CLIENTS) ci)
 	touch $@
-
-# The phone's half of the Expo source is JavaScript, and so are libraries that the collector is tested with.
-programs:
-	node -e 'process.exit(parseInt(process.versions.node) < $(NODE_NEEDED) ? 1 : 0)' 2>/dev/null || { \
-		echo 'The tests need Node.js $(NODE_NEEDED) or later on PATH; here is: '"$$(node --version 2>/dev/null || echo none)." >&2; \
-		echo '  Debian 13: apt-get install nodejs    macOS: brew install node    others: see the download page of Node.js' >&2; exit 1; }
-	npm --version >/dev/null 2>&1 || { \
-		echo 'The tests need npm on PATH; it comes with Node.js, and in Debian as a package of its own.' >&2; \
-		echo '  Debian 13: apt-get install npm    macOS: brew install node' >&2; exit 1; }
-	node $(CLIENTS)/chromium.mjs >/dev/null

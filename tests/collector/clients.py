@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import orjson
 import pytest
 
 from engine.expo import Segment
+from tests.node import program
 
 FOLDER = Path(__file__).parent / "clients_js"
 KEY = "sandbox"
@@ -116,12 +116,9 @@ def node(script: str, *words: str) -> Tell:
 
 def run_node(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run Node.js with the guard, in the folder of the scripts."""
-    program = shutil.which("node")
-    if program is None or not (FOLDER / "node_modules/made-from-lock").exists():
-        pytest.fail(
-            "Node.js or the JavaScript libraries are missing: `make node` installs them, or says what is needed"
-        )
-    command = [program, "--import", "./guard.mjs", *words]
+    if not (FOLDER / "node_modules/chosen-browser").exists():
+        pytest.fail("The JavaScript libraries or the browser are missing: `make node` installs them.")
+    command = [program(), "--import", "./guard.mjs", *words]
     return subprocess.run(command, cwd=FOLDER, input=given, capture_output=True, timeout=60, check=False)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import orjson
+import psutil
 
 ROOT = Path(__file__).parents[2]
 MAPPINGS = ("exponea", "extole", "user_com")
@@ -106,9 +107,7 @@ def emulating(*options: str) -> Iterator[str]:
 
 def memory(process: int) -> int:
     """Return the resident memory of a process, in MB."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
-    assert found is not None
-    return int(found[1]) // 1024
+    return psutil.Process(process).memory_info().rss // 2**20
 
 
 def raw_request(body: bytes, key: str = "sandbox") -> bytes:

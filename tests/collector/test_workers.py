@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.collector.running import Server, connect, raw_request, serving, tracks, until
@@ -19,14 +20,20 @@ WORKERS = ("--workers", "2")
 
 def workers_of(server: Server) -> list[int]:
     """Return the processes that take requests, of those that a server has started."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [child.pid for child in psutil.Process(server.process.pid).children() if takes_requests(child)]
+
+
+def takes_requests(process: psutil.Process) -> bool:
+    try:
+        return any("spawn_main" in word for word in process.cmdline())
+    except psutil.NoSuchProcess:  # also of one that has ended and was not waited for yet
+        return False
 
 
 def alive(pid: int) -> bool:
     try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 

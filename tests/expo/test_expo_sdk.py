@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
-
-import pytest
 
 import engine
 from engine.expo import Limits, Segment
 from engine.expo.events import LIBRARY
 from engine.expo.sending import Flushed
+from tests.node import program
 
 ROOT = Path(engine.__file__).parent.parent
 SDK = ROOT / "sdk/expo-segment"
@@ -33,14 +31,8 @@ SOURCES = [*SDK.glob("src/*.js"), *(ROOT / "engine/expo").glob("*.py")]
 
 
 def test_the_es_module_passes_its_own_tests() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.fail(
-            "node is missing, and the app's half of the source runs on it: `apt-get install nodejs` (20 or later)"
-        )
-    run = subprocess.run(
-        [node, "--test", "--test-reporter=tap"], cwd=SDK, capture_output=True, text=True, timeout=60, check=False
-    )
+    command = [program(), "--test", "--test-reporter=tap"]
+    run = subprocess.run(command, cwd=SDK, capture_output=True, text=True, timeout=60, check=False)
     summary = dict(re.findall(r"^# (tests|pass|fail|cancelled|skipped|todo) (\d+)$", run.stdout, re.MULTILINE))
     assert run.returncode == 0, run.stdout + run.stderr
     assert int(summary["tests"]) >= 50

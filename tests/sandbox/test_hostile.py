@@ -118,7 +118,7 @@ EVENTS = "/track/v2/projects/project-token/customers/events"
 @pytest.mark.parametrize(
     ("vendor", "method", "path", "body", "status"),
     [
-        (2, "PUT", "/api/public/users/mass_update_custom_attributes/", {"ids": [2**64 - 1], "attribute": "x"}, 200),
+        (2, "POST", "/api/public/companies/1/add_member/", {"user_id": 2**64 - 1}, 404),
         (2, "POST", "/api/public/users-by-id/a/events/", {"name": "e", "timestamp": -1e17}, 400),
         (2, "POST", "/api/public/users-by-id/a/events/", {"name": "e", "timestamp": "1e999"}, 400),
         (2, "POST", "/api/public/users-by-id/a/events/", {"name": "e", "timestamp": 0}, 200),

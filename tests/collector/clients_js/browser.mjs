@@ -6,18 +6,12 @@ import { createServer } from 'node:http';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { chromium as driver } from 'playwright-core';
-
-import { chromium } from './chromium.mjs';
+import { launch } from './chromium.mjs';
 import { KEY, calls, story } from './story.mjs';
 
 const LIBRARY = new URL('node_modules/@segment/analytics-next/dist/umd/', import.meta.url);
-// What the browser itself would like to ask its maker finds no host.
-const FLAGS = [
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
-  ...['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((name) => `--disable-${name}`),
-  '--no-first-run',
-];
+// The same in every browser and on every system, for what the vendors then hold.
+const AGENT = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/153.0.0.0 Safari/537.36';
 const strategy = JSON.parse(process.argv[2]);
 
 /** How many events the collector has kept; what a page sends while it is left is answered to nobody. */
@@ -72,13 +66,13 @@ const before = await kept();
 const waiting = calls.length % (strategy.config?.size ?? 1);
 let left = false;
 await new Promise((ready) => site.listen(0, '127.0.0.1', ready));
-const browser = await driver.launch({ executablePath: chromium(), args: FLAGS });
+const browser = await launch();
 const alarm = setTimeout(() => {
   failed('the page took more than 40 seconds');
   browser.close();
 }, 40_000);
 try {
-  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Prague' });
+  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Prague', userAgent: AGENT });
   watch(context);
   const page = await context.newPage();
   await page.goto(`http://127.0.0.1:${site.address().port}/browser.html?utm_source=letter&utm_campaign=spring`);

@@ -6,20 +6,15 @@ emulated; asking for one as an attribute gives `success: false`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.records import Json, JsonObject
 from engine.sandbox.http_messages import VendorResponse
-from engine.sandbox.vendors.exponea.access import CommandRefused, refuse
+from engine.sandbox.vendors.exponea.access import refuse
+from engine.sandbox.vendors.exponea.project import Project
 
-if TYPE_CHECKING:
-    from engine.sandbox.vendors.exponea.routes import Exponea
-
-MAX_BULK = 1000
 EVERYONE = 1_000_000
 
 
-def find(exponea: Exponea, body: JsonObject) -> int:
+def find(exponea: Project, body: JsonObject) -> int:
     """Return the customer that `customer_ids` names, or say that there is none."""
     customer = exponea.identity.known(exponea.identity.read(body.get("customer_ids")))
     if customer is None:
@@ -27,34 +22,21 @@ def find(exponea: Exponea, body: JsonObject) -> int:
     return customer
 
 
-def ids(exponea: Exponea, customer: int) -> JsonObject:
-    """Return a customer's ids as exports do: a hard id is a text, a soft id a list."""
-    given: JsonObject = {}
-    for name, value in exponea.identity.held(customer):
-        if name in exponea.settings.hard_ids:
-            given[name] = value
-        else:
-            values = given.setdefault(name, [])
-            assert isinstance(values, list)
-            values.append(value)
-    return given
-
-
-def export_one(exponea: Exponea, body: JsonObject) -> VendorResponse:
+def export_one(exponea: Project, body: JsonObject) -> VendorResponse:
     """Return everything about one customer."""
     customer = find(exponea, body)
     return VendorResponse(
         200,
         {
             "success": True,
-            "ids": ids(exponea, customer),
+            "ids": exponea.ids(customer),
             "properties": exponea.customers.properties(customer),
             "events": exponea.customers.events(customer),
         },
     )
 
 
-def events(exponea: Exponea, body: JsonObject) -> VendorResponse:
+def events(exponea: Project, body: JsonObject) -> VendorResponse:
     """Return one customer's events of the types asked for."""
     customer = find(exponea, body)
     kinds = body.get("event_types")
@@ -62,10 +44,10 @@ def events(exponea: Exponea, body: JsonObject) -> VendorResponse:
     return VendorResponse(200, {"success": True, "data": exponea.customers.events(customer, wanted)})
 
 
-def attributes(exponea: Exponea, body: JsonObject) -> VendorResponse:
+def attributes(exponea: Project, body: JsonObject) -> VendorResponse:
     """Return single properties and ids of one customer, in the order asked for."""
     customer = find(exponea, body)
-    held: dict[str, JsonObject] = {"property": exponea.customers.properties(customer), "id": ids(exponea, customer)}
+    held: dict[str, JsonObject] = {"property": exponea.customers.properties(customer), "id": exponea.ids(customer)}
     asked = body.get("attributes")
     results: list[Json] = [_attribute(held, one) for one in asked] if isinstance(asked, list) else []
     return VendorResponse(200, {"success": True, "results": results})
@@ -78,9 +60,9 @@ def _attribute(held: dict[str, JsonObject], asked: Json) -> Json:
     return {"success": True, "value": held[kind].get(str(asked.get(kind)))}
 
 
-def export(exponea: Exponea, _body: JsonObject) -> VendorResponse:
+def export(exponea: Project, _body: JsonObject) -> VendorResponse:
     """Return every customer as a table (`format: native_json`)."""
-    rows = [(ids(exponea, customer), properties) for customer, properties in exponea.customers.newest(EVERYONE)]
+    rows = [(exponea.ids(customer), properties) for customer, properties in exponea.customers.newest(EVERYONE)]
     id_names = [*exponea.settings.hard_ids, *exponea.settings.soft_ids]
     names = list(dict.fromkeys(name for _, properties in rows for name in properties))
     fields: list[Json] = [{"type": "id", "id": name} for name in id_names]
@@ -91,31 +73,13 @@ def export(exponea: Exponea, _body: JsonObject) -> VendorResponse:
     return VendorResponse(200, {"success": True, "fields": fields, "data": data})
 
 
-def anonymize(exponea: Exponea, body: JsonObject) -> VendorResponse:
+def anonymize(exponea: Project, body: JsonObject) -> VendorResponse:
     """Take away ids and personal properties; the customer and its events stay."""
     _anonymize(exponea, find(exponea, body))
     return VendorResponse(200, {"success": True})
 
 
-def anonymize_bulk(exponea: Exponea, body: JsonObject) -> VendorResponse:
-    """Anonymise up to 1000 customers; the answer names the request, not the outcome."""
-    customers = body.get("customers")
-    if not isinstance(customers, list) or not customers:
-        raise refuse(400, "errors", ["customers must be a list"])
-    if len(customers) > MAX_BULK:
-        raise refuse(400, "errors", [f"At most {MAX_BULK} customers can be anonymized at once."])
-    for given in customers:
-        try:
-            pairs = exponea.identity.read(given.get("customer_ids") if isinstance(given, dict) else None)
-        except CommandRefused:
-            continue
-        customer = exponea.identity.known(pairs)
-        if customer is not None:
-            _anonymize(exponea, customer)
-    return VendorResponse(200, {"success": True, "bulk_id": f"{exponea.random.getrandbits(96):024x}"})
-
-
-def _anonymize(exponea: Exponea, customer: int) -> None:
+def _anonymize(exponea: Project, customer: int) -> None:
     new = f"{exponea.random.getrandbits(128):032x}"
     exponea.identity.anonymize(customer, (exponea.settings.soft_ids[0], new))
     exponea.customers.forget(customer, exponea.settings.pii)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import orjson
 
 from engine.records import Json, JsonObject
 from engine.sandbox.state import from_iso, number
 from engine.sandbox.vendors.exponea.access import EVENT_NOT_ALLOWED, PROPERTY_NOT_ALLOWED, CommandRefused
+from engine.sandbox.vendors.exponea.project import Project
 
-if TYPE_CHECKING:
-    from engine.sandbox.vendors.exponea.routes import Exponea
-
-Command = Callable[["Exponea", JsonObject, float], JsonObject]
+Command = Callable[[Project, JsonObject, float], JsonObject]
 
 
-def update_customer(exponea: Exponea, data: JsonObject, now: float) -> JsonObject:
+def update_customer(exponea: Project, data: JsonObject, now: float) -> JsonObject:
     """Set properties; makes the customer if nobody has these ids."""
     pairs = exponea.identity.read(data.get("customer_ids"))
     # [I] No properties at all are accepted, though the page asks for one: that is how two ids are linked.
@@ -33,7 +30,7 @@ def update_customer(exponea: Exponea, data: JsonObject, now: float) -> JsonObjec
     return {"success": True}
 
 
-def add_event(exponea: Exponea, data: JsonObject, now: float) -> JsonObject:
+def add_event(exponea: Project, data: JsonObject, now: float) -> JsonObject:
     """Keep an event; makes the customer if nobody has these ids."""
     pairs = exponea.identity.read(data.get("customer_ids"))
     kind = data.get("event_type")
@@ -52,7 +49,7 @@ def add_event(exponea: Exponea, data: JsonObject, now: float) -> JsonObject:
     return {"success": True}
 
 
-def system_time(_exponea: Exponea, _data: JsonObject, now: float) -> JsonObject:
+def system_time(_exponea: Project, _data: JsonObject, now: float) -> JsonObject:
     """Return the server's time."""
     return {"success": True, "time": now}
 
@@ -64,7 +61,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def run(exponea: Exponea, command: JsonObject, errors: list[str] | None, now: float) -> JsonObject:
+def run(exponea: Project, command: JsonObject, errors: list[str] | None, now: float) -> JsonObject:
     """Run one command of a batch; its result says how it went.  `errors`: what a fault ordered."""
     result = _result(exponea, command, errors, now)
     if not result["success"]:
@@ -74,7 +71,7 @@ def run(exponea: Exponea, command: JsonObject, errors: list[str] | None, now: fl
     return result
 
 
-def _result(exponea: Exponea, command: JsonObject, errors: list[str] | None, now: float) -> JsonObject:
+def _result(exponea: Project, command: JsonObject, errors: list[str] | None, now: float) -> JsonObject:
     if errors is not None:
         return {"success": False, "errors": [*errors]}
     name = command.get("name")

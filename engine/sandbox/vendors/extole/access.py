@@ -32,7 +32,7 @@ class ExtoleAccess:
             raise ExtoleError("scopes_denied")
         if token not in self._settings.access_tokens:
             raise ExtoleError("invalid_access_token")
-        if "async-events" not in incoming.path and self._limit.wait(token, incoming.now):
+        if self._limit.wait(token, incoming.now):
             raise ExtoleError("too_many_requests")
 
     def check_person(self, person: str, now: float) -> None:

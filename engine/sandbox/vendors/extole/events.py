@@ -1,4 +1,4 @@
-"""The Events API: one event, an event named in the path, asynchronous ones, and v5's batches.
+"""The Events API: one event, as version 6 and version 5 take it.
 
 A 2xx says "accepted", not "a program listened".  A replay by the same unique key is accepted too and marked.
 `[I]` here: other keys than the known ones become PUBLIC parameters of the profile with the event `identify`
@@ -7,18 +7,14 @@ only, and in no other event; an event without email, partner_user_id and person_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import orjson
 
 from engine.records import Json, JsonObject
 from engine.sandbox.http_messages import VendorRequest, VendorResponse
 from engine.sandbox.state import from_iso, to_iso
-from engine.sandbox.vendors.extole.access import ERRORS, ExtoleError
+from engine.sandbox.vendors.extole.access import ExtoleError
+from engine.sandbox.vendors.extole.client import Client
 from engine.sandbox.vendors.extole.model import Who, long_id
-
-if TYPE_CHECKING:
-    from engine.sandbox.vendors.extole.routes import Extole
 
 PROFILE_EVENT = "identify"
 LIMITS = {"partner_conversion_id": 38, "email": 256}
@@ -30,54 +26,24 @@ CAMPAIGN = frozenset(
 )
 
 
-def v6(extole: Extole, incoming: VendorRequest, name: str = "") -> VendorResponse:
+def v6(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Take one event; the answer names the event and the person."""
-    event, person = _one(extole, incoming, name)
+    event, person = _one(extole, incoming)
     return VendorResponse(200, {"event_id": long_id(event), "person_id": long_id(person)})
 
 
-def v6_async(extole: Extole, incoming: VendorRequest, name: str = "") -> VendorResponse:
-    """Take one event; the answer names only the event."""
-    event, _ = _one(extole, incoming, name)
-    return VendorResponse(200, {"event_id": long_id(event)})
-
-
-def v5(extole: Extole, incoming: VendorRequest, name: str = "") -> VendorResponse:
+def v5(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Take one event the older way."""
-    event, _ = _one(extole, incoming, name)
+    event, _ = _one(extole, incoming)
     return VendorResponse(200, {"id": long_id(event)})
 
 
-def v5_batch(extole: Extole, incoming: VendorRequest) -> VendorResponse:
-    """Take a list of events; each entry of the answer says how one of them went."""
+def _one(extole: Client, incoming: VendorRequest) -> tuple[int, int]:
     extole.access.check(incoming)
-    requests = extole.body_of(incoming)
-    if not isinstance(requests, list):
-        raise ExtoleError("binding_error")
-    return VendorResponse(200, [_in_batch(extole, incoming, request) for request in requests])
+    return _take(extole, incoming, extole.body_of(incoming))
 
 
-def _in_batch(extole: Extole, incoming: VendorRequest, request: Json) -> Json:
-    # [I] the words of `status`.
-    ordered = incoming.item_error()
-    try:
-        if ordered is not None:
-            return {"request": request, "status": "FAILURE", "event_id": None, "error_message": ", ".join(ordered)}
-        event, _ = _take(extole, incoming, request)
-    except ExtoleError as error:
-        message = ERRORS[error.code][1]
-        return {"request": request, "status": "FAILURE", "event_id": None, "error_message": message}
-    return {"request": request, "status": "SUCCESS", "event_id": long_id(event), "error_message": None}
-
-
-def _one(extole: Extole, incoming: VendorRequest, name: str) -> tuple[int, int]:
-    extole.access.check(incoming)
-    body = extole.body_of(incoming)
-    # With the name in the path, the body is the data.
-    return _take(extole, incoming, {"event_name": name, "data": body} if name else body)
-
-
-def _take(extole: Extole, incoming: VendorRequest, request: Json) -> tuple[int, int]:
+def _take(extole: Client, incoming: VendorRequest, request: Json) -> tuple[int, int]:
     if not isinstance(request, dict):
         raise ExtoleError("binding_error")
     name = request.get("event_name")
@@ -131,7 +97,7 @@ def _text(key: str, value: Json) -> str | None:
     return value.lower() if key == "email" else value  # [I] emails are compared without case
 
 
-def _unique(extole: Extole, name: str, data: JsonObject) -> str | None:
+def _unique(extole: Client, name: str, data: JsonObject) -> str | None:
     keys = extole.settings.unique_keys
     value = data.get(keys.get(name, keys.get("*", "")))
     return None if value in (None, "") else str(value)
@@ -143,7 +109,7 @@ def _container(incoming: VendorRequest, data: JsonObject) -> str:
     return given if isinstance(given, str) else next((name for name in said if name), "production")
 
 
-def _set_parameters(extole: Extole, person: int, data: JsonObject) -> None:
+def _set_parameters(extole: Client, person: int, data: JsonObject) -> None:
     for name, value in data.items():
         if name not in CAMPAIGN:
             extole.persons.set_parameter(person, name, value, "PUBLIC")

@@ -55,7 +55,6 @@ ADD_PARAMETER = (
 )
 PARAMETERS = "SELECT name, value, scope FROM extole_parameters WHERE person = ? ORDER BY name"
 REMOVE_PARAMETERS = "DELETE FROM extole_parameters WHERE person = ?"
-REMOVE_PARAMETER = "DELETE FROM extole_parameters WHERE person = ? AND name = ?"
 REMOVE_PERSON = "DELETE FROM extole_persons WHERE id = ?"
 FIRST_WITH_KEY = """
     SELECT id FROM extole_events WHERE name = ? AND unique_key = ? AND duplicate_of IS NULL ORDER BY id LIMIT 1
@@ -152,10 +151,6 @@ class Persons:
     def set_parameter(self, person: int, name: str, value: Json, scope: str) -> None:
         """Set one parameter of the profile."""
         self._state.execute(SET_PARAMETER, (person, name, orjson.dumps(value).decode(), scope))
-
-    def remove_parameter(self, person: int, name: str) -> bool:
-        """Remove a parameter; false if there is none."""
-        return self._state.execute(REMOVE_PARAMETER, (person, name)).rowcount == 1
 
     def parameters(self, person: int) -> list[JsonObject]:
         """Return a person's parameters."""

@@ -5,36 +5,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from engine.records import Json, JsonObject
+from engine.records import JsonObject
 from engine.sandbox.http_messages import VendorRequest, VendorResponse
 from engine.sandbox.state import to_iso
 from engine.sandbox.vendors.extole.access import ExtoleError
-from engine.sandbox.vendors.extole.model import long_id
-
-if TYPE_CHECKING:
-    from engine.sandbox.vendors.extole.routes import Extole
-
-SCOPES = ("CLIENT", "PRIVATE", "PUBLIC")
+from engine.sandbox.vendors.extole.client import Client
 
 
-def shown(extole: Extole, person: int) -> JsonObject:
-    """Return a person as the API shows one."""
-    number, email, partner_user_id, first_name, last_name, erased = extole.persons.row(person)
-    parameters: list[Json] = [*extole.persons.parameters(person)]
-    return {
-        "id": long_id(number),
-        "email": email,
-        "partner_user_id": partner_user_id,
-        "first_name": first_name,
-        "last_name": last_name,
-        "parameters": parameters,
-        "erased": bool(erased),
-    }
-
-
-def search(extole: Extole, incoming: VendorRequest) -> VendorResponse:
+def search(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Find persons by `person_keys=<key>:<value>` or `identity_key_value=<email>`."""
     extole.access.check(incoming)
     key, _, value = incoming.query.get("person_keys", "").partition(":")
@@ -42,16 +20,16 @@ def search(extole: Extole, incoming: VendorRequest) -> VendorResponse:
         key, value = "email", incoming.query["identity_key_value"].lower()
     if not value:
         raise ExtoleError("invalid_parameter", parameter="person_keys")
-    return VendorResponse(200, [shown(extole, person) for person in extole.persons.find(key, value)])
+    return VendorResponse(200, [extole.person(person) for person in extole.persons.find(key, value)])
 
 
-def read(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
+def read(extole: Client, incoming: VendorRequest, person_id: str) -> VendorResponse:
     """Show one person."""
     extole.access.check(incoming)
-    return VendorResponse(200, shown(extole, extole.persons.by_id(person_id)))
+    return VendorResponse(200, extole.person(extole.persons.by_id(person_id)))
 
 
-def steps(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
+def steps(extole: Client, incoming: VendorRequest, person_id: str) -> VendorResponse:
     """Show what a person did; an event seen twice is one step."""
     extole.access.check(incoming)
     events = extole.persons.events(extole.persons.by_id(person_id))
@@ -72,48 +50,7 @@ def steps(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResp
     )
 
 
-def parameters(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
-    """Show a person's parameters."""
-    extole.access.check(incoming)
-    return VendorResponse(200, [*extole.persons.parameters(extole.persons.by_id(person_id))])
-
-
-def add_parameter(extole: Extole, incoming: VendorRequest, person_id: str) -> VendorResponse:
-    """Add a parameter that is not there yet."""
-    return _set_parameter(extole, incoming, person_id, None)
-
-
-def change_parameter(extole: Extole, incoming: VendorRequest, person_id: str, name: str) -> VendorResponse:
-    """Change a parameter that is there."""
-    return _set_parameter(extole, incoming, person_id, name)
-
-
-def _set_parameter(extole: Extole, incoming: VendorRequest, person_id: str, name: str | None) -> VendorResponse:
-    extole.access.check(incoming)
-    body = extole.body_of(incoming)
-    person = extole.persons.by_id(person_id)
-    if not isinstance(body, dict):
-        raise ExtoleError("binding_error")
-    wanted = name or body.get("name")
-    scope = body.get("scope") or "PRIVATE"
-    if not isinstance(wanted, str) or scope not in SCOPES:
-        raise ExtoleError("validation_error", property="name" if scope in SCOPES else "scope")
-    there = any(parameter["name"] == wanted for parameter in extole.persons.parameters(person))
-    if there is (name is None):
-        raise ExtoleError("data_already_exists" if there else "data_not_found", name=wanted)
-    extole.persons.set_parameter(person, wanted, body.get("value"), str(scope))
-    return VendorResponse(200, {"name": wanted, "value": body.get("value"), "scope": scope})
-
-
-def remove_parameter(extole: Extole, incoming: VendorRequest, person_id: str, name: str) -> VendorResponse:
-    """Remove a parameter."""
-    extole.access.check(incoming)
-    if not extole.persons.remove_parameter(extole.persons.by_id(person_id), name):
-        raise ExtoleError("data_not_found", name=name)
-    return VendorResponse(200, {"status": "success"})
-
-
-def erase(extole: Extole, incoming: VendorRequest) -> VendorResponse:
+def erase(extole: Client, incoming: VendorRequest) -> VendorResponse:
     """Erase whoever has this email or partner_user_id; [I] that nobody has it is no error."""
     extole.access.check(incoming)
     body = extole.body_of(incoming)

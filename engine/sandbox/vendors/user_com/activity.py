@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.sandbox.http_messages import VendorRequest, VendorResponse
 from engine.sandbox.vendors.user_com.access import NOT_OBJECT, NOT_TEXT, invalid, refuse
+from engine.sandbox.vendors.user_com.app import App
 from engine.sandbox.vendors.user_com.attributes import COMPANY, USER, event_scope
 from engine.sandbox.vendors.user_com.body import read, required, unix
 
-if TYPE_CHECKING:
-    from engine.sandbox.vendors.user_com.routes import UserCom
 
-
-def add_event(app: UserCom, incoming: VendorRequest) -> VendorResponse:
-    """Keep an event of the user `user_id` (the API's own number) or `user_custom_id`."""
-    return add_event_of(app, incoming, app.user_of(read(incoming)))
-
-
-def add_event_of(app: UserCom, incoming: VendorRequest, user: int) -> VendorResponse:
+def add_event(app: App, incoming: VendorRequest, user: int) -> VendorResponse:
     """Keep an event; its name and attributes are defined on the fly."""
     body = required(read(incoming), "name")
     name, data = body["name"], body.get("data")
@@ -32,7 +23,7 @@ def add_event_of(app: UserCom, incoming: VendorRequest, user: int) -> VendorResp
     return VendorResponse(200, {"id": number, "created": first})
 
 
-def add_view(app: UserCom, incoming: VendorRequest) -> VendorResponse:
+def add_view(app: App, incoming: VendorRequest) -> VendorResponse:
     """Keep a page view of the user with this key; counts it and moves `last_seen` forward."""
     body = read(incoming)
     for name in ("client_user", "page_domain", "page_path"):
@@ -46,7 +37,7 @@ def add_view(app: UserCom, incoming: VendorRequest) -> VendorResponse:
     return VendorResponse(201, {"id": number})  # [I] status and body
 
 
-def attributes(app: UserCom, _incoming: VendorRequest) -> VendorResponse:
+def attributes(app: App, _incoming: VendorRequest) -> VendorResponse:
     """List what attributes are defined."""
     both = ((USER, "client"), (COMPANY, "company"))
     return VendorResponse(

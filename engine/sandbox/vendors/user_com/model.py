@@ -16,11 +16,9 @@ SCHEMA = (
     + """
     CREATE TABLE IF NOT EXISTS user_com_users (
         id INTEGER PRIMARY KEY AUTOINCREMENT, custom_id TEXT UNIQUE, user_key TEXT UNIQUE, fields TEXT NOT NULL,
-        attributes TEXT NOT NULL, tags TEXT NOT NULL DEFAULT '[]', lists TEXT NOT NULL DEFAULT '[]',
+        attributes TEXT NOT NULL,
         page_views INTEGER NOT NULL DEFAULT 0, first_seen REAL NOT NULL, last_seen REAL, updated REAL NOT NULL
     );
-    CREATE INDEX IF NOT EXISTS user_com_users_by_email ON user_com_users (json_extract(fields, '$.email'));
-    CREATE INDEX IF NOT EXISTS user_com_users_by_phone ON user_com_users (json_extract(fields, '$.phone_number'));
     CREATE TABLE IF NOT EXISTS user_com_companies (
         id INTEGER PRIMARY KEY AUTOINCREMENT, custom_id TEXT UNIQUE, fields TEXT NOT NULL, attributes TEXT NOT NULL,
         created REAL NOT NULL, updated REAL NOT NULL
@@ -44,8 +42,6 @@ USER_BY = {
     "id": "SELECT id FROM user_com_users WHERE id = ?",
     "custom_id": "SELECT id FROM user_com_users WHERE custom_id = ?",
     "key": "SELECT id FROM user_com_users WHERE user_key = ?",
-    "email": "SELECT id FROM user_com_users WHERE json_extract(fields, '$.email') = ? ORDER BY id",
-    "phone_number": "SELECT id FROM user_com_users WHERE json_extract(fields, '$.phone_number') = ? ORDER BY id",
 }
 COMPANY_BY = {
     "id": "SELECT id FROM user_com_companies WHERE id = ?",
@@ -79,7 +75,7 @@ class Model:
         self._state = state
 
     def find_users(self, key: str, value: str | int) -> list[int]:
-        """Return the users with this id, custom_id, key, email or phone_number."""
+        """Return the users with this id, custom_id or key."""
         return [number for (number,) in self._state.all(USER_BY[key], (value,))]
 
     def find_company(self, key: str, value: str | int) -> int | None:
@@ -105,29 +101,14 @@ class Model:
         changed = (_patched(row[0], fields), _patched(row[1], values), now, number)
         self._state.execute(f"UPDATE {table} SET fields = ?, attributes = ?, updated = ? WHERE id = ?", changed)  # noqa: S608
 
-    def set_custom_id(self, kind: str, number: int, custom_id: str) -> None:
-        """Return a user or a company another id of the customer's own."""
-        table = {"user": "user_com_users", "company": "user_com_companies"}[kind]
-        self._state.execute(f"UPDATE {table} SET custom_id = ? WHERE id = ?", (custom_id, number))  # noqa: S608
-
-    def add_to(self, column: str, user: int, entry: Json) -> None:
-        """Add a tag or a list to a user, once."""
-        row: Any = self._state.one(f"SELECT {column} FROM user_com_users WHERE id = ?", (user,))  # noqa: S608
-        held = orjson.loads(row[0])
-        if entry not in held:
-            held.append(entry)
-        text = orjson.dumps(held).decode()
-        self._state.execute(f"UPDATE user_com_users SET {column} = ? WHERE id = ?", (text, user))  # noqa: S608
+    def set_company_custom_id(self, company: int, custom_id: str) -> None:
+        """Give a company another ID of the customer's own."""
+        self._state.execute("UPDATE user_com_companies SET custom_id = ? WHERE id = ?", (custom_id, company))
 
     def remove_user(self, user: int) -> None:
         """Remove a user and what hangs on it."""
         for sql in ("members WHERE user", "events WHERE user", "views WHERE user", "users WHERE id"):
             self._state.execute(f"DELETE FROM user_com_{sql} = ?", (user,))  # noqa: S608
-
-    def remove_company(self, company: int) -> None:
-        """Remove a company; its members stay users."""
-        for sql in ("members WHERE company", "companies WHERE id"):
-            self._state.execute(f"DELETE FROM user_com_{sql} = ?", (company,))  # noqa: S608
 
     def add_member(self, company: int, user: int, now: float) -> None:
         """Make a user a member; the first time counts."""
@@ -160,7 +141,7 @@ def _patched(text: str, changes: JsonObject) -> str:
 
 
 def _user(row: Row, companies: list[Row]) -> JsonObject:
-    number, custom_id, key, fields_text, attributes_text, tags, lists, views, first_seen, last_seen, updated = row
+    number, custom_id, key, fields_text, attributes_text, views, first_seen, last_seen, updated = row
     fields: JsonObject = orjson.loads(fields_text)
     names = [str(name) for name in (fields.get("first_name"), fields.get("last_name")) if name]
     own: JsonObject = {
@@ -179,8 +160,8 @@ def _user(row: Row, companies: list[Row]) -> JsonObject:
         "last_seen": None if last_seen is None else to_iso(last_seen),
         "created_at": to_iso(first_seen),
         "updated_at": to_iso(updated),
-        "tags": orjson.loads(tags),
-        "lists": orjson.loads(lists),
+        "tags": [],
+        "lists": [],
         "companies": [{"id": of, "name": name, "member_since": to_iso(since)} for of, name, since in companies],
     }
     set_fields = {name: value for name, value in fields.items() if value is not None}

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import orjson
-
-from engine.records import Json, JsonObject
-from engine.sandbox.emulator import Emulator, Handler, Routes, Surroundings
+from engine.sandbox.emulator import Handler, Routes
 from engine.sandbox.http_messages import VendorRequest, VendorResponse
-from engine.sandbox.state import to_iso
 from engine.sandbox.vendors.user_com import access, activity, companies, users
-from engine.sandbox.vendors.user_com.access import UserComAccess, UserComSettings
-from engine.sandbox.vendors.user_com.attributes import COMPANY, USER, Attributes
-from engine.sandbox.vendors.user_com.body import required, text_id
-from engine.sandbox.vendors.user_com.model import SCHEMA, Model
+from engine.sandbox.vendors.user_com.app import App
 
 ROOT = "/api/public"
-Action = Callable[["UserCom", VendorRequest, int], VendorResponse]
+Action = Callable[[App, VendorRequest, int], VendorResponse]
 
 
-def keyed(action: Callable[[UserCom, VendorRequest], VendorResponse]) -> Handler:
+def keyed(action: Callable[[App, VendorRequest], VendorResponse]) -> Handler:
     """Make a handler: the key first."""
 
-    def handler(app: UserCom, incoming: VendorRequest) -> VendorResponse:
+    def handler(app: App, incoming: VendorRequest) -> VendorResponse:
         app.access.check(incoming)
         return action(app, incoming)
 
     return handler
 
 
-def of_user(key: str, action: Action) -> Handler:
+def of_user(action: Action) -> Handler:
     """Make a handler of one user; 404 if there is none, as on every by-id path."""
 
-    def handler(app: UserCom, incoming: VendorRequest, reference: str) -> VendorResponse:
+    def handler(app: App, incoming: VendorRequest, reference: str) -> VendorResponse:
         app.access.check(incoming)
-        found = app.model.find_users(key, reference)
+        found = app.model.find_users("custom_id", reference)
         if not found:
             raise access.refuse(404)
         return action(app, incoming, found[0])
@@ -46,7 +39,7 @@ def of_user(key: str, action: Action) -> Handler:
 def of_company(key: str, action: Action) -> Handler:
     """Make a handler of one company; 404 if there is none."""
 
-    def handler(app: UserCom, incoming: VendorRequest, reference: str) -> VendorResponse:
+    def handler(app: App, incoming: VendorRequest, reference: str) -> VendorResponse:
         app.access.check(incoming)
         company = app.model.find_company(key, reference)
         if company is None:
@@ -56,118 +49,21 @@ def of_company(key: str, action: Action) -> Handler:
     return handler
 
 
-def table() -> list[tuple[str, str, Handler]]:
-    """List the paths; those of one user or company exist by number and by custom_id."""
-    routes: list[tuple[str, str, Handler]] = [
-        ("POST", "/users/", keyed(users.create)),
-        ("POST", "/users/update_or_create/", keyed(users.update_or_create)),
-        ("GET", "/users/search/", keyed(users.search)),
-        ("GET", "/users-by-id/search/", keyed(users.search_by_id)),
-        ("PUT", "/users/mass_update_custom_attributes/", keyed(users.mass_update)),
-        ("GET", "/attributes/", keyed(activity.attributes)),
-        ("POST", "/events/", keyed(activity.add_event)),
-        ("POST", "/site-views/", keyed(activity.add_view)),
-        ("POST", "/companies/", keyed(companies.create)),
-        ("POST", "/companies/{id}/add_member/", of_company("id", companies.add_member)),
-        ("POST", "/users-by-id/{id}/events/", of_user("custom_id", activity.add_event_of)),
-        ("POST", "/users/{id}/add_tag/", of_user("id", users.add_tag)),
-        ("POST", "/users/{id}/add_to_list/", of_user("id", users.add_to_list)),
-    ]
-    for prefix, key in (("users", "id"), ("users-by-id", "custom_id")):
-        routes += [
-            ("GET", f"/{prefix}/{{id}}/", of_user(key, users.show)),
-            ("PUT", f"/{prefix}/{{id}}/", of_user(key, users.update)),
-            ("DELETE", f"/{prefix}/{{id}}/", of_user(key, users.remove)),
-            ("POST", f"/{prefix}/{{id}}/set_attribute/", of_user(key, users.set_attribute)),
-            ("POST", f"/{prefix}/{{id}}/set_multiple_attributes/", of_user(key, users.set_multiple_attributes)),
-        ]
-    for prefix, key in (("companies", "id"), ("companies-by-id", "custom_id")):
-        routes += [
-            ("GET", f"/{prefix}/{{id}}/", of_company(key, companies.show)),
-            ("PUT", f"/{prefix}/{{id}}/", of_company(key, companies.update)),
-            ("DELETE", f"/{prefix}/{{id}}/", of_company(key, companies.remove)),
-            (
-                "POST",
-                f"/{prefix}/{{id}}/set_multiple_attributes/",
-                of_company(key, companies.set_multiple_attributes),
-            ),
-        ]
-    return [(method, ROOT + path, handler) for method, path, handler in routes]
+TABLE: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/users/update_or_create/", keyed(users.update_or_create)),
+    ("GET", "/users-by-id/{id}/", of_user(users.show)),
+    ("DELETE", "/users-by-id/{id}/", of_user(users.remove)),
+    ("POST", "/users-by-id/{id}/events/", of_user(activity.add_event)),
+    ("POST", "/site-views/", keyed(activity.add_view)),
+    ("GET", "/attributes/", keyed(activity.attributes)),
+    ("POST", "/companies/", keyed(companies.create)),
+    ("GET", "/companies-by-id/{id}/", of_company("custom_id", companies.show)),
+    ("PUT", "/companies-by-id/{id}/", of_company("custom_id", companies.update)),
+    ("POST", "/companies/{id}/add_member/", of_company("id", companies.add_member)),
+)
 
 
-class UserCom(Emulator):
-    """Users, companies, events, page views."""
+class UserCom(App):
+    """The app with its paths."""
 
-    name = "user_com"
-    title = "User.com"
-    roots = ("api",)
-    schema = SCHEMA
-    settings_type = UserComSettings
-    settings: UserComSettings
-    routes = Routes(table())
-
-    def __init__(self, surroundings: Surroundings, settings: UserComSettings) -> None:
-        super().__init__(surroundings, settings)
-        self.access = UserComAccess(settings)
-        self.model = Model(self.state)
-        self.attributes = Attributes(self.state, settings)
-
-    def user_of(self, body: JsonObject) -> int:
-        """Return the user a body names by `user_id` (the API's own number) or `user_custom_id`."""
-        number, custom_id = text_id(body, "user_id"), text_id(body, "user_custom_id")
-        if number is None and custom_id is None:
-            required(body, "user_id")
-        key, value = ("id", number) if number is not None else ("custom_id", custom_id)
-        found = self.model.find_users(key, str(value))
-        if not found:
-            raise access.refuse(404)
-        return found[0]
-
-    def unknown_path(self, incoming: VendorRequest) -> VendorResponse:
-        """Say 404; or 301 where only the trailing slash is missing ([I], the framework's way)."""
-        if not incoming.path.endswith("/") and self.routes.find((*incoming.segments, "")):
-            return VendorResponse(301, b"", {"location": f"{incoming.path.rpartition('/')[2]}/"})
-        return self.failure(404)
-
-    def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:
-        """Say a status in this vendor's shape."""
-        return access.throttled(retry_after) if status == 429 and retry_after else access.detail(status)
-
-    def counts(self) -> dict[str, int]:
-        """Return what is held and what was seen."""
-        names = ("users", "companies", "members", "events", "event_names", "views")
-        tables = {name: self.state.number(f"SELECT count(*) FROM user_com_{name}") for name in names}  # noqa: S608
-        return tables | self.state.counters(self.name)
-
-    def snapshot(self, limit: int) -> JsonObject:
-        """Return the newest users, companies, events and page views."""
-        return {
-            "users": [self.model.user(number) for number in self._newest("users", limit)],
-            "companies": [self.model.company(number) for number in self._newest("companies", limit)],
-            "events": self._rows("SELECT user, name, timestamp, data FROM user_com_events", _event, limit),
-            "site_views": self._rows("SELECT user, domain, path, timestamp FROM user_com_views", _view, limit),
-            "attributes": {
-                "user": [*self.attributes.definitions(USER)],
-                "company": [*self.attributes.definitions(COMPANY)],
-            },
-        }
-
-    def _newest(self, table_name: str, limit: int) -> list[int]:
-        sql = f"SELECT id FROM user_com_{table_name} ORDER BY id DESC LIMIT ?"  # noqa: S608  our own table names
-        return [number for (number,) in reversed(self.state.all(sql, (limit,)))]
-
-    def _rows(self, sql: str, shown: Callable[..., JsonObject], limit: int) -> list[Json]:
-        rows = self.state.all(f"{sql} ORDER BY id DESC LIMIT ?", (limit,))
-        return [shown(*row) for row in reversed(rows)]
-
-    def welcome(self) -> list[str]:
-        """Say which credentials are accepted."""
-        return [f"Authorization: Token {' or '.join(self.settings.api_keys)}", "Accept: */*; version=2"]
-
-
-def _event(user: int, name: str, timestamp: float, data: str) -> JsonObject:
-    return {"user": user, "name": name, "timestamp": to_iso(timestamp), "data": orjson.loads(data)}
-
-
-def _view(user: int, domain: str, path: str, timestamp: float) -> JsonObject:
-    return {"user": user, "page_domain": domain, "page_path": path, "timestamp": to_iso(timestamp)}
+    routes = Routes((method, ROOT + path, handler) for method, path, handler in TABLE)
