@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.mapping.problems import Mark, Message, Problem, place_text
-from engine.reference.problems import problem_docs
 from engine.mapping.suggest import closest
+from engine.reference.problems import problem_docs
 
 MARK = Mark("mappings/exponea.yaml", 119, 21)
 PATH = ("calls", "page", 0, "fields", "event_type")
