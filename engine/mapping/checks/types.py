@@ -1,4 +1,4 @@
-"""Checks of types: functions that cannot take what they are given, and words on something they are not for."""
+"""Checks of types: functions, loops and modifiers that get a value of a type they cannot take."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ OBJECT_WORDS = {
 }
 KINDS = {"text": "text", "number": "a number", "boolean": "true or false", "object": "an object", "list": "a list"}
 WAYS = {
-    ("object", "text"): "`json` makes a text of an object.",
-    ("list", "text"): "`join` or `json` makes a text of a list.",
-    ("boolean", "text"): "`string` makes a text of true and false.",
-    ("text", "object"): "`parse_json` reads a text that holds JSON.",
-    ("text", "list"): "`split` makes a list of a text, `to_list` a list with one entry.",
-    ("object", "list"): "`pairs` makes a list of an object.",
+    ("object", "text"): "`json` turns an object into text.",
+    ("list", "text"): "`join` or `json` turns a list into text.",
+    ("boolean", "text"): "`string` turns true and false into text.",
+    ("text", "object"): "`parse_json` parses text that contains JSON.",
+    ("text", "list"): "`split` splits text into a list; `to_list` makes a list with one entry.",
+    ("object", "list"): "`pairs` turns an object into a list.",
 }
-"""How to get from one type to another."""
+"""How to convert one type into another."""
 
 
 def check_types(context: CheckContext) -> Iterator[Problem]:
-    """Find functions, loops and words that can never work on what they are given."""
+    """Find functions, loops and modifiers that can never work with the type of their value."""
     for value in context.values:
         if isinstance(value, Instruction):
             yield from _source(context, value)
@@ -66,20 +66,20 @@ def _source(context: CheckContext, value: Instruction) -> Iterator[Problem]:
         yield from _needs_object(context, source.of, "`entries` needs an object")
     elif isinstance(source, Merge):
         for member in source.members:
-            yield from _needs_object(context, member, "Every member of `merge` is an object")
+            yield from _needs_object(context, member, "Every member of `merge` must be an object")
 
 
 def _loop(context: CheckContext, of: Value, word: str) -> Iterator[Problem]:
     given = types.of_value(context.mapping, of)
     if not given & {"list", "object"}:
-        message = f"`{word}` needs a list, and this is {kinds(given)}."
+        message = f"`{word}` needs a list, but this is {kinds(given)}."
         yield context.problem(of.place, "not-a-list", message, _way(given, types.LIST))
 
 
 def _needs_object(context: CheckContext, of: Value, need: str) -> Iterator[Problem]:
     given = types.of_value(context.mapping, of)
     if "object" not in given:
-        message = f"{need}, and this is {kinds(given)}."
+        message = f"{need}, but this is {kinds(given)}."
         yield context.problem(of.place, "not-an-object", message, _way(given, types.OBJECT))
 
 
@@ -89,8 +89,8 @@ def _form(context: CheckContext, name: str, body: Value | None, place: Place) ->
         return
     given = types.of_value(context.mapping, body)
     if "object" not in given:
-        message = f"{quoted(name)} is sent as a form, which needs an object; this body is {kinds(given)}."
-        yield context.problem(place, "not-an-object", message, "Make it with fields.")
+        message = f"{quoted(name)} is sent as a form, which needs an object, but this body is {kinds(given)}."
+        yield context.problem(place, "not-an-object", message, "Write the body with `fields`.")
 
 
 def _chain(context: CheckContext, value: Instruction) -> Iterator[Problem]:
@@ -106,8 +106,8 @@ def _chain(context: CheckContext, value: Instruction) -> Iterator[Problem]:
             yield context.problem(place, "function-type", message, _way(given, function.takes))
             return
         if use.name == "product" and isinstance(value.source, ListOf) and number == 0:
-            message = "A member that is missing is left out of the list, so the product goes on without it."
-            advice = "Give each member required: true or a default."
+            message = "Missing members are left out of the list, so the product would ignore them."
+            advice = "Write `required: true` or a `default` in each member."
             yield context.problem(place, "product-of-list", message, advice, level="warning")
         given, before = function.gives, f"`{use.name}`"
 
@@ -127,31 +127,35 @@ def _object_words(context: CheckContext, value: Instruction) -> Iterator[Problem
         given = functions.FUNCTIONS[use.name].gives
     if modifiers.map is not None:
         if not given & {"text", "number", "boolean"}:
-            message = f"`map` looks up a text, and this value is {kinds(given)}: nothing would ever be found."
+            message = f"`map` looks up text, but this value is {kinds(given)}: no key can ever match."
             yield context.problem((*value.place, "map"), "map-never-matches", message, key=True)
         return
     if "object" in given or (modifiers.flatten is not None and modifiers.flatten.wanted is False):
         return
     for attribute, word in OBJECT_WORDS.items():
         if getattr(modifiers, attribute) is not None:
-            message = f"`{word}` needs an object, and this value is {kinds(given)}."
-            advice = _way(given, types.OBJECT) if not modifiers.as_ else "`as` comes before it; a part can prune first."
+            message = f"`{word}` needs an object, but this value is {kinds(given)}."
+            advice = (
+                _way(given, types.OBJECT)
+                if not modifiers.as_
+                else "`as` is applied first; to prune before it, use a part."
+            )
             yield context.problem((*value.place, word), "not-an-object", message, advice, key=True)
             return
 
 
 def _path(context: CheckContext, found: Occurrence) -> Iterator[Problem]:
-    """Find paths beside a word, or in a text, that can never give what is needed there."""
+    """Find paths in modifiers and texts whose type can never be the one needed there."""
     given = types.of_path(context.mapping, found.path)
     place, at = found.place, found.column
     if given == types.ANY or any(name_problem(context, found, root) for root in paths.parse(found.path).roots):
         return
     if found.word == "${}" and "query" not in place and not given & {"text", "number", "boolean"}:
-        message = f"{found.path} is {kinds(given)}, which has no text: it would always be missing here."
+        message = f"{found.path} is {kinds(given)}, which cannot be inserted into text: it would always be missing."
         yield context.problem(place, "not-text", message, _way(given, types.TEXT), column=at, key=found.key)
     elif found.word in ("only", "except") and "list" not in given:
-        message = f"`{found.word}` needs a list of keys, and {found.path} is {kinds(given)}."
+        message = f"`{found.word}` needs a list of keys, but {found.path} is {kinds(given)}."
         yield context.problem(place, "not-a-list", message, column=at)
     elif found.word in ("map", "rename") and "object" not in given:
-        message = f"`{found.word}` needs a table, and {found.path} is {kinds(given)}."
+        message = f"`{found.word}` needs a table, but {found.path} is {kinds(given)}."
         yield context.problem(place, "not-an-object", message, column=at)
