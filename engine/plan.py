@@ -39,7 +39,7 @@ new_tuple = tuple.__new__
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
     """Load a destination by its mapping's name or path.
 
-    `directories` are searched before the mappings that ship with the engine (default: `ENGINE_MAPPINGS`).
+    `directories` are searched before the mappings that ship with the engine (default: `WAYBILL_MAPPINGS`).
     Raises MappingNotFound, or MappingError with every problem `validate-mappings` would print.
     """
     library = Library(None if directories is None else [Path(directory) for directory in directories])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.shared import DEFAULT_OUTBOX, FILE, SettingsOptions, settings_options
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from engine.delivery.outbox.base import Outbox
     from engine.sandbox.server import Sandbox
 
-    ServeOptions = tuple[Sequence[str], Path | None, Sequence[Path], Path | None, Sequence[str]]
-
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 SANDBOX_KEY = "sandbox"
 DEFAULT_SOURCE = "default"
 NO_KEY = "Give the write key that clients use with --write-key, or sources in the file of --connections."
@@ -55,10 +52,7 @@ def _kept_for(_context: click.Context, _option: click.Parameter, keep: str | Non
 @click.argument("mappings", nargs=-1, metavar="[MAPPING...]")
 @click.option("--connections", "connections_file", type=FILE, help="YAML: connections, and sources with write keys.")
 @click.option("--write-key", "write_keys", multiple=True, metavar="KEY", help="With MAPPINGs: a key clients may use.")
-@click.option("--settings", "settings_file", type=FILE, help="YAML: destination -> settings.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting, as in engine run.")
-@click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
-@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
+@settings_options
 @click.option("--outbox", "outbox_file", type=FILE, help="The durable queue: outbox.db; with --sandbox a passing one.")
 @click.option("--sandbox", is_flag=True, help="Deliver into emulated vendors in this process; write key: sandbox.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -91,10 +85,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
     connections_file: Path | None,
     write_keys: tuple[str, ...],
-    settings_file: Path | None,
-    assignments: tuple[str, ...],
-    example_settings: bool,
-    directories: tuple[Path, ...],
+    settings: SettingsOptions,
     outbox_file: Path | None,
     sandbox: bool,
     host: str,
@@ -117,8 +108,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     Exit code 0: it was told to end; 2: wrong usage; 4: the outbox cannot be used; 130: told twice, it ended at once.
     """
-    given = (mappings, connections_file, directories, settings_file, assignments)
-    configured, sources = _parties(given, write_keys, example_settings=example_settings, sandbox=sandbox)
+    settings = settings._replace(examples=settings.examples or sandbox)
+    configured, sources = _parties(mappings, connections_file, settings, write_keys, sandbox=sandbox)
     limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
     with ExitStack() as stack:
         configured, outbox_file, world = _sandboxed(stack, configured, outbox_file, sandbox=sandbox)
@@ -136,20 +127,19 @@ def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int)
 
 
 def _parties(
-    given: ServeOptions, write_keys: Sequence[str], *, example_settings: bool, sandbox: bool
+    mappings: Sequence[str], file: Path | None, settings: SettingsOptions, write_keys: Sequence[str], *, sandbox: bool
 ) -> tuple[list[Configured], list[EventSource]]:
     """Return who receives and who sends, from one file or from the command line."""
     from engine.collector import sources
     from engine.collector.write_keys import EventSource
-    from engine.commands.shared import connections_of
+    from engine.commands.connection_options import connections_of
 
-    mappings, file, directories, settings_file, assignments = given
-    if file is not None and not (mappings or settings_file or assignments or write_keys):
-        found = sources.load(file, os.environ, directories)
+    if file is not None and not (mappings or settings.file or settings.assignments or write_keys):
+        found = sources.load(file, os.environ, settings.directories)
         return found.file.connections, found.sources
     for fault in filter(None, map(sources.write_key_fault, write_keys)):
         raise UsageError(f"--write-key: {fault}")
-    configured = connections_of(*given, example_settings=example_settings or sandbox)
+    configured = connections_of(mappings, file, settings)
     keys = tuple(write_keys) or ((SANDBOX_KEY,) if sandbox else ())
     if not keys:
         raise UsageError(NO_KEY)
@@ -206,7 +196,6 @@ def _sandboxed(
     if not sandbox:
         return configured, outbox_file, None
     from engine.commands.sandbox import into_sandbox
-    from engine.commands.shared import DEFAULT_OUTBOX
 
     led, world = into_sandbox(stack, configured)
     if outbox_file is None:
@@ -224,12 +213,12 @@ def _serve(
     workers: int,
     world: Sandbox | None,
 ) -> None:
-    from engine.commands.shared import DEFAULT_OUTBOX, opened
+    from engine.commands.outbox_options import open_outbox
     from engine.sandbox.server import listen
 
     path = outbox_file or DEFAULT_OUTBOX
-    outbox = stack.enter_context(opened(path, make=True))
-    looking = stack.enter_context(opened(path))
+    outbox = stack.enter_context(open_outbox(path, create=True))
+    looking = stack.enter_context(open_outbox(path))
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     _announce(serving, listener, world)
     if workers == 1:
@@ -266,11 +255,11 @@ def _announce(serving: Serving, listener: socket.socket, world: Sandbox | None) 
 
 def _show(outbox: Outbox, world: Sandbox) -> None:
     """Show what came of it in the sandbox, as `engine send --sandbox` does."""
-    from engine.commands.output.sandbox_state import holdings_text
-    from engine.commands.output.text import painter
-    from engine.commands.shared import counts_text
+    from engine.commands.output.summary import delivery_text
+    from engine.commands.output.text import Display
+    from engine.commands.sandbox import state_text
     from engine.delivery.observers import MOST_REASONS
 
-    paint = painter(sys.stdout)
-    click.echo(counts_text(paint, outbox.overview(MOST_REASONS)))
-    click.echo(holdings_text(paint, world))
+    display = Display(sys.stdout)
+    click.echo(delivery_text(display, outbox.overview(MOST_REASONS)))
+    click.echo(state_text(display, world))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from engine.commands.shared import DIRECTORY, FOUND, HELP_SETTINGS, counted
 from engine.errors import MappingNotFound
 from engine.mapping.load import Library, bundled
 from engine.mapping.problems import Problem
 
 
-@click.command("validate-mappings", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("validate-mappings", context_settings=HELP_SETTINGS)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -27,7 +28,7 @@ from engine.mapping.problems import Problem
     "--mappings",
     "directories",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=DIRECTORY,
     metavar="FOLDER",
     help="Folder to search for `extends` and `include`, after the file's own. Repeatable.",
 )
@@ -40,7 +41,7 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
     files = list(dict.fromkeys(_files(paths or (_default(),))))
     problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
-    return 1 if any(problem.level == "error" for problem in problems) else 0
+    return FOUND if any(problem.level == "error" for problem in problems) else 0
 
 
 def _default() -> Path:
@@ -88,23 +89,19 @@ def _duplicates(files: list[Path]) -> Iterator[Problem]:
 
 def _text(problems: list[Problem], files: int) -> None:
     from engine.commands.output.events import problem_text
-    from engine.commands.output.text import painter
+    from engine.commands.output.text import Display
 
-    paint = painter(sys.stdout)
+    display = Display(sys.stdout)
     for problem in problems:
-        click.echo(problem_text(problem, paint))
+        click.echo(problem_text(problem, display))
     click.echo(_counts(problems, files))
 
 
 def _counts(problems: list[Problem], files: int) -> str:
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors
-    counts = _count(errors, "problem") + (f", {_count(warnings, 'warning')}" if warnings else "")
-    return f"{counts} in {_count(files, 'file')}."
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
+    counts = counted(errors, "problem") + (f", {counted(warnings, 'warning')}" if warnings else "")
+    return f"{counts} in {counted(files, 'file')}."
 
 
 def _json(problems: list[Problem], _files: int) -> None:

@@ -23,7 +23,9 @@ from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
 from engine.records import JsonObject
 
-VARIABLE = "ENGINE_MAPPINGS"
+VARIABLES = ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS")
+"""The second is deprecated, as the commands say."""
+
 NOTHING_ELSE: JsonObject = {"name": "parts", "title": "Parts", "http": {"base_url": "https://parts.invalid"}}
 """What the model of a mapping cannot do without, for a file of parts that is looked at by itself."""
 
@@ -236,7 +238,7 @@ def _name_problems(document: Document, path: Path) -> list[Problem]:
 
 
 def _from_environment() -> list[Path]:
-    value = os.environ.get(VARIABLE, "")
+    value = next((os.environ[name] for name in VARIABLES if name in os.environ), "")
     return [Path(part) for part in value.split(os.pathsep) if part]
 
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from engine.mapping.yaml import reader
 
-PROBLEMS_PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
-PROBLEMS_FOLDER = PROBLEMS_PAGE.with_suffix("")
+PROBLEMS_FOLDER = Path(__file__).parents[2] / "docs" / "problems"
 GROUPS = (
     "Files and YAML",
     "Shapes",
@@ -29,7 +28,7 @@ GROUPS = (
 _OPENING = """\
 # Problems
 
-<!-- Made by `python -m engine.reference.pages` from docs/problems/*.yaml; every example here is a test. -->
+<!-- Made by `make docs` from docs/problems/*.yaml; every example here is a test. -->
 
 Every problem that `validate-mappings` can report, by the code at the end of its message.
 A problem says where it is (file, line, column, and the path inside the file), what is wrong, and what to do:

@@ -1,7 +1,7 @@
-"""Writes the functions of `as` into the mapping schema: `python -m engine.reference.schema`.
+"""The functions of `as` in the mapping schema, made from their registry.
 
-The rest of schemas/mapping.schema.json is kept by hand.  The functions come from their registry, so that an editor
-offers and explains exactly those that are there; a test fails when the file is behind.
+The rest of schemas/mapping.schema.json is kept by hand.  So an editor offers and explains exactly the functions there
+are.
 """
 
 from __future__ import annotations
@@ -26,16 +26,6 @@ def with_functions(schema: JsonObject) -> JsonObject:
     return result
 
 
-def text(schema: JsonObject) -> str:
-    """Write a schema as the file holds it."""
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def main() -> None:
-    """Rewrite the schema file."""
-    path = files.folder() / files.FILES["mapping"]
-    path.write_text(text(with_functions(files.read("mapping"))), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def schema_text() -> str:
+    """Return the text of schemas/mapping.schema.json."""
+    return json.dumps(with_functions(files.read("mapping")), indent=2, ensure_ascii=False) + "\n"

@@ -15,7 +15,7 @@ from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library
 from engine.mapping.problems import Mark, Problem
 from engine.mapping.yaml.refusals import file_unreadable
-from engine.reference.problems import GROUPS, PROBLEMS_FOLDER, PROBLEMS_PAGE, Case, problem_docs, problems_markdown
+from engine.reference.problems import GROUPS, PROBLEMS_FOLDER, Case, problem_docs, problems_markdown
 from tests.checks.harness import DOCS, printed, problems_of
 from tests.mapping.whole import BASE, whole
 
@@ -188,10 +188,6 @@ def codes_in(path: Path) -> Iterator[tuple[str, str]]:
 
 
 # --- the page ---
-
-
-def test_the_page_is_up_to_date() -> None:
-    assert PROBLEMS_PAGE.read_text(encoding="utf-8") == problems_markdown(), "run: python -m engine.reference.pages"
 
 
 def test_every_code_has_a_heading_to_link_to() -> None:

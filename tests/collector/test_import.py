@@ -107,7 +107,7 @@ def test_of_many_discarded_events_some_are_told(folder: Path) -> None:
     assert (code, out) == (1, "0 new, 0 were there before, 60 discarded.\n")
     assert err.splitlines()[49:] == [
         "bad.ndjson:50: an event is a JSON object; this is a number (bad_request)",
-        "More events of bad.ndjson are discarded; they are counted, not shown.",
+        "More events of bad.ndjson were discarded; they are counted but not shown.",
     ]
 
 
@@ -135,7 +135,7 @@ def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("wb", 'connections.yaml has no source "wb". There are: web, nowhere, old.\n'),
+        ("wb", 'connections.yaml has no source "wb". Did you mean web?\n'),
         (
             "nowhere",
             "Every connection of the source nowhere is disabled in connections.yaml; its events would go nowhere.\n",

@@ -87,8 +87,8 @@ def test_without_paths_it_takes_the_folder_mappings(engine: Callable[..., Done],
 
 def test_where_there_is_none_it_says_so(engine: Callable[..., Done]) -> None:
     done = engine("validate-mappings")
-    said = "There is no folder named mappings here; name the files or folders to check.\n"
-    assert (done.code, done.out, done.err) == (2, "", said)
+    message = "There is no folder named mappings here; name the files or folders to check.\n"
+    assert (done.code, done.out, done.err) == (2, "", message)
 
 
 def test_a_name_is_no_file(engine: Callable[..., Done]) -> None:

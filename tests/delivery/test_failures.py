@@ -176,8 +176,7 @@ def test_an_error_of_the_engine_is_told_with_the_connection(tmp_path, capsys) ->
     work = delivered(tmp_path, [event(1)], outbox=outbox, name="ill")
     assert _guarded(lambda: asyncio.run(work)) == INTERNAL
     assert capsys.readouterr().err == (
-        "An error of the engine itself (ValueError) with the connection ill. ENGINE_DEBUG=1 shows where; please report "
-        "it.\n"
+        "Internal error (ValueError with the connection ill). WAYBILL_DEBUG=1 shows the traceback; please report it.\n"
     )
 
 

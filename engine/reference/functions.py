@@ -1,28 +1,20 @@
-"""Writes the reference pages that are made from the code: `python -m engine.reference.pages` rewrites them.
-
-A test compares the page with what is made here, so a function cannot change without its page.
-"""
+"""docs/functions.md, made from the registry of functions."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
 from engine.language.functions.model import ANYTHING
 from engine.records import Json
-from engine.reference.problems import PROBLEMS_PAGE, problems_markdown
-from engine.reference.settings import SETTINGS_PAGE, settings_markdown
-
-FUNCTIONS_PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
 
 _KINDS = ("text", "number", "boolean", "object", "list")
 _LONGEST = 160
 _OPENING = """\
 # Functions
 
-<!-- Made by `python -m engine.reference.pages` from engine/language/functions; every example here is a test. -->
+<!-- Made by `make docs` from engine/language/functions; every example here is a test. -->
 
 A function converts a value: `{ from: traits.email, as: lowercase }`.
 Several run from left to right: `as: [trim, lowercase, sha256]`.
@@ -39,13 +31,6 @@ Values below are written as JSON.
 def functions_markdown() -> str:
     """Return the text of docs/functions.md."""
     return "\n".join([_OPENING, *_contents(), *_sections()])
-
-
-def main() -> None:
-    """Rewrite the pages in docs/."""
-    FUNCTIONS_PAGE.write_text(functions_markdown(), encoding="utf-8")
-    PROBLEMS_PAGE.write_text(problems_markdown(), encoding="utf-8")
-    SETTINGS_PAGE.write_text(settings_markdown(), encoding="utf-8")
 
 
 def _contents() -> Iterator[str]:
@@ -139,7 +124,3 @@ def _table(titles: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
 
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`engine connections check`: is a file of connections right, and do the vendors know its credentials."""
+"""`engine connections check`: whether a file of connections is right, and whether vendors accept its credentials."""
 
 from __future__ import annotations
 
@@ -9,26 +9,24 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.shared import FILE, FOUND, CommandGroup, mappings_option
+
 if TYPE_CHECKING:
     from engine.collector.write_keys import EventSource
     from engine.delivery.configured import Configured
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
-FOUND = 1
 
-
-@click.group("connections")
+@click.group("connections", cls=CommandGroup)
 def command() -> None:
-    """Look after a file of connections."""
+    """Check a file of connections."""
 
 
 @command.command("check")
 @click.argument("path", type=FILE, default=Path("connections.yaml"), metavar="[FILE]")
-@click.option("--live", is_flag=True, help="Ask each vendor the harmless question its mapping has under `check`.")
-@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
+@click.option("--live", is_flag=True, help="Send each vendor the harmless request under `check` in its mapping.")
+@mappings_option
 def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
-    """Check FILE (connections.yaml): mappings, settings, environment, filters, sources; --live: credentials too.
+    """Check FILE (connections.yaml): mappings, settings, environment, filters, sources. With --live: credentials.
 
     Exit code 0: everything is right; 1: a vendor refused or did not answer; 2: the file is wrong.
     """
@@ -37,7 +35,7 @@ def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
     file, known = sources.load(path, os.environ, directories, needed=False)
     for configured in file.connections:
         if not live:
-            click.echo(f"{configured.name}: {configured.mapping.title}, settings fit.")
+            click.echo(f"{configured.name}: {configured.mapping.title}, settings are valid.")
     for name in file.disabled:
         click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
     for source in known:
@@ -52,12 +50,12 @@ def _not_checked(unset: tuple[str, ...]) -> str:
 
 
 def _source_text(source: EventSource) -> str:
-    """Say what a source is, but for its keys."""
+    """Describe a source without its keys."""
     names = ", ".join(source.connections)
     if not source.enabled:
         return f"source {source.name}: disabled; its write keys are refused."
     if not names:
-        return f"source {source.name}: its events go nowhere, as all its connections are disabled."
+        return f"source {source.name}: its events go nowhere, because all its connections are disabled."
     return f"source {source.name}: its events go to {names}."
 
 
