@@ -18,7 +18,7 @@ define stage
 printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
 endef
 
-.PHONY: help setup demo test test-all lint node bench format lock clean
+.PHONY: help setup demo test test-all lint node bench format docs lock clean
 .SILENT:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -51,6 +51,9 @@ bench: $(STAMP) ## the speed of this machine, from benchmarks/
 format: $(STAMP) ## put the code into its layout
 	$(BIN)/ruff check --fix --show-fixes .
 	$(BIN)/ruff format .
+
+docs: $(STAMP) ## rewrite the pages and the part of a schema that are made from the code
+	$(BIN)/python -m engine.reference
 
 lock: $(STAMP) ## write requirements.lock from pyproject.toml; keeps versions that still fit (UPGRADE=--upgrade: newest)
 	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 \

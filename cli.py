@@ -1,4 +1,4 @@
-"""The command line, for a checkout: `python cli.py validate-mappings` is the installed `engine validate-mappings`."""
+"""The command line of a checkout: `python cli.py run` is the installed `engine run`."""
 
 from __future__ import annotations
 

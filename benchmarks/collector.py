@@ -3,8 +3,8 @@
     python benchmarks/collector.py [--seconds 30] [--clients 16] [--batch 100] [--backlog 50000] [--workers 1]
 
 The collector, the sandbox and this client are three processes that share the machine's cores; the client is no faster
-than it must be.  Afterwards all that was answered 200 is waited for, and looked up in the sandbox one by one.  The
-stages are measured alone, on the same body.
+than it must be.  Afterwards it waits for delivery and looks up every event that was answered 200 in the sandbox.  The
+stages are also measured alone, on the same body.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks._load import Load, body, run
-from engine.collector.body import parsed
+from engine.collector.body import parse_body
 from engine.collector.responses import CollectorLimits
-from engine.collector.shaping import Arrival, Shaped, shaped
+from engine.collector.shaping import Arrival, Shaped, shape_body
 from engine.delivery.intake import iso
 from engine.delivery.outbox.sqlite import SqliteOutbox
 
@@ -36,53 +36,53 @@ def stages(size: int) -> None:
     """Measure each stage alone."""
     limits, raw, now = CollectorLimits(), body(0, size), time.time()
     arrival = Arrival(now, iso(now), None, "203.0.113.7", client=True, context={}, integrations={}, new_id=str)
-    value = parsed(raw, b"", limits)
+    value = parse_body(raw, b"", limits)
 
     def shape() -> Shaped:
-        return shaped(value, "batch", "web", arrival, limits)
+        return shape_body(value, "batch", "web", arrival, limits)
 
     events = shape().events
     numbers = iter(range(10**9))
     with tempfile.TemporaryDirectory() as directory:
         outbox = SqliteOutbox(Path(directory) / "outbox.db")
 
-        def keep() -> None:
+        def write() -> None:
             outbox.take_in([each._replace(message_id=f"{next(numbers)}") for each in events], ["shop"], now)
 
-        told = {
-            "JSON in": per_event(lambda: parsed(raw, b"", limits), size),
+        costs = {
+            "JSON in": per_event(lambda: parse_body(raw, b"", limits), size),
             "rules, times, JSON out": per_event(shape, size),
-            "outbox (fsync)": per_event(keep, size),
+            "outbox (fsync)": per_event(write, size),
         }
         outbox.close()
     print(f"stages alone, {size} events of {len(raw) // size} bytes a request:")
-    for name, microseconds in told.items():
-        print(f"  {name:<24}{microseconds:7.1f} us/event {microseconds / sum(told.values()):7.0%}")
+    for name, microseconds in costs.items():
+        print(f"  {name:<24}{microseconds:7.1f} us/event {microseconds / sum(costs.values()):7.0%}")
 
 
 def under_load(seconds: float, clients: int, size: int, backlog: int, workers: int) -> None:
-    """Run the server at saturation."""
+    """Run the server at saturation, and print what became of it."""
     with tempfile.TemporaryDirectory() as directory:
         load = run(Path(directory), seconds, clients, size, backlog=backlog, workers=workers)
     print(
-        f"{clients} clients, {size} events a request, {seconds:g} s, {workers} processes taking requests, "
-        f"answered 429 behind {backlog:,} unfinished events:"
+        f"{clients} clients, {size} events a request, {seconds:g} s, {workers} processes accepting requests, "
+        f"429 above {backlog:,} unfinished events:"
     )
-    for line in told(load):
+    for line in report(load):
         print(f"  {line}")
 
 
-def told(load: Load) -> list[str]:
-    """Say what became of a run."""
+def report(load: Load) -> list[str]:
+    """Return lines about a run."""
     took, requests = sorted(load.took), len(load.taken)
     middle, late = took[len(took) // 2] * 1000, took[len(took) * 99 // 100] * 1000
     memory = " ".join(map(str, load.memory))
     rate = f"{load.events / load.seconds:,.0f} events/s in {requests / load.seconds:,.0f} requests/s"
     return [
-        f"taken      {rate}, p50 {middle:.0f} ms, p99 {late:.0f} ms, {load.statuses[429]:,} requests answered 429",
+        f"accepted   {rate}, p50 {middle:.0f} ms, p99 {late:.0f} ms, {load.statuses[429]:,} requests answered 429",
         f"delivered  {load.events:,} events answered 200: {load.missing} lost, {load.twice} twice",
-        f"           the last of them {load.delivery_seconds:.0f} s after the load",
-        f"memory     {memory} MB, the last when all was delivered",
+        f"           the last one {load.delivery_seconds:.0f} s after the load ended",
+        f"memory     {memory} MB, the last value after all was delivered",
     ]
 
 

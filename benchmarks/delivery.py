@@ -1,10 +1,10 @@
-"""How fast events go from the outbox to the sandbox, and where the time goes.
+"""Measures how fast events are delivered from the outbox to the sandbox, and the cost of each stage.
 
     python benchmarks/delivery.py [--events 50000] [--mapping exponea]
 
-The sandbox runs in a process of its own, so with two cores each has one.  The rate limit is switched off: the aim is
-what the engine can do, not what a vendor allows.  The stages are measured alone, on the same events; what they do not
-add up to is asyncio, and waiting for the other side.
+The sandbox runs in its own process, so two cores are enough.  The rate limit is off, because the aim is to measure the
+engine and not what a vendor allows.  Each stage is also measured alone, on the same events; the rest of the total is
+asyncio and waiting for the other side.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.delivery.configured import Configured, into_sandbox
+from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
 from engine.delivery.intake import taken_in
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -39,7 +39,7 @@ with Sandbox() as sandbox:
     print(sandbox.url, flush=True)
     sys.stdin.read()
 """
-# A server that reads requests and says yes to everything, so that what is measured is the sender.
+# A server that accepts everything without reading it closely, so the sender is measured and not the server.
 SINK = """
 import asyncio, re, sys
 async def serve(reader, writer):
@@ -48,9 +48,9 @@ async def serve(reader, writer):
             head = await reader.readuntil(b"\\r\\n\\r\\n")
             body = await reader.readexactly(int(re.search(rb"(?i)content-length: (\\d+)", head)[1]))
             count = body.count(b'"name":"customers')
-            said = b'{"success":true,"results":[' + b",".join([b'{"success":true}'] * count) + b"]}"
+            reply = b'{"success":true,"results":[' + b",".join([b'{"success":true}'] * count) + b"]}"
             head = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n"
-            writer.write(head % len(said) + said)
+            writer.write(head % len(reply) + reply)
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 async def main():
@@ -63,7 +63,7 @@ USERS = 5000
 
 
 def event(number: int) -> NewEvent:
-    """A track call of about 1.2 KB, as web pages send them."""
+    """Return a track call of about 1.2 KB, as web pages send it."""
     value = {
         "type": "track",
         "messageId": f"m{number}",
@@ -87,7 +87,7 @@ def event(number: int) -> NewEvent:
 
 @contextmanager
 def server(code: str) -> Iterator[str]:
-    """Run a server in a process of its own; gives its address."""
+    """Run a server in its own process; yield its address."""
     running = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert running.stdout is not None
     try:
@@ -97,7 +97,7 @@ def server(code: str) -> Iterator[str]:
 
 
 def timed(what: str, count: int, work: Callable[[], object]) -> float:
-    """Run once and print the cost of one event."""
+    """Run once and print the cost per event."""
     began = time.perf_counter()
     work()
     took = time.perf_counter() - began
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--mapping", default="exponea")
     given = parser.parse_args()
     target = load(given.mapping)
-    configured = Configured(name="bench", connection=target.connect(target.example_settings()), rate_limit="")
+    configured = ConfiguredConnection(name="bench", connection=target.connect(target.example_settings()), rate_limit="")
     events = [event(number) for number in range(min(given.events, 50_000))]
     with tempfile.TemporaryDirectory() as directory:
         print(f"{given.events} events of {len(events[0].raw)} bytes, {given.mapping}\n")
@@ -130,7 +130,7 @@ def main() -> None:
     print(f"\npeak memory of this process: {peak:.0f} MB")
 
 
-def stages(configured: Configured, events: list[NewEvent], directory: Path) -> None:
+def stages(configured: ConfiguredConnection, events: list[NewEvent], directory: Path) -> None:
     """Measure each stage alone."""
     outbox = SqliteOutbox(directory / "stages.db")
     count = len(events)
@@ -139,28 +139,28 @@ def stages(configured: Configured, events: list[NewEvent], directory: Path) -> N
     timed("reading the queue", count, lambda: rows.extend(outbox.waiting("bench", 0, count)))
     jobs: list[Job] = []
     connection, digest = configured.connection, configured.digest()
-    with rare_garbage_collection():  # as where it runs
+    with rare_garbage_collection():  # as in production
         timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0) for row in rows))
-    exchange = ResponseReader(connection)
+    responses = ResponseReader(connection)
     requests = [job.next().requests[0] for job in jobs]
 
     def encode() -> None:
         for start in range(0, count, 50):
-            items = [exchange.item(request, 0.0) for request in requests[start : start + 50]]
-            orjson.dumps(exchange.batched(str(requests[0].batch), items, 0.0).body)
+            items = [responses.item(request, 0.0) for request in requests[start : start + 50]]
+            orjson.dumps(responses.batched(str(requests[0].batch), items, 0.0).body)
 
     timed("items, batch bodies, JSON", count, encode)
     outbox.close()
 
 
-def whole(configured: Configured, count: int, path: Path, name: str, code: str) -> None:
+def whole(configured: ConfiguredConnection, count: int, path: Path, name: str, code: str) -> None:
     """Measure everything together."""
     outbox = SqliteOutbox(path)
     fill(outbox, map(event, range(count)))
     with server(code) as url:
-        led = into_sandbox(configured, url)
+        redirected = into_sandbox(configured, url)
         cpu = time.process_time()
-        took = timed(f"outbox -> {name}", count, lambda: run(lambda: Delivery(outbox, [led], Options())))
+        took = timed(f"outbox -> {name}", count, lambda: run(lambda: Delivery(outbox, [redirected], Options())))
         print(f"{'':<44} {(time.process_time() - cpu) / took:.0%} of a core")
     assert list(outbox.counts()) == [("bench", "delivered")], outbox.counts()
     outbox.close()

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from engine import load
-from engine.events.normalizing import normalise_json
+from engine.events.normalizing import normalize_json
 from engine.events.reading import read_events
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,13 +53,13 @@ def measure(name: str, events: list[bytes]) -> None:
     """Print one mapping's row."""
     destination = load(ROOT / "mappings" / f"{name}.yaml")
     connection = destination.connect(destination.example_settings())
-    plan, dumps = connection.plan_normalised, orjson.dumps
+    plan, dumps = connection.plan_normalized, orjson.dumps
     planned = [raw for raw in events if connection.plan_json(raw, now=NOW).requests]
-    normalised = [normalise_json(raw) for raw in planned]
+    normalized = [normalize_json(raw) for raw in planned]
 
     def whole() -> None:
         for raw in planned:
-            for request in plan(normalise_json(raw), now=NOW).requests:
+            for request in plan(normalize_json(raw), now=NOW).requests:
                 dumps(request.body)
 
     def floor() -> None:
@@ -68,10 +68,10 @@ def measure(name: str, events: list[bytes]) -> None:
 
     def reading() -> None:
         for raw in planned:
-            normalise_json(raw)
+            normalize_json(raw)
 
     def planning() -> None:
-        for one in normalised:
+        for one in normalized:
             plan(one, now=NOW)
 
     engine, orjson_alone = best(whole, floor)

@@ -1,4 +1,4 @@
-"""waybill: one YAML file per destination says how Segment-spec events become a vendor's HTTP requests.
+"""waybill: one YAML file per destination describes how Segment-spec events become a vendor's HTTP requests.
 
     from engine import load
 
@@ -6,7 +6,7 @@
     plan = connection.plan({"type": "page", "userId": "u1", "name": "Home"})
     plan.outcome, plan.reason, plan.requests, plan.reports
 
-These names are the public face; everything else may change.
+These names are the public API; everything else may change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.plan import Connection, Destination, load
     from engine.records import Outcome, Plan, PlannedRequest, Report
 
-_HOMES = {
+_MODULES = {
     "engine.errors": ("MappingError", "MappingNotFound", "SettingsError", "UsageError", "WaybillError"),
     "engine.plan": ("Connection", "Destination", "load"),
     "engine.records": ("Outcome", "Plan", "PlannedRequest", "Report"),
@@ -43,10 +43,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for: `engine --version` needs none of them."""
+    """Import a public name on first use: `engine --version` needs none of them."""
     from importlib import import_module
 
-    for home, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
-            return getattr(import_module(home), name)
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

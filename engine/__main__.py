@@ -1,4 +1,4 @@
-"""`python -m engine` is the command `engine`."""
+"""`python -m engine` runs the command `engine`."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Every error waybill raises on purpose, as one tree.
+"""Every error that waybill raises on purpose, as one tree.
 
     WaybillError
-    ├── UsageError            the caller asked for something that is not there (exit code 2)
+    ├── UsageError            the caller asked for something that does not exist or fit (exit code 2)
     │   ├── MappingNotFound   no mapping of that name or path
     │   └── SettingsError     settings that do not fit the mapping's `settings`
     ├── MappingError          a mapping file with problems; carries them all
-    └── PathError             a text that is no JMESPath, with the column
+    └── PathError             an invalid JMESPath expression, with the column
 
-Problems *in mappings* are collected as `Problem` records and only become a `MappingError` when somebody
-tries to run the mapping.  Events never raise: whatever is wrong with one is its outcome.
+Problems *in mappings* are collected as `Problem` records and become a `MappingError` only when the mapping is to
+run.  Events never raise: an invalid event is an outcome.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 class WaybillError(Exception):
-    """Something a person can put right; the text says how."""
+    """Something a person can fix; the text says how."""
 
 
 class UsageError(WaybillError):
     """The command or call names something that does not exist or does not fit."""
 
 
-class MappingNotFound(UsageError):  # noqa: N818  reads as what happened
+class MappingNotFound(UsageError):  # noqa: N818  it says what happened
     """No mapping of that name or path."""
 
 
 class SettingsError(UsageError):
-    """Settings that do not fit; `problems` holds one sentence each and never a secret's value, `names` whose it is."""
+    """Settings that do not fit; `problems` is one sentence each, without secret values, `names` the settings."""
 
     def __init__(self, destination: str, problems: Sequence[str], names: Sequence[str] = ()) -> None:
         self.destination = destination
         self.problems = tuple(problems)
         self.names = tuple(names)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"The settings of {destination} do not fit:\n{lines}")
+        super().__init__(f"Invalid settings for {destination}:\n{lines}")
 
 
 class MappingError(WaybillError):
@@ -52,7 +52,7 @@ class MappingError(WaybillError):
 
 
 class PathError(WaybillError):
-    """A text that is no JMESPath expression; `column` counts from 1 inside the text."""
+    """An invalid JMESPath expression; `column` counts from 1 inside the text."""
 
     def __init__(self, message: str, column: int) -> None:
         self.column = column

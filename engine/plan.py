@@ -1,8 +1,8 @@
-"""Event -> Plan: the way from one Segment-spec event to the requests of one connection.  Pure; sends nothing.
+"""From one Segment-spec event to its plan: the requests that a connection would send.  Pure; sends nothing.
 
     load("my_destination").connect({...}).plan(event)
 
-A destination is a mapping that can run; a connection is a destination with settings.
+A destination is a mapping without errors; a connection is a destination with settings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import cast
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
 from engine.compiler.runtime import UNSET, Invalid
 from engine.errors import MappingError
-from engine.events.normalizing import Normalised, normalise, normalise_json, switch
+from engine.events.integrations import switch
+from engine.events.normalizing import Normalized, normalize, normalize_json
 from engine.language.paths import Marker
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
@@ -28,18 +29,16 @@ from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Repo
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
 NO_REPLIES: tuple[JsonObject, ...] = ()
-PLANNED = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
-
-
-PLANNED_OUTCOME = Outcome.PLANNED  # an enum's members are looked up through its class, each time
+REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
+PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
 new_tuple = tuple.__new__
 """Makes a named tuple in half the time of its own `__new__`."""
 
 
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
-    """Load a destination by its mapping's name or path.
+    """Load a destination by the name or path of its mapping.
 
-    `directories` are searched before the mappings that ship with the engine (default: `ENGINE_MAPPINGS`).
+    `directories` are searched before the mappings that ship with the engine (default: `WAYBILL_MAPPINGS`).
     Raises MappingNotFound, or MappingError with every problem `validate-mappings` would print.
     """
     library = Library(None if directories is None else [Path(directory) for directory in directories])
@@ -47,7 +46,7 @@ def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None
 
 
 def destination(loaded: Loaded) -> Destination:
-    """Make a destination of a loaded mapping; raises MappingError where the checker finds errors."""
+    """Return the destination of a loaded mapping; raises MappingError where the checker finds errors."""
     from engine.mapping.checks import check
 
     problems = [problem for problem in check(loaded) if problem.level == "error"]
@@ -57,7 +56,7 @@ def destination(loaded: Loaded) -> Destination:
 
 
 class Destination:
-    """A mapping that can run. Compiled once, at the first connection."""
+    """A mapping that can run, compiled once, at the first connection."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
@@ -77,17 +76,17 @@ class Destination:
         return self._compiled
 
     def example_settings(self) -> JsonObject:
-        """Return the `example` settings of the mapping, which the sandbox accepts."""
+        """Return the mapping's `example` settings, which the sandbox accepts."""
         return examples(self.mapping)
 
     def connect(self, settings: Table[str, Json], environment: Table[str, str] | None = None) -> Connection:
-        """Make a connection; raises SettingsError. `${env:NAME}` is read from `environment` (default: os.environ)."""
+        """Return a connection; raises SettingsError. `${env:NAME}` is read from `environment` (default: os.environ)."""
         typed = complete(self.mapping, settings, os.environ if environment is None else environment)
         return Connection(self, typed)
 
 
 class Connection:
-    """A destination plus one set of settings."""
+    """A destination with settings."""
 
     def __init__(self, target: Destination, settings: JsonObject) -> None:
         self.destination = target
@@ -109,37 +108,37 @@ class Connection:
         now: float | None = None,
         replies: Sequence[JsonObject] = NO_REPLIES,
     ) -> Plan:
-        """Say what an event becomes. Never raises, whatever JSON the event is.
+        """Return the plan of an event. Never raises, whatever JSON the event is.
 
-        `received_at` is the ISO time at which the event came in; `now` the engine's clock in unix seconds (for
-        `within`; default: the machine's); `replies` are the vendor's answers that `save` reads, in order of use.
+        `received_at` is the ISO time at which the event was received; `now` is the time in Unix seconds (for
+        `within`; default: the clock's); `replies` are the vendor's responses that `save` reads, in order of use.
         """
-        return self.plan_normalised(normalise(event, received_at=received_at), now=now, replies=replies)
+        return self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
 
     def plan_json(self, raw: bytes, *, received_at: str | None = None, now: float | None = None) -> Plan:
-        """Like `plan`, for an event still in bytes: the fast way."""
-        return self.plan_normalised(normalise_json(raw, received_at=received_at), now=now)
+        """Like `plan`, for an event in bytes: the fast way."""
+        return self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
 
-    def plan_normalised(
+    def plan_normalized(
         self,
-        normalised: Normalised,
+        normalized: Normalized,
         *,
         now: float | None = None,
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan an event that has been normalised already (once for several connections).
+        """Plan a normalized event, which can be shared by several connections.
 
-        `saved` holds what steps that were sent already have saved, by the step's number.
+        `saved` holds what the steps that were already sent have saved, by step number.
         """
-        event, call, noticed, reason = normalised
+        event, call, noticed, reason = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
         options: JsonObject = NO_OPTIONS
         reports: list[Report] = list(noticed)
         integrations = event.get("integrations")
         if integrations:
-            switched = switch(integrations, self._names)  # type: ignore[arg-type]  # an object, once normalised
+            switched = switch(integrations, self._names)  # type: ignore[arg-type]  # an object, once normalized
             reports.extend(switched.reports)
             if not switched.on:
                 return Plan(Outcome.IGNORED, str(switched.reason), (), tuple(reports))
@@ -158,8 +157,8 @@ class Connection:
         if type(found) is str:
             return Plan(Outcome.IGNORED, f"nothing to send: {found}", (), tuple(reports))
         count = len(found)
-        reason = PLANNED[count] if count < len(PLANNED) else f"{count} requests"
-        return new_tuple(Plan, (PLANNED_OUTCOME, reason, tuple(found), tuple(reports)))
+        reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
+        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports)))
 
     def _requests(
         self,
@@ -168,9 +167,9 @@ class Connection:
         reports: list[Report],
         answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
     ) -> list[PlannedRequest] | str:
-        """Run the steps of a call; a text says why nothing is sent; raises Invalid.
+        """Run the steps of a call; raises Invalid. Text as the result is the reason why nothing is sent.
 
-        What a step saves is known, in `replies`, or a marker.
+        The values that a step saves are already known, read from `replies`, or markers.
         """
         event, options, clock = given
         memo = [UNSET] * compiled.memo_size
@@ -194,7 +193,7 @@ def _saved(
     answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
     reports: list[Report],
 ) -> JsonObject:
-    """Return what a step saves: what is known, what a reply says, or a visible marker."""
+    """Return the values that a step saves: known ones, those of a reply, or visible markers."""
     replies, known = answers
     if step.number in known:
         return known[step.number]

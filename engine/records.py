@@ -1,7 +1,7 @@
-"""The nouns that flow through the engine: JSON, Secret, Report, PlannedRequest, Plan, Outcome.
+"""The data types that the whole engine shares: JSON, Place, Secret, Report, PlannedRequest, Plan, Outcome.
 
-Plain tuples rather than frozen dataclasses: two or three are made for every event, and a named tuple
-is made four times faster while being just as immutable.
+They are named tuples rather than frozen dataclasses: two or three are made for every event, and a named tuple is
+created four times faster and is just as immutable.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ from typing import NamedTuple, Self, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
+
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**64 - 1
+"""The integers that JSON writers in use can write: orjson refuses others."""
+
+Place: TypeAlias = tuple[str | int, ...]
+"""The path to a value inside a document: the keys and indexes that lead to it."""
 
 MASK = "***"
 
@@ -29,17 +35,17 @@ class Outcome(StrEnum):
 
 
 class Secret(str):
-    """A text that must not be shown: the real text for the wire, a masked one for people.
+    """A text that must not be shown: the real text for requests, a masked one for people.
 
-    It is the text for everything that sends (`encode`, JSON, joining); whatever formats or prints it
-    (`str()`, `repr()`, f-strings) gets `masked`: `Token ***` for `Token abc`.
+    Sending (`encode`, JSON, joining) uses the real text; formatting and printing (`str()`, `repr()`, f-strings) get
+    `masked`, such as `Token ***` for `Token abc`.
     """
 
     __slots__ = ("masked",)
     masked: str
 
     def __new__(cls, value: str, masked: str = MASK) -> Self:
-        """Wrap `value`; `masked` is what people see in its place."""
+        """Wrap `value`; people see `masked` instead."""
         self = super().__new__(cls, value)
         self.masked = masked
         return self
@@ -57,12 +63,12 @@ class Secret(str):
         return format(self.masked, spec)
 
     def reveal(self) -> str:
-        """Return the real text. Only what puts it on the wire may ask."""
+        """Return the real text. Only code that sends it may call this."""
         return str.__str__(self)
 
 
 class Report(NamedTuple):
-    """Something a person should know about one event: a value left out, converted or overwritten.
+    """Something a person should know about one event: a value was left out, converted or overwritten.
 
     `code` is stable (`not-converted`), `place` is the path in the mapping (`calls.track[0].fields.price`)
     or in the event (`context`), `message` is one sentence.
@@ -76,10 +82,9 @@ class Report(NamedTuple):
 class PlannedRequest(NamedTuple):
     """One HTTP request an event becomes.
 
-    `url` is complete but for `query` (name -> text or list of texts); `body` is what will be encoded, or
-    None for no body. `step` is the step's number in the call, `item` the number within `for_each`;
-    `batch` names the batch the request may travel in; `if_missing` is what is sent, with the same body, where
-    the vendor answers 404.
+    `url` is complete except for `query` (name -> text or list of texts); `body` is not encoded yet, None for no
+    body. `step` is the step's number in the call, `item` the item's number in `for_each`; `batch` names the batch
+    that may carry the request; `if_missing` is the request to send, with the same body, if the vendor answers 404.
     """
 
     request: str
@@ -95,7 +100,7 @@ class PlannedRequest(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What one event becomes for one connection: an outcome, why, the requests, and what was noticed."""
+    """What one event becomes for one connection: the outcome, its reason, the requests, and reports."""
 
     outcome: Outcome
     reason: str
@@ -104,7 +109,7 @@ class Plan(NamedTuple):
 
 
 def masked(value: Json, secrets: Iterable[str] = ()) -> Json:
-    """Copy `value` with every `Secret`, and every text that contains one of `secrets`, masked."""
+    """Copy `value` with every `Secret`, and every occurrence of one of `secrets`, masked."""
     if isinstance(value, Secret):
         return value.masked
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What travels and what answers mean, for one connection: batches, verdicts, saved values.  Pure; sends nothing."""
+"""Batch requests, and what a vendor's responses mean, for one connection.  Pure; sends nothing."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Literal, NamedTuple, TypeAlias, cast
 
 from engine.compiler.runtime import settle
 from engine.language.texts import kind_of, text_of
-from engine.mapping.model import Batch, Response
+from engine.mapping.model import Response
 from engine.plan import Connection
 from engine.records import Json, JsonObject, PlannedRequest, Report
 
 Then: TypeAlias = Literal["accept", "retry", "reject", "stop"]
 RETRIED = frozenset({408, 425, 429})
 STOPPED = frozenset({401, 402, 403})
-READERS = ("when", "unless", "error")
+PATHS_OF_A_RULE = ("when", "unless", "error")
 
 
 class Verdict(NamedTuple):
-    """What an answer means: `then`, the vendor's own words, and what a person can do."""
+    """What a response means: `then`, the vendor's error message, and what a person can do."""
 
     then: Then
     error: str = ""
@@ -33,25 +33,21 @@ class ItemResult(NamedTuple):
 
 
 class ResponseReader:
-    """A connection's way of sending: batches out, verdicts back."""
+    """Builds a connection's batch requests and reads the responses to its requests."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._code = connection.compiled
         self._addresses = {name: settle(batch.address) for name, batch in self._code.batches.items()}
 
-    def batch(self, name: str) -> Batch:
-        """Return a batch's limits as the mapping says them."""
-        return self.connection.mapping.batches[name]
-
     def item(self, request: PlannedRequest, now: float) -> Json:
-        """Return what a planned request is inside its batch."""
+        """Return a planned request as an item of its batch."""
         item = self._code.requests[request.request].item
         reports: list[Report] = []
         return request.body if item is None else item(request.body, reports, now)
 
     def batched(self, name: str, items: list[Json], now: float) -> PlannedRequest:
-        """Make the one request that carries `items`; raises Invalid where settings make no address."""
+        """Return the one request that carries `items`; raises Invalid where the settings make no valid URL."""
         method, url, headers, query, failed, _ = self._addresses[name]
         if failed is not None:
             raise failed
@@ -61,34 +57,34 @@ class ResponseReader:
         return PlannedRequest(name, method, url, headers, query, content)
 
     def results(self, name: str, body: Json, count: int) -> list[ItemResult] | None:
-        """Read a batch's answer, one result per item; None where it has none or not as many: then nothing is known."""
+        """Read the response to a batch: one result per item, or None where it does not have exactly that many."""
         read = self._code.batches[name].results
         if read is None:
             return [ItemResult(True)] * count
         found = read(body, [])
         if found is None or len(found) != count:
             return None
-        return [ItemResult(ok, words(error)) for ok, error in found]
+        return [ItemResult(ok, error_text(error)) for ok, error in found]
 
     def judge(self, request: str, status: int, headers: JsonObject, body: Json, *, readable: bool = True) -> Verdict:
-        """Say what an answer means: the request's rules first, then the mapping's, then the usual ones.
+        """Say what a response means: by the request's rules, else the mapping's, else the default ones.
 
-        A batch's answer is judged as that of the requests in it: `request` is the name of one of them.
-        `headers` have lower-case names. `readable` is False where the body was no JSON though the vendor sent one:
-        a 2xx answer that a rule would have to read is then tried again.
+        The response to a batch is judged like one to the requests in it: `request` is the name of any of them.
+        `headers` have lowercase names. `readable` is False where the vendor sent a body that is not JSON: a 2xx
+        response whose body a rule has to read is then retried.
         """
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
         if not readable and 200 <= status < 300 and any(_reads_body(rule) for rule in rules):
-            return Verdict("retry", "the answer could not be read")
+            return Verdict("retry", "the response could not be read")
         found = compiled.judge(status, headers, body, []) if compiled is not None else None
         if found is not None:
             then, error, hint = found
-            return Verdict(cast("Then", then), words(error), hint)
-        return Verdict(usual(status), words(body) if status >= 400 else "")
+            return Verdict(cast("Then", then), error_text(error), hint)
+        return Verdict(default_verdict(status), error_text(body) if status >= 400 else "")
 
     def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
-        """Take out of an answer what later steps need; `step` is the step's number in the call."""
+        """Return the values that later steps need from a response; `step` is the step's number in the call."""
         save = self._code.calls[call].steps[step].save
         return {} if save is None else save(status, headers, body, [])
 
@@ -98,8 +94,8 @@ class ResponseReader:
         return (*own, *mapping.responses)
 
 
-def usual(status: int) -> Then:
-    """The rules that hold where the mapping says nothing: 2xx accept; 408 425 429 5xx retry; 401 402 403 stop."""
+def default_verdict(status: int) -> Then:
+    """Apply the default rules: accept 2xx; retry 408, 425, 429 and 5xx; stop at 401, 402 and 403; reject others."""
     if 200 <= status < 300:
         return "accept"
     if status in RETRIED or status >= 500:
@@ -107,8 +103,8 @@ def usual(status: int) -> Then:
     return "stop" if status in STOPPED else "reject"
 
 
-def words(error: Json) -> str:
-    """Return the vendor's words as one line of at most 500 characters."""
+def error_text(error: Json) -> str:
+    """Return a vendor's error message as one line of at most 500 characters."""
     if error is None:
         return ""
     text = text_of(error)
@@ -123,4 +119,4 @@ def words(error: Json) -> str:
 
 
 def _reads_body(rule: Response) -> bool:
-    return any("body" in (getattr(rule, reader) or "") for reader in READERS)
+    return any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)

@@ -57,7 +57,7 @@ def _wanted(case: Case) -> JsonObject:
 
 
 def _given(plan: OraclePlan, named: JsonObject) -> JsonObject:
-    """Take of a plan what the case names; how many requests there are and all reports always count."""
+    """Return the part of a plan that the case names; the number of requests and all reports always count."""
     given: JsonObject = {"reports": [list(report) for report in sorted(plan.reports)]}
     wanted = cast("list[JsonObject]", named["requests"])
     keys = [list(request) for request in wanted] + [[] for _ in plan.requests[len(wanted) :]]

@@ -1,4 +1,4 @@
-"""Whatever a mapping says, the compiled mapping and the oracle make the same of an event."""
+"""For any mapping, the compiled mapping and the oracle make the same of an event."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def assert_same(one: Generated) -> None:
 
 
 def shown(plan: OraclePlan) -> str:
-    """Write what must be the same: all but the words of the reason, the order of headers and that of reports."""
+    """Return what must be the same: everything but the wording of the reason and the order of headers and reports."""
     same = {
         "outcome": plan.outcome,
         "place": plan.place,

@@ -1,4 +1,4 @@
-"""What travels in batches and what answers mean, by the words of a mapping."""
+"""Batch requests and what responses mean, as a mapping defines them."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ calls:
 
 
 @pytest.fixture
-def exchange() -> ResponseReader:
+def responses() -> ResponseReader:
     return ResponseReader(Connection(Destination(load(MAPPING)), {"key": Secret("sesame")}))
 
 
-def test_a_batch_holds_what_its_fields_say(exchange: ResponseReader) -> None:
+def test_a_batch_holds_what_its_fields_say(responses: ResponseReader) -> None:
     event: JsonObject = {"type": "track", "event": "x", "userId": "u", "properties": {"a": 1, "note": True}}
-    save, note = exchange.connection.plan(event, received_at="2024-01-02T03:04:05Z").requests
-    items = [exchange.item(save, 0.0)]
+    save, note = responses.connection.plan(event, received_at="2024-01-02T03:04:05Z").requests
+    items = [responses.item(save, 0.0)]
     assert items == [{"kind": "save", "data": {"a": 1, "note": True}}]
-    batch = exchange.batched("all", items, 0.0)
+    batch = responses.batched("all", items, 0.0)
     assert (batch.method, batch.url, batch.body) == ("POST", "https://api.example.com/batch", {"rows": items})
     assert batch.headers == {"Content-Type": "application/json", "Authorization": "Token sesame"}
     assert str(batch.headers["Authorization"]) == "Token ***"
-    plain = exchange.batched("plain", [exchange.item(note, 0.0)], 0.0)
+    plain = responses.batched("plain", [responses.item(note, 0.0)], 0.0)
     assert plain.body == [{"a": 1, "note": True}]
 
 
@@ -69,13 +69,13 @@ RESULTS: list[tuple[Json, list[ItemResult] | None]] = [
 
 @pytest.mark.parametrize(("body", "expected"), RESULTS)
 def test_results_are_one_an_item_or_nothing_is_known(
-    exchange: ResponseReader, body: Json, expected: list[ItemResult] | None
+    responses: ResponseReader, body: Json, expected: list[ItemResult] | None
 ) -> None:
-    assert exchange.results("all", body, 2) == expected
+    assert responses.results("all", body, 2) == expected
 
 
-def test_without_results_all_items_are_as_the_batch(exchange: ResponseReader) -> None:
-    assert exchange.results("plain", None, 2) == [ItemResult(True), ItemResult(True)]
+def test_without_results_all_items_are_as_the_batch(responses: ResponseReader) -> None:
+    assert responses.results("plain", None, 2) == [ItemResult(True), ItemResult(True)]
 
 
 VERDICTS: list[tuple[int, Json, Verdict]] = [
@@ -95,17 +95,17 @@ VERDICTS: list[tuple[int, Json, Verdict]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "expected"), VERDICTS)
-def test_the_mappings_rules_come_first_then_the_usual_ones(
-    exchange: ResponseReader, status: int, body: Json, expected: Verdict
+def test_the_mappings_rules_come_first_then_the_default_ones(
+    responses: ResponseReader, status: int, body: Json, expected: Verdict
 ) -> None:
-    assert exchange.judge("save", status, {}, body) == expected
+    assert responses.judge("save", status, {}, body) == expected
 
 
-def test_an_answer_that_a_rule_cannot_read_is_tried_again(exchange: ResponseReader) -> None:
-    assert exchange.judge("save", 200, {}, None, readable=False) == Verdict("retry", "the answer could not be read")
-    assert exchange.judge("save", 404, {}, None, readable=False) == Verdict("reject")
+def test_a_response_that_a_rule_cannot_read_is_retried(responses: ResponseReader) -> None:
+    assert responses.judge("save", 200, {}, None, readable=False) == Verdict("retry", "the response could not be read")
+    assert responses.judge("save", 404, {}, None, readable=False) == Verdict("reject")
 
 
-def test_words_are_one_line_of_bounded_length(exchange: ResponseReader) -> None:
-    verdict = exchange.judge("save", 400, {}, cast("Json", "x" * 900))
+def test_error_texts_are_one_line_of_bounded_length(responses: ResponseReader) -> None:
+    verdict = responses.judge("save", 400, {}, cast("Json", "x" * 900))
     assert len(verdict.error) == 500

@@ -1,1 +1,1 @@
-"""Segment's HTTP Tracking API: calls of real SDKs in, events in the outbox, and only then the answer."""
+"""Segment's HTTP Tracking API: receives calls from SDKs, stores their events in the outbox, and only then responds."""

@@ -1,4 +1,4 @@
-"""What goes on behind the collector: delivery, the admin listener, and a look at how far delivery is behind."""
+"""What runs beside the collector: delivery, the admin address, polling of the backlog, and removal of old events."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from starlette.types import Receive, Scope, Send
 from engine.collector import uvicorn_setup
 from engine.collector.observers import CollectorObserver
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
-from engine.collector.write_keys import EventSource
-from engine.delivery.configured import Configured
+from engine.collector.sources import EventSource
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Outbox, OutboxError
-from engine.delivery.status import standing
+from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.records import JsonObject
@@ -28,21 +28,32 @@ from engine.records import JsonObject
 if TYPE_CHECKING:
     import uvicorn
 
-TIDY_EVERY = 600.0
+POLL_INTERVAL = 1.0
+PURGE_INTERVAL = 600.0
+METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
+ADMIN_PATHS = ("/metrics", "/status")
+NO_TOKEN = RequestRefused(
+    401,
+    "unauthorized",
+    "The admin token is required: Authorization: Bearer TOKEN.",
+    headers=((b"www-authenticate", b"Bearer"),),
+).response
+NOT_FOUND = RequestRefused(404, "not_found", f"Unknown path. Available: {', '.join(ADMIN_PATHS)}.").response
+GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).response
 
 
-class Serving(NamedTuple):
-    """What is served: sources in, connections out.
+class ServerConfig(NamedTuple):
+    """What is served: events come in from sources and go out to connections.
 
-    `metrics` gives Prometheus text, `admin` is where and for which token, `keep` for how many seconds events stay in
-    the outbox after their end, None for ever.
+    `metrics` returns Prometheus text, `admin` is the admin address and its token, `keep` is how many seconds finished
+    events stay in the outbox, None for ever.
     """
 
     sources: Sequence[EventSource]
-    connections: Sequence[Configured]
+    connections: Sequence[ConfiguredConnection]
     limits: CollectorLimits
-    watch: CollectorObserver
-    watcher: DeliveryObserver
+    collector_observer: CollectorObserver
+    delivery_observer: DeliveryObserver
     metrics: Callable[[], bytes]
     proxies: str = "127.0.0.1"
     admin: tuple[socket.socket, str] | None = None
@@ -50,68 +61,100 @@ class Serving(NamedTuple):
 
 
 class Background:
-    """Runs until `stop`; `looking` is a connection to the outbox of its own, so that looking holds up nobody."""
+    """Runs until `stop`; `background_outbox` is a connection of its own, so that counting blocks no writer."""
 
     def __init__(
-        self, serving: Serving, outbox: Outbox, looking: Outbox, clock: Callable[[], float] = time.time
+        self, config: ServerConfig, outbox: Outbox, background_outbox: Outbox, clock: Callable[[], float] = time.time
     ) -> None:
-        self._serving, self._looking, self._clock = serving, looking, clock
-        names = [each.name for each in serving.connections]
-        told = BacklogObserver(serving.watch.behind.set, serving.watcher.queue, clock)
-        self.backlog = Backlog(looking, names, serving.limits.backlog, told)
+        self._config, self._outbox, self._clock = config, background_outbox, clock
+        names = [each.name for each in config.connections]
+        observer = BacklogObserver(config.collector_observer.backlog.set, config.delivery_observer.queue, clock)
+        self.backlog = Backlog(background_outbox, names, config.limits.backlog, observer)
         options = Options(until_idle=False)
-        self._delivery = Delivery(outbox, serving.connections, options, watcher=serving.watcher)
+        self._delivery = Delivery(outbox, config.connections, options, observer=config.delivery_observer)
 
     def stop(self) -> None:
-        """End soon: delivery lets what is on its way come back."""
+        """End soon: delivery still waits for the requests it has sent."""
         self._delivery.stop()
 
     async def run(self) -> None:
-        """Deliver until told to stop; raises delivery's first error."""
-        tidying = tidy(self._looking, self._serving.keep, self._clock, self._serving.watch.purged)
-        others = [asyncio.create_task(self.backlog.watch()), asyncio.create_task(tidying)]
+        """Deliver until `stop`; raise delivery's first error."""
+        purging = purge(self._outbox, self._config.keep, self._clock, self._config.collector_observer.purged)
+        tasks = [asyncio.create_task(self.backlog.poll()), asyncio.create_task(purging)]
         admin = self._admin()
         serving = None if admin is None else asyncio.create_task(admin[0].serve(sockets=[admin[1]]))
         try:
             await self._delivery.run()
         finally:
-            for task in others:
+            for task in tasks:
                 task.cancel()
             if admin is not None and serving is not None:
                 admin[0].should_exit = True
                 await serving
 
     def _admin(self) -> tuple[uvicorn.Server, socket.socket] | None:
-        if self._serving.admin is None:
+        if self._config.admin is None:
             return None
-        listener, token = self._serving.admin
-        app = Admin(token, self._serving.metrics, lambda: standing(self._looking))
-        return uvicorn_setup.server(uvicorn_setup.settings(app)), listener
+        listener, token = self._config.admin
+        app = Admin(token, self._config.metrics, lambda: delivery_status(self._outbox))
+        return uvicorn_setup.server(uvicorn_setup.config(app)), listener
 
 
-async def tidy(outbox: Outbox, keep: float | None, clock: Callable[[], float], tell: Callable[[int], None]) -> None:
-    """Remove what ended `keep` seconds ago, again and again; what cannot be removed now can be next time."""
+class BacklogObserver(NamedTuple):
+    """Gets the depth of the longest queue, and the name, depth and age in seconds of every connection's queue."""
+
+    deepest: Callable[[int], None]
+    queue: Callable[[str, int, float], None]
+    clock: Callable[[], float] = time.time
+
+
+class Backlog:
+    """Counts the unfinished events of each connection; the longest queue may have `limit` of them, 0 for no limit."""
+
+    def __init__(
+        self, outbox: Outbox, names: Sequence[str], limit: int, observer: BacklogObserver | None = None
+    ) -> None:
+        self._outbox, self._names, self._limit, self._observer = outbox, names, limit, observer
+        self._depth = 0
+
+    def behind(self) -> bool:
+        """Whether some connection has more unfinished events than the limit."""
+        return 0 < self._limit < self._depth
+
+    async def poll(self) -> None:
+        """Count again and again; after a slow count the pause is longer."""
+        while self._limit or self._observer:
+            began = time.monotonic()
+            with contextlib.suppress(Exception):  # an outbox in trouble is reported where it is written
+                self._report(await asyncio.to_thread(self._count))
+            await asyncio.sleep(max(POLL_INTERVAL, 20 * (time.monotonic() - began)))
+
+    def _count(self) -> dict[str, tuple[int, float | None]]:
+        return {name: self._outbox.unfinished(name) for name in self._names}
+
+    def _report(self, queues: dict[str, tuple[int, float | None]]) -> None:
+        self._depth = max((depth for depth, _ in queues.values()), default=0)
+        if self._observer is None:
+            return
+        self._observer.deepest(self._depth)
+        now = self._observer.clock()
+        for name, (depth, oldest) in queues.items():
+            self._observer.queue(name, depth, 0.0 if oldest is None else max(0.0, now - oldest))
+
+
+async def purge(
+    outbox: Outbox, keep: float | None, clock: Callable[[], float], on_purge: Callable[[int], None]
+) -> None:
+    """Remove events that ended more than `keep` seconds ago, again and again; the next round makes up for a failure."""
     while keep is not None:
-        with contextlib.suppress(OutboxError):  # the outbox's trouble is told to those who write
-            gone = await asyncio.to_thread(outbox.purge, clock() - keep)
-            tell(gone.events)
-        await asyncio.sleep(TIDY_EVERY)
-
-
-METRICS = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
-PATHS = ("/metrics", "/status")
-NO_TOKEN = RequestRefused(
-    401,
-    "unauthorized",
-    "This needs the admin token: Authorization: Bearer TOKEN.",
-    headers=((b"www-authenticate", b"Bearer"),),
-).reply
-NOT_FOUND = RequestRefused(404, "not_found", f"There is nothing here; there are: {', '.join(PATHS)}.").reply
-GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).reply
+        with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
+            purged = await asyncio.to_thread(outbox.purge, clock() - keep)
+            on_purge(purged.events)
+        await asyncio.sleep(PURGE_INTERVAL)
 
 
 class Admin:
-    """An ASGI application. `metrics` gives Prometheus text, `status` how the connections stand."""
+    """The ASGI application of the admin address; `metrics` returns Prometheus text, `status` JSON."""
 
     def __init__(self, token: str, metrics: Callable[[], bytes], status: Callable[[], JsonObject]) -> None:
         if not token:
@@ -123,63 +166,20 @@ class Admin:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        reply = await self._reply(scope)
-        headers = [*reply.headers, (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(reply.body))]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+        status, body, headers = await self._response(scope)
+        headers = (*headers, (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": [*headers]})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _reply(self, scope: Scope) -> HttpResponse:
+    async def _response(self, scope: Scope) -> HttpResponse:
         given: bytes = dict(scope["headers"]).get(b"authorization", b"")
         if not hmac.compare_digest(given, self._expected):
             return NO_TOKEN
         path = scope["path"].rstrip("/")
-        if path not in PATHS:
+        if path not in ADMIN_PATHS:
             return NOT_FOUND
         if scope["method"] not in ("GET", "HEAD"):
             return GET_ONLY
         if path == "/metrics":
-            return HttpResponse(200, await asyncio.to_thread(self._metrics), METRICS)
+            return HttpResponse(200, await asyncio.to_thread(self._metrics), METRICS_TYPE)
         return HttpResponse(200, orjson.dumps(await asyncio.to_thread(self._status)), (JSON_TYPE,))
-
-
-LOOK_EVERY = 1.0
-
-
-class BacklogObserver(NamedTuple):
-    """Who is told: the depth of the slowest connection, and depth and age of every connection's queue."""
-
-    deepest: Callable[[int], None]
-    queue: Callable[[str, int, float], None]
-    clock: Callable[[], float] = time.time
-
-
-class Backlog:
-    """Counts the unfinished events of each connection; of the slowest there may be `most`, 0 for any number."""
-
-    def __init__(self, outbox: Outbox, names: Sequence[str], most: int, told: BacklogObserver | None = None) -> None:
-        self._outbox, self._names, self._most, self._told = outbox, names, most, told
-        self._depth = 0
-
-    def behind(self) -> bool:
-        """Whether more is unfinished than may be."""
-        return 0 < self._most < self._depth
-
-    async def watch(self) -> None:
-        """Look for ever; a long look is followed by a longer pause."""
-        while self._most or self._told:
-            began = time.monotonic()
-            with contextlib.suppress(Exception):  # the outbox's trouble is told to those who write
-                self._tell(await asyncio.to_thread(self._look))
-            await asyncio.sleep(max(LOOK_EVERY, 20 * (time.monotonic() - began)))
-
-    def _look(self) -> dict[str, tuple[int, float | None]]:
-        return {name: self._outbox.unfinished(name) for name in self._names}
-
-    def _tell(self, found: dict[str, tuple[int, float | None]]) -> None:
-        self._depth = max((depth for depth, _ in found.values()), default=0)
-        if self._told is None:
-            return
-        self._told.deepest(self._depth)
-        now = self._told.clock()
-        for name, (depth, oldest) in found.items():
-            self._told.queue(name, depth, 0.0 if oldest is None else max(0.0, now - oldest))

@@ -1,149 +1,149 @@
-"""HTTP as uvicorn speaks it, within bounds: what comes before a body is held in memory, and uvicorn sets no limit.
+"""uvicorn's HTTP protocol with limits on what comes before a body: uvicorn keeps that in memory without any limit.
 
-The head of a request has so many bytes, headers and seconds, and a connection so many requests that wait; whoever
-wants more is refused.  Who offers HTTP/2 on the way (`Upgrade: h2c`, as Java's client does) is answered in HTTP/1.1:
-uvicorn alone would answer such a request without its body.
+The head of a request is limited in bytes, headers and seconds, a connection in requests that wait for their response;
+a client that exceeds a limit is refused.  A request that offers HTTP/2 (`Upgrade: h2c`, as Java's client sends it) is
+answered in HTTP/1.1; uvicorn would answer it without its body.
 
-This module needs uvicorn and httptools, so it is imported where the server is made.
+There is no public way to do this, so the class below overrides internals of uvicorn.  pyproject.toml therefore bounds
+its version, and tests/collector/test_uvicorn_internals.py names the internals that a new version changed.
+
+This module imports uvicorn and httptools, so it is imported only where a server is made.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from engine.collector.app import EVERYONE
-from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, try_later
+from engine.collector.app import ANY_ORIGIN
+from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, retry_later
 
-UNWANTED = 4
-NO_HTTP = "This is no HTTP request."
+UNREAD_FACTOR = 4
+"""How many times the size limit of a body is read and thrown away after a refusal, before the connection is closed."""
+NOT_HTTP = "This is not a valid HTTP request."
 
 
-class Protocol(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
     limits = CollectorLimits()
     transport: asyncio.Transport
     _data = b""
     _head_bytes = 0
-    _unwanted = 0
-    _unseen = 0  # bytes since the parser last told something: those of a line without an end
-    _clock: asyncio.TimerHandle | None = None
+    _thrown_away = 0
+    _unparsed = 0  # bytes since the parser last called back: those of a line without an end
+    _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait no longer for a first request than for the next one."""
+        """Wait no longer for the first request than for the next one."""
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Leave no timer behind."""
-        self._stop_clock()
+        """Cancel all timers."""
+        self._cancel_head_timer()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; what the parser keeps to itself is bounded too."""
+        """Parse data; what the parser buffers is limited too."""
         self._data = data
-        self._unseen += len(data)
+        self._unparsed += len(data)
         super().data_received(data)
         self._data = b""
-        if self._unseen > self.limits.head_bytes and not self.transport.is_closing():
-            self._refuse(self._too_large(431))
+        if self._unparsed > self.limits.head_bytes and not self.transport.is_closing():
+            self._refuse(self._head_too_large(431))
 
     def on_message_begin(self) -> None:
-        """Start to count."""
+        """Start counting for a request."""
         super().on_message_begin()
-        self._head_bytes = self._unseen = self._unwanted = 0
-        self._stop_clock()
-        self._clock = self.loop.call_later(self.limits.head_seconds, self._late)
+        self._head_bytes = self._unparsed = self._thrown_away = 0
+        self._cancel_head_timer()
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._head_timed_out)
         if len(self.pipeline) >= self.limits.pipelined:
-            text = f"More than {self.limits.pipelined} requests wait on this connection; read the answers first."
-            raise try_later(429, "too_many_requests", text, self.limits.retry_after)
+            text = f"More than {self.limits.pipelined} requests are waiting on this connection. Read the answers first."
+            raise retry_later(429, "too_many_requests", text, self.limits.retry_after)
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the address."""
+        """Count a piece of the URL."""
         super().on_url(url)
         self._count(len(url), 414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or one that comes behind chunks."""
+        """Count a header, or a trailer after chunks."""
         super().on_header(name, value)
         self._count(len(name) + len(value), 431)
         if len(self.headers) > self.limits.headers:
-            raise self._too_large(431)
+            raise self._head_too_large(431)
 
     def on_headers_complete(self) -> None:
-        """Start the request, unless it is going to be read once more."""
-        self._unseen = 0
-        self._stop_clock()
+        """Start the request, unless `_unsupported_upgrade_warning` is going to parse it again."""
+        self._unparsed = 0
+        self._cancel_head_timer()
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body; of one that was refused some more is read, so that the client reads the answer."""
-        self._unseen = 0
+        """Receive a piece of the body; after a refusal, read some more, so that the client gets to the response."""
+        self._unparsed = 0
         if self.cycle.response_complete:
-            self._unwanted += len(body)
-            if self._unwanted > UNWANTED * self.limits.batch_bytes:
+            self._thrown_away += len(body)
+            if self._thrown_away > UNREAD_FACTOR * self.limits.batch_bytes:
                 self.transport.close()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the request, unless it is going to be read once more."""
-        self._unseen = 0
+        """End the request, unless `_unsupported_upgrade_warning` is going to parse it again."""
+        self._unparsed = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Read the request again without the offer: the parser takes all that follows one for another protocol."""
+        """Parse the request again without the upgrade offer: after one, the parser stops at the end of the headers."""
         error = sys.exception()
         assert error is not None
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self.send_400_response(NO_HTTP)
+            self.send_400_response(NOT_HTTP)
             return
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
         lines += [b"%s: %s\r\n" % each for each in self.headers if each[0] != b"upgrade"]
         self.data_received(b"".join([*lines, b"\r\n", self._data[error.args[0] :]]))
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words
-        """Refuse what cannot be parsed, or for the reason that one of the methods above gave."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's message
+        """Refuse what cannot be parsed, or whatever a callback above refused: the parser wraps its exception."""
         error = sys.exception()
         reason = error.__context__ if error else None
-        self._refuse(reason if isinstance(reason, RequestRefused) else bad_request(NO_HTTP))
+        self._refuse(reason if isinstance(reason, RequestRefused) else bad_request(NOT_HTTP))
 
     def _count(self, size: int, status: int) -> None:
-        self._unseen = 0
+        self._unparsed = 0
         self._head_bytes += size
         if self._head_bytes > self.limits.head_bytes:
-            raise self._too_large(status)
+            raise self._head_too_large(status)
 
-    def _too_large(self, status: int) -> RequestRefused:
-        most = f"{self.limits.head_bytes} bytes and {self.limits.headers} headers"
-        return RequestRefused(
-            status, "head_too_large", f"The address and the headers of a request have {most} at most."
-        )
+    def _head_too_large(self, status: int) -> RequestRefused:
+        limit = f"{self.limits.head_bytes} bytes and {self.limits.headers} headers"
+        return RequestRefused(status, "head_too_large", f"The URL and headers of a request are limited to {limit}.")
 
-    def _late(self) -> None:
+    def _head_timed_out(self) -> None:
         message = f"The headers did not arrive within {self.limits.head_seconds:g} seconds."
         self._refuse(RequestRefused(408, "timeout", message))
 
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+    def _cancel_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _refuse(self, refused: RequestRefused) -> None:
-        status, body, headers = refused.reply
-        length = (b"content-length", b"%d" % len(body))
-        every: Sequence[tuple[bytes, bytes]] = (*headers, EVERYONE, length, (b"connection", b"close"))
+        status, body, headers = refused.response
         lines = [b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%s: %s\r\n" % each for each in every]
-        self._stop_clock()
-        self.transport.write(b"".join([*lines, b"\r\n", body]))
+        lines += [b"%s: %s\r\n" % each for each in (*headers, ANY_ORIGIN)]
+        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
+        self._cancel_head_timer()
+        self.transport.write(b"".join([*lines, body]))
         self.transport.close()

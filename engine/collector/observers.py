@@ -1,7 +1,6 @@
-"""What the collector tells those who watch: counters for Prometheus, lines for the log.  Nothing is dropped unseen.
+"""Metrics and log of the collector: nothing is dropped without being counted.
 
-Discards of one code and source are logged with their messageId, but no more than some a second: a broken client must
-not fill a disk.  The counters have all of them.
+Every refusal and discard is also logged, but only the first few of each second: a broken client must not fill a disk.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from engine.errors import UsageError
 from engine.records import Json
 
 NAME = "waybill.delivery.collector"
-LINES_A_SECOND = 20
+LINES_PER_SECOND = 20
 
 
 @contextmanager
 def shared_between_processes() -> Iterator[Callable[[], bytes]]:
-    """Have the counters of this process and of those it starts add up; gives what writes all as Prometheus text.
+    """Add up the counters of this process and of those it starts; yield what returns them as Prometheus text.
 
-    To be entered before any counter is made: prometheus-client then keeps their values in files of one directory.
+    Enter this before any counter is made: prometheus-client then keeps their values in files of one directory.
     """
     with tempfile.TemporaryDirectory(prefix="waybill-metrics-") as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
@@ -49,7 +48,7 @@ def shared_between_processes() -> Iterator[Callable[[], bytes]]:
 
 
 class CollectorObserver:
-    """Counts and logs; raises UsageError where prometheus-client is missing."""
+    """Counts and logs; raises UsageError if prometheus-client is not installed."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         try:
@@ -58,23 +57,25 @@ class CollectorObserver:
             raise UsageError(MISSING) from error
         registry = self._registry = CollectorRegistry()
         self._monotonic = monotonic
-        self._second, self._lines, self._unsaid = 0, 0, 0
+        self._second, self._lines, self._suppressed = 0, 0, 0
         self._logger = logging.getLogger(NAME)
-        self._logger.addHandler(logging.NullHandler())  # where nobody logs, nothing is printed either
+        self._logger.addHandler(logging.NullHandler())  # without it, --no-log would print warnings
         self._requests = Counter(
             "waybill_collector_requests", "Requests by call and status.", ["call", "status"], registry=registry
         )
         self._refused = Counter("waybill_collector_refused", "Refused requests by code.", ["code"], registry=registry)
         self._received = Counter("waybill_collector_events", "Events received.", ["source"], registry=registry)
         self._discarded = Counter(
-            "waybill_collector_discarded", "Events not kept.", ["source", "code"], registry=registry
+            "waybill_collector_discarded", "Events discarded.", ["source", "code"], registry=registry
         )
-        self._mended = Counter("waybill_collector_mended", "Bodies with half characters.", registry=registry)
-        self._kept = Counter("waybill_collector_kept", "Events put into the outbox.", registry=registry)
+        self._repaired = Counter(
+            "waybill_collector_repaired", "Bodies with invalid characters, replaced by U+FFFD.", registry=registry
+        )
+        self._kept = Counter("waybill_collector_kept", "Events written to the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
-        self._purged = Counter("waybill_collector_purged", "Ended events removed.", registry=registry)
-        self._seconds = Histogram("waybill_collector_seconds", "How long requests took.", registry=registry)
-        self.behind = Gauge(
+        self._purged = Counter("waybill_collector_purged", "Finished events removed.", registry=registry)
+        self._seconds = Histogram("waybill_collector_seconds", "Duration of requests.", registry=registry)
+        self.backlog = Gauge(
             "waybill_collector_backlog",
             "Unfinished events of the slowest connection.",
             registry=registry,
@@ -82,7 +83,7 @@ class CollectorObserver:
         )
 
     def text(self) -> bytes:
-        """Return everything as Prometheus text."""
+        """Return the metrics as Prometheus text."""
         from prometheus_client import generate_latest
 
         return generate_latest(self._registry)
@@ -93,41 +94,41 @@ class CollectorObserver:
         self._seconds.observe(seconds)
 
     def refused(self, code: str, **fields: Json) -> None:
-        """Count and log a request that was not taken; `code` tells what the answer may not."""
+        """Count and log a refused request; `code` may say more than the response does."""
         self._refused.labels(code).inc()
-        self._tell("refused", code=code, **fields)
+        self._log("refused", code=code, **fields)
 
     def received(self, source: str, events: int, discards: Sequence[Discard]) -> None:
-        """Count events; each that was not kept is logged."""
+        """Count events; log each that is discarded."""
         self._received.labels(source).inc(events + len(discards))
         for each in discards:
             self._discarded.labels(source, each.code).inc()
-            self._tell("discarded", source=source, code=each.code, reason=each.reason, messageId=each.message_id)
+            self._log("discarded", source=source, code=each.code, reason=each.reason, messageId=each.message_id)
 
     def kept(self, taken: TakenIn) -> None:
-        """Count what is on disk."""
+        """Count the events of a transaction."""
         self._kept.inc(taken.new)
         self._duplicates.inc(taken.duplicates)
 
-    def mended(self, **fields: Json) -> None:
-        """Count and log a body that held half characters (lone surrogates, broken UTF-8), which became U+FFFD."""
-        self._mended.inc()
-        self._tell("mended", reason="half characters became U+FFFD", **fields)
+    def repaired(self, **fields: Json) -> None:
+        """Count and log a body with invalid characters (lone surrogates, broken UTF-8), which became U+FFFD."""
+        self._repaired.inc()
+        self._log("repaired", reason="invalid characters became U+FFFD", **fields)
 
     def purged(self, events: int) -> None:
-        """Count and log events that were removed from the outbox, since they ended long ago."""
+        """Count and log events removed from the outbox because they ended long ago."""
         self._purged.inc(events)
         if events:
             self._logger.info("purged", extra={"fields": {"events": events}})
 
-    def _tell(self, event: str, **fields: Json) -> None:
+    def _log(self, event: str, **fields: Json) -> None:
         second = int(self._monotonic())
         if second != self._second:
-            unsaid, self._second, self._lines, self._unsaid = self._unsaid, second, 0, 0
-            if unsaid:
-                self._logger.warning("not logged one by one", extra={"fields": {"lines": unsaid}})
+            suppressed, self._second, self._lines, self._suppressed = self._suppressed, second, 0, 0
+            if suppressed:
+                self._logger.warning("lines suppressed", extra={"fields": {"lines": suppressed}})
         self._lines += 1
-        if self._lines > LINES_A_SECOND:
-            self._unsaid += 1
+        if self._lines > LINES_PER_SECOND:
+            self._suppressed += 1
             return
         self._logger.warning(event, extra={"fields": fields})

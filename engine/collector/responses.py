@@ -1,4 +1,4 @@
-"""What the collector takes at most, and every refusal: a status, a code for programs, a sentence for people."""
+"""The collector's responses and its limits: every refusal has a status, a code for programs, a message for people."""
 
 from __future__ import annotations
 
@@ -11,47 +11,48 @@ JSON_TYPE = (b"content-type", b"application/json")
 
 
 class HttpResponse(NamedTuple):
-    """An answer: status, body, and headers beyond those that every answer has."""
+    """A response: status, body, and the headers that not every response has."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = (JSON_TYPE,)
 
 
-TAKEN = HttpResponse(200, b'{"success":true}')
+ACCEPTED = HttpResponse(200, b'{"success":true}')
 
 
 class RequestRefused(Exception):  # noqa: N818  reads as what happened
-    """A request that is not taken; `reply` is its answer, `code` what is counted."""
+    """A request that is not accepted; `response` is what the client gets, `code` is what the metrics count."""
 
     def __init__(self, status: int, code: str, message: str, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         self.code = code
         body = orjson.dumps({"success": False, "code": code, "message": message})
-        self.reply = HttpResponse(status, body, (JSON_TYPE, *headers))
+        self.response = HttpResponse(status, body, (JSON_TYPE, *headers))
         super().__init__(message)
 
 
 def bad_request(message: str) -> RequestRefused:
-    """Return the refusal of what cannot be read; nothing is gained by sending it again."""
+    """Return the refusal of a malformed request, which a client should not send again."""
     return RequestRefused(400, "bad_request", message)
 
 
-def unknown_key() -> RequestRefused:
-    """Return the one refusal of every write key that is missing, unknown or disabled: it does not tell which."""
+def unauthorized() -> RequestRefused:
+    """Return the refusal of a write key. It is the same for a missing, an unknown and a disabled one."""
     message = (
-        "This write key is not accepted. Give an enabled one, as the user name of Basic authorization or in the body."
+        "The write key is missing, unknown or disabled. "
+        "Send it as the user name of Basic authorization, or as writeKey in the body."
     )
     return RequestRefused(401, "unauthorized", message, headers=((b"www-authenticate", b'Basic realm="collector"'),))
 
 
-def try_later(status: int, code: str, message: str, seconds: int) -> RequestRefused:
-    """Return a refusal that asks to be sent again after some seconds."""
+def retry_later(status: int, code: str, message: str, seconds: int) -> RequestRefused:
+    """Return a refusal that asks the client to send the request again after some seconds."""
     return RequestRefused(status, code, message, headers=((b"retry-after", str(seconds).encode()),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorLimits:
-    """Bytes, counts and seconds. `backlog` is how many unfinished events a connection may have, 0 for no limit."""
+    """Bytes, counts and seconds. `backlog`: the unfinished events a connection may have, 0 for no limit."""
 
     event_bytes: int = 32 * 1024
     batch_bytes: int = 500 * 1024

@@ -1,7 +1,12 @@
-"""The whole way in one process: the collector on a port, the outbox, and delivery, until a signal.
+"""The collector in one process: requests on a port, the outbox, and delivery, until a signal.
 
-The end is in order: no new requests, those that run are answered, their events are on disk, delivery lets what is on
-its way come back.  A second signal ends at once, which the outbox is made for.
+The order of shutdown keeps the promise that what was answered 200 is on disk, and ends each part only after the parts
+that depend on it.  (1) A signal makes `/readyz` answer 503, shortens the time of bodies still arriving to `BODY_GRACE`
+and tells uvicorn to stop: it closes the port and answers the running requests, which needs the group commit.  (2) The
+group commit writes whatever is pending, which needs the outbox.  (3) Background work ends: delivery waits for the
+requests it has sent, since a request whose response nobody reads would be sent again after a restart.  (4) The caller
+closes the outbox.  If delivery ends by itself, because of an error, it starts the same sequence.  A second signal skips
+all of this and exits at once; the outbox is safe at any time.  workers.py does the same with several processes.
 """
 
 from __future__ import annotations
@@ -17,9 +22,9 @@ from typing import TYPE_CHECKING
 
 from engine.collector import uvicorn_setup
 from engine.collector.app import Collector
-from engine.collector.background import Background, Serving
+from engine.collector.background import Background, ServerConfig
 from engine.collector.group_commit import GroupCommit
-from engine.collector.write_keys import WriteKeys
+from engine.collector.sources import WriteKeys
 from engine.delivery.outbox.base import Outbox
 from engine.delivery.process import rare_garbage_collection
 
@@ -29,42 +34,50 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def run(serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; raises the first error of delivery once all is over."""
-    backstage = Background(serving, outbox, looking)
-    keeper = GroupCommit(outbox, time.time, serving.limits.held_bytes)
+def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; raise the first error of delivery when everything has ended."""
+    background = Background(config, outbox, background_outbox)
+    group_commit = GroupCommit(outbox, time.time, config.limits.held_bytes)
     collector = Collector(
-        WriteKeys(serving.sources), keeper, serving.watch, limits=serving.limits, behind=backstage.backlog.behind
+        WriteKeys(config.sources),
+        group_commit,
+        config.collector_observer,
+        limits=config.limits,
+        behind=background.backlog.behind,
     )
-    server = uvicorn_setup.server(uvicorn_setup.settings(collector, proxies=serving.proxies))
+    server = uvicorn_setup.server(uvicorn_setup.config(collector, proxies=config.proxies))
     uvicorn_setup.allow_many_connections()
     with rare_garbage_collection(), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(_serve(backstage, collector, keeper, server, listener))
+        runner.run(_serve(background, collector, group_commit, server, listener))
 
 
 async def _serve(
-    backstage: Background, collector: Collector, keeper: GroupCommit, server: uvicorn.Server, listener: socket.socket
+    background: Background,
+    collector: Collector,
+    group_commit: GroupCommit,
+    server: uvicorn.Server,
+    listener: socket.socket,
 ) -> None:
-    with _signals(asyncio.get_running_loop(), collector, server):
-        behind = asyncio.create_task(backstage.run())
-        behind.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    with _signal_handlers(asyncio.get_running_loop(), collector, server):
+        task = asyncio.create_task(background.run())
+        task.add_done_callback(lambda _: setattr(server, "should_exit", True))
         try:
             await server.serve(sockets=[listener])
         finally:
             collector.ready = False
-            await keeper.close()
-            backstage.stop()
-            await behind
+            await group_commit.close()
+            background.stop()
+            await task
 
 
 @contextlib.contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, collector: Collector, server: uvicorn.Server) -> Iterator[None]:
+def _signal_handlers(loop: asyncio.AbstractEventLoop, collector: Collector, server: uvicorn.Server) -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop() -> None:
         if not collector.ready:
             os._exit(INTERRUPTED)
-        collector.stop(uvicorn_setup.LAST_BODIES)
+        collector.stop(uvicorn_setup.BODY_GRACE)
         server.should_exit = True
 
     for number in numbers:

@@ -1,4 +1,4 @@
-"""A request's body becomes rows for the outbox, and the events that are not kept.  Pure: time and ids are given."""
+"""Turns the body of a request, or the lines of a file, into events for the outbox and discards.  Pure."""
 
 from __future__ import annotations
 
@@ -7,104 +7,33 @@ from typing import NamedTuple
 
 import orjson
 
-from engine.collector.discards import Discard, discard
+from engine.collector.discards import Discard, find_discard
 from engine.collector.openapi import BATCH
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request
 from engine.delivery.intake import Identities, iso
 from engine.delivery.outbox.base import NewEvent
-from engine.events.json_values import MAX_DEPTH, crowding, kind
+from engine.events.json_values import MAX_DEPTH, kind_of_any, size_problem
 from engine.events.reading import Line
 from engine.language.times import moment_at, read_time
 from engine.records import Json, JsonObject
 
-MOST_KEPT = 8
-"""By how much a batch may grow where its own context goes into each event."""
-
+MAX_GROWTH = 8
+"""How many times the size limit a batch may reach once its own context is copied into each event."""
+CLIENT_CHANNELS = ("browser", "client", "mobile")
+CLIENT_LIBRARIES = ("analytics.js", "analytics-ios", "analytics-android", "analytics-swift", "analytics-kotlin")
+CLIENT_LIBRARY_PARTS = ("react-native", "flutter", "expo")
 _ALL_BUT_OPENINGS = bytes(byte for byte in range(256) if byte not in b"{[")
 
 
 class Shaped(NamedTuple):
-    """What one request becomes."""
+    """What becomes of the events of one request."""
 
     events: list[NewEvent]
     discards: list[Discard]
 
 
-def shaped(body: JsonObject, call: str, source: str, arrival: Arrival, limits: CollectorLimits) -> Shaped:
-    """Read the events of a body that came for a call; raises Refused where the request as a whole cannot be taken."""
-    if call != BATCH:
-        event = _event(body, call, source, arrival, limits)
-        if isinstance(event, Discard):
-            if event.code == "event_too_large":
-                raise RequestRefused(413, event.code, f"{event.reason[:1].upper()}{event.reason[1:]}.")
-            return Shaped([], [event])
-        return Shaped([event], [])
-    found = Shaped([], [])
-    items = _items(body, limits)
-    if not items:
-        found.discards.append(Discard("empty_batch", "the batch holds no events"))
-    room = MOST_KEPT * limits.batch_bytes
-    for item in items:
-        event = _event(item, None, source, arrival, limits)
-        if isinstance(event, Discard):
-            found.discards.append(event)
-            continue
-        found.events.append(event)
-        room -= len(event.raw)
-        if room < 0:
-            raise RequestRefused(
-                413, "payload_too_large", "With the batch's context in each event it becomes too large."
-            )
-    return found
-
-
-def outer(value: Json) -> JsonObject:
-    """Read the `context` or `integrations` of a whole batch; what is no object says nothing."""
-    return value if type(value) is dict else {}
-
-
-def _items(body: JsonObject, limits: CollectorLimits) -> list[Json]:
-    items = body.get("batch")
-    if type(items) is not list:
-        raise bad_request(f"A batch is an object with a list of events in batch; here batch is {_shown(items)}.")
-    if len(items) > limits.batch_events:
-        message = f"The batch holds {len(items)} events; the limit is {limits.batch_events}."
-        raise RequestRefused(400, "too_many_events", message)
-    return items
-
-
-def _shown(value: Json) -> str:
-    return "missing" if value is None else kind(value)
-
-
-def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: CollectorLimits) -> NewEvent | Discard:
-    if type(item) is not dict:
-        return Discard("bad_request", f"an event is an object; this is {_shown(item)}")
-    event = arrived(item, call, arrival)
-    message_id = str(event["messageId"])
-    found = discard(event)
-    if found is not None:
-        return found._replace(message_id=message_id)
-    try:
-        raw = orjson.dumps(event)
-    except orjson.JSONEncodeError:
-        return Discard("bad_request", f"it is nested deeper than {MAX_DEPTH}", message_id)
-    if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH and (reason := crowding(event)):
-        return Discard("bad_request", reason, message_id)
-    # What is kept is never smaller than what came, so most events need not be measured twice.
-    if len(raw) > limits.event_bytes and (size := len(orjson.dumps(item))) > limits.event_bytes:
-        reason = f"the event has {size} bytes; the limit is {limits.event_bytes}"
-        return Discard("event_too_large", reason, message_id)
-    return NewEvent(source, message_id, arrival.received_at, raw)
-
-
-CLIENT_CHANNELS = ("browser", "client", "mobile")
-CLIENT_LIBRARIES = ("analytics.js", "analytics-ios", "analytics-android", "analytics-swift", "analytics-kotlin")
-CLIENT_WORDS = ("react-native", "flutter", "expo")
-
-
 class Arrival(NamedTuple):
-    """What a request says of all its events; `client` is whether a browser or an app sent it."""
+    """What a request says about all its events; `client`: whether a browser or an app sent it."""
 
     received: float
     received_at: str
@@ -116,47 +45,113 @@ class Arrival(NamedTuple):
     new_id: Callable[[], str]
 
 
-def arrived(item: JsonObject, call: str | None, arrival: Arrival) -> JsonObject:
-    """Return the event to keep; `item` stays as it is."""
+def shape_body(body: JsonObject, call: str, source: str, arrival: Arrival, limits: CollectorLimits) -> Shaped:
+    """Return the events of a body sent to a call; raise RequestRefused if the request as a whole is refused."""
+    if call != BATCH:
+        event = _event(body, call, source, arrival, limits)
+        if isinstance(event, Discard):
+            if event.code == "event_too_large":
+                raise RequestRefused(413, event.code, f"{event.reason[:1].upper()}{event.reason[1:]}.")
+            return Shaped([], [event])
+        return Shaped([event], [])
+    shaped = Shaped([], [])
+    items = _items(body, limits)
+    if not items:
+        shaped.discards.append(Discard("empty_batch", "the batch has no events"))
+    room = MAX_GROWTH * limits.batch_bytes
+    for item in items:
+        event = _event(item, None, source, arrival, limits)
+        if isinstance(event, Discard):
+            shaped.discards.append(event)
+            continue
+        shaped.events.append(event)
+        room -= len(event.raw)
+        if room < 0:
+            message = "The batch is too large once its context is copied into each event."
+            raise RequestRefused(413, "payload_too_large", message)
+    return shaped
+
+
+def object_or_empty(value: Json) -> JsonObject:
+    """Return the `context` or `integrations` of a whole batch; anything but an object counts as empty."""
+    return value if type(value) is dict else {}
+
+
+def _items(body: JsonObject, limits: CollectorLimits) -> list[Json]:
+    items = body.get("batch")
+    if type(items) is not list:
+        found = "missing" if items is None else kind_of_any(items)
+        raise bad_request(f"A batch must be an object with a list of events in batch; batch is {found}.")
+    if len(items) > limits.batch_events:
+        message = f"The batch has {len(items)} events; the limit is {limits.batch_events}."
+        raise RequestRefused(400, "too_many_events", message)
+    return items
+
+
+def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: CollectorLimits) -> NewEvent | Discard:
+    if type(item) is not dict:
+        return Discard("bad_request", f"an event must be an object; this is {kind_of_any(item)}")
+    event = _completed(item, call, arrival)
+    message_id = str(event["messageId"])
+    found = find_discard(event)
+    if found is not None:
+        return found._replace(message_id=message_id)
+    try:
+        raw = orjson.dumps(event)
+    except orjson.JSONEncodeError:
+        return Discard("bad_request", f"it is nested deeper than {MAX_DEPTH}", message_id)
+    if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH and (reason := size_problem(event)):
+        return Discard("bad_request", reason, message_id)
+    # The stored event is never smaller than the one received, so most events need not be measured twice.
+    if len(raw) > limits.event_bytes and (size := len(orjson.dumps(item))) > limits.event_bytes:
+        reason = f"the event has {size} bytes; the limit is {limits.event_bytes}"
+        return Discard("event_too_large", reason, message_id)
+    return NewEvent(source, message_id, arrival.received_at, raw)
+
+
+def _completed(item: JsonObject, call: str | None, arrival: Arrival) -> JsonObject:
+    """Return a copy of an event with what Segment's API adds to it."""
     event = {**item}
-    event.pop("writeKey", None)  # a secret, and of no use to a mapping
+    event.pop("writeKey", None)  # a secret, and useless to a mapping
     if call is not None:
         event["type"] = call
-    own = event.get("messageId")
-    if type(own) is not str or not own.strip():
+    message_id = event.get("messageId")
+    if type(message_id) is not str or not message_id.strip():
         event["messageId"] = arrival.new_id()
     _merge(event, "context", arrival.context)
     _merge(event, "integrations", arrival.integrations)
-    _put_ip(event, arrival)
-    _stamp(event, arrival)
+    _add_ip(event, arrival)
+    _add_times(event, arrival)
     return event
 
 
-def _merge(event: JsonObject, name: str, outer: JsonObject) -> None:
+def _merge(event: JsonObject, name: str, batch_wide: JsonObject) -> None:
     own = event.get(name)
-    if outer and (own is None or type(own) is dict or own == []):
-        event[name] = {**outer, **(own if type(own) is dict else {})}
+    if batch_wide and (own is None or type(own) is dict or own == []):
+        event[name] = {**batch_wide, **(own if type(own) is dict else {})}
 
 
-def _put_ip(event: JsonObject, arrival: Arrival) -> None:
+def _add_ip(event: JsonObject, arrival: Arrival) -> None:
     context = event.get("context")
     if context is None:
         context = {}
     if type(context) is not dict or context.get("ip") or not arrival.ip:
         return
-    if arrival.client or _is_of_a_client(event, context):
+    if arrival.client or _from_client(event, context):
         event["context"] = {**context, "ip": arrival.ip}
 
 
-def _is_of_a_client(event: JsonObject, context: JsonObject) -> bool:
+def _from_client(event: JsonObject, context: JsonObject) -> bool:
+    """Whether a browser or an app sent an event: a server's address is not its user's."""
     if context.get("direct") is True or event.get("channel") in CLIENT_CHANNELS:
         return True
     library = context.get("library")
     name = library.get("name") if type(library) is dict else None
-    return type(name) is str and (name in CLIENT_LIBRARIES or any(word in name for word in CLIENT_WORDS))
+    return type(name) is str and (name in CLIENT_LIBRARIES or any(part in name for part in CLIENT_LIBRARY_PARTS))
 
 
-def _stamp(event: JsonObject, arrival: Arrival) -> None:
+def _add_times(event: JsonObject, arrival: Arrival) -> None:
+    """Correct the time of an event by the error of the client's clock, which `sentAt` shows."""
     event["receivedAt"] = arrival.received_at
     if event.get("sentAt") is None and arrival.sent_at is not None:
         event["sentAt"] = arrival.sent_at
@@ -173,36 +168,33 @@ def _stamp(event: JsonObject, arrival: Arrival) -> None:
     event["originalTimestamp"] = original
     sent = read_time(event.get("sentAt"))
     if sent is not None:
-        event["timestamp"] = _text(arrival.received - (sent - seconds), arrival)
+        corrected = arrival.received - (sent - seconds)
+        event["timestamp"] = arrival.received_at if moment_at(corrected) is None else iso(corrected)
 
 
-def _text(seconds: float, arrival: Arrival) -> str:
-    return arrival.received_at if moment_at(seconds) is None else iso(seconds)
-
-
-def imported(lines: Iterable[Line], source: str, now: str) -> Iterator[tuple[Line, NewEvent | Discard]]:
-    """Make the lines of one file events, or say why not; lines that could not be read must be taken out before."""
+def shape_lines(lines: Iterable[Line], source: str, now: str) -> Iterator[tuple[Line, NewEvent | Discard]]:
+    """Yield each line of a file with its event or discard; lines that could not be read must be removed before."""
     identities = Identities(source)
     for line in lines:
-        yield line, _event_of_file(line, source, identities.of(line), now)
+        yield line, _event_of_line(line, source, identities.of(line), now)
 
 
-def _event_of_file(line: Line, source: str, message_id: str, now: str) -> NewEvent | Discard:
+def _event_of_line(line: Line, source: str, message_id: str, now: str) -> NewEvent | Discard:
     event, raw = line.value, line.raw
     assert raw is not None
     if not isinstance(event, dict):
-        return Discard("bad_request", f"an event is a JSON object; this is {kind(event)}")
-    found = discard(event)
+        return Discard("bad_request", f"an event must be an object; this is {kind_of_any(event)}")
+    found = find_discard(event)
     if found is not None:
         return found._replace(message_id=message_id)
-    if (reason := crowding(event)) is not None:
+    if (reason := size_problem(event)) is not None:
         return Discard("bad_request", reason, message_id)
-    timed = _timed(event)
+    timed = _with_timestamp(event)
     return NewEvent(source, message_id, now, raw if timed is event else orjson.dumps(timed))
 
 
-def _timed(event: JsonObject) -> JsonObject:
-    """Keep Segment's formula from taking the time of the import for the time of receipt."""
+def _with_timestamp(event: JsonObject) -> JsonObject:
+    """Keep Segment's formula, which corrects a clock by the time of receipt, from using the time of the import."""
     if event.get("timestamp") is None and event.get("receivedAt") is None and event.get("originalTimestamp"):
         return {**event, "timestamp": event["originalTimestamp"]}
     return event

@@ -1,70 +1,123 @@
-"""`sources:` of a connections file: who may send, with which write keys, and where their events go.
+"""Sources: who may send events, with which write keys, and which connections get them.
+
+They are `sources:` of a connections file:
 
     sources:
       web:
         write_keys: ["${env:WEB_WRITE_KEY}"]
         connections: [shop]
 
-Without `connections` a source feeds all of the file's.  Everything wrong is told at once, each with its line.
+A source without `connections` feeds every connection of the file.  All errors are reported at once, each with its
+line.
 """
 
 from __future__ import annotations
 
+import binascii
+import os
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from hashlib import blake2b
+from hmac import compare_digest
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from engine.collector.write_keys import LONGEST, EventSource
-from engine.delivery.connections import ConnectionFault, ConnectionsError, File, Place, read, sentence, told
+from engine.delivery.connections import ConnectionFault, ConnectionsError, File, fault_texts, read, sentence
 from engine.mapping.settings import filled
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
-WORD = "sources"
-WORDS = ("write_keys", "connections", "enabled")
-NO_SOURCES = """{path} has no sources: who may send, and with which write keys. For example
+SOURCES = "sources"
+KEYS = ("write_keys", "connections", "enabled")
+MAX_KEY_LENGTH = 512
+NO_SOURCES = """{path} has no sources, which say who may send events and with which write keys. For example:
 sources:
   web:
     write_keys: ["${{env:WEB_WRITE_KEY}}"]
     connections: [{example}]"""
+INVALID_KEY = f"A write key must have 1 to {MAX_KEY_LENGTH} printable ASCII characters, without spaces and colons."
 
-WRITE_KEY = f"A write key is a text of 1 to {LONGEST} plain characters without space and colon."
+
+class EventSource(NamedTuple):
+    """A sender of events: its name, its write keys, and the connections its events go to."""
+
+    name: str
+    write_keys: tuple[str, ...]
+    connections: tuple[str, ...]
+    enabled: bool = True
 
 
-class Parties(NamedTuple):
-    """Who receives and who sends, as a connections file says."""
+class WriteKeys:
+    """Finds the source that a write key belongs to.
+
+    Keys are looked up by a digest with a secret of this process: the time a look-up takes says nothing about how much
+    of a guessed key was right, and it is one look-up for any number of keys.
+    """
+
+    def __init__(self, sources: Sequence[EventSource]) -> None:
+        self._secret = os.urandom(32)
+        self._sources = {self._digest(key): (key, source) for source in sources for key in source.write_keys}
+
+    def source(self, key: str) -> EventSource | None:
+        """Return the source of a key, enabled or not."""
+        found = self._sources.get(self._digest(key[:MAX_KEY_LENGTH]))
+        if found is None or not compare_digest(found[0].encode(), key.encode(errors="replace")):
+            return None
+        return found[1]
+
+    def _digest(self, key: str) -> bytes:
+        return blake2b(key.encode(errors="replace"), key=self._secret, digest_size=16).digest()
+
+
+def basic_key(authorization: bytes | None) -> str | None:
+    """Return the user name of Basic authorization, with or without a colon; None if there is no such header."""
+    if authorization is None:
+        return None
+    scheme, _, value = authorization.partition(b" ")
+    if scheme.lower() != b"basic":
+        return None
+    try:
+        text = binascii.a2b_base64(value.strip()).decode()
+    except ValueError:
+        return ""
+    return text.partition(":")[0]
+
+
+def write_key_error(key: str) -> str | None:
+    """Return why a text cannot be a write key, or None."""
+    plain = key.isascii() and key.isprintable() and ":" not in key and " " not in key
+    return None if plain and 0 < len(key) <= MAX_KEY_LENGTH else INVALID_KEY
+
+
+class ConnectionsAndSources(NamedTuple):
+    """Who receives events and who sends them, as a connections file says."""
 
     file: File
     sources: list[EventSource]
 
 
-def load(path: Path, environment: Table[str, str], directories: Sequence[Path] = (), *, needed: bool = True) -> Parties:
-    """Read connections and sources of a file; raises ConnectionsError with everything that is wrong with either.
+def load(
+    path: Path, environment: Table[str, str], directories: Sequence[Path] = (), *, required: bool = True
+) -> ConnectionsAndSources:
+    """Return connections and sources of a file; raise ConnectionsError with everything that is wrong in either.
 
-    Where sources are not `needed`, a file without them has none.
+    If sources are not `required`, a file may have none.
     """
     reading = read(path, environment, directories)
     assert isinstance(reading.document.value, dict)
-    raw = reading.document.value.get(WORD)
+    raw = reading.document.value.get(SOURCES)
     reader = _SourcesReader(environment, reading.enabled, reading.file.disabled)
     found = reader.sources(raw) if raw is not None else []
-    problems = told(reading.document, [*reading.faults, *reader.faults])
-    if raw is None and needed:
+    problems = fault_texts(reading.document, [*reading.faults, *reader.faults])
+    if raw is None and required:
         example = next(iter([*reading.enabled, *reading.file.disabled]), "shop")
         problems.append(NO_SOURCES.format(path=path, example=example))
     if problems:
         raise ConnectionsError(problems)
-    return Parties(reading.file, found)
-
-
-def write_key_fault(key: str) -> str | None:
-    """Say why a text cannot be a write key, None where it can."""
-    plain = key.isascii() and key.isprintable() and ":" not in key and " " not in key
-    return None if plain and 0 < len(key) <= LONGEST else WRITE_KEY
+    return ConnectionsAndSources(reading.file, found)
 
 
 class _SourcesReader:
-    """Reads sources and collects what is wrong."""
+    """Reads sources and collects what is wrong with them."""
 
     def __init__(self, environment: Table[str, str], enabled: list[str], disabled: list[str]) -> None:
         self.faults: list[ConnectionFault] = []
@@ -74,32 +127,32 @@ class _SourcesReader:
 
     def sources(self, raw: Json) -> list[EventSource]:
         if not isinstance(raw, dict) or not raw:
-            self._fault((WORD,), "Sources are a mapping: name -> write_keys, connections.")
+            self._fault((SOURCES,), "sources must be a mapping of names to write_keys and connections.")
             return []
         return [self._source(name, each) for name, each in raw.items()]
 
     def _source(self, name: str, raw: Json) -> EventSource:
         if not isinstance(raw, dict):
-            self._fault((WORD, name), "A source is a mapping: write_keys, connections, enabled.")
+            self._fault((SOURCES, name), "A source must be a mapping with write_keys, connections, enabled.")
             return EventSource(name, (), ())
-        for word in raw:
-            if word not in WORDS:
-                message = f'A source has no "{word}". There are: {", ".join(WORDS)}.'
-                self._fault((WORD, name, word), message, on_key=True)
+        for key in raw:
+            if key not in KEYS:
+                message = f'A source has no key "{key}". Available: {", ".join(KEYS)}.'
+                self._fault((SOURCES, name, key), message, on_key=True)
         enabled = raw.get("enabled", True)
         if not isinstance(enabled, bool):
-            self._fault((WORD, name, "enabled"), "This is true or false.")
+            self._fault((SOURCES, name, "enabled"), "enabled must be true or false.")
         return EventSource(name, self._write_keys(name, raw), self._connections(name, raw), enabled is True)
 
     def _write_keys(self, name: str, raw: JsonObject) -> tuple[str, ...]:
         given = raw.get("write_keys")
-        place: Place = (WORD, name, "write_keys") if "write_keys" in raw else (WORD, name)
+        place: Place = (SOURCES, name, "write_keys") if "write_keys" in raw else (SOURCES, name)
         texts = [given] if isinstance(given, str) else given
         if not isinstance(texts, list) or not texts:
-            self._fault(place, "A source needs write_keys: a text or a list of texts.")
+            self._fault(place, "A source needs write_keys: one write key or a list of them.")
             return ()
-        inside = [(*place, number) if texts is given else place for number in range(len(texts))]
-        return tuple(key for at, text in zip(inside, texts, strict=True) if (key := self._write_key(name, at, text)))
+        places = [(*place, number) if texts is given else place for number in range(len(texts))]
+        return tuple(key for at, text in zip(places, texts, strict=True) if (key := self._write_key(name, at, text)))
 
     def _write_key(self, name: str, place: Place, text: Json) -> str:
         try:
@@ -107,24 +160,24 @@ class _SourcesReader:
         except ValueError as error:
             self._fault(place, sentence(str(error)))
             return ""
-        if fault := write_key_fault(key):
-            self._fault(place, fault)
+        if invalid := write_key_error(key):
+            self._fault(place, invalid)
         elif self._owners.setdefault(key, name) != name:
-            self._fault(place, f"{self._owners[key]} has the same write key; each belongs to one source.")
+            self._fault(place, f"The source {self._owners[key]} has this write key too; a key belongs to one source.")
         return key
 
     def _connections(self, name: str, raw: JsonObject) -> tuple[str, ...]:
         given = raw.get("connections")
         if given is None:
             return tuple(self._enabled)
-        place: Place = (WORD, name, "connections")
+        place: Place = (SOURCES, name, "connections")
         if not isinstance(given, list) or not given:
-            self._fault(place, "This is a list of connections of this file.")
+            self._fault(place, "connections must be a list of connections of this file.")
             return ()
         for each in given:
             if each not in self._enabled and each not in self._disabled:
                 known = ", ".join([*self._enabled, *self._disabled])
-                self._fault(place, f'This file has no connection "{each}". There are: {known}.')
+                self._fault(place, f'This file has no connection "{each}". Available: {known}.')
         return tuple(dict.fromkeys(each for each in self._enabled if each in given))
 
     def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:

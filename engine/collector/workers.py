@@ -1,8 +1,9 @@
 """Several processes take requests, one delivers: `engine serve --workers N`.
 
-uvicorn's supervisor starts the processes, starts one again that died, and ends them.  Each has a connection to the
-outbox of its own; SQLite puts their transactions in a row.  This process delivers and has the admin listener, in a
-thread.  The end is as with one process: all that was answered 200 is on disk before delivery stops.
+uvicorn's supervisor starts the worker processes, replaces one that dies, and ends them.  Each opens the outbox itself;
+SQLite serializes their transactions.  The first process delivers and has the admin address, in a thread, because the
+supervisor needs the main one.  Shutdown has the order of server.py: every worker process writes what it answered 200
+and closes its outbox, and only then delivery stops.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 
 from engine.collector import uvicorn_setup
 from engine.collector.app import Collector
-from engine.collector.background import Background, Backlog, Serving
+from engine.collector.background import Background, Backlog, ServerConfig
 from engine.collector.group_commit import GroupCommit
 from engine.collector.observers import NAME, CollectorObserver
 from engine.collector.responses import CollectorLimits
 from engine.collector.server import INTERRUPTED
-from engine.collector.write_keys import EventSource, WriteKeys
+from engine.collector.sources import EventSource, WriteKeys
 from engine.delivery import logs
 from engine.delivery.outbox.base import Outbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -39,24 +40,49 @@ from engine.errors import WaybillError
 
 
 class WorkerSettings(NamedTuple):
-    """What a process that takes requests must know; it goes to it through a pipe, write keys and all."""
+    """What a worker process needs; it gets this through a pipe, write keys included."""
 
     sources: tuple[EventSource, ...]
     limits: CollectorLimits
     outbox: Path
-    names: tuple[str, ...]
+    connections: tuple[str, ...]
     secrets: tuple[str, ...] | None
     """What to mask in the log, None for no log."""
 
 
-class Front:
-    """The collector in a process of its own: opens the outbox when its server starts, closes it when that ends."""
+def run(
+    config: ServerConfig,
+    outbox: Outbox,
+    background_outbox: Outbox,
+    listener: socket.socket,
+    settings: WorkerSettings,
+    workers: int,
+) -> None:
+    """Serve with several processes until SIGTERM or SIGINT; raise delivery's first error when everything has ended."""
+    uvicorn_setup.allow_many_connections()
+    app = WorkerApp(settings)
+    uvicorn_config = uvicorn_setup.config(app, proxies=config.proxies, lifespan="on", workers=workers)
+    supervisor = Supervisor(uvicorn_config, [listener])
+    supervisor.install_signal_handlers()
+    background = _BackgroundThread(Background(config, outbox, background_outbox), supervisor)
+    with rare_garbage_collection():
+        background.start()
+        try:
+            supervisor.run()
+        finally:
+            background.end()
+    if supervisor.failed:
+        raise WaybillError("A worker process could not start; the lines above say why.")
 
-    def __init__(self, told: WorkerSettings) -> None:
-        self._told = told
+
+class WorkerApp:
+    """The collector in a worker process: opens the outbox when its server starts and closes it when that ends."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the beginning and the end."""
+        """Serve one request, or the start and the end of the process."""
         if scope["type"] != "lifespan":
             await self._collector(scope, receive, send)
             return
@@ -69,53 +95,56 @@ class Front:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._watching.cancel()
-        await self._keeper.close()
+        self._polling.cancel()
+        await self._group_commit.close()
         self._outbox.close()
-        self._looking.close()
+        self._background_outbox.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
-        told, loop = self._told, asyncio.get_running_loop()
-        if told.secrets is not None:
-            logs.start(sys.stderr, told.secrets)
-        rare_garbage_collection().__enter__()  # for as long as the process lasts
-        self._outbox = SqliteOutbox(told.outbox)
-        self._keeper = GroupCommit(self._outbox, time.time, told.limits.held_bytes)
-        self._looking = SqliteOutbox(told.outbox)
-        backlog = Backlog(self._looking, told.names, told.limits.backlog)
-        self._watching = loop.create_task(backlog.watch())
+        settings, loop = self._settings, asyncio.get_running_loop()
+        if settings.secrets is not None:
+            logs.start(sys.stderr, settings.secrets)
+        rare_garbage_collection().__enter__()  # for the life of the process
+        self._outbox = SqliteOutbox(settings.outbox)
+        self._group_commit = GroupCommit(self._outbox, time.time, settings.limits.held_bytes)
+        self._background_outbox = SqliteOutbox(settings.outbox)
+        backlog = Backlog(self._background_outbox, settings.connections, settings.limits.backlog)
+        self._polling = loop.create_task(backlog.poll())
         self._collector = Collector(
-            WriteKeys(told.sources), self._keeper, CollectorObserver(), limits=told.limits, behind=backlog.behind
+            WriteKeys(settings.sources),
+            self._group_commit,
+            CollectorObserver(),
+            limits=settings.limits,
+            behind=backlog.behind,
         )
-        _obey(loop, self._collector)
+        _stop_on_signal(loop, self._collector)
 
 
-def _obey(loop: asyncio.AbstractEventLoop, collector: Collector) -> None:
-    """End when the supervisor says so, or is gone."""
-    end = signal.getsignal(signal.SIGTERM)
+def _stop_on_signal(loop: asyncio.AbstractEventLoop, collector: Collector) -> None:
+    """End when the supervisor sends SIGTERM, or is gone."""
+    stop_server = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: object) -> None:
-        loop.call_soon_threadsafe(collector.stop, uvicorn_setup.LAST_BODIES)
-        if callable(end):
-            end(number, frame)  # type: ignore[arg-type]
+        loop.call_soon_threadsafe(collector.stop, uvicorn_setup.BODY_GRACE)
+        if callable(stop_server):
+            stop_server(number, frame)  # type: ignore[arg-type]
 
     signal.signal(signal.SIGTERM, stop)
     parent = parent_process()
     if parent is not None:
-        threading.Thread(target=_orphaned, args=(parent.sentinel,), daemon=True, name="parent").start()
+        threading.Thread(target=_stop_with_parent, args=(parent.sentinel,), daemon=True, name="parent").start()
 
 
-def _orphaned(sentinel: int) -> None:
+def _stop_with_parent(sentinel: int) -> None:
     connection.wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Supervisor(Multiprocess):
-    """Has processes run: one that dies is started again; a signal ends all in order, a second one at once.
+    """Keeps the worker processes running; a signal ends them in order, a second one at once.
 
-    uvicorn's own would also ask each process whether it is well, and waits long for the answer of one that died
-    meanwhile; and it knows no second signal.
+    uvicorn's own supervisor also pings each process, waiting long for one that has died, and knows no second signal.
     """
 
     def init_processes(self) -> None:
@@ -123,7 +152,7 @@ class Supervisor(Multiprocess):
         self.processes = [self._started() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Start those again that died, unless they cannot even start."""
+        """Replace processes that died, unless they cannot even start."""
         for number, process in enumerate(self.processes):
             if process.process.is_alive():
                 continue
@@ -133,10 +162,10 @@ class Supervisor(Multiprocess):
                 return
             self.processes[number] = self._started()
             fields = {"fields": {"pid": process.pid, "successor": self.processes[number].pid}}
-            logging.getLogger(NAME).error("a process that takes requests died", extra=fields)
+            logging.getLogger(NAME).error("worker process died", extra=fields)
 
     def _started(self) -> Process:
-        """Start a process to which Ctrl-C means nothing from its beginning: it comes to all processes of a terminal."""
+        """Start a process that ignores SIGINT from its beginning: Ctrl-C sends it to all processes of a terminal."""
         process = Process(self.config, self.sockets)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -145,8 +174,8 @@ class Supervisor(Multiprocess):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
-    def obey(self) -> None:
-        """Take the signals over from uvicorn: two end it, all others mean what they usually do."""
+    def install_signal_handlers(self) -> None:
+        """Take the signals over from uvicorn: SIGTERM and SIGINT end it, all others have their usual effect."""
 
         def stop(_number: int, _frame: object) -> None:
             if self.should_exit.is_set():
@@ -162,25 +191,25 @@ class Supervisor(Multiprocess):
 
     @property
     def failed(self) -> bool:
-        """Whether a process could not even start; it has said why."""
+        """Whether a process could not even start; it has printed why."""
         return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
 
 
-class _Behind:
-    """Backstage in a thread of its own, since a supervisor needs the main one; `end` raises what went wrong there."""
+class _BackgroundThread:
+    """Runs the background work in a thread; `end` raises what went wrong there."""
 
-    def __init__(self, backstage: Background, supervisor: Supervisor) -> None:
-        self._backstage, self._supervisor = backstage, supervisor
+    def __init__(self, background: Background, supervisor: Supervisor) -> None:
+        self._background, self._supervisor = background, supervisor
         self._started, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="backstage")
+        self._thread = threading.Thread(target=self._run, name="background")
 
     def start(self) -> None:
         self._thread.start()
         self._started.wait()
 
     def end(self) -> None:
-        self._loop.call_soon_threadsafe(self._backstage.stop)
+        self._loop.call_soon_threadsafe(self._background.stop)
         self._ended.set()
         self._thread.join()
         if self._error is not None:
@@ -191,27 +220,8 @@ class _Behind:
             self._loop = runner.get_loop()
             self._started.set()
             try:
-                runner.run(self._backstage.run())
+                runner.run(self._background.run())
             except BaseException as error:  # noqa: BLE001  `end` raises it, in the main thread
                 self._error = error
             self._supervisor.should_exit.set()
             self._ended.wait()
-
-
-def run(
-    serving: Serving, outbox: Outbox, looking: Outbox, listener: socket.socket, told: WorkerSettings, workers: int
-) -> None:
-    """Serve with several processes until SIGTERM or SIGINT; raises the first error of delivery once all is over."""
-    uvicorn_setup.allow_many_connections()
-    config = uvicorn_setup.settings(Front(told), proxies=serving.proxies, lifespan="on", workers=workers)
-    supervisor = Supervisor(config, [listener])
-    supervisor.obey()
-    behind = _Behind(Background(serving, outbox, looking), supervisor)
-    with rare_garbage_collection():
-        behind.start()
-        try:
-            supervisor.run()
-        finally:
-            behind.end()
-    if supervisor.failed:
-        raise WaybillError("A process that takes requests could not start; the lines above say why.")

@@ -1,8 +1,8 @@
-"""The command line: one file a command, imported only when that command runs, because start-up counts.
+"""The command line: one module a command, imported only when that command runs, because start-up counts.
 
 Exit codes: 0 fine; 1 something was found wrong (problems in mappings, invalid or broken events); 2 wrong usage
-(no such mapping, settings that do not fit, unknown options); 3 some events wait (`engine send`); 4 the outbox cannot
-be used; 70 an error of the engine itself; 130 interrupted.
+(no such mapping, invalid settings, unknown options); 3 some events are waiting (`engine send`); 4 the outbox cannot
+be used; 70 internal error; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,35 +13,33 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from engine.errors import UsageError, WaybillError
-
-FOUND, USAGE, OUTBOX, INTERNAL, INTERRUPTED = 1, 2, 4, 70, 130
+from engine.commands.shared import FOUND, HELP_SETTINGS, INTERNAL, INTERRUPTED, OUTBOX, USAGE, CommandGroup
+from engine.errors import MappingError, UsageError, WaybillError
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "validate-mappings": (
-        "engine.commands.validate",
-        "Check mapping files; says what is wrong, where, and what to do.",
-    ),
-    "run": ("engine.commands.run", "Show what events become: the planned requests, sending nothing."),
+    "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
+    "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
-    "serve": ("engine.commands.serve", "Collect what Segment's libraries send, and deliver it."),
-    "import": ("engine.commands.import_events", "Put files of events into the outbox, as if a source had sent them."),
-    "outbox": ("engine.commands.outbox", "Look into an outbox: what ended how and why; send it again, go on, tidy up."),
-    "connections": ("engine.commands.connections_check", "Check a file of connections, with --live at the vendors."),
+    "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
+    "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
+    "outbox": ("engine.commands.outbox", "Inspect an outbox; replay events, resume connections, purge old events."),
+    "connections": ("engine.commands.connections", "Check a file of connections; with --live, also its credentials."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
-    "show": ("engine.commands.show", "Print a mapping: its file, what extends and include make of it, or its code."),
+    "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
+    "docs": ("engine.commands.docs", "Print the pages of the documentation."),
 }
+DEPRECATED = {"ENGINE_MAPPINGS": "WAYBILL_MAPPINGS", "ENGINE_DEBUG": "WAYBILL_DEBUG"}
 
 
-class Commands(click.Group):
-    """A group that knows its commands by name and loads the module of the one that is called."""
+class Commands(CommandGroup):
+    """Knows its commands by name and loads the module of the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Name the commands in the order of their use."""
+        """Return the names of the commands, in the order of their use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command's module and give the command."""
+        """Import a command's module and return the command."""
         from importlib import import_module
 
         if cmd_name not in COMMANDS:
@@ -54,45 +52,36 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; an unknown one gets a suggestion."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from engine.mapping.suggest import closest
 
-            guess = closest(args[0], list(COMMANDS))
-            advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(COMMANDS)}."
-            raise click.UsageError(f'There is no command "{args[0]}". {advice}', ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name=None, version="0.1.0", prog_name="engine")
+@click.group(cls=Commands, context_settings=HELP_SETTINGS)
+@click.version_option("0.1.0", message="waybill %(version)s")
 def engine() -> None:
-    """Turn Segment-spec events into vendors' HTTP requests, as mapping files say.
+    """Turn Segment-spec events into vendors' HTTP requests, as mapping files describe.
 
-    Start with: engine run NAME --events samples/documents.ndjson --example-settings
+    Start with: engine run NAME --events FILE --example-settings
     """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command `engine`; never shows a traceback."""
+    """Run the command `engine`, also installed as `waybill`; never shows a traceback."""
     _run(engine, argv)
 
 
 def validate_mappings(argv: Sequence[str] | None = None) -> None:
-    """Run the command `validate-mappings`, installed alone for pre-commit and CI."""
+    """Run `validate-mappings`, which is also installed as a command of its own, for pre-commit and CI."""
     from engine.commands.validate import command
 
     _run(command, argv)
 
 
 def _run(command: click.Command, argv: Sequence[str] | None) -> None:
-    """Run a command and turn whatever it raises into a message and an exit code.
+    """Run a command and turn any error into a message and an exit code.
 
-    Not called `run`: importing the module of that command would put itself in its place.
+    Not called `run`: importing the module of that command would replace it.
     """
+    for old, new in DEPRECATED.items():
+        if old in os.environ and new not in os.environ:
+            click.echo(f"The environment variable {old} is deprecated; use {new}.", err=True)
     sys.exit(_guarded(lambda: command.main(args=None if argv is None else list(argv), standalone_mode=False)))
 
 
@@ -109,11 +98,18 @@ def _guarded(work: Callable[[], object]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return _quiet_pipe()
+    except MappingError as error:
+        from engine.commands.output.events import problem_text
+        from engine.commands.output.text import Display
+
+        display = Display(sys.stderr)
+        click.echo("\n".join(problem_text(problem, display) for problem in error.problems), err=True)
+        return FOUND
     except WaybillError as error:
         click.echo(str(error), err=True)
         return _code(error)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else "The output could not be written: "
+        where = f"{error.filename}: " if error.filename else "Cannot write output: "
         click.echo(f"{where}{error.strerror or error}.", err=True)
         return FOUND
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
@@ -130,17 +126,17 @@ def _code(error: WaybillError) -> int:
 
 
 def _quiet_pipe() -> int:
-    """`engine run ... | head` is no error; what is still buffered has nowhere to go."""
+    """Treat `engine run ... | head` as success; the output still buffered has nowhere to go."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def _internal(error: Exception) -> int:
-    if os.environ.get("ENGINE_DEBUG"):
+    if os.environ.get("WAYBILL_DEBUG") or os.environ.get("ENGINE_DEBUG"):
         raise error
     from engine.delivery.supervisor import WITH
 
-    place = f"({type(error).__name__})"
-    place = " ".join([place, *(note for note in getattr(error, "__notes__", ()) if note.startswith(WITH))])
-    click.echo(f"An error of the engine itself {place}. ENGINE_DEBUG=1 shows where; please report it.", err=True)
+    notes = " ".join(note for note in getattr(error, "__notes__", ()) if note.startswith(WITH))
+    place = f"{type(error).__name__} {notes}".rstrip()
+    click.echo(f"Internal error ({place}). WAYBILL_DEBUG=1 shows the traceback; please report it.", err=True)
     return INTERNAL

@@ -1,61 +1,73 @@
-"""Mappings and settings as a command line gives them -> connections."""
+"""Connections from a command line: from mappings and settings, or from a file of connections."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+from engine.commands.shared import SettingsOptions, did_you_mean
 from engine.errors import UsageError
 from engine.mapping.load import Library
 from engine.mapping.settings import Written
-from engine.mapping.suggest import closest
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject
 
+if TYPE_CHECKING:
+    from engine.delivery.configured_connection import ConfiguredConnection
+
 
 class NamedConnection(NamedTuple):
-    """A connection and the name it goes by in the output."""
+    """A connection and its name in the output."""
 
     name: str
     connection: Connection
 
 
-def connect(
-    mappings: Sequence[str],
-    directories: Sequence[Path],
-    settings_file: Path | None,
-    assignments: Sequence[str],
-    *,
-    example_settings: bool,
-) -> list[NamedConnection]:
+def connections_of(
+    mappings: Sequence[str], connections_file: Path | None, settings: SettingsOptions
+) -> list[ConfiguredConnection]:
+    """Return the connections a command line names, for delivery: a file of them, or one for each mapping."""
+    from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.connections import load
+
+    if connections_file is not None:
+        if mappings or settings.file or settings.assignments:
+            raise UsageError("--connections cannot be combined with mappings or settings; the file names them.")
+        return load(connections_file, os.environ, settings.directories).connections
+    if not mappings:
+        raise UsageError("Name at least one mapping, or a file of connections with --connections.")
+    return [ConfiguredConnection(name=each.name, connection=each.connection) for each in connect(mappings, settings)]
+
+
+def connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedConnection]:
     """Load every mapping and connect it; raises UsageError, SettingsError or MappingError."""
-    library = Library(directories or None)
+    library = Library(settings.directories or None)
     destinations = [destination(library.load(name)) for name in dict.fromkeys(mappings)]
-    given = _from_file(settings_file, destinations) if settings_file is not None else {}
-    assigned = _assigned(assignments, destinations)
+    from_file = _read(settings.file, destinations) if settings.file is not None else {}
+    assigned = _assigned(settings.assignments, destinations)
     result = []
     for target in destinations:
-        settings: JsonObject = {**given.get(target.name, {}), **assigned[target.name]}
-        if example_settings:
-            settings = {**target.example_settings(), **settings}
-        result.append(NamedConnection(target.name, target.connect(settings, os.environ)))
+        values: JsonObject = {**from_file.get(target.name, {}), **assigned[target.name]}
+        if settings.examples:
+            values = {**target.example_settings(), **values}
+        result.append(NamedConnection(target.name, target.connect(values, os.environ)))
     return result
 
 
-def _from_file(path: Path, destinations: Sequence[Destination]) -> dict[str, JsonObject]:
+def _read(path: Path, destinations: Sequence[Destination]) -> dict[str, JsonObject]:
     document = reader.read(path)
     if any(problem.level == "error" for problem in document.problems):
         raise UsageError("\n".join(str(problem) for problem in document.problems))
     value = document.value
     if not isinstance(value, dict) or not all(isinstance(member, dict) for member in value.values()):
         example = f"{destinations[0].name}:\n  api_key: ..."
-        raise UsageError(f"{path}: a settings file holds destination -> settings, for example\n{example}")
+        raise UsageError(f"{path}: a settings file holds settings by destination, for example\n{example}")
     if not any(target.name in value for target in destinations):
         names = ", ".join(target.name for target in destinations)
-        raise UsageError(f"{path} has settings for {', '.join(value) or 'nothing'}, and none for {names}.")
+        raise UsageError(f"{path} has settings for {', '.join(value) or 'nothing'}, but none for {names}.")
     return cast("dict[str, JsonObject]", value)
 
 
@@ -64,11 +76,11 @@ def _assigned(assignments: Sequence[str], destinations: Sequence[Destination]) -
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set takes KEY=VALUE; there is no = in it: {key}")
+            raise UsageError(f"--set expects KEY=VALUE; this has no = sign: {key}")
         name, dot, setting = key.rpartition(".")
         targets = [target for target in destinations if not dot or target.name == name]
         if not targets:
-            raise UsageError(f"--set {key}: {name} is none of the mappings given.")
+            raise UsageError(f"--set {key}: {name} is not one of the mappings given.")
         _assign(result, targets, setting, Written(value))
     return result
 
@@ -76,9 +88,7 @@ def _assigned(assignments: Sequence[str], destinations: Sequence[Destination]) -
 def _assign(result: dict[str, JsonObject], targets: Sequence[Destination], setting: str, value: Json) -> None:
     known = [target for target in targets if setting in target.mapping.settings]
     if not known:
-        names = list(dict.fromkeys(name for target in targets for name in target.mapping.settings))
-        guess = closest(setting, names)
-        advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(names)}."
-        raise UsageError(f'--set: there is no setting "{setting}". {advice}')
+        names = dict.fromkeys(name for target in targets for name in target.mapping.settings)
+        raise UsageError(f'--set: there is no setting "{setting}". {did_you_mean(setting, names)}')
     for target in known:
         result[target.name][setting] = value

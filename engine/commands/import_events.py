@@ -1,78 +1,77 @@
-"""`engine import`: files of events into the outbox, as if a source had sent them; `engine serve` or `send` delivers."""
+"""`engine import`: puts events of files into the outbox, as if a source had sent them; `serve` or `send` delivers."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.shared import DEFAULT_OUTBOX, FILE, FOUND, INTERRUPTED, did_you_mean, mappings_option
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.write_keys import EventSource
+    from engine.collector.sources import EventSource
+    from engine.commands.input_files import Progress
     from engine.delivery.outbox.base import NewEvent, Outbox
-    from engine.delivery.process import Ending
+    from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
-FOUND, INTERRUPTED = 1, 130
 CUT_SHORT = (
-    "Interrupted: {count} events were taken in, and the rest of what was to be read was not. The same command goes on."
+    "Interrupted: {count} events were added, and the rest of the input was not read. Run the same command to continue."
 )
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
-LONG_INPUT = 4 * 1024 * 1024
 FOREVER = 100 * 365 * 24 * 3600.0
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--source", "name", required=True, help="The source, as sources: in the file of connections names it.")
+@click.option("--source", "name", required=True, help="A source of the connections file.")
 @click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
-@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
-@click.option("--outbox", "outbox_file", type=FILE, default=Path("outbox.db"), show_default=True)
+@mappings_option
+@click.option("--outbox", "outbox_file", type=FILE, default=DEFAULT_OUTBOX, show_default=True)
 def command(
     files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Path
 ) -> int:
-    """Put the events of files (JSON, NDJSON, a JSON list, also .gz; - is standard input) into the outbox.
+    """Add the events of files to the outbox: JSON, NDJSON or a JSON list, also .gz; - is standard input.
 
-    An import that was interrupted is started again with the same command: what the outbox knows is not sent twice.
+    To continue after an interruption, run the same command again: events the outbox knows are not added twice.
     """
+    from engine.commands.input_files import progress_bar
     from engine.delivery.outbox.sqlite import SqliteOutbox
-    from engine.delivery.process import Ending, on_signals
+    from engine.delivery.process import Shutdown, on_signals
 
     source = _source(name, connections_file, directories)
-    importing = _Importing(source)
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
-    ending = Ending()
+    shutdown = Shutdown()
     try:
-        with on_signals(ending), _progress(files) as advance:
+        with on_signals(shutdown), progress_bar(files) as progress:
+            importing = _Importing(source, progress)
             for file in files:
-                importing.take_in(outbox, file, ending, advance)
+                importing.take_in(outbox, file, shutdown)
     finally:
         outbox.close()
-    if ending.signalled:
+    if shutdown.signaled:
         taken = importing.taken
         click.echo(CUT_SHORT.format(count=taken.new + taken.duplicates), err=True)
     click.echo(importing.text())
-    return INTERRUPTED if ending.signalled else importing.code
+    return INTERRUPTED if shutdown.signaled else importing.code
 
 
 class _Importing:
-    """Puts files into the outbox, one after the other; knows what became of them so far."""
+    """Adds files to the outbox, one after the other, and counts what became of their events."""
 
-    def __init__(self, source: EventSource) -> None:
-        from engine.commands.output.read_errors import DISCARDED, ReadErrors
+    def __init__(self, source: EventSource, progress: Progress) -> None:
+        from engine.commands.input_files import DISCARDED, ReadErrors
         from engine.delivery.outbox.base import TakenIn
 
         self.taken = TakenIn()
         self._source = source
-        self._unreadable, self._discarded = ReadErrors(), ReadErrors(DISCARDED)
+        self._advance = progress.advance
+        self._unreadable, self._discarded = ReadErrors(show=progress.show), ReadErrors(DISCARDED, progress.show)
 
     @property
     def code(self) -> int:
@@ -80,31 +79,31 @@ class _Importing:
 
     def text(self) -> str:
         counts = {"could not be read": self._unreadable.count, "discarded": self._discarded.count}
-        said = "".join(f", {count} {words}" for words, count in counts.items() if count)
-        return f"{self.taken.new} new, {self.taken.duplicates} were there before{said}."
+        problems = "".join(f", {count} {name}" for name, count in counts.items() if count)
+        return f"{self.taken.new} new, {self.taken.duplicates} already in the outbox{problems}."
 
-    def take_in(self, outbox: Outbox, file: str, ending: Ending, advance: Callable[[int], None]) -> None:
+    def take_in(self, outbox: Outbox, file: str, shutdown: Shutdown) -> None:
         from engine.delivery.intake import taken_in
         from engine.events.reading import read_events
 
         with read_events(file, stdin=sys.stdin.buffer) as reader:
-            events = self._events(reader, ending, advance)
+            events = self._events(reader, shutdown)
             for taken in taken_in(outbox, events, self._source.connections, time.time):
                 self.taken = self.taken.plus(taken)
 
-    def _events(self, reader: EventReader, ending: Ending, advance: Callable[[int], None]) -> Iterator[NewEvent]:
-        """Return the events of one file; what is none is told and counted."""
+    def _events(self, reader: EventReader, shutdown: Shutdown) -> Iterator[NewEvent]:
+        """Yield the events of one file; report and count discards."""
         from engine.collector.discards import Discard
-        from engine.collector.shaping import imported
+        from engine.collector.shaping import shape_lines
         from engine.delivery.intake import iso
 
-        lines = self._unreadable.sifted(ending.until_asked(reader))
+        lines = self._unreadable.readable(shutdown.until_requested(reader))
         before = 0
-        for line, event in imported(lines, self._source.name, iso(time.time())):
-            advance(reader.consumed - before)
+        for line, event in shape_lines(lines, self._source.name, iso(time.time())):
+            self._advance(reader.consumed - before)
             before = reader.consumed
             if isinstance(event, Discard):
-                self._discarded.tell(line.file, f"{line.file}:{line.line}: {event.reason} ({event.code})")
+                self._discarded.add(line.file, f"{line.file}:{line.line}: {event.reason} ({event.code})")
             else:
                 yield event
 
@@ -114,31 +113,12 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:
 
     known = {each.name: each for each in sources.load(file, os.environ, directories).sources}
     if name not in known:
-        raise UsageError(f'{file} has no source "{name}". There are: {", ".join(known)}.')
+        raise UsageError(f'{file} has no source "{name}". {did_you_mean(name, known)}')
     if not known[name].connections:
-        raise UsageError(f"Every connection of the source {name} is disabled in {file}; its events would go nowhere.")
+        raise UsageError(f"Every connection of the source {name} is disabled in {file}: nothing would be delivered.")
     if not known[name].enabled:
         raise UsageError(
-            f"The source {name} is disabled in {file} (enabled: false), so nothing is taken in for it; enable it, or "
-            "name another one with --source."
+            f"The source {name} is disabled in {file} (enabled: false) and accepts no events. Enable it, or name "
+            "another one with --source."
         )
     return known[name]
-
-
-@contextmanager
-def _progress(files: Sequence[str]) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal when the input is long."""
-    from engine.events.reading import total_size
-
-    sizes = [total_size(file) for file in files]
-    total = None if None in sizes else sum(size or 0 for size in sizes)
-    if not sys.stderr.isatty() or (total is not None and total < LONG_INPUT):
-        yield lambda _bytes: None
-        return
-    from rich import progress as bars
-    from rich.console import Console
-
-    columns = (bars.BarColumn(), bars.DownloadColumn(), bars.TimeRemainingColumn())
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("events", total=total)
-        yield lambda count: bar.advance(task, count)

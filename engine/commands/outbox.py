@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.outbox_options import ENDS, FILE, check, chosen_of, events_text, rows_of, with_outbox
-from engine.commands.replay import command as replay
+from engine.commands.outbox_options import check_connection, parse_time, selected_rows, selection, with_outbox
+from engine.commands.output.text import Display, local_time, visible
+from engine.commands.shared import DEFAULT_OUTBOX, FILE, CommandGroup, SettingsOptions, counted, settings_options
 from engine.errors import UsageError
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from engine.commands.output.text import Paint
     from engine.delivery.outbox.base import Listed, Outbox, Purged
+    from engine.plan import Connection
 
 OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.PLANNED]
-WAYS_TO_END = [outcome.value for outcome in ENDS]
+FINAL = (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID, Outcome.REJECTED)
+SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
 SHOWN = 50
 
 
-@click.group("outbox")
-@click.option("--outbox", "path", type=FILE, default=Path("outbox.db"), show_default=True, help="The durable queue.")
+@click.group("outbox", cls=CommandGroup)
+@click.option("--outbox", "path", type=FILE, default=DEFAULT_OUTBOX, show_default=True, help="The outbox file.")
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
-    """Look into an outbox: what was delivered, what waits, what was set aside and why; and send it again.
+    """Inspect an outbox: what was delivered, what is waiting, what was set aside and why; send events again.
 
-    --outbox may stand before or behind the command's name.
+    --outbox may precede or follow the command's name.
     """
     context.obj = path
 
@@ -39,32 +42,34 @@ def command(context: click.Context, path: Path) -> None:
 @command.command("status")
 @with_outbox
 def status(outbox: Outbox) -> None:
-    """Count events by connection and outcome, with the commonest reasons."""
-    from engine.commands.output.text import painter
-    from engine.commands.shared import counts_text, when
+    """Count events by connection and outcome, with reasons."""
+    from engine.commands.output.summary import delivery_text
     from engine.delivery.observers import MOST_REASONS
 
-    seen = outbox.overview(MOST_REASONS)
-    click.echo(counts_text(painter(sys.stdout), seen))
-    for row in seen.connections:
-        if row.name in seen.unfinished:
-            count, oldest = seen.unfinished[row.name]
-            click.echo(f"{row.name}: {count} unfinished, the oldest queued {when(oldest)}.")
+    overview = outbox.overview(MOST_REASONS)
+    click.echo(delivery_text(Display(sys.stdout), overview))
+    for row in overview.connections:
+        if row.name in overview.unfinished:
+            count, oldest = overview.unfinished[row.name]
+            click.echo(f"{row.name}: {count} unfinished; the oldest was queued {local_time(oldest)}.")
         if row.held:
             click.echo(
-                f"{row.name} is held since {when(row.held_at)}; when it is put right: engine outbox resume {row.name}"
+                f"{row.name} has been held since {local_time(row.held_at)}. Once the cause is fixed, run: "
+                f"engine outbox resume {row.name}"
             )
-        elif row.due is not None and row.name not in seen.unfinished:  # otherwise the table says it
-            click.echo(f"{row.name} pauses: {row.pause.rstrip('.')}. The next try: {when(row.due)}.")
+        elif row.due is not None and row.name not in overview.unfinished:  # otherwise it is in the table
+            click.echo(f"{row.name} is paused: {row.pause.rstrip('.')}. Next try: {local_time(row.due)}.")
 
 
 @command.command("list")
 @click.option("--connection", metavar="NAME", help="Only this connection.")
-@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only these outcomes.")
-@click.option("--since", metavar="TIME", help="Only what changed since: 2h, 7d, or a date.")
-@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="Show so many of them.")
-@click.option("--skip", type=click.IntRange(0), default=0, help="First leave out so many, for the next page.")
-@click.option("--first", is_flag=True, help="Show the oldest instead of the newest.")
+@click.option(
+    "--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only this outcome. Repeatable."
+)
+@click.option("--since", metavar="TIME", help="Only what changed since then: 2h, 7d, or a date.")
+@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="Show at most N events.")
+@click.option("--skip", type=click.IntRange(0), default=0, help="Skip N events, to see the next page.")
+@click.option("--first", is_flag=True, help="Show the oldest events instead of the newest.")
 @with_outbox
 def listing(
     outbox: Outbox,
@@ -75,110 +80,189 @@ def listing(
     skip: int,
     first: bool,
 ) -> None:
-    """List the newest events, one a line, in the order of the queue: ID, messageId, connection, outcome, reason.
+    """List the newest events, the newest last.
 
-    The newest stands last, as in a log.
+    One line per event, in queue order: ID, messageId, connection, outcome, reason.
     """
-    from engine.commands.output.text import painter
-
-    paint = painter(sys.stdout)
-    chosen = chosen_of(outbox, connection, tuple(map(Outcome, outcomes)), since)
-    every, shown = outbox.count(chosen), skip + limit
-    more = every - shown
+    display = Display(sys.stdout)
+    selected = selection(outbox, connection, tuple(map(Outcome, outcomes)), since)
+    shown = skip + limit
+    more = outbox.count(selected) - shown
     if first:
-        _print_rows(paint, islice(rows_of(outbox, chosen), skip, shown))
+        _print_rows(display, islice(selected_rows(outbox, selected), skip, shown))
         if more > 0:
-            click.echo(f"{_are(more, 'later')} not shown; --first --skip {shown} shows the next.")
+            click.echo(f"{counted(more, 'later event')} not shown; --first --skip {shown} shows the next page.")
         return
     if more > 0:
-        click.echo(f"{_are(more, 'earlier')} not shown; --skip {shown} shows those before these, --first the oldest.")
-    _print_rows(paint, outbox.newest(chosen, skip, limit))
+        click.echo(
+            f"{counted(more, 'earlier event')} not shown; --skip {shown} shows the page before, --first the oldest."
+        )
+    _print_rows(display, outbox.newest(selected, skip, limit))
 
 
-def _are(count: int, which: str) -> str:
-    return f"{count} {which} one is" if count == 1 else f"{count} {which} ones are"
-
-
-def _print_rows(paint: Paint, rows: Iterable[Listed]) -> None:
-    from engine.commands.output.text import visible
-
+def _print_rows(display: Display, rows: Iterable[Listed]) -> None:
     for row in rows:
-        outcome = paint(f"{row.outcome.value:<9}", row.outcome.value)
-        click.echo(f"{row.event:>6}  {visible(row.message_id)}  {row.connection}  {outcome}  {visible(_why(row))}")
+        reason = f"{row.reason} | {row.error}" if row.error else row.reason
+        click.echo(_row_text(display, row, row.outcome, reason))
+
+
+def _row_text(display: Display, row: Listed, outcome: Outcome, reason: str) -> str:
+    painted = display.paint(f"{outcome.value:<9}", outcome.value)
+    return f"{row.event:>6}  {visible(row.message_id)}  {row.connection}  {painted}  {visible(reason)}"
 
 
 @command.command("show")
 @click.argument("event", metavar="ID")
 @with_outbox
 def show(outbox: Outbox, event: str) -> None:
-    """Show one event (by its ID or messageId) and how it ended for each connection."""
+    """Show one event and how it ended for each connection.
+
+    ID is the event's ID in the outbox, or its messageId.
+    """
     import orjson
 
-    from engine.commands.output.text import folded, painter, visible
-    from engine.commands.shared import when
     from engine.delivery.outbox.base import Chosen
 
-    paint = painter(sys.stdout)
+    display = Display(sys.stdout)
     rows = outbox.listed(Chosen(event=event), 0, SHOWN)
     if not rows:
-        raise UsageError(f"There is no event {event} in this outbox; engine outbox list shows what there is.")
+        raise UsageError(f"There is no event {event} in this outbox; engine outbox list shows the events.")
     for number in dict.fromkeys(row.event for row in rows):
         found = outbox.event(number)
         assert found is not None
-        click.echo(paint(f"event {number}  {visible(found.message_id)}  from {visible(found.source)}", "title"))
+        title = f"event {number}  {visible(found.message_id)}  from {visible(found.source)}"
+        click.echo(display.paint(title, "title"))
         click.echo(f"  received {found.received_at}")
         for row in (row for row in rows if row.event == number):
-            outcome = paint(row.outcome.value, row.outcome.value)
-            click.echo(f"  {row.connection}  {outcome}  {visible(row.reason)}  ({when(row.changed_at)})")
-            if row.words:
-                click.echo(f"    the vendor: {visible(row.words)}")
+            outcome = display.paint(row.outcome.value, row.outcome.value)
+            click.echo(f"  {row.connection}  {outcome}  {visible(row.reason)}  ({local_time(row.changed_at)})")
+            if row.error:
+                click.echo(f"    the vendor: {visible(row.error)}")
         try:
-            lines = folded(orjson.loads(found.raw), 2)
+            lines = display.fold(orjson.loads(found.raw), 2)
         except orjson.JSONDecodeError:
             lines = [f"  {visible(found.raw[:1000].decode(errors='replace'))}"]
         click.echo("\n".join(lines))
 
 
-command.add_command(replay)
+@command.command("replay")
+@click.argument("events", nargs=-1, metavar="[ID...]")
+@click.option("--connection", metavar="NAME", help="Only this connection.")
+@click.option("--only-rejected", is_flag=True, help="Only events the vendor rejected, not invalid ones.")
+@click.option("--since", metavar="TIME", help="Only events that ended since then: 2h, 7d, or a date.")
+@click.option(
+    "--mapping", metavar="MAPPING", help="Only events that this mapping (a name or a path) turns into requests."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be queued again, but queue nothing.")
+@settings_options
+@with_outbox
+def replay(
+    outbox: Outbox,
+    events: tuple[str, ...],
+    connection: str | None,
+    only_rejected: bool,
+    since: str | None,
+    mapping: str | None,
+    dry_run: bool,
+    settings: SettingsOptions,
+) -> None:
+    """Queue rejected and invalid events again.
+
+    They are queued behind everything that is waiting. A running `engine serve` sends them, or the next `engine send`.
+
+    With IDs: those events, whichever way they ended. Events are planned again when they are sent, so a mapping
+    corrected in the meantime applies. Requests that a vendor accepted are not sent again under the same mapping.
+
+    Settings are for --mapping.
+    """
+    from engine.commands.connection_options import connect
+
+    outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
+    rows = list(selected_rows(outbox, selection(outbox, connection, outcomes, since)))
+    if events:
+        rows = [row for each in events for row in selected_rows(outbox, selection(outbox, connection, (), since, each))]
+        rows = [row for row in _without_duplicates(rows) if row.outcome in FINAL]
+    if mapping is not None:
+        rows = _planned_rows(outbox, rows, connect([mapping], settings)[0].connection, verbose=dry_run)
+    places = list(dict.fromkeys(row.place for row in rows))
+    if not dry_run:
+        outbox.replay(places, "queued again by a person", time.time())
+    click.echo(f"{counted(len(places), 'event')} {'would be ' if dry_run else ''}queued again.")
+
+
+def _without_duplicates(rows: Sequence[Listed]) -> list[Listed]:
+    """Return each event once for each connection: its duplicates may be states of the event itself."""
+    from engine.delivery.outbox.base import DUPLICATE
+
+    found: dict[tuple[int, str], Listed] = {}
+    for row in sorted(rows, key=lambda row: row.reason == DUPLICATE):
+        found.setdefault((row.event, row.connection), row)
+    return list(found.values())
+
+
+def _planned_rows(outbox: Outbox, rows: list[Listed], connection: Connection, *, verbose: bool) -> list[Listed]:
+    """Return the events that a mapping turns into requests; `verbose` prints what becomes of each event."""
+    from engine.delivery.outbox.base import Waiting
+    from engine.delivery.sending.jobs import normalized
+
+    display = Display(sys.stdout)
+    found, counts = [], Counter[str]()
+    for row in rows:
+        event = outbox.event(row.event)
+        if event is None:
+            continue
+        waiting = Waiting(row.place, row.event, event.message_id, event.received_at, event.raw, None, None, None, 0.0)
+        plan = connection.plan_normalized(normalized(waiting))
+        counts[plan.outcome.value] += 1
+        if plan.outcome is Outcome.PLANNED:
+            found.append(row)
+        if verbose:
+            click.echo(_row_text(display, row, plan.outcome, plan.reason))
+    if verbose:
+        click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) or "No events were set aside.")
+    return found
 
 
 @command.command("resume")
 @click.argument("connection", metavar="CONNECTION")
 @with_outbox
 def resume(outbox: Outbox, connection: str) -> None:
-    """Let a held or pausing connection go on: a running `engine serve` then sends what waits, or `engine send` does."""
-    check(outbox, connection)
+    """Resume a held or paused connection.
+
+    A running `engine serve` then sends what is waiting, or the next `engine send`.
+    """
+    check_connection(outbox, connection)
     outbox.resume(connection)
-    click.echo(f"{connection} goes on; {events_text(outbox.unfinished(connection)[0])} to send.")
+    click.echo(f"{connection} resumed; {counted(outbox.unfinished(connection)[0], 'event')} to send.")
 
 
 @command.command("purge")
-@click.option("--older-than", required=True, metavar="TIME", help="30d, or a date: what ended before is removed.")
-@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(WAYS_TO_END), help="Only what ended so.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--older-than", required=True, metavar="TIME", help="Remove what ended before then: 30d, or a date.")
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    type=click.Choice([outcome.value for outcome in FINAL]),
+    help="Only events that ended these ways.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, but remove nothing.")
 @with_outbox
 def purge(outbox: Outbox, older_than: str, outcomes: tuple[str, ...], dry_run: bool) -> None:
-    """Remove events that ended long ago, also those set aside (rejected, invalid), unless --outcome says which.
+    """Remove events that ended long ago. Without --outcome this includes rejected and invalid ones.
 
-    What waits or is held always stays. An event goes when it has ended so for all its connections; its messageId is
-    forgotten then, and it cannot be replayed.
+    Waiting and held events always stay. An event is removed once it has ended this way for all its connections; its
+    messageId is then forgotten, and it cannot be replayed.
     """
-    from engine.commands.shared import moment
-
     remove = outbox.purgeable if dry_run else outbox.purge
-    gone = remove(moment(older_than, time.time()), tuple(map(Outcome, outcomes)))
+    purged = remove(parse_time(older_than, time.time()), tuple(map(Outcome, outcomes)))
     verb = "would be removed" if dry_run else "removed"
-    click.echo(f"{events_text(gone.events)} {verb}{_ends(gone)}.")
+    click.echo(f"{counted(purged.events, 'event')} {verb}{_outcomes_text(purged)}.")
 
 
-def _ends(gone: Purged) -> str:
-    """Say how what goes had ended; an event of several connections, or with duplicates, several times."""
-    if not gone.outcomes:
+def _outcomes_text(purged: Purged) -> str:
+    """Count how the removed events had ended; an event of several connections, or with duplicates, several times."""
+    if not purged.outcomes:
         return ""
-    counts = [f"{gone.outcomes[each]} {each.value}" for each in Outcome if each in gone.outcomes]
-    several = "" if sum(gone.outcomes.values()) == gone.events else " (counted for each connection and duplicate)"
-    return f": {', '.join(counts)}{several}"
-
-
-def _why(row: Listed) -> str:
-    return f"{row.reason} | {row.words}" if row.words else row.reason
+    counts = [f"{purged.outcomes[each]} {each.value}" for each in Outcome if each in purged.outcomes]
+    same = sum(purged.outcomes.values()) == purged.events
+    return f": {', '.join(counts)}{'' if same else ' (counted for each connection and duplicate)'}"

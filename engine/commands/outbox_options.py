@@ -1,73 +1,92 @@
-"""What the commands of `engine outbox` share: which outbox, which of its events, and how they are counted in words."""
+"""What commands on an outbox share: which outbox, which of its events, and times in options and output."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
 
 import click
 
+from engine.commands.shared import FILE, did_you_mean
 from engine.errors import UsageError
-from engine.records import Outcome
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.base import Chosen, Listed, Outbox
+    from engine.delivery.outbox.sqlite import SqliteOutbox
+    from engine.records import Outcome
 
-FILE = click.Path(path_type=Path, dir_okay=False)
 CHUNK = 500
-ENDS = (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID, Outcome.REJECTED)
 P = ParamSpec("P")
 
 
-def with_outbox(work: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
-    """Open the outbox when the command is carried out, so that `--help` needs none."""
+def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
+    """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
-    @click.option("--outbox", "own_outbox", type=FILE, help="The durable queue, as before the command's name.")
-    @wraps(work)
+    @click.option("--outbox", "own_outbox", type=FILE, help="The outbox file; may also precede the command's name.")
+    @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> None:
-        from engine.commands.shared import opened
-
         own = cast("Path | None", kwargs.pop("own_outbox"))
-        with opened(own or click.get_current_context().obj) as outbox:
-            work(outbox, *args, **kwargs)
+        with open_outbox(own or click.get_current_context().obj) as outbox:
+            command(outbox, *args, **kwargs)
 
     return opening
 
 
-def chosen_of(
+@contextmanager
+def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
+    """Open an outbox; without `create` a missing file is a usage error."""
+    from engine.delivery.outbox.sqlite import SqliteOutbox
+
+    if not create and not path.exists():
+        raise UsageError(f"There is no outbox {path}; name one with --outbox.")
+    outbox = SqliteOutbox(path)
+    try:
+        yield outbox
+    finally:
+        outbox.close()
+
+
+def selection(
     outbox: Outbox, connection: str | None, outcomes: tuple[Outcome, ...], since: str | None, event: str | None = None
 ) -> Chosen:
-    """Read which events are meant."""
-    from engine.commands.shared import moment
+    """Return which events the options select."""
     from engine.delivery.outbox.base import Chosen
 
     if connection is not None:
-        check(outbox, connection)
-    return Chosen(connection, outcomes, None if since is None else moment(since, time.time()), event)
+        check_connection(outbox, connection)
+    return Chosen(connection, outcomes, None if since is None else parse_time(since, time.time()), event)
 
 
-def check(outbox: Outbox, connection: str) -> None:
-    """Refuse a connection that the outbox does not know."""
-    from engine.mapping.suggest import closest
-
+def check_connection(outbox: Outbox, connection: str) -> None:
+    """Raise UsageError for a connection that the outbox does not know."""
     known = [row.name for row in outbox.connections()]
     if connection not in known:
-        guess = closest(connection, known)
-        advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(known) or 'none'}."
-        raise UsageError(f"This outbox has no connection {connection}. {advice}")
+        raise UsageError(f"This outbox has no connection {connection}. {did_you_mean(connection, known)}")
 
 
-def rows_of(outbox: Outbox, chosen: Chosen) -> Iterator[Listed]:
-    """Return all that is meant, in the order of the queue."""
+def selected_rows(outbox: Outbox, selected: Chosen) -> Iterator[Listed]:
+    """Return all selected rows, in the order of the queue."""
     after = 0
-    while rows := outbox.listed(chosen, after, CHUNK):
+    while rows := outbox.listed(selected, after, CHUNK):
         yield from rows
         after = rows[-1].place
 
 
-def events_text(count: int) -> str:
-    """Say how many events."""
-    return f"{count} event" + ("" if count == 1 else "s")
+def parse_time(text: str, now: float) -> float:
+    """Read a time: how long ago (`2h`, `7d`), or an ISO time."""
+    from engine.delivery.sending.pacing import seconds
+    from engine.language.times import read_time
+
+    try:
+        return now - seconds(text)
+    except ValueError:
+        found = read_time(text)
+    if found is None:
+        raise UsageError(
+            f"{text} is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z."
+        )
+    return found

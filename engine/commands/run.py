@@ -5,30 +5,28 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, NamedTuple, TypeAlias, cast
 
 import click
 
 from engine.commands.connection_options import NamedConnection, connect
-from engine.commands.output.events import curl_text, event_title, plan_text, reports_text, request_json
-from engine.commands.output.read_errors import ReadErrors
+from engine.commands.input_files import ReadErrors, progress_bar
+from engine.commands.output.events import curl_text, event_title, plan_text, report_lines, request_json
 from engine.commands.output.summary import Summary
-from engine.commands.output.text import painter, visible
+from engine.commands.output.text import Display, visible
+from engine.commands.shared import FOUND, SettingsOptions, settings_options
 from engine.errors import SettingsError, UsageError
-from engine.events.normalizing import normalise_parsed
-from engine.events.reading import Line, read_events, total_size
+from engine.events.normalizing import normalize_parsed
+from engine.events.reading import Line, read_events
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan, Report, masked
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, Plan], None]"
-LONG_INPUT = 4 * 1024 * 1024
-HOW_TO_SET = "Give them with --settings FILE or --set KEY=VALUE; --example-settings takes the mapping's examples."
+HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples."
 
 
 class Event(NamedTuple):
-    """One event as it was read, and what is to be said about it whatever the destination."""
+    """One event as it was read, and the reports that do not depend on the destination."""
 
     line: Line
     reports: tuple[Report, ...]
@@ -40,15 +38,8 @@ class Event(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Say where it stands."""
+        """Return its file and line."""
         return visible(f"{self.line.file}:{self.line.line}")
-
-
-class Progress(NamedTuple):
-    """Where one says how many bytes were read, and what a person must know meanwhile."""
-
-    advance: Callable[[int], None]
-    say: Callable[[str], None]
 
 
 @click.command("run")
@@ -59,66 +50,35 @@ class Progress(NamedTuple):
     multiple=True,
     required=True,
     metavar="FILE",
-    help="Events: NDJSON, JSON or a JSON list, also .gz; - is standard input. May be given several times.",
+    help="NDJSON, JSON or a JSON list, also .gz; - is standard input. Repeatable.",
 )
-@click.option(
-    "--settings",
-    "settings_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="YAML: destination -> settings; ${env:NAME} is filled in.",
-)
-@click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="One setting; DESTINATION.KEY=VALUE for one of several mappings.",
-)
-@click.option(
-    "--example-settings",
-    is_flag=True,
-    help="Use the mapping's examples for settings not given.",
-)
+@settings_options
 @click.option(
     "--format",
     "style",
     type=click.Choice(["text", "ndjson", "curl"]),
     default="text",
     show_default=True,
-    help="For people, one JSON object per event and destination, or commands for a shell.",
+    help="Text for people, one JSON object per event and destination, or shell commands.",
 )
-@click.option("--show-secrets", is_flag=True, help="Print secrets as they are sent.")
-@click.option(
-    "--mappings",
-    "directories",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where your own mappings are (also ENGINE_MAPPINGS).",
-)
-@click.option(
-    "--received-at", metavar="TIME", help="When the events came in (ISO 8601), for those without a timestamp."
-)
-def command(  # noqa: PLR0913, PLR0917  the options are what they are
+@click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
+@click.option("--received-at", metavar="TIME", help="When events without a timestamp were received (ISO 8601).")
+def command(
     mappings: tuple[str, ...],
     files: tuple[str, ...],
-    settings_file: Path | None,
-    assignments: tuple[str, ...],
-    example_settings: bool,
+    settings: SettingsOptions,
     style: str,
     show_secrets: bool,
-    directories: tuple[Path, ...],
     received_at: str | None,
 ) -> int:
     """Show what events become for each MAPPING (a name or a path): outcome, reason and requests. Sends nothing.
 
-    What was counted goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid
-    or could not be read; 2: wrong usage.
+    A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
+    not be read; 2: wrong usage.
     """
     _check_time(received_at)
     try:
-        connections = connect(mappings, directories, settings_file, assignments, example_settings=example_settings)
+        connections = connect(mappings, settings)
     except SettingsError as error:
         raise UsageError(f"{error}\n{HOW_TO_SET}") from None
     for stream in (sys.stdout, sys.stderr):
@@ -126,15 +86,15 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     printers = {"text": _text_printer, "ndjson": _ndjson_printer, "curl": _curl_printer}
     summary = Summary()
     try:
-        work(connections, files, printers[style](connections, show_secrets), summary, received_at)
+        plan_all(connections, files, printers[style](connections, show_secrets), summary, received_at)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    click.echo(summary.text(painter(sys.stderr)), err=True)
-    return 1 if summary.failed else 0
+    click.echo(summary.text(Display(sys.stderr)), err=True)
+    return FOUND if summary.failed else 0
 
 
-def work(
+def plan_all(
     connections: Sequence[NamedConnection],
     files: Sequence[str],
     show: Printer,
@@ -142,19 +102,20 @@ def work(
     received_at: str | None,
 ) -> None:
     """Plan every event of every file for every connection."""
-    with _progress(files) as progress:
-        unreadable = ReadErrors(say=progress.say)
+    # A bar would break up requests that are printed on the same terminal.
+    with progress_bar(files, unless_output_is_a_terminal=True) as progress:
+        errors = ReadErrors(show=progress.show)
         for line in _lines(files, progress.advance):
             if line.error is not None:
                 summary.broken += 1
-                unreadable.tell(line.file, line.error)
+                errors.add(line.file, line.error)
                 continue
             assert line.raw is not None
-            normalised = normalise_parsed(line.value, line.raw, received_at=received_at)
-            event = Event(line, normalised.reports)
+            normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
+            event = Event(line, normalized.reports)
             summary.add_event(event.reports)
             for named in connections:
-                plan = named.connection.plan_normalised(normalised)
+                plan = named.connection.plan_normalized(normalized)
                 summary.add(named.name, plan, plan.reports[len(event.reports) :])
                 show(event, named, plan)
     sys.stdout.flush()
@@ -164,7 +125,7 @@ def _check_time(received_at: str | None) -> None:
     from engine.language.times import read_time
 
     if received_at is not None and read_time(received_at) is None:
-        raise UsageError(f'--received-at takes a time such as 2024-03-05T10:15:30Z; "{visible(received_at)}" is none.')
+        raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
 
 
 def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Line]:
@@ -178,26 +139,7 @@ def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Lin
                     before = reader.consumed
 
 
-@contextmanager
-def _progress(files: Sequence[str]) -> Iterator[Progress]:
-    """Show a progress bar on a terminal when the input is long; standard output must go elsewhere then."""
-    sizes = [total_size(file) for file in files]
-    total = sum(size or 0 for size in sizes)
-    if not sys.stderr.isatty() or sys.stdout.isatty() or (None not in sizes and total < LONG_INPUT):
-        yield Progress(lambda _bytes: None, lambda text: click.echo(text, err=True))
-        return
-    from rich import progress as bars
-    from rich.console import Console
-
-    out = Console(stderr=True, soft_wrap=True, markup=False, highlight=False, emoji=False)
-    columns = (bars.BarColumn(), bars.DownloadColumn(), bars.TimeRemainingColumn())
-    # Without redirect_...=False rich takes what is meant for a file and writes it to the terminal.
-    with bars.Progress(*columns, console=out, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
-        task = bar.add_task("events", total=None if None in sizes else total)
-        yield Progress(lambda count: bar.advance(task, count), out.print)
-
-
-def _shown(connection: Connection, plan: Plan, show_secrets: bool) -> list[JsonObject]:
+def _requests(connection: Connection, plan: Plan, show_secrets: bool) -> list[JsonObject]:
     requests = [request_json(request) for request in plan.requests]
     if show_secrets:
         return requests
@@ -205,19 +147,19 @@ def _shown(connection: Connection, plan: Plan, show_secrets: bool) -> list[JsonO
 
 
 def _text_printer(connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
-    paint = painter(sys.stdout)
+    display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
     last: list[Line] = []
 
     def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         if not (last and last[0] is event.line):
             gap = "\n" if last else ""
-            sys.stdout.write(f"{gap}{paint(event.title, 'title')}  {paint(event.place, 'place')}\n")
-            sys.stdout.writelines(reports_text(event.reports, "  ! ", paint))
+            sys.stdout.write(f"{gap}{display.paint(event.title, 'title')}  {display.paint(event.place, 'place')}\n")
+            sys.stdout.writelines(report_lines(event.reports, "  ! ", display))
             last[:] = [event.line]
         own = plan._replace(reports=plan.reports[len(event.reports) :])
-        requests = _shown(named.connection, plan, show_secrets)
-        sys.stdout.write(plan_text(named.name.ljust(width), own, requests, paint))
+        requests = _requests(named.connection, plan, show_secrets)
+        sys.stdout.write(plan_text(named.name.ljust(width), own, requests, display))
 
     return show
 
@@ -226,7 +168,7 @@ def _ndjson_printer(_connections: Sequence[NamedConnection], show_secrets: bool)
     import orjson
 
     out: IO[bytes] = sys.stdout.buffer
-    at_once = sys.stdout.isatty()
+    flush = sys.stdout.isatty()
 
     def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         record = {
@@ -235,18 +177,18 @@ def _ndjson_printer(_connections: Sequence[NamedConnection], show_secrets: bool)
             "destination": named.name,
             "outcome": plan.outcome.value,
             "reason": plan.reason,
-            "requests": _shown(named.connection, plan, show_secrets),
+            "requests": _requests(named.connection, plan, show_secrets),
             "reports": [report._asdict() for report in plan.reports],
         }
         out.write(orjson.dumps(record) + b"\n")
-        if at_once:
+        if flush:
             out.flush()
 
     return show
 
 
 def _scalar(event: Json, name: str) -> Json:
-    """Return a field of an event that may be anything; what holds more than one value is not repeated."""
+    """Return a field of an event, or None where it is an object or a list."""
     value = event.get(name) if isinstance(event, dict) else None
     return None if isinstance(value, dict | list) else value
 
@@ -256,7 +198,7 @@ def _curl_printer(_connections: Sequence[NamedConnection], show_secrets: bool) -
         encodings = named.connection.mapping.requests
         if plan.requests:
             sys.stdout.write(f"# {event.title}  {event.place}\n")
-        for request, shown in zip(plan.requests, _shown(named.connection, plan, show_secrets), strict=True):
+        for request, shown in zip(plan.requests, _requests(named.connection, plan, show_secrets), strict=True):
             form = encodings[request.request].encode == "form"
             sys.stdout.write(curl_text(shown, form=form) + "\n")
 

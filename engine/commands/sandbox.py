@@ -1,4 +1,4 @@
-"""`engine sandbox`: the emulated vendors on a port, until Ctrl-C; and which connections can be led into it."""
+"""`engine sandbox`: the emulated vendors on a port, until Ctrl-C.  For `send` and `serve`: connections to a sandbox."""
 
 from __future__ import annotations
 
@@ -10,32 +10,44 @@ from urllib.parse import urlsplit
 
 import click
 
+from engine.commands.output.text import Display, shortened, visible
+from engine.commands.shared import FILE
 from engine.compiler.runtime import Invalid
-from engine.delivery import configured as config
-from engine.delivery.configured import Configured, base_url, paths
+from engine.delivery import configured_connection
+from engine.delivery.configured_connection import ConfiguredConnection, base_url, request_paths
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
+from engine.language.texts import text_of
+from engine.records import Json
 from engine.sandbox.server import Sandbox
 from engine.sandbox.world import emulated, locate, titles
+
+UNKNOWN = (
+    "{name} cannot use the sandbox: none of its vendors has {path}. It emulates {titles}, which it recognizes by the "
+    "paths of their APIs (engine docs sandbox). Leave {name} out, look at its requests with engine run, or omit "
+    "--sandbox."
+)
+
+SHOWN = 3
+STATE_WIDTH = 96
+LONGEST_VALUE = 22
+IDS = ("id", "ids", "email")
 
 
 @click.command("sandbox")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8900, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8900, show_default=True, help="0 picks a free port.")
 @click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="YAML: what the vendors accept, and what goes wrong (docs/sandbox.md).",
+    "--config", type=FILE, help="YAML file: what the vendors accept, and which faults happen (engine docs sandbox)."
 )
-@click.option("--database", default=":memory:", metavar="FILE", help="Keep the state in a file; else it is in memory.")
+@click.option("--database", default=":memory:", metavar="FILE", help="Keep the state in a file instead of in memory.")
 def command(host: str, port: int, config: Path | None, database: str) -> None:
-    """Emulate the vendors on a port, until Ctrl-C: what is sent is accepted or refused as their documents say."""
+    """Emulate the vendors on a port, until Ctrl-C. Requests are accepted or refused as the vendors' documents say."""
     run(host, port, config, database)
 
 
 def run(host: str, port: int, config: Path | None, database: str) -> None:
-    """Serve the emulated vendors; raises `UsageError` for a port, file or package that is not to be had."""
+    """Serve the emulated vendors; raises `UsageError` for a port, file or package that is not available."""
     from engine.sandbox.config import Config, load_config
     from engine.sandbox.server import build, listen, serve, url_of
 
@@ -55,39 +67,35 @@ def _welcome(url: str, database: str) -> str:
         [
             f"The sandbox listens on {url}; its state is kept {kept}.",
             *bases,
-            f"What it holds: {url}/_sandbox/state",
-            f"What else can be asked, and faults: {url}/_sandbox/",
-            "What it does not emulate: docs/sandbox.md.  Ctrl-C stops it.",
+            f"State: {url}/_sandbox/state",
+            f"Control, including faults: {url}/_sandbox/",
+            "What it does not emulate: engine docs sandbox.  Ctrl-C stops it.",
         ]
     )
 
 
-UNKNOWN = (
-    "{name} cannot go into the sandbox: no vendor there has {path}. It emulates {titles}, and knows them by the paths "
-    "of their APIs (docs/sandbox.md). Leave {name} out, look at its requests with engine run, or go without --sandbox."
-)
-
-
-def into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
-    """Start a sandbox and lead all connections there; raises UsageError before, where one cannot be."""
+def into_sandbox(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection]
+) -> tuple[list[ConfiguredConnection], Sandbox]:
+    """Start a sandbox and redirect all connections to it; raises UsageError before if it has no such vendor."""
     base_paths = [_base_path(each) for each in configured]
     sandbox = stack.enter_context(Sandbox())
     pairs = zip(configured, base_paths, strict=True)
-    return [config.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
+    return [configured_connection.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
 
 
-def _base_path(configured: Configured) -> str:
-    """Return the path below which the sandbox has a connection's requests; raises UsageError where it has none."""
+def _base_path(configured: ConfiguredConnection) -> str:
+    """Return the path below which the sandbox has a connection's requests; raises UsageError if there is none."""
     try:
         whole = urlsplit(base_url(configured.connection)).path.rstrip("/")
     except Invalid as error:
         raise UsageError(f"{configured.name}: {error}. {SETTINGS_HINT}") from error
-    found = paths(configured.connection)
+    found = request_paths(configured.connection)
     for base in _endings(whole):
         if not found or _has(base, [each.filled for each in found]):
             return base
-    strange = next((each for each in found if locate(whole + each.filled)[0] is None), found[0])
-    raise UsageError(UNKNOWN.format(name=configured.name, path=whole + strange.written, titles=", ".join(titles())))
+    unknown = next((each for each in found if locate(whole + each.filled)[0] is None), found[0])
+    raise UsageError(UNKNOWN.format(name=configured.name, path=whole + unknown.written, titles=", ".join(titles())))
 
 
 def _endings(path: str) -> Iterator[str]:
@@ -101,3 +109,44 @@ def _endings(path: str) -> Iterator[str]:
 
 def _has(base: str, known: list[str]) -> bool:
     return all(locate(base + path)[0] for path in known) and any(emulated(base + path) for path in known)
+
+
+def state_text(display: Display, sandbox: Sandbox) -> str:
+    """Return what each vendor that was sent anything holds: how much, and the newest of each kind."""
+    lines: list[str] = []
+    for vendor, counts in sandbox.counts().items():
+        if isinstance(counts, dict) and counts.get("requests"):
+            numbers = [
+                f"{count} {name.replace('_', ' ')}"
+                for name, count in counts.items()
+                if isinstance(count, int) and count
+            ]
+            lines += ["", display.paint(f"{vendor} (sandbox)", "title"), display.wrap(", ".join(numbers), "  ", 2)]
+            lines += _newest(display, sandbox, vendor)
+    return "\n".join(lines)
+
+
+def _newest(display: Display, sandbox: Sandbox, vendor: str) -> Iterator[str]:
+    width = display.width - 4 if display.terminal else STATE_WIDTH
+    for kind, held in sandbox.state(vendor, SHOWN).items():
+        if held and isinstance(held, list):
+            yield display.paint(f"  newest {kind.replace('_', ' ')}:", "place")
+            for entry in held[-SHOWN:]:
+                yield f"    {shortened(visible(_text(entry)), width)}"
+
+
+def _text(value: Json) -> str:
+    """Write a value without its empty members, ids first: `id 7, properties (size 3, tags [x, y])`."""
+    if not isinstance(value, dict):
+        return _inner(value)
+    members = [(name, member) for name, member in value.items() if member not in (None, "", [], {})]
+    members.sort(key=lambda entry: not (entry[0] in IDS or entry[0].endswith("_id")))
+    return ", ".join(f"{name} {_inner(member)}" for name, member in members)
+
+
+def _inner(value: Json) -> str:
+    if isinstance(value, dict):
+        return f"({_text(value)})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inner, value))}]"
+    return "null" if value is None else shortened(text_of(value) or "", LONGEST_VALUE)

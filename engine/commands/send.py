@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,21 +13,42 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.connection_options import connections_of
+from engine.commands.input_files import ReadErrors
+from engine.commands.outbox_options import open_outbox
+from engine.commands.output.summary import delivery_text
+from engine.commands.output.text import Display, local_time
+from engine.commands.shared import (
+    DEFAULT_OUTBOX,
+    FILE,
+    FOUND,
+    INTERRUPTED,
+    WAITING,
+    SettingsOptions,
+    settings_options,
+)
+from engine.delivery.intake import iso, new_events, taken_in
+from engine.delivery.observers import DeliveryObserver, Observers, RunSummary
+from engine.delivery.outbox.base import Outbox, Overview, TakenIn
 from engine.errors import UsageError
+from engine.events.reading import EventReader, read_events
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from engine.commands.sending import Intake
-    from engine.delivery.configured import Configured
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.metrics import Metrics
-    from engine.delivery.observers import DeliveryObserver, RunSummary
-    from engine.delivery.outbox.base import Outbox
+    from engine.delivery.process import Shutdown
     from engine.delivery.worker import Options
     from engine.sandbox.server import Sandbox
 
-FOUND, WAITING, INTERRUPTED = 1, 3, 130
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
+OTHER_PROCESS = (
+    "Another process is delivering to {name}; this one waits and takes over when it ends (at {until} at the latest if "
+    "it has died)."
+)
+ENDED_ELSEWHERE = (
+    "Another process finished at least {count} of the events queued for {name}; engine outbox status counts them too."
+)
+CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was not read."
 
 
 @click.command("send")
@@ -35,28 +58,24 @@ DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
     "files",
     multiple=True,
     metavar="FILE",
-    help="JSON, NDJSON or a JSON list, also .gz; - is standard input. Without it, only what waits is sent.",
+    help="NDJSON, JSON or a JSON list, also .gz; - is standard input. Without it, only waiting events are sent.",
 )
-@click.option("--connections", "connections_file", type=FILE, help="YAML: name -> destination, settings, filters.")
-@click.option("--settings", "settings_file", type=FILE, help="YAML: destination -> settings.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting, as in engine run.")
-@click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
-@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
-@click.option("--outbox", "outbox_file", type=FILE, help="The durable queue: outbox.db; with --sandbox a passing one.")
-@click.option("--sandbox", is_flag=True, help="Deliver into emulated vendors, with example settings.")
-@click.option("--again", is_flag=True, help="Send events whose messageId was sent within the last 24 hours, too.")
-@click.option("--source", default="files", show_default=True, help="Whose messageIds these are, to find duplicates.")
-@click.option("--patience", default="30s", show_default=True, help="How long to wait for a vendor that fails.")
-@click.option("--log", is_flag=True, help="Log to standard error, one JSON object a line.")
-@click.option("--metrics", "metrics_file", type=FILE, help="Write Prometheus text to this file at the end.")
+@click.option("--connections", "connections_file", type=FILE, help="YAML file of connections: settings and filters.")
+@settings_options
+@click.option("--outbox", "outbox_file", type=FILE, help="Default: outbox.db; with --sandbox a temporary file.")
+@click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors, with example settings.")
+@click.option("--again", is_flag=True, help="Also send events whose messageId was sent within the last 24 hours.")
+@click.option("--source", default="files", show_default=True, help="Source of the events, to detect duplicates in.")
+@click.option(
+    "--patience", default="30s", show_default=True, metavar="TIME", help="How long to wait for a failing vendor."
+)
+@click.option("--log", is_flag=True, help="Log to standard error, one JSON object per line.")
+@click.option("--metrics", "metrics_file", type=FILE, help="Write metrics to this file at the end, as Prometheus text.")
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
     files: tuple[str, ...],
     connections_file: Path | None,
-    settings_file: Path | None,
-    assignments: tuple[str, ...],
-    example_settings: bool,
-    directories: tuple[Path, ...],
+    settings: SettingsOptions,
     outbox_file: Path | None,
     sandbox: bool,
     again: bool,
@@ -65,28 +84,26 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     log: bool,
     metrics_file: Path | None,
 ) -> int:
-    """Deliver events for each MAPPING, or for the connections of a file. Ends when nothing more can go now.
+    """Deliver events for each MAPPING, or for a file of connections. Ends when nothing more can be sent now.
 
-    Exit code 0: everything was delivered or ignored; 1: some were rejected, invalid or could not be read; 2: wrong
-    usage; 3: some wait or are held; 4: the outbox cannot be used; 130: interrupted before all events were taken in.
+    Exit code 0: everything was delivered or ignored; 1: some events were rejected, invalid or could not be read;
+    2: wrong usage; 3: some events are waiting or held; 4: the outbox cannot be used; 130: interrupted before all
+    events were queued.
     """
-    from engine.commands.shared import connections_of
-    from engine.delivery.observers import RunSummary
-
     options = _options(patience)
-    given = (mappings, connections_file, directories, settings_file, assignments)
-    configured = connections_of(*given, example_settings=example_settings or sandbox)
+    settings = settings._replace(examples=settings.examples or sandbox)
+    configured = connections_of(mappings, connections_file, settings)
     with ExitStack() as stack:
         intake = _intake(stack, files, source, again=again)
         configured, world = _into_sandbox(stack, configured) if sandbox else (configured, None)
-        outbox = _outbox(stack, outbox_file, passing=sandbox)
-        tally = RunSummary()
-        watcher, metrics = _watcher(stack, configured, tally, log=log, metrics=metrics_file is not None)
-        whole = _deliver(outbox, configured, options, watcher, intake)
+        outbox = _outbox(stack, outbox_file, temporary=sandbox)
+        summary = RunSummary()
+        observer, metrics = _observer(stack, configured, summary, log=log, metrics=metrics_file is not None)
+        complete = _deliver(outbox, configured, options, observer, intake)
         if metrics_file is not None and metrics is not None:
             metrics_file.write_bytes(metrics.text())
-        code = _report(outbox, [each.name for each in configured], tally, intake, world)
-        return code if whole else INTERRUPTED
+        code = _report(outbox, [each.name for each in configured], summary, intake, world)
+        return code if complete else INTERRUPTED
 
 
 def _options(patience: str) -> Options:
@@ -99,82 +116,122 @@ def _options(patience: str) -> Options:
         raise UsageError(f"--patience: {error}.") from error
 
 
-def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool) -> Intake:
-    """Open all files, so that one that cannot be read is told before anything is sent."""
-    from engine.commands.sending import Intake
-    from engine.events.reading import read_events
+class Intake:
+    """Puts the events of all files into the outbox; what it did so far is `taken` and `broken`."""
 
+    def __init__(self, readers: Sequence[EventReader], source: str, *, again: bool) -> None:
+        self.taken = TakenIn()
+        self._errors = ReadErrors()
+        self._readers = readers
+        self._source = source
+        self._again = again
+
+    @property
+    def broken(self) -> int:
+        """How many lines could not be read."""
+        return self._errors.count
+
+    def run(self, outbox: Outbox, names: Sequence[str], shutdown: Shutdown) -> None:
+        """Queue events until the input ends or the process is asked to end."""
+        for reader in self._readers:
+            lines = self._errors.readable(shutdown.until_requested(reader))
+            events = new_events(lines, self._source, iso(time.time()))
+            for taken in taken_in(outbox, events, names, time.time, again=self._again):
+                self.taken = self.taken.plus(taken)
+
+
+def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool) -> Intake:
+    """Open all files, so that one that cannot be read ends the command before anything is sent."""
     readers = [stack.enter_context(read_events(file, stdin=sys.stdin.buffer)) for file in files]
     return Intake(readers, source, again=again)
 
 
-def _outbox(stack: ExitStack, path: Path | None, *, passing: bool) -> Outbox:
-    from engine.commands.shared import DEFAULT_OUTBOX, opened
-
-    if path is None and passing:
+def _outbox(stack: ExitStack, path: Path | None, *, temporary: bool) -> Outbox:
+    if path is None and temporary:
         path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_OUTBOX
-    return stack.enter_context(opened(path or DEFAULT_OUTBOX, make=True))
+    return stack.enter_context(open_outbox(path or DEFAULT_OUTBOX, create=True))
 
 
-def _into_sandbox(stack: ExitStack, configured: Sequence[Configured]) -> tuple[list[Configured], Sandbox]:
-    from engine.commands.sandbox import into_sandbox
+def _into_sandbox(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection]
+) -> tuple[list[ConfiguredConnection], Sandbox]:
+    from engine.commands.sandbox import into_sandbox  # needs the packages of the extra `server`
 
     return into_sandbox(stack, configured)
 
 
-def _watcher(
-    stack: ExitStack, configured: Sequence[Configured], tally: RunSummary, *, log: bool, metrics: bool
-) -> tuple[DeliveryObserver, Metrics | None]:
-    from engine.commands.sending import Telling
-    from engine.delivery.observers import Observers
+class _Messages(DeliveryObserver):
+    """Tells a person why nothing happens."""
 
-    watchers: list[DeliveryObserver] = [tally]
+    def elsewhere(self, connection: str, until: float) -> None:
+        """Say that another process has a connection."""
+        click.echo(OTHER_PROCESS.format(name=connection, until=local_time(until)), err=True)
+
+
+def _observer(
+    stack: ExitStack, configured: Sequence[ConfiguredConnection], summary: RunSummary, *, log: bool, metrics: bool
+) -> tuple[DeliveryObserver, Metrics | None]:
+    observers: list[DeliveryObserver] = [summary]
     counting: Metrics | None = None
     if metrics:
         from engine.delivery.metrics import Metrics
 
         counting = Metrics()
-        watchers.append(counting)
+        observers.append(counting)
     if log:
         from engine.delivery import logs
 
         secrets = [secret for each in configured for secret in each.connection.secrets]
         stack.callback(logs.stop, logs.start(sys.stderr, secrets))
-        watchers.append(logs.Logging())
+        observers.append(logs.Logging())
     else:
-        watchers.append(Telling())
-    return Observers(watchers), counting
+        observers.append(_Messages())
+    return Observers(observers), counting
 
 
 def _deliver(
-    outbox: Outbox, configured: list[Configured], options: Options, watcher: DeliveryObserver, intake: Intake
+    outbox: Outbox, configured: list[ConfiguredConnection], options: Options, observer: DeliveryObserver, intake: Intake
 ) -> bool:
-    """Take in and deliver, one beside the other; false where a signal cut the intake short."""
-    from engine.commands.sending import CUT_SHORT
+    """Queue and deliver side by side; false if a signal cut the input short."""
     from engine.delivery.process import run
     from engine.delivery.supervisor import Delivery
 
     names = [each.name for each in configured]
-    whole = run(
-        lambda: Delivery(outbox, configured, options, watcher=watcher, filling=True),
-        lambda ending: intake.run(outbox, names, ending),
+    complete = run(
+        lambda: Delivery(outbox, configured, options, observer=observer, intake_open=True),
+        lambda shutdown: intake.run(outbox, names, shutdown),
     )
-    if not whole:
+    if not complete:
         click.echo(CUT_SHORT.format(count=intake.taken.new + intake.taken.duplicates), err=True)
-    return whole
+    return complete
 
 
-def _report(outbox: Outbox, names: Sequence[str], tally: RunSummary, intake: Intake, world: Sandbox | None) -> int:
-    from engine.commands.output.sandbox_state import holdings_text
-    from engine.commands.output.text import painter
-    from engine.commands.sending import report, seen
-
-    tally.took(intake.taken)
-    paint, run = painter(sys.stdout), seen(outbox, names, tally)
-    click.echo(report(paint, run, tally, intake))
+def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: Intake, world: Sandbox | None) -> int:
+    """Print how the run ended; returns the exit code."""
+    summary.count_duplicates(intake.taken)
+    display, overview = Display(sys.stdout), _run_overview(outbox, names, summary)
+    click.echo(delivery_text(display, overview))
+    for name, (unfinished, _) in overview.unfinished.items():
+        elsewhere = intake.taken.fresh(name) - summary.ended_here[name] - unfinished
+        if elsewhere > 0:
+            click.echo(ENDED_ELSEWHERE.format(count=elsewhere, name=name))
+    if intake.broken:
+        click.echo(f"{intake.broken} could not be read.")
     if world is not None:
-        click.echo(holdings_text(paint, world))
-    return _code({outcome for _, outcome in run.counts}, intake.broken)
+        from engine.commands.sandbox import state_text
+
+        click.echo(state_text(display, world))
+    return _code({outcome for _, outcome in overview.counts}, intake.broken)
+
+
+def _run_overview(outbox: Outbox, names: Sequence[str], summary: RunSummary) -> Overview:
+    """Return how events ended in this run alone, and what is unfinished for its connections."""
+    counts = Counter(summary.counts)
+    connections = [row for row in outbox.connections() if row.name in names]
+    unfinished = {row.name: outbox.unfinished(row.name) for row in connections}
+    for row in connections:
+        counts[row.name, Outcome.HELD if row.held else Outcome.WAITING] += unfinished[row.name][0]
+    return Overview(dict(sorted((+counts).items())), summary.reasons(), connections, unfinished)
 
 
 def _code(outcomes: set[Outcome], broken: int) -> int:

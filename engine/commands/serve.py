@@ -1,4 +1,4 @@
-"""`engine serve`: Segment's HTTP API on a port; what comes in goes through outbox and mappings to the vendors."""
+"""`engine serve`: Segment's HTTP API on a port; events go through the outbox and the mappings to the vendors."""
 
 from __future__ import annotations
 
@@ -13,88 +13,92 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.shared import DEFAULT_OUTBOX, FILE, SettingsOptions, settings_options
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.background import Serving
+    from engine.collector.background import ServerConfig
     from engine.collector.responses import CollectorLimits
-    from engine.collector.write_keys import EventSource
-    from engine.delivery.configured import Configured
+    from engine.collector.sources import EventSource
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.base import Outbox
     from engine.sandbox.server import Sandbox
 
-    ServeOptions = tuple[Sequence[str], Path | None, Sequence[Path], Path | None, Sequence[str]]
-
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 SANDBOX_KEY = "sandbox"
 DEFAULT_SOURCE = "default"
-NO_KEY = "Give the write key that clients use with --write-key, or sources in the file of --connections."
-NO_ADMIN = "Without --admin-token there is no admin address: /metrics and /status are off."
-NOWHERE = "Every connection of the source {name} is disabled: its events are kept in the outbox, and go nowhere."
+NO_KEY = "No write key: name one with --write-key, or define sources in the --connections file."
+NO_ADMIN = "The admin address (/metrics, /status) is off: it needs --admin-token."
+NO_CONNECTION = (
+    "Every connection of the source {name} is disabled: its events stay in the outbox and are not delivered."
+)
 COUNT = click.IntRange(min=1)
 PORT = click.IntRange(0, 65535)
 
 
-def _kept_for(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
+def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
     from engine.delivery.outbox.base import WINDOW
     from engine.delivery.sending.pacing import seconds
 
     if keep is None:
         return None
     try:
-        found = seconds(keep)
+        duration = seconds(keep)
     except ValueError as error:
         raise UsageError(f"--keep: {error}.") from error
-    if found < WINDOW:
-        raise UsageError("--keep: at least 24h, as messageIds are remembered for so long to find duplicates.")
-    return found
+    if duration < WINDOW:
+        raise UsageError("--keep must be at least 24h: messageIds are remembered that long to detect duplicates.")
+    return duration
 
 
 @click.command("serve")
 @click.argument("mappings", nargs=-1, metavar="[MAPPING...]")
 @click.option("--connections", "connections_file", type=FILE, help="YAML: connections, and sources with write keys.")
-@click.option("--write-key", "write_keys", multiple=True, metavar="KEY", help="With MAPPINGs: a key clients may use.")
-@click.option("--settings", "settings_file", type=FILE, help="YAML: destination -> settings.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="One setting, as in engine run.")
-@click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
-@click.option("--mappings", "directories", multiple=True, type=DIRECTORY, help="Where your own mappings are.")
-@click.option("--outbox", "outbox_file", type=FILE, help="The durable queue: outbox.db; with --sandbox a passing one.")
-@click.option("--sandbox", is_flag=True, help="Deliver into emulated vendors in this process; write key: sandbox.")
+@click.option(
+    "--write-key", "write_keys", multiple=True, metavar="KEY", help="With MAPPINGs: a key that clients may use."
+)
+@settings_options
+@click.option(
+    "--outbox", "outbox_file", type=FILE, help="The durable queue. Default: outbox.db, with --sandbox a temporary one."
+)
+@click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors in this process; write key: sandbox.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=PORT, default=8910, show_default=True, help="0 takes a free one.")
-@click.option("--workers", type=COUNT, default=1, show_default=True, help="Processes that take requests.")
+@click.option("--port", type=PORT, default=8910, show_default=True, help="0: any free port.")
+@click.option("--workers", type=COUNT, default=1, show_default=True, help="Processes that accept requests.")
 @click.option(
     "--admin-token",
     envvar="WAYBILL_ADMIN_TOKEN",
     default="",
-    help="Opens /metrics and /status on the admin address; better as WAYBILL_ADMIN_TOKEN. With --sandbox: sandbox.",
+    help="Required for /metrics and /status; safer as WAYBILL_ADMIN_TOKEN. With --sandbox: sandbox.",
 )
-@click.option("--admin-host", default="127.0.0.1", show_default=True, help="The admin address.")
-@click.option("--admin-port", type=PORT, default=8911, show_default=True, help="0 takes a free one.")
-@click.option("--proxies", default="127.0.0.1", show_default=True, help="Whose X-Forwarded-For is believed.")
-@click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event.")
-@click.option("--batch-bytes", type=COUNT, default=500 * 1024, show_default=True, help="Largest body, unpacked.")
+@click.option("--admin-host", default="127.0.0.1", show_default=True, help="Admin address to listen on.")
+@click.option("--admin-port", type=PORT, default=8911, show_default=True, help="0: any free port.")
+@click.option("--proxies", default="127.0.0.1", show_default=True, help="Proxies whose X-Forwarded-For is trusted.")
+@click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event, in bytes.")
+@click.option(
+    "--batch-bytes", type=COUNT, default=500 * 1024, show_default=True, help="Largest body, in bytes, decompressed."
+)
 @click.option("--batch-events", type=COUNT, default=2500, show_default=True, help="Most events in a batch.")
 @click.option(
     "--backlog",
     type=click.IntRange(min=0),
     default=1_000_000,
     show_default=True,
-    help="Answer 429 while a connection has more unfinished events; 0: never.",
+    help="Answer 429 while a connection has more unfinished events than this; 0: never.",
 )
 @click.option(
-    "--keep", metavar="TIME", callback=_kept_for, help="Remove events so long after their end: 30d. Default: never."
+    "--keep",
+    metavar="TIME",
+    callback=_keep_seconds,
+    help="Remove events this long after they ended: 30d. Default: never.",
 )
-@click.option("--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object a line.")
+@click.option(
+    "--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object per line."
+)
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
     connections_file: Path | None,
     write_keys: tuple[str, ...],
-    settings_file: Path | None,
-    assignments: tuple[str, ...],
-    example_settings: bool,
-    directories: tuple[Path, ...],
+    settings: SettingsOptions,
     outbox_file: Path | None,
     sandbox: bool,
     host: str,
@@ -111,22 +115,22 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     keep: float | None,
     log: bool,
 ) -> None:
-    """Collect what Segment's libraries send, and deliver it, until Ctrl-C.
+    """Receive events from Segment's libraries and deliver them, until Ctrl-C.
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
 
-    Exit code 0: it was told to end; 2: wrong usage; 4: the outbox cannot be used; 130: told twice, it ended at once.
+    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used; 130: second signal, immediate exit.
     """
-    given = (mappings, connections_file, directories, settings_file, assignments)
-    configured, sources = _parties(given, write_keys, example_settings=example_settings, sandbox=sandbox)
+    settings = settings._replace(examples=settings.examples or sandbox)
+    configured, sources = _connections_and_sources(mappings, connections_file, settings, write_keys, sandbox=sandbox)
     limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
     with ExitStack() as stack:
-        configured, outbox_file, world = _sandboxed(stack, configured, outbox_file, sandbox=sandbox)
+        configured, outbox_file, world = _into_sandbox(stack, configured, outbox_file, sandbox=sandbox)
         secrets = _secrets(configured, sources) if log else None
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
-        serving = _serving(stack, sources, configured, limits, secrets, workers=workers)
-        serving = serving._replace(admin=admin, proxies=proxies, keep=keep)
-        _serve(stack, serving, outbox_file, (host, port), secrets, workers, world)
+        config = _config(stack, sources, configured, limits, secrets, workers=workers)
+        config = config._replace(admin=admin, proxies=proxies, keep=keep)
+        _serve(stack, config, outbox_file, (host, port), secrets, workers, world)
 
 
 def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> CollectorLimits:
@@ -135,63 +139,61 @@ def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int)
     return CollectorLimits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
 
 
-def _parties(
-    given: ServeOptions, write_keys: Sequence[str], *, example_settings: bool, sandbox: bool
-) -> tuple[list[Configured], list[EventSource]]:
-    """Return who receives and who sends, from one file or from the command line."""
+def _connections_and_sources(
+    mappings: Sequence[str], file: Path | None, settings: SettingsOptions, write_keys: Sequence[str], *, sandbox: bool
+) -> tuple[list[ConfiguredConnection], list[EventSource]]:
+    """Return who receives and who sends, from a connections file or from the command line."""
     from engine.collector import sources
-    from engine.collector.write_keys import EventSource
-    from engine.commands.shared import connections_of
+    from engine.commands.connection_options import connections_of
 
-    mappings, file, directories, settings_file, assignments = given
-    if file is not None and not (mappings or settings_file or assignments or write_keys):
-        found = sources.load(file, os.environ, directories)
+    if file is not None and not (mappings or settings.file or settings.assignments or write_keys):
+        found = sources.load(file, os.environ, settings.directories)
         return found.file.connections, found.sources
-    for fault in filter(None, map(sources.write_key_fault, write_keys)):
-        raise UsageError(f"--write-key: {fault}")
-    configured = connections_of(*given, example_settings=example_settings or sandbox)
+    for error in filter(None, map(sources.write_key_error, write_keys)):
+        raise UsageError(f"--write-key: {error}")
+    configured = connections_of(mappings, file, settings)
     keys = tuple(write_keys) or ((SANDBOX_KEY,) if sandbox else ())
     if not keys:
         raise UsageError(NO_KEY)
-    return configured, [EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
+    return configured, [sources.EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
 
 
-def _secrets(configured: Sequence[Configured], sources: Sequence[EventSource]) -> tuple[str, ...]:
+def _secrets(configured: Sequence[ConfiguredConnection], sources: Sequence[EventSource]) -> tuple[str, ...]:
     secrets = [secret for each in configured for secret in each.connection.secrets]
     return (*secrets, *(key for source in sources for key in source.write_keys))
 
 
-def _serving(
+def _config(
     stack: ExitStack,
     sources: list[EventSource],
-    configured: list[Configured],
+    configured: list[ConfiguredConnection],
     limits: CollectorLimits,
     secrets: tuple[str, ...] | None,
     *,
     workers: int,
-) -> Serving:
-    from engine.collector.background import Serving
+) -> ServerConfig:
+    from engine.collector.background import ServerConfig
     from engine.collector.observers import CollectorObserver, shared_between_processes
     from engine.delivery import logs
     from engine.delivery.metrics import Metrics
     from engine.delivery.observers import Observers
 
     text = stack.enter_context(shared_between_processes()) if workers > 1 else None
-    watch, metrics = CollectorObserver(), Metrics()
+    observer, metrics = CollectorObserver(), Metrics()
     if text is None:
 
         def text() -> bytes:
-            return watch.text() + metrics.text()
+            return observer.text() + metrics.text()
 
-    serving = Serving(sources, configured, limits, watch, metrics, text)
+    config = ServerConfig(sources, configured, limits, observer, metrics, text)
     if secrets is None:
-        return serving
+        return config
     stack.callback(logs.stop, logs.start(sys.stderr, secrets))
-    return serving._replace(watcher=Observers([metrics, logs.Logging()]))
+    return config._replace(delivery_observer=Observers([metrics, logs.Logging()]))
 
 
 def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.socket, str] | None:
-    """Open the admin address; nothing is opened without a token."""
+    """Open the admin address, if there is a token."""
     from engine.sandbox.server import listen
 
     if not token:
@@ -199,78 +201,77 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)")), token
 
 
-def _sandboxed(
-    stack: ExitStack, configured: list[Configured], outbox_file: Path | None, *, sandbox: bool
-) -> tuple[list[Configured], Path | None, Sandbox | None]:
-    """Lead connections into a sandbox where one is wanted, with an outbox that passes."""
+def _into_sandbox(
+    stack: ExitStack, configured: list[ConfiguredConnection], outbox_file: Path | None, *, sandbox: bool
+) -> tuple[list[ConfiguredConnection], Path | None, Sandbox | None]:
+    """With `sandbox`, point connections to emulated vendors, with a temporary outbox unless one is given."""
     if not sandbox:
         return configured, outbox_file, None
     from engine.commands.sandbox import into_sandbox
-    from engine.commands.shared import DEFAULT_OUTBOX
 
-    led, world = into_sandbox(stack, configured)
+    connections, world = into_sandbox(stack, configured)
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
         outbox_file = Path(directory) / DEFAULT_OUTBOX
-    return led, outbox_file, world
+    return connections, outbox_file, world
 
 
 def _serve(
     stack: ExitStack,
-    serving: Serving,
+    config: ServerConfig,
     outbox_file: Path | None,
     address: tuple[str, int],
     secrets: tuple[str, ...] | None,
     workers: int,
     world: Sandbox | None,
 ) -> None:
-    from engine.commands.shared import DEFAULT_OUTBOX, opened
+    from engine.commands.outbox_options import open_outbox
     from engine.sandbox.server import listen
 
     path = outbox_file or DEFAULT_OUTBOX
-    outbox = stack.enter_context(opened(path, make=True))
-    looking = stack.enter_context(opened(path))
+    outbox = stack.enter_context(open_outbox(path, create=True))
+    background_outbox = stack.enter_context(open_outbox(path))
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
-    _announce(serving, listener, world)
+    _announce(config, listener, world)
     if workers == 1:
         from engine.collector import server
 
-        server.run(serving, outbox, looking, listener)
+        server.run(config, outbox, background_outbox, listener)
     else:
-        from engine.collector import workers as several
+        from engine.collector import workers as processes
 
-        names = tuple(each.name for each in serving.connections)
-        told = several.WorkerSettings(tuple(serving.sources), serving.limits, path, names, secrets)
-        several.run(serving, outbox, looking, listener, told, workers)
+        names = tuple(each.name for each in config.connections)
+        settings = processes.WorkerSettings(tuple(config.sources), config.limits, path, names, secrets)
+        processes.run(config, outbox, background_outbox, listener, settings, workers)
     if world is not None:
-        _show(outbox, world)
+        _show_results(outbox, world)
 
 
-def _announce(serving: Serving, listener: socket.socket, world: Sandbox | None) -> None:
-    """Say where everything is, once nothing can keep it from being there; the collector last."""
+def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | None) -> None:
+    """Print the addresses, once nothing can fail any more; the collector last."""
     from engine.sandbox.server import url_of
 
     if world is not None:
-        click.echo(f"The sandbox listens on {world.url}; what it holds: {world.url}/_sandbox/state")
-    if serving.admin is None:
+        click.echo(f"The sandbox listens on {world.url}; its state: {world.url}/_sandbox/state")
+    if config.admin is None:
         click.echo(NO_ADMIN, err=True)
     else:
-        admin = url_of(serving.admin[0])
-        click.echo(f"For the admin token: {admin}/metrics and {admin}/status")
-    for source in serving.sources:
+        admin = url_of(config.admin[0])
+        click.echo(f"With the admin token: {admin}/metrics and {admin}/status")
+    for source in config.sources:
         if source.enabled and not source.connections:
-            click.echo(NOWHERE.format(name=source.name), err=True)
-    names = ", ".join(each.name for each in serving.connections)
+            click.echo(NO_CONNECTION.format(name=source.name), err=True)
+    names = ", ".join(each.name for each in config.connections)
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
 
 
-def _show(outbox: Outbox, world: Sandbox) -> None:
-    """Show what came of it in the sandbox, as `engine send --sandbox` does."""
-    from engine.commands.output.sandbox_state import holdings_text
-    from engine.commands.output.text import painter
-    from engine.commands.shared import counts_text
+def _show_results(outbox: Outbox, world: Sandbox) -> None:
+    """Print how events ended and what the sandbox has, as `engine send --sandbox` does."""
+    from engine.commands.output.summary import delivery_text
+    from engine.commands.output.text import Display
+    from engine.commands.sandbox import state_text
     from engine.delivery.observers import MOST_REASONS
 
-    paint = painter(sys.stdout)
-    click.echo(counts_text(paint, outbox.overview(MOST_REASONS)))
-    click.echo(holdings_text(paint, world))
+    display = Display(sys.stdout)
+    click.echo(delivery_text(display, outbox.overview(MOST_REASONS)))
+    click.echo(state_text(display, world))

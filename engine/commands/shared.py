@@ -1,116 +1,111 @@
-"""What the commands of delivery share: connections, outboxes, times, and how counts are shown."""
+"""What several commands share: exit codes, option types, options for settings, advice, and groups of commands.
+
+Imports nothing but click, because `engine --help` loads this module.
+"""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
+from typing import NamedTuple, ParamSpec, TypeVar
 
-from engine.commands.connection_options import connect
-from engine.commands.output.text import Paint, wrapped
-from engine.delivery.configured import Configured
-from engine.delivery.connections import load
-from engine.delivery.outbox.base import Overview, Reason
-from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.delivery.sending.pacing import seconds
-from engine.errors import UsageError
-from engine.records import Outcome
+import click
 
+FOUND, USAGE, WAITING, OUTBOX, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 70, 130
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
+HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 DEFAULT_OUTBOX = Path("outbox.db")
-SHOWN_REASONS = 5
-LONGEST_WORDS = 120
-TITLES = ("connection", "outcome", "events", "reason")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+mappings_option = click.option(
+    "--mappings",
+    "directories",
+    multiple=True,
+    type=DIRECTORY,
+    metavar="FOLDER",
+    help="Folder of your own mappings (also WAYBILL_MAPPINGS). Repeatable.",
+)
 
 
-def connections_of(
-    mappings: Sequence[str],
-    connections_file: Path | None,
-    directories: Sequence[Path],
-    settings_file: Path | None,
-    assignments: Sequence[str],
-    *,
-    example_settings: bool,
-) -> list[Configured]:
-    """Return the connections a command line names: a file of them, or one for each mapping."""
-    if connections_file is not None:
-        if mappings or settings_file or assignments:
-            raise UsageError("With --connections, mappings and settings stand in that file; give one or the other.")
-        return load(connections_file, os.environ, directories).connections
-    if not mappings:
-        raise UsageError("Name mappings, or a file of connections with --connections.")
-    named = connect(mappings, directories, settings_file, assignments, example_settings=example_settings)
-    return [Configured(name=each.name, connection=each.connection) for each in named]
+class SettingsOptions(NamedTuple):
+    """The options that say where mappings are and what their settings are."""
+
+    directories: tuple[Path, ...] = ()
+    file: Path | None = None
+    assignments: tuple[str, ...] = ()
+    examples: bool = False
 
 
-@contextmanager
-def opened(path: Path, *, make: bool = False) -> Iterator[SqliteOutbox]:
-    """Open an outbox; without `make` one that is not there is the caller's mistake."""
-    if not make and not path.exists():
-        raise UsageError(f"There is no outbox {path}; name one with --outbox.")
-    outbox = SqliteOutbox(path)
-    try:
-        yield outbox
-    finally:
-        outbox.close()
+def settings_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options for settings to a command, which receives them as one argument, `settings`."""
+
+    @click.option(
+        "--settings",
+        "settings_file",
+        type=FILE,
+        help="YAML file of settings by destination; ${env:NAME} stands for an environment variable.",
+    )
+    @click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="One setting; DESTINATION.KEY=VALUE for one of several mappings. Repeatable.",
+    )
+    @click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
+    @mappings_option
+    @wraps(command)
+    def with_settings(
+        *,
+        directories: tuple[Path, ...],
+        settings_file: Path | None,
+        assignments: tuple[str, ...],
+        example_settings: bool,
+        **others: object,
+    ) -> R:
+        return command(settings=SettingsOptions(directories, settings_file, assignments, example_settings), **others)
+
+    return with_settings
 
 
-def moment(text: str, now: float) -> float:
-    """Read a time: how long ago (`2h`, `7d`), or an ISO time."""
-    from engine.language.times import read_time
-
-    try:
-        return now - seconds(text)
-    except ValueError:
-        found = read_time(text)
-    if found is None:
-        raise UsageError(f"{text} is no time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.")
-    return found
+def counted(number: int, noun: str) -> str:
+    """Return `1 event` or `2 events`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def counts_text(paint: Paint, seen: Overview) -> str:
-    """Return how events ended, by connection, with the commonest reasons."""
-    counts = seen.counts
-    if not counts:
-        return "No events."
-    whys = _reasons(seen)
-    name_width = max(len(TITLES[0]), *(len(name) for name, _ in counts))
-    number_width = max(len(TITLES[2]), *(len(str(count)) for count in counts.values()))
-    lines = [paint(f"{TITLES[0]:<{name_width}}  {TITLES[1]:<9}  {TITLES[2]:>{number_width}}  {TITLES[3]}", "title")]
-    before = ""
-    for (name, outcome), count in counts.items():
-        shown = "" if name == before else name
-        row = f"{shown:<{name_width}}  {paint(f'{outcome.value:<9}', outcome.value)}  {count:>{number_width}}"
-        indent = name_width + 2 + 9 + 2 + number_width + 2
-        reasons = [wrapped(reason, "", indent) for reason in whys(name, outcome)]
-        lines.append(("\n" + " " * indent).join([f"{row}  {reasons[0]}" if reasons else row, *reasons[1:]]))
-        before = name
-    return "\n".join(lines)
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return advice on a mistyped word: the nearest known one, or all of them."""
+    from engine.language.suggest import closest
+
+    names = list(known)
+    if guess := closest(word, names):
+        return f"Did you mean {guess}?"
+    return f"Available: {', '.join(names) or 'none'}."
 
 
-def _reasons(seen: Overview) -> Callable[[str, Outcome], list[str]]:
-    """Return what says why events ended so: the commonest reasons, or why a connection waits."""
-    states = {row.name: row for row in seen.connections}
+class CommandGroup(click.Group):
+    """A group whose unknown commands get a suggestion."""
 
-    def whys(name: str, outcome: Outcome) -> list[str]:
-        state = states[name]
-        if outcome is Outcome.HELD:
-            return [f"{state.held.rstrip('.')}. {state.hint}".strip()]
-        if outcome is Outcome.WAITING:
-            return [f"{state.pause.rstrip('.')}; next try {when(state.due)}"] if state.due is not None else []
-        rows = [_reason(each) for each in seen.reasons if (each.connection, each.outcome) == (name, outcome)]
-        more = len(rows) - SHOWN_REASONS
-        return rows if more <= 0 else [*rows[:SHOWN_REASONS], f"and {more} more"]
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; an unknown one gets a suggestion."""
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            raise click.UsageError(f'There is no command "{name}". {self._suggestion(ctx, name, known)}', ctx)
+        return super().resolve_command(ctx, args)
 
-    return whys
-
-
-def _reason(found: Reason) -> str:
-    words = found.words if len(found.words) <= LONGEST_WORDS else found.words[:LONGEST_WORDS] + "..."
-    return f"{found.events} x {found.reason}" + (f" | {words}" if words else "")
-
-
-def when(moment: float | None) -> str:
-    """Write a time for people, in their own zone."""
-    return "" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    def _suggestion(self, ctx: click.Context, name: str, known: list[str]) -> str:
+        for command in known:
+            if len(name) > 2 and command.startswith(name.lower()):  # `validate` for `validate-mappings`
+                return f"Did you mean {command}?"
+        for command in known:
+            group = self.get_command(ctx, command)
+            if isinstance(group, click.Group) and name in group.commands:
+                return f"Did you mean {command} {name}?"
+        return did_you_mean(name, known)

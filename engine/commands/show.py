@@ -1,4 +1,4 @@
-"""`engine show`: a mapping as its file, as what extends and include make of it, or as the code it runs as."""
+"""`engine show`: a mapping as its file, with `extends` and `include` resolved, or as the code it is compiled to."""
 
 from __future__ import annotations
 
@@ -6,31 +6,27 @@ from pathlib import Path
 
 import click
 
+from engine.commands.shared import mappings_option
 from engine.mapping.load import Library, Loaded
 from engine.mapping.yaml import reader
 
 
 @click.command("show")
 @click.argument("name")
-@click.option("--resolved", "what", flag_value="resolved", help="With extends and include worked in; valid by itself.")
-@click.option("--code", "what", flag_value="code", help="The Python that the mapping is compiled to.")
 @click.option(
-    "--mappings",
-    "directories",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where your own mappings are (also ENGINE_MAPPINGS).",
+    "--resolved", "form", flag_value="resolved", help="Resolve extends and include; the result is valid alone."
 )
-def command(name: str, what: str | None, directories: tuple[Path, ...]) -> None:
-    """Print a mapping. NAME is a name or a path. A mapping that extends another is shown resolved."""
+@click.option("--code", "form", flag_value="code", help="Show the Python code the mapping is compiled to.")
+@mappings_option
+def command(name: str, form: str | None, directories: tuple[Path, ...]) -> None:
+    """Print a mapping. NAME is a name or a path. A mapping that extends another is always resolved."""
     loaded = Library(directories or None).load(name)
     loaded.need()
-    if what == "code":
+    if form == "code":
         from engine.plan import destination
 
         click.echo(destination(loaded).compiled.code, nl=False)
-    elif what == "resolved" or _extends(loaded):
+    elif form == "resolved" or _extends(loaded):
         from engine.mapping.dump import dumped
 
         click.echo(dumped(loaded), nl=False)

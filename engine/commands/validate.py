@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from engine.commands.shared import DIRECTORY, FOUND, HELP_SETTINGS, counted
 from engine.errors import MappingNotFound
 from engine.mapping.load import Library, bundled
 from engine.mapping.problems import Problem
 
 
-@click.command("validate-mappings", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("validate-mappings", context_settings=HELP_SETTINGS)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format",
@@ -21,32 +22,32 @@ from engine.mapping.problems import Problem
     type=click.Choice(["text", "json", "github"]),
     default="text",
     show_default=True,
-    help="For people, as a JSON list, or as annotations of a GitHub workflow.",
+    help="Text for people, a JSON list, or GitHub workflow annotations.",
 )
 @click.option(
     "--mappings",
     "directories",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=DIRECTORY,
     metavar="FOLDER",
-    help="Where `extends` and `include` are found besides the file's own folder.",
+    help="Folder to search for `extends` and `include`, after the file's own. Repeatable.",
 )
 def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:
-    """Check mapping files and folders of them (default: the folder mappings).
+    """Check mapping files, or all in a folder (default: the folder mappings), and run their examples.
 
-    Runs every check and every example. Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
+    Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
     files = list(dict.fromkeys(_files(paths or (_default(),))))
     problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
-    return 1 if any(problem.level == "error" for problem in problems) else 0
+    return FOUND if any(problem.level == "error" for problem in problems) else 0
 
 
 def _default() -> Path:
     here = Path("mappings")
     if not here.is_dir():
-        raise MappingNotFound("There is no folder mappings here; name the files or folders to check.")
+        raise MappingNotFound("There is no folder named mappings here; name the files or folders to check.")
     return here
 
 
@@ -55,13 +56,13 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
             if not found:
-                raise MappingNotFound(f"There is no mapping (*.yaml) in {path}.")
+                raise MappingNotFound(f"There are no mappings (*.yaml) in {path}.")
             yield from found
         elif path.exists():
             yield path
         else:
             shipped = bundled("mappings") / f"{path}.yaml"
-            advice = f" This command takes files, such as {path}.yaml." if shipped.is_file() else ""
+            advice = f" This command expects a file, such as {path}.yaml." if shipped.is_file() else ""
             raise MappingNotFound(f"There is no file {path}.{advice}")
 
 
@@ -81,30 +82,26 @@ def _duplicates(files: list[Path]) -> Iterator[Problem]:
     for path in files:
         key = (path.stem, path.parent.name == "parts")
         if key in first:
-            message = f"There is another mapping with this name: {first[key].as_posix()}."
+            message = f"Another mapping has this name: {first[key].as_posix()}."
             yield Problem(path.as_posix(), 1, 1, "", "duplicate-name", message, "Rename one of the two files.")
         first.setdefault(key, path)
 
 
 def _text(problems: list[Problem], files: int) -> None:
     from engine.commands.output.events import problem_text
-    from engine.commands.output.text import painter
+    from engine.commands.output.text import Display
 
-    paint = painter(sys.stdout)
+    display = Display(sys.stdout)
     for problem in problems:
-        click.echo(problem_text(problem, paint))
+        click.echo(problem_text(problem, display))
     click.echo(_counts(problems, files))
 
 
 def _counts(problems: list[Problem], files: int) -> str:
     errors = sum(problem.level == "error" for problem in problems)
     warnings = len(problems) - errors
-    counts = _count(errors, "problem") + (f", {_count(warnings, 'warning')}" if warnings else "")
-    return f"{counts} in {_count(files, 'file')}."
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
+    counts = counted(errors, "problem") + (f", {counted(warnings, 'warning')}" if warnings else "")
+    return f"{counts} in {counted(files, 'file')}."
 
 
 def _json(problems: list[Problem], _files: int) -> None:

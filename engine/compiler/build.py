@@ -1,28 +1,29 @@
 """Mapping -> module: every call's steps as functions inside `connect(settings)`.
 
-What depends on settings alone is worked out once, when `connect` runs; the functions it returns are what an
-event costs.  The text of the module is kept: `engine show NAME --code` prints it, tracebacks show it.
+What depends on settings alone is computed once, when `connect` runs; only the functions it returns run for every
+event.  The text of the module is kept: `engine show NAME --code` prints it, tracebacks show it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
-from engine.compiler.emit.requests import basic_paths, is_settled
+from engine.compiler.emit.requests import address_paths, is_settled
 from engine.compiler.emit.steps import StepEmitter
+from engine.compiler.emit.values import emit_value
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.runtime import Address, Reports
-from engine.compiler.writer import CallParts, Module, Site
-from engine.events.normalizing import FIELDS
-from engine.language import paths
+from engine.compiler.writer import CallParts, Module
+from engine.events.spec import FIELDS
+from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
-from engine.mapping.model import Each, Entries, Instruction, Mapping, Step, TextOrValue, Value
-from engine.mapping.walk import children, own_paths, texts_of
+from engine.mapping.model import Mapping, Step
+from engine.mapping.walk import Occurrence, Scope, of_noun, of_value, parts_of
 from engine.records import Json, JsonObject, PlannedRequest
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
@@ -42,17 +43,17 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class CompiledCall:
-    """The steps of a call and how many parts an event's memo must hold."""
+    """The steps of a call and how many parts an event's memo has room for."""
 
     steps: tuple[CompiledStep, ...]
     memo_size: int
     only: StepFunction | None = None
-    """The one step's function, where there is one step that saves nothing: the way of most events."""
+    """The function of the only step, if it saves nothing: the fast path of most events."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRequest:
-    """What is done with a request's answer, and how its body becomes an item of a batch."""
+    """How a request's response is judged, and how its body becomes an item of a batch."""
 
     judge: Callable[..., JudgeResult]
     item: Callable[..., Json] | None
@@ -60,7 +61,7 @@ class CompiledRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBatch:
-    """Where a batch goes, its body from its items, and its answer's results as (ok, error)."""
+    """Where a batch is sent, its body from its items, and the results in its response as (ok, error)."""
 
     address: Callable[[Reports], Address]
     body: Callable[..., JsonObject] | None
@@ -69,7 +70,7 @@ class CompiledBatch:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A generated module with settings worked in."""
+    """The functions of a generated module, connected with settings."""
 
     calls: dict[str, CompiledCall]
     requests: dict[str, CompiledRequest]
@@ -78,17 +79,16 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A generated module: its text, the places it records, and what its functions are for, in order."""
+    """A generated module: its text, and what its functions belong to, in order."""
 
     code: str
-    sites: tuple[Site, ...]
     plan: tuple[tuple[str, tuple[Step, ...], int], ...]
     requests: tuple[str, ...]
     batches: tuple[str, ...]
     module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
 
     def connect(self, settings: JsonObject) -> Connected:
-        """Run the generated `connect` and sort its functions."""
+        """Run the generated `connect` and assign its functions to calls, requests and batches."""
         steps, requests, batches = self.module(settings)
         functions = iter(steps)
         calls = {
@@ -109,10 +109,10 @@ def _call(steps: tuple[CompiledStep, ...], memo_size: int) -> CompiledCall:
     return CompiledCall(steps, memo_size, only)
 
 
-def build(loaded: Loaded, *, record: bool = False) -> Compiled:
-    """Compile a mapping that the checker has passed; `record` adds a call of `trace` after every value."""
+def build(loaded: Loaded) -> Compiled:
+    """Compile a mapping that has passed the checks."""
     mapping = loaded.mapping
-    module = Module(loaded, record=record)
+    module = Module(loaded, emit_value)
     emitter = StepEmitter(module)
     steps: list[str] = []
     plan = []
@@ -129,7 +129,7 @@ def build(loaded: Loaded, *, record: bool = False) -> Compiled:
     text = _module_text(module, [steps, requests, batches])
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
-    return Compiled(text, tuple(module.sites), tuple(plan), *names, cast("Callable[[JsonObject], Any]", run))
+    return Compiled(text, tuple(plan), *names, cast("Callable[[JsonObject], Any]", run))
 
 
 def _calls(mapping: Mapping) -> dict[str, tuple[Step, ...]]:
@@ -149,52 +149,28 @@ def _module_text(module: Module, returned: list[list[str]]) -> str:
 
 
 def part_uses(mapping: Mapping, steps: Iterable[Step]) -> Counter[str]:
-    """Count how often a call asks for each part; inside a loop counts as often."""
+    """Count the uses of each part in a call; a use inside a loop counts as several."""
     uses: Counter[str] = Counter()
     reached: list[str] = []
 
-    def count(path: str, times: int) -> None:
-        for root in paths.parse(path).roots:
-            if root.name == "parts" and root.members:
-                if root.members[0] not in uses:
-                    reached.append(root.members[0])
-                uses[root.members[0]] += times
+    def count(occurrences: Iterable[Occurrence]) -> None:
+        for found in occurrences:
+            for name in parts_of(found.path):
+                if name not in uses:
+                    reached.append(name)
+                uses[name] += 2 if found.scope.loop else 1
 
     for step in steps:
-        _count_step(mapping, step, count)
+        count(of_step(mapping, step))
     while reached:
-        _count_value(mapping.parts[reached.pop()], 1, count)
+        count(of_value(mapping.parts[reached.pop()]))
     return uses
 
 
-def _count_step(mapping: Mapping, step: Step, count: Callable[[str, int], None]) -> None:
-    for path in (step.when, step.unless, *(condition for condition, _ in step.require)):
-        if path is not None:
-            count(path, 1)
-    times = 1
-    if step.for_each is not None:
-        _count_value(step.for_each, 1, count)
-        times = 2
-    if step.where is not None:
-        count(step.where, times)
-    if step.value is not None:
-        _count_value(step.value, times, count)
+def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
+    """Return the paths that run with a step: its own, and those of an address that needs more than settings."""
+    yield from (found for found in of_noun(step, step.place, Scope(kind="call")) if found.scope.kind == "call")
     request = mapping.requests[step.request]
     if not is_settled(request, mapping.http):
-        texts: list[TextOrValue | None] = [request.path, request.method, mapping.http.base_url]
-        texts += [text for _, text in (*request.query, *request.headers, *mapping.http.headers)]
-        for path in basic_paths(mapping.http):
-            count(path, times)
-        for text in texts:
-            for path in texts_of(text) if text is not None else ():
-                count(path, times)
-
-
-def _count_value(value: Value, times: int, count: Callable[[str, int], None]) -> None:
-    inner = times
-    if isinstance(value, Instruction) and isinstance(value.source, Each | Entries):
-        inner = 2
-    for path in own_paths(value):
-        count(path, inner)
-    for child in children(value):
-        _count_value(child, inner, count)
+        loop = IN_LIST if step.for_each is not None else NO_LOOP
+        yield from address_paths(request, mapping.http, Scope(kind="request", loop=loop))

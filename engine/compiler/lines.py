@@ -1,8 +1,8 @@
-"""Lines of Python being written, and the names they may use.
+"""Lines of generated Python, and the names they may use.
 
 Values of a mapping reach the generated code only through `Names`: small texts, integers and booleans as
 their `repr`, everything else as a constant in the namespace.  No text of a mapping is ever formatted
-into code, so there is nothing to escape (the pattern is cattrs' and fastjsonschema's lesson).
+into code, so there is nothing to escape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LONGEST_LITERAL = 200
 
 
 class Lines:
-    """Python statements with their indentation; `place` puts a mapping's line beside what follows."""
+    """Python statements with their indentation."""
 
     def __init__(self, depth: int = 0) -> None:
         self._lines: list[str] = []
@@ -44,12 +44,12 @@ class Lines:
         return bool(self._lines)
 
     def text(self) -> str:
-        """All statements as the text of a module."""
+        """Return all statements as the text of a module."""
         return "\n".join(self._lines) + "\n"
 
 
 class Names:
-    """The namespace of a generated module, and a source of names nobody else has."""
+    """The namespace of a generated module, and a source of unused names."""
 
     def __init__(self) -> None:
         self.namespace: dict[str, object] = {}
@@ -62,7 +62,7 @@ class Names:
         return f"{hint}_{number}"
 
     def constant(self, value: object, hint: str) -> str:
-        """Put `value` into the namespace and give the name it goes by; one object, one name."""
+        """Put `value` into the namespace and return its name; one object has one name."""
         key = (id(value), hint)
         if key not in self._by_identity:
             name = self._by_identity[key] = self.fresh(hint.upper())

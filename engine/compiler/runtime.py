@@ -1,6 +1,6 @@
-"""What generated code calls: the helpers behind one statement, for values, URLs and headers.
+"""What generated code calls: helpers for values, URLs and headers.
 
-A value that cannot be is reported and absent, or ends the event as `Invalid`.
+A value that is not possible is reported and absent, or makes the event `Invalid`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNSET = object()
 EMPTY: JsonObject = {}
 
 
-class Invalid(Exception):  # noqa: N818  it is an outcome, not an error
+class Invalid(Exception):  # noqa: N818  an outcome, not an error
     """The event cannot be mapped; `place` is where the mapping says so."""
 
     def __init__(self, place: str, message: str) -> None:
@@ -46,7 +46,7 @@ def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConve
 
 
 def noted(reports: Reports, place: str, value: object) -> Json:
-    """Take a function's result; a note beside it is reported."""
+    """Return a function's result; report the note beside it."""
     if type(value) is Noted:
         reports.append(Report(value.code, place, value.message))
         return value.value
@@ -59,16 +59,16 @@ def path_failed(reports: Reports, place: str, error: PathTypeError) -> None:
 
 
 def overwritten(reports: Reports, place: str, lost: list[str]) -> None:
-    """Report keys that two values wanted; the later one is kept."""
+    """Report keys that were set twice; the later value is kept."""
     reports.extend(Report("key-overwritten", place, f'two values for "{key}": the later one is kept') for key in lost)
     lost.clear()
 
 
 def not_an_object(reports: Reports, place: str, value: Json) -> Json:
-    """Leave out what an object word met and is no object; a saved marker passes."""
+    """Leave out a value that an object word cannot change; a saved marker passes."""
     if type(value) is Marker:
         return value
-    reports.append(Report("not-an-object", place, f"left out: this needs an object and is {kind_of(value)}"))
+    reports.append(Report("not-an-object", place, f"left out: this must be an object, not {kind_of(value)}"))
     return None
 
 
@@ -82,12 +82,12 @@ def merged(target: JsonObject, member: Json, place: str) -> None:
 
 
 def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
-    """Return the list a loop runs over: one object counts as a list of one, a scalar is no list."""
+    """Return the list a loop runs over: an object counts as a list of one, a scalar is reported."""
     if type(value) is list or value is None:
         return value
     if type(value) is dict:
         return [value]
-    reports.append(Report("not-a-list", place, f"left out: this needs a list and is {kind_of(value)}"))
+    reports.append(Report("not-a-list", place, f"left out: this must be a list, not {kind_of(value)}"))
     return None
 
 
@@ -95,7 +95,7 @@ def entries_of(value: Json, reports: Reports, place: str) -> JsonObject | None:
     """Return the object whose entries a loop runs over."""
     if type(value) is dict or value is None:
         return value
-    reports.append(Report("not-an-object", place, f"left out: entries needs an object and this is {kind_of(value)}"))
+    reports.append(Report("not-an-object", place, f"left out: entries needs an object, not {kind_of(value)}"))
     return None
 
 
@@ -126,7 +126,7 @@ def joined(*pieces: str) -> str:
 
 
 def secret(value: Json) -> Json:
-    """Keep what a function made of a secret a secret."""
+    """Make the result of a function over a secret a secret too."""
     return Secret(value) if type(value) is str else value
 
 
@@ -146,7 +146,7 @@ def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:
     if type(names) is list and all(isinstance(name, str) for name in names):
         return cast("list[str]", names)
     reports.append(
-        Report("not-a-list", place, f"left out: the names to keep or drop are {kind_of(names)}, no list of texts")
+        Report("not-a-list", place, f"left out: the names to keep or drop are {kind_of(names)}, not a list of texts")
     )
     return None
 
@@ -154,17 +154,19 @@ def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:
 def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports, place: str) -> JsonObject | None:
     """`rename` with a table from a path."""
     if type(table) is not dict:
-        reports.append(Report("not-an-object", place, f"left out: the table of rename is {kind_of(table)}"))
+        reports.append(
+            Report("not-an-object", place, f"left out: the table of rename must be an object, not {kind_of(table)}")
+        )
         return None
     texts = {old: text_of(new) for old, new in table.items()}
     return rename(value, {old: new for old, new in texts.items() if new is not None}, lost)
 
 
 def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, reports: Reports, place: str) -> Json:
-    """`map`: look up the value's text in `table` (keys lower-cased already when `fold`)."""
+    """`map`: look up the value's text in `table` (keys are lower-cased already if `fold`)."""
     text = text_of(value)
     if text is None:
-        reports.append(Report("not-text", place, f"left out: {kind_of(value)} has no text to look up"))
+        reports.append(Report("not-text", place, f"left out: {kind_of(value)} cannot be looked up: map needs a text"))
         return value if keep else None
     if fold:
         text = text.lower()
@@ -176,17 +178,19 @@ def mapped_by(value: Json, table: Json, keep: bool, fold: bool, reports: Reports
     if table is None:
         return value if keep else None
     if type(table) is not dict:
-        reports.append(Report("not-an-object", place, f"left out: the table of map is {kind_of(table)}"))
+        reports.append(
+            Report("not-an-object", place, f"left out: the table of map must be an object, not {kind_of(table)}")
+        )
         return None
     entries = {key.lower(): member for key, member in table.items()} if fold else table
     return mapped(value, entries, keep, fold, reports, place)
 
 
 def within(value: Json, past: float | None, future: float | None, now: float, place: str) -> None:
-    """`within`: the value, read as a time, must lie between `now - past` and `now + future` (seconds)."""
+    """`within`: the value, read as a time, must be between `now - past` and `now + future` (seconds)."""
     seconds = read_time(value)
     if seconds is None:
-        invalid(place, f"{shown(value)} is no time")
+        invalid(place, f"{shown(value)} is not a time")
     if past is not None and seconds < now - past:
         invalid(place, f"{shown(value)} is further in the past than allowed")
     if future is not None and seconds > now + future:
@@ -194,7 +198,7 @@ def within(value: Json, past: float | None, future: float | None, now: float, pl
 
 
 def form_body(body: Json, reports: Reports, place: str) -> Json:
-    """Leave out of a form what it cannot hold: nulls, objects, and lists of objects or lists."""
+    """Leave out what a form cannot contain: nulls, objects, and lists of objects or lists."""
     if type(body) is not dict:
         if type(body) is Marker:
             return body
@@ -203,7 +207,9 @@ def form_body(body: Json, reports: Reports, place: str) -> Json:
     for key, member in body.items():
         items = member if type(member) is list else [member]
         if any(type(item) in (dict, list) for item in items):
-            reports.append(Report("not-text", place, f'"{key}" was left out: a form holds no objects; use as: json'))
+            reports.append(
+                Report("not-text", place, f'"{key}" was left out: a form cannot contain objects; use as: json')
+            )
         elif type(member) is list:
             result[key] = [item for item in member if item is not None]
         elif member is not None:
@@ -212,7 +218,7 @@ def form_body(body: Json, reports: Reports, place: str) -> Json:
 
 
 def settle(address: Callable[[Reports], Address]) -> Settled:
-    """Work out, once per connection, an address that needs only settings; what fails is said for each event."""
+    """Compute, once per connection, an address that needs only settings; what fails is reported for each event."""
     reports: Reports = []
     try:
         return (*address(reports), None, reports)
@@ -221,12 +227,12 @@ def settle(address: Callable[[Reports], Address]) -> Settled:
 
 
 def again(error: Invalid) -> NoReturn:
-    """Make this event invalid for what is wrong with the settings."""
+    """Make this event invalid because of the settings."""
     raise Invalid(error.place, error.message)
 
 
 def check_value(validate: Callable[[Json], str | None], value: Json, place: str) -> None:
-    """`must`: a value that the schema refuses makes the event invalid."""
+    """`must`: a value that does not meet the schema makes the event invalid."""
     problem = validate(value)
     if problem is not None:
         invalid(place, problem)
@@ -234,7 +240,7 @@ def check_value(validate: Callable[[Json], str | None], value: Json, place: str)
 
 BAD_SEGMENTS = frozenset({"", ".", ".."})
 REQUEST_IDS = UUID("d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da")
-"""The namespace of request ids (RFC 9562, section 5.5). Another one gives all events other ids."""
+"""The namespace of request ids (RFC 9562, section 5.5). Changing it changes the ids of all events."""
 
 
 def url_text(value: Json, reports: Reports, place: str) -> str | None:
@@ -253,21 +259,21 @@ def _quoted(text: str, place: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        return invalid(place, "the URL would hold a character that is half of a pair (a lone surrogate)")
+        return invalid(place, "the URL would contain a lone surrogate (half a character)")
 
 
 def needed(text: str | None, place: str) -> str:
-    """Return a text a URL cannot do without."""
+    """Return a text that a URL requires."""
     if text is None:
-        invalid(place, "the URL needs a value that is not there")
+        invalid(place, "the URL needs a value that is missing")
     return text
 
 
 def segment(text: str | None, place: str) -> str:
-    """Return one filled part of a URL's path; parts that change which endpoint is meant are invalid."""
+    """Return one filled segment of a URL's path; one that changes the endpoint makes the event invalid."""
     text = needed(text, place)
     if text in BAD_SEGMENTS:
-        invalid(place, f'a part of the URL would be "{text}", which is another address')
+        invalid(place, f'a segment of the URL would be "{text}", which leads to another address')
     return text
 
 
@@ -280,10 +286,10 @@ def join_url(base: str, tail: str) -> str:
 
 
 def method(text: str | None, place: str) -> str:
-    """Return an HTTP method that a value filled in: letters only, or it would be another request line."""
+    """Return an HTTP method that comes from a value: letters only, or it could change the request line."""
     text = needed(text, place)
     if not (text.isascii() and text.isalpha()):
-        invalid(place, f"{shown(text)} is no HTTP method")
+        invalid(place, f"{shown(text)} is not an HTTP method")
     return text
 
 
@@ -291,7 +297,7 @@ def header(text: str, place: str) -> str:
     """Return a header's text; control and non-ASCII characters make the event invalid."""
     real = text.reveal() if isinstance(text, Secret) else text
     if not (real.isascii() and real.isprintable()):
-        invalid(place, "a header cannot hold control characters or characters beyond ASCII")
+        invalid(place, "a header cannot contain control characters or characters outside ASCII")
     return text
 
 
@@ -306,34 +312,34 @@ def basic_auth(user: str | None, password: str | None) -> str | None:
 
 
 def after_host(url: str) -> str:
-    """Return what follows scheme and host: the same request through a proxy or another host is the same request."""
+    """Return what follows scheme and host, so that a request through a proxy or another host keeps its id."""
     return "".join(url.split("/", 3)[3:])
 
 
 def identified(
     headers: dict[str, str], name: str, message_id: Json, request: list[Json], reports: Reports
 ) -> dict[str, str]:
-    """Add the id of `request`, made of all that makes it this request; an event without a messageId has none.
+    """Add the id of `request`, made from everything that distinguishes it; an event without a messageId has none.
 
-    The headers may be those of all events of a connection, so they are copied.
+    The headers may be shared by all events of a connection, so they are copied.
     """
     text = text_in(message_id, reports, "http.request_id")
     if text is None or not text.strip():
         return headers
     try:
         return {**headers, name: str(uuid5(REQUEST_IDS, compact_json([text, *request])))}
-    except ValueError:  # what JSON cannot hold is not sent either
+    except ValueError:  # what JSON cannot express is not sent either
         return headers
 
 
 class LiteralText(str):
-    """A piece of a URL that the mapping itself says: it stands as it is."""
+    """A piece of a URL that is written in the mapping: it is not encoded."""
 
     __slots__ = ()
 
 
 def url_path(value: Json, reports: Reports, place: str) -> str:
-    """Return the path an instruction made: the mapping's own words as they are, any other value encoded whole."""
+    """Return the path an instruction made: text of the mapping as it is, any other value encoded whole."""
     if type(value) is LiteralText:
         return value
     return segment(url_text(value, reports, place), place)

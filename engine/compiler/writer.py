@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from engine.compiler import runtime
 from engine.compiler.lines import Lines, Names
+from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, Place, Value
-from engine.mapping.problems import place_text
-from engine.records import Json
+from engine.mapping.model import Mapping, Value
+from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
-class Site(NamedTuple):
-    """A place of the mapping that recording speaks of."""
-
-    place: str
-    file: str
-    line: int
-    word: str
-
-
 class Module:
     """Everything the functions of one generated module share."""
 
-    def __init__(self, loaded: Loaded, *, record: bool) -> None:
+    def __init__(self, loaded: Loaded, emit_value: Callable[[Writer, Value], ValueCode]) -> None:
         self.loaded = loaded
         self.mapping: Mapping = loaded.mapping
-        self.record = record
+        self.emit_value = emit_value  # handed in: the emitters of values need the writer, and the writer them
         self.names = Names()
         self.settled = Lines()
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
-        self.sites: list[Site] = []
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
@@ -55,12 +44,6 @@ class Module:
         """Make a function of `runtime` available to the generated code."""
         return self.names.function(getattr(runtime, name), name)
 
-    def site(self, place: Place, word: str) -> int:
-        """Number a place for recording."""
-        mark = self.loaded.mark(place)
-        self.sites.append(Site(place_text(place), mark.file, mark.line, word))
-        return len(self.sites) - 1
-
 
 class Writer:
     """One generated function being written; it is also the scope that paths are resolved in."""
@@ -73,16 +56,36 @@ class Writer:
         self.lines = Lines()
         self.roots = dict(roots)
         self.place: Place = ()
-        self.url = False  # inside an instruction that gives a piece of a URL: texts of the mapping are `Written`
+        self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
         self._lost = False
         self._known: dict[str, str] = {}
 
-    def value(self, value: Value) -> Got:
-        """Write a value; the emitters of values need each other, and meet here."""
-        from engine.compiler.emit.values import emit_value
+    def value(self, value: Value) -> ValueCode:
+        """Write a value."""
+        return self.module.emit_value(self, value)
 
-        return emit_value(self, value)
+    @contextmanager
+    def if_present(self, got: ValueCode) -> Iterator[None]:
+        """Write what is inside for a value that is there."""
+        if got.present:
+            yield
+            return
+        with self.lines.block(f"if {got.code} is not None:"), self.branch():
+            yield
+
+    def clean(self, got: ValueCode) -> ValueCode:
+        """Apply `nulls: drop` and `empty_text: drop` to what a source or a function returned."""
+        if got.shape is not None:
+            return got
+        if self.module.mapping.nulls == "drop":
+            self.names.function(drop_nulls, "drop_nulls")
+            with self.lines.block(f"if type({got.code}) is dict or type({got.code}) is list:"):
+                self.lines.add(f"{got.code} = drop_nulls({got.code})")
+        if self.module.mapping.empty_text == "drop":
+            with self.lines.block(f"if {got.code} == '':"):
+                self.lines.add(f"{got.code} = None")
+        return got
 
     # What emit_path asks of a scope.
 
@@ -90,7 +93,7 @@ class Writer:
         """Return the expression of a root name; a field this call does not have is None."""
         if name in self.roots:
             return self.roots[name]
-        if name == "parts":  # never looked at: its members are given by `member`
+        if name == "parts":  # never read: `member` returns its members
             return "{}"
         if self.call is None or name not in self.call.fields:
             return "None"
@@ -115,14 +118,14 @@ class Writer:
 
     @contextmanager
     def branch(self) -> Iterator[None]:
-        """Wrap what runs only sometimes: parts computed inside are not known outside."""
+        """Wrap what runs only under a condition: parts computed inside are not known outside."""
         known = dict(self._known)
         yield
         self._known = known
 
     @contextmanager
     def loop(self, **names: str) -> Iterator[None]:
-        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be asked for again."""
+        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again."""
         roots = dict(self.roots)
         self.roots.update(names)
         with self.branch():
@@ -132,17 +135,17 @@ class Writer:
 
     @contextmanager
     def at(self, place: Place) -> Iterator[None]:
-        """Say whose modifiers are being written, for the reports of the paths in them."""
+        """Set whose modifiers are being written, for reports about the paths in them."""
         outer, self.place = self.place, place
         yield
         self.place = outer
 
     def literal(self, value: Json) -> str:
-        """Return the expression of a value that stands in the mapping itself."""
+        """Return the expression of a value that is written in the mapping itself."""
         return self.names.literal(runtime.LiteralText(value) if self.url and isinstance(value, str) else value)
 
     def uses_lost(self) -> None:
-        """Make the list `lost` (keys that two values wanted) once per function."""
+        """Make the list `lost` (keys that were set twice) once per function."""
         if not self._lost:
             self._lost = True
             self.head.add("lost = []")
@@ -165,7 +168,7 @@ class Writer:
         self.module.helper("UNSET")
         self.lines.add(f"{variable} = memo[{number}]")
         with self.lines.block(f"if {variable} is UNSET:"):
-            self.lines.add(f"{variable} = memo[{number}] = {function}({self.arguments()})")
+            self.lines.add(f"{variable} = memo[{number}] = {function}({ARGUMENTS})")
         return variable
 
     def _inlined(self, name: str) -> str:
@@ -175,13 +178,9 @@ class Writer:
         got = self.value(self.module.mapping.parts[name])
         self.roots.update(outer)
         self.url = url
-        if got.fresh and not self.module.record:
+        if got.fresh:
             self.fresh.add(got.code)
         return got.code
-
-    def arguments(self) -> str:
-        """Return the arguments every function of a call passes on."""
-        return ARGUMENTS + (", trace" if self.module.record else "")
 
     def body(self) -> Lines:
         """Return the statements of the function, field reads first."""
@@ -202,7 +201,7 @@ class CallParts:
 
     @property
     def memo_size(self) -> int:
-        """How many parts the event's memo must hold."""
+        """The number of parts in the event's memo."""
         return len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
@@ -217,7 +216,7 @@ class CallParts:
         writer = Writer(self.module, call_roots(), call=self)
         code = writer.value(self.module.mapping.parts[name]).code
         writer.lines.add(f"return {code}")
-        with self.module.functions.block(f"def {function}({writer.arguments()}):"):
+        with self.module.functions.block(f"def {function}({ARGUMENTS}):"):
             self.module.functions.extend(writer.body())
 
 
@@ -227,10 +226,11 @@ def call_roots() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
-    """`code` may be used any number of times; `present`: never None; `shape`: dict or list if sure; `made` here.
+class ValueCode:
+    """A value's expression, to be used any number of times, and what is certain about it.
 
-    `fresh` says that the value, if any, is an object made for this use alone, so that it may be added to.
+    `present`: never None; `shape`: dict or list if known; `made`: an object or list that the instruction made, absent
+    if empty; `fresh`: an object made for this use alone, so that it may be changed.
     """
 
     code: str

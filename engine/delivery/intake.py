@@ -1,7 +1,7 @@
-"""Events into the outbox: messageId and time of receipt are fixed here, once, so that all later planning agrees.
+"""Takes events into the outbox. The messageId and the time of receipt are fixed here, so planning is repeatable.
 
-An event without a messageId gets one made of its source and of all bytes of its file up to and including it: a file
-sent twice, or sent again after it has grown, doubles nothing, and two equal lines are two events.
+An event without a messageId gets one derived from its source and all bytes of its file up to and including it. So a
+file sent twice, or sent again after it has grown, duplicates nothing, while two equal lines are two events.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from engine.events.reading import Line
 from engine.records import Json
 
 ROWS = 100
-"""Events in one transaction: more gain nothing (the disk is waited for once in either case)."""
+"""Events per transaction; larger transactions are no faster."""
 
 SOURCE = "files"
 
 
 class Identities:
-    """Gives the events of one file their ids."""
+    """Assigns messageIds to the events of one file."""
 
     def __init__(self, source: str) -> None:
         self._seen = blake2b(source.encode(), digest_size=16)
 
     def of(self, line: Line) -> str:
-        """Return an event's messageId: its own, or one derived from where it stands."""
+        """Return the event's own messageId, or one derived from its position."""
         assert line.raw is not None
         self._seen.update(b"%d:" % line.offset)
         self._seen.update(line.raw)
@@ -37,13 +37,13 @@ class Identities:
 
 
 def own_id(event: Json) -> str | None:
-    """Return the messageId an event carries."""
+    """Return the messageId of an event, None if it has none."""
     found = event.get("messageId") if isinstance(event, dict) else None
     return found if isinstance(found, str) and found.strip() else None
 
 
 def new_events(lines: Iterable[Line], source: str, received_at: str) -> Iterator[NewEvent]:
-    """Make the lines of one file events for the outbox; lines that could not be read must be taken out before."""
+    """Turn the lines of one file into events for the outbox; unreadable lines must be filtered out before."""
     identities = Identities(source)
     for line in lines:
         assert line.raw is not None
@@ -58,12 +58,12 @@ def taken_in(
     *,
     again: bool = False,
 ) -> Iterator[TakenIn]:
-    """Put events into the outbox, many in a transaction; what this gives, one after the other, is on disk."""
+    """Put events into the outbox, many per transaction; each result yielded is on disk."""
     source = iter(events)
     while rows := list(islice(source, ROWS)):
         yield outbox.take_in(rows, connections, clock(), again=again)
 
 
 def iso(seconds: float) -> str:
-    """Write a time as Segment does."""
+    """Format a time as Segment does."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Logs of delivery: one JSON object a line, for machines; secrets are masked whatever path they came by."""
+"""Delivery's log: one JSON object per line. Secrets are masked in every field, however they got there."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ NAME = "waybill.delivery"
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as JSON: time, level, event, and what was given as `extra={"fields": {...}}`."""
+    """Formats a record as JSON: time, level, event, and the members of `extra={"fields": {...}}`."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
         self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record; a traceback, if there is one, is a field."""
+        """Format one record; a traceback becomes a field."""
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        told: dict[str, Json] = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
-        told |= cast("dict[str, Json]", getattr(record, "fields", {}))
+        fields: dict[str, Json] = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
+        fields |= cast("dict[str, Json]", getattr(record, "fields", {}))
         if record.exc_info:
-            told["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(masked(told, self._secrets), default=str).decode()
+            fields["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(masked(fields, self._secrets), default=str).decode()
 
 
 def start(stream: IO[str], secrets: Iterable[str]) -> logging.Handler:
-    """Have delivery log to a stream; `stop` takes it back."""
+    """Log to a stream until `stop` is called with the handler."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(secrets))
     logger = logging.getLogger(NAME)
@@ -45,7 +45,7 @@ def start(stream: IO[str], secrets: Iterable[str]) -> logging.Handler:
 
 
 def stop(handler: logging.Handler) -> None:
-    """End logging to a stream."""
+    """Stop logging to a stream."""
     logger = logging.getLogger(NAME)
     logger.removeHandler(handler)
     logger.propagate = True
@@ -53,43 +53,43 @@ def stop(handler: logging.Handler) -> None:
 
 
 class Logging(DeliveryObserver):
-    """Logs what is rare; single events are in the outbox, where they can be asked for."""
+    """Logs rare events only; what became of each event is in the outbox."""
 
     def __init__(self) -> None:
         self._logger = logging.getLogger(NAME)
 
     def paused(self, connection: str, reason: str, seconds: float) -> None:
         """Log a pause."""
-        self._tell(logging.WARNING, "paused", connection=connection, reason=reason, seconds=round(seconds, 3))
+        self._log(logging.WARNING, "paused", connection=connection, reason=reason, seconds=round(seconds, 3))
 
     def held(self, connection: str, reason: str, hint: str) -> None:
-        """Log that a connection stopped."""
-        self._tell(logging.ERROR, "held", connection=connection, reason=reason, hint=advice(hint, connection))
+        """Log that a connection is held."""
+        self._log(logging.ERROR, "held", connection=connection, reason=reason, hint=advice(hint, connection))
 
     def resumed(self, connection: str, seconds: float) -> None:
-        """Log that a vendor takes requests again."""
-        self._tell(logging.INFO, "goes on", connection=connection, seconds=round(seconds, 3))
+        """Log that a vendor accepts requests again."""
+        self._log(logging.INFO, "resumed", connection=connection, seconds=round(seconds, 3))
 
     def released(self, connection: str) -> None:
-        """Log that a person let a connection go on."""
-        self._tell(logging.INFO, "no longer held", connection=connection)
+        """Log that a person resumed a held connection."""
+        self._log(logging.INFO, "no longer held", connection=connection)
 
     def failed(self, connection: str, reason: str, seconds: float) -> None:
-        """Log that a worker died."""
-        self._tell(logging.ERROR, "worker failed", connection=connection, reason=reason, seconds=round(seconds, 3))
+        """Log that a worker failed."""
+        self._log(logging.ERROR, "worker failed", connection=connection, reason=reason, seconds=round(seconds, 3))
 
     def split(self, connection: str, items: int) -> None:
         """Log that a batch was refused as a whole."""
-        self._tell(logging.INFO, "batch split", connection=connection, items=items)
+        self._log(logging.INFO, "batch split", connection=connection, items=items)
 
     def elsewhere(self, connection: str, until: float) -> None:
-        """Log that another process has a connection."""
+        """Log that another process has the connection's lease."""
         when = datetime.fromtimestamp(until, UTC).isoformat(timespec="milliseconds")
-        self._tell(logging.INFO, "another process has the connection", connection=connection, until=when)
+        self._log(logging.INFO, "another process has the connection", connection=connection, until=when)
 
     def ended(self, connection: str, unfinished: int) -> None:
         """Log that a worker ended."""
-        self._tell(logging.INFO, "worker ended", connection=connection, unfinished=unfinished)
+        self._log(logging.INFO, "worker ended", connection=connection, unfinished=unfinished)
 
-    def _tell(self, level: int, event: str, **fields: Json) -> None:
+    def _log(self, level: int, event: str, **fields: Json) -> None:
         self._logger.log(level, event, extra={"fields": fields})

@@ -1,18 +1,20 @@
-"""Metrics of delivery as Prometheus text.  `prometheus-client` is in the extra `server` and imported only here."""
+"""Delivery metrics as Prometheus text. `prometheus-client` is part of the extra `server` and imported only here."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from engine.delivery.observers import DeliveryObserver
 from engine.errors import UsageError
 from engine.records import Outcome
 
-MISSING = "Metrics need the package prometheus-client, which is not installed: pip install 'waybill[server]'."
+MISSING = "Metrics require the package prometheus-client, which is not installed: pip install 'waybill[server]'."
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 AGES = (0.1, 1, 10, 60, 300, 1800, 3600, 21600, 86400)
 
 
 class Metrics(DeliveryObserver):
-    """Counts what happens; `text` gives it as Prometheus reads it."""
+    """Counts what delivery reports; `text` returns the counts in Prometheus' text format."""
 
     def __init__(self) -> None:
         """Raise UsageError where the package is missing."""
@@ -21,41 +23,31 @@ class Metrics(DeliveryObserver):
         except ModuleNotFoundError as error:
             raise UsageError(MISSING) from error
         self._registry = registry = CollectorRegistry()
-        by = ["connection"]
-        self._events = Counter("waybill_events", "Events by how they ended.", [*by, "outcome"], registry=registry)
-        self._age = Histogram("waybill_event_age_seconds", "From queued to ended.", by, buckets=AGES, registry=registry)
-        self._requests = Counter("waybill_requests", "Requests by status.", [*by, "status"], registry=registry)
-        self._seconds = Histogram(
-            "waybill_request_seconds", "How long requests took.", by, buckets=SECONDS, registry=registry
-        )
-        self._items = Counter("waybill_request_items", "What requests carried.", by, registry=registry)
-        self._pauses = Counter("waybill_retries", "Pauses after failures.", by, registry=registry)
-        self._limited = Counter("waybill_rate_limit_waits", "Requests the rate limit delayed.", by, registry=registry)
-        self._limited_seconds = Counter(
-            "waybill_rate_limit_wait_seconds", "How long the rate limit delayed them.", by, registry=registry
-        )
-        self._holds = Counter("waybill_holds", "Holds, found or made.", by, registry=registry)
-        self._failures = Counter("waybill_worker_failures", "Workers that died.", by, registry=registry)
-        self._held = Gauge("waybill_held", "1 while held.", by, registry=registry, multiprocess_mode="livemax")
-        self._depth = Gauge(
-            "waybill_queue_depth", "Unfinished events.", by, registry=registry, multiprocess_mode="livemax"
-        )
-        self._oldest = Gauge(
-            "waybill_queue_age_seconds",
-            "Age of the oldest unfinished event.",
-            by,
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
+        common: dict[str, Any] = {"labelnames": ["connection"], "registry": registry}
+        gauge = {**common, "multiprocess_mode": "livemax"}
+        by_outcome, by_status = ["connection", "outcome"], ["connection", "status"]
+        self._events = Counter("waybill_events", "Events finished, by outcome.", by_outcome, registry=registry)
+        self._age = Histogram("waybill_event_age_seconds", "Time from queued to finished.", buckets=AGES, **common)
+        self._requests = Counter("waybill_requests", "Requests sent, by response status.", by_status, registry=registry)
+        self._seconds = Histogram("waybill_request_seconds", "Duration of requests.", buckets=SECONDS, **common)
+        self._items = Counter("waybill_request_items", "Items carried by requests.", **common)
+        self._pauses = Counter("waybill_retries", "Pauses after failures.", **common)
+        self._limited = Counter("waybill_rate_limit_waits", "Requests delayed by the rate limit.", **common)
+        self._limited_seconds = Counter("waybill_rate_limit_wait_seconds", "Total delay by the rate limit.", **common)
+        self._holds = Counter("waybill_holds", "Times a connection was held, or found held at the start.", **common)
+        self._failures = Counter("waybill_worker_failures", "Workers that failed.", **common)
+        self._held = Gauge("waybill_held", "1 while the connection is held, otherwise 0.", **gauge)
+        self._depth = Gauge("waybill_queue_depth", "Unfinished events.", **gauge)
+        self._oldest = Gauge("waybill_queue_age_seconds", "Age of the oldest unfinished event.", **gauge)
 
     def text(self) -> bytes:
-        """Return everything as Prometheus text."""
+        """Return all metrics in Prometheus' text format."""
         from prometheus_client import generate_latest
 
         return generate_latest(self._registry)
 
     def finished(self, connection: str, outcome: Outcome, age: float) -> None:
-        """Count an event that ended."""
+        """Count a finished event."""
         self._events.labels(connection, outcome.value).inc()
         self._age.labels(connection).observe(age)
 
@@ -75,21 +67,21 @@ class Metrics(DeliveryObserver):
         self._pauses.labels(connection).inc()
 
     def held(self, connection: str, reason: str, hint: str) -> None:  # noqa: ARG002
-        """Count that a connection stopped."""
+        """Count a hold."""
         self._holds.labels(connection).inc()
         self._held.labels(connection).set(1)
 
     def released(self, connection: str) -> None:
-        """Set that a connection is not held."""
+        """Record that a connection is no longer held."""
         self._held.labels(connection).set(0)
 
     def failed(self, connection: str, reason: str, seconds: float) -> None:  # noqa: ARG002
-        """Count a worker that died."""
+        """Count a failed worker."""
         self._failures.labels(connection).inc()
 
     def queue(self, connection: str, depth: int, age: float) -> None:
-        """Set how much is unfinished."""
+        """Set depth and age of a queue."""
         self._depth.labels(connection).set(depth)
         self._oldest.labels(connection).set(age)
-        self._held.labels(connection)  # so that a connection which was never held is there too, with 0
+        self._held.labels(connection)  # exports a 0 for a connection that was never held
         self._failures.labels(connection)

@@ -1,107 +1,104 @@
-"""The outbox as the event loop sees it: every call in one thread of its own, results written in groups."""
+"""The outbox as the event loop sees it: all calls run in one thread, and outcomes are written in groups."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from engine.delivery.outbox.base import Change, Outbox
+from engine.delivery.sending.pacing import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class OutboxThread:
-    """An outbox behind a thread; `close` ends the thread, not the outbox."""
+    """Calls an outbox in a thread of its own; `close` ends the thread and leaves the outbox open."""
 
     def __init__(self, outbox: Outbox) -> None:
         self.outbox = outbox
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run one call of the outbox."""
+        """Run one method of the outbox in the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
-        """End the thread once it has done what it was told."""
+        """End the thread after the calls already queued."""
         self._pool.shutdown(wait=True)
 
 
-class Notes:
-    """What became of one connection's events, on its way into the outbox."""
+class ChangeWriter:
+    """Writes one connection's changes to the outbox, many per transaction.
 
-    def __init__(self, ledger: OutboxThread, connection: str, owner: str, clock: Clock) -> None:
-        self._ledger = ledger
+    A transaction costs one fsync regardless of its size.  So while one group is being written, further changes gather
+    and become the next group: the slower the disk, the larger the groups.  `add` never waits; a caller that must know
+    that a change is on disk awaits `durable`.  Each group has a future: `_gathering` is that of the group `add` appends
+    to, `_in_flight` that of the group in the thread.  A group that fails resolves its future too, because `durable`
+    only says that waiting is over; the error stays in the task, where `failed` sees it and `settle` raises it.
+    """
+
+    def __init__(self, thread: OutboxThread, connection: str, owner: str, clock: Clock) -> None:
+        self._thread = thread
         self._connection = connection
         self._owner = owner
         self._clock = clock
         self._changes: list[Change] = []
-        self._writing: asyncio.Task[None] | None = None
-        self._next: asyncio.Future[None] | None = None  # done when the gathered changes are written
-        self._now: asyncio.Future[None] | None = None  # done when those being written are
+        self._task: asyncio.Task[None] | None = None
+        self._gathering: asyncio.Future[None] | None = None
+        self._in_flight: asyncio.Future[None] | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self.on_written: Callable[[list[Change]], None] = lambda _changes: None
 
     def add(self, change: Change) -> None:
-        """Note a change; it is written soon."""
+        """Add a change to the next group."""
         self._changes.append(change)
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
-            self._writing.add_done_callback(self._written)
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().create_future()
+        if self._task is None:
+            self._start()
 
     def failed(self) -> bool:
-        """Whether writing has failed: then nothing more may be sent."""
-        return self._writing is not None and self._writing.done() and self._writing.exception() is not None
+        """Whether writing has failed; then nothing more may be sent."""
+        return self._task is not None and self._task.done() and self._task.exception() is not None
 
     async def durable(self) -> None:
-        """Wait until what has been noted so far is in the outbox (or cannot be: then `failed` says so)."""
-        group = self._next or self._now
+        """Wait until all changes added so far are in the outbox, or writing them has failed."""
+        group = self._gathering or self._in_flight
         if group is not None:
             await asyncio.shield(group)
 
     async def settle(self) -> None:
-        """Wait until everything is written; raises what went wrong."""
-        while self._writing is not None:
-            await asyncio.shield(self._writing)
+        """Wait until everything is written; raises the error of writing."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
             await asyncio.sleep(0)
 
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._write())
+        self._task.add_done_callback(self._done)
+
     async def _write(self) -> None:
-        await asyncio.sleep(0)  # what is noted in this turn of the loop goes together
+        await asyncio.sleep(0)  # changes added in the same turn of the loop share a group
         while self._changes:
             changes, self._changes = self._changes, []
-            self._now, self._next = self._next, None
-            write = self._ledger.outbox.write
+            self._in_flight, self._gathering = self._gathering, None
+            write = self._thread.outbox.write
             try:
                 self.on_written(
-                    await self._ledger.call(write, self._connection, self._owner, changes, self._clock.time())
+                    await self._thread.call(write, self._connection, self._owner, changes, self._clock.time())
                 )
             finally:
-                if self._now is not None and not self._now.done():
-                    self._now.set_result(None)
-                self._now = None
+                if self._in_flight is not None and not self._in_flight.done():
+                    self._in_flight.set_result(None)
+                self._in_flight = None
 
-    def _written(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             self.on_failure()
             return
-        self._writing = None
+        self._task = None
         if self._changes:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
-            self._writing.add_done_callback(self._written)
-
-
-class Clock:
-    """A steady clock."""
-
-    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._offset = wall() - monotonic()
-
-    def time(self) -> float:
-        """Return the time in unix seconds."""
-        return self._monotonic() + self._offset
+            self._start()

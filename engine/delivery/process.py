@@ -1,7 +1,7 @@
-"""A delivery as the work of a whole process: in a thread of its own, beside the intake of events in the main thread.
+"""Runs a delivery for a whole process: in a thread of its own, beside the intake of events in the main thread.
 
-Signals come to the main thread alone, and only there can one end a read that waits for more, as of a pipe.
-SIGTERM and SIGINT end both in order; a second one ends at once, which the outbox is made for.
+Python handles signals in the main thread only, and only there can a signal interrupt a blocking read, such as from a
+pipe. SIGTERM and SIGINT end both threads in order; a second signal exits immediately, which the outbox survives.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from engine.delivery.supervisor import Delivery
 
 INTERRUPTED = 130
 LOOK_EVERY = 0.2
-"""Not every system lets a signal in while a thread is waited for."""
+"""Seconds between wake-ups while waiting for the thread: not every system delivers signals during a wait."""
 
 T = TypeVar("T")
 
 
-class Ending:
-    """Whether to end, for what reads input meanwhile."""
+class Shutdown:
+    """Whether the process should end, for code that reads input meanwhile."""
 
     def __init__(self) -> None:
-        self.signalled = False
-        self.asked = False
+        self.signaled = False
+        self.requested = False
         self._reading = False
 
-    def ask(self, *, signalled: bool = False) -> None:
-        """Ask for the end; a signal may break off a read."""
-        self.asked = True
-        self.signalled = self.signalled or signalled
-        if signalled and self._reading:
+    def request(self, *, signaled: bool = False) -> None:
+        """Request the end; a signal interrupts a blocking read."""
+        self.requested = True
+        self.signaled = self.signaled or signaled
+        if signaled and self._reading:
             raise KeyboardInterrupt
 
-    def until_asked(self, source: Iterator[T]) -> Iterator[T]:
-        """Return what a source gives until the end is asked for."""
+    def until_requested(self, source: Iterator[T]) -> Iterator[T]:
+        """Yield the items of a source until the end is requested."""
         while True:
             try:
                 self._reading = True
-                if self.asked:
+                if self.requested:
                     return
                 found = next(source)
             except (StopIteration, KeyboardInterrupt):
@@ -58,7 +58,7 @@ class Ending:
 
 
 class _Thread:
-    """A delivery, and the loop it runs in."""
+    """A delivery and its event loop."""
 
     def __init__(self, make: Callable[[], Delivery]) -> None:
         self._make = make
@@ -66,7 +66,7 @@ class _Thread:
         self._delivery: Delivery | None = None
 
     def run(self) -> None:
-        """Deliver; raises what the delivery raises."""
+        """Deliver; raises the delivery's error."""
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 self._loop = runner.get_loop()
@@ -79,35 +79,35 @@ class _Thread:
         self.ready.set()
         await self._delivery.run()
 
-    def tell(self, method: Callable[[Delivery], None]) -> None:
-        """Call a method of the delivery in its loop, unless it is over; waits for nothing, as signals come anywhere."""
+    def call(self, method: Callable[[Delivery], None]) -> None:
+        """Call a method of the delivery in its loop unless it has ended; never waits, so signal handlers may use it."""
         if self._delivery is not None:
             with suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(method, self._delivery)
 
 
-def run(make: Callable[[], Delivery], take_in: Callable[[Ending], None] | None = None) -> bool:
-    """Deliver until the delivery ends, with `take_in` beside it; false where a signal cut `take_in` short.
+def run(make: Callable[[], Delivery], take_in: Callable[[Shutdown], None] | None = None) -> bool:
+    """Deliver until the delivery ends, with `take_in` beside it; False if a signal interrupted `take_in`.
 
-    A delivery with `take_in` is made `filling`. Raises what either raises, once both have ended.
+    With `take_in`, `make` must set `intake_open`. Raises the error of either, once both have ended.
     """
-    thread, ending, whole = _Thread(make), Ending(), True
-    stop = partial(thread.tell, Delivery.stop)
-    with rare_garbage_collection(), on_signals(ending, stop), ThreadPoolExecutor(1, "delivery") as pool:
+    thread, shutdown, whole = _Thread(make), Shutdown(), True
+    stop = partial(thread.call, Delivery.stop)
+    with rare_garbage_collection(), on_signals(shutdown, stop), ThreadPoolExecutor(1, "delivery") as pool:
         running = pool.submit(thread.run)
-        running.add_done_callback(lambda _: ending.ask())
+        running.add_done_callback(lambda _: shutdown.request())
         thread.ready.wait()
-        if ending.signalled:
-            thread.tell(Delivery.stop)
+        if shutdown.signaled:
+            stop()
         try:
             if take_in is not None:
                 with suppress(KeyboardInterrupt):
-                    take_in(ending)
-                whole = not ending.signalled
+                    take_in(shutdown)
+                whole = not shutdown.signaled
         except BaseException:
-            thread.tell(Delivery.stop)
+            stop()
             raise
-        thread.tell(Delivery.filled)
+        thread.call(Delivery.intake_ended)
         while not wait([running], LOOK_EVERY).done:
             pass
         running.result()
@@ -116,7 +116,7 @@ def run(make: Callable[[], Delivery], take_in: Callable[[Ending], None] | None =
 
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
-    """Have Python look for circles less often: plans make many objects and no circles, and looking costs a fifth."""
+    """Collect garbage less often: plans make many objects but no reference cycles, and collecting costs a fifth."""
     before = gc.get_threshold()
     gc.set_threshold(20_000, 20, 50)
     try:
@@ -126,14 +126,14 @@ def rare_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def on_signals(ending: Ending, others: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Have SIGTERM and SIGINT ask for the end, also of what `others` tells; a second one ends at once."""
+def on_signals(shutdown: Shutdown, first: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """On SIGTERM or SIGINT, call `first` and request the end; exit immediately on a second one."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        if ending.signalled:
+        if shutdown.signaled:
             os._exit(INTERRUPTED)
-        others()
-        ending.ask(signalled=True)
+        first()
+        shutdown.request(signaled=True)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,4 +1,4 @@
-"""The status of connections as JSON, and one harmless request that shows whether a vendor knows the credentials."""
+"""The status of connections as JSON, and a harmless request that checks whether a vendor accepts the credentials."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from engine.compiler.runtime import Invalid
-from engine.delivery.configured import Changed, Configured, base_url
+from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import ConnectionRow, Outbox, advice
 from engine.delivery.sending import answers
@@ -21,16 +21,25 @@ from engine.responses import ResponseReader
 MOST_REASONS = 50
 
 
-def standing(outbox: Outbox) -> JsonObject:
-    """Return each connection with its events by outcome, and the commonest reasons of what was not delivered."""
-    seen = outbox.overview(MOST_REASONS)
+def delivery_status(outbox: Outbox) -> JsonObject:
+    """Return each connection with its events by outcome, and the commonest reasons why events were not delivered."""
+    overview = outbox.overview(MOST_REASONS)
     connections: list[Json] = []
-    for row in seen.connections:
+    for row in overview.connections:
         outcomes: JsonObject = {
-            outcome.value: count for (name, outcome), count in seen.counts.items() if name == row.name
+            outcome.value: count for (name, outcome), count in overview.counts.items() if name == row.name
         }
-        connections.append(_connection(row, outcomes, *seen.unfinished.get(row.name, (0, None))))
-    reasons: list[Json] = [{**each._asdict(), "outcome": each.outcome.value} for each in seen.reasons]
+        connections.append(_connection(row, outcomes, *overview.unfinished.get(row.name, (0, None))))
+    reasons: list[Json] = [
+        {
+            "connection": each.connection,
+            "outcome": each.outcome.value,
+            "reason": each.reason,
+            "events": each.events,
+            "words": each.error,
+        }
+        for each in overview.reasons
+    ]
     return {"connections": connections, "reasons": reasons}
 
 
@@ -52,18 +61,18 @@ def _time(seconds: float | None) -> str | None:
     return None if seconds is None else iso(seconds)
 
 
-QUESTION: Json = {"type": "track", "event": "check", "userId": "check", "messageId": "check"}
+CHECK_EVENT: Json = {"type": "track", "event": "check", "userId": "check", "messageId": "check"}
 
 
-class Checked(NamedTuple):
-    """What came of it; `fine` is None where nothing could be asked."""
+class CredentialsCheck(NamedTuple):
+    """The result of a check; `passed` is None if the mapping has no request to check with."""
 
-    fine: bool | None
-    words: str
+    passed: bool | None
+    message: str
 
 
-class _Nobody:
-    """Stands where an event would."""
+class _NoEvent:
+    """Takes the place of an event in a shipment."""
 
     ids: frozenset[str] = frozenset()
     queued_at = 0.0
@@ -72,40 +81,44 @@ class _Nobody:
         return Next([], more=False)
 
 
-async def ask(configured: Configured) -> Checked:
-    """Ask a connection's vendor."""
+async def check_credentials(configured: ConfiguredConnection) -> CredentialsCheck:
+    """Send the request that the mapping names under `check`."""
     name = configured.mapping.check
     if name is None:
-        return Checked(None, f"settings fit; {configured.mapping.title} has no harmless question to ask.")
+        return CredentialsCheck(
+            None, f"settings are valid; {configured.mapping.title} has no request to check credentials."
+        )
     try:
-        request = _question(configured, name)
+        request = _check_request(configured, name)
         sender = Sender(base_url(configured.connection), timeout=seconds(configured.mapping.http.timeout), slots=1)
     except Invalid as error:
-        return Checked(False, str(error))
+        return CredentialsCheck(False, str(error))
     try:
         reply = await sender.send(request)
     except (Refused, Unsendable) as error:
-        return Checked(False, str(error))
+        return CredentialsCheck(False, str(error))
     finally:
         await sender.close()
-    shipment = Shipment(None, [Parcel(_Nobody(), request)])
-    answer = answers.read(ResponseReader(configured.connection), shipment, reply)
-    if answer.then == "accept":
-        return Checked(True, f"{configured.mapping.title} knows the credentials.")
-    told = f"{answer.told}. {answer.hint}" if answer.hint else f"{answer.told}."
-    return Checked(False, cast("str", masked(told, configured.connection.secrets)))
+    shipment = Shipment(None, [Parcel(_NoEvent(), request)])
+    result = answers.read(ResponseReader(configured.connection), shipment, reply)
+    if result.then == "accept":
+        return CredentialsCheck(True, f"{configured.mapping.title} accepts the credentials.")
+    message = f"{result.description}. {result.hint}" if result.hint else f"{result.description}."
+    return CredentialsCheck(False, cast("str", masked(message, configured.connection.secrets)))
 
 
-def _question(configured: Configured, name: str) -> PlannedRequest:
-    """Plan the question as the only step of a call; a check uses nothing of an event.
+def _check_request(configured: ConfiguredConnection, name: str) -> PlannedRequest:
+    """Plan the request as the only step of a call; it uses nothing of an event.
 
-    It has no request id: a vendor that remembers those would answer what was true the first time.
+    It has no request id, because a vendor that remembers those would repeat its first response.
     """
     step = Step(place=("check",), request=name, value=None)
     http = replace(configured.mapping.http, request_id=None)
     calls = {"track": (step,)}
-    loaded = Changed(configured.connection.destination.loaded, calls=calls, shared={}, integrations=(), http=http)
-    plan = Connection(Destination(loaded), configured.connection.settings).plan(QUESTION)
+    loaded = PatchedMapping(
+        configured.connection.destination.loaded, calls=calls, shared={}, integrations=(), http=http
+    )
+    plan = Connection(Destination(loaded), configured.connection.settings).plan(CHECK_EVENT)
     if not plan.requests:
         raise Invalid("check", plan.reason)
     return plan.requests[0]

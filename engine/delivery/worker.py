@@ -1,7 +1,11 @@
-"""One connection's worker: reads the queue, plans, picks what may go, ships it, notes what became of it.
+"""One connection's worker: reads the queue, plans events, picks shipments, sends them and records the outcomes.
 
-The worker holds the connection's lease, so everything here is alone with the connection: order, pace and batches
-are plain variables.  What it holds in memory is bounded by `window`; the outbox holds the rest.
+The worker holds the connection's lease, so no other process delivers for the connection: order, pace and batches are
+plain variables.  An event is in one of three places: `_waiting` (planned, in the order of the queue), in a shipment in
+flight, or only in the outbox, behind `_read_to`; the first two hold at most `window` events.  The loop of `run` reads
+on, starts the shipments that `pick` allows, writes holds and pauses to the outbox, and sleeps until a shipment returns,
+a pause ends or the poll is due.  A shipment is a task; its events' ids stay `_busy` until their outcomes are on disk,
+and events it could not finish go back into `_waiting`.
 """
 
 from __future__ import annotations
@@ -14,23 +18,26 @@ from typing import cast
 
 import orjson
 
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change, Waiting
-from engine.delivery.outbox_thread import Clock, Notes, OutboxThread
+from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import PickRules, Shipment, pick
 from engine.delivery.sending.http import SLOTS, Sender
 from engine.delivery.sending.jobs import Job
-from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER
+from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
 from engine.delivery.sending.shipping import Shipping
 from engine.records import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How workers work. With `until_idle` they end when nothing can go now, waiting at most `patience` for a vendor.
+    """How workers run; durations are in seconds.
 
-    Without, one that fails is started again after `restart` seconds, doubling to `longest_restart`.
+    With `until_idle` a worker ends when nothing can be sent now, and waits at most `patience` for a failing vendor.
+    Without, workers run until they are stopped, and a failed one is restarted after `restart` seconds, a wait that
+    doubles up to `longest_restart`. A worker holds at most `window` events in memory and reads `chunk` at a time. At
+    its end it waits at most `grace` for requests in flight.
     """
 
     until_idle: bool = True
@@ -47,103 +54,103 @@ class Options:
 
 
 class Worker:
-    """Delivers for one connection while it has the lease."""
+    """Delivers the events of one connection while it has the lease."""
 
     def __init__(
         self,
-        configured: Configured,
-        ledger: OutboxThread,
+        configured: ConfiguredConnection,
+        thread: OutboxThread,
         sender: Sender,
         owner: str,
         options: Options,
         clock: Clock,
-        watcher: DeliveryObserver,
+        observer: DeliveryObserver,
     ) -> None:
         self.configured = configured
         self.name = configured.name
-        self.shipping = Shipping(configured, sender, clock, options.random, watcher, options.slots)
-        self._ledger = ledger
+        self.shipping = Shipping(configured, sender, clock, options.random, observer, options.slots)
+        self._thread = thread
         self._options = options
         self._clock = clock
-        self._watcher = watcher
-        self._notes = Notes(ledger, self.name, owner, clock)
-        self._notes.on_failure = self.wake
-        self._notes.on_written = lambda changes: watcher.written(self.name, changes)
-        self.shipping.note = self._notes.add
-        exchange = self.shipping.exchange
+        self._observer = observer
+        self._writer = ChangeWriter(thread, self.name, owner, clock)
+        self._writer.on_failure = self.wake
+        self._writer.on_written = lambda changes: observer.written(self.name, changes)
+        self.shipping.record = self._writer.add
+        responses = self.shipping.responses
         self._rules = PickRules(
             limits=configured.limits,
-            size=lambda request: len(orjson.dumps(exchange.item(request, clock.time()))) + 1,
+            size=lambda request: len(orjson.dumps(responses.item(request, clock.time()))) + 1,
             ordered_batches=configured.ordered_batches,
         )
         self._waiting: list[Job] = []
         self._busy: set[str] = set()
-        self._flights: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
-        self._broken: Exception | None = None
+        self._error: Exception | None = None
         self._read_to = 0
         self._paused_until = 0.0
         self._woken = asyncio.Event()
         self._stopping = False
-        self._filling = True
+        self._intake_open = True
         self._held = False
 
-    def keep_to(self, due: float | None) -> None:
-        """Keep to a pause that an earlier worker was told; one further off than any is a clock that jumped."""
+    def adopt_pause(self, due: float | None) -> None:
+        """Take over the pause of an earlier worker, unless a clock that jumped made it longer than any pause is."""
         now = self._clock.time()
         if due is not None:
-            self._paused_until = due  # one that is over is still shown: it is taken back soon
+            self._paused_until = due  # also if it is over, so that it is removed from the outbox
             if now < due <= now + LONGEST_RETRY_AFTER:
                 self.shipping.pace.resume_at = due
                 self.shipping.pace.failing_since = now
 
     def wake(self) -> None:
-        """Have the worker look again."""
+        """Wake the worker from its sleep."""
         self._woken.set()
 
     def stop(self) -> None:
-        """Send nothing new; `run` ends when what is on its way has come back."""
+        """Send nothing new; `run` ends when the requests in flight have returned."""
         self._stopping = True
-        self.shipping.leaving.set()
+        self.shipping.stopping.set()
         self.wake()
 
-    def filled(self) -> None:
-        """Hear that no more events come in: then a worker may end when nothing can go."""
-        self._filling = False
+    def intake_ended(self) -> None:
+        """No more events come in, so a worker may end when nothing can be sent."""
+        self._intake_open = False
         self.wake()
 
     def fail(self, error: Exception) -> None:
-        """End with an error, once what is on its way has come back."""
-        self._broken = self._broken or error
+        """End with an error, once the requests in flight have returned."""
+        self._error = self._error or error
         self.stop()
 
     async def run(self) -> None:
-        """Work until there is nothing to do, or for ever; raises OutboxError and LeaseLost."""
+        """Deliver until nothing can be sent, or until stopped; raises OutboxError and LeaseLost."""
         try:
-            while not self._stopping and self._broken is None and not self._notes.failed():
+            while not self._stopping and self._error is None and not self._writer.failed():
                 self._woken.clear()
-                filling = self._filling  # asked before reading, so that the last events are read
-                more = await self._fill()
+                intake_open = self._intake_open  # read before the queue, so that the last events are not missed
+                more = await self._read_on()
                 look_again_at = self._dispatch()
-                await self._tell()
-                if not more and not filling and self._ended():
+                await self._save_state()
+                if not more and not intake_open and self._ended():
                     break
                 if not more or not self._may_send():
                     await self._wait(look_again_at)
         finally:
-            await self._land()
-        await self._tell()
+            await self._drain()
+        await self._save_state()
 
     def _may_send(self) -> bool:
-        return len(self._flights) < self.shipping.pace.slots(self._clock.time())
+        return len(self._tasks) < self.shipping.pace.slots(self._clock.time())
 
-    async def _fill(self) -> bool:
-        """Read on where there is room; true where there may be more to read at once."""
+    async def _read_on(self) -> bool:
+        """Read more of the queue if there is room; True if it may hold even more."""
         room = self._options.window - len(self._waiting) - self._in_flight
         if room < self._options.chunk:
             return False
-        waiting = self._ledger.outbox.waiting
-        rows = await self._ledger.call(waiting, self.name, self._read_to, self._options.chunk)
+        waiting = self._thread.outbox.waiting
+        rows = await self._thread.call(waiting, self.name, self._read_to, self._options.chunk)
         for row in rows:
             self._read(row)
         return bool(rows)
@@ -152,20 +159,20 @@ class Worker:
         self._read_to = row.place
         job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time())
         outcome, reason = job.plan.outcome, job.plan.reason
-        if job.readable:  # what a connection does not want need not be valid
+        if job.readable:  # an event the connection does not want is ignored, even if it is invalid
             unwanted = self.configured.unwanted(job.call, job.event)
             if unwanted is not None:
                 outcome, reason = Outcome.IGNORED, unwanted
         if outcome is Outcome.PLANNED:
             self._waiting.append(job)
             return
-        self._watcher.finished(self.name, outcome, self._clock.time() - row.queued_at)
-        self._notes.add(Change(row.place, outcome, reason, digest=self.shipping.digest))
+        self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
+        self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest))
 
     def _dispatch(self) -> float | None:
-        """Send what may go now; gives when to look again."""
+        """Start the shipments that may go now; return when to look again."""
         now = self._clock.time()
-        slots = self.shipping.pace.slots(now) - len(self._flights)
+        slots = self.shipping.pace.slots(now) - len(self._tasks)
         if self.shipping.stopped or self._stopping or not self._waiting:
             return None
         if slots <= 0:
@@ -176,28 +183,28 @@ class Worker:
         return picked.look_again_at
 
     def _launch(self, shipments: list[Shipment]) -> None:
-        gone: set[int] = set()
+        started: set[int] = set()
         for shipment in shipments:
             jobs = list(dict.fromkeys(cast("Job", parcel.job) for parcel in shipment.parcels))
-            gone.update(job.place for job in jobs)
+            started.update(job.place for job in jobs)
             self._in_flight += len(jobs)
             for job in jobs:
                 self._busy |= job.ids
-            task = asyncio.get_running_loop().create_task(self._fly(shipment, jobs))
-            self._flights.add(task)
-            task.add_done_callback(self._flights.discard)
-        last = max(gone)
-        # Only the beginning of the queue was looked at; the rest is kept as it is.
+            task = asyncio.get_running_loop().create_task(self._ship(shipment, jobs))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        last = max(started)
+        # Only the front of the queue was picked from; the rest of the list stays as it is.
         end = next((number for number, job in enumerate(self._waiting) if job.place > last), len(self._waiting))
-        self._waiting[:end] = [job for job in self._waiting[:end] if job.place not in gone]
+        self._waiting[:end] = [job for job in self._waiting[:end] if job.place not in started]
 
-    async def _fly(self, shipment: Shipment, jobs: list[Job]) -> None:
+    async def _ship(self, shipment: Shipment, jobs: list[Job]) -> None:
         try:
             await self.shipping.ship(shipment)
-            # Only what is written is finished: after a crash an event that was refused in memory alone would be
-            # sent again, and might be taken then, behind later ones of its user.
-            await self._notes.durable()
-        except Exception as error:  # noqa: BLE001  an error of the engine itself; `run` raises it
+            # Only what is on disk is finished: after a crash, an event whose refusal was only in memory would be sent
+            # again and might be accepted then, after later events of its user.
+            await self._writer.durable()
+        except Exception as error:  # noqa: BLE001  an error of the engine itself, raised by `run`
             self.fail(error)
         finally:
             for job in jobs:
@@ -209,27 +216,27 @@ class Worker:
                 self._waiting.sort(key=_place)
             self.wake()
 
-    async def _tell(self) -> None:
-        """Keep in the outbox whether the connection is held or pauses: other processes show it and keep to it."""
-        shipping, outbox = self.shipping, self._ledger.outbox
+    async def _save_state(self) -> None:
+        """Write a hold or a pause to the outbox, where other processes see it and respect it."""
+        shipping, outbox = self.shipping, self._thread.outbox
         if shipping.stopped:
-            if self._held:  # a second time might undo what a person has resumed
+            if self._held:  # holding it again might undo what a person has just resumed
                 return
-            await self._notes.settle()
+            await self._writer.settle()
             now = self._clock.time()
-            await self._ledger.call(outbox.hold, self.name, shipping.stopped, shipping.hint, now)
+            await self._thread.call(outbox.hold, self.name, shipping.stopped, shipping.hint, now)
             self._held = self._stopping = True
             return
         resume_at = shipping.pace.resume_at
         if shipping.pace.failing_since is not None and resume_at != self._paused_until:
             self._paused_until = resume_at
-            await self._ledger.call(outbox.pause, self.name, resume_at, shipping.pause_reason)
+            await self._thread.call(outbox.pause, self.name, resume_at, shipping.pause_reason)
         elif shipping.pace.failing_since is None and self._paused_until:
             self._paused_until = 0.0
-            await self._ledger.call(outbox.pause, self.name, None, "")
+            await self._thread.call(outbox.pause, self.name, None, "")
 
     def _ended(self) -> bool:
-        if not self._options.until_idle or self._flights:
+        if not self._options.until_idle or self._tasks:
             return False
         if not self._waiting:
             return True
@@ -238,7 +245,7 @@ class Worker:
         return max(pace.resume_at, now) - failing_since > self._options.patience
 
     async def _wait(self, look_again_at: float | None) -> None:
-        """Wait for something to come back, for the end of a pause, or for new events."""
+        """Wait for a shipment to return, for the end of a pause, or for new events."""
         wait = self._options.poll
         if look_again_at is not None:
             wait = min(wait, max(0.0, look_again_at - self._clock.time()))
@@ -248,16 +255,16 @@ class Worker:
         except TimeoutError:
             pass
 
-    async def _land(self) -> None:
-        """Wait for what is on its way, at most `grace`, and until everything is noted."""
-        if self._flights and not self._notes.failed():
-            await asyncio.wait(self._flights, timeout=self._options.grace)
-        for flight in list(self._flights):
-            flight.cancel()
-        await asyncio.gather(*self._flights, return_exceptions=True)
-        await self._notes.settle()
-        if self._broken is not None:
-            raise self._broken
+    async def _drain(self) -> None:
+        """Wait for the requests in flight, at most `grace` seconds, and until all changes are written."""
+        if self._tasks and not self._writer.failed():
+            await asyncio.wait(self._tasks, timeout=self._options.grace)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._writer.settle()
+        if self._error is not None:
+            raise self._error
 
 
 def _place(job: Job) -> int:

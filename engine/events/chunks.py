@@ -1,9 +1,8 @@
-"""The bytes of a file or a pipe, piece by piece, unpacked where they are compressed.
+"""The bytes of a file or a pipe in chunks, decompressed where necessary.
 
-Whether they are is told by the first two bytes, not by the name: a download may have lost its `.gz`, and what
-comes through a pipe has none.  A piece is what there is: nobody waits for a full buffer while a pipe is slow.
-What goes wrong on the way (a file cut short, a disk that fails) does not raise: everything before it can be
-read, and `trouble` says what happened then.
+The first two bytes show whether they are compressed, not the name: a download may have lost its `.gz`, and a pipe has
+no name.  A chunk is whatever is available, so that a slow pipe is not waited for.  A failure on the way (a truncated
+file, a failing disk) does not raise: everything before it can be read, and `trouble` says what happened then.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import IO
 
 SIZE = 256 * 1024
 GZIP = b"\x1f\x8b"
-_GZIP_FORMAT = 31  # zlib's word for: a gzip header, and the largest window
-_ADVICE = "What follows is missing: copy the file again, or compress it again"
+_GZIP_FORMAT = 31  # means for zlib: a gzip header, and the largest window
+_ADVICE = "The rest is missing: copy or compress the file again"
 
 
 class Chunks:
-    """The pieces of one stream; `consumed` counts the bytes taken from it, compressed as they may be."""
+    """The chunks of one stream; `consumed` counts the bytes read from it, before decompression."""
 
     def __init__(self, stream: IO[bytes], size: int = SIZE) -> None:
         self.consumed = 0
@@ -45,7 +44,7 @@ class Chunks:
                 self.consumed += len(piece)
                 yield piece
         except OSError as error:
-            self.trouble = f"reading stopped here: {error.strerror or error}; what follows is missing"
+            self.trouble = f"reading stopped here: {error.strerror or error}; the rest is missing"
 
     def _unpacked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         member = zlib.decompressobj(_GZIP_FORMAT)
@@ -53,7 +52,7 @@ class Chunks:
             for piece in pieces:
                 packed = piece
                 while packed:
-                    if member.eof:  # a gzip file may be several, one after the other, and padded with zeros
+                    if member.eof:  # a gzip file may have several members, and padding of zeros
                         packed = packed.lstrip(b"\0")
                         if not packed:
                             break
@@ -62,7 +61,7 @@ class Chunks:
                     packed = member.unused_data if member.eof else member.unconsumed_tail
             yield member.flush()
         except zlib.error as error:
-            self.trouble = f"the compressed data are damaged here ({error}). {_ADVICE}"
+            self.trouble = f"the compressed data is corrupt here ({error}). {_ADVICE}"
             return
         if not member.eof:
-            self.trouble = self.trouble or f"the compressed data stop in the middle. {_ADVICE}"
+            self.trouble = self.trouble or f"the compressed data ends early. {_ADVICE}"

@@ -1,9 +1,9 @@
-"""Tell whether a destination is switched on for one event.
+"""Decide whether a destination is switched on for one event.
 
-https://segment.com/docs/guides/filtering-data/#filtering-with-the-integrations-object has the rules.  An event's
-`integrations` names destinations: `true` or an object of options switches one on, `false` off, and `All` speaks
-for those that are not named.  A destination may be known under several names; the mapping lists them, and the
-first of its list that says something decides.
+The rules are Segment's: https://segment.com/docs/guides/filtering-data/#filtering-with-the-integrations-object.
+An event's `integrations` names destinations: `true` or an object of options switches one on, `false` off, and `All`
+covers those that are not named.  A destination may have several names; the first in the mapping's list that
+`integrations` gives a valid value decides.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.events.json_values import is_object, kind, place, quoted
+from engine.events.json_values import event_place, is_object, kind_of_any, quoted
 from engine.records import Json, JsonObject, Report
 
 
 class Switch(NamedTuple):
-    """Whether a destination gets an event, with which options of its own, and if not, why not."""
+    """Whether a destination gets an event, its options in the event, and the reason where it does not."""
 
     on: bool
     options: JsonObject
@@ -25,7 +25,7 @@ class Switch(NamedTuple):
 
 
 _ON = Switch(on=True, options={}, reason=None, reports=())
-"""What nearly every event gets, made once: nobody may write into its options."""
+"""The result for nearly every event, made once: its options must not be written to."""
 
 
 def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
@@ -41,7 +41,7 @@ def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
             return _off(name, reports)
         if value is True or is_object(value):
             return Switch(on=True, options=value if is_object(value) else {}, reason=None, reports=tuple(reports))
-        reports.append(_unknown(name, value, "so it counts as not there"))
+        reports.append(_unknown(name, value, "was ignored"))
     return _switch_of_all(integrations, reports)
 
 
@@ -50,7 +50,7 @@ def _switch_of_all(integrations: JsonObject, reports: list[Report]) -> Switch:
     if everything is False:
         return _off("All", reports)
     if everything is not True:
-        reports.append(_unknown("All", everything, "so it counts as true"))
+        reports.append(_unknown("All", everything, "was treated as true"))
     return Switch(on=True, options={}, reason=None, reports=tuple(reports)) if reports else _ON
 
 
@@ -59,7 +59,9 @@ def _off(name: str, reports: list[Report]) -> Switch:
     return Switch(on=False, options={}, reason=reason, reports=tuple(reports))
 
 
-def _unknown(name: str, value: Json, so: str) -> Report:
-    where = place(["integrations", name])
+def _unknown(name: str, value: Json, effect: str) -> Report:
+    where = event_place(["integrations", name])
     allowed = "true or false" if name == "All" else "true, false or an object of options"
-    return Report("integration-unknown-value", where, f"{where} must be {allowed}; this is {kind(value)}, {so}")
+    return Report(
+        "integration-unknown-value", where, f"{where} must be {allowed}; it is {kind_of_any(value)} and {effect}"
+    )

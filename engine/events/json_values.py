@@ -1,10 +1,10 @@
-"""Tell whether a Python value is JSON, and shallow enough to be written again.
+"""Check whether a Python value is JSON, and shallow enough to be written again.
 
-`json.dumps` and `orjson.dumps` are more generous than JSON (NaN becomes null, a tuple a list, an enum its
-value), and orjson writes 254 levels where it reads 1,024; whatever they bend would reach a vendor in a form
-nobody sent.  So only the exact types pass.  The quick look answers yes or no, level by level; only a no pays
-for the slow one that knows where.  Both are loops, not recursion, and ask a value nothing but its type: it may
-be nested 60,000 deep, contain itself, or raise whatever it is asked.
+`json.dumps` and `orjson.dumps` accept more than JSON (NaN becomes null, a tuple a list, an enum its value), and
+orjson writes 254 levels where it reads 1,024; such a value would reach a vendor in a form that the sender did not
+choose.  So only the exact types pass.  The quick check goes level by level and answers yes or no; only after a no
+does the slow one look for the place.  Both are loops, not recursion, and look at nothing of a value but its type:
+it may be nested 60,000 levels deep, contain itself, or raise on any other access.
 """
 
 from __future__ import annotations
@@ -14,40 +14,32 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeGuard, cast
 
-from engine.records import Json, JsonObject
+from engine.language.texts import kind_of
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject
 
 MAX_DEPTH = 100
 MAX_CONTAINERS = 100_000
-"""Objects and lists in one event. A Python value can hold one list twice at every level and have no end."""
+"""Objects and lists in one event. A Python value that holds one list twice at every level grows without end."""
 
-SMALLEST, LARGEST = -(2**63), 2**64 - 1
 LONGEST_TEXT = 60
 LONGEST_PLACE = 80
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KINDS: tuple[tuple[type, str], ...] = (
-    (str, "a text"),
-    (bool, "a boolean"),
-    (int, "a number"),
-    (float, "a number"),
-    (list, "a list"),
-    (dict, "an object"),
-    (type(None), "null"),
-)
+_JSON_TYPES = (str, bool, int, float, list, dict, type(None))
 
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
-    """Whether `value` is a plain dict: no subclass, which might do anything when asked."""
+    """Whether `value` is a plain dict; a subclass might do anything when accessed."""
     return type(value) is dict
 
 
-def flaw(value: JsonObject) -> str | None:
-    """Say where and why an object is not JSON through and through; None where it is."""
-    return None if _is_plain(value) else _first_flaw(value)
+def json_problem(value: JsonObject) -> str | None:
+    """Say where and why an object is not entirely JSON; None where it is."""
+    return None if _is_plain(value) else _first_problem(value)
 
 
-def crowding(value: JsonObject) -> str | None:
-    """Say why an object that a JSON parser made is nested too deep or holds too much; None where it does not."""
+def size_problem(value: JsonObject) -> str | None:
+    """Say why an object that a JSON parser made is nested too deeply or contains too much; None where it is fine."""
     level: list[Json] = [value]
     containers = 0
     for _ in range(MAX_DEPTH):
@@ -57,11 +49,11 @@ def crowding(value: JsonObject) -> str | None:
         containers += len(level)
         if containers > MAX_CONTAINERS:
             break
-    return _first_flaw(value)
+    return _first_problem(value)
 
 
-def place(path: Sequence[object]) -> str:
-    """Write keys and indexes as people read them: `properties.products[3]["the price"]`, cut when very long."""
+def event_place(path: Sequence[object]) -> str:
+    """Write a path as people read it: `properties.products[3]["the price"]`, cut when very long."""
     text = ""
     for step in path:
         if type(step) is int:
@@ -76,17 +68,16 @@ def place(path: Sequence[object]) -> str:
 
 
 def quoted(value: object) -> str:
-    """Write a text between quotes, fit to print: half surrogates escaped, a long one cut."""
-    text = value if type(value) is str else kind(value)
+    """Quote a text so that it can be printed: lone surrogates are escaped, a long text is cut."""
+    text = value if type(value) is str else kind_of_any(value)
     text = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."
     return json.dumps(text, ensure_ascii=not _is_text(text))
 
 
-def kind(value: object) -> str:
-    """Name what a value is, in JSON's words where it is JSON: `a list`, `null`, `a Python datetime`."""
-    for known, name in _KINDS:
-        if type(value) is known:
-            return name
+def kind_of_any(value: object) -> str:
+    """Name the kind of any Python value: `a list`, `null`, `a Python datetime`."""
+    if any(type(value) is known for known in _JSON_TYPES):  # a type may raise when it is compared or hashed
+        return kind_of(cast("Json", value))
     return f"a Python {type.__dict__['__name__'].__get__(type(value))}"
 
 
@@ -113,7 +104,7 @@ def _is_plain(root: JsonObject) -> bool:
 
 
 def _fits(container: object, below: list[object]) -> bool:
-    """Look at the members of one object or list; those that are objects or lists themselves go `below`."""
+    """Check the members of one object or list; those that are objects or lists themselves are added to `below`."""
     members = cast("Iterable[object]", container)
     if is_object(container):
         for key in container:
@@ -134,8 +125,8 @@ def _fits(container: object, below: list[object]) -> bool:
 
 def _is_number(value: object) -> bool:
     if type(value) is int:
-        return SMALLEST <= value <= LARGEST
-    return type(value) is float and value - value == 0  # not so for NaN and the infinities
+        return SMALLEST_INTEGER <= value <= LARGEST_INTEGER
+    return type(value) is float and value - value == 0  # not 0 for NaN and the infinities
 
 
 def _is_text(text: str) -> bool:
@@ -146,8 +137,8 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _first_flaw(root: JsonObject) -> str:
-    """Walk in the document's order, holding one iterator a level, until the first thing that is wrong."""
+def _first_problem(root: JsonObject) -> str:
+    """Walk in the document's order, with one iterator a level, up to the first problem."""
     path: list[object] = []
     walk = [_members(root)]
     containers = 0
@@ -157,50 +148,48 @@ def _first_flaw(root: JsonObject) -> str:
             walk.pop()
             del path[-1:]
             continue
-        reason = _flaw_of_key(path, step) or _flaw_of_member([*path, step.key], step.member)
+        reason = _key_problem(path, step) or _member_problem([*path, step.key], step.value)
         if reason:
             return reason
-        if type(step.member) is dict or type(step.member) is list:
+        if type(step.value) is dict or type(step.value) is list:
             containers += 1
             path.append(step.key)
-            walk.append(_members(step.member))
-    return f"an event holds at most {MAX_CONTAINERS:,} objects and lists; this one holds more"
+            walk.append(_members(step.value))
+    return f"an event may contain at most {MAX_CONTAINERS:,} objects and lists; this one contains more"
 
 
-class _Step(NamedTuple):
+class _Member(NamedTuple):
     key: object
-    member: object
+    value: object
     named: bool  # a key of an object, not an index of a list
 
 
-def _members(container: object) -> Iterator[_Step]:
+def _members(container: object) -> Iterator[_Member]:
     if is_object(container):
-        return (_Step(key, member, named=True) for key, member in container.items())
-    return (_Step(index, member, named=False) for index, member in enumerate(cast("list[object]", container)))
+        return (_Member(key, member, named=True) for key, member in container.items())
+    return (_Member(index, member, named=False) for index, member in enumerate(cast("list[object]", container)))
 
 
-def _flaw_of_key(path: list[object], step: _Step) -> str | None:
+def _key_problem(path: list[object], step: _Member) -> str | None:
     if not step.named:
         return None
     if type(step.key) is not str:
-        return f"a key of {place(path) or 'the event'} is not text; it is {kind(step.key)}"
+        return f"a key of {event_place(path) or 'the event'} is not text; it is {kind_of_any(step.key)}"
     if not _is_text(step.key):
-        return (
-            f"a key of {place(path) or 'the event'} holds half a surrogate pair, which is no text: {quoted(step.key)}"
-        )
+        return f"a key of {event_place(path) or 'the event'} contains a lone surrogate: {quoted(step.key)}"
     return None
 
 
-def _flaw_of_member(path: list[object], member: object) -> str | None:
+def _member_problem(path: list[object], member: object) -> str | None:
     what = type(member)
     if what is dict or what is list:
-        return f"{place(path)} is nested deeper than {MAX_DEPTH} levels" if len(path) >= MAX_DEPTH else None
+        return f"{event_place(path)} is nested deeper than {MAX_DEPTH} levels" if len(path) >= MAX_DEPTH else None
     if _fits([member], []):
         return None
     if what is str:
-        return f"{place(path)} holds half a surrogate pair, which is no text"
+        return f"{event_place(path)} contains a lone surrogate"
     if what is int:
-        return f"{place(path)} is a whole number beyond 64 bits"
+        return f"{event_place(path)} is an integer that does not fit in 64 bits"
     if what is float:
-        return f"{place(path)} is {member}, which JSON cannot say"
-    return f"{place(path)} is not JSON; it is {kind(member)}"
+        return f"{event_place(path)} is {member}, which JSON cannot represent"
+    return f"{event_place(path)} is not JSON; it is {kind_of_any(member)}"

@@ -1,7 +1,7 @@
-"""Segment's calls in: any JSON value becomes an event as mappings see it, or the reason why it is none.
+"""Any JSON value becomes an event as mappings see it, or the reason why it is invalid.
 
-A clean event, by far the most common, is recognized by a few type checks and used as it is. Any other goes through
-the rules one by one: what is repaired is reported, what cannot be repaired makes the event invalid.
+A clean event, by far the most common, is recognized by a few type checks and used as it is. Any other event goes
+through the rules one by one: a repair is reported, and what cannot be repaired makes the event invalid.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from typing import NamedTuple
 
 import orjson
 
-from engine.events.integrations import Switch, switch
-from engine.events.json_values import MAX_DEPTH, crowding, flaw, is_object, kind, quoted
+from engine.events.json_values import MAX_DEPTH, is_object, json_problem, kind_of_any, quoted, size_problem
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, OWN_OBJECTS, TITLES
+from engine.language.suggest import closest
 from engine.language.times import moment_at, read_moment, read_time
 from engine.records import Json, JsonObject, Report
 
-__all__ = ["FIELDS", "Normalised", "Switch", "normalise", "normalise_json", "normalise_parsed", "switch"]
-
 _ALL_BUT_OPENINGS = bytes(byte for byte in range(256) if byte not in b"{[")
-_make = tuple.__new__  # a named tuple at half the price
+_make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
+
+_ISO = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
 
 
-class Normalised(NamedTuple):
+class Normalized(NamedTuple):
     """An event as mappings see it.
 
-    `call` is its type, None if that is not known. `invalid` is the reason why it cannot be mapped; `event` is
-    then as far as it could be mended, and `{}` where the input was no JSON object at all.
+    `call` is its type, or None where that is unknown. `invalid` is the reason why it cannot be mapped; `event` is
+    then repaired as far as possible, and `{}` where the input was not a JSON object.
     """
 
     event: JsonObject
@@ -38,49 +41,61 @@ class Normalised(NamedTuple):
     invalid: str | None
 
 
-def normalise(event: object, *, received_at: str | None = None) -> Normalised:
-    """Normalise any Python value. Looks at every value in it: what is not JSON is invalid, and where is said."""
+def normalize(event: object, *, received_at: str | None = None) -> Normalized:
+    """Normalize any Python value. Every value in it is checked: an event that is not JSON is invalid."""
     if not is_object(event):
-        return _no_object(event)
-    reason = flaw(event)
-    return Normalised({}, None, (), reason) if reason else _normalised(event, received_at)
+        return _not_an_object(event)
+    reason = json_problem(event)
+    return Normalized({}, None, (), reason) if reason else _normalized(event, received_at)
 
 
-def normalise_json(raw: bytes, *, received_at: str | None = None) -> Normalised:
-    """Normalise an event as it came over the wire or out of a file: the fast way in."""
+def normalize_json(raw: bytes, *, received_at: str | None = None) -> Normalized:
+    """Normalize an event in bytes, as it came over the wire or out of a file: the fast way."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return Normalised({}, None, (), f"this is not JSON: {error}")
-    return normalise_parsed(value, raw, received_at=received_at)
+        return Normalized({}, None, (), f"not valid JSON: {error}")
+    return normalize_parsed(value, raw, received_at=received_at)
 
 
-def normalise_parsed(value: Json, raw: bytes, *, received_at: str | None = None) -> Normalised:
-    """Normalise what `orjson.loads(raw)` gave. It is JSON for certain; only how deep it is must be looked at."""
+def normalize_parsed(value: Json, raw: bytes, *, received_at: str | None = None) -> Normalized:
+    """Normalize the result of `orjson.loads(raw)`, which is certainly JSON; only its depth has to be checked."""
     if not is_object(value):
-        return _no_object(value)
-    # With a hundred opening brackets or fewer, those in texts included, nothing can be deeper than that.
+        return _not_an_object(value)
+    # With at most a hundred opening brackets, counting those in texts, nothing can be nested deeper than that.
     if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH:
-        reason = crowding(value)
+        reason = size_problem(value)
         if reason:
-            return Normalised({}, None, (), reason)
-    return _normalised(value, received_at)
+            return Normalized({}, None, (), reason)
+    return _normalized(value, received_at)
 
 
-def _no_object(value: object) -> Normalised:
-    return Normalised({}, None, (), f"an event is a JSON object; this is {kind(value)}")
+def repair(event: JsonObject) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
+    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None)."""
+    call = event.get("type")
+    if type(call) is not str or call not in FIELDS:
+        return event, None, (), _unknown_type(call)
+    draft = _Draft(event)
+    _repair_shared_objects(draft)
+    reasons = [_repair_ids(draft, call), *_repair_own_fields(draft, call)]
+    _repair_timestamp(draft)
+    return draft.event, call, tuple(draft.reports), next(filter(None, reasons), None)
 
 
-def _normalised(event: JsonObject, received_at: str | None) -> Normalised:
+def _not_an_object(value: object) -> Normalized:
+    return Normalized({}, None, (), f"an event must be a JSON object; this is {kind_of_any(value)}")
+
+
+def _normalized(event: JsonObject, received_at: str | None) -> Normalized:
     if received_at is not None and event.get("receivedAt") is None:
         event = {**event, "receivedAt": received_at}
     if _is_clean(event):
-        return _make(Normalised, (event, event["type"], (), None))
-    return Normalised(*mend(event))
+        return _make(Normalized, (event, event["type"], (), None))
+    return Normalized(*repair(event))
 
 
 def _is_clean(event: JsonObject) -> bool:
-    """Whether `mend` would find nothing to do and nothing to say; when in doubt, no."""
+    """Whether `repair` would change and report nothing; False when in doubt."""
     get = event.get
     call = get("type")
     if type(call) is not str or call not in _OWN_FIELDS_ARE_CLEAN:
@@ -109,7 +124,7 @@ def _is_clean_time(value: Json) -> bool:
         except ValueError:
             return False
         return True
-    return is_iso(value) and read_time(value) is not None
+    return _is_iso(value) and read_time(value) is not None
 
 
 def _is_clean_id(value: Json) -> bool:
@@ -118,7 +133,7 @@ def _is_clean_id(value: Json) -> bool:
 
 def _identify_is_clean(event: JsonObject) -> bool:
     traits = event.get("traits")
-    return type(traits) is dict and bool(traits)  # an empty one may be filled from the context
+    return type(traits) is dict and bool(traits)  # empty traits may be filled from the context
 
 
 def _track_is_clean(event: JsonObject) -> bool:
@@ -166,33 +181,8 @@ _OWN_FIELDS_ARE_CLEAN: dict[str, Callable[[JsonObject], bool]] = {
 }
 
 
-_ISO = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
-)
-
-
-def mend(event: JsonObject) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
-    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None)."""
-    call = event.get("type")
-    if type(call) is not str or call not in FIELDS:
-        return event, None, (), _unknown_type(call)
-    draft = _Draft(event)
-    _mend_shared_objects(draft)
-    reasons = [_mend_ids(draft, call), *_mend_own_fields(draft, call)]
-    _mend_timestamp(draft)
-    return draft.event, call, tuple(draft.reports), next(filter(None, reasons), None)
-
-
-def is_iso(text: str) -> bool:
-    """Whether a time is written as ISO 8601, and so can be handed on as it is."""
-    return (len(text) == 24 and text[10] == "T" and text[19] == "." and text[23] == "Z") or _ISO.fullmatch(
-        text
-    ) is not None
-
-
 class _Draft:
-    """An event being mended: copied at the first change, and only its top level."""
+    """An event under repair: copied at the first change, and only its top level."""
 
     def __init__(self, event: JsonObject) -> None:
         self.event = event
@@ -221,146 +211,149 @@ class _Draft:
 def _unknown_type(call: Json) -> str:
     calls = ", ".join(FIELDS)
     if call is None:
-        return f"no type: it says which call an event is, one of {calls}"
+        return f"no type; it must be one of {calls}"
     if type(call) is not str:
-        return f"type must be text, one of {calls}; this is {kind(call)}"
-    from difflib import get_close_matches
-
-    near = get_close_matches(call[:20].lower(), FIELDS, n=1)
-    advice = f'did you mean "{near[0]}"?' if near else f"it is one of {calls}"
+        return f"type must be one of {calls}; it is {kind_of_any(call)}"
+    guess = closest(call, FIELDS)
+    advice = f'did you mean "{guess}"?' if guess else f"it must be one of {calls}"
     return f"unknown type {quoted(call)}; {advice}"
 
 
-def _mend_shared_objects(draft: _Draft) -> None:
+def _repair_shared_objects(draft: _Draft) -> None:
     for name in ("context", "integrations"):
         value = draft.get(name)
         if is_object(value) or name not in draft.event:
             continue
         draft.put(name, {})
         if not _is_empty(value):
-            draft.report(
-                "not-an-object", name, f"{name} must be an object; this is {kind(value)}, so it counts as empty"
-            )
+            message = f"{name} must be an object; it is {kind_of_any(value)} and was treated as empty"
+            draft.report("not-an-object", name, message)
 
 
 def _is_empty(value: Json) -> bool:
-    """Whether a value that is no object means an empty one: null, and `[]`, which is what PHP writes for it."""
+    """Whether a value stands for an empty object: null, and `[]`, which PHP writes for one."""
     return value is None or value == []
 
 
-def _mend_ids(draft: _Draft, call: str) -> str | None:
+def _repair_ids(draft: _Draft, call: str) -> str | None:
     for name in IDS:
         if name in FIELDS[call]:
-            _mend_id(draft, name)
+            _repair_id(draft, name)
     if draft.get("userId") is None and draft.get("anonymousId") is None and call not in NEEDS_NO_ID:
         return "neither userId nor anonymousId (no_user_anon_id)"
     return None
 
 
-def _mend_id(draft: _Draft, name: str) -> None:
+def _repair_id(draft: _Draft, name: str) -> None:
     value = draft.get(name)
     if type(value) is int:
         draft.put(name, str(value))
-        draft.report("id-converted", name, f"{name} is the number {value}; its digits are used as text")
+        draft.report("id-converted", name, f"{name} is the number {value}; it was converted to text")
     elif type(value) is str:
         if not value.strip():
             draft.drop(name)
     elif value is not None:
         draft.drop(name)
-        shown = f"{value}, a number with a fraction or beyond 64 bits" if type(value) is float else kind(value)
-        draft.report("id-dropped", name, f"{name} must be text or a whole number; this is {shown}, so it is left out")
+        shown = f"{value}, not an integer within 64 bits," if type(value) is float else kind_of_any(value)
+        draft.report("id-dropped", name, f"{name} must be text or an integer; it is {shown} and was left out")
 
 
-def _mend_own_fields(draft: _Draft, call: str) -> list[str | None]:
+def _repair_own_fields(draft: _Draft, call: str) -> list[str | None]:
     fields = FIELDS[call]
-    reasons = [_event_name_flaw(draft)] if "event" in fields else []
-    reasons += [_mend_object(draft, name) for name in OWN_OBJECTS if name in fields]
+    reasons = [_event_name_problem(draft)] if "event" in fields else []
+    reasons += [_repair_object(draft, name) for name in OWN_OBJECTS if name in fields]
     for name in TITLES:
         if name in fields:
-            _mend_title(draft, name)
+            _repair_title(draft, name)
     if call == "identify":
-        _take_traits_of_context(draft)
+        _use_traits_of_context(draft)
     return reasons
 
 
-def _event_name_flaw(draft: _Draft) -> str | None:
+def _event_name_problem(draft: _Draft) -> str | None:
     name = draft.get("event")
     if name is None:
-        return "no event: a track call says in it what happened (event_not_defined)"
+        return "no event: a track call must name what happened (event_not_defined)"
     if type(name) is not str or not name.strip():
-        return "event of a track call must be text that is not blank (event_not_string)"
+        return "event of a track call must be non-blank text (event_not_string)"
     return None
 
 
-def _mend_object(draft: _Draft, name: str) -> str | None:
+def _repair_object(draft: _Draft, name: str) -> str | None:
     value = draft.get(name)
     if is_object(value) or name not in draft.event:
         return None
     if not _is_empty(value):
-        return f"{name} must be an object; this is {kind(value)} ({name}_not_object)"
+        return f"{name} must be an object; it is {kind_of_any(value)} ({name}_not_object)"
     draft.put(name, {})
     return None
 
 
-def _mend_title(draft: _Draft, name: str) -> None:
+def _repair_title(draft: _Draft, name: str) -> None:
     value = draft.get(name)
     if value is not None and type(value) is not str:
         draft.drop(name)
-        draft.report(f"{name}-not-text", name, f"{name} must be text; this is {kind(value)}, so it is left out")
+        draft.report(f"{name}-not-text", name, f"{name} must be text; it is {kind_of_any(value)} and was left out")
 
 
-def _take_traits_of_context(draft: _Draft) -> None:
-    """Some libraries send the traits of an identify call in its context only."""
+def _use_traits_of_context(draft: _Draft) -> None:
+    """Fill in missing traits: some libraries send those of an identify call only in its context."""
     context = draft.get("context")
     traits = context.get("traits") if is_object(context) else None
     if traits and is_object(traits) and draft.get("traits") in (None, {}):
         draft.put("traits", traits)
 
 
-def _mend_timestamp(draft: _Draft) -> None:
+def _repair_timestamp(draft: _Draft) -> None:
     given = draft.get("timestamp")
-    if _read(draft, "timestamp") is not None:
+    if _read_time_of(draft, "timestamp") is not None:
         text = _as_iso(given)
         if text != given:
             shown = quoted(given) if type(given) is str else given
             draft.put("timestamp", text)
             draft.report("timestamp-converted", "timestamp", f"timestamp is not ISO 8601: {shown} was read as {text}")
         return
-    text = _timestamp_of_the_others(draft, unreadable=given is not None)
+    text = _timestamp_from_others(draft, unreadable=given is not None)
     if text is not None:
         draft.put("timestamp", text)
         return
     if given is not None:
         draft.drop("timestamp")
-    draft.report("no-timestamp", "timestamp", "there is no timestamp, and no receivedAt to take its place")
+    draft.report("no-timestamp", "timestamp", "no timestamp, and no receivedAt to use instead")
 
 
-def _timestamp_of_the_others(draft: _Draft, *, unreadable: bool) -> str | None:
-    """Segment's formula, which takes the error of the client's clock out; receivedAt where it cannot be worked out."""
-    received = _read(draft, "receivedAt")
+def _timestamp_from_others(draft: _Draft, *, unreadable: bool) -> str | None:
+    """Work out the time by Segment's formula, which corrects the client's clock; receivedAt where that fails."""
+    received = _read_time_of(draft, "receivedAt")
     if received is not None and unreadable:
         return _as_iso(draft.get("receivedAt"))
-    original = _read(draft, "originalTimestamp")
+    original = _read_time_of(draft, "originalTimestamp")
     if original is None:
         return None if received is None else _as_iso(draft.get("receivedAt"))
-    sent = None if received is None else _read(draft, "sentAt")
+    sent = None if received is None else _read_time_of(draft, "sentAt")
     if received is None or sent is None:
         return _as_iso(draft.get("originalTimestamp"))
     return _utc_text(moment_at(received - (sent - original))) or _as_iso(draft.get("receivedAt"))
 
 
 def _as_iso(time: Json) -> str | None:
-    return time if type(time) is str and is_iso(time) else _utc_text(read_moment(time))
+    return time if type(time) is str and _is_iso(time) else _utc_text(read_moment(time))
 
 
 def _utc_text(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _read(draft: _Draft, name: str) -> float | None:
+def _read_time_of(draft: _Draft, name: str) -> float | None:
     value = draft.get(name)
     seconds = read_time(value)
     if seconds is None and value is not None:
-        shown = quoted(value) if type(value) is str else kind(value)
-        draft.report("timestamp-unreadable", name, f"{name} is no time that can be read: {shown}")
+        shown = quoted(value) if type(value) is str else kind_of_any(value)
+        draft.report("timestamp-unreadable", name, f"{name} cannot be read as a time: {shown}")
     return seconds
+
+
+def _is_iso(text: str) -> bool:
+    """Whether a time is written as ISO 8601, and so can be passed on as it is."""
+    is_common = len(text) == 24 and text[10] == "T" and text[19] == "." and text[23] == "Z"
+    return is_common or _ISO.fullmatch(text) is not None

@@ -1,8 +1,8 @@
-"""Events out of files and pipes, one after the other, whatever their size.
+"""Reading events from files and pipes of any size, one after the other.
 
-JSON, lists of JSON, one object a line, objects over many lines, all of them also compressed with gzip: which it is
-shows in the content, never in the name.  What cannot be read becomes a `Line` with an error and does not stop the
-rest; only a file that is not there at all is the caller's mistake and raises.
+One JSON value, a list of them, one object a line, objects over many lines, each also compressed with gzip: the content
+shows which it is, never the name.  What cannot be read becomes a `Line` with an error, and reading goes on after it;
+only a file that cannot be opened raises.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ STDIN = "-"
 
 
 class Line(NamedTuple):
-    """One JSON value of a file: `raw` as it stands there and `value` as orjson read it, or the `error` in its place.
+    """One JSON value of a file: its bytes as `raw` and its parsed `value`, or an `error` instead.
 
-    `line` counts from 1, `offset` is that of the first byte in the uncompressed stream. `error` is a whole
-    sentence that names file, line and column.
+    `line` counts from 1; `offset` is the position of the first byte in the uncompressed stream. `error` starts with
+    file, line and column.
     """
 
     file: str
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 class EventReader:
-    """The lines of one file, read while they are asked for; closes the file at its end."""
+    """The lines of one file, read on demand; closes the file at its end."""
 
     def __init__(self, stream: IO[bytes], name: str, *, owned: bool, limit: int = LIMIT, size: int = SIZE) -> None:
         self.name = name
@@ -47,7 +47,7 @@ class EventReader:
 
     @property
     def consumed(self) -> int:
-        """Bytes taken from the file so far, as they lie there: out of `total_size`, for a progress bar."""
+        """Bytes read from the file so far, before decompression; out of `total_size`, for a progress bar."""
         return self._chunks.consumed
 
     def __iter__(self) -> Iterator[Line]:
@@ -64,7 +64,7 @@ class EventReader:
         return Line(self.name, line, offset, raw, error, value)
 
     def close(self) -> None:
-        """Close the file; standard input stays open, it is not ours."""
+        """Close the file, but not standard input."""
         if self._owned:
             self._stream.close()
 
@@ -78,16 +78,16 @@ class EventReader:
 
 
 def read_events(path: str | Path, *, stdin: IO[bytes] | None = None, limit: int = LIMIT) -> EventReader:
-    """Open a file of events, or `stdin` for `-`; iterating gives its `Line`s, `with` closes it early."""
+    """Open a file of events, or `stdin` for `-`; iterating yields its `Line`s, `with` closes it early."""
     if str(path) == STDIN:
         if stdin is None:
-            raise UsageError("There is no standard input to read events from; name a file.")
+            raise UsageError("There is no standard input to read; name a file of events.")
         return EventReader(stdin, "stdin", owned=False, limit=limit)
     return EventReader(_open(Path(path)), str(path), owned=True, limit=limit)
 
 
 def total_size(path: str | Path) -> int | None:
-    """Size in bytes of a file as it lies there; None for what has no size (standard input, a pipe, nothing)."""
+    """Return the size of a file in bytes; None for standard input, a pipe or a missing file."""
     file = Path(path)
     return file.stat().st_size if str(path) != STDIN and file.is_file() else None
 
@@ -95,11 +95,11 @@ def total_size(path: str | Path) -> int | None:
 def _open(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
-    except (FileNotFoundError, ValueError):  # a ValueError where no file can have such a name
-        raise UsageError(f"There is no file {path}; name a file of events, or - for standard input.") from None
+    except (FileNotFoundError, ValueError):  # a ValueError where the name is invalid
+        raise UsageError(f"File {path} does not exist; name a file of events, or - for standard input.") from None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory; name the files in it, such as {path}/*.ndjson.") from None
     except PermissionError:
-        raise UsageError(f"{path} may not be read; give yourself the permission to (chmod u+r {path}).") from None
+        raise UsageError(f"{path} cannot be read: permission denied (chmod u+r {path}).") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be opened: {error.strerror}.") from None

@@ -1,8 +1,8 @@
-"""Segment's calls as tables: which there are, and which fields each of them has.
+"""Segment's calls as tables: the calls, and the fields of each.
 
-https://segment.com/docs/connections/spec/ tells them; `delete` is what Segment sends to destinations for a
-person who wants to be forgotten (https://segment.com/docs/partners/).  A field that is not a call's own is no
-part of what mappings see of it, and is left as it came.
+They follow https://segment.com/docs/connections/spec/; `delete` is what Segment sends to destinations for a person
+who asked to be forgotten (https://segment.com/docs/partners/).  Mappings do not see any other field of an event;
+it is left as it came.
 """
 
 from __future__ import annotations
@@ -36,4 +36,4 @@ OWN_OBJECTS = ("properties", "traits")
 TITLES = ("name", "category")
 
 NEEDS_NO_ID = frozenset({"alias", "delete"})
-"""Calls that may come without userId and anonymousId: what to do with such a one is the mapping's choice."""
+"""Calls that may come without userId and anonymousId; the mapping decides what to do with them."""

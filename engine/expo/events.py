@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Final, NamedTuple
 
-from engine.records import Json, JsonObject, Report
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject, Report
 
 _DEPTH = 64  # the engine refuses events nested deeper than 100
 _VALUES = 32_000  # an event of 32,000 bytes cannot hold more, so a larger object need not be walked
-_SMALLEST, _LARGEST = -(2**63), 2**64 - 1  # the whole numbers orjson writes
 _TIMES = (datetime, date)
 
 Reporter = Callable[[Report], None]
@@ -113,7 +112,7 @@ class _Cleaner:
         return self._holder(value, place, parents)
 
     def _number(self, value: float, place: str) -> tuple[Json, ...]:
-        if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+        if isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
             return self._say(place, "is a whole number of more than 64 bits")
         if not isfinite(value):
             return self._say(place, "is no finite number")

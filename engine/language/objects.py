@@ -1,7 +1,7 @@
-"""What the object words do to an object: only, except, rename, flatten, keys, prefix, and leaving out nulls.
+"""The modifiers of objects: only, except, rename, flatten, keys, prefix; and dropping nulls.
 
-Each takes a plain dict and gives a new one (or the same, unchanged).  Where two keys become one the later
-wins and keeps the first one's place; the lost key is appended to `lost` so that it can be reported.
+Each takes a plain dict and returns a new one (or the same one, unchanged).  Where two keys become the same, the later
+value wins in the first one's position, and the key is appended to `lost` so that it can be reported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def without(value: JsonObject, names: Collection[str]) -> JsonObject:
 
 
 def rename(value: JsonObject, table: Mapping[str, str], lost: list[str]) -> JsonObject:
-    """Return keys their new names from `table`; others stay."""
+    """Give keys their new names from `table`; other keys stay."""
     if value.keys().isdisjoint(table):
         return value
     result = {table.get(key, key): member for key, member in value.items()}
@@ -36,7 +36,7 @@ def prefixed(value: JsonObject, prefix: str) -> JsonObject:
 
 
 def rekeyed(value: JsonObject, key_of: Callable[[str], str], lost: list[str]) -> JsonObject:
-    """Return every key the name `key_of` says."""
+    """Rename every key to what `key_of` returns for it."""
     result: JsonObject = {}
     for key, member in value.items():
         new = key_of(key)
@@ -80,7 +80,7 @@ def reshaped(
 
 
 def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str) -> int:
-    """Flatten into `result` and count the members; fewer keys than members means that some were overwritten."""
+    """Flatten into `result` and return the number of members; fewer keys than that means that some were overwritten."""
     count = len(value)
     for key, member in value.items():
         if type(member) is dict and member:
@@ -122,7 +122,7 @@ def _flatten_list(result: JsonObject, key: str, items: list[Json], separator: st
 
 
 def joined_texts(items: list[Json]) -> str:
-    """Join the texts of `items` with commas; null ones are left out, objects and lists are compact JSON."""
+    """Join the texts of `items` with commas; null items are left out, objects and lists become compact JSON."""
     return ",".join(_text_or_json(item) for item in items if item is not None)
 
 
@@ -132,7 +132,7 @@ def _text_or_json(item: Json) -> str:
 
 
 def drop_nulls(value: Json) -> Json:
-    """Leave out the null members of objects at every depth; entries of lists stay."""
+    """Drop the null members of objects at every depth; null items of lists stay."""
     if type(value) is dict:
         return {key: drop_nulls(member) for key, member in value.items() if member is not None}
     if type(value) is list:

@@ -1,7 +1,7 @@
 """Text with `${path}` in it: the one place that splits it into pieces.
 
-A `${` ends at the first `}` outside quotes, so a path with a filter in quotes works; `$${` is a literal
-`${`.  What the pieces become (encoded, left out, refused) depends on where the text stands and is decided there.
+A `${` ends at the first `}` outside quotes, so a filter with quotes works; `$${` is a literal `${`.  What happens to
+the pieces (encoded, left out, refused) depends on where the text is used and is decided there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Piece: TypeAlias = str | Hole
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text as a list of literal pieces and holes."""
+    """A text as literal pieces and holes."""
 
     pieces: tuple[Piece, ...]
 
@@ -39,7 +39,7 @@ class Text:
 
     @property
     def literal(self) -> str | None:
-        """The text itself when it has no `${}`, else None."""
+        """The text itself where it has no `${}`, else None."""
         return None if self.holes else "".join(piece for piece in self.pieces if isinstance(piece, str))
 
 
@@ -81,4 +81,4 @@ def _end_of_hole(text: str, start: int) -> int:
         elif character == "}":
             return at
         at += 1
-    raise PathError("`${` has no `}` that ends it; write $${ for the characters themselves", start - 1)
+    raise PathError("`${` has no closing `}`; write $${ for a literal ${", start - 1)

@@ -1,8 +1,8 @@
-"""Values as text: what goes into a text, compact JSON, what people are shown, and numbers read from text.
+"""Values as text: the text of a value, compact JSON, values shown to people, and numbers read from text.
 
-Numbers are written as orjson writes them in a body (`0.1`, `true`), so a value looks the same wherever it
-ends up; and they are read by JSON's own grammar (RFC 8259, section 6), because Python's `float()` also takes
-`1_000`, `nan`, `Infinity` and other scripts' digits, which no vendor's system would.
+Numbers are written as orjson writes them in a body (`0.1`, `true`), so that a value looks the same everywhere.  They
+are read by JSON's own grammar (RFC 8259, section 6), because Python's `float()` also takes `1_000`, `nan`, `Infinity`
+and the digits of other scripts, which no vendor's system would.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from math import isfinite
 
 import orjson
 
-from engine.records import Json, Secret
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, Secret
 
 LONGEST_SHOWN = 60
-SMALLEST_INTEGER = -(2**63)
-LARGEST_INTEGER = 2**64 - 1  # what JSON writers in use can write: orjson refuses more
+LONE_SURROGATE = "it contains a lone surrogate (half a character)"
+NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+"""A number by JSON's grammar; its groups, the fraction and the exponent, are empty where it is a whole number."""
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_LONGEST_INTEGER = 20  # characters; more are read as a float, which is quick at any length
+_LONGEST_INTEGER = 20  # characters; longer ones are read as a float, which is fast at any length
 
 
 def text_of(value: Json) -> str | None:
@@ -38,10 +38,10 @@ def _text_of_float(value: float) -> str | None:
 
 
 def compact_json(value: Json) -> str:
-    """Write `value` as JSON without spaces; ValueError where that cannot be (nested too deeply, not a number)."""
+    """Write `value` as JSON without spaces; ValueError where that is impossible (nested too deeply, an infinity)."""
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # lone surrogates, integers beyond 64 bits, more than 254 levels: rare, so the slow way
+    except TypeError:  # lone surrogates, integers beyond 64 bits, more than 254 levels: rare
         return _compact_json_slowly(value)
 
 
@@ -55,7 +55,7 @@ def _compact_json_slowly(value: Json) -> str:
 
 
 def shown(value: Json) -> str:
-    """Show `value` to a person: at most 60 characters of a text, secrets masked, objects and lists by their kind."""
+    """Show `value` to people: at most 60 characters of a text, secrets masked, objects and lists by their kind."""
     if isinstance(value, str):
         text = value.masked if isinstance(value, Secret) else value
         return compact_json(text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…")
@@ -63,7 +63,7 @@ def shown(value: Json) -> str:
 
 
 def kind_of(value: Json) -> str:
-    """Name the kind of a JSON value in a sentence: `text`, `a number`, `an object`."""
+    """Name the kind of a JSON value for use in a sentence: `text`, `a number`, `an object`."""
     if isinstance(value, str):
         return "text"
     if isinstance(value, bool):
@@ -76,9 +76,9 @@ def kind_of(value: Json) -> str:
 
 
 def read_number(text: str) -> int | float | None:
-    """Read a number by JSON's grammar, whitespace around it aside; None if it is none; may be infinite (`1e999`)."""
+    """Read a number by JSON's grammar, ignoring whitespace around it; None if it is not one. `1e999` is infinite."""
     text = text.strip()
-    match = _NUMBER.fullmatch(text)
+    match = NUMBER.fullmatch(text)
     if match is None:
         return None
     if match.lastindex is None and len(text) <= _LONGEST_INTEGER:
@@ -88,7 +88,7 @@ def read_number(text: str) -> int | float | None:
 
 
 def fit(number: int) -> int | float:
-    """Return `number`, as a float when it does not fit into 64 bits; infinite when it is too large even for that."""
+    """Return `number`, as a float where it does not fit in 64 bits: an infinity where even that is too small."""
     return number if SMALLEST_INTEGER <= number <= LARGEST_INTEGER else _as_float(number)
 
 

@@ -1,15 +1,15 @@
-"""Reading times: the one place that says what counts as a time.
+"""Reading times: the one place that defines what a time is.
 
-A time is a text in the extended form of ISO 8601 / RFC 3339 (`2019-09-01T12:00:00.123Z`), with the liberties
-that real events take: a space or a lower-case `t` between date and time, a lower-case `z`, no seconds, a date
-alone, `24:00`, a leap second (`:60` is the next second), and Go's `2020-05-09 23:54:49.2 +0000 UTC m=+7.1`.
-Without an offset it is UTC.  Digits beyond microseconds are cut off.  Or it is a number, or a text that holds
-one by JSON's grammar: seconds since 1970, from 1e11 on (either side of 0) milliseconds.
+A time is text in the extended form of ISO 8601 / RFC 3339 (`2019-09-01T12:00:00.123Z`), with the variations found in
+real events: a space or a lowercase `t` between date and time, a lowercase `z`, no seconds, a date alone, `24:00`, a
+leap second (`:60` is the next second), and Go's `2020-05-09 23:54:49.2 +0000 UTC m=+7.1`.  Without an offset it is
+UTC.  Digits beyond microseconds are cut off.  Or it is a number, or text that is one by JSON's grammar: seconds since
+1970, and milliseconds where its absolute value is 1e11 or more.
 
-`datetime.fromisoformat` is as fast as anything that can be had, but takes more than that (weeks, basic form,
-any character for the `T`), so its input is guarded: the two commonest shapes by looking at the characters that
-decide, everything else by a pattern.  Texts of four or eight digits are refused although they are numbers: they
-are a year or a date (`2019`, `20190901`), and reading them as seconds of 1970 would go wrong without a word.
+`datetime.fromisoformat` is the fastest parser available, but it accepts more than that (weeks, the basic form, any
+character instead of the `T`), so its input is checked first: the two most common forms by their decisive characters,
+everything else by a pattern.  Text of four or eight digits is refused although it is a number: it is a year or a date
+(`2019`, `20190901`), and reading it as seconds since 1970 would silently be wrong.
 """
 
 from __future__ import annotations
@@ -38,8 +38,20 @@ _TIME = re.compile(
 )
 
 
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds(duration: str) -> float:
+    """Read a duration such as `30s`, `500ms` or `24h`; raise ValueError if it is none."""
+    found = _DURATION.fullmatch(duration)
+    if found is None:
+        raise ValueError(f'"{duration}" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s')
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def read_time(value: Json) -> float | None:
-    """Read a time as seconds since 1970; None if `value` is no time between the years 1 and 9999."""
+    """Read a time as seconds since 1970; None if `value` is not a time between the years 1 and 9999."""
     if isinstance(value, str):
         moment = _common_moment(value) or _moment(value)
         return _seconds_of_text(value) if moment is None else (moment - _EPOCH).total_seconds()
@@ -47,7 +59,7 @@ def read_time(value: Json) -> float | None:
 
 
 def read_moment(value: Json) -> datetime | None:
-    """Read a time as a moment in UTC; None where `read_time` gives None."""
+    """Read a time as a moment in UTC; None where `read_time` returns None."""
     if isinstance(value, str):
         moment = _common_moment(value) or _moment(value)
         if moment is not None:
@@ -65,7 +77,7 @@ def moment_at(seconds: float) -> datetime | None:
 
 
 def read_offset(value: Json) -> str | None:
-    """Read how far a time's clock is from UTC: `+02:00`; what states no offset counts as UTC, `+00:00`."""
+    """Read the UTC offset of a time, such as `+02:00`; a time without one is UTC, `+00:00`."""
     moment = _moment(value) if isinstance(value, str) else None
     if moment is not None:
         return moment.isoformat()[-6:]
@@ -73,18 +85,18 @@ def read_offset(value: Json) -> str | None:
 
 
 def in_milliseconds(value: Json) -> bool:
-    """Tell whether `value` is a number (or the text of one) so large that it was read as milliseconds."""
+    """Whether `value` is a number (or the text of one) so large that it is read as milliseconds."""
     number = read_number(value) if isinstance(value, str) else value
     return type(number) in (int, float) and abs(number) >= MILLISECONDS_FROM  # type: ignore[arg-type]
 
 
 def milliseconds_of(moment: datetime) -> int:
-    """Return whole milliseconds since 1970, cut off towards the past."""
+    """Return whole milliseconds since 1970, rounded down."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
 def iso_text(moment: datetime) -> str:
-    """Write a moment of UTC as ISO 8601: `2019-09-01T12:00:00Z`, with milliseconds when there are any."""
+    """Write a moment in UTC as ISO 8601: `2019-09-01T12:00:00Z`, with milliseconds if it has any."""
     timespec = "milliseconds" if moment.microsecond >= 1000 else "seconds"
     return moment.isoformat(timespec=timespec)[:-6] + "Z"
 
@@ -104,20 +116,20 @@ def _seconds_of_text(text: str) -> float | None:
 
 
 def _common_moment(text: str) -> datetime | None:
-    """Read the shapes that nearly every event has: `2019-09-01T12:00:00Z` and `2019-09-01T12:00:00.123Z`."""
-    marks = text[7:20:3]  # what stands behind the month, the day, the hour, the minute and the second
+    """Read the forms that nearly every event has: `2019-09-01T12:00:00Z` and `2019-09-01T12:00:00.123Z`."""
+    marks = text[7:20:3]  # the characters after the month, the day, the hour, the minute and the second
     if (marks == "-T::." and _FRACTION < len(text) <= _LONGEST and text[-1] == "Z") or (
         marks == "-T::Z" and len(text) == _WHOLE
     ):
         try:
             return datetime.fromisoformat(text)
         except ValueError:
-            return None  # 24:00 or a leap second, perhaps
+            return None  # may be 24:00 or a leap second
     return None
 
 
 def _moment(text: str) -> datetime | None:
-    """Read a time written as text, its own offset kept."""
+    """Read a time written as text, keeping its offset."""
     match = _TIME.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
         return None
@@ -131,7 +143,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _later(text: str, wait: timedelta) -> datetime | None:
-    """Return the moment `wait` after `text`, in its own offset; None if there is none within the years 1 to 9999."""
+    """Return the moment `wait` after `text`, in its own offset; None outside the years 1 to 9999."""
     try:
         moment = datetime.fromisoformat(text) + wait
         moment.astimezone(UTC)

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import cast
 
 from engine.errors import MappingError, MappingNotFound
+from engine.language.suggest import closest
 from engine.mapping import schema
 from engine.mapping.build import BuildFaults, build
-from engine.mapping.model import Mapping, Place
+from engine.mapping.model import Mapping
 from engine.mapping.problems import Mark, Message, Problem
 from engine.mapping.resolve import Resolved
-from engine.mapping.suggest import closest
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
-from engine.records import JsonObject
+from engine.records import JsonObject, Place
 
-VARIABLE = "ENGINE_MAPPINGS"
+VARIABLES = ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS")
+"""The second is deprecated, as the commands say."""
+
 NOTHING_ELSE: JsonObject = {"name": "parts", "title": "Parts", "http": {"base_url": "https://parts.invalid"}}
 """What the model of a mapping cannot do without, for a file of parts that is looked at by itself."""
 
@@ -236,7 +238,7 @@ def _name_problems(document: Document, path: Path) -> list[Problem]:
 
 
 def _from_environment() -> list[Path]:
-    value = os.environ.get(VARIABLE, "")
+    value = next((os.environ[name] for name in VARIABLES if name in os.environ), "")
     return [Path(part) for part in value.split(os.pathsep) if part]
 
 

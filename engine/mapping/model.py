@@ -1,17 +1,18 @@
-"""A mapping as typed nouns: what the words of the YAML file hold, word for word.
+"""A mapping as typed nouns; every key of the file is declared here, beside the attribute that keeps its value.
 
-Made from a file that has passed the JSON Schema, so the shapes are certain; what the *names* in it mean
-(paths, parts, settings) is the checker's business.  Every value knows its `place`, the path to it in the
-file, from which line and column, messages and reports are made.
+Made from a file that has passed the JSON Schema, so the shapes are certain; what the *names* in it mean (paths,
+parts, settings) is for the checks to find out.  Every value knows its `place`, the path to it in the file, from
+which the line and column of messages and reports are found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from engine.language.template import Text
+from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
 from engine.records import Json, JsonObject
 
 Place: TypeAlias = tuple[str | int, ...]
@@ -43,70 +44,137 @@ class Instruction:
 
 
 Value: TypeAlias = PathValue | Choice | Instruction
+TextOrValue: TypeAlias = Text | Instruction
 
 
-@dataclass(frozen=True, slots=True)
+# The sources of an instruction. The word of a source is that of its first key; `gives` is the type of what it makes.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class From:
     """`from`: another value, to be modified."""
 
-    value: Value
+    value: Value = declare(
+        Holds.VALUE,
+        "Takes a value: a path, a choice or an instruction. Add modifiers to change it: "
+        "`{ from: traits.email, as: lowercase }`.",
+        word="from",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Const:
     """`const`: the thing itself."""
 
-    value: Json
+    value: Json = declare(
+        Holds.JSON,
+        "The value itself: `{ const: page_visit }`. It is sent as written; `${...}` in it is not filled in.",
+        word="const",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextOf:
     """`text`: text with `${path}`."""
 
-    text: Text
+    gives: ClassVar[str] = "text"
+    text: Text = declare(
+        Holds.TEXT,
+        'Text with values in it: `{ text: "${traits.firstName} ${traits.lastName}" }`. If one of its paths is missing, '
+        "there is no text at all. `$${` writes `${` itself.",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
     """`fields`: an object, key by key."""
 
-    entries: tuple[tuple[Text, Value], ...]
+    gives: ClassVar[str] = "object"
+    entries: tuple[tuple[Text, Value], ...] = declare(
+        Holds.VALUE_BY_KEY,
+        "An object, key by key: `{ fields: { email: traits.email, name: traits.name } }`. "
+        "A key whose value is missing is left out. A key may hold `${path}`.",
+        word="fields",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
     """`merge`: one object of several; later wins."""
 
-    members: tuple[Value, ...]
+    gives: ClassVar[str] = "object"
+    members: tuple[Value, ...] = declare(
+        Holds.VALUES,
+        "One object made of several; where they share a key, the later one wins: "
+        "`{ merge: [traits, { fields: { id: userId } }] }`. Missing ones are skipped.",
+        word="merge",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOf:
     """`list`: a list of values."""
 
-    members: tuple[Value, ...]
+    gives: ClassVar[str] = "list"
+    members: tuple[Value, ...] = declare(
+        Holds.VALUES,
+        "A list of these values: `{ list: [userId, anonymousId] }`. Missing ones are left out.",
+        word="list",
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Each:
     """`each`: `value` for every item of a list."""
 
-    of: Value
-    value: Value
-    where: str | None
+    gives: ClassVar[str] = "list"
+    of: Value = declare(
+        Holds.VALUE,
+        "Makes a list from a list: `value` is evaluated for every item, as `item` (and `index`): "
+        "`{ each: properties.products, value: { fields: { sku: item.sku } } }`.",
+        word="each",
+        opens=IN_LIST,
+    )
+    where: str | None = declare(
+        Holds.PATH, "Keeps only the items or entries for which this path holds: `where: item.price`.", default=None
+    )
+    value: Value = declare(
+        Holds.VALUE, "The value made of every `item` of `each` or `entries`: a path, a choice or an instruction."
+    )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entries:
     """`entries`: an object made entry by entry."""
 
-    of: Value
-    where: str | None
-    key: Value | None
-    value: Value | None
+    gives: ClassVar[str] = "object"
+    of: Value = declare(
+        Holds.VALUE,
+        "Makes an object from an object, entry by entry: `key` is the entry's key, `item` its value. "
+        "With any of `where`, `key` and `value`.",
+        word="entries",
+        opens=IN_OBJECT,
+    )
+    where: str | None = declare(Holds.PATH, default=None)
+    key: Value | None = declare(
+        Holds.VALUE,
+        'The new key of every entry of `entries`: `key: { text: "trait_${key}" }`. Without it keys stay.',
+        default=None,
+    )
+    value: Value | None = declare(Holds.VALUE, default=None)
 
 
 Source: TypeAlias = From | Const | TextOf | Fields | Merge | ListOf | Each | Entries
+SOURCES: dict[str, type[Any]] = {keys_of(source)[0].word: source for source in get_args(Source)}
+"""Every source by its word."""
+
+
+def source_word(value: Instruction) -> str:
+    """Return the word of an instruction's source."""
+    return keys_of(type(value.source))[0].word
+
+
+# The modifiers of an instruction.
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,39 +184,231 @@ class FunctionUse:
     name: str
     written: Json
 
+    @staticmethod
+    def chain(written: Json) -> tuple[FunctionUse, ...]:
+        """Read `as`: a name, a name with its parameters, or a list of those."""
+        uses = written if isinstance(written, list) else [written]
+        pairs = (next(iter(use.items())) if isinstance(use, dict) else (str(use), None) for use in uses)
+        return tuple(FunctionUse(name, parameters) for name, parameters in pairs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten:
-    """`flatten`: `wanted` is true, false or a path."""
+    """`flatten`: `wanted` is true or a path."""
 
-    wanted: bool | str = True
+    wanted: Literal[True] | str = True
     separator: str = "_"
     lists: str = "keep"
+
+    @staticmethod
+    def of(written: bool | str | dict[str, Any]) -> Flatten | None:
+        """Read `flatten`; false is as if it was not there."""
+        if isinstance(written, dict):
+            options = {word: option for word, option in written.items() if word != "if"}
+            return Flatten(wanted=written.get("if", True), **options)
+        return Flatten(wanted=written) if written is not False else None
+
+
+def _names(written: list[str] | str) -> tuple[str, ...] | str:
+    return written if isinstance(written, str) else tuple(written)
+
+
+_TABLE: JsonObject = {"type": ["object", "string"], "minProperties": 1, "minLength": 1}
+_KEYS: JsonObject = {"allOf": [{"$ref": "#/definitions/keys"}]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modifiers:
     """The modifiers of an instruction, in the order in which they are applied."""
 
-    when: str | None = None
-    unless: str | None = None
-    as_: tuple[FunctionUse, ...] = ()
-    map: JsonObject | str | None = None
-    unmapped: str = "drop"
-    ignore_case: bool = False
-    only: tuple[str, ...] | str | None = None
-    except_: tuple[str, ...] | str | None = None
-    rename: Table[str, str] | str | None = None
-    flatten: Flatten | None = None
-    keys: str | None = None
-    prefix: Text | None = None
-    default: tuple[Json] | None = None
-    within: Table[str, str] | None = None
-    must: JsonObject | None = None
-    required: bool = False
+    when: str | None = declare(
+        Holds.PATH,
+        "A path. There is a value only where it holds; null, false, '', [] and {} do not hold: `when: traits.email`.",
+        default=None,
+        stage="condition",
+    )
+    unless: str | None = declare(
+        Holds.PATH,
+        "A path. Where it holds there is no value: `unless: anonymousId`.",
+        default=None,
+        stage="condition",
+    )
+    as_: tuple[FunctionUse, ...] = declare(
+        Holds.PLAIN,
+        "A function, or a list of functions applied from left to right: `as: lowercase`, `as: { round: 2 }`, "
+        "`as: [trim, lowercase, sha256]`. A value that cannot be converted is left out and reported.",
+        schema={"allOf": [{"$ref": "#/definitions/as"}]},
+        convert=FunctionUse.chain,
+        default=(),
+        stage="change",
+    )
+    map: JsonObject | str | None = declare(
+        Holds.PATH_OR_PLAIN,
+        "Replaces known values, by a table (`map: { male: 1, female: 2 }`) or by the path to one "
+        "(`map: settings.genders`). Values not in it are left out, unless `unmapped: keep`.",
+        schema=_TABLE,
+        default=None,
+        stage="change",
+    )
+    unmapped: str = declare(
+        Holds.PLAIN,
+        "What happens to a value that `map` does not list.",
+        schema={
+            "enum": ["drop", "keep"],
+            "enumDescriptions": ["it is left out (the default)", "it stays as it is"],
+            "default": "drop",
+        },
+        default="drop",
+        beside="map",
+    )
+    ignore_case: bool = declare(
+        Holds.PLAIN,
+        "true: `map` treats `Male`, `MALE` and `male` as the same.",
+        schema={"type": "boolean", "default": False},
+        default=False,
+        beside="map",
+    )
+    only: tuple[str, ...] | str | None = declare(
+        Holds.PATH_OR_PLAIN,
+        "Keeps only these keys of an object: `only: [app, device]`, or the path to a list of them: "
+        "`only: settings.traits`.",
+        schema=_KEYS,
+        convert=_names,
+        default=None,
+        stage="object",
+    )
+    except_: tuple[str, ...] | str | None = declare(
+        Holds.PATH_OR_PLAIN,
+        "Drops these keys of an object: `except: [password]`, or the path to a list of them.",
+        schema=_KEYS,
+        convert=_names,
+        default=None,
+        stage="object",
+    )
+    rename: Table[str, str] | str | None = declare(
+        Holds.PATH_OR_PLAIN,
+        "Renames keys of an object, old key to new key: `rename: { userAgent: user_agent }`, or the path to such a "
+        "table.",
+        schema={**_TABLE, "additionalProperties": {"$comment": "new key", "type": "string", "minLength": 1}},
+        default=None,
+        stage="object",
+    )
+    flatten: Flatten | None = declare(
+        Holds.PATH_OR_PLAIN,
+        "Joins nested keys, so that `{ app: { name: x } }` becomes `{ app_name: x }`: `true`, `false`, the path to a "
+        "setting, or options.",
+        schema={
+            "type": ["boolean", "string", "object"],
+            "$comment": "flatten",
+            "minLength": 1,
+            "properties": {
+                "separator": {
+                    "description": "What stands between the joined keys. Default `_`.",
+                    "type": "string",
+                    "default": "_",
+                },
+                "lists": {
+                    "description": "What happens to lists inside the object.",
+                    "enum": ["keep", "index", "join", "json", "drop"],
+                    "enumDescriptions": [
+                        "they stay as they are (the default)",
+                        "`key_0`, `key_1` ...",
+                        "their texts, joined with commas",
+                        "their JSON, as a text",
+                        "they are left out",
+                    ],
+                    "default": "keep",
+                },
+                "if": {
+                    "description": "A path: flatten only where it holds: `if: settings.flatten_nested_objects`.",
+                    "allOf": [{"$ref": "#/definitions/path"}],
+                },
+            },
+            "additionalProperties": False,
+        },
+        convert=Flatten.of,
+        default=None,
+        stage="object",
+    )
+    keys: str | None = declare(
+        Holds.PLAIN,
+        "Changes how every key of an object is written.",
+        schema={
+            "enum": ["snake_case", "camel_case", "lowercase"],
+            "enumDescriptions": [
+                "firstName becomes first_name",
+                "first_name becomes firstName",
+                "firstName becomes firstname",
+            ],
+        },
+        default=None,
+        stage="object",
+    )
+    prefix: Text | None = declare(
+        Holds.TEXT,
+        "Text put before every key of an object: `prefix: group_`. May hold `${path}`.",
+        default=None,
+        stage="object",
+    )
+    default: tuple[Json] | None = declare(
+        Holds.JSON,
+        "Used where there is still no value: `default: 0`, `default: {}`. The value itself, not a path.",
+        convert=lambda written: (written,),
+        default=None,
+        stage="default",
+    )
+    within: Table[str, str] | None = declare(
+        Holds.PLAIN,
+        "For a time: how far from now it may be, else the event is invalid: `within: { past: 7d, future: 1m }`.",
+        schema={
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                "past": {
+                    "description": "How far in the past it may be: `7d`.",
+                    "allOf": [{"$ref": "#/definitions/duration"}],
+                },
+                "future": {
+                    "description": "How far in the future it may be: `1m`.",
+                    "allOf": [{"$ref": "#/definitions/duration"}],
+                },
+            },
+            "additionalProperties": False,
+        },
+        default=None,
+        stage="test",
+    )
+    must: JsonObject | None = declare(
+        Holds.PLAIN,
+        "JSON Schema (draft 7) that the value must meet, else the event is invalid: "
+        "`must: { type: string, maxLength: 100 }`. `$ref` only to `#/...`; `format` is not checked, use `pattern` "
+        "(RE2).",
+        schema={"allOf": [{"$ref": "#/definitions/json_schema"}]},
+        default=None,
+        stage="test",
+    )
+    required: bool = declare(
+        Holds.PLAIN,
+        "true: without this value the event is invalid, and the message names the paths that were tried.",
+        schema={"type": "boolean", "default": False},
+        default=False,
+        stage="required",
+    )
 
 
-TextOrValue: TypeAlias = Text | Instruction
+MODIFIERS: tuple[Key, ...] = keys_of(Modifiers)
+OBJECT_WORDS = tuple(key for key in MODIFIERS if key.stage == "object")
+"""The modifiers that need an object."""
+
+
+# What a mapping consists of.
+
+NamedTexts: TypeAlias = tuple[tuple[str, TextOrValue], ...]
+POST = Text(("POST",))
+
+
+def _status(written: Json) -> tuple[Json, ...]:
+    return tuple(written) if isinstance(written, list) else (written,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,17 +416,17 @@ class Setting:
     """What a person fills in."""
 
     name: str
-    title: str
-    type: str
-    about: str = ""
-    default: Json = None
-    optional: bool = False
-    secret: bool = False
-    sent_in: str | None = None
-    choices: tuple[Json, ...] = ()
-    pattern: str | None = None
-    example: Json = None
-    many: bool = False
+    title: str = declare(Holds.PLAIN)
+    type: str = declare(Holds.PLAIN)
+    about: str = plain("")
+    default: Json = plain()
+    optional: bool = plain(default=False)
+    secret: bool = plain(default=False)
+    sent_in: str | None = plain()
+    choices: tuple[Json, ...] = plain((), convert=tuple)
+    pattern: str | None = plain()
+    example: Json = plain()
+    many: bool = plain(default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,12 +434,12 @@ class Response:
     """One rule of `responses`; `status` holds codes and classes (`4xx`)."""
 
     place: Place
-    status: tuple[int | str, ...] = ()
-    when: str | None = None
-    unless: str | None = None
-    then: str = "accept"
-    error: str | None = None
-    hint: str = ""
+    status: tuple[int | str, ...] = plain((), convert=_status)
+    when: str | None = declare(Holds.PATH, default=None)
+    unless: str | None = declare(Holds.PATH, default=None)
+    then: str = plain("accept")
+    error: str | None = declare(Holds.PATH, default=None)
+    hint: str = plain("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,25 +448,25 @@ class Request:
 
     name: str
     place: Place
-    path: TextOrValue | None
-    method: TextOrValue
-    query: tuple[tuple[str, TextOrValue], ...] = ()
-    headers: tuple[tuple[str, TextOrValue], ...] = ()
-    encode: str = "json"
-    batch: str | None = None
-    item: Value | None = None
-    if_missing: str | None = None
-    responses: tuple[Response, ...] = ()
-    body_schema: JsonObject | None = None
+    path: TextOrValue | None = declare(Holds.TEXT_OR_VALUE, default=None)
+    method: TextOrValue = declare(Holds.TEXT_OR_VALUE, default=POST)
+    query: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    encode: str = plain("json")
+    batch: str | None = plain()
+    item: Value | None = declare(Holds.VALUE, default=None, scope="item")
+    if_missing: str | None = plain()
+    responses: tuple[Response, ...] = declare(Holds.RULES, default=(), scope="reply")
+    body_schema: JsonObject | None = plain()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """Where a batch's answer says how each item went."""
 
-    list: str
-    ok: str
-    error: str | None = None
+    list: str = declare(Holds.PATH, scope="results")
+    ok: str = declare(Holds.PATH, scope="result")
+    error: str | None = declare(Holds.PATH, default=None, scope="result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,42 +475,78 @@ class Batch:
 
     name: str
     place: Place
-    path: TextOrValue
-    method: TextOrValue
-    headers: tuple[tuple[str, TextOrValue], ...] = ()
-    max_items: int = 100
-    max_bytes: int | None = None
-    max_wait: str | None = None
-    fields: tuple[tuple[Text, Value], ...] = ()
-    results: Results | None = None
+    path: TextOrValue = declare(Holds.TEXT_OR_VALUE)
+    method: TextOrValue = declare(Holds.TEXT_OR_VALUE, default=POST)
+    headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    max_items: int = plain(100)
+    max_bytes: int | None = plain()
+    max_wait: str | None = plain()
+    fields: tuple[tuple[Text, Value], ...] = declare(Holds.VALUE_BY_KEY, default=(), scope="items")
+    results: Results | None = declare(Holds.RESULTS, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
     """What all requests of a mapping share."""
 
-    base_url: TextOrValue
-    headers: tuple[tuple[str, TextOrValue], ...] = ()
-    timeout: str = "30s"
-    rate_limit: str | None = None
-    basic: tuple[Value, Value] | None = None
-    compress: str | None = None
-    request_id: str | None = None
+    place: ClassVar[Place] = ("http",)
+    base_url: TextOrValue = declare(
+        Holds.TEXT_OR_VALUE,
+        "The address every path is added to: `https://api.example.com`, `${settings.api_url}`, or an instruction.",
+        schema={"allOf": [{"$ref": "#/definitions/text_or_nothing"}]},
+        scope="settings",
+    )
+    headers: NamedTexts = declare(
+        Holds.TEXT_BY_NAME,
+        'Headers of every request: `headers: { Authorization: "Bearer ${settings.api_key}" }`.',
+        schema={
+            "type": ["object", "null"],
+            "propertyNames": {"$ref": "#/definitions/header"},
+            "additionalProperties": {"$ref": "#/definitions/text_or_nothing"},
+        },
+        default=(),
+    )
+    timeout: str = plain(
+        "30s",
+        about="How long to wait for a response: `30s` (the default).",
+        schema={"allOf": [{"$ref": "#/definitions/duration_or_nothing"}], "default": "30s"},
+    )
+    rate_limit: str | None = plain(
+        about="How many requests the vendor accepts: `100/s`, `100/m`, `5000/h`.",
+        schema={"$comment": "rate limit", "type": ["string", "null"], "pattern": "^[1-9][0-9]*/(s|m|h)$"},
+    )
+    basic: tuple[Value, Value] | None = declare(
+        Holds.VALUES,
+        'User and password of HTTP basic authentication, each a value: `basic: [settings.api_key, { const: "" }]`.',
+        schema={"type": ["array", "null"], "minItems": 2, "maxItems": 2, "items": {"$ref": "#/definitions/value"}},
+        default=None,
+    )
+    compress: str | None = plain(
+        about="How bodies are compressed, if the vendor accepts it.",
+        schema={"enum": ["gzip", None], "enumDescriptions": ["with gzip", "remove the inherited value"]},
+    )
+    request_id: str | None = plain(
+        about="The header in which every request sent alone carries an id that stays the same when the request is "
+        "sent again: `Idempotency-Key`.",
+        schema={"$comment": "header", "type": ["string", "null"], "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step of a call: a request and the source of its body."""
+    """One step of a call: a request and the source of its body, an instruction whose words stand beside these."""
 
     place: Place
-    request: str
-    value: Instruction | None
-    when: str | None = None
-    unless: str | None = None
-    require: tuple[tuple[str, str], ...] = ()
-    for_each: Value | None = None
-    where: str | None = None
-    save: Table[str, str] = field(default_factory=dict)
+    request: str = declare(Holds.PLAIN)
+    when: str | None = declare(Holds.PATH, default=None)
+    unless: str | None = declare(Holds.PATH, default=None)
+    require: tuple[tuple[str, str], ...] = declare(
+        Holds.MESSAGE_BY_PATH, default=(), convert=lambda written: tuple(written.items())
+    )
+    for_each: Value | None = declare(Holds.VALUE, default=None, opens=IN_LIST)
+    where: str | None = declare(Holds.PATH, default=None, beside="for_each")
+    value: Instruction | None = declare(Holds.BODY, default=None)
+    save: Table[str, str] = declare(Holds.PATH_BY_NAME, default={}, scope="reply")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.mapping.codes import CODES, CodeDoc
-from engine.records import JsonObject
+from engine.records import JsonObject, Place
 
-__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Place", "Problem", "place_text"]
+__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Problem", "place_text"]
 
-Place: TypeAlias = tuple[str | int, ...]
 Level: TypeAlias = Literal["error", "warning"]
 
 WIDTH = 88

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from engine.mapping.model import Place
 from engine.mapping.problems import Mark
 from engine.mapping.yaml.reader import Document
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
 MergeRules: TypeAlias = "dict[str, MergeRules] | None"
 

@@ -9,9 +9,9 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from engine.errors import SettingsError
+from engine.language.suggest import closest
 from engine.mapping.model import Mapping, Setting
 from engine.mapping.schema import validator
-from engine.mapping.suggest import closest
 from engine.records import Json, JsonObject, Secret
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -6,26 +6,24 @@ from engine.errors import PathError
 from engine.language import functions, paths
 from engine.language.paths.syntax import Node
 from engine.mapping.model import (
+    OBJECT_WORDS,
     Choice,
     Const,
-    Each,
-    Entries,
-    Fields,
     From,
-    ListOf,
     Mapping,
-    Merge,
     Modifiers,
     PathValue,
     Source,
-    TextOf,
     Value,
 )
+from engine.mapping.walk import of_noun
 from engine.records import Json
 
 ANY = frozenset({"text", "number", "boolean", "object", "list"})
 OBJECT, LIST, TEXT = frozenset({"object"}), frozenset({"list"}), frozenset({"text"})
 NUMBER, BOOLEAN = frozenset({"number"}), frozenset({"boolean"})
+KINDS = {"text": "text", "number": "a number", "boolean": "true or false", "object": "an object", "list": "a list"}
+"""The types in a sentence."""
 SETTING_TYPES = {"string": "text", "url": "text", "integer": "number", "table": "object"}
 ROOT_TYPES = {
     **dict.fromkeys(("traits", "properties", "context", "integrations", "options", "message"), OBJECT),
@@ -34,7 +32,7 @@ ROOT_TYPES = {
     **dict.fromkeys(("status", "index"), NUMBER),
     "items": LIST,
 }
-"""What an event's own fields are after normalising, and the other names a path may begin with."""
+"""What an event's own fields are after normalizing, and the other names a path may begin with."""
 FUNCTION_TYPES = {
     **dict.fromkeys(("abs", "avg", "ceil", "floor", "length", "sum", "to_number"), NUMBER),
     **dict.fromkeys(("join", "to_string", "type"), TEXT),
@@ -78,19 +76,13 @@ def of_source(mapping: Mapping, source: Source, seen: frozenset[str] = frozenset
         return of_value(mapping, source.value, seen)
     if isinstance(source, Const):
         return of_json(source.value)
-    if isinstance(source, TextOf):
-        return TEXT
-    if isinstance(source, Fields | Merge | Entries):
-        return OBJECT
-    assert isinstance(source, ListOf | Each)
-    return LIST
+    return frozenset({source.gives})
 
 
 def after(modifiers: Modifiers, types: frozenset[str]) -> frozenset[str]:
     """Return the types a value can have after its modifiers."""
     for use in modifiers.as_:
-        function = functions.FUNCTIONS.get(use.name)
-        types = function.gives if function is not None else ANY
+        types = functions.FUNCTIONS[use.name].gives if use.name in functions.FUNCTIONS else ANY
     if modifiers.map is not None:
         entries = list(modifiers.map.values()) if isinstance(modifiers.map, dict) else None
         looked_up = frozenset().union(*(of_json(entry) for entry in entries)) if entries else ANY
@@ -104,13 +96,8 @@ def after(modifiers: Modifiers, types: frozenset[str]) -> frozenset[str]:
 
 def _makes_object(modifiers: Modifiers) -> bool:
     """Whether only an object gets past the object words; one whose path is absent lets anything pass."""
-    written = [modifiers.only, modifiers.except_, modifiers.rename]
-    return (
-        any(word is not None and not isinstance(word, str) for word in written)
-        or (modifiers.flatten is not None and modifiers.flatten.wanted is True)
-        or modifiers.keys is not None
-        or (modifiers.prefix is not None and modifiers.prefix.literal is not None)
-    )
+    by_path = {found.place[0] for found in of_noun(modifiers)}
+    return any(key.word not in by_path for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None)
 
 
 def of_path(mapping: Mapping, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:

@@ -1,139 +1,54 @@
-"""Walking a mapping: the values inside a value, every path with the scope it is read in, and who uses what."""
+"""The one walk over a mapping: which values are in a value, every path with the scope it is read in, and who uses what.
+
+Which keys hold paths, texts or values is declared in model.py (keys.py); nothing here names a word of an instruction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import paths
 from engine.language.template import Text
+from engine.mapping.keys import IN_LIST, NO_LOOP, Holds, Key, keys_of
 from engine.mapping.model import (
-    Batch,
     Choice,
-    Each,
-    Entries,
-    Fields,
-    From,
+    Flatten,
     Instruction,
-    ListOf,
     Mapping,
-    Merge,
-    Modifiers,
     PathValue,
-    Place,
-    Request,
     Response,
+    Results,
     Step,
-    TextOf,
     TextOrValue,
     Value,
 )
-
-
-def children(value: Value) -> Iterator[Value]:
-    """Return the values directly inside `value`, in the order in which they are evaluated."""
-    if isinstance(value, Choice):
-        yield from value.alternatives
-    elif isinstance(value, Instruction):
-        source = value.source
-        if isinstance(source, From):
-            yield source.value
-        elif isinstance(source, Fields):
-            yield from (member for _, member in source.entries)
-        elif isinstance(source, Merge | ListOf):
-            yield from source.members
-        elif isinstance(source, Each):
-            yield from (source.of, source.value)
-        elif isinstance(source, Entries):
-            yield source.of
-            yield from (inner for inner in (source.key, source.value) if inner is not None)
-
-
-def descendants(value: Value) -> Iterator[Value]:
-    """Return `value` and every value inside it."""
-    yield value
-    for child in children(value):
-        yield from descendants(child)
-
-
-def own_paths(value: Value) -> Iterator[str]:
-    """Return the paths written in `value` itself, not in the values inside it."""
-    if isinstance(value, PathValue):
-        yield value.path
-    elif isinstance(value, Instruction):
-        source = value.source
-        if isinstance(source, TextOf):
-            yield from holes(source.text)
-        elif isinstance(source, Fields):
-            yield from (path for key, _ in source.entries for path in holes(key))
-        elif isinstance(source, Each | Entries) and source.where is not None:
-            yield source.where
-        yield from modifier_paths(value.modifiers)
-
-
-def modifier_paths(modifiers: Modifiers) -> Iterator[str]:
-    """Return the paths written in modifiers."""
-    written = (modifiers.when, modifiers.unless, modifiers.map, modifiers.only, modifiers.except_, modifiers.rename)
-    yield from (path for path in written if isinstance(path, str))
-    if modifiers.flatten is not None and isinstance(modifiers.flatten.wanted, str):
-        yield modifiers.flatten.wanted
-    if modifiers.prefix is not None:
-        yield from holes(modifiers.prefix)
-
-
-def holes(text: Text) -> Iterator[str]:
-    """Return the paths of a text's `${}`."""
-    yield from (hole.path for hole in text.holes)
-
-
-def paths_of(value: Value) -> Iterator[str]:
-    """Return every path in `value`, at any depth."""
-    for inner in descendants(value):
-        yield from own_paths(inner)
-
-
-def texts_of(text: TextOrValue) -> Iterator[str]:
-    """Return every path in a URL part, header or query value."""
-    if isinstance(text, Text):
-        yield from holes(text)
-    else:
-        yield from paths_of(text)
-
-
-def source_paths(value: Value) -> Iterator[str]:
-    """Return the paths that were *tried* for `value`: those of its sources, not of its conditions."""
-    if isinstance(value, PathValue):
-        yield value.path
-    if isinstance(value, Instruction) and isinstance(value.source, TextOf):
-        yield from holes(value.source.text)
-    for child in children(value):
-        yield from source_paths(child)
-
-
-IN_LIST = frozenset({"item", "index"})
-IN_OBJECT = frozenset({"item", "index", "key"})
+from engine.records import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """Where a path is read.
 
-    `kind` of scope, the calls it may be for, the words of the loop around it, the names saved by steps before, and
+    `kind` of scope, the calls it may be for, the names of the loop around it, the names saved by steps before, and
     those saved only by this step or a later one.
     """
 
     kind: str
     calls: tuple[str, ...] = ()
-    loop: frozenset[str] = frozenset()
+    loop: frozenset[str] = NO_LOOP
     saved: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
 
 
+ANYWHERE = Scope(kind="part")
+
+
 class Occurrence(NamedTuple):
-    """One path: `place` of the text it is written in, `column` inside that text, `word` the modifier or ''."""
+    """One path: `place` of the text it is written in, `column` inside that text, `word` of its key or ''."""
 
     place: Place
     path: str
@@ -143,7 +58,125 @@ class Occurrence(NamedTuple):
     scope: Scope
 
 
-def of_text(text: TextOrValue, place: Place, scope: Scope, *, key: bool = False) -> Iterator[Occurrence]:
+# What a key holds, one by one: a path, a text, a value, or something that has keys itself.
+
+Held: TypeAlias = str | Text | Value | Response | Results
+
+
+class Piece(NamedTuple):
+    """One thing that a key holds; `in_key` if it is written as a key itself."""
+
+    held: Held
+    place: Place
+    in_key: bool = False
+
+
+def _one(held: Any, place: Place) -> Iterator[Piece]:
+    yield Piece(held, place)
+
+
+def _path_if_text(held: Any, place: Place) -> Iterator[Piece]:
+    path = held.wanted if isinstance(held, Flatten) else held
+    if isinstance(path, str):
+        yield Piece(path, place)
+
+
+def _in_order(held: Any, place: Place) -> Iterator[Piece]:
+    yield from (Piece(member, (*place, number)) for number, member in enumerate(held))
+
+
+def _by_name(held: Any, place: Place) -> Iterator[Piece]:
+    yield from (Piece(member, (*place, name)) for name, member in dict(held).items())
+
+
+def _by_key(held: Any, _place: Place) -> Iterator[Piece]:
+    for key, value in held:
+        yield Piece(key, value.place, in_key=True)
+        yield Piece(value, value.place)
+
+
+def _paths_as_keys(held: Any, place: Place) -> Iterator[Piece]:
+    yield from (Piece(path, (*place, path), in_key=True) for path, _ in held)
+
+
+PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
+    Holds.PATH: _one,
+    Holds.PATH_OR_PLAIN: _path_if_text,
+    Holds.TEXT: _one,
+    Holds.VALUE: _one,
+    Holds.VALUES: _in_order,
+    Holds.TEXT_OR_VALUE: _one,
+    Holds.TEXT_BY_NAME: _by_name,
+    Holds.VALUE_BY_KEY: _by_key,
+    Holds.PATH_BY_NAME: _by_name,
+    Holds.MESSAGE_BY_PATH: _paths_as_keys,
+    Holds.BODY: _one,
+    Holds.RULES: _in_order,
+    Holds.RESULTS: _one,
+}
+"""What is not here holds nothing to walk over."""
+
+
+def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
+    """Return everything that the keys of a noun hold, in order."""
+    for key in keys_of(type(noun)):
+        held = getattr(noun, key.attribute)
+        if held is not None and key.holds in PIECES:
+            yield from ((key, piece) for piece in PIECES[key.holds](held, (*place, key.word)))
+
+
+# Values.
+
+
+def children(value: Value) -> Iterator[Value]:
+    """Return the values directly inside `value`, in the order in which they are evaluated."""
+    if isinstance(value, Choice):
+        yield from value.alternatives
+    elif isinstance(value, Instruction):
+        for noun in (value.source, value.modifiers):
+            yield from values_in(noun)
+
+
+def values_in(noun: object) -> Iterator[Value]:
+    """Return the values that the keys of a noun hold."""
+    for _, piece in _pieces(noun, ()):
+        if isinstance(piece.held, PathValue | Choice | Instruction):
+            yield piece.held
+
+
+def descendants(value: Value) -> Iterator[Value]:
+    """Return `value` and every value inside it."""
+    yield value
+    for child in children(value):
+        yield from descendants(child)
+
+
+def values_of(mapping: Mapping) -> Iterator[Value]:
+    """Return every value of a mapping, those inside others too."""
+    steps = (step for steps in mapping.calls.values() for step in steps)
+    nouns = (*steps, *mapping.requests.values(), *mapping.batches.values(), mapping.http)
+    for value in (*mapping.parts.values(), *(value for noun in nouns for value in values_in(noun))):
+        yield from descendants(value)
+
+
+# Paths.
+
+
+def of_value(value: Value, scope: Scope = ANYWHERE) -> Iterator[Occurrence]:
+    """Return the paths of a value and of all values inside it."""
+    if isinstance(value, PathValue):
+        yield Occurrence(value.place, value.path, 1, False, "", scope)
+    elif isinstance(value, Choice):
+        for alternative in value.alternatives:
+            yield from of_value(alternative, scope)
+    else:
+        yield from of_noun(value.source, value.place, scope)
+        yield from of_noun(value.modifiers, value.place, scope)
+
+
+def of_text(
+    text: TextOrValue, place: Place = (), scope: Scope = ANYWHERE, *, key: bool = False
+) -> Iterator[Occurrence]:
     """Return the paths of a text or of an instruction in a text's place."""
     if isinstance(text, Text):
         for hole in text.holes:
@@ -152,85 +185,71 @@ def of_text(text: TextOrValue, place: Place, scope: Scope, *, key: bool = False)
         yield from of_value(text, scope)
 
 
-def of_value(value: Value, scope: Scope) -> Iterator[Occurrence]:
-    """Return the paths of a value and of all values inside it."""
-    if isinstance(value, PathValue):
-        yield Occurrence(value.place, value.path, 1, False, "", scope)
-        return
-    if isinstance(value, Choice):
-        for alternative in value.alternatives:
-            yield from of_value(alternative, scope)
-        return
-    yield from _of_source(value, scope)
-    yield from _of_modifiers(value, scope)
+def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterator[Occurrence]:
+    """Return the paths behind the keys of a noun; those of a loop's later keys may use the loop's names."""
+    for key, (held, at, in_key) in _pieces(noun, place):
+        here = Scope(kind=key.scope) if key.scope else scope
+        if isinstance(held, str):
+            yield Occurrence(at, held, 1, in_key, key.word, here)
+        elif isinstance(held, Text):
+            yield from of_text(held, at, here, key=in_key)
+        elif isinstance(held, Response | Results):
+            yield from of_noun(held, at, here)
+        else:
+            yield from of_value(held, here)
+        if key.opens:
+            scope = replace(scope, loop=key.opens)
 
 
-def _of_source(value: Instruction, scope: Scope) -> Iterator[Occurrence]:
-    source = value.source
-    if isinstance(source, TextOf):
-        yield from of_text(source.text, (*value.place, "text"), scope)
-    if isinstance(source, Fields):
-        for key, member in source.entries:
-            yield from of_text(key, member.place, scope, key=True)
-    inner = scope
-    if isinstance(source, Each | Entries):
-        yield from of_value(source.of, scope)
-        inner = replace(scope, loop=IN_LIST if isinstance(source, Each) else IN_OBJECT)
-        if source.where is not None:
-            yield Occurrence((*value.place, "where"), source.where, 1, False, "where", inner)
-    for child in children(value):
-        if not (isinstance(source, Each | Entries) and child is source.of):
-            yield from of_value(child, inner)
+def paths_of(text: TextOrValue | Value) -> Iterator[str]:
+    """Return every path in a value or a text, at any depth."""
+    found = of_text(text) if isinstance(text, Text) else of_value(text)
+    return (each.path for each in found)
 
 
-def _of_modifiers(value: Instruction, scope: Scope) -> Iterator[Occurrence]:
-    modifiers = value.modifiers
-    written = {
-        "when": modifiers.when,
-        "unless": modifiers.unless,
-        "map": modifiers.map,
-        "only": modifiers.only,
-        "except": modifiers.except_,
-        "rename": modifiers.rename,
-    }
-    for word, path in written.items():
-        if isinstance(path, str):
-            yield Occurrence((*value.place, word), path, 1, False, word, scope)
-    if modifiers.flatten is not None and isinstance(modifiers.flatten.wanted, str):
-        yield Occurrence((*value.place, "flatten"), modifiers.flatten.wanted, 1, False, "flatten", scope)
-    if modifiers.prefix is not None:
-        yield from of_text(modifiers.prefix, (*value.place, "prefix"), scope)
+def source_paths(value: Value) -> Iterator[str]:
+    """Return the paths that were *tried* for `value`: those of its sources, not of conditions, tables and keys."""
+    for found in of_value(value):
+        if found.word == "" or (found.word == "${}" and found.place[-1] == "text" and not found.key):
+            yield found.path
 
 
-def of_responses(rules: tuple[Response, ...]) -> Iterator[Occurrence]:
-    """Return the paths of rules about answers."""
-    for rule in rules:
-        for word, path in (("when", rule.when), ("unless", rule.unless), ("error", rule.error)):
-            if path is not None:
-                yield Occurrence((*rule.place, word), path, 1, False, word, Scope(kind="reply"))
-
-
-def request_texts(request: Request) -> Iterator[tuple[TextOrValue, Place]]:
-    """Return the texts of a request, with their places."""
-    if request.path is not None:
-        yield request.path, (*request.place, "path")
-    yield request.method, (*request.place, "method")
-    for word, named in (("query", request.query), ("headers", request.headers)):
-        for name, text in named:
-            yield text, (*request.place, word, name)
+def roots_of(path: str) -> tuple[paths.Root, ...]:
+    """Return the roots of a path; none of one that cannot be parsed, which is another check's problem."""
+    try:
+        return tuple(paths.parse(path).roots)
+    except PathError:
+        return ()
 
 
 def parts_of(path: str) -> list[str]:
     """Return the names of the parts a path asks for."""
-    try:
-        return [root.members[0] for root in paths.parse(path).roots if root.name == "parts" and root.members]
-    except PathError:
-        return []
+    return [root.members[0] for root in roots_of(path) if root.name == "parts" and root.members]
 
 
 def parts_in(value: Value) -> set[str]:
     """Return the names of the parts a value asks for directly."""
-    return {name for found in of_value(value, Scope(kind="part")) for name in parts_of(found.path)}
+    return {name for path in paths_of(value) for name in parts_of(path)}
+
+
+def reached_roots(
+    mapping: Mapping, path: str, keep: Callable[[Occurrence], bool] = lambda _found: True
+) -> Iterator[paths.Root]:
+    """Return the roots that a path reads, and those that the parts it asks for read, each part once.
+
+    `keep` says which paths of a part count.
+    """
+    pending, seen = [path], set[str]()
+    while pending:
+        for root in roots_of(pending.pop()):
+            yield root
+            name = root.members[0] if root.name == "parts" and root.members else ""
+            if name in mapping.parts and name not in seen:
+                seen.add(name)
+                pending += [found.path for found in of_value(mapping.parts[name]) if keep(found)]
+
+
+# A whole mapping.
 
 
 class Use(NamedTuple):
@@ -251,13 +270,12 @@ class Occurrences:
         self._find_uses()
         direct = [*self._of_calls(), *self._of_requests(), *self._of_http()]
         self._reach_parts(direct)
-        self.all = [*direct, *self._of_parts(), *self._of_base_url(), *self._of_batches(), *self._of_replies()]
+        self.all = [*direct, *self._of_parts(), *self._of_batches(), *self._of_responses()]
 
     @property
     def part_calls(self) -> dict[str, tuple[str, ...]]:
-        """The calls each part is used in; none for a part nobody asks for."""
-        none = Scope(kind="part")
-        return {name: self.part_scopes.get(name, none).calls for name in self.mapping.parts}
+        """The calls each part is used in; none for a part that nothing uses."""
+        return {name: self.part_scopes.get(name, ANYWHERE).calls for name in self.mapping.parts}
 
     def users(self, call: str) -> tuple[str, ...]:
         """Return the calls that run the steps of `call`: itself and those that share them."""
@@ -287,7 +305,8 @@ class Occurrences:
         for step, uses in self.steps():
             calls = tuple(use.call for use in uses)
             saved, every = uses[0].saved, self._saved_in(step)
-            yield from _of_step(step, Scope(kind="call", calls=calls, saved=saved, later=every - saved))
+            scope = Scope(kind="call", calls=calls, saved=saved, later=every - saved)
+            yield from of_noun(step, step.place, scope)
 
     def _saved_in(self, step: Step) -> frozenset[str]:
         steps = self.mapping.calls[str(step.place[1])]
@@ -295,28 +314,23 @@ class Occurrences:
 
     def _of_requests(self) -> Iterator[Occurrence]:
         for request in self.mapping.requests.values():
-            scope = self._scope_of("request", self.uses[request.name])
-            for text, place in request_texts(request):
-                yield from of_text(text, place, scope)
+            yield from of_noun(request, request.place, self._scope_of("request", self.uses[request.name]))
 
     def _of_http(self) -> Iterator[Occurrence]:
         uses = [use for each in self.uses.values() for use in each]
-        if not uses:
-            return
-        scope, http = self._scope_of("http", uses), self.mapping.http
-        for name, header in http.headers:
-            yield from of_text(header, ("http", "headers", name), scope)
-        for value in http.basic or ():
-            yield from of_value(value, scope)
+        http = self.mapping.http
+        found = of_noun(http, http.place, self._scope_of("http", uses))
+        yield from (each for each in found if uses or each.scope.kind != "http")
 
     def _scope_of(self, kind: str, uses: list[Use]) -> Scope:
         saved = frozenset(name for use in uses for name in use.saved)
         every = frozenset(name for use in uses for name in self._saved_in(use.step))
-        loop = IN_LIST if any(use.step.for_each is not None for use in uses) else frozenset[str]()
-        return Scope(kind=kind, calls=_in_order(use.call for use in uses), loop=loop, saved=saved, later=every - saved)
+        loop = IN_LIST if any(use.step.for_each is not None for use in uses) else NO_LOOP
+        return Scope(kind=kind, calls=_sorted(use.call for use in uses), loop=loop, saved=saved, later=every - saved)
 
     def _reach_parts(self, direct: list[Occurrence]) -> None:
-        pending = [(name, found.scope) for found in direct for name in parts_of(found.path)]
+        of_events = [found for found in direct if found.scope.kind in OF_EVENTS]
+        pending = [(name, found.scope) for found in of_events for name in parts_of(found.path)]
         while pending:
             name, scope = pending.pop()
             if name not in self.mapping.parts:
@@ -332,72 +346,28 @@ class Occurrences:
         for name, value in self.mapping.parts.items():
             yield from of_value(value, self.part_scopes.get(name) or Scope(kind="part", saved=every))
 
-    def _of_base_url(self) -> Iterator[Occurrence]:
-        yield from of_text(self.mapping.http.base_url, ("http", "base_url"), Scope(kind="settings"))
-
     def _of_batches(self) -> Iterator[Occurrence]:
-        for request in self.mapping.requests.values():
-            if request.item is not None:
-                yield from of_value(request.item, Scope(kind="item"))
         for batch in self.mapping.batches.values():
-            yield from _of_batch(batch)
+            yield from of_noun(batch, batch.place, Scope(kind="settings"))
 
-    def _of_replies(self) -> Iterator[Occurrence]:
-        yield from of_responses(self.mapping.responses)
-        for request in self.mapping.requests.values():
-            yield from of_responses(request.responses)
-        for steps in self.mapping.calls.values():
-            for step in steps:
-                for name, path in step.save.items():
-                    yield Occurrence((*step.place, "save", name), path, 1, False, "save", Scope(kind="reply"))
+    def _of_responses(self) -> Iterator[Occurrence]:
+        for rule in self.mapping.responses:
+            yield from of_noun(rule, rule.place, Scope(kind="reply"))
 
 
-def _of_step(step: Step, scope: Scope) -> Iterator[Occurrence]:
-    for word, path in (("when", step.when), ("unless", step.unless)):
-        if path is not None:
-            yield Occurrence((*step.place, word), path, 1, False, word, scope)
-    for path, _ in step.require:
-        yield Occurrence((*step.place, "require", path), path, 1, True, "require", scope)
-    if step.for_each is not None:
-        yield from of_value(step.for_each, scope)
-        scope = replace(scope, loop=IN_LIST)
-    if step.where is not None:
-        yield Occurrence((*step.place, "where"), step.where, 1, False, "where", scope)
-    if step.value is not None:
-        yield from of_value(step.value, scope)
-
-
-def of_batch_fields(batch: Batch) -> Iterator[Occurrence]:
-    """Return the paths of a batch's body."""
-    scope = Scope(kind="items")
-    for key, value in batch.fields:
-        yield from of_text(key, value.place, scope, key=True)
-        yield from of_value(value, scope)
-
-
-def _of_batch(batch: Batch) -> Iterator[Occurrence]:
-    scope = Scope(kind="settings")
-    for text, word in ((batch.path, "path"), (batch.method, "method")):
-        yield from of_text(text, (*batch.place, word), scope)
-    for name, header in batch.headers:
-        yield from of_text(header, (*batch.place, "headers", name), scope)
-    yield from of_batch_fields(batch)
-    if batch.results is not None:
-        for word, kind in (("list", "results"), ("ok", "result"), ("error", "result")):
-            path = getattr(batch.results, word)
-            if path is not None:
-                yield Occurrence((*batch.place, "results", word), path, 1, False, word, Scope(kind=kind))
+OF_EVENTS = frozenset({"call", "request", "http"})
+"""The kinds of scope where parts are there."""
 
 
 def _wider(known: Scope | None, scope: Scope) -> Scope:
-    """Widen a part's scope by that of a place that uses it; a part has no loop, whoever asks for it."""
+    """Widen a part's scope by that of a place that uses it; a part has no loop, wherever it is used."""
     if known is None:
-        return Scope(kind="part", calls=_in_order(scope.calls), saved=scope.saved, later=scope.later)
+        return Scope(kind="part", calls=_sorted(scope.calls), saved=scope.saved, later=scope.later)
     saved = known.saved | scope.saved
-    calls = _in_order([*known.calls, *scope.calls])
+    calls = _sorted([*known.calls, *scope.calls])
     return Scope(kind="part", calls=calls, saved=saved, later=(known.later | scope.later) - saved)
 
 
-def _in_order(calls: Iterable[str]) -> tuple[str, ...]:
+def _sorted(calls: Iterable[str]) -> tuple[str, ...]:
     found = set(calls)
     return tuple(call for call in FIELDS if call in found)

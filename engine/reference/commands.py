@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the commands themselves: `python -m engine.reference.commands`; a test compares.
+"""docs/commands.md, made from the commands themselves.
 
 Made from the options and not from `--help`, whose line breaks differ from version to version of click.
 """
@@ -10,33 +10,36 @@ from pathlib import Path
 
 import click
 
-from engine.commands import COMMANDS, FOUND, INTERNAL, INTERRUPTED, OUTBOX, USAGE, engine
-
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
+from engine.commands import COMMANDS, engine
+from engine.commands.shared import FOUND, INTERNAL, INTERRUPTED, OUTBOX, USAGE, WAITING
 
 _OPENING = f"""\
 # Commands
 
-<!-- Made by `python -m engine.reference.commands` from engine/commands. -->
+<!-- Made by `make docs` from engine/commands. -->
 
-In a checkout, `python cli.py` is the installed command `engine`.
-`validate-mappings` is installed as a command of its own, too.
+The command is installed as `engine` and as `waybill`; in a checkout, `python cli.py` is the same.
+`validate-mappings` is also installed as a command of its own.
 
 | exit code | means |
 |---|---|
 | 0 | fine |
 | {FOUND} | something was found wrong: problems in mappings, invalid events, events that could not be read |
-| {USAGE} | wrong usage: no such mapping or file, settings that do not fit, unknown options |
-| 3 | `engine send`: some events wait or are held |
+| {USAGE} | wrong usage: no such mapping or file, invalid settings, unknown options |
+| {WAITING} | `engine send`: some events are waiting or held |
 | {OUTBOX} | `engine send`, `outbox`, `import`, `serve`: the outbox is damaged, locked, full, or of a newer version |
-| {INTERNAL} | an error of the engine itself; `ENGINE_DEBUG=1` shows where |
+| {INTERNAL} | internal error; `WAYBILL_DEBUG=1` shows the traceback |
 | {INTERRUPTED} | interrupted |
 
 | environment variable | means |
 |---|---|
-| `ENGINE_MAPPINGS` | folders of your own mappings, separated like `PATH`; searched before those that ship |
-| `ENGINE_DEBUG` | set: an error of the engine itself shows its traceback |
-| `NO_COLOR` | set: no colours |
+| `WAYBILL_MAPPINGS` | folders of your own mappings, separated like `PATH`; searched before those that ship |
+| `WAYBILL_DEBUG` | if set, an internal error shows its traceback |
+| `WAYBILL_ADMIN_TOKEN` | the token of `engine serve --admin-token` |
+| `NO_COLOR` | if set, no colors |
+| `COLUMNS` | the width of the terminal, where it does not report the right one |
+
+`ENGINE_MAPPINGS` and `ENGINE_DEBUG`, the former names of the first two, are deprecated.
 """
 
 
@@ -53,9 +56,9 @@ def _section(command: click.Command, before: str) -> Iterator[str]:
     name = f"{before} {command.name}"
     inner = list(command.commands.values()) if isinstance(command, click.Group) else []
     arguments = [_argument(each) for each in command.params if isinstance(each, click.Argument)]
-    words = [name, *arguments, *(["COMMAND"] if inner else []), "[OPTIONS]"]
+    usage = [name, *arguments, *(["COMMAND"] if inner else []), "[OPTIONS]"]
     yield f"## {name}\n"
-    yield f"```console\n$ {' '.join(words)}\n```\n"
+    yield f"```console\n$ {' '.join(usage)}\n```\n"
     yield "\n".join(" ".join(paragraph.split()) + "\n" for paragraph in (command.help or "").split("\n\n"))
     options = [each for each in command.params if isinstance(each, click.Option)]
     if options:
@@ -92,14 +95,5 @@ def _remarks(option: click.Option) -> Iterator[str]:
         yield "Required."
     if option.secondary_opts:
         yield f"Default: `{(option.opts if option.default else option.secondary_opts)[0]}`."
-    elif isinstance(option.default, str | int) and not option.is_flag:
+    elif isinstance(option.default, str | int | Path) and str(option.default) and not option.is_flag:
         yield f"Default: `{option.default}`."
-
-
-def main() -> None:
-    """Rewrite the page."""
-    PAGE.write_text(commands_markdown(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,46 +1,38 @@
-"""Writes the reference pages that are made from the code: `python -m engine.reference.pages` rewrites them.
-
-A test compares the page with what is made here, so a function cannot change without its page.
-"""
+"""docs/functions.md and docs/problems.md, made from the functions and the codes of problems."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from engine.language.functions import FUNCTIONS, GROUPS, Example, Function, Parameter
 from engine.language.functions.model import ANYTHING
 from engine.mapping.codes import GROUPS as PROBLEM_GROUPS
 from engine.mapping.codes import CodeDoc
 from engine.records import Json
-from engine.reference.settings import SETTINGS_PAGE, settings_markdown
-
-FUNCTIONS_PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
-PROBLEMS_PAGE = FUNCTIONS_PAGE.with_name("problems.md")
 
 _KINDS = ("text", "number", "boolean", "object", "list")
 _LONGEST = 160
 _OPENING = """\
 # Functions
 
-<!-- Made by `python -m engine.reference.pages` from engine/language/functions; every example here is a test. -->
+<!-- Made by `make docs` from engine/language/functions; every example here is a test. -->
 
 A function converts a value: `{ from: traits.email, as: lowercase }`.
-Several run from left to right: `as: [trim, lowercase, sha256]`.
-A parameter stands behind the name: `as: { round: 2 }`.
-Several are given by their names: `as: { replace: { find: "-", with: "_" } }`.
+A list of functions runs from left to right: `as: [trim, lowercase, sha256]`.
+A single parameter follows the name: `as: { round: 2 }`.
+Several parameters are given by name: `as: { replace: { find: "-", with: "_" } }`.
 
-What cannot be converted is left out and reported under `not-converted`; a `default` then applies.
-What is missing or null never reaches a function.
-Functions know no clock, no chance and no language: the same value always gives the same result.
-Values below are written as JSON.
+A value that cannot be converted is left out and reported as `not-converted`; a `default` then applies.
+A missing or null value never reaches a function.
+Functions do not use the current time, random numbers or a locale: the same value always gives the same result.
+The values below are written as JSON.
 """
 
 _PROBLEMS_OPENING = """\
 # Problems
 
-<!-- Made by `python -m engine.reference.pages` from engine/mapping/codes; every example here is a test. -->
+<!-- Made by `make docs` from engine/mapping/codes; every example here is a test. -->
 
 What `validate-mappings` can find, by the code at the end of each problem.
 A problem says where it is (file, line, column, and the path inside the file), what is wrong, and what to do:
@@ -78,13 +70,6 @@ def functions_markdown() -> str:
 def problems_markdown() -> str:
     """Return the text of docs/problems.md."""
     return "\n".join([_PROBLEMS_OPENING, *_problem_contents(), *_problem_sections()])
-
-
-def main() -> None:
-    """Rewrite the pages in docs/."""
-    FUNCTIONS_PAGE.write_text(functions_markdown(), encoding="utf-8")
-    PROBLEMS_PAGE.write_text(problems_markdown(), encoding="utf-8")
-    SETTINGS_PAGE.write_text(settings_markdown(), encoding="utf-8")
 
 
 def _contents() -> Iterator[str]:
@@ -135,7 +120,7 @@ def _in(group: str) -> list[Function]:
 def _section(function: Function) -> Iterator[str]:
     yield f"### {function.name}\n"
     yield f"{function.about}\n"
-    yield f"Takes {_kinds(function.takes)}; gives {_kinds(function.gives)}.{_notes(function)}{_source(function)}\n"
+    yield f"Takes {_kinds(function.takes)}; returns {_kinds(function.gives)}.{_notes(function)}{_source(function)}\n"
     yield from (_parameter(parameter) for parameter in function.parameters)
     if function.parameters:
         yield ""
@@ -143,7 +128,10 @@ def _section(function: Function) -> Iterator[str]:
 
 
 def _kinds(kinds: frozenset[str]) -> str:
-    return "anything" if kinds == ANYTHING else " or ".join(kind for kind in _KINDS if kind in kinds)
+    if kinds == ANYTHING:
+        return "anything"
+    *others, last = (kind for kind in _KINDS if kind in kinds)
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _notes(function: Function) -> str:
@@ -155,7 +143,7 @@ def _source(function: Function) -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
-    need = "required" if parameter.required else f"{_code(parameter.default)} if not given"
+    need = "required" if parameter.required else f"default {_code(parameter.default)}"
     return f"- `{parameter.name}` ({parameter.kind}, {need}): {parameter.about}"
 
 
@@ -184,9 +172,9 @@ def _code(value: Json) -> str:
 
 
 def _json(value: Json) -> str:
-    """Write a value readably; the standard library's way, which stays the same from version to version."""
+    """Write a value as the standard library does, which stays the same from version to version."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)  # half a character cannot be written to a file
+    return text if text.isprintable() else json.dumps(value)  # a lone surrogate cannot be written to a file
 
 
 def _span(text: str) -> str:
@@ -203,7 +191,3 @@ def _table(titles: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
 
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,37 +1,31 @@
-"""Writes docs/settings.md: what a person fills in for each mapping that ships, made from the mappings themselves.
-
-`python -m engine.reference.pages` rewrites it with the other reference pages; a test fails when it is behind.
-"""
+"""docs/settings.md: what a person fills in for each mapping that ships, made from the mappings themselves."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from engine.mapping.load import Library, bundled
 from engine.mapping.model import Mapping, Setting
 from engine.records import Json
 
-SETTINGS_PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
-
 _OPENING = """\
 # Settings of the destinations
 
-<!-- Made by `python -m engine.reference.pages` from mappings/*.yaml. -->
+<!-- Made by `make docs` from mappings/*.yaml. -->
 
-What each destination that ships must be told before it runs.
-Settings are given with `--settings FILE` (YAML: destination, then its settings), with `--set KEY=VALUE`,
-or as a dictionary to `connect` in Python.
-`${env:NAME}` in a value stands for an environment variable. `--example-settings` fills in what the last column says.
-A secret is never shown in any output unless `--show-secrets` is given.
+The settings of each destination that ships.
+Set them with `--settings FILE` (YAML: destination, then its settings), with `--set KEY=VALUE`,
+or as a dictionary passed to `connect` in Python.
+`${env:NAME}` in a value stands for an environment variable. `--example-settings` uses the examples in the last column.
+No output shows a secret unless `--show-secrets` is given.
 """
 
 _KINDS = {
     "string": "text",
-    "url": "address",
-    "boolean": "true or false",
-    "integer": "whole number",
+    "url": "URL",
+    "boolean": "boolean",
+    "integer": "integer",
     "number": "number",
     "list": "list of texts",
     "table": "table",
@@ -52,7 +46,7 @@ def _section(mapping: Mapping) -> Iterator[str]:
     yield f"## {mapping.name}\n"
     yield f"{mapping.about}\n"
     yield f"Calls: {calls}. In `integrations`: {names}. Documentation: <{mapping.docs}>.\n"
-    yield "| setting | title | is | given | about | example |"
+    yield "| setting | title | type | required | description | example |"
     yield "|---|---|---|---|---|---|"
     yield from (_row(setting) for setting in mapping.settings.values())
     yield ""

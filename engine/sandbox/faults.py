@@ -8,6 +8,7 @@ from email.utils import formatdate
 from random import Random
 from typing import Any, Self
 
+from engine.language.regex import compile_pattern
 from engine.records import Json, JsonObject
 from engine.sandbox.http_messages import VendorResponse
 
@@ -273,14 +274,8 @@ class Faults:
 
 
 def _pattern(text: str) -> Callable[[str], Any]:
-    import re2  # type: ignore[import-untyped]
-
-    options = re2.Options()
-    options.log_errors = False
     try:
-        found: Callable[[str], Any] = re2.compile(text, options).search
-    except re2.error as error:
-        words = error.args[0]
-        said = words.decode() if isinstance(words, bytes) else words
-        raise FaultError(f"path is no RE2 pattern: {said}") from error
+        found: Callable[[str], Any] = compile_pattern(text).search
+    except ValueError as error:
+        raise FaultError(f"path is not a valid RE2 pattern: {error}") from None
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import sqlite3
 import threading
 from collections import Counter
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.errors import UsageError
+from engine.language.texts import NUMBER
 
 SCHEMA_VERSION = 1
 COUNTERS = """
@@ -120,14 +120,11 @@ def _connect(database: str) -> sqlite3.Connection:
     return connection
 
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-
-
 def number(value: object) -> float | None:
     """Return a number, or the number a text spells, or None; never an infinity."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+    if isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value.strip())):
         found = float(value)
         return found if math.isfinite(found) else None
     return None

@@ -14,10 +14,10 @@ from engine.mapping import schema
 from engine.mapping.checks import check
 from engine.mapping.checks.context import UNUSED_CODES, meant, named, quoted
 from engine.mapping.load import Loaded
-from engine.mapping.model import MappingExample, Place
+from engine.mapping.model import MappingExample
 from engine.mapping.problems import Problem, place_text
 from engine.plan import Destination
-from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, masked
+from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
 
 NOW = 1_709_640_000.0
 """The clock of examples that use `within`: 2024-03-05T12:00:00Z."""

@@ -125,7 +125,7 @@ def test_shared_parts_with_problems_are_told_in_their_file() -> None:
         '  No call has a field "trait".\n'
         "  Did you mean traits?                                                   [unknown-field]\n"
         "parts/common.yaml:3:13  parts.broken\n"
-        '  After a dot comes a name, not ".".                                       [path-syntax]\n'
+        '  A dot must be followed by a name, not ".".                                       [path-syntax]\n'
     )
     assert said("parts/common.yaml") == text
     assert printed(problems_of(whole(use))) == text
@@ -206,7 +206,7 @@ def test_settings_that_do_not_fit(name: str) -> None:
     with pytest.raises(SettingsError) as raised:
         connection(SETTINGS, given)
     assert [problem.rstrip(".") for problem in raised.value.problems] == [problem.rstrip(".") for problem in problems]
-    assert str(raised.value).startswith("The settings of Shop do not fit:\n  ")
+    assert str(raised.value).startswith("Invalid settings for Shop:\n  ")
     assert "3f9a8c" not in str(raised.value)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 from engine.mapping.codes import CODES
-from engine.reference.pages import PROBLEMS_PAGE, problems_markdown
+from engine.reference import ROOT
+from engine.reference.pages import problems_markdown
 from tests.mapping.whole import BASE
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PROBLEMS_PAGE.read_text(encoding="utf-8") == problems_markdown(), "run: python -m engine.reference.pages"
+    assert (ROOT / "docs" / "problems.md").read_text(encoding="utf-8") == problems_markdown(), "run: make docs"
 
 
 def test_every_code_has_a_heading_to_link_to() -> None:

@@ -1,4 +1,4 @@
-"""The collector in this process, spoken to in ASGI: time stands still, ids are counted, the outbox is in memory."""
+"""The collector in this process, called through ASGI: a fixed time, numbered ids, an outbox in memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from engine.collector.discards import Discard
 from engine.collector.group_commit import GroupCommit
 from engine.collector.observers import CollectorObserver
 from engine.collector.responses import CollectorLimits
-from engine.collector.write_keys import EventSource, WriteKeys
+from engine.collector.sources import EventSource, WriteKeys
 from engine.delivery.outbox.base import Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 
 NOW = 1767225610.0  # 2026-01-01T00:00:10Z
 SOURCES = (
@@ -33,8 +33,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Noting(CollectorObserver):
-    """A watch whose notes can be read."""
+class Recorder(CollectorObserver):
+    """An observer that also keeps what it is given."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Noting(CollectorObserver):
 
 
 class Inside:
-    """A collector, its outbox, and what it noted."""
+    """A collector, its outbox, and what its observer got."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class Inside:
         new_id: Callable[[], str] | None = None,
     ) -> None:
         numbers = count(1)
-        self.watch = Noting()
+        self.observer = Recorder()
         self.outbox: Outbox = outbox or MemoryOutbox()
         self.limits = limits or CollectorLimits()
-        self.keeper = GroupCommit(self.outbox, lambda: NOW, self.limits.held_bytes)
+        self.group_commit = GroupCommit(self.outbox, lambda: NOW, self.limits.held_bytes)
         self.collector = Collector(
             WriteKeys(sources),
-            self.keeper,
-            self.watch,
+            self.group_commit,
+            self.observer,
             limits=self.limits,
             clock=lambda: NOW,
             new_id=new_id or (lambda: f"id-{next(numbers)}"),

@@ -18,6 +18,8 @@ import orjson
 import psutil
 
 ROOT = Path(__file__).parents[2]
+STARTUP = 30
+"""Seconds to wait for the first response with --workers: the processes exist before they have started."""
 MAPPINGS = ("exponea", "extole", "user_com")
 
 
@@ -26,13 +28,13 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[bytes], last: str = "collector listens") -> None:
         self.process = process
-        self.said = self._said(last)
+        self.printed = self._read_until(last)
         self.sandbox = self._address(r"sandbox listens on (http://\S+?);")
         self.admin = self._address(r"(http://\S+?)/metrics ")
         self.url = self._address(r"collector listens on (http://\S+) ")
 
-    def _said(self, last: str) -> str:
-        """Read what it says until it is there: its last line."""
+    def _read_until(self, last: str) -> str:
+        """Read what it prints, to the line that contains `last`."""
         assert self.process.stdout is not None
         lines: list[str] = []
         while not lines or last not in lines[-1]:
@@ -41,7 +43,7 @@ class Server:
         return "".join(lines)
 
     def _address(self, pattern: str) -> str:
-        found = re.search(pattern, self.said)
+        found = re.search(pattern, self.printed)
         return "" if found is None else found[1]
 
     def metrics(self, token: str = "sandbox") -> str:
@@ -61,7 +63,7 @@ class Server:
         return httpx.get(f"{self.sandbox}/_sandbox/state", params={"limit": "100000"}).json()[vendor]
 
     def wait(self, vendor: str, kind: str, count: int) -> list[dict]:
-        """Wait until a vendor holds so many; gives them."""
+        """Wait until a vendor has this many; return them."""
         end = time.monotonic() + 20
         while len(found := self.state(vendor)[kind]) < count and time.monotonic() < end:
             time.sleep(0.05)
@@ -93,7 +95,7 @@ def serving(
 
 @contextmanager
 def emulating(*options: str) -> Iterator[str]:
-    """Emulate the vendors in a process of their own; gives their address."""
+    """Emulate the vendors in another process; yield their address."""
     command = [sys.executable, "-m", "engine", "sandbox", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:

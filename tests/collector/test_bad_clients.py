@@ -1,6 +1,6 @@
-"""Broken, slow and hostile clients against the real process: each is refused in words, nobody else notices.
+"""Broken, slow and hostile clients against the real process: each is refused with a message, and no other client notices.
 
-After every test the server has to be as it was: it answers, its log tells of no exception, and its memory has not
+After every test the server must be as before: it answers, its log has no exception, and its memory has not
 grown by more than `ROOM`.
 """
 
@@ -22,7 +22,7 @@ from tests.collector.running import Server, connect, raw_request, serving, track
 ROOM = 40
 """MB.  A body of 500 KB may become 170,000 objects of 64 bytes and more for as long as it is read, which is 20 MB with
 the lists around them, and as much again for what the allocator keeps; the bodies of all clients together are bounded by
-64 MB, and no test here sends so many."""
+64 MB, and no test here sends that much."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ class Wire:
         self.socket, self.got = connect(server), b""
 
     def send(self, data: bytes) -> None:
-        """Send all, or as much as the server takes before it hangs up."""
+        """Send all, or as much as the server reads before it closes the connection."""
         try:
             self.socket.sendall(data)
         except ConnectionError:
@@ -159,7 +159,7 @@ def few_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
 
 
-def test_five_thousand_connections_disturb_nobody(tmp_path: Path) -> None:
+def test_five_thousand_connections_disturb_no_other(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with ExitStack() as stack:
         with few_files():

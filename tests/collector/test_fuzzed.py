@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.collector.openapi import CALLS
-from engine.events.normalizing import normalise_json
+from engine.events.normalizing import normalize_json
 from tests.collector.harness import Inside
 
 PATHS = st.sampled_from(sorted(CALLS))
@@ -65,10 +65,10 @@ def test_any_json(path: str, body: object, zipped: bool) -> None:
     assert answer.status in (200, 400, 401)
     rows = inside.outbox.waiting("shop", 0, 100)
     for row in rows:
-        assert normalise_json(row.raw).invalid is None
+        assert normalize_json(row.raw).invalid is None
     if answer.status == 200:
         count = max(1, len(body["batch"])) if CALLS[path] == "batch" else 1  # type: ignore[index,call-overload]
-        assert b'waybill_collector_events_total{source="web"} %.1f' % count in inside.watch.text()
+        assert b'waybill_collector_events_total{source="web"} %.1f' % count in inside.observer.text()
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,4 +1,4 @@
-"""`engine import`: files enter like a source's calls, and starting again doubles nothing."""
+"""`engine import`: files are stored like a source's calls, and a second run adds no duplicates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.events.normalizing import normalise_json
+from engine.events.normalizing import normalize_json
 from tests.collector.running import ROOT
 
 CONNECTIONS = """
@@ -63,15 +63,15 @@ def kept(folder: Path) -> list[tuple[str, str | None]]:
     outbox = SqliteOutbox(folder / "outbox.db")
     rows = outbox.waiting("shop", 0, 1000)
     outbox.close()
-    events = [normalise_json(row.raw, received_at=row.received_at).event for row in rows]
+    events = [normalize_json(row.raw, received_at=row.received_at).event for row in rows]
     return [(event["type"], event["timestamp"][:10]) for event in events]  # type: ignore[index,misc]
 
 
-def test_starting_again_doubles_nothing(folder: Path) -> None:
-    assert run(folder, "events.ndjson", "--source", "web") == (0, "4 new, 0 were there before.\n", "")
+def test_a_second_run_adds_no_duplicates(folder: Path) -> None:
+    assert run(folder, "events.ndjson", "--source", "web") == (0, "4 new, 0 already in the outbox.\n", "")
     assert [time for _, time in kept(folder)[:3]] == ["2020-01-01", "2020-01-02", "2020-01-02"]
     (folder / "events.ndjson").write_bytes(LINES + orjson.dumps(EVENTS[0] | {"messageId": "m9"}))
-    assert run(folder, "events.ndjson", "--source", "web") == (0, "1 new, 4 were there before.\n", "")
+    assert run(folder, "events.ndjson", "--source", "web") == (0, "1 new, 4 already in the outbox.\n", "")
     assert len(kept(folder)) == 5
 
 
@@ -85,29 +85,29 @@ def test_an_import_cut_short_goes_on(folder: Path) -> None:
 
 
 def test_lists_gzip_and_standard_input(folder: Path) -> None:
-    assert run(folder, "events.json.gz", "--source", "web") == (0, "4 new, 0 were there before.\n", "")
+    assert run(folder, "events.json.gz", "--source", "web") == (0, "4 new, 0 already in the outbox.\n", "")
     assert run(folder, "-", "--source", "web", stdin=orjson.dumps(EVENTS[0] | {"messageId": "m2"}))[0] == 0
     assert len(kept(folder)) == 5
 
 
-def test_what_is_no_event_is_told(folder: Path) -> None:
+def test_discards_and_unreadable_lines_are_reported(folder: Path) -> None:
     (folder / "bad.ndjson").write_bytes(b'{"type":"track"}\n7\n{"a":\n' + orjson.dumps(EVENTS[0]))
     code, out, err = run(folder, "bad.ndjson", "--source", "web")
     assert code == 1
     assert err.splitlines()[:2] == [
-        "bad.ndjson:1: there is neither userId nor anonymousId (no_user_anon_id)",
-        "bad.ndjson:2: an event is a JSON object; this is a number (bad_request)",
+        "bad.ndjson:1: userId or anonymousId is required (no_user_anon_id)",
+        "bad.ndjson:2: an event must be an object; this is a number (bad_request)",
     ]
-    assert out == "1 new, 0 were there before, 1 could not be read, 2 discarded.\n"
+    assert out == "1 new, 0 already in the outbox, 1 could not be read, 2 discarded.\n"
 
 
-def test_of_many_discarded_events_some_are_told(folder: Path) -> None:
+def test_of_many_discarded_events_some_are_reported(folder: Path) -> None:
     (folder / "bad.ndjson").write_bytes(b"7\n" * 60)
     code, out, err = run(folder, "bad.ndjson", "--source", "web")
-    assert (code, out) == (1, "0 new, 0 were there before, 60 discarded.\n")
+    assert (code, out) == (1, "0 new, 0 already in the outbox, 60 discarded.\n")
     assert err.splitlines()[49:] == [
-        "bad.ndjson:50: an event is a JSON object; this is a number (bad_request)",
-        "More events of bad.ndjson are discarded; they are counted, not shown.",
+        "bad.ndjson:50: an event must be an object; this is a number (bad_request)",
+        "More events of bad.ndjson were discarded; they are counted but not shown.",
     ]
 
 
@@ -125,9 +125,9 @@ def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number
             time.sleep(0.02)
         running.send_signal(number)
         assert running.wait(20) == 130, "though the pipe is still open"
-        assert running.stdout.read() == b"250 new, 0 were there before.\n"
+        assert running.stdout.read() == b"250 new, 0 already in the outbox.\n"
         assert running.stderr.read().decode() == (
-            "Interrupted: 250 events were taken in, and the rest of what was to be read was not. The same command goes on.\n"
+            "Interrupted: 250 events were added, and the rest of the input was not read. Run the same command to continue.\n"
         )
     assert len(kept(folder)) == 250
 
@@ -135,14 +135,14 @@ def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("wb", 'connections.yaml has no source "wb". There are: web, nowhere, old.\n'),
+        ("wb", 'connections.yaml has no source "wb". Did you mean web?\n'),
         (
             "nowhere",
-            "Every connection of the source nowhere is disabled in connections.yaml; its events would go nowhere.\n",
+            "Every connection of the source nowhere is disabled in connections.yaml: nothing would be delivered.\n",
         ),
         (
             "old",
-            "The source old is disabled in connections.yaml (enabled: false), so nothing is taken in for it; enable it, or name another one with --source.\n",
+            "The source old is disabled in connections.yaml (enabled: false) and accepts no events. Enable it, or name another one with --source.\n",
         ),
     ],
 )

@@ -1,10 +1,9 @@
-"""What is too large, too slow, too much or broken is refused in words, and never held in memory."""
+"""What is too large, too slow, too much or broken is refused with a message, and never kept in memory."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import threading
 import tracemalloc
 
 import orjson
@@ -12,14 +11,14 @@ import pytest
 
 from engine.collector.responses import CollectorLimits
 from engine.delivery.outbox.base import OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.harness import Answer, Inside
+from tests.delivery.memory_outbox import MemoryOutbox
 
-TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch; send fewer events at a time."
+TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch. Send fewer events at a time."
 BOMB = gzip.compress(b'{"userId":"' + b"a" * 200_000_000 + b'"}')
 
 
-def said(answer: Answer) -> tuple[int, str, str]:
+def refusal(answer: Answer) -> tuple[int, str, str]:
     body = orjson.loads(answer.body)
     return answer.status, body["code"], body["message"]
 
@@ -33,23 +32,23 @@ def test_an_event_may_have_32_kb() -> None:
     inside = Inside()
     assert inside.ask("/v1/track", orjson.dumps(track(properties={"a": "x" * room}))).status == 200
     refused = inside.ask("/v1/track", orjson.dumps(track(properties={"a": "x" * (room + 1)})))
-    assert said(refused) == (413, "event_too_large", "The event has 32769 bytes; the limit is 32768.")
+    assert refusal(refused) == (413, "event_too_large", "The event has 32769 bytes; the limit is 32768.")
     assert len(inside.events()) == 1
 
 
-def test_a_large_event_takes_no_other_with_it() -> None:
+def test_a_large_event_does_not_cost_the_others() -> None:
     inside = Inside()
     batch = [track(1), track(2, properties={"a": "x" * 40_000}), track(3)]
     assert inside.ask("/v1/batch", orjson.dumps({"batch": batch})).status == 200
     assert [event["messageId"] for event in inside.events()] == ["m1", "m3"]
-    assert [(each.code, each.message_id) for each in inside.watch.discards] == [("event_too_large", "m2")]
+    assert [(each.code, each.message_id) for each in inside.observer.discards] == [("event_too_large", "m2")]
 
 
 def test_a_batch_may_have_2500_events() -> None:
     inside = Inside()
     assert inside.ask("/v1/batch", orjson.dumps({"batch": [track(n) for n in range(2500)]})).status == 200
     refused = inside.ask("/v1/batch", orjson.dumps({"batch": [track(n) for n in range(2501)]}))
-    assert said(refused) == (400, "too_many_events", "The batch holds 2501 events; the limit is 2500.")
+    assert refusal(refused) == (400, "too_many_events", "The batch has 2501 events; the limit is 2500.")
     assert len(inside.events()) == 2500
 
 
@@ -72,27 +71,27 @@ def test_a_body_may_have_500_kb(body: bytes | list[bytes], headers: dict[str, st
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert said(answer) == (413, "payload_too_large", TOO_LARGE)
+    assert refusal(answer) == (413, "payload_too_large", TOO_LARGE)
     assert peak < 4_000_000
 
 
 def test_a_context_that_multiplies_is_refused() -> None:
     body = {"context": {"a": "x" * 30_000}, "batch": [track(n) for n in range(2500)]}
     answer = Inside().ask("/v1/batch", orjson.dumps(body))
-    words = "With the batch's context in each event it becomes too large."
-    assert said(answer) == (413, "payload_too_large", words)
+    message = "The batch is too large once its context is copied into each event."
+    assert refusal(answer) == (413, "payload_too_large", message)
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
-        (gzip.compress(b"{}", mtime=0)[:-3], "The gzip data of the body stop in the middle."),
-        (gzip.compress(b"{}", mtime=0) + b"more", "Something stands behind the gzip data of the body."),
-        (b"\x1f\x8b" + b"\0" * 30, "The body is said to be gzip, and is not."),
+        (gzip.compress(b"{}", mtime=0)[:-3], "The gzip data in the body is incomplete."),
+        (gzip.compress(b"{}", mtime=0) + b"more", "The body continues after the end of its gzip data."),
+        (b"\x1f\x8b" + b"\0" * 30, "The body is not valid gzip data."),
     ],
 )
-def test_broken_gzip(body: bytes, words: str) -> None:
-    assert said(Inside().ask("/v1/batch", body)) == (400, "bad_request", words)
+def test_broken_gzip(body: bytes, message: str) -> None:
+    assert refusal(Inside().ask("/v1/batch", body)) == (400, "bad_request", message)
 
 
 def test_pieces_of_any_size() -> None:
@@ -109,7 +108,7 @@ def test_deep_nesting(depth: int) -> None:
     answer = inside.ask("/v1/batch", b'{"batch":[' + deep + b"]}")
     assert answer.status == (200 if depth < 1000 else 400)
     assert inside.events() == []
-    assert [each.code for each in inside.watch.discards] == (["bad_request"] if depth < 1000 else [])
+    assert [each.code for each in inside.observer.discards] == (["bad_request"] if depth < 1000 else [])
 
 
 def test_a_client_that_takes_too_long() -> None:
@@ -119,7 +118,7 @@ def test_a_client_that_takes_too_long() -> None:
 
     inside = Inside(CollectorLimits(body_seconds=0.1))
     answer = inside.ask("/v1/batch", receive=receive)
-    assert said(answer) == (408, "timeout", "The body did not arrive within 0.1 seconds.")
+    assert refusal(answer) == (408, "timeout", "The body did not arrive within 0.1 seconds.")
     assert answer.headers["connection"] == "close"
 
 
@@ -129,7 +128,7 @@ def test_a_client_that_goes_away_is_not_answered() -> None:
 
     inside = Inside()
     assert inside.ask("/v1/batch", receive=receive).status == 0
-    assert inside.collector._reading.held == 0
+    assert inside.collector._bodies.held == 0
 
 
 def test_bodies_together_are_bounded() -> None:
@@ -152,17 +151,25 @@ def test_bodies_together_are_bounded() -> None:
         return refused, await slow
 
     refused, taken = asyncio.run(both())
-    assert said(refused) == (429, "too_many_requests", "Too much is being received at this moment.")
+    assert refusal(refused) == (
+        429,
+        "too_many_requests",
+        "The collector is receiving too much data right now. Send the request again later.",
+    )
     assert refused.headers["retry-after"] == "5"
     assert taken.status == 200
-    assert inside.collector._reading.held == 0
+    assert inside.collector._bodies.held == 0
 
 
 def test_too_far_behind() -> None:
     inside = Inside()
     inside.collector.behind = lambda: True
     answer = inside.ask("/v1/batch", orjson.dumps({"batch": [track()]}))
-    assert said(answer) == (429, "too_many_requests", "Too many events wait to be delivered; send these again later.")
+    assert refusal(answer) == (
+        429,
+        "too_many_requests",
+        "Too many events are waiting for delivery. Send the request again later.",
+    )
     assert answer.headers["retry-after"] == "5"
     assert inside.ask("/readyz", method="GET").body == b"too far behind\n"
 
@@ -180,49 +187,16 @@ class Bug(MemoryOutbox):
 def test_an_outbox_that_fails() -> None:
     inside = Inside(outbox=Broken())
     answer = inside.ask("/v1/batch", orjson.dumps({"batch": [track()]}))
-    assert said(answer) == (503, "unavailable", "The events could not be kept; send them again.")
+    assert refusal(answer) == (503, "unavailable", "The events could not be stored. Send the request again.")
     assert answer.headers["retry-after"] == "5"
     answer = Inside(outbox=Bug()).ask("/v1/batch", orjson.dumps({"batch": [track()]}))
-    assert said(answer) == (500, "internal_error", "The collector failed; send it again.")
+    assert refusal(answer) == (500, "internal_error", "The collector failed. Send the request again.")
 
 
-class Counting(MemoryOutbox):
-    """Counts transactions; the first waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
-        self.go = threading.Event()
-
-    def take_in(self, events, connections, now, *, again=False):
-        self.go.wait(5)
-        self.sizes.append(len(events))
-        return super().take_in(events, connections, now, again=again)
-
-
-def test_one_transaction_answers_many_requests_and_none_before() -> None:
-    outbox = Counting()
-    inside = Inside(outbox=outbox)
-
-    async def work() -> list[Answer]:
-        first = asyncio.create_task(inside.asked("/v1/track", orjson.dumps(track(0))))
-        await asyncio.sleep(0.02)
-        others = [asyncio.create_task(inside.asked("/v1/track", orjson.dumps(track(n)))) for n in range(1, 50)]
-        await asyncio.sleep(0.05)
-        assert not first.done()
-        assert not any(other.done() for other in others)
-        outbox.go.set()
-        return [await task for task in [first, *others]]
-
-    assert {answer.status for answer in asyncio.run(work())} == {200}
-    assert outbox.sizes == [1, 49]
-    assert inside.keeper.held == 0
-
-
-def test_each_source_feeds_its_connections_and_doubles_are_found() -> None:
+def test_each_source_feeds_its_connections_and_duplicates_are_found() -> None:
     inside = Inside()
     for key in ("wk", "wk-old", "app-key", "wk"):
         inside.ask("/v1/track", orjson.dumps(track(1)), key=key)
     assert len(inside.events("shop")) == 2
     assert len(inside.events("crm")) == 1
-    assert b"waybill_collector_duplicates_total 2.0" in inside.watch.text()
+    assert b"waybill_collector_duplicates_total 2.0" in inside.observer.text()

@@ -54,8 +54,8 @@ def test_request(case: dict) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
     if answer.status not in (404, 405):
         assert_described(case["path"].rstrip("/"), answer)
-    assert [[each.code, each.reason] for each in inside.watch.discards] == case.get("discarded", [])
-    assert inside.watch.refusals == case.get("refused", [])
+    assert [[each.code, each.reason] for each in inside.observer.discards] == case.get("discarded", [])
+    assert inside.observer.refusals == case.get("refused", [])
     kept = inside.events()
     if "kept" in case:
         assert kept == case["kept"]
@@ -70,8 +70,8 @@ DESCRIPTION = description(CollectorLimits())
 
 def assert_described(path: str, answer: Answer) -> None:
     """The OpenAPI document has the status of this address, and the body is as it says."""
-    said = DESCRIPTION["paths"][path]["post"]["responses"][str(answer.status)]  # type: ignore[index,call-overload]
-    schema = said["content"]["application/json"]["schema"]
+    response = DESCRIPTION["paths"][path]["post"]["responses"][str(answer.status)]  # type: ignore[index,call-overload]
+    schema = response["content"]["application/json"]["schema"]
     body = orjson.loads(answer.body)
     Draft202012Validator({**schema, "components": DESCRIPTION["components"]}).validate(body)
     assert answer.status == 200 or body["code"] in CODES[answer.status]

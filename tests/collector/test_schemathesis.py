@@ -18,8 +18,8 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.openapi import from_asgi
 
 from engine.delivery.outbox.base import OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
 from tests.collector.harness import Inside, basic
+from tests.delivery.memory_outbox import MemoryOutbox
 
 CHECKS = [
     checks.not_a_server_error,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.collector import sources
-from engine.collector.write_keys import EventSource, WriteKeys, basic_key
+from engine.collector.sources import EventSource, WriteKeys, basic_key
 from engine.delivery.connections import ConnectionsError
 from engine.errors import UsageError
 from tests.collector.harness import basic
@@ -37,30 +37,30 @@ sources:
     ]
 
 
-PLAIN = "A write key is a text of 1 to 512 plain characters without space and colon."
+PLAIN = "A write key must have 1 to 512 printable ASCII characters, without spaces and colons."
 HOW = "A ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 FAULTS = [
-    ("sources: []", ["1:10  sources\n  Sources are a mapping: name -> write_keys, connections."]),
-    ("sources:\n  web: key", ["2:8  sources.web\n  A source is a mapping: write_keys, connections, enabled."]),
-    ("sources:\n  web: {}", ["2:8  sources.web\n  A source needs write_keys: a text or a list of texts."]),
+    ("sources: []", ["1:10  sources\n  sources must be a mapping of names to write_keys and connections."]),
+    ("sources:\n  web: key", ["2:8  sources.web\n  A source must be a mapping with write_keys, connections, enabled."]),
+    ("sources:\n  web: {}", ["2:8  sources.web\n  A source needs write_keys: one write key or a list of them."]),
     (
         "sources:\n  web: {write_keys: []}",
-        ["2:21  sources.web.write_keys\n  A source needs write_keys: a text or a list of texts."],
+        ["2:21  sources.web.write_keys\n  A source needs write_keys: one write key or a list of them."],
     ),
     ("sources:\n  web: {write_keys: [7]}", [f"2:22  sources.web.write_keys[0]\n  {PLAIN}"]),
     ("sources:\n  web: {write_keys: 'a:b'}", [f"2:21  sources.web.write_keys\n  {PLAIN}"]),
     (
         "sources:\n  web: {write_keys: a, enabled: maybe, connections: [shop, shp]}\n  app: {write_keys: a, conections: []}",
         [
-            "2:33  sources.web.enabled\n  This is true or false.",
-            '2:53  sources.web.connections\n  This file has no connection "shp". There are: shop, crm, old.',
-            "3:21  sources.app.write_keys\n  web has the same write key; each belongs to one source.",
-            '3:24  sources.app.conections\n  A source has no "conections". There are: write_keys, connections, enabled.',
+            "2:33  sources.web.enabled\n  enabled must be true or false.",
+            '2:53  sources.web.connections\n  This file has no connection "shp". Available: shop, crm, old.',
+            "3:21  sources.app.write_keys\n  The source web has this write key too; a key belongs to one source.",
+            '3:24  sources.app.conections\n  A source has no key "conections". Available: write_keys, connections, enabled.',
         ],
     ),
     (
         "sources:\n  web: {write_keys: a, connections: shop}",
-        ["2:37  sources.web.connections\n  This is a list of connections of this file."],
+        ["2:37  sources.web.connections\n  connections must be a list of connections of this file."],
     ),
     (
         "sources:\n  web:\n    write_keys:\n      - ${env:NOT_SET}\n      - ${env:KEY\n      - ${ENV:KEY}\n      - 'a b'",
@@ -76,7 +76,7 @@ FAULTS = [
         [
             "1:37  a.settings\n  API Key (api_key) is not set.",
             f"2:29  sources.web.write_keys\n  {HOW}",
-            "3:4  b\n  A connection is a mapping: destination, settings, ...",
+            "3:4  b\n  A connection must be a mapping with destination, settings, ...",
         ],
     ),
 ]
@@ -90,7 +90,7 @@ def test_faults(tmp_path: Path, text: str, problems: list[str]) -> None:
 
 
 NONE = (
-    "{file} has no sources: who may send, and with which write keys. For example\nsources:\n"
+    "{file} has no sources, which say who may send events and with which write keys. For example:\nsources:\n"
     '  web:\n    write_keys: ["${{env:WEB_WRITE_KEY}}"]\n    connections: [shop]'
 )
 
@@ -99,7 +99,7 @@ def test_a_file_without_sources(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read(tmp_path, "")
     assert str(caught.value) == NONE.format(file=tmp_path / "c.yaml")
-    assert sources.load(tmp_path / "c.yaml", {}, needed=False).sources == []
+    assert sources.load(tmp_path / "c.yaml", {}, required=False).sources == []
 
 
 def test_a_file_without_sources_whose_connections_are_wrong_too(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_file_without_sources_whose_connections_are_wrong_too(tmp_path: Path) 
     file.write_text("shop: extole\n")
     with pytest.raises(ConnectionsError) as caught:
         sources.load(file, {})
-    wrong = f"{file}:1:7  shop\n  A connection is a mapping: destination, settings, ..."
+    wrong = f"{file}:1:7  shop\n  A connection must be a mapping with destination, settings, ..."
     assert caught.value.problems == (wrong, NONE.format(file=file))
 
 

@@ -12,8 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.collector.running import Server, connect, raw_request, serving, tracks, until
-from tests.collector.test_serving import kept, send_until_it_ends
+from tests.collector.running import STARTUP, Server, connect, raw_request, serving, tracks, until
+from tests.collector.test_server import kept, send_until_it_ends
 
 WORKERS = ("--workers", "2")
 
@@ -57,7 +57,7 @@ def test_what_several_take_is_delivered_and_counted_once() -> None:
     with serving(*WORKERS) as server:
         until(lambda: len(workers_of(server)) == 2)
         for n in range(40):  # each on a connection of its own, so that both have their share
-            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""))
+            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""), timeout=STARTUP)
             assert answer.json() == {"success": True}
         assert len(server.wait("exponea", "events", 41)) == 41, "each messageId twice but the first and the last"
         lines = server.metrics().splitlines()
@@ -109,11 +109,11 @@ def test_they_end_in_order(tmp_path: Path, group: bool) -> None:
 def test_slow_bodies_do_not_hold_up_the_end() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         wires = [connect(server) for _ in range(8)]
         for wire in wires:
             wire.sendall(raw_request(tracks(0, 1))[:150])
-        time.sleep(0.3)  # until they have been read: nothing outside tells
+        time.sleep(0.3)  # until they have been read, which nothing shows from outside
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 9, "slow clients get 5 seconds, not 30"
@@ -126,7 +126,7 @@ def test_a_second_signal_ends_at_once() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
         pids = workers_of(server)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         with connect(server) as wire:
             wire.sendall(raw_request(tracks(0, 1))[:150])
             time.sleep(0.3)
@@ -142,6 +142,6 @@ def test_none_outlives_the_first() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
         pids = workers_of(server)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         server.stop(signal.SIGKILL)
         until(lambda: not any(map(alive, pids)))

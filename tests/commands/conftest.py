@@ -33,7 +33,7 @@ def engine(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
     """Return what runs `engine WORDS...` in an empty folder with the mapping `shop`; `stdin` is what is piped in."""
     (tmp_path / "shop.yaml").write_text(SHOP.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ENGINE_MAPPINGS", str(tmp_path))
+    monkeypatch.setenv("WAYBILL_MAPPINGS", str(tmp_path))
 
     def run(*words: str, stdin: bytes = b"") -> Done:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))

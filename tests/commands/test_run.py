@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ TEXT = """\
 track "Viewed" of u1  events.ndjson:1
   shop  planned  1 request
     add_event: POST https://api.shop.example/events?token=***&tag=a&tag=b%20c
+      Content-Type: application/json
+      Authorization: Bearer ***
       {
         "name": "Viewed",
         "price": 19.9,
@@ -29,24 +32,31 @@ track "Viewed" of u1  events.ndjson:1
 identify of u1  events.ndjson:2
   shop  planned  1 request
     add_customer: PUT https://api.shop.example/customers/u1
+      Content-Type: application/x-www-form-urlencoded
+      Authorization: Bearer ***
       {"email": "ann@example.com", "vip": true, "tags": ["a", "b"]}
 
 page "Cart" of u1  events.ndjson:3
   shop  planned  2 requests
     find_order: GET https://api.shop.example/orders
+      Authorization: Bearer ***
     add_note: POST https://api.shop.example/orders/<saved.order>/notes
+      Content-Type: application/json
+      Authorization: Bearer ***
       {"text": "Cart", "order": "<saved.order>"}
 
 track "Viewed" of u1  events.ndjson:4
   shop  planned  1 request
     add_event: POST https://api.shop.example/events?token=***
+      Content-Type: application/json
+      Authorization: Bearer ***
       {"name": "Viewed", "strict": false}
     ! calls.track[0].fields.price: "much" was left out: not a number
       [not-converted]
 
 identify of 1  events.ndjson:5
-  ! userId is the number 1; its digits are used as text [id-converted]
-  shop  invalid  email is required and nothing was there; tried traits.email
+  ! userId is the number 1; it was converted to text [id-converted]
+  shop  invalid  email is required but missing; tried traits.email
                  (calls.identify[0].fields.email)
 
 group "g" of u1  events.ndjson:6
@@ -57,7 +67,7 @@ COUNTS = """
 destination  outcome  events  reason
 shop         planned       4
              ignored       1  1 x shop does not map group calls
-             invalid       1  1 x email is required and nothing was there; tried
+             invalid       1  1 x email is required but missing; tried
                                   traits.email (calls.identify[0].fields.email)
 ! 1 x not-converted at calls.track[0].fields.price (shop)
 ! 1 x id-converted at userId
@@ -113,7 +123,7 @@ def test_ndjson(engine: Callable[..., Done], events: Callable[..., str]) -> None
         "type": None,
         "destination": "shop",
         "outcome": "invalid",
-        "reason": "an event is a JSON object; this is a number",
+        "reason": "an event must be a JSON object; this is a number",
         "requests": [],
         "reports": [],
     }
@@ -252,14 +262,37 @@ def test_received_at_is_the_time_of_events_without_one(engine: Callable[..., Don
     assert "no-timestamp" not in with_it.out
     assert "[no-timestamp]" in run(engine, "--events", file).out.replace("\n      ", " ")
     assert run(engine, "--received-at", "noon", "--events", file) == Done(
-        2, "", '--received-at takes a time such as 2024-03-05T10:15:30Z; "noon" is none.\n'
+        2, "", '--received-at: "noon" is not a time such as 2024-03-05T10:15:30Z.\n'
     )
 
 
 def test_reasons_beyond_the_commonest_are_counted(engine: Callable[..., Done], events: Callable[..., str]) -> None:
-    file = events(*[event(f"call_{number}") for number in range(7)])
-    done = run(engine, "--events", file)
+    others = [{}, event("identify", traits={}), event("unknown")]
+    done = run(engine, "--events", events("null", "true", "7", '"text"', *others))
     assert done.err.splitlines()[-2].strip() == "and 2 more reasons"
+
+
+UNKNOWN = 'unknown type "call_0"; it is one of identify, track, page, screen, group, alias, delete'
+
+
+def test_reasons_that_differ_only_in_a_value_are_one(engine: Callable[..., Done], events: Callable[..., str]) -> None:
+    file = events(*[event(f"call_{number % 7}") for number in range(9)], *[event("identify", traits={})] * 2)
+    assert reasons(run(engine, "--events", file)) == [
+        f"9 x {UNKNOWN} (+6 other values)",
+        "2 x email is required and nothing was there; tried traits.email (calls.identify[0].fields.email)",
+    ]
+
+
+def test_values_are_counted_up_to_a_bound(engine: Callable[..., Done], events: Callable[..., str]) -> None:
+    done = run(engine, "--events", events(*[event(f"call_{number}") for number in range(150)]))
+    assert reasons(done) == [f"150 x {UNKNOWN} (+99 or more other values)"]
+
+
+def reasons(done: Done) -> list[str]:
+    """Return the reasons of invalid events, unwrapped."""
+    table = done.err.partition("reason\n")[2].rpartition("\n")[0].rpartition("\n")[0]
+    text = " ".join(table.split()).partition(" invalid ")[2] or " ".join(table.split())
+    return [f"{count} x {reason.strip()}" for count, reason in re.findall(r"(\d+) x (.*?)(?= \d+ x |$)", text)]
 
 
 def test_colours_are_for_terminals_only(engine: Callable[..., Done], events: Callable[..., str]) -> None:

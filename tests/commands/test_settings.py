@@ -1,4 +1,4 @@
-"""Settings on the command line: from a file, from the environment, one by one, and what is said where they do not fit."""
+"""Settings on the command line: from a file, from the environment, one by one, and the messages where they do not fit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from tests.commands.conftest import Done, event
 
-HOW = "Give them with --settings FILE or --set KEY=VALUE; --example-settings takes the mapping's examples.\n"
+HOW = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples.\n"
 GIVEN = ("--set", "api_key=k", "--set", "token=t")
 
 
 @pytest.fixture
 def sent(engine: Callable[..., Done], events: Callable[..., str]) -> Callable[..., Any]:
-    """Return what runs one event and returns its request, or what was said instead."""
+    """Return what runs one event and returns its request, or the message instead."""
     file = events(event(properties={"level": "gold"}))
 
     def run(*words: str) -> Any:
@@ -49,7 +49,7 @@ def test_the_environment_fills_in(sent: Callable[..., Any], tmp_path: Path, monk
     monkeypatch.delenv("SHOP_KEY")
     assert sent("--settings", "settings.yaml") == (
         2,
-        "The settings of Shop do not fit:\n  API Key (api_key): the environment variable SHOP_KEY is not set.\n" + HOW,
+        "Invalid settings for Shop:\n  API Key (api_key): the environment variable SHOP_KEY is not set.\n" + HOW,
     )
 
 
@@ -92,52 +92,52 @@ DO_NOT_FIT = [
 
 @pytest.mark.parametrize(("words", "problems"), DO_NOT_FIT)
 def test_settings_that_do_not_fit(sent: Callable[..., Any], words: list[str], problems: list[str] | None) -> None:
-    code, said = sent(*words)
+    code, message = sent(*words)
     assert code == 2
     if problems is not None:
         lines = "".join(f"  {problem}\n" for problem in problems)
-        assert said == f"The settings of Shop do not fit:\n{lines}{HOW}"
+        assert message == f"Invalid settings for Shop:\n{lines}{HOW}"
     else:
-        assert said.startswith("The settings of Shop do not fit:\n  API Key (api_key): ")
+        assert message.startswith("Invalid settings for Shop:\n  API Key (api_key): ")
 
 
 WRONG = [
-    (["--set", "strict"], "--set takes KEY=VALUE; there is no = in it: strict\n"),
+    (["--set", "strict"], "--set expects KEY=VALUE; this has no = sign: strict\n"),
     (["--set", "strickt=true"], '--set: there is no setting "strickt". Did you mean strict?\n'),
     (
         ["--set", "colour=red"],
-        '--set: there is no setting "colour". There are: api_key, token, site, strict, limit, levels.\n',
+        '--set: there is no setting "colour". Available: api_key, token, site, strict, limit, levels.\n',
     ),
-    (["--set", "exponea.api_key=x"], "--set exponea.api_key: exponea is none of the mappings given.\n"),
+    (["--set", "exponea.api_key=x"], "--set exponea.api_key: exponea is not one of the mappings given.\n"),
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG, ids=[words[1] for words, _ in WRONG])
-def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], said: str) -> None:
-    assert sent(*GIVEN, *words) == (2, said)
+@pytest.mark.parametrize(("words", "message"), WRONG, ids=[words[1] for words, _ in WRONG])
+def test_set_that_names_nothing(sent: Callable[..., Any], words: list[str], message: str) -> None:
+    assert sent(*GIVEN, *words) == (2, message)
 
 
 FILES = [
-    ("- a\n", "settings.yaml: a settings file holds destination -> settings, for example\nshop:\n  api_key: ...\n"),
-    ("other: { a: b }\n", "settings.yaml has settings for other, and none for shop.\n"),
+    ("- a\n", "settings.yaml: a settings file holds settings by destination, for example\nshop:\n  api_key: ...\n"),
+    ("other: { a: b }\n", "settings.yaml has settings for other, but none for shop.\n"),
     (
         "shop: { api_kee: k, token: t }\n",
-        "The settings of Shop do not fit:\n"
+        "Invalid settings for Shop:\n"
         '  There is no setting "api_kee"; did you mean api_key?\n'
         "  API Key (api_key) is not set.\n" + HOW,
     ),
 ]
 
 
-@pytest.mark.parametrize(("content", "said"), FILES, ids=["a list", "others", "misspelt"])
-def test_a_file_that_does_not_fit(sent: Callable[..., Any], tmp_path: Path, content: str, said: str) -> None:
+@pytest.mark.parametrize(("content", "message"), FILES, ids=["a list", "others", "misspelt"])
+def test_a_file_that_does_not_fit(sent: Callable[..., Any], tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "settings.yaml").write_text(content)
-    assert sent("--settings", "settings.yaml") == (2, said)
+    assert sent("--settings", "settings.yaml") == (2, message)
 
 
 def test_a_secret_is_not_told_where_it_does_not_fit(sent: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("shop: { api_key: [hush-hush], token: t }\n")
-    code, said = sent("--settings", "settings.yaml")
+    code, message = sent("--settings", "settings.yaml")
     assert code == 2
-    assert "hush" not in said
-    assert "API Key (api_key): the value does not fit the type string; it is secret and not shown." in said
+    assert "hush" not in message
+    assert "API Key (api_key): the value does not fit the type string; it is secret and not shown." in message

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands import COMMANDS
+from engine.commands import COMMANDS, main
+from engine.mapping.load import Library
 from tests.commands.conftest import SHOP, Done, event
 
 ROOT = Path(__file__).parents[2]
@@ -25,26 +27,31 @@ MESSAGES = [
     (["run", "./nothing.yaml", "--events", "e"], "Mapping file ./nothing.yaml does not exist.\n"),
     (
         ["run", "shop", "--example-settings", "--events", "nothing.json"],
-        "There is no file nothing.json; name a file of events, or - for standard input.\n",
+        "File nothing.json does not exist; name a file of events, or - for standard input.\n",
     ),
     (
         ["run", "shop", "--example-settings", "--events", "."],
         ". is a directory; name the files in it, such as ./*.ndjson.\n",
     ),
-    (["validate-mappings", "folder"], "There is no mapping (*.yaml) in folder.\n"),
+    (["docs", "langauge"], 'There is no page "langauge". Did you mean language?\n'),
+    (["validate-mappings", "folder"], "There are no mappings (*.yaml) in folder.\n"),
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), MESSAGES, ids=[" ".join(words) for words, _ in MESSAGES])
-def test_what_is_not_there(engine: Callable[..., Done], tmp_path: Path, words: list[str], said: str) -> None:
+@pytest.mark.parametrize(("words", "message"), MESSAGES, ids=[" ".join(words) for words, _ in MESSAGES])
+def test_what_is_not_there(engine: Callable[..., Done], tmp_path: Path, words: list[str], message: str) -> None:
     (tmp_path / "folder").mkdir()
-    assert engine(*words) == Done(2, "", said)
+    assert engine(*words) == Done(2, "", message)
 
 
 OPTIONS = [
     ([], "Usage:"),
     (["rnu"], 'There is no command "rnu". Did you mean run?'),
-    (["paint"], 'There is no command "paint". There are:'),
+    (["validate"], 'There is no command "validate". Did you mean validate-mappings?'),
+    (["replay"], 'There is no command "replay". Did you mean outbox replay?'),
+    (["outbox", "purg"], 'There is no command "purg". Did you mean purge?'),
+    (["connections", "list"], 'There is no command "list". Available: check.'),
+    (["paint"], 'There is no command "paint". Available:'),
     (["run"], "Missing argument 'MAPPING...'"),
     (["run", "shop"], "Missing option '--events'"),
     (["run", "shop", "--events", "e", "--format", "xml"], "'xml' is not one of 'text', 'ndjson', 'curl'"),
@@ -55,11 +62,43 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), OPTIONS, ids=[" ".join(words) for words, _ in OPTIONS])
-def test_wrong_options(engine: Callable[..., Done], words: list[str], said: str) -> None:
+@pytest.mark.parametrize(("words", "message"), OPTIONS, ids=[" ".join(words) for words, _ in OPTIONS])
+def test_wrong_options(engine: Callable[..., Done], words: list[str], message: str) -> None:
     done = engine(*words)
     assert (done.code, done.out) == (2, "")
-    assert said in done.err
+    assert message in done.err
+
+
+@pytest.mark.parametrize("page", ["functions", "functions.md", "docs/functions.md"])
+def test_docs_prints_a_page(engine: Callable[..., Done], page: str) -> None:
+    text = (ROOT / "docs" / "functions.md").read_text(encoding="utf-8")
+    assert engine("docs", page) == Done(0, text, "")
+
+
+def test_old_names_of_variables_work_and_are_deprecated(
+    engine: Callable[..., Done], events: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_MAPPINGS", os.environ["WAYBILL_MAPPINGS"])
+    monkeypatch.delenv("WAYBILL_MAPPINGS")
+    done = engine("run", "shop", "--example-settings", "--events", events(event()))
+    deprecated = "The environment variable ENGINE_MAPPINGS is deprecated; use WAYBILL_MAPPINGS.\n"
+    assert (done.code, done.err.startswith(deprecated)) == (0, True)
+
+
+@pytest.mark.parametrize("variable", ["WAYBILL_DEBUG", "ENGINE_DEBUG"])
+def test_an_internal_error_shows_its_traceback_only_to_who_debugs(
+    engine: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    def fail(_library: Library, _name: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Library, "load", fail)
+    assert engine("show", "shop") == Done(
+        70, "", "Internal error (ZeroDivisionError). WAYBILL_DEBUG=1 shows the traceback; please report it.\n"
+    )
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["show", "shop"])
 
 
 def test_help_names_every_command(engine: Callable[..., Done]) -> None:
@@ -188,7 +227,7 @@ def process(*words: str, **options: object) -> subprocess.Popen[bytes]:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent)},
+        env={**os.environ, "WAYBILL_MAPPINGS": str(SHOP.parent)},
         **options,  # type: ignore[call-overload]
     )
 
@@ -213,13 +252,18 @@ def test_a_reader_that_goes_away_is_no_error(many: Path, style: str) -> None:
     assert running.returncode == 0
 
 
-def seen_by_a_terminal(*words: str, out: Path | None = None) -> bytes:
+def seen_by_a_terminal(*words: str, out: Path | None = None, columns: int = 80) -> bytes:
     """Return what a terminal is shown: standard error, and standard output unless that goes into a file."""
+    import fcntl
     import pty
+    import struct
+    import termios
 
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "ENGINE_MAPPINGS": str(SHOP.parent), "TERM": "xterm-256color", "COLUMNS": "80"}
-    environment.pop("NO_COLOR", None)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "WAYBILL_MAPPINGS": str(SHOP.parent), "TERM": "xterm-256color"}
+    for name in ("NO_COLOR", "COLUMNS", "LINES"):
+        environment.pop(name, None)
     with contextlib.ExitStack() as stack:
         stdout = stack.enter_context(out.open("wb")) if out else theirs
         stack.enter_context(
@@ -265,6 +309,15 @@ def test_short_input_shows_no_bar(events: Callable[..., str], tmp_path: Path) ->
 def test_a_terminal_sees_colours(events: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / events(event())
     assert b"\x1b[1mtrack" in seen_by_a_terminal(*WORDS, str(file))
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(60, 8), (80, 5), (140, 1)])
+def test_a_terminal_gets_its_own_width(events: Callable[..., str], tmp_path: Path, columns: int, lines: int) -> None:
+    file = tmp_path / events(event(properties={"lines": [{"sku": "a", "quantity": 1}, {"sku": "b", "quantity": 2}]}))
+    shown = re.sub(rb"\x1b\[\d*m", b"", seen_by_a_terminal(*WORDS, str(file), columns=columns)).decode()
+    body = shown.partition("Bearer ***\r\n")[2].partition("\r\n\r\n")[0].splitlines()
+    assert max(map(len, body)) <= columns
+    assert len(body) == lines
 
 
 def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:

@@ -87,13 +87,16 @@ def test_without_paths_it_takes_the_folder_mappings(engine: Callable[..., Done],
 
 def test_where_there_is_none_it_says_so(engine: Callable[..., Done]) -> None:
     done = engine("validate-mappings")
-    said = "There is no folder mappings here; name the files or folders to check.\n"
-    assert (done.code, done.out, done.err) == (2, "", said)
+    message = "There is no folder named mappings here; name the files or folders to check.\n"
+    assert (done.code, done.out, done.err) == (2, "", message)
 
 
 def test_a_name_is_no_file(engine: Callable[..., Done]) -> None:
     done = engine("validate-mappings", "exponea")
-    assert (done.code, done.err) == (2, "There is no file exponea. This command takes files, such as exponea.yaml.\n")
+    assert (done.code, done.err) == (
+        2,
+        "There is no file exponea. This command expects a file, such as exponea.yaml.\n",
+    )
 
 
 def test_two_files_of_one_name(engine: Callable[..., Done], tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_two_files_of_one_name(engine: Callable[..., Done], tmp_path: Path) -> N
     assert done.code == 1
     first, second, *_, last = done.out.splitlines()
     assert first == "other/shop.yaml:1:1"
-    assert second == "  There is another mapping with this name: shop.yaml."
+    assert second == "  Another mapping has this name: shop.yaml."
     assert last == "1 problem in 2 files."
 
 

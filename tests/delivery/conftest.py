@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from engine.delivery.outbox.base import Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from tests.delivery.memory_outbox import MemoryOutbox
 
 
 @pytest.fixture(params=["sqlite", "memory"])

@@ -1,10 +1,10 @@
-"""A worker as a process of its own, made to be killed: `python -m tests.delivery.killed OUTBOX MAPPING URL`."""
+"""A worker in its own process, made to be killed: `python -m tests.delivery.killed OUTBOX MAPPING URL`."""
 
 from __future__ import annotations
 
 import sys
 
-from engine.delivery.configured import Configured, into_sandbox
+from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.process import run
 from engine.delivery.supervisor import Delivery
@@ -15,8 +15,8 @@ from engine.plan import load
 def main(outbox_file: str, mapping: str, url: str) -> None:
     target = load(mapping)
     connection = target.connect(target.example_settings())
-    # Strict order needs it: of a batch whose answer is lost, an item may be refused at first and taken when sent again.
-    configured = into_sandbox(Configured(name="shop", connection=connection, ordered_batches=True), url)
+    # Strict order needs it: when a response is lost, an item refused at first may be accepted when the batch is resent.
+    configured = into_sandbox(ConfiguredConnection(name="shop", connection=connection, ordered_batches=True), url)
     outbox = SqliteOutbox(outbox_file)
     options = Options(lease=0.3, patience=20.0, poll=0.02)
     try:

@@ -14,7 +14,7 @@ from engine.records import PlannedRequest
 
 @dataclass
 class Event:
-    """`wants` names the batch of each request, None for one that travels alone."""
+    """`wants` names the batch of each request, None for one that is sent alone."""
 
     name: str
     ids: frozenset[str]
@@ -43,7 +43,7 @@ def rules(items: int = 3, size: int | None = None, wait: float = 0.0, *, ordered
 
 
 def events(*written: str) -> list[Event]:
-    """`a:u1+u2:b` is event a with two ids and one request for batch b; `-` is one that travels alone."""
+    """`a:u1+u2:b` is event a with two ids and one request for batch b; `-` is one that is sent alone."""
     made = []
     for each in written:
         name, ids, wants = each.split(":")
@@ -113,7 +113,7 @@ made_events = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(made_events, st.integers(1, 4), st.integers(1, 5), st.booleans(), st.randoms(use_true_random=False))
 def test_every_request_goes_once_and_in_order_for_each_person(made, slots, items, ordered, random) -> None:
-    """Whatever comes back in whatever order, nothing is lost, and nobody's events overtake each other."""
+    """For any results in any order, nothing is lost, and no events of one person overtake each other."""
     waiting = [Event(f"e{n}", ids, wants) for n, (ids, wants) in enumerate(made)]
     everything = list(waiting)
     flying: list = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.outbox_thread import Clock
 from engine.delivery.supervisor import Delivery
-from tests.delivery.vendor import QUICK, Answer, Vendor, event, fine, shop, told
+from tests.delivery.memory_outbox import MemoryOutbox
+from tests.delivery.vendor import QUICK, Answer, Vendor, event, fine, results, shop
 
 DAY = 86400.0
 
@@ -21,7 +21,7 @@ def test_a_wall_clock_that_is_set_changes_nothing() -> None:
 
 
 def delivered_at(directory, moments, answers) -> tuple[dict[str, str], int]:
-    """Deliver one event in several processes, each of which thinks that it is another time."""
+    """Deliver one event in several processes whose clocks differ."""
 
     async def story() -> tuple[dict[str, str], int]:
         outbox = MemoryOutbox()
@@ -31,7 +31,7 @@ def delivered_at(directory, moments, answers) -> tuple[dict[str, str], int]:
                 vendor.answer = answer
                 clock = Clock(lambda now=moment: now, time.monotonic)
                 await Delivery(outbox, [shop(directory, vendor.url)], QUICK, clock=clock).run()
-            return told(outbox)[0], len(vendor.requests)
+            return results(outbox)[0], len(vendor.requests)
 
     return asyncio.run(story())
 
@@ -56,6 +56,6 @@ def test_a_lease_from_a_clock_that_ran_ahead_is_taken_over(tmp_path) -> None:
             outbox.take_in([event(1)], ["shop"], 1.0)
             outbox.lease("shop", "gone", time.time() + 30 * DAY, 10)
             await Delivery(outbox, [shop(tmp_path, vendor.url)], QUICK).run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())

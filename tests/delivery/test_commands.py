@@ -16,7 +16,7 @@ import pytest
 
 from engine.commands import main
 from engine.commands.outbox import command as outbox_command
-from engine.commands.shared import when
+from engine.commands.output.text import local_time
 from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -49,8 +49,8 @@ def engine(capsys):
     def run(line: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             main(line.split())
-        told = capsys.readouterr()
-        return int(ended.value.code or 0), told.out, told.err
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
 
     return run
 
@@ -72,10 +72,10 @@ exponea     delivered       3
 def test_send_into_the_sandbox_says_how_events_ended_and_what_vendors_hold(here, engine) -> None:
     code, out, err = engine("send exponea --events events.ndjson --sandbox")
     assert (code, err) == (1, "")
-    told, holdings = out.split("\n\n")
-    assert told.splitlines()[:3] == SENT.splitlines()[:3]
-    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in holdings
-    assert "ids (registered u1), properties (email a@example.com" in holdings
+    counts, state = out.split("\n\n")
+    assert counts.splitlines()[:3] == SENT.splitlines()[:3]
+    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in state
+    assert "ids (registered u1), properties (email a@example.com" in state
     assert list(here.glob("*.db*")) == [], "the passing outbox is gone"
 
 
@@ -92,12 +92,12 @@ def test_a_file_of_connections_and_a_person_who_puts_things_right(here, engine) 
         connections(here, sandbox.url, "wrong-key")
         code, out, _ = engine("send --connections connections.yaml --events events.ndjson")
         assert code == 1, "one is invalid"
-        assert "held            3  the vendor answered 401: access key not found." in out
+        assert "held          3  the vendor answered 401: access key not found." in out
         assert engine("send --connections connections.yaml")[0] == 3
         _, out, _ = engine("outbox status")
-        assert "; when it is put right: engine outbox resume shop\n" in out
+        assert ". Once the cause is fixed, run: engine outbox resume shop\n" in out
         connections(here, sandbox.url)
-        assert engine("outbox resume shop")[:2] == (0, "shop goes on; 3 events to send.\n")
+        assert engine("outbox resume shop")[:2] == (0, "shop resumed; 3 events to send.\n")
         code, out, _ = engine("send --connections connections.yaml")
         assert (code, out.splitlines()[1]) == (0, "shop        delivered       3")
         assert sandbox.counts()["exponea"]["commands"] == 3
@@ -113,7 +113,7 @@ def test_what_was_set_aside_is_listed_shown_and_sent_again(here, engine) -> None
         assert "    the vendor: not today\n" in engine("outbox show m2")[1]
         assert engine("outbox replay --only-rejected --dry-run")[1] == "1 event would be queued again.\n"
         assert engine("outbox replay --dry-run")[1] == "2 events would be queued again.\n"
-        assert engine("outbox replay --only-rejected --since 1h")[1] == "1 event is queued again.\n"
+        assert engine("outbox replay --only-rejected --since 1h")[1] == "1 event queued again.\n"
         code, out, _ = engine("send --connections connections.yaml")
         assert (code, out.splitlines()[1]) == (0, "shop        delivered       1")
 
@@ -136,7 +136,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert engine("outbox --outbox o.db replay --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
     assert engine("outbox --outbox o.db show nothing")[0::2] == (
         2,
-        "There is no event nothing in this outbox; engine outbox list shows what there is.\n",
+        "There is no event nothing in this outbox; engine outbox list shows the events.\n",
     )
     assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
     assert engine("outbox --outbox o.db purge --older-than 0d --outcome ignored --outcome invalid --dry-run")[1] == (
@@ -146,7 +146,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert engine("outbox --outbox o.db purge --older-than 0d --dry-run")[1] == f"5 events would be removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than 0d")[1] == f"5 events removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
-        "soon is no time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
+        "soon is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
     )
     assert engine("outbox --outbox o.db resume exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
 
@@ -154,21 +154,21 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
 PAGES = {
     "": ["m1", "m2", "m3", "m4", "m5"],
     "--limit 2": [
-        "3 earlier ones are not shown; --skip 2 shows those before these, --first the oldest.",
+        "3 earlier events not shown; --skip 2 shows the page before, --first the oldest.",
         "m4",
         "m5",
     ],
     "--limit 2 --skip 2": [
-        "1 earlier one is not shown; --skip 4 shows those before these, --first the oldest.",
+        "1 earlier event not shown; --skip 4 shows the page before, --first the oldest.",
         "m2",
         "m3",
     ],
     "--limit 2 --skip 4": ["m1"],
-    "--limit 2 --first": ["m1", "m2", "3 later ones are not shown; --first --skip 2 shows the next."],
-    "--limit 2 --first --skip 2": ["m3", "m4", "1 later one is not shown; --first --skip 4 shows the next."],
+    "--limit 2 --first": ["m1", "m2", "3 later events not shown; --first --skip 2 shows the next page."],
+    "--limit 2 --first --skip 2": ["m3", "m4", "1 later event not shown; --first --skip 4 shows the next page."],
     "--limit 2 --first --skip 4": ["m5"],
     "--since 1h --limit 1 --outcome delivered": [
-        "2 earlier ones are not shown; --skip 1 shows those before these, --first the oldest.",
+        "2 earlier events not shown; --skip 1 shows the page before, --first the oldest.",
         "m3",
     ],
     "--skip 9": [],
@@ -177,10 +177,10 @@ PAGES = {
 
 def test_the_newest_are_listed_last_and_the_others_page_by_page(here, engine) -> None:
     engine("send exponea --events events.ndjson --sandbox --outbox o.db")
-    for given, told in PAGES.items():
+    for given, expected in PAGES.items():
         out = engine(f"outbox list --outbox o.db {given}")[1]
         found = [line.split()[1] if line.startswith(" ") else line for line in out.splitlines()]
-        assert (given, found) == (given, told)
+        assert (given, found) == (given, expected)
 
 
 @pytest.mark.parametrize(
@@ -208,19 +208,19 @@ def test_a_purge_counts_for_each_connection(here, engine) -> None:
     )
 
 
-def test_of_a_file_that_is_none_some_lines_are_told_and_all_counted(here, engine) -> None:
+def test_of_a_file_that_is_none_some_lines_are_reported_and_all_counted(here, engine) -> None:
     (here / "bad.ndjson").write_bytes(b"\x00\x1b[2J\n" * 70 + orjson.dumps(EVENTS[0]) + b"\n" + b'{"a"}\n' * 7)
     (here / "connections.yaml").write_text(SOURCES)
     for line, count in (
         ("send exponea --events bad.ndjson --sandbox", "77 could not be read."),
         ("run exponea --events bad.ndjson --example-settings", "77 pieces that could not be read"),
-        ("import bad.ndjson --source web", "1 new, 0 were there before, 77 could not be read."),
+        ("import bad.ndjson --source web", "1 new, 0 already in the outbox, 77 could not be read."),
     ):
         code, out, err = engine(line)
-        told = [each for each in err.splitlines() if each.startswith(("bad.ndjson:", "More"))]
-        assert (line, code, count in out + err, len(told)) == (line, 1, True, 51)
-        assert told[0].startswith("bad.ndjson:1:1: ")
-        assert told[50] == "More lines of bad.ndjson could not be read; they are counted, not shown."
+        shown = [each for each in err.splitlines() if each.startswith(("bad.ndjson:", "More"))]
+        assert (line, code, count in out + err, len(shown)) == (line, 1, True, 51)
+        assert shown[0].startswith("bad.ndjson:1:1: ")
+        assert shown[50] == "More lines of bad.ndjson could not be read; they are counted but not shown."
 
 
 def test_a_duplicate_is_listed_with_the_event_that_is_there_and_not_replayed_beside_it(here, engine) -> None:
@@ -229,32 +229,32 @@ def test_a_duplicate_is_listed_with_the_event_that_is_there_and_not_replayed_bes
     out = engine("outbox --outbox o.db list")[1]
     assert [line.split()[0] for line in out.splitlines()] == ["1", "2", "3", "4", "5"] * 2
     assert engine("outbox --outbox o.db show m1")[1].count("a duplicate: its source has sent this messageId") == 1
-    assert engine("outbox --outbox o.db replay m1 2 m1")[1] == "2 events are queued again.\n"
-    assert engine("outbox --outbox o.db replay 1")[1] == "0 events are queued again.\n", "it waits already"
+    assert engine("outbox --outbox o.db replay m1 2 m1")[1] == "2 events queued again.\n"
+    assert engine("outbox --outbox o.db replay 1")[1] == "0 events queued again.\n", "it waits already"
 
 
 UNKNOWN_CONNECTION = "This outbox has no connection exponeo. Did you mean exponea?\n"
 WRONG = {
-    "send": "Name mappings, or a file of connections with --connections.\n",
+    "send": "Name at least one mapping, or a file of connections with --connections.\n",
     "send exponea --connections c.yaml": (
-        "With --connections, mappings and settings stand in that file; give one or the other.\n"
+        "--connections cannot be combined with mappings or settings; the file names them.\n"
     ),
     "send exponea --sandbox --patience long": (
-        '--patience: "long" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'
+        '--patience: "long" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s.\n'
     ),
     "send exponea --sandbox --events none.ndjson": (
-        "There is no file none.ndjson; name a file of events, or - for standard input.\n"
+        "File none.ndjson does not exist; name a file of events, or - for standard input.\n"
     ),
     "outbox --outbox none.db status": "There is no outbox none.db; name one with --outbox.\n",
 }
 
 
-@pytest.mark.parametrize(("line", "words"), WRONG.items(), ids=WRONG)
-def test_wrong_usage(here, engine, line, words) -> None:
-    assert engine(line)[0::2] == (2, words)
+@pytest.mark.parametrize(("line", "message"), WRONG.items(), ids=WRONG)
+def test_wrong_usage(here, engine, line, message) -> None:
+    assert engine(line)[0::2] == (2, message)
 
 
-def test_a_damaged_outbox_is_told(here, engine) -> None:
+def test_a_damaged_outbox_is_reported(here, engine) -> None:
     (here / "o.db").write_bytes(b"nothing of the kind" * 100)
     (here / "connections.yaml").write_text(SOURCES)
     for line in (
@@ -266,20 +266,20 @@ def test_a_damaged_outbox_is_told(here, engine) -> None:
         code, _, err = engine(line)
         assert (line, code) == (line, 4)
         assert err == (
-            "o.db is damaged or is no outbox (file is not a database). It was left as it is: move it away to start a "
-            "new one, or try to save what is in it with: sqlite3 o.db .recover\n"
+            "o.db is damaged or not an outbox (file is not a database). It was left unchanged: move it away to start a "
+            "new one, or try to recover its content with: sqlite3 o.db .recover\n"
         )
     assert (here / "o.db").read_bytes() == b"nothing of the kind" * 100
 
 
-def test_an_outbox_of_a_newer_engine_is_told_apart_from_rejections_too(here, engine) -> None:
+def test_an_outbox_of_a_newer_engine_is_reported_apart_from_rejections_too(here, engine) -> None:
     path = here / "o.db"
     SqliteOutbox(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA user_version = 99")
         code, _, err = engine("outbox --outbox o.db status")
-        newer = f"tables 99, this one knows {len(VERSIONS)}"
-        assert (code, err) == (4, f"o.db was made by a newer version of the engine ({newer}); update the engine.\n")
+        newer = f"schema 99; this one supports {len(VERSIONS)}"
+        assert (code, err) == (4, f"o.db was created by a newer version of the engine ({newer}); update the engine.\n")
 
 
 @pytest.mark.parametrize("name", ["", *outbox_command.commands])
@@ -297,8 +297,8 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
             sandbox.url,
             more="off: { destination: exponea, enabled: false, settings: { api_key: k, project_token: p, hard_id: r, soft_id: c } }\n",
         )
-        assert engine("connections check")[:2] == (0, "shop: Exponea, settings fit.\noff: disabled.\n")
-        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea knows the credentials.\n")
+        assert engine("connections check")[:2] == (0, "shop: Exponea, settings are valid.\noff: disabled.\n")
+        assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea accepts the credentials.\n")
         connections(here, sandbox.url, "wrong-key")
         code, out, _ = engine("connections check --live")
         assert code == 1
@@ -309,7 +309,7 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
         (here / "connections.yaml").write_text("extole: { settings: { api_key: k } }")
         assert engine("connections check --live")[:2] == (
             0,
-            "extole: settings fit; Extole Platform has no harmless question to ask.\n",
+            "extole: settings are valid; Extole Platform has no request to check credentials.\n",
         )
 
 
@@ -326,15 +326,15 @@ sources:
 def test_sources_are_checked_too(here, engine) -> None:
     file = here / "connections.yaml"
     file.write_text(CHECKED)
-    said = (
+    sources = (
         "off: disabled; not checked: NO_URL, NO_KEY are not set.\n"
         "source web: its events go to shop.\n"
         "source app: disabled; its write keys are refused.\n"
-        "source old: its events go nowhere, as all its connections are disabled.\n"
+        "source old: its events go nowhere, because all its connections are disabled.\n"
     )
-    assert engine("connections check") == (0, f"shop: Extole Platform, settings fit.\n{said}", "")
-    live = "shop: settings fit; Extole Platform has no harmless question to ask.\n"
-    assert engine("connections check --live") == (0, said + live, "")
+    assert engine("connections check") == (0, f"shop: Extole Platform, settings are valid.\n{sources}", "")
+    live = "shop: settings are valid; Extole Platform has no request to check credentials.\n"
+    assert engine("connections check --live") == (0, sources + live, "")
     file.write_text(CHECKED.replace("api_key: k ", "api_kye: k ").replace("[web-key]", '"${env:NO_KEY}"'))
     wrong = (
         "connections.yaml:2:40  shop.settings\n  API Key (api_key) is not set.\n"
@@ -350,9 +350,9 @@ def test_sources_are_checked_too(here, engine) -> None:
 def test_a_write_key_that_nobody_could_send(here, capsys, key) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["serve", "exponea", "--sandbox", "--write-key", "fine", "--write-key", key])
-    told = capsys.readouterr()
-    wrong = "--write-key: A write key is a text of 1 to 512 plain characters without space and colon.\n"
-    assert (ended.value.code, told.out, told.err) == (2, "", wrong)
+    captured = capsys.readouterr()
+    wrong = "--write-key: A write key must have 1 to 512 printable ASCII characters, without spaces and colons.\n"
+    assert (ended.value.code, captured.out, captured.err) == (2, "", wrong)
 
 
 def test_logs_and_metrics(here, engine) -> None:
@@ -386,9 +386,9 @@ def test_status_says_why_a_connection_pauses_and_until_when(here, engine) -> Non
     outbox.close()
     _, out, _ = engine("outbox status")
     assert " ".join(out.split("\n", 1)[1].split()) == (
-        f"shop waiting 1 ValueError: no; next try {when(2_000.0)} "
-        f"crm pauses: ValueError: no. The next try: {when(2_000.0)}. "
-        f"shop: 1 unfinished, the oldest queued {when(1_000.0)}."
+        f"shop waiting 1 ValueError: no; next try {local_time(2_000.0)} "
+        f"crm is paused: ValueError: no. Next try: {local_time(2_000.0)}. "
+        f"shop: 1 unfinished; the oldest was queued {local_time(1_000.0)}."
     )
 
 
@@ -429,8 +429,8 @@ ELSEWHERE = """\
 connection  outcome    events  reason
 shop        delivered       1
             ignored         1  1 x a duplicate: its source has sent this
-                               messageId before
-Another process ended 1 or more of the events that were taken in for shop; engine outbox status counts them too.
+                                   messageId before
+Another process finished at least 1 of the events queued for shop; engine outbox status counts them too.
 """
 
 
@@ -455,16 +455,16 @@ def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
         code, out, err = engine("send --connections connections.yaml --events events.ndjson")
         assert (code, out) == (0, ELSEWHERE)
         assert err == (
-            f"Another process has the connection shop, until {when(until)} at most if it has died; this one waits, and "
-            "takes over then.\n"
+            "Another process is delivering to shop; this one waits and takes over when it ends (at "
+            f"{local_time(until)} at the latest if it has died).\n"
         )
         other.join()
         assert "rejected        1" in engine("outbox status")[1]
 
 
-def test_a_file_that_cannot_be_read_is_told_before_anything_is_sent(here, engine) -> None:
+def test_a_file_that_cannot_be_read_is_reported_before_anything_is_sent(here, engine) -> None:
     code, _, err = engine("send extole --events events.ndjson --events none.ndjson --sandbox --outbox o.db")
-    assert (code, err) == (2, "There is no file none.ndjson; name a file of events, or - for standard input.\n")
+    assert (code, err) == (2, "File none.ndjson does not exist; name a file of events, or - for standard input.\n")
     assert list(here.glob("*.db*")) == []
 
 
@@ -478,16 +478,16 @@ requests: { note: { path: "/notes/${settings.key}/${userId}" } }
 calls: { track: [ { request: note, fields: { name: event } } ] }
 """
 UNKNOWN = (
-    "acme cannot go into the sandbox: no vendor there has /v2/notes/${settings.key}/${userId}. It emulates Exponea / "
-    "Bloomreach Engagement, Extole, User.com, and knows them by the paths of their APIs (docs/sandbox.md). Leave acme "
-    "out, look at its requests with engine run, or go without --sandbox.\n"
+    "acme cannot use the sandbox: none of its vendors has /v2/notes/${settings.key}/${userId}. It emulates Exponea / "
+    "Bloomreach Engagement, Extole, User.com, which it recognizes by the paths of their APIs (engine docs sandbox). "
+    "Leave acme out, look at its requests with engine run, or omit --sandbox.\n"
 )
 
 
 @pytest.mark.parametrize(
     "line", ["send acme.yaml exponea --events events.ndjson --sandbox", "serve exponea acme.yaml --sandbox --port 0"]
 )
-def test_what_the_sandbox_does_not_emulate_is_told_before_anything_is_taken_in(here, engine, line) -> None:
+def test_what_the_sandbox_does_not_emulate_is_reported_before_anything_is_taken_in(here, engine, line) -> None:
     (here / "acme.yaml").write_text(ACME)
     assert engine(f"{line} --outbox o.db") == (2, "", UNKNOWN)
     assert list(here.glob("*.db*")) == []
@@ -533,7 +533,7 @@ def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine,
             assert running.wait(20) == 130, "though the pipe is still open"
             assert running.stdout.read().decode().splitlines()[1:] == ["shop        delivered     100"]
             assert running.stderr.read().decode() == (
-                "Interrupted: 100 events were taken in, and the rest of what was to be read was not.\n"
+                "Interrupted: 100 events were queued; the rest of the input was not read.\n"
             )
         assert engine("outbox status")[1].splitlines()[1:] == ["shop        delivered     100"]
 

@@ -1,4 +1,4 @@
-"""`connections.yaml`: what it gives, and what is said where it is wrong."""
+"""`connections.yaml`: what is read from it, and its error messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.delivery.configured import base_url
+from engine.delivery.configured_connection import base_url
 from engine.delivery.connections import ConnectionsError, load
 from engine.mapping.schema import check_schema, validator
 from tests.delivery.vendor import BATCHES, MAPPING
@@ -59,28 +59,28 @@ CASES = sorted((HERE / "connections").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_what_is_wrong_is_told_with_its_place(tmp_path, monkeypatch, case) -> None:
+def test_what_is_wrong_is_reported_with_its_place(tmp_path, monkeypatch, case) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConnectionsError) as told:
+    with pytest.raises(ConnectionsError) as raised:
         loaded(Path(), case.read_text())
-    assert str(told.value) + "\n" == case.with_suffix(".txt").read_text()
+    assert str(raised.value) + "\n" == case.with_suffix(".txt").read_text()
 
 
 def test_there_are_cases() -> None:
     assert len(CASES) >= 16
 
 
-def test_no_password_of_an_address_is_told() -> None:
+def test_no_password_of_an_address_is_reported() -> None:
     assert not [case for case in CASES if "hunter2secret" in case.with_suffix(".txt").read_text()]
 
 
-def test_a_file_of_events_is_told_by_its_name(tmp_path) -> None:
+def test_a_file_of_events_is_reported_by_its_name(tmp_path) -> None:
     file = tmp_path / "things.ndjson"
     file.write_text('{"a": 1}\n{"a": 2}\n')
-    with pytest.raises(ConnectionsError) as told:
+    with pytest.raises(ConnectionsError) as raised:
         load(file, {}, [])
-    assert str(told.value) == (
-        f"{file}:1:1\n  This is JSON, such as events are. A connections file holds connections by name, for example\n"
+    assert str(raised.value) == (
+        f"{file}:1:1\n  This is JSON, like a file of events. A connections file maps names to connections, for example\n"
         "  shop:\n    destination: my_vendor\n    settings: {...}"
     )
 
@@ -113,9 +113,9 @@ def test_the_page_shows_a_file_that_loads(tmp_path) -> None:
     file = load(tmp_path / "connections.yaml", {"EXPONEA_KEY": "k"})
     assert file.unset == {"user_com": ("USER_COM_KEY",)}
     assert ([each.name for each in file.connections], file.disabled) == (["eu_shop"], ["user_com"])
-    words = schema()["additionalProperties"]["properties"]
-    assert all(f"| `{word}` |" in page for word in words), "the page explains every word"
-    assert all(rule["description"] for rule in words.values())
+    keys = schema()["additionalProperties"]["properties"]
+    assert all(f"| `{key}` |" in page for key in keys), "the page explains every key"
+    assert all(rule["description"] for rule in keys.values())
 
 
 def test_the_schema_is_one_and_takes_what_the_page_shows() -> None:

@@ -31,4 +31,4 @@ def test_numbers_are_those_of_the_code() -> None:
     assert (options.lease, options.grace, options.patience, http.SLOTS) == (10, 10, 30, 8)
     assert (base.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REJECTIONS) == (24 * 3600, 3600, 20)
     assert pacing.Retry().give_up_after == 24 * 3600
-    assert http.LONGEST_ANSWER == 4 * 2**20
+    assert http.LONGEST_RESPONSE == 4 * 2**20

@@ -1,4 +1,4 @@
-"""Workers that die, connections that are held or pause: told at once, seen in the outbox, and started again."""
+"""Workers that die, connections that are held or pause: reported at once, seen in the outbox, and started again."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from engine.delivery import logs
 from engine.delivery.metrics import Metrics
 from engine.delivery.observers import Observers
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.delivery.status import standing
+from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
-from tests.delivery.test_running import until
-from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, shop, told
+from tests.delivery.memory_outbox import MemoryOutbox
+from tests.delivery.test_process import until
+from tests.delivery.vendor import QUICK, Answer, Vendor, delivered, event, fine, results, shop
 
 FOR_EVER = replace(QUICK, until_idle=False, lease=0.2, restart=0.05)
 Logged = Callable[[], list[dict[str, object]]]
 
 
 class Breaking(MemoryOutbox):
-    """Raises an error for one connection, as long as there is one."""
+    """Raises `error` for one connection, while it is set."""
 
     error: Exception | None = None
     written: Exception | None = None
@@ -57,9 +57,9 @@ def logged():
 
 @asynccontextmanager
 async def going_on(outbox, configured, options=FOR_EVER):
-    """Deliver as long as the `with` lasts; gives the metrics."""
+    """Deliver for the duration of the `with`; yield the metrics."""
     metrics = Metrics()
-    delivery = Delivery(outbox, configured, options, watcher=Observers([metrics, logs.Logging()]))
+    delivery = Delivery(outbox, configured, options, observer=Observers([metrics, logs.Logging()]))
     task = asyncio.create_task(delivery.run())
     yield lambda: metrics.text().decode().splitlines()
     delivery.stop()
@@ -70,7 +70,7 @@ def failure(reason: str, seconds: float) -> dict[str, object]:
     return {"level": "error", "event": "worker failed", "connection": "ill", "reason": reason, "seconds": seconds}
 
 
-def test_a_worker_that_dies_is_told_and_started_again_and_the_others_go_on(tmp_path, logged: Logged) -> None:
+def test_a_worker_that_dies_is_reported_and_started_again_and_the_others_go_on(tmp_path, logged: Logged) -> None:
     async def story() -> None:
         outbox = Breaking()
         outbox.error = ValueError("top-secret-key is no number")
@@ -80,14 +80,14 @@ def test_a_worker_that_dies_is_told_and_started_again_and_the_others_go_on(tmp_p
             async with going_on(outbox, connections) as metrics:
                 await until(lambda: len([each for each in logged() if each["event"] == "worker failed"]) >= 3)
                 await until(lambda: outbox.unfinished("well")[0] == 0)
-                ill, well = standing(outbox)["connections"]
+                ill, well = delivery_status(outbox)["connections"]
                 assert ill["pause"] == "ValueError: *** is no number"
                 assert ill["next_try_at"] is not None
                 assert (well["pause"], well["next_try_at"]) == ("", None)
                 assert outbox.unfinished("ill")[0] == 1
                 outbox.error = None
                 await until(lambda: outbox.unfinished("ill")[0] == 0)
-                await until(lambda: standing(outbox)["connections"][0]["pause"] == "")
+                await until(lambda: delivery_status(outbox)["connections"][0]["pause"] == "")
                 [count] = [each for each in metrics() if each.startswith("waybill_worker_failures_total")]
                 assert count.startswith('waybill_worker_failures_total{connection="ill"} ')
 
@@ -160,7 +160,7 @@ def test_a_damaged_outbox_ends_all(tmp_path, logged: Logged) -> None:
     asyncio.run(story())
 
 
-def test_damage_is_told_from_other_trouble(tmp_path) -> None:
+def test_damage_is_reported_from_other_trouble(tmp_path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"no outbox at all, and longer than a page's head" * 100)
     with pytest.raises(OutboxDamaged), closing(SqliteOutbox(path)):
@@ -170,14 +170,13 @@ def test_damage_is_told_from_other_trouble(tmp_path) -> None:
     assert not isinstance(missing.value, OutboxDamaged)
 
 
-def test_an_error_of_the_engine_is_told_with_the_connection(tmp_path, capsys) -> None:
+def test_an_error_of_the_engine_is_reported_with_the_connection(tmp_path, capsys) -> None:
     outbox = Breaking()
     outbox.error = ValueError("no")
     work = delivered(tmp_path, [event(1)], outbox=outbox, name="ill")
     assert _guarded(lambda: asyncio.run(work)) == INTERNAL
     assert capsys.readouterr().err == (
-        "An error of the engine itself (ValueError) with the connection ill. ENGINE_DEBUG=1 shows where; please report "
-        "it.\n"
+        "Internal error (ValueError with the connection ill). WAYBILL_DEBUG=1 shows the traceback; please report it.\n"
     )
 
 
@@ -190,7 +189,7 @@ HELD = {
 }
 
 
-def test_a_connection_held_since_an_earlier_process_is_told_once_and_its_end_too(tmp_path, logged: Logged) -> None:
+def test_a_connection_held_since_an_earlier_process_is_reported_once_and_its_end_too(tmp_path, logged: Logged) -> None:
     async def story() -> None:
         outbox = MemoryOutbox()
         outbox.take_in([event(1)], ["shop"], 1.0)
@@ -214,11 +213,11 @@ def test_engine_send_tells_it_too(tmp_path, logged: Logged) -> None:
     outbox.hold("shop", "", "", 2.0)
     outbox.take_in([event(1)], ["shop"], 1.0)
     outbox.hold("shop", "the vendor answered 401", "Check the key.", 2.0)
-    asyncio.run(delivered(tmp_path, [], outbox=outbox, watcher=logs.Logging()))
+    asyncio.run(delivered(tmp_path, [], outbox=outbox, observer=logs.Logging()))
     assert logged() == [HELD]
 
 
-def test_one_that_is_held_while_it_works_is_told_once(tmp_path, logged: Logged) -> None:
+def test_one_that_is_held_while_it_works_is_reported_once(tmp_path, logged: Logged) -> None:
     answers = [Answer(401)]
 
     async def story() -> None:
@@ -232,7 +231,7 @@ def test_one_that_is_held_while_it_works_is_told_once(tmp_path, logged: Logged) 
                 await until(lambda: outbox.unfinished("shop")[0] == 0)
                 assert 'waybill_held{connection="shop"} 0.0' in metrics()
                 assert 'waybill_holds_total{connection="shop"} 1.0' in metrics()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
     assert [each["event"] for each in logged()] == ["held", "worker ended", "no longer held", "worker ended"]
@@ -245,7 +244,7 @@ def test_one_pause_is_one_line_and_so_is_its_end(tmp_path, logged: Logged) -> No
         outbox = MemoryOutbox()
         outbox.take_in([event(n, call="identify") for n in range(8)], ["shop"], 1.0)
         async with Vendor(lambda request: left.pop() if left else fine(request)) as vendor:
-            vendor.delay = 0.1  # so that all are out together
+            vendor.delay = 0.1  # so that all are in flight together
             async with going_on(outbox, [shop(tmp_path, vendor.url)]):
                 await until(lambda: outbox.unfinished("shop")[0] == 0)
 
@@ -259,4 +258,4 @@ def test_one_pause_is_one_line_and_so_is_its_end(tmp_path, logged: Logged) -> No
         "seconds": 1.0,
     }
     assert 1.0 <= goes_on.pop("seconds") < 10
-    assert goes_on == {"level": "info", "event": "goes on", "connection": "shop"}
+    assert goes_on == {"level": "info", "event": "resumed", "connection": "shop"}

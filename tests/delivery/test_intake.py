@@ -7,9 +7,9 @@ import io
 import pytest
 
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.outbox.memory import MemoryOutbox
-from engine.delivery.sending.jobs import normalised
+from engine.delivery.sending.jobs import normalized
 from engine.events.reading import read_events
+from tests.delivery.memory_outbox import MemoryOutbox
 
 RECEIVED = "2026-01-01T00:00:00.000Z"
 LINE = b'{"type":"track","userId":"u","event":"E"}\n'
@@ -63,11 +63,11 @@ def test_planning_sees_what_intake_fixed() -> None:
     reader = read_events("-", stdin=io.BytesIO(LINE + b'{"type":"track","userId":"u","event":"E","messageId":"own"}'))
     assert [*taken_in(outbox, new_events(reader, "files", RECEIVED), ["a"], lambda: 1.0)] == [(2, 0, {})]
     rows = outbox.waiting("a", 0, 10)
-    events = [normalised(row).event for row in rows]
+    events = [normalized(row).event for row in rows]
     assert [event["messageId"] for event in events] == [rows[0].message_id, "own"]
     assert {event["timestamp"] for event in events} == {RECEIVED}
-    assert normalised(rows[0]._replace(raw=b"{")).invalid == (
-        "this is not JSON: unexpected end of data: line 1 column 2 (char 1)"
+    assert normalized(rows[0]._replace(raw=b"{")).invalid == (
+        "not valid JSON: unexpected end of data: line 1 column 2 (char 1)"
     )
 
 

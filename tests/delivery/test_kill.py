@@ -104,7 +104,7 @@ def check(outbox: SqliteOutbox, sandbox: Sandbox, events: int, users: int, kills
     rejected = {int(row.message_id[1:]) for row in rows if row.outcome is Outcome.REJECTED}
     assert delivered <= set(arrived), "what is said to be delivered is there"
     assert set(arrived) - delivered <= rejected
-    assert all(row.words for row in rows if row.outcome is Outcome.REJECTED), "in the vendor's own words"
+    assert all(row.error for row in rows if row.outcome is Outcome.REJECTED), "with the vendor's message"
     assert 0 < len(rejected) < events / 20
     for user in range(users):
         mine = [n for n in arrived if n % users == user]

@@ -44,9 +44,9 @@ LINES = {
     "held without a hint": (
         ("shop", "the vendor answered 401", ""),
         {"level": "error", "event": "held", "reason": "the vendor answered 401"}
-        | {"hint": "When it is put right: engine outbox resume shop"},
+        | {"hint": "After fixing the cause: engine outbox resume shop"},
     ),
-    "resumed": (("shop", 63.21987), {"level": "info", "event": "goes on", "seconds": 63.22}),
+    "resumed": (("shop", 63.21987), {"level": "info", "seconds": 63.22}),
     "released": (("shop",), {"level": "info", "event": "no longer held"}),
     "failed": (
         ("shop", "ValueError: s3cret-key is none", 5.0),
@@ -56,7 +56,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("case", LINES)
-def test_what_is_told_is_a_line(logged, case) -> None:
+def test_what_is_reported_is_a_line(logged, case) -> None:
     given, fields = LINES[case]
     method = case.split()[0]
     getattr(logs.Logging(), method)(*given)
@@ -96,14 +96,14 @@ def test_nothing_is_logged_after_the_end() -> None:
     assert stream.getvalue() == ""
 
 
-def test_several_watchers_hear_everything() -> None:
+def test_several_observers_hear_everything() -> None:
     heard: list[tuple[str, tuple[object, ...]]] = []
 
     class Hears(DeliveryObserver):
         def __getattribute__(self, name: str):
             return lambda *given: heard.append((name, given))
 
-    told = {
+    reports = {
         "finished": ("shop", Outcome.DELIVERED, 1.0),
         "written": ("shop", [Change(1, Outcome.DELIVERED, "")]),
         "answered": ("shop", 200, 5, 0.1),
@@ -118,7 +118,7 @@ def test_several_watchers_hear_everything() -> None:
         "ended": ("shop", 3),
         "queue": ("shop", 3, 9.0),
     }
-    assert set(told) == {name for name in vars(DeliveryObserver) if not name.startswith("_")}
-    for name, given in told.items():
+    assert set(reports) == {name for name in vars(DeliveryObserver) if not name.startswith("_")}
+    for name, given in reports.items():
         getattr(Observers([Hears(), Hears()]), name)(*given)
-    assert heard == [(name, given) for name, given in told.items() for _ in range(2)]
+    assert heard == [(name, given) for name, given in reports.items() for _ in range(2)]

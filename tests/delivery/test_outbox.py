@@ -120,7 +120,7 @@ def test_duplicates_do_not_stretch_the_window(outbox) -> None:
 
 def test_what_was_noted_is_there(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
-    finish(outbox, "1", Outcome.WAITING, progress="{}", digest="d", tried_at=5.0, words="busy")
+    finish(outbox, "1", Outcome.WAITING, progress="{}", digest="d", tried_at=5.0, error="busy")
     [row] = outbox.waiting("a", 0, 10)
     assert (row.progress, row.digest, row.tried_at) == ("{}", "d", 5.0)
     finish(outbox, "1", Outcome.DELIVERED, now=NOW + 1)
@@ -140,7 +140,7 @@ def test_what_is_finished_stays_finished(outbox) -> None:
 def test_only_who_has_the_lease_may_write(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     change = Change(places(outbox)["1"], Outcome.DELIVERED, "")
-    with pytest.raises(LeaseLost, match=r"^Another worker has taken a over\.$"):
+    with pytest.raises(LeaseLost, match=r"^Another worker has taken over a\.$"):
         outbox.write("a", "w", [change], NOW)
     assert outbox.lease("a", "w", NOW, 10)
     assert not outbox.lease("a", "v", NOW + 9, 10)
@@ -248,7 +248,7 @@ def test_an_overview_tells_counts_reasons_connections_and_what_is_unfinished(out
     outbox.take_in(events("1", "2", "3"), ["a"], NOW)
     outbox.take_in([], ["b"], NOW)
     finish(outbox, "1", now=NOW + 1)
-    finish(outbox, "2", now=NOW + 5, words="no")
+    finish(outbox, "2", now=NOW + 5, error="no")
     outbox.release("a", "w")
     seen = outbox.overview(5)
     assert seen.counts == {("a", Outcome.REJECTED): 2, ("a", Outcome.WAITING): 1} == outbox.counts()

@@ -6,31 +6,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.sending.pacing import Bucket, Pace, Restarts, Retry, Valve, retry_after, seconds
+from engine.delivery.sending.pacing import Pace, Restarts, Retry, SafetyValve, TokenBucket, retry_after, seconds
 
 NOW = 1_760_000_000.0
 
 
 def test_a_bucket_gives_its_size_at_once_and_then_its_rate() -> None:
-    bucket = Bucket("2/s", NOW)
+    bucket = TokenBucket("2/s", NOW)
     assert [bucket.wait(NOW) for _ in range(4)] == [0.0, 0.0, 0.5, 1.0]
     assert bucket.wait(NOW + 10) == 0.0
 
 
 @pytest.mark.parametrize(("rate", "waits"), [("1/m", [0, 60, 120]), ("2/h", [0, 0, 1800]), ("", [0, 0, 0])])
 def test_periods(rate, waits) -> None:
-    bucket = Bucket(rate, NOW)
+    bucket = TokenBucket(rate, NOW)
     assert [bucket.wait(NOW) for _ in range(3)] == waits
 
 
 def test_a_clock_that_goes_back_fills_no_bucket() -> None:
-    bucket = Bucket("1/s", NOW)
+    bucket = TokenBucket("1/s", NOW)
     assert [bucket.wait(NOW), bucket.wait(NOW - 1000), bucket.wait(NOW - 999)] == [0.0, 1.0, 1.0]
 
 
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=60))
 def test_no_bucket_lets_more_through_than_its_rate(steps) -> None:
-    bucket, now, times = Bucket("5/s", 0.0), 0.0, []
+    bucket, now, times = TokenBucket("5/s", 0.0), 0.0, []
     for step in steps:
         now += step
         times.append(now + bucket.wait(now))
@@ -39,9 +39,11 @@ def test_no_bucket_lets_more_through_than_its_rate(steps) -> None:
 
 
 def test_words_of_what_is_no_rate_and_no_duration() -> None:
-    with pytest.raises(ValueError, match=r'^"fast" is no rate; write 100/s, 100/m or 100/h$'):
-        Bucket("fast", NOW)
-    with pytest.raises(ValueError, match=r'^"1w" is no duration; write a whole number and ms, s, m, h or d: 30s$'):
+    with pytest.raises(ValueError, match=r'^"fast" is not a rate limit; write e\.g\. 100/s, 100/m or 100/h$'):
+        TokenBucket("fast", NOW)
+    with pytest.raises(
+        ValueError, match=r'^"1w" is not a duration; write a whole number and ms, s, m, h or d, e\.g\. 30s$'
+    ):
         seconds("1w")
     assert [seconds(each) for each in ("500ms", "30s", "5m", "24h", "7d")] == [0.5, 30, 300, 86400, 604800]
 
@@ -78,15 +80,15 @@ def test_requests_that_were_out_together_fail_once() -> None:
     assert one.failed(NOW + 2, NOW + 2, None) == 2.0
 
 
-def test_a_pause_is_told_once_and_again_where_it_becomes_much_longer() -> None:
+def test_a_pause_is_reported_once_and_again_where_it_becomes_much_longer() -> None:
     one = pace()
-    told = []
+    reported = []
     for at, header in [(0.0, None), (0.1, None), (0.2, 1.5), (0.3, 60.0), (0.4, 90.0), (0.5, 200.0)]:
         one.failed(NOW, NOW + at, header)
-        told.append(one.worth_telling)
-    assert told == [True, False, False, True, False, True]
+        reported.append(one.worth_reporting)
+    assert reported == [True, False, False, True, False, True]
     one.failed(NOW + 201, NOW + 201, None)
-    assert one.worth_telling, "the probe failed: another pause"
+    assert one.worth_reporting, "the probe failed: another pause"
 
 
 def test_the_first_success_says_since_when_it_failed() -> None:
@@ -142,16 +144,16 @@ def test_retry_after_is_seconds_or_a_date(header, found) -> None:
 
 
 def test_twenty_refusals_in_a_row_trip_the_valve() -> None:
-    valve = Valve()
+    valve = SafetyValve()
     assert [valve.rejected(400) for _ in range(20)] == [False] * 19 + [True]
-    assert valve.words() == (
-        "20 refusals in a row with status 400 and nothing accepted between them; what was refused last was not "
-        "rejected, it waits"
+    assert valve.reason() == (
+        "20 refusals in a row with status 400 and nothing accepted in between; the event refused last "
+        "was not rejected, it waits"
     )
 
 
 def test_an_acceptance_or_another_status_begins_anew() -> None:
-    valve = Valve()
+    valve = SafetyValve()
     for _ in range(19):
         valve.rejected(400)
     valve.accepted()

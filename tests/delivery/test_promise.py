@@ -1,4 +1,4 @@
-"""The promise as a property: whatever a vendor does, every event ends or waits, nothing is lost, order is kept."""
+"""The guarantee as a property: for any behavior of a vendor, events end or wait, none is lost, order is kept."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.delivery.outbox.base import OutboxError
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.sending.batching import Shipment
 from engine.delivery.sending.shipping import Shipping
 from engine.delivery.supervisor import Delivery
-from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop, told
+from tests.delivery.memory_outbox import MemoryOutbox
+from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, results, shop
 
 CALLS = ("track", "identify", "group", "page")
 GROWING = """
@@ -71,9 +71,9 @@ def test_nothing_is_lost_and_order_is_kept(made, seed, badness, ordered, max_ite
             with tempfile.TemporaryDirectory() as directory:
                 configured = shop(Path(directory), vendor.url, max_items=max_items, ordered_batches=ordered)
             outbox.take_in([event(n, user, call) for n, (user, call) in enumerate(made)], ["shop"], 1.0)
-            while any(outcome == "waiting" for outcome in told(outbox)[0].values()):
+            while any(outcome == "waiting" for outcome in results(outbox)[0].values()):
                 await Delivery(outbox, [configured], QUICK).run()
-        return told(outbox)[0]
+        return results(outbox)[0]
 
     outcomes = asyncio.run(story())
     names = {f"m{n}" for n in range(len(made))}
@@ -97,12 +97,12 @@ def test_an_error_of_the_engine_itself_ends_the_run_and_loses_nothing(tmp_path, 
             outbox.take_in([event(1)], ["shop"], 1.0)
             with monkeypatch.context() as patched:
                 patched.setattr(Shipping, "ship", broken)
-                results = await asyncio.gather(Delivery(outbox, [configured], QUICK).run(), return_exceptions=True)
-            assert isinstance(results[0], ZeroDivisionError)
-            assert told(outbox)[0] == {"m1": "waiting"}
+                errors = await asyncio.gather(Delivery(outbox, [configured], QUICK).run(), return_exceptions=True)
+            assert isinstance(errors[0], ZeroDivisionError)
+            assert results(outbox)[0] == {"m1": "waiting"}
             assert outbox.connections()[0].owner is None
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
 
@@ -114,14 +114,14 @@ def test_a_disk_that_fills_up_during_delivery_loses_nothing(tmp_path, durable) -
             durable.take_in([event(n) for n in range(300)], ["shop"], 1.0)
             pages = durable._db.execute("PRAGMA page_count").fetchone()[0]
             durable._db.execute(f"PRAGMA max_page_count = {pages}")
-            durable._db.execute(GROWING)  # what is noted needs room, as words and progress do
-            results = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
-            assert isinstance(results[0], OutboxError)
-            assert str(results[0]).startswith("There is no room left for ")
-            assert set(told(durable)[0].values()) == {"waiting"}
+            durable._db.execute(GROWING)  # what is written needs room, as errors and progress do
+            errors = await asyncio.gather(Delivery(durable, [configured], QUICK).run(), return_exceptions=True)
+            assert isinstance(errors[0], OutboxError)
+            assert str(errors[0]).startswith("No space left on the disk of ")
+            assert set(results(durable)[0].values()) == {"waiting"}
             durable._db.execute("DROP TRIGGER growing")
             durable._db.execute("PRAGMA max_page_count = 100000")
             await Delivery(durable, [configured], QUICK).run()
-            assert set(told(durable)[0].values()) == {"delivered"}
+            assert set(results(durable)[0].values()) == {"delivered"}
 
     asyncio.run(story())

@@ -10,10 +10,10 @@ import orjson
 
 from engine.delivery import status
 from engine.delivery.outbox.base import Chosen, Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.supervisor import Delivery
-from tests.delivery.vendor import QUICK, Answer, Request, Vendor, delivered, event, fine, shop, told
+from tests.delivery.memory_outbox import MemoryOutbox
+from tests.delivery.vendor import QUICK, Answer, Request, Vendor, delivered, event, fine, results, shop
 
 REQUESTS = """
   request_id: Idempotency-Key
@@ -80,7 +80,7 @@ def test_a_worker_that_comes_after_a_restart_sends_the_same_id(tmp_path) -> None
             vendor.answer = fine
             outbox = SqliteOutbox(tmp_path / "outbox.db")
             await Delivery(outbox, [shop(tmp_path, vendor.url, more=REQUESTS)], QUICK).run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
             outbox.close()
             return ids(vendor.requests)
 
@@ -123,7 +123,7 @@ def test_what_makes_the_missing_has_an_id_of_its_own(tmp_path) -> None:
 def test_a_question_about_credentials_has_none(tmp_path) -> None:
     async def story() -> list[Request]:
         async with Vendor() as vendor:
-            assert (await status.ask(shop(tmp_path, vendor.url, more=REQUESTS))).fine
+            assert (await status.check_credentials(shop(tmp_path, vendor.url, more=REQUESTS))).passed
             return vendor.requests
 
     assert ids(asyncio.run(story())) == [None]

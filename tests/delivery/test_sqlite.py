@@ -1,4 +1,4 @@
-"""What only the durable outbox has: a file, with all that can happen to one."""
+"""What only the durable outbox has: a file, with everything that can happen to one."""
 
 from __future__ import annotations
 
@@ -158,16 +158,16 @@ def test_a_crash_between_any_two_statements_leaves_a_whole_state(tmp_path) -> No
     assert seen == WHOLE_STATES
 
 
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing(tmp_path) -> None:
     path = tmp_path / "outbox.db"
     outbox = SqliteOutbox(path)
     outbox.take_in(events(1), ["a"], NOW)
     outbox._db.execute("PRAGMA max_page_count = 20")
-    with pytest.raises(OutboxError) as told:  # noqa: PT012
+    with pytest.raises(OutboxError) as raised:  # noqa: PT012
         for number in range(2, 1000):
             outbox.take_in(events(number), ["a"], NOW)
-    assert str(told.value) == (
-        f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
+    assert str(raised.value) == (
+        f"No space left on the disk of {path}. Its content is safe; free some space and start again."
     )
     kept = len(outbox.waiting("a", 0, 1000))
     assert kept == number - 1
@@ -177,15 +177,15 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path) -> None:
     outbox.close()
 
 
-def test_a_locked_file_is_told(tmp_path) -> None:
+def test_a_locked_file_is_reported(tmp_path) -> None:
     path = tmp_path / "outbox.db"
     outbox = SqliteOutbox(path, patience=0.05)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(OutboxError) as told:
+    with pytest.raises(OutboxError) as raised:
         outbox.take_in(events(1), ["a"], NOW)
-    assert str(told.value) == (
-        f"{path} is locked: another process has been writing for 0.05 seconds. Nothing was lost; try again."
+    assert str(raised.value) == (
+        f"{path} is locked: another process has been writing for 0.05 seconds. Nothing is lost; try again."
     )
     other.execute("ROLLBACK")
     other.close()
@@ -194,25 +194,25 @@ def test_a_locked_file_is_told(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "error"),
     [
         (b"this is no database at all, though it is long enough to be read as one" * 20, "file is not a database"),
         (b"SQLite format 3\0" + b"\xff" * 4096, "file is not a database"),
     ],
 )
-def test_a_damaged_file_is_told_and_kept(tmp_path, content, words) -> None:
+def test_a_damaged_file_is_reported_and_kept(tmp_path, content, error) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(content)
-    with pytest.raises(OutboxError) as told:
+    with pytest.raises(OutboxError) as raised:
         SqliteOutbox(path)
-    assert str(told.value) == (
-        f"{path} is damaged or is no outbox ({words}). It was left as it is: move it away to start a new one, or try "
-        f"to save what is in it with: sqlite3 {path} .recover"
+    assert str(raised.value) == (
+        f"{path} is damaged or not an outbox ({error}). It was left unchanged: move it away to start a new one, or try "
+        f"to recover its content with: sqlite3 {path} .recover"
     )
     assert path.read_bytes() == content
 
 
-def test_a_file_damaged_inside_is_told_and_kept(tmp_path) -> None:
+def test_a_file_damaged_inside_is_reported_and_kept(tmp_path) -> None:
     path = tmp_path / "outbox.db"
     outbox = SqliteOutbox(path)
     outbox.take_in(events(*range(200)), ["a"], NOW)
@@ -220,7 +220,7 @@ def test_a_file_damaged_inside_is_told_and_kept(tmp_path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(OutboxError, match="is damaged or is no outbox"), closing(SqliteOutbox(path)) as outbox:
+    with pytest.raises(OutboxError, match="is damaged or not an outbox"), closing(SqliteOutbox(path)) as outbox:
         outbox.waiting("a", 0, 1000)
     assert path.read_bytes() == bytes(content)
 
@@ -232,11 +232,11 @@ def test_a_file_of_a_newer_engine_is_refused(tmp_path) -> None:
     with sqlite3.connect(path) as db:
         db.execute(f"PRAGMA user_version = {newer}")
     db.close()
-    with pytest.raises(OutboxError) as told:
+    with pytest.raises(OutboxError) as raised:
         SqliteOutbox(path)
-    assert str(told.value) == (
-        f"{path} was made by a newer version of the engine (tables {newer}, this one knows {len(VERSIONS)}); "
-        "update the engine."
+    assert str(raised.value) == (
+        f"{path} was created by a newer version of the engine (schema {newer}; this one supports "
+        f"{len(VERSIONS)}); update the engine."
     )
 
 
@@ -260,13 +260,13 @@ def test_what_an_earlier_purge_left_in_a_file_goes_with_the_next(tmp_path) -> No
         assert db.execute("SELECT place, event FROM states").fetchall() == [(10, 8)]
 
 
-def test_a_directory_that_is_not_there_is_told(tmp_path) -> None:
+def test_a_directory_that_is_not_there_is_reported(tmp_path) -> None:
     path = tmp_path / "nowhere" / "outbox.db"
-    with pytest.raises(OutboxError) as told:
+    with pytest.raises(OutboxError) as raised:
         SqliteOutbox(path)
-    assert str(told.value) == (
-        f"{path} cannot be opened for writing (unable to open database file); check that its directory is there and "
-        "may be written."
+    assert str(raised.value) == (
+        f"{path} cannot be opened for writing (unable to open database file); check that its directory exists and "
+        "is writable."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the answers of a vendor do to events, batches and the connection."""
+"""What a vendor's responses do to events, batches and the connection."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Chosen
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.plan import load
 from engine.records import Outcome
+from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.vendor import (
     BATCHES,
     MAPPING,
@@ -28,8 +28,8 @@ from tests.delivery.vendor import (
     delivered,
     event,
     fine,
+    results,
     shop,
-    told,
 )
 
 
@@ -113,8 +113,8 @@ def test_where_everything_is_refused_the_valve_holds_the_rest(tmp_path) -> None:
     assert list(ran.outcomes.values()).count("held") > 180
     [row] = ran.outbox.connections()
     assert row.held == (
-        "20 refusals in a row with status 422 and nothing accepted between them; what was refused last was not "
-        "rejected, it waits"
+        "20 refusals in a row with status 422 and nothing accepted in between; the event refused last "
+        "was not rejected, it waits"
     )
     assert row.hint == "Check the settings and the mapping."
 
@@ -162,10 +162,10 @@ def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:
             assert (row.held, row.hint) == ("the vendor answered 409: *** is not known", "Ask for access.")
             allowed.append(True)
             await Delivery(outbox, [configured], QUICK).run()
-            assert (told(outbox)[0], len(vendor.requests)) == ({"m1": "held"}, 1)
+            assert (results(outbox)[0], len(vendor.requests)) == ({"m1": "held"}, 1)
             outbox.resume("shop")
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
 
@@ -173,11 +173,11 @@ def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:
 FAILURES = {
     "503": (Answer(503, {"why": "busy"}), 'the vendor answered 503: {"why":"busy"}'),
     "429": (Answer(429), "the vendor answered 429"),
-    "lost": (Answer(0), "no answer from the vendor: the connection failed (RemoteProtocolError)"),
+    "lost": (Answer(0), "no response from the vendor: the connection failed (RemoteProtocolError)"),
     "unreadable": (Answer(200, b"<html>"), "the vendor answered 200: the answer could not be read"),
     "too few": (
         Answer(200, {"results": []}),
-        "the vendor answered 200: the answer does not say how each item of the batch went",
+        "the vendor answered 200: the response has no result for each item of the batch",
     ),
 }
 
@@ -191,7 +191,7 @@ def test_failures_of_the_vendor_use_nothing_up(tmp_path, failure, reason) -> Non
     pauses: list[str] = []
     left = [failure] * 6
     ran = run(
-        tmp_path, [event(n) for n in range(7)], lambda request: left.pop() if left else fine(request), watcher=Pauses()
+        tmp_path, [event(n) for n in range(7)], lambda request: left.pop() if left else fine(request), observer=Pauses()
     )
     assert set(ran.outcomes.values()) == {"delivered"}
     assert set(pauses) == {reason}
@@ -227,8 +227,8 @@ def test_an_event_is_given_up_by_age_with_the_last_words(tmp_path) -> None:
         tmp_path, [event(1)], lambda _: Answer(503, {"why": "busy"}), give_up="20ms", options=replace(QUICK, patience=5)
     )
     assert ran.outcomes == {"m1": "rejected"}
-    words = r'gave up after [0-9.]+s \| the vendor answered 503: {"why":"busy"}'
-    assert re.fullmatch(words, ran.reasons["m1"])
+    reason = r'gave up after [0-9.]+s \| the vendor answered 503: {"why":"busy"}'
+    assert re.fullmatch(reason, ran.reasons["m1"])
 
 
 def test_steps_wait_for_each_other_and_use_what_was_saved(tmp_path) -> None:
@@ -273,12 +273,12 @@ def test_a_rejected_step_stops_the_later_ones_and_a_replay_sends_the_rest(tmp_pa
             configured = shop(tmp_path, vendor.url)
             outbox.take_in([event(1, call="group")], ["shop"], 1.0)
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[1] == {"m1": "the vendor answered 400; 1 of 2 accepted | not yet"}
+            assert results(outbox)[1] == {"m1": "the vendor answered 400; 1 of 2 accepted | not yet"}
             fixed.append(True)
             outbox.replay([row.place for row in outbox.listed(Chosen(), 0, 9)], "replayed", 2.0)
             await Delivery(outbox, [configured], QUICK).run()
             assert [each.path for each in vendor.requests] == ["/find/u1", "/use/k1", "/use/k1"]
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     fixed: list[bool] = []
     asyncio.run(story())
@@ -307,7 +307,7 @@ def test_one_of_two_requests_refused_in_a_batch(tmp_path) -> None:
             configured = shop(tmp_path, vendor.url)
             outbox.take_in([event(1, call="page")], ["shop"], 1.0)
             await Delivery(outbox, [configured], QUICK).run()
-            assert told(outbox)[1] == {
+            assert results(outbox)[1] == {
                 "m1": "the vendor refused this item of a batch (status 200); 1 of 2 accepted | no"
             }
             vendor.answer = fine
@@ -353,7 +353,7 @@ def test_the_rate_limit_holds(tmp_path) -> None:
 
     waits: list[float] = []
     began = time.monotonic()
-    ran = run(tmp_path, [event(n, call="identify") for n in range(5)], rate_limit="3/s", watcher=Waits())
+    ran = run(tmp_path, [event(n, call="identify") for n in range(5)], rate_limit="3/s", observer=Waits())
     assert set(ran.outcomes.values()) == {"delivered"}
     assert time.monotonic() - began >= 2 / 3, "three go at once, and one more each third of a second"
     assert 1 <= len(waits) <= 2
@@ -394,7 +394,7 @@ def test_stopping_waits_for_what_is_on_its_way_and_loses_nothing(tmp_path) -> No
             await vendor.asked.wait()
             delivery.stop()
             await task
-            outcomes = list(told(outbox)[0].values())
+            outcomes = list(results(outbox)[0].values())
             assert outcomes.count("delivered") == len(vendor.requests) == 8
             assert outcomes.count("waiting") == 22
             assert outbox.connections()[0].owner is None
@@ -411,7 +411,7 @@ def test_a_worker_takes_over_from_one_that_is_gone(tmp_path) -> None:
             delivery = Delivery(outbox, [configured], QUICK)
             outbox.lease("shop", "gone", delivery._clock.time() + 0.2 - 0.3, 0.3)
             await delivery.run()
-            assert told(outbox)[0] == {"m1": "delivered"}
+            assert results(outbox)[0] == {"m1": "delivered"}
 
     asyncio.run(story())
 
@@ -441,11 +441,11 @@ def test_a_worker_that_lost_its_lease_notes_nothing_more(tmp_path) -> None:
             stolen = outbox._connections["shop"]._replace(owner="other", leased_until=delivery._clock.time() + 60)
             outbox._connections["shop"] = stolen
             await asyncio.sleep(0.6)
-            assert set(told(outbox)[0].values()) == {"waiting"}
+            assert set(results(outbox)[0].values()) == {"waiting"}
             sent = len(vendor.requests)
             outbox._connections["shop"] = outbox._connections["shop"]._replace(owner=None)
             await task
-            assert set(told(outbox)[0].values()) == {"delivered"}
+            assert set(results(outbox)[0].values()) == {"delivered"}
             assert len(vendor.requests) == sent + 20
 
     asyncio.run(story())
@@ -489,7 +489,7 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
         "type: url,", "type: url, optional: true,"
     )
     (tmp_path / "shop.yaml").write_text(text)
-    configured = Configured(name="shop", connection=load(tmp_path / "shop.yaml").connect({"key": "k"}, {}))
+    configured = ConfiguredConnection(name="shop", connection=load(tmp_path / "shop.yaml").connect({"key": "k"}, {}))
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
 
@@ -500,16 +500,16 @@ def test_settings_that_make_no_address_hold_the_connection(tmp_path) -> None:
     holds: list[tuple[str, str, str]] = []
 
     async def story() -> None:
-        await Delivery(outbox, [configured], QUICK, watcher=Holds()).run()
+        await Delivery(outbox, [configured], QUICK, observer=Holds()).run()
 
     asyncio.run(story())
     [row] = outbox.connections()
     assert holds == [("shop", row.held, row.hint)]
     assert (row.held, row.hint) == (
-        "the URL needs a value that is not there (http.base_url)",
+        "the URL needs a value that is missing (http.base_url)",
         "Check the connection's settings.",
     )
-    assert told(outbox)[0] == {"m1": "held"}
+    assert results(outbox)[0] == {"m1": "held"}
 
 
 PORT = "the port of this address is not a number from 1 to 65535 (http.base_url)"
@@ -525,7 +525,7 @@ def test_settings_that_make_a_port_out_of_range_hold_the_connection(tmp_path) ->
     assert (plan.outcome, plan.reason) == ("invalid", PORT)
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
-    asyncio.run(Delivery(outbox, [Configured(name="shop", connection=connection)], QUICK).run())
+    asyncio.run(Delivery(outbox, [ConfiguredConnection(name="shop", connection=connection)], QUICK).run())
     [row] = outbox.connections()
     assert (row.held, row.hint) == (PORT, "Check the connection's settings.")
-    assert told(outbox)[0] == {"m1": "held"}
+    assert results(outbox)[0] == {"m1": "held"}

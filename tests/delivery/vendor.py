@@ -1,4 +1,4 @@
-"""A vendor for tests that does what it is told, and everything needed to deliver to it in one call."""
+"""A vendor for tests that can be scripted, and everything needed to deliver to it in one call."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from engine.delivery.configured import Configured
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import NewEvent, Outbox
-from engine.delivery.outbox.memory import MemoryOutbox
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.plan import load
 from engine.records import Json, Outcome
+from tests.delivery.memory_outbox import MemoryOutbox
 
 MAPPING = """
 mapping: 1
@@ -67,7 +67,7 @@ QUICK = Options(patience=0.5, poll=0.01, lease=2.0, random=lambda: 0.5)
 
 
 class Request(NamedTuple):
-    """What came in; of a batch, `body` is the list of its items."""
+    """A request received; for a batch, `body` is the list of its items."""
 
     method: str
     path: str
@@ -85,14 +85,14 @@ class Answer(NamedTuple):
 
 
 def fine(request: Request) -> Answer:
-    """Take everything."""
+    """Accept everything."""
     if isinstance(request.body, list):
         return Answer(200, {"results": [{"ok": True} for _ in request.body]})
     return Answer(200, {"key": "k1"})
 
 
 class Vendor:
-    """Listens on a port of its own; remembers what it was asked."""
+    """Listens on its own port and remembers the requests."""
 
     def __init__(self, answer: Answering = fine) -> None:
         self.answer = answer
@@ -175,12 +175,12 @@ def shop(
     more: str = BATCHES,
     name: str = "shop",
     **options: Any,
-) -> Configured:
+) -> ConfiguredConnection:
     """Connect the test mapping to a vendor."""
     path = directory / "shop.yaml"
     path.write_text(MAPPING.format(more=more.format(max_items=max_items, give_up=give_up)))
     connection = load(path).connect({"url": url, "key": "top-secret-key"}, {})
-    return Configured(name=name, connection=connection, **options)
+    return ConfiguredConnection(name=name, connection=connection, **options)
 
 
 class Ran(NamedTuple):
@@ -197,22 +197,22 @@ async def delivered(
     *,
     outbox: Outbox | None = None,
     options: Options = QUICK,
-    watcher: DeliveryObserver | None = None,
+    observer: DeliveryObserver | None = None,
     **shop_options: Any,
 ) -> Ran:
-    """Take events in, deliver them until nothing can go, and tell what happened."""
+    """Take events in, deliver them until nothing can go, and return what happened."""
     outbox = outbox or MemoryOutbox()
     async with Vendor(answer) as vendor:
         configured = shop(directory, vendor.url, **shop_options)
         outbox.take_in(events, [configured.name], 1000.0)
-        await Delivery(outbox, [configured], options, watcher=watcher).run()
-        return Ran(outbox, vendor.requests, *told(outbox))
+        await Delivery(outbox, [configured], options, observer=observer).run()
+        return Ran(outbox, vendor.requests, *results(outbox))
 
 
-def told(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
-    """Return outcome and reason (with the vendor's words) by messageId."""
+def results(outbox: Outbox) -> tuple[dict[str, str], dict[str, str]]:
+    """Return outcome and reason (with the vendor's message) by messageId."""
     from engine.delivery.outbox.base import Chosen
 
     rows = outbox.listed(Chosen(), 0, 1_000_000)
-    reasons = {row.message_id: f"{row.reason} | {row.words}" if row.words else row.reason for row in rows}
+    reasons = {row.message_id: f"{row.reason} | {row.error}" if row.error else row.reason for row in rows}
     return {row.message_id: Outcome(row.outcome).value for row in rows}, reasons

@@ -47,7 +47,7 @@ class Console:
             self.write(self.folder / path, block.text, more=more == "+")
 
     def run(self, command: str) -> str:
-        """Run a command and give all it prints."""
+        """Run a command and return all it prints."""
         environment = {
             **os.environ,
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
@@ -55,7 +55,7 @@ class Console:
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
         }
-        for name in ("ENGINE_MAPPINGS", "FORCE_COLOR"):
+        for name in ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS", "FORCE_COLOR"):
             environment.pop(name, None)
         done = subprocess.run(
             ["bash", "-c", command],

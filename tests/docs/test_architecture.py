@@ -50,17 +50,6 @@ def test_every_layer_is_in_the_table() -> None:
     assert [name for name, file in files.items() if f"`{file}.py`" not in table and f"`{file}/`" not in table] == []
 
 
-def test_the_place_list_of_a_new_word_is_what_a_word_touches() -> None:
-    """`rename` is a word like any other: the files of the list that are files all speak of it."""
-    text = text_of(PAGE).partition("## To add a word")[2].partition("\n## ")[0]
-    for name in ("model.py", "values.py", "types.py"):
-        assert name in text
-        assert "rename" in (ROOT / "engine" / "mapping" / name).read_text(encoding="utf-8")
-    for file in ("schemas/mapping.schema.json", "docs/language.md"):
-        assert file in text
-        assert "rename" in text_of(file)
-
-
 @pytest.mark.parametrize("block", [block for block in blocks(PAGE) if block.words], ids=lambda block: block.heading)
 def test_what_is_shown_is_real(block: Block, tmp_path: Path) -> None:
     if block.language == "yaml":

@@ -8,21 +8,13 @@ from pathlib import Path
 import pytest
 
 from engine.mapping.load import Library, bundled
-from engine.reference.commands import PAGE as COMMANDS_PAGE
-from engine.reference.commands import commands_markdown
-from engine.reference.pages import FUNCTIONS_PAGE, functions_markdown
-from engine.reference.settings import SETTINGS_PAGE, settings_markdown
-
-MADE: list[tuple[Path, Callable[[], str], str]] = [
-    (FUNCTIONS_PAGE, functions_markdown, "python -m engine.reference.pages"),
-    (SETTINGS_PAGE, settings_markdown, "python -m engine.reference.pages"),
-    (COMMANDS_PAGE, commands_markdown, "python -m engine.reference.commands"),
-]
+from engine.reference import generated
+from engine.reference.settings import settings_markdown
 
 
-@pytest.mark.parametrize(("page", "make", "how"), MADE, ids=[page.name for page, _, _ in MADE])
-def test_a_made_page_is_up_to_date(page: Path, make: Callable[[], str], how: str) -> None:
-    assert page.read_text(encoding="utf-8") == make(), f"run: {how}"
+@pytest.mark.parametrize(("path", "make"), generated().items(), ids=[path.name for path in generated()])
+def test_what_is_made_from_the_code_is_up_to_date(path: Path, make: Callable[[], str]) -> None:
+    assert path.read_text(encoding="utf-8") == make(), "run: make docs"
 
 
 def test_every_setting_of_every_mapping_is_on_the_page() -> None:

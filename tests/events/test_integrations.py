@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.events.normalizing import switch
+from engine.events.integrations import switch
 from engine.records import Report
 
 NAMES = ("Exponea", "Bloomreach Engagement")
@@ -14,7 +14,7 @@ def unknown(place, text):
     return Report("integration-unknown-value", place, f"{place} must be {text}")
 
 
-OF_A_NAME = "true, false or an object of options; this is"
+OF_A_NAME = "true, false or an object of options; it is"
 BLOOMREACH = 'integrations["Bloomreach Engagement"]'
 
 SWITCHES = [
@@ -48,14 +48,14 @@ SWITCHES = [
         False,
         {},
         'switched off by integrations: {"Bloomreach Engagement": false}',
-        [unknown("integrations.Exponea", f"{OF_A_NAME} a text, so it counts as not there")],
+        [unknown("integrations.Exponea", f"{OF_A_NAME} text and was ignored")],
     ),
     (
         {"All": False, "Exponea": 1},
         False,
         {},
         'switched off by integrations: {"All": false}',
-        [unknown("integrations.Exponea", f"{OF_A_NAME} a number, so it counts as not there")],
+        [unknown("integrations.Exponea", f"{OF_A_NAME} a number and was ignored")],
     ),
     (
         {"Exponea": None, "Bloomreach Engagement": []},
@@ -63,8 +63,8 @@ SWITCHES = [
         {},
         None,
         [
-            unknown("integrations.Exponea", f"{OF_A_NAME} null, so it counts as not there"),
-            unknown(BLOOMREACH, f"{OF_A_NAME} a list, so it counts as not there"),
+            unknown("integrations.Exponea", f"{OF_A_NAME} null and was ignored"),
+            unknown(BLOOMREACH, f"{OF_A_NAME} a list and was ignored"),
         ],
     ),
     (
@@ -72,28 +72,28 @@ SWITCHES = [
         True,
         {"softID": "y"},
         None,
-        [unknown("integrations.Exponea", f"{OF_A_NAME} a number, so it counts as not there")],
+        [unknown("integrations.Exponea", f"{OF_A_NAME} a number and was ignored")],
     ),
     (
         {"All": 1},
         True,
         {},
         None,
-        [unknown("integrations.All", "true or false; this is a number, so it counts as true")],
+        [unknown("integrations.All", "true or false; it is a number and was treated as true")],
     ),
     (
         {"All": "false"},
         True,
         {},
         None,
-        [unknown("integrations.All", "true or false; this is a text, so it counts as true")],
+        [unknown("integrations.All", "true or false; it is text and was treated as true")],
     ),
     (
         {"All": {}},
         True,
         {},
         None,
-        [unknown("integrations.All", "true or false; this is an object, so it counts as true")],
+        [unknown("integrations.All", "true or false; it is an object and was treated as true")],
     ),
 ]
 

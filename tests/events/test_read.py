@@ -89,8 +89,8 @@ CASES = {
         b'{"a":1}\n{"\xff": 1}\n{"b":\n"\xe9"}',
         [
             good(1, 0, A),
-            bad(2, 8, "3: not UTF-8 text"),
-            (4, 17, None, "events:4:2: not UTF-8 text"),
+            bad(2, 8, "3: not valid UTF-8"),
+            (4, 17, None, "events:4:2: not valid UTF-8"),
         ],
     ),
     "UTF-16": (A.decode().encode("utf-16"), [bad(1, 0, "1: this is UTF-16; save it as UTF-8")]),
@@ -122,7 +122,7 @@ CASES = {
     ),
     "a list without an end": (
         b"\n[" + A + b",\n",
-        [good(2, 2, A), bad(3, 11, "1: the list that began on line 2 is not closed: the end of the file is missing")],
+        [good(2, 2, A), bad(3, 11, "1: the list that starts on line 2 is not closed: the file is incomplete")],
     ),
     "a list that ends in an item": (
         b"[" + A + b',{"a":',
@@ -153,12 +153,12 @@ def test_a_line_has_the_value_and_where_it_stood(tmp_path):
             2,
             26,
             None,
-            f"{file}:2:19: the list that began on line 2 is not closed: the end of the file is missing",
+            f"{file}:2:19: the list that starts on line 2 is not closed: the file is incomplete",
         ),
     ]
 
 
-TOO_LONG = "longer than 64 bytes, which no event is"
+TOO_LONG = "longer than 64 bytes, the limit for an event"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_is_too_long_is_not_kept(content, expected, size):
 
 
 PACKED = gzip.compress(A + b"\n" + B + b"\n", mtime=0)
-ADVICE = "What follows is missing: copy the file again, or compress it again"
+ADVICE = "The rest is missing: copy or compress the file again"
 
 
 @pytest.mark.parametrize("size", [1, 5, 1 << 18])
@@ -201,21 +201,21 @@ ADVICE = "What follows is missing: copy the file again, or compress it again"
             [
                 good(1, 0, A),
                 good(2, 8, B),
-                bad(3, 26, f"1: the compressed data are damaged here (Error -3 while decompressing data: incorrect header check). {ADVICE}"),
+                bad(3, 26, f"1: the compressed data is corrupt here (Error -3 while decompressing data: incorrect header check). {ADVICE}"),
             ],
         ),
         (
             PACKED[:-9],
-            [good(1, 0, A), good(2, 8, B), bad(3, 26, f"1: the compressed data stop in the middle. {ADVICE}")],
+            [good(1, 0, A), good(2, 8, B), bad(3, 26, f"1: the compressed data ends early. {ADVICE}")],
         ),
-        (PACKED[:5], [bad(1, 0, f"1: the compressed data stop in the middle. {ADVICE}")]),
+        (PACKED[:5], [bad(1, 0, f"1: the compressed data ends early. {ADVICE}")]),
         (
             gzip.compress(A + b'\n{"cut":', mtime=0)[:-1],
-            [good(1, 0, A), bad(2, 15, f"8: the compressed data stop in the middle. {ADVICE}")],
+            [good(1, 0, A), bad(2, 15, f"8: the compressed data ends early. {ADVICE}")],
         ),
         (
             gzip.compress(b"[" + A + b',\n"cut', mtime=0)[:-1],
-            [good(1, 1, A), bad(2, 14, f"5: the compressed data stop in the middle. {ADVICE}")],
+            [good(1, 1, A), bad(2, 14, f"5: the compressed data ends early. {ADVICE}")],
         ),
     ],
 )  # fmt: skip
@@ -233,7 +233,7 @@ def test_a_damaged_file_gives_what_came_before(tmp_path):
     *before, last = read_events(file)
 
     assert [line.value["number"] for line in before[:1000]] == list(range(1000))
-    assert "the compressed data are damaged here (" in last.error
+    assert "the compressed data is corrupt here (" in last.error
 
 
 class FailingDisk(io.RawIOBase):
@@ -256,7 +256,7 @@ def test_a_disk_that_fails_is_one_error():
 
     assert [(line.line, line.raw, line.error) for line in found] == [
         (1, A, None),
-        (2, None, "events:2:4: reading stopped here: Input/output error; what follows is missing"),
+        (2, None, "events:2:4: reading stopped here: Input/output error; the rest is missing"),
     ]
 
 
@@ -323,17 +323,17 @@ def locked(tmp_path):
 def test_a_file_that_may_not_be_read(locked):
     with pytest.raises(UsageError) as error:
         read_events(locked)
-    assert str(error.value) == f"{locked} may not be read; give yourself the permission to (chmod u+r {locked})."
+    assert str(error.value) == f"{locked} cannot be read: permission denied (chmod u+r {locked})."
 
 
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("{}/none", "There is no file {}/none; name a file of events, or - for standard input."),
+        ("{}/none", "File {}/none does not exist; name a file of events, or - for standard input."),
         ("{}", "{0} is a directory; name the files in it, such as {0}/*.ndjson."),
-        ("-", "There is no standard input to read events from; name a file."),
+        ("-", "There is no standard input to read; name a file of events."),
         ("{}/" + "x" * 300, "{}/" + "x" * 300 + " cannot be opened: File name too long."),
-        ("{}/\0", "There is no file {}/\0; name a file of events, or - for standard input."),
+        ("{}/\0", "File {}/\0 does not exist; name a file of events, or - for standard input."),
     ],
 )
 def test_what_is_not_there_is_the_caller_s_mistake(path, text, tmp_path):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft7Validator
 
-from engine.events.normalizing import FIELDS, normalise, normalise_parsed
+from engine.events.normalizing import normalize, normalize_parsed
 from engine.events.reading import read_events
+from engine.events.spec import FIELDS
 from engine.language.times import read_time
 from tests.events.cases import INVALID, UNCHANGED
 from tests.events.strategies import EVENTS
@@ -33,12 +34,12 @@ def name(line):
 @pytest.mark.parametrize("line", LINES, ids=name)
 def test_every_sample_is_an_event(line):
     assert line.error is None
-    normalised = normalise_parsed(line.value, line.raw)
+    normalized = normalize_parsed(line.value, line.raw)
 
-    assert normalised.invalid is None
-    assert normalised == normalise(line.value)
+    assert normalized.invalid is None
+    assert normalized == normalize(line.value)
     assert [error.message for error in VALIDATOR.iter_errors(line.value)] == []
-    assert normalised.reports == () or Path(line.file).name == "edge.ndjson"
+    assert normalized.reports == () or Path(line.file).name == "edge.ndjson"
 
 
 @pytest.mark.parametrize("line", LINES, ids=name)
@@ -124,4 +125,4 @@ def test_the_schema_refuses_what_is_no_event(event):
 @given(EVENTS)
 def test_what_the_schema_takes_is_never_invalid(event):
     if VALIDATOR.is_valid(event):
-        assert normalise(event).invalid is None
+        assert normalize(event).invalid is None

@@ -11,24 +11,24 @@ from collections import OrderedDict
 import orjson
 import pytest
 
-from engine.events.normalizing import FIELDS, Normalised, normalise, normalise_json, normalise_parsed
-from engine.events.spec import COMMON
+from engine.events.normalizing import Normalized, normalize, normalize_json, normalize_parsed
+from engine.events.spec import COMMON, FIELDS
 from engine.records import Report, Secret
 from tests.events.cases import ABSENT, BASE, INVALID, NO_ID, TIME, UNCHANGED, call, event
 
 
 @pytest.mark.parametrize("given", UNCHANGED, ids=repr)
 def test_what_is_right_stays_as_it_is(given):
-    expected = Normalised(given, given["type"], (), None)
+    expected = Normalized(given, given["type"], (), None)
 
-    assert normalise(given) == expected
-    assert normalise(given).event is given
-    assert normalise_json(orjson.dumps(given)) == expected
+    assert normalize(given) == expected
+    assert normalize(given).event is given
+    assert normalize_json(orjson.dumps(given)) == expected
 
 
 NOT_AN_OBJECT = "not-an-object"
 UNREADABLE = "timestamp-unreadable"
-NO_TIME = ("no-timestamp", "timestamp", "there is no timestamp, and no receivedAt to take its place")
+NO_TIME = ("no-timestamp", "timestamp", "no timestamp, and no receivedAt to use instead")
 GO_TIME = "2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29"
 
 MENDED = [
@@ -42,31 +42,31 @@ MENDED = [
     (
         event(context=[1]),
         {"context": {}},
-        [(NOT_AN_OBJECT, "context", "context must be an object; this is a list, so it counts as empty")],
+        [(NOT_AN_OBJECT, "context", "context must be an object; it is a list and was treated as empty")],
     ),
     (
         event(context="web", integrations=False),
         {"context": {}, "integrations": {}},
         [
-            (NOT_AN_OBJECT, "context", "context must be an object; this is a text, so it counts as empty"),
-            (NOT_AN_OBJECT, "integrations", "integrations must be an object; this is a boolean, so it counts as empty"),
+            (NOT_AN_OBJECT, "context", "context must be an object; it is text and was treated as empty"),
+            (NOT_AN_OBJECT, "integrations", "integrations must be an object; it is a boolean and was treated as empty"),
         ],
     ),
     # ids
     (
         event(userId=123),
         {"userId": "123"},
-        [("id-converted", "userId", "userId is the number 123; its digits are used as text")],
+        [("id-converted", "userId", "userId is the number 123; it was converted to text")],
     ),
     (
         call("group", groupId=-7),
         {"groupId": "-7"},
-        [("id-converted", "groupId", "groupId is the number -7; its digits are used as text")],
+        [("id-converted", "groupId", "groupId is the number -7; it was converted to text")],
     ),
     (
         call("alias", previousId=18446744073709551615),
         {"previousId": "18446744073709551615"},
-        [("id-converted", "previousId", "previousId is the number 18446744073709551615; its digits are used as text")],
+        [("id-converted", "previousId", "previousId is the number 18446744073709551615; it was converted to text")],
     ),
     (event(anonymousId=""), {"anonymousId": ABSENT}, []),
     (event(userId=" \t\u2003", anonymousId="a1"), {"userId": ABSENT}, []),
@@ -78,7 +78,7 @@ MENDED = [
             (
                 "id-dropped",
                 "anonymousId",
-                "anonymousId must be text or a whole number; this is a boolean, so it is left out",
+                "anonymousId must be text or an integer; it is a boolean and was left out",
             )
         ],
     ),
@@ -89,33 +89,30 @@ MENDED = [
             (
                 "id-dropped",
                 "userId",
-                (
-                    "userId must be text or a whole number; this is 1.5, a number with a fraction or beyond 64 bits, "
-                    "so it is left out"
-                ),
+                "userId must be text or an integer; it is 1.5, not an integer within 64 bits, and was left out",
             )
         ],
     ),
     (
         call("group", groupId=["g1"]),
         {"groupId": ABSENT},
-        [("id-dropped", "groupId", "groupId must be text or a whole number; this is a list, so it is left out")],
+        [("id-dropped", "groupId", "groupId must be text or an integer; it is a list and was left out")],
     ),
     (
         call("delete", userId={}),
         {"userId": ABSENT},
-        [("id-dropped", "userId", "userId must be text or a whole number; this is an object, so it is left out")],
+        [("id-dropped", "userId", "userId must be text or an integer; it is an object and was left out")],
     ),
     # page and screen
     (
         call("page", name=404, properties={}),
         {"name": ABSENT},
-        [("name-not-text", "name", "name must be text; this is a number, so it is left out")],
+        [("name-not-text", "name", "name must be text; it is a number and was left out")],
     ),
     (
         call("screen", name="Home", category=["App"]),
         {"category": ABSENT},
-        [("category-not-text", "category", "category must be text; this is a list, so it is left out")],
+        [("category-not-text", "category", "category must be text; it is a list and was left out")],
     ),
     # identify
     (call("identify", context={"traits": {"plan": "pro"}}), {"traits": {"plan": "pro"}}, []),
@@ -183,35 +180,35 @@ MENDED = [
     (
         event(timestamp="yesterday", receivedAt=TIME, originalTimestamp="2024-05-01T11:00:00Z"),
         {"timestamp": TIME},
-        [(UNREADABLE, "timestamp", 'timestamp is no time that can be read: "yesterday"')],
+        [(UNREADABLE, "timestamp", 'timestamp cannot be read as a time: "yesterday"')],
     ),
     (
         event(timestamp={"$date": 1}, receivedAt="1714564829"),
         {"timestamp": "2024-05-01T12:00:29.000Z"},
-        [(UNREADABLE, "timestamp", "timestamp is no time that can be read: an object")],
+        [(UNREADABLE, "timestamp", "timestamp cannot be read as a time: an object")],
     ),
     (
         event(timestamp="", receivedAt=True, sentAt="?", originalTimestamp=TIME),
         {"timestamp": TIME},
         [
-            (UNREADABLE, "timestamp", 'timestamp is no time that can be read: ""'),
-            (UNREADABLE, "receivedAt", "receivedAt is no time that can be read: a boolean"),
+            (UNREADABLE, "timestamp", 'timestamp cannot be read as a time: ""'),
+            (UNREADABLE, "receivedAt", "receivedAt cannot be read as a time: a boolean"),
         ],
     ),
     (
         event(timestamp=ABSENT, receivedAt=TIME, sentAt="?", originalTimestamp="2024-05-01"),
         {"timestamp": "2024-05-01"},
-        [(UNREADABLE, "sentAt", 'sentAt is no time that can be read: "?"')],
+        [(UNREADABLE, "sentAt", 'sentAt cannot be read as a time: "?"')],
     ),
     (
         event(timestamp="2024-W18-3T12:00:00.000Z"),
         {"timestamp": ABSENT},
-        [(UNREADABLE, "timestamp", 'timestamp is no time that can be read: "2024-W18-3T12:00:00.000Z"'), NO_TIME],
+        [(UNREADABLE, "timestamp", 'timestamp cannot be read as a time: "2024-W18-3T12:00:00.000Z"'), NO_TIME],
     ),
     (
         event(timestamp="2024-02-30T12:00:00.000Z"),
         {"timestamp": ABSENT},
-        [(UNREADABLE, "timestamp", 'timestamp is no time that can be read: "2024-02-30T12:00:00.000Z"'), NO_TIME],
+        [(UNREADABLE, "timestamp", 'timestamp cannot be read as a time: "2024-02-30T12:00:00.000Z"'), NO_TIME],
     ),
     (event(timestamp=ABSENT), {}, [NO_TIME]),
     (event(timestamp=None), {}, [NO_TIME]),
@@ -219,31 +216,31 @@ MENDED = [
 
 
 @pytest.mark.parametrize(("given", "changes", "reports"), MENDED, ids=repr)
-def test_what_can_be_mended_is_and_is_reported(given, changes, reports):
+def test_what_can_be_repaired_is_and_is_reported(given, changes, reports):
     before = orjson.dumps(given)
     expected = {name: value for name, value in (given | changes).items() if value is not ABSENT}
 
-    mended = normalise(given)
+    repaired = normalize(given)
 
-    assert mended == Normalised(expected, given["type"], tuple(Report(*report) for report in reports), None)
+    assert repaired == Normalized(expected, given["type"], tuple(Report(*report) for report in reports), None)
     assert orjson.dumps(given) == before
-    assert normalise_json(before) == mended
+    assert normalize_json(before) == repaired
 
 
 @pytest.mark.parametrize(("given", "reason"), INVALID, ids=repr)
 def test_what_is_no_event_says_why(given, reason):
-    assert normalise(given).invalid == reason
-    assert normalise_json(orjson.dumps(given)) == normalise(given)
+    assert normalize(given).invalid == reason
+    assert normalize_json(orjson.dumps(given)) == normalize(given)
 
 
 def test_an_invalid_event_still_says_what_was_dropped():
     given = event(userId=["u1"], timestamp=ABSENT)
 
-    assert normalise(given) == Normalised(
+    assert normalize(given) == Normalized(
         {"type": "track", "event": "Registered"},
         "track",
         (
-            Report("id-dropped", "userId", "userId must be text or a whole number; this is a list, so it is left out"),
+            Report("id-dropped", "userId", "userId must be text or an integer; it is a list and was left out"),
             Report(*NO_TIME),
         ),
         NO_ID,
@@ -255,13 +252,13 @@ class Colour(enum.IntEnum):
 
 
 NO_JSON = [
-    (OrderedDict(BASE), "an event is a JSON object; this is a Python OrderedDict"),
-    ((), "an event is a JSON object; this is a Python tuple"),
-    (object(), "an event is a JSON object; this is a Python object"),
-    (event(properties={"price": math.nan}), "properties.price is nan, which JSON cannot say"),
-    (event(properties={"prices": [1, -math.inf]}), "properties.prices[1] is -inf, which JSON cannot say"),
-    (event(properties={"n": 2**64}), "properties.n is a whole number beyond 64 bits"),
-    (event(properties={"n": -(2**63) - 1}), "properties.n is a whole number beyond 64 bits"),
+    (OrderedDict(BASE), "an event must be a JSON object; this is a Python OrderedDict"),
+    ((), "an event must be a JSON object; this is a Python tuple"),
+    (object(), "an event must be a JSON object; this is a Python object"),
+    (event(properties={"price": math.nan}), "properties.price is nan, which JSON cannot represent"),
+    (event(properties={"prices": [1, -math.inf]}), "properties.prices[1] is -inf, which JSON cannot represent"),
+    (event(properties={"n": 2**64}), "properties.n is an integer that does not fit in 64 bits"),
+    (event(properties={"n": -(2**63) - 1}), "properties.n is an integer that does not fit in 64 bits"),
     (
         event(properties={"the price": decimal.Decimal(1)}),
         'properties["the price"] is not JSON; it is a Python Decimal',
@@ -271,18 +268,18 @@ NO_JSON = [
     (event(context={"colour": Colour.RED}), "context.colour is not JSON; it is a Python Colour"),
     (event(context={"key": Secret("hush")}), "context.key is not JSON; it is a Python Secret"),
     (event(context={"app": OrderedDict()}), "context.app is not JSON; it is a Python OrderedDict"),
-    (event(traits={"name": "\ud800"}), "traits.name holds half a surrogate pair, which is no text"),
-    (event(traits={"\ud83d": 1}), r'a key of traits holds half a surrogate pair, which is no text: "\ud83d"'),
+    (event(traits={"name": "\ud800"}), "traits.name contains a lone surrogate"),
+    (event(traits={"\ud83d": 1}), r'a key of traits contains a lone surrogate: "\ud83d"'),
     (event(traits=[{1: "one"}]), "a key of traits[0] is not text; it is a number"),
     (event(traits={"a": {None: 1}}), "a key of traits.a is not text; it is null"),
     ({**BASE, Colour.RED: 1}, "a key of the event is not text; it is a Python Colour"),
-    (event(**{"a" * 200: math.nan}), f"{'a' * 80}... is nan, which JSON cannot say"),
+    (event(**{"a" * 200: math.nan}), f"{'a' * 80}... is nan, which JSON cannot represent"),
 ]
 
 
 @pytest.mark.parametrize(("given", "reason"), NO_JSON, ids=range(len(NO_JSON)))
 def test_a_python_value_that_is_not_json_is_invalid_and_says_where(given, reason):
-    assert normalise(given) == Normalised({}, None, (), reason)
+    assert normalize(given) == Normalized({}, None, (), reason)
 
 
 class Meta(type):
@@ -315,9 +312,9 @@ class Key(str):
 
 
 def test_values_that_raise_when_asked_are_not_asked():
-    assert normalise(Hostile()).invalid == "an event is a JSON object; this is a Python Hostile"
-    assert normalise(event(userId=Hostile())).invalid == "userId is not JSON; it is a Python Hostile"
-    assert normalise({Key("type"): 1}).invalid == "a key of the event is not text; it is a Python Key"
+    assert normalize(Hostile()).invalid == "an event must be a JSON object; this is a Python Hostile"
+    assert normalize(event(userId=Hostile())).invalid == "userId is not JSON; it is a Python Hostile"
+    assert normalize({Key("type"): 1}).invalid == "a key of the event is not text; it is a Python Key"
 
 
 def deep(levels):
@@ -331,11 +328,11 @@ TOO_DEEP = f"properties{'.a' * 35}... is nested deeper than 100 levels"
 
 
 def test_a_hundred_levels_are_the_limit():
-    assert normalise(deep(100)).invalid is None
-    assert normalise(deep(101)).invalid == TOO_DEEP
-    assert normalise_json(orjson.dumps(deep(100))).invalid is None
-    assert normalise_json(orjson.dumps(deep(101))) == Normalised({}, None, (), TOO_DEEP)
-    assert normalise_json(
+    assert normalize(deep(100)).invalid is None
+    assert normalize(deep(101)).invalid == TOO_DEEP
+    assert normalize_json(orjson.dumps(deep(100))).invalid is None
+    assert normalize_json(orjson.dumps(deep(101))) == Normalized({}, None, (), TOO_DEEP)
+    assert normalize_json(
         b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201
     ) == (
         {},
@@ -348,19 +345,19 @@ def test_a_hundred_levels_are_the_limit():
 def test_brackets_in_texts_do_not_count_as_depth():
     given = event(properties={"text": "[{" * 500})
 
-    assert normalise_json(orjson.dumps(given)) == Normalised(given, "track", (), None)
+    assert normalize_json(orjson.dumps(given)) == Normalized(given, "track", (), None)
 
 
 def test_many_lists_are_not_deep():
     given = event(properties={"products": [{"sizes": [{}]}] * 100})
 
-    assert normalise_json(orjson.dumps(given)) == normalise(given) == Normalised(given, "track", (), None)
+    assert normalize_json(orjson.dumps(given)) == normalize(given) == Normalized(given, "track", (), None)
 
 
 def test_sixty_thousand_levels_are_refused_calmly():
-    assert normalise(deep(60_000)).invalid == TOO_DEEP
-    assert normalise_json(b"[" * 60_000 + b"]" * 60_000).invalid == (
-        "this is not JSON: depth limit exceeded: line 1 column 1026 (char 1025)"
+    assert normalize(deep(60_000)).invalid == TOO_DEEP
+    assert normalize_json(b"[" * 60_000 + b"]" * 60_000).invalid == (
+        "not valid JSON: depth limit exceeded: line 1 column 1026 (char 1025)"
     )
 
 
@@ -368,14 +365,14 @@ def test_an_object_that_contains_itself_is_too_deep():
     given = event(properties={})
     given["properties"]["a"] = given["properties"]
 
-    assert normalise(given).invalid == TOO_DEEP
+    assert normalize(given).invalid == TOO_DEEP
 
 
 def test_a_list_that_holds_itself_a_million_times_does_not_fill_the_memory():
     loop = []
     loop += [loop] * 1_000_000
 
-    assert normalise(event(properties={"x": loop})).invalid == (
+    assert normalize(event(properties={"x": loop})).invalid == (
         f"properties.x{'[0]' * 22}[0... is nested deeper than 100 levels"
     )
 
@@ -385,38 +382,38 @@ def test_the_same_list_twice_at_every_level_ends():
     for _ in range(60):
         value = [value, value]
 
-    assert normalise(event(properties={"x": value})).invalid == (
-        "an event holds at most 100,000 objects and lists; this one holds more"
+    assert normalize(event(properties={"x": value})).invalid == (
+        "an event may contain at most 100,000 objects and lists; this one contains more"
     )
 
 
 def test_very_many_objects_are_refused_in_both_ways_in():
     given = event(properties={"x": [[] for _ in range(100_001)]})
 
-    reason = "an event holds at most 100,000 objects and lists; this one holds more"
-    assert normalise(given) == normalise_json(orjson.dumps(given)) == Normalised({}, None, (), reason)
+    reason = "an event may contain at most 100,000 objects and lists; this one contains more"
+    assert normalize(given) == normalize_json(orjson.dumps(given)) == Normalized({}, None, (), reason)
 
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"", "this is not JSON: Input is a zero-length, empty document: line 1 column 1 (char 0)"),
-        (b'{"type": "track",\n "userId": tru}', "this is not JSON: invalid literal, expected 'true': line 2 column 12 (char 29)"),
-        (b'{"n": NaN}', "this is not JSON: unexpected character, expected a JSON value: line 1 column 7 (char 6)"),
-        (b'{"n": 1e999}', "this is not JSON: number is infinity when parsed as double: line 1 column 7 (char 6)"),
-        (b'{"n": "\\ud800"}', "this is not JSON: no low surrogate in string: line 1 column 8 (char 7)"),
+        (b"", "not valid JSON: Input is a zero-length, empty document: line 1 column 1 (char 0)"),
+        (b'{"type": "track",\n "userId": tru}', "not valid JSON: invalid literal, expected 'true': line 2 column 12 (char 29)"),
+        (b'{"n": NaN}', "not valid JSON: unexpected character, expected a JSON value: line 1 column 7 (char 6)"),
+        (b'{"n": 1e999}', "not valid JSON: number is infinity when parsed as double: line 1 column 7 (char 6)"),
+        (b'{"n": "\\ud800"}', "not valid JSON: no low surrogate in string: line 1 column 8 (char 7)"),
     ],
 )  # fmt: skip
 def test_bytes_that_are_no_json_say_where(raw, reason):
-    assert normalise_json(raw) == Normalised({}, None, (), reason)
+    assert normalize_json(raw) == Normalized({}, None, (), reason)
 
 
 def test_a_whole_number_beyond_64_bits_is_no_id():
     """Orjson reads it as a float, so its digits are lost."""
     raw = b'{"type":"track","userId":123456789012345678901234567890,"anonymousId":"a","event":"e","timestamp":0}'
 
-    assert normalise_json(raw).event["anonymousId"] == "a"
-    assert [report.code for report in normalise_json(raw).reports] == ["id-dropped", "timestamp-converted"]
+    assert normalize_json(raw).event["anonymousId"] == "a"
+    assert [report.code for report in normalize_json(raw).reports] == ["id-dropped", "timestamp-converted"]
 
 
 RECEIVED = "2024-05-01T13:00:00.000Z"
@@ -437,18 +434,18 @@ RECEIVED = "2024-05-01T13:00:00.000Z"
     ],
 )
 def test_received_at_is_used_where_the_event_has_none(given, changes):
-    expected = Normalised(given | changes, "track", (), None)
+    expected = Normalized(given | changes, "track", (), None)
 
-    assert normalise(given, received_at=RECEIVED) == expected
-    assert normalise_json(orjson.dumps(given), received_at=RECEIVED) == expected
-    assert normalise_parsed(given, orjson.dumps(given), received_at=RECEIVED) == expected
+    assert normalize(given, received_at=RECEIVED) == expected
+    assert normalize_json(orjson.dumps(given), received_at=RECEIVED) == expected
+    assert normalize_parsed(given, orjson.dumps(given), received_at=RECEIVED) == expected
 
 
 def test_an_unreadable_timestamp_gives_way_to_received_at():
-    assert normalise(event(timestamp="soon"), received_at=RECEIVED) == Normalised(
+    assert normalize(event(timestamp="soon"), received_at=RECEIVED) == Normalized(
         event(timestamp=RECEIVED, receivedAt=RECEIVED),
         "track",
-        (Report(UNREADABLE, "timestamp", 'timestamp is no time that can be read: "soon"'),),
+        (Report(UNREADABLE, "timestamp", 'timestamp cannot be read as a time: "soon"'),),
         None,
     )
 
@@ -456,8 +453,8 @@ def test_an_unreadable_timestamp_gives_way_to_received_at():
 def test_only_the_top_level_is_copied():
     given = event(userId=1, properties={"products": [{}]})
 
-    assert normalise(given).event is not given
-    assert normalise(given).event["properties"] is given["properties"]
+    assert normalize(given).event is not given
+    assert normalize(given).event["properties"] is given["properties"]
 
 
 def test_the_fields_of_the_calls():

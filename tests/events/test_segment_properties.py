@@ -7,25 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import normalizing
-from engine.events.json_values import crowding, flaw
-from engine.events.normalizing import FIELDS, mend, normalise, normalise_json, switch
+from engine.events.integrations import switch
+from engine.events.json_values import json_problem, size_problem
+from engine.events.normalizing import normalize, normalize_json, repair
+from engine.events.spec import FIELDS
 from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS
 
 
 @given(JSON | EVENTS)
 def test_every_json_value_is_valid_or_has_a_reason(value):
-    event, call, reports, invalid = normalise(value)
+    event, call, reports, invalid = normalize(value)
 
     assert isinstance(event, dict)
     assert (invalid is None) <= (call in FIELDS)
     assert invalid is None or invalid.strip() == invalid != ""
     assert all(report.code and report.place and report.message for report in reports)
-    assert normalise_json(orjson.dumps(value)) == (event, call, reports, invalid)
+    assert normalize_json(orjson.dumps(value)) == (event, call, reports, invalid)
 
 
 @given(EVENTS)
 def test_what_is_valid_has_fields_of_the_right_kind(value):
-    event, call, _, invalid = normalise(value)
+    event, call, _, invalid = normalize(value)
     if invalid is not None:
         return
 
@@ -39,11 +41,11 @@ def test_what_is_valid_has_fields_of_the_right_kind(value):
 
 
 @given(EVENTS)
-def test_normalising_again_changes_nothing_and_has_nothing_to_say(value):
-    once = normalise(value)
+def test_normalizing_again_changes_nothing_and_has_nothing_to_say(value):
+    once = normalize(value)
     if once.invalid is not None:
         return
-    again = normalise(once.event)
+    again = normalize(once.event)
 
     assert again.event == once.event
     if once.event.get("timestamp") is not None:
@@ -55,12 +57,12 @@ def test_normalising_again_changes_nothing_and_has_nothing_to_say(value):
 @given(EVENTS)
 def test_the_quick_look_lets_pass_only_what_the_rules_leave_alone(value):
     if normalizing._is_clean(value):
-        assert mend(value) == (value, value["type"], (), None)
+        assert repair(value) == (value, value["type"], (), None)
 
 
 @given(EVENTS, EVENTS)
 def test_fields_that_are_not_the_call_s_own_are_left_as_they_came(value, more):
-    event, call, _, invalid = normalise(more | value)
+    event, call, _, invalid = normalize(more | value)
     if invalid is None:
         others = {name: field for name, field in (more | value).items() if name not in FIELDS[call]}
         assert {name: event[name] for name in others} == others
@@ -68,8 +70,8 @@ def test_fields_that_are_not_the_call_s_own_are_left_as_they_came(value, more):
 
 @given(OBJECTS)
 def test_json_is_json(value):
-    assert flaw(value) is None
-    assert crowding(value) is None
+    assert json_problem(value) is None
+    assert size_problem(value) is None
 
 
 @given(OBJECTS, st.lists(KEYS, max_size=3))

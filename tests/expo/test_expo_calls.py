@@ -11,7 +11,7 @@ import pytest
 
 import engine
 from engine.errors import UsageError
-from engine.events.normalizing import normalise_json
+from engine.events.normalizing import normalize_json
 from engine.expo import Flushed, Limits, Segment
 from engine.expo.events import LIBRARY
 from tests.expo.collector_stub import Stub, client, codes
@@ -51,8 +51,8 @@ def test_calls_become_events(case: dict[str, Any], names: dict[str, str], stub: 
 @pytest.mark.parametrize("event", CASES[0]["events"] + CASES[1]["events"], ids=lambda event: event["messageId"])
 def test_events_need_no_mending(event: dict[str, Any]) -> None:
     event = {**event, "context": {**event["context"], "library": LIBRARY}}
-    normalised = normalise_json(json.dumps(event).encode(), received_at=event["timestamp"])
-    assert (normalised.invalid, normalised.reports, normalised.call) == (None, (), event["type"])
+    normalized = normalize_json(json.dumps(event).encode(), received_at=event["timestamp"])
+    assert (normalized.invalid, normalized.reports, normalized.call) == (None, (), event["type"])
 
 
 def test_the_request_is_that_of_segments_mobile_libraries(stub: Stub, tmp_path: Path) -> None:

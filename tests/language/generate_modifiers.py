@@ -15,7 +15,7 @@ from tests.language.generate_paths import NAMES, Ground, conditions, hole_paths,
 ANY = frozenset({"text", "number", "boolean", "object", "list"})
 OBJECT = frozenset({"object"})
 
-# Costs a second to load, and what it gives is nobody's business here.
+# Takes a second to load, and its result does not matter here.
 LEFT_OUT = {"user_agent"}
 
 WITHIN: tuple[JsonObject, ...] = ({"past": "7d"}, {"past": "3650d", "future": "1m"}, {"future": "1500ms"})
@@ -81,7 +81,7 @@ def _use(draw: DrawFn, function: Function) -> Json:
         for parameter in function.parameters
         if parameter.required or draw(st.booleans())
     }
-    if len(set(map(str, given.values()))) < len(given):  # `pairs` wants two different names
+    if len(set(map(str, given.values()))) < len(given):  # `pairs` needs two different names
         given = {parameter.name: given[parameter.name] for parameter in function.parameters if parameter.required}
     return {function.name: given} if given else function.name
 

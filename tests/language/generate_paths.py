@@ -18,7 +18,7 @@ TEXT_FIELDS = ("userId", "anonymousId", "timestamp", "event", "name", "category"
 
 @dataclass(frozen=True)
 class Ground:
-    """What a path may begin with where it stands."""
+    """The roots that a path may begin with in its scope."""
 
     call: str
     settings: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import pytest
 from engine.language.functions import FUNCTIONS, CannotConvert, Noted, bind, camel_case, snake_case, web
 from engine.records import Json, Secret
 
-HALF = "it holds half a character (a lone surrogate)"
+HALF = "it contains a lone surrogate (half a character)"
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 9; {}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/76.0.3809.132 {}Safari/537.36"
 )

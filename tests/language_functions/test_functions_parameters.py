@@ -7,8 +7,11 @@ import pytest
 from engine.language.functions import bind, parameters_of
 from engine.records import Json
 
-DATE = '"format" of date cannot hold "{}". Known are %Y, %y, %m, %d, %j, %H, %M, %S, %L, %f, %u, %G, %V, %%; names depend on a language.'
-GROUPS = 'After a backslash, "with" of pattern_replace needs {} or another backslash.'
+DATE = (
+    '"format" of date does not support "{}". Supported: %Y, %y, %m, %d, %j, %H, %M, %S, %L, %f, %u, %G, %V, %%.'
+    " Names of days and months depend on a language."
+)
+GROUPS = 'In "with" of pattern_replace, a backslash must be followed by {} or another backslash.'
 DEEP = "(" * 2000
 
 
@@ -38,9 +41,9 @@ def test_forms(name: str, written: Json, parameters: dict[str, Json]) -> None:
         ("frobnicate", None, 'There is no function "frobnicate".'),
         ("trim", 1, "trim takes no parameters: as: trim."),
         ("trim", {"side": "left"}, "trim takes no parameters: as: trim."),
-        ("fixed", None, 'fixed needs "digits": as: { fixed: { digits: ... } }.'),
-        ("replace", {"with": "b"}, 'replace needs "find": as: { replace: { find: ..., with: ... } }.'),
-        ("replace", {"find": None}, 'replace needs "find": as: { replace: { find: ..., with: ... } }.'),
+        ("fixed", None, 'fixed requires "digits": as: { fixed: { digits: ... } }.'),
+        ("replace", {"with": "b"}, 'replace requires "find": as: { replace: { find: ..., with: ... } }.'),
+        ("replace", {"find": None}, 'replace requires "find": as: { replace: { find: ..., with: ... } }.'),
         (
             "replace",
             {"find": "a", "wit": "b"},
@@ -51,7 +54,7 @@ def test_forms(name: str, written: Json, parameters: dict[str, Json]) -> None:
         ("round", "2", '"digits" of round must be a whole number from 0 to 20, not "2".'),
         ("round", 21, '"digits" of round must be a whole number from 0 to 20, not 21.'),
         ("round", True, '"digits" of round must be a whole number from 0 to 20, not true.'),
-        ("truncate", 0, '"length" of truncate must be a whole number of 1 or more, not 0.'),
+        ("truncate", 0, '"length" of truncate must be a whole number of at least 1, not 0.'),
         ("replace", 1, '"find" of replace must be text, not a number (1: put it in quotes).'),
         ("join", {"by": ["-"]}, '"by" of join must be text, not a list.'),
         ("split", "", '"by" of split must be at least one character.'),
@@ -69,7 +72,7 @@ def test_what_does_not_fit(name: str, written: Json, sentence: str) -> None:
     ("name", "parameters", "sentence"),
     [
         ("trimm", {}, 'There is no function "trimm". Did you mean "trim"?'),
-        ("split", {}, 'split needs "by": as: { split: { by: ... } }.'),
+        ("split", {}, 'split requires "by": as: { split: { by: ... } }.'),
         ("date", {"format": "%d %B %Y"}, DATE.format("%B")),
         ("date", {"format": "100%"}, DATE.format("%")),
         ("date", {"format": "%-d"}, DATE.format("%-")),
@@ -77,22 +80,22 @@ def test_what_does_not_fit(name: str, written: Json, sentence: str) -> None:
         (
             "pattern_replace",
             {"pattern": "(a"},
-            '"pattern" of pattern_replace is no RE2 pattern: missing ): (a (in "(a").',
+            '"pattern" of pattern_replace is not a valid RE2 pattern: missing ) (in "(a").',
         ),
         (
             "pattern_replace",
             {"pattern": "(?=a)"},
-            '"pattern" of pattern_replace is no RE2 pattern: invalid perl operator: (?= (in "(?=a)").',
+            '"pattern" of pattern_replace is not a valid RE2 pattern: invalid perl operator: (?= (in "(?=a)").',
         ),
         (
             "pattern_replace",
             {"pattern": "\ud800"},
-            '"pattern" of pattern_replace cannot be used: it holds half a character (a lone surrogate).',
+            '"pattern" of pattern_replace is not a valid RE2 pattern: it contains a lone surrogate (half a character) (in "\\ud800").',
         ),
         ("pattern_replace", {"pattern": "a", "with": r"\1"}, GROUPS.format("0, for the whole match,")),
-        ("pattern_replace", {"pattern": "(a)", "with": r"\n"}, GROUPS.format("a group's number (0 to 1)")),
-        ("pattern_replace", {"pattern": "(a)", "with": "x\\"}, GROUPS.format("a group's number (0 to 1)")),
-        ("pairs", {"key": "k", "value": "k"}, '"key" and "value" of pairs must be two different names.'),
+        ("pattern_replace", {"pattern": "(a)", "with": r"\n"}, GROUPS.format("a group number (0 to 1)")),
+        ("pattern_replace", {"pattern": "(a)", "with": "x\\"}, GROUPS.format("a group number (0 to 1)")),
+        ("pairs", {"key": "k", "value": "k"}, '"key" and "value" of pairs must be different names.'),
     ],
 )
 def test_what_binding_refuses(name: str, parameters: dict[str, Json], sentence: str) -> None:
@@ -105,7 +108,7 @@ def test_what_binding_refuses(name: str, parameters: dict[str, Json], sentence: 
 def test_a_path_that_is_none_is_refused_in_the_words_of_paths(path: str) -> None:
     with pytest.raises(ValueError) as caught:
         bind("get", {"path": path})
-    assert str(caught.value).startswith('"path" of get is no path: ')
+    assert str(caught.value).startswith('"path" of get is not a valid path: ')
 
 
 def test_a_pattern_of_any_depth_is_refused_with_a_sentence() -> None:

@@ -10,7 +10,8 @@ from jsonschema import Draft7Validator
 from engine.language.functions import FUNCTIONS, GROUPS, Function, bind, parameter_schema, parameters_of
 from engine.language.functions.model import ANYTHING
 from engine.records import Json
-from engine.reference.pages import FUNCTIONS_PAGE, functions_markdown
+from engine.reference import ROOT
+from engine.reference.pages import functions_markdown
 
 EACH = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 FIRST_SET = """
@@ -89,7 +90,7 @@ def test_the_schema_is_one_and_refuses_what_binding_refuses(function: Function) 
 
 
 def test_the_page_is_what_the_registry_says() -> None:
-    assert FUNCTIONS_PAGE.read_text(encoding="utf-8") == functions_markdown(), "run: python -m engine.reference.pages"
+    assert (ROOT / "docs" / "functions.md").read_text(encoding="utf-8") == functions_markdown(), "run: make docs"
 
 
 def test_binding_gives_a_small_callable_where_nothing_needs_parameters() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from engine.language.suggest import closest
 from engine.mapping.problems import CODES, Mark, Message, Problem, place_text
-from engine.mapping.suggest import closest
 
 MARK = Mark("mappings/exponea.yaml", 119, 21)
 PATH = ("calls", "page", 0, "fields", "event_type")

@@ -1,8 +1,8 @@
-"""The oracle: what a mapping makes of an event, said as plainly as possible and as slowly as need be.
+"""The oracle: what a mapping makes of an event, as plainly as possible and however slowly.
 
 Written from the language's rules (tests/language/README.md), not from the compiler: property tests hold
 the two together.  It borrows from the engine only what is specified elsewhere: the functions of `as`, whose
-examples are tests of their own, and the normaliser of events.
+examples are tests of their own, and the normalizer of events.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
-from engine.events.normalizing import normalise
+from engine.events.normalizing import normalize
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, Marker, at
 from tests.oracle.requests import request_of
@@ -19,7 +19,7 @@ from tests.oracle.values import evaluate, list_of, loop
 
 
 class OraclePlan(NamedTuple):
-    """What the compiled mapping must give too; `reports` are pairs of code and place."""
+    """What the compiled mapping must produce too; `reports` are pairs of code and place."""
 
     outcome: str
     reason: str | None
@@ -38,17 +38,17 @@ def plan(
     replies: Sequence[JsonObject] = (),
 ) -> OraclePlan:
     """Plan one event; `settings` are typed and complete, `replies` what the vendor would answer."""
-    normalised = normalise(event, received_at=received_at)
+    normalized = normalize(event, received_at=received_at)
     run = Run(mapping, settings, now)
-    run.reports = [(report.code, report.place) for report in normalised.reports]
-    if normalised.invalid is not None:
-        return OraclePlan("invalid", normalised.invalid, None, [], run.reports)
-    options = _switch(run, cast("JsonObject", normalised.event.get("integrations") or {}))
+    run.reports = [(report.code, report.place) for report in normalized.reports]
+    if normalized.invalid is not None:
+        return OraclePlan("invalid", normalized.invalid, None, [], run.reports)
+    options = _switch(run, cast("JsonObject", normalized.event.get("integrations") or {}))
     if options is None:
         return OraclePlan("ignored", "switched off in integrations", None, [], run.reports)
-    run.enter(normalised.event, options, lambda name: _part(run, name))
+    run.enter(normalized.event, options, lambda name: _part(run, name))
     try:
-        requests = list(_steps(run, str(normalised.event["type"]), list(replies)))
+        requests = list(_steps(run, str(normalized.event["type"]), list(replies)))
     except Invalid as invalid:
         return OraclePlan("invalid", str(invalid), invalid.place, [], run.reports)
     return OraclePlan("planned" if requests else "ignored", None, None, requests, run.reports)
@@ -102,7 +102,7 @@ def _scopes(run: Run, step: JsonObject, place: str) -> Iterator[Scope]:
 
 
 def _save(run: Run, step: JsonObject, place: str, replies: list[JsonObject]) -> None:
-    """Read what the step saves from the next reply to its request; without one, a marker stands for it."""
+    """Read what the step saves from the next reply to its request; without a reply, save markers."""
     saves = cast("dict[str, str]", step.get("save") or {})
     reply = next((reply for reply in replies if reply["request"] == step["request"]), None)
     if reply is None:

@@ -1,4 +1,4 @@
-"""The smallest words of the language: absent, truth, the text of a value, places, `${}`.
+"""The basics of the language: absent, truth, the text of a value, places, `${}`.
 
 Everything here is written out rather than shared with the engine: an oracle that borrows the engine's
 helpers agrees with the engine's mistakes.
@@ -27,7 +27,7 @@ class Invalid(Exception):  # noqa: N818  reads as what happened
 
 
 class Marker(str):
-    """A value that only an answer of the vendor will give; in a dry run `<saved.name>` stands for it."""
+    """A value that only a response will have; in a dry run `<saved.name>` is its placeholder."""
 
     __slots__ = ()
 
@@ -117,7 +117,7 @@ def _end_of_hole(text: str) -> int:
 
 
 def put(target: dict[str, Json], key: str, value: Json, lost: Callable[[], None]) -> None:
-    """Set a key; where it is there already the later value wins at the first one's place, and `lost` is told."""
+    """Set a key; if it exists, the later value replaces it in place, and `lost` is called."""
     if key in target:
         lost()
     target[key] = value

@@ -224,5 +224,5 @@ def _pattern(_validator: object, pattern: str, value: object, _schema: object) -
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-# `pattern` means what RE2 understands; everything else is plain draft 7.
+# `pattern` runs on RE2; everything else is plain draft 7.
 SchemaValidator = validators.extend(Draft7Validator, {"pattern": _pattern})

@@ -79,7 +79,7 @@ def _form(run: Run, body: Json, place: str) -> Json:
 
 
 def _text(run: Run, written: Json, scope: Scope, place: str) -> str | None:
-    """Read a text with `${}`, or an instruction that gives one."""
+    """Read a text with `${}`, or an instruction that makes one."""
     if isinstance(written, str):
         return run.fill(written, scope, place)
     return _written_text(run, evaluate(run, written, scope, place), place)
@@ -119,7 +119,7 @@ def _base_url(run: Run, written: Json, scope: Scope) -> str:
 
 
 def _path(run: Run, written: Json, scope: Scope, place: str) -> str:
-    """Read a path; of an instruction, what the mapping itself says stands and any other value is encoded whole."""
+    """Read a path; in an instruction, text of the mapping stays as it is and any other value is encoded whole."""
     if isinstance(written, str):
         return _url_text(run, written, scope, place)
     value = evaluate(run, own_words(written), scope, place)

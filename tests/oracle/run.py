@@ -46,7 +46,7 @@ class Parts:
         self._known: dict[str, Json] = {}
 
     def get(self, name: str) -> Json:
-        """JMESPath reads a field through this method (and takes an AttributeError for a missing field)."""
+        """JMESPath reads a field through this method (and treats an AttributeError as a missing field)."""
         if name not in self._known:
             try:
                 self._known[name] = self._evaluate(name)
@@ -78,7 +78,7 @@ class Run:
         self.scope: Scope = {}
 
     def enter(self, event: dict[str, Json], options: Json, part: Callable[[str], Json]) -> None:
-        """Lay out the scope of an event: the fields its call has, and nothing else of it."""
+        """Make the scope of an event: the fields of its call, and nothing else of it."""
         names = COMMON_FIELDS + OWN_FIELDS.get(str(event.get("type")), ())
         self.scope = {name: event.get(name) for name in names}
         # An object that the event does not have is empty: missing and null are one thing.

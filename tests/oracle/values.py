@@ -15,13 +15,13 @@ MADE_HERE = ("fields", "merge", "list", "each", "entries")
 
 
 class Own(str):
-    """A text that the mapping itself says, inside an instruction that gives a piece of a URL."""
+    """A text of the mapping itself, inside an instruction that makes a piece of a URL."""
 
     __slots__ = ()
 
 
 def own_words(raw: Json) -> Json:
-    """Mark what a value's own words are: constants, defaults, tables in place and texts, through choices too."""
+    """Mark the texts that are the mapping's own: constants, defaults, tables in place and texts, in choices too."""
     if isinstance(raw, list):
         return [own_words(alternative) for alternative in raw]
     if not isinstance(raw, dict):
@@ -122,7 +122,7 @@ def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
 
 
 def list_of(run: Run, value: Json, place: str) -> list[Json] | None:
-    """Take what a loop is given as a list: one object is a list of one, a scalar is no list."""
+    """Return what a loop runs over as a list: an object is a list of one, a scalar is reported."""
     if isinstance(value, dict):
         return [value]
     if value is None or isinstance(value, list):

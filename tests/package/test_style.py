@@ -23,7 +23,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jsonschema": ("engine/mapping/schema/*",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
-    "re2": ("engine/language/functions/patterns.py", "engine/mapping/schema/links.py", "engine/sandbox/faults.py"),
+    "re2": ("engine/language/regex.py",),
     "rich": ("engine/commands/*",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
     "ua_parser": ("engine/language/functions/web.py",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from engine import __version__
-from tests.package.tree import ROOT, files
+from tests.package.tree import ROOT, engine_files, files
 
 EVENT = {"type": "page", "messageId": "m1", "userId": "u1", "timestamp": "2024-01-01T00:00:00Z", "name": "Home"}
 BODY = {
@@ -62,7 +63,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(installed: Path, tmp_path: Path) -> Run:
     """Return a function that runs an installed command in an empty directory, away from any checkout."""
     (tmp_path / "events.ndjson").write_text(json.dumps(EVENT))
-    unwanted = {"PYTHONPATH", "ENGINE_MAPPINGS"}
+    unwanted = {"PYTHONPATH", "WAYBILL_MAPPINGS", "ENGINE_MAPPINGS"}
     clean = {name: value for name, value in os.environ.items() if name not in unwanted}
 
     def run(name: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +86,8 @@ def bodies(done: subprocess.CompletedProcess[str]) -> list[object]:
 
 def test_everything_is_in_it(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    bundled = {f"engine/bundled/{path}" for path in map(str, files()) if path.startswith(("mappings/", "schemas/"))}
+    folders = ("mappings/", "schemas/", "docs/")
+    bundled = {f"engine/bundled/{path}" for path in map(str, files()) if path.startswith(folders)}
     assert inside == bundled | {str(path) for path in files() if path.parts[0] == "engine"}
 
 
@@ -94,8 +96,17 @@ def test_it_is_not_the_checkout(run: Run, installed: Path) -> None:
     assert Path(done.stdout.strip()).is_relative_to(installed.parent)
 
 
-def test_it_says_its_version(run: Run) -> None:
-    assert run("engine", "--version").stdout == f"engine, version {__version__}\n"
+@pytest.mark.parametrize("command", ["engine", "waybill"])
+def test_it_says_its_version(run: Run, command: str) -> None:
+    assert run(command, "--version").stdout == f"waybill {__version__}\n"
+
+
+def test_it_has_the_pages_that_its_messages_name(run: Run) -> None:
+    text = "\n".join((ROOT / path).read_text(encoding="utf-8") for path in engine_files())
+    pages = sorted(set(re.findall(r"\bengine docs ([a-z-]+)|(?<![\w./])docs/([a-z-]+)\.md", text)))
+    assert ("sandbox", "") in pages
+    assert [page for page in map("".join, pages) if run("engine", "docs", page).returncode] == []
+    assert run("engine", "docs").stdout == (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", [["engine", "validate-mappings"], ["validate-mappings"]], ids=" ".join)
@@ -117,6 +128,6 @@ def test_ones_own_mappings_are_found(run: Run, tmp_path: Path) -> None:
     (own / "shop.yaml").write_text(OWN)
     words = ["run", "shop", "--events", "events.ndjson", "--example-settings", "--format", "ndjson"]
     assert bodies(run("engine", *words, "--mappings", "own")) == [OWN_BODY]
-    assert bodies(run("engine", *words, ENGINE_MAPPINGS=str(own))) == [OWN_BODY]
+    assert bodies(run("engine", *words, WAYBILL_MAPPINGS=str(own))) == [OWN_BODY]
     assert bodies(run("engine", "run", "own/shop.yaml", *words[2:])) == [OWN_BODY]
     assert run("validate-mappings", "own").stdout == "0 problems in 1 file.\n"

@@ -15,7 +15,7 @@ FAILED = "fails"
 
 
 class DocumentScope:
-    """Roots are the document's members; `objects` names those that are always objects; `members` those given whole."""
+    """Roots are the document's members; `objects` are those that are always objects, `members` those with a variable per field."""
 
     def __init__(self, names: Names, objects: tuple[str, ...] = (), members: tuple[str, ...] = ()) -> None:
         self.lines = Lines()

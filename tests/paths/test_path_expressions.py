@@ -1,4 +1,4 @@
-"""Every expression of `expressions/*.txt` (one a line) means in compiled code what the jmespath library says."""
+"""Every expression of `expressions/*.txt` (one per line) has the same result compiled and in the jmespath library."""
 
 from __future__ import annotations
 

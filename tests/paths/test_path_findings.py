@@ -6,9 +6,9 @@ import pytest
 
 from engine.language.paths import findings, parse
 
-FALSY = "|| also passes over false, '', [] and {}. To pass over only what is absent, "
+FALSY = "|| also skips false, '', [] and {}. To skip only absent values, "
 ANY_LIST = FALSY + "write a list of values, [a, b], or a default."
-NAME = "{0} is the name of a field here. Write `{0}` for the value."
+NAME = "{0} is a field name here. Write `{0}` for the value."
 
 FINDINGS = [
     (
@@ -26,37 +26,37 @@ FINDINGS = [
         "!a == 'y'",
         "precedence",
         1,
-        "! binds tighter than ==: it negates a alone. Write !(a == ...) if the comparison is meant, (!a) == ... if not.",
+        "! binds tighter than ==: it negates only a. Write !(a == ...) to negate the comparison, or (!a) == ... to confirm.",
     ),
     (
         "b && !length(a) > `1`",
         "precedence",
         6,
-        "! binds tighter than >: it negates length(a) alone. Write !(length(a) > ...) if the comparison is meant, (!length(a)) > ... if not.",
+        "! binds tighter than >: it negates only length(a). Write !(length(a) > ...) to negate the comparison, or (!length(a)) > ... to confirm.",
     ),
     (
         "a[?!b != c]",
         "precedence",
         4,
-        "! binds tighter than !=: it negates b alone. Write !(b != ...) if the comparison is meant, (!b) != ... if not.",
+        "! binds tighter than !=: it negates only b. Write !(b != ...) to negate the comparison, or (!b) != ... to confirm.",
     ),
     (
         "a || b == 'c'",
         "precedence",
         1,
-        "a || b == 'c' reads as a || (b == 'c'). Write the brackets if that is meant, else (a || b) == 'c'.",
+        "a || b == 'c' means a || (b == 'c'). Write the parentheses to confirm, or (a || b) == 'c'.",
     ),
     (
         "x && [a.b || c.d != `1`]",
         "precedence",
         7,
-        "a.b || c.d != `1` reads as a.b || (c.d != `1`). Write the brackets if that is meant, else (a.b || c.d) != `1`.",
+        "a.b || c.d != `1` means a.b || (c.d != `1`). Write the parentheses to confirm, or (a.b || c.d) != `1`.",
     ),
     (
         "event == 'a' || 'b'",
         "precedence",
         17,
-        "'b' does not depend on the event. Write a whole comparison on each side of ||.",
+        "'b' does not depend on the event. Write a complete comparison on each side of ||.",
     ),
     ("a == null", "null-name", 6, NAME.format("null")),
     ("a[?b == true]", "null-name", 9, NAME.format("true")),

@@ -110,8 +110,8 @@ def test_what_an_ordered_status_answers(order, expected):
         ({"kind": "status", "status": 99}, "status takes a status from 200 to 599, not 99"),
         ({"kind": "latency", "seconds": [1]}, "seconds takes seconds, or a list of two, not [1]"),
         ({"kind": "latency", "vendor": 1}, "vendor takes a vendor's name, not 1"),
-        ({"kind": "reset", "path": "a(b"}, "path is no RE2 pattern: missing ): a(b"),
-        ({"kind": "reset", "path": "(?=a)"}, "path is no RE2 pattern: invalid perl operator: (?="),
+        ({"kind": "reset", "path": "a(b"}, "path is not a valid RE2 pattern: missing )"),
+        ({"kind": "reset", "path": "(?=a)"}, "path is not a valid RE2 pattern: invalid perl operator: (?="),
         (
             {"kind": "reset", "rat": 1},
             f"a fault has no rat; it has {', '.join(sorted(READERS))}",

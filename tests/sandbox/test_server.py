@@ -136,5 +136,5 @@ def test_the_command_serves_until_it_is_interrupted():
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
     assert f"{url}/exponea" in rest
-    assert "docs/sandbox.md" in rest
+    assert "engine docs sandbox" in rest
     assert process.returncode == 0

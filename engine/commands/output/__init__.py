@@ -1,1 +1,1 @@
-"""Words, counts and layout for people: what the commands print."""
+"""What the commands print for people: text, summaries, layout."""

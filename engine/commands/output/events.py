@@ -1,4 +1,4 @@
-"""How things are worded for people: an event, its plans, problems, a request as JSON or curl. Nothing here decides."""
+"""Text for people about an event, its plans, problems, and a request as JSON or curl. Nothing here decides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 from urllib.parse import quote
 
-from engine.commands.output.text import WIDTH, Paint, folded, visible, wrapped
+from engine.commands.output.text import Display, shortened, visible
 from engine.language.paths import Marker
 from engine.language.texts import text_of
 from engine.mapping.problems import Problem
@@ -15,51 +15,55 @@ from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secre
 LONGEST_NAME = 60
 
 
-def problem_text(problem: Problem, paint: Paint) -> str:
+def problem_text(problem: Problem, display: Display) -> str:
     """Return one problem for people: the place bold, a warning yellow."""
-    place, _, rest = problem.text(WIDTH).partition("\n")
-    return f"{paint(place, 'title')}\n{paint(rest, 'notice' if problem.level == 'warning' else '')}"
+    place, _, rest = problem.text(display.width).partition("\n")
+    return f"{display.paint(place, 'title')}\n{display.paint(rest, 'notice' if problem.level == 'warning' else '')}"
 
 
 def event_title(event: Json) -> str:
     """Name an event in one line: its call, its own name, who."""
     if not isinstance(event, dict):
-        return "an event that is no object"
+        return "not an object"
     call = event.get("type")
-    words = [_short(call) if isinstance(call, str) else "event"]
+    parts = [shortened(call, LONGEST_NAME) if isinstance(call, str) else "event"]
     for key in ("event", "name", "groupId", "previousId"):
         value = event.get(key)
         if isinstance(value, str) and value.strip():
-            words.append(f'"{_short(value)}"')
+            parts.append(f'"{shortened(value, LONGEST_NAME)}"')
             break
     for key in ("userId", "anonymousId"):
         value = event.get(key)
         if isinstance(value, str | int) and str(value).strip():
-            words.append(f"of {_short(str(value))}")
+            parts.append(f"of {shortened(str(value), LONGEST_NAME)}")
             break
-    return visible(" ".join(words))
+    return visible(" ".join(parts))
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
-
-
-def plan_text(name: str, plan: Plan, requests: list[JsonObject], paint: Paint) -> str:
+def plan_text(name: str, plan: Plan, requests: list[JsonObject], display: Display) -> str:
     """Return what an event becomes for one destination; `name` is as wide as all names, `requests` are masked."""
     outcome = plan.outcome.value
-    first = f"  {paint(name, 'title')}  {paint(outcome, outcome)}  "
-    lines = [wrapped(plan.reason, first, len(name) + len(outcome) + 6)]
+    first = f"  {display.paint(name, 'title')}  {display.paint(outcome, outcome)}  "
+    lines = [display.wrap(plan.reason, first, len(name) + len(outcome) + 6)]
     for request in requests:
-        lines.append(paint(f"    {request['request']}: {request['method']} {visible(url_text(request))}", "request"))
-        if request["body"] is not None:
-            lines += folded(request["body"], 6)
-    return "".join(f"{line}\n" for line in lines) + "".join(reports_text(plan.reports, "    ! ", paint))
+        lines += _request_lines(request, display)
+    return "".join(f"{line}\n" for line in lines) + "".join(report_lines(plan.reports, "    ! ", display))
 
 
-def reports_text(reports: Iterable[Report], first: str, paint: Paint) -> Iterator[str]:
+def _request_lines(request: JsonObject, display: Display) -> Iterator[str]:
+    line = f"    {request['request']}: {request['method']} {visible(url_text(request))}"
+    yield display.paint(line, "request")
+    for name, value in cast("JsonObject", request["headers"]).items():
+        header = f"      {name}: "
+        yield display.wrap(_plain(value), header, len(header))
+    if request["body"] is not None:
+        yield from display.fold(request["body"], 6)
+
+
+def report_lines(reports: Iterable[Report], first: str, display: Display) -> Iterator[str]:
     """Return reports as lines that begin with `first`."""
     for report in reports:
-        yield paint(wrapped(report_text(report), first, len(first)), "notice") + "\n"
+        yield display.paint(display.wrap(report_text(report), first, len(first)), "notice") + "\n"
 
 
 def report_text(report: Report) -> str:
@@ -83,7 +87,7 @@ def request_json(request: PlannedRequest) -> JsonObject:
 def url_text(request: JsonObject) -> str:
     """Write the whole URL of a request, its query encoded but for masked secrets and markers of saved values."""
     query = cast("JsonObject", request["query"])
-    return f"{_real(request['url'])}?{pairs_text(query)}" if query else _real(request["url"])
+    return f"{_plain(request['url'])}?{pairs_text(query)}" if query else _plain(request["url"])
 
 
 def pairs_text(pairs: JsonObject) -> str:
@@ -96,7 +100,7 @@ def pairs_text(pairs: JsonObject) -> str:
 
 
 def _encoded(value: Json) -> str:
-    return str(value) if isinstance(value, Marker) else quote(_real(value), safe="*")
+    return str(value) if isinstance(value, Marker) else quote(_plain(value), safe="*")
 
 
 def curl_text(request: JsonObject, *, form: bool) -> str:
@@ -105,14 +109,14 @@ def curl_text(request: JsonObject, *, form: bool) -> str:
 
     import orjson
 
-    parts = ["curl", "-X", _real(request["method"]), url_text(request)]
+    parts = ["curl", "-X", _plain(request["method"]), url_text(request)]
     for name, value in cast("JsonObject", request["headers"]).items():
-        parts += ["-H", f"{name}: {_real(value)}" if value else f"{name};"]  # curl's way to write an empty header
+        parts += ["-H", f"{name}: {_plain(value)}" if value else f"{name};"]  # curl's way to write an empty header
     body = request["body"]
     if body is not None:
         parts += ["--data-raw", pairs_text(cast("JsonObject", body)) if form else orjson.dumps(body).decode()]
     return shlex.join(parts)
 
 
-def _real(value: Json) -> str:
+def _plain(value: Json) -> str:
     return value.reveal() if isinstance(value, Secret) else text_of(value) or ""

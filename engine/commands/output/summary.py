@@ -1,109 +1,178 @@
-"""What came of all events together: counts by destination and outcome, with the commonest reasons and reports.
+"""The summary of a run: events by destination or connection and outcome, with the most common reasons.
 
-Memory stays bounded whatever the reasons hold, because input of any size streams through.
+Memory is bounded, because input of any size streams through.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from engine.commands.output.text import Paint, wrapped
+from engine.commands.output.text import Display, local_time, shortened
+from engine.commands.shared import counted
 from engine.records import Outcome, Plan, Report
 
+if TYPE_CHECKING:
+    from engine.delivery.outbox.base import Overview
+
 MOST_KINDS = 1000
+MOST_VALUES = 100
 SHOWN_KINDS = 5
+LONGEST_MESSAGE = 120
 OTHER = "(others)"
 ORDER = tuple(outcome.value for outcome in Outcome)
-TITLES = ("destination", "outcome", "events", "reason")
+
+# What a reason says about a value: texts in quotes, and a number that is the subject of its sentence.
+VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|^-?\d[\d.]*(?= (?:is|does|has) )')
+
+
+class SummaryRow(NamedTuple):
+    """One reason in the table; `prefix` counts it, and `text` is wrapped behind that."""
+
+    prefix: str
+    text: str
+
+
+class ReasonCounter:
+    """Counts reasons; those that differ only in a value count as one and are shown as the first of them."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._variants: dict[str, dict[str, str]] = {}
+
+    def add(self, reason: str, count: int = 1, message: str = "") -> None:
+        """Count a reason; `message` is an example of a vendor's message."""
+        kind = VALUE.sub('"', reason)
+        if kind not in self._counts and len(self._counts) >= MOST_KINDS:
+            kind = reason = OTHER
+        self._counts[kind] += count
+        variants = self._variants.setdefault(kind, {})
+        if len(variants) < MOST_VALUES:
+            variants.setdefault(reason, message)
+
+    def rows(self) -> list[SummaryRow]:
+        """Return the most common reasons, as lines of a table."""
+        rows = [(count, self._text(kind)) for kind, count in self._counts.items()]
+        rows.sort(key=lambda row: (-row[0], row[1]))
+        shown = [SummaryRow(f"{count} x ", text) for count, text in rows[:SHOWN_KINDS]]
+        more = len(rows) - SHOWN_KINDS
+        return shown if more <= 0 else [*shown, SummaryRow("", f"and {counted(more, 'more reason')}")]
+
+    def _text(self, kind: str) -> str:
+        variants = self._variants[kind]
+        reason, message = next(iter(variants.items()))
+        others = len(variants) - 1
+        many = " or more" if len(variants) == MOST_VALUES else ""
+        like = f" (+{others}{many} other value{'' if others == 1 else 's'})" if others else ""
+        return f"{reason}{like}" + (f" | {shortened(message, LONGEST_MESSAGE)}" if message else "")
 
 
 class Summary:
-    """Counts plans, and says what was counted."""
+    """Counts the plans of a run of `engine run`."""
 
     def __init__(self) -> None:
         self.events = 0
         self.broken = 0
         self.counts: dict[str, Counter[str]] = {}
-        self.reasons: Counter[tuple[str, str, str]] = Counter()
+        self.reasons: dict[tuple[str, str], ReasonCounter] = {}
         self.reports: Counter[tuple[str, str, str]] = Counter()
 
     def add_event(self, reports: Iterable[Report]) -> None:
-        """Count an event that was read, and what is said about it whatever the destination."""
+        """Count an event that was read, and reports that do not depend on the destination."""
         self.events += 1
         for report in reports:
-            _bounded(self.reports, ("", report.code, report.place))
+            self._count_report("", report)
 
     def add(self, destination: str, plan: Plan, reports: Iterable[Report]) -> None:
-        """Count one plan, and what is said about it alone."""
+        """Count one plan and its own reports."""
         outcome = plan.outcome.value
         self.counts.setdefault(destination, Counter())[outcome] += 1
         if plan.outcome not in (Outcome.PLANNED, Outcome.DELIVERED):
-            _bounded(self.reasons, (destination, outcome, plan.reason))
+            self.reasons.setdefault((destination, outcome), ReasonCounter()).add(plan.reason)
         for report in reports:
-            _bounded(self.reports, (destination, report.code, report.place))
+            self._count_report(destination, report)
+
+    def _count_report(self, destination: str, report: Report) -> None:
+        key = (destination, report.code, report.place)
+        if key not in self.reports and len(self.reports) >= MOST_KINDS:
+            key = (destination, report.code, OTHER)
+        self.reports[key] += 1
 
     @property
     def failed(self) -> bool:
         """Whether anything was invalid or could not be read."""
         return self.broken > 0 or any(Outcome.INVALID in counts for counts in self.counts.values())
 
-    def text(self, paint: Paint) -> str:
-        """Return the counts as a table, what was noticed, and how many events there were."""
-        lines = [*self._table(paint), *(paint(line, "notice") for line in self._noticed())]
-        broken = f", and {_count(self.broken, 'piece')} that could not be read" if self.broken else ""
-        return "\n".join(["", *lines, f"{_count(self.events, 'event')}{broken}."])
+    def text(self, display: Display) -> str:
+        """Return the counts as a table, the most common reports, and how many events there were."""
+        reasons = {key: counter.rows() for key, counter in self.reasons.items()}
+        lines = _table(display, "destination", self.counts, lambda *key: reasons.get(key, []))
+        notices = (display.paint(display.wrap(row, "! ", 2), "notice") for row in self._reports())
+        broken = f", and {counted(self.broken, 'piece')} that could not be read" if self.broken else ""
+        return "\n".join(["", *lines, *notices, f"{counted(self.events, 'event')}{broken}."])
 
-    def _table(self, paint: Paint) -> Iterator[str]:
-        if not self.counts:
-            return
-        names = max(len(TITLES[0]), *(len(name) for name in self.counts))
-        outcomes = max(len(TITLES[1]), *(len(outcome) for counts in self.counts.values() for outcome in counts))
-        numbers = max(len(TITLES[2]), len(str(self.events)))
-        header = f"{TITLES[0]:<{names}}  {TITLES[1]:<{outcomes}}  {TITLES[2]:>{numbers}}"
-        yield paint(f"{header}  {TITLES[3]}" if self.reasons else header, "title")
-        for name, counts in self.counts.items():
-            shown = name
-            for outcome in sorted(counts, key=ORDER.index):
-                cell = paint(f"{outcome:<{outcomes}}", outcome)
-                row = f"{shown:<{names}}  {cell}  {counts[outcome]:>{numbers}}"
-                yield from _with_reasons(row, len(header) + 2, self._reasons(name, outcome))
-                shown = ""
-
-    def _reasons(self, destination: str, outcome: str) -> list[tuple[str, str]]:
-        found = [
-            (number, reason)
-            for (name, kind, reason), number in self.reasons.items()
-            if (name, kind) == (destination, outcome)
-        ]
-        rows = [(f"{number} x ", reason) for number, reason in sorted(found, key=lambda row: (-row[0], row[1]))]
-        more = len(rows) - SHOWN_KINDS
-        return rows if more <= 0 else [*rows[:SHOWN_KINDS], ("", f"and {_count(more, 'more reason')}")]
-
-    def _noticed(self) -> list[str]:
+    def _reports(self) -> list[str]:
         found = sorted(self.reports.items(), key=lambda row: -row[1])
         rows = [f"{number} x {code} at {place}{f' ({name})' if name else ''}" for (name, code, place), number in found]
         more = len(rows) - SHOWN_KINDS
-        if more > 0:
-            rows = [*rows[:SHOWN_KINDS], f"and {_count(more, 'more kind')}"]
-        return [wrapped(row, "! ", 2) for row in rows]
+        return rows if more <= 0 else [*rows[:SHOWN_KINDS], f"and {counted(more, 'more kind')}"]
 
 
-def _with_reasons(row: str, indent: int, reasons: list[tuple[str, str]]) -> Iterator[str]:
+def delivery_text(display: Display, overview: Overview) -> str:
+    """Return how events ended, by connection: the most common reasons, or why a connection waits."""
+    counts: dict[str, Counter[str]] = {}
+    for (name, outcome), count in overview.counts.items():
+        counts.setdefault(name, Counter())[outcome.value] += count
+    reasons: dict[tuple[str, str], ReasonCounter] = {}
+    for each in overview.reasons:
+        counter = reasons.setdefault((each.connection, each.outcome.value), ReasonCounter())
+        counter.add(each.reason, each.events, each.error)
+    states = {row.name: row for row in overview.connections}
+
+    def rows(name: str, outcome: str) -> list[SummaryRow]:
+        state = states[name]
+        if outcome == Outcome.HELD:
+            return [SummaryRow("", f"{state.held.rstrip('.')}. {state.hint}".strip())]
+        if outcome == Outcome.WAITING:
+            pause = f"{state.pause.rstrip('.')}; next try {local_time(state.due)}"
+            return [SummaryRow("", pause)] if state.due is not None else []
+        counter = reasons.get((name, outcome))
+        return counter.rows() if counter is not None else []
+
+    return "\n".join(_table(display, "connection", counts, rows)) or "No events."
+
+
+def _table(
+    display: Display,
+    title: str,
+    counts: Mapping[str, Mapping[str, int]],
+    reasons: Callable[[str, str], list[SummaryRow]],
+) -> Iterator[str]:
+    """Return the lines of a table of names, outcomes, counts and reasons; no lines where nothing was counted."""
+    cells = [(name, outcome, found[outcome]) for name, found in counts.items() for outcome in ORDER if outcome in found]
+    if not cells:
+        return
+    rows = [reasons(name, outcome) for name, outcome, _ in cells]
+    name_width = max(len(title), *(len(name) for name, _, _ in cells))
+    outcome_width = max(len("outcome"), *(len(outcome) for _, outcome, _ in cells))
+    count_width = max(len("events"), *(len(str(count)) for _, _, count in cells))
+    header = f"{title:<{name_width}}  {'outcome':<{outcome_width}}  {'events':>{count_width}}"
+    yield display.paint(f"{header}  reason" if any(rows) else header, "title")
+    before = ""
+    for (name, outcome, count), lines in zip(cells, rows, strict=True):
+        shown = "" if name == before else name
+        cell = display.paint(f"{outcome:<{outcome_width}}", outcome)
+        first, indent = f"{shown:<{name_width}}  {cell}  {count:>{count_width}}", len(header) + 2
+        yield from _with_reasons(display, first, indent, lines)
+        before = name
+
+
+def _with_reasons(display: Display, row: str, indent: int, reasons: list[SummaryRow]) -> Iterator[str]:
     """Return a row of the table with its reasons, each below the other; `indent` is where they begin."""
     if not reasons:
         yield row
-    for number, (times, reason) in enumerate(reasons):
+    for number, (prefix, text) in enumerate(reasons):
         before = " " * indent if number else f"{row}  "
-        yield wrapped(reason, before + times, indent + len(times))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" + ("" if number == 1 else "s")
-
-
-def _bounded(counter: Counter[tuple[str, str, str]], key: tuple[str, str, str]) -> None:
-    if key in counter or len(counter) < MOST_KINDS:
-        counter[key] += 1
-    else:
-        counter[key[0], key[1], OTHER] += 1
+        yield display.wrap(text, before + prefix, indent + len(prefix))

@@ -1,21 +1,24 @@
-"""Text for a terminal: JSON folded to fit, sentences wrapped under themselves, colours only where somebody sees them.
+"""Text for one stream: sentences wrapped and JSON folded to its width, colors where it is a terminal.
 
-The width is fixed and not the terminal's, so that what a person saw can be compared with what a pipe holds.  What
-an event holds is data: no character of it may steer a terminal or begin a new line.
+A pipe or a file gets a fixed width, so that output can be compared.  Events are data: no character of them may
+steer a terminal or begin a new line.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from typing import IO, TypeAlias
+import time
+from collections.abc import Iterator
+from typing import IO
 
 from engine.records import Json
 
 WIDTH = 80
+"""Of what is not a terminal."""
 
-Paint: TypeAlias = Callable[[str, str], str]
+NARROWEST = 40
+"""A terminal that says it is narrower gets lines of this width."""
 
 STYLES: dict[str, dict[str, object]] = {
     "title": {"bold": True},
@@ -32,16 +35,50 @@ STYLES: dict[str, dict[str, object]] = {
 }
 
 
-def painter(stream: IO[str]) -> Paint:
-    """Return what colours a text by the name of a style, where `stream` is a terminal; elsewhere texts stay plain.
+class Display:
+    """How to lay out text for one stream: `width` columns, and colors or none."""
 
-    `NO_COLOR` (https://no-color.org) switches colours off.
-    """
-    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return lambda text, _style: text
-    from click import style
+    def __init__(self, stream: IO[str]) -> None:
+        self.terminal = stream.isatty()
+        self.width = max(_terminal_width(stream), NARROWEST) if self.terminal else WIDTH
+        # NO_COLOR: https://no-color.org
+        self._colors = self.terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    return lambda text, name: style(text, **STYLES[name]) if name in STYLES else text  # type: ignore[arg-type]
+    def paint(self, text: str, style: str) -> str:
+        """Color `text` by the name of a style."""
+        if not self._colors or style not in STYLES:
+            return text
+        from click import style as colored
+
+        return colored(text, **STYLES[style])  # type: ignore[arg-type]
+
+    def wrap(self, text: str, first: str, indent: int) -> str:
+        """Put `text` after `first` (`indent` characters wide); what does not fit goes on below its beginning."""
+        text = visible(text)
+        if indent + len(text) <= self.width:
+            return first + text
+        import textwrap
+
+        room = max(self.width - indent, self.width // 2)
+        lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+        return first + ("\n" + " " * indent).join(lines)
+
+    def fold(self, value: Json, indent: int) -> list[str]:
+        """Write JSON as lines: an object or list that fits on one line stands on one, others go over several."""
+        lines: list[str] = []
+        _fold(value, self.width, " " * indent, "", "", lines)
+        return lines
+
+
+def _terminal_width(stream: IO[str]) -> int:
+    """Return the columns of a terminal; COLUMNS says otherwise where it is set, as for other programs."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or WIDTH
+    except (OSError, ValueError):
+        return WIDTH
 
 
 def visible(text: str) -> str:
@@ -51,40 +88,31 @@ def visible(text: str) -> str:
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
 
 
+def shortened(text: str, length: int) -> str:
+    """Return at most `length` characters of a text."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def local_time(moment: float | None) -> str:
+    """Write a time for people, in their own time zone."""
+    return "" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
 def _escaped(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
-def wrapped(text: str, first: str, indent: int) -> str:
-    """Put `text` after `first` (`indent` characters wide); what does not fit goes on below its beginning."""
-    text = visible(text)
-    if indent + len(text) <= WIDTH:
-        return first + text
-    import textwrap
-
-    room = max(WIDTH - indent, WIDTH // 2)
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    return first + ("\n" + " " * indent).join(lines)
-
-
-def folded(value: Json, indent: int) -> list[str]:
-    """Write JSON as lines: an object or list that fits on one line stands on one, others go over several."""
-    lines: list[str] = []
-    _fold(value, " " * indent, "", "", lines)
-    return lines
-
-
-def _fold(value: Json, indent: str, before: str, after: str, lines: list[str]) -> None:
+def _fold(value: Json, width: int, indent: str, before: str, after: str, lines: list[str]) -> None:
     text = _json(value)
-    fits = len(indent) + len(before) + len(text) + len(after) <= WIDTH
+    fits = len(indent) + len(before) + len(text) + len(after) <= width
     if fits or not value or not isinstance(value, dict | list):
         lines.append(f"{indent}{before}{text}{after}")
         return
     lines.append(f"{indent}{before}{text[0]}")
     members = list(_members(value))
     for number, (name, member) in enumerate(members, 1):
-        _fold(member, indent + "  ", name, "," if number < len(members) else "", lines)
+        _fold(member, width, indent + "  ", name, "," if number < len(members) else "", lines)
     lines.append(f"{indent}{text[-1]}{after}")
 
 

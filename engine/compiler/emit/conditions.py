@@ -1,4 +1,4 @@
-"""Paths as values and as conditions -> statements; what can fail at run time is caught and reported here."""
+"""Paths as values and as conditions -> statements; what can fail at run time is caught and reported."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from engine.compiler.paths.emitter import emit as emit_path
 from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Writer
 from engine.language import paths
-from engine.mapping.model import Place
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 def emit_path_value(writer: Writer, text: str, place: Place) -> str:
@@ -30,7 +30,7 @@ def _guarded(writer: Writer, variable: str, place: Place) -> Guard:
 
 
 class Guard:
-    """`try:` around what may raise PathTypeError; parts met inside are not known after it."""
+    """`try:` around what may raise PathTypeError; parts computed inside are not known after it."""
 
     def __init__(self, writer: Writer, variable: str, place: str, otherwise: str = "None") -> None:
         self.writer, self.variable, self.place, self.otherwise = writer, variable, place, otherwise
@@ -53,7 +53,7 @@ class Guard:
 
 
 def emit_condition(writer: Writer, text: str, place: Place) -> str:
-    """Write a condition and give a Python expression for its truth; a type error is "not met"."""
+    """Write a condition and return a Python expression for its truth; a type error counts as false."""
     path = paths.parse(text)
     if not path.can_fail:
         return emit_path_condition(path, writer, writer.lines, writer.names)
@@ -64,7 +64,7 @@ def emit_condition(writer: Writer, text: str, place: Place) -> str:
 
 
 def emit_conditions(writer: Writer, when: str | None, unless: str | None, place: Place) -> str:
-    """Write `when` and `unless` and give the truth of both; a type error in either counts as not met."""
+    """Write `when` and `unless` and return an expression for both; a type error in either counts as false."""
     tests = []
     if when is not None:
         tests.append(emit_condition(writer, when, (*place, "when")))

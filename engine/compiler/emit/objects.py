@@ -1,68 +1,67 @@
 """Object words -> statements: only, except, rename, flatten, keys, prefix, and "made here and empty is absent".
 
-A word whose table or condition is a path asks the path first: where it does nothing it does not mind what
-the value is.
+A word whose table or condition is a path reads the path first: if that switches the word off, the value need not be
+an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple, TypeAlias
 
 from engine.compiler.emit.conditions import emit_condition, emit_path_value
-from engine.compiler.writer import Got, Writer
+from engine.compiler.emit.texts import fill_text
+from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
-from engine.mapping.model import Modifiers
+from engine.mapping.model import OBJECT_WORDS, Modifiers
 
 
 class Word(NamedTuple):
-    """One object word written: when it is wanted ('' always), its statement, whether that may leave the value out."""
+    """An emitted object word: its condition ('' is always), its statement, and whether that may leave the value out."""
 
     wanted: str
-    statement: str | None
+    statement: str
     may_fail: bool = False
 
 
 EmitWord: TypeAlias = Callable[[Writer, Modifiers, str, str], Word]
 
 
-def emit_object_words(writer: Writer, modifiers: Modifiers, got: Got, at: str) -> Got:
+def emit_object_words(writer: Writer, modifiers: Modifiers, got: ValueCode, at: str) -> ValueCode:
     """Write the object words of a value, in their order."""
     words = _words(modifiers)
     made = got.made or isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple)
     if not words:
         return _made(writer, got) if got.made else got
     writer.module.helper("not_an_object")
-    with if_present(writer, got):
-        inside = Got(got.code, present=True, shape=got.shape)
+    with writer.if_present(got):
+        inside = ValueCode(got.code, present=True, shape=got.shape)
         if _chooses(modifiers):
             writer.lines.add(f"{got.code}_made = {made}")
         for emit in words:
             inside = _word(writer, modifiers, emit, inside, at)
         _finish(writer, modifiers, inside, at, made=made)
     fresh = _is_fresh(modifiers) or got.fresh
-    return Got(got.code, got.present and not (made or _chooses(modifiers)) and inside.present, fresh=fresh)
+    return ValueCode(got.code, got.present and not (made or _chooses(modifiers)) and inside.present, fresh=fresh)
 
 
-def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: Got, at: str) -> Got:
+def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: ValueCode, at: str) -> ValueCode:
     """Write one word for a value that an earlier word may have left out."""
-    with if_present(writer, got):
+    with writer.if_present(got):
         wanted, statement, may_fail = emit(writer, modifiers, got.code, at)
-        if statement is None:
-            return got
         with writer.lines.block(f"if {wanted}:") if wanted else nullcontext():
             _transform(writer, got, statement, at)
     stays = got.shape == "dict" and not may_fail
-    return Got(got.code, present=got.present and stays, shape=got.shape if stays else None)
+    return ValueCode(got.code, present=got.present and stays, shape=got.shape if stays else None)
 
 
 def _is_fresh(modifiers: Modifiers) -> bool:
-    """Whether the object words surely make a new object, that nobody else holds."""
+    """Whether the object words always make a new object, which nothing else refers to."""
     return isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple) or modifiers.keys is not None
 
 
-def _transform(writer: Writer, got: Got, statement: str, at: str) -> None:
+def _transform(writer: Writer, got: ValueCode, statement: str, at: str) -> None:
     if got.shape == "dict":
         writer.lines.add(statement)
         return
@@ -72,7 +71,7 @@ def _transform(writer: Writer, got: Got, statement: str, at: str) -> None:
         writer.lines.add(f"{got.code} = not_an_object(reports, {at}, {got.code})")
 
 
-def _finish(writer: Writer, modifiers: Modifiers, got: Got, at: str, *, made: bool) -> None:
+def _finish(writer: Writer, modifiers: Modifiers, got: ValueCode, at: str, *, made: bool) -> None:
     if _may_overwrite(modifiers):
         writer.module.helper("overwritten")
         with writer.lines.block("if lost:"):
@@ -85,39 +84,34 @@ def _finish(writer: Writer, modifiers: Modifiers, got: Got, at: str, *, made: bo
 
 
 def _chooses(modifiers: Modifiers) -> bool:
-    """Whether `only` or `except` takes its names from a path, so that only the event shows if they make anything."""
+    """Whether `only` or `except` takes its names from a path, so that the event decides whether they make anything."""
     return isinstance(modifiers.only, str) or isinstance(modifiers.except_, str)
 
 
-def _made(writer: Writer, got: Got) -> Got:
+def _made(writer: Writer, got: ValueCode) -> ValueCode:
     test = f"not {got.code}" if got.shape else f"{got.code} == {{}} or {got.code} == []"
     with writer.lines.block(f"if {test}:"):
         writer.lines.add(f"{got.code} = None")
-    return Got(got.code, shape=got.shape)
+    return ValueCode(got.code, shape=got.shape)
 
 
 def _may_overwrite(modifiers: Modifiers) -> bool:
-    flattens = modifiers.flatten is not None and modifiers.flatten.wanted is not False
-    return flattens or modifiers.rename is not None or modifiers.keys is not None
+    return modifiers.flatten is not None or modifiers.rename is not None or modifiers.keys is not None
 
 
 def _words(modifiers: Modifiers) -> list[EmitWord]:
-    """The object words in use, in order."""
-    table: list[tuple[object, EmitWord]] = [
-        (modifiers.only, _only),
-        (modifiers.except_, _except),
-        (modifiers.rename, _rename),
-        (modifiers.flatten, _flatten),
-        (modifiers.keys, _keys),
-        (modifiers.prefix, _prefix),
-    ]
+    """The emitters of the object words in use, in order, each found by its word."""
+    words = [key.word for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None]
     if _reshapes(modifiers):
-        table[:4] = [(modifiers.only, _reshape)]
-    return [emit for word, emit in table if word is not None]
+        words = ["reshape", *(word for word in words if word not in RESHAPED)]
+    return [globals()[f"_{word}"] for word in words]
+
+
+RESHAPED = frozenset({"only", "rename", "flatten"})
 
 
 def _reshapes(modifiers: Modifiers) -> bool:
-    """Whether `only`, maybe `rename`, and `flatten: true` can be done in one go."""
+    """Whether `only`, maybe `rename`, and `flatten: true` can be done in one pass."""
     flatten = modifiers.flatten
     plain = isinstance(modifiers.only, tuple) and modifiers.except_ is None and not isinstance(modifiers.rename, str)
     return plain and flatten is not None and flatten.wanted is True and flatten.lists == "keep"
@@ -165,8 +159,6 @@ def _rename(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
 def _flatten(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
     flatten = modifiers.flatten
     assert flatten is not None
-    if flatten.wanted is False:
-        return Word("", None)
     writer.uses_lost()
     writer.names.function(objects.flattened, "flattened")
     literal = writer.names.literal
@@ -184,25 +176,13 @@ def _keys(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
 
 
 def _prefix(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
-    from engine.compiler.emit.texts import emit_text
-
     assert modifiers.prefix is not None
-    prefix = emit_text(writer, modifiers.prefix, writer.place)
+    prefix = fill_text(writer, modifiers.prefix, writer.place)
     writer.names.function(objects.prefixed, "prefixed")
     wanted = "" if prefix.present else f"{prefix.code} is not None"
     return Word(wanted, f"{code} = prefixed({code}, {prefix.code})")
 
 
-@contextmanager
-def if_present(writer: Writer, got: Got) -> Iterator[None]:
-    """Write what is inside for a value that is there."""
-    if got.present:
-        yield
-        return
-    with writer.lines.block(f"if {got.code} is not None:"), writer.branch():
-        yield
-
-
 def modifier_path(writer: Writer, path: str) -> str:
-    """Write a path that stands as a modifier: a table, a list of names."""
+    """Write a path given as a modifier: a table, a list of names."""
     return emit_path_value(writer, path, writer.place)

@@ -1,6 +1,6 @@
-"""What happens after sending -> functions: responses, save, a batch's items, body and results.
+"""Responses -> functions: the rules of `responses`, save, a batch's items, body and results.
 
-They read `status headers body settings` of an answer (a batch's body reads `items`) and nothing of the event.
+They read `status headers body settings` of a response (a batch's body reads `items`) and nothing of the event.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
 from engine.compiler.emit.requests import emit_headers, emit_url, header_list
-from engine.compiler.emit.values import emit_entries
+from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
 from engine.compiler.writer import Module, Writer
 from engine.language.template import Text
@@ -27,7 +27,7 @@ def _function(module: Module, hint: str, arguments: str, body: Lines) -> str:
 
 
 def emit_save(module: Module, step: Step) -> str:
-    """Write the function that takes out of an answer what later steps need."""
+    """Write the function that takes what later steps need from a response."""
     writer = Writer(module, dict(REPLY))
     writer.lines.add("saved = {}")
     for name, path in step.save.items():
@@ -39,7 +39,7 @@ def emit_save(module: Module, step: Step) -> str:
 
 
 def emit_judge(module: Module, rules: Sequence[Response]) -> str:
-    """Write the function that gives the first rule an answer meets as (then, error, hint), or None."""
+    """Write the function that returns the first rule a response matches as (then, error, hint), or None."""
     writer = Writer(module, dict(REPLY))
     for rule in rules:
         with writer.lines.block(f"if {_status(writer, rule)}:"), writer.branch():
@@ -96,7 +96,7 @@ def _batch_body(module: Module, batch: Batch) -> str:
         return "None"
     writer = Writer(module, {"items": "items", "settings": "settings"})
     writer.lines.add("body = {}")
-    emit_entries(writer, "body", batch.fields, (*batch.place, "fields"))
+    emit_members(writer, "body", batch.fields, (*batch.place, "fields"))
     writer.lines.add("return body")
     return _function(module, "batch_body", "items, reports, now", writer.body())
 

@@ -1,16 +1,18 @@
-"""A request's method, URL, headers and query -> statements; once per connection where only settings matter."""
+"""A request's method, URL, headers and query -> statements; once per connection if only settings matter."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from engine.compiler.emit.texts import emit_base_url, emit_path, emit_text
-from engine.compiler.settled import settings_only, settled
+from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
+from engine.compiler.settled import asks_the_clock, settings_only
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Place, Request, TextOrValue
+from engine.mapping.model import Http, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
-from engine.mapping.walk import paths_of
+from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
+from engine.records import Place
 
 NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
 
@@ -18,7 +20,7 @@ CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-url
 
 
 class AddressCode(NamedTuple):
-    """Python expressions for the four parts of where a request goes."""
+    """Python expressions for the four parts of an address."""
 
     method: str
     url: str
@@ -37,7 +39,7 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
 
 
 def emit_request_id(writer: Writer, request: Request, address: AddressCode, sent: tuple[str, str, str]) -> AddressCode:
-    """Write what adds the id of a request that travels alone; `sent` is its step, its item and its body."""
+    """Write what adds the id of a request that is sent alone; `sent` is its step, its item and its body."""
     name = writer.module.mapping.http.request_id
     if name is None:
         return address
@@ -65,15 +67,16 @@ def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
 
 def is_settled(request: Request, http: Http) -> bool:
     """Whether a request's address is known once the settings are."""
-    texts: list[TextOrValue] = [http.base_url, request.method]
-    texts += [request.path] if request.path is not None else []
-    texts += [text for _, text in (*request.query, *request.headers, *http.headers)]
-    return all(settled(text) for text in texts) and all(settings_only(path) for path in basic_paths(http))
+    values = (*values_in(request), *values_in(http))
+    found = address_paths(request, http, Scope(kind="request"))
+    return all(settings_only(each.path) for each in found) and not any(asks_the_clock(value) for value in values)
 
 
-def basic_paths(http: Http) -> list[str]:
-    """Return the paths of `http.basic`."""
-    return [path for value in http.basic or () for path in paths_of(value)]
+def address_paths(request: Request, http: Http, scope: Scope) -> Iterator[Occurrence]:
+    """Return the paths of what makes an address: URL, method, query and headers."""
+    for noun in (request, http):
+        found = of_noun(noun, noun.place, scope)
+        yield from (each for each in found if each.scope.kind in (scope.kind, "settings"))
 
 
 def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Place, http: Http) -> NamedTexts:
@@ -105,8 +108,8 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
     return variable
 
 
-def _header_value(writer: Writer, value: object, place: Place) -> str:
-    got = writer.value(value)  # type: ignore[arg-type]
+def _header_value(writer: Writer, value: Value, place: Place) -> str:
+    got = writer.value(value)
     writer.module.helper("text_in")
     return f"text_in({got.code}, reports, {writer.names.literal(place_text(place))})"
 
@@ -131,7 +134,7 @@ def _method(writer: Writer, request: Request) -> str:
 
 
 def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
-    return emit_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
+    return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
 
 
 def _query(writer: Writer, request: Request) -> str:
@@ -142,7 +145,7 @@ def _query(writer: Writer, request: Request) -> str:
     for name, text in request.query:
         place: Place = (*request.place, "query", name)
         if isinstance(text, Text):
-            code = emit_text(writer, text, place).code
+            code = fill_text(writer, text, place).code
         else:
             writer.module.helper("query_text")
             code = f"query_text({writer.value(text).code}, reports, {writer.names.literal(place_text(place))})"

@@ -1,6 +1,6 @@
-"""Steps -> functions: one function a step, and one for what a step saves of its answer.
+"""Steps -> functions, one per step.
 
-A step function gives the list of its planned requests, or a text: why it sends nothing.
+A step function returns the list of its planned requests, or a text: why it sends nothing.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions
-from engine.compiler.emit.loops import emit_items, emit_where
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
-from engine.compiler.writer import CallParts, Got, Module, Writer, call_roots
+from engine.compiler.emit.values import emit_items, emit_where
+from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
 from engine.mapping.model import Request, Step
 from engine.mapping.problems import place_text
 from engine.records import PlannedRequest
 
 
 class SettledAddress(NamedTuple):
-    """Variables of an address worked out once per connection."""
+    """Variables of an address that is computed once per connection."""
 
     address: AddressCode
     failed: str
@@ -32,7 +32,7 @@ class StepEmitter:
         self._settled: dict[tuple[str, bool], SettledAddress] = {}
 
     def step(self, step: Step, number: int, call: CallParts) -> str:
-        """Write one step and give its function's name."""
+        """Write one step and return its function's name."""
         writer = Writer(self.module, call_roots(), call=call)
         self._conditions(writer, step)
         if step.for_each is None:
@@ -41,7 +41,7 @@ class StepEmitter:
             self._for_each(writer, step, number)
         name = self.module.names.fresh("step")
         mark = self.module.loaded.mark(step.place)
-        with self.module.functions.block(f"def {name}({writer.arguments()}):  # line {mark.line:d}"):
+        with self.module.functions.block(f"def {name}({ARGUMENTS}):  # line {mark.line:d}"):
             self.module.functions.extend(writer.body())
         return name
 
@@ -135,7 +135,7 @@ class StepEmitter:
         return SettledAddress(AddressCode(*names[:4]), names[4], names[5])
 
 
-def _or_empty(writer: Writer, got: Got) -> str:
+def _or_empty(writer: Writer, got: ValueCode) -> str:
     body = writer.names.fresh("body")
     writer.lines.add(f"{body} = {{}} if {got.code} is None else {got.code}")
     return body

@@ -13,24 +13,25 @@ from engine.compiler.emit.conditions import emit_path_value
 from engine.compiler.settled import is_saved, is_secret, is_text, plain_setting
 from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
-from engine.mapping.model import Instruction, Place, TextOrValue
+from engine.mapping.model import Instruction, TextOrValue
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
 @dataclass(frozen=True, slots=True)
 class TextCode:
-    """An expression for a text; None at run time where a `${}` found nothing, unless `present`."""
+    """An expression for a text; None at run time if a `${}` has no value, unless `present`."""
 
     code: str
     present: bool
 
 
-def emit_text(
+def fill_text(
     writer: Writer, text: Text, place: Place, *, converter: str = "text_in", join: Join | None = None
 ) -> TextCode:
-    """Write the holes of a text, up to the first that finds nothing, and give the expression of the whole.
+    """Write the holes of a text, up to the first without a value, and return the expression of the whole.
 
-    `converter` makes a value a text (`text_in`, `url_text`); `join` gives the expression of all pieces together.
+    `converter` makes a value a text (`text_in`, `url_text`); `join` returns the expression of all pieces together.
     """
     if text.literal is not None and join is None:
         return TextCode(writer.names.literal(text.literal), present=True)
@@ -59,11 +60,11 @@ def _is_settled(writer: Writer, path: str) -> bool:
 
 
 def _settled(writer: Writer, text: Text, place: Place) -> str:
-    """Write a text that only settings fill where they are read, once per connection."""
+    """Write a text that only settings fill once per connection."""
     module = writer.module
     if text not in module.settled_texts:
         if not module.settled_texts:
-            module.settled.add("reports = []")  # a setting that is there always has a text: nothing is reported
+            module.settled.add("reports = []")  # required settings always have a text, so nothing is reported
         once = Writer(module, {"settings": "settings"})
         pieces = [
             emit_hole(once, piece, place, "text_in") if isinstance(piece, Hole) else piece for piece in text.pieces
@@ -89,7 +90,7 @@ def _joined(writer: Writer, pieces: list[HoleCode | str]) -> str:
     if any(piece.secret for piece in pieces if isinstance(piece, HoleCode)):
         writer.module.helper("joined")
         return f"joined({', '.join(codes)})"
-    # A text is plain text, also where it holds nothing but the marker of a saved value.
+    # A text is plain text, even if it is nothing but the marker of a saved value.
     saved = any(piece.saved for piece in pieces if isinstance(piece, HoleCode))
     return " + ".join(["''", *codes] if saved else codes)
 
@@ -118,14 +119,14 @@ DELIMITERS = re.compile(r"([/?#])")
 
 
 def emit_base_url(writer: Writer, base_url: TextOrValue) -> str:
-    """Write the base URL and give an expression for it; what only settings make an address is checked as one."""
+    """Write the base URL and return an expression for it; one that is an address only through settings is checked."""
     place: Place = ("http", "base_url")
     code = _base_url(writer, base_url, place)
     return code if _is_checked(writer, base_url) else _call(writer, "sendable", code, place)
 
 
 def _is_checked(writer: Writer, base_url: TextOrValue) -> bool:
-    """Say whether a base URL is written out, or a setting of type url with at most a path behind it."""
+    """Whether a base URL is written out, or is a setting of type url with at most a path after it."""
     if isinstance(base_url, Instruction):
         return False
     first, *others = base_url.pieces or ("",)
@@ -154,14 +155,13 @@ def emit_path(writer: Writer, path: TextOrValue, place: Place) -> str:
     return _sum(writer, _whole(writer, path, place))
 
 
-def emit_written_text(writer: Writer, text: Text, place: Place) -> str:
-    """Write a `text` inside a URL's instruction: values encoded, parts checked, nothing where a value is missing."""
+def fill_url_text(writer: Writer, text: Text, place: Place) -> str:
+    """Write a `text` inside a URL's instruction: values encoded, segments checked, None if a value is missing."""
 
     def join(inner: Writer, pieces: list[HoleCode | str]) -> str:
-        inner.module.helper("LiteralText")
-        return f"Written({_sum(inner, _parts(inner, pieces, place))})"
+        return f"{inner.module.helper('LiteralText')}({_sum(inner, _parts(inner, pieces, place))})"
 
-    return emit_text(writer, text, place, converter="url_text", join=join).code
+    return fill_text(writer, text, place, converter="url_text", join=join).code
 
 
 def _instruction(writer: Writer, value: Instruction) -> str:
@@ -178,7 +178,7 @@ def _is_address(writer: Writer, path: str) -> bool:
 
 
 def _whole(writer: Writer, text: Text, place: Place) -> list[str]:
-    """Write a text that a URL cannot do without."""
+    """Write a text that a URL requires."""
     pieces: list[HoleCode | str] = []
     for piece in text.pieces:
         if isinstance(piece, str):
@@ -192,7 +192,7 @@ def _whole(writer: Writer, text: Text, place: Place) -> list[str]:
 
 
 def _parts(writer: Writer, pieces: list[HoleCode | str], place: Place) -> list[str]:
-    """Return expressions for the pieces; a part of the path that a value fills is checked as one."""
+    """Return expressions for the pieces; a segment of the path that a value fills is checked."""
     codes: list[str] = []
     part: list[str] = []
     filled, in_path = False, True
@@ -225,7 +225,7 @@ def _at(writer: Writer, place: Place) -> str:
 
 
 def _sum(writer: Writer, codes: list[str]) -> str:
-    """Join expressions; literals beside each other become one."""
+    """Join expressions; adjacent literals become one."""
     merged: list[str] = []
     for code in codes:
         if merged and _is_literal(merged[-1]) and _is_literal(code):

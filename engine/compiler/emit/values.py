@@ -1,21 +1,18 @@
-"""Values -> statements: the eight sources, choices and paths; one function a word, found by name.
+"""Values -> statements: the eight sources, choices and paths; one function per word, found by its name.
 
-Every emitter appends statements to `writer.lines` and gives a `Got`: a Python expression that may be used
-any number of times, whether it can be None (absent), and what it surely is.
+Every emitter appends statements to `writer.lines` and returns a `ValueCode`: a Python expression that may be used
+any number of times, whether it can be None (absent), and what is certain about it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import cast
+from typing import Any
 
-from engine.compiler.emit.conditions import emit_conditions, emit_path_value
-from engine.compiler.emit.loops import emit_append, emit_each, emit_entries_of, emit_put
+from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
 from engine.compiler.emit.modifiers import emit_modifiers
-from engine.compiler.emit.objects import if_present
-from engine.compiler.emit.texts import emit_text, emit_written_text
-from engine.compiler.writer import Got, Writer
+from engine.compiler.emit.texts import fill_text, fill_url_text
+from engine.compiler.writer import ValueCode, Writer
 from engine.language.template import Text
 from engine.mapping.model import (
     Choice,
@@ -28,53 +25,23 @@ from engine.mapping.model import (
     ListOf,
     Merge,
     PathValue,
-    Place,
-    Source,
     TextOf,
     Value,
+    source_word,
 )
 from engine.mapping.problems import place_text
+from engine.records import Place
 
 
-def emit_value(writer: Writer, value: Value) -> Got:
+def emit_value(writer: Writer, value: Value) -> ValueCode:
     """Write the statements of any value."""
     if isinstance(value, PathValue):
         variable = emit_path_value(writer, value.path, value.place)
-        got = _clean(writer, Got(variable, fresh=variable in writer.fresh))
-    elif isinstance(value, Choice):
-        got = _choice(writer, value)
-    else:
-        got = _instruction(writer, value)
-    _record(writer, value, got)
-    return got
+        return writer.clean(ValueCode(variable, fresh=variable in writer.fresh))
+    return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
 
 
-def _record(writer: Writer, value: Value, got: Got) -> None:
-    if writer.module.record and writer.call is not None:
-        word = type(value.source).__name__ if isinstance(value, Instruction) else type(value).__name__
-        writer.lines.add(f"trace({writer.module.site(value.place, word.lower())}, {got.code})")
-
-
-def _clean(writer: Writer, got: Got) -> Got:
-    """Apply `nulls: drop` and `empty_text: drop` to what a source or a function gave."""
-    mapping = writer.module.mapping
-    if mapping.nulls == "drop" and got.shape is None:
-        writer.names.function(_drop_nulls(), "drop_nulls")
-        with writer.lines.block(f"if type({got.code}) is dict or type({got.code}) is list:"):
-            writer.lines.add(f"{got.code} = drop_nulls({got.code})")
-    if mapping.empty_text == "drop" and got.shape is None:
-        with writer.lines.block(f"if {got.code} == '':"):
-            writer.lines.add(f"{got.code} = None")
-    return got
-
-
-def _drop_nulls() -> object:
-    from engine.language.objects import drop_nulls
-
-    return drop_nulls
-
-
-def _choice(writer: Writer, choice: Choice) -> Got:
+def _choice(writer: Writer, choice: Choice) -> ValueCode:
     result = writer.names.fresh("chosen")
     for number, alternative in enumerate(choice.alternatives):
         if number == 0:
@@ -82,10 +49,10 @@ def _choice(writer: Writer, choice: Choice) -> Got:
             continue
         with writer.lines.block(f"if {result} is None:"), writer.branch():
             writer.lines.add(f"{result} = {emit_value(writer, alternative).code}")
-    return Got(result)
+    return ValueCode(result)
 
 
-def _instruction(writer: Writer, value: Instruction) -> Got:
+def _instruction(writer: Writer, value: Instruction) -> ValueCode:
     modifiers = value.modifiers
     if modifiers.when is None and modifiers.unless is None:
         return _modified(writer, value)
@@ -94,59 +61,48 @@ def _instruction(writer: Writer, value: Instruction) -> Got:
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {holds}:"), writer.branch():
         writer.lines.add(f"{result} = {_modified(writer, value).code}")
-    return Got(result)
+    return ValueCode(result)
 
 
-def _modified(writer: Writer, value: Instruction) -> Got:
-    got = _source(writer, value)
+def _modified(writer: Writer, value: Instruction) -> ValueCode:
+    emit: Callable[[Writer, Any, Place], ValueCode] = globals()[f"emit_{source_word(value)}"]
+    got = emit(writer, value.source, value.place)
     with writer.at(value.place):
-        return emit_modifiers(writer, value, got, partial(_clean, writer))
+        return emit_modifiers(writer, value, got)
 
 
-def _source(writer: Writer, value: Instruction) -> Got:
-    emitters: dict[type[Source], Callable[[Writer, Instruction], Got]] = {
-        From: _from,
-        Const: _const,
-        TextOf: _text,
-        Fields: _fields,
-        Merge: _merge,
-        ListOf: _list,
-        Each: emit_each,
-        Entries: emit_entries_of,
-    }
-    return emitters[type(value.source)](writer, value)
+def emit_from(writer: Writer, source: From, _place: Place) -> ValueCode:
+    """Write `from`."""
+    return emit_value(writer, source.value)
 
 
-def _from(writer: Writer, value: Instruction) -> Got:
-    return emit_value(writer, cast("From", value.source).value)
-
-
-def _const(writer: Writer, value: Instruction) -> Got:
-    const = cast("Const", value.source).value
+def emit_const(writer: Writer, source: Const, _place: Place) -> ValueCode:
+    """Write `const`."""
+    const = source.value
     shape = type(const).__name__ if isinstance(const, dict | list) else "scalar"
-    return Got(writer.literal(const), present=const is not None, shape=shape)
+    return ValueCode(writer.literal(const), present=const is not None, shape=shape)
 
 
-def _text(writer: Writer, value: Instruction) -> Got:
-    text = cast("TextOf", value.source).text
+def emit_text(writer: Writer, source: TextOf, place: Place) -> ValueCode:
+    """Write `text`."""
     if writer.url:
-        return Got(emit_written_text(writer, text, (*value.place, "text")))
-    code = emit_text(writer, text, (*value.place, "text"))
+        return ValueCode(fill_url_text(writer, source.text, (*place, "text")))
+    code = fill_text(writer, source.text, (*place, "text"))
     variable = writer.names.fresh("text")
     writer.lines.add(f"{variable} = {code.code}")
-    return _clean(writer, Got(variable, present=code.present and writer.module.mapping.empty_text == "keep"))
+    return writer.clean(ValueCode(variable, present=code.present and writer.module.mapping.empty_text == "keep"))
 
 
-def _fields(writer: Writer, value: Instruction) -> Got:
+def emit_fields(writer: Writer, source: Fields, place: Place) -> ValueCode:
+    """Write `fields`."""
     result = writer.names.fresh("object")
     writer.lines.add(f"{result} = {{}}")
-    entries = cast("Fields", value.source).entries
-    filled = emit_entries(writer, result, entries, value.place)
-    return Got(result, present=True, shape="dict", made=not filled)
+    filled = emit_members(writer, result, source.entries, place)
+    return ValueCode(result, present=True, shape="dict", made=not filled)
 
 
-def emit_entries(writer: Writer, result: str, entries: tuple[tuple[Text, Value], ...], owner: Place) -> bool:
-    """Write the members of `fields` into the dict variable `result`; true where one is surely there."""
+def emit_members(writer: Writer, result: str, entries: tuple[tuple[Text, Value], ...], owner: Place) -> bool:
+    """Write the members of `fields` into the dict variable `result`; true if one is always present."""
     dynamic = any(key.literal is None for key, _ in entries)
     filled = False
     for key, member in entries:
@@ -155,44 +111,45 @@ def emit_entries(writer: Writer, result: str, entries: tuple[tuple[Text, Value],
             continue
         got = emit_value(writer, member)
         filled = filled or (got.present and bool(key.literal))
-        with if_present(writer, got):
+        with writer.if_present(got):
             if key.literal:
                 writer.lines.add(f"{result}[{writer.names.literal(key.literal)}] = {got.code}")
     return filled
 
 
 def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: Place) -> None:
-    """An entry of an object that has a `${}` key: the key first, and the value only where there is one."""
-    name = emit_text(writer, key, member.place).code
+    """Write a member of an object that has `${}` keys: the key first, and the value only if there is a key."""
+    name = fill_text(writer, key, member.place).code
     with writer.lines.block(f"if {name}:"), writer.branch():
         got = emit_value(writer, member)
-        with if_present(writer, got):
+        with writer.if_present(got):
             emit_put(writer, result, name, got.code, owner)
 
 
-def _merge(writer: Writer, value: Instruction) -> Got:
+def emit_merge(writer: Writer, source: Merge, _place: Place) -> ValueCode:
+    """Write `merge`; a first member made for this use alone is updated in place, without a copy."""
     result = writer.names.fresh("object")
-    members = cast("Merge", value.source).members
+    members = source.members
     first = emit_value(writer, members[0])
-    if first.fresh:  # made for this alone: the others are laid over it, without a copy
+    if first.fresh:
         with writer.lines.block(f"if type({first.code}) is dict:"):
             writer.lines.add(f"{result} = {first.code}")
         with writer.lines.block("else:"):
             writer.lines.add(f"{result} = {{}}")
-            with if_present(writer, first):
+            with writer.if_present(first):
                 _merge_member(writer, result, members[0], first)
     else:
         writer.lines.add(f"{result} = {{}}")
-        with if_present(writer, first):
+        with writer.if_present(first):
             _merge_member(writer, result, members[0], first)
     for member in members[1:]:
         got = emit_value(writer, member)
-        with if_present(writer, got):
+        with writer.if_present(got):
             _merge_member(writer, result, member, got)
-    return Got(result, present=True, shape="dict", made=True)
+    return ValueCode(result, present=True, shape="dict", made=True)
 
 
-def _merge_member(writer: Writer, result: str, member: Value, got: Got) -> None:
+def _merge_member(writer: Writer, result: str, member: Value, got: ValueCode) -> None:
     if got.shape == "dict":
         writer.lines.add(f"{result}.update({got.code})")
         return
@@ -203,9 +160,102 @@ def _merge_member(writer: Writer, result: str, member: Value, got: Got) -> None:
         writer.lines.add(f"merged({result}, {got.code}, {writer.names.literal(place_text(member.place))})")
 
 
-def _list(writer: Writer, value: Instruction) -> Got:
+def emit_list(writer: Writer, source: ListOf, _place: Place) -> ValueCode:
+    """Write `list`."""
     result = writer.names.fresh("list")
     writer.lines.add(f"{result} = []")
-    for member in cast("ListOf", value.source).members:
+    for member in source.members:
         emit_append(writer, result, emit_value(writer, member))
-    return Got(result, present=True, shape="list", made=True)
+    return ValueCode(result, present=True, shape="list", made=True)
+
+
+def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
+    """Write `each`: a value for every item of a list."""
+    result = writer.names.fresh("list")
+    items = emit_items(writer, each.of)
+    writer.lines.add(f"{result} = None")
+    with writer.lines.block(f"if {items} is not None:"), writer.branch():
+        writer.lines.add(f"{result} = []")
+        item, index = writer.names.fresh("item"), writer.names.fresh("index")
+        with (
+            writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
+            writer.loop(item=item, index=index, key="None"),
+        ):
+            emit_where(writer, each.where, place)
+            emit_append(writer, result, emit_value(writer, each.value))
+    return ValueCode(result, shape="list", made=True)
+
+
+def emit_items(writer: Writer, of: Value) -> str:
+    """Write the value a loop runs over, made into a list; a scalar is reported and becomes None."""
+    got = emit_value(writer, of)
+    items = writer.names.fresh("items")
+    writer.module.helper("items_of")
+    at = writer.names.literal(place_text(of.place))
+    writer.lines.add(f"{items} = {got.code} if type({got.code}) is list else items_of({got.code}, reports, {at})")
+    return items
+
+
+def emit_where(writer: Writer, where: str | None, place: Place) -> None:
+    """Write the filter of a loop: continue with the next item if it does not hold."""
+    if where is None:
+        return
+    holds = emit_condition(writer, where, (*place, "where"))
+    with writer.lines.block(f"if not ({holds}):"):
+        writer.lines.add("continue")
+
+
+def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
+    """Write `entries`: an object made entry by entry."""
+    result, source = writer.names.fresh("object"), writer.names.fresh("entries")
+    got = emit_value(writer, entries.of)
+    writer.module.helper("entries_of")
+    at = writer.names.literal(place_text(entries.of.place))
+    writer.lines.add(f"{source} = entries_of({got.code}, reports, {at})")
+    writer.lines.add(f"{result} = None")
+    with writer.lines.block(f"if {source} is not None:"), writer.branch():
+        writer.lines.add(f"{result} = {{}}")
+        key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
+        with (
+            writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({source}.items()):"),
+            writer.loop(item=item, index=index, key=key),
+        ):
+            emit_where(writer, entries.where, place)
+            _entry(writer, result, entries, place, key, item)
+    return ValueCode(result, shape="dict", made=True)
+
+
+def _entry(writer: Writer, result: str, entries: Entries, place: Place, key: str, item: str) -> None:
+    if entries.key is None:
+        _entry_value(writer, result, entries, place, key, item)
+        return
+    writer.module.helper("text_in")
+    got = emit_value(writer, entries.key)
+    name = writer.names.fresh("key")
+    at = writer.names.literal(place_text(entries.key.place))
+    writer.lines.add(f"{name} = text_in({got.code}, reports, {at})")
+    with writer.lines.block(f"if {name}:"), writer.branch():
+        _entry_value(writer, result, entries, place, name, item)
+
+
+def _entry_value(writer: Writer, result: str, entries: Entries, place: Place, name: str, item: str) -> None:
+    if entries.value is not None:
+        member = emit_value(writer, entries.value)
+    else:
+        member = ValueCode(item, present=writer.module.mapping.nulls == "keep")
+    with writer.if_present(member):
+        emit_put(writer, result, name, member.code, place)
+
+
+def emit_put(writer: Writer, result: str, key: str, code: str, owner: Place) -> None:
+    """Write the assignment of a member whose key is known only at run time; an overwritten one is reported."""
+    writer.module.helper("overwritten")
+    with writer.lines.block(f"if {key} in {result}:"):
+        writer.lines.add(f"overwritten(reports, {writer.names.literal(place_text(owner))}, [{key}])")
+    writer.lines.add(f"{result}[{key}] = {code}")
+
+
+def emit_append(writer: Writer, result: str, got: ValueCode) -> None:
+    """Write what appends a value to a list, if it is present."""
+    with writer.if_present(got):
+        writer.lines.add(f"{result}.append({got.code})")

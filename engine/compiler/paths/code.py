@@ -1,4 +1,4 @@
-"""A piece of Python that holds a path's value, what is sure about that value, and the ways to write it."""
+"""A piece of Python that holds a path's value, what is certain about that value, and the ways to write it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Code:
     """An expression that is complete in itself: a name, a literal, a call, or something in brackets.
 
     It cannot raise, and it may be written once, or any number of times if `repeat` (then it is a name or a
-    literal). `saved` values may be markers. `root` is a name of the scope whose variable is not asked for
+    literal). `saved` values may be markers. `root` is a name of the scope whose variable is not read
     yet: `parts` alone has none, only `parts.x` does. A `known` value is the literal `value`.
     """
 
@@ -94,16 +94,16 @@ class PathScope(Protocol):
     lines: Lines
 
     def root(self, name: str) -> str:
-        """Return the variable that holds a root, `None` where there is none; may write statements."""
+        """Return the variable that holds a root, `None` if there is none; may write statements."""
 
     def member(self, name: str, field: str) -> str | None:
-        """Return the variable of `name.field` where there is one (`parts.x`); may write statements."""
+        """Return the variable of `name.field` if there is one (`parts.x`); may write statements."""
 
     def is_object(self, name: str) -> bool:
         """Whether a root is an object whatever the event."""
 
     def branch(self) -> AbstractContextManager[None]:
-        """Wrap what runs only sometimes."""
+        """Wrap what runs only under a condition."""
 
 
 class Writing(ABC):
@@ -114,17 +114,17 @@ class Writing(ABC):
         self.names = names
 
     def value(self, node: Node, current: Code) -> Code:
-        """Write a node and give the code of its value."""
+        """Write a node and return the code of its value."""
         return self.settle(self.step(node, current))
 
     def step(self, node: Node, current: Code) -> Code:
-        """Write a node by the method of its name; the code may be a root that is not asked for yet."""
+        """Write a node by the method of its name; the code may be a root that is not read yet."""
         write: Callable[[Node, Code], Code] = getattr(self, f"_{node['type']}")
         return write(node, current)
 
     @abstractmethod
     def condition(self, node: Node, current: Code) -> Code:
-        """Write a node and give the code of its truth."""
+        """Write a node and return the code of its truth."""
 
     def helper(self, function: Callable[..., object]) -> str:
         """Make a function of the engine callable by its own name."""
@@ -165,17 +165,17 @@ class Writing(ABC):
         return self.local(code.text, code.types, saved=code.saved)
 
     def settle(self, code: Code) -> Code:
-        """Ask the scope for the variable of a root."""
+        """Read the variable of a root from the scope."""
         if code.root is None:
             return code
         return self.given(self.scope.root(code.root), code.types, saved=code.saved)
 
     def given(self, text: str, types: Types, *, saved: bool) -> Code:
-        """Make a code of what the scope gave."""
+        """Make the code of what the scope returned."""
         return NULL if text == "None" else Code(text=text, types=types, repeat=text.isidentifier(), saved=saved)
 
     def aside(self, write: Callable[[], Code]) -> tuple[Lines, Code]:
-        """Write into lines of their own what runs only sometimes."""
+        """Write what runs only under a condition into lines of its own."""
         outer, lines = self.scope.lines, Lines()
         self.scope.lines = lines
         with self.scope.branch():

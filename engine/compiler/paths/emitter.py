@@ -1,10 +1,10 @@
-"""JMESPath -> Python: one function a kind of node, found by name; loops and functions are in `path_loops`.
+"""JMESPath -> Python: one method per kind of node, found by its name; loops and functions are in loops.py.
 
 Values are written inline (`traits.get('email')`) as long as that needs no statement; a walrus names what is
-looked at twice. Parts are computed only where they are asked for, so the right side of `||` and `&&` is
+used twice. Parts are computed only where they are used, so the right side of `||` and `&&` is
 written aside: if it turned out to need statements, they go into an `if`.
 
-What can raise is always a statement, in the order of evaluation; the expression given back never raises.
+What can raise is always a statement, in the order of evaluation; the returned expression never raises.
 Texts of the path reach the code through `Names.literal` alone.  Literals become constants of the generated
 module and are shared by all events: outputs are never changed once made.
 """
@@ -34,13 +34,13 @@ _FIRST = frozenset(
 
 
 def emit(path: paths.Path, scope: PathScope, lines: Lines, names: Names) -> str:
-    """Write the statements a path needs and give the expression of its value, to be written once."""
+    """Write the statements a path needs and return the expression of its value, to be written once."""
     with _into(path, scope, lines):
         return Emitter(scope, names).value(path.tree, SCOPE).text
 
 
 def emit_condition(path: paths.Path, scope: PathScope, lines: Lines, names: Names) -> str:
-    """Write the statements a path needs and give an expression that Python finds true where JMESPath does."""
+    """Write the statements a path needs and return an expression that is true in Python if the path holds."""
     with _into(path, scope, lines):
         return Emitter(scope, names).condition(path.tree, SCOPE).text
 
@@ -60,7 +60,7 @@ class Emitter(Loops):
     """Every kind of node but loops and functions."""
 
     def condition(self, node: Node, current: Code) -> Code:
-        """Write a node and give the code of its truth: whatever its value, Python finds it true or not as meant."""
+        """Write a node and return the code of its truth, by JMESPath's rules."""
         if node["type"] in ("or_expression", "and_expression"):
             return self._connected(node, current, self.condition)
         code = self.value(node, current)
@@ -179,7 +179,7 @@ class Emitter(Loops):
     _and_expression = _or_expression
 
     def _connected(self, node: Node, current: Code, write: Callable[[Node, Code], Code]) -> Code:
-        """Write `a || b || c`, or `&&`, where an operand is only looked at if those before it do not decide."""
+        """Write `a || b || c`, or `&&`, where an operand is evaluated only if those before it do not decide."""
         is_or = node["type"] == "or_expression"
         first, *others = _chain(node)
         code, own = write(first, current), ""

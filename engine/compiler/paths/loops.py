@@ -13,10 +13,10 @@ from engine.compiler.paths.code import ANY, NULL, Code, PathScope, Types, Writin
 from engine.language import paths
 from engine.language.paths.syntax import Node
 
-# Loops in loops; Python allows 20 blocks in one function, and whoever calls us has some open already.
+# Loops in loops; Python allows 20 blocks in one function, and the caller has some open already.
 DEEPEST_LOOP = 4
 
-# Functions that answer whatever they get: they may stay inside an expression.
+# Functions that accept any value: they may stay inside an expression.
 _TOTAL: dict[str, tuple[Callable[..., object], Types]] = {
     "not_null": (runtime.path_not_null, ANY),
     "to_array": (runtime.path_to_array, Types.LIST),
@@ -83,7 +83,7 @@ class Loops(Writing):
         self._open_loops -= 1
 
     def _collect(self, result: Code, right: Node, entry: Code) -> None:
-        """Append what the right side makes of an entry; projections leave out null."""
+        """Append what the right side returns for an entry; projections leave out null."""
         code = self.value(right, entry)
         if not code.may_be(Types.NULL):
             self.scope.lines.add(f"{result.text}.append({code.text})")
@@ -120,7 +120,7 @@ class Loops(Writing):
         return self.local(f"{call}({self.names.literal(name)}, {given})", ANY, saved=saved)
 
     def _with_expression(self, name: str, arguments: list[Node], current: Code) -> Code:
-        """Write `sort_by` and its like: the list here, the rest by the library over that list."""
+        """Write `sort_by` and its like: the list here, the rest by the library."""
         here: Node = {"type": "current", "children": []}
         over = next(argument for argument in arguments if argument["type"] != "expref")
         children = [here if argument is over else argument for argument in arguments]

@@ -1,7 +1,7 @@
 """What code written for paths calls: JMESPath's functions for the values they usually get.
 
-Each answers for the right types and leaves the rest to the library, which knows how to refuse. So there is
-one meaning, and one wording of every type error.
+Each handles the right types and leaves the rest to the library, which raises the type errors. So there is one
+meaning, and one wording of every type error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def path_member(value: object, key: str) -> Json:
 
 
 def path_flatten(value: list[Json]) -> list[Json]:
-    """Take the entries of the lists in a list, one level deep."""
+    """Return a list with the lists in it flattened, one level deep."""
     flat: list[Json] = []
     for entry in value:
         if type(entry) is list:
@@ -45,7 +45,7 @@ def path_not_null(*values: Json) -> Json:
 
 
 def path_type(value: Json) -> str:
-    """Name a value's type in JMESPath's words."""
+    """Return JMESPath's name for a value's type."""
     return _TYPE_NAMES.get(type(value), "string")
 
 
@@ -70,21 +70,21 @@ def path_length(value: Json) -> Json:
 
 
 def path_contains(subject: Json, wanted: Json) -> Json:
-    """Find an entry in a list or a text in a text."""
+    """Return whether a list has an entry, or a text a text."""
     if isinstance(subject, list) or (isinstance(subject, str) and isinstance(wanted, str)):
         return wanted in subject
     return call("contains", subject, wanted)
 
 
 def path_starts_with(subject: Json, wanted: Json) -> Json:
-    """Tell whether a text begins with another."""
+    """Return whether a text begins with another."""
     if isinstance(subject, str) and isinstance(wanted, str):
         return subject.startswith(wanted)
     return call("starts_with", subject, wanted)
 
 
 def path_ends_with(subject: Json, wanted: Json) -> Json:
-    """Tell whether a text ends with another."""
+    """Return whether a text ends with another."""
     if isinstance(subject, str) and isinstance(wanted, str):
         return subject.endswith(wanted)
     return call("ends_with", subject, wanted)

@@ -1,4 +1,10 @@
-"""What an outbox does, and the records that go in and come out: the contract that delivery and commands rely on."""
+"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they exchange.
+
+`SqliteOutbox` implements it. Another implementation has to pass `tests/delivery/test_outbox.py`. Three promises matter
+most. What a call has returned from is durable. An event has one *state* per connection, and a state's *place* orders
+the queue: a new or replayed state gets a place behind every place ever given, so a worker can read on from the last
+place it saw. And only the owner of a connection's lease can write its states.
+"""
 
 from __future__ import annotations
 
@@ -10,38 +16,43 @@ from engine.errors import WaybillError
 from engine.records import Outcome
 
 WINDOW = 24 * 3600.0
-"""For how long a messageId is known, in seconds."""
+"""How long a messageId is remembered, in seconds."""
 
 CLOCK_SLACK = 3600.0
-"""A lease or a pause that lies further ahead than anyone would set it is the work of a clock that jumped."""
+"""A lease or pause this much longer than anyone sets it comes from a clock that jumped, and is ignored."""
+
+NOT_SENT_YET = "not sent yet"
+DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 
 class Outbox(Protocol):
-    """The queue between intake and the vendors."""
+    """The queue between intake and the vendors. Times are unix seconds; `after` and `limit` page through places."""
 
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
-        """Keep events for every connection; ignored where it had this messageId of this source within the window.
+        """Store events for every connection.
 
-        What every connection has had, byte for byte, is not kept again: its states belong to the event that is there.
+        An event ends as a duplicate where the connection had its messageId from its source within the window, unless
+        `again` is set. One that every connection has had, byte for byte, is not stored a second time: its states refer
+        to the stored one.
         """
         ...
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
-        """Return unfinished states behind a place, in the queue's order."""
+        """Return unfinished states behind a place, in the order of the queue."""
         ...
 
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
-        """Keep what became of unfinished states, and give those; raises `LeaseLost` where `owner` has no lease."""
+        """Write changes of unfinished states and return those written; raise `LeaseLost` if `owner` has no lease."""
         ...
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
-        """Take or renew a connection; false where another worker has it."""
+        """Take or renew a connection's lease; False if another worker has it."""
         ...
 
     def release(self, connection: str, owner: str) -> None:
-        """Return a connection back."""
+        """Give up a connection's lease."""
         ...
 
     def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
@@ -49,19 +60,19 @@ class Outbox(Protocol):
         ...
 
     def pause(self, connection: str, due: float | None, reason: str) -> None:
-        """Note until when a connection pauses, or that it does not."""
+        """Record until when a connection pauses, None if it no longer does."""
         ...
 
     def resume(self, connection: str) -> bool:
-        """Let a held or pausing connection go on; false where there is no such connection."""
+        """End the hold or pause of a connection; False if the outbox does not know it."""
         ...
 
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
-        """Return the connections the outbox knows, or one of them."""
+        """Return all connections, or the one with this name."""
         ...
 
     def overview(self, reasons: int) -> Overview:
-        """Return counts, so many of the commonest reasons, the connections and what is unfinished, all of one moment."""
+        """Return counts, the commonest reasons (at most `reasons`), connections and queues, all of one moment."""
         ...
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
@@ -69,19 +80,19 @@ class Outbox(Protocol):
         ...
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
-        """Return how many states are unfinished, and since when the oldest is queued."""
+        """Return the number of unfinished states, and when the oldest was queued."""
         ...
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
-        """Return states behind a place, in the queue's order."""
+        """Return the chosen states behind a place, in the order of the queue."""
         ...
 
     def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
-        """Return the last states but `skip`, in the queue's order."""
+        """Return the last chosen states, without the very last `skip`, in the order of the queue."""
         ...
 
     def count(self, chosen: Chosen) -> int:
-        """Count states."""
+        """Count the chosen states."""
         ...
 
     def event(self, number: int) -> NewEvent | None:
@@ -89,40 +100,36 @@ class Outbox(Protocol):
         ...
 
     def replay(self, places: Sequence[int], reason: str, now: float) -> int:
-        """Queue finished states again, behind everything that is there; gives how many."""
+        """Queue finished states again, behind everything that is there; return how many."""
         ...
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
-        """Remove what was finished before a time, all of it or what ended so; gives what went."""
+        """Remove states that finished before a time (with one of `outcomes`, if given), and events without states."""
         ...
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
-        """Return what a purge would remove."""
+        """Return what `purge` would remove."""
         ...
 
     def close(self) -> None:
-        """Close the file."""
+        """Release the outbox's resources."""
         ...
 
 
-NOT_SENT_YET = "not sent yet"
-DUPLICATE = "a duplicate: its source has sent this messageId before"
-
-
 class OutboxError(WaybillError):
-    """The outbox cannot be used: locked, full, damaged, or made by another version; the text says what to do."""
+    """The outbox cannot be used: locked, full, damaged, or made by another version; the message says what to do."""
 
 
 class OutboxDamaged(OutboxError):  # noqa: N818  reads as what happened
-    """The file is damaged or is no outbox: trying again helps nobody."""
+    """The file is damaged or is not an outbox; retrying cannot help."""
 
 
 class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
-    """Another worker has the connection now; what was not written yet will be sent again by that one."""
+    """Another worker took the connection over; that one sends again what was not written yet."""
 
 
 class NewEvent(NamedTuple):
-    """An event at intake. What `message_id` and `received_at` say here holds for ever: planning later reads them."""
+    """An event at intake. `message_id` and `received_at` are fixed here for good: later planning reads them."""
 
     source: str
     message_id: str
@@ -131,9 +138,9 @@ class NewEvent(NamedTuple):
 
 
 class TakenIn(NamedTuple):
-    """How many of the events given were new to a connection, and how many to none.
+    """How many events were new to at least one connection, and how many were duplicates for all.
 
-    `ignored` are the duplicates by connection: what is new to one may be a duplicate to another.
+    `ignored` counts duplicates by connection: an event new to one may be a duplicate to another.
     """
 
     new: int = 0
@@ -141,17 +148,17 @@ class TakenIn(NamedTuple):
     ignored: Mapping[str, int] = {}
 
     def fresh(self, connection: str) -> int:
-        """Return how many were new to one of the connections they were given for."""
+        """Return how many were new to one of the connections."""
         return self.new + self.duplicates - self.ignored.get(connection, 0)
 
     def plus(self, other: TakenIn) -> TakenIn:
-        """Return both together."""
+        """Return the sum of both."""
         ignored = Counter(self.ignored) + Counter(other.ignored)
         return TakenIn(self.new + other.new, self.duplicates + other.duplicates, ignored)
 
 
 class Waiting(NamedTuple):
-    """One unfinished state with its event; `digest` is of the mapping under which `progress` was made."""
+    """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made."""
 
     place: int
     event: int
@@ -165,12 +172,15 @@ class Waiting(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What became of one state. `outcome` waiting keeps it in the queue, with its progress."""
+    """What became of one state; with outcome `waiting` it stays queued, with its progress.
+
+    `error` is the vendor's message, here and in the records below.
+    """
 
     place: int
     outcome: Outcome
     reason: str
-    words: str = ""
+    error: str = ""
     digest: str | None = None
     progress: str | None = None
     tried_at: float | None = None
@@ -179,7 +189,7 @@ class Change(NamedTuple):
 class ConnectionRow(NamedTuple):
     """A connection as the outbox knows it.
 
-    `held` is why it is stopped ('' where it is not); `due` the time until which it pauses, `pause` why.
+    `held` is why it is stopped, '' if it is not; `due` is the time until which it pauses, `pause` is why.
     """
 
     name: str
@@ -193,13 +203,13 @@ class ConnectionRow(NamedTuple):
 
 
 def advice(hint: str, connection: str) -> str:
-    """Say what to do about a held connection, down to the command that lets it go on."""
-    first = f"{hint.rstrip(' .')}. Then" if hint else "When it is put right"
+    """Return what to do about a held connection, including the command that resumes it."""
+    first = f"{hint.rstrip(' .')}. Then" if hint else "After fixing the cause"
     return f"{first}: engine outbox resume {connection}"
 
 
 class Listed(NamedTuple):
-    """One state as people see it; `event` is its number, the id that `show` and `replay` take."""
+    """One state as commands list it; `event` is the number that `show` and `replay` accept as an ID."""
 
     event: int
     message_id: str
@@ -207,23 +217,23 @@ class Listed(NamedTuple):
     connection: str
     outcome: Outcome
     reason: str
-    words: str
+    error: str
     changed_at: float
     place: int
 
 
 class Reason(NamedTuple):
-    """Why so many events of a connection ended as they did; `words` is an example of what the vendor said."""
+    """Why `events` events of a connection ended with an outcome; `error` is one example."""
 
     connection: str
     outcome: Outcome
     reason: str
     events: int
-    words: str
+    error: str
 
 
 class Overview(NamedTuple):
-    """What an outbox shows of itself; `unfinished`: how many, and since when the oldest is queued."""
+    """A summary of an outbox; `unfinished` has the number of events and when the oldest was queued."""
 
     counts: Mapping[tuple[str, Outcome], int]
     reasons: list[Reason]
@@ -232,17 +242,16 @@ class Overview(NamedTuple):
 
 
 class Purged(NamedTuple):
-    """What goes in a purge: ends of events by outcome, one for each connection, and events of which nothing is left."""
+    """What a purge removes: states by outcome, and events of which no state is left."""
 
     outcomes: Mapping[Outcome, int]
     events: int
 
 
 class Chosen(NamedTuple):
-    """Which states are meant: every condition given must hold. Without outcomes: all."""
+    """Which states are meant: all conditions given must hold; no outcomes means all."""
 
     connection: str | None = None
     outcomes: tuple[Outcome, ...] = ()
     since: float | None = None
     event: str | None = None
-    places: tuple[int, ...] | None = None

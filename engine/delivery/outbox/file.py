@@ -1,6 +1,6 @@
-"""The file of a durable outbox, made for its owner alone, and its tables by version.
+"""The file of the SQLite outbox: its permissions, its error messages, and its tables by version.
 
-An older file is brought up to date, a newer one is refused.
+A file of an older version is migrated when it is opened, one of a newer version is refused.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def make(path: Path) -> None:
-    """Make the file where there is none; SQLite gives its mode to the files beside it.
+    """Create the file if it does not exist; SQLite copies its mode to the `-wal` and `-shm` files.
 
-    What cannot be made is left to SQLite, which says why.
+    Errors are left to SQLite, which hits them again and reports why.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file itself is broken, and trying again cannot help."""
+    """Whether the file itself is damaged, so that retrying cannot help."""
     return _code(error) in DAMAGED
 
 
-def trouble(path: Path, error: sqlite3.Error, patience: float) -> str:
-    """Say what is the matter with the file, and what to do."""
+def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
+    """Return what is wrong with the file, and what to do."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
-            f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing was lost; try again."
+            f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing is lost; try again."
         )
     if code == sqlite3.SQLITE_FULL:
-        return f"There is no room left for {path}. What is in it is safe; make room on the disk and start again."
+        return f"No space left on the disk of {path}. Its content is safe; free some space and start again."
     if code in DAMAGED:
         return (
-            f"{path} is damaged or is no outbox ({error}). It was left as it is: move it away to start a new one, or "
-            f"try to save what is in it with: sqlite3 {path} .recover"
+            f"{path} is damaged or not an outbox ({error}). It was left unchanged: move it away to start a new one, or "
+            f"try to recover its content with: sqlite3 {path} .recover"
         )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return f"{path} cannot be opened for writing ({error}); check that its directory is there and may be written."
+        return f"{path} cannot be opened for writing ({error}); check that its directory exists and is writable."
     return f"{path}: {error}."
 
 

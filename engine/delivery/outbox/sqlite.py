@@ -1,4 +1,7 @@
-"""The durable outbox: one SQLite file in WAL mode with `synchronous=FULL`, so that what was answered for is on disk."""
+"""The durable outbox: one SQLite file in WAL mode with `synchronous=FULL`, so every commit waits for the disk.
+
+Each method is one transaction (a large purge is several, so that other processes can write in between).
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,11 @@ from engine.records import Outcome
 
 PURGED_AT_ONCE = 1000
 PATIENCE = 10.0
-"""Seconds to wait for another process that writes."""
+"""Seconds to wait while another process writes."""
 
 
 class SqliteOutbox:
-    """An outbox in a file. One object may be used by several threads; each call holds it for itself."""
+    """An outbox in a file. Several threads may share one object: a lock lets one call in at a time."""
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class SqliteOutbox:
         patience: float = PATIENCE,
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
     ) -> None:
-        """Open or make the file; raises OutboxError."""
+        """Open or create the file, and migrate it; raises OutboxError."""
         self.path = Path(path)
         self._window = window
         self._patience = patience
@@ -73,7 +76,7 @@ class SqliteOutbox:
         if self._version() == len(VERSIONS):
             return
         with self._transaction():
-            done = self._version()  # another process may have been faster
+            done = self._version()  # read again: another process may have migrated it meanwhile
             self._refuse_newer(done)
             for statements in VERSIONS[done:]:
                 for statement in statements:
@@ -86,7 +89,7 @@ class SqliteOutbox:
     def _refuse_newer(self, version: int) -> None:
         if version > len(VERSIONS):
             raise OutboxError(
-                f"{self.path} was made by a newer version of the engine (tables {version}, this one knows "
+                f"{self.path} was created by a newer version of the engine (schema {version}; this one supports "
                 f"{len(VERSIONS)}); update the engine."
             )
 
@@ -96,7 +99,7 @@ class SqliteOutbox:
             yield
         except sqlite3.Error as error:
             kind = OutboxDamaged if file.is_damage(error) else OutboxError
-            raise kind(file.trouble(self.path, error, self._patience)) from error
+            raise kind(file.error_text(self.path, error, self._patience)) from error
 
     @contextmanager
     def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
@@ -106,7 +109,7 @@ class SqliteOutbox:
                 yield self._db
                 self._db.execute(sql.COMMIT)
             except BaseException:
-                if self._db.in_transaction:  # a full disk may have rolled back already
+                if self._db.in_transaction:  # SQLite rolls back by itself when the disk is full
                     self._db.execute(sql.ROLLBACK)
                 raise
 
@@ -122,7 +125,7 @@ class SqliteOutbox:
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
-        """Keep events for every connection, in one transaction."""
+        """Store events for every connection."""
         duplicates = 0
         ignored: Counter[int] = Counter()
         with self._transaction() as db:
@@ -136,14 +139,14 @@ class SqliteOutbox:
                 if seen:
                     duplicates += bool(numbers) and seen.keys() >= set(numbers)
                     ignored.update(seen.keys() & set(numbers))
-                states = [(homes[each], each, *first_state(duplicate=each in seen)) for each in numbers]
+                states = [(homes[each], each, *_first_state(duplicate=each in seen)) for each in numbers]
                 db.executemany(sql.ADD_STATE, [(*state, now, now) for state in states])
         names = dict(zip(numbers, connections, strict=True))
         by_name = {names[each]: count for each, count in ignored.items()}
         return TakenIn(len(events) - duplicates, duplicates, by_name)
 
     def _seen_by(self, db: sqlite3.Connection, event: NewEvent, now: float) -> dict[int, int | None]:
-        """Return the connections to which the event went already, each with the event that is equal byte for byte.
+        """Return the connections that have had the event, each with the number of an equal one (byte for byte) or None.
 
         A duplicate that was ignored does not count.
         """
@@ -170,22 +173,22 @@ class SqliteOutbox:
         return [Waiting._make(row) for row in rows]
 
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
-        """Keep what became of unfinished states, in one transaction."""
+        """Write changes of unfinished states, and return those written."""
         with self._transaction() as db:
             row = db.execute(sql.OWNER, (connection,)).fetchone()
             if row is None or row[0] != owner:
-                raise LeaseLost(f"Another worker has taken {connection} over.")
-            return [each for each in changes if db.execute(sql.FINISH, finish(each, now)).rowcount]
+                raise LeaseLost(f"Another worker has taken over {connection}.")
+            return [each for each in changes if db.execute(sql.FINISH, _change_values(each, now)).rowcount]
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
-        """Take or renew a connection."""
+        """Take or renew a connection's lease."""
         with self._transaction() as db:
             self._id(db, connection)
             latest = now + seconds + CLOCK_SLACK
             return db.execute(sql.LEASE, (owner, now, now + seconds, connection, latest)).rowcount == 1
 
     def release(self, connection: str, owner: str) -> None:
-        """Return a connection back."""
+        """Give up a connection's lease."""
         self._run(sql.RELEASE, (connection, owner))
 
     def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
@@ -193,11 +196,11 @@ class SqliteOutbox:
         self._run(sql.HOLD, (reason, hint, now, connection))
 
     def pause(self, connection: str, due: float | None, reason: str) -> None:
-        """Note until when a connection pauses."""
+        """Record until when a connection pauses."""
         self._run(sql.PAUSE, (due, reason, connection))
 
     def resume(self, connection: str) -> bool:
-        """Let a connection go on."""
+        """End the hold or pause of a connection."""
         return self._run(sql.RESUME, (connection,)) == 1
 
     def _run(self, statement: str, given: Sequence[Any]) -> int:
@@ -205,39 +208,39 @@ class SqliteOutbox:
             return db.execute(statement, given).rowcount
 
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
-        """Return the connections the outbox knows."""
+        """Return all connections, or the one with this name."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
 
     def overview(self, reasons: int) -> Overview:
-        """Return all that is shown, read in one transaction."""
+        """Return a summary, read in one transaction."""
         with self._transaction(sql.BEGIN_READ) as db:
-            counted = counts(db.execute(sql.COUNTS))
-            whys = [Reason._make(row)._replace(outcome=Outcome(row[1])) for row in db.execute(sql.REASONS, (reasons,))]
+            counts = _counts(db.execute(sql.COUNTS))
+            commonest = [Reason(*row)._replace(outcome=Outcome(row[1])) for row in db.execute(sql.REASONS, (reasons,))]
             connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
             unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
-        return Overview(counted, whys, connections, unfinished)
+        return Overview(counts, commonest, connections, unfinished)
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        return counts(self._all(sql.COUNTS))
+        return _counts(self._all(sql.COUNTS))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
-        """Return how many states are unfinished, and since when."""
+        """Return the number of unfinished states, and when the oldest was queued."""
         count, oldest = self._all(sql.UNFINISHED, (connection,))[0]
         return count, oldest
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
-        """Return states behind a place."""
-        return listed(self._all(sql.LISTED, {**chosen_values(chosen), "after": after, "limit": limit}))
+        """Return the chosen states behind a place."""
+        return _listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
 
     def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
-        """Return the last states but `skip`."""
-        given = {**chosen_values(chosen), "skip": skip, "limit": limit}
-        return listed(self._all(sql.NEWEST, given))[::-1]
+        """Return the last chosen states, without the very last `skip`."""
+        given = {**_chosen_values(chosen), "skip": skip, "limit": limit}
+        return _listed(self._all(sql.NEWEST, given))[::-1]
 
     def count(self, chosen: Chosen) -> int:
-        """Count states."""
-        return int(self._all(sql.COUNT, chosen_values(chosen))[0][0])
+        """Count the chosen states."""
+        return int(self._all(sql.COUNT, _chosen_values(chosen))[0][0])
 
     def event(self, number: int) -> NewEvent | None:
         """Return an event by its number."""
@@ -250,8 +253,8 @@ class SqliteOutbox:
             return sum(db.execute(sql.REQUEUE, (reason, now, now, place)).rowcount for place in sorted(places))
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
-        """Remove what was finished before a time, some in a transaction, so that nobody who writes has to wait long."""
-        given = {"older_than": older_than, "outcomes": words(outcomes), "after": 0, "limit": PURGED_AT_ONCE}
+        """Remove finished states, `PURGED_AT_ONCE` events per transaction so that no writer waits long."""
+        given = {"older_than": older_than, "outcomes": _outcome_list(outcomes), "after": 0, "limit": PURGED_AT_ONCE}
         with self._transaction() as db:
             ended = Counter(dict(db.execute(sql.LAST_STATE, given)))
             db.execute(sql.EMPTY_LAST_STATE, given)
@@ -267,14 +270,14 @@ class SqliteOutbox:
             events += db.execute(sql.EMPTY_LAST_EVENT, given).rowcount
             db.execute(sql.PURGE_STATE_MARKS)
             db.execute(sql.PURGE_EVENT_MARKS)
-        return purged(ended, events)
+        return _purged(ended, events)
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Return what a purge would remove, read in one transaction."""
-        given = {"older_than": older_than, "outcomes": words(outcomes)}
+        given = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
         with self._transaction(sql.BEGIN_READ) as db:
             ended = dict(db.execute(sql.PURGEABLE_STATES, given))
-            return purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
+            return _purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
 
     def close(self) -> None:
         """Close the file."""
@@ -282,37 +285,32 @@ class SqliteOutbox:
             self._db.close()
 
 
-def finish(change: Change, now: float) -> tuple[Any, ...]:
-    """Return the values of a change."""
-    _, outcome, reason, said, digest, progress, tried_at = change
-    return outcome.value, reason, said, digest, progress, tried_at, now, change.place
-
-
-def counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
-    """Read counts by connection and outcome."""
+def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
     return {(name, Outcome(outcome)): count for name, outcome, count in rows}
 
 
-def first_state(*, duplicate: bool) -> tuple[str, str]:
-    """Return the outcome and the reason with which a state begins."""
+def _change_values(change: Change, now: float) -> tuple[Any, ...]:
+    place, outcome, *others = change
+    return outcome.value, *others, now, place
+
+
+def _first_state(*, duplicate: bool) -> tuple[str, str]:
+    """Return the outcome and reason of a new state."""
     return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
 
 
-def words(outcomes: Iterable[Outcome]) -> str:
-    """Write outcomes as statements look for one among them."""
+def _outcome_list(outcomes: Iterable[Outcome]) -> str:
+    """Return outcomes as the text in which statements search for one with `instr`."""
     return "".join(f" {outcome.value} " for outcome in outcomes)
 
 
-def chosen_values(chosen: Chosen) -> dict[str, Any]:
-    """Return the values that choose states."""
-    return {**chosen._asdict(), "outcomes": words(chosen.outcomes)}
+def _chosen_values(chosen: Chosen) -> dict[str, Any]:
+    return {**chosen._asdict(), "outcomes": _outcome_list(chosen.outcomes)}
 
 
-def listed(rows: Iterable[Any]) -> list[Listed]:
-    """Read states."""
+def _listed(rows: Iterable[Any]) -> list[Listed]:
     return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in rows]
 
 
-def purged(ended: Mapping[str, int], events: int) -> Purged:
-    """Read what went."""
+def _purged(ended: Mapping[str, int], events: int) -> Purged:
     return Purged({Outcome(outcome): count for outcome, count in ended.items()}, events)

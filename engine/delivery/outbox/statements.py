@@ -1,4 +1,4 @@
-"""Every statement the outbox runs, by name."""
+"""Every SQL statement of the outbox, by name."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ REQUEUE = """
     WHERE place = ? AND outcome != 'waiting'
 """
 
-# SQLite gives a new row the number behind the highest there is, and no place may be given twice while a worker
-# remembers how far it has read, nor an event's number while a person does.  So where the last row is purged, it is
-# made empty: a mark that belongs to no event and no connection, found by no other statement and purged once there is
-# a later row.
+# SQLite numbers a new row one higher than the highest row, so deleting the last row would give its number out again.
+# But a worker remembers the place up to which it has read, and a person may remember the number of an event.  So a
+# purge does not delete the last row but empties it: what is left is a marker that belongs to no event and no
+# connection, that no other statement finds, and that the next purge deletes if a later row exists.
 _ENDED = """
     states.outcome != 'waiting' AND (:outcomes = '' OR instr(:outcomes, ' ' || states.outcome || ' '))
     AND states.changed_at < :older_than

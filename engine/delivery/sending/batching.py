@@ -1,7 +1,15 @@
-"""Which events may go next, and in which batches.  Pure.
+"""Which events may be sent next, and in which batches. Pure.
 
-An event waits while an earlier unfinished one shares an id with it.  A batch holds events in their order and may
-hold several of one person; two requests on their way never share an id.
+The rule is that an event waits while an earlier unfinished event shares an id with it; so two requests in flight never
+share an id.  A batch holds events in their order and may hold several with one id.
+
+`pick` walks the queue once, in order, and each event either joins a shipment or blocks its ids for all events behind
+it: `blocked` starts with the ids in flight and only grows.  A request without a batch is a shipment at once.  A request
+with a batch joins the open batch of that name; an open batch's ids are not blocked, since later events may still join
+the *same* batch, but an event that would go anywhere else has to wait for it.  A batch closes (becomes a shipment and
+blocks its ids) when it is full, and at the end of the walk if its oldest event has waited for `max_wait`.  An event of
+which only a part fits goes partly: its ids stay blocked, and the rest follows after that part is accepted.  Open
+batches count as slots, so there are never more shipments than `slots`.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ from engine.records import PlannedRequest
 
 
 class BatchLimits(NamedTuple):
-    """What a batch may hold; `max_wait` is how long one that is not full waits for more, in seconds."""
+    """What a batch may hold; one that is not full waits `max_wait` seconds for more."""
 
     max_items: int
     max_bytes: int | None = None
@@ -22,9 +30,9 @@ class BatchLimits(NamedTuple):
 
 
 class Next(NamedTuple):
-    """What may be sent of an event now: one request, or all in a row that travel in the same batch.
+    """The requests of an event that may be sent now: one, or a run of several for the same batch.
 
-    `more` says that others follow once these are accepted.
+    `more` is set if others follow after these are accepted.
     """
 
     requests: list[PlannedRequest]
@@ -32,25 +40,25 @@ class Next(NamedTuple):
 
 
 class Sendable(Protocol):
-    """What is asked of an event here."""
+    """What this module needs of an event: its ids, when it was queued, and its next requests."""
 
     ids: frozenset[str]
     queued_at: float
 
     def next(self) -> Next:
-        """Return what may be sent of it now."""
+        """Return the requests that may be sent now."""
         ...
 
 
 class Parcel(NamedTuple):
-    """One request of one event."""
+    """One request of one event: the unit that shipments carry."""
 
     job: Sendable
     request: PlannedRequest
 
 
 class Shipment(NamedTuple):
-    """What travels in one HTTP request: one parcel, or those of a batch."""
+    """The content of one HTTP request: a single parcel, or the parcels of a batch."""
 
     batch: str | None
     parcels: list[Parcel]
@@ -58,7 +66,7 @@ class Shipment(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickRules:
-    """How to pick: the limits of each batch, an item's size in bytes, and whether a batch holds one event per id."""
+    """The limits of each batch, the size of an item in bytes, and whether a batch holds at most one event per id."""
 
     limits: Callable[[str], BatchLimits]
     size: Callable[[PlannedRequest], int]
@@ -66,7 +74,7 @@ class PickRules:
 
 
 class Picked(NamedTuple):
-    """What goes now, and when (at the latest) to look again for a batch that waits for more."""
+    """What to send now, and when at the latest to look again for a batch that waits for more."""
 
     shipments: list[Shipment]
     look_again_at: float | None
@@ -83,7 +91,7 @@ class _Open:
     bytes: int = 0
 
     def add(self, job: Sendable, requests: list[PlannedRequest], size: Callable[[PlannedRequest], int]) -> int:
-        """Take as many of an event's requests as fit; gives how many."""
+        """Add as many of an event's requests as fit; return how many."""
         for number, request in enumerate(requests):
             if len(self.parcels) >= self.limits.max_items:
                 return number
@@ -97,13 +105,13 @@ class _Open:
         return len(requests)
 
     def due(self, now: float) -> float:
-        """Return when it goes though it is not full; a time of queueing yet to come is a clock that was set back."""
+        """Return when to send it although it is not full: at once if the clock was set back since it was queued."""
         oldest = min(parcel.job.queued_at for parcel in self.parcels)
         return now if oldest > now else oldest + self.limits.max_wait
 
 
 class _Picking:
-    """One look at the queue; `blocked` are the ids that nothing further may have."""
+    """One walk along the queue; events behind it may have none of the `blocked` ids."""
 
     def __init__(self, busy: Collection[str], slots: int, rules: PickRules) -> None:
         self.blocked = set(busy)
@@ -117,14 +125,14 @@ class _Picking:
         return self.slots - len(self.ready) - len(self.open)
 
     def offer(self, job: Sendable) -> None:
-        """Take an event if it may go; else its ids stay blocked for those behind it."""
+        """Take an event if it may be sent; otherwise block its ids for the events behind it."""
         if self.blocked.isdisjoint(job.ids):
-            following = job.next()
-            name = following.requests[0].batch
+            upcoming = job.next()
+            name = upcoming.requests[0].batch
             if name is None:
-                self._alone(job, following.requests[0])
+                self._alone(job, upcoming.requests[0])
                 return
-            if self._into(name, job, following) and not following.more:
+            if self._into(name, job, upcoming) and not upcoming.more:
                 return
         self.blocked |= job.ids
 
@@ -133,8 +141,11 @@ class _Picking:
             self.ready.append(Shipment(None, [Parcel(job, request)]))
         self.blocked |= job.ids
 
-    def _into(self, name: str, job: Sendable, following: Next) -> bool:
-        """Put an event into the open batch of that name; true where all of it went in and the batch is still open."""
+    def _into(self, name: str, job: Sendable, upcoming: Next) -> bool:
+        """Put an event into the open batch of that name; True if all its requests went in.
+
+        If none fits, the full batch is closed and the event starts a new one, unless the full one blocks it.
+        """
         current = self.open.get(name)
         for other in self.open.values():
             if (other is not current or self.rules.ordered_batches) and not other.ids.isdisjoint(job.ids):
@@ -143,24 +154,21 @@ class _Picking:
             if self.free <= 0:
                 return False
             current = self.open[name] = _Open(name, self.rules.limits(name))
-        taken = current.add(job, following.requests, self.rules.size)
-        whole = taken == len(following.requests)
+        taken = current.add(job, upcoming.requests, self.rules.size)
+        whole = taken == len(upcoming.requests)
         if not whole or len(current.parcels) >= current.limits.max_items:
             self.close(current)
-        return whole or (taken == 0 and self.blocked.isdisjoint(job.ids) and self._into(name, job, following))
+        return whole or (taken == 0 and self.blocked.isdisjoint(job.ids) and self._into(name, job, upcoming))
 
     def close(self, batch: _Open) -> None:
-        """Let a batch go; what shares an id with it waits."""
+        """Turn an open batch into a shipment and block its ids."""
         del self.open[batch.name]
         self.ready.append(Shipment(batch.name, batch.parcels))
         self.blocked |= batch.ids
 
 
 def pick(waiting: Iterable[Sendable], busy: Collection[str], slots: int, rules: PickRules, now: float) -> Picked:
-    """Choose what goes next from the events that wait, in their order; `busy` are the ids on their way.
-
-    At most `slots` shipments; a batch that is not full goes once its oldest event has waited `max_wait`.
-    """
+    """Choose at most `slots` shipments from the waiting events, in their order; `busy` are the ids in flight."""
     picking = _Picking(busy, slots, rules)
     for job in waiting:
         if picking.free <= 0 and not picking.open:

@@ -1,8 +1,8 @@
-"""The only user of httpx: one planned request out, one reply back.  Nothing here decides what an answer means.
+"""The only user of httpx: sends a planned request and returns the reply, without deciding what it means.
 
-One client per connection, so that a slow vendor has only its own connections.  Eight requests at once are better
-than sixty-four: httpx gets slower with concurrency.  TLS is always verified, redirects are never followed, and no
-request leaves for a host other than the connection's own.
+Each connection has its own client, so a slow vendor occupies only its own sockets.  Eight requests in flight are faster
+than sixty-four, because httpx gets slower with concurrency.  TLS is always verified, redirects are never followed, and
+a request to any host other than the connection's own is refused.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     import httpx
 
 SLOTS = 8
-LONGEST_ANSWER = 4 * 1024 * 1024
+LONGEST_RESPONSE = 4 * 1024 * 1024
 PORTS = {"http": 80, "https": 443}
 
 
 class Refused(Exception):  # noqa: N818  reads as what happened
-    """A request that must not be sent; the text says why."""
+    """A request that must not be sent; the message says why."""
 
 
 class Unsendable(Exception):  # noqa: N818  reads as what it is
-    """A request that cannot be written down as HTTP and JSON: its event's fault."""
+    """A request that cannot be encoded as HTTP and JSON because of its event's data."""
 
 
 class Sender:
-    """Sends for one connection; `close` it in the end."""
+    """Sends the requests of one connection; must be closed."""
 
     def __init__(self, base_url: str, *, timeout: float = 30.0, compress: bool = False, slots: int = SLOTS) -> None:
         import httpx
 
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which may hold secrets
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which may contain secrets
         self._origin = origin(base_url)
         self._compress = compress
         self._errors = httpx.HTTPError
@@ -55,24 +55,24 @@ class Sender:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the client and its sockets."""
         await self._client.aclose()
 
     async def send(self, request: PlannedRequest, encode: str = "json") -> VendorReply:
-        """Send a request; what the network does wrong is in the reply. Raises Refused and Unsendable."""
+        """Send a request; network errors are part of the reply. Raises Refused and Unsendable."""
         self._check(revealed(request.url))
         try:
-            made = self._made(request, encode)
+            built = self._built(request, encode)
         except (TypeError, ValueError, self._bad_url) as error:
             raise Unsendable(str(error)) from error
         try:
-            return await self._exchange(made)
+            return await self._respond(built)
         except self._timed_out:
             return VendorReply(failure="the vendor did not answer in time")
         except (self._errors, OSError) as error:
             return VendorReply(failure=f"the connection failed ({type(error).__name__})")
 
-    def _made(self, request: PlannedRequest, encode: str) -> httpx.Request:
+    def _built(self, request: PlannedRequest, encode: str) -> httpx.Request:
         headers = {name: revealed(value) for name, value in request.headers.items()}
         content = encoded(request.body, encode)
         if content is not None and self._compress:
@@ -84,28 +84,28 @@ class Sender:
         method, url = revealed(request.method), revealed(request.url)
         return self._client.build_request(method, url, params=query, headers=headers, content=content)
 
-    async def _exchange(self, made: httpx.Request) -> VendorReply:
-        answer = await self._client.send(made, stream=True)
+    async def _respond(self, built: httpx.Request) -> VendorReply:
+        response = await self._client.send(built, stream=True)
         try:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            body, whole = await _read(answer)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body, whole = await _read(response)
         finally:
-            await answer.aclose()
+            await response.aclose()
         if not whole or "content-encoding" in headers:
-            return VendorReply(answer.status_code, cast("JsonObject", headers), None, readable=False)
-        return VendorReply(answer.status_code, cast("JsonObject", headers), *_parsed(body))
+            return VendorReply(response.status_code, cast("JsonObject", headers), None, readable=False)
+        return VendorReply(response.status_code, cast("JsonObject", headers), *_parsed(body))
 
     def _check(self, url: str) -> None:
         scheme, host, port = origin(url)
         if scheme not in PORTS:
-            raise Refused("only http:// and https:// addresses can be sent to")
+            raise Refused("only http:// and https:// addresses are supported")
         if (scheme, host, port) != self._origin:
             netloc = urlsplit(url).netloc.rpartition("@")[2]
-            raise Refused(f"the address leads to {netloc}, which is not the connection's host")
+            raise Refused(f"the address points to {netloc}, which is not the connection's host")
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of an address; raises Refused where it has none that can be."""
+    """Return scheme, host and port of an address; raises Refused if its host is invalid."""
     if fault := host_fault(url):
         raise Refused(fault)
     parts = urlsplit(url)
@@ -113,12 +113,12 @@ def origin(url: str) -> tuple[str, str, int]:
 
 
 def revealed(text: str) -> str:
-    """Return a text as it goes onto the wire."""
+    """Return a text with the secret in it, as it is sent."""
     return text.reveal() if isinstance(text, Secret) else text
 
 
 def encoded(body: Json, encode: str) -> bytes | None:
-    """Return a body's bytes, None for no body."""
+    """Return a body as bytes, None if there is no body."""
     if body is None:
         return None
     if encode != "form":
@@ -135,12 +135,12 @@ def _query(value: str | list[str]) -> str | list[str]:
     return [revealed(each) for each in value] if isinstance(value, list) else revealed(value)
 
 
-async def _read(answer: httpx.Response) -> tuple[bytes, bool]:
-    """Read at most so many bytes; false where there were more."""
+async def _read(response: httpx.Response) -> tuple[bytes, bool]:
+    """Read the body; False if it is longer than LONGEST_RESPONSE."""
     body = bytearray()
-    async for chunk in answer.aiter_raw():
+    async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > LONGEST_ANSWER:
+        if len(body) > LONGEST_RESPONSE:
             return b"", False
     return bytes(body), True
 

@@ -1,7 +1,7 @@
-"""One event on its way to one connection: its plan, what was accepted of it, what comes next.  Pure.
+"""One event to be delivered to one connection: its plan, which requests were accepted, and what comes next. Pure.
 
-Planning happens here, on the way out, with the messageId and the time of receipt that intake fixed: so it gives the
-same requests each time, and a replay can use a corrected mapping.
+Events are planned here, on the way out, so a replay uses a corrected mapping. The messageId and the time of receipt
+were fixed at intake, so planning again returns the same requests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import orjson
 from engine.delivery.intake import own_id
 from engine.delivery.outbox.base import Waiting
 from engine.delivery.sending.batching import Next
-from engine.events.normalizing import Normalised, normalise_parsed
+from engine.events.normalizing import Normalized, normalize_parsed
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
 
@@ -23,10 +23,10 @@ PIECES = ("", "1 request accepted", *(f"{count} requests accepted" for count in 
 
 
 class Job:
-    """An unfinished event. `ids` are the texts that order it; `place` its place in the queue."""
+    """An unfinished event; events that share one of `ids` are delivered in the order of their `place`."""
 
     __slots__ = (
-        "_normalised",
+        "_normalized",
         "accepted",
         "connection",
         "event",
@@ -50,28 +50,28 @@ class Job:
         self.accepted: set[StepPart] = set()
         self.saved: dict[int, JsonObject] = {}
         if row.progress is not None and row.digest == digest:
-            self._take_up(row.progress)
-        self._normalised = normalised(row)
-        self.event = self._normalised.event
+            self._restore(row.progress)
+        self._normalized = normalized(row)
+        self.event = self._normalized.event
         ids = (self.event.get(name) for name in ID_FIELDS)
         self.ids = frozenset(each for each in ids if isinstance(each, str))
         self.plan = self._planned(now)
 
     @property
     def readable(self) -> bool:
-        """Whether it is an event at all, whatever the mapping makes of it."""
-        return self._normalised.invalid is None
+        """Whether it is an event at all, regardless of the mapping."""
+        return self._normalized.invalid is None
 
     @property
     def call(self) -> str:
         """The event's type."""
-        return cast("str", self._normalised.call)
+        return cast("str", self._normalized.call)
 
     def _planned(self, now: float) -> Plan:
-        return self.connection.plan_normalised(self._normalised, now=now, saved=self.saved)
+        return self.connection.plan_normalized(self._normalized, now=now, saved=self.saved)
 
     def next(self) -> Next:
-        """Return what may be sent now."""
+        """Return the requests that may be sent now."""
         found: list[PlannedRequest] = []
         for request in self.plan.requests:
             if (request.step, request.item) in self.accepted:
@@ -82,7 +82,7 @@ class Job:
         return Next(found, more=False)
 
     def accept(self, request: PlannedRequest, saved: JsonObject | None, now: float) -> None:
-        """Note that the vendor took a request; what its step saves makes later requests complete."""
+        """Record that the vendor accepted a request; the plan is completed with the values its step saves."""
         self.accepted.add((request.step, request.item))
         if saved is not None:
             self.saved[request.step] = saved
@@ -90,45 +90,45 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to send."""
+        """Whether every request was accepted."""
         if self.plan.outcome is not Outcome.PLANNED:
             return False
         return all((request.step, request.item) in self.accepted for request in self.plan.requests)
 
-    def delivered_words(self) -> str:
-        """Say what was accepted."""
+    def delivered_reason(self) -> str:
+        """Return how many requests were accepted."""
         count = len(self.plan.requests)
         return PIECES[count] if count < len(PIECES) else f"{count} requests accepted"
 
-    def partly(self) -> str:
-        """Say how far an event got that cannot go on: `1 of 2 accepted`, or '' where nothing was accepted."""
+    def accepted_part(self) -> str:
+        """Return how much of an event was accepted, e.g. `1 of 2 accepted`; '' if nothing was."""
         total = len(self.plan.requests) or len(self.accepted)
         return f"{len(self.accepted)} of {total} accepted" if self.accepted else ""
 
     def progress(self) -> str | None:
-        """Write down what was accepted, None where nothing was."""
+        """Return what was accepted as text for the outbox, None if nothing was."""
         if not self.accepted:
             return None
         return orjson.dumps(
             {"accepted": sorted(self.accepted, key=_order), "saved": {str(n): v for n, v in self.saved.items()}}
         ).decode()
 
-    def _take_up(self, progress: str) -> None:
-        noted = orjson.loads(progress)
-        self.accepted = {(step, item) for step, item in noted["accepted"]}
-        self.saved = {int(step): saved for step, saved in noted["saved"].items()}
+    def _restore(self, progress: str) -> None:
+        stored = orjson.loads(progress)
+        self.accepted = {(step, item) for step, item in stored["accepted"]}
+        self.saved = {int(step): saved for step, saved in stored["saved"].items()}
 
 
 def _order(part: StepPart) -> tuple[int, int]:
     return part[0], -1 if part[1] is None else part[1]
 
 
-def normalised(row: Waiting) -> Normalised:
-    """Read an event with what intake fixed: its messageId and when it was received."""
+def normalized(row: Waiting) -> Normalized:
+    """Read an event, with the messageId and time of receipt fixed at intake."""
     try:
         value: Json = orjson.loads(row.raw)
     except orjson.JSONDecodeError as error:
-        return Normalised({}, None, (), f"this is not JSON: {error}")
+        return Normalized({}, None, (), f"not valid JSON: {error}")
     if type(value) is dict and own_id(value) is None:
         value["messageId"] = row.message_id
-    return normalise_parsed(value, row.raw, received_at=row.received_at)
+    return normalize_parsed(value, row.raw, received_at=row.received_at)

@@ -1,13 +1,17 @@
-"""When the next request may go: rate limit, pause after failures, safety valve.  Pure; the clock comes in.
+"""When the next request may go: rate limit, pauses after failures, safety valve. Pure: the time is an argument.
 
-Failures of the vendor as a whole pause the connection, not the event.  While a connection has failed and not
-succeeded since, one request at a time goes out and probes: that is the circuit breaker.
+A vendor's failure pauses the whole connection and does not count against the event.  `Pace` is a circuit breaker: a
+failure opens it, so nothing is sent until `resume_at`; then one request at a time goes out as a probe, until one
+succeeds and all slots are free again.  Requests overlap, so it matters when each was sent: failures of requests that
+were in flight together double the wait once, and the success of a request sent before the last failure proves nothing
+about the vendor now.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -20,34 +24,46 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_RETRY_AFTER = 3600.0
 MANY_REJECTIONS = 20
 MUCH_LONGER = 1.0
-"""Seconds by which a pause must at least grow, besides doubling, to be told again."""
+"""Seconds by which a pause must grow, besides doubling, to be reported again."""
 
 
 def seconds(duration: str) -> float:
     """Read `30s`, `500ms`, `24h`; raises ValueError."""
     found = DURATION.fullmatch(duration)
     if found is None:
-        raise ValueError(f'"{duration}" is no duration; write a whole number and ms, s, m, h or d: 30s')
+        raise ValueError(f'"{duration}" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s')
     return int(found[1]) * UNITS[found[2]]
 
 
-class Bucket:
-    """A rate limit such as `100/s`: a bucket of that size, refilled evenly; '' is no limit."""
+class Clock:
+    """The time in unix seconds, counted from the start with the monotonic clock: it never jumps."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
+
+    def time(self) -> float:
+        """Return the time in unix seconds."""
+        return self._monotonic() + self._offset
+
+
+class TokenBucket:
+    """A rate limit such as `100/s`: a bucket of that size, refilled evenly; '' means no limit."""
 
     def __init__(self, rate: str, now: float) -> None:
-        """Raise ValueError where `rate` is none."""
+        """Raise ValueError if `rate` is not a rate limit."""
         self._size, self._speed = 0.0, 0.0
         if rate:
             found = RATE.fullmatch(rate)
             if found is None:
-                raise ValueError(f'"{rate}" is no rate; write 100/s, 100/m or 100/h')
+                raise ValueError(f'"{rate}" is not a rate limit; write e.g. 100/s, 100/m or 100/h')
             self._size = float(found[1])
             self._speed = self._size / PERIODS[found[2]]
         self._left = self._size
         self._at = now
 
     def wait(self, now: float) -> float:
-        """Take one; gives the seconds to wait before it may be used."""
+        """Take one token; return the seconds to wait before using it."""
         if not self._size:
             return 0.0
         self._left = min(self._size, self._left + max(0.0, now - self._at) * self._speed)
@@ -57,7 +73,7 @@ class Bucket:
 
 
 class Retry(NamedTuple):
-    """A mapping's `retry`, in seconds."""
+    """A mapping's `retry` settings, in seconds."""
 
     give_up_after: float = 86400.0
     first_wait: float = 1.0
@@ -65,7 +81,7 @@ class Retry(NamedTuple):
 
 
 class Pace:
-    """How a connection fares: whether it pauses, and how many requests may be on their way at once."""
+    """Whether a connection pauses, and how many requests may be in flight."""
 
     def __init__(self, retry: Retry, slots: int, random: Callable[[], float]) -> None:
         self._retry = retry
@@ -73,22 +89,22 @@ class Pace:
         self._random = random
         self._failures = 0
         self._failed_at = -math.inf
-        self._told_until = -math.inf
+        self._reported_until = -math.inf
         self.resume_at = -math.inf
         self.failing_since: float | None = None
-        self.worth_telling = False
-        """Whether the last failure began a pause, or made it much longer."""
+        self.worth_reporting = False
+        """Whether the last failure started a pause, or made it much longer."""
 
     def slots(self, now: float) -> int:
-        """Return how many requests may be in flight: none while pausing, one that probes after failures, else all."""
+        """Return how many requests may be in flight: none during a pause, one probe after a failure, otherwise all."""
         if now < self.resume_at:
             return 0
         return 1 if self._failures else self._slots
 
     def succeeded(self, began: float) -> float | None:
-        """Note an answer to a request sent at `began`; one sent before the last failure proves nothing.
+        """Record the success of a request sent at `began`.
 
-        Gives since when the connection failed, where this answer ends that.
+        Return the time of the first failure if this success ends a series of failures, otherwise None.
         """
         if began < self._failed_at:
             return None
@@ -97,7 +113,7 @@ class Pace:
         return since
 
     def failed(self, began: float, now: float, retry_after: float | None) -> float:
-        """Note a failure; gives the seconds to wait. Requests that were out together count once."""
+        """Record the failure of a request sent at `began`; return the seconds to wait."""
         new = began > self._failed_at
         if new:
             self._failures += 1
@@ -107,58 +123,61 @@ class Pace:
         if retry_after is not None:
             wait = min(retry_after, LONGEST_RETRY_AFTER)
         else:
-            most = min(self._retry.max_wait, self._retry.first_wait * 2.0 ** min(self._failures - 1, 40))
-            wait = most * self._random()
+            longest = min(self._retry.max_wait, self._retry.first_wait * 2.0 ** min(self._failures - 1, 40))
+            wait = longest * self._random()
         self.resume_at = max(self.resume_at, now + wait)
-        longer = self.resume_at - self._told_until > max(MUCH_LONGER, self._told_until - now)
-        self.worth_telling = new or longer
-        if self.worth_telling:
-            self._told_until = self.resume_at
+        longer = self.resume_at - self._reported_until > max(MUCH_LONGER, self._reported_until - now)
+        self.worth_reporting = new or longer
+        if self.worth_reporting:
+            self._reported_until = self.resume_at
         return self.resume_at - now
 
 
 class Restarts:
-    """How long to wait before what failed is started again; what had worked longer than `most` begins anew."""
+    """How long to wait before a failed worker is restarted; one that ran longer than `longest` starts over."""
 
-    def __init__(self, first: float, most: float) -> None:
-        self._first, self._most = first, most
+    def __init__(self, first: float, longest: float) -> None:
+        self._first, self._longest = first, longest
         self._wait = 0.0
 
-    def failed(self, worked: float) -> float:
-        """Note a failure after so many seconds; gives the seconds to wait."""
-        again = self._wait and worked <= self._most
-        self._wait = min(self._most, self._wait * 2 if again else self._first)
+    def failed(self, ran: float) -> float:
+        """Record a failure after `ran` seconds; return the seconds to wait."""
+        again = self._wait and ran <= self._longest
+        self._wait = min(self._longest, self._wait * 2 if again else self._first)
         return self._wait
 
 
-class Valve:
-    """Many refusals in a row with one status and no acceptance between them: rather a wrong setting than bad data."""
+class SafetyValve:
+    """Holds a connection after many refusals in a row, all with one status and nothing accepted in between.
 
-    def __init__(self, many: int = MANY_REJECTIONS) -> None:
-        self._many = many
+    That is more likely a wrong setting than bad data, and one wrong setting must not reject every event.
+    """
+
+    def __init__(self, limit: int = MANY_REJECTIONS) -> None:
+        self._limit = limit
         self._status = 0
         self._count = 0
 
     def accepted(self) -> None:
-        """Note that something was accepted."""
+        """Record that something was accepted."""
         self._count = 0
 
     def rejected(self, status: int) -> bool:
-        """Note a refusal; true where the connection must be held, and what was refused must wait with the rest."""
+        """Record a refusal; True if the connection must be held and the refused event has to wait with the rest."""
         self._count = self._count + 1 if status == self._status else 1
         self._status = status
-        return self._count >= self._many
+        return self._count >= self._limit
 
-    def words(self) -> str:
-        """Say why the connection is held."""
+    def reason(self) -> str:
+        """Return why the connection is held."""
         return (
-            f"{self._count} refusals in a row with status {self._status} and nothing accepted between them; what was "
+            f"{self._count} refusals in a row with status {self._status} and nothing accepted in between; the event "
             "refused last was not rejected, it waits"
         )
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header (RFC 9110, 10.2.3): seconds or a date; None where there is none that can be read."""
+    """Read a `Retry-After` header (RFC 9110, 10.2.3), seconds or a date; None if missing or unreadable."""
     text = (value or "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:10])

@@ -1,7 +1,7 @@
-"""The functions of `as`: small, pure and total; each converts its value or says that it cannot.
+"""The functions of `as`: small, pure and total; each converts its value or says why it cannot.
 
-Time, randomness and locale are never read here.  `registry` holds them all, each group is one file, and
-docs/functions.md is made from what they say about themselves.
+They never read the time, randomness or the locale.  Each group is one file, `registry` holds them all, and
+docs/functions.md is generated from their entries.
 """
 
 from __future__ import annotations

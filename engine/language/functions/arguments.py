@@ -1,7 +1,7 @@
-"""What a function does with its value first: take it as text, as a number, as a list or an object.
+"""What a function does with its value first: read it as text, a number, a list or an object.
 
-Functions test `type(value) is str` (or `list`, `dict`) themselves, because that is the common case and costs
-next to nothing; they come here with everything else.
+Functions test `type(value) is str` (or `list`, `dict`) themselves, because that is the common case and costs almost
+nothing; they call these helpers for everything else.
 """
 
 from __future__ import annotations
@@ -9,40 +9,39 @@ from __future__ import annotations
 from math import isfinite
 
 from engine.language.functions.model import CannotConvert
-from engine.language.texts import fit, kind_of, read_number, text_of
+from engine.language.texts import LONE_SURROGATE, fit, kind_of, read_number, text_of
 from engine.records import Json, JsonObject
 
-HALF_CHARACTER = "it holds half a character (a lone surrogate)"
 TOO_LARGE = "the number is too large"
 
 
 def text_from(value: Json) -> str:
-    """Take `value` as text: a number counts as its text, a boolean does not (`string` makes it one)."""
+    """Read `value` as text: a number becomes its text, a boolean does not (`string` converts it)."""
     text = None if isinstance(value, bool) else text_of(value)
     if text is None:
-        raise mistaken(value, "text")
-    return str.__str__(text)  # the real text of a Secret; the compiler knows to keep the result one
+        raise wrong_kind(value, "text")
+    return str.__str__(text)  # the real text of a Secret; the compiler makes the result a Secret again
 
 
 def bytes_from(value: Json) -> bytes:
-    """Take `value` as text in UTF-8."""
+    """Read `value` as text in UTF-8."""
     text = value if type(value) is str else text_from(value)
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise CannotConvert(HALF_CHARACTER) from None
+        raise CannotConvert(LONE_SURROGATE) from None
 
 
 def number_from(value: Json) -> int | float:
-    """Take `value` as a finite number: a text is read by JSON's grammar."""
+    """Read `value` as a finite number; text is read by JSON's grammar."""
     number: Json = read_number(value) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise CannotConvert("not a number") if isinstance(value, str) else mistaken(value, "a number")
+        raise CannotConvert("not a number") if isinstance(value, str) else wrong_kind(value, "a number")
     return finite(number)
 
 
 def finite(number: float) -> int | float:
-    """Return a number that JSON can hold: an integer within 64 bits or a float, never an infinity."""
+    """Return a number that JSON can represent: an integer within 64 bits or a float, never an infinity."""
     fitting = fit(number) if isinstance(number, int) else number
     if isfinite(fitting):
         return fitting
@@ -50,24 +49,24 @@ def finite(number: float) -> int | float:
 
 
 def whole_or_float(number: float) -> int | float:
-    """Write a whole number without decimals: 4, not 4.0."""
+    """Return a whole number without decimals: 4, not 4.0."""
     return finite(int(number)) if number.is_integer() else number
 
 
 def list_from(value: Json) -> list[Json]:
-    """Take `value` as a list; its entries that are null are left to the function."""
+    """Read `value` as a list; null items are left to the function."""
     if isinstance(value, list):
         return value
-    raise mistaken(value, "a list")
+    raise wrong_kind(value, "a list")
 
 
 def object_from(value: Json) -> JsonObject:
-    """Take `value` as an object."""
+    """Read `value` as an object."""
     if isinstance(value, dict):
         return value
-    raise mistaken(value, "an object")
+    raise wrong_kind(value, "an object")
 
 
-def mistaken(value: Json, wanted: str) -> CannotConvert:
-    """Say that a value is of another kind than the function takes."""
+def wrong_kind(value: Json, wanted: str) -> CannotConvert:
+    """Return the failure of a function that does not take this kind of value."""
     return CannotConvert(f"{kind_of(value)} is not {wanted}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engine.language.functions.arguments import finite, mistaken, number_from
+from engine.language.functions.arguments import finite, number_from, wrong_kind
 from engine.language.functions.model import BOOLEAN, NUMBER, TEXT, CannotConvert, Example, Function
-from engine.language.texts import LARGEST_INTEGER, SMALLEST_INTEGER, text_of
-from engine.records import Json
+from engine.language.texts import text_of
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json
 
 _TRUE = ("true", "yes", "on", "y", "t", "1")
 _FALSE = ("false", "no", "off", "n", "f", "0")
@@ -26,7 +26,7 @@ def integer(value: Json) -> Json:
     whole = int(given)
     if SMALLEST_INTEGER <= whole <= LARGEST_INTEGER:
         return whole
-    raise CannotConvert("the integer is beyond 64 bits")
+    raise CannotConvert("the integer does not fit in 64 bits")
 
 
 def boolean(value: Json) -> Json:
@@ -37,7 +37,7 @@ def boolean(value: Json) -> Json:
     elif isinstance(value, int | float):
         found = bool(value) if value in (0, 1) else None
     else:
-        raise mistaken(value, "a boolean")
+        raise wrong_kind(value, "a boolean")
     if found is None:
         raise CannotConvert("neither true nor false")
     return found
@@ -46,7 +46,7 @@ def boolean(value: Json) -> Json:
 def string(value: Json) -> Json:
     text = text_of(value)
     if text is None:
-        raise mistaken(value, "text")
+        raise wrong_kind(value, "text")
     return text if type(value) is str else str.__str__(text)
 
 
@@ -54,7 +54,7 @@ FUNCTIONS = (
     Function(
         name="number",
         group="conversions",
-        about="The number that a text holds, by JSON's grammar: no spaces inside, no `1_000`, no `NaN`; `1e3` is one.",
+        about="The number in a text, by JSON's grammar: no spaces inside, no `1_000`, no `NaN`; `1e3` is fine.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         examples=(
@@ -74,7 +74,7 @@ FUNCTIONS = (
     Function(
         name="integer",
         group="conversions",
-        about="A whole number without decimals. Nothing is rounded: for that there are `round`, `floor` and `ceil`.",
+        about="A whole number, without decimals. It does not round; use `round`, `floor` or `ceil` for that.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         examples=(
@@ -83,7 +83,7 @@ FUNCTIONS = (
             Example(1e3, 1000),
             Example(3.5, reason="not a whole number"),
             Example("3.5", reason="not a whole number"),
-            Example(1e30, reason="the integer is beyond 64 bits"),
+            Example(1e30, reason="the integer does not fit in 64 bits"),
             Example("three", reason="not a number"),
         ),
         call=integer,
@@ -92,7 +92,7 @@ FUNCTIONS = (
     Function(
         name="boolean",
         group="conversions",
-        about=f"True for {', '.join(_TRUE)}; false for {', '.join(_FALSE)}; capitals and outer spaces do not matter.",
+        about=f"True for {', '.join(_TRUE)}; false for {', '.join(_FALSE)}; case and outer spaces are ignored.",
         takes=TEXT | NUMBER | BOOLEAN,
         gives=BOOLEAN,
         examples=(
@@ -112,7 +112,7 @@ FUNCTIONS = (
     Function(
         name="string",
         group="conversions",
-        about="The text of a number or a boolean, as JSON writes it. For objects and lists there is `json`.",
+        about="The text of a number or a boolean, as JSON writes it. For objects and lists, use `json`.",
         takes=TEXT | NUMBER | BOOLEAN,
         gives=TEXT,
         examples=(

@@ -1,4 +1,4 @@
-"""Text in other clothes: url_encode, base64, json, parse_json."""
+"""Encodings: url_encode, base64, json, parse_json."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from engine.language.functions.arguments import HALF_CHARACTER, bytes_from, mistaken
+from engine.language.functions.arguments import bytes_from, wrong_kind
 from engine.language.functions.model import (
     ANYTHING,
     LIST,
@@ -18,7 +18,7 @@ from engine.language.functions.model import (
     Example,
     Function,
 )
-from engine.language.texts import compact_json
+from engine.language.texts import LONE_SURROGATE, compact_json
 from engine.records import Json
 
 _DEEPEST = 100
@@ -41,22 +41,22 @@ def json(value: Json) -> Json:
 
 def parse_json(value: Json) -> Json:
     if not isinstance(value, str):
-        raise mistaken(value, "text")
+        raise wrong_kind(value, "text")
     try:
         parsed: Json = orjson.loads(value.encode())
     except UnicodeEncodeError:
-        raise CannotConvert(HALF_CHARACTER) from None
+        raise CannotConvert(LONE_SURROGATE) from None
     except orjson.JSONDecodeError:
         raise CannotConvert("not JSON") from None
     if not isinstance(parsed, dict | list):
-        raise CannotConvert("JSON of a single value, not of an object or a list")
+        raise CannotConvert("JSON, but not an object or a list")
     if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
-        raise CannotConvert(f"nested deeper than {_DEEPEST}")
+        raise CannotConvert(f"nested deeper than {_DEEPEST} levels")
     return parsed
 
 
 def _is_deep(value: Json) -> bool:
-    """Go down level by level, all of one level at a time, so that no depth is too deep for this itself."""
+    """Go down level by level instead of recursing, so that any depth can be checked."""
     level: list[Json] = [value]
     for _ in range(_DEEPEST):
         level = [
@@ -72,14 +72,14 @@ FUNCTIONS = (
     Function(
         name="url_encode",
         group="encodings",
-        about="Percent-encoded for a URL, `/` included. Texts put into a URL with `${}` are encoded already.",
+        about="Percent-encoded for a URL, including `/`. Values that `${}` puts into a URL are encoded already.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         examples=(
             Example("a b/c", "a%20b%2Fc"),
             Example("ü?&=", "%C3%BC%3F%26%3D"),
             Example("safe-._~", "safe-._~"),
-            Example("\ud83d", reason=HALF_CHARACTER),
+            Example("\ud83d", reason=LONE_SURROGATE),
             Example([], reason="a list is not text"),
         ),
         call=url_encode,
@@ -88,14 +88,14 @@ FUNCTIONS = (
     Function(
         name="base64",
         group="encodings",
-        about="The text's UTF-8 in Base64, the usual alphabet, with `=` at the end.",
+        about="The text as UTF-8 in Base64, with the standard alphabet and `=` padding.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         examples=(
             Example("user:secret", "dXNlcjpzZWNyZXQ="),
             Example("ü", "w7w="),
             Example("", ""),
-            Example("\ud83d", reason=HALF_CHARACTER),
+            Example("\ud83d", reason=LONE_SURROGATE),
             Example(True, reason="a boolean is not text"),
         ),
         call=base64,
@@ -104,7 +104,7 @@ FUNCTIONS = (
     Function(
         name="json",
         group="encodings",
-        about="Any value as JSON in a text, without spaces.",
+        about="Any value as JSON text, without spaces.",
         takes=ANYTHING,
         gives=TEXT,
         examples=(
@@ -119,7 +119,7 @@ FUNCTIONS = (
     Function(
         name="parse_json",
         group="encodings",
-        about="The object or list that a text holds as JSON, at most 100 levels deep.",
+        about="The object or list in a JSON text, nested at most 100 levels deep.",
         takes=TEXT,
         gives=OBJECT | LIST,
         examples=(
@@ -128,8 +128,8 @@ FUNCTIONS = (
             Example("{'a': 1}", reason="not JSON"),
             Example("[NaN]", reason="not JSON"),
             Example("", reason="not JSON"),
-            Example("12", reason="JSON of a single value, not of an object or a list"),
-            Example("[" * 101 + "]" * 101, reason="nested deeper than 100"),
+            Example("12", reason="JSON, but not an object or a list"),
+            Example("[" * 101 + "]" * 101, reason="nested deeper than 100 levels"),
             Example({"a": 1}, reason="an object is not text"),
         ),
         call=parse_json,

@@ -1,7 +1,7 @@
-"""Hashes: sha256, sha1, md5, in lower-case hex, as vendors' matching APIs want them.
+"""Hashes: sha256, sha1, md5, in lowercase hex, as vendors' matching APIs expect them.
 
-A value that already is such a digest is kept, because sites often hash in the browser and a digest of a digest
-matches nobody.  An empty text is refused: its digest would make all people without an address the same person.
+A value that already is such a digest is kept, because sites often hash in the browser, and a digest of a digest
+matches no one.  Empty text is refused: its digest would make everyone without an address the same person.
 SHA-1 and MD5 are here because vendors ask for them, not to protect anything.
 """
 
@@ -11,14 +11,15 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
-from engine.language.functions.arguments import HALF_CHARACTER, bytes_from, text_from
+from engine.language.functions.arguments import bytes_from, text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
+from engine.language.texts import LONE_SURROGATE
 from engine.records import Json
 
 _HEX = "0123456789abcdefABCDEF"
 _NORMALIZE = Parameter(
     name="normalize",
-    about="What is done first: `email` trims and lower-cases; `phone` keeps the digits, and a `+` at the start.",
+    about="What to do first: `email` trims and lowercases; `phone` keeps the digits and a leading `+`.",
     default="none",
     choices=("none", "email", "phone"),
 )
@@ -26,7 +27,7 @@ _NORMALIZE = Parameter(
 
 def _phone(text: str) -> str:
     text = text.strip()
-    digits = "".join(sign for sign in text if "0" <= sign <= "9")
+    digits = "".join(digit for digit in text if "0" <= digit <= "9")
     if not digits:
         raise CannotConvert("no digits")
     return "+" + digits if text.startswith("+") else digits
@@ -49,7 +50,7 @@ def _hasher(algorithm: Callable[[bytes], hashlib._Hash], size: int) -> Callable[
                 return text.lower()
             text = prepare(text)
             if not text:
-                raise CannotConvert("an empty text has no digest worth sending")
+                raise CannotConvert("empty text is not hashed")
             return algorithm(bytes_from(text)).hexdigest()
 
         return hashed
@@ -58,11 +59,11 @@ def _hasher(algorithm: Callable[[bytes], hashlib._Hash], size: int) -> Callable[
 
 
 def _function(name: str, size: int, source: str, ada: str, phone: str) -> Function:
-    """Register one algorithm; `ada` is the digest of `ada@example.com`, `phone` that of `+14155550100`."""
+    """Return the entry of one algorithm; `ada` is the digest of `ada@example.com`, `phone` that of `+14155550100`."""
     return Function(
         name=name,
         group="hashes",
-        about=f"The {name.upper()} digest of the text's UTF-8, in {size} lower-case hex digits. A digest is kept.",
+        about=f"The {name.upper()} digest of the text as UTF-8, in {size} lowercase hex digits. A digest is kept.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         parameters=(_NORMALIZE,),
@@ -71,9 +72,9 @@ def _function(name: str, size: int, source: str, ada: str, phone: str) -> Functi
             Example(" Ada@Example.com ", ada, {"normalize": "email"}),
             Example("+1 (415) 555-0100", phone, {"normalize": "phone"}),
             Example(ada.upper(), ada, {"normalize": "email"}),
-            Example("", reason="an empty text has no digest worth sending"),
+            Example("", reason="empty text is not hashed"),
             Example("none", parameters={"normalize": "phone"}, reason="no digits"),
-            Example("\ud83d", reason=HALF_CHARACTER),
+            Example("\ud83d", reason=LONE_SURROGATE),
             Example([], reason="a list is not text"),
         ),
         call=_hasher(partial(hashlib.new, name, usedforsecurity=False), size),

@@ -1,4 +1,4 @@
-"""Lists: what stands in them, which of it, and how it is joined. Null entries count as missing.
+"""Lists: selecting, counting and joining their items. Null items count as missing.
 
 Totals (sum, average and the like) are in `totals`.
 """
@@ -26,63 +26,63 @@ from engine.records import Json
 
 def join(by: str) -> Callable[[Json], Json]:
     def joined(value: Json) -> Json:
-        entries = enumerate(list_from(value))
-        return by.join([_entry_text(entry, index) for index, entry in entries if entry is not None])
+        items = enumerate(list_from(value))
+        return by.join([_text_of_item(item, index) for index, item in items if item is not None])
 
     return joined
 
 
-def _entry_text(entry: Json, index: int) -> str:
-    text = entry if type(entry) is str else text_of(entry)
+def _text_of_item(item: Json, index: int) -> str:
+    text = item if type(item) is str else text_of(item)
     if text is None:
-        raise CannotConvert(f"entry {index} is {kind_of(entry)}, not text")
+        raise CannotConvert(f"item {index} is {kind_of(item)}, not text")
     return text
 
 
 def first(value: Json) -> Json:
-    for entry in list_from(value):
-        if entry is not None:
-            return entry
-    raise CannotConvert("no entry")
+    for item in list_from(value):
+        if item is not None:
+            return item
+    raise CannotConvert("no items")
 
 
 def last(value: Json) -> Json:
-    for entry in reversed(list_from(value)):
-        if entry is not None:
-            return entry
-    raise CannotConvert("no entry")
+    for item in reversed(list_from(value)):
+        if item is not None:
+            return item
+    raise CannotConvert("no items")
 
 
 def unique(value: Json) -> Json:
     seen: dict[Hashable, Json] = {}
-    for entry in list_from(value):
-        seen.setdefault(_identity(entry), entry)
+    for item in list_from(value):
+        seen.setdefault(_identity(item), item)
     return list(seen.values())
 
 
-def _identity(entry: Json) -> Hashable:
-    """Return what two equal entries share; true is not 1, but 1.0 is, and the order of keys does not matter."""
-    if isinstance(entry, dict | list):
+def _identity(item: Json) -> Hashable:
+    """Return a key that is the same for equal items: true is not 1, but 1.0 is, and the order of keys is ignored."""
+    if isinstance(item, dict | list):
         try:
-            return orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
+            return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
         except TypeError:
-            return _json_of(entry).encode()
-    return (entry,) if isinstance(entry, bool) else entry
+            return _json_of(item).encode()
+    return (item,) if isinstance(item, bool) else item
 
 
-def _json_of(entry: Json) -> str:
+def _json_of(item: Json) -> str:
     try:
-        return compact_json(entry)
+        return compact_json(item)
     except ValueError as error:
         raise CannotConvert(str(error)) from None
 
 
 def compact(value: Json) -> Json:
-    return [entry for entry in list_from(value) if entry is not None and entry != ""]
+    return [item for item in list_from(value) if item is not None and item != ""]
 
 
 def count(value: Json) -> Json:
-    return sum(entry is not None for entry in list_from(value))
+    return sum(item is not None for item in list_from(value))
 
 
 def to_list(value: Json) -> Json:
@@ -96,22 +96,22 @@ def limit(items: int) -> Callable[[Json], Json]:
     return limited
 
 
-_TEXT_IS_NO_LIST = Example("a,b", reason="text is not a list")
-_AN_OBJECT = Example({"a": 1}, reason="an object is not a list")
+_TEXT = Example("a,b", reason="text is not a list")
+_OBJECT = Example({"a": 1}, reason="an object is not a list")
 
 FUNCTIONS = (
     Function(
         name="join",
         group="lists",
-        about="The texts of the entries in one text; numbers and booleans count as theirs, null is left out.",
+        about="The items joined into one text; numbers and booleans become their text, null items are skipped.",
         takes=LIST,
         gives=TEXT,
-        parameters=(Parameter(name="by", about="What stands between two entries.", default=","),),
+        parameters=(Parameter(name="by", about="The text between two items.", default=","),),
         examples=(
             Example(["red", "green"], "red,green"),
             Example(["a", None, 1, True], "a; 1; true", {"by": "; "}),
             Example([], ""),
-            Example(["a", {"b": 1}], reason="entry 1 is an object, not text"),
+            Example(["a", {"b": 1}], reason="item 1 is an object, not text"),
             Example("a,b", reason="text is not a list"),
         ),
         call=join,
@@ -119,72 +119,72 @@ FUNCTIONS = (
     Function(
         name="first",
         group="lists",
-        about="The first entry that is not null.",
+        about="The first item that is not null.",
         takes=LIST,
         gives=ANYTHING,
         examples=(
             Example(["a", "b"], "a"),
             Example([None, {"a": 1}], {"a": 1}),
-            Example([], reason="no entry"),
-            Example([None], reason="no entry"),
-            _TEXT_IS_NO_LIST,
+            Example([], reason="no items"),
+            Example([None], reason="no items"),
+            _TEXT,
         ),
         call=first,
     ),
     Function(
         name="last",
         group="lists",
-        about="The last entry that is not null.",
+        about="The last item that is not null.",
         takes=LIST,
         gives=ANYTHING,
         examples=(
             Example(["a", "b"], "b"),
             Example([0, None], 0),
-            Example([], reason="no entry"),
-            _AN_OBJECT,
+            Example([], reason="no items"),
+            _OBJECT,
         ),
         call=last,
     ),
     Function(
         name="unique",
         group="lists",
-        about="Each entry once, where it came first. Numbers are equal by value; the order of keys does not matter.",
+        about="The list without repeated items. Numbers are compared by value; the order of keys is ignored.",
         takes=LIST,
         gives=LIST,
         examples=(
             Example(["b", "a", "b"], ["b", "a"]),
             Example([1, 1.0, "1", True], [1, "1", True]),
             Example([{"a": 1, "b": 2}, {"b": 2, "a": 1}], [{"a": 1, "b": 2}]),
-            _TEXT_IS_NO_LIST,
+            _TEXT,
         ),
         call=unique,
     ),
     Function(
         name="compact",
         group="lists",
-        about='Without the entries that are null or `""`.',
+        about='The list without items that are null or `""`.',
         takes=LIST,
         gives=LIST,
         examples=(
             Example(["a", "", None, 0, False], ["a", 0, False]),
             Example([None], []),
-            _AN_OBJECT,
+            _OBJECT,
         ),
         call=compact,
     ),
     Function(
         name="count",
         group="lists",
-        about="How many entries there are that are not null.",
+        about="The number of items that are not null.",
         takes=LIST,
         gives=NUMBER,
-        examples=(Example(["a", None, "b"], 2), Example([], 0), _TEXT_IS_NO_LIST),
+        examples=(Example(["a", None, "b"], 2), Example([], 0), _TEXT),
         call=count,
     ),
     Function(
         name="to_list",
         group="lists",
-        about="A list with the value in it; a list stays as it is.",
+        about="A list that contains the value; a list stays as it is.",
         takes=ANYTHING,
         gives=LIST,
         examples=(
@@ -197,10 +197,10 @@ FUNCTIONS = (
     Function(
         name="limit",
         group="lists",
-        about="The first entries, at most so many.",
+        about="The first N items of a list.",
         takes=LIST,
         gives=LIST,
-        parameters=(Parameter(name="items", about="How many entries at most.", kind="integer", at_least=1),),
+        parameters=(Parameter(name="items", about="The maximum number of items.", kind="integer", at_least=1),),
         examples=(
             Example([1, 2, 3], [1, 2], {"items": 2}),
             Example([1], [1], {"items": 2}),

@@ -1,7 +1,7 @@
-"""The nouns of the registry: Function, Parameter, Example, and the two ways a function speaks up.
+"""The nouns of the registry: Function, Parameter, Example, and what a function returns or raises besides a value.
 
-A function is registered together with everything that is said about it; the reference page, the JSON Schema,
-the check of a chain's types and the tests of the examples are made from that one place, so they cannot part.
+A function is registered together with its description, types and examples.  The reference page, the JSON Schema, the
+check of a chain's types and the tests of the examples are all made from that one entry, so they cannot diverge.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ LIST = frozenset({"list"})
 ANYTHING = TEXT | NUMBER | BOOLEAN | OBJECT | LIST
 
 
-class CannotConvert(Exception):  # noqa: N818  it is what happened to a value, not an error of anybody's
-    """A function cannot convert its value; the text says why, in a few words that do not hold the value."""
+class CannotConvert(Exception):  # noqa: N818  it says what happened to a value
+    """A function cannot convert its value; the text says why in a few words, without the value."""
 
 
 class Noted:
-    """A converted value with something that a person should know about it."""
+    """A converted value together with a report about it."""
 
     __slots__ = ("code", "message", "value")
 
@@ -37,10 +37,10 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """What a function may be told: `{ round: 2 }`, `{ replace: { find: a, with: b } }`.
+    """A parameter of a function, as in `{ round: 2 }` and `{ replace: { find: a, with: b } }`.
 
-    `kind` is `text`, `integer`, `path`, `pattern` or `format`; all but `integer` are written as text.  Without
-    `default` it must be given.  `at_least` is the smallest integer, or the shortest text.
+    `kind` is `text`, `integer`, `path`, `pattern` or `format`; all but `integer` are written as text.  Without a
+    `default` it is required.  `at_least` is the smallest integer, or the shortest length of a text.
     """
 
     name: str
@@ -53,13 +53,13 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Tell whether it must be given."""
+        """Whether the parameter must be given."""
         return self.default is None
 
 
 @dataclass(frozen=True)
 class Example:
-    """One value given to a function, and what comes of it: `gives`, or `reason` where it cannot be converted."""
+    """An example call: the value, and the result (`gives`) or the `reason` why it cannot be converted."""
 
     given: Json
     gives: Json = None
@@ -69,7 +69,7 @@ class Example:
 
 
 class Group(NamedTuple):
-    """A chapter of the reference: its title, and what holds for all its functions."""
+    """A section of the reference: its title, and what is true of all its functions."""
 
     title: str
     about: str = ""
@@ -77,11 +77,11 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A word that may stand in `as`.
+    """A function that may be named in `as`.
 
-    `call` takes the value, and never null.  Where there are `parameters`, `call` takes those by keyword instead,
-    all of them and checked, and gives the callable that takes the value; it raises ValueError, with a sentence,
-    for what a check of one parameter cannot see.  Only a function with `notes` may give a `Noted`.
+    `call` takes the value, which is never null.  With `parameters`, `call` takes all of them by keyword instead, each
+    already checked, and returns the callable that takes the value; it raises ValueError, with a sentence, for what
+    the check of a single parameter cannot find.  Only a function with `notes` may return a `Noted`.
     """
 
     name: str

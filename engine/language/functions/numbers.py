@@ -1,7 +1,7 @@
 """Numbers: round, floor, ceil, abs, fixed.
 
-Rounding is done in decimal on the shortest text of the number: 2.675 is what the shop wrote, not
-2.67499999999999982, and rounds to 2.68.
+Rounding is decimal, on the shortest text of the number: a price of 2.675 is 2.675, not 2.67499999999999982, and
+rounds to 2.68.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ FUNCTIONS = (
     Function(
         name="round",
         group="numbers",
-        about="The nearest number with that many decimals; a half goes away from zero.",
+        about="The number rounded to that many decimals; halves are rounded away from zero.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
-        parameters=_digits("How many decimals are kept.", default=0),
+        parameters=_digits("The number of decimals to keep.", default=0),
         examples=(
             Example(2.5, 3),
             Example(-2.5, -3),
@@ -79,7 +79,7 @@ FUNCTIONS = (
     Function(
         name="floor",
         group="numbers",
-        about="The next whole number below, or the number itself.",
+        about="The largest whole number that is not greater than the value.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         examples=(Example(2.9, 2), Example(-2.1, -3), Example("7", 7), _NOT_A_NUMBER),
@@ -88,7 +88,7 @@ FUNCTIONS = (
     Function(
         name="ceil",
         group="numbers",
-        about="The next whole number above, or the number itself.",
+        about="The smallest whole number that is not less than the value.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         examples=(Example(2.1, 3), Example(-2.9, -2), Example("7.0", 7), _NOT_A_NUMBER),
@@ -97,7 +97,7 @@ FUNCTIONS = (
     Function(
         name="abs",
         group="numbers",
-        about="The number without its minus.",
+        about="The absolute value of the number.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         examples=(Example(-19.99, 19.99), Example("-3", 3), Example(0, 0), _NOT_A_NUMBER),
@@ -106,10 +106,10 @@ FUNCTIONS = (
     Function(
         name="fixed",
         group="numbers",
-        about="A text with exactly that many decimals; a half goes away from zero.",
+        about="The number as text with exactly that many decimals; halves are rounded away from zero.",
         takes=TEXT | NUMBER,
         gives=TEXT,
-        parameters=_digits("How many decimals are written."),
+        parameters=_digits("The number of decimals to write."),
         examples=(
             Example(20, "20.00", {"digits": 2}),
             Example(2.675, "2.68", {"digits": 2}),

@@ -1,11 +1,11 @@
-"""Objects: get (a path into a value), pairs (entries as a list)."""
+"""Objects: get (a path into a value), pairs (an object as a list)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from engine.errors import PathError
-from engine.language.functions.arguments import mistaken, object_from
+from engine.language.functions.arguments import object_from, wrong_kind
 from engine.language.functions.model import ANYTHING, LIST, OBJECT, CannotConvert, Example, Function, Parameter
 from engine.records import Json
 
@@ -15,7 +15,7 @@ def get(path: str) -> Callable[[Json], Json]:
 
     def got(value: Json) -> Json:
         if not isinstance(value, dict | list):
-            raise mistaken(value, "an object or a list")
+            raise wrong_kind(value, "an object or a list")
         found = search(value)
         if found is None:
             raise CannotConvert("nothing at this path")
@@ -25,13 +25,13 @@ def get(path: str) -> Callable[[Json], Json]:
 
 
 def _searcher(path: str) -> Callable[[Json], Json]:
-    """Compile `path`. JMESPath belongs to `engine.language.paths`; this is all that asks it for anything."""
+    """Compile `path`; imported here because only `get` needs the jmespath library."""
     from engine.language.paths import PathTypeError, evaluate, parse
 
     try:
         tree = parse(path).tree
     except PathError as error:
-        raise ValueError(f'"path" of get is no path: {error}') from None
+        raise ValueError(f'"path" of get is not a valid path: {error}') from None
 
     def search(value: Json) -> Json:
         try:
@@ -44,7 +44,7 @@ def _searcher(path: str) -> Callable[[Json], Json]:
 
 def pairs(key: str, value: str) -> Callable[[Json], Json]:
     if key == value:
-        raise ValueError('"key" and "value" of pairs must be two different names.')
+        raise ValueError('"key" and "value" of pairs must be different names.')
 
     def paired(given: Json) -> Json:
         return [{key: name, value: member} for name, member in object_from(given).items()]
@@ -52,16 +52,16 @@ def pairs(key: str, value: str) -> Callable[[Json], Json]:
     return paired
 
 
-_A_TEXT = Example("a", parameters={"path": "a"}, reason="text is not an object or a list")
+_TEXT_EXAMPLE = Example("a", parameters={"path": "a"}, reason="text is not an object or a list")
 
 FUNCTIONS = (
     Function(
         name="get",
         group="objects",
-        about="What a path finds inside the value: a part of what another function gave.",
+        about="The value at a path inside the value, such as a part of another function's result.",
         takes=OBJECT | LIST,
         gives=ANYTHING,
-        parameters=(Parameter(name="path", about="A JMESPath; it sees only this value.", kind="path", at_least=1),),
+        parameters=(Parameter(name="path", about="A JMESPath over this value alone.", kind="path", at_least=1),),
         examples=(
             Example({"os": {"family": "iOS"}}, "iOS", {"path": "os.family"}),
             Example([{"id": 1}, {"id": 2}], [1, 2], {"path": "[].id"}),
@@ -72,7 +72,7 @@ FUNCTIONS = (
                 parameters={"path": "length(a)"},
                 reason="length() takes text or a list or an object, not a number",
             ),
-            _A_TEXT,
+            _TEXT_EXAMPLE,
         ),
         call=get,
         source="https://jmespath.org/specification.html",
@@ -80,14 +80,12 @@ FUNCTIONS = (
     Function(
         name="pairs",
         group="objects",
-        about="A list with one object for every entry, in the object's order.",
+        about="A list with one object for each key and its value, in the object's order.",
         takes=OBJECT,
         gives=LIST,
         parameters=(
-            Parameter(name="key", about="The name under which the entry's key stands.", default="key", at_least=1),
-            Parameter(
-                name="value", about="The name under which the entry's value stands.", default="value", at_least=1
-            ),
+            Parameter(name="key", about="The name for each key.", default="key", at_least=1),
+            Parameter(name="value", about="The name for each value.", default="value", at_least=1),
         ),
         examples=(
             Example({"color": "red", "size": None}, [{"key": "color", "value": "red"}, {"key": "size", "value": None}]),

@@ -1,7 +1,7 @@
-r"""Replacing inside a text: replace, pattern_replace.
+r"""Replacing inside text: replace, pattern_replace.
 
-Patterns run on RE2, which takes time in proportion to the text whatever the pattern.  Its Python wrapper expands
-`\1` in a replacement with Python's escapes and garbles what is not ASCII, so `with` is taken apart here.
+RE2's Python wrapper expands `\1` in a replacement with Python's escapes and garbles what is not ASCII, so `with` is
+parsed here.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from engine.language.functions.arguments import HALF_CHARACTER, text_from
+from engine.language.functions.arguments import text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
-from engine.language.texts import shown
+from engine.language.regex import compile_pattern
+from engine.language.texts import LONE_SURROGATE, shown
 from engine.records import Json
 
 _MARK = re.compile(r"\\(.?)", re.DOTALL)
 
 
 def replace(**given: str) -> Callable[[Json], Json]:
-    find, instead = given["find"], given["with"]  # `with` is no name in Python
+    find, instead = given["find"], given["with"]  # `with` is a keyword of Python
 
     def replaced(value: Json) -> Json:
         return value.replace(find, instead) if type(value) is str else text_from(value).replace(find, instead)
@@ -29,64 +30,57 @@ def replace(**given: str) -> Callable[[Json], Json]:
 
 def pattern_replace(**given: str) -> Callable[[Json], Json]:
     pattern = _pattern(given["pattern"])
-    instead = _filler(given["with"], pattern.groups)
+    instead = _replacement(given["with"], pattern.groups)
 
     def replaced(value: Json) -> Json:
         try:
             changed: str = pattern.sub(instead, value if type(value) is str else text_from(value))
         except UnicodeEncodeError:
-            raise CannotConvert(HALF_CHARACTER) from None
+            raise CannotConvert(LONE_SURROGATE) from None
         return changed
 
     return replaced
 
 
 def _pattern(text: str) -> Any:
-    import re2  # type: ignore[import-untyped]
-
-    options = re2.Options()
-    options.log_errors = False  # it would write to stderr by itself
     try:
-        return re2.compile(text, options)
-    except UnicodeEncodeError:
-        raise ValueError(f'"pattern" of pattern_replace cannot be used: {HALF_CHARACTER}.') from None
-    except re2.error as error:
-        words = error.args[0]
-        said = words.decode() if isinstance(words, bytes) else words
-        raise ValueError(f'"pattern" of pattern_replace is no RE2 pattern: {said} (in {shown(text)}).') from None
+        return compile_pattern(text)
+    except ValueError as error:
+        message = f'"pattern" of pattern_replace is not a valid RE2 pattern: {error} (in {shown(text)}).'
+        raise ValueError(message) from None
 
 
-def _filler(text: str, groups: int) -> Callable[[Any], str]:
-    """Make what gives the replacement for a match: literal text, and the groups it names."""
+def _replacement(text: str, groups: int) -> Callable[[Any], str]:
+    """Return the function that builds the replacement for a match from literal text and groups."""
     first, *rest = _MARK.split(text)
     pieces: list[str | int] = [first]
     for mark, literal in zip(rest[::2], rest[1::2], strict=True):
-        pieces += [_meant(mark, groups), literal]
+        pieces += [_piece(mark, groups), literal]
     if all(isinstance(piece, str) for piece in pieces):
         whole = "".join(map(str, pieces))
         return lambda _match: whole
     return lambda match: "".join((match[piece] or "") if isinstance(piece, int) else piece for piece in pieces)
 
 
-def _meant(mark: str, groups: int) -> str | int:
+def _piece(mark: str, groups: int) -> str | int:
     if mark == "\\":
         return mark
     if mark in "0123456789"[: groups + 1] and mark:
         return int(mark)
-    most = f"a group's number (0 to {groups})" if groups else "0, for the whole match,"
-    raise ValueError(f'After a backslash, "with" of pattern_replace needs {most} or another backslash.')
+    most = f"a group number (0 to {groups})" if groups else "0, for the whole match,"
+    raise ValueError(f'In "with" of pattern_replace, a backslash must be followed by {most} or another backslash.')
 
 
 FUNCTIONS = (
     Function(
         name="replace",
         group="text",
-        about="Every place where a text stands, filled with another.",
+        about="Every occurrence of one text replaced with another.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         parameters=(
-            Parameter(name="find", about="The text to look for, capitals and all.", at_least=1),
-            Parameter(name="with", about="What comes in its place.", default=""),
+            Parameter(name="find", about="The text to find; case matters.", at_least=1),
+            Parameter(name="with", about="The replacement.", default=""),
         ),
         examples=(
             Example("a-b-c", "a_b_c", {"find": "-", "with": "_"}),
@@ -100,14 +94,14 @@ FUNCTIONS = (
     Function(
         name="pattern_replace",
         group="text",
-        about="Every match of a pattern, replaced. `\\1` in `with` is what the first group matched, `\\0` all of it.",
+        about="Every match of a pattern replaced. In `with`, `\\1` is the first group's match, `\\0` the whole match.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         parameters=(
             Parameter(
                 name="pattern", about="An RE2 pattern: no look-around, no back-references.", kind="pattern", at_least=1
             ),
-            Parameter(name="with", about="What comes in place of a match.", default=""),
+            Parameter(name="with", about="The replacement for each match.", default=""),
         ),
         examples=(
             Example("Order #123", "Order ", {"pattern": "#[0-9]+"}),

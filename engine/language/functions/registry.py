@@ -1,6 +1,6 @@
-"""The registry: every function by name, from YAML's form of its parameters to a callable.
+"""The registry: every function by name, the check of its parameters, and their JSON Schema.
 
-A parameter is checked here once, when the mapping is read; the JSON Schema of the parameters says the same.
+Parameters are checked once, when a mapping is read; their JSON Schema, for editors, states the same rules.
 """
 
 from __future__ import annotations
@@ -23,28 +23,29 @@ from engine.language.functions import (
     web,
 )
 from engine.language.functions.model import Function, Group, Parameter
+from engine.language.suggest import closest
 from engine.language.texts import kind_of, shown
 from engine.records import Json, JsonObject
 
 GROUPS: Mapping[str, Group] = MappingProxyType(
     {
-        "conversions": Group("From one kind to another"),
+        "conversions": Group("Conversions"),
         "times": Group(
             "Times",
-            "A time is ISO 8601 text such as `2019-09-01T12:00:00.123Z`; a space for the `T`, no seconds, a date alone,"
-            " `24:00`, a leap second and the way Go prints times are fine. Or it is a number of seconds since 1970,"
-            " from 1e11 on of milliseconds, which is reported. Without an offset it is UTC. Weeks, numbered days,"
-            " bare years and texts of eight digits are no times.",
+            "A time is ISO 8601 text such as `2019-09-01T12:00:00.123Z`. A space instead of the `T`, missing seconds,"
+            " a date alone, `24:00`, a leap second and Go's format are accepted too. A number is seconds since 1970;"
+            " from 1e11 on it is milliseconds, which is reported. Without an offset, a time is UTC. Week dates,"
+            " ordinal dates, bare years and eight digits without separators are not times.",
         ),
-        "numbers": Group("Numbers", "A text is read as `number` reads it. Rounding is decimal, as on paper."),
-        "text": Group("Text", "A number counts as its text. A boolean does not: `as: [string, uppercase]`."),
+        "numbers": Group("Numbers", "Text is read as by `number`. Rounding is decimal: 2.675 rounds to 2.68."),
+        "text": Group("Text", "A number counts as its text. Convert a boolean first: `as: [string, uppercase]`."),
         "encodings": Group("Encodings"),
         "hashes": Group(
             "Hashes",
-            "A value that already is such a digest is kept, in small letters. An empty text has no digest worth"
-            " sending: it would make all who left the field empty the same person.",
+            "A value that already is such a digest is kept, in lowercase. Empty text is not hashed: its digest would"
+            " make everyone who left the field empty the same person.",
         ),
-        "lists": Group("Lists", "A null entry counts as missing. Numbers in texts are read as `number` reads them."),
+        "lists": Group("Lists", "A null item counts as missing. Text is read as by `number`."),
         "objects": Group("Objects"),
         "web": Group("Web"),
     }
@@ -61,10 +62,10 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
 
 
 def bind(name: str, parameters: Mapping[str, Json]) -> Callable[[Json], Json]:
-    """Return the function `name` as a callable of one value, its parameters checked and worked in.
+    """Return the function `name` as a callable of one value, with its parameters checked and applied.
 
-    The callable raises CannotConvert.  Where the function has `notes` it may also give a `Noted`, which the
-    caller takes apart; all others give JSON and nothing else.
+    The callable raises CannotConvert.  Where the function has `notes` it may return a `Noted`, which the caller
+    unpacks; all others return JSON.
     """
     function = _find(name)
     given = complete(function, parameters)
@@ -73,7 +74,7 @@ def bind(name: str, parameters: Mapping[str, Json]) -> Callable[[Json], Json]:
 
 
 def parameters_of(name: str, written: Json) -> JsonObject:
-    """Take what a mapping writes under `name` (None for the bare name) as parameters, without the defaults."""
+    """Read what a mapping writes under `name` (None for the bare name) as parameters, without the defaults."""
     return read_written(_find(name), written)
 
 
@@ -84,7 +85,7 @@ def _find(name: str) -> Function:
 
 
 def read_written(function: Function, written: Json) -> JsonObject:
-    """Take what stands under a function's name (None for the bare name) as parameters, each checked."""
+    """Read what is written under a function's name (None for the bare name) as parameters, each checked."""
     if written is None:
         given: JsonObject = {}
     elif isinstance(written, dict):
@@ -98,14 +99,14 @@ def read_written(function: Function, written: Json) -> JsonObject:
 
 
 def complete(function: Function, given: Mapping[str, Json]) -> JsonObject:
-    """Check `given` and fill in the defaults; ValueError with a sentence where it does not fit."""
+    """Check `given` and fill in the defaults; ValueError says what does not fit."""
     known = {parameter.name: parameter for parameter in function.parameters}
     for name in given:
         if name not in known:
             raise ValueError(_unknown(function, name))
     for parameter in function.parameters:
         if parameter.required and given.get(parameter.name) is None:
-            raise ValueError(f'{function.name} needs "{parameter.name}": {usage(function)}.')
+            raise ValueError(f'{function.name} requires "{parameter.name}": {usage(function)}.')
     for name, value in given.items():
         _check(function, known[name], value)
     return {name: given.get(name, parameter.default) for name, parameter in known.items()}
@@ -120,16 +121,14 @@ def usage(function: Function) -> str:
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """Say which of `known` was probably meant: ` Did you mean "trim"?`, or nothing."""
-    from difflib import get_close_matches
-
-    turned = [each for each in known if sorted(each.split("_")) == sorted(name.lower().split("_"))]  # json_parse
-    close = turned or get_close_matches(name.lower(), known, n=1, cutoff=0.7)
-    return f' Did you mean "{close[0]}"?' if close else ""
+    """Suggest the one of `known` that was probably meant: ` Did you mean "trim"?`, or an empty text."""
+    swapped = (each for each in known if sorted(each.split("_")) == sorted(name.lower().split("_")))  # json_parse
+    guess = next(swapped, None) or closest(name, known)
+    return f' Did you mean "{guess}"?' if guess else ""
 
 
 def parameter_schema(function: Function) -> JsonObject:
-    """Return the JSON Schema (draft 7) of what may stand under the function's name."""
+    """Return the JSON Schema (draft 7) of what may be written under the function's name."""
     if not function.parameters:
         return {"type": "null", "description": function.about}
     names = [parameter.name for parameter in function.parameters if parameter.required]
@@ -140,7 +139,7 @@ def parameter_schema(function: Function) -> JsonObject:
     if names:
         whole["required"] = list[Json](names)
     first, types = function.parameters[0], list[Json](["object"])
-    if names in ([], [first.name]):  # the first alone is enough, so it may be written as a scalar
+    if names in ([], [first.name]):  # the first alone is enough, so its value may be written alone
         types.append("integer" if first.kind == "integer" else "string")
     if not names:
         types.append("null")
@@ -192,7 +191,7 @@ def _problem_of_integer(parameter: Parameter, value: Json) -> str:
     low, high = parameter.at_least, parameter.at_most
     if type(value) is int and low <= value and (high is None or value <= high):
         return ""
-    limits = f"of {low} or more" if high is None else f"from {low} to {high}"
+    limits = f"of at least {low}" if high is None else f"from {low} to {high}"
     return f"a whole number {limits}, not {shown(value)}"
 
 

@@ -1,7 +1,7 @@
 """Times: unix, unix_seconds, unix_ms, iso8601, date, utc_offset.
 
-What counts as a time is said, and read, in `engine.language.times`.  `date` does not use `strftime`: that one
-asks the locale for names and leaves out the zeros of early years on some systems.
+`engine.language.times` defines and reads times.  `date` does not use `strftime`, which takes names from the locale and
+drops the zeros of early years on some systems.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from math import floor
 
-from engine.language.functions.arguments import mistaken
+from engine.language.functions.arguments import wrong_kind
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Noted, Parameter
 from engine.language.times import (
     in_milliseconds,
@@ -24,7 +24,7 @@ from engine.language.times import (
 from engine.records import Json
 
 MILLISECONDS = "milliseconds"
-_NO_TIME = "not a time"
+_NOT_A_TIME = "not a time"
 _NOTE = "the number is too large for seconds and was read as milliseconds"
 _PARTS: dict[str, tuple[str, Callable[[datetime], int]]] = {
     "Y": ("%04d", lambda moment: moment.year),
@@ -45,12 +45,12 @@ _KNOWN = ", ".join(f"%{letter}" for letter in [*_PARTS, "%"])
 
 
 def unix(value: Json) -> Json | Noted:
-    # The one shape nearly every event has, at half the cost: 2019-09-01T12:00:00.123Z.
+    # The form that nearly every event has, 2019-09-01T12:00:00.123Z, at half the cost.
     if type(value) is str and len(value) == 24 and value[7:20:3] == "-T::." and value[23] == "Z":
         try:
             seconds = datetime.fromisoformat(value).timestamp()
         except ValueError:
-            pass  # 24:00 or a leap second, perhaps
+            pass  # may be 24:00 or a leap second
         else:
             return int(seconds) if seconds.is_integer() else seconds
     return _unix(value)
@@ -59,7 +59,7 @@ def unix(value: Json) -> Json | Noted:
 def _unix(value: Json) -> Json | Noted:
     seconds = read_time(value)
     if seconds is None:
-        raise _no_time(value)
+        raise _cannot_convert(value)
     if seconds.is_integer():
         seconds = int(seconds)
     return seconds if type(value) is str and value[4:5] == "-" else _noting(value, seconds)
@@ -68,7 +68,7 @@ def _unix(value: Json) -> Json | Noted:
 def unix_seconds(value: Json) -> Json | Noted:
     seconds = read_time(value)
     if seconds is None:
-        raise _no_time(value)
+        raise _cannot_convert(value)
     return _noting(value, floor(seconds))
 
 
@@ -93,31 +93,31 @@ def date(format: str) -> Callable[[Json], Json | Noted]:  # noqa: A002  the para
 def utc_offset(value: Json) -> Json:
     offset = read_offset(value)
     if offset is None:
-        raise _no_time(value)
+        raise _cannot_convert(value)
     return offset
 
 
 def _moment(value: Json) -> datetime:
     moment = read_moment(value)
     if moment is None:
-        raise _no_time(value)
+        raise _cannot_convert(value)
     return moment
 
 
-def _no_time(value: Json) -> CannotConvert:
+def _cannot_convert(value: Json) -> CannotConvert:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return mistaken(value, "a time")
-    return CannotConvert(_NO_TIME)
+        return wrong_kind(value, "a time")
+    return CannotConvert(_NOT_A_TIME)
 
 
 def _noting(value: Json, result: Json) -> Json | Noted:
-    if type(value) is str and value[4:5] == "-":  # a date: no number of that form is large enough
+    if type(value) is str and value[4:5] == "-":  # a date: no number that looks like one is large enough
         return result
     return Noted(result, MILLISECONDS, _NOTE) if in_milliseconds(value) else result
 
 
 def _compiled(text: str) -> tuple[str, list[Callable[[datetime], int]]]:
-    """Turn a format into a template of `%`-formatting, made of our own words, and the readers that fill it."""
+    """Turn a format into a template for `%`-formatting and the readers that fill it."""
     first, *rest = re.split("%(.?)", text, flags=re.DOTALL)
     template, readers = [first], []
     for letter, literal in zip(rest[::2], rest[1::2], strict=True):
@@ -125,27 +125,28 @@ def _compiled(text: str) -> tuple[str, list[Callable[[datetime], int]]]:
             readers.append(_PARTS[letter][1])
         elif letter != "%":
             raise ValueError(
-                f'"format" of date cannot hold "%{letter}". Known are {_KNOWN}; names depend on a language.'
+                f'"format" of date does not support "%{letter}". Supported: {_KNOWN}.'
+                " Names of days and months depend on a language."
             )
         template += [_PARTS[letter][0] if letter in _PARTS else "%%", literal]
     return "".join(template), readers
 
 
-_STATED = Example("2019-09-01T14:00:00+02:00", 1567339200)
-_TOO_LATE = Example("10000-01-01", reason=_NO_TIME)
+_WITH_OFFSET = Example("2019-09-01T14:00:00+02:00", 1567339200)
+_TOO_LATE = Example("10000-01-01", reason=_NOT_A_TIME)
 
 FUNCTIONS = (
     Function(
         name="unix",
         group="times",
-        about="Seconds since 1970, with their fraction if there is one. Without an offset a time is UTC.",
+        about="Seconds since 1970, with a fraction if the time has one. A time without an offset is UTC.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         notes=(MILLISECONDS,),
         examples=(
             Example("2019-09-01T12:00:00.123Z", 1567339200.123),
             Example("2019-09-01T12:00:00Z", 1567339200),
-            _STATED,
+            _WITH_OFFSET,
             Example("2019-09-01 12:00", 1567339200),
             Example("2019-09-01", 1567296000),
             Example("2019-08-31T24:00:00z", 1567296000),
@@ -154,11 +155,11 @@ FUNCTIONS = (
             Example(1567339200, 1567339200),
             Example("1567339200.5", 1567339200.5),
             Example(1567339200123, 1567339200.123, note=MILLISECONDS),
-            Example("yesterday", reason=_NO_TIME),
-            Example("2019", reason=_NO_TIME),
-            Example("20190901", reason=_NO_TIME),
-            Example("2019-W35", reason=_NO_TIME),
-            Example("2019-244", reason=_NO_TIME),
+            Example("yesterday", reason=_NOT_A_TIME),
+            Example("2019", reason=_NOT_A_TIME),
+            Example("20190901", reason=_NOT_A_TIME),
+            Example("2019-W35", reason=_NOT_A_TIME),
+            Example("2019-244", reason=_NOT_A_TIME),
             _TOO_LATE,
             Example(False, reason="a boolean is not a time"),
         ),
@@ -168,16 +169,16 @@ FUNCTIONS = (
     Function(
         name="unix_seconds",
         group="times",
-        about="Whole seconds since 1970; a fraction is cut off, towards the past.",
+        about="Whole seconds since 1970, rounded down.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         notes=(MILLISECONDS,),
         examples=(
             Example("2019-09-01T12:00:00.999Z", 1567339200),
-            _STATED,
+            _WITH_OFFSET,
             Example("1969-12-31T23:59:59.5Z", -1),
             Example(1567339200999, 1567339200, note=MILLISECONDS),
-            Example("soon", reason=_NO_TIME),
+            Example("soon", reason=_NOT_A_TIME),
         ),
         call=unix_seconds,
         source="https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap04.html#tag_04_19",
@@ -185,7 +186,7 @@ FUNCTIONS = (
     Function(
         name="unix_ms",
         group="times",
-        about="Whole milliseconds since 1970; what is finer is cut off, towards the past.",
+        about="Whole milliseconds since 1970, rounded down.",
         takes=TEXT | NUMBER,
         gives=NUMBER,
         notes=(MILLISECONDS,),
@@ -194,14 +195,14 @@ FUNCTIONS = (
             Example("2019-09-01T12:00:00Z", 1567339200000),
             Example(1567339200, 1567339200000),
             Example(1567339200123, 1567339200123, note=MILLISECONDS),
-            Example("12:00", reason=_NO_TIME),
+            Example("12:00", reason=_NOT_A_TIME),
         ),
         call=unix_ms,
     ),
     Function(
         name="iso8601",
         group="times",
-        about="The time in UTC as ISO 8601, ending in `Z`, with milliseconds when there are any.",
+        about="The time in UTC as ISO 8601, ending in `Z`, with milliseconds if the time has any.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         notes=(MILLISECONDS,),
@@ -211,7 +212,7 @@ FUNCTIONS = (
             Example("2019-09-01", "2019-09-01T00:00:00Z"),
             Example(1567339200.5, "2019-09-01T12:00:00.500Z"),
             Example(1567339200123, "2019-09-01T12:00:00.123Z", note=MILLISECONDS),
-            Example("2019-02-30", reason=_NO_TIME),
+            Example("2019-02-30", reason=_NOT_A_TIME),
             Example({"iso": "2019-09-01"}, reason="an object is not a time"),
         ),
         call=iso8601,
@@ -220,7 +221,7 @@ FUNCTIONS = (
     Function(
         name="date",
         group="times",
-        about=f"The time in UTC in a form of your own. Known are {_KNOWN}, as in Python; %L is milliseconds.",
+        about=f"The time in UTC in a custom format. It supports {_KNOWN}, as in Python; %L is milliseconds.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         notes=(MILLISECONDS,),
@@ -233,7 +234,7 @@ FUNCTIONS = (
             Example("2019-09-01T23:30:00-02:00", "02.09.2019", {"format": "%d.%m.%Y"}),
             Example("2019-12-30", "2020-W01-1, day 364, 100%", {"format": "%G-W%V-%u, day %j, 100%%"}),
             Example(1567339200123, "2019", {"format": "%Y"}, note=MILLISECONDS),
-            Example("September", parameters={"format": "%Y"}, reason=_NO_TIME),
+            Example("September", parameters={"format": "%Y"}, reason=_NOT_A_TIME),
         ),
         call=date,
         source="https://docs.python.org/3/library/datetime.html#format-codes",
@@ -241,7 +242,7 @@ FUNCTIONS = (
     Function(
         name="utc_offset",
         group="times",
-        about="How far the clock of a time is from UTC. A time that does not say counts as UTC, as everywhere.",
+        about="The UTC offset of a time. A time without an offset is UTC.",
         takes=TEXT | NUMBER,
         gives=TEXT,
         examples=(
@@ -250,7 +251,7 @@ FUNCTIONS = (
             Example("2019-09-01T12:00:00Z", "+00:00"),
             Example("2019-09-01T12:00:00", "+00:00"),
             Example(1567339200, "+00:00"),
-            Example("+02:00", reason=_NO_TIME),
+            Example("+02:00", reason=_NOT_A_TIME),
         ),
         call=utc_offset,
         source="https://www.rfc-editor.org/rfc/rfc3339#section-4",

@@ -1,8 +1,8 @@
 """Totals of a list: sum, product, min, max, average.
 
-Entries are read as `number` reads them; null ones are skipped, any other that is no number stops the whole, for
-a total that leaves out a price is wrong without looking so.  Reckoning is decimal: 0.1 and 0.2 are 0.3.
-An empty list has the sum 0, but no product, smallest, largest or average.
+Items are read as `number` reads them.  Null items are skipped; any other item that is not a number fails the whole
+total, because one that leaves out a price would be wrong without looking wrong.  Arithmetic is decimal: 0.1 + 0.2 is
+0.3.  The sum of an empty list is 0; it has no product, min, max or average.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ def sum_of(value: Json) -> Json:
 
 def product(value: Json) -> Json:
     result = Decimal(1)
-    for number in _some(value):
+    for number in _at_least_one(value):
         result = _DECIMAL.multiply(result, _exact(number))
     return _plain(result)
 
 
 def average(value: Json) -> Json:
-    numbers = _some(value)
+    numbers = _at_least_one(value)
     return _plain(_DECIMAL.divide(_total(numbers), Decimal(len(numbers))))
 
 
 def smallest(value: Json) -> Json:
-    return min(_some(value))
+    return min(_at_least_one(value))
 
 
 def largest(value: Json) -> Json:
-    return max(_some(value))
+    return max(_at_least_one(value))
 
 
 def _numbers(value: Json) -> list[int | float]:
     numbers = []
-    for index, entry in enumerate(list_from(value)):
-        if entry is not None:
+    for index, item in enumerate(list_from(value)):
+        if item is not None:
             try:
-                numbers.append(number_from(entry))
+                numbers.append(number_from(item))
             except CannotConvert as error:
-                raise CannotConvert(f"entry {index}: {error}") from None
+                raise CannotConvert(f"item {index}: {error}") from None
     return numbers
 
 
-def _some(value: Json) -> list[int | float]:
+def _at_least_one(value: Json) -> list[int | float]:
     numbers = _numbers(value)
     if not numbers:
-        raise CannotConvert("no entry")
+        raise CannotConvert("no items")
     return numbers
 
 
@@ -70,20 +70,20 @@ def _exact(number: float) -> Decimal:
 
 
 def _plain(number: Decimal) -> int | float:
-    """Write a decimal as JSON's number: whole ones as integers as long as they fit into 64 bits."""
+    """Return a decimal as a JSON number: an integer where it is whole and fits in 64 bits."""
     if number == number.to_integral_value() and abs(number) < 2**63:
         return int(number)
     return whole_or_float(finite(float(number)))
 
 
 _NOT_A_LIST = Example(12, reason="a number is not a list")
-_NO_ENTRY = Example([], reason="no entry")
+_NO_ITEMS = Example([], reason="no items")
 
 FUNCTIONS = (
     Function(
         name="sum",
         group="lists",
-        about="The entries added up.",
+        about="The sum of the items.",
         takes=LIST,
         gives=NUMBER,
         examples=(
@@ -91,8 +91,8 @@ FUNCTIONS = (
             Example([0.1, 0.2], 0.3),
             Example(["19.99", None, 0.01], 20),
             Example([], 0),
-            Example([1, "free"], reason="entry 1: not a number"),
-            Example([1, [2]], reason="entry 1: a list is not a number"),
+            Example([1, "free"], reason="item 1: not a number"),
+            Example([1, [2]], reason="item 1: a list is not a number"),
             Example([1e308, 1e308], reason="the number is too large"),
             _NOT_A_LIST,
         ),
@@ -101,46 +101,46 @@ FUNCTIONS = (
     Function(
         name="product",
         group="lists",
-        about="The entries multiplied. A `list` leaves out what is missing: a price without a quantity stays a price.",
+        about="The product of the items. A `list` leaves out absent values: a price without a quantity stays a price.",
         takes=LIST,
         gives=NUMBER,
         examples=(
             Example([19.99, 3], 59.97),
             Example(["2", None, 4], 8),
-            _NO_ENTRY,
-            Example([2, True], reason="entry 1: a boolean is not a number"),
+            _NO_ITEMS,
+            Example([2, True], reason="item 1: a boolean is not a number"),
         ),
         call=product,
     ),
     Function(
         name="min",
         group="lists",
-        about="The smallest entry, as a number.",
+        about="The smallest item, as a number.",
         takes=LIST,
         gives=NUMBER,
-        examples=(Example([3, "1.5", None], 1.5), _NO_ENTRY, Example(["a"], reason="entry 0: not a number")),
+        examples=(Example([3, "1.5", None], 1.5), _NO_ITEMS, Example(["a"], reason="item 0: not a number")),
         call=smallest,
     ),
     Function(
         name="max",
         group="lists",
-        about="The largest entry, as a number.",
+        about="The largest item, as a number.",
         takes=LIST,
         gives=NUMBER,
-        examples=(Example([3, "10", None], 10), _NO_ENTRY, Example(["a"], reason="entry 0: not a number")),
+        examples=(Example([3, "10", None], 10), _NO_ITEMS, Example(["a"], reason="item 0: not a number")),
         call=largest,
     ),
     Function(
         name="average",
         group="lists",
-        about="The sum divided by how many entries there are, null ones aside.",
+        about="The sum divided by the number of items that are not null.",
         takes=LIST,
         gives=NUMBER,
         examples=(
             Example([1, 2], 1.5),
             Example([4, None, "5", 6], 5),
             Example([0.1, 0.2], 0.15),
-            _NO_ENTRY,
+            _NO_ITEMS,
             _NOT_A_LIST,
         ),
         call=average,

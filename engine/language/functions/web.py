@@ -1,6 +1,6 @@
 """The web: url_host, url_path, url_query, user_agent.
 
-`user_agent` reads with the ua-parser library, imported when it is first used; results are cached within a bound.
+`user_agent` uses the ua-parser library, which is imported on first use; a bounded number of results is cached.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from engine.language.functions.arguments import HALF_CHARACTER, mistaken
+from engine.language.functions.arguments import wrong_kind
 from engine.language.functions.model import OBJECT, TEXT, CannotConvert, Example, Function
+from engine.language.texts import LONE_SURROGATE
 from engine.records import Json, JsonObject
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 1024
 _CACHED = 2048
+_MOST_PARAMETERS = 1000
 
 _DESKTOP = frozenset({"Windows", "Mac OS X", "Mac OS", "Linux", "Chrome OS", "Ubuntu", "Fedora", "Debian", "FreeBSD"})
 _PHONE = frozenset({"iOS", "Android", "Windows Phone", "KaiOS", "BlackBerry OS", "Symbian OS", "Firefox OS"})
@@ -25,9 +27,59 @@ _PHONE = frozenset({"iOS", "Android", "Windows Phone", "KaiOS", "BlackBerry OS",
 AgentPart = tuple[tuple[str, str], ...]
 
 
+def url_host(value: Json) -> Json:
+    host = _url(value).hostname
+    if not host:
+        raise CannotConvert("not a URL with a host")
+    return host
+
+
+def url_path(value: Json) -> Json:
+    url = _url(value)
+    if url.netloc and not url.path:
+        return "/"
+    if not url.path.startswith("/"):
+        raise CannotConvert("neither a URL nor an absolute path")
+    return url.path
+
+
+def url_query(value: Json) -> Json:
+    text = _url(value).query
+    try:
+        entries = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise CannotConvert(f"more than {_MOST_PARAMETERS} parameters") from None
+    query: dict[str, list[Json]] = {}
+    for name, text in entries:
+        query.setdefault(name, []).append(text)
+    result: JsonObject = {name: texts[0] if len(texts) == 1 else texts for name, texts in query.items()}
+    return result
+
+
+def user_agent(value: Json) -> Json:
+    if not isinstance(value, str):
+        raise wrong_kind(value, "text")
+    try:
+        parts = parts_of(str.__str__(value)[:LONGEST])
+    except UnicodeEncodeError:
+        raise CannotConvert(LONE_SURROGATE) from None
+    if not parts:
+        raise CannotConvert("not a known user agent")
+    return {name: dict(part) for name, part in parts}
+
+
+def _url(value: Json) -> SplitResult:
+    if not isinstance(value, str):
+        raise wrong_kind(value, "text")
+    try:
+        return urlsplit(str.__str__(value).strip())
+    except ValueError:
+        raise CannotConvert("not a URL") from None
+
+
 @lru_cache(maxsize=_CACHED)
 def parts_of(text: str) -> tuple[tuple[str, AgentPart], ...]:
-    """Return what `text` tells about browser, os and device, as pairs, so that nobody can change what is cached."""
+    """Return browser, os and device of a user agent, as immutable pairs because they are cached."""
     found = _parser().parse(text)
     if found.user_agent is None and found.os is None and found.device is None:
         return ()
@@ -75,59 +127,6 @@ def _is_android_tablet(text: str, system: str) -> bool:
     return system == "Android" and text.startswith("Mozilla/") and "Mobile" not in text
 
 
-_MOST_PARAMETERS = 1000
-
-
-def url_host(value: Json) -> Json:
-    host = _url(value).hostname
-    if not host:
-        raise CannotConvert("not a URL with a host")
-    return host
-
-
-def url_path(value: Json) -> Json:
-    url = _url(value)
-    if url.netloc and not url.path:
-        return "/"
-    if not url.path.startswith("/"):
-        raise CannotConvert("neither a URL nor a path from the root")
-    return url.path
-
-
-def url_query(value: Json) -> Json:
-    text = _url(value).query
-    try:
-        entries = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
-    except ValueError:
-        raise CannotConvert(f"more than {_MOST_PARAMETERS} parameters") from None
-    query: dict[str, list[Json]] = {}
-    for name, text in entries:
-        query.setdefault(name, []).append(text)
-    result: JsonObject = {name: texts[0] if len(texts) == 1 else texts for name, texts in query.items()}
-    return result
-
-
-def user_agent(value: Json) -> Json:
-    if not isinstance(value, str):
-        raise mistaken(value, "text")
-    try:
-        parts = parts_of(str.__str__(value)[:LONGEST])
-    except UnicodeEncodeError:
-        raise CannotConvert(HALF_CHARACTER) from None
-    if not parts:
-        raise CannotConvert("not a known user agent")
-    return {name: dict(part) for name, part in parts}
-
-
-def _url(value: Json) -> SplitResult:
-    if not isinstance(value, str):
-        raise mistaken(value, "text")
-    try:
-        return urlsplit(str.__str__(value).strip())
-    except ValueError:
-        raise CannotConvert("not a URL") from None
-
-
 _MAC = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_14_6) AppleWebKit/537.36 (KHTML, like Gecko)"
     " Chrome/76.0.3809.132 Safari/537.36"
@@ -142,7 +141,7 @@ FUNCTIONS = (
     Function(
         name="url_host",
         group="web",
-        about="The host of a URL in small letters, without port and user.",
+        about="The host of a URL in lowercase, without user and port.",
         takes=TEXT,
         gives=TEXT,
         examples=(
@@ -159,15 +158,15 @@ FUNCTIONS = (
     Function(
         name="url_path",
         group="web",
-        about="The path of a URL, still percent-encoded, or of what begins with `/`.",
+        about="The path of a URL, or of text that starts with `/`; it stays percent-encoded.",
         takes=TEXT,
         gives=TEXT,
         examples=(
             Example("https://example.com/a%20b/c?d=1#e", "/a%20b/c"),
             Example("https://example.com", "/"),
             Example("/pricing?plan=pro", "/pricing"),
-            Example("pricing", reason="neither a URL nor a path from the root"),
-            Example("", reason="neither a URL nor a path from the root"),
+            Example("pricing", reason="neither a URL nor an absolute path"),
+            Example("", reason="neither a URL nor an absolute path"),
             _NUMBER,
         ),
         call=url_path,
@@ -176,7 +175,7 @@ FUNCTIONS = (
     Function(
         name="url_query",
         group="web",
-        about="The parameters of a URL, or of what begins with `?`, decoded; one given several times is a list.",
+        about="The decoded query parameters of a URL, or of text that starts with `?`; a repeated parameter is a list.",
         takes=TEXT,
         gives=OBJECT,
         examples=(
@@ -193,8 +192,8 @@ FUNCTIONS = (
         name="user_agent",
         group="web",
         about=(
-            "An object that tells `browser.family`, `browser.version`, `os.family`, `os.version`, `device.family` and"
-            " `device.type` (desktop, mobile, tablet, bot or other); what is not known is left out. Use `get` after it."
+            "An object with `browser.family`, `browser.version`, `os.family`, `os.version`, `device.family` and"
+            " `device.type` (desktop, mobile, tablet, bot or other); unknown values are left out. Follow it with `get`."
             f" Only the first {LONGEST} characters are read."
         ),
         takes=TEXT,

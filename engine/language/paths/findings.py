@@ -1,7 +1,7 @@
 """Warnings about paths that are valid JMESPath but rarely what their author meant.
 
-They are found in the tokens rather than in the tree: only those know whether somebody wrote brackets,
-and brackets are how an author says that a precedence is meant.
+They are found in the tokens rather than in the tree: only the tokens show parentheses, and parentheses are how an
+author confirms a precedence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LOGIC = ("comparator", "not_expression", "and_expression")
 
 
 class Finding(NamedTuple):
-    """A warning: its code, what to do about it, and the column it speaks of."""
+    """A warning: its code, what to do about it, and its column."""
 
     code: str
     message: str
@@ -37,8 +37,8 @@ def find(text: str, tree: Node, tokens: Sequence[Token]) -> list[Finding]:
     """Return the warnings about a path in the order of their columns."""
     found = [
         *_falsy_or(text, tree, tokens),
-        *_hasty_not(text, tokens),
-        *(finding for group in _groups(tokens) for finding in _mixed_or(text, group)),
+        *_not_before_comparison(text, tokens),
+        *(finding for group in _groups(tokens) for finding in _or_beside_comparison(text, group)),
         *_literal_names(tokens),
     ]
     return sorted(found, key=lambda finding: finding.column)
@@ -55,7 +55,7 @@ def _falsy_or(text: str, tree: Node, tokens: Sequence[Token]) -> Iterator[Findin
     advice = "write a list of values, [a, b], or a default."
     if all(operand["type"] in _PLAIN for operand in operands) and len(group) == len(operands):
         advice = f"write the list [{', '.join(_text_of(text, operand) for operand in group)}]."
-    message = f"|| also passes over false, '', [] and {{}}. To pass over only what is absent, {advice}"
+    message = f"|| also skips false, '', [] and {{}}. To skip only absent values, {advice}"
     column = next(token.column for token in tokens if token.kind == "or")
     yield Finding("falsy-or", message, column)
 
@@ -68,7 +68,7 @@ def _chain(tree: Node) -> list[Node]:
     return [tree, *operands]
 
 
-def _hasty_not(text: str, tokens: Sequence[Token]) -> Iterator[Finding]:
+def _not_before_comparison(text: str, tokens: Sequence[Token]) -> Iterator[Finding]:
     """Find `!a == b`, which negates `a` alone."""
     for number, token in enumerate(tokens):
         if token.kind != "not":
@@ -76,9 +76,11 @@ def _hasty_not(text: str, tokens: Sequence[Token]) -> Iterator[Finding]:
         sign = _after_operand(tokens[number + 1 :])
         if sign.kind in COMPARISONS:
             operand = text[token.column : sign.column - 1].strip()
-            shown = COMPARISONS[sign.kind]
-            advice = f"Write !({operand} {shown} ...) if the comparison is meant, (!{operand}) {shown} ... if not."
-            message = f"! binds tighter than {shown}: it negates {operand} alone. {advice}"
+            symbol = COMPARISONS[sign.kind]
+            message = (
+                f"! binds tighter than {symbol}: it negates only {operand}. "
+                f"Write !({operand} {symbol} ...) to negate the comparison, or (!{operand}) {symbol} ... to confirm."
+            )
             yield Finding("precedence", message, token.column)
 
 
@@ -91,7 +93,7 @@ def _after_operand(tokens: Sequence[Token]) -> Token:
     return tokens[-1]
 
 
-def _mixed_or(text: str, group: list[_Operand]) -> Iterator[Finding]:
+def _or_beside_comparison(text: str, group: list[_Operand]) -> Iterator[Finding]:
     """Find `a || b == c` and `a == 'x' || 'y'`, where one side of `||` compares and the other does not."""
     for left, right in pairwise(group):
         if right.before != "or":
@@ -100,11 +102,11 @@ def _mixed_or(text: str, group: list[_Operand]) -> Iterator[Finding]:
         if _is_plain(left) and _compares(right):
             sign = next(token.column - 1 for token in right.tokens if token.kind in COMPARISONS)
             middle, rest = text[right.tokens[0].column - 1 : sign].strip(), text[sign : right.end - 1].strip()
-            reads = f"{first} || {second} reads as {first} || ({second})."
-            advice = f"Write the brackets if that is meant, else ({first} || {middle}) {rest}."
+            reads = f"{first} || {second} means {first} || ({second})."
+            advice = f"Write the parentheses to confirm, or ({first} || {middle}) {rest}."
             yield Finding("precedence", f"{reads} {advice}", left.tokens[0].column)
         elif _compares(left) and [token.kind for token in right.tokens] == ["literal"]:
-            message = f"{second} does not depend on the event. Write a whole comparison on each side of ||."
+            message = f"{second} does not depend on the event. Write a complete comparison on each side of ||."
             yield Finding("precedence", message, right.tokens[0].column)
 
 
@@ -147,5 +149,5 @@ def _literal_names(tokens: Sequence[Token]) -> Iterator[Finding]:
         if token.kind != "unquoted_identifier" or token.value not in _LITERALS:
             continue
         if previous.kind != "dot" and following.kind not in ("colon", "lparen"):
-            message = f"{token.value} is the name of a field here. Write `{token.value}` for the value."
+            message = f"{token.value} is a field name here. Write `{token.value}` for the value."
             yield Finding("null-name", message, token.column)

@@ -1,19 +1,19 @@
-"""What a path reads of the scope, and what it calls, found in its tree before any event.
+"""What a path reads from the scope and which functions it calls, found in its tree before any event.
 
-The tree of the jmespath library has no columns.  Its nodes stand in the order of the text, though, so walking
-it in that order and taking the next name from the tokens at every name gives each its column.
+The trees of the jmespath library have no columns.  But their nodes are in the order of the text, so walking one in
+that order and taking the next name from the tokens at every name gives each name its column.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from engine.errors import PathError
 from engine.language.paths.syntax import NAMES, Node, Token
+from engine.language.suggest import closest
 
-# Whatever they are given, these answer; every other function may meet a value that it does not take.
+# These take any value; every other function may get one that it does not take.
 NEVER_FAIL = frozenset({"not_null", "to_array", "to_number", "to_string", "type"})
 ORDERS = frozenset({"lt", "lte", "gt", "gte"})
 
@@ -27,7 +27,7 @@ class Root(NamedTuple):
 
 
 class PathReading(NamedTuple):
-    """What a tree reads: `whole_column` is where the scope itself is taken as a value, 0 if nowhere."""
+    """What a tree reads; `whole_column` is where the scope itself is taken as a value, 0 if nowhere."""
 
     roots: tuple[Root, ...]
     whole_column: int
@@ -43,25 +43,25 @@ class Signature(NamedTuple):
     expressions: frozenset[int]
 
 
-class _Scope(NamedTuple):
-    """The current value where it is the whole scope; `column` is where a text says so, if it does."""
+class _WholeScope(NamedTuple):
+    """The current value is the whole scope; `column` is where the text says so, 0 if it does not."""
 
     column: int
 
 
 # What is known about a current value: the scope, a chain of names in it, or nothing.
-_Current: TypeAlias = _Scope | Root | None
+_Current: TypeAlias = _WholeScope | Root | None
 
 
 def read(tree: Node, tokens: Sequence[Token], signatures: Mapping[str, Signature]) -> PathReading:
-    """Find what a tree reads and calls; PathError for calls that no event could make work."""
+    """Find what a tree reads and calls; PathError for calls that fail whatever the event."""
     reader = _TreeReader(tokens, signatures)
-    reader.use(reader.visit(tree, _Scope(0)))
+    reader.use(reader.visit(tree, _WholeScope(0)))
     return PathReading(reader.roots(), reader.whole_column, tuple(dict.fromkeys(reader.calls)), reader.can_fail)
 
 
 class _TreeReader:
-    """Walks a tree in the order of its text, carrying what the current value is."""
+    """Walks a tree in the order of its text and keeps track of the current value."""
 
     def __init__(self, tokens: Sequence[Token], signatures: Mapping[str, Signature]) -> None:
         self._tokens = tokens
@@ -74,7 +74,7 @@ class _TreeReader:
         self.can_fail = False
 
     def roots(self) -> tuple[Root, ...]:
-        """Return the chains that are used, not those only passed on the way to a longer one."""
+        """Return the chains that are used, not those that only lead to a longer one."""
         return tuple(dict.fromkeys(chain for chain in self._chains if chain in self._used or not self._extended(chain)))
 
     def _extended(self, chain: Root) -> bool:
@@ -85,14 +85,14 @@ class _TreeReader:
         )
 
     def use(self, current: _Current) -> None:
-        """Note that a value is taken as it is, not only as the way to one of its fields."""
+        """Note that a value itself is used, not only one of its fields."""
         if isinstance(current, Root):
             self._used.add(current)
-        elif isinstance(current, _Scope) and not self.whole_column:
+        elif isinstance(current, _WholeScope) and not self.whole_column:
             self.whole_column = current.column
 
     def visit(self, node: Node, current: _Current) -> _Current:
-        """Walk a node; gives what is known about its value."""
+        """Walk a node; return what is known about its value."""
         visit = getattr(self, f"_{node['type']}", None)
         if visit is not None:
             result: _Current = visit(node, current)
@@ -125,11 +125,15 @@ class _TreeReader:
 
     def _current(self, _node: Node, current: _Current) -> _Current:
         column = self._token("current").column
-        return _Scope(column) if isinstance(current, _Scope) else current
+        return _WholeScope(column) if isinstance(current, _WholeScope) else current
 
     def _identity(self, _node: Node, current: _Current) -> _Current:
-        """Stand for the value that a leading `[0]`, `[?...]`, `[]` or `*` is about."""
-        return _Scope(self._ahead("lbracket", "filter", "flatten", "star")) if isinstance(current, _Scope) else current
+        """Handle the unwritten value before a leading `[0]`, `[?...]`, `[]` or `*`."""
+        return (
+            _WholeScope(self._ahead("lbracket", "filter", "flatten", "star"))
+            if isinstance(current, _WholeScope)
+            else current
+        )
 
     def _subexpression(self, node: Node, current: _Current) -> _Current:
         self._no_negation(node["children"][0])
@@ -148,7 +152,7 @@ class _TreeReader:
 
     def _slice(self, node: Node, current: _Current) -> _Current:
         if node["children"][2] == 0:
-            raise PathError("A slice cannot have the step 0.", self._ahead("lbracket"))
+            raise PathError("The step of a slice cannot be 0.", self._ahead("lbracket"))
         return self._index(node, current)
 
     def _projection(self, node: Node, current: _Current) -> _Current:
@@ -164,7 +168,7 @@ class _TreeReader:
         return None
 
     def _no_negation(self, node: Node) -> None:
-        """Refuse `!a.b`, which the library reads as `(!a).b`: nobody can mean a field of true or false."""
+        """Refuse `!a.b`, which the library reads as `(!a).b`: true and false have no fields."""
         if node["type"] == "not_expression":
             message = "! binds tighter than a dot: !a.b is (!a).b, which is always null. Write !(a.b)."
             raise PathError(message, self._ahead("not"))
@@ -215,11 +219,11 @@ class _TreeReader:
 
     def _expref(self, _node: Node, _current: _Current) -> _Current:
         column = self._token("expref").column
-        raise PathError("& belongs to the functions sort_by, min_by, max_by and map only.", column)
+        raise PathError("& is only for the functions sort_by, min_by, max_by and map.", column)
 
 
 def _in_order(node: Node) -> list[Node]:
-    """Return the children in the order of the text: a filter's condition stands before what follows the filter."""
+    """Return the children in the order of the text: a filter's condition precedes what follows the filter."""
     children: list[Node] = node["children"]
     if node["type"] == "filter_projection":
         return [children[0], children[2], children[1]]
@@ -227,6 +231,6 @@ def _in_order(node: Node) -> list[Node]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    advice = f'Did you mean "{close[0]}"?' if close else 'What converts a value is named under "as".'
+    guess = closest(name, known)
+    advice = f'Did you mean "{guess}"?' if guess else 'Functions that convert a value go under "as".'
     return f'JMESPath has no function "{name}". {advice}'

@@ -1,7 +1,7 @@
-"""What is wrong with a text that is no path, in the words of the person who wrote it.
+"""What is wrong with an invalid path, in terms of what its author wrote.
 
-Quotes, literals and nesting are looked at before the jmespath library sees the text: its lexer accepts
-literals that are no JSON (with a warning), and its parser recurses as deep as the text nests.
+Quotes, literals and nesting are checked before the jmespath library sees the text: its lexer accepts literals
+that are not JSON (with a warning), and its parser recurses as deep as the text nests.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from engine.errors import PathError
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER
 
 Node: TypeAlias = dict[str, Any]
 
 MOST_OPENINGS = 500
 LONGEST = 10_000
 DEEPEST = 50  # brackets in brackets: the parser needs up to ten Python frames for each
-TALLEST = 100  # levels of the tree: whoever walks it needs a few frames for each
+TALLEST = 100  # levels of the tree: walking it needs a few Python frames for each
 
 NAMES = ("unquoted_identifier", "quoted_identifier")
 OPENING = {"lparen": "(", "lbracket": "[", "filter": "[?", "lbrace": "{"}
 CLOSING = ("rparen", "rbracket", "rbrace")
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _ENDS_PROJECTION = ("comma", "pipe", "or", "and", *COMPARISONS)
-_WORDS = {"and": "&&", "or": "||", "not": "!"}
+_OPERATORS = {"and": "&&", "or": "||", "not": "!"}
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(['"`])""", re.DOTALL)
 
 
 class Token(NamedTuple):
-    """A word of a path: the library's name for its kind, its value, and its column from 1."""
+    """A token of a path: the library's name for its kind, its value, and its column from 1."""
 
     kind: str
     value: Any
@@ -38,11 +39,11 @@ class Token(NamedTuple):
 
 
 def check_text(text: str) -> None:
-    """Refuse empty and endless texts, open quotes, and literals that are no JSON."""
+    """Refuse empty and oversized texts, open quotes, and literals that are not JSON."""
     if not text.strip():
         raise PathError("The path is empty.", 1)
     if len(text) > LONGEST:
-        raise PathError(f"The path has {len(text):,} characters; at most {LONGEST:,} are allowed.", LONGEST + 1)
+        raise PathError(f"The path has {len(text):,} characters; the limit is {LONGEST:,}.", LONGEST + 1)
     for match in _QUOTED.finditer(text):
         quote, column = match.group(1), match.start() + 1
         if quote:
@@ -54,7 +55,7 @@ def check_text(text: str) -> None:
 
 
 def _check_literal(text: str, column: int) -> None:
-    if text.count("[") + text.count("{") > MOST_OPENINGS:  # how deep json can read depends on Python's version
+    if text.count("[") + text.count("{") > MOST_OPENINGS:  # how deep `json` can read depends on the version of Python
         raise too_deep(column)
     try:
         value = json.loads(text, parse_constant=_no_constant)
@@ -62,7 +63,7 @@ def _check_literal(text: str, column: int) -> None:
         raise too_deep(column) from None
     except ValueError:
         shown = text.strip()
-        advice = f" Write '{shown}' for a text." if re.fullmatch(r"[\w -]+", shown) else ""
+        advice = f" For text, write '{shown}'." if re.fullmatch(r"[\w -]+", shown) else ""
         raise PathError(f"`{shown[:40]}` is not JSON.{advice}", column) from None
     _check_numbers(value, column)
 
@@ -71,7 +72,9 @@ def _check_name(quoted: str, column: int) -> None:
     try:
         json.loads(quoted)
     except ValueError:
-        raise PathError(f"{quoted[:40]} is not a name: inside double quotes, \\ is written \\\\.", column) from None
+        raise PathError(
+            f"{quoted[:40]} is not a valid name: inside double quotes, write \\\\ for \\.", column
+        ) from None
 
 
 def _no_constant(_name: str) -> NoReturn:
@@ -79,13 +82,13 @@ def _no_constant(_name: str) -> NoReturn:
 
 
 def _check_numbers(value: object, column: int, depth: int = 0) -> None:
-    """Refuse what JSON cannot carry on: an event's body would fail to be written long after this."""
+    """Refuse what JSON cannot represent: writing an event's body would fail, long after this."""
     if depth > DEEPEST:
         raise too_deep(column)
-    if type(value) is int and not -(2**63) <= value < 2**64:
-        raise PathError("A number of this literal is too large: JSON numbers hold 64 bits.", column)
+    if type(value) is int and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        raise PathError("A number in this literal is too large: it must fit in 64 bits.", column)
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        raise PathError("A number of this literal is too large: JSON numbers hold 64 bits.", column)
+        raise PathError("A number in this literal is too large: it must fit in 64 bits.", column)
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -94,13 +97,13 @@ def _check_numbers(value: object, column: int, depth: int = 0) -> None:
 
 
 def check_tokens(tokens: Sequence[Token]) -> None:
-    """Refuse deep nesting, half surrogates and quoted function names."""
+    """Refuse deep nesting, lone surrogates and quoted function names."""
     levels = [[0, 0]]
     for number, token in enumerate(tokens):
         if token.kind in ("literal", "quoted_identifier") and "\\u" in json.dumps(token.value):
             _check_surrogates(token)
         if token.kind == "quoted_identifier" and tokens[number + 1].kind == "lparen":
-            raise PathError(f"A function's name has no quotes: write {token.value}(...).", token.column)
+            raise PathError(f"A function name is not quoted: write {token.value}(...).", token.column)
         _nest(levels, token)
         if levels[-1][1] > DEEPEST:
             raise too_deep(token.column)
@@ -110,17 +113,17 @@ def _check_surrogates(token: Token) -> None:
     try:
         json.dumps(token.value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise PathError("This text holds half of a surrogate pair, which no JSON can carry.", token.column) from None
+        raise PathError("This text contains a lone surrogate, which JSON cannot represent.", token.column) from None
 
 
 def _nest(levels: list[list[int]], token: Token) -> None:
-    """Follow how deep the parser would recurse; each open bracket has the depth it began with and the present one."""
+    """Track how deep the parser would recurse; each open bracket has its first depth and its current one."""
     level = levels[-1]
     if token.kind in OPENING:
         levels.append([level[1] + 1, level[1] + 1])
     elif token.kind in CLOSING and len(levels) > 1:
         levels.pop()
-        levels[-1][1] += token.kind == "rbracket"  # what follows a projection is parsed inside of it
+        levels[-1][1] += token.kind == "rbracket"  # what follows a projection is parsed inside it
     elif token.kind in ("not", "star", "flatten"):
         level[1] += 1
     elif token.kind == "expref":
@@ -130,7 +133,7 @@ def _nest(levels: list[list[int]], token: Token) -> None:
 
 
 def check_tree(tree: Node) -> None:
-    """Refuse a tree that is too tall to be walked; long chains of operators make one."""
+    """Refuse a tree that is too tall to be walked, which long chains of operators make."""
     level, height = [tree], 0
     while level:
         height += 1
@@ -140,12 +143,12 @@ def check_tree(tree: Node) -> None:
 
 
 def too_deep(column: int) -> PathError:
-    """Word the refusal of deep nesting."""
-    return PathError("The path is nested too deep. Give a piece of it a name under parts, and use that.", column)
+    """Return the error for deep nesting."""
+    return PathError("The path is nested too deeply. Name a piece of it under parts and use that.", column)
 
 
 def unreadable(text: str, position: int) -> PathError:
-    """Word the refusal of a character (`position` counts from 0)."""
+    """Return the error for a character that no token starts with (`position` counts from 0)."""
     character, column = text[position], position + 1
     name = re.search(r"[\w-]*\Z", text[:position], re.ASCII).group() + re.match(r"[\w-]*", text[position:]).group()  # type: ignore[union-attr]
     if character == "-" or character.isalpha():
@@ -153,24 +156,24 @@ def unreadable(text: str, position: int) -> PathError:
     if character == "=":
         return PathError("Write == to compare.", column)
     if character == "$":
-        return PathError("A path is written without ${ }: those belong in texts.", column)
+        return PathError("Write a path without ${ }, which is for values inside text.", column)
     return PathError(f"{character} has no meaning in a path.", column)
 
 
 def misplaced(tokens: Sequence[Token], column: int) -> PathError:
-    """Word the refusal of the token at a column."""
+    """Return the error for the token at a column, which cannot stand there."""
     number = next((number for number, token in enumerate(tokens) if token.column == column), len(tokens) - 1)
     token = tokens[number]
     if token.kind == "eof":
-        return PathError(_ended(tokens), column)
-    if token.value in _WORDS and token.kind == "unquoted_identifier":
-        return PathError(f"Write {_WORDS[token.value]} instead of {token.value}.", column)
+        return PathError(_incomplete(tokens), column)
+    if token.value in _OPERATORS and token.kind == "unquoted_identifier":
+        return PathError(f"Write {_OPERATORS[token.value]} instead of {token.value}.", column)
     if number == 0:
-        return PathError(f"A path cannot begin with {_shown(token)}.", column)
+        return PathError(f"A path cannot start with {_shown(token)}.", column)
     return PathError(_between(tokens[number - 1], token), column)
 
 
-def _ended(tokens: Sequence[Token]) -> str:
+def _incomplete(tokens: Sequence[Token]) -> str:
     opened: list[Token] = []
     for token in tokens:
         if token.kind in OPENING:
@@ -178,22 +181,22 @@ def _ended(tokens: Sequence[Token]) -> str:
         elif token.kind in CLOSING and opened:
             opened.pop()
     if opened:
-        return f"The {OPENING[opened[-1].kind]} of column {opened[-1].column} is never closed."
+        return f"The {OPENING[opened[-1].kind]} in column {opened[-1].column} is never closed."
     return f"Something must follow {_shown(tokens[-2])}."
 
 
 def _between(before: Token, token: Token) -> str:
     value = token.value
     if before.kind == "dot" and token.kind == "number":
-        return f'After a dot comes a name. Write [{value}] for an entry of a list, and quotes for a name: "{value}".'
+        return f'A dot must be followed by a name. Write [{value}] for a list item, or quote a name: "{value}".'
     if before.kind == "dot":
-        return f"After a dot comes a name, not {_shown(token)}."
+        return f"A dot must be followed by a name, not {_shown(token)}."
     if before.kind in NAMES and token.kind in NAMES:
         return f'A name with a space in it needs double quotes: "{before.value} {value}".'
     if before.kind in NAMES and token.kind == "number":
         return f'A name with - in it needs double quotes: "{before.value}{value}".'
     if before.kind == "lbracket":
-        return f"[ ] after a value holds a number, * or ?condition, not {_shown(token)}."
+        return f"[ ] after a value takes a number, * or ?condition, not {_shown(token)}."
     return f"{_shown(token)} cannot follow {_shown(before)}."
 
 

@@ -1,21 +1,18 @@
-"""What paths mean on values: texts that are markers, order, numbers in texts, and type errors in our words.
+"""What operators and functions of paths mean: markers, truth, order, `to_number`, and the words of type errors.
 
-The library interpreter in `paths` and the code that `compiler.emit_path` writes both call these, so the two
+The library's interpreter in `evaluation` and the code that `compiler.paths` writes both call these, so the two
 cannot differ.  Equality is Python's, but `true` is not 1: that is how the jmespath library compares.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import orjson
 
 from engine.errors import WaybillError
+from engine.language.texts import NUMBER, kind_of
 from engine.records import Json
-
-# JSON's grammar, which the JMESPath specification asks of to_number; Python's would take `1_000` and `nan`.
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 _KINDS = {
     "array": "a list",
@@ -24,11 +21,11 @@ _KINDS = {
     "number": "a number",
     "boolean": "a boolean",
     "null": "null",
-    "array-string": "a list of texts",
+    "array-string": "a list of text values",
     "array-number": "a list of numbers",
 }
-# The library names the type of a list's entry as Python does, and that of anything else as JMESPath does.
-_ENTRIES = {
+# The library names the type of a list's item as Python does, and that of anything else as JMESPath does.
+_ITEM_KINDS = {
     "list": "a list",
     "str": "text",
     "dict": "an object",
@@ -40,27 +37,20 @@ _ENTRIES = {
 
 
 class PathTypeError(WaybillError):
-    """A function or an order that does not fit the values an event brought; one sentence."""
+    """A function or comparison got a value of a kind that it does not take; the text is one sentence."""
 
 
 class Marker(str):
-    """A value that only a vendor's answer can give, shown in a dry run: `<saved.user_key>`.
+    """Stands in a dry run for a value that only a vendor's response contains: `<saved.user_key>`.
 
-    It has `get` because that is all the jmespath library asks of something that has fields.
+    It has `get` because that is the one method that the jmespath library needs to look up fields.
     """
 
     __slots__ = ()
 
     def get(self, key: str) -> Marker:
-        """Return the marker of a field: `<saved.user_key.id>`."""
+        """Return the marker of a field, such as `<saved.user_key.id>`."""
         return Marker(f"{self[:-1]}.{key}>")
-
-
-def kind_of(value: object) -> str:
-    """Name a JSON value's type as a sentence needs it."""
-    if isinstance(value, str):
-        return "text"
-    return _ENTRIES.get(type(value).__name__, "something else")
 
 
 def equal(left: Json, right: Json) -> bool:
@@ -69,7 +59,7 @@ def equal(left: Json, right: Json) -> bool:
 
 
 def holds(value: Json) -> bool:
-    """Tell JMESPath's truth: null, false, '', [] and {} do not hold; 0 does."""
+    """Return JMESPath's truth: null, false, '', [] and {} do not hold; 0 does."""
     return bool(value) or (value == 0 and value is not False)
 
 
@@ -101,7 +91,8 @@ def _ordered(sign: str, left: Json, right: Json) -> bool:
     if text and isinstance(right, str):
         return True
     if (number and isinstance(right, str)) or (text and _is_number(right)):
-        raise PathTypeError(f"{sign} compares two numbers or two texts, not {kind_of(left)} with {kind_of(right)}.")
+        pair = f"{kind_of(left)} with {kind_of(right)}"
+        raise PathTypeError(f"{sign} compares numbers with numbers or text with text, not {pair}.")
     return False
 
 
@@ -110,10 +101,10 @@ def _is_number(value: Json) -> bool:
 
 
 def to_number(value: Json) -> Json:
-    """Evaluate `to_number`: a number as it is, text that is a JSON number, null for anything else."""
+    """Evaluate `to_number`: a number as it is, text that is a number in JSON's grammar, null for anything else."""
     if _is_number(value):
         return value
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and NUMBER.fullmatch(value):
         try:
             return orjson.loads(value)  # type: ignore[no-any-return]
         except orjson.JSONDecodeError:  # too large for a float
@@ -122,10 +113,10 @@ def to_number(value: Json) -> Json:
 
 
 def function_error(function: str, actual: str, expected: Sequence[str]) -> PathTypeError:
-    """Word a type error of a function from the type names the library gives."""
+    """Word a type error of a function; `actual` and `expected` are the library's names of types."""
     if function.endswith("_by"):
-        return PathTypeError(f"{function}() orders by numbers or by texts, not by {_KINDS.get(actual, actual)}.")
+        return PathTypeError(f"{function}() compares numbers or text, not {_KINDS.get(actual, actual)}.")
     takes = " or ".join(_KINDS.get(name, name) for name in expected)
-    if actual in _ENTRIES:
-        return PathTypeError(f"{function}() takes {takes}; one entry is {_ENTRIES[actual]}.")
+    if actual in _ITEM_KINDS:
+        return PathTypeError(f"{function}() takes {takes}; one item is {_ITEM_KINDS[actual]}.")
     return PathTypeError(f"{function}() takes {takes}, not {_KINDS.get(actual, actual)}.")

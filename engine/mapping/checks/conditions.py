@@ -12,17 +12,17 @@ from typing import NamedTuple
 from engine.errors import PathError
 from engine.language import paths
 from engine.language.paths.syntax import CLOSING, NAMES, OPENING, Token
+from engine.language.suggest import closest
 from engine.mapping import types
 from engine.mapping.checks.context import Checking, listed, quoted
 from engine.mapping.checks.paths import calls_of, verdict
+from engine.mapping.checks.types import kinds
 from engine.mapping.problems import Problem
-from engine.mapping.suggest import closest
 from engine.mapping.walk import Occurrence
 from engine.records import Json
 
 SIGNS = ("eq", "ne")
 GOES_ON = ("lbracket", "filter", "flatten", "lparen", "pipe")
-KINDS = {"text": "text", "number": "a number", "boolean": "true or false", "object": "an object", "list": "a list"}
 BACKQUOTES = "Numbers, true and false stand in backquotes: `404`, `true`."
 
 
@@ -119,8 +119,7 @@ def _reason(checking: Checking, found: Occurrence, comparison: Comparison) -> tu
     given = types.of_path(checking.mapping, name) if _certain(root) else types.ANY
     if given & types.of_json(literal):
         return None
-    kinds = listed([KINDS[kind] for kind in KINDS if kind in given])
-    return f"{name} is {kinds}, so it is never equal to {_shown(literal)}.", _advice(given, literal)
+    return f"{name} is {kinds(given)}, so it is never equal to {_shown(literal)}.", _advice(given, literal)
 
 
 def _certain(root: paths.Root) -> bool:

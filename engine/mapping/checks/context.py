@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.language.suggest import closest
 from engine.mapping.problems import Problem, place_text
-from engine.mapping.suggest import closest
-from engine.mapping.walk import Occurrences
+from engine.mapping.walk import Occurrences, values_of
+from engine.records import Place
 
 if TYPE_CHECKING:
     from engine.mapping.load import Loaded
-    from engine.mapping.model import Mapping, Place, Value
+    from engine.mapping.model import Mapping, Value
     from engine.mapping.problems import Level
 
 LONGEST_QUOTE = 60
@@ -81,8 +82,6 @@ class Checking:
     @cached_property
     def values(self) -> list[Value]:
         """Every value of the mapping, those inside others too."""
-        from engine.mapping.checks.values import values_of
-
         return list(values_of(self.mapping))
 
     def owns(self, place: Place) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import cast
 
 from engine.events.spec import COMMON, FIELDS, IDS
+from engine.language.suggest import closest
 from engine.mapping.checks.context import Checking, meant, quoted
 from engine.mapping.checks.names import unknown_request
 from engine.mapping.checks.settings import value_fault
-from engine.mapping.model import MappingExample, Place
+from engine.mapping.model import MappingExample
 from engine.mapping.problems import Problem
-from engine.mapping.suggest import closest
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
 
 def check_examples(checking: Checking) -> Iterator[Problem]:

@@ -9,7 +9,9 @@ from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import paths
 from engine.mapping import types
+from engine.mapping.keys import IN_LIST
 from engine.mapping.model import (
+    OBJECT_WORDS,
     Choice,
     Const,
     Each,
@@ -25,11 +27,11 @@ from engine.mapping.model import (
     TextOf,
     Value,
 )
-from engine.mapping.walk import IN_LIST, Use
+from engine.mapping.walk import Use
 from engine.records import Json
 
 KnownKeys = frozenset[str] | None
-CHANGING = ("map", "only", "except_", "rename", "flatten", "keys", "prefix")
+CHANGING = ("map", *(key.attribute for key in OBJECT_WORDS))
 """Words after which a value may be gone."""
 NOBODY: frozenset[str] = frozenset()
 EVERYWHERE = frozenset.union(*(frozenset(fields) for fields in FIELDS.values()))

@@ -9,9 +9,9 @@ from engine.language.texts import read_number
 from engine.mapping import types
 from engine.mapping.checks.context import Checking, listed, meant, quoted
 from engine.mapping.checks.facts import KnownKeys, after_except, after_only, made_keys
-from engine.mapping.model import From, Instruction, PathValue, Place
+from engine.mapping.model import From, Instruction, PathValue
 from engine.mapping.problems import Problem
-from engine.records import JsonObject
+from engine.records import JsonObject, Place
 
 VERBS = {"only": "keep", "except": "drop", "rename": "rename"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from engine.language.suggest import closest
 from engine.mapping.checks.context import Checking, meant, quoted
-from engine.mapping.model import Place
 from engine.mapping.problems import Problem
-from engine.mapping.suggest import closest
 from engine.mapping.walk import parts_in
+from engine.records import Place
 
 
 def check_names(checking: Checking) -> Iterator[Problem]:

@@ -10,13 +10,14 @@ from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import paths
 from engine.language.paths.syntax import NAMES
+from engine.language.suggest import closest
 from engine.mapping import types
 from engine.mapping.checks.context import Checking, listed, meant, quoted
 from engine.mapping.checks.facts import keys_of
+from engine.mapping.keys import IN_OBJECT
 from engine.mapping.model import PathValue
 from engine.mapping.problems import Problem
-from engine.mapping.suggest import closest
-from engine.mapping.walk import IN_OBJECT, Occurrence, Scope
+from engine.mapping.walk import Occurrence, Scope
 
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {

@@ -9,11 +9,11 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.checks.context import Checking, listed, meant, quoted
-from engine.mapping.model import Batch, Const, Instruction, Place, Request, Response, TextOrValue
+from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.settings import host_fault
-from engine.mapping.walk import of_batch_fields, paths_of, texts_of
-from engine.records import Json
+from engine.mapping.walk import paths_of, reached_roots
+from engine.records import Json, Place
 
 Headers = tuple[tuple[str, TextOrValue], ...]
 
@@ -114,7 +114,9 @@ def _codes(rule: Response) -> frozenset[int]:
 def _batch(checking: Checking, batch: Batch) -> Iterator[Problem]:
     if not batch.fields:
         return  # the body is the list of items itself
-    for found in of_batch_fields(batch):
+    for found in checking.occurrences.all:
+        if found.scope.kind != "items" or found.place[:2] != batch.place:
+            continue
         try:
             if any(root.name != "settings" for root in paths.parse(found.path).roots):
                 return  # items, or a name that check_paths.py refuses
@@ -132,27 +134,16 @@ def _check(checking: Checking, request: Request) -> Iterator[Problem]:
         message = f"{quoted(request.name)} only travels in a batch: it has no path of its own."
         yield checking.problem(("check",), "check-needs-event", message, advice)
     for text in (request.path, request.method):
-        needed = _of_event(checking, set(texts_of(text)), set()) if text is not None else []
+        needed = _of_event(checking, text) if text is not None else []
         if needed:
             message = f"`check` is sent without an event, and {quoted(request.name)} needs {listed(needed, 'and')}."
             yield checking.problem(("check",), "check-needs-event", message, advice)
 
 
-def _of_event(checking: Checking, texts: set[str], seen: set[str]) -> list[str]:
-    """Return what paths read besides settings, through parts too."""
-    found: set[str] = set()
-    for text in texts:
-        try:
-            roots = paths.parse(text).roots
-        except PathError:
-            continue
-        for root in roots:
-            name = root.members[0] if root.members else ""
-            if root.name == "parts" and name in checking.mapping.parts and name not in seen:
-                found |= set(_of_event(checking, set(paths_of(checking.mapping.parts[name])), seen | {name}))
-            elif root.name not in ("parts", "settings"):
-                found.add(root.name)
-    return sorted(found)
+def _of_event(checking: Checking, text: TextOrValue) -> list[str]:
+    """Return what a text reads besides settings, through parts too."""
+    roots = (root for path in paths_of(text) for root in reached_roots(checking.mapping, path))
+    return sorted({root.name for root in roots} - {"parts", "settings"})
 
 
 ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)

@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engine.errors import PathError
-from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.checks.context import Checking, quoted
-from engine.mapping.model import Const, Instruction, Place, TextOrValue, Value
+from engine.mapping.model import Const, Instruction, TextOrValue, Value
 from engine.mapping.problems import Problem
-from engine.mapping.walk import Occurrence, Scope, of_value, paths_of
+from engine.mapping.walk import Occurrence, paths_of, reached_roots
+from engine.records import Place
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
 TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}
@@ -56,7 +55,7 @@ def _target(found: Occurrence) -> str | None:
 
 
 def _leaks(checking: Checking, found: Occurrence, target: str) -> Iterator[Problem]:
-    for name in sorted(_secrets(checking, found.path, frozenset())):
+    for name in sorted(_secrets(checking, found.path)):
         if checking.mapping.settings[name].sent_in == target:
             continue
         code, where = WHERE[target]
@@ -65,28 +64,15 @@ def _leaks(checking: Checking, found: Occurrence, target: str) -> Iterator[Probl
         yield checking.problem(found.place, code, message, advice, column=found.column, key=found.key)
 
 
-def _secrets(checking: Checking, path: str, seen: frozenset[str]) -> set[str]:
-    try:
-        roots = paths.parse(path).roots
-    except PathError:
-        return set()
+def _secrets(checking: Checking, path: str) -> set[str]:
+    """Return the secret settings that a path sends, directly or through parts."""
     found: set[str] = set()
     settings = checking.mapping.settings
-    for root in roots:
+    for root in reached_roots(checking.mapping, path, lambda found: found.word not in CONDITIONS):
         if root.name == "settings":
             names = root.members[:1] or tuple(settings)
             found |= {name for name in names if name in settings and settings[name].secret}
-        elif root.name == "parts" and root.members and root.members[0] not in seen:
-            found |= _of_part(checking, root.members[0], seen | {root.members[0]})
     return found
-
-
-def _of_part(checking: Checking, name: str, seen: frozenset[str]) -> set[str]:
-    value = checking.mapping.parts.get(name)
-    if value is None:
-        return set()
-    inner = [found for found in of_value(value, Scope(kind="part")) if found.word not in CONDITIONS]
-    return {secret for found in inner for secret in _secrets(checking, found.path, seen)}
 
 
 def _in_file(checking: Checking) -> Iterator[Problem]:
@@ -114,7 +100,7 @@ def _is_written_out(checking: Checking, user: Value, password: Value) -> bool:
     """Whether a password is a constant; beside a key for the user's name vendors want any word, which is no secret."""
     if not isinstance(password, Instruction) or not _is_literal(password):
         return False
-    return not any(_secrets(checking, path, frozenset()) for path in paths_of(user))
+    return not any(_secrets(checking, path) for path in paths_of(user))
 
 
 def _is_literal(text: TextOrValue) -> bool:

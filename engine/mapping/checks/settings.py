@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from engine.mapping import schema
 from engine.mapping.checks.context import Checking, quoted
-from engine.mapping.model import Place, Setting
+from engine.mapping.model import Setting
 from engine.mapping.problems import Problem
 from engine.mapping.settings import NOT_ONE, schema_of, url_fault
-from engine.records import Json
+from engine.records import Json, Place
 
 TEXTS = ("string", "url")
 
@@ -71,7 +71,7 @@ def _example(checking: Checking, setting: Setting, place: Place) -> Iterator[Pro
 
 
 def _is_given(checking: Checking, setting: Setting, given: object) -> bool:
-    from engine.mapping.suggest import closest
+    from engine.language.suggest import closest
 
     assert isinstance(given, dict)
     strangers = [name for name in given if name not in checking.mapping.settings]

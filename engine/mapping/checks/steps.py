@@ -9,9 +9,10 @@ from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.checks.context import Checking, listed, quoted
 from engine.mapping.checks.facts import absent, never_holds, never_there
-from engine.mapping.model import Place, Request, Step
+from engine.mapping.model import Request, Step
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Use, paths_of
+from engine.records import Place
 
 ADVICE = "Ask for what these calls have, or take it out."
 

@@ -8,20 +8,11 @@ from engine.language import functions, paths
 from engine.mapping import types
 from engine.mapping.checks.context import Checking, listed, quoted
 from engine.mapping.checks.paths import verdict
-from engine.mapping.model import Each, Entries, Instruction, ListOf, Merge, Place, Value
+from engine.mapping.model import OBJECT_WORDS, Each, Entries, Instruction, ListOf, Merge, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence
-from engine.records import Json
+from engine.records import Json, Place
 
-OBJECT_WORDS = {
-    "only": "only",
-    "except_": "except",
-    "rename": "rename",
-    "flatten": "flatten",
-    "keys": "keys",
-    "prefix": "prefix",
-}
-KINDS = {"text": "text", "number": "a number", "boolean": "true or false", "object": "an object", "list": "a list"}
 WAYS = {
     ("object", "text"): "`json` makes a text of an object.",
     ("list", "text"): "`join` or `json` makes a text of a list.",
@@ -51,7 +42,7 @@ def check_types(checking: Checking) -> Iterator[Problem]:
 
 def kinds(names: frozenset[str]) -> str:
     """Name types in a sentence: `text or a number`."""
-    return listed([words for name, words in KINDS.items() if name in names])
+    return listed([words for name, words in types.KINDS.items() if name in names])
 
 
 def _way(given: frozenset[str], wanted: frozenset[str]) -> str:
@@ -130,14 +121,11 @@ def _object_words(checking: Checking, value: Instruction) -> Iterator[Problem]:
             message = f"`map` looks up a text, and this value is {kinds(given)}: nothing would ever be found."
             yield checking.problem((*value.place, "map"), "map-never-matches", message, key=True)
         return
-    if "object" in given or (modifiers.flatten is not None and modifiers.flatten.wanted is False):
-        return
-    for attribute, word in OBJECT_WORDS.items():
-        if getattr(modifiers, attribute) is not None:
-            message = f"`{word}` needs an object, and this value is {kinds(given)}."
-            advice = _way(given, types.OBJECT) if not modifiers.as_ else "`as` comes before it; a part can prune first."
-            yield checking.problem((*value.place, word), "not-an-object", message, advice, key=True)
-            return
+    word = next((key.word for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None), None)
+    if word is not None and "object" not in given:
+        message = f"`{word}` needs an object, and this value is {kinds(given)}."
+        advice = _way(given, types.OBJECT) if not modifiers.as_ else "`as` comes before it; a part can prune first."
+        yield checking.problem((*value.place, word), "not-an-object", message, advice, key=True)
 
 
 def _path(checking: Checking, found: Occurrence) -> Iterator[Problem]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from engine.errors import PathError
-from engine.language import paths
 from engine.mapping.checks.context import UNUSED_CODES, Checking, Missing, quoted
-from engine.mapping.model import Place
 from engine.mapping.problems import Problem, place_text
+from engine.mapping.walk import roots_of
+from engine.records import Place
 
 
 def check_unused(checking: Checking) -> Iterator[Problem]:
@@ -40,11 +39,7 @@ def _nothing_uses(checking: Checking, code: str, place: Place, word: str) -> Pro
 def _used(checking: Checking, root_name: str, every: set[str]) -> set[str]:
     used: set[str] = set()
     for found in checking.occurrences.all:
-        try:
-            roots = paths.parse(found.path).roots
-        except PathError:
-            continue
-        for root in roots:
+        for root in roots_of(found.path):
             if root.name == root_name:
                 used |= set(root.members[:1]) or every
     return used

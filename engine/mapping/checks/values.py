@@ -12,10 +12,9 @@ from engine.mapping import types
 from engine.mapping.checks.context import Checking, quoted
 from engine.mapping.checks.facts import why_always, why_made
 from engine.mapping.checks.types import kinds
-from engine.mapping.model import Choice, Const, Instruction, Mapping, PathValue, Place, Value
+from engine.mapping.model import Choice, Const, Instruction, PathValue
 from engine.mapping.problems import Problem
-from engine.mapping.walk import descendants
-from engine.records import Json
+from engine.records import Json, Place
 
 SCHEMA_TYPES = {
     "string": "text",
@@ -25,27 +24,6 @@ SCHEMA_TYPES = {
     "object": "object",
     "array": "list",
 }
-
-
-def values_of(mapping: Mapping) -> Iterator[Value]:
-    """Return every value of a mapping, those inside others too."""
-    tops: list[Value] = list(mapping.parts.values())
-    for steps in mapping.calls.values():
-        for step in steps:
-            tops += [value for value in (step.value, step.for_each) if value is not None]
-    for request in mapping.requests.values():
-        tops += [request.item] if request.item is not None else []
-        texts = [request.path, request.method, *(text for _, text in (*request.query, *request.headers))]
-        tops += [text for text in texts if isinstance(text, Instruction)]
-    for batch in mapping.batches.values():
-        tops += [value for _, value in batch.fields]
-        texts = [batch.path, batch.method, *(text for _, text in batch.headers)]
-        tops += [text for text in texts if isinstance(text, Instruction)]
-    http = mapping.http
-    shared = [http.base_url, *(text for _, text in http.headers)]
-    tops += [text for text in shared if isinstance(text, Instruction)] + list(http.basic or ())
-    for top in tops:
-        yield from descendants(top)
 
 
 def check_values(checking: Checking) -> Iterator[Problem]:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
-from engine.mapping.problems import Mark, Place, Problem
+from engine.mapping.problems import Mark, Problem
 from engine.mapping.schema import files, links, messages, sentences
 from engine.mapping.schema.links import BadSchema
 from engine.mapping.yaml.reader import Document
-from engine.records import Json, JsonObject
+from engine.records import Json, JsonObject, Place
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

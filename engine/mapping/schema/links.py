@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+from engine.language.regex import compile_pattern
 from engine.records import Json, JsonObject
 
 Resolve: TypeAlias = "Callable[[str], Any]"
@@ -54,16 +55,10 @@ def find(schema: Json, ref: str) -> Json:
 
 def pattern(text: str) -> Any:
     """Compile a pattern with RE2, which takes linear time whatever the pattern; raises BadSchema."""
-    import re2  # type: ignore[import-untyped]
-
-    options = re2.Options()
-    options.log_errors = False  # it would write to stderr by itself
     try:
-        return re2.compile(text, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        words = error.args[0]
-        said = str(words.decode() if isinstance(words, bytes) else words).removesuffix(f": {text}")
-        raise BadSchema(f'"{text}" is not a valid RE2 pattern: {said}.') from None
+        return compile_pattern(text)
+    except ValueError as error:
+        raise BadSchema(f'"{text}" is not a valid RE2 pattern: {error}.') from None
 
 
 def _unescaped(part: str) -> str:

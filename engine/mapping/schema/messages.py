@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.mapping.problems import Message, Place
+from engine.language.suggest import closest
+from engine.mapping.model import SOURCES
+from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
-from engine.mapping.suggest import closest
-from engine.records import Json
+from engine.records import Json, Place
 
-SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries")
 OTHER_WORDS = {
     "coalesce": "from",
     "constant": "const",
@@ -218,7 +218,7 @@ def two_sources(sources: Sequence[str]) -> Message:
 
 
 def no_source(unknown: Sequence[str], words: Sequence[str]) -> Message:
-    advice = "Add one of from, const, text, fields, merge, list, each, entries."
+    advice = f"Add one of {', '.join(SOURCES)}."
     if unknown:
         named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
         message = f"An instruction has no {named}."

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from engine.mapping.problems import Mark, Place, Problem
-from engine.records import Json
+from engine.mapping.problems import Mark, Problem
+from engine.records import Json, Place
 
 
 class Spot(Protocol):

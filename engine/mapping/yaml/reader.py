@@ -15,19 +15,18 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from engine.mapping.problems import Mark, Message, Place, Problem
+from engine.language.texts import NUMBER
+from engine.mapping.problems import Mark, Message, Problem
 from engine.mapping.yaml import refusals
 from engine.mapping.yaml.document import START, Document, OpenNode, Point, Spot, YamlNode
-from engine.records import Json
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, Place
 
 __all__ = ["Document", "parse", "read"]
 
 LARGEST: Final = 1024 * 1024
 DEEPEST: Final = 64
-INTEGERS: Final = range(-(2**63), 2**64)
 MOST_DIGITS: Final = 20
 MOST_PROBLEMS: Final = 100
-NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 WORDS: Final[dict[str, Json]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 CAPITAL_WORDS = frozenset({"True", "TRUE", "False", "FALSE", "Null", "NULL"})
 NOT_PRINTABLE: Final = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -227,7 +226,7 @@ class _YamlReader:
 
     def _number(self, event: Any, *, whole: bool) -> Json:
         text = event.value
-        if whole and len(text) <= MOST_DIGITS and int(text) in INTEGERS:
+        if whole and len(text) <= MOST_DIGITS and SMALLEST_INTEGER <= int(text) <= LARGEST_INTEGER:
             return int(text)
         if not whole and abs(float(text)) != float("inf"):
             return float(text)

@@ -1,4 +1,4 @@
-"""Half characters are told: they are counted, and the log says whose they were."""
+"""Invalid characters are repaired, counted, and logged with who sent them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.collector.body import parsed
+from engine.collector.body import parse_body
 from engine.collector.observers import NAME
 from engine.collector.responses import CollectorLimits
 from tests.collector.harness import Inside
 
 
-def test_broken_utf_8_is_mended(caplog: pytest.LogCaptureFixture) -> None:
+def test_broken_utf_8_is_repaired(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, NAME)
     inside = Inside()
     answer = inside.ask("/v1/i", b'{"userId": "u", "traits": {"a": "\xff\xc3"}}')
     assert answer.status == 200
     assert inside.events()[0]["traits"] == {"a": "\ufffd\ufffd"}
-    assert "waybill_collector_mended_total 1.0" in inside.watch.text().decode()
+    assert "waybill_collector_repaired_total 1.0" in inside.observer.text().decode()
     [line] = caplog.records
     assert (line.getMessage(), line.__dict__["fields"]) == (
-        "mended",
-        {"reason": "half characters became U+FFFD", "source": "web", "client": "203.0.113.7"},
+        "repaired",
+        {"reason": "invalid characters became U+FFFD", "source": "web", "client": "203.0.113.7"},
     )
 
 
 @pytest.mark.parametrize(
     ("key", "body", "fields"),
     [
-        ("nobody", b"{}", {"code": "unknown_source", "source": "", "client": "203.0.113.7"}),
+        ("unknown-key", b"{}", {"code": "unknown_source", "source": "", "client": "203.0.113.7"}),
         ("closed-key", b"{}", {"code": "source_disabled", "source": "closed", "client": "203.0.113.7"}),
         (
             "wk",
@@ -59,11 +59,11 @@ ODD = st.text(st.sampled_from('\ud83d\udc4d\ud800\udfff\\u8d"a👍é'), max_size
 
 
 @given(ODD, st.booleans())
-def test_only_halves_become_another_character(text: str, escaped: bool) -> None:
+def test_only_lone_surrogates_are_replaced(text: str, escaped: bool) -> None:
     body = json.dumps({text: text}, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     if escaped:
         expected = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        assert parsed(body, b"", CollectorLimits()) == {expected: expected}
+        assert parse_body(body, b"", CollectorLimits()) == {expected: expected}
     else:  # three bytes that are no UTF-8 each
-        found = next(iter(parsed(body, b"", CollectorLimits())))
+        found = next(iter(parse_body(body, b"", CollectorLimits())))
         assert found.replace("\ufffd", "") == "".join(each for each in text if not "\ud800" <= each <= "\udfff")

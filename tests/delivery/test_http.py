@@ -1,4 +1,4 @@
-"""What goes onto the wire, and what never does."""
+"""What is sent, and what never is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def planned(url: str, body=None, **more) -> PlannedRequest:
 
 
 def sent(answer=fine, *, timeout: float = 5.0, compress: bool = False, encode: str = "json", path: str = "/x", **more):
-    """Send one request; gives the reply and what the vendor saw."""
+    """Send one request; return the reply and what the vendor received."""
 
     async def story() -> tuple[VendorReply, list[Request]]:
         async with Vendor(answer) as vendor:
@@ -92,7 +92,7 @@ REPLIES = {
 
 @pytest.mark.parametrize(("answer", "expected"), REPLIES.values(), ids=REPLIES)
 def test_replies(monkeypatch, answer, expected) -> None:
-    monkeypatch.setattr(module, "LONGEST_ANSWER", 4096)
+    monkeypatch.setattr(module, "LONGEST_RESPONSE", 4096)
     reply, requests = sent(lambda _: answer)
     assert reply._replace(headers={}) == expected
     assert len(requests) == 1
@@ -123,27 +123,27 @@ def test_nobody_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "message"),
     [
-        ("http://other.example/x", "the address leads to other.example, which is not the connection's host"),
-        ("https://vendor.example/x", "the address leads to vendor.example, which is not the connection's host"),
+        ("http://other.example/x", "the address points to other.example, which is not the connection's host"),
+        ("https://vendor.example/x", "the address points to vendor.example, which is not the connection's host"),
         (
             "http://vendor.example:8080/x",
-            "the address leads to vendor.example:8080, which is not the connection's host",
+            "the address points to vendor.example:8080, which is not the connection's host",
         ),
         (
             "http://vendor.example.evil.example/x",
-            "the address leads to vendor.example.evil.example, which is not the connection's host",
+            "the address points to vendor.example.evil.example, which is not the connection's host",
         ),
         (
             "http://me:password@other.example/x",
-            "the address leads to other.example, which is not the connection's host",
+            "the address points to other.example, which is not the connection's host",
         ),
-        ("file:///etc/passwd", "only http:// and https:// addresses can be sent to"),
-        ("/x", "only http:// and https:// addresses can be sent to"),
+        ("file:///etc/passwd", "only http:// and https:// addresses are supported"),
+        ("/x", "only http:// and https:// addresses are supported"),
     ],
 )
-def test_nothing_leaves_for_another_host(url, words) -> None:
+def test_nothing_leaves_for_another_host(url, message) -> None:
     async def story() -> None:
         one = Sender("http://vendor.example")
         try:
@@ -151,22 +151,22 @@ def test_nothing_leaves_for_another_host(url, words) -> None:
         finally:
             await one.close()
 
-    with pytest.raises(Refused) as told:
+    with pytest.raises(Refused) as raised:
         asyncio.run(story())
-    assert str(told.value) == words
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "message"),
     [
         ({"body": {"a": 2**70}}, "Integer exceeds 64-bit range"),
         ({"body": "\ud800"}, "str is not valid UTF-8: surrogates not allowed"),
     ],
 )
-def test_what_cannot_be_written_is_told(more, words) -> None:
-    with pytest.raises(Unsendable) as told:
+def test_what_cannot_be_written_is_reported(more, message) -> None:
+    with pytest.raises(Unsendable) as raised:
         sent(**more)
-    assert str(told.value) == words
+    assert str(raised.value) == message
 
 
 def test_tls_is_verified() -> None:

@@ -1,4 +1,4 @@
-"""A connection with all that delivery must know of it: filters, overrides, limits, and the digest of its mapping."""
+"""A connection with everything delivery needs to know about it: filters, overrides, limits and its mapping's digest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.compiler.runtime import Invalid
 from engine.delivery.sending.batching import BatchLimits
 from engine.delivery.sending.pacing import Retry, seconds
 from engine.language import template
-from engine.language.paths import PathTypeError, search
+from engine.language.paths import PathTypeError, holds, search
 from engine.mapping.load import Loaded
 from engine.mapping.model import Batch, Mapping
 from engine.mapping.settings import authority_fault
@@ -25,8 +25,8 @@ PROBE = "base url"
 NOT_MAPPED_BY_IT = ("examples", "about", "docs", "title")
 
 
-class Changed(Loaded):
-    """A loaded mapping with some of its model exchanged."""
+class PatchedMapping(Loaded):
+    """A loaded mapping with some fields of its model replaced."""
 
     def __init__(self, loaded: Loaded, **changes: object) -> None:
         super().__init__(loaded.path, loaded.resolved, loaded.problems)
@@ -34,8 +34,8 @@ class Changed(Loaded):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Configured:
-    """One connection, ready to be delivered to. `calls` and `when` say which events it wants."""
+class ConfiguredConnection:
+    """One connection to deliver to; `calls` and `when` filter its events, None accepts all."""
 
     name: str
     connection: Connection
@@ -51,24 +51,24 @@ class Configured:
 
     @property
     def rate(self) -> str:
-        """The rate limit that holds, '' for none."""
+        """The rate limit in effect, '' if there is none."""
         own = self.mapping.http.rate_limit or ""
         return own if self.rate_limit is None else self.rate_limit
 
     @property
     def retry(self) -> Retry:
         """How failures are retried."""
-        said = self.mapping.retry
+        own = self.mapping.retry
         return Retry(
-            seconds(said.get("for") or "24h"),
-            seconds(said.get("first_wait") or "1s"),
-            seconds(said.get("max_wait") or "5m"),
+            seconds(own.get("for") or "24h"),
+            seconds(own.get("first_wait") or "1s"),
+            seconds(own.get("max_wait") or "5m"),
         )
 
     def limits(self, batch: str) -> BatchLimits:
         """Return a batch's limits."""
-        said = self.mapping.batches[batch]
-        return BatchLimits(said.max_items, said.max_bytes, seconds(said.max_wait) if said.max_wait else 0.0)
+        model = self.mapping.batches[batch]
+        return BatchLimits(model.max_items, model.max_bytes, seconds(model.max_wait) if model.max_wait else 0.0)
 
     def unwanted(self, call: str, event: JsonObject) -> str | None:
         """Say why the connection does not want an event, None where it does."""
@@ -77,25 +77,23 @@ class Configured:
         if self.when is None:
             return None
         try:
-            holds = search(self.when, cast("Json", event))
+            met = holds(search(self.when, cast("Json", event)))
         except PathTypeError:
-            holds = None
-        # JMESPath's truth: 0 holds, false, '', [] and {} do not.
-        met = holds is not None and holds is not False and holds not in ("", [], {})
+            met = False
         return None if met else f"the connection's `when` is not met: {self.when}"
 
     def digest(self) -> str:
-        """Return a short text that changes with the mapping; progress made under another one does not count."""
+        """Return a hash of the mapping; progress made under another mapping does not count."""
         loaded = self.connection.destination.loaded
         raw = {word: value for word, value in loaded.raw.items() if word not in NOT_MAPPED_BY_IT}
         return blake2b(orjson.dumps(raw), digest_size=8).hexdigest()
 
 
 def base_url(connection: Connection) -> str:
-    """Return the base URL that mapping and settings make; raises Invalid where they make none."""
+    """Return the base URL of mapping and settings; raises Invalid if it is not a valid one."""
     path, post = template.parse("/"), template.parse("POST")
     probe = Batch(name=PROBE, place=("http", "base_url"), path=path, method=post)
-    loaded = Changed(connection.destination.loaded, calls={}, shared={}, requests={}, batches={PROBE: probe})
+    loaded = PatchedMapping(connection.destination.loaded, calls={}, shared={}, requests={}, batches={PROBE: probe})
     address = build(loaded).connect(connection.settings).batches[PROBE].address
     url: str = address([])[1]
     if fault := authority_fault(url):
@@ -107,18 +105,18 @@ def rebased(connection: Connection, url: str) -> Connection:
     """Return the connection with another base URL."""
     loaded = connection.destination.loaded
     http = replace(loaded.mapping.http, base_url=template.Text((url,)))
-    return Connection(Destination(Changed(loaded, http=http)), connection.settings)
+    return Connection(Destination(PatchedMapping(loaded, http=http)), connection.settings)
 
 
 class RequestPath(NamedTuple):
-    """A path below the base URL: as it is written, and with the settings filled in and `-` for what events give."""
+    """A path below the base URL: as written, and with settings filled in and `-` for values of events."""
 
     written: str
     filled: str
 
 
-def paths(connection: Connection) -> list[RequestPath]:
-    """Return the paths that a connection's events can go to, but for those that only an event tells."""
+def request_paths(connection: Connection) -> list[RequestPath]:
+    """Return the paths a connection's requests can have, except those that are computed from an event."""
     mapping = connection.mapping
     used = {step.request for call in mapping.calls.values() for step in call}
     requests = [mapping.requests[name] for name in used]
@@ -140,7 +138,7 @@ def _path(text: template.Text, settings: JsonObject) -> RequestPath:
     return RequestPath(*("/" + each.lstrip("/") for each in (written, filled)))
 
 
-def into_sandbox(configured: Configured, url: str, base_path: str | None = None) -> Configured:
-    """Lead a connection into the emulated vendors, which know a vendor by the path of its API; they set no pace."""
+def into_sandbox(configured: ConfiguredConnection, url: str, base_path: str | None = None) -> ConfiguredConnection:
+    """Redirect a connection to the sandbox, which tells vendors apart by path and has no rate limits."""
     path = urlsplit(base_url(configured.connection)).path.rstrip("/") if base_path is None else base_path
     return replace(configured, connection=rebased(configured.connection, url + path), rate_limit="")

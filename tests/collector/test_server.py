@@ -36,7 +36,7 @@ def send_until_it_ends(server: Server, first: int, size: int, answered: set[int]
 
 
 def under_load(server: Server, seconds: float, number: int, first: int = 0) -> set[int]:
-    """Have four clients send, then give the process a signal; gives the numbers of events answered 200.
+    """Have four clients send, then send the process a signal; return the numbers of events answered 200.
 
     The signal comes some time after the first hundred were answered, however fast the machine is.
     """
@@ -105,7 +105,7 @@ def test_slow_and_idle_clients_do_not_disturb(tmp_path: Path) -> None:
 
 
 def test_too_far_behind(tmp_path: Path) -> None:
-    """A vendor that cannot be reached fills its queue; clients are told to wait, not the disk filled."""
+    """A vendor that cannot be reached fills its queue; then clients have to wait, before the disk is full."""
     file = tmp_path / "connections.yaml"
     file.write_text("""
 shop:
@@ -140,8 +140,8 @@ def test_an_outbox_that_turns_out_to_be_damaged_ends_the_process(tmp_path: Path)
         assert server.process.wait(30) == 4
         assert server.process.stdout is not None
         assert server.process.stdout.read().decode() == (
-            f"{path} is damaged or is no outbox (database disk image is malformed). It was left as it is: move it away "
-            f"to start a new one, or try to save what is in it with: sqlite3 {path} .recover\n"
+            f"{path} is damaged or not an outbox (database disk image is malformed). It was left unchanged: move it away "
+            f"to start a new one, or try to recover its content with: sqlite3 {path} .recover\n"
         )
 
 

@@ -14,7 +14,7 @@ import orjson
 import pytest
 import uvicorn
 
-from engine.collector.http import Protocol
+from engine.collector.http import LimitedProtocol
 from engine.collector.responses import CollectorLimits
 from engine.sandbox.server import listen
 from tests.collector.harness import Inside, basic
@@ -30,7 +30,7 @@ LENGTH = b"Content-Length: %d\r\n" % len(BODY)
 def listening(inside: Inside, *, keep_alive: int = 75) -> Iterator[socket.socket]:
     """Serve a collector with its limits, and give a connection to it."""
 
-    class Short(Protocol):
+    class Short(LimitedProtocol):
         limits = inside.limits
 
     config = uvicorn.Config(
@@ -106,7 +106,7 @@ def test_a_connection_that_was_reset_is_forgotten() -> None:
 def kept() -> int:
     """Return how many connections are in memory."""
     gc.collect()
-    return sum(isinstance(each, Protocol) for each in gc.get_objects())
+    return sum(isinstance(each, LimitedProtocol) for each in gc.get_objects())
 
 
 TOO_MUCH = [
@@ -114,26 +114,26 @@ TOO_MUCH = [
         HEAD + b"X: " + b"a" * 100 + b"\r\nY: b\r\n",
         431,
         "head_too_large",
-        "The address and the headers of a request have 100 bytes and 5 headers at most.",
+        "The URL and headers of a request are limited to 100 bytes and 5 headers.",
     ),
     (
         b"GET /" + b"a" * 100,
         414,
         "head_too_large",
-        "The address and the headers of a request have 100 bytes and 5 headers at most.",
+        "The URL and headers of a request are limited to 100 bytes and 5 headers.",
     ),
     (
         b"GET / HTTP/1.1\r\n\r\n" * 20,
         429,
         "too_many_requests",
-        "More than 3 requests wait on this connection; read the answers first.",
+        "More than 3 requests are waiting on this connection. Read the answers first.",
     ),
-    (b"\x00", 400, "bad_request", "This is no HTTP request."),
+    (b"\x00", 400, "bad_request", "This is not a valid HTTP request."),
 ]
 
 
 @pytest.mark.parametrize(("data", "status", "code", "message"), TOO_MUCH)
-def test_what_is_said(data: bytes, status: int, code: str, message: str) -> None:
+def test_refusals(data: bytes, status: int, code: str, message: str) -> None:
     with listening(Inside(CollectorLimits(head_bytes=100, headers=5, pipelined=3))) as wire:
         wire.sendall(data)
         assert refusal(to_the_end(wire)) == (status, {"success": False, "code": code, "message": message})

@@ -1,4 +1,4 @@
-"""The outbox in memory: the durable one's twin, for tests and for programs that need no promise beyond themselves."""
+"""A second implementation of the outbox's contract, in memory; test_outbox.py runs on it and on the durable one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _State:
     reason: str
     queued_at: float
     changed_at: float
-    words: str = ""
+    error: str = ""
     digest: str | None = None
     progress: str | None = None
     tried_at: float | None = None
@@ -62,7 +62,6 @@ class MemoryOutbox:
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
-        """Keep events for every connection."""
         duplicates = 0
         ignored: Counter[str] = Counter()
         for name in connections:
@@ -87,7 +86,6 @@ class MemoryOutbox:
         return self._last_place
 
     def _seen_by(self, given: NewEvent, now: float) -> dict[str, _Event | None]:
-        """Return the connections to which the event went already, each with the last that is equal byte for byte."""
         wanted = (given.source, given.message_id)
         found: dict[str, _Event | None] = {}
         for state in self._states.values():
@@ -104,7 +102,6 @@ class MemoryOutbox:
         return found
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
-        """Return unfinished states behind a place."""
         found = [
             Waiting(
                 state.place,
@@ -123,21 +120,19 @@ class MemoryOutbox:
         return found[:limit]
 
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
-        """Keep what became of unfinished states."""
         written = []
         if connection not in self._connections or self._connections[connection].owner != owner:
-            raise LeaseLost(f"Another worker has taken {connection} over.")
+            raise LeaseLost(f"Another worker has taken over {connection}.")
         for change in changes:
             state = self._states.get(change.place)
             if state is not None and state.outcome is Outcome.WAITING:
-                state.outcome, state.reason, state.words = change.outcome, change.reason, change.words
+                state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
                 state.changed_at = now
                 written.append(change)
         return written
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
-        """Take or renew a connection."""
         row = self._connections.setdefault(connection, ConnectionRow(connection))
         until = row.leased_until or 0.0
         free = row.owner in (None, owner) or until < now or until > now + seconds + CLOCK_SLACK
@@ -146,22 +141,18 @@ class MemoryOutbox:
         return free
 
     def release(self, connection: str, owner: str) -> None:
-        """Return a connection back."""
         row = self._connections.get(connection)
         if row is not None and row.owner == owner:
             self._connections[connection] = row._replace(owner=None, leased_until=None)
 
     def hold(self, connection: str, reason: str, hint: str, now: float) -> None:
-        """Stop a connection."""
         self._change(connection, ConnectionRow(connection, reason, hint, now))
 
     def pause(self, connection: str, due: float | None, reason: str) -> None:
-        """Note until when a connection pauses."""
         if connection in self._connections:
             self._connections[connection] = self._connections[connection]._replace(due=due, pause=reason)
 
     def resume(self, connection: str) -> bool:
-        """Let a connection go on."""
         return self._change(connection, ConnectionRow(connection))
 
     def _change(self, connection: str, new: ConnectionRow) -> bool:
@@ -171,7 +162,6 @@ class MemoryOutbox:
         return old is not None
 
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
-        """Return the connections the outbox knows."""
         return [row for _, row in sorted(self._connections.items()) if name in (None, row.name)]
 
     def _shown(self, state: _State) -> Outcome:
@@ -179,17 +169,14 @@ class MemoryOutbox:
         return Outcome.HELD if held else state.outcome
 
     def overview(self, reasons: int) -> Overview:
-        """Return all that is shown."""
         unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
         return Overview(self.counts(), self._reasons(reasons), self.connections(), unfinished)
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
-        """Count states by connection and outcome."""
         counted = Counter((state.connection, self._shown(state)) for state in self._states.values())
         return dict(sorted(counted.items()))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
-        """Return how many states are unfinished, and since when."""
         queued = [
             state.queued_at
             for state in self._states.values()
@@ -198,26 +185,23 @@ class MemoryOutbox:
         return len(queued), min(queued, default=None)
 
     def _reasons(self, limit: int) -> list[Reason]:
-        told = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+        with_reasons = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
         found: dict[tuple[str, Outcome, str], list[str]] = {}
         for state in self._states.values():
-            if state.outcome in told:
-                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.words)
-        rows = [Reason(*key, len(words), max(words)) for key, words in found.items()]
+            if state.outcome in with_reasons:
+                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
+        rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
-        """Return states behind a place."""
         return [listed for listed in self._chosen(chosen) if listed.place > after][:limit]
 
     def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
-        """Return the last states but `skip`."""
         found = list(self._chosen(chosen))
         end = max(len(found) - skip, 0)
         return found[max(end - limit, 0) : end]
 
     def count(self, chosen: Chosen) -> int:
-        """Count states."""
         return sum(1 for _ in self._chosen(chosen))
 
     def _chosen(self, chosen: Chosen) -> Iterator[Listed]:
@@ -230,29 +214,26 @@ class MemoryOutbox:
                 and chosen.event in (None, event.given.message_id, str(event.number))
             ):
                 about = (event.number, event.given.message_id, event.given.source, state.connection, shown)
-                yield Listed(*about, state.reason, state.words, state.changed_at, state.place)
+                yield Listed(*about, state.reason, state.error, state.changed_at, state.place)
 
     def event(self, number: int) -> NewEvent | None:
-        """Return an event by its number."""
         event = self._events.get(number)
         return None if event is None else event.given
 
     def replay(self, places: Sequence[int], reason: str, now: float) -> int:
-        """Queue finished states again."""
         done = 0
         for place in sorted(places):
             state = self._states.get(place)
             if state is not None and state.outcome is not Outcome.WAITING:
                 new = self._next_place()
                 del self._states[place]
-                state.place, state.outcome, state.reason, state.words = new, Outcome.WAITING, reason, ""
+                state.place, state.outcome, state.reason, state.error = new, Outcome.WAITING, reason, ""
                 state.tried_at, state.queued_at, state.changed_at = None, now, now
                 self._states[new] = state
                 done += 1
         return done
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
-        """Remove what was finished before a time."""
         states, events = self._old(older_than, outcomes)
         for state in states:
             del self._states[state.place]
@@ -261,7 +242,6 @@ class MemoryOutbox:
         return _purged(states, events)
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
-        """Return what a purge would remove."""
         return _purged(*self._old(older_than, outcomes))
 
     def _old(self, older_than: float, outcomes: Sequence[Outcome]) -> tuple[list[_State], list[int]]:
@@ -279,7 +259,7 @@ class MemoryOutbox:
         return states, [event.number for event in old if event.number not in kept]
 
     def close(self) -> None:
-        """Forget everything."""
+        pass
 
 
 def _purged(states: Sequence[_State], events: Sequence[int]) -> Purged:

@@ -39,6 +39,6 @@ def test_no_write_key_is_kept_or_shown() -> None:
     inside = Inside()
     inside.ask("/v1/i", b'{"userId":"u","writeKey":"app-key"}', key=None)
     inside.ask("/v1/i", b'{"userId":"u","writeKey":"secret-guess"}', key=None)
-    shown = inside.watch.text() + inside.outbox.waiting("crm", 0, 10)[0].raw
+    shown = inside.observer.text() + inside.outbox.waiting("crm", 0, 10)[0].raw
     assert b"app-key" not in shown
     assert b"secret-guess" not in shown
