@@ -1,4 +1,4 @@
-"""Something wrong in a mapping file: a `Problem`, with its place, for people and for machines.
+"""Problems in mapping files, each with its place, for people and for programs.
 
 Problems are collected, never raised, so that one run reports all of them. The text for people is made here and not in
 the command because tests, `MappingError` and `validate-mappings` must all print the same; only colors are left to the
@@ -68,7 +68,7 @@ class Problem:
         return self.text(WIDTH)
 
     def text(self, width: int) -> str:
-        """Return the problem for people: place, message and advice wrapped at `width`, and the code."""
+        """Return the problem as text: the place, then message and advice wrapped at `width`, then the code."""
         place = f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
         return "\n".join((place, *_with_code(list(self._wrapped(width)), f"[{self.code}]", width)))
 

@@ -55,13 +55,13 @@ def test_a_file_that_is_no_mapping(name: str) -> None:
 
 def test_a_missing_file() -> None:
     assert output_of("shpo.yaml").splitlines()[0] == "shpo.yaml:1:1"
-    assert "There is no such file." in output_of("shpo.yaml")
+    assert "The file does not exist." in output_of("shpo.yaml")
 
 
 def test_a_folder_in_the_place_of_a_file() -> None:
     Path("folder.yaml").mkdir()
     assert "This is a folder, not a file." in output_of("folder.yaml")
-    assert "There is no mapping called" in printed(problems_of(whole("extends: folder")))
+    assert "Unknown mapping" in printed(problems_of(whole("extends: folder")))
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{ a: ", " }")])
@@ -149,7 +149,7 @@ WRONG_SETTINGS = {
         {"region": "eu", "api_key": "key-1", "adress": "https://x.example", "colour": "red"},
         [
             'There is no setting "adress"; did you mean address?',
-            'There is no setting "colour"; there are: region, api_key, address, retries.',
+            'There is no setting "colour"; available: region, api_key, address, retries.',
         ],
     ),
     "wrong type": (
