@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from engine.mapping.codes import CODES, CodeDoc
 from engine.records import JsonObject, Place
-
-__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Problem", "place_text"]
 
 Level: TypeAlias = Literal["error", "warning"]
 

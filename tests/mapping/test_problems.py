@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.language.suggest import closest
-from engine.mapping.problems import CODES, Mark, Message, Problem, place_text
+from engine.mapping.codes import CODES
+from engine.mapping.problems import Mark, Message, Problem, place_text
 
 MARK = Mark("mappings/exponea.yaml", 119, 21)
 PATH = ("calls", "page", 0, "fields", "event_type")

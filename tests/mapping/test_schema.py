@@ -14,10 +14,10 @@ from whole import whole
 
 from engine.language.functions import FUNCTIONS
 from engine.mapping import schema
+from engine.mapping.codes import CODES
 from engine.mapping.codes.files import FILES
 from engine.mapping.codes.shapes import SHAPES
 from engine.mapping.model import SOURCES
-from engine.mapping.problems import CODES
 from engine.mapping.schema import files, links
 from engine.mapping.yaml.reader import parse, read
 from engine.reference.schema import schema_text
