@@ -185,8 +185,8 @@ EXPONEA = [
     ),
     Slip(
         "exponea",
-        "as: unix }\n        event_type: event\n",
-        "as: unxi }\n        event_type: event\n",
+        "time: { from: timestamp, as: unix }",
+        "time: { from: timestamp, as: unxi }",
         "unknown-function",
         '"unix"',
     ),

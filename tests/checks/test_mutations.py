@@ -45,7 +45,10 @@ def mutated(document: Any, pool: dict[str, list[Any]], rnd: random.Random) -> An
     """Replace some values by values of the same key, or of the same type, from elsewhere."""
     result = copy.deepcopy(document)
     for _ in range(rnd.choice([1, 1, 2, 4])):
-        path = rnd.choice([path for path, _ in walk(result) if path])
+        paths = [path for path, _ in walk(result) if path]
+        if not paths:  # the last key was deleted
+            break
+        path = rnd.choice(paths)
         holder = result
         for key in path[:-1]:
             holder = holder[key]
