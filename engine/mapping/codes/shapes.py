@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from engine.mapping.codes.doc import CodeDoc
-from engine.mapping.model import SOURCES
 
 SHAPES: dict[str, CodeDoc] = {
     "unknown-key": CodeDoc(
@@ -45,7 +44,7 @@ SHAPES: dict[str, CodeDoc] = {
     ),
     "no-source": CodeDoc(
         "No source",
-        f"An instruction has exactly one source: {', '.join(list(SOURCES)[:-1])} or {list(SOURCES)[-1]}. "
+        "An instruction has exactly one source: from, const, text, fields, merge, list, each or entries. "
         "The keys of an object stand under `fields`.",
         "parts:\n  ids: { registered: userId, guest: anonymousId }",
         "parts:\n  ids: { fields: { registered: userId, guest: anonymousId } }",
