@@ -1,6 +1,6 @@
 """The one walk over a mapping: which values are in a value, every path with the scope it is read in, and who uses what.
 
-Which keys hold paths, texts or values is declared in model.py (keys.py); nothing here names a word of an instruction.
+Which keys hold paths, texts or values is declared beside each key in model.py, so a check cannot overlook one.
 """
 
 from __future__ import annotations
@@ -56,107 +56,6 @@ class Occurrence(NamedTuple):
     key: bool
     word: str
     scope: Scope
-
-
-# What a key holds, one by one: a path, a text, a value, or something that has keys itself.
-
-Held: TypeAlias = str | Text | Value | Response | Results
-
-
-class Piece(NamedTuple):
-    """One thing that a key holds; `in_key` if it is written as a key itself."""
-
-    held: Held
-    place: Place
-    in_key: bool = False
-
-
-def _one(held: Any, place: Place) -> Iterator[Piece]:
-    yield Piece(held, place)
-
-
-def _path_if_text(held: Any, place: Place) -> Iterator[Piece]:
-    path = held.wanted if isinstance(held, Flatten) else held
-    if isinstance(path, str):
-        yield Piece(path, place)
-
-
-def _in_order(held: Any, place: Place) -> Iterator[Piece]:
-    yield from (Piece(member, (*place, number)) for number, member in enumerate(held))
-
-
-def _by_name(held: Any, place: Place) -> Iterator[Piece]:
-    yield from (Piece(member, (*place, name)) for name, member in dict(held).items())
-
-
-def _by_key(held: Any, _place: Place) -> Iterator[Piece]:
-    for key, value in held:
-        yield Piece(key, value.place, in_key=True)
-        yield Piece(value, value.place)
-
-
-def _paths_as_keys(held: Any, place: Place) -> Iterator[Piece]:
-    yield from (Piece(path, (*place, path), in_key=True) for path, _ in held)
-
-
-PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
-    Holds.PATH: _one,
-    Holds.PATH_OR_PLAIN: _path_if_text,
-    Holds.TEXT: _one,
-    Holds.VALUE: _one,
-    Holds.VALUES: _in_order,
-    Holds.TEXT_OR_VALUE: _one,
-    Holds.TEXT_BY_NAME: _by_name,
-    Holds.VALUE_BY_KEY: _by_key,
-    Holds.PATH_BY_NAME: _by_name,
-    Holds.MESSAGE_BY_PATH: _paths_as_keys,
-    Holds.BODY: _one,
-    Holds.RULES: _in_order,
-    Holds.RESULTS: _one,
-}
-"""What is not here holds nothing to walk over."""
-
-
-def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
-    """Return everything that the keys of a noun hold, in order."""
-    for key in keys_of(type(noun)):
-        held = getattr(noun, key.attribute)
-        if held is not None and key.holds in PIECES:
-            yield from ((key, piece) for piece in PIECES[key.holds](held, (*place, key.word)))
-
-
-# Values.
-
-
-def children(value: Value) -> Iterator[Value]:
-    """Return the values directly inside `value`, in the order in which they are evaluated."""
-    if isinstance(value, Choice):
-        yield from value.alternatives
-    elif isinstance(value, Instruction):
-        for noun in (value.source, value.modifiers):
-            yield from values_in(noun)
-
-
-def values_in(noun: object) -> Iterator[Value]:
-    """Return the values that the keys of a noun hold."""
-    for _, piece in _pieces(noun, ()):
-        if isinstance(piece.held, PathValue | Choice | Instruction):
-            yield piece.held
-
-
-def descendants(value: Value) -> Iterator[Value]:
-    """Return `value` and every value inside it."""
-    yield value
-    for child in children(value):
-        yield from descendants(child)
-
-
-def values_of(mapping: Mapping) -> Iterator[Value]:
-    """Return every value of a mapping, those inside others too."""
-    steps = (step for steps in mapping.calls.values() for step in steps)
-    nouns = (*steps, *mapping.requests.values(), *mapping.batches.values(), mapping.http)
-    for value in (*mapping.parts.values(), *(value for noun in nouns for value in values_in(noun))):
-        yield from descendants(value)
 
 
 # Paths.
@@ -247,6 +146,107 @@ def reached_roots(
             if name in mapping.parts and name not in seen:
                 seen.add(name)
                 pending += [found.path for found in of_value(mapping.parts[name]) if keep(found)]
+
+
+# Values.
+
+
+def children(value: Value) -> Iterator[Value]:
+    """Return the values directly inside `value`, in the order in which they are evaluated."""
+    if isinstance(value, Choice):
+        yield from value.alternatives
+    elif isinstance(value, Instruction):
+        for noun in (value.source, value.modifiers):
+            yield from values_in(noun)
+
+
+def values_in(noun: object) -> Iterator[Value]:
+    """Return the values that the keys of a noun hold."""
+    for _, piece in _pieces(noun, ()):
+        if isinstance(piece.held, PathValue | Choice | Instruction):
+            yield piece.held
+
+
+def descendants(value: Value) -> Iterator[Value]:
+    """Return `value` and every value inside it."""
+    yield value
+    for child in children(value):
+        yield from descendants(child)
+
+
+def values_of(mapping: Mapping) -> Iterator[Value]:
+    """Return every value of a mapping, those inside others too."""
+    steps = (step for steps in mapping.calls.values() for step in steps)
+    nouns = (*steps, *mapping.requests.values(), *mapping.batches.values(), mapping.http)
+    for value in (*mapping.parts.values(), *(value for noun in nouns for value in values_in(noun))):
+        yield from descendants(value)
+
+
+# What a key holds, one by one: a path, a text, a value, or something that has keys itself.
+
+Held: TypeAlias = str | Text | Value | Response | Results
+
+
+class Piece(NamedTuple):
+    """One thing that a key holds; `in_key` if it is written as a key itself."""
+
+    held: Held
+    place: Place
+    in_key: bool = False
+
+
+def _one(held: Any, place: Place) -> Iterator[Piece]:
+    yield Piece(held, place)
+
+
+def _path_if_text(held: Any, place: Place) -> Iterator[Piece]:
+    path = held.wanted if isinstance(held, Flatten) else held
+    if isinstance(path, str):
+        yield Piece(path, place)
+
+
+def _in_order(held: Any, place: Place) -> Iterator[Piece]:
+    yield from (Piece(member, (*place, number)) for number, member in enumerate(held))
+
+
+def _by_name(held: Any, place: Place) -> Iterator[Piece]:
+    yield from (Piece(member, (*place, name)) for name, member in dict(held).items())
+
+
+def _by_key(held: Any, _place: Place) -> Iterator[Piece]:
+    for key, value in held:
+        yield Piece(key, value.place, in_key=True)
+        yield Piece(value, value.place)
+
+
+def _paths_as_keys(held: Any, place: Place) -> Iterator[Piece]:
+    yield from (Piece(path, (*place, path), in_key=True) for path, _ in held)
+
+
+PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
+    Holds.PATH: _one,
+    Holds.PATH_OR_PLAIN: _path_if_text,
+    Holds.TEXT: _one,
+    Holds.VALUE: _one,
+    Holds.VALUES: _in_order,
+    Holds.TEXT_OR_VALUE: _one,
+    Holds.TEXT_BY_NAME: _by_name,
+    Holds.VALUE_BY_KEY: _by_key,
+    Holds.PATH_BY_NAME: _by_name,
+    Holds.MESSAGE_BY_PATH: _paths_as_keys,
+    Holds.BODY: _one,
+    Holds.RULES: _in_order,
+    Holds.RESULTS: _one,
+}
+"""What is not here holds nothing to walk over."""
+
+
+def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
+    """Return everything that the keys of a noun hold, in order."""
+    for key in keys_of(type(noun)):
+        held = getattr(noun, key.attribute)
+        if held is not None and key.holds in PIECES:
+            yield from ((key, piece) for piece in PIECES[key.holds](held, (*place, key.word)))
 
 
 # A whole mapping.
