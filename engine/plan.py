@@ -18,8 +18,7 @@ from typing import cast
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
 from engine.compiler.runtime import UNSET, Invalid
 from engine.errors import MappingError
-from engine.events.integrations import switch
-from engine.events.normalizing import Normalized, normalize, normalize_json
+from engine.events.normalizing import Normalized, normalize, normalize_json, switch
 from engine.language.paths import Marker
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from engine.collector import uvicorn_setup
+from engine.collector import http
 from engine.collector.observers import CollectorObserver
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
 from engine.collector.sources import EventSource
@@ -97,7 +97,7 @@ class Background:
             return None
         listener, token = self._config.admin
         app = Admin(token, self._config.metrics, lambda: delivery_status(self._outbox))
-        return uvicorn_setup.server(uvicorn_setup.config(app)), listener
+        return http.server(http.config(app)), listener
 
 
 class BacklogObserver(NamedTuple):

@@ -1,25 +1,27 @@
-"""uvicorn's HTTP protocol with limits on what comes before a body: uvicorn keeps that in memory without any limit.
+"""HTTP as uvicorn speaks it, within bounds, and uvicorn's settings: the same for the collector and its admin listener.
 
-The head of a request is limited in bytes, headers and seconds, a connection in requests that wait for their response;
-a client that exceeds a limit is refused.  A request that offers HTTP/2 (`Upgrade: h2c`, as Java's client sends it) is
-answered in HTTP/1.1; uvicorn would answer it without its body.
-
-There is no public way to do this, so the class below overrides internals of uvicorn.  pyproject.toml therefore bounds
-its version, and tests/collector/test_uvicorn_internals.py names the internals that a new version changed.
-
-This module imports uvicorn and httptools, so it is imported only where a server is made.
+What comes before a body is held in memory, and uvicorn sets no limit; `LimitedProtocol` does.  It overrides internals
+of uvicorn, so its version is bounded; tests/collector/test_uvicorn_internals.py lists what is relied on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Iterator
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal
 
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engine.collector.app import ANY_ORIGIN
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, retry_later
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    import uvicorn
 
 UNREAD_FACTOR = 4
 """How many times the size limit of a body is read and thrown away after a refusal, before the connection is closed."""
@@ -147,3 +149,66 @@ class LimitedProtocol(HttpToolsProtocol):
         self._cancel_head_timer()
         self.transport.write(b"".join([*lines, body]))
         self.transport.close()
+
+
+MISSING = "The collector needs packages that are not installed ({name}): pip install 'waybill[server]'."
+LISTEN_BACKLOG = 2048
+REQUEST_GRACE = 10
+"""Seconds that running requests get at shutdown."""
+BODY_GRACE = 5.0
+"""Seconds that bodies still arriving get at shutdown; less than `REQUEST_GRACE`, so that they are answered."""
+OPEN_FILES = 65536
+
+
+def config(
+    app: ASGIApp, *, proxies: str = "", lifespan: Literal["on", "off"] = "off", workers: int = 1
+) -> uvicorn.Config:
+    """Return how an application is served; raise UsageError if packages are missing."""
+    try:
+        import uvicorn
+
+    except ModuleNotFoundError as error:
+        if error.name not in ("uvicorn", "httptools"):
+            raise
+        raise UsageError(MISSING.format(name=error.name)) from error
+    return uvicorn.Config(
+        app,
+        http=LimitedProtocol,
+        ws="none",
+        lifespan=lifespan,
+        log_config=None,
+        log_level="critical",  # the application logs what is wrong with requests, in its own format
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        backlog=LISTEN_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=REQUEST_GRACE,
+        workers=workers,
+    )
+
+
+def server(config: uvicorn.Config) -> uvicorn.Server:
+    """Return a server that leaves signals to us: delivery has to end after it, not with it."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Server(config)
+
+
+def allow_many_connections() -> None:
+    """Raise the limit of open files, one for each connection: it is usually 1,024 where the system allows far more."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if 0 <= soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.collector import uvicorn_setup
+from engine.collector import http
 from engine.collector.app import Collector
 from engine.collector.background import Background, ServerConfig
 from engine.collector.group_commit import GroupCommit
@@ -45,8 +45,8 @@ def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listene
         limits=config.limits,
         behind=background.backlog.behind,
     )
-    server = uvicorn_setup.server(uvicorn_setup.config(collector, proxies=config.proxies))
-    uvicorn_setup.allow_many_connections()
+    server = http.server(http.config(collector, proxies=config.proxies))
+    http.allow_many_connections()
     with rare_garbage_collection(), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(background, collector, group_commit, server, listener))
 
@@ -77,7 +77,7 @@ def _signal_handlers(loop: asyncio.AbstractEventLoop, collector: Collector, serv
     def stop() -> None:
         if not collector.ready:
             os._exit(INTERRUPTED)
-        collector.stop(uvicorn_setup.BODY_GRACE)
+        collector.stop(http.BODY_GRACE)
         server.should_exit = True
 
     for number in numbers:

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 
-from engine.collector import uvicorn_setup
+from engine.collector import http
 from engine.collector.app import Collector
 from engine.collector.background import Background, Backlog, ServerConfig
 from engine.collector.group_commit import GroupCommit
@@ -59,9 +59,9 @@ def run(
     workers: int,
 ) -> None:
     """Serve with several processes until SIGTERM or SIGINT; raise delivery's first error when everything has ended."""
-    uvicorn_setup.allow_many_connections()
+    http.allow_many_connections()
     app = WorkerApp(settings)
-    uvicorn_config = uvicorn_setup.config(app, proxies=config.proxies, lifespan="on", workers=workers)
+    uvicorn_config = http.config(app, proxies=config.proxies, lifespan="on", workers=workers)
     supervisor = Supervisor(uvicorn_config, [listener])
     supervisor.install_signal_handlers()
     background = _BackgroundThread(Background(config, outbox, background_outbox), supervisor)
@@ -126,7 +126,7 @@ def _stop_on_signal(loop: asyncio.AbstractEventLoop, collector: Collector) -> No
     stop_server = signal.getsignal(signal.SIGTERM)
 
     def stop(number: int, frame: object) -> None:
-        loop.call_soon_threadsafe(collector.stop, uvicorn_setup.BODY_GRACE)
+        loop.call_soon_threadsafe(collector.stop, http.BODY_GRACE)
         if callable(stop_server):
             stop_server(number, frame)  # type: ignore[arg-type]
 

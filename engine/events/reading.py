@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from engine.errors import UsageError
-from engine.events.chunks import SIZE, Chunks
-from engine.events.splitting import LIMIT, Line, Splitter
+from engine.events.splitting import LIMIT, SIZE, Chunks, Line, Splitter
 
 STDIN = "-"
 

@@ -13,14 +13,56 @@ an object at the same indentation or less, so that the inside of a broken object
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from gzip import BadGzipFile, GzipFile
+from typing import IO, NamedTuple, cast
 
 import orjson
 
-from engine.events.chunks import Chunks
 from engine.records import Json
+
+SIZE = 256 * 1024
+GZIP = b"\x1f\x8b"
+_ADVICE = "The rest is missing: copy or compress the file again"
+
+
+class Chunks:
+    """The chunks of one stream; `consumed` counts the bytes read from it, before decompression."""
+
+    def __init__(self, stream: IO[bytes], size: int = SIZE) -> None:
+        self.consumed = 0
+        self.trouble: str | None = None
+        self._first = b""
+        self._read = getattr(stream, "read1", stream.read)
+        self._size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            while len(self._first) < len(GZIP) and (chunk := self._next(self._size)):
+                self._first += chunk
+            is_compressed = self._first.startswith(GZIP)
+            read = GzipFile(fileobj=cast("IO[bytes]", self)).read1 if is_compressed else self.read
+            while chunk := read(self._size):
+                yield chunk
+        except EOFError:
+            self.trouble = f"the compressed data ends early. {_ADVICE}"
+        except (zlib.error, BadGzipFile) as error:
+            self.trouble = f"the compressed data is corrupt here ({error}). {_ADVICE}"
+        except OSError as error:
+            self.trouble = f"reading stopped here: {error.strerror or error}; the rest is missing"
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes before decompression: all that GzipFile needs of a file."""
+        chunk, self._first = self._first[:size], self._first[size:]
+        return chunk or self._next(min(size, self._size))
+
+    def _next(self, size: int) -> bytes:
+        chunk = self._read(size)
+        self.consumed += len(chunk)
+        return cast("bytes", chunk)
+
 
 LIMIT = 32 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"

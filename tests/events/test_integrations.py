@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.events.integrations import switch
+from engine.events.normalizing import switch
 from engine.records import Report
 
 NAMES = ("Exponea", "Bloomreach Engagement")

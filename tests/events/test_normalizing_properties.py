@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import normalizing
-from engine.events.integrations import switch
 from engine.events.json_values import json_problem, size_problem
-from engine.events.normalizing import normalize, normalize_json, repair
+from engine.events.normalizing import normalize, normalize_json, repair, switch
 from engine.events.spec import FIELDS
 from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS
 

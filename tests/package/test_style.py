@@ -30,11 +30,11 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "uvicorn": (
         "engine/sandbox/server.py",
         "engine/collector/http.py",
-        "engine/collector/uvicorn_setup.py",
+        "engine/collector/http.py",
         "engine/collector/workers.py",
     ),
     "uvloop": ("engine/delivery/process.py",),
-    "yaml": ("engine/mapping/yaml/*", "engine/mapping/dump.py"),
+    "yaml": ("engine/mapping/yaml/*", "engine/commands/show.py"),
 }
 
 # A destination is a YAML file: code that knows one by name would be a second place to add it.
