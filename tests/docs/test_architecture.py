@@ -14,7 +14,7 @@ from tests.docs.pages import text_of
 from tests.package.test_layers import LAYERS
 
 PAGE = "docs/architecture.md"
-FOLDERS = ("mapping", "language", "compiler", "sources", "collector", "delivery", "sandbox", "commands")
+FOLDERS = ("mapping", "language", "compiler", "events", "collector", "delivery", "sandbox", "commands")
 
 
 def section(folder: str) -> str:
