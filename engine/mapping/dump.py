@@ -1,4 +1,4 @@
-"""A resolved mapping back to YAML: one file that is valid by itself, with the parts it uses in it."""
+"""Writing a resolved mapping as YAML: one file that is valid by itself and contains the parts it uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/mapping.schema.json\n"
 
 
 def dumped(loaded: Loaded) -> str:
-    """Return the text of a mapping with `extends` and `include` worked in; parts nobody uses are left out."""
+    """Return the YAML of a mapping with `extends` and `include` resolved, without unused parts."""
     value = {key: member for key, member in loaded.raw.items() if key != "include"}
     used = {name for name, calls in Occurrences(loaded.mapping).part_calls.items() if calls}
     parts = {name: part for name, part in cast("JsonObject", value.pop("parts", {})).items() if name in used}
@@ -22,7 +22,7 @@ def dumped(loaded: Loaded) -> str:
 
 
 def write(value: Json) -> str:
-    """Write JSON as YAML that the strict loader reads back the same."""
+    """Return JSON as YAML that the strict reader reads back unchanged."""
     import yaml
 
     class Dumper(yaml.SafeDumper):

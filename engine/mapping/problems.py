@@ -1,8 +1,7 @@
 """Problems in mapping files, each with its place, for people and for programs.
 
-Problems are collected, never raised, so that one run tells everything.  The text for people is made here
-and not in the command because tests, `MappingError` and `validate-mappings` must all say the same; only
-colours are the command's.
+Problems are collected, never raised, so that one run reports everything. Their text is made here and not in the command
+because tests, `MappingError` and `validate-mappings` must agree; the command only adds colors.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a mapping: where, what, and what to do.
+    """One problem of a mapping: where, what, and what to do.
 
     `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole), `code` one of
-    `CODES`, `message` one or two sentences, `advice` what to do or ''.  A `warning` is shown and counted
-    but does not fail.
+    `CODES`, `message` one or two sentences, `advice` what to do or ''. A `warning` is shown and counted, but does
+    not fail.
     """
 
     file: str
@@ -60,9 +59,9 @@ class Problem:
     level: Level = "error"
 
     @classmethod
-    def at(cls, mark: Mark, path: Place, words: Message) -> Problem:
-        """Make a problem at `mark`, about what stands at `path`."""
-        return cls(*mark, place_text(path), words.code, words.message, words.advice, words.level)
+    def at(cls, mark: Mark, path: Place, message: Message) -> Problem:
+        """Make a problem at `mark`, about the value or key at `path`."""
+        return cls(*mark, place_text(path), message.code, message.message, message.advice, message.level)
 
     def __lt__(self, other: Problem) -> bool:
         return self._order() < other._order()
@@ -115,7 +114,7 @@ class Problem:
 
 
 def place_text(path: Place) -> str:
-    """Write a place as people read it: `calls.track[0].fields["Feed Type"]`."""
+    """Return a place as text: `calls.track[0].fields["Feed Type"]`."""
     text = ""
     for key in path:
         if isinstance(key, int):
