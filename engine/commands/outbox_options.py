@@ -78,8 +78,7 @@ def selected_rows(outbox: Outbox, selected: Chosen) -> Iterator[Listed]:
 
 def parse_time(text: str, now: float) -> float:
     """Read a time: how long ago (`2h`, `7d`), or an ISO time."""
-    from engine.delivery.sending.pacing import seconds
-    from engine.language.times import read_time
+    from engine.language.times import read_time, seconds
 
     try:
         return now - seconds(text)

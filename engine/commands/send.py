@@ -107,8 +107,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
 
 def _options(patience: str) -> Options:
-    from engine.delivery.sending.pacing import seconds
     from engine.delivery.worker import Options
+    from engine.language.times import seconds
 
     try:
         return Options(patience=seconds(patience))

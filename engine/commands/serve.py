@@ -37,7 +37,7 @@ PORT = click.IntRange(0, 65535)
 
 def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
     from engine.delivery.outbox.base import WINDOW
-    from engine.delivery.sending.pacing import seconds
+    from engine.language.times import seconds
 
     if keep is None:
         return None

@@ -12,9 +12,10 @@ import orjson
 from engine.compiler.build import build
 from engine.compiler.runtime import Invalid
 from engine.delivery.sending.batching import BatchLimits
-from engine.delivery.sending.pacing import Retry, seconds
+from engine.delivery.sending.pacing import Retry
 from engine.language import template
 from engine.language.paths import PathTypeError, holds, search
+from engine.language.times import seconds
 from engine.mapping.load import Loaded
 from engine.mapping.model import Batch, Mapping
 from engine.mapping.settings import authority_fault

@@ -12,7 +12,7 @@ from engine.delivery.outbox.base import ConnectionRow, Outbox, advice
 from engine.delivery.sending import answers
 from engine.delivery.sending.batching import Next, Parcel, Shipment
 from engine.delivery.sending.http import Refused, Sender, Unsendable
-from engine.delivery.sending.pacing import seconds
+from engine.language.times import seconds
 from engine.mapping.model import Step
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, PlannedRequest, masked

@@ -18,10 +18,11 @@ from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged
 from engine.delivery.outbox_thread import OutboxThread
 from engine.delivery.sending.http import Sender
-from engine.delivery.sending.pacing import Clock, Restarts, seconds
+from engine.delivery.sending.pacing import Clock, Restarts
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.delivery.worker import Options, Worker
 from engine.errors import WaybillError
+from engine.language.times import seconds
 from engine.records import masked
 from engine.responses import error_text
 

@@ -1,7 +1,8 @@
 """Problems in mapping files, each with its place, for people and for programs.
 
-Problems are collected, never raised, so that one run reports everything. Their text is made here and not in the command
-because tests, `MappingError` and `validate-mappings` must agree; the command only adds colors.
+Problems are collected, never raised, so that one run reports all of them. The text for people is made here and not in
+the command because tests, `MappingError` and `validate-mappings` must all print the same; only colors are left to the
+command.
 """
 
 from __future__ import annotations
@@ -11,10 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from engine.mapping.codes import CODES, CodeDoc
 from engine.records import JsonObject, Place
-
-__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Problem", "place_text"]
 
 Level: TypeAlias = Literal["error", "warning"]
 
@@ -44,9 +42,9 @@ class Message(NamedTuple):
 class Problem:
     """One problem of a mapping: where, what, and what to do.
 
-    `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole), `code` one of
-    `CODES`, `message` one or two sentences, `advice` what to do or ''. A `warning` is shown and counted, but does
-    not fail.
+    `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole file), `code` the name of a
+    file in docs/problems, `message` one or two sentences, `advice` what to do or ''. A `warning` is printed and counted
+    but does not fail.
     """
 
     file: str

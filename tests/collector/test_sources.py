@@ -38,7 +38,7 @@ sources:
 
 
 PLAIN = "A write key must have 1 to 512 printable ASCII characters, without spaces and colons."
-HOW = "A ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME."
+HOW = "It contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 FAULTS = [
     ("sources: []", ["1:10  sources\n  sources must be a mapping of names to write_keys and connections."]),
     ("sources:\n  web: key", ["2:8  sources.web\n  A source must be a mapping with write_keys, connections, enabled."]),
@@ -55,7 +55,7 @@ FAULTS = [
             "2:33  sources.web.enabled\n  enabled must be true or false.",
             '2:53  sources.web.connections\n  This file has no connection "shp". Available: shop, crm, old.',
             "3:21  sources.app.write_keys\n  The source web has this write key too; a key belongs to one source.",
-            '3:24  sources.app.conections\n  A source has no key "conections". Available: write_keys, connections, enabled.',
+            '3:24  sources.app.conections\n  A source has no key "conections". Did you mean connections?',
         ],
     ),
     (

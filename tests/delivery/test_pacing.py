@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.delivery.sending.pacing import Pace, Restarts, Retry, SafetyValve, TokenBucket, retry_after, seconds
+from engine.delivery.sending.pacing import Pace, Restarts, Retry, SafetyValve, TokenBucket, retry_after
+from engine.language.times import seconds
 
 NOW = 1_760_000_000.0
 

@@ -84,7 +84,7 @@ def test_refuses(text, expected):
 NOT_PRINTABLE = """\
 mapping.yaml:2:4
   The character U+{point} is not allowed in YAML.
-  Remove it, or write it as "\\u{point}" in double quotes.                 [not-printable]"""
+  Remove it, or write it as "\\u{point}" in double quotes.                   [not-printable]"""
 
 
 @pytest.mark.parametrize("point", ["0000", "0001", "001B", "007F", "0080", "FFFE"])

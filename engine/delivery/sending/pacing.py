@@ -19,20 +19,10 @@ from typing import NamedTuple
 
 RATE = re.compile(r"([1-9][0-9]*)/([smh])")
 PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_RETRY_AFTER = 3600.0
 MANY_REJECTIONS = 20
 MUCH_LONGER = 1.0
 """Seconds by which a pause must grow, besides doubling, to be reported again."""
-
-
-def seconds(duration: str) -> float:
-    """Read `30s`, `500ms`, `24h`; raises ValueError."""
-    found = DURATION.fullmatch(duration)
-    if found is None:
-        raise ValueError(f'"{duration}" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s')
-    return int(found[1]) * UNITS[found[2]]
 
 
 class Clock:
