@@ -1,7 +1,7 @@
 """Name or path -> a loaded mapping: read, check against the schema, resolve `extends` and `include`, build the model.
 
-Nothing is raised for a bad file: its problems are in `Loaded.problems`, and `Loaded.mapping` is only there when
-the shapes are right.  Rules the schema cannot say are the checker's (check.py).
+A bad file raises nothing: its problems are in `Loaded.problems`, and there is a `Loaded.mapping` only if its shape is
+valid. The rules that a schema cannot express are in engine/mapping/checks.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ VARIABLES = ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS")
 """The second is deprecated, as the commands say."""
 
 NOTHING_ELSE: JsonObject = {"name": "parts", "title": "Parts", "http": {"base_url": "https://parts.invalid"}}
-"""What the model of a mapping cannot do without, for a file of parts that is looked at by itself."""
+"""The keys that a mapping requires, for a file of parts that is loaded by itself."""
 
 
 class Loaded:
-    """A mapping with where everything in it stands; `problems` of reading and schema, `faults` of its texts."""
+    """A mapping with the places of its values; `problems` of reading and schema, `faults` of its texts."""
 
     def __init__(self, path: Path, resolved: Resolved, problems: Iterable[Problem]) -> None:
         self.path = path
@@ -45,12 +45,12 @@ class Loaded:
 
     @property
     def readable(self) -> bool:
-        """Whether the shapes are right, so that there is a model to look at."""
+        """Whether the shape is valid, so that there is a model."""
         return self._mapping is not None
 
     @property
     def raw(self) -> JsonObject:
-        """The document with `extends` and `include` worked in."""
+        """The document with `extends` and `include` resolved."""
         return self.resolved.value
 
     @property
@@ -60,7 +60,7 @@ class Loaded:
         return self._mapping
 
     def need(self) -> None:
-        """Raise MappingError where reading and schema found errors."""
+        """Raise MappingError if reading or the schema found errors."""
         if not self.readable:
             raise MappingError(self.problems)
 
@@ -70,7 +70,7 @@ class Loaded:
 
 
 class Library:
-    """The directories mappings are found in: one's own first, then those that ship with the engine."""
+    """The directories of mappings: the user's first, then the one that ships with the engine."""
 
     def __init__(self, directories: Iterable[Path] | None = None) -> None:
         own = list(directories) if directories is not None else _from_environment()
@@ -107,7 +107,7 @@ class Library:
         return self.of(reader.read(path), path)
 
     def of(self, document: Document, path: Path) -> Loaded:
-        """Load a mapping that has been read; `path` is where it stands, for `extends` and `include`."""
+        """Load a mapping that has been read; `extends` and `include` are relative to `path`."""
         problems = _read_problems(document, "mapping")
         resolved = Resolved(document)
         if _fine(problems):
@@ -142,7 +142,7 @@ class Library:
         if not _fine(problems):
             return problems
         if isinstance(base.value, dict) and "extends" in base.value:
-            message = f'"{name}" extends another mapping itself; only one level is possible.'
+            message = f'"{name}" itself extends another mapping; only one level is allowed.'
             advice = f"Extend {base.value['extends']} instead."
             return [Problem.at(mark, place, Message("extends-twice", message, advice))]
         lower = Resolved(base)
@@ -184,7 +184,7 @@ class Library:
 
 
 def read_parts(path: Path) -> Loaded:
-    """Load a file of shared parts by itself, as a mapping that has nothing else."""
+    """Load a file of shared parts by itself, as a mapping with nothing else."""
     document = reader.read(path)
     problems = _read_problems(document, "parts")
     if _fine(problems):
@@ -243,7 +243,7 @@ def _from_environment() -> list[Path]:
 
 
 def _near(path: Path) -> Path:
-    """Return a path as people in the current directory would write it."""
+    """Return a path relative to the current directory, if it is inside."""
     try:
         return path.relative_to(Path.cwd())
     except ValueError:
@@ -251,7 +251,7 @@ def _near(path: Path) -> Path:
 
 
 def bundled(folder: str) -> Path:
-    """Return the directory of what ships with the engine: in the wheel, or in a checkout."""
+    """Return a directory that ships with the engine: in the wheel, or in a checkout."""
     here = Path(__file__).resolve().parent.parent
     inside = here / "bundled" / folder
     return inside if inside.is_dir() else here.parent / folder

@@ -40,7 +40,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a mapping: where, what, and what to do.
+    """One problem of a mapping: where, what, and what to do.
 
     `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole file), `code` the name of a
     file in docs/problems, `message` one or two sentences, `advice` what to do or ''. A `warning` is printed and counted
@@ -57,9 +57,9 @@ class Problem:
     level: Level = "error"
 
     @classmethod
-    def at(cls, mark: Mark, path: Place, words: Message) -> Problem:
-        """Make a problem at `mark`, about what stands at `path`."""
-        return cls(*mark, place_text(path), words.code, words.message, words.advice, words.level)
+    def at(cls, mark: Mark, path: Place, message: Message) -> Problem:
+        """Make a problem at `mark`, about the value or key at `path`."""
+        return cls(*mark, place_text(path), message.code, message.message, message.advice, message.level)
 
     def __lt__(self, other: Problem) -> bool:
         return self._order() < other._order()
@@ -112,7 +112,7 @@ class Problem:
 
 
 def place_text(path: Place) -> str:
-    """Write a place as people read it: `calls.track[0].fields["Feed Type"]`."""
+    """Return a place as text: `calls.track[0].fields["Feed Type"]`."""
     text = ""
     for key in path:
         if isinstance(key, int):

@@ -1,4 +1,4 @@
-"""`extends` and `include`: several documents -> one, remembering which file every value came from."""
+"""`extends` and `include`: merging several documents into one that remembers the file of every value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.records import Json, JsonObject, Place
 
 MergeRules: TypeAlias = "dict[str, MergeRules] | None"
 
-# How deep a section merges key by key; a value of the language is always replaced whole.
+# How deep a section merges key by key; a value of the mapping language is always replaced as a whole.
 NAMES: dict[str, MergeRules] = {"*": None}
 REQUEST: dict[str, MergeRules] = {"headers": NAMES, "query": NAMES, "*": None}
 MERGED: dict[str, MergeRules] = {
@@ -27,7 +27,7 @@ NOT_INHERITED = frozenset({"examples", "extends"})
 
 
 class Resolved:
-    """A document made of several; it answers for places like the single documents do."""
+    """A document merged from several, with the places of each value in its own file."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -36,11 +36,11 @@ class Resolved:
 
     @property
     def file(self) -> str:
-        """The file that was asked for."""
+        """The file that was loaded."""
         return self.document.file
 
     def owner(self, place: Place) -> Document:
-        """Return the document a place's value came from."""
+        """Return the document that a value came from."""
         for length in range(len(place), -1, -1):
             if place[:length] in self._owners:
                 return self._owners[place[:length]]
@@ -59,7 +59,7 @@ class Resolved:
         return self.owner(place).mark_inside(place, str(self.at(place)), column)
 
     def at(self, place: Place) -> Json:
-        """Return the raw value at a place, null where there is none."""
+        """Return the raw value at a place, or null."""
         value: Json = self.value
         for key in place:
             if isinstance(value, dict) and isinstance(key, str):
@@ -75,7 +75,7 @@ class Resolved:
         return self.owner(place).key_mark_inside(place, column)
 
     def extend(self, base: Resolved) -> None:
-        """Lay this document over `base`: what both have merges by `MERGED`, null removes."""
+        """Merge this document over `base`: sections merge by `MERGED`, null removes."""
         child = {key: member for key, member in self.value.items() if key != "extends"}
         inherited = {key: member for key, member in base.value.items() if key not in NOT_INHERITED}
         owners = dict(base._owners)
@@ -114,7 +114,7 @@ class Resolved:
 
 
 def _without_nulls(member: Json, rules: MergeRules) -> Json:
-    """A null in a section that merges means "remove", also where the base has nothing to remove."""
+    """Drop nulls: in a section that merges, null means "remove", even if the base has no such key."""
     if rules is None or not isinstance(member, dict):
         return member
     return {

@@ -1,4 +1,4 @@
-"""Settings of a connection: defaults, `${env:NAME}`, texts converted by type, addresses, all checked by JSON Schema."""
+"""The settings of a connection: defaults, `${env:NAME}`, conversion of texts by type, checks by JSON Schema."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from engine.records import Json, JsonObject, Secret
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 NOT_FILLED = re.compile(r"\$\{\s*(?:\w+\s*:[^}]*\}|env\b)", re.IGNORECASE)
-HOW_FILLED = "a ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME."
+HOW_FILLED = "it contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-LOOKED_FOR = 8
+SHORTEST_SEARCHED = 8
 
 
 class Written(str):
@@ -28,7 +28,7 @@ class Written(str):
 
 
 class NotSet(ValueError):  # noqa: N818  reads as what it is
-    """Environment variables that a value names and that are not set."""
+    """A value names environment variables that are not set."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
@@ -39,13 +39,13 @@ class NotSet(ValueError):  # noqa: N818  reads as what it is
 def complete(
     mapping: Mapping, given: Table[str, Json], environment: Table[str, str], unset: list[str] | None = None
 ) -> JsonObject:
-    """Return the settings a connection runs with: typed, with defaults, secrets wrapped.
+    """Return the complete settings of a connection: typed, with defaults, secrets wrapped.
 
-    Raises SettingsError with all that is wrong.  With `unset`, environment variables that are not set go there
-    instead, and the settings that need them are left out.
+    Raises SettingsError with all problems. With `unset`, missing environment variables are added to it instead, and the
+    settings that use them are left out.
     """
     if not isinstance(given, Table):
-        raise SettingsError(mapping.title, ["settings are an object, name -> value."])
+        raise SettingsError(mapping.title, ["settings must be an object of names and values."])
     problems = _unknown(mapping, given)
     result: JsonObject = {}
     for name, setting in mapping.settings.items():
@@ -84,7 +84,7 @@ def label(setting: Setting) -> str:
 
 
 def schema_of(setting: Setting) -> JsonObject:
-    """Return the JSON Schema a setting's value must meet."""
+    """Return the JSON Schema of a setting's value."""
     types: dict[str, JsonObject] = {
         "string": {"type": "string", "minLength": 1},
         "url": {"type": "string", "pattern": PATTERN},
@@ -103,13 +103,13 @@ def schema_of(setting: Setting) -> JsonObject:
 
 
 def secrets_of(mapping: Mapping, settings: JsonObject) -> tuple[str, ...]:
-    """Return the texts that must not be shown wherever they turn up (in a vendor's answer, say), longest first.
+    """Return the texts that must be masked everywhere, for instance in a vendor's response; longest first.
 
-    A secret is masked by its type wherever it is sent; looking for its text comes on top.  Short ones are not
-    looked for: `key` would be masked in every `monkey`.
+    The type `Secret` masks its value; searching for the text is an additional protection. Short secrets are not
+    searched for: `key` would be masked in every `monkey`.
     """
     found = [value.reveal() for name in mapping.settings if isinstance(value := settings.get(name), Secret)]
-    return tuple(sorted((text for text in found if len(text) >= LOOKED_FOR), key=len, reverse=True))
+    return tuple(sorted((text for text in found if len(text) >= SHORTEST_SEARCHED), key=len, reverse=True))
 
 
 def _table_entry(setting: Setting) -> JsonObject:
@@ -154,7 +154,9 @@ def _check_text(setting: Setting, text: str) -> None:
     if not text:
         raise ValueError("the text is empty.")
     if setting.secret and CONTROL.search(text):
-        raise ValueError("the text holds a line end or another control character; files of secrets often end in one.")
+        raise ValueError(
+            "the text contains a line break or another control character; files of secrets often end with one."
+        )
     if NOT_FILLED.search(text):
         raise ValueError(HOW_FILLED)
 
@@ -162,7 +164,7 @@ def _check_text(setting: Setting, text: str) -> None:
 def filled(value: Json, environment: Table[str, str]) -> Json:
     """Fill in `${env:NAME}`; a text that had any is converted by the setting's type.
 
-    Raises ValueError where one is not written so, and NotSet with all variables that are missing.
+    Raises ValueError for a malformed one, and NotSet with all missing variables.
     """
     texts = list(_texts(value))
     if any(NOT_FILLED.search(ENVIRONMENT.sub("", text)) for text in texts):
@@ -199,7 +201,7 @@ def _text(value: Json) -> Json:
 
 def _converted(setting: Setting, text: str) -> Json:
     if text != text.strip():
-        raise ValueError("the text has white space around it.")
+        raise ValueError("the text has white space at its start or end.")
     if setting.type in ("string", "url"):
         return text
     if setting.type == "boolean":
@@ -212,14 +214,14 @@ def _converted(setting: Setting, text: str) -> Json:
 def _from_json(setting: Setting, text: str) -> Json:
     import orjson
 
-    words = {"integer": "a whole number", "number": "a number", "list": "a JSON list", "table": "a JSON object"}
+    names = {"integer": "a whole number", "number": "a number", "list": "a JSON list", "table": "a JSON object"}
     shapes: dict[str, type | tuple[type, ...]] = {"integer": int, "number": (int, float), "list": list, "table": dict}
     try:
         value = cast("Json", orjson.loads(text))
     except orjson.JSONDecodeError:
         value = None
     if value is None or isinstance(value, bool) or not isinstance(value, shapes[setting.type]):
-        raise ValueError(f'"{_seen(setting, text)}" is not {words[setting.type]}.')
+        raise ValueError(f'"{_seen(setting, text)}" is not {names[setting.type]}.')
     return value
 
 
@@ -241,12 +243,12 @@ PATTERN = r"^https?://[^/?#\s]+[^?#\s]*$"
 ADDRESS = re.compile(PATTERN, re.IGNORECASE)
 
 NOT_ONE = "this is not an http:// or https:// address without ? and #"
-WITH_USER = "this address has a name or password before an @, which proxies and logs would show; take it out"
+WITH_USER = "this address has a name or password before an @, which proxies and logs would show; remove it"
 BAD_PORT = "the port of this address is not a number from 1 to 65535"
 
 
 def address_fault(text: str) -> str | None:
-    """Say why a text is no address to send to, as a clause; None where it is one."""
+    """Return why a text is not a valid address, as a clause, or None."""
     real = str.__str__(text)
     if not ADDRESS.match(real):
         return NOT_ONE
@@ -256,17 +258,17 @@ def address_fault(text: str) -> str | None:
 
 
 def authority_fault(text: str) -> str | None:
-    """Say what is wrong with what stands before the path, as a clause; the rest is taken as it stands."""
+    """Return the problem of the part before the path, as a clause, or None."""
     real = str.__str__(text)
     authority = re.split(r"[/?#]", real.partition("://")[2], maxsplit=1)[0]
     return WITH_USER if "@" in authority else host_fault(real)
 
 
 def host_fault(text: str) -> str | None:
-    """Say what is wrong with host and port, as a clause; reading a port out of range would raise ValueError."""
+    """Return the problem of host and port, as a clause, or None."""
     try:
         parts = urlsplit(text)
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         return NOT_ONE
     try:
         return BAD_PORT if parts.port == 0 else None

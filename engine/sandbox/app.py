@@ -1,7 +1,7 @@
 """The ASGI application: the control API below `/_sandbox/`, the vendors everywhere else.
 
-Starlette carries the control API.  The vendors are a plain ASGI callable below it, because the faults need what
-a response object hides: to leave a body half sent and to cut the connection.
+The control API uses Starlette. The vendors are a plain ASGI callable, because faults do what Starlette's responses
+cannot: send half of a body and cut the connection.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from engine.sandbox.control import routes
 from engine.sandbox.emulator import Emulator, TimeSource
 from engine.sandbox.faults import Decision
 from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorResponse, Wire, query_of, segments_of
-from engine.sandbox.journal import Seen
-from engine.sandbox.world import NOBODY, World
+from engine.sandbox.world import LoggedRequest, World
 
 TOO_LARGE = VendorResponse(413, {"error": "The body is larger than 32 MB."})
-NO_ANSWER = VendorResponse(0, b"")
+NO_VENDOR = VendorResponse(404, {"error": "No vendor has this path. See /_sandbox/ for the vendors and their paths."})
+NO_RESPONSE = VendorResponse(0, b"")
 
 
 def create_app(config: Config | None = None, database: str = ":memory:", clock: TimeSource = time.time) -> Starlette:
-    """Make the application; `app.state.world` is what it serves, closed with the application's lifespan.
+    """Create the application; `app.state.world` is what it serves, closed when the application's lifespan ends.
 
-    Within a process (`httpx.ASGITransport(app)`) there is no lifespan: close `app.state.world` yourself.
+    `httpx.ASGITransport(app)` runs no lifespan: close `app.state.world` yourself.
     """
     world = World(config or Config(), database, clock)
 
@@ -46,7 +46,7 @@ def create_app(config: Config | None = None, database: str = ":memory:", clock: 
 
 
 class Vendors:
-    """Brings requests to the vendors, and faults to the answers."""
+    """Passes requests to the vendors, and applies faults to the responses."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -54,17 +54,17 @@ class Vendors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         wire = Wire(scope, receive, send)
-        vendor, incoming = self._read(scope)
-        body = await wire.body()
+        vendor, request = self._read(scope)
+        body = await wire.read_body()
         if vendor is None or body is None:
-            await wire.answer(NOBODY if vendor is None else TOO_LARGE)
+            await wire.respond(NO_VENDOR if vendor is None else TOO_LARGE)
             return
-        incoming.body = body
-        decision = self._world.faults.decide(vendor.name, incoming.method, incoming.path, incoming.now)
+        request.body = body
+        decision = self._world.faults.decide(vendor.name, request.method, request.path, request.now)
         if decision.delay:
             await asyncio.sleep(decision.delay)
-            incoming.now = self._world.clock()
-        await self._answer(wire, vendor, incoming, decision)
+            request.now = self._world.clock()
+        await self._respond(wire, vendor, request, decision)
 
     def _read(self, scope: Scope) -> tuple[Emulator | None, VendorRequest]:
         raw = scope.get("raw_path") or scope["path"].encode()
@@ -78,33 +78,33 @@ class Vendors:
             now=self._world.clock(),
         )
 
-    async def _answer(self, wire: Wire, vendor: Emulator, incoming: VendorRequest, decision: Decision) -> None:
-        began = time.perf_counter()
-        incoming.item_error = decision.item_error
-        answer = vendor.finish(self._made(vendor, incoming, decision))
+    async def _respond(self, wire: Wire, vendor: Emulator, request: VendorRequest, decision: Decision) -> None:
+        started = time.perf_counter()
+        request.item_error = decision.item_error
+        response = vendor.finish(self._response(vendor, request, decision))
         kind = decision.fault.kind if decision.fault else ""
         cut = kind in ("reset", "half")
-        seen = Seen(
+        logged = LoggedRequest(
             vendor=vendor.name,
-            incoming=incoming,
-            status=0 if cut else answer.status,
-            answer=answer.encoded()[0],
-            seconds=decision.delay + time.perf_counter() - began,
+            request=request,
+            status=0 if cut else response.status,
+            response=response.encoded()[0],
+            seconds=decision.delay + time.perf_counter() - started,
             fault=kind or ("latency" if decision.delay else ""),
         )
-        self._world.journal.add(seen)
-        send = {"reset": lambda _: wire.reset(), "half": wire.half}.get(kind, wire.answer)
-        await send(answer)
+        self._world.request_log.add(logged)
+        send = {"reset": lambda _: wire.reset(), "half": wire.respond_half}.get(kind, wire.respond)
+        await send(response)
 
-    def _made(self, vendor: Emulator, incoming: VendorRequest, decision: Decision) -> VendorResponse:
-        """Make the answer: the vendor's own, or what a fault puts in its place."""
+    def _response(self, vendor: Emulator, request: VendorRequest, decision: Decision) -> VendorResponse:
+        """Return the vendor's response, or the one that a fault puts in its place."""
         fault = decision.fault
-        answer = vendor.answer(incoming) if fault is None or fault.applied else NO_ANSWER
+        response = vendor.respond(request) if fault is None or fault.applied else NO_RESPONSE
         if fault is None or fault.kind == "reset":
-            return answer
+            return response
         if fault.kind == "status":
-            return fault.answer(vendor.failure, incoming.now)
+            return fault.response(vendor.failure, request.now)
         if fault.kind == "wrong_json":
             body = fault.body.encode() if isinstance(fault.body, str) else fault.body
-            return VendorResponse(answer.status or 200, body, {"content-type": JSON_TYPE})
-        return answer if fault.applied else vendor.failure(500)
+            return VendorResponse(response.status or 200, body, {"content-type": JSON_TYPE})
+        return response if fault.applied else vendor.failure(500)

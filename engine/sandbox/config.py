@@ -1,4 +1,4 @@
-"""What `--config` says: per vendor its settings, a seed, and faults that stand from the start.
+"""The file of `--config`: the settings of each vendor, a seed, and faults that are active from the start.
 
     seed: 7
     VENDOR:
@@ -9,7 +9,7 @@
     faults:
       - { kind: status, status: 429, rate: 0.05 }
 
-Which settings a vendor has is said by its own `settings.py`; here only their kinds are checked.
+Each vendor declares its settings in its `access.py`; only their types are checked here.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from engine.sandbox.faults import Fault
 from engine.sandbox.vendors import VENDORS
 
 OWN = ("seed", "faults")
-KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "a text", dict: "a mapping"}
+KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "text", dict: "a mapping"}
 
 
 class ConfigError(ValueError):
-    """A configuration that does not fit; `path` is where in it."""
+    """An invalid configuration; `path` is the place in it."""
 
-    def __init__(self, words: str, *path: str | int) -> None:
+    def __init__(self, message: str, *path: str | int) -> None:
         self.path = path
-        super().__init__(words)
+        super().__init__(message)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """Everything that can be set about a sandbox; `settings` by vendor, only where given."""
+    """The configuration of a sandbox; `settings` has only the vendors that the file names."""
 
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[JsonObject, ...] = ()
 
     def settings_of(self, vendor: type[Emulator]) -> Any:
-        """Return a vendor's settings, its defaults where nothing was given."""
+        """Return a vendor's settings, or its defaults."""
         return self.settings.get(vendor.name) or vendor.settings_type()
 
 
 def load_config(path: Path) -> Config:
-    """Read a configuration file; raises `UsageError` with the place and what is wrong there."""
+    """Read a configuration file; raises `UsageError` with the place and the problem."""
     from engine.mapping.yaml import reader
 
     document = reader.read(path)
@@ -70,11 +70,11 @@ def read_config(raw: Json) -> Config:
     if raw is None:
         return Config()
     if not isinstance(raw, dict):
-        raise ConfigError("A sandbox configuration is a mapping of vendor to settings.")
+        raise ConfigError("A sandbox configuration must be a mapping of vendors to their settings.")
     vendors = {vendor.name: vendor for vendor in VENDORS}
     for name in raw:
         if name not in vendors and name not in OWN:
-            raise ConfigError(f"{name} is no vendor; there are {', '.join(vendors)}, and {', '.join(OWN)}.", name)
+            raise ConfigError(f"Unknown key {name}. Allowed: {', '.join((*vendors, *OWN))}.", name)
     seed = raw.get("seed", 0)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise ConfigError("seed must be a whole number.", "seed")
@@ -104,7 +104,7 @@ def _settings(vendor: type[Emulator], given: Json) -> Any:
     values = {}
     for name, value in given.items():
         if name not in known:
-            raise ConfigError(f"{vendor.name} has no setting {name}; it has {', '.join(known)}.", vendor.name, name)
+            raise ConfigError(f"{vendor.name} has no setting {name}. Allowed: {', '.join(known)}.", vendor.name, name)
         values[name] = _fitting(getattr(defaults, name), value, vendor.name, name)
     try:
         return vendor.settings_type(**values)
@@ -113,10 +113,10 @@ def _settings(vendor: type[Emulator], given: Json) -> Any:
 
 
 def _fitting(default: object, value: Json, *path: str) -> object:
-    """Return the value in the kind of the setting's default."""
+    """Return the value, which must have the type of the setting's default."""
     if isinstance(default, tuple):
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise ConfigError(f"{path[-1]} must be a list of texts.", *path)
+            raise ConfigError(f"{path[-1]} must be a list of text.", *path)
         return tuple(value)
     if type(value) is not type(default):
         raise ConfigError(f"{path[-1]} must be {KINDS[type(default)]}.", *path)

@@ -1,4 +1,4 @@
-"""What every emulated vendor has: a name, paths, settings, a state, a rate limit, and its own words for failure."""
+"""What every emulated vendor has: a name, paths, settings, a state, a rate limit and error responses of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
 from engine.sandbox.state import State
 
 TimeSource = Callable[[], float]
+Handler = Callable[..., VendorResponse]
+Route = tuple[str, str, Handler]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Surroundings:
 
 
 class Emulator(ABC):
-    """One vendor.  `roots` are the first path segments that are its own, besides `/<name>/...`."""
+    """One vendor. `roots` are the first path segments that belong to it, besides `/<name>/...`."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -43,68 +45,65 @@ class Emulator(ABC):
         self.clock = surroundings.clock
         self.random = surroundings.random
 
-    def answer(self, incoming: VendorRequest) -> VendorResponse:
-        """Answer one request, in one transaction."""
+    def respond(self, request: VendorRequest) -> VendorResponse:
+        """Handle one request, in one transaction."""
         try:
             with self.state.transaction():
-                handler, parameters = self._handler(incoming)
-                return handler(self, incoming, *parameters)
+                handler, parameters = self._handler(request)
+                return handler(self, request, *parameters)
         except Refusal as refusal:
-            return refusal.answer
+            return refusal.response
 
-    def _handler(self, incoming: VendorRequest) -> tuple[Handler, tuple[str, ...]]:
-        self.before(incoming)
-        found = self.routes.find(incoming.segments)
+    def _handler(self, request: VendorRequest) -> tuple[Handler, tuple[str, ...]]:
+        self.before(request)
+        found = self.routes.find(request.segments)
         if found is None:
-            raise Refusal(self.unknown_path(incoming))
-        handler = found.methods.get(incoming.method)
+            raise Refusal(self.unknown_path(request))
+        handler = found.methods.get(request.method)
         if handler is None:
             raise Refusal(self.failure(405).with_headers({"allow": ", ".join(sorted(found.methods))}))
         return handler, found.parameters
 
-    def before(self, incoming: VendorRequest) -> None:  # noqa: B027  most vendors have nothing to look at
-        """Look at a request before its path is looked up; may raise `Refusal`."""
+    def before(self, request: VendorRequest) -> None:  # noqa: B027  most vendors check nothing here
+        """Check a request before its path is looked up; may raise `Refusal`."""
 
-    def finish(self, answer: VendorResponse) -> VendorResponse:
-        """Put on what every answer of this vendor carries, those of faults too."""
-        return answer
+    def finish(self, response: VendorResponse) -> VendorResponse:
+        """Add what every response of this vendor has, including the responses made by faults."""
+        return response
 
-    def unknown_path(self, incoming: VendorRequest) -> VendorResponse:  # noqa: ARG002  a vendor may look
-        """Say "no such page" as this vendor does."""
+    def unknown_path(self, request: VendorRequest) -> VendorResponse:  # noqa: ARG002  some vendors need it
+        """Return this vendor's response for a path it does not have."""
         return self.failure(404)
 
     @abstractmethod
     def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:
-        """Say that something failed, in this vendor's shape; what the faults order."""
+        """Return an error response in this vendor's format; also used by faults."""
 
     @abstractmethod
     def counts(self) -> dict[str, int]:
-        """Return what is held and what was seen, as numbers."""
+        """Return the numbers of stored and received items."""
 
     @abstractmethod
     def snapshot(self, limit: int) -> JsonObject:
-        """Return what is held in a form a person reads: the newest `limit` of each kind, oldest first."""
+        """Return the state in readable form: the newest `limit` of each kind, oldest first."""
 
     @abstractmethod
-    def welcome(self) -> list[str]:
-        """Say which credentials are accepted, one line each."""
+    def credentials(self) -> list[str]:
+        """Return the accepted credentials, one line each."""
 
-
-Handler = Callable[..., VendorResponse]
-Route = tuple[str, str, Handler]
 
 _ANY = "{}"
 
 
 class RouteMatch(NamedTuple):
-    """The methods a path knows, and the values of its `{}` segments."""
+    """The handlers of a path by method, and the values of its `{}` segments."""
 
     methods: dict[str, Handler]
     parameters: tuple[str, ...]
 
 
 class Routes:
-    """A table of (method, pattern, handler); a literal segment wins over a `{}`."""
+    """A table of (method, pattern, handler); a literal segment takes precedence over a `{}`."""
 
     def __init__(self, table: Iterable[Route]) -> None:
         self._root: dict[str | None, Any] = {}
@@ -115,7 +114,7 @@ class Routes:
             node.setdefault(None, {})[method] = handler
 
     def find(self, segments: tuple[str, ...]) -> RouteMatch | None:
-        """Return what lives at this path, or None."""
+        """Return the match for a path, or None."""
         return _find(self._root, segments, ())
 
 
@@ -135,20 +134,20 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class RateLimit:
-    """`100/m`: a bucket of 100 that fills in a minute; an empty text never refuses."""
+    """A token bucket: `100/m` holds 100 tokens and refills within a minute; an empty text means no limit."""
 
     def __init__(self, rate: str) -> None:
-        """Raise ValueError with what a rate looks like."""
+        """Raise ValueError for an invalid rate."""
         self._size, self._period = 0.0, 1.0
         self._buckets: dict[str, tuple[float, float]] = {}
         if rate:
             match = _RATE.fullmatch(rate)
             if match is None:
-                raise ValueError(f'"{rate}" is no rate; write `100/s`, `100/m` or `100/h`, or `""` for no limit')
+                raise ValueError(f'"{rate}" is not a rate; write `100/s`, `100/m` or `100/h`, or `""` for no limit')
             self._size, self._period = float(match[1]), _SECONDS[match[2]]
 
     def wait(self, key: str, now: float) -> int:
-        """Take one from the bucket of `key`; 0 if it could be had, else the seconds until it can."""
+        """Take a token from the bucket of `key`: return 0, or the seconds until one is available."""
         if not self._size:
             return 0
         left, at = self._buckets.get(key, (self._size, now))

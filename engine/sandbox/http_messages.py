@@ -1,4 +1,4 @@
-"""What passes between the web server and a vendor, and how an answer is put on the wire, whole or broken."""
+"""Requests and responses of the vendors, and sending a response: whole, cut in half, or not at all."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _no_item_fails() -> list[str] | None:
 
 @dataclass(slots=True, kw_only=True)
 class VendorRequest:
-    """One request, with the vendor's own part of the path (`/track/v2/...`) and header names in lower case.
+    """One request, with the vendor's own part of the path (`/track/v2/...`) and lowercase header names.
 
-    `segments` are decoded one by one, so that an id may hold a slash.  `item_error` is asked once for every
-    item of a batch: the errors a fault ordered for it, or None.
+    `segments` are decoded one by one, so that an ID may contain a slash. `item_error` is called once for every item of
+    a batch and returns the errors that a fault injects, or None.
     """
 
     method: str
@@ -41,59 +41,59 @@ class VendorRequest:
 
 
 class VendorResponse(NamedTuple):
-    """What a vendor says: JSON, or bytes as they are."""
+    """A vendor's response; the body is JSON, or bytes sent as they are."""
 
     status: int
     body: Json | bytes = None
-    headers: dict[str, str] = {}  # noqa: RUF012  never changed: `with_headers` makes another
+    headers: dict[str, str] = {}  # noqa: RUF012  never changed: `with_headers` makes a copy
 
     def with_headers(self, headers: dict[str, str]) -> VendorResponse:
-        """Copy with `headers` added."""
+        """Return a copy with `headers` added."""
         return VendorResponse(self.status, self.body, {**self.headers, **headers})
 
     def encoded(self) -> tuple[bytes, dict[str, str]]:
-        """Return the body's bytes, and the headers with its type."""
+        """Return the body as bytes, and the headers including its content type."""
         if isinstance(self.body, bytes):
             return self.body, self.headers
         return orjson.dumps(self.body), {"content-type": JSON_TYPE, **self.headers}
 
 
 class Refusal(Exception):  # noqa: N818  reads as what it is
-    """A request the vendor does not take; carries the answer and undoes what the request had begun."""
+    """Raised to refuse a request: rolls its transaction back and carries the response."""
 
-    def __init__(self, answer: VendorResponse) -> None:
-        self.answer = answer
-        super().__init__(f"refused with {answer.status}")
+    def __init__(self, response: VendorResponse) -> None:
+        self.response = response
+        super().__init__(f"refused with {response.status}")
 
 
 def segments_of(path: str) -> tuple[str, ...]:
-    """Split a raw path; each segment is decoded by itself."""
+    """Split a raw path into its decoded segments."""
     if "%" not in path:
         return tuple(path.removeprefix("/").split("/"))
     return tuple(unquote(segment) for segment in path.removeprefix("/").split("/"))
 
 
 def query_of(text: str) -> dict[str, str]:
-    """Read a query string; of a name given twice the last counts."""
+    """Parse a query string; the last value of a repeated name wins."""
     return dict(parse_qsl(text, keep_blank_values=True)) if text else {}
 
 
 EXTENSION = "waybill.transport"
-CUT = "the sandbox was told to cut this connection"
-# Linger on, for zero seconds: closing sends a RST instead of a FIN.
-AT_ONCE = struct.pack("ii", 1, 0)
+CUT = "connection cut by a sandbox fault"
+# SO_LINGER with zero seconds: closing sends a RST instead of a FIN.
+LINGER_ZERO = struct.pack("ii", 1, 0)
 NO_BODY = (204, 304)
 MAX_BODY = 32 * 1024 * 1024
 
 
 class Wire(NamedTuple):
-    """The three things ASGI gives for one request."""
+    """The three ASGI arguments of one request."""
 
     scope: Scope
     receive: Receive
     send: Send
 
-    async def body(self) -> bytes | None:
+    async def read_body(self) -> bytes | None:
         """Read the whole body; None if it is too large."""
         message = await self.receive()
         parts = [message.get("body", b"")]
@@ -105,29 +105,29 @@ class Wire(NamedTuple):
                 parts.append(message.get("body", b""))
         return b"".join(parts) if size <= MAX_BODY else None
 
-    async def answer(self, answer: VendorResponse) -> None:
-        """Send a whole answer."""
-        body, headers = answer.encoded()
-        await self._start(answer.status, headers, len(body))
-        bare = self.scope["method"] == "HEAD" or answer.status in NO_BODY
-        await self.send({"type": "http.response.body", "body": b"" if bare else body})
+    async def respond(self, response: VendorResponse) -> None:
+        """Send a whole response."""
+        body, headers = response.encoded()
+        await self._start(response.status, headers, len(body))
+        no_body = self.scope["method"] == "HEAD" or response.status in NO_BODY
+        await self.send({"type": "http.response.body", "body": b"" if no_body else body})
 
-    async def half(self, answer: VendorResponse) -> None:
-        """Announce a whole body, send half of it, and close."""
-        body, headers = answer.encoded()
-        await self._start(answer.status, headers, len(body))
+    async def respond_half(self, response: VendorResponse) -> None:
+        """Announce a whole body, send half of it, and close the connection."""
+        body, headers = response.encoded()
+        await self._start(response.status, headers, len(body))
         await self.send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         self._transport().close()
-        await self._gone()
+        await self._disconnected()
 
     async def reset(self) -> None:
-        """Cut the connection with a RST, before any byte of an answer."""
+        """Cut the connection with a RST before sending anything."""
         transport = self._transport()
-        held: socket.socket | None = transport.get_extra_info("socket")
-        if held is not None:
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        connection: socket.socket | None = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
         transport.abort()
-        await self._gone()
+        await self._disconnected()
 
     async def _start(self, status: int, headers: dict[str, str], length: int) -> None:
         raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
@@ -141,7 +141,7 @@ class Wire(NamedTuple):
             raise ConnectionResetError(CUT)
         return transport
 
-    async def _gone(self) -> None:
-        """Wait until the server has noticed: it would complain about an answer never finished."""
+    async def _disconnected(self) -> None:
+        """Wait until the server has noticed; otherwise it would log an unfinished response."""
         while (await self.receive())["type"] != "http.disconnect":
             pass

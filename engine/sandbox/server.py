@@ -1,7 +1,7 @@
 """Running the sandbox: in a thread of this process (`Sandbox`), or as the process itself (`serve`).
 
-uvicorn with its httptools protocol, of which a subclass hands the connection to the application: without it a
-half answer or a reset could not really happen.
+It uses uvicorn's httptools protocol, with a subclass that passes the connection to the application: without the
+connection, half a response or a reset would be impossible.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ START_LIMIT = 10.0
 
 
 class Sandbox:
-    """The emulated vendors on a loopback port, for as long as the `with` lasts.
+    """The emulated vendors on a loopback port, within a `with` block.
 
     with Sandbox() as sandbox:
         send_to(f"{sandbox.url}/{vendor}")
@@ -47,13 +47,13 @@ class Sandbox:
         clock: TimeSource = time.time,
     ) -> None:
         self._address = (host, port)
-        self._made_of = (config, database, clock)
+        self._arguments = (config, database, clock)
         self.url = ""
 
     def __enter__(self) -> Self:
         listener = listen(*self._address)
         try:
-            self._server, self._world = build(*self._made_of)
+            self._server, self._world = build(*self._arguments)
         except BaseException:
             listener.close()
             raise
@@ -78,32 +78,32 @@ class Sandbox:
             time.sleep(0.002)
 
     def state(self, vendor: str, limit: int = 100) -> JsonObject:
-        """Return what a vendor holds, readable: the newest `limit` of each kind."""
+        """Return a vendor's state in readable form: the newest `limit` of each kind."""
         return self._world.state_of(vendor, limit)
 
     def counts(self) -> JsonObject:
-        """Return numbers, by vendor."""
+        """Return counts by vendor."""
         return self._world.counts()
 
     def requests(self, limit: int = 100, vendor: str = "") -> list[JsonObject]:
         """Return the last requests."""
-        return self._world.journal.shown(limit, vendor)
+        return self._world.request_log.newest(limit, vendor)
 
-    def order(self, *faults: JsonObject) -> list[int]:
-        """Order faults (see `fault_orders`); gives their ids."""
-        return [fault.number for fault in self._world.faults.order([*faults], self._world.clock())]
+    def inject(self, *faults: JsonObject) -> list[int]:
+        """Add faults (docs/sandbox.md) and return their ids."""
+        return [fault.number for fault in self._world.faults.inject([*faults], self._world.clock())]
 
-    def forget(self, number: int | None = None) -> None:
-        """Take back a fault, or all."""
-        self._world.faults.forget(number)
+    def remove_faults(self, number: int | None = None) -> None:
+        """Remove one fault, or all."""
+        self._world.faults.remove(number)
 
     def reset(self) -> None:
-        """Forget what is held and what was asked."""
+        """Clear the vendors' state and the log of requests."""
         self._world.reset()
 
 
 def listen(host: str, port: int, who: str = "The sandbox") -> socket.socket:
-    """Open the port; raises `UsageError` when that cannot be."""
+    """Open the port; raises `UsageError` if that fails."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -112,7 +112,7 @@ def listen(host: str, port: int, who: str = "The sandbox") -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        # Now, not when the server runs: who reads the address may connect at once and wait.
+        # Now, not when the server runs: a client that reads the address may connect at once and wait.
         listener.listen(2048)
     except OSError as error:
         listener.close()
@@ -127,7 +127,7 @@ def url_of(listener: socket.socket) -> str:
 
 
 def build(config: Config | None, database: str, clock: TimeSource) -> tuple[uvicorn.Server, World]:
-    """Make the server and what it serves; raises `UsageError` when packages are missing."""
+    """Create the server and its world; raises `UsageError` when packages are missing."""
     try:
         import uvicorn
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -140,7 +140,7 @@ def build(config: Config | None, database: str, clock: TimeSource) -> tuple[uvic
         raise UsageError(MISSING.format(name=error.name)) from error
 
     class WithTransport(HttpToolsProtocol):
-        """Shows the application its connection."""
+        """Passes its connection to the application."""
 
         transport: asyncio.Transport
 
@@ -165,9 +165,9 @@ def build(config: Config | None, database: str, clock: TimeSource) -> tuple[uvic
 
 
 def serve(server: uvicorn.Server, world: World, listener: socket.socket) -> None:
-    """Serve what was built until a signal comes."""
+    """Serve until a signal arrives."""
     try:
-        # uvicorn stops at Ctrl-C and then lets it go on as an exception.
+        # uvicorn stops on Ctrl-C and then raises it again.
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listener])
     finally:

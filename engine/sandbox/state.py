@@ -1,4 +1,4 @@
-"""What the emulated vendors hold: one SQLite database, in memory unless a file is named."""
+"""The state of the emulated vendors: one SQLite database, in memory unless a file is named."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Row = tuple[Any, ...]
 
 
 class State:
-    """One connection, one lock; `transaction` around every request."""
+    """One connection and one lock; every request runs in a `transaction`."""
 
     def __init__(self, database: str, schemas: Iterable[str]) -> None:
         self._lock = threading.RLock()
@@ -38,7 +38,7 @@ class State:
             self._prepare(schemas)
         except sqlite3.Error as error:
             self._connection.close()
-            raise UsageError(f"{database} cannot hold the sandbox's state: {error}. Name another file.") from error
+            raise UsageError(f"{database} cannot store the sandbox's state: {error}. Use another file.") from error
         self.execute = self._connection.execute
 
     def _prepare(self, schemas: Iterable[str]) -> None:
@@ -51,7 +51,7 @@ class State:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Hold the state for one request; whatever it began is undone when it raises."""
+        """Lock the state for one request; an exception rolls its changes back."""
         with self._lock:
             self._connection.execute("BEGIN")
             try:
@@ -78,7 +78,7 @@ class State:
         return int(row[0] or 0) if row else 0
 
     def count(self, vendor: str, name: str, by: int = 1) -> None:
-        """Add to a counter, within the transaction that is going on."""
+        """Add to a counter, within the current transaction."""
         if by:
             self._pending[vendor, name] += by
 
@@ -87,7 +87,7 @@ class State:
         return dict(self.all("SELECT name, value FROM counters WHERE vendor = ? ORDER BY name", (vendor,)))
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with self.transaction():
             for (table,) in self.all("SELECT name FROM sqlite_master WHERE type = 'table'"):
                 self.execute(f'DELETE FROM "{table}"')  # noqa: S608  our own table names
@@ -109,19 +109,19 @@ def _connect(database: str) -> sqlite3.Connection:
             database, timeout=0.2, isolation_level=None, check_same_thread=False, cached_statements=256
         )
     except sqlite3.Error as error:
-        raise UsageError(f"{database} cannot be opened: {error}. Name another file, or `:memory:`.") from error
+        raise UsageError(f"{database} cannot be opened: {error}. Use another file, or `:memory:`.") from error
     try:
-        # Exclusive: two sandboxes on one file would each believe to be the only writer.
+        # Exclusive: two sandboxes on one file would each assume to be the only writer.
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = OFF"):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         connection.close()
-        raise UsageError(f"{database} cannot hold the sandbox's state: {error}. Name another file.") from error
+        raise UsageError(f"{database} cannot store the sandbox's state: {error}. Use another file.") from error
     return connection
 
 
 def number(value: object) -> float | None:
-    """Return a number, or the number a text spells, or None; never an infinity."""
+    """Return a number, or the number that a text contains, or None; never an infinity."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value.strip())):
@@ -131,7 +131,7 @@ def number(value: object) -> float | None:
 
 
 def from_iso(text: object) -> datetime | None:
-    """Read an ISO-8601 date and time; without an offset it is UTC."""
+    """Parse an ISO-8601 date and time; without an offset it is UTC."""
     if not isinstance(text, str) or len(text) < len("2020-01-01"):
         return None
     try:
@@ -142,5 +142,5 @@ def from_iso(text: object) -> datetime | None:
 
 
 def to_iso(seconds: float) -> str:
-    """Write UNIX seconds as `2026-01-31T10:00:00.000000Z`."""
+    """Format UNIX seconds as `2026-01-31T10:00:00.000000Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -176,7 +176,7 @@ WRONG_SETTINGS = {
         [
             (
                 "Address (address): this address has a name or password before an @, which proxies and logs would "
-                "show; take it out."
+                "show; remove it."
             ),
         ],
     ),
@@ -190,9 +190,9 @@ WRONG_SETTINGS = {
     "not filled in": (
         {"region": "${env:", "api_key": "key-${env:3f9a8c"},
         [
-            "Region (region): a ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME.",
+            "Region (region): it contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME.",
             (
-                "API Key (api_key): a ${...} in it is not filled in; write ${env:NAME}, with letters, digits "
+                "API Key (api_key): it contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits "
                 "and _ in NAME."
             ),
         ],

@@ -38,7 +38,7 @@ sources:
 
 
 PLAIN = "A write key must have 1 to 512 printable ASCII characters, without spaces and colons."
-HOW = "A ${...} in it is not filled in; write ${env:NAME}, with letters, digits and _ in NAME."
+HOW = "It contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 FAULTS = [
     ("sources: []", ["1:10  sources\n  sources must be a mapping of names to write_keys and connections."]),
     ("sources:\n  web: key", ["2:8  sources.web\n  A source must be a mapping with write_keys, connections, enabled."]),

@@ -214,7 +214,7 @@ def test_a_control_character_in_a_key_is_refused_and_the_key_not_shown(
 ) -> None:
     done = engine("run", "shop", "--example-settings", "--set", "api_key=sesame\nb", "--events", events(event()))
     assert done.code == 2
-    assert "the text holds a line end or another control character" in done.err
+    assert "the text contains a line break or another control character" in done.err
     assert "sesame" not in done.out + done.err
 
 

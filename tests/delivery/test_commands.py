@@ -106,7 +106,7 @@ def test_a_file_of_connections_and_a_person_who_puts_things_right(here, engine) 
 def test_what_was_set_aside_is_listed_shown_and_sent_again(here, engine) -> None:
     with Sandbox() as sandbox:
         connections(here, sandbox.url)
-        sandbox.order({"kind": "items", "nth": [2], "errors": ["not today"]})
+        sandbox.inject({"kind": "items", "nth": [2], "errors": ["not today"]})
         assert engine("send --connections connections.yaml --events events.ndjson")[0] == 1
         _, out, _ = engine("outbox list --outcome rejected")
         assert out == "     2  m2  shop  rejected   the vendor refused this item of a batch (status 200) | not today\n"
@@ -396,7 +396,7 @@ def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:
     events = [{"type": "identify", "messageId": f"m{n}", "userId": f"u{n}", "traits": {"n": n}} for n in range(400)]
     (here / "events.ndjson").write_bytes(b"\n".join(map(orjson.dumps, events)))
     with Sandbox() as sandbox:
-        sandbox.order({"kind": "latency", "seconds": 0.2})
+        sandbox.inject({"kind": "latency", "seconds": 0.2})
         connections(here, sandbox.url)
         text = (here / "connections.yaml").read_text()
         (here / "connections.yaml").write_text(text + "  ordered_batches: true\n  rate_limit: 2/s\n")
@@ -419,7 +419,7 @@ def test_sigterm_ends_in_order_and_nothing_is_lost(here, engine) -> None:
         delivered = int(next(line.split()[-1] for line in out.decode().splitlines() if "delivered" in line))
         assert 0 < delivered < 400
         assert sandbox.counts()["exponea"]["commands"] == delivered, "what was on its way was waited for"
-        sandbox.forget()
+        sandbox.remove_faults()
         (here / "connections.yaml").write_text(text)
         assert engine("send --connections connections.yaml")[0] == 0
         assert sandbox.counts()["exponea"]["commands"] == 400
@@ -541,11 +541,11 @@ def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine,
 @pytest.mark.slow
 def test_a_second_signal_ends_at_once_and_nothing_is_lost(here, engine) -> None:
     with Sandbox() as sandbox:
-        sandbox.order({"kind": "latency", "seconds": 3, "count": 1})
+        sandbox.inject({"kind": "latency", "seconds": 3, "count": 1})
         connections(here, sandbox.url)
         command = [sys.executable, "-m", "engine", "send", "--connections", "connections.yaml"]
         running = subprocess.Popen([*command, "--events", "events.ndjson"], cwd=here, env={"PYTHONPATH": str(ROOT)})
-        while not sandbox._world.faults.all()[0].looked_at and running.poll() is None:
+        while not sandbox._world.faults.all()[0].matched and running.poll() is None:
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
         time.sleep(0.1)

@@ -110,13 +110,13 @@ def check(outbox: SqliteOutbox, sandbox: Sandbox, events: int, users: int, kills
         mine = [n for n in arrived if n % users == user]
         late = [n for n, after in pairwise(mine) if n > after]
         assert mine == sorted(mine), f"the events of u{user} came out of order: {late}, rejected: {sorted(rejected)}"
-    lost = sum(fault["struck"] for fault in shown_faults(sandbox) if fault["kind"] in LOST_ANSWERS and fault["applied"])
+    lost = sum(fault["hit"] for fault in shown_faults(sandbox) if fault["kind"] in LOST_ANSWERS and fault["applied"])
     twice = sandbox.counts()["exponea"]["events_deduplicated"]
     assert twice <= kills * 2 * ON_THEIR_WAY + lost * 50, "only what was on its way can arrive twice"
 
 
 def shown_faults(sandbox: Sandbox) -> list[dict]:
-    return [fault.shown() for fault in sandbox._world.faults.all()]
+    return [fault.as_json() for fault in sandbox._world.faults.all()]
 
 
 def test_a_worker_killed_again_and_again_loses_nothing(tmp_path) -> None:

@@ -16,6 +16,6 @@ def running():
 @pytest.fixture
 def sandbox(running):
     running.reset()
-    running.forget()
+    running.remove_faults()
     yield running
-    running.forget()
+    running.remove_faults()

@@ -1,7 +1,7 @@
-"""Running the case files: one scenario is a fresh sandbox, a clock that stands, and steps in order.
+"""Running the case files: one scenario is a fresh sandbox, a stopped clock, and steps in order.
 
-A step sends a request and says what comes back.  In expected values `"*"` is anything.  What would be long is
-made here: `{$text: 16384}`, `{$list: 51, of: ...}`, `{$keys: 256}`; in a step with `repeat: 65` the text `<n>`
+A step sends a request and states the expected response. In expected values `"*"` matches anything. Long values are
+generated: `{$text: 16384}`, `{$list: 51, of: ...}`, `{$keys: 256}`; in a step with `repeat: 65`, the text `<n>`
 becomes 1, 2, ... 65.
 """
 
@@ -39,7 +39,7 @@ def scenarios():
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stops until it is moved."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now
@@ -75,22 +75,22 @@ async def _take(client: httpx.AsyncClient, vendor: str, step: dict, place: str, 
         "json",
         "text",
         "status",
-        "answer",
+        "response",
         "has",
         "out",
         "bare",
     }
     assert not unknown, f"{place}: {unknown}"
     response = await client.send(_request(client, vendor, step, n))
-    said = f"{place}: {step['send']}\n{response.status_code} {response.text}"
-    assert response.status_code == step.get("status", 200), said
+    context = f"{place}: {step['send']}\n{response.status_code} {response.text}"
+    assert response.status_code == step.get("status", 200), context
     for name, value in step.get("out", {}).items():
-        assert fits(value, response.headers.get(name)), f"{said}\n{dict(response.headers)}"
-    if "answer" in step:
-        actual = response.text if isinstance(step["answer"], str) else response.json()
-        assert fits(made(step["answer"], n), actual), f"{said}\nexpected {json.dumps(step['answer'])}"
+        assert fits(value, response.headers.get(name)), f"{context}\n{dict(response.headers)}"
+    if "response" in step:
+        actual = response.text if isinstance(step["response"], str) else response.json()
+        assert fits(made(step["response"], n), actual), f"{context}\nexpected {json.dumps(step['response'])}"
     if "has" in step:
-        assert holds(made(step["has"], n), response.json()), f"{said}\nexpected in it {json.dumps(step['has'])}"
+        assert holds(made(step["has"], n), response.json()), f"{context}\nexpected in it {json.dumps(step['has'])}"
 
 
 def _request(client: httpx.AsyncClient, vendor: str, step: dict, n: int) -> httpx.Request:
@@ -111,7 +111,7 @@ def _request(client: httpx.AsyncClient, vendor: str, step: dict, n: int) -> http
 
 
 def made(value, n: int = 1):
-    """Make what a case only describes."""
+    """Generate the values that a case describes."""
     if isinstance(value, str):
         return value.replace("<n>", str(n))
     if isinstance(value, list):
@@ -128,7 +128,7 @@ def made(value, n: int = 1):
 
 
 def fits(expected, actual) -> bool:
-    """Whether the values are equal, `"*"` being anything."""
+    """Whether the values are equal; `"*"` matches anything."""
     if expected == "*":
         return True
     if isinstance(expected, dict) and isinstance(actual, dict):
@@ -139,7 +139,7 @@ def fits(expected, actual) -> bool:
 
 
 def holds(expected, actual) -> bool:
-    """Whether every key of the expected objects is there; lists are compared entry by entry."""
+    """Whether every key of the expected objects exists; lists are compared entry by entry."""
     if isinstance(expected, dict) and isinstance(actual, dict):
         return all(key in actual and holds(one, actual[key]) for key, one in expected.items())
     if isinstance(expected, list) and isinstance(actual, list):

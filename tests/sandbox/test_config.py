@@ -1,4 +1,4 @@
-"""Configuration files: what they set, and what a wrong one is told, with its place."""
+"""Configuration files: what they set, and the errors of invalid ones, with their place."""
 
 from __future__ import annotations
 
@@ -52,55 +52,55 @@ def test_what_a_file_sets(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
-        ("[]", "1:1  A sandbox configuration is a mapping of vendor to settings."),
-        ("segment: {}", "1:10  segment is no vendor; there are exponea, extole, user_com, and seed, faults."),
+        ("[]", "1:1  A sandbox configuration must be a mapping of vendors to their settings."),
+        ("segment: {}", "1:10  Unknown key segment. Allowed: exponea, extole, user_com, seed, faults."),
         ("seed: one", "1:7  seed must be a whole number."),
         ("exponea: 5", "1:10  exponea must be a mapping of settings."),
         (
             "extole:\n  tokens: [a]",
-            f"2:11  extole has no setting tokens; it has {', '.join(EXTOLE)}.",
+            f"2:11  extole has no setting tokens. Allowed: {', '.join(EXTOLE)}.",
         ),
-        ("extole:\n  access_tokens: a", "2:18  access_tokens must be a list of texts."),
+        ("extole:\n  access_tokens: a", "2:18  access_tokens must be a list of text."),
         ("extole: { wrong_host: 1 }", "1:23  wrong_host must be true or false."),
         ("extole: { unique_keys: [a] }", "1:24  unique_keys must be a mapping."),
         ("exponea: { customer_attributes: a }", "1:33  customer_attributes must be a whole number."),
-        ("exponea: { project_token: 5 }", "1:27  project_token must be a text."),
+        ("exponea: { project_token: 5 }", "1:27  project_token must be text."),
         (
             "exponea: { rate_limit: fast }",
-            '1:10  "fast" is no rate; write `100/s`, `100/m` or `100/h`, or `""` for no limit.',
+            '1:10  "fast" is not a rate; write `100/s`, `100/m` or `100/h`, or `""` for no limit.',
         ),
         (
             "exponea: { hard_ids: [a], soft_ids: [a] }",
-            "1:10  hard_ids and soft_ids both name a; an id name is one or the other.",
+            "1:10  a is in hard_ids and in soft_ids; an ID is one or the other.",
         ),
         (
             "exponea: { soft_ids: [] }",
-            "1:10  soft_ids needs at least one name: an anonymised customer gets a new id of the first.",
+            "1:10  soft_ids needs at least one name: an anonymized customer gets a new ID of the first.",
         ),
         (
             "user_com: { attributes: { a: text } }",
-            f"1:11  attribute a has no type that exists; it is one of {', '.join(TYPES)}.",
+            f"1:11  attribute a has an unknown type; allowed: {', '.join(TYPES)}.",
         ),
         (
             "user_com: { event_attributes: { a: text } }",
-            "1:11  event_attributes must be event name: {attribute: type}.",
+            "1:11  event_attributes must map event names to {attribute: type}.",
         ),
         ("user_com: { new_attributes: maybe }", "1:11  new_attributes must be create or ignore."),
         ("faults: {}", "1:9  faults must be a list."),
         (
             "faults:\n  - { kind: fire }",
-            "2:5  kind takes one of latency, status, reset, half, wrong_json, items, not 'fire'.",
+            "2:5  kind must be one of latency, status, reset, half, wrong_json, items, not 'fire'.",
         ),
     ],
 )
-def test_what_a_wrong_file_is_told(tmp_path, text, words):
+def test_errors_of_an_invalid_file(tmp_path, text, message):
     with pytest.raises(UsageError) as caught:
         read(tmp_path, text)
-    assert str(caught.value) == f"{(tmp_path / 'sandbox.yaml').as_posix()}:{words}"
+    assert str(caught.value) == f"{(tmp_path / 'sandbox.yaml').as_posix()}:{message}"
 
 
-def test_a_file_that_is_no_yaml(tmp_path):
+def test_a_file_that_is_not_yaml(tmp_path):
     with pytest.raises(UsageError, match=r"sandbox\.yaml:1:"):
         read(tmp_path, "exponea: {")

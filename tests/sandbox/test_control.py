@@ -19,14 +19,14 @@ def send(client, number=1):
     assert client.post(EVENTS, json={**EVENT, "timestamp": number}).status_code == 200
 
 
-def test_index_names_the_vendors_and_the_places(client):
+def test_index_names_the_vendors_and_the_endpoints(client):
     index = client.get("/_sandbox/").json()
     assert {name: vendor["base_url"] for name, vendor in index["vendors"].items()} == {
         "exponea": "/exponea",
         "extole": "/extole",
         "user_com": "/user_com",
     }
-    assert "POST /_sandbox/faults" in index["places"]
+    assert "POST /_sandbox/faults" in index["endpoints"]
 
 
 def test_state_counts_and_reset(client, sandbox):
@@ -64,7 +64,7 @@ def test_requests_show_no_credentials(client):
         "fault": "",
     }
     assert shown["headers"]["authorization"] == "Bearer ***"
-    assert list(shown["answer"]) == ["event_id", "person_id"]
+    assert list(shown["response"]) == ["event_id", "person_id"]
 
 
 def test_the_log_is_bounded_but_the_numbers_are_not(client, sandbox):
@@ -77,14 +77,14 @@ def test_the_log_is_bounded_but_the_numbers_are_not(client, sandbox):
     assert sandbox.counts()["exponea"]["requests"] == {"404": 1005}
 
 
-def test_faults_are_ordered_shown_and_taken_back(client):
+def test_faults_are_injected_shown_and_removed(client):
     made = client.post("/_sandbox/faults", json=[{"kind": "status", "count": 1}, {"kind": "latency", "seconds": 0}])
     assert made.status_code == 201
     first, second = made.json()
     assert (first["kind"], second["kind"]) == ("status", "latency")
     assert [client.post(EVENTS, json=EVENT).status_code for _ in range(2)] == [503, 200]
     shown = client.get("/_sandbox/faults").json()
-    assert [(fault["id"], fault["looked_at"], fault["struck"]) for fault in shown] == [
+    assert [(fault["id"], fault["matched"], fault["hit"]) for fault in shown] == [
         (first["id"], 2, 1),
         (second["id"], 2, 2),
     ]
@@ -93,28 +93,28 @@ def test_faults_are_ordered_shown_and_taken_back(client):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "words"),
+    ("method", "path", "body", "message"),
     [
-        ("GET", "/state?vendor=other", None, "other is no vendor; there are exponea, extole, user_com"),
+        ("GET", "/state?vendor=other", None, "unknown vendor other; available: exponea, extole, user_com"),
         ("GET", "/state?limit=0", None, "limit must be a whole number from 1 to 100000"),
         ("GET", "/requests?limit=many", None, "limit must be a whole number from 1 to 100000"),
         ("DELETE", "/faults/999", None, "no fault has the id 999"),
-        ("POST", "/faults", b"{", "the body is no JSON: unexpected end of data"),
-        ("POST", "/faults", b"{}", "kind is missing; it is one of latency, status, reset, half, wrong_json, items"),
+        ("POST", "/faults", b"{", "the body is not JSON: unexpected end of data"),
+        ("POST", "/faults", b"{}", "kind is missing; write one of latency, status, reset, half, wrong_json, items"),
     ],
 )
-def test_what_is_wrong_with_a_request(client, method, path, body, words):
-    answer = client.request(method, f"/_sandbox{path}", content=body)
-    assert (answer.status_code, answer.json()) == (400, {"error": words})
+def test_what_is_wrong_with_a_request(client, method, path, body, message):
+    response = client.request(method, f"/_sandbox{path}", content=body)
+    assert (response.status_code, response.json()) == (400, {"error": message})
 
 
-def test_a_bad_order_in_a_list_orders_nothing(client):
+def test_an_invalid_fault_in_a_list_injects_nothing(client):
     assert client.post("/_sandbox/faults", json=[{"kind": "reset"}, {"kind": "fire"}]).status_code == 400
     assert client.get("/_sandbox/faults").json() == []
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/v7/events"])
-def test_where_no_vendor_is(client, path):
-    answer = client.get(path)
-    assert answer.status_code == 404
-    assert answer.json() == {"error": "No vendor lives at this path. See /_sandbox/ for the vendors and their paths."}
+def test_a_path_of_no_vendor(client, path):
+    response = client.get(path)
+    assert response.status_code == 404
+    assert response.json() == {"error": "No vendor has this path. See /_sandbox/ for the vendors and their paths."}

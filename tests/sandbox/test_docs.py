@@ -1,4 +1,4 @@
-"""docs/sandbox.md names everything there is."""
+"""docs/sandbox.md lists every path, fault, field and setting."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from engine.sandbox.config import Config, read_config
-from engine.sandbox.control import PLACES
+from engine.sandbox.control import ENDPOINTS
 from engine.sandbox.faults import KINDS, READERS
 from engine.sandbox.vendors import VENDORS
-from engine.sandbox.vendors.user_com.fields import COMPANY_FIELDS, USER_FIELDS
+from engine.sandbox.vendors.user_com.body import COMPANY_FIELDS, USER_FIELDS
 from engine.sandbox.vendors.user_com.routes import ROOT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
@@ -43,9 +43,9 @@ def test_every_word_is_on_the_page(word):
     assert word in PAGE.replace("`", " ").replace(",", " ").replace(".", " ").replace(":", " ").split()
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_every_place_is_on_the_page(place):
-    assert f"`{place}`" in PAGE or place == "GET /_sandbox/"
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_every_endpoint_is_on_the_page(endpoint):
+    assert f"`{endpoint}`" in PAGE or endpoint == "GET /_sandbox/"
 
 
 def test_the_configuration_on_the_page_is_the_default():

@@ -1,4 +1,4 @@
-"""Whatever is sent, an emulator answers, and what it then holds can be shown."""
+"""Emulators respond to any request, and their state can be shown afterwards."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def emulators():
 
 def send(emulator, method, path, body, query=None):
     headers = {"authorization": KEYS[emulator.name], "content-type": "application/json", "accept": "version=2"}
-    return emulator.answer(
+    return emulator.respond(
         VendorRequest(
             method=method,
             path=path,
@@ -146,7 +146,7 @@ def test_any_body_is_answered(emulators, vendor, method, path, body, part):
     emulator = emulators[vendor]
     if "projects" in path:
         path = tuple("project-token" if segment == "{}" else segment for segment in path)
-    answer = send(emulator, method, "/" + "/".join(part if segment == "{}" else segment for segment in path), body)
-    assert answer.status < 500
-    answer.encoded()
+    response = send(emulator, method, "/" + "/".join(part if segment == "{}" else segment for segment in path), body)
+    assert response.status < 500
+    response.encoded()
     orjson.dumps(emulator.snapshot(1000))

@@ -42,10 +42,10 @@ def played(sequence, soft=MAX_SOFT_IDS):
         else:
             command = {"name": "customers", "data": {**data, "update_timestamp": number}}
         body = orjson.dumps({"commands": [command]})
-        incoming = VendorRequest(
+        request = VendorRequest(
             method="POST", path=BATCH, segments=segments_of(BATCH), headers=HEADERS, body=body, now=1e9
         )
-        assert exponea.answer(incoming).body["results"] == [{"success": True}]
+        assert exponea.respond(request).body["results"] == [{"success": True}]
     snapshot = exponea.snapshot(1000)
     state.close()
     return snapshot, exponea

@@ -48,7 +48,7 @@ def test_a_file_that_another_sandbox_uses(tmp_path):
     database = str(tmp_path / "sandbox.db")
     with Sandbox(database=database), pytest.raises(UsageError) as caught, Sandbox(database=database):
         pass
-    assert str(caught.value) == f"{database} cannot hold the sandbox's state: database is locked. Name another file."
+    assert str(caught.value) == f"{database} cannot store the sandbox's state: database is locked. Use another file."
 
 
 def test_a_file_that_is_something_else(tmp_path):
@@ -57,7 +57,7 @@ def test_a_file_that_is_something_else(tmp_path):
     with pytest.raises(UsageError) as caught, Sandbox(database=str(database)):
         pass
     assert (
-        str(caught.value) == f"{database} cannot hold the sandbox's state: file is not a database. Name another file."
+        str(caught.value) == f"{database} cannot store the sandbox's state: file is not a database. Use another file."
     )
 
 
@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_opened(tmp_path):
     with pytest.raises(UsageError) as caught, Sandbox(database=str(database)):
         pass
     assert str(caught.value) == (
-        f"{database} cannot be opened: unable to open database file. Name another file, or `:memory:`."
+        f"{database} cannot be opened: unable to open database file. Use another file, or `:memory:`."
     )
 
 
@@ -94,13 +94,13 @@ def test_within_a_process():
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sandbox") as client:
                 assert (await client.post(CUSTOMERS, json=UPDATE, headers=KEY)).status_code == 200
                 for _ in range(2):
-                    with pytest.raises(ConnectionResetError, match="the sandbox was told to cut this connection"):
+                    with pytest.raises(ConnectionResetError, match="connection cut by a sandbox fault"):
                         await client.post(CUSTOMERS, json=UPDATE, headers=KEY)
             return app.state.world.counts()["exponea"]
         finally:
             app.state.world.close()
 
-    # A half answer's request was taken; a reset one's was not.
+    # The request with half a response was processed; the one with a reset was not.
     assert asyncio.run(run()) == {"customers": 1, "events": 0, "updates": 2, "requests": {"0": 2, "200": 1}}
 
 

@@ -1,7 +1,7 @@
-"""The schema files: where they are, and the words they define, by the noun each thing goes by.
+"""The schema files, and the keys that they define, grouped by the noun of each definition.
 
-`$comment` in the schema names what is defined (`instruction`, `step`, `request`): messages use it, and it shows
-nowhere in an editor.
+`$comment` in the schema is the noun of a definition (`instruction`, `step`, `request`): messages use it, and editors do
+not show it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ FILES = {"mapping": "mapping.schema.json", "parts": "parts.schema.json"}
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What the messages need to know of a schema: noun -> word -> description, function -> its parameters."""
+    """The parts of a schema that messages use: noun -> key -> description, function -> its parameters."""
 
-    words: Mapping[str, Mapping[str, str]]
+    keys: Mapping[str, Mapping[str, str]]
     functions: Mapping[str, Sequence[str]]
 
-    def about(self, noun: str, word: str) -> str:
-        """Return the first sentence of a word's description."""
-        description = self.words.get(noun, {}).get(word, "")
+    def about(self, noun: str, key: str) -> str:
+        """Return the first sentence of a key's description."""
+        description = self.keys.get(noun, {}).get(key, "")
         return description.partition(". ")[0].rstrip(".") + "." if description else ""
 
-    def owner(self, word: str) -> str | None:
-        """Return the noun that has this word, if exactly one has."""
-        owners = [noun for noun, words in self.words.items() if word in words]
+    def owner(self, key: str) -> str | None:
+        """Return the noun that has this key, if there is exactly one."""
+        owners = [noun for noun, keys in self.keys.items() if key in keys]
         return owners[0] if len(owners) == 1 else None
 
 
@@ -50,7 +50,7 @@ def folder() -> Path:
 
 @cache
 def vocabulary(kind: str) -> Vocabulary:
-    """Return the words of a schema and of what it uses."""
+    """Return the vocabulary of a schema and of the definitions it uses."""
     whole = read(kind)
     definitions = {
         name: thing for name, thing in read("mapping")["definitions"].items() if name not in ("whole", "draft_7")
@@ -66,6 +66,6 @@ def vocabulary(kind: str) -> Vocabulary:
 def _described(thing: Any) -> dict[str, str]:
     instruction = read("mapping")["definitions"]["instruction"]["properties"]
     return {
-        word: (rule if "description" in rule else instruction[word])["description"]
-        for word, rule in thing["properties"].items()
+        key: (rule if "description" in rule else instruction[key])["description"]
+        for key, rule in thing["properties"].items()
     }

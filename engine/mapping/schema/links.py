@@ -1,8 +1,8 @@
-"""JSON Schema draft 7 made ready to run: `$ref` tied to what it names, patterns compiled, endless schemas refused.
+"""Preparing a JSON Schema (draft 7): `$ref` linked to its target, patterns compiled, endless schemas refused.
 
-A `$ref` may name a place in the same schema (`#/...`) and nothing else, so it can be replaced by the very thing it
-names: nothing is ever fetched, and nothing is looked up while a value is checked.  Only places where draft 7 has a
-schema are walked; `enum`, `const`, `default` and `examples` are data, whatever they look like.
+A `$ref` may only name a place in the same schema (`#/...`), so it can be replaced by its target: nothing is ever
+fetched, and nothing is looked up while a value is checked. Only the keywords whose values are schemas are followed;
+`enum`, `const`, `default` and `examples` are data, even if they look like schemas.
 https://json-schema.org/draft-07/draft-handrews-json-schema-validation-01
 """
 
@@ -20,15 +20,15 @@ ONE = ("additionalItems", "additionalProperties", "contains", "else", "if", "ite
 SEVERAL = ("allOf", "anyOf", "items", "oneOf")
 NAMED = ("definitions", "dependencies", "patternProperties", "properties")
 SAME_VALUE = ("allOf", "anyOf", "dependencies", "else", "if", "not", "oneOf", "then")
-"""Keywords whose schemas are about the same value, not about something inside it."""
+"""Keywords whose schemas apply to the same value, not to a value inside it."""
 
 
 class BadSchema(ValueError):  # noqa: N818  reads as what it is
-    """A schema that cannot be used; the text is a sentence that says why."""
+    """An unusable schema; the text is a sentence that says why."""
 
 
 def linked(schema: Json, resolve: Resolve | None = None) -> Any:
-    """Copy `schema` with every `$ref` tied to what it names and every pattern compiled; raises BadSchema."""
+    """Return a copy of `schema` with linked `$ref`s and compiled patterns; raises BadSchema."""
     linker = _Linker(resolve or (lambda ref: find(schema, ref)))
     result = linker.whole(schema)
     _refuse_endless(linker.copies.values())
@@ -36,7 +36,7 @@ def linked(schema: Json, resolve: Resolve | None = None) -> Any:
 
 
 def find(schema: Json, ref: str) -> Json:
-    """Return what the `$ref` names in `schema`; raises BadSchema where that is nothing, or is not local."""
+    """Return the target of a `$ref` in `schema`; raises BadSchema if it does not exist or is not local."""
     if ref != "#" and not ref.startswith("#/"):
         raise BadSchema(f'"$ref": "{ref}" points outside this schema; only "#/..." is supported.')
     found: Json = schema
@@ -54,7 +54,7 @@ def find(schema: Json, ref: str) -> Json:
 
 
 def pattern(text: str) -> Any:
-    """Compile a pattern with RE2, which takes linear time whatever the pattern; raises BadSchema."""
+    """Compile a pattern with RE2, which takes linear time for every pattern; raises BadSchema."""
     try:
         return compile_pattern(text)
     except ValueError as error:
@@ -68,9 +68,9 @@ def _unescaped(part: str) -> str:
 
 
 class _Linker:
-    """Copies a schema; a schema that is named twice, or names itself, is copied once.
+    """Copies a schema; a schema that is referenced twice, or by itself, is copied once.
 
-    What a `$ref` names is copied later and not on the spot, so that a long chain of them is no deep recursion.
+    The target of a `$ref` is copied later, so that a long chain of them needs no deep recursion.
     """
 
     def __init__(self, resolve: Resolve) -> None:
@@ -94,7 +94,7 @@ class _Linker:
         self.copies[id(schema)] = copy
         ref = schema.get("$ref")
         if isinstance(ref, str):
-            self.waiting.append((copy, ref))  # whatever stands beside a $ref is ignored in draft 7
+            self.waiting.append((copy, ref))  # draft 7 ignores everything beside a $ref
             return copy
         copy |= {word: self.keyword(word, value) for word, value in schema.items() if word not in ("$id", "$schema")}
         return copy
@@ -113,7 +113,11 @@ class _Linker:
 
 
 def _refuse_endless(schemas: Iterable[JsonObject]) -> None:
-    """Raise BadSchema where checking a value would come back to a schema without having gone into the value."""
+    """Raise BadSchema for a schema that refers back to itself for the same value.
+
+    A depth-first search over the keywords of the same value: `open_here` is the current path, with what is left to
+    visit of each schema; a schema that is reached while it is on the path is a circle.
+    """
     done: set[int] = set()
     for schema in schemas:
         open_here: dict[int, Iterator[Any]] = {id(schema): _same_value(schema)} if id(schema) not in done else {}

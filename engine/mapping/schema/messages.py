@@ -1,7 +1,7 @@
 """Messages for the errors of the mapping schema: one for each mistake, at the key where it was made.
 
 jsonschema reports one mistake several times, once for each schema that rejects it. The first half of this file reduces
-the errors about one object to one fault for each mistake; the second half words them.
+the errors about one object to one fault for each mistake; the second half writes the messages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
 from engine.records import Json, Place
 
-OTHER_WORDS = {
+OTHER_NAMES = {
     "coalesce": "from",
     "constant": "const",
     "condition": "when",
@@ -43,7 +43,7 @@ OTHER_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class SchemaFault:
-    """One thing wrong: about the value at `path`, shown at `place` (its key, with `on_key`)."""
+    """One mistake: about the value at `path`, shown at `place` (at its key, with `on_key`)."""
 
     path: Place
     message: Message
@@ -66,7 +66,7 @@ class _Object:
 
 
 def faults(errors: Iterable[Any], vocabulary: Vocabulary) -> list[SchemaFault]:
-    """Sort out the errors of a file (jsonschema's ValidationError); their order does not matter yet."""
+    """Reduce the errors of a file (jsonschema's ValidationError) to one fault for each mistake, unordered."""
     objects: dict[Place, _Object] = {}
     found: dict[Place, SchemaFault] = {}
     for error in errors:
@@ -90,7 +90,7 @@ ABOUT_KEYS = ("additionalProperties", "required", "dependencies", "oneOf", "anyO
 
 
 def _note(objects: dict[Place, _Object], error: Any) -> None:
-    """Put an error about the keys of an object to the others about that object."""
+    """Add an error about the keys of an object to the others about that object."""
     path = tuple(error.absolute_path)
     key = path[-1] if error.validator == "additionalProperties" else None
     path = path if key is None else path[:-1]
@@ -121,7 +121,7 @@ def _note_dependencies(here: _Object, dependencies: dict[str, Any]) -> None:
 
 
 def _guess(key: str, known: Collection[str]) -> str | None:
-    other = OTHER_WORDS.get(key.lower())
+    other = OTHER_NAMES.get(key.lower())
     return closest(key, known) or (other if other in known else None)
 
 
@@ -217,20 +217,20 @@ def two_sources(sources: Sequence[str]) -> Message:
     return Message("two-sources", f"An instruction has exactly one source; this has {named}.", advice)
 
 
-def no_source(unknown: Sequence[str], words: Sequence[str]) -> Message:
+def no_source(unknown: Sequence[str], keys: Sequence[str]) -> Message:
     advice = f"Add one of {', '.join(SOURCES)}."
     if unknown:
         named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
         message = f"An instruction has no {named}."
         return Message("no-source", message, "If these are keys of an object, put them under `fields`.")
-    if not words:
+    if not keys:
         return Message("no-source", "This instruction is empty.", advice)
-    return Message("no-source", f"This instruction has {_named(words)} but no source.", advice)
+    return Message("no-source", f"This instruction has {_named(keys)} but no source.", advice)
 
 
 def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vocabulary: Vocabulary) -> Message:
-    """Say what to do about the key at the end of `path`; `known` is what the object is, and which keys it may have."""
-    key, (noun, words) = str(path[-1]), known
+    """Return the message for the unknown key at the end of `path`; `known` is the object's noun and its keys."""
+    key, (noun, keys) = str(path[-1]), known
     if noun == "function":
         return function(key, vocabulary)
     message = f"{_thing(noun, path[:-1])} has no {_quoted(key)}."
@@ -241,7 +241,7 @@ def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vo
         return Message("unknown-key", message, f"`{key}` is a key of {NOUNS[owner]}.")
     if noun == "step":
         return Message("unknown-key", message, "Put the keys of its body under `fields`.")
-    return Message("unknown-key", message, f"Allowed keys: {', '.join(words)}." if words else "")
+    return Message("unknown-key", message, f"Allowed keys: {', '.join(keys)}." if keys else "")
 
 
 def missing(names: Sequence[str], noun: str, path: Place, vocabulary: Vocabulary) -> Message:
@@ -268,7 +268,7 @@ def bad_key(error: Any) -> Message:
 
 
 def value(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
-    """Say what is wrong with a value by itself."""
+    """Return the message for an error of a single value."""
     message = MESSAGES.get(error.validator)
     if message is not None:
         return message(error, path)

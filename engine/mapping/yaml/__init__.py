@@ -1,1 +1,1 @@
-"""Strict YAML: text to plain JSON values that know their lines and columns, and what is wrong with it."""
+"""Strict YAML: from text to plain JSON values, with the line and column of each, and the problems of the text."""

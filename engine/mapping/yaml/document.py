@@ -1,7 +1,7 @@
-"""A YAML file as plain JSON that still knows its lines and columns, and what was wrong with it.
+"""A YAML file as plain JSON, with the lines and columns of its values, and its problems.
 
-The places are kept beside the value, in a tree of their own, and not inside it (no `str` with a line): the
-value is what the schema, the model and the commands work on, and they should see JSON and nothing else.
+The places are kept beside the value, in their own tree, and not inside it (no `str` with a line): the schema, the model
+and the commands work on the value, and should see only JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from engine.records import Json, Place
 
 
 class Spot(Protocol):
-    """A place in a text, counted from 0: what PyYAML's marks are."""
+    """A place in a text, counted from 0, as in PyYAML's marks."""
 
     @property
     def line(self) -> int:
@@ -26,7 +26,7 @@ class Spot(Protocol):
 
 
 class Point(NamedTuple):
-    """A place in a text, counted from 0, of our own making."""
+    """A place in a text, counted from 0, made by us."""
 
     line: int
     column: int
@@ -36,7 +36,7 @@ START = Point(0, 0)
 
 
 class YamlNode:
-    """The places of one value, of its key, and of what is inside it."""
+    """The places of one value, of its key, and of the values inside it."""
 
     __slots__ = ("inside", "key", "value")
 
@@ -48,10 +48,10 @@ class YamlNode:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's value, its places, and its faults.
+    """A file's value, its places, and its problems.
 
-    `readable` is False where the text is no YAML: `value` is then what could be read before the fault.  `faulty`
-    holds the places whose value was refused and is null in `value`, so that nobody complains about them twice.
+    `readable` is False if the text is not YAML: `value` then has what precedes the error. `faulty` has the places whose
+    value was refused and is null in `value`, so that they are reported only once.
     """
 
     file: str
@@ -63,26 +63,26 @@ class Document:
     root: YamlNode = field(default_factory=lambda: YamlNode(START, START), repr=False)
 
     def mark(self, path: Place = ()) -> Mark:
-        """Return the place of the value at `path`, or of the nearest thing around it that is in the file."""
+        """Return the place of the value at `path`, or of the nearest value around it that is in the file."""
         return self._mark(self._nearest(path).value)
 
     def key_mark(self, path: Place) -> Mark:
-        """Return the place of the key at `path`; an entry of a list has no key, so that of the entry."""
+        """Return the place of the key at `path`; for an entry of a list, the place of the entry."""
         return self._mark(self._nearest(path).key)
 
     def mark_inside(self, path: Place, text: str, column: int) -> Mark:
         """Return the place of character `column` (from 1) of `text`, the value at `path`.
 
-        A text that is not written as it reads (escapes, several lines) gives the place where it begins.
+        For a text that is not written literally (escapes, several lines), it is the place where the text begins.
         """
         return self._inside(self._nearest(path).value, text, column)
 
     def key_mark_inside(self, path: Place, column: int) -> Mark:
-        """Return the place of character `column` (from 1) of the key at `path`, where it is written as it reads."""
+        """Return the place of character `column` (from 1) of the key at `path`, like `mark_inside`."""
         return self._inside(self._nearest(path).key, str(path[-1]), column)
 
     def holds(self, path: Place) -> bool:
-        """Say whether there is a value at `path` in this file."""
+        """Whether this file has a value at `path`."""
         node: YamlNode | None = self.root
         for key in path:
             node = node.inside.get(key) if node else None
@@ -102,14 +102,14 @@ class Document:
     def _inside(self, spot: Spot, text: str, column: int) -> Mark:
         line = self.text.splitlines()[spot.line] if self.text else ""
         opening = 1 if line[spot.column : spot.column + 1] in ("'", '"') else 0
-        as_it_reads = line.startswith(text, spot.column + opening)
-        return self._mark(spot, opening + column - 1 if as_it_reads else 0)
+        literal = line.startswith(text, spot.column + opening)
+        return self._mark(spot, opening + column - 1 if literal else 0)
 
 
 class OpenNode:
-    """A list or a mapping that is being read; `key` is the key whose value comes next, if it is to be `kept`.
+    """A list or a mapping that is being read; `key` is the key whose value comes next, which may be `kept` or not.
 
-    `start` and `key_event` are PyYAML's events, of which only the marks and `flow_style` are used.
+    `start` and `key_event` are PyYAML's events; only their marks and `flow_style` are used.
     """
 
     __slots__ = ("is_key", "is_list", "kept", "key", "key_event", "node", "start", "value")
@@ -126,21 +126,21 @@ class OpenNode:
 
     @property
     def wants_key(self) -> bool:
-        """Say whether the next thing is a key."""
+        """Whether the next event is a key."""
         return self.key_event is None and not self.is_list
 
     def place(self) -> Place:
-        """Where in this level the reading is."""
+        """Return the current place within this level."""
         if self.is_list:
             return (len(self.value),)
         return () if self.key is None else (self.key,)
 
     def expect_value(self, event: Any, key: str | None, *, kept: bool) -> None:
-        """Remember a key until its value is there."""
+        """Remember a key until its value arrives."""
         self.key_event, self.key, self.kept = event, key, kept
 
     def keep(self, value: Json, node: YamlNode) -> None:
-        """Put a finished value where it belongs; that of a refused key belongs nowhere."""
+        """Store a finished value; the value of a refused key is dropped."""
         if self.is_list:
             self.node.inside[len(self.value)] = node
             self.value.append(value)

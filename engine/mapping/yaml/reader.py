@@ -1,12 +1,12 @@
 """Strict YAML: a file's text -> plain JSON values, with the line and column of every key and value.
 
-The values are built straight from the events of PyYAML's C parser, without its composer: the composer
-recurses (60,000 open brackets crash the process) and keeps no places.  One pass counts the depth, refuses what
-surprises people (duplicate keys, anchors, aliases, merge keys, tags, keys that are not text) and goes on after
-each refusal, so that one run tells everything; only what is no YAML at all ends the reading.
+The values are built directly from the events of PyYAML's C parser, without its composer: the composer recurses (60,000
+open brackets crash the process) and keeps no places. One pass counts the depth and refuses what surprises people
+(duplicate keys, anchors, aliases, merge keys, tags, keys that are not text). It continues after each refusal, so that
+one run reports everything; only a syntax error ends it.
 
-The only implicit types are `true`, `false`, `null` (also `~` and nothing at all), and JSON's numbers: `no`,
-`on`, `12:30`, `0123`, `2019-09-01T12:00:00Z` stay text, as in YAML 1.2, which editors use.
+The only implicit types are `true`, `false`, `null` (also `~` and an empty value), and JSON's numbers: `no`, `on`,
+`12:30`, `0123`, `2019-09-01T12:00:00Z` stay text, as in YAML 1.2, which editors use.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NOT_PRINTABLE: Final = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-
 
 
 def read(path: Path) -> Document:
-    """Read the file at `path`; whatever is wrong with it is in the document's `problems`."""
+    """Read the file at `path`; the document's `problems` tell what is wrong with it."""
     file = path.as_posix()
     try:
         with path.open("rb") as handle:
@@ -48,7 +48,7 @@ def read(path: Path) -> Document:
 
 
 def parse(source: str | bytes, file: str) -> Document:
-    """Read YAML text; `file` is the name that its problems carry."""
+    """Read YAML text; `file` is the name in its problems."""
     data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
     if len(data) > LARGEST:
         return _refused(file, refusals.TOO_LARGE)
@@ -60,8 +60,8 @@ def parse(source: str | bytes, file: str) -> Document:
     return _YamlReader(text, file).document()
 
 
-def _refused(file: str, words: Message, spot: Spot = START) -> Document:
-    problem = Problem.at(Mark(file, spot.line + 1, spot.column + 1), (), words)
+def _refused(file: str, message: Message, spot: Spot = START) -> Document:
+    problem = Problem.at(Mark(file, spot.line + 1, spot.column + 1), (), message)
     return Document(file, problems=(problem,), readable=False)
 
 
@@ -71,11 +71,11 @@ def _end_of(text: str) -> Point:
 
 
 class _Stop(Exception):  # noqa: N818  reads as what happens
-    """The reading cannot go on; why has been noted."""
+    """Reading cannot continue; the problem has been noted."""
 
 
 class _YamlReader:
-    """One pass over the events; one method a kind of event."""
+    """One pass over the events, with one method for each kind of event."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
@@ -168,12 +168,12 @@ class _YamlReader:
         if self._wants_key():
             self._refuse(refusals.alias(event.anchor), event)
             return
-        if not (self.levels and self.levels[-1].key == "<<"):  # that has been refused already
+        if not (self.levels and self.levels[-1].key == "<<"):  # that has already been refused
             self._fault(refusals.alias(event.anchor), event)
         self._keep(None, YamlNode(event.start_mark, event.start_mark))
 
     def _decorations(self, event: Any) -> None:
-        """Note an anchor or a tag; the value is read as if it had none."""
+        """Note an anchor or a tag; the value is read without it."""
         if event.anchor is not None:
             self._note(refusals.anchor(event.anchor), event.start_mark, self._place())
         if event.tag is not None:
@@ -197,12 +197,12 @@ class _YamlReader:
         else:
             level.expect_value(event, key, kept=True)
 
-    def _refuse(self, words: Message, event: Any, key: str | None = None) -> None:
-        """Note what is wrong with a key; its value is read only for its own faults."""
-        if words.code != "duplicate-key":
-            self.faulty.add(self._place())  # there is less in this mapping than its author wrote
+    def _refuse(self, message: Message, event: Any, key: str | None = None) -> None:
+        """Note the problem of a key; its value is read only to find its own problems."""
+        if message.code != "duplicate-key":
+            self.faulty.add(self._place())  # this mapping now has less than its author wrote
         place = self._place() if key is None else (*self._place(), key)
-        self._note(words, event.start_mark, place)
+        self._note(message, event.start_mark, place)
         self.levels[-1].expect_value(event, key, kept=False)
 
     def _keep(self, value: Json, node: YamlNode) -> None:
@@ -212,7 +212,7 @@ class _YamlReader:
             self.value, self.root = value, node
 
     def _plain(self, event: Any) -> Json:
-        """Read a plain text as what it stands for."""
+        """Return the value that a plain text means."""
         text: str = event.value
         if text in WORDS:
             if not text:
@@ -234,7 +234,7 @@ class _YamlReader:
         return None
 
     def _check_colon(self, event: Any) -> None:
-        """Note a key of `{ }` without colon: nearly always a text that a comma has cut in two."""
+        """Note a key of `{ }` without a colon: usually a text that a comma has split."""
         level = self.levels[-1] if self.levels else None
         if level is None or level.is_list or not level.start.flow_style:
             return
@@ -257,7 +257,7 @@ class _YamlReader:
         self._unreadable(refusals.not_printable(ord(self.text[at])), _end_of(self.text[:at]))
 
     def _open_flow(self) -> Spot | None:
-        """Where the innermost [ ] or { } begins, if the reading is inside one."""
+        """Return the start of the innermost open [ ] or { }, if any."""
         start = self.levels[-1].start if self.levels else None
         return start.start_mark if start is not None and start.flow_style else None
 
@@ -267,18 +267,18 @@ class _YamlReader:
     def _place(self) -> Place:
         return tuple(key for level in self.levels for key in level.place())
 
-    def _fault(self, words: Message, event: Any) -> None:
-        """Note what is wrong with a value, and that nobody need complain about it again."""
+    def _fault(self, message: Message, event: Any) -> None:
+        """Note the problem of a value, and mark its place so that the problem is reported only once."""
         self.faulty.add(self._place())
-        self._note(words, event.start_mark, self._place())
+        self._note(message, event.start_mark, self._place())
 
-    def _unreadable(self, words: Message, spot: Spot) -> None:
+    def _unreadable(self, message: Message, spot: Spot) -> None:
         self.readable = False
-        self._note(words, spot, ())
+        self._note(message, spot, ())
 
-    def _note(self, words: Message, spot: Spot, path: Place) -> None:
+    def _note(self, message: Message, spot: Spot, path: Place) -> None:
         mark = Mark(self.file, spot.line + 1, spot.column + 1)
-        self.problems.append(Problem.at(mark, path, words))
+        self.problems.append(Problem.at(mark, path, message))
 
 
 def _kind(key: str) -> str:

@@ -85,16 +85,16 @@ def plain_tag(tag: str) -> Message:
 
 
 def tag(text: str) -> Message:
-    """Say what to do about a text that begins with `!`."""
+    """Return the message for a text that begins with `!`."""
     message = "A text cannot begin with !: YAML takes it for a tag, and tags are not allowed."
     advice = f"For `when`, write `unless` without the !; otherwise put the whole text in quotes: {quoted(text)}."
     return Message("tag", message, advice)
 
 
 def whole_text(line: str, start: int, *, flow: bool) -> str:
-    """Return the text at `start` as its author meant it: brackets and quotes in it belong to it.
+    """Return the whole text at `start` that its author probably meant, including brackets and quotes in it.
 
-    `flow` says that it stands inside [ ] or { }, so that a comma ends it.
+    With `flow` the text is inside [ ] or { }, so that a comma ends it.
     """
     closing: list[str] = []
     for at in range(start, len(line)):
@@ -113,7 +113,7 @@ def whole_text(line: str, start: int, *, flow: bool) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write `text` as a quoted YAML text."""
+    """Return `text` as a quoted YAML text."""
     if '"' not in text and "\\" not in text:
         return f'"{text}"'
     return "'" + text.replace("'", "''") + "'"

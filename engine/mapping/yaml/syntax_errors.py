@@ -1,8 +1,8 @@
 """Explanations of YAML syntax errors, in terms of what the author wrote.
 
-libyaml says where its grammar broke ("did not find expected ',' or '}'"), which is seldom what the author did
-wrong.  Here its few messages are told apart by the text around the place: nearly always a path needs quotes,
-a line is indented wrongly, or something is not closed.  Nothing here reads YAML; it looks at one or two lines.
+libyaml reports where parsing failed ("did not find expected ',' or '}'"), which is rarely the author's mistake. This
+module interprets its few messages by the text around the place: usually a path needs quotes, the indentation is wrong,
+or a bracket or quote is not closed. It does not parse YAML; it looks at one or two lines.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class SyntaxFault:
 
     @classmethod
     def of(cls, error: Any, last_scalar: Any, open_flow: Spot | None, text: str) -> SyntaxFault:
-        """Make a fault of PyYAML's error; long lines are cut, since patterns search them."""
+        """Make a fault from PyYAML's error; long lines are cut, since patterns search them."""
         lines = [line[:LONGEST_LINE] for line in text.splitlines()]
         return cls(error.context, error.context_mark, error.problem, error.problem_mark, last_scalar, open_flow, lines)
 
     def line(self, spot: Spot) -> str:
-        """Return the line at `spot`; the end of the file is an empty one."""
+        """Return the line at `spot`, or '' at the end of the file."""
         return self.lines[spot.line] if spot.line < len(self.lines) else ""
 
     def character(self, spot: Spot) -> str:
@@ -59,12 +59,12 @@ class SyntaxFault:
 
     @property
     def start(self) -> Spot:
-        """Where what broke begins."""
+        """The start of the construct that could not be parsed."""
         return self.context_mark or self.problem_mark
 
 
 def explain(fault: SyntaxFault) -> Explanation:
-    """Say what is wrong, where, and what to do."""
+    """Return what is wrong, where, and what to do."""
     if fault.context in TAG_CONTEXTS:
         return _tagged(fault)
     if fault.context and "directive" in fault.context:
@@ -129,7 +129,7 @@ def _ends_at(scalar: Any, spot: Spot) -> bool:
 
 
 def _cut_call(fault: SyntaxFault, brackets: str) -> Explanation | None:
-    """`[join(', ', a)]`: a comma or quote of a function call was taken for YAML's."""
+    """`[join(', ', a)]`: YAML interpreted a comma or quote of a function call."""
     call = CALL.search(fault.line(fault.start), fault.start.column + 1)
     if call is None:
         return None
@@ -138,7 +138,7 @@ def _cut_call(fault: SyntaxFault, brackets: str) -> Explanation | None:
 
 
 def _after_quote(fault: SyntaxFault) -> Explanation | None:
-    """`'a' == b`: YAML takes the first quotes for its own."""
+    """`'a' == b`: YAML interpreted the first quotes."""
     scalar = fault.last_scalar
     if scalar is None or scalar.style not in ("'", '"') or scalar.end_mark.line != fault.problem_mark.line:
         return None
@@ -183,7 +183,7 @@ def _tab(fault: SyntaxFault) -> Explanation:
 
 
 def _special(fault: SyntaxFault) -> Explanation:
-    """A text that begins with `*`, `&`, `|` or `>`, or goes on with one after a tag: `!a || b`."""
+    """A text that begins with `*`, `&`, `|` or `>`, or continues with one after a tag: `!a || b`."""
     before = TAG.search(fault.line(fault.start)[: fault.start.column])
     if before is not None:
         return _tag(fault, Point(fault.start.line, before.start(1)))
@@ -199,7 +199,7 @@ def _tag(fault: SyntaxFault, spot: Spot) -> Explanation:
 
 
 def _second_colon(fault: SyntaxFault) -> Explanation:
-    """`a: b: c`, or a line that is indented as if it belonged to the text above."""
+    """`a: b: c`, or a line that is indented as part of the text above."""
     line, spot = fault.line(fault.problem_mark), fault.problem_mark
     first = FIRST_KEY.match(line[: spot.column])
     if first is not None:

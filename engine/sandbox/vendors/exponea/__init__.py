@@ -1,3 +1,3 @@
-"""Exponea, today Bloomreach Engagement: the Tracking API and what of the Data API reads it back."""
+"""Exponea, today Bloomreach Engagement: the Tracking API and the part of the Data API that reads customers."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The emulated project: its settings, who may send requests, and Exponea's error messages.
+"""The emulated project: access control, settings, and Exponea's error messages.
 
 Source: Exponea's reference/tracking-api-authorization-errors and technical-information.
 """
@@ -16,21 +16,21 @@ from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
 
 
 class ExponeaAccess:
-    """Checks credentials against the settings."""
+    """Checks projects, credentials and the rate limit."""
 
     def __init__(self, settings: ExponeaSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate_limit)
 
-    def check(self, incoming: VendorRequest, project: str, *, private: bool = False) -> None:
-        """Refuse whoever may not ask."""
-        # The real limit counts requests of an IP address; here all come from one.
-        if self._limit.wait("", incoming.now):
-            raise Refusal(general(429))
+    def check(self, request: VendorRequest, project: str, *, private: bool = False) -> None:
+        """Refuse a request without access."""
+        # The real limit is per IP address; here all requests count as one address.
+        if self._limit.wait("", request.now):
+            raise Refusal(status_error(429))
         self._check_project(project)
-        scheme, _, credentials = incoming.headers.get("authorization", "").partition(" ")
-        if not scheme and "access_token" in incoming.query:
-            scheme, credentials = "token", incoming.query["access_token"]
+        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        if not scheme and "access_token" in request.query:
+            scheme, credentials = "token", request.query["access_token"]
         if scheme.lower() == "basic":
             self._check_private(credentials)
         elif scheme.lower() != "token" or not credentials:
@@ -38,7 +38,7 @@ class ExponeaAccess:
         elif credentials not in self._settings.public_keys:
             raise refuse(401, "error", "access key not found")
         elif private:
-            # [I] "Only some methods" take a public key; how the others refuse it is not documented.
+            # [I] "Only some methods" accept a public key; how the others refuse it is not documented.
             raise refuse(403, "error", "private access required")
 
     def _check_project(self, project: str) -> None:
@@ -61,10 +61,10 @@ class ExponeaAccess:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExponeaSettings:
-    """A project, its keys, its id names, its permissions.
+    """A project, its keys, the names of its IDs, its permissions.
 
-    `events_allowed` empty means every event type.  `pii` are the properties that anonymising removes (in the
-    real product those flagged in the Data manager).
+    Empty `events_allowed` means every event type. `pii` are the properties that anonymizing removes (in the real
+    product, those flagged in the Data manager).
     """
 
     project_token: str = "project-token"  # noqa: S105  an example
@@ -79,13 +79,13 @@ class ExponeaSettings:
     rate_limit: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError where settings contradict each other, or a rate is none."""
+        """Raise ValueError for contradicting settings or an invalid rate."""
         RateLimit(self.rate_limit)
         both = set(self.hard_ids) & set(self.soft_ids)
         if both:
-            raise ValueError(f"hard_ids and soft_ids both name {min(both)}; an id name is one or the other")
+            raise ValueError(f"{min(both)} is in hard_ids and in soft_ids; an ID is one or the other")
         if not self.soft_ids:
-            raise ValueError("soft_ids needs at least one name: an anonymised customer gets a new id of the first")
+            raise ValueError("soft_ids needs at least one name: an anonymized customer gets a new ID of the first")
 
 
 NO_IDS = "At least one id should be specified."
@@ -98,15 +98,15 @@ NOT_FOUND = (
     "If you entered the URL manually please check your spelling and try again."
 )
 
-# [I] all but 404; the API's answers to these carry no documented text.
-WORDS = {404: NOT_FOUND, 405: "Method not allowed", 429: "Too many requests", 500: "Internal server error"}
+# [I] all but 404; the texts of the other responses are not documented.
+MESSAGES = {404: NOT_FOUND, 405: "Method not allowed", 429: "Too many requests", 500: "Internal server error"}
 
 
 class CommandRefused(Exception):  # noqa: N818  reads as what it is
-    """One command that failed: an entry in a batch's results, or the whole answer of a single call.
+    """One command that failed: an entry in a batch's results, or the whole response of a single call.
 
-    `status` is that of the single call.  400 is documented in general; 200 with `success: false` for an id
-    that is not valid and for missing permissions.
+    `status` is that of the single call: 400 as documented in general; 200 with `success: false` for an invalid ID and
+    for missing permissions.
     """
 
     def __init__(self, error: str, status: int = 400) -> None:
@@ -115,16 +115,16 @@ class CommandRefused(Exception):  # noqa: N818  reads as what it is
         super().__init__(error)
 
 
-def failed(status: int, key: str, words: Json) -> VendorResponse:
-    """Answer `{"success": false, "<key>": <words>}`."""
-    return VendorResponse(status, {"success": False, key: words})
+def failed(status: int, key: str, message: Json) -> VendorResponse:
+    """Return the response `{"success": false, "<key>": <message>}`."""
+    return VendorResponse(status, {"success": False, key: message})
 
 
-def refuse(status: int, key: str, words: Json) -> Refusal:
+def refuse(status: int, key: str, message: Json) -> Refusal:
     """Return the refusal to raise."""
-    return Refusal(failed(status, key, words))
+    return Refusal(failed(status, key, message))
 
 
-def general(status: int) -> VendorResponse:
-    """Say a status in the vendor's shape."""
-    return failed(status, "error", WORDS.get(status, f"HTTP {status}"))
+def status_error(status: int) -> VendorResponse:
+    """Return the error response for a status."""
+    return failed(status, "error", MESSAGES.get(status, f"HTTP {status}"))

@@ -1,14 +1,14 @@
-"""Who is who: hard and soft ids, merging, and soft ids that change hands (docs/merging, customer-identification).
+"""Identity: hard and soft IDs, merging, and soft IDs that move (Exponea's docs/merging, customer-identification).
 
-    one call, ids            becomes
-    known to one customer    that customer; the other ids of the call are added to it
-    hard + soft, two owners  the younger customer merges into the older one, if no hard id contradicts
-    soft id of someone else  "stolen": it moves to the customer of the call, the events stay where they are
-    none known               a new customer
+    IDs of one call          result
+    of one customer          that customer; the other IDs of the call are added to it
+    hard + soft, two owners  the younger customer merges into the older one, unless a hard ID contradicts
+    another's soft ID        "stolen": it moves to the customer of the call; the events stay
+    unknown                  a new customer
 
-[I], where the pages are silent: of several hard ids the first one (in the order of the settings) decides, and
-another that contradicts its customer, or lies with one that does, is left where it is; two soft ids of different
-customers merge them unless hard ids contradict; an id whose name the project does not know is no id.
+[I], where the pages are silent: of several hard IDs the first one (in the order of the settings) decides; another one
+that contradicts its customer, or belongs to a customer that does, stays where it is; two soft IDs of different
+customers merge them unless hard IDs contradict; IDs with unknown names are ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OWNER = "SELECT customer FROM exponea_ids WHERE name = ? AND value = ?"
 ADD = "INSERT INTO exponea_ids (name, value, customer, used) VALUES (?, ?, ?, ?)"
 MOVE = "UPDATE exponea_ids SET customer = ?, used = ? WHERE name = ? AND value = ?"
 USE = "UPDATE exponea_ids SET used = ? WHERE name = ? AND value = ?"
-HELD = "SELECT name, value FROM exponea_ids WHERE customer = ? ORDER BY used"
+IDS_OF = "SELECT name, value FROM exponea_ids WHERE customer = ? ORDER BY used"
 HAS = "SELECT count(*) FROM exponea_ids WHERE customer = ? AND name = ?"
 SURPLUS = "SELECT value FROM exponea_ids WHERE customer = ? AND name = ? ORDER BY used LIMIT ?"
 DROP = "DELETE FROM exponea_ids WHERE name = ? AND value = ?"
@@ -40,7 +40,7 @@ Pair = tuple[str, str]
 
 
 class CustomerIdentity:
-    """Finds, makes and links customers; `merge(younger, older, now)` moves everything that is not an id."""
+    """Finds, creates and links customers; `merge(younger, older, now)` moves everything except IDs."""
 
     def __init__(self, state: State, settings: ExponeaSettings, merge: Callable[[int, int, float], None]) -> None:
         self._state = state
@@ -50,7 +50,7 @@ class CustomerIdentity:
         self._uses = itertools.count(state.number(LAST_USE) + 1)
 
     def read(self, ids: Json) -> list[Pair]:
-        """Return the valid ids of a call, hard ones first; raises the vendor's two errors."""
+        """Return the valid IDs of a call, hard ones first; raises the vendor's two errors."""
         given: JsonObject = ids if isinstance(ids, dict) else {}
         pairs = [(name, text) for name in self._names if (text := _valid(given.get(name)))]
         if pairs:
@@ -60,15 +60,15 @@ class CustomerIdentity:
         raise CommandRefused(NO_VALID_ID, status=200)
 
     def known(self, pairs: list[Pair]) -> int | None:
-        """Return the customer of a call that only reads; links nothing."""
+        """Return the customer of a call that only reads, without linking IDs."""
         return next((owner for pair in pairs if (owner := self._owner(pair)) is not None), None)
 
-    def held(self, customer: int) -> list[Pair]:
-        """Return a customer's ids, the longest unused first."""
-        return self._state.all(HELD, (customer,))
+    def ids(self, customer: int) -> list[Pair]:
+        """Return a customer's IDs, least recently used first."""
+        return self._state.all(IDS_OF, (customer,))
 
     def resolve(self, pairs: list[Pair], now: float) -> int:
-        """Return the customer of a call, linking its ids."""
+        """Return the customer of a call, linking its IDs."""
         owners = [self._owner(pair) for pair in pairs]
         first = owners[0]
         if first is None or any(owner != first for owner in owners):
@@ -116,7 +116,7 @@ class CustomerIdentity:
         self._trim(customer, pair[0])
 
     def anonymize(self, customer: int, new: Pair) -> None:
-        """Take all ids from a customer and give it one new soft id."""
+        """Replace all IDs of a customer with one new soft ID."""
         self._state.execute(REMOVE, (customer,))
         self._attach(customer, new)
 
@@ -125,7 +125,7 @@ class CustomerIdentity:
         return row[0] if row else None
 
     def _hard_ids(self, customer: int) -> dict[str, str]:
-        return {name: value for name, value in self.held(customer) if name in self._hard}
+        return {name: value for name, value in self.ids(customer) if name in self._hard}
 
     def _trim(self, customer: int, name: str) -> None:
         surplus = self._state.number(HAS, (customer, name)) - MAX_SOFT_IDS
@@ -136,11 +136,11 @@ class CustomerIdentity:
 
 
 def _valid(value: Json) -> str | None:
-    """Return the id's text if it counts: an alphanumeric character at least, and not `null` or `undefined`."""
+    """Return a valid ID as text: one with a letter or digit that is not `null` or `undefined`."""
     if isinstance(value, str):
-        # The first character of nearly every id settles it.
+        # For nearly every ID the first character is enough.
         alphanumeric = value[:1].isalnum() or any(map(str.isalnum, value))
         return value if alphanumeric and value not in NOT_IDS else None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)  # [I] a number counts as its text
+        return str(value)  # [I] a number is converted to text
     return None

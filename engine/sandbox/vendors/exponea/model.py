@@ -1,8 +1,8 @@
-"""What the emulated project holds: customers, their ids, their events.
+"""The data of the emulated project: customers, their IDs, their events.
 
-Properties carry a stamp each: "overwritten only if the stored value is older" is a rule of single properties
-(reference/update-customer-properties-2).  Two events are one if customer, type, timestamp and properties are
-equal; that they are counted once is documented, the key is [I].
+Each property has its own timestamp: "overwritten only if the stored value is older" applies to single properties
+(reference/update-customer-properties-2). Two events are duplicates if customer, type, timestamp and properties are
+equal; deduplication is documented, the key is [I].
 """
 
 from __future__ import annotations
@@ -46,51 +46,51 @@ Stamped = dict[str, float]
 
 
 class Customers:
-    """The customers' properties and events; ids are `Identity`'s."""
+    """The customers' properties and events; `CustomerIdentity` has their IDs."""
 
     def __init__(self, state: State, attributes: int) -> None:
         self._state = state
         self._attributes = attributes
 
     def update(self, customer: int, properties: JsonObject, stamp: float | None, now: float) -> None:
-        """Set the properties whose stored value is older than `stamp`; without one they are set in any case."""
-        held, stamps = self._load(customer)
+        """Set the properties whose stored value is older than `stamp`; without a stamp, set all."""
+        current, stamps = self._load(customer)
         for name, value in properties.items():
-            if name in held:
+            if name in current:
                 if stamp is not None and stamps[name] >= stamp:
                     continue
-            elif len(held) >= self._attributes:
-                # Documented: beyond the limit, what would add a new attribute is discarded.
+            elif len(current) >= self._attributes:
+                # Documented: beyond the limit, new attributes are discarded.
                 self._state.count("exponea", "attributes_discarded")
                 continue
-            held[name] = value
+            current[name] = value
             stamps[name] = now if stamp is None else stamp
-        self._save(customer, held, stamps)
+        self._save(customer, current, stamps)
 
     def add_event(self, customer: int, kind: str, timestamp: float, properties: bytes) -> bool:
-        """Keep an event; false if there is one just like it."""
+        """Store an event; return false for a duplicate."""
         digest = blake2b(f"{timestamp!r} {kind} ".encode() + properties, digest_size=16).digest()
         row = (customer, kind, timestamp, properties, digest)
         return self._state.execute(ADD_EVENT, row).rowcount == 1
 
     def merge(self, source: int, target: int, now: float) -> None:
         """Move events to the older customer, add properties (the newer value wins), track a `merge` event."""
-        held, stamps = self._load(target)
+        current, stamps = self._load(target)
         other, other_stamps = self._load(source)
         for name, value in other.items():
-            if name not in held or other_stamps[name] > stamps[name]:
-                held[name], stamps[name] = value, other_stamps[name]
-        self._save(target, held, stamps)
+            if name not in current or other_stamps[name] > stamps[name]:
+                current[name], stamps[name] = value, other_stamps[name]
+        self._save(target, current, stamps)
         self._state.execute(MOVE_EVENTS, (target, source))
         self._state.execute(REMOVE_EVENTS, (source,))
         self._state.execute(REMOVE_CUSTOMER, (source,))
-        # [I] What a merge event holds is not documented; the number tells two merges in one instant apart.
+        # [I] The properties of a merge event are not documented; the number distinguishes merges at the same time.
         self.add_event(target, "merge", now, orjson.dumps({"merged_customer": source}))
 
-    def forget(self, customer: int, names: tuple[str, ...]) -> None:
-        """Remove the properties that say who somebody is."""
-        held, stamps = self._load(customer)
-        kept = {name: value for name, value in held.items() if name not in names}
+    def remove_properties(self, customer: int, names: tuple[str, ...]) -> None:
+        """Remove properties."""
+        current, stamps = self._load(customer)
+        kept = {name: value for name, value in current.items() if name not in names}
         self._save(customer, kept, {name: stamps[name] for name in kept})
 
     def properties(self, customer: int) -> JsonObject:
@@ -98,7 +98,7 @@ class Customers:
         return self._load(customer)[0]
 
     def events(self, customer: int, kinds: list[str] | None = None) -> list[Json]:
-        """Return a customer's events by time, as the Data API does."""
+        """Return a customer's events by time, optionally of some types only."""
         rows = self._state.all(EVENTS_OF, (customer,))
         return [_event(*row) for row in rows if kinds is None or row[0] in kinds]
 
@@ -108,7 +108,7 @@ class Customers:
         return [(number, orjson.loads(properties)) for number, properties in reversed(rows)]
 
     def newest_events(self, limit: int) -> list[tuple[int, JsonObject]]:
-        """Return the events that came in last, in the order they came in."""
+        """Return the newest events, oldest first."""
         return [(row[0], _event(*row[1:])) for row in reversed(self._state.all(EVENTS, (limit,)))]
 
     def event_count(self, customer: int) -> int:

@@ -12,7 +12,7 @@ from engine.sandbox.vendors.exponea.model import SCHEMA, Customers
 
 
 class Project(Emulator):
-    """Customers with hard and soft ids, and their events."""
+    """Customers with hard and soft IDs, and their events."""
 
     name = "exponea"
     title = "Exponea / Bloomreach Engagement"
@@ -30,9 +30,9 @@ class Project(Emulator):
         self.refused_properties = frozenset(settings.properties_refused)
 
     def ids(self, customer: int) -> JsonObject:
-        """Return a customer's ids as exports do: a hard ID is a text, a soft ID a list."""
+        """Return a customer's IDs as exports do: a hard ID is a text, a soft ID a list."""
         given: JsonObject = {}
-        for name, value in self.identity.held(customer):
+        for name, value in self.identity.ids(customer):
             if name in self.settings.hard_ids:
                 given[name] = value
             else:
@@ -41,16 +41,16 @@ class Project(Emulator):
                 values.append(value)
         return given
 
-    def finish(self, answer: VendorResponse) -> VendorResponse:
-        """Put on the request id the real API sends."""
-        return answer.with_headers({"x-request-id": f"{self.random.getrandbits(128):032x}"})
+    def finish(self, response: VendorResponse) -> VendorResponse:
+        """Add a request ID, as the real API does."""
+        return response.with_headers({"x-request-id": f"{self.random.getrandbits(128):032x}"})
 
     def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:  # noqa: ARG002  never sends one
-        """Say a status in this vendor's shape.  [I] It is not known to send `Retry-After`."""
-        return access.general(status)
+        """Return an error response in this vendor's format. [I] It is not known to send `Retry-After`."""
+        return access.status_error(status)
 
     def counts(self) -> dict[str, int]:
-        """Return what is held and what was seen."""
+        """Return the numbers of stored and received items."""
         tables = {name: f"SELECT count(*) FROM exponea_{name}" for name in ("customers", "events")}  # noqa: S608
         return {name: self.state.number(sql) for name, sql in tables.items()} | self.state.counters(self.name)
 
@@ -69,8 +69,8 @@ class Project(Emulator):
         ]
         return {"customers": customers, "events": events}
 
-    def welcome(self) -> list[str]:
-        """Say which credentials are accepted."""
+    def credentials(self) -> list[str]:
+        """Return the accepted credentials."""
         pairs = ", ".join(f"{key}:{secret}" for key, secret in self.settings.private_keys.items())
         return [
             f"project {self.settings.project_token}",

@@ -1,4 +1,4 @@
-"""The commands of the Tracking API, alone or inside a batch, and what one command may hold."""
+"""The commands of the Tracking API, alone or inside a batch, and the limits of a command."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Command = Callable[[Project, JsonObject, float], JsonObject]
 
 
 def update_customer(exponea: Project, data: JsonObject, now: float) -> JsonObject:
-    """Set properties; makes the customer if nobody has these ids."""
+    """Set properties; creates the customer if its IDs are unknown."""
     pairs = exponea.identity.read(data.get("customer_ids"))
-    # [I] No properties at all are accepted, though the page asks for one: that is how two ids are linked.
+    # [I] No properties are accepted, though the page requires one: this is how two IDs are linked.
     properties, _ = checked(data.get("properties"))
     if not exponea.refused_properties.isdisjoint(properties):
         raise CommandRefused(PROPERTY_NOT_ALLOWED, status=200)
@@ -31,11 +31,11 @@ def update_customer(exponea: Project, data: JsonObject, now: float) -> JsonObjec
 
 
 def add_event(exponea: Project, data: JsonObject, now: float) -> JsonObject:
-    """Keep an event; makes the customer if nobody has these ids."""
+    """Store an event; creates the customer if its IDs are unknown."""
     pairs = exponea.identity.read(data.get("customer_ids"))
     kind = data.get("event_type")
     if not isinstance(kind, str) or not kind.strip():
-        raise CommandRefused("event_type must be a non-empty text")  # [I] the words
+        raise CommandRefused("event_type must be a non-empty text")  # [I] the text
     properties, text = checked(data.get("properties"))
     if len(properties) > MAX_EVENT_ATTRIBUTES:
         raise CommandRefused(f"an event can have {MAX_EVENT_ATTRIBUTES} attributes")  # [I] that it fails
@@ -62,7 +62,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def run(exponea: Project, command: JsonObject, errors: list[str] | None, now: float) -> JsonObject:
-    """Run one command of a batch; its result says how it went.  `errors`: what a fault ordered."""
+    """Run one command of a batch and return its result; `errors` are injected by a fault."""
     result = _result(exponea, command, errors, now)
     if not result["success"]:
         exponea.state.count(exponea.name, "commands_failed")
@@ -77,7 +77,7 @@ def _result(exponea: Project, command: JsonObject, errors: list[str] | None, now
     name = command.get("name")
     handler = COMMANDS.get(name) if isinstance(name, str) else None
     if handler is None:
-        return {"success": False, "errors": [f"Unknown command: {name}"]}  # [I] the words
+        return {"success": False, "errors": [f"Unknown command: {name}"]}  # [I] the text
     data: Json = command.get("data")
     try:
         return handler(exponea, data if isinstance(data, dict) else {}, now)
@@ -92,9 +92,9 @@ MAX_EVENT_ATTRIBUTES = 255
 
 
 def checked(properties: Json) -> tuple[JsonObject, bytes]:
-    """Return the properties and their JSON (keys sorted: it is also the key of de-duplication)."""
+    """Return the properties and their JSON, with sorted keys since it also identifies duplicates."""
     if properties is None:
-        # [I] The vendor's own Python SDK sends null for "no properties".
+        # [I] The vendor's own Python SDK sends null for no properties.
         return {}, b"{}"
     if not isinstance(properties, dict):
         raise CommandRefused("properties must be an object")
@@ -117,9 +117,9 @@ def _check_sizes(properties: JsonObject, text: bytes) -> None:
 
 
 def seconds(value: Json, name: str, now: float) -> float:
-    """Read a timestamp: UNIX seconds as number or text, or ISO-8601 in UTC; now if there is none.
+    """Read a timestamp: UNIX seconds as number or text, or ISO-8601 in UTC; by default now.
 
-    Milliseconds are not recognised, as documented: they become a date far in the future.
+    Milliseconds are not recognized, as documented: they become a date far in the future.
     """
     if value is None:
         return now
@@ -129,6 +129,6 @@ def seconds(value: Json, name: str, now: float) -> float:
     moment = from_iso(value)
     offset = moment.utcoffset() if moment else None
     if moment is None or offset:
-        # [I] An offset other than Z is documented as "not supported"; that it fails the command is ours.
+        # [I] An offset other than Z is documented as "not supported"; that the command fails is our choice.
         raise CommandRefused(f"{name} must be UNIX seconds or an ISO-8601 time in UTC")
     return moment.timestamp()

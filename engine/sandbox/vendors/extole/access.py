@@ -1,4 +1,4 @@
-"""The emulated Extole client: its settings, who may ask, and the shape of Extole's errors."""
+"""The emulated Extole client: access control, settings, and error responses."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ COOKIES = ("extole_token", "access_token")  # the API description names the firs
 
 
 class ExtoleAccess:
-    """Checks tokens and rates against the settings."""
+    """Checks tokens and rate limits."""
 
     def __init__(self, settings: ExtoleSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate_limit)
         self._person_limit = RateLimit(settings.rate_limit_per_person)
 
-    def check(self, incoming: VendorRequest) -> None:
-        """Refuse a token that is missing, unknown, expired or without the right."""
-        token = _token(incoming)
+    def check(self, request: VendorRequest) -> None:
+        """Refuse a token that is missing, unknown, expired or lacks the scope."""
+        token = _token(request)
         if not token:
             raise ExtoleError("missing_access_token")
         if token in self._settings.expired_tokens:
@@ -32,32 +32,32 @@ class ExtoleAccess:
             raise ExtoleError("scopes_denied")
         if token not in self._settings.access_tokens:
             raise ExtoleError("invalid_access_token")
-        if self._limit.wait(token, incoming.now):
+        if self._limit.wait(token, request.now):
             raise ExtoleError("too_many_requests")
 
     def check_person(self, person: str, now: float) -> None:
-        """Refuse more than a person may do in a second."""
+        """Refuse a request beyond the person's rate limit."""
         if self._person_limit.wait(person, now):
             raise ExtoleError("too_many_requests")
 
 
-def _token(incoming: VendorRequest) -> str:
-    scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
+def _token(request: VendorRequest) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    if "access_token" in incoming.query:
-        return incoming.query["access_token"]
-    pairs = (pair.strip().partition("=") for pair in incoming.headers.get("cookie", "").split(";"))
+    if "access_token" in request.query:
+        return request.query["access_token"]
+    pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
     return next((value for name, _, value in pairs if name in COOKIES), "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExtoleSettings:
-    """Tokens, hosts, and which fields tell that an event was seen before.
+    """Tokens, hosts, and the fields that identify duplicate events.
 
-    `unique_keys` says by which field of `data` an event of a name is de-duplicated; `*` is every other name.
-    A request to a host of `extole.io` or `extole.com` that is not in `api_hosts` gets the empty 204 of the
-    wrong host; `wrong_host` gives it to everyone.
+    `unique_keys` maps the name of an event to the field of `data` that identifies duplicates; `*` is every other name.
+    A request to a host of `extole.io` or `extole.com` that is not in `api_hosts` gets the empty 204 of the wrong host;
+    with `wrong_host`, every request does.
     """
 
     access_tokens: tuple[str, ...] = ("access-token",)
@@ -72,7 +72,7 @@ class ExtoleSettings:
     rate_limit_per_person: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a rate that is none."""
+        """Raise ValueError for an invalid rate."""
         RateLimit(self.rate_limit)
         RateLimit(self.rate_limit_per_person)
 
@@ -85,9 +85,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "binding_error": (400, "The request body does not have the expected structure."),  # [I] the message
     "validation_error": (400, "A value is not valid."),  # [I] the message
     "invalid_parameter": (400, "A parameter is not valid."),  # [I] the message
-    "data_already_exists": (400, "The data already exists."),  # [I] the message
-    "data_not_found": (400, "The data was not found."),  # [I] the message
-    "empty_request": (400, "The request names nobody to erase."),  # [I] the message
+    "empty_request": (400, "The request does not identify a person."),  # [I] the message
     "invalid_erasure_email": (400, "The email is not valid."),  # [I] the message
     "invalid_access_token": (401, "The access_token provided with this request is invalid."),  # [I] the message
     "expired_access_token": (401, "The access_token provided with this request has expired."),  # [I] the message
@@ -114,7 +112,7 @@ BY_STATUS = {
 
 
 class ExtoleError(Exception):
-    """A request that Extole refuses, by its code; `parameters` name what is wrong."""
+    """A request that Extole refuses, by its error code; `parameters` describe the problem."""
 
     def __init__(self, code: str, **parameters: str) -> None:
         self.code = code
@@ -122,10 +120,10 @@ class ExtoleError(Exception):
         super().__init__(code)
 
 
-def answer(
+def error_response(
     random: Random, status: int, code: str, message: str, parameters: JsonObject | None = None
 ) -> VendorResponse:
-    """Put an error into the shape every endpoint shares."""
+    """Return an error response in the format of all endpoints."""
     body: JsonObject = {
         "unique_id": str(random.randrange(10**18, 10**19)),
         "http_status_code": status,
@@ -136,14 +134,14 @@ def answer(
     return VendorResponse(status, body)
 
 
-def said(random: Random, error: ExtoleError) -> VendorResponse:
-    """Say one of the known errors."""
+def known_error(random: Random, error: ExtoleError) -> VendorResponse:
+    """Return the response for one of the known errors."""
     status, message = ERRORS[error.code]
-    return answer(random, status, error.code, message, error.parameters)
+    return error_response(random, status, error.code, message, error.parameters)
 
 
-def general(random: Random, status: int) -> VendorResponse:
-    """Say a status; those without a published code get one that names it."""
+def status_error(random: Random, status: int) -> VendorResponse:
+    """Return the response for a status; one without a published code gets `software_error`."""
     code = BY_STATUS.get(status, "software_error")
     message = ERRORS[code][1] if code in ERRORS else "The server could not process your request."
-    return answer(random, status, code, message)
+    return error_response(random, status, code, message)

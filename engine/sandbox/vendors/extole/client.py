@@ -29,35 +29,35 @@ class Client(Emulator):
         self.access = ExtoleAccess(settings)
         self.persons = Persons(self.state)
 
-    def before(self, incoming: VendorRequest) -> None:
-        """Answer the empty 204 of the wrong host."""
-        host = incoming.headers.get("host", "").partition(":")[0].lower()
+    def before(self, request: VendorRequest) -> None:
+        """Return the empty 204 for requests to a wrong host."""
+        host = request.headers.get("host", "").partition(":")[0].lower()
         foreign = host.endswith(OWN_DOMAINS) and host not in self.settings.api_hosts
         if self.settings.wrong_host or foreign:
             raise Refusal(VendorResponse(204, b""))
 
-    def answer(self, incoming: VendorRequest) -> VendorResponse:
-        """Answer; an `ExtoleError` becomes the error shape."""
+    def respond(self, request: VendorRequest) -> VendorResponse:
+        """Handle one request; an `ExtoleError` becomes an error response."""
         try:
-            return super().answer(incoming)
+            return super().respond(request)
         except access.ExtoleError as error:
-            return access.said(self.random, error)
+            return access.known_error(self.random, error)
 
-    def body_of(self, incoming: VendorRequest) -> Json:
-        """Read the body; nothing is decompressed ([I]), so gzip is invalid JSON."""
-        kind = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not incoming.body:
+    def body_of(self, request: VendorRequest) -> Json:
+        """Parse the body; it is not decompressed ([I]), so gzip is invalid JSON."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not request.body:
             raise access.ExtoleError("missing_request_body")
         if kind != JSON_TYPE:
             raise access.ExtoleError("unsupported_media_type", content_type=kind)
         try:
-            body: Json = orjson.loads(incoming.body)
+            body: Json = orjson.loads(request.body)
         except orjson.JSONDecodeError:
             raise access.ExtoleError("invalid_json") from None
         return body
 
     def person(self, number: int) -> JsonObject:
-        """Return a person as the API shows one."""
+        """Return a person in the API's format."""
         own_id, email, partner_user_id, first_name, last_name, erased = self.persons.row(number)
         parameters: list[Json] = [*self.persons.parameters(number)]
         return {
@@ -71,24 +71,24 @@ class Client(Emulator):
         }
 
     def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:  # noqa: ARG002  never sends one
-        """Say a status in this vendor's shape."""
-        return access.general(self.random, status)
+        """Return an error response in this vendor's format."""
+        return access.status_error(self.random, status)
 
     def counts(self) -> dict[str, int]:
-        """Return what is held and what was seen."""
-        held = {
+        """Return the numbers of stored and received items."""
+        stored = {
             "persons": self.state.number("SELECT count(*) FROM extole_persons WHERE NOT erased"),
             "persons_erased": self.state.number("SELECT count(*) FROM extole_persons WHERE erased"),
             "events": self.state.number("SELECT count(*) FROM extole_events WHERE duplicate_of IS NULL"),
         }
-        return held | self.state.counters(self.name)
+        return stored | self.state.counters(self.name)
 
     def snapshot(self, limit: int) -> JsonObject:
         """Return the newest persons and events."""
-        people: list[Json] = [self.person(person) for person in self.persons.newest(limit)]
-        happened: list[Json] = [*self.persons.newest_events(limit)]
-        return {"persons": people, "events": happened}
+        persons: list[Json] = [self.person(person) for person in self.persons.newest(limit)]
+        events: list[Json] = [*self.persons.newest_events(limit)]
+        return {"persons": persons, "events": events}
 
-    def welcome(self) -> list[str]:
-        """Say which credentials are accepted."""
+    def credentials(self) -> list[str]:
+        """Return the accepted credentials."""
         return [f"Authorization: Bearer {' or '.join(self.settings.access_tokens)}"]

@@ -1,8 +1,8 @@
-"""What the emulated Extole holds: persons, their parameters, their events.
+"""The data of the emulated Extole: persons, their parameters, their events.
 
-Identity, as far as it is published: the email is the primary key and the only one that merges; the
-partner_user_id looks a person up but is not unique; a person_id names one.  A conflicting email never merges
-two emails.  The rest is [I]: an event without any of them makes an anonymous person.
+Identity, as far as it is published: the email is the primary key and the only key that merges persons; the
+partner_user_id finds a person but is not unique; a person_id identifies one. Two emails never merge. The rest is [I]:
+an event without any of these keys creates an anonymous person.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ ID_DIGITS = len(str(FIRST_ID))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
-    """The keys of a person that an event carries."""
+class PersonKeys:
+    """The keys of a person in an event."""
 
     email: str | None = None
     partner_user_id: str | None = None
@@ -85,36 +85,36 @@ class Who:
 
 
 class Persons:
-    """Persons, parameters and events, by their short numbers; `long_id` is what the API shows."""
+    """Persons, parameters and events, by their short numbers; the API uses `long_id`."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def resolve(self, who: Who) -> int:
-        """Return the person an event is about, made, updated or merged as need be."""
-        person = self._find(who)
-        fields = (self._free_email(who, person), who.partner_user_id, who.first_name, who.last_name)
+    def resolve(self, keys: PersonKeys) -> int:
+        """Return the person of an event; creates, updates or merges persons as needed."""
+        person = self._find(keys)
+        fields = (self._free_email(keys, person), keys.partner_user_id, keys.first_name, keys.last_name)
         self._state.execute(SET_FIELDS, (*fields, person))
         return person
 
-    def _find(self, who: Who) -> int:
-        if who.person_id is not None:
-            return self.by_id(who.person_id)
-        with_email = self._first(BY_EMAIL, who.email)
-        if who.email is None:
-            # Not guaranteed unique: [I] the first one made.
-            found = self._first(BY_USER, who.partner_user_id)
+    def _find(self, keys: PersonKeys) -> int:
+        if keys.person_id is not None:
+            return self.by_id(keys.person_id)
+        with_email = self._first(BY_EMAIL, keys.email)
+        if keys.email is None:
+            # Not guaranteed unique: [I] the first one created.
+            found = self._first(BY_USER, keys.partner_user_id)
         else:
-            found = self._first(BY_USER_WITHOUT_EMAIL, who.partner_user_id)
+            found = self._first(BY_USER_WITHOUT_EMAIL, keys.partner_user_id)
         if with_email and found and with_email != found:
             self._merge(found, with_email)
         return with_email or found or int(self._state.execute(CREATE).lastrowid or 0)
 
-    def _free_email(self, who: Who, person: int) -> str | None:
-        """Return the email to set: one that nobody else has, and only where there is none yet."""
-        owner = self._first(BY_EMAIL, who.email)
-        held = self.row(person)[1]
-        return who.email if owner is None and held is None else None
+    def _free_email(self, keys: PersonKeys, person: int) -> str | None:
+        """Return the email to set: only if the person has none and no other person has it."""
+        owner = self._first(BY_EMAIL, keys.email)
+        current = self.row(person)[1]
+        return keys.email if owner is None and current is None else None
 
     def _merge(self, source: int, target: int) -> None:
         self._state.execute("UPDATE extole_events SET person = ? WHERE person = ?", (target, source))
@@ -124,7 +124,7 @@ class Persons:
         self._state.count("extole", "merges")
 
     def by_id(self, person_id: str) -> int:
-        """Return the person of a long id, or refuse."""
+        """Return the person with a long ID; raises `ExtoleError`."""
         number = int(person_id) - FIRST_ID if person_id.isdecimal() and len(person_id) == ID_DIGITS else 0
         if number <= 0 or self._state.one(BY_ID, (number,)) is None:
             raise ExtoleError("person_not_found", person_id=person_id)
@@ -142,7 +142,7 @@ class Persons:
         return row
 
     def add_event(self, event: tuple[int, str, str, str, str], unique: str | None) -> tuple[int, bool]:
-        """Keep (person, name, time, data, container); a second one with its key is kept as a duplicate."""
+        """Store (person, name, time, data, container); another event with its unique key is stored as a duplicate."""
         first = self._state.one(FIRST_WITH_KEY, (event[1], unique)) if unique else None
         duplicate_of = first[0] if first else None
         number = self._state.execute(ADD_EVENT, (*event, unique, duplicate_of)).lastrowid or 0
@@ -158,11 +158,11 @@ class Persons:
         return [{"name": name, "value": orjson.loads(value), "scope": scope} for name, value, scope in rows]
 
     def events(self, person: int) -> list[JsonObject]:
-        """Return a person's events in the order they came."""
+        """Return a person's events in the order of arrival."""
         return [_event(row) for row in self._state.all(EVENTS_OF, (person,))]
 
     def newest_events(self, limit: int) -> list[JsonObject]:
-        """Return the events that came in last, in the order they came in."""
+        """Return the newest events, oldest first."""
         return [_event(row) for row in reversed(self._state.all(NEWEST_EVENTS, (limit,)))]
 
     def newest(self, limit: int) -> list[int]:
@@ -170,7 +170,7 @@ class Persons:
         return [number for (number,) in reversed(self._state.all(NEWEST, (limit,)))]
 
     def erase(self, person: int) -> None:
-        """Pseudonymise: what says who it was goes, that something happened stays."""
+        """Pseudonymize a person: personal data is removed; the events stay, without their data."""
         self._state.execute(ERASE, (person,))
         self._state.execute(REMOVE_PARAMETERS, (person,))
         self._state.execute("UPDATE extole_events SET data = '{}', unique_key = NULL WHERE person = ?", (person,))
@@ -181,7 +181,7 @@ class Persons:
 
 
 def long_id(number: int) -> str:
-    """Write a short number the way the API shows ids."""
+    """Return the API's form of a short number."""
     return str(FIRST_ID + number)
 
 

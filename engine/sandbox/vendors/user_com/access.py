@@ -1,4 +1,4 @@
-"""The emulated User.com app: its settings, who may ask, and its errors, those of the Django REST framework."""
+"""The emulated User.com app: access control, settings, and the error messages of the Django REST framework."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
 
 
 class UserComAccess:
-    """Checks keys, domains and rates against the settings."""
+    """Checks keys, domains and rate limits."""
 
     def __init__(self, settings: UserComSettings) -> None:
         self._settings = settings
         self._limit = RateLimit(settings.rate_limit)
 
-    def check(self, incoming: VendorRequest) -> None:
-        """Refuse whoever may not ask."""
-        scheme, _, key = incoming.headers.get("authorization", "").partition(" ")
+    def check(self, request: VendorRequest) -> None:
+        """Refuse a request without access."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "token" or not key:
             raise refuse(401, NO_CREDENTIALS)
         if key in self._settings.revoked_keys:
             raise refuse(403)
         if key not in self._settings.api_keys:
             raise refuse(401)
-        if not self._trusts(incoming):
+        if not self._trusts(request):
             raise refuse(403, NOT_TRUSTED)
-        wait = self._limit.wait(key, incoming.now)
+        wait = self._limit.wait(key, request.now)
         if wait:
             raise Refusal(throttled(wait))
 
-    def _trusts(self, incoming: VendorRequest) -> bool:
-        # [I] The page says only "the domain the request comes from"; a browser says it in Origin or Referer.
-        origin = incoming.headers.get("origin") or incoming.headers.get("referer")
+    def _trusts(self, request: VendorRequest) -> bool:
+        # [I] The page says only "the domain the request comes from"; a browser sends it in Origin or Referer.
+        origin = request.headers.get("origin") or request.headers.get("referer")
         trusted = self._settings.trusted_domains
         return not trusted or not origin or urlsplit(origin).hostname in trusted
 
@@ -45,10 +45,10 @@ TYPES = ("boolean", "fixed", "string", "date", "datetime", "integer", "float", "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserComSettings:
-    """Keys, trusted domains, and attributes that exist before anything is sent.
+    """Keys, trusted domains, and attributes that exist from the start.
 
-    An attribute is `name: type`, or `name: {type: fixed, choices: [...]}`.  `trusted_domains` empty trusts
-    everyone; else the domain of `Origin` or `Referer` must be one of them (a server sends neither and passes).
+    An attribute is `name: type`, or `name: {type: fixed, choices: [...]}`.  Without `trusted_domains`,
+    every domain is trusted; otherwise the domain of `Origin` or `Referer` must be one of them, if either is sent.
     """
 
     api_keys: tuple[str, ...] = ("api-key",)
@@ -61,20 +61,20 @@ class UserComSettings:
     rate_limit: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a type that does not exist, or a rate that is none."""
+        """Raise ValueError for an unknown type or an invalid rate."""
         RateLimit(self.rate_limit)
         if self.new_attributes not in ("create", "ignore"):
             raise ValueError("new_attributes must be create or ignore")
         for table in (self.attributes, self.company_attributes, *self.event_attributes.values()):
             if not isinstance(table, Mapping):
-                raise ValueError("event_attributes must be event name: {attribute: type}")  # noqa: TRY004  a setting
+                raise ValueError("event_attributes must map event names to {attribute: type}")  # noqa: TRY004  a setting
             for name, given in table.items():
                 kind = given.get("type") if isinstance(given, Mapping) else given
                 if kind not in TYPES:
-                    raise ValueError(f"attribute {name} has no type that exists; it is one of {', '.join(TYPES)}")
+                    raise ValueError(f"attribute {name} has an unknown type; allowed: {', '.join(TYPES)}")
 
 
-WORDS = {
+MESSAGES = {
     400: "Bad request.",
     401: "Invalid token.",
     403: "You do not have permission to perform this action.",
@@ -95,32 +95,32 @@ NOT_OBJECT = "Invalid data. Expected a dictionary."
 
 
 def too_long(most: int) -> str:
-    """Say that a text is too long."""
+    """Return the message for a text that is too long."""
     return f"Ensure this field has no more than {most} characters."
 
 
 def not_a_choice(value: Json) -> str:
-    """Say that a value is none of the choices."""
+    """Return the message for a value that is not one of the choices."""
     return f'"{value}" is not a valid choice.'
 
 
-def detail(status: int, words: str | None = None) -> VendorResponse:
-    """Answer `{"detail": ...}`."""
-    return VendorResponse(status, {"detail": words or WORDS.get(status, "A server error occurred.")})
+def detail(status: int, message: str | None = None) -> VendorResponse:
+    """Return the response `{"detail": ...}`."""
+    return VendorResponse(status, {"detail": message or MESSAGES.get(status, "A server error occurred.")})
 
 
 def throttled(wait: int) -> VendorResponse:
-    """Answer 429 with the seconds to wait."""
-    words = f"Request was throttled. Expected available in {wait} seconds."
-    return detail(429, words).with_headers({"retry-after": str(wait)})
+    """Return a 429 with the seconds to wait."""
+    message = f"Request was throttled. Expected available in {wait} seconds."
+    return detail(429, message).with_headers({"retry-after": str(wait)})
 
 
-def refuse(status: int, words: str | None = None) -> Refusal:
+def refuse(status: int, message: str | None = None) -> Refusal:
     """Return the refusal to raise."""
-    return Refusal(detail(status, words))
+    return Refusal(detail(status, message))
 
 
-def invalid(field: str, words: str) -> Refusal:
-    """Refuse one field of the body."""
-    body: JsonObject = {field: [words]}
+def invalid(field: str, message: str) -> Refusal:
+    """Return the refusal for one field of the body."""
+    body: JsonObject = {field: [message]}
     return Refusal(VendorResponse(400, body))

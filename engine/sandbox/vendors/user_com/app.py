@@ -44,18 +44,18 @@ class App(Emulator):
             raise access.refuse(404)
         return found[0]
 
-    def unknown_path(self, incoming: VendorRequest) -> VendorResponse:
-        """Say 404; or 301 where only the trailing slash is missing ([I], the framework's way)."""
-        if not incoming.path.endswith("/") and self.routes.find((*incoming.segments, "")):
-            return VendorResponse(301, b"", {"location": f"{incoming.path.rpartition('/')[2]}/"})
+    def unknown_path(self, request: VendorRequest) -> VendorResponse:
+        """Return a 404, or a 301 if only the trailing slash is missing ([I], as the framework does)."""
+        if not request.path.endswith("/") and self.routes.find((*request.segments, "")):
+            return VendorResponse(301, b"", {"location": f"{request.path.rpartition('/')[2]}/"})
         return self.failure(404)
 
     def failure(self, status: int, retry_after: int | None = None) -> VendorResponse:
-        """Say a status in this vendor's shape."""
+        """Return an error response in this vendor's format."""
         return access.throttled(retry_after) if status == 429 and retry_after else access.detail(status)
 
     def counts(self) -> dict[str, int]:
-        """Return what is held and what was seen."""
+        """Return the numbers of stored and received items."""
         names = ("users", "companies", "members", "events", "event_names", "views")
         tables = {name: self.state.number(f"SELECT count(*) FROM user_com_{name}") for name in names}  # noqa: S608
         return tables | self.state.counters(self.name)
@@ -77,12 +77,12 @@ class App(Emulator):
         sql = f"SELECT id FROM user_com_{table_name} ORDER BY id DESC LIMIT ?"  # noqa: S608  our own table names
         return [number for (number,) in reversed(self.state.all(sql, (limit,)))]
 
-    def _rows(self, sql: str, shown: Callable[..., JsonObject], limit: int) -> list[Json]:
+    def _rows(self, sql: str, to_json: Callable[..., JsonObject], limit: int) -> list[Json]:
         rows = self.state.all(f"{sql} ORDER BY id DESC LIMIT ?", (limit,))
-        return [shown(*row) for row in reversed(rows)]
+        return [to_json(*row) for row in reversed(rows)]
 
-    def welcome(self) -> list[str]:
-        """Say which credentials are accepted."""
+    def credentials(self) -> list[str]:
+        """Return the accepted credentials."""
         return [f"Authorization: Token {' or '.join(self.settings.api_keys)}", "Accept: */*; version=2"]
 
 

@@ -1,8 +1,8 @@
 """Custom attributes and their types, of users, companies and events (the Segment page of User.com).
 
-A name nobody defined becomes an attribute of type `string`, its value a text.  A defined one converts what it
-can and skips what it cannot.  `[I]` The REST pages say that attributes "have to be created in the app before";
-`new_attributes: ignore` does that.  How each type reads a value is [I] but for the page's own example.
+An undefined name becomes an attribute of type `string`. A defined attribute converts what it can and skips what it
+cannot. `[I]` The REST pages say that attributes "have to be created in the app before"; `new_attributes: ignore` does
+that. How each type converts a value is [I], except for the page's own example.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DEFINE = "INSERT INTO user_com_attributes VALUES (?, ?, 'string')"
 DEFINED = "SELECT name, type FROM user_com_attributes WHERE scope = ? ORDER BY name"
 
 SKIP = object()
-TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def event_scope(name: str) -> str:
@@ -36,7 +36,7 @@ def event_scope(name: str) -> str:
 
 
 class Attributes:
-    """The definitions: those of the settings, and those made on the fly."""
+    """The definitions: those of the settings, and those created by requests."""
 
     def __init__(self, state: State, settings: UserComSettings) -> None:
         self._state = state
@@ -47,7 +47,7 @@ class Attributes:
             self._given[event_scope(event)] = table
 
     def convert(self, scope: str, values: JsonObject) -> JsonObject:
-        """Return the values as they are kept; what cannot be converted is not among them."""
+        """Return the values as they are stored, without those that cannot be converted."""
         kept: JsonObject = {}
         for name, value in values.items():
             converted = self._convert(scope, name, value)
@@ -82,7 +82,7 @@ class Attributes:
         return row[0] if row else None
 
     def definitions(self, scope: str) -> list[JsonObject]:
-        """Return what is defined, by name."""
+        """Return the definitions, by name."""
         types: dict[str, Json] = {
             name: given.get("type") if isinstance(given, Mapping) else given
             for name, given in self._given.get(scope, {}).items()
@@ -114,7 +114,7 @@ def _number(value: Json) -> object:
 def _boolean(value: Json) -> object:
     if isinstance(value, bool):
         return value
-    return TRUTHS.get(text(value).strip().lower(), SKIP)
+    return BOOLEANS.get(text(value).strip().lower(), SKIP)
 
 
 def _date(value: Json) -> object:

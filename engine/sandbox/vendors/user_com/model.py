@@ -1,4 +1,4 @@
-"""What the emulated app holds: users, companies and their members, events, page views."""
+"""The data of the emulated app: users, companies and their members, events, page views."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ SHORT_KEY = 12
 
 
 class Model:
-    """Users and companies by number; everything else hangs on them."""
+    """Users and companies by number; everything else belongs to them."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -84,54 +84,54 @@ class Model:
         return row[0] if row else None
 
     def add_user(self, custom_id: str | None, now: float) -> int:
-        """Make a user; its key follows from its number, so that a run can be repeated."""
+        """Create a user; its key is derived from its number, so that a run can be repeated."""
         number = int(self._state.execute(ADD_USER, (custom_id, now, now)).lastrowid or 0)
         key = blake2b(str(number).encode(), digest_size=8, person=b"user_key").hexdigest()[:SHORT_KEY]
         self._state.execute("UPDATE user_com_users SET user_key = ? WHERE id = ?", (key, number))
         return number
 
     def add_company(self, custom_id: str | None, now: float) -> int:
-        """Make a company."""
+        """Create a company."""
         return int(self._state.execute(ADD_COMPANY, (custom_id, now, now)).lastrowid or 0)
 
     def change(self, kind: str, number: int, fields: JsonObject, values: JsonObject, now: float) -> None:
-        """Set fields and attributes of a user or a company; what is not named stays."""
+        """Set fields and attributes of a user or a company; others keep their values."""
         table = {"user": "user_com_users", "company": "user_com_companies"}[kind]
         row: Any = self._state.one(f"SELECT fields, attributes FROM {table} WHERE id = ?", (number,))  # noqa: S608
         changed = (_patched(row[0], fields), _patched(row[1], values), now, number)
         self._state.execute(f"UPDATE {table} SET fields = ?, attributes = ?, updated = ? WHERE id = ?", changed)  # noqa: S608
 
     def set_company_custom_id(self, company: int, custom_id: str) -> None:
-        """Give a company another ID of the customer's own."""
+        """Change a company's custom ID."""
         self._state.execute("UPDATE user_com_companies SET custom_id = ? WHERE id = ?", (custom_id, company))
 
     def remove_user(self, user: int) -> None:
-        """Remove a user and what hangs on it."""
+        """Remove a user and everything that belongs to it."""
         for sql in ("members WHERE user", "events WHERE user", "views WHERE user", "users WHERE id"):
             self._state.execute(f"DELETE FROM user_com_{sql} = ?", (user,))  # noqa: S608
 
     def add_member(self, company: int, user: int, now: float) -> None:
-        """Make a user a member; the first time counts."""
+        """Add a member; `since` stays that of the first time."""
         self._state.execute("INSERT OR IGNORE INTO user_com_members VALUES (?, ?, ?)", (company, user, now))
 
     def add_event(self, user: int, name: str, timestamp: float, data: JsonObject) -> tuple[int, bool]:
-        """Keep an event; true if it is the first of its name ever."""
+        """Store an event; also return whether it is the first with its name."""
         first = self._state.execute("INSERT OR IGNORE INTO user_com_event_names (name) VALUES (?)", (name,)).rowcount
         row = (user, name, timestamp, orjson.dumps(data).decode())
         return int(self._state.execute(ADD_EVENT, row).lastrowid or 0), first == 1
 
     def add_view(self, user: int, domain: str, path: str, timestamp: float) -> int:
-        """Keep a page view: one more for the user, and `last_seen` only forward."""
+        """Store a page view: count it, and move `last_seen` forward only."""
         self._state.execute(SEEN, (timestamp, user))
         return int(self._state.execute(ADD_VIEW, (user, domain, path, timestamp)).lastrowid or 0)
 
     def user(self, number: int) -> JsonObject:
-        """Return a user as the API shows one."""
+        """Return a user in the API's format."""
         row: Any = self._state.one(USER, (number,))
         return _user(row, self._state.all(COMPANIES_OF, (number,)))
 
     def company(self, number: int) -> JsonObject:
-        """Return a company as the API shows one."""
+        """Return a company in the API's format."""
         row: Any = self._state.one(COMPANY, (number,))
         return _company(row, [user for (user,) in self._state.all(MEMBERS, (number,))])
 

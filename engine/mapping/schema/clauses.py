@@ -1,7 +1,7 @@
-"""What an author's schema (`must`, `body_schema`, a setting) says of a value, as a clause for people.
+"""Errors of a value against an author's schema (`must`, `body_schema`, a setting), as clauses for people.
 
-`items[0].price ("abc") is not a number`: where, what stands there, and what is wrong with it.  Long values are cut
-and secret ones masked by `shown`; objects and lists are only named by their kind.
+`items[0].price ("abc") is not a number`: the place, the value, the problem. `shown` cuts long values, masks secrets,
+and shows only the type of objects and lists.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ KINDS = {
 MOST_CHOICES = 10
 
 
-def sentence(error: Any) -> str:
-    """Say what is wrong (jsonschema's ValidationError), as a clause without full stop."""
-    tell = SENTENCES.get(str(error.validator), _other)
+def clause(error: Any) -> str:
+    """Return the problem (jsonschema's ValidationError) as a clause without a full stop."""
+    problem = CLAUSES.get(str(error.validator), _other)
     path = list(error.absolute_path)
     if error.validator == "additionalProperties" and error.validator_value is False:
-        path = path[:-1]  # the error stands at the key that is too much; the clause is about the object
+        path = path[:-1]  # the error is at the unknown key; the clause is about the object
     what = shown(error.instance)
-    return f"{f'{place_text(tuple(path))} ({what})' if path else what} {tell(error)}"
+    return f"{f'{place_text(tuple(path))} ({what})' if path else what} {problem(error)}"
 
 
 def kinds(types: Any) -> str:
-    """Name the types of a schema: `text or null`."""
+    """Return the types of a schema for people: `text or null`."""
     names = [KINDS.get(name, str(name)) for name in (types if isinstance(types, list) else [types])]
     return " or ".join(names)
 
@@ -57,7 +57,7 @@ def _const(error: Any) -> str:
 
 
 def _written(value: Json) -> str:
-    """Show a value of the schema, which is no secret: also what is in an object or a list."""
+    """Return a value of the schema, which is not secret, including the contents of objects and lists."""
     text = compact_json(value)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
@@ -76,10 +76,10 @@ def _additional(error: Any) -> str:
 
 
 def _dependencies(error: Any) -> str:
-    for word, needed in error.validator_value.items():
+    for key, needed in error.validator_value.items():
         missing = [name for name in needed if name not in error.instance] if isinstance(needed, list) else []
-        if word in error.instance and missing:
-            return f"has {shown(word)} and therefore needs {shown(missing[0])}"
+        if key in error.instance and missing:
+            return f"has {shown(key)} and therefore needs {shown(missing[0])}"
     return "does not meet the schema's `dependencies`"
 
 
@@ -102,7 +102,7 @@ def _limit(text: str) -> Callable[[Any], str]:
     return lambda error: text.format(shown(error.validator_value))
 
 
-SENTENCES: dict[str, Callable[[Any], str]] = {
+CLAUSES: dict[str, Callable[[Any], str]] = {
     "type": _type,
     "enum": _enum,
     "pattern": _pattern,

@@ -1,7 +1,7 @@
-"""The part of the Data API that reads customers back or forgets them (private keys only).
+"""The part of the Data API that reads or anonymizes customers (private keys only).
 
 [I] Consents, segmentations, expressions, predictions, recommendations, catalogues and analyses are not
-emulated; asking for one as an attribute gives `success: false`.
+emulated; requesting one as an attribute returns `success: false`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ EVERYONE = 1_000_000
 
 
 def find(exponea: Project, body: JsonObject) -> int:
-    """Return the customer that `customer_ids` names, or say that there is none."""
+    """Return the customer with these `customer_ids`; raises a 404 refusal."""
     customer = exponea.identity.known(exponea.identity.read(body.get("customer_ids")))
     if customer is None:
         raise refuse(404, "errors", {"_global": ["Customer does not exist"]})
@@ -37,7 +37,7 @@ def export_one(exponea: Project, body: JsonObject) -> VendorResponse:
 
 
 def events(exponea: Project, body: JsonObject) -> VendorResponse:
-    """Return one customer's events of the types asked for."""
+    """Return one customer's events of the requested types."""
     customer = find(exponea, body)
     kinds = body.get("event_types")
     wanted = [str(kind) for kind in kinds] if isinstance(kinds, list) else None
@@ -45,19 +45,19 @@ def events(exponea: Project, body: JsonObject) -> VendorResponse:
 
 
 def attributes(exponea: Project, body: JsonObject) -> VendorResponse:
-    """Return single properties and ids of one customer, in the order asked for."""
+    """Return single properties and IDs of one customer, in the requested order."""
     customer = find(exponea, body)
-    held: dict[str, JsonObject] = {"property": exponea.customers.properties(customer), "id": exponea.ids(customer)}
-    asked = body.get("attributes")
-    results: list[Json] = [_attribute(held, one) for one in asked] if isinstance(asked, list) else []
+    values: dict[str, JsonObject] = {"property": exponea.customers.properties(customer), "id": exponea.ids(customer)}
+    requested = body.get("attributes")
+    results: list[Json] = [_attribute(values, one) for one in requested] if isinstance(requested, list) else []
     return VendorResponse(200, {"success": True, "results": results})
 
 
-def _attribute(held: dict[str, JsonObject], asked: Json) -> Json:
-    if not isinstance(asked, dict) or asked.get("type") not in held:
+def _attribute(values: dict[str, JsonObject], requested: Json) -> Json:
+    if not isinstance(requested, dict) or requested.get("type") not in values:
         return {"success": False, "error": "No permission"}
-    kind = str(asked["type"])
-    return {"success": True, "value": held[kind].get(str(asked.get(kind)))}
+    kind = str(requested["type"])
+    return {"success": True, "value": values[kind].get(str(requested.get(kind)))}
 
 
 def export(exponea: Project, _body: JsonObject) -> VendorResponse:
@@ -68,13 +68,13 @@ def export(exponea: Project, _body: JsonObject) -> VendorResponse:
     fields: list[Json] = [{"type": "id", "id": name} for name in id_names]
     fields += [{"type": "property", "property": name} for name in names]
     data: list[Json] = [
-        [*(held.get(name) for name in id_names), *(properties.get(name) for name in names)] for held, properties in rows
+        [*(ids.get(name) for name in id_names), *(properties.get(name) for name in names)] for ids, properties in rows
     ]
     return VendorResponse(200, {"success": True, "fields": fields, "data": data})
 
 
 def anonymize(exponea: Project, body: JsonObject) -> VendorResponse:
-    """Take away ids and personal properties; the customer and its events stay."""
+    """Remove IDs and personal properties; the customer and its events stay."""
     _anonymize(exponea, find(exponea, body))
     return VendorResponse(200, {"success": True})
 
@@ -82,5 +82,5 @@ def anonymize(exponea: Project, body: JsonObject) -> VendorResponse:
 def _anonymize(exponea: Project, customer: int) -> None:
     new = f"{exponea.random.getrandbits(128):032x}"
     exponea.identity.anonymize(customer, (exponea.settings.soft_ids[0], new))
-    exponea.customers.forget(customer, exponea.settings.pii)
+    exponea.customers.remove_properties(customer, exponea.settings.pii)
     exponea.state.count(exponea.name, "customers_anonymized")

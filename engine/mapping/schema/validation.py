@@ -1,0 +1,191 @@
+"""Validation of files against the mapping schema, and of values against the schemas of authors.
+
+Only this module uses the jsonschema library, and imports it when first needed (that takes 60 ms). It changes three
+things of draft 7: `pattern` and `patternProperties` use RE2; every `$ref` is linked to its target in advance
+(links.py), so nothing is ever fetched; and a schema inside a mapping (`must`) is checked in its place. The schema files
+themselves are not checked against draft 7 at run time; a test does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
+
+from engine.mapping.problems import Mark, Problem
+from engine.mapping.schema import files, links, messages
+from engine.mapping.schema.clauses import clause
+from engine.mapping.schema.links import BadSchema
+from engine.mapping.yaml.reader import Document
+from engine.records import Json, JsonObject, Place
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+Errors: TypeAlias = "Iterator[ValidationError]"
+Kind: TypeAlias = Literal["mapping", "parts"]
+
+DRAFT_7 = "http://json-schema.org/draft-07/schema"
+
+
+class Places(Protocol):
+    """Knows the places of the keys and values of a mapping: a document, or several merged ones."""
+
+    def mark(self, path: Place) -> Mark:
+        """Return the place of the value at `path`."""
+
+    def key_mark(self, path: Place) -> Mark:
+        """Return the place of the key at `path`."""
+
+
+def check(document: Document, kind: Kind) -> list[Problem]:
+    """Return the problems of a file's shape, ordered by line; none if the file is not YAML."""
+    if not document.readable:
+        return []
+    return [
+        problem
+        for place, problem in _faults(document.value, document, kind)
+        if not any(place[: len(faulty)] == faulty for faulty in document.faulty)
+    ]
+
+
+def check_value(value: Json, places: Places) -> list[Problem]:
+    """Return the problems of a mapping's shape after `extends` was resolved."""
+    return [problem for _, problem in _faults(value, places, "mapping")]
+
+
+def validator(schema: Json) -> Callable[[Json], str | None]:
+    """Return a function that checks values by `schema` (draft 7): it returns None, or the problem as a clause.
+
+    Raises ValueError for a `$ref` that is not local, does not exist or never ends, and for a pattern that RE2 does not
+    support; `check_schema` finds all other problems of a schema.
+    """
+    checker = _draft_7()(links.linked(schema))
+
+    def check(value: Json) -> str | None:
+        try:
+            error = next(checker.iter_errors(value), None)
+            return None if error is None else clause(_deepest(error))
+        except RecursionError:
+            return "the value is nested too deeply to be checked"
+
+    return check
+
+
+def check_schema(schema: Json) -> str | None:
+    """Return the problem of an author's schema as a sentence, or None."""
+    if isinstance(schema, dict) and str(schema.get("$schema", DRAFT_7)).rstrip("#") != DRAFT_7:
+        return f'"$schema" names another version; only draft 7 ({DRAFT_7}#) is supported.'
+    error = next(_draft_7()(_linked_draft_7()).iter_errors(schema), None)
+    if error is not None:
+        return f"This is not a JSON Schema (draft 7): {clause(_deepest(error))}."
+    try:
+        links.linked(schema)
+    except BadSchema as bad:
+        return str(bad)
+    return None
+
+
+def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
+    errors = _draft_7()(_linked_file(kind)).iter_errors(value)
+    faults = messages.faults(errors, files.vocabulary(kind))
+    problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.message)) for fault in faults]
+    return sorted(problems, key=lambda found: found[1])
+
+
+def _mark(fault: messages.SchemaFault, places: Places) -> Mark:
+    return places.key_mark(fault.place) if fault.on_key else places.mark(fault.place)
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Return the deepest error of failed alternatives: that alternative is most likely the intended one."""
+    inner = [each for each in error.context or () if each.validator != "type" or each.relative_path]
+    if not inner:
+        return error
+    return _deepest(max(inner, key=lambda each: len(each.relative_path)))
+
+
+@cache
+def _linked_file(kind: Kind) -> Any:
+    return links.linked(files.read(kind), _named)
+
+
+def _named(ref: str) -> Any:
+    """Return the target of a `$ref` in our schema files: a definition, all of which are in the mapping schema.
+
+    Its definition of draft 7 serves editors; here, the check of an author's schema also covers `$ref` and patterns.
+    """
+    if ref == "#/definitions/draft_7":
+        return {"author's schema": True}
+    return links.find(files.read("mapping"), f"#{ref.partition('#')[2]}")
+
+
+@cache
+def _linked_draft_7() -> Any:
+    from jsonschema import Draft7Validator
+
+    return links.linked(cast("JsonObject", Draft7Validator.META_SCHEMA))
+
+
+@cache
+def _draft_7() -> Any:
+    from jsonschema import Draft7Validator
+    from jsonschema.validators import extend
+
+    changed = {
+        "$ref": _ref,
+        "additionalProperties": _additional_properties,
+        "author's schema": _authors_schema,
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+    }
+    return extend(Draft7Validator, changed)  # type: ignore[no-untyped-call]
+
+
+def _ref(checker: Any, target: Any, instance: Any, _schema: Any) -> Errors:
+    return cast("Errors", checker.descend(instance, target))
+
+
+def _pattern(_checker: Any, pattern: Any, instance: Any, _schema: Any) -> Errors:
+    from jsonschema.exceptions import ValidationError
+
+    if isinstance(instance, str) and not _found(pattern, instance):
+        yield ValidationError("pattern")
+
+
+def _pattern_properties(checker: Any, patterns: Any, instance: Any, _schema: Any) -> Errors:
+    if isinstance(instance, dict):
+        for pattern, schema in patterns.items():
+            for key, member in instance.items():
+                if _found(pattern, key):
+                    yield from checker.descend(member, schema, path=key, schema_path=pattern.pattern)
+
+
+def _additional_properties(checker: Any, allowed: Any, instance: Any, schema: Any) -> Errors:
+    from jsonschema.exceptions import ValidationError
+
+    if not isinstance(instance, dict):
+        return
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for key, member in instance.items():
+        if key in known or any(_found(pattern, key) for pattern in patterns):
+            continue
+        if allowed is False:
+            yield ValidationError("additionalProperties", path=(key,))
+        else:
+            yield from checker.descend(member, allowed, path=key)
+
+
+def _authors_schema(_checker: Any, _true: Any, instance: Any, _schema: Any) -> Errors:
+    from jsonschema.exceptions import ValidationError
+
+    fault = check_schema(instance) if isinstance(instance, dict) else None
+    if fault is not None:
+        yield ValidationError(fault)
+
+
+def _found(pattern: Any, text: str) -> bool:
+    try:
+        return pattern.search(text) is not None
+    except UnicodeEncodeError:  # half of a surrogate pair: RE2 cannot read it, and no pattern can match it
+        return False
