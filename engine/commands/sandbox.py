@@ -48,8 +48,8 @@ def command(host: str, port: int, config: Path | None, database: str) -> None:
 
 def run(host: str, port: int, config: Path | None, database: str) -> None:
     """Serve the emulated vendors; raises `UsageError` for a port, file or package that is not available."""
-    from engine.sandbox.config import Config, load_config
     from engine.sandbox.server import build, listen, serve, url_of
+    from engine.sandbox.world import Config, load_config
 
     settings = load_config(config) if config else Config()
     with listen(host, port) as listener:

@@ -238,11 +238,11 @@ def _serve(
 
         server.run(config, outbox, background_outbox, listener)
     else:
-        from engine.collector import workers as processes
+        from engine.collector import server as processes
 
         names = tuple(each.name for each in config.connections)
         settings = processes.WorkerSettings(tuple(config.sources), config.limits, path, names, secrets)
-        processes.run(config, outbox, background_outbox, listener, settings, workers)
+        processes.run_workers(config, outbox, background_outbox, listener, settings, workers)
     if world is not None:
         _show_results(outbox, world)
 

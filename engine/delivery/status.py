@@ -9,9 +9,9 @@ from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import ConnectionRow, Outbox, advice
-from engine.delivery.sending import answers
 from engine.delivery.sending.batching import Next, Parcel, Shipment
 from engine.delivery.sending.http import Refused, Sender, Unsendable
+from engine.delivery.sending.shipping import interpret
 from engine.language.times import seconds
 from engine.mapping.model import Step
 from engine.plan import Connection, Destination
@@ -100,7 +100,7 @@ async def check_credentials(configured: ConfiguredConnection) -> CredentialsChec
     finally:
         await sender.close()
     shipment = Shipment(None, [Parcel(_NoEvent(), request)])
-    result = answers.read(ResponseReader(configured.connection), shipment, reply)
+    result = interpret(ResponseReader(configured.connection), shipment, reply)
     if result.then == "accept":
         return CredentialsCheck(True, f"{configured.mapping.title} accepts the credentials.")
     message = f"{result.description}. {result.hint}" if result.hint else f"{result.description}."

@@ -15,12 +15,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from engine.sandbox.config import Config
 from engine.sandbox.control import routes
 from engine.sandbox.emulator import Emulator, TimeSource
 from engine.sandbox.faults import Decision
 from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorResponse, Wire, query_of, segments_of
-from engine.sandbox.world import LoggedRequest, World
+from engine.sandbox.world import Config, LoggedRequest, World
 
 TOO_LARGE = VendorResponse(413, {"error": "The body is larger than 32 MB."})
 NO_VENDOR = VendorResponse(404, {"error": "No vendor has this path. See /_sandbox/ for the vendors and their paths."})

@@ -20,9 +20,8 @@ from engine.records import JsonObject
 if TYPE_CHECKING:
     import uvicorn
 
-    from engine.sandbox.config import Config
     from engine.sandbox.emulator import TimeSource
-    from engine.sandbox.world import World
+    from engine.sandbox.world import Config, World
 
 MISSING = "The sandbox needs packages that are not installed ({name}): pip install 'waybill[server]'."
 LOOPBACK = "127.0.0.1"

@@ -10,8 +10,7 @@ import orjson
 import pytest
 
 from engine.delivery.sending import http as module
-from engine.delivery.sending.answers import VendorReply
-from engine.delivery.sending.http import Refused, Sender, Unsendable, encoded
+from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply, encoded
 from engine.records import PlannedRequest, Secret
 from tests.delivery.vendor import Answer, Request, Vendor, fine
 

@@ -20,8 +20,8 @@ import pytest
 from engine.delivery.outbox.base import Chosen, NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import Outcome
-from engine.sandbox.config import Config
 from engine.sandbox.server import Sandbox
+from engine.sandbox.world import Config
 
 ROOT = Path(__file__).parents[2]
 MAPPING = """

@@ -86,7 +86,7 @@ def codes() -> set[str]:
     """Find the codes that mapping an event can report, where the engine writes them."""
     folders = [ROOT / "engine" / "compiler", ROOT / "engine" / "language"]
     files = [file for folder in folders for file in folder.rglob("*.py")]
-    files += [ROOT / "engine" / "events" / name for name in ("normalizing.py", "integrations.py")]
+    files += [ROOT / "engine" / "events" / name for name in ("normalizing.py",)]
     texts = [file.read_text(encoding="utf-8") for file in files]
     found = {code for text in texts for code in re.findall(r"\b(?:R|\.r)eport\(\s*\"([a-z-]+)\"", text)}
     return found | {note for function in FUNCTIONS.values() for note in function.notes}

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.mapping.schema",),
     ("engine.mapping.build", "engine.mapping.resolve", "engine.mapping.settings"),
     ("engine.mapping.load",),
-    ("engine.commands.show", "engine.mapping.checks"),
+    ("engine.mapping.checks",),
     ("engine.compiler",),
     ("engine.compiler.paths",),
     ("engine.compiler.emit",),

@@ -30,8 +30,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "uvicorn": (
         "engine/sandbox/server.py",
         "engine/collector/http.py",
-        "engine/collector/http.py",
-        "engine/collector/workers.py",
+        "engine/collector/server.py",
     ),
     "uvloop": ("engine/delivery/process.py",),
     "yaml": ("engine/mapping/yaml/*", "engine/commands/show.py"),

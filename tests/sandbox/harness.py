@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 from engine.sandbox.app import create_app
-from engine.sandbox.config import read_config
+from engine.sandbox.world import read_config
 
 CASES = Path(__file__).parent / "cases"
 NOW = 1_700_000_000.0

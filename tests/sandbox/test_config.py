@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 
 from engine.errors import UsageError
-from engine.sandbox.config import Config, load_config
 from engine.sandbox.vendors import VENDORS
 from engine.sandbox.vendors.exponea.routes import Exponea
 from engine.sandbox.vendors.extole import access as extole
 from engine.sandbox.vendors.user_com.access import TYPES
+from engine.sandbox.world import Config, load_config
 
 EXTOLE = [field.name for field in dataclasses.fields(extole.ExtoleSettings)]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.sandbox.config import Config, read_config
 from engine.sandbox.control import ENDPOINTS
 from engine.sandbox.faults import KINDS, READERS
 from engine.sandbox.vendors import VENDORS
 from engine.sandbox.vendors.user_com.body import COMPANY_FIELDS, USER_FIELDS
 from engine.sandbox.vendors.user_com.routes import ROOT
+from engine.sandbox.world import Config, read_config
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 

@@ -17,8 +17,8 @@ import pytest
 from engine.errors import UsageError
 from engine.sandbox import server
 from engine.sandbox.app import create_app
-from engine.sandbox.config import read_config
 from engine.sandbox.server import Sandbox
+from engine.sandbox.world import read_config
 
 UPDATE = {"customer_ids": {"cookie": "a"}, "properties": {"plan": "pro"}}
 CUSTOMERS = "/exponea/track/v2/projects/project-token/customers"

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 
+from engine.compiler.emit.conditions import value_is_saved, value_is_secret
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.runtime import LiteralText
-from engine.compiler.settled import value_is_saved, value_is_secret
 from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions
 from engine.language.paths import Marker

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from engine.compiler.emit.conditions import asks_the_clock, settings_only
 from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
-from engine.compiler.settled import asks_the_clock, settings_only
 from engine.compiler.writer import Writer
 from engine.language.template import Text
 from engine.mapping.model import Http, Request, TextOrValue, Value

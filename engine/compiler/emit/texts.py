@@ -9,8 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from engine.compiler.emit.conditions import emit_path_value
-from engine.compiler.settled import is_saved, is_secret, is_text, plain_setting
+from engine.compiler.emit.conditions import emit_path_value, is_saved, is_secret, is_text, plain_setting
 from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
 from engine.mapping.model import Instruction, TextOrValue

@@ -8,12 +8,11 @@ a request to any host other than the connection's own is refused.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from engine.delivery.sending.answers import VendorReply
 from engine.language.texts import text_of
 from engine.mapping.settings import host_fault
 from engine.records import Json, JsonObject, PlannedRequest, Secret
@@ -21,9 +20,25 @@ from engine.records import Json, JsonObject, PlannedRequest, Secret
 if TYPE_CHECKING:
     import httpx
 
+NO_HEADERS: JsonObject = {}
 SLOTS = 8
 LONGEST_RESPONSE = 4 * 1024 * 1024
 PORTS = {"http": 80, "https": 443}
+
+
+class VendorReply(NamedTuple):
+    """What came back.
+
+    `readable` is False for a body that should be JSON and is not; `failure` is why no response came back, and
+    `unsendable` why the request could not be sent at all.
+    """
+
+    status: int = 0
+    headers: JsonObject = NO_HEADERS
+    body: Json = None
+    readable: bool = True
+    failure: str = ""
+    unsendable: str = ""
 
 
 class Refused(Exception):  # noqa: N818  reads as what happened

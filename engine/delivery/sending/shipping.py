@@ -9,23 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import NamedTuple, cast
 
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change
-from engine.delivery.sending import answers
-from engine.delivery.sending.answers import ShipmentResult, VendorReply
 from engine.delivery.sending.batching import Parcel, Shipment
-from engine.delivery.sending.http import Refused, Sender, Unsendable
+from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.pacing import Clock, Pace, SafetyValve, TokenBucket, retry_after
 from engine.records import JsonObject, Outcome, PlannedRequest, masked
-from engine.responses import ResponseReader, error_text
+from engine.responses import ItemResult, ResponseReader, Then, error_text
 
 MISSING = 404
 SETTINGS_HINT = "Check the connection's settings."
+NO_RESULTS = "the response has no result for each item of the batch"
 
 
 class Shipping:
@@ -94,17 +93,17 @@ class Shipping:
         """Send a shipment; if its object does not exist at the vendor and the request has `if_missing`, create it."""
         request = shipment.parcels[0].request
         began, reply = await self._send(shipment)
-        result = answers.read(self.responses, shipment, reply)
+        result = interpret(self.responses, shipment, reply)
         create = request.if_missing
         if shipment.batch is None and create is not None and reply.status == MISSING:
             creation = Shipment(None, [Parcel(shipment.parcels[0].job, create)])
             await self._wait_for_rate_limit()
             began, reply = await self._send(creation)
-            result = answers.read(self.responses, creation, reply)
+            result = interpret(self.responses, creation, reply)
             if result.then == "reject":  # another event may have created it meanwhile
                 await self._wait_for_rate_limit()
                 began, again = await self._send(shipment)
-                found = answers.read(self.responses, shipment, again)
+                found = interpret(self.responses, shipment, again)
                 if found.then != "reject":
                     reply, result = again, found
         return began, self._masked(result), reply, request
@@ -234,3 +233,46 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size or (seconds >= size and size < 86400):
             return f"{seconds / size:.3g}{unit}"
     return f"{seconds:.3g}s"
+
+
+class ShipmentResult(NamedTuple):
+    """What a reply means; for `accept`, `items` has one result per parcel. `error` is the vendor's message."""
+
+    then: Then
+    status: int
+    error: str = ""
+    hint: str = ""
+    items: list[ItemResult] | None = None
+
+    @property
+    def reason(self) -> str:
+        """Return what happened, without the vendor's message."""
+        if self.status:
+            return f"the vendor answered {self.status}"
+        return "the request could not be made" if self.then == "reject" else "no response from the vendor"
+
+    @property
+    def description(self) -> str:
+        """Return what happened, with the vendor's message."""
+        return f"{self.reason}: {self.error}" if self.error else self.reason
+
+
+def interpret(responses: ResponseReader, shipment: Shipment, reply: VendorReply) -> ShipmentResult:
+    """Return what a reply means for a shipment.
+
+    A batch is judged like its first request: the mapping's rules apply to both.
+    """
+    if reply.unsendable:
+        return ShipmentResult("reject", 0, reply.unsendable)
+    if reply.failure:
+        return ShipmentResult("retry", 0, reply.failure)
+    request = shipment.parcels[0].request.request
+    then, error, hint = responses.judge(request, reply.status, reply.headers, reply.body, readable=reply.readable)
+    if then != "accept":
+        return ShipmentResult(then, reply.status, error or error_text(reply.body), hint)
+    if shipment.batch is None:
+        return ShipmentResult(then, reply.status, items=[ItemResult(True)])
+    items = responses.results(shipment.batch, reply.body, len(shipment.parcels))
+    if items is None:
+        return ShipmentResult("retry", reply.status, NO_RESULTS)
+    return ShipmentResult(then, reply.status, items=items)
