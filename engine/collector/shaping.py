@@ -13,7 +13,7 @@ from engine.collector.responses import CollectorLimits, RequestRefused, bad_requ
 from engine.delivery.intake import Identities, iso
 from engine.delivery.outbox.base import NewEvent
 from engine.events.json_values import MAX_DEPTH, kind_of_any, size_problem
-from engine.events.reading import Line
+from engine.events.splitting import Line
 from engine.language.times import moment_at, read_time
 from engine.records import Json, JsonObject
 

@@ -20,10 +20,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from engine.delivery.connections import ConnectionFault, ConnectionsError, File, fault_texts, read, sentence
-from engine.mapping.settings import filled
+from engine.delivery.connections import ConnectionsError, FaultCollector, File, fault_texts, read
 from engine.records import Json, JsonObject, Place
 
 SOURCES = "sources"
@@ -116,12 +115,11 @@ def load(
     return ConnectionsAndSources(reading.file, found)
 
 
-class _SourcesReader:
-    """Reads sources and collects what is wrong with them."""
+class _SourcesReader(FaultCollector):
+    """Reads the sources of one file."""
 
     def __init__(self, environment: Table[str, str], enabled: list[str], disabled: list[str]) -> None:
-        self.faults: list[ConnectionFault] = []
-        self._environment = environment
+        super().__init__(environment)
         self._enabled, self._disabled = enabled, disabled
         self._owners: dict[str, str] = {}
 
@@ -137,8 +135,7 @@ class _SourcesReader:
             return EventSource(name, (), ())
         for key in raw:
             if key not in KEYS:
-                message = f'A source has no key "{key}". Available: {", ".join(KEYS)}.'
-                self._fault((SOURCES, name, key), message, on_key=True)
+                self._unknown_key((SOURCES, name, key), "A source", KEYS)
         enabled = raw.get("enabled", True)
         if not isinstance(enabled, bool):
             self._fault((SOURCES, name, "enabled"), "enabled must be true or false.")
@@ -155,10 +152,8 @@ class _SourcesReader:
         return tuple(key for at, text in zip(places, texts, strict=True) if (key := self._write_key(name, at, text)))
 
     def _write_key(self, name: str, place: Place, text: Json) -> str:
-        try:
-            key = str.__str__(cast("str", filled(text, self._environment))) if isinstance(text, str) else ""
-        except ValueError as error:
-            self._fault(place, sentence(str(error)))
+        key = self._filled(place, text) if isinstance(text, str) else ""
+        if key is None:
             return ""
         if invalid := write_key_error(key):
             self._fault(place, invalid)
@@ -179,6 +174,3 @@ class _SourcesReader:
                 known = ", ".join([*self._enabled, *self._disabled])
                 self._fault(place, f'This file has no connection "{each}". Available: {known}.')
         return tuple(dict.fromkeys(each for each in self._enabled if each in given))
-
-    def _fault(self, place: Place, message: str, *, on_key: bool = False) -> None:
-        self.faults.append(ConnectionFault(place, message, on_key=on_key))

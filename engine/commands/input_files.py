@@ -14,7 +14,8 @@ from typing import NamedTuple
 import click
 
 from engine.commands.output.text import visible
-from engine.events.reading import Line, total_size
+from engine.events.reading import total_size
+from engine.events.splitting import Line
 
 SHOWN = 50
 UNREADABLE = "More lines of {file} could not be read; they are counted but not shown."

@@ -17,7 +17,8 @@ from engine.commands.output.text import Display, visible
 from engine.commands.shared import FOUND, SettingsOptions, settings_options
 from engine.errors import SettingsError, UsageError
 from engine.events.normalizing import normalize_parsed
-from engine.events.reading import Line, read_events
+from engine.events.reading import read_events
+from engine.events.splitting import Line
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan, Report, masked
 

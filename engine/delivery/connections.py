@@ -153,7 +153,7 @@ class FaultCollector:
         """Report a key that `owner` does not have, with the one that was probably meant."""
         key = str(place[-1])
         guess = closest(key, known)
-        advice = f"Did you mean {guess}?" if guess else f"Its keys: {', '.join(known)}."
+        advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(known)}."
         self._fault(place, f'{owner} has no key "{key}". {advice}', on_key=True)
 
     def _filled(self, place: Place, text: Json, unset: list[str] | None = None) -> str | None:

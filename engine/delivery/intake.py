@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 
 from engine.delivery.outbox.base import NewEvent, Outbox, TakenIn
-from engine.events.reading import Line
+from engine.events.splitting import Line
 from engine.records import Json
 
 ROWS = 100

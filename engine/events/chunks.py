@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from itertools import chain
-from typing import IO
+from gzip import BadGzipFile, GzipFile
+from typing import IO, cast
 
 SIZE = 256 * 1024
 GZIP = b"\x1f\x8b"
-_GZIP_FORMAT = 31  # means for zlib: a gzip header, and the largest window
 _ADVICE = "The rest is missing: copy or compress the file again"
 
 
@@ -24,44 +23,31 @@ class Chunks:
     def __init__(self, stream: IO[bytes], size: int = SIZE) -> None:
         self.consumed = 0
         self.trouble: str | None = None
-        self._stream = stream
+        self._first = b""
+        self._read = getattr(stream, "read1", stream.read)
         self._size = size
 
     def __iter__(self) -> Iterator[bytes]:
-        pieces = self._pieces()
-        first = b""
-        for piece in pieces:
-            first += piece
-            if len(first) >= len(GZIP):
-                break
-        all_pieces = chain([first], pieces)
-        yield from self._unpacked(all_pieces) if first.startswith(GZIP) else all_pieces
-
-    def _pieces(self) -> Iterator[bytes]:
-        read = getattr(self._stream, "read1", self._stream.read)
         try:
-            while piece := read(self._size):
-                self.consumed += len(piece)
-                yield piece
+            while len(self._first) < len(GZIP) and (chunk := self._next(self._size)):
+                self._first += chunk
+            is_compressed = self._first.startswith(GZIP)
+            read = GzipFile(fileobj=cast("IO[bytes]", self)).read1 if is_compressed else self.read
+            while chunk := read(self._size):
+                yield chunk
+        except EOFError:
+            self.trouble = f"the compressed data ends early. {_ADVICE}"
+        except (zlib.error, BadGzipFile) as error:
+            self.trouble = f"the compressed data is corrupt here ({error}). {_ADVICE}"
         except OSError as error:
             self.trouble = f"reading stopped here: {error.strerror or error}; the rest is missing"
 
-    def _unpacked(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        member = zlib.decompressobj(_GZIP_FORMAT)
-        try:
-            for piece in pieces:
-                packed = piece
-                while packed:
-                    if member.eof:  # a gzip file may have several members, and padding of zeros
-                        packed = packed.lstrip(b"\0")
-                        if not packed:
-                            break
-                        member = zlib.decompressobj(_GZIP_FORMAT)
-                    yield member.decompress(packed, self._size)
-                    packed = member.unused_data if member.eof else member.unconsumed_tail
-            yield member.flush()
-        except zlib.error as error:
-            self.trouble = f"the compressed data is corrupt here ({error}). {_ADVICE}"
-            return
-        if not member.eof:
-            self.trouble = self.trouble or f"the compressed data ends early. {_ADVICE}"
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes before decompression: all that GzipFile needs of a file."""
+        chunk, self._first = self._first[:size], self._first[size:]
+        return chunk or self._next(min(size, self._size))
+
+    def _next(self, size: int) -> bytes:
+        chunk = self._read(size)
+        self.consumed += len(chunk)
+        return cast("bytes", chunk)

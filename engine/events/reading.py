@@ -10,29 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Self
 
 from engine.errors import UsageError
 from engine.events.chunks import SIZE, Chunks
-from engine.events.splitting import LIMIT, Splitter
-from engine.records import Json
+from engine.events.splitting import LIMIT, Line, Splitter
 
 STDIN = "-"
-
-
-class Line(NamedTuple):
-    """One JSON value of a file: its bytes as `raw` and its parsed `value`, or an `error` instead.
-
-    `line` counts from 1; `offset` is the position of the first byte in the uncompressed stream. `error` starts with
-    file, line and column.
-    """
-
-    file: str
-    line: int
-    offset: int
-    raw: bytes | None
-    error: str | None
-    value: Json = None
 
 
 class EventReader:
@@ -43,7 +27,7 @@ class EventReader:
         self._stream = stream
         self._owned = owned
         self._chunks = Chunks(stream, size)
-        self._found = iter(Splitter(self._chunks, limit))
+        self._lines = iter(Splitter(self._chunks, name, limit))
 
     @property
     def consumed(self) -> int:
@@ -54,14 +38,11 @@ class EventReader:
         return self
 
     def __next__(self) -> Line:
-        found = next(self._found, None)
-        if found is None:
+        try:
+            return next(self._lines)
+        except StopIteration:
             self.close()
-            raise StopIteration
-        line, offset, raw, value, column, error = found
-        if error is not None:
-            error = f"{self.name}:{line}:{column}: {error}"
-        return Line(self.name, line, offset, raw, error, value)
+            raise
 
     def close(self) -> None:
         """Close the file, but not standard input."""

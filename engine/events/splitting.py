@@ -1,16 +1,20 @@
 """Finds where one JSON value ends and the next begins, in a stream that is never in memory as a whole.
 
-`Splitter` walks through the stream; a value on a line of its own is a line, and an object over several lines is found
-by guessing its end.  Where both fail, `length_of_value` looks for the end bracket by bracket.  After a value that
-cannot be read, reading goes on at the next line that begins an object at the same indentation or less.  `Window` is
-the part of the stream that is in memory.
+One reader for every form in which events are stored: one object, one object a line, objects over many lines or one
+after the other, and lists of them.  A line that begins an object is tried as a whole first, since that is what files
+of events are.  If the line is not JSON by itself, a pattern of balanced braces guesses where the object ends; if that
+fails too, brackets outside of texts are counted.  Items of a list are treated as if they stood alone; commas between
+them are not counted.
+
+A broken value costs one error and as little as possible of what follows: reading goes on at the next line that begins
+an object at the same indentation or less, so that the inside of a broken object is not taken for events.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import orjson
@@ -20,161 +24,138 @@ from engine.records import Json
 
 LIMIT = 32 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
+OBJECT, LIST, OBJECT_END, LIST_END, QUOTE = b'{[}]"'
 _DEEPEST_INDENT = 200
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
-_BLANK = re.compile(rb"[ \t\r\n]*+")
-_BETWEEN_ITEMS = re.compile(rb"[ \t\r\n,]*+")
-_MAY_END = re.compile(rb"\}(?=[ \t\r\n]*+(?:,[ \t\r\n]*+)?[{\]])")
-_GUESSES = 20
-_LONGEST_GUESS = 1024 * 1024
-
-OBJECT, LIST, LIST_END, QUOTE = b'{[]"'
-
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+")*+')
 _TO_END_OF_TEXT = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+')
-_TO_END_OF_WORD = re.compile(rb"[^,\] \t\r\n]++")
-_CLOSERS = {OBJECT: ord("}"), LIST: LIST_END}
-_BEFORE_AN_OPENING = {ord("}"): b":", LIST_END: b"[,"}
+_CLOSERS = {OBJECT: OBJECT_END, LIST: LIST_END}
+_BEFORE_AN_OPENING = {OBJECT_END: b":", LIST_END: b"[,"}
+_BLANK = re.compile(rb"[ \t\r\n]*+")
+_BETWEEN_ITEMS = re.compile(rb"[ \t\r\n,]*+")
+_LINE = re.compile(rb"[^\n]*+")
+_WORD = re.compile(rb"[^,\] \t\r\n]*+")
 
 
-class FoundValue(NamedTuple):
-    """A value and where it begins, or an `error` and where that is, then without `raw` and `value`."""
+class Line(NamedTuple):
+    """One JSON value of a file: its bytes as `raw` and its parsed `value`, or an `error` instead.
 
+    `line` counts from 1; `offset` is the position of the first byte in the uncompressed stream. `error` starts with
+    file, line and column.
+    """
+
+    file: str
     line: int
     offset: int
-    raw: bytes | None = None
+    raw: bytes | None
+    error: str | None
     value: Json = None
-    column: int = 1
-    error: str | None = None
+
+
+@cache
+def _balanced() -> re.Pattern[bytes]:
+    """Return a pattern of an object, at most eight levels deep, whose braces outside of texts are balanced.
+
+    One match is twice as fast as counting brackets; what it does not match is counted.
+    """
+    inner = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+    for _ in range(8):
+        inner = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|\{[^"{}]*+(?:(?:%s)[^"{}]*+)*+\}' % inner
+    return re.compile(rb"(?=\{)(?:%s)" % inner)
 
 
 class Splitter:
     """Finds the JSON values in one stream, in order."""
 
-    def __init__(self, chunks: Chunks, limit: int = LIMIT) -> None:
+    def __init__(self, chunks: Chunks, name: str, limit: int = LIMIT) -> None:
         self._chunks = chunks
-        self._window = Window(chunks)
+        self._name = name
+        self._window = Window(filter(None, chunks))
         self._limit = limit
         self._value_end = 0  # offset; a line that begins before it already contains a value
         self._in_list = False
 
-    def __iter__(self) -> Iterator[FoundValue]:
+    def __iter__(self) -> Iterator[Line]:
         window = self._window
-        if not self._is_utf_8():
+        while len(window.text) < len(BOM) and window.more():
+            pass
+        if window.text.startswith(_UTF_16):
             yield self._error_here("this is UTF-16; save it as UTF-8")
             return
+        if window.text.startswith(BOM):
+            self._consume(len(BOM))
+            window.line_begin = len(BOM)
         while window.skip(_BLANK):
-            if window.byte() == LIST:
+            if window.text[0] == LIST:
                 yield from self._items()
-            else:
-                found = self._record()
-                if found:
-                    yield found
+            elif found := self._value():
+                yield found
         if self._chunks.trouble:
             yield self._error_here(self._chunks.trouble)
 
-    def _is_utf_8(self) -> bool:
-        window = self._window
-        while window.size() < len(BOM) and window.more():
-            pass
-        if window.text.startswith(BOM):
-            window.pass_over(len(BOM))
-            window.line_begin = self._value_end = len(BOM)
-        return not window.text.startswith(_UTF_16)
-
-    def _record(self) -> FoundValue | None:
-        """Read the value that begins here, outside a list."""
-        window = self._window
-        is_object = window.byte() == OBJECT
-        if is_object and self._follows_another():
-            return self._multiline()
-        length = window.line_length(min(self._limit, _LONGEST_GUESS) if is_object else self._limit)
-        if length is None:
-            return self._multiline() if is_object else self._skip(self._limit + 1)
-        raw = window.peek(length).rstrip(b" \t\r")
-        try:
-            found = FoundValue(window.line, window.offset, raw, orjson.loads(raw))
-        except orjson.JSONDecodeError as error:
-            if is_object:
-                return self._multiline()
-            found = self._syntax_error(raw, error)
-        window.pass_over(length)
-        self._value_end = window.offset
-        return found
-
-    def _items(self) -> Iterator[FoundValue]:
+    def _items(self) -> Iterator[Line]:
         """Read the items of the list that begins here."""
         window = self._window
         began = window.line
         self._in_list = True
         self._consume(1)
-        found: FoundValue | None = None
+        found: Line | None = None
         while window.skip(_BETWEEN_ITEMS):
-            if window.byte() == LIST_END:
+            if window.text[0] == LIST_END:
                 self._consume(1)
                 self._in_list = False
                 return
-            found = self._multiline()
-            if found:
+            if found := self._value():
                 yield found
         if not self._chunks.trouble and not (found and found.error):
             yield self._error_here(f"the list that starts on line {began} is not closed: the file is incomplete")
 
-    def _multiline(self) -> FoundValue | None:
-        """Read the value that begins here, over any number of lines, or up to the next value on the same line."""
-        window = self._window
-        found = self._guessed() if window.byte() == OBJECT else None
-        if found:
-            return found
-        try:
-            length = length_of_value(window, self._limit)
-        except Lost as lost:
-            return self._skip(lost.upto)
-        return self._value(window.peek(length))
-
-    def _guessed(self) -> FoundValue | None:
-        """Read the object that begins here by guessing its end, which is six times faster than looking for it.
-
-        The guess is where as many braces are closed as opened and another object or the end of a list follows; only
-        braces in texts make it wrong. A guess that is valid JSON is right: no object is the beginning of another.
-        """
-        window = self._window
-        text, counted, depth = window.text, window.start, 0
-        for match in islice(_MAY_END.finditer(text, window.start, window.start + self._limit), _GUESSES):
-            end = match.end()
-            depth += text.count(b"{", counted, end) - text.count(b"}", counted, end)
-            counted = end
-            if depth == 0:
-                return self._parsed(text[window.start : end])
-        return None
-
-    def _value(self, raw: bytes) -> FoundValue:
-        found = self._parsed(raw)
-        if found is None:
-            found = self._syntax_error(raw, _error_in(raw))
-            self._consume(len(raw))
-        return found
-
-    def _parsed(self, raw: bytes) -> FoundValue | None:
-        try:
-            found = FoundValue(self._window.line, self._window.offset, raw, orjson.loads(raw))
-        except orjson.JSONDecodeError:
-            return None
+    def _value(self) -> Line | None:
+        """Read the value that begins here; None if the stream ended within it."""
+        text = self._window.text
+        raw = self._guess() if text[0] == OBJECT else b""
+        found = self._read(raw)
+        if found.error:
+            try:
+                raw = bytes(text[: self._length()])
+            except Lost as lost:
+                return self._skip(lost.upto)
+            found = self._read(raw.rstrip(b" \t\r"))
         self._consume(len(raw))
         return found
 
-    def _skip(self, upto: int) -> FoundValue | None:
+    def _length(self) -> int:
+        window, first = self._window, self._window.text[0]
+        if first in (OBJECT, LIST):
+            return window.bracketed(self._limit)
+        if not self._in_list:
+            return window.word(_LINE, self._limit)
+        return window.end_of_text(1, self._limit) if first == QUOTE else window.word(_WORD, self._limit)
+
+    def _guess(self) -> bytes:
+        """Return the object that begins here by guessing its end, which is far faster than counting its brackets.
+
+        A guess that is valid JSON is right: no object is the beginning of another.
+        """
+        text = self._window.text
+        if not self._in_list and not self._follows_another():
+            line = bytes(text[: max(0, text.find(b"\n", 0, self._limit))]).rstrip(b" \t\r")
+            if len(line) > 1:  # a brace alone begins an object over many lines
+                return line
+        match = _balanced().match(text, 0, self._limit)
+        return match.group() if match else b""
+
+    def _skip(self, upto: int) -> Line | None:
         """Report the value that begins here as unreadable, and go on where the next one begins."""
-        window = self._window
-        is_cut_off = upto == window.size() and self._chunks.trouble is not None
+        text = self._window.text
+        is_cut_off = upto == len(text) and self._chunks.trouble
         begins = self._next_start()
         if upto > self._limit:
             found = self._error_here(f"longer than {self._limit:,} bytes, the limit for an event")
         else:
-            other = begins.search(window.text, window.start, window.start + upto + 1)
-            raw = window.peek(other.start() - window.start if other else upto).rstrip(b" \t\r\n")
-            found = self._syntax_error(raw, _error_in(raw))
+            other = begins.search(text, 0, upto + 1)
+            found = self._read(bytes(text[: other.start() if other else upto]).rstrip(b" \t\r\n"))
         if not self._go_to(begins) and self._in_list:
             found = found._replace(error=f"{found.error}; the rest of the list could not be read")
         return None if is_cut_off else found
@@ -186,17 +167,15 @@ class Splitter:
 
     def _go_to(self, begins: re.Pattern[bytes]) -> bool:
         window = self._window
-        while True:
-            match = begins.search(window.text, window.start)
-            if match:
-                window.advance(match.start() + 1 - window.start)
-                return True
+        while not (match := begins.search(window.text)):
             # A line end with a few blanks after it may be the beginning of a match; the rest can go.
-            last = window.text.rfind(b"\n", max(window.start, len(window.text) - _DEEPEST_INDENT - 1))
-            window.advance((last if last >= 0 else len(window.text)) - window.start)
+            last = window.text.rfind(b"\n", max(0, len(window.text) - _DEEPEST_INDENT - 1))
+            window.advance(last if last >= 0 else len(window.text))
             if not window.more():
-                window.advance(window.size())
+                window.advance(len(window.text))
                 return False
+        window.advance(match.start() + 1)
+        return True
 
     def _follows_another(self) -> bool:
         """Whether this line already contains a value (or the bracket that opened the list)."""
@@ -206,178 +185,132 @@ class Splitter:
         self._window.advance(length)
         self._value_end = self._window.offset
 
-    def _syntax_error(self, raw: bytes, error: orjson.JSONDecodeError) -> FoundValue:
-        """Return what is wrong with `raw`, which begins here, and where."""
-        line, column, what = error.lineno, error.colno, f"not JSON: {error.msg}"
+    def _read(self, raw: bytes) -> Line:
+        """Return the value of `raw`, which begins here, or what is wrong with it and where."""
+        window = self._window
+        try:
+            return Line(self._name, window.line, window.offset, raw, None, orjson.loads(raw))
+        except orjson.JSONDecodeError as error:
+            line, column, what = error.lineno, error.colno, f"not JSON: {error.msg}"
         try:
             raw.decode()
         except UnicodeDecodeError as bad:
             line = raw.count(b"\n", 0, bad.start) + 1
             column = bad.start - raw.rfind(b"\n", 0, bad.start)
             what = "not valid UTF-8"
+        return self._error(line, column, what)
+
+    def _error_here(self, what: str) -> Line:
+        return self._error(1, 1, what)
+
+    def _error(self, line: int, column: int, what: str) -> Line:
+        """Return an error at a line and column counted from here."""
         window = self._window
         if line == 1:
             column += window.offset - window.line_begin
-        return FoundValue(window.line + line - 1, window.offset, column=column, error=what)
-
-    def _error_here(self, error: str) -> FoundValue:
-        window = self._window
-        return FoundValue(window.line, window.offset, column=window.offset - window.line_begin + 1, error=error)
-
-
-def _error_in(raw: bytes) -> orjson.JSONDecodeError:
-    try:
-        orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        return error
-    return orjson.JSONDecodeError("its end was not found", "", 0)
+        line += window.line - 1
+        return Line(self._name, line, window.offset, None, f"{self._name}:{line}:{column}: {what}")
 
 
 class Lost(Exception):  # noqa: N818  it says what happened
-    """The end of a value was not found; `upto` is how far it was followed."""
+    """The end of a value cannot be found; `upto` is how far it was followed."""
 
     def __init__(self, upto: int) -> None:
         self.upto = upto
 
 
-def length_of_value(window: Window, limit: int) -> int:
-    """Return the length of the value that `window` begins with, reading more as needed; raises Lost."""
-    first = window.byte()
-    if first in _CLOSERS:
-        return _length_of_structure(window, limit)
-    return _end_of_text(window, 1, limit) if first == QUOTE else _length_of_word(window, limit)
-
-
-def _length_of_structure(window: Window, limit: int) -> int:
-    closers = bytearray()
-    at = 0
-    while True:
-        at = _next_bracket(window, at, limit)
-        bracket = window.text[window.start + at]
-        if bracket in _CLOSERS:
-            if closers and not _may_open(window, at, closers[-1]):
-                raise Lost(at)
-            closers.append(_CLOSERS[bracket])
-        elif closers.pop() != bracket:
-            raise Lost(at + 1)
-        at += 1
-        if not closers:
-            return at
-
-
-def _next_bracket(window: Window, at: int, limit: int) -> int:
-    while True:
-        at = window.reach(_TO_BRACKET, at)
-        if at > limit:
-            raise Lost(at)
-        if at < window.size():
-            if window.text[window.start + at] != QUOTE:
-                return at
-            at = _end_of_text(window, at + 1, limit)  # a text that does not end in what was read so far
-        elif not window.more():
-            raise Lost(at)
-
-
-def _end_of_text(window: Window, at: int, limit: int) -> int:
-    while True:
-        at = window.reach(_TO_END_OF_TEXT, at)
-        stop = window.text[window.start + at : window.start + at + 2]
-        if at > limit:
-            raise Lost(at)
-        if stop[:1] == b'"':
-            return at + 1
-        if b"\n" in stop:
-            raise Lost(at)
-        if not window.more():
-            raise Lost(window.size())
-
-
-def _length_of_word(window: Window, limit: int) -> int:
-    length = window.reach(_TO_END_OF_WORD, 0)
-    while length == window.size() and length <= limit and window.more():
-        length = window.reach(_TO_END_OF_WORD, 0)
-    if length > limit:
-        raise Lost(length)
-    return length
-
-
-def _may_open(window: Window, at: int, inside: int) -> bool:
-    """Whether JSON allows an object or list here: after a colon in an object, a comma or the bracket in a list."""
-    text, before = window.text, window.start + at - 1
-    while text[before] in b" \t\r\n":
-        before -= 1
-    return text[before] in _BEFORE_AN_OPENING[inside]
-
-
 class Window:
-    """The part of the stream in memory, `text[start:]`, with its offset in the stream and its line.
+    """The part of the stream that is in memory: it grows chunk by chunk, and forgets what has been consumed.
 
-    Positions are relative to `start`, so they stay valid when `more` drops the bytes before it.
+    It also finds the length of an object or a list without parsing it, by counting the brackets outside of texts.  A
+    line end inside a text, a bracket that closes another kind or an object where JSON allows none show early that the
+    end was lost, long before the end of the file would.  `text` is a bytearray because that drops bytes at its front
+    without copying the others.
     """
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.text = b""
-        self.start = 0
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.text = bytearray()
         self.offset = 0
         self.line = 1
         self.line_begin = 0
-        self._pieces = iter(pieces)
+        self._chunks = chunks
 
     def more(self) -> bool:
         """Read one more chunk of the stream; False at its end."""
-        for piece in self._pieces:
-            if piece:
-                self.text = self.text[self.start :] + piece
-                self.start = 0
-                return True
-        return False
-
-    def byte(self) -> int:
-        return self.text[self.start]
-
-    def peek(self, length: int) -> bytes:
-        return self.text[self.start : self.start + length]
-
-    def size(self) -> int:
-        return len(self.text) - self.start
-
-    def pass_over(self, length: int) -> None:
-        """Advance over bytes that are known to contain no line end."""
-        self.start += length
-        self.offset += length
+        chunk = next(self._chunks, b"")
+        self.text += chunk
+        return bool(chunk)
 
     def advance(self, length: int) -> None:
-        """Advance over bytes and count the lines in them."""
-        end = self.start + length
-        lines = self.text.count(b"\n", self.start, end)
+        """Forget bytes, and count the lines in them."""
+        lines = self.text.count(b"\n", 0, length)
         if lines:
             self.line += lines
-            self.line_begin = self.offset + self.text.rfind(b"\n", self.start, end) + 1 - self.start
-        self.pass_over(length)
+            self.line_begin = self.offset + self.text.rfind(b"\n", 0, length) + 1
+        self.offset += length
+        del self.text[:length]
+
+    def reach(self, pattern: re.Pattern[bytes], at: int = 0) -> int:
+        """Return how far `pattern` matches from `at` on."""
+        match = pattern.match(self.text, at)
+        return match.end() if match else at
 
     def skip(self, pattern: re.Pattern[bytes]) -> bool:
-        """Advance over what `pattern` matches; False if that is everything up to the end of the stream."""
+        """Forget whatever `pattern` matches; False if that is everything up to the end of the stream."""
         while True:
-            end = self.reach(pattern, 0)
-            if end:
-                self.advance(end)
-            if self.start < len(self.text):
+            self.advance(self.reach(pattern))
+            if self.text:
                 return True
             if not self.more():
                 return False
 
-    def reach(self, pattern: re.Pattern[bytes], at: int) -> int:
-        """Return the end of the match of `pattern`, which always matches, from `at` on."""
-        match = pattern.match(self.text, self.start + at)
-        return (match.end() if match else self.start + at) - self.start
-
-    def line_length(self, limit: int) -> int | None:
-        """Return the length of the rest of the line, without its end; None if it is longer than `limit`."""
-        at = 0
+    def bracketed(self, limit: int) -> int:
+        """Return the length of the object or list that begins here; raise Lost, also for one longer than `limit`."""
+        text, closers, last, at = self.text, bytearray(), 0, 0
         while True:
-            end = self.text.find(b"\n", self.start + at)
-            at = end - self.start if end >= 0 else self.size()
-            if at > limit:
-                return None
-            if end >= 0 or not self.more():
+            at = self._bracket(at, limit)
+            bracket = text[at]
+            if bracket in _CLOSERS:
+                if closers and text[last:at].rstrip()[-1:] not in _BEFORE_AN_OPENING[closers[-1]]:
+                    raise Lost(at)
+                closers.append(_CLOSERS[bracket])
+            elif closers.pop() != bracket:
+                raise Lost(at + 1)
+            last, at = at, at + 1
+            if not closers:
                 return at
+
+    def end_of_text(self, at: int, limit: int) -> int:
+        """Return the end of the text that begins before `at`; raise Lost, also if that is beyond `limit`."""
+        while True:
+            at = self.reach(_TO_END_OF_TEXT, at)
+            stop = self.text[at : at + 2]
+            if at > limit:
+                raise Lost(at)
+            if stop[:1] == b'"':
+                return at + 1
+            if b"\n" in stop:
+                raise Lost(at)
+            if not self.more():
+                raise Lost(len(self.text))
+
+    def word(self, pattern: re.Pattern[bytes], limit: int) -> int:
+        """Return how far `pattern` matches; raise Lost if that is beyond `limit`."""
+        at = self.reach(pattern)
+        while at == len(self.text) and at <= limit and self.more():
+            at = self.reach(pattern, at)
+        if at > limit:
+            raise Lost(at)
+        return at
+
+    def _bracket(self, at: int, limit: int) -> int:
+        while True:
+            at = self.reach(_TO_BRACKET, at)
+            if at > limit:
+                raise Lost(at)
+            if at < len(self.text):
+                if self.text[at] != QUOTE:
+                    return at
+                at = self.end_of_text(at + 1, limit)  # a text that the chunks read so far do not close
+            elif not self.more():
+                raise Lost(at)

@@ -85,12 +85,12 @@ class Library:
         if name.endswith((".yaml", ".yml")) or "/" in name:
             if Path(name).is_file():
                 return Path(name)
-            raise MappingNotFound(f"There is no mapping file {name}.")
+            raise MappingNotFound(f"Mapping file {name} does not exist.")
         for path in self._candidates(name):
             return path
         guess = closest(name, self.names())
-        advice = f"did you mean {guess}?" if guess else f"there are: {', '.join(self.names())}"
-        raise MappingNotFound(f"There is no mapping called {name}; {advice}")
+        advice = f"did you mean {guess}?" if guess else f"available: {', '.join(self.names())}"
+        raise MappingNotFound(f"Unknown mapping {name}; {advice}")
 
     def _candidates(self, name: str) -> Iterator[Path]:
         for directory in self.directories:
@@ -131,11 +131,11 @@ class Library:
         found = self._beside(path, name)
         if found is None:
             guess = closest(name, self.names())
-            advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(self.names())}."
-            message = f'There is no mapping called "{name}" to extend.'
+            advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(self.names())}."
+            message = f'Unknown mapping "{name}" in `extends`.'
             return [Problem.at(mark, place, Message("unknown-mapping", message, advice))]
         if found.resolve() == path.resolve():
-            advice = "Name another mapping, or take extends out."
+            advice = "Name another mapping, or remove `extends`."
             return [Problem.at(mark, place, Message("extends-itself", "A mapping cannot extend itself.", advice))]
         base = reader.read(found)
         problems = _read_problems(base, "mapping")
@@ -161,8 +161,8 @@ class Library:
             place: Place = ("include", number)
             found = self._part_file(path, name)
             if found is None:
-                words = _unknown_include(name, self._part_names(path))
-                problems.append(Problem.at(resolved.mark(place), place, words))
+                message = _unknown_include(name, self._part_names(path))
+                problems.append(Problem.at(resolved.mark(place), place, message))
                 continue
             document = reader.read(found)
             faults = _read_problems(document, "parts")
@@ -199,8 +199,8 @@ def _read_problems(document: Document, kind: schema.Kind) -> list[Problem]:
 
 def _unknown_include(name: str, names: list[str]) -> Message:
     guess = closest(name, names)
-    advice = f"Did you mean {guess}?" if guess else f"There are: {', '.join(names)}." if names else ""
-    message = f"There is no file parts/{name}.yaml beside this mapping or among those that ship."
+    advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(names)}." if names else ""
+    message = f"parts/{name}.yaml exists neither beside this mapping nor among the parts that ship with waybill."
     return Message("unknown-include", message, advice)
 
 
@@ -214,9 +214,9 @@ def _add_parts(
         if other is None and strict is not None and name in strict:
             other = resolved.mark(("parts", name)).file
         if other is not None:
-            message = f'The part "{name}" of {document.file} is also in {other}.'
-            words = Message("duplicate-part", message, "Rename or remove one of them.")
-            problems.append(Problem.at(resolved.mark(place), place, words))
+            text = f'The part "{name}" of {document.file} is also in {other}.'
+            message = Message("duplicate-part", text, "Rename or remove one of them.")
+            problems.append(Problem.at(resolved.mark(place), place, message))
             continue
         seen[name] = document.file
         if name not in own:
@@ -232,9 +232,9 @@ def _name_problems(document: Document, path: Path) -> list[Problem]:
     name = cast("JsonObject", document.value).get("name")
     if name == path.stem:
         return []
-    message = f'The name is "{name}" and the file is called {path.name}; they must be the same.'
-    words = Message("name-is-not-file", message, f"Rename the file to {name}.yaml, or put the name right.")
-    return [Problem.at(document.mark(("name",)), ("name",), words)]
+    text = f'The name is "{name}" and the file is called {path.name}; they must be the same.'
+    message = Message("name-is-not-file", text, f"Rename the file to {name}.yaml, or correct the name.")
+    return [Problem.at(document.mark(("name",)), ("name",), message)]
 
 
 def _from_environment() -> list[Path]:

@@ -1,8 +1,8 @@
-"""What is wrong in a mapping file: one `Problem` each, with its place, for people and for machines.
+"""Problems in mapping files, each with its place, for people and for programs.
 
-Problems are collected, never raised, so that one run tells everything.  The text for people is made here
-and not in the command because tests, `MappingError` and `validate-mappings` must all say the same; only
-colours are the command's.
+Problems are collected, never raised, so that one run reports all of them. The text for people is made here and not in
+the command because tests, `MappingError` and `validate-mappings` must all print the same; only colors are left to the
+command.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from engine.mapping.codes import CODES, CodeDoc
 from engine.records import JsonObject, Place
-
-__all__ = ["CODES", "CodeDoc", "Level", "Mark", "Message", "Problem", "place_text"]
 
 Level: TypeAlias = Literal["error", "warning"]
 
@@ -45,8 +42,8 @@ class Message(NamedTuple):
 class Problem:
     """One thing wrong with a mapping: where, what, and what to do.
 
-    `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole), `code` one of
-    `CODES`, `message` one or two sentences, `advice` what to do or ''.  A `warning` is shown and counted
+    `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole file), `code` the name of a
+    file in docs/problems, `message` one or two sentences, `advice` what to do or ''. A `warning` is printed and counted
     but does not fail.
     """
 
@@ -71,7 +68,7 @@ class Problem:
         return self.text(WIDTH)
 
     def text(self, width: int) -> str:
-        """Return the problem for people: the place, then message and advice folded to `width`, the code at the right."""
+        """Return the problem as text: the place, then message and advice wrapped at `width`, then the code."""
         place = f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
         return "\n".join((place, *_with_code(list(self._wrapped(width)), f"[{self.code}]", width)))
 

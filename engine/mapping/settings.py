@@ -79,7 +79,7 @@ def examples(mapping: Mapping) -> JsonObject:
 
 
 def label(setting: Setting) -> str:
-    """Name a setting as people see it: its title and its key."""
+    """Return the name of a setting as people see it: its title and its key."""
     return f"{setting.title} ({setting.name})"
 
 
@@ -121,7 +121,7 @@ def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[tuple[str, str]]
     for name in given:
         if name not in mapping.settings:
             guess = closest(name, list(mapping.settings))
-            advice = f"; did you mean {guess}?" if guess else f"; there are: {', '.join(mapping.settings)}."
+            advice = f"; did you mean {guess}?" if guess else f"; available: {', '.join(mapping.settings)}."
             problems.append((name, f'There is no setting "{name}"{advice}'))
     return problems
 
@@ -145,12 +145,12 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
 
 
 def url_fault(text: str) -> str | None:
-    """Say why a text is no value of a setting of type `url`, as a clause; None where it is one."""
+    """Return why a text is not a valid value of a `url` setting, as a clause, or None."""
     return address_fault(text) if re.match(PATTERN, text) else NOT_ONE
 
 
 def _check_text(setting: Setting, text: str) -> None:
-    """Refuse texts that are surely a slip, without showing them."""
+    """Raise ValueError for a text that is certainly a mistake, without showing it."""
     if not text:
         raise ValueError("the text is empty.")
     if setting.secret and CONTROL.search(text):
@@ -160,7 +160,7 @@ def _check_text(setting: Setting, text: str) -> None:
 
 
 def filled(value: Json, environment: Table[str, str]) -> Json:
-    """Put in the values of `${env:NAME}`; a text that had any is converted by the setting's type.
+    """Fill in `${env:NAME}`; a text that had any is converted by the setting's type.
 
     Raises ValueError where one is not written so, and NotSet with all variables that are missing.
     """

@@ -10,12 +10,12 @@ ROOT = Path(__file__).parents[2]
 
 def generated() -> dict[Path, Callable[[], str]]:
     """Return the files of a checkout that are made from the code, each with what makes its text."""
-    from engine.reference import commands, pages, schema, settings
+    from engine.reference import commands, functions, problems, schema, settings
 
     return {
         ROOT / "docs" / "commands.md": commands.commands_markdown,
-        ROOT / "docs" / "functions.md": pages.functions_markdown,
-        ROOT / "docs" / "problems.md": pages.problems_markdown,
+        ROOT / "docs" / "functions.md": functions.functions_markdown,
+        ROOT / "docs" / "problems.md": problems.problems_markdown,
         ROOT / "docs" / "settings.md": settings.settings_markdown,
         ROOT / "schemas" / "mapping.schema.json": schema.schema_text,
     }

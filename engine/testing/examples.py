@@ -1,4 +1,4 @@
-"""Run a mapping's examples: what the vendor's documentation promises against what the mapping gives."""
+"""Run a mapping's examples and compare the requests with those that they expect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.errors import SettingsError
 from engine.language.texts import shown
 from engine.mapping import schema
 from engine.mapping.checks import check
-from engine.mapping.checks.context import UNUSED_CODES, meant, named, quoted
+from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted, suggestion
 from engine.mapping.load import Loaded
 from engine.mapping.model import MappingExample
 from engine.mapping.problems import Problem, place_text
@@ -24,11 +24,11 @@ NOW = 1_709_640_000.0
 LONGEST_JSON = 200
 MOST_REPORTS = 2
 INSIDE = ("calls.", "http.", "parts.", "requests.")
-"""How the places of reports begin that are about the mapping and not about the event."""
+"""The beginnings of places in the mapping; other reports are about the event."""
 
 
 class Difference(NamedTuple):
-    """Where an example and the mapping part."""
+    """Where an example and the mapping's requests differ."""
 
     place: Place
     message: str
@@ -36,7 +36,7 @@ class Difference(NamedTuple):
 
 
 def validate(loaded: Loaded) -> list[Problem]:
-    """Return every problem of a mapping: the checks, and the examples where the mapping can run."""
+    """Return every problem of a mapping: of the checks, and of its examples if it can run."""
     problems = check(loaded)
     if any(problem.level == "error" and problem.code not in UNUSED_CODES for problem in problems):
         return problems
@@ -44,7 +44,7 @@ def validate(loaded: Loaded) -> list[Problem]:
 
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
-    """Run every example and find those that do not give what they promise."""
+    """Run every example and find those whose requests are not as expected."""
     for example in destination.mapping.examples:
         try:
             plan = run(destination, example)
@@ -72,10 +72,10 @@ def _problem(destination: Destination, code: str, difference: Difference) -> Pro
 
 
 def _with_reports(difference: Difference, plan: Plan) -> Difference:
-    """Add what was reported on the way: it is often why."""
+    """Add what the plan reports: it is often the cause."""
     inside = [report for report in plan.reports if report.place.startswith(INSIDE)]
-    noticed = [f"Reported: {report.place}: {report.message}." for report in inside[:MOST_REPORTS]]
-    return difference._replace(advice="\n".join(filter(None, [difference.advice, *noticed])))
+    reported = [f"Reported: {report.place}: {report.message}." for report in inside[:MOST_REPORTS]]
+    return difference._replace(advice="\n".join(filter(None, [difference.advice, *reported])))
 
 
 def _differences(example: MappingExample, plan: Plan) -> Iterator[Difference]:
@@ -86,14 +86,16 @@ def _differences(example: MappingExample, plan: Plan) -> Iterator[Difference]:
         return
     entries = cast("list[JsonObject]", expected)
     if plan.outcome is Outcome.INVALID:
-        advice = "If that is right, write expect: { invalid: ... } with this reason."
+        advice = "If that is intended, write expect: { invalid: ... } with this reason."
         yield Difference(place, f"This event is invalid: {plan.reason}.", advice)
         return
     names = [next(iter(entry)) for entry in entries]
     given = [request.request for request in plan.requests]
     if names != given:
-        gives = ", ".join(given) or f"no request ({plan.reason})"
-        yield Difference(place, f"This event gives {gives}; expected is {', '.join(names) or 'no request'}.")
+        produced = ", ".join(given) or f"no request ({plan.reason})"
+        yield Difference(
+            place, f"This event produces {produced}; the example expects {', '.join(names) or 'no request'}."
+        )
         return
     for number, (entry, request) in enumerate(zip(entries, plan.requests, strict=True)):
         wanted = cast("JsonObject", entry[request.request] or {})
@@ -102,7 +104,7 @@ def _differences(example: MappingExample, plan: Plan) -> Iterator[Difference]:
 
 def _invalid_differences(wanted: str, plan: Plan, place: Place) -> Iterator[Difference]:
     if plan.outcome is not Outcome.INVALID:
-        yield Difference(place, f"This event is expected to be invalid, and is {plan.outcome} ({plan.reason}).")
+        yield Difference(place, f"This event should be invalid, but is {plan.outcome} ({plan.reason}).")
     elif plan.reason != wanted:
         yield Difference((*place, "invalid"), f"This event is invalid for another reason: {plan.reason}.")
 
@@ -120,7 +122,7 @@ def _member(given: JsonObject, key: str, wanted: Json, place: Place, what: str) 
     if key in given:
         yield from _inner(given[key], wanted, (*place, key))
         return
-    _, advice = meant(key, given, "keys")
+    _, advice = suggestion(key, given, "keys")
     yield Difference((*place, key), f"{what} has no {quoted(key)}.", advice if given else "It is empty.")
 
 
@@ -133,8 +135,9 @@ def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
         found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place, what)]
         yield from found
         for key in given:
-            if key not in wanted and not any(difference.advice.endswith(f" {named(key)}?") for difference in found):
-                advice = "What stands under a key is compared whole: write that here too."
+            suggested = f" {plain_or_quoted(key)}?"
+            if key not in wanted and not any(difference.advice.endswith(suggested) for difference in found):
+                advice = "Values are compared whole: add this key to the example."
                 yield Difference(place, f"{what} also has {quoted(key)}: {_json(given[key])}.", advice)
     elif isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):
         for number, pair in enumerate(zip(given, wanted, strict=True)):
@@ -160,8 +163,8 @@ def _schema_faults(destination: Destination, example: MappingExample, plan: Plan
         fault = schema.validator(body_schema)(request.body) if body_schema is not None else None
         if fault is not None:
             place: Place = (*example.place, "expect", number) if isinstance(example.expect, list) else example.place
-            message = f"The body that {request.request} would send breaks its body_schema: {fault}."
-            yield Difference(place, message, "Put the calls right, or the schema if the vendor accepts this.")
+            message = f"The body of {request.request} does not match its body_schema: {fault}."
+            yield Difference(place, message, "Correct the mapping, or the schema if the vendor accepts this body.")
 
 
 def _unused_replies(example: MappingExample, plan: Plan) -> Iterator[Difference]:
@@ -170,13 +173,13 @@ def _unused_replies(example: MappingExample, plan: Plan) -> Iterator[Difference]
         name = cast("str", reply["request"])
         left[name] -= 1
         if left[name] < 0 and plan.outcome is not Outcome.INVALID:
-            message = f"Nobody reads this reply: {quoted(name)} is sent {_times(plan, name)}."
-            yield Difference((*example.place, "replies", number), message, "Take it out.")
+            message = f"Unused reply: {quoted(name)} is {_sent(plan, name)}."
+            yield Difference((*example.place, "replies", number), message, "Remove it.")
 
 
-def _times(plan: Plan, name: str) -> str:
+def _sent(plan: Plan, name: str) -> str:
     count = sum(request.request == name for request in plan.requests)
-    return {0: "not at all", 1: "once"}.get(count, f"{count} times")
+    return {0: "never sent", 1: "sent once"}.get(count, f"sent {count} times")
 
 
 def _json(value: Json) -> str:

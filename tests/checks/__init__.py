@@ -1,1 +1,1 @@
-"""What `validate-mappings` says: every code, every message, and bad input of all kinds."""
+"""What `validate-mappings` prints: every code, every message, and bad input of all kinds."""

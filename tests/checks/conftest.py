@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.harness import furnish
+from tests.checks.harness import write_companions
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    furnish(tmp_path)
+    write_companions(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path

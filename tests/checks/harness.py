@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
+from engine.reference.problems import problem_docs
 from engine.testing.examples import validate
 from tests.mapping.whole import whole
 
+DOCS = problem_docs()
+"""What docs/problems/*.yaml say, by code."""
+WRONG = {
+    re.sub(r"\W+", "_", f"{code}_{name}").lower(): text
+    for code, doc in DOCS.items()
+    for name, text in [("example", doc.wrong), *((case.name, case.mapping) for case in doc.cases)]
+    if not text.startswith("#")
+}
+"""Every mapping there that has problems, by a name it could have as a file."""
 BESIDE = {
     "base.yaml": whole("name: base"),
     "child.yaml": "mapping: 1\nname: child\nextends: base\n",
     "parts/common.yaml": "parts:\n  email: [traits.email, properties.email]\n",
 }
-"""What stands beside the file in every case and every documented example."""
+"""The files in the same folder, in every case and every documented example."""
 
 
-def furnish(folder: Path) -> None:
-    """Write what stands beside a file."""
+def write_companions(folder: Path) -> None:
+    """Write the files that cases and examples expect in the folder."""
     for name, text in BESIDE.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Files that are broken, hostile or huge: each is told in a line or two, soon, and nothing of it is ever run."""
+"""Files that are broken, hostile or huge: each is reported quickly, in a line or two, and nothing in it is ever run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.mapping.whole import whole
 EVENT: JsonObject = {"type": "track", "userId": "u1", "event": "Bought", "timestamp": "2024-03-05T10:15:30Z"}
 
 
-def said(name: str) -> str:
+def output_of(name: str) -> str:
     return printed(check_file(Library([]), Path(name)))
 
 
@@ -54,14 +54,14 @@ def test_a_file_that_is_no_mapping(name: str) -> None:
 
 
 def test_a_missing_file() -> None:
-    assert said("shpo.yaml").splitlines()[0] == "shpo.yaml:1:1"
-    assert "There is no such file." in said("shpo.yaml")
+    assert output_of("shpo.yaml").splitlines()[0] == "shpo.yaml:1:1"
+    assert "The file does not exist." in output_of("shpo.yaml")
 
 
 def test_a_folder_in_the_place_of_a_file() -> None:
     Path("folder.yaml").mkdir()
-    assert "This is a folder, not a file." in said("folder.yaml")
-    assert "There is no mapping called" in printed(problems_of(whole("extends: folder")))
+    assert "This is a folder, not a file." in output_of("folder.yaml")
+    assert "Unknown mapping" in printed(problems_of(whole("extends: folder")))
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{ a: ", " }")])
@@ -99,7 +99,7 @@ def test_more_than_a_megabyte() -> None:
 # --- files that belong together ---
 
 
-def test_a_base_with_problems_is_told_at_the_base() -> None:
+def test_a_base_with_problems_is_reported_at_the_base() -> None:
     Path("base.yaml").write_text(whole("name: base\nparts:\n  a: { cosnt: 1 }"), encoding="utf-8")
     assert printed(problems_of(whole("extends: base"))) == (
         "base.yaml:3:8  parts.a.cosnt\n"
@@ -108,16 +108,16 @@ def test_a_base_with_problems_is_told_at_the_base() -> None:
     )
 
 
-def test_a_base_whose_paths_are_wrong_is_told_once() -> None:
+def test_a_base_whose_paths_are_wrong_is_reported_once() -> None:
     wrong = "calls: { track: [{ request: save, from: propreties }] }"
     Path("base.yaml").write_text(whole(f"name: base\n{wrong}"), encoding="utf-8")
     child = whole("name: shop\nextends: base").replace(whole("").splitlines()[-1], "")
     Path("shop.yaml").write_text(child, encoding="utf-8")
-    told = {*check_file(Library([]), Path("shop.yaml")), *check_file(Library([]), Path("base.yaml"))}
-    assert [(problem.file, problem.code) for problem in told] == [("base.yaml", "unknown-field")]
+    found = {*check_file(Library([]), Path("shop.yaml")), *check_file(Library([]), Path("base.yaml"))}
+    assert [(problem.file, problem.code) for problem in found] == [("base.yaml", "unknown-field")]
 
 
-def test_shared_parts_with_problems_are_told_in_their_file() -> None:
+def test_shared_parts_with_problems_are_reported_in_their_file() -> None:
     Path("parts/common.yaml").write_text("parts:\n  email: [trait.email]\n  broken: a..b\n", encoding="utf-8")
     use = "include: [common]\ncalls: { track: [{ request: save, fields: { email: parts.email } }] }"
     text = (
@@ -125,9 +125,9 @@ def test_shared_parts_with_problems_are_told_in_their_file() -> None:
         '  No call has a field "trait".\n'
         "  Did you mean traits?                                                   [unknown-field]\n"
         "parts/common.yaml:3:13  parts.broken\n"
-        '  A dot must be followed by a name, not ".".                                       [path-syntax]\n'
+        '  A dot must be followed by a name, not ".".                               [path-syntax]\n'
     )
-    assert said("parts/common.yaml") == text
+    assert output_of("parts/common.yaml") == text
     assert printed(problems_of(whole(use))) == text
 
 
@@ -149,7 +149,7 @@ WRONG_SETTINGS = {
         {"region": "eu", "api_key": "key-1", "adress": "https://x.example", "colour": "red"},
         [
             'There is no setting "adress"; did you mean address?',
-            'There is no setting "colour"; there are: region, api_key, address, retries.',
+            'There is no setting "colour"; available: region, api_key, address, retries.',
         ],
     ),
     "wrong type": (

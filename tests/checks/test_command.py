@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.mapping.codes import CODES
-from tests.checks.test_cases import CASES
+from tests.checks.harness import DOCS, WRONG
 from tests.mapping.whole import whole
 
 ROOT = Path(__file__).parents[2]
@@ -25,13 +24,12 @@ def validate(*words: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def many(folder: Path) -> list[str]:
-    """Every case as a file of its own name."""
+    """Every wrong mapping as a file of its own name."""
     names = []
-    for case in CASES:
-        text = case.read_text(encoding="utf-8")
+    for name, text in WRONG.items():
         if not text.startswith(("name:", "extends:")):
-            (folder / case.name).write_text(whole(f"{text}name: {case.stem}\n"), encoding="utf-8")
-            names.append(case.name)
+            (folder / f"{name}.yaml").write_text(whole(f"{text}name: {name}\n"), encoding="utf-8")
+            names.append(f"{name}.yaml")
     return names
 
 
@@ -44,7 +42,7 @@ def test_many_problems_are_sorted_and_always_the_same(many: list[str]) -> None:
     assert len(problems) > 200
     places = [(problem["file"], problem["line"], problem["column"]) for problem in problems]
     assert places == sorted(places)
-    assert {problem["code"] for problem in problems} <= set(CODES)
+    assert {problem["code"] for problem in problems} <= set(DOCS)
     keys = ["file", "line", "column", "path", "code", "message", "advice", "level"]
     assert all(list(problem) == keys for problem in problems)
 
@@ -66,7 +64,7 @@ def test_nothing_wrong_is_exit_code_0() -> None:
 
 
 def test_only_warnings_are_exit_code_0(folder: Path) -> None:
-    (folder / "shop.yaml").write_text(whole(CODES["falsy-or"].wrong), encoding="utf-8")
+    (folder / "shop.yaml").write_text(whole(DOCS["falsy-or"].wrong), encoding="utf-8")
     done = validate("shop.yaml")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "0 problems, 1 warning in 1 file.")
 

@@ -1,7 +1,7 @@
-"""What the checker is sure about holds for whatever event: types, keys, and that a value is always there.
+"""What the checks know for certain holds for every event: types, keys, and that a value always exists.
 
-Random values from tests/language are put under one key, checked, and run on random events.  A check is refused work
-that runs, so it may never be wrong about these.
+Random values from tests/language are put under one key, checked, and run on random events.  A check refuses mappings
+that would run, so it may never be wrong about these.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_what_is_sure_holds_for_much_more(probe: Probe) -> None:
 
 
 def assert_sure(probe: Probe) -> None:
-    """Compare what is said about the value with what it is."""
+    """Compare what is known about the value with what it is."""
     loaded = load(json.dumps(probe.mapping, ensure_ascii=False))
     step = loaded.mapping.calls[probe.call][0]
     assert step.value is not None

@@ -18,7 +18,7 @@ MAPPINGS = Path(__file__).parents[2] / "mappings"
 
 
 class Slip(NamedTuple):
-    """One misspelling and what must be said of it."""
+    """One misspelling and what must be reported."""
 
     mapping: str
     old: str
@@ -26,9 +26,9 @@ class Slip(NamedTuple):
     code: str
     meant: str
     line: int = 0
-    """Lines from where `old` begins to the misspelt word."""
+    """Lines from the beginning of `old` to the misspelled word."""
     at: str = ""
-    """What stands in the line that is told, where that is another one: the only use of what is misspelt."""
+    """A text in the reported line if that is another one: the only use of the misspelled name."""
 
 
 EXTOLE = [
@@ -185,8 +185,8 @@ EXPONEA = [
     ),
     Slip(
         "exponea",
-        "as: unix }\n        event_type: event\n",
-        "as: unxi }\n        event_type: event\n",
+        "time: { from: timestamp, as: unix }",
+        "time: { from: timestamp, as: unxi }",
         "unknown-function",
         '"unix"',
     ),

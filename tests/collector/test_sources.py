@@ -55,7 +55,7 @@ FAULTS = [
             "2:33  sources.web.enabled\n  enabled must be true or false.",
             '2:53  sources.web.connections\n  This file has no connection "shp". Available: shop, crm, old.',
             "3:21  sources.app.write_keys\n  The source web has this write key too; a key belongs to one source.",
-            '3:24  sources.app.conections\n  A source has no key "conections". Available: write_keys, connections, enabled.',
+            '3:24  sources.app.conections\n  A source has no key "conections". Did you mean connections?',
         ],
     ),
     (

@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 ENGINE = [sys.executable, "-m", "engine"]
 
 MESSAGES = [
-    (["run", "shpo", "--events", "e"], "There is no mapping called shpo; did you mean shop?\n"),
-    (["show", "exponae"], "There is no mapping called exponae; did you mean exponea?\n"),
-    (["run", "./nothing.yaml", "--events", "e"], "There is no mapping file ./nothing.yaml.\n"),
+    (["run", "shpo", "--events", "e"], "Unknown mapping shpo; did you mean shop?\n"),
+    (["show", "exponae"], "Unknown mapping exponae; did you mean exponea?\n"),
+    (["run", "./nothing.yaml", "--events", "e"], "Mapping file ./nothing.yaml does not exist.\n"),
     (
         ["run", "shop", "--example-settings", "--events", "nothing.json"],
         "File nothing.json does not exist; name a file of events, or - for standard input.\n",

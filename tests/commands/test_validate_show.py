@@ -14,7 +14,7 @@ WRONG = SHOP.read_text(encoding="utf-8").replace("name: event\n", "name: evnt\n"
 
 UNKNOWN_FUNCTION = """\
 shop.yaml:39:46  calls.track[0].fields.price.as
-  There is no function "nubmer".
+  Unknown function "nubmer".
   Did you mean "number"?"""
 CODE = "[unknown-function]"
 
@@ -39,7 +39,7 @@ def test_json_is_for_programs(engine: Callable[..., Done], tmp_path: Path) -> No
             "column": 46,
             "path": "calls.track[0].fields.price.as",
             "code": "unknown-function",
-            "message": 'There is no function "nubmer".',
+            "message": 'Unknown function "nubmer".',
             "advice": 'Did you mean "number"?',
             "level": "error",
         }
@@ -52,7 +52,7 @@ def test_github_shows_annotations(engine: Callable[..., Done], tmp_path: Path) -
     assert done == Done(
         1,
         "::error file=shop.yaml,line=39,col=46,title=unknown-function::"
-        'calls.track[0].fields.price.as%0AThere is no function "nubmer".%0ADid you mean "number"?\n'
+        'calls.track[0].fields.price.as%0AUnknown function "nubmer".%0ADid you mean "number"?\n'
         "1 problem in 1 file.\n",
         "",
     )

@@ -102,7 +102,7 @@ other: { destination: shop, enabled: false, settings: { url: "https://off.exampl
 
 
 def test_a_file_that_is_not_there(tmp_path) -> None:
-    with pytest.raises(ConnectionsError, match="There is no such file"):
+    with pytest.raises(ConnectionsError, match="The file does not exist"):
         load(tmp_path / "connections.yaml", {}, [])
 
 

@@ -174,7 +174,7 @@ FAILURES = {
     "503": (Answer(503, {"why": "busy"}), 'the vendor answered 503: {"why":"busy"}'),
     "429": (Answer(429), "the vendor answered 429"),
     "lost": (Answer(0), "no response from the vendor: the connection failed (RemoteProtocolError)"),
-    "unreadable": (Answer(200, b"<html>"), "the vendor answered 200: the answer could not be read"),
+    "unreadable": (Answer(200, b"<html>"), "the vendor answered 200: the response could not be read"),
     "too few": (
         Answer(200, {"results": []}),
         "the vendor answered 200: the response has no result for each item of the batch",

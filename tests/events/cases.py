@@ -1,4 +1,4 @@
-"""Events in every shape, for the tests of the rules and of the schema: right as they are, or no events at all."""
+"""Events of every kind, valid and invalid, for the tests of the rules and of the schema."""
 
 from __future__ import annotations
 

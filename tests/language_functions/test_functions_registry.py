@@ -11,7 +11,7 @@ from engine.language.functions import FUNCTIONS, GROUPS, Function, bind, paramet
 from engine.language.functions.model import ANYTHING
 from engine.records import Json
 from engine.reference import ROOT
-from engine.reference.pages import functions_markdown
+from engine.reference.functions import functions_markdown
 
 EACH = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 FIRST_SET = """

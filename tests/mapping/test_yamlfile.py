@@ -83,8 +83,8 @@ def test_refuses(text, expected):
 
 NOT_PRINTABLE = """\
 mapping.yaml:2:4
-  The character U+{point} may not stand in YAML.
-  Take it out, or write it as "\\u{point}" in double quotes.                 [not-printable]"""
+  The character U+{point} is not allowed in YAML.
+  Remove it, or write it as "\\u{point}" in double quotes.                   [not-printable]"""
 
 
 @pytest.mark.parametrize("point", ["0000", "0001", "001B", "007F", "0080", "FFFE"])
@@ -94,7 +94,7 @@ def test_refuses_what_cannot_be_printed(point):
 
 NOT_UTF8 = """\
 mapping.yaml:{place}
-  The byte 0x{byte} here is not UTF-8.
+  The byte 0x{byte} is not valid UTF-8.
   Save the file as UTF-8.                                                     [not-utf8]"""
 
 
@@ -115,7 +115,7 @@ def test_refuses_other_encodings(data, place, byte):
 TOO_LARGE = """\
 mapping.yaml:1:1
   The file is larger than 1 MiB.
-  Take data out of it.                                                       [too-large]"""
+  Remove data from it.                                                       [too-large]"""
 TOO_DEEP = """\
 mapping.yaml:{place}
   Lists and mappings are nested deeper than 64 here.                          [too-deep]"""
@@ -251,7 +251,7 @@ def test_what_breaks_off_is_not_readable(text):
 
 FILES = [
     # name, text
-    ("missing.yaml", "There is no such file.                                                  [file-missing]"),
+    ("missing.yaml", "The file does not exist.                                                [file-missing]"),
     (".", "This is a folder, not a file.\n  Name the files in it.                                              [file-is-directory]"),
     ("a\0b", "The file cannot be read: embedded null byte.                         [file-unreadable]"),
 ]  # fmt: skip

@@ -29,7 +29,7 @@ MESSAGE = """\
 - exit code: 1
 
 mappings/shop.yaml:3:10  extends
-  There is no mapping called "exponae" to extend.
+  Unknown mapping "exponae" in `extends`.
   Did you mean exponea?                                        [unknown-mapping]
 1 problem in 1 file.
 """

@@ -1,7 +1,8 @@
-"""What every check is given: the loaded mapping, its occurrences, and short ways to make a problem.
+"""What every check works with: the loaded mapping, its paths and values, and short ways to make and word a problem.
 
-A name that does not exist is noted apart (`unknown`), because one slip shows in several places: a part that is
-misspelt where it stands is unknown wherever it is used, and used nowhere.  check_echoes.py makes one problem of it.
+Uses of names that do not exist are also recorded (`unknown_names`), because one typo shows in several places: a part
+that is misspelled where it is defined is unknown wherever it is used, and unused itself. names.py turns these into
+one problem.
 """
 
 from __future__ import annotations
@@ -9,17 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from engine.language.suggest import closest
-from engine.mapping.problems import Problem, place_text
-from engine.mapping.walk import Occurrences, values_of
+from engine.mapping.load import Loaded
+from engine.mapping.model import Value
+from engine.mapping.problems import Level, Problem, place_text
+from engine.mapping.walk import Occurrence, Occurrences, values_of
 from engine.records import Place
-
-if TYPE_CHECKING:
-    from engine.mapping.load import Loaded
-    from engine.mapping.model import Mapping, Value
-    from engine.mapping.problems import Level
 
 LONGEST_QUOTE = 60
 LONGEST_SENTENCE = 500
@@ -31,37 +29,11 @@ UNUSED_CODES = frozenset(
 )
 """Problems of tidiness: they fail `validate-mappings`, but such a mapping can run."""
 
-POINTLESS = frozenset(
-    {
-        "always-invalid",
-        "function-type",
-        "key-never-there",
-        "map-never-matches",
-        "must-never-holds",
-        "never-equal",
-        "never-runs",
-        "not-a-list",
-        "not-a-time",
-        "not-an-object",
-        "not-text",
-        "pointless-default",
-        "pointless-required",
-        "query-in-url",
-        "request-id-in-batches",
-        "same-alternative",
-        "same-target",
-        "unknown-part-key",
-        "unreachable-alternative",
-        "url-never-filled",
-    }
-)
-"""What is refused because nobody can want it, though the language gives it a meaning."""
 
+class UnknownName(NamedTuple):
+    """A use of a name that does not exist: the `section` of the file it should be in, and the name probably meant.
 
-class Missing(NamedTuple):
-    """A name that does not exist: what kind of thing (`section` of the file), and the one that was probably meant.
-
-    `name` is None where the name was not even written as one of the section: `email` for `parts.email`.
+    `name` is None where not even the section was written: `email` for `parts.email`.
     """
 
     section: str
@@ -70,22 +42,22 @@ class Missing(NamedTuple):
     problem: Problem
 
 
-class Checking:
-    """One mapping being checked."""
+class CheckContext:
+    """One mapping while it is checked."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
-        self.mapping: Mapping = loaded.mapping
+        self.mapping = loaded.mapping
         self.occurrences = Occurrences(loaded.mapping)
-        self.missing: list[Missing] = []
+        self.unknown_names: list[UnknownName] = []
 
     @cached_property
     def values(self) -> list[Value]:
-        """Every value of the mapping, those inside others too."""
+        """Every value of the mapping, nested ones included."""
         return list(values_of(self.mapping))
 
     def owns(self, place: Place) -> bool:
-        """Whether what stands at a place is of this file, and not of one it extends or includes."""
+        """Whether a place is in this file, and not in one that it extends or includes."""
         return self.loaded.resolved.owner(place) is self.loaded.resolved.document
 
     def problem(
@@ -109,14 +81,21 @@ class Checking:
             mark = resolved.key_mark(place) if key else resolved.mark(place)
         return Problem(*mark, place_text(place), code, _readable(message), _readable(advice), level)
 
-    def unknown(self, section: str, name: str | None, guess: str | None, problem: Problem) -> Problem:
-        """Note a problem about a name of `section` that does not exist."""
-        self.missing.append(Missing(section, name, guess, problem))
+    def problem_in(
+        self, found: Occurrence, column: int, code: str, message: str, advice: str = "", *, level: Level = "error"
+    ) -> Problem:
+        """Make a problem at a column of a path."""
+        at = found.column + column - 1
+        return self.problem(found.place, code, message, advice, key=found.key, column=at, level=level)
+
+    def record_unknown(self, section: str, name: str | None, guess: str | None, problem: Problem) -> Problem:
+        """Record a problem about a name of `section` that does not exist, and return it."""
+        self.unknown_names.append(UnknownName(section, name, guess, problem))
         return problem
 
 
 def quoted(text: str) -> str:
-    """Write a text of a mapping into a sentence: cut, and without characters that would do something to a terminal."""
+    """Quote a text of a mapping for a sentence: shortened, and without characters that would affect a terminal."""
     from json import dumps
 
     short = text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
@@ -124,7 +103,7 @@ def quoted(text: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Cut what is endless and write out what would do something to a terminal; paths are quoted as they stand."""
+    """Shorten a sentence that is too long, and escape what would affect a terminal; it may quote paths as written."""
     short = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1] + "…"
     if short.isprintable():
         return short
@@ -133,22 +112,30 @@ def _readable(text: str) -> str:
     )
 
 
-def named(name: str) -> str:
-    """Write a name into a sentence: as it is if it looks like one, else quoted."""
+def plain_or_quoted(name: str) -> str:
+    """Write a name into a sentence: as it is if it looks like a name, else quoted."""
     return name if PLAIN.fullmatch(name) else quoted(name)
 
 
-def meant(name: str, names: Iterable[str], words: str, prefix: str = "") -> tuple[str | None, str]:
-    """Return the name that was probably meant, and what to say about it or about those that are there."""
+def suggestion(name: str, names: Iterable[str], kind: str, prefix: str = "") -> tuple[str | None, str]:
+    """Return the name that was probably meant, and advice that names it, or lists all names where none is close.
+
+    `kind` says what the names are ("settings"), `prefix` what is written before them ("settings.").
+    """
     known = list(names)
     guess = closest(name, known)
     if guess is not None:
-        return guess, f"Did you mean {prefix}{named(guess)}?"
-    some = [*map(named, known[:MOST_NAMED]), *(["..."] if len(known) > MOST_NAMED else [])]
-    return None, f"There are: {', '.join(some)}." if known else f"This mapping has no {words}."
+        return guess, f"Did you mean {prefix}{plain_or_quoted(guess)}?"
+    some = [*map(plain_or_quoted, known[:MOST_NAMED]), *(["..."] if len(known) > MOST_NAMED else [])]
+    return None, f"Available: {', '.join(some)}." if known else f"This mapping has no {kind}."
 
 
 def listed(names: Iterable[str], word: str = "or") -> str:
     """Write names as a list in a sentence: `a, b or c`."""
     known = list(names)
     return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} {word} {known[-1]}" if known else ""
+
+
+def a_call(call: str) -> str:
+    """Write the name of a call with its article, for the beginning of a sentence: `An identify call`."""
+    return f"{'An' if call[0] in 'aei' else 'A'} {call} call"

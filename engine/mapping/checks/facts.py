@@ -1,6 +1,6 @@
-"""What is sure about a value before any event: that it is always there, never there, and which keys it can have.
+"""What is certain about a value before any event: that it always or never exists, and which keys it can have.
 
-Every answer errs on the side of "not sure": a check that is wrong once is a check that nobody believes.
+In doubt, nothing is certain: a check that is wrong once is no longer trusted.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from engine.records import Json
 
 KnownKeys = frozenset[str] | None
 CHANGING = ("map", *(key.attribute for key in OBJECT_WORDS))
-"""Words after which a value may be gone."""
-NOBODY: frozenset[str] = frozenset()
+"""Modifiers that can make a value disappear."""
+NO_NAMES: frozenset[str] = frozenset()
 EVERYWHERE = frozenset.union(*(frozenset(fields) for fields in FIELDS.values()))
 
 
-def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) -> str:
-    """Say why a value is there whatever the event ("it is a constant"), or give ''."""
+def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NO_NAMES) -> str:
+    """Return why a value exists for every event ("it is a constant"), or '' where that is not certain."""
     if isinstance(value, PathValue):
         return _why_always_path(mapping, value.path, seen)
     if isinstance(value, Choice):
@@ -53,8 +53,8 @@ def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) ->
     return why_made(mapping, value, seen)
 
 
-def why_made(mapping: Mapping, value: Instruction, seen: frozenset[str] = NOBODY) -> str:
-    """Say why an instruction always gives something once its conditions hold, its default aside."""
+def why_made(mapping: Mapping, value: Instruction, seen: frozenset[str] = NO_NAMES) -> str:
+    """Return why an instruction always has a value once its conditions hold, without its default, or ''."""
     modifiers, source = value.modifiers, value.source
     if modifiers.as_ or any(getattr(modifiers, word) is not None for word in CHANGING):
         return ""
@@ -72,13 +72,13 @@ def _why_always_path(mapping: Mapping, path: str, seen: frozenset[str]) -> str:
     root, name = chain
     setting = mapping.settings.get(name)
     if root == "settings" and setting is not None and (setting.default is not None or not setting.optional):
-        return "the setting is always there"
+        return "the setting always has a value"
     if root == "parts" and name in mapping.parts and name not in seen:
         return why_always(mapping, mapping.parts[name], seen | {name})
     return ""
 
 
-def keys_of(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) -> KnownKeys:
+def keys_of(mapping: Mapping, value: Value, seen: frozenset[str] = NO_NAMES) -> KnownKeys:
     """Return all keys a value can have where it is an object, or None if there may be others."""
     if isinstance(value, PathValue):
         chain = types.plain(value.path)
@@ -92,7 +92,7 @@ def keys_of(mapping: Mapping, value: Value, seen: frozenset[str] = NOBODY) -> Kn
     return with_default(value.modifiers, after_rename(value.modifiers, made_keys(mapping, value, seen)))
 
 
-def made_keys(mapping: Mapping, value: Instruction, seen: frozenset[str] = NOBODY) -> KnownKeys:
+def made_keys(mapping: Mapping, value: Instruction, seen: frozenset[str] = NO_NAMES) -> KnownKeys:
     """Return the keys that the source of an instruction can make."""
     source = value.source
     if isinstance(source, From):
@@ -123,7 +123,7 @@ def after_except(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
 
 
 def after_rename(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
-    """Return the keys after `only`, `except` and `rename`; None where a later word changes them in ways not followed."""
+    """Return the keys after `only`, `except` and `rename`, or None where a later modifier may change them."""
     left, rename = after_except(modifiers, keys), modifiers.rename
     followed = modifiers.flatten is None and modifiers.keys is None and modifiers.prefix is None
     if left is None or not followed or isinstance(rename, str):
@@ -141,24 +141,28 @@ def with_default(modifiers: Modifiers, keys: KnownKeys) -> KnownKeys:
 
 def _union(found: list[KnownKeys]) -> KnownKeys:
     known = [keys for keys in found if keys is not None]
-    return NOBODY.union(*known) if len(known) == len(found) else None
+    return NO_NAMES.union(*known) if len(known) == len(found) else None
 
 
 def never_holds(mapping: Mapping, path: str, use: Use) -> bool:
-    """Whether a condition reads only what is not there in a use, and so can never hold."""
-    return _empty(mapping, path, use, NOBODY, holds=True)
+    """Whether a condition reads only values that do not exist in a use, so that it can never hold."""
+    return _empty(mapping, path, use, NO_NAMES, holds=True)
 
 
-def never_there(mapping: Mapping, path: str, use: Use) -> bool:
-    """Whether a path reads only what is not there in a use, and so gives nothing."""
-    return _empty(mapping, path, use, NOBODY, holds=False)
+def never_exists(mapping: Mapping, path: str, use: Use) -> bool:
+    """Whether a path reads only values that do not exist in a use, so that it has no value."""
+    return _empty(mapping, path, use, NO_NAMES, holds=False)
 
 
 def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds: bool) -> bool:
     try:
         parsed = paths.parse(path)
         roots = parsed.roots
-        if not roots or parsed.uses_current_root or not all(_absent_root(mapping, root, use, seen) for root in roots):
+        if (
+            not roots
+            or parsed.uses_current_root
+            or not all(_root_is_absent(mapping, root, use, seen) for root in roots)
+        ):
             return False
         found = paths.search(path, {})
     except PathError:
@@ -168,7 +172,7 @@ def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds
     return found is None or (holds and found in (False, "", [], {}))
 
 
-def _absent_root(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[str]) -> bool:
+def _root_is_absent(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[str]) -> bool:
     name = root.name
     if name == "parts" and root.members:
         part = mapping.parts.get(root.members[0])
@@ -180,8 +184,8 @@ def _absent_root(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[s
     return name in EVERYWHERE and name not in FIELDS[use.call]
 
 
-def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NOBODY) -> bool:
-    """Whether a value is never there in a use: all that it could be made of is not there."""
+def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NO_NAMES) -> bool:
+    """Whether a value never exists in a use, because nothing that it is made of does."""
     if isinstance(value, PathValue):
         return _empty(mapping, value.path, use, seen, holds=False)
     if isinstance(value, Choice):
@@ -196,6 +200,6 @@ def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NOBO
     if isinstance(source, Each | Entries):
         return absent(mapping, source.of, use, seen)
     if value.modifiers.as_ or not isinstance(source, Fields | Merge | ListOf):
-        return False  # a function sees what was made here and is still empty
+        return False  # functions may turn an empty object or list into a value
     members = [member for _, member in source.entries] if isinstance(source, Fields) else source.members
     return all(absent(mapping, member, use, seen) for member in members)

@@ -1,78 +1,158 @@
-"""Checks of settings: what the schema cannot say about how a setting's own words go together."""
+"""Checks of settings, and of examples as far as they can be checked without running them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
+from engine.events.spec import COMMON, FIELDS, IDS
+from engine.language.suggest import closest
 from engine.mapping import schema
-from engine.mapping.checks.context import Checking, quoted
-from engine.mapping.model import Setting
+from engine.mapping.checks.context import CheckContext, a_call, quoted, suggestion
+from engine.mapping.checks.names import unknown_request
+from engine.mapping.model import MappingExample, Setting
 from engine.mapping.problems import Problem
 from engine.mapping.settings import NOT_ONE, schema_of, url_fault
-from engine.records import Json, Place
+from engine.records import Json, JsonObject, Place
 
 TEXTS = ("string", "url")
+OTHER_FIELDS = frozenset({name for fields in FIELDS.values() for name in fields} | {"version", "channel", "writeKey"})
+"""Fields that an event may have although its call does not define them."""
 
 
-def check_settings(checking: Checking) -> Iterator[Problem]:
-    """Find settings whose words contradict each other, and those the examples would need a value for."""
-    for name, setting in checking.mapping.settings.items():
+def check_settings(context: CheckContext) -> Iterator[Problem]:
+    """Find settings whose keys contradict each other, and those for which the examples lack a value."""
+    for name, setting in context.mapping.settings.items():
         place: Place = ("settings", name)
-        yield from _words(checking, setting, place)
-        yield from _values(checking, setting, place)
-        yield from _example(checking, setting, place)
+        yield from _keys(context, setting, place)
+        yield from _values(context, setting, place)
+        yield from _example(context, setting, place)
 
 
-def _words(checking: Checking, setting: Setting, place: Place) -> Iterator[Problem]:
+def _keys(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
     if setting.pattern is not None and setting.type not in TEXTS:
-        message = f"`pattern` is for texts, and this setting is of type {setting.type}."
-        yield checking.problem((*place, "pattern"), "setting-word", message, "Take it out.", key=True)
+        message = f"`pattern` applies to settings of type string or url; this one has type {setting.type}."
+        yield context.problem((*place, "pattern"), "setting-word", message, "Remove it.", key=True)
     if setting.many and setting.type != "table":
-        message = f"`many` is for tables, and this setting is of type {setting.type}."
-        yield checking.problem((*place, "many"), "setting-word", message, "A list of texts is type: list.", key=True)
-    if setting.optional and setting.default is not None and checking.owns((*place, "optional")):
-        message = "`optional` asks nothing here: a setting with a default is always there."
-        yield checking.problem((*place, "optional"), "setting-word", message, "Take one of the two out.", key=True)
+        message = f"`many` applies to settings of type table; this one has type {setting.type}."
+        advice = "For a list of texts, write type: list."
+        yield context.problem((*place, "many"), "setting-word", message, advice, key=True)
+    if setting.optional and setting.default is not None and context.owns((*place, "optional")):
+        message = "`optional` has no effect: a setting with a default always has a value."
+        yield context.problem((*place, "optional"), "setting-word", message, "Remove one of the two.", key=True)
 
 
-def _values(checking: Checking, setting: Setting, place: Place) -> Iterator[Problem]:
+def _values(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
     if setting.pattern is not None:
         fault = schema.check_schema({"pattern": setting.pattern})
         if fault is not None:
-            yield checking.problem((*place, "pattern"), "bad-pattern", fault)
+            yield context.problem((*place, "pattern"), "bad-pattern", fault)
             return
     if setting.secret and setting.default is not None:
-        message = "A secret setting cannot have a default: it would stand in this file, for all to read."
-        yield checking.problem((*place, "default"), "secret-default", message, "Give it an example.", key=True)
+        message = "A secret setting cannot have a default: everyone who can read this file would see it."
+        yield context.problem((*place, "default"), "secret-default", message, "Write an `example` instead.", key=True)
     for word, value in (("default", setting.default), ("example", setting.example)):
         fault = value_fault(setting, value)
         if fault is not None:
-            message = f"The {word} does not fit the setting: {fault}."
-            yield checking.problem((*place, word), "setting-value", message)
+            message = f"Invalid {word}: {fault}."
+            yield context.problem((*place, word), "setting-value", message)
 
 
 def value_fault(setting: Setting, value: Json) -> str | None:
-    """Say why a value does not fit a setting, as a clause; None where it does, or is null."""
+    """Return why a value does not fit a setting, as a clause; None if it does, or is null."""
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
-        return f"{quoted(value)} is no http:// or https:// address without ? and #" if fault == NOT_ONE else fault
+        return f"{quoted(value)} is not an http:// or https:// address without ? and #" if fault == NOT_ONE else fault
     return schema.validator(schema_of(setting))(value) if value is not None else None
 
 
-def _example(checking: Checking, setting: Setting, place: Place) -> Iterator[Problem]:
-    """Find a setting that must be given and that some example of the mapping has no value for."""
+def _example(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
+    """Find a required setting for which an example of the mapping has no value."""
     if setting.default is not None or setting.optional or setting.example is not None:
         return
-    lacking = [each.title for each in checking.mapping.examples if not _is_given(checking, setting, each.settings)]
+    lacking = [each.title for each in context.mapping.examples if not _is_given(context, setting, each.settings)]
     if lacking:
-        count = "an example" if len(lacking) == 1 else f"{len(lacking)} examples"
-        message = f"{count[0].upper()}{count[1:]} cannot run: nothing says what this setting is in {quoted(lacking[0])}"
-        message += "." if len(lacking) == 1 else " and others."
-        yield checking.problem(place, "setting-without-example", message, "Give the setting an example.", key=True)
+        several = len(lacking) > 1
+        message = f"{len(lacking)} examples cannot run: " if several else "An example cannot run: "
+        message += f"{quoted(lacking[0])} {'and others have' if several else 'has'} no value for this setting."
+        advice = "Add an `example` to the setting."
+        yield context.problem(place, "setting-without-example", message, advice, key=True)
 
 
-def _is_given(checking: Checking, setting: Setting, given: object) -> bool:
-    from engine.language.suggest import closest
-
+def _is_given(context: CheckContext, setting: Setting, given: object) -> bool:
     assert isinstance(given, dict)
-    strangers = [name for name in given if name not in checking.mapping.settings]
-    return setting.name in given or any(closest(name, [setting.name]) for name in strangers)
+    unknown = [name for name in given if name not in context.mapping.settings]
+    return setting.name in given or any(closest(name, [setting.name]) for name in unknown)
+
+
+def check_examples(context: CheckContext) -> Iterator[Problem]:
+    """Find unknown settings, requests and calls in examples, and values that do not fit."""
+    titles: dict[str, int] = {}
+    for number, example in enumerate(context.mapping.examples):
+        yield from _title(context, example, titles.setdefault(example.title, number))
+        for name, value in example.settings.items():
+            yield from _setting(context, name, value, (*example.place, "settings", name))
+        yield from _expected(context, example)
+        for place, name in _replies(example):
+            if name not in context.mapping.requests:
+                yield unknown_request(context, name, place)
+        yield from _event(context, cast("JsonObject", example.event), (*example.place, "event"))
+
+
+def _title(context: CheckContext, example: MappingExample, first: int) -> Iterator[Problem]:
+    if example.place != ("examples", first):
+        message = f"Another example has the same title (line {context.loaded.mark(('examples', first)).line})."
+        advice = "Say what is different about this one."
+        yield context.problem((*example.place, "title"), "same-title", message, advice)
+
+
+def _setting(context: CheckContext, name: str, value: Json, place: Place) -> Iterator[Problem]:
+    setting = context.mapping.settings.get(name)
+    if setting is None:
+        guess, advice = suggestion(name, context.mapping.settings, "settings")
+        message = f"Unknown setting {quoted(name)}."
+        problem = context.problem(place, "unknown-setting", message, advice, key=True)
+        yield context.record_unknown("settings", name, guess, problem)
+    elif not setting.secret:
+        fault = value_fault(setting, value)
+        if fault is not None:
+            yield context.problem(place, "setting-value", f"Invalid value for this setting: {fault}.")
+
+
+def _expected(context: CheckContext, example: MappingExample) -> Iterator[Problem]:
+    if not isinstance(example.expect, list):
+        return
+    for number, entry in enumerate(example.expect):
+        name = next(iter(cast("JsonObject", entry)))
+        if name not in context.mapping.requests:
+            yield unknown_request(context, name, (*example.place, "expect", number, name), key=True)
+
+
+def _replies(example: MappingExample) -> Iterator[tuple[Place, str]]:
+    for number, reply in enumerate(example.replies):
+        yield (*example.place, "replies", number, "request"), cast("str", reply["request"])
+
+
+def _event(context: CheckContext, event: JsonObject, place: Place) -> Iterator[Problem]:
+    call = event.get("type")
+    if isinstance(call, str) and call not in FIELDS:
+        _, advice = suggestion(call, FIELDS, "calls")
+        yield context.problem((*place, "type"), "unknown-call", f"Unknown call {quoted(call)}.", advice)
+        return
+    for name in (*IDS, "messageId"):
+        value = event.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            message = f"{name} is a number here, but IDs are text."
+            yield context.problem((*place, name), "numeric-id", message, f'Write "{value}".', level="warning")
+    if isinstance(call, str):
+        yield from _fields(context, event, call, place)
+
+
+def _fields(context: CheckContext, event: JsonObject, call: str, place: Place) -> Iterator[Problem]:
+    """Find misspelled fields: the mapping ignores them, so the example does not test what it seems to."""
+    known = {*FIELDS[call], *COMMON}
+    for name in event:
+        guess = closest(name, sorted(known - set(event))) if name not in known and name not in OTHER_FIELDS else None
+        if guess is not None:
+            message = f"{a_call(call)} has no field {quoted(name)}."
+            advice = f"Did you mean {guess}?"
+            yield context.problem((*place, name), "unknown-field", message, advice, key=True, level="warning")

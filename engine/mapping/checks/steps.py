@@ -1,4 +1,4 @@
-"""Checks of steps: those that can never run, URLs that can never be filled, answers that nobody could keep."""
+"""Checks of steps: those that can never run, URLs that always lack a value, responses that cannot be saved."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Iterable, Iterator
 from engine.errors import PathError
 from engine.language import paths
 from engine.language.template import Text
-from engine.mapping.checks.context import Checking, listed, quoted
-from engine.mapping.checks.facts import absent, never_holds, never_there
+from engine.mapping.checks.context import CheckContext, listed, quoted
+from engine.mapping.checks.facts import absent, never_exists, never_holds
 from engine.mapping.model import Request, Step
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Use, paths_of
 from engine.records import Place
 
-ADVICE = "Ask for what these calls have, or take it out."
+ADVICE = "Use values that these calls have, or remove it."
 
 
-def check_steps(checking: Checking) -> Iterator[Problem]:
-    """Find steps that cannot do what they say."""
-    for step, uses in checking.occurrences.steps():
-        yield from _never_runs(checking, step, uses)
-        yield from _require(checking, step, uses)
-        yield from _saving(checking, step)
-    for request in checking.mapping.requests.values():
+def check_steps(context: CheckContext) -> Iterator[Problem]:
+    """Find steps, and URLs of their requests, that can never work as written."""
+    for step, uses in context.occurrences.steps():
+        yield from _never_runs(context, step, uses)
+        yield from _require(context, step, uses)
+        yield from _saving(context, step)
+    for request in context.mapping.requests.values():
         for text, word in ((request.path, "path"), (request.method, "method")):
             if isinstance(text, Text):
-                yield from _url(checking, request, text, (*request.place, word))
+                yield from _url(context, request, text, (*request.place, word))
 
 
-def _never_runs(checking: Checking, step: Step, uses: tuple[Use, ...]) -> Iterator[Problem]:
-    mapping, calls = checking.mapping, listed([use.call for use in uses], "and")
+def _never_runs(context: CheckContext, step: Step, uses: tuple[Use, ...]) -> Iterator[Problem]:
+    mapping, calls = context.mapping, listed([use.call for use in uses], "and")
     when, of = step.when, step.for_each
     if when is not None and _only_parts([when]) and all(never_holds(mapping, when, use) for use in uses):
-        message = f"This step never runs: nothing of what its `when` reads is there in {calls} calls."
-        yield checking.problem((*step.place, "when"), "never-runs", message, ADVICE)
+        message = f"This step never runs: {calls} calls have none of the values that its `when` reads."
+        yield context.problem((*step.place, "when"), "never-runs", message, ADVICE)
     elif of is not None and _only_parts(paths_of(of)) and all(absent(mapping, of, use) for use in uses):
-        message = f"This step never sends anything: the list of its `for_each` is never there in {calls} calls."
-        yield checking.problem((*step.place, "for_each"), "never-runs", message, ADVICE)
+        message = f"This step never sends anything: {calls} calls never have the list of its `for_each`."
+        yield context.problem((*step.place, "for_each"), "never-runs", message, ADVICE)
 
 
 def _only_parts(texts: Iterable[str]) -> bool:
-    """Whether paths read parts alone; a field that is not there by itself is told by check_paths.py."""
+    """Whether paths read only parts; paths.py reports fields that do not exist."""
     try:
         return all(root.name == "parts" for text in texts for root in paths.parse(text).roots)
     except PathError:
@@ -49,57 +49,61 @@ def _only_parts(texts: Iterable[str]) -> bool:
 
 
 def _is_certain(step: Step) -> bool:
-    """Whether a step runs whatever the event."""
+    """Whether a step runs for every event."""
     return step.when is None and step.unless is None and step.for_each is None
 
 
-def _require(checking: Checking, step: Step, uses: tuple[Use, ...]) -> Iterator[Problem]:
+def _require(context: CheckContext, step: Step, uses: tuple[Use, ...]) -> Iterator[Problem]:
     for path, _ in step.require:
-        calls = [use.call for use in uses if never_holds(checking.mapping, path, use)]
+        calls = [use.call for use in uses if never_holds(context.mapping, path, use)]
         if calls and _is_certain(step) and (len(calls) < len(uses) or _only_parts([path])):
-            message = f"Every {listed(calls)} call would be invalid: nothing of what this condition reads is there."
-            yield checking.problem((*step.place, "require", path), "always-invalid", message, ADVICE, key=True)
+            message = (
+                f"Every {listed(calls)} call would be invalid: it has none of the values that this condition reads."
+            )
+            yield context.problem((*step.place, "require", path), "always-invalid", message, ADVICE, key=True)
 
 
-def _url(checking: Checking, request: Request, text: Text, place: Place) -> Iterator[Problem]:
-    """Find values of a URL that are never there in a call which needs them."""
+def _url(context: CheckContext, request: Request, text: Text, place: Place) -> Iterator[Problem]:
+    """Find values of a URL that never exist in a call that needs them."""
     for hole in text.holes:
-        uses = checking.occurrences.uses[request.name]
-        without = [use for use in uses if never_there(checking.mapping, hole.path, use)]
+        uses = context.occurrences.uses[request.name]
+        without = [use for use in uses if never_exists(context.mapping, hole.path, use)]
         lacking = [use for use in without if _is_certain(use.step)]
         if not lacking or len(without) == len(uses):
-            continue  # not there anywhere: check_paths.py says so
+            continue  # no call has it: paths.py reports that
         calls = listed(list(dict.fromkeys(use.call for use in lacking)), "and")
-        message = f"{hole.path} is never there where {quoted(request.name)} is used in {calls} calls: "
-        message += "they would all be invalid."
-        advice = "Give those calls a request of their own."
-        yield checking.problem(place, "url-never-filled", message, advice, column=hole.column)
+        message = (
+            f"{calls} calls that send {quoted(request.name)} never have {hole.path}: all of them would be invalid."
+        )
+        message = f"{message[0].upper()}{message[1:]}"
+        advice = "Use another request for those calls."
+        yield context.problem(place, "url-never-filled", message, advice, column=hole.column)
 
 
-def _saving(checking: Checking, step: Step) -> Iterator[Problem]:
-    """Find answers that are to be read though there are several of them, or none of their own."""
-    request = checking.mapping.requests.get(step.request)
+def _saving(context: CheckContext, step: Step) -> Iterator[Problem]:
+    """Find responses that are read although a step gets several of them, or none of its own."""
+    request = context.mapping.requests.get(step.request)
     if step.save:
         place: Place = (*step.place, "save")
         if step.for_each is not None:
-            yield _several(checking, place, "save", "save-in-loop")
+            yield _several(context, place, "save", "save-in-loop")
         if request is not None and request.batch is not None:
-            yield _batched(checking, place, "save", "save-in-batch")
-    other = checking.mapping.requests.get(request.if_missing or "") if request is not None else None
+            yield _batched(context, place, "save", "save-in-batch")
+    other = context.mapping.requests.get(request.if_missing or "") if request is not None else None
     if request is None or other is None:
         return
     place = (*request.place, "if_missing")
     if step.for_each is not None:
-        yield _several(checking, place, "if_missing", "if-missing-in-loop")
+        yield _several(context, place, "if_missing", "if-missing-in-loop")
     if request.batch is not None or other.path is None:
-        yield _batched(checking, place, "if_missing", "if-missing-in-batch")
+        yield _batched(context, place, "if_missing", "if-missing-in-batch")
 
 
-def _several(checking: Checking, place: Place, word: str, code: str) -> Problem:
-    message = f"`{word}` needs one answer, and a step with `for_each` has one for every item."
-    return checking.problem(place, code, message, "Send the request in a step without for_each.", key=True)
+def _several(context: CheckContext, place: Place, word: str, code: str) -> Problem:
+    message = f"`{word}` needs a single response, but a step with `for_each` gets one per item."
+    return context.problem(place, code, message, "Send the request in a step without `for_each`.", key=True)
 
 
-def _batched(checking: Checking, place: Place, word: str, code: str) -> Problem:
-    message = f"`{word}` needs an answer of its own, and a request with `batch` has none."
-    return checking.problem(place, code, message, "Send it alone: make a request without batch for it.", key=True)
+def _batched(context: CheckContext, place: Place, word: str, code: str) -> Problem:
+    message = f"`{word}` needs a response of its own, but a request with `batch` gets none."
+    return context.problem(place, code, message, "Use a request without `batch`.", key=True)

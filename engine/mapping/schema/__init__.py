@@ -74,10 +74,10 @@ def validator(schema: Json) -> Callable[[Json], str | None]:
 def check_schema(schema: Json) -> str | None:
     """Return what is wrong with a schema somebody wrote, as a sentence, or None."""
     if isinstance(schema, dict) and str(schema.get("$schema", DRAFT_7)).rstrip("#") != DRAFT_7:
-        return f'"$schema" names another version: only draft 7 ({DRAFT_7}#) is possible.'
+        return f'"$schema" names another version; only draft 7 ({DRAFT_7}#) is supported.'
     error = next(_draft_7()(_linked_draft_7()).iter_errors(schema), None)
     if error is not None:
-        return f"This is no JSON Schema (draft 7): {sentences.sentence(_deepest(error))}."
+        return f"This is not a JSON Schema (draft 7): {sentences.sentence(_deepest(error))}."
     try:
         links.linked(schema)
     except BadSchema as bad:
@@ -88,7 +88,7 @@ def check_schema(schema: Json) -> str | None:
 def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
     errors = _draft_7()(_linked_file(kind)).iter_errors(value)
     faults = messages.faults(errors, files.vocabulary(kind))
-    problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.words)) for fault in faults]
+    problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.message)) for fault in faults]
     return sorted(problems, key=lambda found: found[1])
 
 

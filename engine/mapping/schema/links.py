@@ -38,7 +38,7 @@ def linked(schema: Json, resolve: Resolve | None = None) -> Any:
 def find(schema: Json, ref: str) -> Json:
     """Return what the `$ref` names in `schema`; raises BadSchema where that is nothing, or is not local."""
     if ref != "#" and not ref.startswith("#/"):
-        raise BadSchema(f'"$ref": "{ref}" leads out of this schema; only "#/..." is possible.')
+        raise BadSchema(f'"$ref": "{ref}" points outside this schema; only "#/..." is supported.')
     found: Json = schema
     for part in ref.split("/")[1:]:
         key = _unescaped(part)
@@ -47,9 +47,9 @@ def find(schema: Json, ref: str) -> Json:
         elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
             found = found[int(key)]
         else:
-            raise BadSchema(f'"$ref": "{ref}" names nothing in this schema.')
+            raise BadSchema(f'"$ref": "{ref}" does not exist in this schema.')
     if not isinstance(found, dict | bool):
-        raise BadSchema(f'"$ref": "{ref}" names no schema.')
+        raise BadSchema(f'"$ref": "{ref}" is not a schema.')
     return found
 
 
@@ -124,7 +124,7 @@ def _refuse_endless(schemas: Iterable[JsonObject]) -> None:
                 done.add(current)
                 del open_here[current]
             elif id(further) in open_here:
-                raise BadSchema('A "$ref" of this schema leads back to itself, so that checking would never end.')
+                raise BadSchema('A "$ref" in this schema refers back to itself, so checking would never end.')
             elif id(further) not in done:
                 open_here[id(further)] = _same_value(further)
 

@@ -1,4 +1,8 @@
-"""From the errors of the mapping schema to problems: one for one slip, at its key, with its sentence."""
+"""Messages for the errors of the mapping schema: one for each mistake, at the key where it was made.
+
+jsonschema reports one mistake several times, once for each schema that rejects it. The first half of this file reduces
+the errors about one object to one fault for each mistake; the second half words them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ OTHER_WORDS = {
     "transform": "as",
     "url": "base_url",
 }
-"""What other tools call our words; tried where no word of ours is near."""
+"""Other tools' names for our keys, tried when no key of ours is close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,14 @@ class SchemaFault:
     """One thing wrong: about the value at `path`, shown at `place` (its key, with `on_key`)."""
 
     path: Place
-    words: Message
+    message: Message
     place: Place
     on_key: bool = False
 
 
 @dataclass(slots=True)
 class _Object:
-    """What the schema found about the keys of one object."""
+    """The schema's errors about the keys of one object."""
 
     path: Place
     instance: dict[str, Any]
@@ -68,7 +72,7 @@ def faults(errors: Iterable[Any], vocabulary: Vocabulary) -> list[SchemaFault]:
     for error in errors:
         if error.validator not in ABOUT_KEYS:
             fault = _simple(error, vocabulary)
-            found.setdefault(fault.path, fault)  # the outer schema speaks first, and knows best what was meant
+            found.setdefault(fault.path, fault)  # errors of the outer schema come first and are the most specific
         elif isinstance(error.instance, dict):
             _note(objects, error)
     return [*found.values(), *(fault for each in objects.values() for fault in _faults_of(each, vocabulary))]
@@ -191,17 +195,17 @@ TAKES = {
     "header": "the name of a header (text)",
 }
 FORMS = {
-    "name": ("a name", "Names have lower-case letters, digits and _, and begin with a letter."),
+    "name": ("a name", "Names have lowercase letters, digits and _, and begin with a letter."),
     "header": ("the name of a header", "It has letters, digits and -, and no spaces or colons."),
     "duration": ("a duration", "Write a whole number and ms, s, m, h or d: 30s."),
-    "rate limit": ("a rate limit", "Write how many in a second, minute or hour: 100/s, 100/m, 5000/h."),
+    "rate limit": ("a rate limit", "Write a number per second, minute or hour: 100/s, 100/m, 5000/h."),
     "status": ("a status", "Write a code (404) or a class of codes (4xx)."),
     "address": ("an address", "It begins with https:// or http://."),
-    "method": ("an HTTP method", "Methods are written in capital letters: POST."),
+    "method": ("an HTTP method", "Write methods in capital letters: POST."),
 }
 EXPECT = Message(
     "wrong-type",
-    "`expect` is a list of requests, or { invalid: text }.",
+    "`expect` must be a list of requests, or { invalid: text }.",
     "Begin each request with `- `: `- name_of_request: { key: value }`.",
 )
 MOST_NAMED = 12
@@ -214,7 +218,7 @@ def two_sources(sources: Sequence[str]) -> Message:
 
 
 def no_source(unknown: Sequence[str], words: Sequence[str]) -> Message:
-    advice = f"Give it one of {', '.join(SOURCES)}."
+    advice = f"Add one of {', '.join(SOURCES)}."
     if unknown:
         named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
         message = f"An instruction has no {named}."
@@ -236,8 +240,8 @@ def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vo
     if owner in NOUNS and owner != noun:
         return Message("unknown-key", message, f"`{key}` is a key of {NOUNS[owner]}.")
     if noun == "step":
-        return Message("unknown-key", message, "The keys of its body stand under `fields`.")
-    return Message("unknown-key", message, f"It may have {', '.join(words)}." if words else "")
+        return Message("unknown-key", message, "Put the keys of its body under `fields`.")
+    return Message("unknown-key", message, f"Allowed keys: {', '.join(words)}." if words else "")
 
 
 def missing(names: Sequence[str], noun: str, path: Place, vocabulary: Vocabulary) -> Message:
@@ -253,10 +257,10 @@ def function(name: str, vocabulary: Vocabulary) -> Message:
     if name in vocabulary.functions:
         inner = ", ".join(f"{parameter}: ..." for parameter in vocabulary.functions[name])
         advice = f"Write {{ {name}: {{ {inner} }} }}."
-        return Message("missing-key", f"The function `{name}` needs to be told more.", advice)
+        return Message("missing-key", f"The function `{name}` requires parameters.", advice)
     guess = closest(name, vocabulary.functions)
     advice = f'Did you mean "{guess}"?' if guess else "docs/functions.md lists them all."
-    return Message("unknown-function", f"There is no function {_quoted(name)}.", advice)
+    return Message("unknown-function", f"Unknown function {_quoted(name)}.", advice)
 
 
 def bad_key(error: Any) -> Message:
@@ -265,9 +269,9 @@ def bad_key(error: Any) -> Message:
 
 def value(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
     """Say what is wrong with a value by itself."""
-    tell = TELL.get(error.validator)
-    if tell is not None:
-        return tell(error, path)
+    message = MESSAGES.get(error.validator)
+    if message is not None:
+        return message(error, path)
     if error.validator == "enum":
         return _enum(error, path, vocabulary)
     return Message("bad-schema", error.message)
@@ -279,7 +283,7 @@ def _enum(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
         return function(written, vocabulary)
     named = _or([_plain(choice) for choice in choices])
     guess = closest(written, filter(_is_text, choices)) if isinstance(written, str) else None
-    message = f"{_subject(path)} is {named}, not {_plain(written)}."
+    message = f"{_subject(path)} must be {named}, not {_plain(written)}."
     return Message("not-allowed", message, f'Did you mean "{guess}"?' if guess else "")
 
 
@@ -288,8 +292,8 @@ def _type(error: Any, path: Place) -> Message:
     if written is None:
         return _nothing(noun, path)
     if noun == "alternative" and isinstance(written, list):
-        advice = "Write its entries into the outer list; a list as a value is { list: [...] }."
-        return Message("wrong-type", "A choice cannot stand inside a choice.", advice)
+        advice = "Move its entries to the outer list; to make a list, write { list: [...] }."
+        return Message("wrong-type", "A choice cannot contain a choice.", advice)
     types = [name for name in _list(error.validator_value) if name != "null"]
     takes = TAKES.get(noun) or _or([TYPES[name] for name in types]) or "nothing"
     message = f"{IS.get(noun) or f'{_subject(path)} takes {takes}'}; this is {_kind(written)}."
@@ -297,7 +301,7 @@ def _type(error: Any, path: Place) -> Message:
 
 
 def _nothing(noun: str, path: Place) -> Message:
-    advice = "Give it one, or take the key out."
+    advice = "Add a value or remove the key."
     if noun in ("value", "alternative"):
         advice = "Write a path, or { const: null } for null itself."
     return Message("empty", f"{_subject(path)} has no value.", advice)
@@ -311,9 +315,9 @@ def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
     if noun in FORMS and simple:
         return FORMS[noun][1]
     if "boolean" in types and isinstance(written, str):
-        return "Write true or false, in small letters and without quotes."
+        return "Write true or false, in lowercase and without quotes."
     if noun == "path" and isinstance(written, bool):
-        return f"A path is needed that holds or does not; {_plain(written)} always does the same."
+        return f"Write a path that can be true or false; {_plain(written)} never changes."
     if "string" in types and simple and (noun not in TAKES or noun == "text"):
         return f'Put it in quotes: "{json.dumps(written)}".'
     if "array" in types and simple and noun not in TAKES:
@@ -333,11 +337,13 @@ def _form(error: Any, _path: Place = ()) -> Message:
 def _short(error: Any, path: Place) -> Message:
     least = error.validator_value
     if error.instance and least > 1:
-        return Message("wrong-count", f"{_subject(path)} has exactly {least} entries; this has {len(error.instance)}.")
+        return Message(
+            "wrong-count", f"{_subject(path)} must have exactly {least} entries; this has {len(error.instance)}."
+        )
     kind = "text" if isinstance(error.instance, str) else "list" if isinstance(error.instance, list) else "mapping"
     if error.schema.get("$comment") == "function":
         return Message("empty", IS["function"] + "; this is an empty mapping.")
-    return Message("empty", f"{_subject(path)} is an empty {kind}.", "Write something into it, or take the key out.")
+    return Message("empty", f"{_subject(path)} is an empty {kind}.", "Fill it or remove the key.")
 
 
 def _long(error: Any, path: Place) -> Message:
@@ -347,25 +353,25 @@ def _long(error: Any, path: Place) -> Message:
         return Message("wrong-count", f"{IS['function']}; this has {_named(list(error.instance))}.", advice)
     if noun == "expected":
         message = f"An entry of `expect` is one request; this has {_named(list(error.instance))}."
-        return Message("wrong-count", message, "The keys of a request's body stand one level deeper, under its name.")
-    return Message("wrong-count", f"{_subject(path)} has exactly {most} entries; this has {len(error.instance)}.")
+        return Message("wrong-count", message, "Put the keys of a request's body one level deeper, under its name.")
+    return Message("wrong-count", f"{_subject(path)} must have exactly {most} entries; this has {len(error.instance)}.")
 
 
 def _twice(_error: Any, path: Place) -> Message:
-    return Message("duplicate-entry", f"{_subject(path)} has an entry twice.", "Take one of the two out.")
+    return Message("duplicate-entry", f"{_subject(path)} contains a duplicate entry.", "Remove one of them.")
 
 
 def _small(error: Any, path: Place) -> Message:
-    message = f"{_subject(path)} is {error.validator_value} or more; this is {_plain(error.instance)}."
+    message = f"{_subject(path)} must be at least {error.validator_value}, not {_plain(error.instance)}."
     return Message("out-of-range", message)
 
 
 def _large(error: Any, path: Place) -> Message:
-    message = f"{_subject(path)} is {error.validator_value} or less; this is {_plain(error.instance)}."
+    message = f"{_subject(path)} must be at most {error.validator_value}, not {_plain(error.instance)}."
     return Message("out-of-range", message)
 
 
-TELL: dict[str, Callable[[Any, Place], Message]] = {
+MESSAGES: dict[str, Callable[[Any, Place], Message]] = {
     "type": _type,
     "pattern": _form,
     "minLength": _short,

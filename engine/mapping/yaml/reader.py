@@ -247,9 +247,9 @@ class _YamlReader:
         from engine.mapping.yaml import syntax_errors
 
         seen = (self.last_scalar, self._open_flow(), self.text)
-        told = syntax_errors.explain(syntax_errors.SyntaxFault.of(error, *seen))
-        self.problems = [each for each in self.problems if each.line != told.spot.line + 1]  # it explains them
-        self._unreadable(told.words, told.spot)
+        found = syntax_errors.explain(syntax_errors.SyntaxFault.of(error, *seen))
+        self.problems = [each for each in self.problems if each.line != found.spot.line + 1]  # it explains them
+        self._unreadable(found.message, found.spot)
 
     def _not_printable(self) -> None:
         found = re.search(NOT_PRINTABLE, self.text)

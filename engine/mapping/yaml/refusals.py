@@ -1,6 +1,6 @@
-"""What the YAML reader says when it refuses something: code, message, advice, one a refusal.
+"""The messages of the strict YAML reader: code, message and advice, one for each thing it refuses.
 
-Apart from the reader, so that the words can be read (and put better) without reading how they come about.
+They stand apart from the reader so that they can be read and improved without reading how a problem is found.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ PAIRS = {"[": "]", "{": "}", "(": ")"}
 END_OF_TEXT = re.compile(r":\s|\s#")
 
 
-FILE_MISSING = Message("file-missing", "There is no such file.")
+FILE_MISSING = Message("file-missing", "The file does not exist.")
 FILE_IS_DIRECTORY = Message("file-is-directory", "This is a folder, not a file.", "Name the files in it.")
-TOO_LARGE = Message("too-large", "The file is larger than 1 MiB.", "Take data out of it.")
-EMPTY_FILE = Message("empty-file", "There is nothing in this file.")
+TOO_LARGE = Message("too-large", "The file is larger than 1 MiB.", "Remove data from it.")
+EMPTY_FILE = Message("empty-file", "The file is empty.")
 SEVERAL_DOCUMENTS = Message(
-    "several-documents", "A second document begins here.", "Take the --- out; every destination has its own file."
+    "several-documents", "A second document begins here.", "Remove the ---; every destination has its own file."
 )
 MERGE_KEY = Message(
     "merge-key",
-    "This is a merge key (<<).",
-    "A part holds what several places share, and `merge` makes one object of several.",
+    "Merge keys (<<) are not allowed.",
+    "Put what several places share in a part; `merge` combines objects.",
 )
 
 
@@ -32,12 +32,12 @@ def file_unreadable(reason: str) -> Message:
 
 
 def not_utf8(byte: int) -> Message:
-    return Message("not-utf8", f"The byte 0x{byte:02X} here is not UTF-8.", "Save the file as UTF-8.")
+    return Message("not-utf8", f"The byte 0x{byte:02X} is not valid UTF-8.", "Save the file as UTF-8.")
 
 
 def not_printable(point: int) -> Message:
-    advice = f'Take it out, or write it as "\\u{point:04X}" in double quotes.'
-    return Message("not-printable", f"The character U+{point:04X} may not stand in YAML.", advice)
+    advice = f'Remove it, or write it as "\\u{point:04X}" in double quotes.'
+    return Message("not-printable", f"The character U+{point:04X} is not allowed in YAML.", advice)
 
 
 def too_deep(most: int) -> Message:
@@ -45,13 +45,13 @@ def too_deep(most: int) -> Message:
 
 
 def anchor(name: str) -> Message:
-    advice = "Make a part of what several places share; a text that begins with & needs quotes."
-    return Message("anchor", f"This is an anchor (&{name}).", advice)
+    advice = "Put what several places share in a part; text that begins with & needs quotes."
+    return Message("anchor", f"Anchors are not allowed (&{name}).", advice)
 
 
 def alias(name: str) -> Message:
-    advice = f'Make a part of what several places share; a text that begins with * needs quotes: "*{name}".'
-    return Message("alias", f"This is an alias (*{name}).", advice)
+    advice = f'Put what several places share in a part; text that begins with * needs quotes: "*{name}".'
+    return Message("alias", f"Aliases are not allowed (*{name}).", advice)
 
 
 def key_not_text(kind: str, key: str | None = None) -> Message:
@@ -63,7 +63,7 @@ def key_not_text(kind: str, key: str | None = None) -> Message:
 
 
 def duplicate_key(key: str, line: int) -> Message:
-    return Message("duplicate-key", f'The key "{key}" is already there, in line {line}.', "Take one of the two out.")
+    return Message("duplicate-key", f'The key "{key}" already appears on line {line}.', "Remove one of them.")
 
 
 def key_without_value(key: str) -> Message:
@@ -81,13 +81,13 @@ def capital_word(text: str) -> Message:
 
 
 def plain_tag(tag: str) -> Message:
-    return Message("tag", f"This is a tag ({tag}), and tags are not allowed.", "Take it out.")
+    return Message("tag", f"Tags are not allowed ({tag}).", "Remove it.")
 
 
 def tag(text: str) -> Message:
     """Say what to do about a text that begins with `!`."""
     message = "A text cannot begin with !: YAML takes it for a tag, and tags are not allowed."
-    advice = f"For `when` write `unless` without the !; else put the whole text in quotes: {quoted(text)}."
+    advice = f"For `when`, write `unless` without the !; otherwise put the whole text in quotes: {quoted(text)}."
     return Message("tag", message, advice)
 
 

@@ -1,4 +1,4 @@
-"""What the YAML parser stumbled over, in the words of somebody who writes mappings.
+"""Explanations of YAML syntax errors, in terms of what the author wrote.
 
 libyaml says where its grammar broke ("did not find expected ',' or '}'"), which is seldom what the author did
 wrong.  Here its few messages are told apart by the text around the place: nearly always a path needs quotes,
@@ -25,15 +25,15 @@ TAG_CONTEXTS = ("while scanning a tag", "while parsing a tag")
 
 
 class Explanation(NamedTuple):
-    """A syntax fault in words, and where it is."""
+    """What a syntax error means for the author, and where it is."""
 
     spot: Spot
-    words: Message
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class SyntaxFault:
-    """What PyYAML tells of a syntax error, with what the reader saw last (events of PyYAML)."""
+    """PyYAML's report of a syntax error, and the events that the reader saw last."""
 
     context: str
     context_mark: Spot | None
@@ -69,18 +69,20 @@ def explain(fault: SyntaxFault) -> Explanation:
         return _tagged(fault)
     if fault.context and "directive" in fault.context:
         return _percent(fault)
-    for problem, tell in EXPLANATIONS:
-        if fault.problem.startswith(problem) and (told := tell(fault)) is not None:
-            return told
-    return _told("yaml-syntax", fault.problem_mark, f"This is not YAML: {fault.problem}.")
+    for problem, explainer in EXPLANATIONS:
+        if fault.problem.startswith(problem) and (found := explainer(fault)) is not None:
+            return found
+    return _explained("yaml-syntax", fault.problem_mark, f"This is not YAML: {fault.problem}.")
 
 
-def _told(code: str, spot: Spot, message: str, advice: str = "") -> Explanation:
+def _explained(code: str, spot: Spot, message: str, advice: str = "") -> Explanation:
     return Explanation(spot, Message(code, message, advice))
 
 
 def _needs_quotes(fault: SyntaxFault, spot: Spot, message: str) -> Explanation:
-    return _told("needs-quotes", spot, message, f"Put the whole text in quotes: {quoted(_whole_text(fault, spot))}.")
+    return _explained(
+        "needs-quotes", spot, message, f"Put the whole text in quotes: {quoted(_whole_text(fault, spot))}."
+    )
 
 
 def _whole_text(fault: SyntaxFault, spot: Spot) -> str:
@@ -95,19 +97,19 @@ def _escape(fault: SyntaxFault) -> Explanation:
     spot = Point(fault.problem_mark.line, at)
     if "Unicode" in fault.problem:
         advice = "Write the character itself."
-        return _told("bad-escape", spot, f"{line[at : at + 6]} is no character: it is half of one.", advice)
-    advice = "In single quotes a backslash is just that; in double quotes it is written \\\\."
-    return _told("bad-escape", spot, f"{line[at : at + 2]} means nothing inside double quotes.", advice)
+        return _explained("bad-escape", spot, f"{line[at : at + 6]} is half of a character.", advice)
+    advice = "In single quotes a backslash is literal; in double quotes write \\\\."
+    return _explained("bad-escape", spot, f"{line[at : at + 2]} has no meaning inside double quotes.", advice)
 
 
 def _open_quote(fault: SyntaxFault) -> Explanation:
     quote = fault.character(fault.start)
     twice = "''" if quote == "'" else '\\"'
-    return _told(
+    return _explained(
         "not-closed",
         fault.start,
         f"The quote {quote} that opens here is never closed.",
-        f"Close it; inside such quotes a quote itself is written {twice}.",
+        f"Close it; inside these quotes, write a quote as {twice}.",
     )
 
 
@@ -142,7 +144,7 @@ def _after_quote(fault: SyntaxFault) -> Explanation | None:
         return None
     if fault.line(fault.problem_mark)[scalar.end_mark.column : fault.problem_mark.column].strip():
         return None
-    return _needs_quotes(fault, scalar.start_mark, "Text goes on after the closing quote.")
+    return _needs_quotes(fault, scalar.start_mark, "Text continues after the closing quote.")
 
 
 def _after_bracket(fault: SyntaxFault) -> Explanation | None:
@@ -150,7 +152,7 @@ def _after_bracket(fault: SyntaxFault) -> Explanation | None:
     if not before.endswith(("]", "}")):
         return None
     advice = f"A text that begins with {'[' if before[-1] == ']' else '{'} needs quotes around the whole."
-    return _told("needs-quotes", fault.problem_mark, f"Text goes on after the closing {before[-1]}.", advice)
+    return _explained("needs-quotes", fault.problem_mark, f"Text continues after the closing {before[-1]}.", advice)
 
 
 def _not_closed(fault: SyntaxFault) -> Explanation:
@@ -158,15 +160,15 @@ def _not_closed(fault: SyntaxFault) -> Explanation:
     closing = PAIRS.get(opening, "]")
     if character in ("]", "}") and character != closing:
         where = f"line {fault.start.line + 1}, column {fault.start.column + 1}"
-        message = f"The {opening} of {where} is closed by {character}."
-        return _told("not-closed", fault.problem_mark, message, f"Close it with {closing}.")
+        message = f"The {opening} at {where} is closed by {character}."
+        return _explained("not-closed", fault.problem_mark, message, f"Close it with {closing}.")
     return _open_bracket(fault, fault.start)
 
 
 def _open_bracket(fault: SyntaxFault, spot: Spot) -> Explanation:
     opening = fault.character(spot)
     advice = f"Close it with {PAIRS.get(opening, ']')}; its entries need a comma between them."
-    return _told("not-closed", spot, f"The {opening} that opens here is not closed.", advice)
+    return _explained("not-closed", spot, f"The {opening} that opens here is not closed.", advice)
 
 
 def _first_character(fault: SyntaxFault) -> Explanation:
@@ -177,7 +179,7 @@ def _first_character(fault: SyntaxFault) -> Explanation:
 
 
 def _tab(fault: SyntaxFault) -> Explanation:
-    return _told("indentation", fault.problem_mark, "This line is indented with a tab.", "Indent with spaces.")
+    return _explained("indentation", fault.problem_mark, "This line is indented with a tab.", "Indent with spaces.")
 
 
 def _special(fault: SyntaxFault) -> Explanation:
@@ -203,7 +205,7 @@ def _second_colon(fault: SyntaxFault) -> Explanation:
     if first is not None:
         value = re.sub(r"\s+#.*", "", line[first.end() :]).strip()
         advice = f"Put the whole text in quotes: {quoted(value)}."
-        return _told("needs-quotes", Point(spot.line, first.end()), "A text with `: ` in it needs quotes.", advice)
+        return _explained("needs-quotes", Point(spot.line, first.end()), "A text with `: ` in it needs quotes.", advice)
     return _line_above(fault, line)
 
 
@@ -212,18 +214,20 @@ def _line_above(fault: SyntaxFault, line: str) -> Explanation:
     text = fault.lines[above]
     glued = re.match(r"(?:\s|- )*[\w.$-]+:(?=\S)", text)
     if glued is not None:
-        return _told("yaml-syntax", Point(above, glued.end() - 1), "A space is missing after the colon.")
+        return _explained("yaml-syntax", Point(above, glued.end() - 1), "A space is missing after the colon.")
     if not re.search(r":\s", text):
         spot = Point(above, len(text) - len(text.lstrip()))
-        return _told("yaml-syntax", spot, "This line is no key with a value.", "Put a colon and a space after the key.")
-    message = f"This line is indented deeper than line {above + 1}, which has its value already."
+        return _explained(
+            "yaml-syntax", spot, "This line is not a key with a value.", "Put a colon and a space after the key."
+        )
+    message = f"This line is indented deeper than line {above + 1}, which already has a value."
     spot = Point(fault.problem_mark.line, len(line) - len(line.lstrip()))
-    return _told("indentation", spot, message, "Begin it in the same column, or take away the value above.")
+    return _explained("indentation", spot, message, "Start it in the same column, or remove the value above.")
 
 
 def _dash(fault: SyntaxFault) -> Explanation:
-    advice = 'Begin it on the next line, or write it as [a, b]; a text that begins with "- " needs quotes.'
-    return _told("yaml-syntax", fault.problem_mark, "A list cannot begin here.", advice)
+    advice = 'Start it on the next line, or write it as [a, b]; text that begins with "- " needs quotes.'
+    return _explained("yaml-syntax", fault.problem_mark, "A list cannot begin here.", advice)
 
 
 def _no_key(fault: SyntaxFault) -> Explanation:
@@ -234,17 +238,17 @@ def _indentation(fault: SyntaxFault) -> Explanation:
     spot = fault.problem_mark
     if spot.column != fault.start.column:
         message = f"This line begins in column {spot.column + 1}, where no line above it begins."
-        return _told("indentation", spot, message, "Begin it in the column of the lines that it belongs to.")
+        return _explained("indentation", spot, message, "Start it in the column of the lines it belongs to.")
     if "'-'" in fault.problem:
-        message, advice = "A key stands among the entries of a list.", "They began in line {}, with `- `."
+        message, advice = "This key is among the entries of a list.", "They began on line {}, with `- `."
     else:
-        message, advice = "An entry of a list stands among the keys of a mapping.", "They began in line {}."
-    return _told("indentation", spot, message, advice.format(fault.start.line + 1))
+        message, advice = "This list entry is among the keys of a mapping.", "They began on line {}."
+    return _explained("indentation", spot, message, advice.format(fault.start.line + 1))
 
 
 def _no_colon(fault: SyntaxFault) -> Explanation:
-    advice = "Put a colon and a space after a key; indent a text that goes on from the line above."
-    return _told("yaml-syntax", fault.start, "This line is no key with a value.", advice)
+    advice = "Put a colon and a space after a key; indent text that continues the line above."
+    return _explained("yaml-syntax", fault.start, "This line is not a key with a value.", advice)
 
 
 def _no_value(fault: SyntaxFault) -> Explanation:
@@ -252,7 +256,7 @@ def _no_value(fault: SyntaxFault) -> Explanation:
     if not character and fault.open_flow is not None:
         return _open_bracket(fault, fault.open_flow)
     if character == ",":
-        return _told("yaml-syntax", fault.problem_mark, "A value is missing before the comma.")
+        return _explained("yaml-syntax", fault.problem_mark, "A value is missing before the comma.")
     return _needs_quotes(fault, fault.problem_mark, f"A text cannot begin with {character}.")
 
 
@@ -261,11 +265,13 @@ def _last_colon(fault: SyntaxFault) -> Explanation:
 
 
 def _percent(fault: SyntaxFault) -> Explanation:
-    return _told("needs-quotes", fault.start, "A line cannot begin with %.", "Put the key in quotes.")
+    return _explained("needs-quotes", fault.start, "A line cannot begin with %.", "Put the key in quotes.")
 
 
 def _after_end(fault: SyntaxFault) -> Explanation:
-    return _told("yaml-syntax", fault.problem_mark, "Text goes on after the end of the document.", "Take the ... out.")
+    return _explained(
+        "yaml-syntax", fault.problem_mark, "Text continues after the end of the document.", "Remove the `...`."
+    )
 
 
 EXPLANATIONS: list[tuple[str, Callable[[SyntaxFault], Explanation | None]]] = [

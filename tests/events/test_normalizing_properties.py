@@ -1,0 +1,83 @@
+"""What holds for every JSON value, tested with generated ones."""
+
+from __future__ import annotations
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.events import normalizing
+from engine.events.integrations import switch
+from engine.events.json_values import json_problem, size_problem
+from engine.events.normalizing import normalize, normalize_json, repair
+from engine.events.spec import FIELDS
+from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS
+
+
+@given(JSON | EVENTS)
+def test_every_json_value_is_valid_or_has_a_reason(value):
+    event, call, reports, invalid = normalize(value)
+
+    assert isinstance(event, dict)
+    assert (invalid is None) <= (call in FIELDS)
+    assert invalid is None or invalid.strip() == invalid != ""
+    assert all(report.code and report.place and report.message for report in reports)
+    assert normalize_json(orjson.dumps(value)) == (event, call, reports, invalid)
+
+
+@given(EVENTS)
+def test_what_is_valid_has_fields_of_the_right_kind(value):
+    event, call, _, invalid = normalize(value)
+    if invalid is not None:
+        return
+
+    for name in FIELDS[call]:
+        field = event.get(name)
+        if name in ("context", "integrations", "properties", "traits"):
+            assert type(field) is dict or name not in event
+        elif name in ("userId", "anonymousId", "groupId", "previousId", "name", "category", "timestamp"):
+            assert field is None or type(field) is str
+    assert call in ("alias", "delete") or event.get("userId") or event.get("anonymousId")
+
+
+@given(EVENTS)
+def test_normalizing_again_changes_nothing_and_has_nothing_to_say(value):
+    once = normalize(value)
+    if once.invalid is not None:
+        return
+    again = normalize(once.event)
+
+    assert again.event == once.event
+    if once.event.get("timestamp") is not None:
+        assert again.reports == ()
+    else:  # what was missing is still missing
+        assert {report.code for report in again.reports} <= {"no-timestamp", "timestamp-unreadable"}
+
+
+@given(EVENTS)
+def test_the_quick_look_lets_pass_only_what_the_rules_leave_alone(value):
+    if normalizing._is_clean(value):
+        assert repair(value) == (value, value["type"], (), None)
+
+
+@given(EVENTS, EVENTS)
+def test_fields_that_are_not_the_call_s_own_are_left_as_they_came(value, more):
+    event, call, _, invalid = normalize(more | value)
+    if invalid is None:
+        others = {name: field for name, field in (more | value).items() if name not in FIELDS[call]}
+        assert {name: event[name] for name in others} == others
+
+
+@given(OBJECTS)
+def test_json_is_json(value):
+    assert json_problem(value) is None
+    assert size_problem(value) is None
+
+
+@given(OBJECTS, st.lists(KEYS, max_size=3))
+def test_a_destination_is_on_with_options_or_off_with_a_reason(integrations, names):
+    on, options, reason, reports = switch(integrations, names)
+
+    assert on == (reason is None)
+    assert options == {} or any(options is integrations.get(name) for name in names)
+    assert {report.code for report in reports} <= {"integration-unknown-value"}
