@@ -1,7 +1,7 @@
 """Reads the body of a request within limits, decompresses it and parses its JSON, whatever its Content-Type.
 
 Browsers send JSON as text/plain and some libraries label it a form, so the content type is ignored.  The bytes of all
-bodies in progress are counted together, so many slow clients cannot hold more than `held_bytes`.
+bodies in progress are counted together: a crowd of slow clients cannot hold more than `held_bytes`.
 """
 
 from __future__ import annotations

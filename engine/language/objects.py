@@ -23,7 +23,7 @@ def without(value: JsonObject, names: Collection[str]) -> JsonObject:
 
 
 def rename(value: JsonObject, table: Mapping[str, str], lost: list[str]) -> JsonObject:
-    """Give keys their new names from `table`; other keys stay."""
+    """Rename keys by `table`; other keys stay."""
     if value.keys().isdisjoint(table):
         return value
     result = {table.get(key, key): member for key, member in value.items()}
