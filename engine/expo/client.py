@@ -1,9 +1,9 @@
 """Expo's Segment module as a source: its seven calls, sent to the collector as Segment's mobile libraries send them.
 
-https://docs.expo.dev/versions/v12.0.0/sdk/segment.html names the calls; what they become is
-`expo_event`, where they wait `expo_queue`, when they leave `expo_sending`.  No call raises and none is
-silent: what cannot be recorded is in `reports` and in the log, and the app goes on.  The constructor
-does raise, because a wrong platform or endpoint is a mistake to see at the desk, not on a phone.
+https://docs.expo.dev/versions/v12.0.0/sdk/segment.html defines the calls; `events` turns them into events, `queue`
+stores these, `sending` sends them. No call raises, and no failure is silent: what cannot be recorded is in `reports`
+and in the log, and the app continues. The constructor does raise, because a wrong platform or endpoint should be
+found in development, not on a phone.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ["Flushed", "Limits", "Segment"]
 
 logger = logging.getLogger(__name__)
 
-CLOSING: Final = 10.0  # seconds that `close` may take to send what waits
+CLOSING: Final = 10.0  # seconds that `close` may take to send waiting events
 
 _INITIALISE: Final = {"ios": "initializeIOS", "android": "initializeAndroid"}
 _REPORTS_KEPT = 1000
-_QUIET = {"other-platform"}  # said each time an app starts as it should
+_QUIET = {"other-platform"}  # reported at every normal start of an app
 _random = SystemRandom()
 
 
@@ -47,7 +47,7 @@ def _new_id() -> str:
 
 
 class Segment:
-    """One app on one device. Safe for threads; one process a storage directory."""
+    """One app on one device. Thread-safe; only one process may use a storage directory."""
 
     def __init__(  # noqa: PLR0913  all but three have a default
         self,
@@ -66,7 +66,7 @@ class Segment:
         transport: Transport = post,
     ) -> None:
         if platform not in PLATFORMS:
-            raise UsageError(f"No platform is called {platform!r}. Give ios or android.")
+            raise UsageError(f"Unknown platform {platform!r}. Use ios or android.")
         url = batch_url(endpoint)
         self._platform, self._endpoint = platform, endpoint
         self._limits, self._start = limits or Limits(), start
@@ -89,50 +89,50 @@ class Segment:
         )
 
     def initialize_ios(self, write_key: str) -> None:
-        """Begin, on iOS, with the write key of the iOS source. Does nothing on Android."""
+        """Start, on iOS, with the write key of the iOS source. Does nothing on Android."""
         self._initialize("ios", write_key)
 
     def initialize_android(self, write_key: str) -> None:
-        """Begin, on Android, with the write key of the Android source. Does nothing on iOS."""
+        """Start, on Android, with the write key of the Android source. Does nothing on iOS."""
         self._initialize("android", write_key)
 
     def identify(self, user_id: str) -> None:
-        """Say who the user is, now and for every later event."""
+        """Set the user of this and every later event."""
         self._identify("identify", user_id, None)
 
     def identify_with_traits(self, user_id: str, traits: Mapping[str, object]) -> None:
-        """Say who the user is, and what is known about them."""
+        """Set the user and their traits."""
         self._identify("identifyWithTraits", user_id, traits)
 
     def track(self, event: str) -> None:
-        """Record that something happened."""
+        """Record an event."""
         self._track("track", event, None)
 
     def track_with_properties(self, event: str, properties: Mapping[str, object]) -> None:
-        """Record that something happened, and its particulars."""
+        """Record an event with properties."""
         self._track("trackWithProperties", event, properties)
 
     def flush(self) -> Flushed:
-        """Send what waits, now; returns when it is done or the collector does not take it."""
+        """Send the waiting events now; returns when done, or when the collector does not accept them."""
         with self._guarded("flush"):
             if self._ready("flush"):
                 return self._sender.flush()
         return Flushed(reason="not done; see reports")
 
-    initializeIOS = initialize_ios  # noqa: N815  the document's spelling, as the four below
+    initializeIOS = initialize_ios  # noqa: N815  the spelling of Expo's documentation, as below
     initializeAndroid = initialize_android  # noqa: N815
     identifyWithTraits = identify_with_traits  # noqa: N815
     trackWithProperties = track_with_properties  # noqa: N815
 
     @property
     def reports(self) -> list[Report]:
-        """What was not done as asked, and why; the last thousand."""
+        """The last thousand reports: what was not done as requested, and why."""
         return list(self._reports)
 
     def close(self, seconds: float = CLOSING) -> Flushed:
-        """Send what waits, for at most so many seconds, and stop. What is left goes out after the next start."""
+        """Send the waiting events for at most `seconds`, and stop. The others are sent after the next start."""
         if self._closed:
-            return Flushed(reason="closed already")
+            return Flushed(reason="already closed")
         self._closed = True
         end = self._seams.monotonic() + seconds
         self._sender.stop(seconds)
@@ -150,16 +150,16 @@ class Segment:
         self.close()
 
     def __repr__(self) -> str:
-        begun = "initialised" if self._source else "not initialised"
-        return f"<Segment {self._platform} to {self._endpoint}, {begun}>"
+        state = "initialized" if self._source else "not initialized"
+        return f"<Segment {self._platform} to {self._endpoint}, {state}>"
 
     def _initialize(self, platform: str, write_key: object) -> None:
         call = _INITIALISE[platform]
         with self._guarded(call):
             if platform != self._platform:
-                say = f"{call} does nothing on {self._platform}; {_INITIALISE[self._platform]} decides."
-                self._report(Report("other-platform", call, say))
-            elif self._is_text(write_key, call, "write key", "nothing was initialised") and self._is_open(call):
+                text = f"{call} does nothing on {self._platform}; {_INITIALISE[self._platform]} is used."
+                self._report(Report("other-platform", call, text))
+            elif self._is_text(write_key, call, "write key", "nothing was initialized") and self._is_open(call):
                 self._begin(call, Secret(write_key))
 
     def _begin(self, call: str, key: Secret) -> None:
@@ -169,8 +169,8 @@ class Segment:
             self._source = source
             others = sum(count for name, count in self._queue.counts().items() if name not in self._sender.keys)
         if others:
-            say = f"Events recorded under another write key wait until it is given again: {others}."
-            self._report(Report("other-key", call, say))
+            text = f"Events recorded under another write key wait until that key is used again: {others}."
+            self._report(Report("other-key", call, text))
         self._sender.added()
         if self._start:
             self._sender.start()
@@ -179,11 +179,11 @@ class Segment:
         with self._guarded(call):
             if not self._ready(call) or not self._is_text(user_id, call, "user id", "the call was dropped"):
                 return
-            user_id, said, given = text_of(user_id), self._object(call, "traits", traits), self._context.given()
+            user_id, own, given = text_of(user_id), self._object(call, "traits", traits), self._context.given()
             with self._lock:
-                after = self._identity.identified(user_id, said or {})
-                if said is None or not self._record(call, events.identify(said), after, given):
-                    # the event is lost, the user is not: a later event must not be taken for the one before
+                after = self._identity.identified(user_id, own or {})
+                if own is None or not self._record(call, events.identify(own), after, given):
+                    # the event is lost, but not the user: a later event must not belong to the previous user
                     after = self._identity.identified(user_id, {})
                     self._queue.keep(after)
                 self._identity = after
@@ -192,10 +192,10 @@ class Segment:
         with self._guarded(call):
             if not self._ready(call) or not self._is_text(event, call, "event's name", "the event was dropped"):
                 return
-            said, given = self._object(call, "properties", properties), self._context.given()
-            if said is not None:
+            own, given = self._object(call, "properties", properties), self._context.given()
+            if own is not None:
                 with self._lock:
-                    self._record(call, events.track(text_of(event), said), self._identity, given)
+                    self._record(call, events.track(text_of(event), own), self._identity, given)
 
     def _record(self, call: str, own: JsonObject, identity: Identity, given: JsonObject) -> bool:
         message_id, timestamp = self._seams.new_id(), events.moment(self._seams.clock())
@@ -210,28 +210,28 @@ class Segment:
         return True
 
     def _fitting(self, call: str, event: JsonObject) -> bytes | None:
-        """Write the event; one that is too large goes without the remembered traits, or not at all."""
+        """Return the event as JSON, without the remembered traits if it is too large, or None."""
         limit, body = self._limits.event_bytes, orjson.dumps(event)
         if len(body) <= limit:
             return body
         context = event["context"]
         body = orjson.dumps({**event, "context": {**context, "traits": {}}} if isinstance(context, dict) else event)
         if len(body) <= limit:
-            say = (
+            text = (
                 f"The event of {call} takes more than {limit} bytes; it went without context.traits. Keep fewer traits."
             )
-            self._report(Report("traits-left-out", call, say))
+            self._report(Report("traits-left-out", call, text))
             return body
         self._too_large(call)
         return None
 
     def _object(self, call: str, name: str, value: object) -> JsonObject | None:
-        """Copy traits or properties; None if no event could hold them."""
+        """Return a copy of traits or properties, or None if they are too large for any event."""
         if value is None:
             return {}
         if not isinstance(value, Mapping):
-            say = f"The {name} given to {call} are no object ({kind(value)}); the event went without them."
-            self._report(Report("not-an-object", call, say))
+            text = f"The {name} given to {call} are not an object ({kind(value)}); the event went without them."
+            self._report(Report("not-an-object", call, text))
             return {}
         try:
             return events.clean(value, name, self._report)
@@ -240,13 +240,13 @@ class Segment:
             return None
 
     def _too_large(self, call: str) -> None:
-        say = f"The event of {call} takes more than {self._limits.event_bytes} bytes; it was dropped. Give it less."
-        self._report(Report("event-too-large", call, say))
+        text = f"The event of {call} takes more than {self._limits.event_bytes} bytes; it was dropped. Send less data."
+        self._report(Report("event-too-large", call, text))
 
     def _is_text(self, value: object, call: str, what: str, end: str) -> TypeGuard[str]:
         if isinstance(value, str) and value.strip():
             return True
-        wrong = "is blank" if isinstance(value, str) else f"is no text ({kind(value)})"
+        wrong = "is blank" if isinstance(value, str) else f"is not text ({kind(value)})"
         self._report(Report("not-text", call, f"The {what} given to {call} {wrong}; {end}."))
         return False
 
@@ -254,8 +254,8 @@ class Segment:
         if not self._is_open(call):
             return False
         if self._source is None:
-            say = f"{call} before {_INITIALISE[self._platform]} does nothing. Call that first, with a write key."
-            self._report(Report("not-initialised", call, say))
+            text = f"{call} before {_INITIALISE[self._platform]} does nothing. Call that first, with a write key."
+            self._report(Report("not-initialised", call, text))
         return self._source is not None
 
     def _is_open(self, call: str) -> bool:
@@ -275,13 +275,13 @@ class Segment:
 
     @contextmanager
     def _guarded(self, call: str) -> Iterator[None]:
-        """Keep whatever goes wrong from the app, and say it."""
+        """Report any error instead of raising it into the app."""
         try:
             yield
         except (OSError, sqlite3.Error) as problem:
-            self._report(Report("storage-failed", call, f"{call} did not reach the disk ({problem})."))
-        except Exception as problem:  # noqa: BLE001  a measuring instrument must not stop what it measures
-            # the problem's own words may quote what the app gave, and that may be anybody's data
+            self._report(Report("storage-failed", call, f"{call} could not be stored ({problem})."))
+        except Exception as problem:  # noqa: BLE001  analytics must not stop the app
+            # the error's text may quote the app's values, which may be personal data
             self._report(Report("failed", call, f"{call} failed ({type(problem).__name__}); please report this."))
 
     def _report(self, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""What Expo's Segment calls become: pure functions from arguments to Segment events, and the `context` they carry."""
+"""Segment events from the arguments of Expo's Segment calls, and their `context`; pure functions."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ class TooLarge(Exception):  # noqa: N818  reads as what happened
 
 
 class Identity(NamedTuple):
-    """Who uses the app: an id made here, and what `identify` said."""
+    """The user of the app: an anonymous ID made here, and the values of `identify`."""
 
     anonymous_id: str
     user_id: str | None = None
     traits: JsonObject = {}  # noqa: RUF012  never changed, only replaced
 
     def identified(self, user_id: str, traits: JsonObject) -> Identity:
-        """Return the identity after an identify; another user starts without the traits of the one before."""
+        """Return the identity after an identify; another user starts without the previous user's traits."""
         known = self.traits if user_id == self.user_id else {}
         return Identity(self.anonymous_id, user_id, {**known, **traits})
 
 
 def moment(seconds: float) -> str:
-    """Write a time as Segment's clients do: `2026-01-02T03:04:05.678Z`."""
+    """Format a time as Segment's clients do: `2026-01-02T03:04:05.678Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def identify(traits: JsonObject) -> JsonObject:
-    """Return what an identify has of its own."""
+    """Return the specific part of an identify."""
     return {"type": "identify", "traits": traits}
 
 
 def track(event: str, properties: JsonObject) -> JsonObject:
-    """Return what a track has of its own."""
+    """Return the specific part of a track."""
     return {"type": "track", "event": event, "properties": properties}
 
 
 def complete(own: JsonObject, identity: Identity, context: JsonObject, message_id: str, timestamp: str) -> JsonObject:
-    """Add what every event of the mobile libraries has."""
+    """Add the common part of all events of the mobile libraries."""
     user: JsonObject = {} if identity.user_id is None else {"userId": identity.user_id}
     return {
         **own,
@@ -64,19 +64,19 @@ def complete(own: JsonObject, identity: Identity, context: JsonObject, message_i
 
 
 def clean(value: Mapping[object, object], place: str, report: Reporter) -> JsonObject:
-    """Copy an object of the app into JSON; what has none is left out and reported under its path."""
+    """Return an object of the app as JSON; values without a JSON form are left out and reported with their path."""
     return _Cleaner(report).copy(value, place, ())
 
 
 def text_of(value: str) -> str:
-    """Return a text that can be written as UTF-8: half a surrogate pair becomes U+FFFD."""
+    """Return text that can be encoded as UTF-8: half a surrogate pair becomes U+FFFD."""
     if value.isascii():
         return str.__str__(value)  # of a subclass, a plain text
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Cleaner:
-    """One walk through an object; counts its values so that a vast or a self-containing one ends."""
+    """One walk through an object; it counts values, so that a huge or self-containing object ends it."""
 
     def __init__(self, report: Reporter) -> None:
         self._report = report
@@ -87,7 +87,7 @@ class _Cleaner:
         kept: JsonObject = {}
         for name, member in value.items():
             if not isinstance(name, str):
-                self._say(place, f"has a key that is no text ({kind(name)})")
+                self._leave_out(place, f"has a key that is not text ({kind(name)})")
                 continue
             self._put(kept, text_of(name), self._value(member, f"{place}.{name}", parents))
         return kept
@@ -113,29 +113,29 @@ class _Cleaner:
 
     def _number(self, value: float, place: str) -> tuple[Json, ...]:
         if isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
-            return self._say(place, "is a whole number of more than 64 bits")
+            return self._leave_out(place, "is a whole number of more than 64 bits")
         if not isfinite(value):
-            return self._say(place, "is no finite number")
+            return self._leave_out(place, "is not a finite number")
         return (int(value) if isinstance(value, int) else float(value),)  # of a subclass, a plain number
 
     def _holder(self, value: object, place: str, parents: tuple[int, ...]) -> tuple[Json, ...]:
         if id(value) in parents:
-            return self._say(place, "contains itself")
+            return self._leave_out(place, "contains itself")
         if len(parents) >= _DEPTH:
-            return self._say(place, f"is nested deeper than {_DEPTH}")
+            return self._leave_out(place, f"is nested deeper than {_DEPTH}")
         if isinstance(value, Mapping):
             return (self.copy(value, place, parents),)
         if isinstance(value, (list, tuple)):
             return (self._list(value, place, (*parents, id(value))),)
-        return self._say(place, f"has no JSON form ({kind(value)})")
+        return self._leave_out(place, f"has no JSON form ({kind(value)})")
 
     def _list(self, values: Sequence[object], place: str, parents: tuple[int, ...]) -> list[Json]:
-        # an entry without JSON becomes null, so that the others keep their places, as in JavaScript
+        # an entry without JSON becomes null, so that the others keep their indices, as in JavaScript
         found = (self._value(value, f"{place}[{index}]", parents) for index, value in enumerate(values))
         return [entry[0] if entry else None for entry in found]
 
-    def _say(self, place: str, what: str) -> tuple[Json, ...]:
-        self._report(Report("not-json", place, f"{place} {what}; it was left out. Give text, numbers or true/false."))
+    def _leave_out(self, place: str, what: str) -> tuple[Json, ...]:
+        self._report(Report("not-json", place, f"{place} {what}; it was left out. Use text, numbers or true/false."))
         return ()
 
 
@@ -146,7 +146,7 @@ def _time(value: date) -> str:
 
 
 def kind(value: object) -> str:
-    """Name a value's kind without showing the value."""
+    """Return the type of a value without showing the value."""
     return "null" if value is None else type(value).__name__
 
 
@@ -158,11 +158,11 @@ PLATFORMS: Final[Mapping[str, Mapping[str, JsonObject]]] = {
 
 Given = Mapping[str, object] | Callable[[], Mapping[str, object]]
 
-_OURS: Final = ("library", "traits")  # members that the client alone fills
+_OURS: Final = ("library", "traits")  # members that only the client sets
 
 
 class DeviceContext:
-    """What is known of the device, put together for every event."""
+    """The `context` of events: device and app."""
 
     def __init__(self, platform: str, given: Given, report: Reporter) -> None:
         self._known = PLATFORMS[platform]
@@ -170,7 +170,7 @@ class DeviceContext:
         self._given = given if callable(given) else self._checked(given)
 
     def given(self) -> JsonObject:
-        """Return what the app says of its device, at this moment."""
+        """Return the context that the app gives now."""
         return self._asked(self._given) if callable(self._given) else self._given
 
     def of(self, identity: Identity, given: JsonObject) -> JsonObject:
@@ -178,8 +178,8 @@ class DeviceContext:
         context: JsonObject = dict(given)
         device: JsonObject = {"id": identity.anonymous_id, **self._known["device"]}
         for name, known in {**self._known, "device": device}.items():
-            said = given.get(name, {})
-            context[name] = {**known, **said} if isinstance(said, dict) else said
+            own = given.get(name, {})
+            context[name] = {**known, **own} if isinstance(own, dict) else own
         context["library"] = LIBRARY
         context["traits"] = identity.traits
         return context
@@ -188,23 +188,23 @@ class DeviceContext:
         try:
             return self._checked(ask())
         except Exception as problem:  # noqa: BLE001  an event without its context is better than none
-            say = f"The function that gives the context raised {type(problem).__name__}; the event went without it."
-            self._report(Report("context-failed", "context", say))
+            text = f"The function that returns the context raised {type(problem).__name__}; the event went without it."
+            self._report(Report("context-failed", "context", text))
             return {}
 
     def _checked(self, given: object) -> JsonObject:
         if not isinstance(given, Mapping):
             self._report(
-                Report("not-an-object", "context", f"The context is no object ({kind(given)}); it was left out.")
+                Report("not-an-object", "context", f"The context is not an object ({kind(given)}); it was left out.")
             )
             return {}
         for name in _OURS:
             if name in given:
-                say = f"context.{name} is filled by the client; the one given was left out."
-                self._report(Report("context-reserved", f"context.{name}", say))
+                text = f"context.{name} is set by the client; the given value was left out."
+                self._report(Report("context-reserved", f"context.{name}", text))
         try:
             return clean({name: given[name] for name in given if name not in _OURS}, "context", self._report)
         except TooLarge:
-            say = "The context holds more than an event can; it was left out."
-            self._report(Report("event-too-large", "context", say))
+            text = "The context is larger than an event can be; it was left out."
+            self._report(Report("event-too-large", "context", text))
             return {}

@@ -1,8 +1,8 @@
 """The queue and the identity of the Expo client, in one SQLite file.
 
-SQLite because an event and the identity it was made with must be kept together or not at all, and a
-killed app must find both again.  The write key is never written: an event carries a fingerprint of the
-key it was recorded under, and waits until that key is given again.
+SQLite because an event and its identity must be stored together or not at all, and must survive when the app is killed.
+The write key is never stored: an event has a fingerprint of the key it was recorded with, and waits until that key is
+used again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _REMOVE = "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))"
 
 
 class QueuedBatch(NamedTuple):
-    """Events of one source, oldest first, small enough to travel together."""
+    """Events of one source, oldest first, small enough for one request."""
 
     source: str
     ids: tuple[int, ...]
@@ -43,27 +43,27 @@ class QueuedBatch(NamedTuple):
 
 
 class Queue:
-    """Events that wait, and who the user is. Not safe for threads: the client holds a lock around it."""
+    """The waiting events and the identity. Not thread-safe: the client holds a lock."""
 
     def __init__(self, database: sqlite3.Connection, limit: int) -> None:
         self._database = database
         self._limit = limit
-        self._travelling: tuple[int, ...] = ()
+        self._sending: tuple[int, ...] = ()
 
     @classmethod
     def open(cls, directory: Path, limit: int, report: Reporter) -> Self:
-        """Open the file in `directory`; a damaged one is set aside, and without a disk memory has to do."""
+        """Open the file in `directory`; a damaged file is renamed, and an unusable directory is replaced by memory."""
         path = directory / FILE
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             return cls(_open_or_replace(path, report), limit)
         except (OSError, sqlite3.Error) as problem:
-            say = f"{path} cannot be used ({problem}); events are kept in memory and lost when the app ends."
-            report(Report("storage-failed", "storage", say))
+            text = f"{path} cannot be used ({problem}); events are kept in memory and lost when the app ends."
+            report(Report("storage-failed", "storage", text))
             return cls(_connect(":memory:"), limit)
 
     def identity(self) -> Identity | None:
-        """Return the identity kept, if there is one that can be read."""
+        """Return the stored identity, if any."""
         row = self._database.execute("SELECT body FROM identity").fetchone()
         if row is None:
             return None
@@ -71,11 +71,11 @@ class Queue:
         return Identity(anonymous_id, user_id, traits)
 
     def keep(self, identity: Identity) -> None:
-        """Keep an identity."""
+        """Store an identity."""
         self._database.execute(_IDENTIFY, (orjson.dumps(tuple(identity)),))
 
     def add(self, source: str, body: bytes, identity: Identity | None) -> list[bytes]:
-        """Add an event, with the identity it brings; give the oldest ones that had to make room."""
+        """Add an event and its new identity; return the oldest events, dropped to make room."""
         with self._transaction():
             self._database.execute(_ADD, (source, body))
             if identity is not None:
@@ -86,8 +86,8 @@ class Queue:
         over = len(self) - self._limit
         if over <= 0:
             return []
-        # what is on its way must not be reported as dropped: it may have arrived
-        oldest = self._database.execute(_OLDEST, (_numbers(self._travelling), over)).fetchall()
+        # events being sent must not be reported as dropped: they may have arrived
+        oldest = self._database.execute(_OLDEST, (_numbers(self._sending), over)).fetchall()
         self._database.execute(_REMOVE, (_numbers([number for number, _ in oldest]),))
         return [body for _, body in oldest]
 
@@ -95,7 +95,7 @@ class Queue:
         return int(self._database.execute("SELECT count(*) FROM events").fetchone()[0])
 
     def counts(self) -> dict[str, int]:
-        """Say how many events wait for each source, the source with the oldest first."""
+        """Return the number of waiting events by source, the source with the oldest event first."""
         return {source: count for source, count, _ in self._database.execute(_SOURCES)}
 
     def last(self) -> int:
@@ -103,23 +103,23 @@ class Queue:
         return int(self._database.execute(_LAST).fetchone()[0])
 
     def next(self, sources: Collection[str], up_to: int, events: int, size: int) -> QueuedBatch | None:
-        """Take the next batch, at most `events` and `size` bytes of them; it stays queued until removed."""
+        """Return the next batch, of at most `events` events and `size` bytes; it stays queued until removed."""
         source = next((source for source in self.counts() if source in sources), None)
         rows = [] if source is None else self._database.execute(_NEXT, (source, up_to, events)).fetchall()
         if source is None or not rows:
             return None
         rows = rows[: _fitting([body for _, body in rows], size)]
-        self._travelling = tuple(number for number, _ in rows)
-        return QueuedBatch(source, self._travelling, tuple(body for _, body in rows))
+        self._sending = tuple(number for number, _ in rows)
+        return QueuedBatch(source, self._sending, tuple(body for _, body in rows))
 
     def put_back(self) -> None:
-        """Say that the batch taken last did not arrive."""
-        self._travelling = ()
+        """Return the last batch to the queue: it did not arrive."""
+        self._sending = ()
 
     def remove(self, batch: QueuedBatch) -> None:
-        """Remove a batch: it arrived, or never will."""
+        """Remove a batch that arrived, or was refused for good."""
         self._database.execute(_REMOVE, (_numbers(batch.ids),))
-        self._travelling = ()
+        self._sending = ()
 
     def close(self) -> None:
         """Close the file."""
@@ -142,11 +142,11 @@ def _open_or_replace(path: Path, report: Reporter) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         raise  # locked, read-only, full: the file itself may be sound
     except sqlite3.DatabaseError as problem:
-        for part in ("", "-wal", "-shm"):  # a write-ahead log left behind would be played into the new file
+        for part in ("", "-wal", "-shm"):  # an old write-ahead log would be applied to the new file
             found = Path(f"{path}{part}")
             found.replace(f"{path}.damaged{part}") if found.exists() else None
-        say = f"{path} is damaged ({problem}); it was set aside as {path.name}.damaged and a new queue begun."
-        report(Report("storage-damaged", "storage", say))
+        text = f"{path} is damaged ({problem}); it was renamed to {path.name}.damaged and a new queue was created."
+        report(Report("storage-damaged", "storage", text))
         return _connect(str(path))
 
 
@@ -154,7 +154,7 @@ def _connect(path: str) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
         database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")  # a call that returned is on the disk
+        database.execute("PRAGMA synchronous=FULL")  # after a call returns, its event is on the disk
         database.executescript(_SCHEMA)
         _check(database)
     except BaseException:
@@ -164,13 +164,13 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _check(database: sqlite3.Connection) -> None:
-    (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(verdict)
+    (result,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if result != "ok":
+        raise sqlite3.DatabaseError(result)
 
 
 def _fitting(bodies: list[bytes], size: int) -> int:
-    """Say how many of the first bodies fit; at least one, for an event is far smaller than a batch."""
+    """Return how many of the first bodies fit; at least one, since an event is far smaller than a batch."""
     used = 0
     for count, body in enumerate(bodies):
         used += len(body) + 1

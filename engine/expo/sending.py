@@ -18,7 +18,7 @@ from engine.records import MASK, Report, Secret
 
 
 class Limits(NamedTuple):
-    """Those of Segment's mobile libraries."""
+    """Sizes and times; the defaults are those of Segment's mobile libraries."""
 
     flush_at: int = 20
     flush_every: float = 30.0
@@ -29,7 +29,7 @@ class Limits(NamedTuple):
 
 
 class Seams(NamedTuple):
-    """What comes from outside: times, chance, ids, the network."""
+    """The client's dependencies: clocks, randomness, IDs, the network."""
 
     clock: Callable[[], float]
     monotonic: Callable[[], float]
@@ -39,7 +39,7 @@ class Seams(NamedTuple):
 
 
 class Flushed(NamedTuple):
-    """What a flush did: events sent, dropped and still waiting, and why they wait (empty if they need not)."""
+    """The result of a flush: events sent, dropped and still waiting, and why they wait (empty if none must)."""
 
     sent: int = 0
     dropped: int = 0
@@ -51,7 +51,7 @@ _ENVELOPE: Final = 100  # bytes of a batch that are not events
 
 
 class Uploader:
-    """Carries batches from the queue to the collector. `lock` guards the queue; it is not held while sending."""
+    """Sends batches from the queue to the collector. `lock` guards the queue; it is not held while sending."""
 
     def __init__(
         self, queue: Queue, lock: RLock, *, url: str, seams: Seams, limits: Limits, report: Reporter, zipped: bool
@@ -65,7 +65,7 @@ class Uploader:
         self._failures = 0
         self._since: float | None = None  # when the first of the waiting events was seen
         self._retry_at: float | None = None
-        self._asked_until: float | None = None  # what a Retry-After asked for
+        self._asked_until: float | None = None  # as a Retry-After requested
 
     def start(self) -> None:
         """Start the thread, once."""
@@ -74,11 +74,11 @@ class Uploader:
             self._thread.start()
 
     def added(self) -> None:
-        """Say that an event was queued."""
+        """Notify the thread of a new event."""
         self._wake.set()
 
     def stop(self, seconds: float) -> bool:
-        """Stop the thread; false if a request of its still hangs after so many seconds."""
+        """Stop the thread; return false if its request still runs after `seconds`."""
         self._stopped.set()
         self._wake.set()
         if self._thread is not None:
@@ -86,10 +86,10 @@ class Uploader:
         return self._thread is None or not self._thread.is_alive()
 
     def flush(self, seconds: float | None = None) -> Flushed:
-        """Send what is queued now, batch after batch, until done, refused for now, or out of time."""
+        """Send the events queued now, batch after batch, until done, postponed, or out of time."""
         end = None if seconds is None else self._seams.monotonic() + seconds
         if not self._sending.acquire(timeout=-1 if seconds is None else max(seconds, 0)):
-            return self._result(0, 0, "a request is still on its way")
+            return self._result(0, 0, "a request is still running")
         try:
             return self._send_all(end)
         finally:
@@ -106,11 +106,11 @@ class Uploader:
             if batch is None:
                 break
             if left <= 0:
-                return self._result(sent, dropped, "the time given was over")
-            verdict = self._send(batch, left)
-            sent += len(batch.ids) if verdict.end == "sent" else 0
-            dropped += len(batch.ids) if verdict.end == "dropped" else 0
-            reason = verdict.reason if verdict.end == "again" else ""
+                return self._result(sent, dropped, "the time limit was reached")
+            result = self._send(batch, left)
+            sent += len(batch.ids) if result.end == "sent" else 0
+            dropped += len(batch.ids) if result.end == "dropped" else 0
+            reason = result.reason if result.end == "again" else ""
         return self._result(sent, dropped, reason)
 
     def _asked_to_wait(self) -> str:
@@ -131,35 +131,35 @@ class Uploader:
         key = self.keys[batch.source]
         body, headers = request(batch.bodies, moment(self._seams.clock()), key, zipped=self._zipped)
         try:
-            answer = self._seams.transport(self._url, body, headers, timeout)
-        except Exception as problem:  # noqa: BLE001  whatever a transport raises, the events stay
-            verdict = UploadResult("again", f"the collector could not be reached ({hidden(_said(problem), key)})")
+            response = self._seams.transport(self._url, body, headers, timeout)
+        except Exception as problem:  # noqa: BLE001  after any error of a transport, the events stay
+            result = UploadResult("again", f"the collector could not be reached ({hidden(_error_text(problem), key)})")
         else:
-            verdict = judge(answer, self._seams.clock(), key)
+            result = judge(response, self._seams.clock(), key)
         with self._lock:
-            self._settle(batch, verdict)
-        return verdict
+            self._finish(batch, result)
+        return result
 
-    def _settle(self, batch: QueuedBatch, verdict: UploadResult) -> None:
-        if verdict.end == "again":
+    def _finish(self, batch: QueuedBatch, result: UploadResult) -> None:
+        if result.end == "again":
             self._queue.put_back()
-            self._postpone(len(batch.ids), verdict)
+            self._postpone(len(batch.ids), result)
             return
         self._queue.remove(batch)
         self._failures, self._retry_at, self._asked_until = 0, None, None
-        if verdict.end == "dropped":
-            say = f"{_events(len(batch.ids))} dropped: {verdict.reason}. Check the endpoint and the write key."
-            self._report(Report("batch-dropped", "flush", say))
+        if result.end == "dropped":
+            text = f"{_events(len(batch.ids))} dropped: {result.reason}. Check the endpoint and the write key."
+            self._report(Report("batch-dropped", "flush", text))
 
-    def _postpone(self, count: int, verdict: UploadResult) -> None:
+    def _postpone(self, count: int, result: UploadResult) -> None:
         self._failures += 1
         now = self._seams.monotonic()
         # a `Retry-After: 0` must not become a loop without a pause
-        pause = verdict.wait or backoff(self._failures, self._seams.random())
+        pause = result.wait or backoff(self._failures, self._seams.random())
         self._retry_at = now + pause
-        self._asked_until = self._retry_at if verdict.wait else None
-        say = f"{_events(count)} kept: {verdict.reason}. The next attempt is in {pause:.1f} s."
-        self._report(Report("sending-failed", "flush", say))
+        self._asked_until = self._retry_at if result.wait else None
+        text = f"{_events(count)} kept: {result.reason}. The next attempt is in {pause:.1f} s."
+        self._report(Report("sending-failed", "flush", text))
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -169,12 +169,14 @@ class Uploader:
                 if pause == 0:
                     self.flush()
                     continue
-            except Exception as problem:  # noqa: BLE001  a thread that dies takes every later event with it
+            except Exception as problem:  # noqa: BLE001  if the thread died, no later event would be sent
                 if self._stopped.is_set():
                     return  # `close` did not wait for this request; its events are still in the file
                 pause = self._limits.flush_every
-                say = f"The queue could not be worked on ({_said(problem)}). The next attempt is in {pause:.0f} s."
-                self._report(Report("storage-failed", "flush", say))
+                text = (
+                    f"The queue could not be processed ({_error_text(problem)}). The next attempt is in {pause:.0f} s."
+                )
+                self._report(Report("storage-failed", "flush", text))
             self._wake.wait(pause)
 
     def _due_in(self) -> float | None:
@@ -188,7 +190,7 @@ class Uploader:
 
 
 def due_in(waiting: int, since: float | None, retry_at: float | None, now: float, limits: Limits) -> float | None:
-    """Say in how many seconds something is to be sent; None if nothing waits."""
+    """Return the seconds until the next sending; None if nothing waits."""
     if not waiting or since is None:
         return None
     if retry_at is not None:
@@ -202,7 +204,7 @@ def _events(count: int) -> str:
     return "1 event was" if count == 1 else f"{count} events were"
 
 
-def _said(problem: Exception) -> str:
+def _error_text(problem: Exception) -> str:
     return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__
 
 
@@ -210,14 +212,14 @@ PATH: Final = "/v1/batch"
 TIMEOUT: Final = 15.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0  # seconds
-_ANSWER_SHOWN = 200  # characters of an answer put into a report
-_ANSWER_READ = 4096
-_MOVED = "a redirect: give the endpoint it leads to"
-_TRY_AGAIN = (408, 429)  # of the 4xx; 408 says itself that the request may be repeated
+_MOST_SHOWN = 200  # characters of a response in a report
+_MOST_READ = 4096
+_MOVED = "a redirect: use its target as the endpoint"
+_TRY_AGAIN = (408, 429)  # of the 4xx; by its definition, a request may be repeated after a 408
 
 
 class UploadResponse(NamedTuple):
-    """What came back: a status, the `Retry-After` header, and the beginning of the text."""
+    """A response: its status, its `Retry-After` header, and the beginning of its text."""
 
     status: int
     retry_after: str | None = None
@@ -225,11 +227,11 @@ class UploadResponse(NamedTuple):
 
 
 Transport = Callable[[str, bytes, dict[str, str], float], UploadResponse]
-"""(url, body, headers, timeout in seconds) -> Answer; a network's failure is any exception."""
+"""(url, body, headers, timeout in seconds) -> UploadResponse; any exception is a network failure."""
 
 
 class UploadResult(NamedTuple):
-    """What becomes of a batch: `sent`, `dropped` or `again`, in words, and the pause that was asked for."""
+    """The result for a batch: `sent`, `dropped` or `again`, the reason, and the requested pause."""
 
     end: str
     reason: str = ""
@@ -237,16 +239,16 @@ class UploadResult(NamedTuple):
 
 
 def post(url: str, body: bytes, headers: dict[str, str], timeout: float) -> UploadResponse:
-    """Send one request on a connection of its own."""
+    """Send one request on a new connection."""
     parts = urlsplit(url)
     connection = _connection(parts, timeout)
     try:
         connection.request("POST", parts.path, body, headers)
         response = connection.getresponse()
-        text = response.read(_ANSWER_READ).decode("utf-8", "replace")
+        text = response.read(_MOST_READ).decode("utf-8", "replace")
         return UploadResponse(response.status, response.getheader("Retry-After"), text)
     except HTTPException as problem:
-        raise OSError(f"no HTTP came back ({type(problem).__name__})") from problem
+        raise OSError(f"no HTTP response ({type(problem).__name__})") from problem
     finally:
         connection.close()
 
@@ -257,15 +259,15 @@ def _connection(parts: SplitResult, timeout: float) -> HTTPConnection:
 
 
 def batch_url(endpoint: object) -> str:
-    """Check the collector's address and give that of its batch call."""
+    """Check the collector's address and return the URL of its batch call."""
     if isinstance(endpoint, str) and endpoint.isascii() and endpoint.isprintable():
         parts = _split(endpoint.rstrip("/"))
         if parts is not None and parts.scheme in {"http", "https"} and parts.hostname:
-            bare = not (parts.username or parts.password or parts.query or parts.fragment or " " in endpoint)
-            if bare:
+            plain = not (parts.username or parts.password or parts.query or parts.fragment or " " in endpoint)
+            if plain:
                 return parts.geturl() + PATH
     raise UsageError(
-        "The endpoint is no address of a collector. Give its http or https address without user, query "
+        "The endpoint is not the address of a collector. Use an http or https address without user, query "
         "or fragment, as in https://collector.example.com."
     )
 
@@ -273,14 +275,14 @@ def batch_url(endpoint: object) -> str:
 def _split(endpoint: str) -> SplitResult | None:
     try:
         parts = urlsplit(endpoint)
-        _ = parts.port  # reading it is what checks it
+        _ = parts.port  # raises ValueError for an invalid port
     except ValueError:
         return None
     return parts
 
 
 def request(bodies: tuple[bytes, ...], sent_at: str, key: Secret, *, zipped: bool) -> tuple[bytes, dict[str, str]]:
-    """Put events, already JSON, into the body and headers of a batch call."""
+    """Return the body and headers of a batch call; the events are JSON already."""
     body = b'{"batch":[' + b",".join(bodies) + b'],"sentAt":"' + sent_at.encode() + b'"}'
     headers = {
         "Authorization": f"Basic {_token(key)}",
@@ -292,24 +294,24 @@ def request(bodies: tuple[bytes, ...], sent_at: str, key: Secret, *, zipped: boo
     return body, headers
 
 
-def judge(answer: UploadResponse, now: float, key: Secret) -> UploadResult:
-    """Say what an answer means for the batch; `now` is the time a date in `Retry-After` is read against."""
-    status = answer.status
+def judge(response: UploadResponse, now: float, key: Secret) -> UploadResult:
+    """Return what a response means for the batch; a date in `Retry-After` is relative to `now`."""
+    status = response.status
     if 200 <= status < 300:
         return UploadResult("sent")
-    reason = f"the collector answered {status}" + _words(_MOVED if 300 <= status < 400 else answer.text, key)
+    reason = f"the collector returned {status}" + _shown(_MOVED if 300 <= status < 400 else response.text, key)
     if 400 <= status < 500 and status not in _TRY_AGAIN:
         return UploadResult("dropped", reason)
-    return UploadResult("again", reason, retry_after(answer.retry_after, now))
+    return UploadResult("again", reason, retry_after(response.retry_after, now))
 
 
-def _words(text: str, key: Secret) -> str:
-    shown = hidden(" ".join(text.split()), key)[:_ANSWER_SHOWN]
+def _shown(text: str, key: Secret) -> str:
+    shown = hidden(" ".join(text.split()), key)[:_MOST_SHOWN]
     return f" ({shown})" if shown else ""
 
 
 def hidden(text: str, key: Secret) -> str:
-    """Mask the write key, plain and encoded: an answer or an error may quote the request, and the key with it."""
+    """Mask the write key, plain and encoded: a response or an error may quote the request."""
     return text.replace(key.reveal(), MASK).replace(_token(key), MASK)
 
 
@@ -318,7 +320,7 @@ def _token(key: Secret) -> str:
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """Read a `Retry-After` of seconds or of a date, at most five minutes; None if there is none to read."""
+    """Parse a `Retry-After` (seconds or a date), at most five minutes; None if it is missing or invalid."""
     if header is None:
         return None
     text = header.strip()
@@ -332,5 +334,5 @@ def retry_after(header: str | None, now: float) -> float | None:
 
 
 def backoff(failures: int, chance: float) -> float:
-    """Return the pause after so many failures: up to 1 s, 2 s, 4 s ... 300 s, and anywhere below it by chance."""
+    """Return the pause after failures: a random part of 1 s, 2 s, 4 s ... 300 s."""
     return chance * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(failures - 1, 16))

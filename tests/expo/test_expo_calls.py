@@ -86,8 +86,8 @@ def test_a_function_is_asked_for_the_context_of_every_event(stub: Stub, tmp_path
             segment.track("A")
     assert [event["context"].get("network") for event in stub.events] == [{"wifi": True}, {"wifi": False}, None, None]
     assert [report.message for report in segment.reports] == [
-        "The context is no object (null); it was left out.",
-        "The function that gives the context raised IndexError; the event went without it.",
+        "The context is not an object (null); it was left out.",
+        "The function that returns the context raised IndexError; the event went without it.",
     ]
 
 
@@ -105,13 +105,13 @@ def test_a_second_initialise_replaces_the_key_and_loses_nothing(stub: Stub, tmp_
 @pytest.mark.parametrize(
     ("platform", "endpoint", "message"),
     [
-        ("web", "https://c.example.com", "No platform is called 'web'. Give ios or android."),
+        ("web", "https://c.example.com", "Unknown platform 'web'. Use ios or android."),
         *(
             (
                 "ios",
                 endpoint,
                 (
-                    "The endpoint is no address of a collector. Give its http or https address without user, query "
+                    "The endpoint is not the address of a collector. Use an http or https address without user, query "
                     "or fragment, as in https://collector.example.com."
                 ),
             )
@@ -154,14 +154,14 @@ def test_reports_say_what_is_wrong_and_what_to_do(stub: Stub, tmp_path: Path) ->
     segment.track("E")
     assert [report.message for report in segment.reports] == [
         "track before initializeIOS does nothing. Call that first, with a write key.",
-        "initializeAndroid does nothing on ios; initializeIOS decides.",
-        "The write key given to initializeIOS is blank; nothing was initialised.",
-        "The user id given to identify is no text (int); the call was dropped.",
-        "The properties given to trackWithProperties are no object (list); the event went without them.",
-        "properties.when has no JSON form (object); it was left out. Give text, numbers or true/false.",
+        "initializeAndroid does nothing on ios; initializeIOS is used.",
+        "The write key given to initializeIOS is blank; nothing was initialized.",
+        "The user id given to identify is not text (int); the call was dropped.",
+        "The properties given to trackWithProperties are not an object (list); the event went without them.",
+        "properties.when has no JSON form (object); it was left out. Use text, numbers or true/false.",
         "The queue holds 1 events; the oldest, track A of 2026-01-02T03:04:05.678Z, was dropped to make room.",
-        "The event of track takes more than 600 bytes; it was dropped. Give it less.",
-        "The event of trackWithProperties takes more than 600 bytes; it was dropped. Give it less.",
+        "The event of track takes more than 600 bytes; it was dropped. Send less data.",
+        "The event of trackWithProperties takes more than 600 bytes; it was dropped. Send less data.",
         "track after close does nothing.",
     ]
 
@@ -173,7 +173,7 @@ def test_reports_are_logged_the_usual_ones_quietly(
         segment.initialize_android("android-key")
         segment.track("A")
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "other-platform: initializeAndroid does nothing on ios; initializeIOS decides."),
+        ("INFO", "other-platform: initializeAndroid does nothing on ios; initializeIOS is used."),
         ("WARNING", "not-initialised: track before initializeIOS does nothing. Call that first, with a write key."),
     ]
 
@@ -216,4 +216,4 @@ def test_the_write_key_is_nowhere_to_be_seen(stub: Stub, tmp_path: Path, caplog:
     seen += [caplog.text, *(path.read_bytes().decode("latin-1") for path in tmp_path.iterdir())]
     assert "refused" in str(segment.reports)
     assert [text for text in seen if key in text or "c0VjUmVUa0V5" in text] == []
-    assert seen[0] == f"<Segment ios to {stub.endpoint}, initialised>"
+    assert seen[0] == f"<Segment ios to {stub.endpoint}, initialized>"

@@ -56,18 +56,18 @@ CYCLE["self"] = {"again": CYCLE}
 DEEP: dict[str, Any] = {}
 for _ in range(70):
     DEEP = {"d": DEEP}
-LEFT_OUT = "; it was left out. Give text, numbers or true/false."
+LEFT_OUT = "; it was left out. Use text, numbers or true/false."
 
 
 @pytest.mark.parametrize(
     ("value", "expected", "message"),
     [
-        ({"a": float("nan")}, {}, "properties.a is no finite number"),
-        ({"a": [1, float("inf")]}, {"a": [1, None]}, "properties.a[1] is no finite number"),
+        ({"a": float("nan")}, {}, "properties.a is not a finite number"),
+        ({"a": [1, float("inf")]}, {"a": [1, None]}, "properties.a[1] is not a finite number"),
         ({"a": 2**64}, {}, "properties.a is a whole number of more than 64 bits"),
         ({"a": b"x"}, {}, "properties.a has no JSON form (bytes)"),
         ({"a": {1, 2}}, {}, "properties.a has no JSON form (set)"),
-        ({"a": {1: 2, "b": 3}}, {"a": {"b": 3}}, "properties.a has a key that is no text (int)"),
+        ({"a": {1: 2, "b": 3}}, {"a": {"b": 3}}, "properties.a has a key that is not text (int)"),
         (CYCLE, {"a": 1, "self": {}}, "properties.self.again contains itself"),
     ],
 )

@@ -48,22 +48,22 @@ def test_pauses_double_up_to_five_minutes_and_chance_decides_below(failures: int
         (UploadResponse(202), UploadResult("sent")),
         (
             UploadResponse(301, None, "<html>"),
-            UploadResult("again", "the collector answered 301 (a redirect: give the endpoint it leads to)"),
+            UploadResult("again", "the collector returned 301 (a redirect: use its target as the endpoint)"),
         ),
         (
             UploadResponse(400, None, "Bad\n  Request"),
-            UploadResult("dropped", "the collector answered 400 (Bad Request)"),
+            UploadResult("dropped", "the collector returned 400 (Bad Request)"),
         ),
-        (UploadResponse(401, "5", ""), UploadResult("dropped", "the collector answered 401")),
-        (UploadResponse(404, None, "x" * 300), UploadResult("dropped", f"the collector answered 404 ({'x' * 200})")),
-        (UploadResponse(408), UploadResult("again", "the collector answered 408")),
-        (UploadResponse(413), UploadResult("dropped", "the collector answered 413")),
-        (UploadResponse(429, "5"), UploadResult("again", "the collector answered 429", 5.0)),
-        (UploadResponse(500), UploadResult("again", "the collector answered 500")),
-        (UploadResponse(503, "0"), UploadResult("again", "the collector answered 503", 0.0)),
+        (UploadResponse(401, "5", ""), UploadResult("dropped", "the collector returned 401")),
+        (UploadResponse(404, None, "x" * 300), UploadResult("dropped", f"the collector returned 404 ({'x' * 200})")),
+        (UploadResponse(408), UploadResult("again", "the collector returned 408")),
+        (UploadResponse(413), UploadResult("dropped", "the collector returned 413")),
+        (UploadResponse(429, "5"), UploadResult("again", "the collector returned 429", 5.0)),
+        (UploadResponse(500), UploadResult("again", "the collector returned 500")),
+        (UploadResponse(503, "0"), UploadResult("again", "the collector returned 503", 0.0)),
         (
             UploadResponse(400, None, "no key the-key, dGhlLWtleTo="),
-            UploadResult("dropped", "the collector answered 400 (no key ***, ***)"),
+            UploadResult("dropped", "the collector returned 400 (no key ***, ***)"),
         ),
     ],
 )
@@ -89,7 +89,7 @@ def test_what_is_no_http_is_a_failure_of_the_network() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(OSError, match=r"^no HTTP came back \(BadStatusLine\)$"):
+        with pytest.raises(OSError, match=r"^no HTTP response \(BadStatusLine\)$"):
             post(f"http://127.0.0.1:{port}/v1/batch", b"{}", {}, 5)
         thread.join()
 

@@ -49,7 +49,7 @@ def test_a_key_that_is_not_given_again_keeps_its_events_waiting(stub: Stub, tmp_
         segment.track("B")
         assert segment.flush() == Flushed(sent=1, waiting=1)
         assert [report.message for report in segment.reports] == [
-            "Events recorded under another write key wait until it is given again: 1."
+            "Events recorded under another write key wait until that key is used again: 1."
         ]
         segment.initialize_ios("first")
         assert segment.flush() == Flushed(sent=1)
@@ -63,8 +63,8 @@ def test_a_damaged_file_is_set_aside(stub: Stub, tmp_path: Path) -> None:
         segment.track("A")
         assert [report.message for report in segment.reports] == [
             (
-                f"{tmp_path / FILE} is damaged (file is not a database); it was set aside as "
-                f"{FILE}.damaged and a new queue begun."
+                f"{tmp_path / FILE} is damaged (file is not a database); it was renamed to "
+                f"{FILE}.damaged and a new queue was created."
             )
         ]
     assert len(stub.events) == 1
@@ -104,9 +104,7 @@ def test_an_event_that_cannot_be_written_is_reported(stub: Stub, tmp_path: Path)
             other.execute("DROP TABLE events")
         other.close()
         segment.track("B")
-        assert [report.message for report in segment.reports] == [
-            "track did not reach the disk (no such table: events)."
-        ]
+        assert [report.message for report in segment.reports] == ["track could not be stored (no such table: events)."]
     assert codes(segment)[1:] == [("storage-failed", "close")]
 
 

@@ -49,16 +49,16 @@ def test_a_failure_keeps_the_events_and_waits_longer_each_time(stub: Stub, tmp_p
     with client(stub, tmp_path) as segment:
         segment.initialize_ios("ios-key")
         segment.track("A")
-        assert segment.flush() == Flushed(waiting=1, reason="the collector answered 503 (busy)")
+        assert segment.flush() == Flushed(waiting=1, reason="the collector returned 503 (busy)")
         segment.track("B")
-        assert segment.flush().reason == "the collector answered 500"
-        assert segment.flush().reason == "the collector answered 302 (a redirect: give the endpoint it leads to)"
+        assert segment.flush().reason == "the collector returned 500"
+        assert segment.flush().reason == "the collector returned 302 (a redirect: use its target as the endpoint)"
         assert segment.flush() == Flushed(sent=2)
         assert [report.message for report in segment.reports] == [
-            "1 event was kept: the collector answered 503 (busy). The next attempt is in 0.5 s.",
-            "2 events were kept: the collector answered 500. The next attempt is in 1.0 s.",
+            "1 event was kept: the collector returned 503 (busy). The next attempt is in 0.5 s.",
+            "2 events were kept: the collector returned 500. The next attempt is in 1.0 s.",
             (
-                "2 events were kept: the collector answered 302 (a redirect: give the endpoint it leads to). "
+                "2 events were kept: the collector returned 302 (a redirect: use its target as the endpoint). "
                 "The next attempt is in 2.0 s."
             ),
         ]
@@ -73,7 +73,7 @@ def test_retry_after_is_honoured_even_by_flush(stub: Stub, tmp_path: Path) -> No
     with client(stub, tmp_path, time=now) as segment:
         segment.initialize_ios("ios-key")
         segment.track("A")
-        assert segment.flush() == Flushed(waiting=1, reason="the collector answered 429")
+        assert segment.flush() == Flushed(waiting=1, reason="the collector returned 429")
         now.now += 59
         assert segment.flush() == Flushed(waiting=1, reason="the collector asked to wait; 1.0 s are left")
         assert len(stub.requests) == 1
@@ -105,7 +105,7 @@ def test_another_4xx_drops_the_batch_with_a_report(stub: Stub, tmp_path: Path) -
         assert segment.flush() == Flushed(dropped=2)
         assert [report.message for report in segment.reports] == [
             (
-                "2 events were dropped: the collector answered 400 (Exceed payload limit). "
+                "2 events were dropped: the collector returned 400 (Exceed payload limit). "
                 "Check the endpoint and the write key."
             )
         ]
@@ -169,7 +169,7 @@ def test_the_thread_outlives_a_broken_queue(stub: Stub, tmp_path: Path) -> None:
         segment.track("A")
         assert stub.wait_for(requests=1)
     assert {report.message for report in segment.reports} == {
-        "The queue could not be worked on (OperationalError: no such table: events). The next attempt is in 0 s."
+        "The queue could not be processed (OperationalError: no such table: events). The next attempt is in 0 s."
     }
 
 
@@ -180,7 +180,7 @@ def test_close_sends_what_waits_and_ends_the_thread(stub: Stub, tmp_path: Path) 
     segment.track("A")
     assert threading.active_count() > before
     assert segment.close() == Flushed(sent=1)
-    assert segment.close() == Flushed(reason="closed already")
+    assert segment.close() == Flushed(reason="already closed")
     assert "expo-segment" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -192,7 +192,7 @@ def test_close_does_not_wait_for_a_collector_that_hangs(stub: Stub, tmp_path: Pa
     segment.track("A")
     assert stub.wait_for(requests=1)
     started = time.monotonic()
-    assert segment.close(0.1) == Flushed(waiting=1, reason="a request is still on its way")
+    assert segment.close(0.1) == Flushed(waiting=1, reason="a request is still running")
     assert time.monotonic() - started < 2
     released.set()
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "expo-segment"]

@@ -116,7 +116,7 @@ export class Client {
 
   tooLarge(call) {
     const limit = this._settings.limits.eventBytes;
-    this._report('event-too-large', call, `The event of ${call} takes more than ${limit} bytes; it was dropped. Give it less.`);
+    this._report('event-too-large', call, `The event of ${call} takes more than ${limit} bytes; it was dropped. Send less data.`);
   }
 
   _madeRoom(body) {
@@ -161,7 +161,7 @@ export class Client {
 
   _inOrder(call, task) {
     this._work = this._work.then(task).catch((problem) => {
-      // the problem's own words may quote what the app gave, and that may be anybody's data
+      // the error's text may quote the app's values, which may be personal data
       this._report('failed', call, `${call} failed (${problem?.name ?? typeof problem}); please report this.`);
     });
   }

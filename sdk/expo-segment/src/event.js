@@ -65,7 +65,7 @@ function valueOf(value, place, parents, walk) {
   if (walk.left < 0) throw new TooLarge();
   if (typeof value === 'string') return wellFormed(value);
   if (value === null || value === undefined || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : leaveOut(place, 'is no finite number', walk);
+  if (typeof value === 'number') return Number.isFinite(value) ? value : leaveOut(place, 'is not a finite number', walk);
   if (typeof value !== 'object') return leaveOut(place, `has no JSON form (${typeof value})`, walk);
   return holder(value, place, parents, walk);
 }
@@ -86,7 +86,7 @@ const list = (values, place, parents, walk) =>
   Array.from(values, (value, index) => valueOf(value, `${place}[${index}]`, parents, walk) ?? null);
 
 function leaveOut(place, what, walk) {
-  walk.report('not-json', place, `${place} ${what}; it was left out. Give text, numbers or true/false.`);
+  walk.report('not-json', place, `${place} ${what}; it was left out. Use text, numbers or true/false.`);
   return undefined;
 }
 
@@ -107,7 +107,7 @@ export function givenContext(given, report) {
   try {
     const said = typeof given === 'function' ? given() : given;
     if (isObject(said)) return checked(said, report);
-    report('not-an-object', 'context', `The context is no object (${kind(said)}); it was left out.`);
+    report('not-an-object', 'context', `The context is not an object (${kind(said)}); it was left out.`);
   } catch (problem) {
     const vast = problem instanceof TooLarge;
     const why = vast ? 'holds more than an event can' : `could not be had (${problem?.name ?? typeof problem})`;
@@ -119,7 +119,7 @@ export function givenContext(given, report) {
 function checked(said, report) {
   const names = Object.keys(said).filter((name) => OURS.includes(name));
   names.forEach((name) =>
-    report('context-reserved', `context.${name}`, `context.${name} is filled by the client; the one given was left out.`),
+    report('context-reserved', `context.${name}`, `context.${name} is set by the client; the given value was left out.`),
   );
   const rest = Object.entries(said).filter(([name]) => !OURS.includes(name));
   return clean(Object.fromEntries(rest), 'context', report);

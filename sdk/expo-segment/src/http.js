@@ -1,4 +1,4 @@
-// One POST to the collector, and what its answer means: arrived, try again and when, or never.
+// One POST to the collector, and what its response means: arrived, try again and when, or never.
 
 import { base64 } from './text.js';
 
@@ -7,8 +7,8 @@ export const TIMEOUT = 15000;
 
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 300000;
-const SHOWN = 200; // characters of an answer put into a report
-const MOVED = 'a redirect: give the endpoint it leads to';
+const SHOWN = 200; // characters of a response in a report
+const MOVED = 'a redirect: use its target as the endpoint';
 const TRY_AGAIN = [408, 429]; // of the 4xx; 408 says itself that the request may be repeated
 
 /** Sends events, already JSON; gives a verdict: `sent`, `dropped` or `again`, with the reason and the pause asked for. */
@@ -18,7 +18,7 @@ export async function send(settings, key, bodies) {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Authorization: `Basic ${base64(`${key}:`)}` },
     body: `{"batch":[${bodies.join(',')}],"sentAt":"${sentAt}"}`,
-    redirect: 'manual', // a POST that becomes a GET and is answered 200 is an event lost
+    redirect: 'manual', // a POST that becomes a GET and gets a 200 is a lost event
   };
   try {
     return judge(await answered(settings, request), settings.now(), key);
@@ -33,7 +33,7 @@ async function answered(settings, request) {
   let timer;
   const tooLate = new Promise((_, refuse) => {
     timer = settings.setTimeout(() => {
-      refuse(new Error(`no answer within ${TIMEOUT / 1000} s`));
+      refuse(new Error(`no response within ${TIMEOUT / 1000} s`));
       stop?.abort();
     }, TIMEOUT);
   });
@@ -54,7 +54,7 @@ async function ask(settings, request) {
   };
 }
 
-/** React Native follows redirects whatever it is told, and then only the answer's address shows it. */
+/** React Native always follows redirects; only the URL of the response shows it. */
 function moved(response, asked) {
   if (response.redirected || response.type === 'opaqueredirect') return true;
   const scheme = (url) => url.split(':', 1)[0].toLowerCase();
@@ -66,13 +66,13 @@ export function judge(answer, now, key) {
   const { status } = answer;
   if (status >= 200 && status < 300) return { end: 'sent' };
   const text = status >= 300 && status < 400 ? MOVED : answer.text;
-  const words = hidden(text.trim().split(/\s+/).join(' '), key).slice(0, SHOWN);
-  const reason = `the collector answered ${status}${words ? ` (${words})` : ''}`;
+  const shown = hidden(text.trim().split(/\s+/).join(' '), key).slice(0, SHOWN);
+  const reason = `the collector returned ${status}${shown ? ` (${shown})` : ''}`;
   if (status >= 400 && status < 500 && !TRY_AGAIN.includes(status)) return { end: 'dropped', reason };
   return { end: 'again', reason, wait: retryAfter(answer.retryAfter, now) };
 }
 
-/** Masks the write key, plain and encoded: an answer may quote the request, and the key with it. */
+/** Masks the write key, plain and encoded: a response may quote the request. */
 const hidden = (text, key) => text.split(key).join('***').split(base64(`${key}:`)).join('***');
 
 /** Milliseconds of a Retry-After in seconds or as a date, at most five minutes; undefined if it cannot be read. */
@@ -83,5 +83,5 @@ export function retryAfter(header, now) {
   return Number.isNaN(moment) ? undefined : Math.min(Math.max(moment - now, 0), LONGEST_PAUSE);
 }
 
-/** The pause after so many failures: up to 1 s, 2 s, 4 s ... 300 s, and anywhere below it by chance. */
+/** The pause after failures: a random part of 1 s, 2 s, 4 s ... 300 s. */
 export const backoff = (failures, chance) => chance * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures - 1, 16));

@@ -10,7 +10,7 @@ import { kind, wellFormed } from './text.js';
 
 const INITIALISE = { ios: 'initializeIOS', android: 'initializeAndroid' };
 const KEPT = 1000;
-const QUIET = ['other-platform']; // said each time an app starts as it should
+const QUIET = ['other-platform']; // reported at every normal start of an app
 const NOTHING = { sent: 0, dropped: 0, waiting: 0, reason: 'not done; see reports' };
 
 export function createSegment() {
@@ -61,9 +61,9 @@ class Face {
     const call = INITIALISE[platform];
     if (!this._configured(call)) return;
     if (platform !== this._platform) {
-      const say = `${call} does nothing on ${this._platform}; ${INITIALISE[this._platform]} decides.`;
+      const say = `${call} does nothing on ${this._platform}; ${INITIALISE[this._platform]} is used.`;
       this._report('other-platform', call, say);
-    } else if (this._isText(key, call, 'write key', 'nothing was initialised')) {
+    } else if (this._isText(key, call, 'write key', 'nothing was initialized')) {
       this._client.initialise(call, key);
     }
   }
@@ -99,7 +99,7 @@ class Face {
   }
 
   _failed(call, problem) {
-    // the problem's own words may quote what the app gave, and that may be anybody's data
+    // the error's text may quote the app's values, which may be personal data
     this._report('failed', call, `${call} failed (${problem?.name ?? typeof problem}); please report this.`);
   }
 
@@ -123,7 +123,7 @@ class Face {
 
   _isText(value, call, what, end) {
     if (typeof value === 'string' && value.trim()) return true;
-    const wrong = typeof value === 'string' ? 'is blank' : `is no text (${kind(value)})`;
+    const wrong = typeof value === 'string' ? 'is blank' : `is not text (${kind(value)})`;
     this._report('not-text', call, `The ${what} given to ${call} ${wrong}; ${end}.`);
     return false;
   }
@@ -132,7 +132,7 @@ class Face {
   _object(call, name, value) {
     if (value === undefined || value === null) return {};
     if (!isObject(value)) {
-      const say = `The ${name} given to ${call} are no object (${kind(value)}); the event went without them.`;
+      const say = `The ${name} given to ${call} are not an object (${kind(value)}); the event went without them.`;
       this._report('not-an-object', call, say);
       return {};
     }

@@ -18,7 +18,7 @@ export const LIMITS = {
 
 const ADDRESS = /^https?:\/\/[^\s/?#@]+(\/[^\s?#@]*)?$/i;
 
-/** Gives the settings, or null if there is no collector to send to or no platform to speak for. */
+/** Returns the settings, or null if there is no collector to send to or no platform to speak for. */
 export function settle(options, report) {
   const given = isObject(options) ? options : {};
   const url = addressOf(given.endpoint, report);
@@ -40,7 +40,7 @@ export function settle(options, report) {
 function addressOf(endpoint, report) {
   const address = typeof endpoint === 'string' ? endpoint.replace(/\/+$/, '') : '';
   if (ADDRESS.test(address)) return address + PATH;
-  const say = 'The endpoint is no address of a collector; nothing is recorded. Give its http or https address without';
+  const say = 'The endpoint is not the address of a collector; nothing is recorded. Use an http or https address without';
   report('not-configured', 'configure', `${say} user, query or fragment, as in https://collector.example.com.`);
   return null;
 }
@@ -49,7 +49,7 @@ function platformOf(given, report) {
   const platform = given.platform ?? given.Platform?.OS;
   if (PLATFORMS.includes(platform)) return platform;
   const found = typeof platform === 'string' ? platform : kind(platform);
-  const say = `No platform is called ${found}; nothing is recorded. Give platform: 'ios' or 'android', or React Native's`;
+  const say = `Unknown platform ${found}; nothing is recorded. Use platform: 'ios' or 'android', or React Native's`;
   report('not-configured', 'configure', `${say} Platform.`);
   return null;
 }
@@ -58,7 +58,7 @@ function storageOf(storage, report) {
   const usable = ['getItem', 'setItem', 'removeItem'].every((name) => typeof storage?.[name] === 'function');
   if (usable) return storage;
   const say = 'No storage was given; events and identity are kept in memory and lost when the app ends.';
-  report('not-kept', 'configure', `${say} Give storage: AsyncStorage.`);
+  report('not-kept', 'configure', `${say} Use storage: AsyncStorage.`);
   return memory();
 }
 

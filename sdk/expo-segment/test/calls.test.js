@@ -84,16 +84,16 @@ test('values of JavaScript that have a JSON form are kept, the others reported',
       bare: { a: 1 },
       cycle: { a: 1, self: [null] },
     });
-    const end = '; it was left out. Give text, numbers or true/false.';
+    const end = '; it was left out. Use text, numbers or true/false.';
     assert.deepEqual(segment.reports.map((report) => report.message), [
       `properties.bad is no date${end}`,
       `properties.list[2] has no JSON form (symbol)${end}`,
-      `properties.nan is no finite number${end}`,
+      `properties.nan is not a finite number${end}`,
       `properties.call has no JSON form (function)${end}`,
       `properties.big has no JSON form (bigint)${end}`,
       `properties.map has no JSON form (Map)${end}`,
       `properties.cycle.self[0] contains itself${end}`,
-      'The properties given to trackWithProperties are no object (object); the event went without them.',
+      'The properties given to trackWithProperties are not an object (object); the event went without them.',
     ]);
   }));
 
@@ -106,7 +106,7 @@ test('a function is asked for the context of every event', () =>
     await segment.flush();
     assert.deepEqual(eventsOf(stub).map((event) => event.context.network), [{ wifi: true }, undefined, undefined]);
     assert.deepEqual(segment.reports.map((report) => report.message), [
-      'The context is no object (null); it was left out.',
+      'The context is not an object (null); it was left out.',
       'The context could not be had (SyntaxError); it was left out.',
     ]);
   }));
@@ -129,8 +129,8 @@ test('a vast object ends, and so does one that throws', () =>
     await segment.flush();
     assert.deepEqual(eventsOf(stub).map((event) => [event.event, event.userId]), [['C', 'u1']]);
     assert.deepEqual(segment.reports.map((report) => report.message), [
-      'The event of trackWithProperties takes more than 32000 bytes; it was dropped. Give it less.',
-      'The event of identifyWithTraits takes more than 32000 bytes; it was dropped. Give it less.',
+      'The event of trackWithProperties takes more than 32000 bytes; it was dropped. Send less data.',
+      'The event of identifyWithTraits takes more than 32000 bytes; it was dropped. Send less data.',
       'trackWithProperties failed (TypeError); please report this.',
     ]);
   }));
@@ -151,15 +151,15 @@ test('reports say what is wrong and what to do', () =>
     await segment.close();
     segment.track('C');
     assert.deepEqual([...bare.reports, ...segment.reports].map((report) => report.message), [
-      'The endpoint is no address of a collector; nothing is recorded. Give its http or https address without user, query or fragment, as in https://collector.example.com.',
-      "No platform is called web; nothing is recorded. Give platform: 'ios' or 'android', or React Native's Platform.",
+      'The endpoint is not the address of a collector; nothing is recorded. Use an http or https address without user, query or fragment, as in https://collector.example.com.',
+      "Unknown platform web; nothing is recorded. Use platform: 'ios' or 'android', or React Native's Platform.",
       'track before Segment.configure({ endpoint }) does nothing. Call that first.',
-      'No storage was given; events and identity are kept in memory and lost when the app ends. Give storage: AsyncStorage.',
+      'No storage was given; events and identity are kept in memory and lost when the app ends. Use storage: AsyncStorage.',
       'track before initializeIOS does nothing. Call that first, with a write key.',
-      'initializeAndroid does nothing on ios; initializeIOS decides.',
-      'The write key given to initializeIOS is blank; nothing was initialised.',
-      'The user id given to identify is no text (number); the call was dropped.',
-      'The properties given to trackWithProperties are no object (array); the event went without them.',
+      'initializeAndroid does nothing on ios; initializeIOS is used.',
+      'The write key given to initializeIOS is blank; nothing was initialized.',
+      'The user id given to identify is not text (number); the call was dropped.',
+      'The properties given to trackWithProperties are not an object (array); the event went without them.',
       'The queue holds 1 events; the oldest, track A of 2026-01-02T03:04:05.678Z, was dropped to make room.',
       'track after close does nothing.',
     ]);
@@ -178,7 +178,7 @@ test('reports go to the console unless the app takes them, and an app that throw
       Object.assign(console, { info, warn });
     }
     assert.deepEqual(said, [
-      'info [Segment] initializeAndroid does nothing on ios; initializeIOS decides.',
+      'info [Segment] initializeAndroid does nothing on ios; initializeIOS is used.',
       'warn [Segment] track before initializeIOS does nothing. Call that first, with a write key.',
     ]);
     const throwing = client(stub, {

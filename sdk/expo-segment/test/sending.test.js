@@ -49,13 +49,13 @@ test('pauses double up to five minutes and chance decides below', () => {
 test('what an answer means', () => {
   const table = [
     [200, null, '{}', { end: 'sent' }],
-    [301, null, '<html>', { end: 'again', reason: 'the collector answered 301 (a redirect: give the endpoint it leads to)', wait: undefined }],
-    [400, null, 'Bad\n  Request', { end: 'dropped', reason: 'the collector answered 400 (Bad Request)' }],
-    [400, null, 'the-key dGhlLWtleTo=', { end: 'dropped', reason: 'the collector answered 400 (*** ***)' }],
-    [401, '5', '', { end: 'dropped', reason: 'the collector answered 401' }],
-    [408, null, '', { end: 'again', reason: 'the collector answered 408', wait: undefined }],
-    [429, '5', '', { end: 'again', reason: 'the collector answered 429', wait: 5000 }],
-    [503, null, '', { end: 'again', reason: 'the collector answered 503', wait: undefined }],
+    [301, null, '<html>', { end: 'again', reason: 'the collector returned 301 (a redirect: use its target as the endpoint)', wait: undefined }],
+    [400, null, 'Bad\n  Request', { end: 'dropped', reason: 'the collector returned 400 (Bad Request)' }],
+    [400, null, 'the-key dGhlLWtleTo=', { end: 'dropped', reason: 'the collector returned 400 (*** ***)' }],
+    [401, '5', '', { end: 'dropped', reason: 'the collector returned 401' }],
+    [408, null, '', { end: 'again', reason: 'the collector returned 408', wait: undefined }],
+    [429, '5', '', { end: 'again', reason: 'the collector returned 429', wait: 5000 }],
+    [503, null, '', { end: 'again', reason: 'the collector returned 503', wait: undefined }],
   ];
   for (const [status, after, text, verdict] of table) {
     assert.deepEqual(judge({ status, retryAfter: after, text }, NOW, 'the-key'), verdict);
@@ -80,15 +80,15 @@ test('a failure keeps the events and waits longer each time', () =>
     const segment = client(stub);
     segment.initializeIOS('ios-key');
     segment.track('A');
-    assert.deepEqual(await segment.flush(), { sent: 0, dropped: 0, waiting: 1, reason: 'the collector answered 503 (busy)' });
+    assert.deepEqual(await segment.flush(), { sent: 0, dropped: 0, waiting: 1, reason: 'the collector returned 503 (busy)' });
     segment.track('B');
     await segment.flush();
     await segment.flush();
     assert.deepEqual(await segment.flush(), { sent: 2, dropped: 0, waiting: 0, reason: '' });
     assert.deepEqual(messages(segment), [
-      '1 event was kept: the collector answered 503 (busy). The next attempt is in 0.5 s.',
-      '2 events were kept: the collector answered 500. The next attempt is in 1.0 s.',
-      '2 events were kept: the collector answered 302 (a redirect: give the endpoint it leads to). The next attempt is in 2.0 s.',
+      '1 event was kept: the collector returned 503 (busy). The next attempt is in 0.5 s.',
+      '2 events were kept: the collector returned 500. The next attempt is in 1.0 s.',
+      '2 events were kept: the collector returned 302 (a redirect: use its target as the endpoint). The next attempt is in 2.0 s.',
     ]);
     const ids = eventsOf(stub).map((event) => event.messageId);
     assert.deepEqual(ids, ['id-2', 'id-2', 'id-3', 'id-2', 'id-3', 'id-2', 'id-3']);
@@ -137,7 +137,7 @@ test('another 4xx drops the batch with a report', () =>
     segment.track('A');
     assert.deepEqual(await segment.flush(), { sent: 0, dropped: 1, waiting: 0, reason: '' });
     assert.deepEqual(messages(segment), [
-      '1 event was dropped: the collector answered 400 (Exceed payload limit). Check the endpoint and the write key.',
+      '1 event was dropped: the collector returned 400 (Exceed payload limit). Check the endpoint and the write key.',
     ]);
   }));
 
@@ -148,7 +148,7 @@ test('a collector that hangs is given up after the time out', () =>
     const segment = client(stub, { setTimeout: patience, clearTimeout });
     segment.initializeIOS('ios-key');
     segment.track('A');
-    assert.equal((await segment.flush()).reason, 'the collector could not be reached (no answer within 15 s)');
+    assert.equal((await segment.flush()).reason, 'the collector could not be reached (no response within 15 s)');
     assert.equal((await segment.flush()).sent, 1);
   }));
 
