@@ -235,7 +235,7 @@ def test_the_server_purges() -> None:
     ("given", "message"),
     [
         ("23h", "--keep must be at least 24h: messageIds are remembered that long to detect duplicates.\n"),
-        ("month", '--keep: "month" is no duration; write a whole number and ms, s, m, h or d: 30s.\n'),
+        ("month", '--keep: "month" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s.\n'),
     ],
 )
 def test_values_of_keep(given: str, message: str) -> None:

@@ -272,7 +272,7 @@ def test_reasons_beyond_the_commonest_are_counted(engine: Callable[..., Done], e
     assert done.err.splitlines()[-2].strip() == "and 2 more reasons"
 
 
-UNKNOWN = 'unknown type "call_0"; it is one of identify, track, page, screen, group, alias, delete'
+UNKNOWN = 'unknown type "call_0"; it must be one of identify, track, page, screen, group, alias, delete'
 
 
 def test_reasons_that_differ_only_in_a_value_are_one(engine: Callable[..., Done], events: Callable[..., str]) -> None:
