@@ -279,7 +279,7 @@ def test_reasons_that_differ_only_in_a_value_are_one(engine: Callable[..., Done]
     file = events(*[event(f"call_{number % 7}") for number in range(9)], *[event("identify", traits={})] * 2)
     assert reasons(run(engine, "--events", file)) == [
         f"9 x {UNKNOWN} (+6 other values)",
-        "2 x email is required and nothing was there; tried traits.email (calls.identify[0].fields.email)",
+        "2 x email is required but missing; tried traits.email (calls.identify[0].fields.email)",
     ]
 
 
