@@ -6,7 +6,7 @@ import click
 
 from engine.commands.shared import did_you_mean
 from engine.errors import UsageError
-from engine.mapping.load import bundled
+from engine.mapping import bundled
 
 INDEX = "README"
 

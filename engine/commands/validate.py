@@ -10,7 +10,8 @@ import click
 
 from engine.commands.shared import DIRECTORY, FOUND, HELP_SETTINGS, counted
 from engine.errors import MappingNotFound
-from engine.mapping.load import Library, bundled
+from engine.mapping import bundled
+from engine.mapping.load import Library
 from engine.mapping.problems import Problem
 
 

@@ -14,7 +14,7 @@ from typing import cast
 
 from engine.errors import MappingError, MappingNotFound
 from engine.language.suggest import closest
-from engine.mapping import schema
+from engine.mapping import bundled, schema
 from engine.mapping.build import BuildFaults, build
 from engine.mapping.model import Mapping
 from engine.mapping.problems import Mark, Message, Problem
@@ -248,10 +248,3 @@ def _near(path: Path) -> Path:
         return path.relative_to(Path.cwd())
     except ValueError:
         return path
-
-
-def bundled(folder: str) -> Path:
-    """Return a directory that ships with the engine: in the wheel, or in a checkout."""
-    here = Path(__file__).resolve().parent.parent
-    inside = here / "bundled" / folder
-    return inside if inside.is_dir() else here.parent / folder

@@ -6,7 +6,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from engine.mapping.load import Library, bundled
+from engine.mapping import bundled
+from engine.mapping.load import Library
 from engine.plan import destination
 
 NAMES = sorted(path.stem for path in bundled("mappings").glob("*.yaml"))

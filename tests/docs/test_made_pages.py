@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.mapping.load import Library, bundled
+from engine.mapping import bundled
+from engine.mapping.load import Library
 from engine.reference import generated
 from engine.reference.settings import settings_markdown
 

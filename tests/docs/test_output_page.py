@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from engine.commands import main
-from engine.mapping.load import bundled
+from engine.mapping import bundled
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.docs.console import Console
 from tests.docs.pages import text_of

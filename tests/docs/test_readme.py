@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.mapping.load import Library, bundled
+from engine.mapping import bundled
+from engine.mapping.load import Library
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.docs.console import Console
 from tests.docs.pages import text_of

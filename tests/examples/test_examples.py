@@ -13,7 +13,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from engine.mapping.load import Library, bundled
+from engine.mapping import bundled
+from engine.mapping.load import Library
 from engine.mapping.model import MappingExample
 from engine.plan import Destination, destination
 from engine.records import Outcome, Plan, masked

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine.mapping import bundled
+
 FILES = {"mapping": "mapping.schema.json", "parts": "parts.schema.json"}
 
 
@@ -42,10 +44,8 @@ def read(kind: str) -> Any:
 
 
 def folder() -> Path:
-    """Return the directory of the schema files: in the wheel, or in a checkout."""
-    engine = Path(__file__).resolve().parents[2]
-    bundled = engine / "bundled" / "schemas"
-    return bundled if bundled.is_dir() else engine.parent / "schemas"
+    """Return the directory of the schema files."""
+    return bundled("schemas")
 
 
 @cache
