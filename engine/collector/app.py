@@ -44,7 +44,7 @@ ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 ALLOWED_HEADERS = b"authorization, content-type, content-encoding, x-retry-count"
 HEADER_NAMES = re.compile(rb"[A-Za-z0-9_, -]{1,500}")
 TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
-NOT_FOUND = RequestRefused(404, "not_found", "Unknown path. Calls go to /v1/batch, /v1/track and the like.").response
+NOT_FOUND = RequestRefused(404, "not_found", "Unknown path. /openapi.json lists all paths, such as /v1/batch.").response
 POST_ONLY = RequestRefused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).response
 GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).response
 INTERNAL_ERROR = RequestRefused(500, "internal_error", "The collector failed. Send the request again.").response

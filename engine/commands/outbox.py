@@ -173,7 +173,7 @@ def replay(
     With IDs: those events, whichever way they ended. Events are planned again when they are sent, so a mapping
     corrected in the meantime applies. Requests that a vendor accepted are not sent again under the same mapping.
 
-    Settings are for --mapping.
+    The options for settings apply only with --mapping.
     """
     from engine.commands.connection_options import connect
 

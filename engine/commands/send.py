@@ -65,7 +65,7 @@ CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was 
 @click.option("--outbox", "outbox_file", type=FILE, help="Default: outbox.db; with --sandbox a temporary file.")
 @click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors, with example settings.")
 @click.option("--again", is_flag=True, help="Also send events whose messageId was sent within the last 24 hours.")
-@click.option("--source", default="files", show_default=True, help="Source of the events, to detect duplicates in.")
+@click.option("--source", default="files", show_default=True, help="Source of the events; its duplicates are found.")
 @click.option(
     "--patience", default="30s", show_default=True, metavar="TIME", help="How long to wait for a failing vendor."
 )

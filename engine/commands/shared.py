@@ -6,6 +6,7 @@ Imports nothing but click, because `engine --help` loads this module.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
@@ -105,7 +106,8 @@ class CommandGroup(click.Group):
             if len(name) > 2 and command.startswith(name.lower()):  # `validate` for `validate-mappings`
                 return f"Did you mean {command}?"
         for command in known:
-            group = self.get_command(ctx, command)
-            if isinstance(group, click.Group) and name in group.commands:
-                return f"Did you mean {command} {name}?"
+            with suppress(ImportError):  # a command may need an extra that is not installed
+                group = self.get_command(ctx, command)
+                if isinstance(group, click.Group) and name in group.commands:
+                    return f"Did you mean {command} {name}?"
         return did_you_mean(name, known)

@@ -7,13 +7,15 @@ import struct
 from asyncio import Transport
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 import orjson
-from starlette.types import Receive, Scope, Send
 
 from engine.records import Json
+
+if TYPE_CHECKING:  # `engine send` finds out what can be emulated without the extra `server`
+    from starlette.types import Receive, Scope, Send
 
 JSON_TYPE = "application/json"
 

@@ -101,6 +101,30 @@ def test_an_internal_error_shows_its_traceback_only_to_who_debugs(
         main(["show", "shop"])
 
 
+NO_EXTRA = ("httptools", "prometheus_client", "starlette", "uvicorn", "uvloop")
+PACKAGES = "needs packages that are not installed"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("runn", 'There is no command "runn". Did you mean run?'),
+        ("sandbox", f"The sandbox {PACKAGES} (uvicorn): pip install 'waybill[server]'."),
+        (
+            "serve shop --sandbox --example-settings",
+            f"The sandbox {PACKAGES} (uvicorn): pip install 'waybill[server]'.",
+        ),
+        ("send shop --events - --sandbox", f"The sandbox {PACKAGES} (uvicorn): pip install 'waybill[server]'."),
+    ],
+)
+def test_without_the_extra_a_message_names_it(command: str, message: str, tmp_path: Path) -> None:
+    hidden = f"import sys; sys.modules.update(dict.fromkeys({NO_EXTRA!r}))"
+    run = f"{hidden}; from engine.commands import main; main({command.replace('shop', 'exponea').split()!r})"
+    python = [sys.executable, "-c", run]
+    done = subprocess.run(python, check=False, cwd=tmp_path, input="", capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()[-1].removeprefix("Error: ")) == (2, message)
+
+
 def test_help_names_every_command(engine: Callable[..., Done]) -> None:
     done = engine("--help")
     assert done.code == 0

@@ -110,7 +110,7 @@ class Summary:
         reasons = {key: counter.rows() for key, counter in self.reasons.items()}
         lines = _table(display, "destination", self.counts, lambda *key: reasons.get(key, []))
         notices = (display.paint(display.wrap(row, "! ", 2), "notice") for row in self._reports())
-        broken = f", and {counted(self.broken, 'piece')} that could not be read" if self.broken else ""
+        broken = f", and {counted(self.broken, 'line')} that could not be read" if self.broken else ""
         return "\n".join(["", *lines, *notices, f"{counted(self.events, 'event')}{broken}."])
 
     def _reports(self) -> list[str]:

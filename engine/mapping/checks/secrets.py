@@ -59,7 +59,7 @@ def _leaks(context: CheckContext, found: Occurrence, target: str) -> Iterator[Pr
             continue
         code, where = WHERE[target]
         message = f"The secret setting {quoted(name)} would be sent in {where}."
-        advice = f"Send it in a header. If the vendor requires it there, write sent_in: {target} in the setting."
+        advice = f"Send it in a header. If the vendor requires it there, add `sent_in: {target}` to the setting."
         yield context.problem_in(found, 1, code, message, advice)
 
 

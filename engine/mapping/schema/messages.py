@@ -221,7 +221,7 @@ def no_source(unknown: Sequence[str], keys: Sequence[str]) -> Message:
     advice = f"Add one of {', '.join(SOURCES)}."
     if unknown:
         named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
-        message = f"An instruction has no {named}."
+        message = f"An instruction has no {'keys' if len(unknown) > 1 else 'key'} {named}."
         return Message("no-source", message, "If these are keys of an object, put them under `fields`.")
     if not keys:
         return Message("no-source", "This instruction is empty.", advice)
@@ -233,7 +233,7 @@ def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vo
     key, (noun, keys) = str(path[-1]), known
     if noun == "function":
         return function(key, vocabulary)
-    message = f"{_thing(noun, path[:-1])} has no {_quoted(key)}."
+    message = f"{_thing(noun, path[:-1])} has no key {_quoted(key)}."
     if guess is not None:
         return Message("unknown-key", message, f'Did you mean "{guess}"?')
     owner = vocabulary.owner(key)

@@ -237,8 +237,8 @@ def _no_key(fault: SyntaxFault) -> Explanation:
 def _indentation(fault: SyntaxFault) -> Explanation:
     spot = fault.problem_mark
     if spot.column != fault.start.column:
-        message = f"This line begins in column {spot.column + 1}, where no line above it begins."
-        return _explained("indentation", spot, message, "Start it in the column of the lines it belongs to.")
+        message = f"This indentation (column {spot.column + 1}) matches no line above."
+        return _explained("indentation", spot, message, "Align it with the lines it belongs to.")
     if "'-'" in fault.problem:
         message, advice = "This key is among the entries of a list.", "They began on line {}, with `- `."
     else:
