@@ -103,7 +103,7 @@ def test_a_base_with_problems_is_reported_at_the_base() -> None:
     Path("base.yaml").write_text(whole("name: base\nparts:\n  a: { cosnt: 1 }"), encoding="utf-8")
     assert printed(problems_of(whole("extends: base"))) == (
         "base.yaml:3:8  parts.a.cosnt\n"
-        '  An instruction has no "cosnt".\n'
+        '  An instruction has no key "cosnt".\n'
         '  Did you mean "const"?                                                    [unknown-key]\n'
     )
 

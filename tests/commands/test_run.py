@@ -222,7 +222,7 @@ def test_what_cannot_be_read_is_named_and_counted_and_stops_nothing(
     first, second = [line for line in done.err.splitlines() if line.startswith("events.ndjson:")]
     assert first.startswith("events.ndjson:2:2: not JSON")
     assert second.startswith("events.ndjson:4:10: not JSON")
-    assert done.err.splitlines()[-1] == "3 events, and 2 pieces that could not be read."
+    assert done.err.splitlines()[-1] == "3 events, and 2 lines that could not be read."
 
 
 ONE = json.dumps(event("group")).encode()

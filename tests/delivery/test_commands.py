@@ -213,7 +213,7 @@ def test_of_a_file_that_is_none_some_lines_are_reported_and_all_counted(here, en
     (here / "connections.yaml").write_text(SOURCES)
     for line, count in (
         ("send exponea --events bad.ndjson --sandbox", "77 could not be read."),
-        ("run exponea --events bad.ndjson --example-settings", "77 pieces that could not be read"),
+        ("run exponea --events bad.ndjson --example-settings", "77 lines that could not be read"),
         ("import bad.ndjson --source web", "1 new, 0 already in the outbox, 77 could not be read."),
     ):
         code, out, err = engine(line)
