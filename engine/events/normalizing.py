@@ -19,59 +19,6 @@ from engine.language.suggest import closest
 from engine.language.times import moment_at, read_moment, read_time
 from engine.records import Json, JsonObject, Report
 
-
-class Switch(NamedTuple):
-    """Whether a destination gets an event, its options in the event, and the reason where it does not."""
-
-    on: bool
-    options: JsonObject
-    reason: str | None
-    reports: tuple[Report, ...]
-
-
-_ON = Switch(on=True, options={}, reason=None, reports=())
-"""The result for nearly every event, made once: its options must not be written to."""
-
-
-def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
-    """Read an event's `integrations` for the destination that goes by `names`."""
-    if not integrations or (len(integrations) == 1 and integrations.get("All") is True):
-        return _ON
-    reports: list[Report] = []
-    for name in names:
-        if name not in integrations:
-            continue
-        value = integrations[name]
-        if value is False:
-            return _off(name, reports)
-        if value is True or is_object(value):
-            return Switch(on=True, options=value if is_object(value) else {}, reason=None, reports=tuple(reports))
-        reports.append(_unknown(name, value, "was ignored"))
-    return _switch_of_all(integrations, reports)
-
-
-def _switch_of_all(integrations: JsonObject, reports: list[Report]) -> Switch:
-    everything = integrations.get("All", True)
-    if everything is False:
-        return _off("All", reports)
-    if everything is not True:
-        reports.append(_unknown("All", everything, "was treated as true"))
-    return Switch(on=True, options={}, reason=None, reports=tuple(reports)) if reports else _ON
-
-
-def _off(name: str, reports: list[Report]) -> Switch:
-    reason = f"switched off by integrations: {{{quoted(name)}: false}}"
-    return Switch(on=False, options={}, reason=reason, reports=tuple(reports))
-
-
-def _unknown(name: str, value: Json, effect: str) -> Report:
-    where = event_place(["integrations", name])
-    allowed = "true or false" if name == "All" else "true, false or an object of options"
-    return Report(
-        "integration-unknown-value", where, f"{where} must be {allowed}; it is {kind_of_any(value)} and {effect}"
-    )
-
-
 _ALL_BUT_OPENINGS = bytes(byte for byte in range(256) if byte not in b"{[")
 _make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
 
@@ -410,3 +357,55 @@ def _is_iso(text: str) -> bool:
     """Whether a time is written as ISO 8601, and so can be passed on as it is."""
     is_common = len(text) == 24 and text[10] == "T" and text[19] == "." and text[23] == "Z"
     return is_common or _ISO.fullmatch(text) is not None
+
+
+class Switch(NamedTuple):
+    """Whether a destination gets an event, its options in the event, and the reason where it does not."""
+
+    on: bool
+    options: JsonObject
+    reason: str | None
+    reports: tuple[Report, ...]
+
+
+_ON = Switch(on=True, options={}, reason=None, reports=())
+"""The result for nearly every event, made once: its options must not be written to."""
+
+
+def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
+    """Read an event's `integrations` for the destination that goes by `names`."""
+    if not integrations or (len(integrations) == 1 and integrations.get("All") is True):
+        return _ON
+    reports: list[Report] = []
+    for name in names:
+        if name not in integrations:
+            continue
+        value = integrations[name]
+        if value is False:
+            return _off(name, reports)
+        if value is True or is_object(value):
+            return Switch(on=True, options=value if is_object(value) else {}, reason=None, reports=tuple(reports))
+        reports.append(_unknown(name, value, "was ignored"))
+    return _switch_of_all(integrations, reports)
+
+
+def _switch_of_all(integrations: JsonObject, reports: list[Report]) -> Switch:
+    everything = integrations.get("All", True)
+    if everything is False:
+        return _off("All", reports)
+    if everything is not True:
+        reports.append(_unknown("All", everything, "was treated as true"))
+    return Switch(on=True, options={}, reason=None, reports=tuple(reports)) if reports else _ON
+
+
+def _off(name: str, reports: list[Report]) -> Switch:
+    reason = f"switched off by integrations: {{{quoted(name)}: false}}"
+    return Switch(on=False, options={}, reason=reason, reports=tuple(reports))
+
+
+def _unknown(name: str, value: Json, effect: str) -> Report:
+    where = event_place(["integrations", name])
+    allowed = "true or false" if name == "All" else "true, false or an object of options"
+    return Report(
+        "integration-unknown-value", where, f"{where} must be {allowed}; it is {kind_of_any(value)} and {effect}"
+    )

@@ -13,9 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
-from engine.records import Json, JsonObject
-
-Place: TypeAlias = tuple[str | int, ...]
+from engine.records import Json, JsonObject, Place
 
 
 @dataclass(frozen=True, slots=True)
