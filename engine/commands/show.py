@@ -16,28 +16,6 @@ from engine.records import Json, JsonObject
 SCHEMA_LINE = "# yaml-language-server: $schema=../schemas/mapping.schema.json\n"
 
 
-def dumped(loaded: Loaded) -> str:
-    """Return the text of a mapping with `extends` and `include` worked in; parts nobody uses are left out."""
-    value = {key: member for key, member in loaded.raw.items() if key != "include"}
-    used = {name for name, calls in Occurrences(loaded.mapping).part_calls.items() if calls}
-    parts = {name: part for name, part in cast("JsonObject", value.pop("parts", {})).items() if name in used}
-    if parts:
-        value["parts"] = parts
-    return SCHEMA_LINE + write(value)
-
-
-def write(value: Json) -> str:
-    """Write JSON as YAML that the strict loader reads back the same."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  anchors and aliases are refused
-            return True
-
-    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return text
-
-
 @click.command("show")
 @click.argument("name")
 @click.option(
@@ -62,3 +40,25 @@ def command(name: str, form: str | None, directories: tuple[Path, ...]) -> None:
 def _extends(loaded: Loaded) -> bool:
     own = reader.read(loaded.path).value
     return isinstance(own, dict) and "extends" in own
+
+
+def dumped(loaded: Loaded) -> str:
+    """Return the text of a mapping with `extends` and `include` worked in; parts nobody uses are left out."""
+    value = {key: member for key, member in loaded.raw.items() if key != "include"}
+    used = {name for name, calls in Occurrences(loaded.mapping).part_calls.items() if calls}
+    parts = {name: part for name, part in cast("JsonObject", value.pop("parts", {})).items() if name in used}
+    if parts:
+        value["parts"] = parts
+    return SCHEMA_LINE + write(value)
+
+
+def write(value: Json) -> str:
+    """Write JSON as YAML that the strict loader reads back the same."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  anchors and aliases are refused
+            return True
+
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
