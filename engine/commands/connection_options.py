@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from engine.commands.shared import SettingsOptions, did_you_mean
+from engine.commands.options import SettingsOptions
+from engine.commands.shared import did_you_mean
 from engine.errors import UsageError
 from engine.mapping.load import Library
 from engine.mapping.settings import Written

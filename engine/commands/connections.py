@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.shared import FILE, FOUND, CommandGroup, mappings_option
+from engine.commands.options import FILE, mappings_option
+from engine.commands.shared import FOUND, CommandGroup
 
 if TYPE_CHECKING:
     from engine.collector.sources import EventSource

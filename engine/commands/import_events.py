@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.shared import DEFAULT_OUTBOX, FILE, FOUND, INTERRUPTED, did_you_mean, mappings_option
+from engine.commands.options import DEFAULT_OUTBOX, FILE, mappings_option
+from engine.commands.shared import FOUND, INTERRUPTED, did_you_mean
 from engine.errors import UsageError
 
 if TYPE_CHECKING:

@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.outbox_options import check_connection, parse_time, selected_rows, selection, with_outbox
+from engine.commands.options import (
+    DEFAULT_OUTBOX,
+    FILE,
+    SettingsOptions,
+    check_connection,
+    parse_time,
+    selected_rows,
+    selection,
+    settings_options,
+    with_outbox,
+)
 from engine.commands.output.text import Display, local_time, visible
-from engine.commands.shared import DEFAULT_OUTBOX, FILE, CommandGroup, SettingsOptions, counted, settings_options
+from engine.commands.shared import CommandGroup, counted
 from engine.errors import UsageError
 from engine.records import Outcome
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from engine.commands.options import FILE
 from engine.commands.output.text import Display, shortened, visible
-from engine.commands.shared import FILE
 from engine.compiler.runtime import Invalid
 from engine.delivery import configured_connection
 from engine.delivery.configured_connection import ConfiguredConnection, base_url, request_paths

@@ -15,18 +15,10 @@ import click
 
 from engine.commands.connection_options import connections_of
 from engine.commands.input_files import ReadErrors
-from engine.commands.outbox_options import open_outbox
+from engine.commands.options import DEFAULT_OUTBOX, FILE, SettingsOptions, open_outbox, settings_options
 from engine.commands.output.summary import delivery_text
 from engine.commands.output.text import Display, local_time
-from engine.commands.shared import (
-    DEFAULT_OUTBOX,
-    FILE,
-    FOUND,
-    INTERRUPTED,
-    WAITING,
-    SettingsOptions,
-    settings_options,
-)
+from engine.commands.shared import FOUND, INTERRUPTED, WAITING
 from engine.delivery.intake import iso, new_events, taken_in
 from engine.delivery.observers import DeliveryObserver, Observers, RunSummary
 from engine.delivery.outbox.base import Outbox, Overview, TakenIn

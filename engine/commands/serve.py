@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.shared import DEFAULT_OUTBOX, FILE, SettingsOptions, settings_options
+from engine.commands.options import DEFAULT_OUTBOX, FILE, SettingsOptions, settings_options
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _serve(
     workers: int,
     world: Sandbox | None,
 ) -> None:
-    from engine.commands.outbox_options import open_outbox
+    from engine.commands.options import open_outbox
     from engine.sandbox.server import listen
 
     path = outbox_file or DEFAULT_OUTBOX

@@ -1,77 +1,18 @@
-"""What several commands share: exit codes, option types, options for settings, advice, and groups of commands.
+"""What all commands share: exit codes, groups of commands, counts and advice.
 
 Imports nothing but click, because `engine --help` loads this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import wraps
-from pathlib import Path
-from typing import NamedTuple, ParamSpec, TypeVar
 
 import click
 
 FOUND, USAGE, WAITING, OUTBOX, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 70, 130
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
-DEFAULT_OUTBOX = Path("outbox.db")
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-mappings_option = click.option(
-    "--mappings",
-    "directories",
-    multiple=True,
-    type=DIRECTORY,
-    metavar="FOLDER",
-    help="Folder of your own mappings (also WAYBILL_MAPPINGS). Repeatable.",
-)
-
-
-class SettingsOptions(NamedTuple):
-    """The options that say where mappings are and what their settings are."""
-
-    directories: tuple[Path, ...] = ()
-    file: Path | None = None
-    assignments: tuple[str, ...] = ()
-    examples: bool = False
-
-
-def settings_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Add the options for settings to a command, which receives them as one argument, `settings`."""
-
-    @click.option(
-        "--settings",
-        "settings_file",
-        type=FILE,
-        help="YAML file of settings by destination; ${env:NAME} stands for an environment variable.",
-    )
-    @click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="One setting; DESTINATION.KEY=VALUE for one of several mappings. Repeatable.",
-    )
-    @click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
-    @mappings_option
-    @wraps(command)
-    def with_settings(
-        *,
-        directories: tuple[Path, ...],
-        settings_file: Path | None,
-        assignments: tuple[str, ...],
-        example_settings: bool,
-        **others: object,
-    ) -> R:
-        return command(settings=SettingsOptions(directories, settings_file, assignments, example_settings), **others)
-
-    return with_settings
 
 
 def counted(number: int, noun: str) -> str:

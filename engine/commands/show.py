@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import click
 
-from engine.commands.shared import mappings_option
+from engine.commands.options import mappings_option
 from engine.mapping.load import Library, Loaded
 from engine.mapping.walk import Occurrences
 from engine.mapping.yaml import reader

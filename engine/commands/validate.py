@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from engine.commands.shared import DIRECTORY, FOUND, HELP_SETTINGS, counted
+from engine.commands.options import DIRECTORY
+from engine.commands.shared import FOUND, HELP_SETTINGS, counted
 from engine.errors import MappingNotFound
 from engine.mapping import bundled
 from engine.mapping.load import Library

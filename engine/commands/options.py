@@ -1,4 +1,4 @@
-"""What commands on an outbox share: which outbox, which of its events, and times in options and output."""
+"""Options that several commands share: files, settings, which outbox, and which of its events."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 import click
 
-from engine.commands.shared import FILE, did_you_mean
+from engine.commands.shared import did_you_mean
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +19,63 @@ if TYPE_CHECKING:
     from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.records import Outcome
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
+DEFAULT_OUTBOX = Path("outbox.db")
 CHUNK = 500
+
 P = ParamSpec("P")
+R = TypeVar("R")
+
+mappings_option = click.option(
+    "--mappings",
+    "directories",
+    multiple=True,
+    type=DIRECTORY,
+    metavar="FOLDER",
+    help="Folder of your own mappings (also WAYBILL_MAPPINGS). Repeatable.",
+)
+
+
+class SettingsOptions(NamedTuple):
+    """The options that say where mappings are and what their settings are."""
+
+    directories: tuple[Path, ...] = ()
+    file: Path | None = None
+    assignments: tuple[str, ...] = ()
+    examples: bool = False
+
+
+def settings_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options for settings to a command, which receives them as one argument, `settings`."""
+
+    @click.option(
+        "--settings",
+        "settings_file",
+        type=FILE,
+        help="YAML file of settings by destination; ${env:NAME} stands for an environment variable.",
+    )
+    @click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="One setting; DESTINATION.KEY=VALUE for one of several mappings. Repeatable.",
+    )
+    @click.option("--example-settings", is_flag=True, help="Use the mapping's examples for settings not given.")
+    @mappings_option
+    @wraps(command)
+    def with_settings(
+        *,
+        directories: tuple[Path, ...],
+        settings_file: Path | None,
+        assignments: tuple[str, ...],
+        example_settings: bool,
+        **others: object,
+    ) -> R:
+        return command(settings=SettingsOptions(directories, settings_file, assignments, example_settings), **others)
+
+    return with_settings
 
 
 def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
