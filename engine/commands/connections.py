@@ -36,7 +36,7 @@ def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
     file, known = sources.load(path, os.environ, directories, required=False)
     for configured in file.connections:
         if not live:
-            click.echo(f"{configured.name}: {configured.mapping.title}, settings are valid.")
+            click.echo(f"{configured.name} ({configured.mapping.title}): settings are valid.")
     for name in file.disabled:
         click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
     for source in known:

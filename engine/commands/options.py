@@ -141,6 +141,6 @@ def parse_time(text: str, now: float) -> float:
         found = read_time(text)
     if found is None:
         raise UsageError(
-            f"{text} is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z."
+            f'"{text}" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.'
         )
     return found

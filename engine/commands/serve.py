@@ -257,7 +257,7 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
         click.echo(NO_ADMIN, err=True)
     else:
         admin = url_of(config.admin[0])
-        click.echo(f"With the admin token: {admin}/metrics and {admin}/status")
+        click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
     for source in config.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)

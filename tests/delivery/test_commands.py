@@ -146,7 +146,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert engine("outbox --outbox o.db purge --older-than 0d --dry-run")[1] == f"5 events would be removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than 0d")[1] == f"5 events removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
-        "soon is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n"
+        '"soon" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n'
     )
     assert engine("outbox --outbox o.db resume exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
 
@@ -297,7 +297,7 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
             sandbox.url,
             more="off: { destination: exponea, enabled: false, settings: { api_key: k, project_token: p, hard_id: r, soft_id: c } }\n",
         )
-        assert engine("connections check")[:2] == (0, "shop: Exponea, settings are valid.\noff: disabled.\n")
+        assert engine("connections check")[:2] == (0, "shop (Exponea): settings are valid.\noff: disabled.\n")
         assert engine("connections check --live")[:2] == (0, "off: disabled.\nshop: Exponea accepts the credentials.\n")
         connections(here, sandbox.url, "wrong-key")
         code, out, _ = engine("connections check --live")
@@ -332,7 +332,7 @@ def test_sources_are_checked_too(here, engine) -> None:
         "source app: disabled; its write keys are refused.\n"
         "source old: its events go nowhere, because all its connections are disabled.\n"
     )
-    assert engine("connections check") == (0, f"shop: Extole Platform, settings are valid.\n{sources}", "")
+    assert engine("connections check") == (0, f"shop (Extole Platform): settings are valid.\n{sources}", "")
     live = "shop: settings are valid; Extole Platform has no request to check credentials.\n"
     assert engine("connections check --live") == (0, sources + live, "")
     file.write_text(CHECKED.replace("api_key: k ", "api_kye: k ").replace("[web-key]", '"${env:NO_KEY}"'))
