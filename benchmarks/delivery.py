@@ -26,7 +26,7 @@ from engine.delivery.intake import taken_in
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.process import rare_garbage_collection, run
-from engine.delivery.sending.jobs import Job
+from engine.delivery.sending.jobs import Job, normalized
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.plan import load
@@ -140,7 +140,7 @@ def stages(configured: ConfiguredConnection, events: list[NewEvent], directory: 
     jobs: list[Job] = []
     connection, digest = configured.connection, configured.digest()
     with rare_garbage_collection():  # as in production
-        timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0) for row in rows))
+        timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0, normalized(row)) for row in rows))
     responses = ResponseReader(connection)
     requests = [job.next().requests[0] for job in jobs]
 

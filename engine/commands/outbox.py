@@ -62,6 +62,8 @@ def status(outbox: Outbox) -> None:
         if row.name in overview.unfinished:
             count, oldest = overview.unfinished[row.name]
             click.echo(f"{row.name}: {count} unfinished; the oldest was queued {local_time(oldest)}.")
+        if row.alarm:
+            click.echo(f"{row.name}: {row.alarm}.")
         if row.held:
             click.echo(
                 f"{row.name} has been held since {local_time(row.held_at)}. Once the cause is fixed, run: "

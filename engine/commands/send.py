@@ -20,7 +20,7 @@ from engine.commands.output.summary import delivery_text
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import FOUND, INTERRUPTED, WAITING
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.observers import DeliveryObserver, Observers, RunSummary
+from engine.delivery.observers import MOST_REASONS, DeliveryObserver, Observers, RunSummary
 from engine.delivery.outbox.base import Outbox, Overview, TakenIn
 from engine.errors import UsageError
 from engine.events.reading import EventReader, read_events
@@ -207,6 +207,9 @@ def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: I
         elsewhere = intake.taken.fresh(name) - summary.ended_here[name] - unfinished
         if elsewhere > 0:
             click.echo(ENDED_ELSEWHERE.format(count=elsewhere, name=name))
+    for row in overview.connections:
+        if row.alarm:
+            click.echo(f"{row.name}: {row.alarm}.")
     if intake.broken:
         click.echo(f"{intake.broken} could not be read.")
     if world is not None:
@@ -223,7 +226,8 @@ def _run_overview(outbox: Outbox, names: Sequence[str], summary: RunSummary) -> 
     unfinished = {row.name: outbox.unfinished(row.name) for row in connections}
     for row in connections:
         counts[row.name, Outcome.HELD if row.held else Outcome.WAITING] += unfinished[row.name][0]
-    return Overview(dict(sorted((+counts).items())), summary.reasons(), connections, unfinished)
+    retried = [each for each in outbox.retried(MOST_REASONS) if each.connection in names]
+    return Overview(dict(sorted((+counts).items())), summary.reasons() + retried, connections, unfinished)
 
 
 def _code(outcomes: set[Outcome], broken: int) -> int:

@@ -71,6 +71,11 @@ class ConfiguredConnection:
         model = self.mapping.batches[batch]
         return BatchLimits(model.max_items, model.max_bytes, seconds(model.max_wait) if model.max_wait else 0.0)
 
+    @property
+    def largest_batch(self) -> int:
+        """How many items the largest batch may hold, 1 without batches."""
+        return max((batch.max_items for batch in self.mapping.batches.values()), default=1)
+
     def unwanted(self, call: str, event: JsonObject) -> str | None:
         """Say why the connection does not want an event, None where it does."""
         if self.calls is not None and call not in self.calls:

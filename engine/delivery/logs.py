@@ -74,6 +74,13 @@ class Logging(DeliveryObserver):
         """Log that a person resumed a held connection."""
         self._log(logging.INFO, "no longer held", connection=connection)
 
+    def alarmed(self, connection: str, alarm: str, kind: str) -> None:
+        """Log that the vendor refuses an unusual share, or no longer does."""
+        if alarm:
+            self._log(logging.WARNING, "many refusals", connection=connection, reason=alarm, kind=kind)
+        else:
+            self._log(logging.INFO, "refusals are back to normal", connection=connection)
+
     def failed(self, connection: str, reason: str, seconds: float) -> None:
         """Log that a worker failed."""
         self._log(logging.ERROR, "worker failed", connection=connection, reason=reason, seconds=round(seconds, 3))

@@ -31,7 +31,9 @@ class Metrics(DeliveryObserver):
         self._requests = Counter("waybill_requests", "Requests sent, by response status.", by_status, registry=registry)
         self._seconds = Histogram("waybill_request_seconds", "Duration of requests.", buckets=SECONDS, **common)
         self._items = Counter("waybill_request_items", "Items carried by requests.", **common)
-        self._pauses = Counter("waybill_retries", "Pauses after failures.", **common)
+        self._pauses = Counter("waybill_pauses", "Pauses after failures.", **common)
+        self._retries = Counter("waybill_retries", "Events to be tried again after a failure.", **common)
+        self._alarm = Gauge("waybill_refusal_alarm", "1 while an unusual share is refused, otherwise 0.", **gauge)
         self._limited = Counter("waybill_rate_limit_waits", "Requests delayed by the rate limit.", **common)
         self._limited_seconds = Counter("waybill_rate_limit_wait_seconds", "Total delay by the rate limit.", **common)
         self._holds = Counter("waybill_holds", "Times a connection was held, or found held at the start.", **common)
@@ -66,6 +68,14 @@ class Metrics(DeliveryObserver):
         """Count a pause."""
         self._pauses.labels(connection).inc()
 
+    def retrying(self, connection: str, events: int, reason: str, seconds: float) -> None:  # noqa: ARG002
+        """Count events to be tried again."""
+        self._retries.labels(connection).inc(events)
+
+    def alarmed(self, connection: str, alarm: str, kind: str) -> None:  # noqa: ARG002
+        """Set whether an alarm is raised."""
+        self._alarm.labels(connection).set(bool(alarm))
+
     def held(self, connection: str, reason: str, hint: str) -> None:  # noqa: ARG002
         """Count a hold."""
         self._holds.labels(connection).inc()
@@ -85,3 +95,4 @@ class Metrics(DeliveryObserver):
         self._oldest.labels(connection).set(age)
         self._held.labels(connection)  # exports a 0 for a connection that was never held
         self._failures.labels(connection)
+        self._alarm.labels(connection)

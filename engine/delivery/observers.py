@@ -36,6 +36,12 @@ class DeliveryObserver:
     def released(self, connection: str) -> None:
         """A person resumed a held connection."""
 
+    def retrying(self, connection: str, events: int, reason: str, seconds: float) -> None:
+        """A request failed; its events are tried again after `seconds`, while the connection goes on."""
+
+    def alarmed(self, connection: str, alarm: str, kind: str) -> None:
+        """The vendor refuses an unusual share, because of the `data` or the `settings`; '' ends the alarm."""
+
     def failed(self, connection: str, reason: str, seconds: float) -> None:
         """A worker failed; another one starts after `seconds`."""
 

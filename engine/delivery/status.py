@@ -9,7 +9,6 @@ from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import ConnectionRow, Outbox, advice
-from engine.delivery.sending.batching import Next, Parcel, Shipment
 from engine.delivery.sending.http import Refused, Sender, Unsendable
 from engine.delivery.sending.shipping import interpret
 from engine.language.times import seconds
@@ -54,6 +53,7 @@ def _connection(row: ConnectionRow, outcomes: JsonObject, unfinished: int, oldes
         "held_at": _time(row.held_at),
         "pause": row.pause,
         "next_try_at": _time(row.due),
+        "alarm": row.alarm,
     }
 
 
@@ -69,16 +69,6 @@ class CredentialsCheck(NamedTuple):
 
     passed: bool | None
     message: str
-
-
-class _NoEvent:
-    """Takes the place of an event in a shipment."""
-
-    ids: frozenset[str] = frozenset()
-    queued_at = 0.0
-
-    def next(self) -> Next:
-        return Next([], more=False)
 
 
 async def check_credentials(configured: ConfiguredConnection) -> CredentialsCheck:
@@ -99,8 +89,7 @@ async def check_credentials(configured: ConfiguredConnection) -> CredentialsChec
         return CredentialsCheck(False, str(error))
     finally:
         await sender.close()
-    shipment = Shipment(None, [Parcel(_NoEvent(), request)])
-    result = interpret(ResponseReader(configured.connection), shipment, reply)
+    result = interpret(ResponseReader(configured.connection), None, [request], reply)
     if result.then == "accept":
         return CredentialsCheck(True, f"{configured.mapping.title} accepts the credentials.")
     message = f"{result.description}. {result.hint}" if result.hint else f"{result.description}."

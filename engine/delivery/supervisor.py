@@ -137,7 +137,7 @@ class Delivery:
                 await self._sleep(changed)
                 continue
             try:
-                await self._work(configured, row.due)
+                await self._work(configured, row)
             except LeaseLost:
                 continue
             if self._may_end():
@@ -176,7 +176,7 @@ class Delivery:
         except TimeoutError:
             pass
 
-    async def _work(self, configured: ConfiguredConnection, due: float | None) -> None:
+    async def _work(self, configured: ConfiguredConnection, row: ConnectionRow) -> None:
         http = configured.mapping.http
         try:
             address = base_url(configured.connection)
@@ -194,7 +194,7 @@ class Delivery:
                 worker.stop()
             if not self._intake_open:
                 worker.intake_ended()
-            worker.adopt_pause(due)
+            worker.adopt(row.due, row.alarm)
             await worker.run()
         finally:
             renewing.cancel()

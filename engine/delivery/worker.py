@@ -1,18 +1,17 @@
 """One connection's worker: reads the queue, plans events, picks shipments, sends them and records the outcomes.
 
 The worker holds the connection's lease, so no other process delivers for the connection: order, pace and batches are
-plain variables.  An event is in one of three places: `_waiting` (planned, in the order of the queue), in a shipment in
-flight, or only in the outbox, behind `_read_to`; the first two hold at most `window` events.  The loop of `run` reads
-on, starts the shipments that `pick` allows, writes holds and pauses to the outbox, and sleeps until a shipment returns,
-a pause ends or the poll is due.  A shipment is a task; its events' ids stay `_busy` until their outcomes are on disk,
-and events it could not finish go back into `_waiting`.
+plain variables.  `_queue` knows every unfinished event up to `_read_to`, and which are next.  The loop of `run` reads
+on, starts the shipments that `pick` allows, writes holds, pauses and alarms to the outbox, and sleeps until a shipment
+returns, a pause or an event's wait ends, or the poll is due.  A shipment is a task; its events go back to the queue
+when their outcomes are on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import cast
 
@@ -23,10 +22,13 @@ from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change, Waiting
 from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import PickRules, Shipment, pick
+from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
-from engine.delivery.sending.jobs import Job
+from engine.delivery.sending.jobs import Job, ids_of, normalized
 from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
+from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.shipping import Shipping
+from engine.events.normalizing import Normalized
 from engine.records import Outcome
 
 
@@ -36,14 +38,14 @@ class Options:
 
     With `until_idle` a worker ends when nothing can be sent now, and waits at most `patience` for a failing vendor.
     Without, workers run until they are stopped, and a failed one is restarted after `restart` seconds, a wait that
-    doubles up to `longest_restart`. A worker holds at most `window` events in memory and reads `chunk` at a time. At
+    doubles up to `longest_restart`. A worker holds what `queue` allows in memory and reads `chunk` events at a time. At
     its end it waits at most `grace` for requests in flight.
     """
 
     until_idle: bool = True
     patience: float = 30.0
     slots: int = SLOTS
-    window: int = 2000
+    queue: QueueLimits = field(default_factory=QueueLimits)
     chunk: int = 250
     lease: float = 10.0
     grace: float = 10.0
@@ -83,20 +85,24 @@ class Worker:
             size=lambda request: len(orjson.dumps(responses.item(request, clock.time()))) + 1,
             ordered_batches=configured.ordered_batches,
         )
-        self._waiting: list[Job] = []
-        self._busy: set[str] = set()
+        self._queue = FairQueue(options.queue._replace(line=max(options.queue.line, configured.largest_batch)))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
         self._error: Exception | None = None
         self._read_to = 0
         self._paused_until = 0.0
+        self._alarm = ""
         self._woken = asyncio.Event()
         self._stopping = False
         self._intake_open = True
         self._held = False
 
-    def adopt_pause(self, due: float | None) -> None:
-        """Take over the pause of an earlier worker, unless a clock that jumped made it longer than any pause is."""
+    def adopt(self, due: float | None, alarm: str) -> None:
+        """Take over the alarm and the pause of an earlier worker.
+
+        A pause that a clock that jumped made longer than any pause is does not count.
+        """
+        self._alarm = alarm
+        self.shipping.alarm = RefusalAlarm(alarm)
         now = self._clock.time()
         if due is not None:
             self._paused_until = due  # also if it is over, so that it is removed from the outbox
@@ -142,63 +148,81 @@ class Worker:
         await self._save_state()
 
     def _may_send(self) -> bool:
-        return len(self._tasks) < self.shipping.pace.slots(self._clock.time())
+        return len(self._tasks) < self._slots(self._clock.time())
 
     async def _read_on(self) -> bool:
         """Read more of the queue if there is room; True if it may hold even more."""
-        room = self._options.window - len(self._waiting) - self._in_flight
-        if room < self._options.chunk:
+        await self._load_wanted()
+        if not self._queue.has_room():
             return False
         waiting = self._thread.outbox.waiting
         rows = await self._thread.call(waiting, self.name, self._read_to, self._options.chunk)
         for row in rows:
-            self._read(row)
+            self._read_to = row.place
+            event = normalized(row)
+            ids = ids_of(event)
+            if self._queue.defers(ids):
+                self._queue.defer(row.place, ids)
+            elif (job := self._planned(row, event)) is not None:
+                self._queue.add(job)
         return bool(rows)
 
-    def _read(self, row: Waiting) -> None:
-        self._read_to = row.place
-        job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time())
+    async def _load_wanted(self) -> None:
+        """Load events whose turn it is from the outbox."""
+        places = self._queue.wanted(self._clock.time(), self._options.chunk)
+        if not places:
+            return
+        rows = await self._thread.call(self._thread.outbox.waiting_at, self.name, places)
+        found = {row.place: row for row in rows}
+        for place in places:
+            row = found.get(place)
+            if row is None:
+                self._queue.vanished(place, None)
+                continue
+            event = normalized(row)
+            job = self._planned(row, event)
+            if job is None:
+                self._queue.vanished(place, ids_of(event))
+            else:
+                self._queue.loaded(job)
+
+    def _planned(self, row: Waiting, event: Normalized) -> Job | None:
+        """Plan an event; None if there is nothing to send, which is its outcome."""
+        job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time(), event)
         outcome, reason = job.plan.outcome, job.plan.reason
         if job.readable:  # an event the connection does not want is ignored, even if it is invalid
             unwanted = self.configured.unwanted(job.call, job.event)
             if unwanted is not None:
                 outcome, reason = Outcome.IGNORED, unwanted
         if outcome is Outcome.PLANNED:
-            self._waiting.append(job)
-            return
+            return job
         self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
         self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest))
+        return None
 
     def _dispatch(self) -> float | None:
         """Start the shipments that may go now; return when to look again."""
         now = self._clock.time()
-        slots = self.shipping.pace.slots(now) - len(self._tasks)
-        if self.shipping.stopped or self._stopping or not self._waiting:
-            return None
+        pace, due = self.shipping.pace, self._queue.next_due()
+        slots = self._slots(now) - len(self._tasks)
+        if self.shipping.stopped or self._stopping or not self._queue.ready:
+            return due
         if slots <= 0:
-            return self.shipping.pace.resume_at if self.shipping.pace.resume_at > now else None
-        picked = pick(self._waiting, self._busy, slots, self._rules, now)
-        if picked.shipments:
-            self._launch(picked.shipments)
-        return picked.look_again_at
-
-    def _launch(self, shipments: list[Shipment]) -> None:
-        started: set[int] = set()
-        for shipment in shipments:
-            jobs = list(dict.fromkeys(cast("Job", parcel.job) for parcel in shipment.parcels))
-            started.update(job.place for job in jobs)
-            self._in_flight += len(jobs)
-            for job in jobs:
-                self._busy |= job.ids
-            task = asyncio.get_running_loop().create_task(self._ship(shipment, jobs))
+            return _earliest(due, pace.resume_at if pace.resume_at > now else None)
+        if pace.probing:
+            self._queue.untried_first()
+        picked = pick(self._queue, slots, self._rules, now)
+        for shipment in picked.shipments:
+            task = asyncio.get_running_loop().create_task(self._ship(shipment))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        last = max(started)
-        # Only the front of the queue was picked from; the rest of the list stays as it is.
-        end = next((number for number, job in enumerate(self._waiting) if job.place > last), len(self._waiting))
-        self._waiting[:end] = [job for job in self._waiting[:end] if job.place not in started]
+        return _earliest(due, picked.look_again_at)
 
-    async def _ship(self, shipment: Shipment, jobs: list[Job]) -> None:
+    def _slots(self, now: float) -> int:
+        slots = self.shipping.pace.slots(now)
+        return slots if self.shipping.brake.since is None else min(slots, 1)
+
+    async def _ship(self, shipment: Shipment) -> None:
         try:
             await self.shipping.ship(shipment)
             # Only what is on disk is finished: after a crash, an event whose refusal was only in memory would be sent
@@ -207,18 +231,21 @@ class Worker:
         except Exception as error:  # noqa: BLE001  an error of the engine itself, raised by `run`
             self.fail(error)
         finally:
-            for job in jobs:
-                self._busy -= job.ids
-            self._in_flight -= len(jobs)
-            back = [job for job in jobs if not job.finished]
-            if back:
-                self._waiting += back
-                self._waiting.sort(key=_place)
+            for each in shipment.jobs():
+                job = cast("Job", each)
+                if job.finished:
+                    self._queue.finished(job)
+                else:
+                    self._queue.back(job)
             self.wake()
 
     async def _save_state(self) -> None:
-        """Write a hold or a pause to the outbox, where other processes see it and respect it."""
+        """Write an alarm, a hold or a pause to the outbox, where other processes see it and respect it."""
         shipping, outbox = self.shipping, self._thread.outbox
+        if shipping.alarm.text != self._alarm:
+            self._alarm = shipping.alarm.text
+            self._observer.alarmed(self.name, self._alarm, shipping.alarm.kind)
+            await self._thread.call(outbox.set_alarm, self.name, self._alarm)
         if shipping.stopped:
             if self._held:  # holding it again might undo what a person has just resumed
                 return
@@ -236,13 +263,19 @@ class Worker:
             await self._thread.call(outbox.pause, self.name, None, "")
 
     def _ended(self) -> bool:
-        if not self._options.until_idle or self._tasks:
+        if not self._options.until_idle:
             return False
-        if not self._waiting:
+        pace, now, patience = self.shipping.pace, self._clock.time(), self._options.patience
+        braked = self.shipping.brake.since
+        if braked is not None and now - braked > patience:
+            self.stop()
+        if self._tasks:
+            return False
+        if self._queue.empty:
             return True
-        pace, now = self.shipping.pace, self._clock.time()
-        failing_since = now if pace.failing_since is None else pace.failing_since
-        return max(pace.resume_at, now) - failing_since > self._options.patience
+        if pace.failing_since is not None:
+            return max(pace.resume_at, now) - pace.failing_since > patience
+        return not self._queue.ready and self._queue.waits_longer_than(patience)
 
     async def _wait(self, look_again_at: float | None) -> None:
         """Wait for a shipment to return, for the end of a pause, or for new events."""
@@ -267,5 +300,5 @@ class Worker:
             raise self._error
 
 
-def _place(job: Job) -> int:
-    return job.place
+def _earliest(*times: float | None) -> float | None:
+    return min((each for each in times if each is not None), default=None)

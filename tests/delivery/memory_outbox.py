@@ -119,6 +119,9 @@ class MemoryOutbox:
         ]
         return found[:limit]
 
+    def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
+        return [row for row in self.waiting(connection, 0, len(self._states)) if row.place in places]
+
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
         written = []
         if connection not in self._connections or self._connections[connection].owner != owner:
@@ -152,6 +155,10 @@ class MemoryOutbox:
         if connection in self._connections:
             self._connections[connection] = self._connections[connection]._replace(due=due, pause=reason)
 
+    def set_alarm(self, connection: str, alarm: str) -> None:
+        if connection in self._connections:
+            self._connections[connection] = self._connections[connection]._replace(alarm=alarm)
+
     def resume(self, connection: str) -> bool:
         return self._change(connection, ConnectionRow(connection))
 
@@ -170,7 +177,16 @@ class MemoryOutbox:
 
     def overview(self, reasons: int) -> Overview:
         unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
-        return Overview(self.counts(), self._reasons(reasons), self.connections(), unfinished)
+        found = self._reasons(self._set_aside(), reasons) + self.retried(reasons)
+        return Overview(self.counts(), found, self.connections(), unfinished)
+
+    def _set_aside(self) -> list[_State]:
+        with_reasons = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+        return [state for state in self._states.values() if state.outcome in with_reasons]
+
+    def retried(self, reasons: int) -> list[Reason]:
+        tried = [state for state in self._states.values() if state.tried_at and state.outcome is Outcome.WAITING]
+        return self._reasons(tried, reasons)
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         counted = Counter((state.connection, self._shown(state)) for state in self._states.values())
@@ -184,12 +200,11 @@ class MemoryOutbox:
         ]
         return len(queued), min(queued, default=None)
 
-    def _reasons(self, limit: int) -> list[Reason]:
-        with_reasons = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+    @staticmethod
+    def _reasons(states: list[_State], limit: int) -> list[Reason]:
         found: dict[tuple[str, Outcome, str], list[str]] = {}
-        for state in self._states.values():
-            if state.outcome in with_reasons:
-                found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
+        for state in states:
+            found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
         rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 

@@ -136,8 +136,8 @@ def delivery_text(display: Display, overview: Overview) -> str:
         if outcome == Outcome.HELD:
             return [SummaryRow("", f"{state.held.rstrip('.')}. {state.hint}".strip())]
         if outcome == Outcome.WAITING:
-            pause = f"{state.pause.rstrip('.')}; next try {local_time(state.due)}"
-            return [SummaryRow("", pause)] if state.due is not None else []
+            if state.due is not None:
+                return [SummaryRow("", f"{state.pause.rstrip('.')}; next try {local_time(state.due)}")]
         counter = reasons.get((name, outcome))
         return counter.rows() if counter is not None else []
 

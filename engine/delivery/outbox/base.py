@@ -43,6 +43,10 @@ class Outbox(Protocol):
         """Return unfinished states behind a place, in the order of the queue."""
         ...
 
+    def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
+        """Return the unfinished states at these places."""
+        ...
+
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
         """Write changes of unfinished states and return those written; raise `LeaseLost` if `owner` has no lease."""
         ...
@@ -63,6 +67,10 @@ class Outbox(Protocol):
         """Record until when a connection pauses, None if it no longer does."""
         ...
 
+    def set_alarm(self, connection: str, alarm: str) -> None:
+        """Record what is unusual about a connection's refusals, '' if nothing is."""
+        ...
+
     def resume(self, connection: str) -> bool:
         """End the hold or pause of a connection; False if the outbox does not know it."""
         ...
@@ -72,11 +80,18 @@ class Outbox(Protocol):
         ...
 
     def overview(self, reasons: int) -> Overview:
-        """Return counts, the commonest reasons (at most `reasons`), connections and queues, all of one moment."""
+        """Return counts, the commonest reasons (at most `reasons`), connections and queues, all of one moment.
+
+        The reasons are of what was set aside or ignored, and of what was tried and still waits.
+        """
         ...
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
+        ...
+
+    def retried(self, reasons: int) -> list[Reason]:
+        """Return why events that were tried still wait: the commonest reasons, at most `reasons`."""
         ...
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
@@ -190,6 +205,7 @@ class ConnectionRow(NamedTuple):
     """A connection as the outbox knows it.
 
     `held` is why it is stopped, '' if it is not; `due` is the time until which it pauses, `pause` is why.
+    `alarm` says what is unusual about its refusals.
     """
 
     name: str
@@ -200,6 +216,7 @@ class ConnectionRow(NamedTuple):
     pause: str = ""
     owner: str | None = None
     leased_until: float | None = None
+    alarm: str = ""
 
 
 def advice(hint: str, connection: str) -> str:

@@ -96,4 +96,6 @@ VERSION_1 = (
     "CREATE INDEX states_unfinished ON states (connection, place) WHERE outcome = 'waiting'",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1,)
+VERSION_2 = ("ALTER TABLE connections ADD COLUMN alarm TEXT NOT NULL DEFAULT ''",)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2)

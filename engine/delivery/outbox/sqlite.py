@@ -172,6 +172,11 @@ class SqliteOutbox:
         rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
         return [Waiting._make(row) for row in rows]
 
+    def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
+        """Return the unfinished states at these places."""
+        rows = self._all(sql.WAITING_AT, (str(list(places)), self._known(connection)))
+        return [Waiting._make(row) for row in rows]
+
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
         """Write changes of unfinished states, and return those written."""
         with self._transaction() as db:
@@ -199,6 +204,10 @@ class SqliteOutbox:
         """Record until when a connection pauses."""
         self._run(sql.PAUSE, (due, reason, connection))
 
+    def set_alarm(self, connection: str, alarm: str) -> None:
+        """Record what is unusual about a connection's refusals."""
+        self._run(sql.ALARM, (alarm, connection))
+
     def resume(self, connection: str) -> bool:
         """End the hold or pause of a connection."""
         return self._run(sql.RESUME, (connection,)) == 1
@@ -215,7 +224,7 @@ class SqliteOutbox:
         """Return a summary, read in one transaction."""
         with self._transaction(sql.BEGIN_READ) as db:
             counts = _counts(db.execute(sql.COUNTS))
-            commonest = [Reason(*row)._replace(outcome=Outcome(row[1])) for row in db.execute(sql.REASONS, (reasons,))]
+            commonest = _reasons(db.execute(sql.REASONS, (reasons,))) + _reasons(db.execute(sql.RETRIED, (reasons,)))
             connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
             unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
         return Overview(counts, commonest, connections, unfinished)
@@ -223,6 +232,10 @@ class SqliteOutbox:
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
         return _counts(self._all(sql.COUNTS))
+
+    def retried(self, reasons: int) -> list[Reason]:
+        """Return why events that were tried still wait."""
+        return _reasons(self._all(sql.RETRIED, (reasons,)))
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Return the number of unfinished states, and when the oldest was queued."""
@@ -287,6 +300,10 @@ class SqliteOutbox:
 
 def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
     return {(name, Outcome(outcome)): count for name, outcome, count in rows}
+
+
+def _reasons(rows: Iterable[Any]) -> list[Reason]:
+    return [Reason(*row)._replace(outcome=Outcome(row[1])) for row in rows]
 
 
 def _change_values(change: Change, now: float) -> tuple[Any, ...]:

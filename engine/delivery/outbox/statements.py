@@ -19,7 +19,7 @@ ROLLBACK = "ROLLBACK"
 ADD_CONNECTION = "INSERT OR IGNORE INTO connections (name) VALUES (?)"
 CONNECTION_ID = "SELECT id FROM connections WHERE name = ?"
 CONNECTIONS = """
-    SELECT name, held, hint, held_at, due, pause, owner, leased_until FROM connections
+    SELECT name, held, hint, held_at, due, pause, owner, leased_until, alarm FROM connections
     WHERE ?1 IS NULL OR name = ?1 ORDER BY name
 """
 
@@ -32,10 +32,14 @@ ADD_STATE = """
     INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)
 """
 
-WAITING = """
-    SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at
-    FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
+_WAITING = "SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at"
+WAITING = f"""
+    {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
     WHERE s.connection = ? AND s.outcome = 'waiting' AND s.place > ? ORDER BY s.place LIMIT ?
+"""
+WAITING_AT = f"""
+    {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
+    JOIN events AS e ON e.id = s.event WHERE s.connection = ? AND s.outcome = 'waiting'
 """
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?
@@ -50,6 +54,7 @@ RELEASE = "UPDATE connections SET owner = NULL, leased_until = NULL WHERE name =
 OWNER = "SELECT owner FROM connections WHERE name = ?"
 HOLD = "UPDATE connections SET held = ?, hint = ?, held_at = ?, due = NULL, pause = '' WHERE name = ?"
 PAUSE = "UPDATE connections SET due = ?, pause = ? WHERE name = ?"
+ALARM = "UPDATE connections SET alarm = ? WHERE name = ?"
 RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NULL, pause = '' WHERE name = ?"
 
 _SHOWN = "CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END"
@@ -70,6 +75,11 @@ REASONS = """
     SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
     FROM states AS s JOIN connections AS c ON c.id = s.connection
     WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
+"""
+RETRIED = """
+    SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
+    FROM states AS s INDEXED BY states_unfinished JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome = 'waiting' AND s.tried_at IS NOT NULL GROUP BY 1, 3 ORDER BY n DESC, 1, 3 LIMIT ?
 """
 _CHOSEN = f"""
     (:connection IS NULL OR c.name = :connection)

@@ -1,23 +1,21 @@
-"""Which events may be sent next, and in which batches. Pure.
+"""Which events are sent next, and in which batches. Pure.
 
-The rule is that an event waits while an earlier unfinished event shares an id with it; so two requests in flight never
-share an id.  A batch holds events in their order and may hold several with one id.
-
-`pick` walks the queue once, in order, and each event either joins a shipment or blocks its ids for all events behind
-it: `blocked` starts with the ids in flight and only grows.  A request without a batch is a shipment at once.  A request
-with a batch joins the open batch of that name; an open batch's ids are not blocked, since later events may still join
-the *same* batch, but an event that would go anywhere else has to wait for it.  A batch closes (becomes a shipment and
-blocks its ids) when it is full, and at the end of the walk if its oldest event has waited for `max_wait`.  An event of
-which only a part fits goes partly: its ids stay blocked, and the rest follows after that part is accepted.  Open
-batches count as slots, so there are never more shipments than `slots`.
+`pick` walks the heads of the queue in their turn (see `fair_queue`).  A request without a batch is a shipment at once.
+A request with a batch joins the open batch of that name.  Once an event is in a batch with all its requests, those
+that waited only for it may join the *same* batch, after the heads: so a batch may hold several events of one user, and
+a user with many events takes no place from others.  A batch closes (becomes a shipment) when it is full, and at the
+end of the walk if its oldest event has waited for `max_wait`.  An event of which only a part fits goes partly; the
+rest follows after that part is accepted.  Open batches count as slots, so there are never more shipments than `slots`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from engine.delivery.sending.fair_queue import FairQueue, Next, Sendable
 from engine.records import PlannedRequest
 
 
@@ -27,27 +25,6 @@ class BatchLimits(NamedTuple):
     max_items: int
     max_bytes: int | None = None
     max_wait: float = 0.0
-
-
-class Next(NamedTuple):
-    """The requests of an event that may be sent now: one, or a run of several for the same batch.
-
-    `more` is set if others follow after these are accepted.
-    """
-
-    requests: list[PlannedRequest]
-    more: bool
-
-
-class Sendable(Protocol):
-    """What this module needs of an event: its ids, when it was queued, and its next requests."""
-
-    ids: frozenset[str]
-    queued_at: float
-
-    def next(self) -> Next:
-        """Return the requests that may be sent now."""
-        ...
 
 
 class Parcel(NamedTuple):
@@ -62,6 +39,10 @@ class Shipment(NamedTuple):
 
     batch: str | None
     parcels: list[Parcel]
+
+    def jobs(self) -> list[Sendable]:
+        """Return its events, each once, in their order."""
+        return list(dict.fromkeys(parcel.job for parcel in self.parcels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +61,20 @@ class Picked(NamedTuple):
     look_again_at: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Open:
-    """A batch that can still grow."""
+    """A batch that can still grow; `whole` counts the events of each id that are in it with all their requests."""
 
     name: str
     limits: BatchLimits
     parcels: list[Parcel] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
+    whole: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
 
     def add(self, job: Sendable, requests: list[PlannedRequest], size: Callable[[PlannedRequest], int]) -> int:
         """Add as many of an event's requests as fit; return how many."""
         for number, request in enumerate(requests):
-            if len(self.parcels) >= self.limits.max_items:
+            if self.full:
                 return number
             if self.limits.max_bytes is not None:
                 more = size(request)
@@ -101,8 +82,12 @@ class _Open:
                     return number
                 self.bytes += more
             self.parcels.append(Parcel(job, request))
-            self.ids |= job.ids
         return len(requests)
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds as many items as it may."""
+        return len(self.parcels) >= self.limits.max_items
 
     def due(self, now: float) -> float:
         """Return when to send it although it is not full: at once if the clock was set back since it was queued."""
@@ -111,69 +96,87 @@ class _Open:
 
 
 class _Picking:
-    """One walk along the queue; events behind it may have none of the `blocked` ids."""
+    """One walk along the heads of the queue."""
 
-    def __init__(self, busy: Collection[str], slots: int, rules: PickRules) -> None:
-        self.blocked = set(busy)
+    def __init__(self, queue: FairQueue, slots: int, rules: PickRules) -> None:
+        self.queue = queue
         self.slots = slots
         self.rules = rules
         self.open: dict[str, _Open] = {}
-        self.ready: list[Shipment] = []
+        self.shipments: list[Shipment] = []
+        self.behind: deque[tuple[_Open, Sendable]] = deque()
 
     @property
     def free(self) -> int:
-        return self.slots - len(self.ready) - len(self.open)
+        return self.slots - len(self.shipments) - len(self.open)
 
     def offer(self, job: Sendable) -> None:
-        """Take an event if it may be sent; otherwise block its ids for the events behind it."""
-        if self.blocked.isdisjoint(job.ids):
-            upcoming = job.next()
-            name = upcoming.requests[0].batch
-            if name is None:
-                self._alone(job, upcoming.requests[0])
-                return
-            if self._into(name, job, upcoming) and not upcoming.more:
-                return
-        self.blocked |= job.ids
+        """Take a head, if there is a slot or a batch for it."""
+        upcoming = job.next()
+        name = upcoming.requests[0].batch
+        if name is None or (job.retries is not None and job.retries.alone):
+            if self.free > 0:
+                self._alone(name, job, upcoming.requests)
+            return
+        batch = self.open.get(name) or self._opened(name)
+        if batch is not None and not self._into(batch, job, upcoming):
+            batch = self._opened(name)  # the one before is full
+            if batch is not None:
+                self._into(batch, job, upcoming)
 
-    def _alone(self, job: Sendable, request: PlannedRequest) -> None:
-        if self.free > 0 and all(other.ids.isdisjoint(job.ids) for other in self.open.values()):
-            self.ready.append(Shipment(None, [Parcel(job, request)]))
-        self.blocked |= job.ids
+    def _alone(self, name: str | None, job: Sendable, requests: list[PlannedRequest]) -> None:
+        most = 1 if name is None else self.rules.limits(name).max_items
+        self.shipments.append(Shipment(name, [Parcel(job, request) for request in requests[:most]]))
 
-    def _into(self, name: str, job: Sendable, upcoming: Next) -> bool:
-        """Put an event into the open batch of that name; True if all its requests went in.
+    def _opened(self, name: str) -> _Open | None:
+        if self.free <= 0:
+            return None
+        batch = self.open[name] = _Open(name, self.rules.limits(name))
+        return batch
 
-        If none fits, the full batch is closed and the event starts a new one, unless the full one blocks it.
-        """
-        current = self.open.get(name)
-        for other in self.open.values():
-            if (other is not current or self.rules.ordered_batches) and not other.ids.isdisjoint(job.ids):
-                return False
-        if current is None:
-            if self.free <= 0:
-                return False
-            current = self.open[name] = _Open(name, self.rules.limits(name))
-        taken = current.add(job, upcoming.requests, self.rules.size)
+    def _into(self, batch: _Open, job: Sendable, upcoming: Next) -> bool:
+        """Put an event into a batch; False if nothing of it fits."""
+        taken = batch.add(job, upcoming.requests, self.rules.size)
         whole = taken == len(upcoming.requests)
-        if not whole or len(current.parcels) >= current.limits.max_items:
-            self.close(current)
-        return whole or (taken == 0 and self.blocked.isdisjoint(job.ids) and self._into(name, job, upcoming))
+        if whole and not upcoming.more and not self.rules.ordered_batches:
+            for each in job.ids:
+                batch.whole[each] = batch.whole.get(each, 0) + 1
+            self.behind.extend((batch, each) for each in self.queue.unblocked_by(job, batch.whole))
+        if not whole or batch.full:
+            self.close(batch)
+        return taken > 0
+
+    def fill(self) -> None:
+        """Fill the open batches with the events that waited only for what is in them."""
+        added: set[int] = set()
+        while self.behind:
+            batch, job = self.behind.popleft()
+            if self.open.get(batch.name) is not batch or job.place in added:
+                continue
+            upcoming = job.next()
+            if upcoming.requests[0].batch == batch.name and not (job.retries is not None and job.retries.alone):
+                added.add(job.place)
+                self._into(batch, job, upcoming)
 
     def close(self, batch: _Open) -> None:
-        """Turn an open batch into a shipment and block its ids."""
+        """Turn an open batch into a shipment, with its events in the order of the outbox."""
         del self.open[batch.name]
-        self.ready.append(Shipment(batch.name, batch.parcels))
-        self.blocked |= batch.ids
+        self.shipments.append(Shipment(batch.name, sorted(batch.parcels, key=_place)))
 
 
-def pick(waiting: Iterable[Sendable], busy: Collection[str], slots: int, rules: PickRules, now: float) -> Picked:
-    """Choose at most `slots` shipments from the waiting events, in their order; `busy` are the ids in flight."""
-    picking = _Picking(busy, slots, rules)
-    for job in waiting:
-        if picking.free <= 0 and not picking.open:
-            break
+def _place(parcel: Parcel) -> int:
+    return parcel.job.place
+
+
+def pick(queue: FairQueue, slots: int, rules: PickRules, now: float) -> Picked:
+    """Choose at most `slots` shipments from the queue, and record there that their events are on their way."""
+    picking = _Picking(queue, slots, rules)
+    walked: list[Sendable] = []
+    while queue.ready and (picking.free > 0 or picking.open):
+        job = queue.ready.popleft()
+        walked.append(job)
         picking.offer(job)
+    picking.fill()
     look_again_at: float | None = None
     for batch in list(picking.open.values()):
         due = batch.due(now)
@@ -181,4 +184,7 @@ def pick(waiting: Iterable[Sendable], busy: Collection[str], slots: int, rules: 
             picking.close(batch)
         else:
             look_again_at = due if look_again_at is None else min(due, look_again_at)
-    return Picked(picking.ready, look_again_at)
+    started = {parcel.job.place: parcel.job for shipment in picking.shipments for parcel in shipment.parcels}
+    queue.start(started.values())
+    queue.ready.extendleft(job for job in reversed(walked) if job.place not in started)
+    return Picked(picking.shipments, look_again_at)

@@ -12,7 +12,7 @@ import orjson
 
 from engine.delivery.intake import own_id
 from engine.delivery.outbox.base import Waiting
-from engine.delivery.sending.batching import Next
+from engine.delivery.sending.fair_queue import Next, Retries
 from engine.events.normalizing import Normalized, normalize_parsed
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
@@ -35,12 +35,14 @@ class Job:
         "place",
         "plan",
         "queued_at",
+        "retries",
         "row",
         "saved",
         "tried_at",
+        "weight",
     )
 
-    def __init__(self, connection: Connection, row: Waiting, digest: str, now: float) -> None:
+    def __init__(self, connection: Connection, row: Waiting, digest: str, now: float, event: Normalized) -> None:
         self.connection = connection
         self.row = row
         self.place = row.place
@@ -51,11 +53,12 @@ class Job:
         self.saved: dict[int, JsonObject] = {}
         if row.progress is not None and row.digest == digest:
             self._restore(row.progress)
-        self._normalized = normalized(row)
-        self.event = self._normalized.event
-        ids = (self.event.get(name) for name in ID_FIELDS)
-        self.ids = frozenset(each for each in ids if isinstance(each, str))
+        self._normalized = event
+        self.event = event.event
+        self.ids = ids_of(event)
+        self.retries: Retries | None = None
         self.plan = self._planned(now)
+        self.weight = len(row.raw)
 
     @property
     def readable(self) -> bool:
@@ -66,6 +69,11 @@ class Job:
     def call(self) -> str:
         """The event's type."""
         return cast("str", self._normalized.call)
+
+    @property
+    def user(self) -> str:
+        """Whose event it is, for counting: one of its ids."""
+        return min(self.ids, default=str(self.place))
 
     def _planned(self, now: float) -> Plan:
         return self.connection.plan_normalized(self._normalized, now=now, saved=self.saved)
@@ -121,6 +129,12 @@ class Job:
 
 def _order(part: StepPart) -> tuple[int, int]:
     return part[0], -1 if part[1] is None else part[1]
+
+
+def ids_of(event: Normalized) -> frozenset[str]:
+    """Return the ids that order an event among others."""
+    ids = (event.event.get(name) for name in ID_FIELDS)
+    return frozenset(each for each in ids if isinstance(each, str))
 
 
 def normalized(row: Waiting) -> Normalized:

@@ -1,10 +1,10 @@
-"""When the next request may go: rate limit, pauses after failures, safety valve. Pure: the time is an argument.
+"""When the next request may go: rate limit, pauses after failures, the brake. Pure: the time is an argument.
 
-A vendor's failure pauses the whole connection and does not count against the event.  `Pace` is a circuit breaker: a
-failure opens it, so nothing is sent until `resume_at`; then one request at a time goes out as a probe, until one
-succeeds and all slots are free again.  Requests overlap, so it matters when each was sent: failures of requests that
-were in flight together double the wait once, and the success of a request sent before the last failure proves nothing
-about the vendor now.
+A request that fails is retried for its own events, which wait; one event must not stop the others.  `Pace` is a
+circuit breaker for the case that the vendor itself fails: nothing is sent until `resume_at`; then one request at a time
+goes out as a probe, until one succeeds and all slots are free again.  Requests overlap, so it matters when each was
+sent: failures of requests that were in flight together double the wait once, and the success of a request sent before
+the pause proves nothing about the vendor now.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -20,7 +21,11 @@ from typing import NamedTuple
 RATE = re.compile(r"([1-9][0-9]*)/([smh])")
 PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 LONGEST_RETRY_AFTER = 3600.0
-MANY_REJECTIONS = 20
+FAILURES_IN_A_ROW = 8
+USERS_WHO_FAIL = 3
+MANY_REFUSALS = 20
+BRAKED = 1.0
+"""Seconds between two requests while the brake is on."""
 MUCH_LONGER = 1.0
 """Seconds by which a pause must grow, besides doubling, to be reported again."""
 
@@ -69,6 +74,17 @@ class Retry(NamedTuple):
     first_wait: float = 1.0
     max_wait: float = 300.0
 
+    def wait(self, count: int, random: float) -> float:
+        """Return how long to wait after the failure number `count`: doubling, with full jitter."""
+        return min(self.max_wait, self.first_wait * 2.0 ** min(count - 1, 40)) * random
+
+
+class Failure(NamedTuple):
+    """One request that failed: whose it was, and whether it carried an event that had not failed before."""
+
+    users: frozenset[str]
+    fresh: bool
+
 
 class Pace:
     """Whether a connection pauses, and how many requests may be in flight."""
@@ -77,22 +93,30 @@ class Pace:
         self._retry = retry
         self._slots = slots
         self._random = random
+        self._recent: deque[Failure] = deque(maxlen=FAILURES_IN_A_ROW)
         self._failures = 0
         self._failed_at = -math.inf
         self._reported_until = -math.inf
         self.resume_at = -math.inf
         self.failing_since: float | None = None
+        self.proven = False
+        """Whether a request succeeded since the last pause, so that a batch that fails may have itself to blame."""
         self.worth_reporting = False
         """Whether the last failure started a pause, or made it much longer."""
 
     def slots(self, now: float) -> int:
-        """Return how many requests may be in flight: none during a pause, one probe after a failure, otherwise all."""
+        """Return how many requests may be in flight: none during a pause, one probe after it, otherwise all."""
         if now < self.resume_at:
             return 0
         return 1 if self._failures else self._slots
 
+    @property
+    def probing(self) -> bool:
+        """Whether the next request is a probe."""
+        return self._failures > 0
+
     def succeeded(self, began: float) -> float | None:
-        """Record the success of a request sent at `began`.
+        """Record that the vendor took or refused a request sent at `began`: it works.
 
         Return the time of the first failure if this success ends a series of failures, otherwise None.
         """
@@ -100,27 +124,47 @@ class Pace:
             return None
         since, self.failing_since = self.failing_since, None
         self._failures = 0
+        self._recent.clear()
+        self.proven = True
         return since
 
-    def failed(self, began: float, now: float, retry_after: float | None) -> float:
-        """Record the failure of a request sent at `began`; return the seconds to wait."""
+    def failed(
+        self, began: float, now: float, failure: Failure, retry_after: float | None = None, *, at_once: bool = False
+    ) -> float | None:
+        """Record the failure of a request sent at `began`.
+
+        Return for how many seconds the connection pauses, None if it goes on: then only the event waits. It pauses
+        `at_once` (after status 429), with a `Retry-After`, after a probe, and after the last of many failures in a row.
+        """
+        self._recent.append(failure)
+        if not (at_once or retry_after is not None or self.probing or self._all_fail()):
+            return None
         new = began > self._failed_at
         if new:
             self._failures += 1
             self._failed_at = now
         if self.failing_since is None:
             self.failing_since = now
+        self.proven = False
         if retry_after is not None:
             wait = min(retry_after, LONGEST_RETRY_AFTER)
         else:
-            longest = min(self._retry.max_wait, self._retry.first_wait * 2.0 ** min(self._failures - 1, 40))
-            wait = longest * self._random()
+            wait = self._retry.wait(self._failures, self._random())
         self.resume_at = max(self.resume_at, now + wait)
         longer = self.resume_at - self._reported_until > max(MUCH_LONGER, self._reported_until - now)
         self.worth_reporting = new or longer
         if self.worth_reporting:
             self._reported_until = self.resume_at
         return self.resume_at - now
+
+    def _all_fail(self) -> bool:
+        """Whether the vendor fails, and not a few events, however often those are tried again."""
+        users = frozenset().union(*(failure.users for failure in self._recent))
+        return (
+            len(self._recent) == FAILURES_IN_A_ROW
+            and len(users) >= USERS_WHO_FAIL
+            and any(failure.fresh for failure in self._recent)
+        )
 
 
 class Restarts:
@@ -137,33 +181,39 @@ class Restarts:
         return self._wait
 
 
-class SafetyValve:
-    """Holds a connection after many refusals in a row, all with one status and nothing accepted in between.
+class Brake:
+    """Slows a connection down to one request a second after many refusals in a row of different events.
 
-    That is more likely a wrong setting than bad data, and one wrong setting must not reject every event.
+    That is more likely a wrong setting than bad data. A person has the time to notice before everything is rejected,
+    and a single acceptance is the proof that the others were refused for their own data.
     """
 
-    def __init__(self, limit: int = MANY_REJECTIONS) -> None:
-        self._limit = limit
-        self._status = 0
-        self._count = 0
+    def __init__(self) -> None:
+        self._refused: set[int] = set()
+        self._next = -math.inf
+        self.since: float | None = None
+        """When the brake was put on, None while it is off."""
 
     def accepted(self) -> None:
         """Record that something was accepted."""
-        self._count = 0
+        self._refused.clear()
+        self.since = None
 
-    def rejected(self, status: int) -> bool:
-        """Record a refusal; True if the connection must be held and the refused event has to wait with the rest."""
-        self._count = self._count + 1 if status == self._status else 1
-        self._status = status
-        return self._count >= self._limit
+    def refused(self, place: int, now: float) -> None:
+        """Record that the event at this place was refused."""
+        if self.since is None:
+            self._refused.add(place)
+            if len(self._refused) >= MANY_REFUSALS:
+                self.since = now
+                self._next = now + BRAKED
 
-    def reason(self) -> str:
-        """Return why the connection is held."""
-        return (
-            f"{self._count} refusals in a row with status {self._status} and nothing accepted in between; the event "
-            "refused last was not rejected, it waits"
-        )
+    def wait(self, now: float) -> float:
+        """Return the seconds to wait before the next request, and count on its being sent then."""
+        if self.since is None:
+            return 0.0
+        at = max(now, self._next)
+        self._next = at + BRAKED
+        return at - now
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -1,13 +1,14 @@
 """One shipment: sends it, interprets the response, and records the result for each event.
 
-A batch that the vendor refuses as a whole, without naming an item, is sent again in halves until the refused item is
-alone. Each refusal counts for the safety valve first: if everything is refused, a setting is wrong, not the data.
+A fault stays with the event that has it.  A batch that the vendor refuses as a whole, without naming an item, is sent
+again in halves until the refused item is alone; so is one that the vendor answers with an error while it takes others.
+An event whose request failed waits for its own retry, and the connection goes on with the events of other users.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, cast
 
@@ -16,13 +17,17 @@ from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change
 from engine.delivery.sending.batching import Parcel, Shipment
+from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
-from engine.delivery.sending.pacing import Clock, Pace, SafetyValve, TokenBucket, retry_after
+from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
+from engine.delivery.sending.refusals import RefusalAlarm
 from engine.records import JsonObject, Outcome, PlannedRequest, masked
 from engine.responses import ItemResult, ResponseReader, Then, error_text
 
 MISSING = 404
+TOO_MANY_REQUESTS = 429
+LOWEST_ERROR = 400
 SETTINGS_HINT = "Check the connection's settings."
 NO_RESULTS = "the response has no result for each item of the batch"
 
@@ -49,30 +54,31 @@ class Shipping:
         self.stopping = asyncio.Event()
         self.record: Callable[[Change], None] = lambda _: None
         self._configured = configured
-        self._give_up_after = configured.retry.give_up_after
+        self._retry = configured.retry
+        self._random = random
         self._sender = sender
         self._clock = clock
         self._observer = observer
         self._bucket = TokenBucket(configured.rate, clock.time())
-        self._valve = SafetyValve()
+        self.brake = Brake()
+        self.alarm = RefusalAlarm()
 
     async def ship(self, shipment: Shipment) -> bool:
-        """Send a shipment, in halves if it is refused as a whole; False if some of it has to wait."""
-        await self._wait_for_rate_limit()
+        """Send a shipment, in halves if needed; False if some of it has to wait."""
+        await self._wait_for_turn()
         if self.stopped or self.stopping.is_set() or self._clock.time() < self.pace.resume_at:
             return False
         began, result, reply, request = await self._exchange(shipment)
         if result.then == "accept":
             self._succeeded(began)
             self._accepted(shipment, result, reply, request)
-            return not self.stopped
+            return True
         if result.then == "reject":
             self._succeeded(began)
             return await self._refused(shipment, result)
         if result.then == "retry":
-            self._retry(shipment, result, reply, began)
-        else:
-            self._hold(result.description, result.hint)
+            return await self._failed(shipment, result, reply, began)
+        self._hold(result.description, result.hint)
         return False
 
     def _succeeded(self, began: float) -> None:
@@ -80,11 +86,14 @@ class Shipping:
         if failing_since is not None:
             self._observer.resumed(self.name, self._clock.time() - failing_since)
 
-    async def _wait_for_rate_limit(self) -> None:
-        """Wait until the rate limit allows a request, or until the worker stops."""
-        wait = self._bucket.wait(self._clock.time())
+    async def _wait_for_turn(self) -> None:
+        """Wait until the rate limit and the brake allow a request, or until the worker stops."""
+        now = self._clock.time()
+        limited = self._bucket.wait(now)
+        if limited:
+            self._observer.limited(self.name, limited)
+        wait = max(limited, self.brake.wait(now))
         if wait:
-            self._observer.limited(self.name, wait)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self.stopping.wait()
@@ -92,21 +101,23 @@ class Shipping:
     async def _exchange(self, shipment: Shipment) -> tuple[float, ShipmentResult, VendorReply, PlannedRequest]:
         """Send a shipment; if its object does not exist at the vendor and the request has `if_missing`, create it."""
         request = shipment.parcels[0].request
-        began, reply = await self._send(shipment)
-        result = interpret(self.responses, shipment, reply)
+        began, reply, result = await self._sent(shipment)
         create = request.if_missing
         if shipment.batch is None and create is not None and reply.status == MISSING:
             creation = Shipment(None, [Parcel(shipment.parcels[0].job, create)])
-            await self._wait_for_rate_limit()
-            began, reply = await self._send(creation)
-            result = interpret(self.responses, creation, reply)
+            await self._wait_for_turn()
+            began, reply, result = await self._sent(creation)
             if result.then == "reject":  # another event may have created it meanwhile
-                await self._wait_for_rate_limit()
-                began, again = await self._send(shipment)
-                found = interpret(self.responses, shipment, again)
-                if found.then != "reject":
-                    reply, result = again, found
+                await self._wait_for_turn()
+                again = await self._sent(shipment)
+                if again[2].then != "reject":
+                    began, reply, result = again
         return began, self._masked(result), reply, request
+
+    async def _sent(self, shipment: Shipment) -> tuple[float, VendorReply, ShipmentResult]:
+        began, reply = await self._send(shipment)
+        requests = [parcel.request for parcel in shipment.parcels]
+        return began, reply, interpret(self.responses, shipment.batch, requests, reply)
 
     def _masked(self, result: ShipmentResult) -> ShipmentResult:
         secrets = self._configured.connection.secrets
@@ -142,20 +153,19 @@ class Shipping:
         for parcel, item in zip(shipment.parcels, result.items, strict=True):
             job = cast("Job", parcel.job)
             if not item.ok:
-                if not self.stopped:
-                    failed.setdefault(job.place, (job, item.error))
-                    self._count_refusal(result.status)
-                    if self.stopped:
-                        del failed[job.place]
+                failed.setdefault(job.place, (job, item.error))
+                self._count_refusal(job, result.status)
                 continue
-            self._valve.accepted()
+            self.brake.accepted()
+            self.alarm.accepted()
             saved = None
             if shipment.batch is None:
                 saved = self._saved(job, request, reply)
             job.accept(request if shipment.batch is None else parcel.request, saved, self._clock.time())
         for job, error in failed.values():
             self._reject(job, f"the vendor refused this item of a batch (status {result.status})", error)
-        for job in dict.fromkeys(cast("Job", parcel.job) for parcel in shipment.parcels):
+        for each in shipment.jobs():
+            job = cast("Job", each)
             if not job.finished:
                 self._advance(job)
 
@@ -172,41 +182,99 @@ class Shipping:
             self.record(self._change(job, Outcome.WAITING, job.accepted_part()))
 
     async def _refused(self, shipment: Shipment, result: ShipmentResult) -> bool:
-        self._count_refusal(result.status)
-        if self.stopped:
-            return False
         parcels = shipment.parcels
-        if len(parcels) == 1:
-            reason = f"{result.reason}: {result.hint.rstrip('.')}" if result.hint else result.reason
-            self._reject(cast("Job", parcels[0].job), reason, result.error)
-            return True
-        self._observer.split(self.name, len(parcels))
-        middle = len(parcels) // 2
-        for half in (parcels[:middle], parcels[middle:]):
-            still = [parcel for parcel in half if not cast("Job", parcel.job).finished]
-            if still and not await self.ship(Shipment(shipment.batch, still)):
-                return False
+        job = cast("Job", parcels[0].job)
+        if len(parcels) > 1:
+            self.brake.refused(job.place, self._clock.time())
+            return await self._in_halves(shipment)
+        if result.status:  # otherwise nothing was sent
+            self._count_refusal(job, result.status)
+        reason = f"{result.reason}: {result.hint.rstrip('.')}" if result.hint else result.reason
+        self._reject(job, reason, result.error)
         return True
 
-    def _count_refusal(self, status: int) -> None:
-        if self._valve.rejected(status):
-            self._hold(self._valve.reason(), "Check the settings and the mapping.")
+    async def _in_halves(self, shipment: Shipment) -> bool:
+        """Send a shipment in two; an event stays behind if one before it that shares an id has to wait."""
+        parcels = shipment.parcels
+        self._observer.split(self.name, len(parcels))
+        middle = len(parcels) // 2
+        waiting: set[int] = set()
+        ids: set[str] = set()
+        for half in (parcels[:middle], parcels[middle:]):
+            sent = []
+            for parcel in half:
+                job = cast("Job", parcel.job)
+                if job.place in waiting or not ids.isdisjoint(job.ids):
+                    waiting.add(job.place)
+                    ids |= job.ids
+                elif not job.finished:
+                    sent.append(parcel)
+            if sent and not await self.ship(Shipment(shipment.batch, sent)):
+                left = [parcel.job for parcel in sent if not cast("Job", parcel.job).finished]
+                waiting.update(job.place for job in left)
+                ids.update(*(job.ids for job in left))
+        return not waiting
 
-    def _retry(self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, began: float) -> None:
+    def _count_refusal(self, job: Job, status: int) -> None:
+        self.brake.refused(job.place, self._clock.time())
+        self.alarm.refused(status)
+
+    async def _failed(self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, began: float) -> bool:
+        """Have the events wait for their retry, or the connection; False, because something has to wait.
+
+        A batch is halved only if the vendor answered: what was lost may have arrived, and would arrive twice.
+        """
         if self.stopped:
-            return
+            return False
+        proven, answered = self.pace.proven, reply.status >= LOWEST_ERROR
+        paused = self._pause(shipment, result, reply, began)
+        if proven and answered and not paused and len(shipment.parcels) > 1:
+            return await self._in_halves(shipment)
+        alone = proven and answered and not paused and shipment.batch is not None
+        wait = None if paused else self._retry.wait(self._failures_of(shipment) + 1, self._random())
+        jobs = [cast("Job", each) for each in shipment.jobs()]
+        for job in jobs:
+            self._try_again(job, result, wait, alone=alone)
+        if wait is not None:
+            self._observer.retrying(self.name, sum(not job.finished for job in jobs), result.description, wait)
+        return False
+
+    def _pause(self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, began: float) -> bool:
+        """Record a failure; True if the connection pauses."""
         now = self._clock.time()
         header = reply.headers.get("retry-after")
-        wait = self.pace.failed(began, now, retry_after(header if isinstance(header, str) else None, now))
+        jobs = [cast("Job", each) for each in shipment.jobs()]
+        failure = Failure(frozenset(job.user for job in jobs), any(job.retries is None for job in jobs))
+        after = retry_after(header if isinstance(header, str) else None, now)
+        wait = self.pace.failed(began, now, failure, after, at_once=result.status == TOO_MANY_REQUESTS)
+        if wait is None:
+            return False
+        self.pause_reason = result.description
         if self.pace.worth_reporting:
             self._observer.paused(self.name, result.description, wait)
-        for job in dict.fromkeys(cast("Job", parcel.job) for parcel in shipment.parcels):
-            if job.tried_at is None:
-                job.tried_at = now
-                self.record(self._change(job, Outcome.WAITING, result.description))
-            elif now - job.tried_at >= self._give_up_after:
-                self._reject(job, f"gave up after {span(now - job.tried_at)}", result.description)
-        self.pause_reason = result.description
+        return True
+
+    @staticmethod
+    def _failures_of(shipment: Shipment) -> int:
+        return max((job.retries.count for job in shipment.jobs() if job.retries is not None), default=0)
+
+    def _try_again(self, job: Job, result: ShipmentResult, wait: float | None, *, alone: bool) -> None:
+        """Record that an event's request failed, and when to try again; without `wait`, when the connection can."""
+        now = self._clock.time()
+        first = job.tried_at is None
+        job.tried_at = now if job.tried_at is None else job.tried_at
+        if now - job.tried_at >= self._retry.give_up_after:
+            self._reject(job, f"gave up after {span(now - job.tried_at)}", result.description)
+            return
+        if job.retries is None:
+            job.retries = Retries(since=now)
+        job.retries.count += 1
+        job.retries.alone = job.retries.alone or alone
+        if wait is not None:
+            job.retries.due = now + wait
+        if first or job.retries.reason != result.description:
+            job.retries.reason = result.description
+            self.record(self._change(job, Outcome.WAITING, result.description))
 
     def _reject(self, job: Job, reason: str, error: str) -> None:
         accepted = job.accepted_part()
@@ -257,8 +325,10 @@ class ShipmentResult(NamedTuple):
         return f"{self.reason}: {self.error}" if self.error else self.reason
 
 
-def interpret(responses: ResponseReader, shipment: Shipment, reply: VendorReply) -> ShipmentResult:
-    """Return what a reply means for a shipment.
+def interpret(
+    responses: ResponseReader, batch: str | None, requests: Sequence[PlannedRequest], reply: VendorReply
+) -> ShipmentResult:
+    """Return what a reply means for a request, or for the requests that a batch carried.
 
     A batch is judged like its first request: the mapping's rules apply to both.
     """
@@ -266,13 +336,13 @@ def interpret(responses: ResponseReader, shipment: Shipment, reply: VendorReply)
         return ShipmentResult("reject", 0, reply.unsendable)
     if reply.failure:
         return ShipmentResult("retry", 0, reply.failure)
-    request = shipment.parcels[0].request.request
-    then, error, hint = responses.judge(request, reply.status, reply.headers, reply.body, readable=reply.readable)
+    name = requests[0].request
+    then, error, hint = responses.judge(name, reply.status, reply.headers, reply.body, readable=reply.readable)
     if then != "accept":
         return ShipmentResult(then, reply.status, error or error_text(reply.body), hint)
-    if shipment.batch is None:
+    if batch is None:
         return ShipmentResult(then, reply.status, items=[ItemResult(True)])
-    items = responses.results(shipment.batch, reply.body, len(shipment.parcels))
+    items = responses.results(batch, reply.body, len(requests))
     if items is None:
         return ShipmentResult("retry", reply.status, NO_RESULTS)
     return ShipmentResult(then, reply.status, items=items)
