@@ -8,20 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.delivery.sending.batching import BatchLimits, Next, PickRules, pick
+from engine.delivery.sending.batching import BatchLimits, PickRules, Shipment, pick
+from engine.delivery.sending.fair_queue import FairQueue, Next, QueueLimits, Retries
 from engine.records import PlannedRequest
 
 
-@dataclass
+@dataclass(eq=False)
 class Event:
     """`wants` names the batch of each request, None for one that is sent alone."""
 
+    place: int
     name: str
     ids: frozenset[str]
     wants: list[str | None]
     queued_at: float = 0.0
     sent: int = 0
     sizes: list[int] = field(default_factory=list)
+    weight: int = 100
+    retries: Retries | None = None
 
     def next(self) -> Next:
         left = self.wants[self.sent :]
@@ -45,14 +49,28 @@ def rules(items: int = 3, size: int | None = None, wait: float = 0.0, *, ordered
 def events(*written: str) -> list[Event]:
     """`a:u1+u2:b` is event a with two ids and one request for batch b; `-` is one that is sent alone."""
     made = []
-    for each in written:
+    for place, each in enumerate(written, start=1):
         name, ids, wants = each.split(":")
-        made.append(Event(name, frozenset(ids.split("+")) - {""}, [None if want == "-" else want for want in wants]))
+        wanted = [None if want == "-" else want for want in wants]
+        made.append(Event(place, name, frozenset(ids.split("+")) - {""}, wanted))
     return made
 
 
+def queue(made: list[Event], busy: str = "") -> FairQueue:
+    """A queue of these events, behind one that is on its way with the ids `busy`."""
+    found = FairQueue(QueueLimits())
+    if busy:
+        first = Event(0, "first", frozenset(busy.split()), ["b"])
+        found.add(first)
+        found.start([first])
+        found.ready.clear()
+    for each in made:
+        found.add(each)
+    return found
+
+
 def picked(*written: str, busy: str = "", slots: int = 8, **limits) -> list[str]:
-    found = pick(events(*written), set(busy.split()), slots, rules(**limits), 0.0)
+    found = pick(queue(events(*written), busy), slots, rules(**limits), 0.0)
     return [
         f"{each.batch or '-'} " + " ".join(parcel.request.request for parcel in each.parcels)
         for each in found.shipments
@@ -90,15 +108,24 @@ def test_what_is_picked(written, options, expected) -> None:
 
 
 def test_a_batch_that_is_not_full_waits_for_more() -> None:
-    waiting = events("a:1:b", "b:2:b")
-    waiting[0].queued_at = 100.0
-    waiting[1].queued_at = 101.0
-    early = pick(waiting, set(), 8, rules(wait=5.0), 102.0)
+    waiting = events("a:1:b", "b:1:b", "c:2:b")
+    for number, each in enumerate(waiting):
+        each.queued_at = 100.0 + number
+    several = queue(waiting[:2])
+    early = pick(several, 8, rules(wait=5.0), 102.0)
     assert (early.shipments, early.look_again_at) == ([], 105.0)
-    assert len(pick(waiting, set(), 8, rules(wait=5.0), 105.0).shipments) == 1
-    assert len(pick(waiting, set(), 8, rules(wait=5.0), 50.0).shipments) == 1, "a clock that was set back"
-    full = pick([*waiting, *events("c:3:b")], set(), 8, rules(wait=5.0), 102.0)
-    assert len(full.shipments) == 1
+    assert len(pick(queue(waiting[:2]), 8, rules(wait=5.0), 105.0).shipments) == 1
+    assert len(pick(queue(waiting[:2]), 8, rules(wait=5.0), 50.0).shipments) == 1, "a clock that was set back"
+    several.add(waiting[2])
+    [full] = pick(several, 8, rules(wait=5.0), 102.0).shipments
+    assert [parcel.job.name for parcel in full.parcels] == ["a", "b", "c"]
+
+
+def test_an_event_that_made_a_batch_fail_goes_alone() -> None:
+    made = events("a:1:b", "b:2:b", "c:3:b")
+    made[1].retries = Retries(since=0.0, alone=True)
+    found = pick(queue(made), 8, rules(), 0.0).shipments
+    assert sorted([parcel.job.name for parcel in each.parcels] for each in found) == [["a", "c"], ["b"]]
 
 
 made_events = st.lists(
@@ -108,47 +135,127 @@ made_events = st.lists(
     ),
     max_size=25,
 )
+limits = st.builds(
+    QueueLimits,
+    users=st.integers(1, 8),
+    memory=st.integers(1, 3000),
+    places=st.integers(1, 30),
+    line=st.integers(1, 5),
+)
 
 
-@settings(max_examples=300, deadline=None)
-@given(made_events, st.integers(1, 4), st.integers(1, 5), st.booleans(), st.randoms(use_true_random=False))
-def test_every_request_goes_once_and_in_order_for_each_person(made, slots, items, ordered, random) -> None:
-    """For any results in any order, nothing is lost, and no events of one person overtake each other."""
-    waiting = [Event(f"e{n}", ids, wants) for n, (ids, wants) in enumerate(made)]
-    everything = list(waiting)
-    flying: list = []
-    sent: list[tuple[str, int]] = []
-    while waiting or flying:
-        busy = {each for shipment in flying for parcel in shipment.parcels for each in parcel.job.ids}
-        found = pick(waiting, busy, slots - len(flying), rules(items, ordered=ordered), 0.0).shipments
-        assert found or flying, "something can always go"
-        assert len(found) <= slots - len(flying)
-        for shipment in found:
+class Run:
+    """Drives a queue as a worker does, over an outbox that is a list."""
+
+    def __init__(self, made: list[Event], limits: QueueLimits, slots: int, rules: PickRules) -> None:
+        self.queue = FairQueue(limits)
+        self.unread = list(made)
+        self.rows = {each.place: each for each in made}
+        self.slots = slots
+        self.rules = rules
+        self.now = 0.0
+        self.flying: list[Shipment] = []
+        self.most_loaded = 0
+
+    def read(self) -> None:
+        """Load what is wanted, then read two more events."""
+        for place in self.queue.wanted(self.now, 3):
+            if place in self.rows:
+                self.queue.loaded(self.rows[place])
+            else:
+                self.queue.vanished(place, None)
+        for _ in range(2):
+            if self.unread and self.queue.has_room():
+                each = self.unread.pop(0)
+                if self.queue.defers(each.ids):
+                    self.queue.defer(each.place, each.ids)
+                else:
+                    self.queue.add(each)
+        self.most_loaded = max(self.most_loaded, len(self.queue._jobs))
+
+    def start(self) -> list[Shipment]:
+        started = pick(self.queue, self.slots - len(self.flying), self.rules, self.now).shipments
+        self.flying += started
+        return started
+
+    def busy(self) -> set[str]:
+        return {each for shipment in self.flying for parcel in shipment.parcels for each in parcel.job.ids}
+
+
+@settings(max_examples=400, deadline=None)
+@given(made_events, limits, st.integers(1, 4), st.integers(1, 5), st.booleans(), st.randoms(use_true_random=False))
+def test_every_request_goes_once_and_in_order_for_each_person(made, limits, slots, items, ordered, random) -> None:
+    """For any results in any order and any limits, nothing is lost, and no event overtakes another of its user."""
+    everything = [Event(n, f"e{n}", ids, list(wants)) for n, (ids, wants) in enumerate(made)]
+    run = Run(everything, limits, slots, rules(items, ordered=ordered))
+    sent: list[tuple[int, int]] = []
+    idle = 0
+    while run.unread or not run.queue.empty:
+        run.read()
+        busy = run.busy()
+        started = run.start()
+        assert len(run.flying) <= slots
+        for shipment in started:
             check(shipment, busy, items, ordered)
             busy |= {each for parcel in shipment.parcels for each in parcel.job.ids}
-            flying.append(shipment)
-            gone = {parcel.job.name for parcel in shipment.parcels}
-            waiting = [each for each in waiting if each.name not in gone]
-        back = flying.pop(random.randrange(len(flying)))
-        for parcel in back.parcels:
-            sent.append((parcel.job.name, parcel.job.sent))
-            parcel.job.sent += 1
-        unfinished = {parcel.job.name: parcel.job for parcel in back.parcels if parcel.job.sent < len(parcel.job.wants)}
-        waiting = sorted([*waiting, *unfinished.values()], key=lambda each: int(each.name[1:]))
-    assert sorted(sent) == sorted((each.name, n) for each in everything for n in range(len(each.wants)))
+        idle = 0 if run.flying else idle + 1
+        assert idle < 40, "something can always go"
+        if run.flying:
+            settle(run, run.flying.pop(random.randrange(len(run.flying))), sent, random)
+        due = run.queue.next_due()
+        run.now = run.now if run.flying or due is None else max(run.now, due)
+    assert sorted(sent) == sorted((each.place, n) for each in everything for n in range(len(each.wants)))
     for one in "123456":
-        mine = [(int(name[1:]), n) for name, n in sent if one in everything[int(name[1:])].ids]
+        mine = [(place, n) for place, n in sent if one in everything[place].ids]
         assert mine == sorted(mine)
+    assert run.most_loaded <= 2 * limits.users + 5
+
+
+def settle(run: Run, shipment: Shipment, sent: list[tuple[int, int]], random) -> None:
+    """End a shipment: it is accepted, or its events try again later, or it was not sent at all."""
+    fate = random.choice(["accept", "accept", "later", "not sent"])
+    if fate == "accept":
+        for parcel in shipment.parcels:
+            sent.append((parcel.job.place, parcel.job.sent))
+            parcel.job.sent += 1
+    for job in shipment.jobs():
+        if job.sent == len(job.wants):
+            run.queue.finished(job)
+            continue
+        if fate == "later":
+            job.retries = job.retries or Retries(since=run.now)
+            job.retries.due = run.now + 1.0
+        run.queue.back(job)
 
 
 def check(shipment, busy, items, ordered) -> None:
     assert len(shipment.parcels) <= items
-    names = [parcel.job.name for parcel in shipment.parcels]
-    numbers = [int(name[1:]) for name in names]
-    assert numbers == sorted(numbers), "a batch holds events in their order"
+    places = [parcel.job.place for parcel in shipment.parcels]
+    assert places == sorted(places), "a batch holds events in their order"
     assert all(busy.isdisjoint(parcel.job.ids) for parcel in shipment.parcels), "no id is on its way twice"
     if ordered:
-        ids = [
-            each for job in {parcel.job.name: parcel.job for parcel in shipment.parcels}.values() for each in job.ids
-        ]
+        ids = [each for job in shipment.jobs() for each in job.ids]
         assert len(ids) == len(set(ids))
+
+
+def test_users_take_turns() -> None:
+    """Two users have many events, three have one: these come after one of each of the others."""
+    made = events("a1:a:-", "a2:a:-", "a3:a:-", "b1:b:-", "b2:b:-", "c1:c:-", "d1:d:-", "e1:e:-")
+    several, order = queue(made), []
+    while found := pick(several, 1, rules(), 0.0).shipments:
+        order.append(found[0].parcels[0].job.name)
+        several.finished(found[0].parcels[0].job)
+    assert order == ["a1", "b1", "c1", "d1", "e1", "a2", "b2", "a3"]
+
+
+def test_the_backlog_of_a_user_is_known_by_its_places_alone() -> None:
+    several = FairQueue(QueueLimits(users=10, places=1000, line=4))
+    for each in (Event(n, f"e{n}", frozenset(["busy"]), [None]) for n in range(500)):
+        if several.defers(each.ids):
+            several.defer(each.place, each.ids)
+        else:
+            several.add(each)
+    assert (len(several._jobs), len(several.ready)) == (4, 1)
+    assert several.has_room()
+    several.add(Event(500, "other", frozenset(["other"]), [None]))
+    assert [job.name for job in several.ready] == ["e0", "other"]

@@ -9,7 +9,8 @@ import pytest
 from engine.delivery import worker
 from engine.delivery.metrics import Metrics
 from engine.delivery.outbox import base
-from engine.delivery.sending import http, pacing
+from engine.delivery.sending import http, pacing, refusals
+from engine.delivery.sending.fair_queue import QueueLimits
 from engine.records import Outcome
 
 PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
@@ -29,6 +30,9 @@ def test_every_metric_is_there() -> None:
 def test_numbers_are_those_of_the_code() -> None:
     options = worker.Options()
     assert (options.lease, options.grace, options.patience, http.SLOTS) == (10, 10, 30, 8)
-    assert (base.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REJECTIONS) == (24 * 3600, 3600, 20)
+    assert (base.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REFUSALS) == (24 * 3600, 3600, 20)
+    assert (pacing.FAILURES_IN_A_ROW, pacing.USERS_WHO_FAIL, pacing.BRAKED) == (8, 3, 1)
+    assert (refusals.LOOKED_AT, refusals.RAISED_AT, refusals.ENDED_BELOW) == (100, 20, 10)
+    assert options.queue == QueueLimits(2000, 32 * 2**20, 100_000, 64)
     assert pacing.Retry().give_up_after == 24 * 3600
     assert http.LONGEST_RESPONSE == 4 * 2**20

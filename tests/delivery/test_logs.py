@@ -112,6 +112,8 @@ def test_several_observers_hear_everything() -> None:
         "held": ("shop", "401", "Check."),
         "resumed": ("shop", 3.5),
         "released": ("shop",),
+        "retrying": ("shop", 2, "503", 1.0),
+        "alarmed": ("shop", "20 of 20", "data"),
         "failed": ("shop", "ValueError: no", 5.0),
         "split": ("shop", 50),
         "elsewhere": ("shop", 9.0),

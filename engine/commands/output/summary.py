@@ -135,9 +135,8 @@ def delivery_text(display: Display, overview: Overview) -> str:
         state = states[name]
         if outcome == Outcome.HELD:
             return [SummaryRow("", f"{state.held.rstrip('.')}. {state.hint}".strip())]
-        if outcome == Outcome.WAITING:
-            if state.due is not None:
-                return [SummaryRow("", f"{state.pause.rstrip('.')}; next try {local_time(state.due)}")]
+        if outcome == Outcome.WAITING and state.due is not None:
+            return [SummaryRow("", f"{state.pause.rstrip('.')}; next try {local_time(state.due)}")]
         counter = reasons.get((name, outcome))
         return counter.rows() if counter is not None else []
 

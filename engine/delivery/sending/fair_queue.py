@@ -106,6 +106,7 @@ class FairQueue:
         self._wanted: dict[int, None] = {}
         self._loading: set[int] = set()
         self._weight = 0
+        self._weight_of_heads = 0
         self._unloaded = 0
 
     @property
@@ -118,7 +119,7 @@ class FairQueue:
         return self._room_for_heads() and self._unloaded < self._limits.places
 
     def _room_for_heads(self) -> bool:
-        return len(self._heads) < self._limits.users and self._weight < self._limits.memory
+        return len(self._heads) < self._limits.users and self._weight_of_heads < self._limits.memory / 2
 
     def defers(self, ids: frozenset[str]) -> bool:
         """Whether an event that was just read need not be loaded: a part of its user's backlog is not either."""
@@ -132,9 +133,12 @@ class FairQueue:
         return behind and not self._room_behind()
 
     def _room_behind(self) -> bool:
-        """Whether one more event that is no head may be loaded; they get half of the memory."""
-        behind = len(self._jobs) - len(self._heads)
-        return behind < self._limits.users and self._weight < self._limits.memory / 2
+        """Whether one more event that is no head may be loaded: they have limits of their own.
+
+        Otherwise the events behind one that waits for its retry could take up the room that it needs to be loaded.
+        """
+        behind, weight = len(self._jobs) - len(self._heads), self._weight - self._weight_of_heads
+        return behind < self._limits.users and weight < self._limits.memory / 2
 
     def defer(self, place: int, ids: frozenset[str]) -> None:
         """Add an event from the outbox, behind all others, without a job."""
@@ -172,8 +176,12 @@ class FairQueue:
         self._jobs[job.place] = job
         self._weight += job.weight
         if self._is_head(job):
-            self._heads.add(job.place)
+            self._make_head(job)
             self.ready.append(job)
+
+    def _make_head(self, job: Sendable) -> None:
+        self._heads.add(job.place)
+        self._weight_of_heads += job.weight
 
     def _is_head(self, job: Sendable) -> bool:
         return all(self._lines[each].places[0] == job.place for each in job.ids)
@@ -246,8 +254,10 @@ class FairQueue:
 
     def _drop(self, job: Sendable) -> None:
         del self._jobs[job.place]
-        self._heads.discard(job.place)
         self._weight -= job.weight
+        if job.place in self._heads:
+            self._heads.remove(job.place)
+            self._weight_of_heads -= job.weight
 
     def finished(self, job: Sendable) -> None:
         """Take an event out; those behind it move up."""
@@ -288,6 +298,6 @@ class FairQueue:
             if place not in self._later and place not in self._loading:
                 self._want(place, lines)
         elif place not in self._heads and self._is_head(job):
-            self._heads.add(place)
+            self._make_head(job)
             if place not in self._in_flight:
                 self.ready.append(job)
