@@ -233,8 +233,9 @@ class Shipping:
         alone = proven and answered and not paused and shipment.batch is not None
         wait = None if paused else self._retry.wait(self._failures_of(shipment) + 1, self._random())
         jobs = [cast("Job", each) for each in shipment.jobs()]
+        now = self._clock.time()
         for job in jobs:
-            self._try_again(job, result, wait, alone=alone)
+            self._try_again(job, result, now, wait, alone=alone)
         if wait is not None:
             self._observer.retrying(self.name, sum(not job.finished for job in jobs), result.description, wait)
         return False
@@ -258,9 +259,8 @@ class Shipping:
     def _failures_of(shipment: Shipment) -> int:
         return max((job.retries.count for job in shipment.jobs() if job.retries is not None), default=0)
 
-    def _try_again(self, job: Job, result: ShipmentResult, wait: float | None, *, alone: bool) -> None:
+    def _try_again(self, job: Job, result: ShipmentResult, now: float, wait: float | None, *, alone: bool) -> None:
         """Record that an event's request failed, and when to try again; without `wait`, when the connection can."""
-        now = self._clock.time()
         first = job.tried_at is None
         job.tried_at = now if job.tried_at is None else job.tried_at
         if now - job.tried_at >= self._retry.give_up_after:
