@@ -102,6 +102,7 @@ def test_status_of_connections() -> None:
         "held_at": "1970-01-01T00:16:42.000Z",
         "pause": "",
         "next_try_at": None,
+        "alarm": "",
     }
     reason: dict[str, Json] = {
         "connection": "shop",
