@@ -20,6 +20,7 @@ from engine.compiler.runtime import UNSET, Invalid
 from engine.errors import MappingError
 from engine.events.normalizing import Normalized, normalize, normalize_json, switch
 from engine.language.paths import Marker
+from engine.language.sizes import size_up_to
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
@@ -32,6 +33,15 @@ REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
 PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
 new_tuple = tuple.__new__
 """Makes a named tuple in half the time of its own `__new__`."""
+
+
+HEAVIEST = 64 * 1024 * 1024
+"""Where `weight` stops counting."""
+
+
+def weight(plan: Plan) -> int:
+    """Return about how many bytes the bodies of a plan have as JSON, to bound what is held in memory; not exact."""
+    return sum(size_up_to(request.body, HEAVIEST) for request in plan.requests)
 
 
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
