@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.compiler import runtime
+from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
@@ -16,6 +17,9 @@ from engine.mapping.model import Mapping, Value
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+FIRST_PART = 2
+"""Entries of the memo before those of parts."""
+
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
@@ -31,6 +35,8 @@ class Module:
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
+        self.growth = ValueGrowth(loaded.mapping)
+        self.counted_items: set[str] = set()
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
@@ -58,8 +64,29 @@ class Writer:
         self.place: Place = ()
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
+        self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
+        self.counts = call is not None  # whether there is a memo to count in
+        self.counted = False  # whether anything is counted in it
         self._lost = False
         self._known: dict[str, str] = {}
+
+    @property
+    def memo(self) -> str:
+        """The expression of the memo whose budget counts what is copied."""
+        self.counted = True
+        return "memo" if self.counts else "None"
+
+    @property
+    def repeating(self) -> bool:
+        """Whether what is read here from outside a loop has to be counted."""
+        return self.counts and self.repeats > 0
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Wrap what may read one thing very often."""
+        self.repeats += 1
+        yield
+        self.repeats -= 1
 
     def value(self, value: Value) -> ValueCode:
         """Write a value."""
@@ -128,7 +155,7 @@ class Writer:
         """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again."""
         roots = dict(self.roots)
         self.roots.update(names)
-        with self.branch():
+        with self.branch(), self.repeated():
             yield
         added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
         self.roots = roots | added
@@ -173,11 +200,12 @@ class Writer:
 
     def _inlined(self, name: str) -> str:
         url, self.url = self.url, False
+        repeats, self.repeats = self.repeats, 0
         words: tuple[str, ...] = ("item", "index", "key")
         outer = {word: self.roots.pop(word) for word in words if word in self.roots}
         got = self.value(self.module.mapping.parts[name])
         self.roots.update(outer)
-        self.url = url
+        self.url, self.repeats = url, repeats
         if got.fresh:
             self.fresh.add(got.code)
         return got.code
@@ -201,13 +229,13 @@ class CallParts:
 
     @property
     def memo_size(self) -> int:
-        """The number of parts in the event's memo."""
-        return len(self._functions)
+        """The number of entries in the event's memo: its budget (`language/budget.py`), then parts."""
+        return FIRST_PART + len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
         """Return memo number and function name of a part, writing the function at the first use."""
         if name not in self._functions:
-            number = len(self._functions)
+            number = self.memo_size
             self._functions[name] = (number, self.module.names.fresh("part_value"))
             self._write(self._functions[name][1], name)
         return self._functions[name]
