@@ -80,12 +80,13 @@ def emit_path_value(writer: Writer, text: str, place: Place) -> str:
     path = paths.parse(text)
     variable = writer.names.fresh("value")
     if not path.can_fail:
-        code = emit_path(path, writer, writer.lines, writer.names)
+        with writer.path_at(place):
+            code = emit_path(path, writer, writer.lines, writer.names)
         writer.lines.add(f"{variable} = {code}")
         if code in writer.fresh:
             writer.fresh.add(variable)
         return variable
-    with _guarded(writer, variable, place):
+    with _guarded(writer, variable, place), writer.path_at(place):
         writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
     return variable
 
@@ -121,9 +122,10 @@ def emit_condition(writer: Writer, text: str, place: Place) -> str:
     """Write a condition and return a Python expression for its truth; a type error counts as false."""
     path = paths.parse(text)
     if not path.can_fail:
-        return emit_path_condition(path, writer, writer.lines, writer.names)
+        with writer.path_at(place):
+            return emit_path_condition(path, writer, writer.lines, writer.names)
     variable = writer.names.fresh("holds")
-    with Guard(writer, variable, place_text(place), "None"):
+    with Guard(writer, variable, place_text(place), "None"), writer.path_at(place):
         writer.lines.add(f"{variable} = bool({emit_path_condition(path, writer, writer.lines, writer.names)})")
     return variable
 

@@ -62,6 +62,7 @@ class StepEmitter:
         items = emit_items(writer, step.for_each)
         requests, index, item = (writer.names.fresh(word) for word in ("requests", "index", "item"))
         writer.lines.add(f"{requests} = []")
+        writer.count_items(f"len({items} or ())", (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
         with writer.lines.block(opening), writer.loop(item=item, index=index, key="None"):
             emit_where(writer, step.where, step.place)

@@ -176,6 +176,7 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {items} is not None:"), writer.branch():
         writer.lines.add(f"{result} = []")
+        writer.count_items(f"len({items})", (*place, "each"))
         item, index = writer.names.fresh("item"), writer.names.fresh("index")
         with (
             writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
@@ -215,6 +216,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {source} is not None:"), writer.branch():
         writer.lines.add(f"{result} = {{}}")
+        writer.count_items(f"len({source})", (*place, "entries"))
         key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
         with (
             writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({source}.items()):"),

@@ -40,6 +40,10 @@ class PathTypeError(WaybillError):
     """A function or comparison got a value of a kind that it does not take; the text is one sentence."""
 
 
+class PathTooLongError(PathTypeError):
+    """The evaluation of a path takes too many steps."""
+
+
 class Marker(str):
     """Stands in a dry run for a value that only a vendor's response contains: `<saved.user_key>`.
 
@@ -51,6 +55,11 @@ class Marker(str):
     def get(self, key: str) -> Marker:
         """Return the marker of a field, such as `<saved.user_key.id>`."""
         return Marker(f"{self[:-1]}.{key}>")
+
+
+def size_of(*values: object) -> int:
+    """Return how much a function has to look at: characters, entries and keys."""
+    return sum(len(value) for value in values if isinstance(value, str | list | dict))
 
 
 def equal(left: Json, right: Json) -> bool:
