@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import cast
 
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
-from engine.compiler.runtime import UNSET, Invalid
+from engine.compiler.runtime import Invalid
 from engine.errors import MappingError
 from engine.events.normalizing import Normalized, normalize, normalize_json, switch
 from engine.language.paths import Marker
@@ -158,7 +158,7 @@ class Connection:
         clock = time.time() if now is None else now
         try:
             if compiled.only is not None:
-                found = compiled.only(event, options, NO_OPTIONS, clock, reports, [UNSET] * compiled.memo_size)
+                found = compiled.only(event, options, NO_OPTIONS, clock, reports, compiled.memo.copy())
             else:
                 found = self._requests(compiled, (event, options, clock), reports, (replies, saved))
         except Invalid as error:
@@ -181,7 +181,7 @@ class Connection:
         The values that a step saves are already known, read from `replies`, or markers.
         """
         event, options, clock = given
-        memo = [UNSET] * compiled.memo_size
+        memo = compiled.memo.copy()
         values: JsonObject = NO_OPTIONS
         requests: list[PlannedRequest] = []
         skipped: list[str] = []

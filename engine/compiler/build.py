@@ -43,10 +43,10 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class CompiledCall:
-    """The steps of a call and how many parts an event's memo has room for."""
+    """The steps of a call; `memo` is what each event begins with, to be copied: counts of loops, no part computed."""
 
     steps: tuple[CompiledStep, ...]
-    memo_size: int
+    memo: list[object]
     only: StepFunction | None = None
     """The function of the only step, if it saves nothing: the fast path of most events."""
 
@@ -82,7 +82,7 @@ class Compiled:
     """A generated module: its text, and what its functions belong to, in order."""
 
     code: str
-    plan: tuple[tuple[str, tuple[Step, ...], int], ...]
+    plan: tuple[tuple[str, tuple[Step, ...], list[object]], ...]
     requests: tuple[str, ...]
     batches: tuple[str, ...]
     module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
@@ -93,9 +93,9 @@ class Compiled:
         functions = iter(steps)
         calls = {
             call: _call(
-                tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo_size
+                tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo
             )
-            for call, found, memo_size in self.plan
+            for call, found, memo in self.plan
         }
         return Connected(
             calls,
@@ -104,9 +104,9 @@ class Compiled:
         )
 
 
-def _call(steps: tuple[CompiledStep, ...], memo_size: int) -> CompiledCall:
+def _call(steps: tuple[CompiledStep, ...], memo: list[object]) -> CompiledCall:
     only = steps[0].run if len(steps) == 1 and steps[0].save is None else None
-    return CompiledCall(steps, memo_size, only)
+    return CompiledCall(steps, memo, only)
 
 
 def build(loaded: Loaded) -> Compiled:
@@ -120,7 +120,7 @@ def build(loaded: Loaded) -> Compiled:
         parts = CallParts(module, FIELDS[call], part_uses(mapping, found))
         for number, step in enumerate(found):
             steps.append(f"({emitter.step(step, number, parts)}, {emit_save(module, step) if step.save else None})")
-        plan.append((call, found, parts.memo_size))
+        plan.append((call, found, parts.memo))
     requests = [
         f"({emit_judge(module, (*request.responses, *mapping.responses))}, {emit_item(module, request)})"
         for request in mapping.requests.values()

@@ -30,6 +30,20 @@ Settled: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]]
 
 UNSET = object()
 EMPTY: JsonObject = {}
+MOST_ITERATIONS = 100_000
+"""Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
+MOST_PATH_STEPS = 1_000_000
+"""Entries of lists and objects that all paths of one event go through together: a path takes a tenth of the time."""
+
+
+def too_many_iterations(count: int, place: str) -> NoReturn:
+    """Make an event invalid whose loops run too often, as one inside another can for a short event."""
+    invalid(place, f"loops reach {count:,} items; at most {MOST_ITERATIONS:,} are allowed for one event")
+
+
+def too_many_path_steps(count: int, place: str) -> NoReturn:
+    """Make an event invalid whose paths go through too much."""
+    invalid(place, f"paths reach {count:,} entries; at most {MOST_PATH_STEPS:,} are allowed for one event")
 
 
 def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConvert) -> None:

@@ -14,12 +14,12 @@ from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Value
+from engine.mapping.problems import place_text
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
-FIRST_PART = 2
-"""Entries of the memo before those of parts."""
-
+COUNTS: tuple[object, ...] = (0, 0, 0, None)
+"""How an event's memo begins: items of loops, entries that paths go through, and the budget of `language/budget.py`."""
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
@@ -65,21 +65,22 @@ class Writer:
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
         self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
-        self.counts = call is not None  # whether there is a memo to count in
-        self.counted = False  # whether anything is counted in it
+        self.counted = False  # whether anything is counted in the budget
+        self.path_place: Place = ()  # of the path that is being written
+        self._counts = call is not None
         self._lost = False
         self._known: dict[str, str] = {}
 
-    @property
     def memo(self) -> str:
-        """The expression of the memo whose budget counts what is copied."""
+        """Return the variable of the memo whose budget counts what is copied."""
         self.counted = True
-        return "memo" if self.counts else "None"
+        return self._memo()
 
-    @property
-    def repeating(self) -> bool:
-        """Whether what is read here from outside a loop has to be counted."""
-        return self.counts and self.repeats > 0
+    def _memo(self) -> str:
+        if not self._counts:
+            self._counts = True
+            self.head.add(f"memo = {[*COUNTS]}")
+        return "memo"
 
     @contextmanager
     def repeated(self) -> Iterator[None]:
@@ -167,6 +168,28 @@ class Writer:
         yield
         self.place = outer
 
+    def count_items(self, length: str, place: Place) -> None:
+        """Write what counts the items of a loop before it runs; all functions of an event share one count."""
+        self._count(0, length, place, runtime.MOST_ITERATIONS, "too_many_iterations")
+
+    def count_steps(self, length: str) -> None:
+        """Write what counts the entries that the path goes through."""
+        self._count(1, length, self.path_place, runtime.MOST_PATH_STEPS, "too_many_path_steps")
+
+    def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
+        self._memo()
+        self.module.helper(helper)
+        self.lines.add(f"memo[{number}] += {length}")
+        with self.lines.block(f"if memo[{number}] > {most}:"):
+            self.lines.add(f"{helper}(memo[{number}], {self.names.literal(place_text(place))})")
+
+    @contextmanager
+    def path_at(self, place: Place) -> Iterator[None]:
+        """Set the place of the path that is being written; writing it may write a part, with paths of its own."""
+        outer, self.path_place = self.path_place, place
+        yield
+        self.path_place = outer
+
     def literal(self, value: Json) -> str:
         """Return the expression of a value that is written in the mapping itself."""
         return self.names.literal(runtime.LiteralText(value) if self.url and isinstance(value, str) else value)
@@ -228,14 +251,14 @@ class CallParts:
         self._functions: dict[str, tuple[int, str]] = {}
 
     @property
-    def memo_size(self) -> int:
-        """The number of entries in the event's memo: its budget (`language/budget.py`), then parts."""
-        return FIRST_PART + len(self._functions)
+    def memo(self) -> list[object]:
+        """The memo of an event before its first step: the counts of its loops, and no part computed."""
+        return [*COUNTS] + [runtime.UNSET] * len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
         """Return memo number and function name of a part, writing the function at the first use."""
         if name not in self._functions:
-            number = self.memo_size
+            number = len(COUNTS) + len(self._functions)
             self._functions[name] = (number, self.module.names.fresh("part_value"))
             self._write(self._functions[name][1], name)
         return self._functions[name]

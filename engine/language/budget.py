@@ -4,8 +4,7 @@ A loop that reads something outside itself repeats that for every item, and a pa
 doubles it: a few kilobytes could become gigabytes.  So what is read there is counted, in characters and values, and an
 event that reaches the limit is invalid.  What no loop repeats is not counted: it grows no faster than the event.
 
-The count is the first entry of the event's memo, the sizes already measured are the second; None instead of a memo
-counts nothing.
+The count is entry COPIED of the event's memo, the sizes already measured are entry SIZES.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ MOST_COPIED = 2_000_000
 LONG = 32
 """Characters of a prefix that may be put before any number of keys uncounted."""
 
-Memo: TypeAlias = "list[Any] | None"
+COPIED, SIZES = 2, 3
+Memo: TypeAlias = "list[Any]"
 
 
 class Invalid(Exception):  # noqa: N818  an outcome, not an error
@@ -40,23 +40,21 @@ def invalid(place: str, message: str) -> NoReturn:
 
 def spend(memo: Memo, amount: int, place: str) -> None:
     """Count `amount` characters; the event is invalid where that is too much."""
-    if memo is None:
-        return
-    memo[0] += amount
-    if memo[0] > MOST_COPIED:
+    memo[COPIED] += amount
+    if memo[COPIED] > MOST_COPIED:
         invalid(place, f"the mapping would copy more than {MOST_COPIED:,} characters and values of this event")
 
 
 def spend_on(memo: Memo, value: Json, place: str, times: int = 1) -> None:
     """Count a value that lives as long as the event, `times` over; the size of an object or list is kept."""
-    if memo is None or value is None:
+    if value is None:
         return
     if isinstance(value, str):
         size = len(value)
     elif type(value) is dict or type(value) is list:
-        sizes = memo[1]
+        sizes = memo[SIZES]
         if sizes is None:
-            sizes = memo[1] = {}
+            sizes = memo[SIZES] = {}
         size = sizes.get(id(value))
         if size is None:
             size = sizes[id(value)] = size_up_to(value, MOST_COPIED)
@@ -67,5 +65,5 @@ def spend_on(memo: Memo, value: Json, place: str, times: int = 1) -> None:
 
 def spend_on_made(memo: Memo, value: Json, place: str, times: int = 1) -> None:
     """Count a value that was just made, `times` over."""
-    if memo is not None and value is not None:
+    if value is not None:
         spend(memo, size_up_to(value, MOST_COPIED) * times, place)

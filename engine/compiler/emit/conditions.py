@@ -11,7 +11,6 @@ from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Module, Writer
 from engine.language import paths
 from engine.language.paths.syntax import Node
-from engine.language.texts import compact_json
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import descendants, paths_of, reached_roots
@@ -85,16 +84,16 @@ def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = 
     path = paths.parse(text)
     variable = writer.names.fresh("value")
     if path.can_fail:
-        with _guarded(writer, variable, place):
+        with _guarded(writer, variable, place), writer.path_at(place):
             writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
     else:
-        code = emit_path(path, writer, writer.lines, writer.names)
+        with writer.path_at(place):
+            code = emit_path(path, writer, writer.lines, writer.names)
         writer.lines.add(f"{variable} = {code}")
         if code in writer.fresh:
             writer.fresh.add(variable)
-    if counted and writer.repeating and reads_outside(text):
+    if counted and writer.repeats and reads_outside(text):
         emit_count(writer, "spend_on" if is_chain(path.tree) else "spend_on_made", variable, place)
-        _count_roots(writer, path, place)
     return variable
 
 
@@ -116,23 +115,7 @@ def emit_count(writer: Writer, helper: str, code: str, place: Place, times: int 
     """Write what counts a value in the event's budget, `times` over."""
     writer.module.helper(helper)
     often = f", {times}" if times > 1 else ""
-    writer.lines.add(f"{helper}({writer.memo}, {code}, {writer.names.literal(place_text(place))}{often})")
-
-
-def _count_roots(writer: Writer, path: paths.Path, place: Place) -> None:
-    """Count what a path has to go through; the length of a chain is known without that."""
-    tree = path.tree
-    if is_chain(tree) or (path.calls == ("length",) and is_chain(tree["children"][0])):
-        return
-    for root in path.roots:
-        if root.name in OF_LOOP:
-            continue
-        if root.name == "parts":
-            if writer.call is not None and root.members and writer.call.uses[root.members[0]] > 1:
-                emit_count(writer, "spend_on", f"memo[{writer.call.function(root.members[0])[0]}]", place)
-            continue
-        chain = paths.parse(".".join(compact_json(name) for name in (root.name, *root.members)))
-        emit_count(writer, "spend_on", emit_path(chain, writer, writer.lines, writer.names), place)
+    writer.lines.add(f"{helper}({writer.memo()}, {code}, {writer.names.literal(place_text(place))}{often})")
 
 
 def _guarded(writer: Writer, variable: str, place: Place) -> Guard:
@@ -165,12 +148,11 @@ class Guard:
 def emit_condition(writer: Writer, text: str, place: Place) -> str:
     """Write a condition and return a Python expression for its truth; a type error counts as false."""
     path = paths.parse(text)
-    if writer.repeating and reads_outside(text):
-        _count_roots(writer, path, place)
     if not path.can_fail:
-        return emit_path_condition(path, writer, writer.lines, writer.names)
+        with writer.path_at(place):
+            return emit_path_condition(path, writer, writer.lines, writer.names)
     variable = writer.names.fresh("holds")
-    with Guard(writer, variable, place_text(place), "None"):
+    with Guard(writer, variable, place_text(place), "None"), writer.path_at(place):
         writer.lines.add(f"{variable} = bool({emit_path_condition(path, writer, writer.lines, writer.names)})")
     return variable
 

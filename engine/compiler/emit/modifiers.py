@@ -76,7 +76,7 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
     writer.names.function(functions.CannotConvert, "CannotConvert")
     writer.module.helper("cannot_convert")
     with writer.if_present(got):
-        if writer.repeating and any(reads_outside(path) for path in paths_of(value)):
+        if writer.repeats and any(reads_outside(path) for path in paths_of(value)):
             emit_count(writer, "spend_on_made", got.code, value.place, WORK_OF_FUNCTION * len(value.modifiers.as_))
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:
@@ -113,7 +113,7 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
             table, helper = writer.names.constant(entries, "table"), "mapped"
         writer.module.helper(helper)
         writer.lines.add(f"{got.code} = {helper}({got.code}, {table}, {keep}, {fold}, reports, {at})")
-        if writer.repeating and helper == "mapped_by":
+        if writer.repeats and helper == "mapped_by":
             emit_count(writer, "spend_on", got.code, value.place)
     return ValueCode(got.code, made=got.made)
 

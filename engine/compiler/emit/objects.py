@@ -124,7 +124,7 @@ def _reshape(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     names = writer.names.constant(frozenset(modifiers.only or ()), "names")
     table = writer.names.constant(modifiers.rename or {}, "table")
     separator = writer.names.literal(modifiers.flatten.separator)
-    return Word("", f"{code} = reshaped({code}, {names}, {table}, {separator}, lost, {writer.memo}, {at})")
+    return Word("", f"{code} = reshaped({code}, {names}, {table}, {separator}, lost, {writer.memo()}, {at})")
 
 
 def _only(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
@@ -163,7 +163,7 @@ def _flatten(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     writer.names.function(objects.flattened, "flattened")
     literal = writer.names.literal
     options = f"{literal(flatten.separator)}, {literal(flatten.lists)}"
-    statement = f"{code} = flattened({code}, {options}, lost, {writer.memo}, {at})"
+    statement = f"{code} = flattened({code}, {options}, lost, {writer.memo()}, {at})"
     if flatten.wanted is True:
         return Word("", statement)
     return Word(f"({emit_condition(writer, flatten.wanted, (*writer.place, 'flatten'))})", statement)
@@ -181,7 +181,7 @@ def _prefix(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     prefix = fill_text(writer, modifiers.prefix, writer.place)
     writer.names.function(objects.prefixed, "prefixed")
     wanted = "" if prefix.present else f"{prefix.code} is not None"
-    return Word(wanted, f"{code} = prefixed({code}, {prefix.code}, {writer.memo}, {at})")
+    return Word(wanted, f"{code} = prefixed({code}, {prefix.code}, {writer.memo()}, {at})")
 
 
 def modifier_path(writer: Writer, path: str, *, counted: bool = True) -> str:

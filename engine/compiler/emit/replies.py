@@ -73,11 +73,9 @@ def emit_item(module: Module, request: Request) -> str:
     if request.item is None:
         return "None"
     writer = Writer(module, {"body": "body", "settings": "settings"})
-    writer.counts = True
     writer.lines.add(f"return {writer.value(request.item).code}")
     if writer.counted:
         module.counted_items.add(request.name)
-        writer.head.add("memo = [0, None]")
     return _function(module, "item", "body, reports, now", writer.body())
 
 

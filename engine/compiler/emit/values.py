@@ -42,7 +42,7 @@ SMALLEST_ITEM = 16
 
 def emit_value(writer: Writer, value: Value) -> ValueCode:
     """Write the statements of any value; what it reads is counted where it copies that very often."""
-    if writer.counts and not writer.repeats and writer.module.growth.of(value).copies > MANY_COPIES:
+    if not writer.repeats and writer.module.growth.of(value).copies > MANY_COPIES:
         with writer.repeated():
             return _value(writer, value)
     return _value(writer, value)
@@ -190,6 +190,7 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {items} is not None:"), writer.branch():
         writer.lines.add(f"{result} = []")
+        writer.count_items(f"len({items})", (*place, "each"))
         emit_rounds(writer, items, each.value, place)
         item, index = writer.names.fresh("item"), writer.names.fresh("index")
         with (
@@ -213,9 +214,8 @@ def emit_items(writer: Writer, of: Value) -> str:
 
 def emit_rounds(writer: Writer, items: str, value: Value | None, place: Place) -> None:
     """Write what counts the rounds of a loop, each with what the mapping itself puts into it."""
-    if writer.counts:
-        own = 0 if value is None else int(writer.module.growth.of(value).plus)
-        emit_count(writer, "spend", f"{SMALLEST_ITEM + own} * len({items})", place)
+    own = 0 if value is None else int(writer.module.growth.of(value).plus)
+    emit_count(writer, "spend", f"{SMALLEST_ITEM + own} * len({items})", place)
 
 
 def emit_where(writer: Writer, where: str | None, place: Place) -> None:
@@ -237,6 +237,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {source} is not None:"), writer.branch():
         writer.lines.add(f"{result} = {{}}")
+        writer.count_items(f"len({source})", (*place, "entries"))
         emit_rounds(writer, source, entries.value, place)
         key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
         with (

@@ -43,6 +43,10 @@ class PathTypeError(WaybillError):
     """A function or comparison got a value of a kind that it does not take; the text is one sentence."""
 
 
+class PathTooLongError(PathTypeError):
+    """The evaluation of a path takes too many steps."""
+
+
 class Marker(str):
     """Stands in a dry run for a value that only a vendor's response contains: `<saved.user_key>`.
 
@@ -61,6 +65,11 @@ def joined(between: str, entries: list[str]) -> str:
     if len(between) * len(entries) > MOST_JOINED:
         raise PathTypeError("join() would return a text that is too long.")
     return between.join(entries)
+
+
+def size_of(*values: object) -> int:
+    """Return how much a function has to look at: characters, entries and keys."""
+    return sum(len(value) for value in values if isinstance(value, str | list | dict))
 
 
 def equal(left: Json, right: Json) -> bool:
