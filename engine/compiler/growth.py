@@ -8,7 +8,7 @@ run (`language/budget.py`) and belongs to the size of what is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from engine.mapping.model import (
     Merge,
     Modifiers,
     PathValue,
+    Step,
     TextOf,
     TextOrValue,
     Value,
@@ -46,6 +47,9 @@ LONGEST_NUMBER = 400
 
 LONGEST_PREFIX = 1.5 * LONG
 """What a prefix that is not counted adds to a key at most: every character may take six bytes, here four are assumed."""
+
+MOST_TOGETHER = 10 * 1024 * 1024
+"""Bytes that the bodies of all requests of one event may have together."""
 
 REWRITTEN = 4
 """How much longer a value is when it is written again: `1E15` becomes `1000000000000000.0`."""
@@ -102,6 +106,20 @@ def with_keys(growth: Growth, longest: float, shortest: int = 4) -> Growth:
     """Return the bound of an object whose keys get `longest` more characters; a member has `shortest` at least."""
     times, plus = growth.copies * longest / shortest, growth.members * longest
     return growth._replace(times=growth.times + times, plus=growth.plus + plus)
+
+
+def largest_event(bodies: Iterable[tuple[int, Growth]]) -> float:
+    """Return up to how many bytes of what is read no body can exceed its limit, nor all together theirs."""
+    found = list(bodies)
+    whole = added(Growth(), *(growth for _, growth in found))
+    if whole.depth > DEEPEST:
+        return -inf
+    return min(_largest(limit, growth) for limit, growth in [*found, (MOST_TOGETHER, whole)])
+
+
+def _largest(limit: int, growth: Growth) -> float:
+    rest = limit / REWRITTEN - growth.plus
+    return rest / growth.times if growth.times else inf if rest >= 0 else -inf
 
 
 # Paths.
@@ -214,6 +232,7 @@ class ValueGrowth:
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
         self._parts: dict[str, Growth] = {}
+        self._known: dict[int, Growth] = {}
         self._paths = PathGrowth(self.part)
 
     def part(self, name: str) -> Growth:
@@ -229,6 +248,17 @@ class ValueGrowth:
 
     def of(self, value: Value) -> Growth:
         """Return the bound of a value."""
+        known = self._known.get(id(value))
+        if known is None:
+            known = self._known[id(value)] = self._of(value)
+        return known
+
+    def step(self, step: Step) -> Growth:
+        """Return the bound of the bodies that a step makes, all together."""
+        body = Growth() if step.value is None else self.of(step.value)
+        return body if step.for_each is None else _looped(self.of(step.for_each), body)
+
+    def _of(self, value: Value) -> Growth:
         if isinstance(value, PathValue):
             return self.path(value.path)
         if isinstance(value, Choice):
