@@ -167,8 +167,8 @@ class Connection:
                 found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
-            if size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest and type(found) is list:
-                self._check_sizes(found, clock)
+            if size > compiled.largest or memo[COPIED]:
+                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
         except Invalid as error:
             return Plan(Outcome.INVALID, str(error), (), tuple(reports))
         if type(found) is str:
@@ -201,11 +201,14 @@ class Connection:
             requests += result  # type: ignore[arg-type]  # a text was handled above
             if step.save is not None:
                 values = {**values, **_saved(step, requests, answers, reports)}
-                memo[COPIED] += size_up_to(values, HEAVIEST)  # read besides the event
+                if answers[0] or answers[1]:
+                    memo[COPIED] += size_up_to(values, HEAVIEST)  # these are read besides the event
         return requests or "; ".join(skipped)
 
-    def _check_sizes(self, requests: list[PlannedRequest], now: float) -> None:
+    def _check_sizes(self, requests: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
         """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""
+        if type(requests) is str or not doubtful:
+            return
         together = 0
         for request in requests:
             together += self._checked_size(request)

@@ -80,36 +80,28 @@ def reshaped(
     place: str,
 ) -> JsonObject:
     """`only`, `rename` and `flatten: true` in one go: what most mappings do to the context."""
+    result: JsonObject = {}
+    count = 0
     try:
-        result = _reshaped_quickly(value, names, table, separator)
+        for key, member in value.items():
+            if key not in names:
+                continue
+            name = table.get(key, key)
+            if type(member) is dict and member:
+                count += _flatten_quickly(result, name + separator, member, separator)
+            else:
+                result[name] = member
+                count += 1
+        if count == len(result):
+            return result
     except _LongKey:
-        result = None
-    if result is not None:
-        return result
+        pass
     return flattened(rename(only(value, names), table, lost), separator, "keep", lost, memo, place)
 
 
-def _reshaped_quickly(
-    value: JsonObject, names: Collection[str], table: Mapping[str, str], separator: str
-) -> JsonObject | None:
-    """Reshape what has neither long keys nor two that become the same; None for the latter."""
-    result: JsonObject = {}
-    count = 0
-    for key, member in value.items():
-        if key not in names:
-            continue
-        name = table.get(key, key)
-        if type(member) is dict and member:
-            count += _flatten_quickly(result, name + separator, member, separator)
-        else:
-            result[name] = member
-            count += 1
-    return result if count == len(result) else None
-
-
-def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str) -> int:
+def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str, *, long: int = LONG) -> int:
     """Flatten into `result` and return the number of members; fewer keys than that means that some were overwritten."""
-    if len(before) > LONG:
+    if len(before) > long:
         raise _LongKey
     count = len(value)
     for key, member in value.items():
