@@ -84,3 +84,40 @@ def test_depth_of_an_event(runner: Callable[..., OraclePlan], depth: int, outcom
     event = {**DEFAULT_EVENT, **DEFAULT_TRACK, "properties": {"x": deep}}
     plan = runner(mapping, {}, event, received_at=None, now=DEFAULT_NOW, replies=[])
     assert plan.outcome == outcome
+
+
+LOOPS: dict[str, tuple[JsonObject, str]] = {
+    "each in each": (
+        {"fields": {"a": {"each": "properties.one", "value": {"each": "properties.many", "value": "item"}}}},
+        "calls.track[0].fields.a.value.each",
+    ),
+    "entries in a part": ({"from": "parts.all"}, "parts.all.entries"),
+    "for_each, after the loop of its list": (
+        {"for_each": {"each": "properties.one", "value": "item"}, "where": "parts.all", "from": "item"},
+        "parts.all.entries",
+    ),
+    "for_each": (
+        {"for_each": "properties.many", "where": "properties.one", "when": "parts.one"},
+        "calls.track[0].for_each",
+    ),
+}
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
+@pytest.mark.parametrize("name", LOOPS)
+def test_all_loops_of_an_event_together_run_over_a_hundred_thousand_items(
+    name: str, runner: Callable[..., OraclePlan]
+) -> None:
+    """Longer than YAML files should be, so not in one. The count is made before a loop runs, of all its items."""
+    step, place = LOOPS[name]
+    parts: JsonObject = {
+        "all": {"entries": "properties.object", "value": "item"},
+        "one": {"each": "properties.one", "value": "item"},
+    }
+    mapping = {**DEFAULT_MAPPING, "parts": parts, "calls": {"track": [{"request": "send", **step}]}}
+    many: Json = [1] * 100_000
+    properties: JsonObject = {"one": [1], "many": many, "object": dict.fromkeys(map(str, range(100_001)))}
+    event = {**DEFAULT_EVENT, **DEFAULT_TRACK, "properties": properties}
+    plan = runner(mapping, {}, event, received_at=None, now=DEFAULT_NOW, replies=[])
+    assert (plan.outcome, plan.place) == ("invalid", place)
+    assert str(plan.reason).startswith("loops reach 100,00")

@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.compiler import runtime
+from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Value
+from engine.mapping.problems import place_text
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+COUNTS: tuple[object, ...] = (0, 0, 0, None)
+"""How an event's memo begins: items of loops, entries that paths go through, and the budget of `language/budget.py`."""
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
@@ -31,6 +35,8 @@ class Module:
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
+        self.growth = ValueGrowth(loaded.mapping)
+        self.counted_items: set[str] = set()
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
@@ -58,8 +64,30 @@ class Writer:
         self.place: Place = ()
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
+        self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
+        self.counted = False  # whether anything is counted in the budget
+        self.path_place: Place = ()  # of the path that is being written
+        self._counts = call is not None
         self._lost = False
         self._known: dict[str, str] = {}
+
+    def memo(self) -> str:
+        """Return the variable of the memo whose budget counts what is copied."""
+        self.counted = True
+        return self._memo()
+
+    def _memo(self) -> str:
+        if not self._counts:
+            self._counts = True
+            self.head.add(f"memo = {[*COUNTS]}")
+        return "memo"
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Wrap what may read one thing very often."""
+        self.repeats += 1
+        yield
+        self.repeats -= 1
 
     def value(self, value: Value) -> ValueCode:
         """Write a value."""
@@ -128,7 +156,7 @@ class Writer:
         """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again."""
         roots = dict(self.roots)
         self.roots.update(names)
-        with self.branch():
+        with self.branch(), self.repeated():
             yield
         added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
         self.roots = roots | added
@@ -139,6 +167,28 @@ class Writer:
         outer, self.place = self.place, place
         yield
         self.place = outer
+
+    def count_items(self, length: str, place: Place) -> None:
+        """Write what counts the items of a loop before it runs; all functions of an event share one count."""
+        self._count(0, length, place, runtime.MOST_ITERATIONS, "too_many_iterations")
+
+    def count_steps(self, length: str) -> None:
+        """Write what counts the entries that the path goes through."""
+        self._count(1, length, self.path_place, runtime.MOST_PATH_STEPS, "too_many_path_steps")
+
+    def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
+        self._memo()
+        self.module.helper(helper)
+        self.lines.add(f"memo[{number}] += {length}")
+        with self.lines.block(f"if memo[{number}] > {most}:"):
+            self.lines.add(f"{helper}(memo[{number}], {self.names.literal(place_text(place))})")
+
+    @contextmanager
+    def path_at(self, place: Place) -> Iterator[None]:
+        """Set the place of the path that is being written; writing it may write a part, with paths of its own."""
+        outer, self.path_place = self.path_place, place
+        yield
+        self.path_place = outer
 
     def literal(self, value: Json) -> str:
         """Return the expression of a value that is written in the mapping itself."""
@@ -173,11 +223,12 @@ class Writer:
 
     def _inlined(self, name: str) -> str:
         url, self.url = self.url, False
+        repeats, self.repeats = self.repeats, 0
         words: tuple[str, ...] = ("item", "index", "key")
         outer = {word: self.roots.pop(word) for word in words if word in self.roots}
         got = self.value(self.module.mapping.parts[name])
         self.roots.update(outer)
-        self.url = url
+        self.url, self.repeats = url, repeats
         if got.fresh:
             self.fresh.add(got.code)
         return got.code
@@ -200,14 +251,14 @@ class CallParts:
         self._functions: dict[str, tuple[int, str]] = {}
 
     @property
-    def memo_size(self) -> int:
-        """The number of parts in the event's memo."""
-        return len(self._functions)
+    def memo(self) -> list[object]:
+        """The memo of an event before its first step: the counts of its loops, and no part computed."""
+        return [*COUNTS] + [runtime.UNSET] * len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
         """Return memo number and function name of a part, writing the function at the first use."""
         if name not in self._functions:
-            number = len(self._functions)
+            number = len(COUNTS) + len(self._functions)
             self._functions[name] = (number, self.module.names.fresh("part_value"))
             self._write(self._functions[name][1], name)
         return self._functions[name]

@@ -98,6 +98,7 @@ def _scopes(run: Run, step: JsonObject, place: str) -> Iterator[Scope]:
         return
     of = evaluate(run, step["for_each"], run.scope, f"{place}.for_each")
     items = list_of(run, of, f"{place}.for_each")
+    run.count(len(items or []), f"{place}.for_each")
     yield from loop(run, items or [], step.get("where"), run.scope, f"{place}.where")
 
 

@@ -8,7 +8,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from engine.records import Json
-from tests.oracle.basics import holds, pieces, text_of, without_nulls
+from tests.oracle.basics import Invalid, holds, pieces, text_of, without_nulls
 
 Scope = dict[str, object]
 
@@ -76,6 +76,13 @@ class Run:
         self.reports: list[tuple[str, str]] = []
         self.saved = Saved()
         self.scope: Scope = {}
+        self.iterations = 0
+
+    def count(self, items: int, place: str) -> None:
+        """Count the items that a loop is about to run over; all loops of an event share one limit."""
+        self.iterations += items
+        if self.iterations > 100_000:
+            raise Invalid(place, f"loops reach {self.iterations:,} items")
 
     def enter(self, event: dict[str, Json], options: Json, part: Callable[[str], Json]) -> None:
         """Make the scope of an event: the fields of its call, and nothing else of it."""

@@ -116,6 +116,7 @@ def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     items = list_of(run, evaluate(run, raw["each"], scope, f"{place}.each"), f"{place}.each")
     if items is None:
         return None
+    run.count(len(items), f"{place}.each")
     inner = loop(run, items, raw.get("where"), scope, f"{place}.where")
     values = (evaluate(run, raw["value"], one, f"{place}.value") for one in inner)
     return [value for value in values if value is not None]
@@ -147,6 +148,7 @@ def _entries(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
         run.report("not-an-object", f"{place}.entries")
         return None
     made: JsonObject = {}
+    run.count(len(of), f"{place}.entries")
     for inner in loop(run, list(of.values()), None, scope, place):
         inner["key"] = list(of)[cast("int", inner["index"])]
         _entry(run, raw, inner, place, made)

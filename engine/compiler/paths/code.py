@@ -105,6 +105,9 @@ class PathScope(Protocol):
     def branch(self) -> AbstractContextManager[None]:
         """Wrap what runs only under a condition."""
 
+    def count_steps(self, length: str) -> None:
+        """Write what counts the entries that the path goes through, an expression; may end the event."""
+
 
 class Writing(ABC):
     """Writes the nodes of one path; `current` is always the code of JMESPath's current value."""

@@ -33,6 +33,8 @@ _FALLIBLE: dict[str, tuple[Callable[..., object], Types]] = {
     "starts_with": (runtime.path_starts_with, Types.BOOL),
     "values": (runtime.path_values, Types.LIST),
 }
+# Those that look at every entry of a list; the others take the same time for every value.
+_LOOK_AT_ALL = frozenset({"contains", "join", "keys", "values"})
 
 
 class Loops(Writing):
@@ -72,6 +74,7 @@ class Loops(Writing):
         item = self.names.fresh("v")
         entry = Code(text=item, repeat=True, saved=code.saved)
         entries = code.text if over is Types.LIST else f"{code.text}.values()"
+        self.scope.count_steps(f"len({code.text})")
         self._open_loops += 1
         with self.scope.lines.block(f"for {item} in {entries}:"), self.scope.branch():
             if not filters:
@@ -115,7 +118,10 @@ class Loops(Writing):
         saved = any(code.saved for code in codes)
         if name in _FALLIBLE:
             function, types = _FALLIBLE[name]
+            if name in _LOOK_AT_ALL:
+                self._count_arguments(given)
             return self.local(f"{self.helper(function)}({given})", types, saved=saved)
+        self._count_arguments(given)
         call = self.names.function(paths.call, "path_call")
         return self.local(f"{call}({self.names.literal(name)}, {given})", ANY, saved=saved)
 
@@ -128,6 +134,13 @@ class Loops(Writing):
         return self._by_library(node, self.value(over, current))
 
     def _by_library(self, node: Node, current: Code) -> Code:
-        evaluate = self.names.function(paths.evaluate, "path_evaluate")
+        evaluate = self.names.function(paths.evaluate_counted, "path_evaluate")
         tree = self.names.constant(node, "tree")
-        return self.local(f"{evaluate}({tree}, {current.text})", ANY, saved=current.saved)
+        found, steps = self.names.fresh("v"), self.names.fresh("steps")
+        self.scope.lines.add(f"{found}, {steps} = {evaluate}({tree}, {current.text})")
+        self.scope.count_steps(steps)
+        return Code(text=found, types=ANY, repeat=True, saved=current.saved)
+
+    def _count_arguments(self, given: str) -> None:
+        size = self.names.function(paths.size_of, "size_of")
+        self.scope.count_steps(f"{size}({given})")

@@ -7,21 +7,24 @@
 
 from __future__ import annotations
 
-from engine.language.paths.evaluation import Path, call, evaluate, findings, parse, search
+from engine.language.paths.evaluation import Path, call, evaluate, evaluate_counted, findings, parse, search
 from engine.language.paths.findings import Finding
 from engine.language.paths.roots import Root
-from engine.language.paths.values import Marker, PathTypeError, holds
+from engine.language.paths.values import Marker, PathTooLongError, PathTypeError, holds, size_of
 
 __all__ = [
     "Finding",
     "Marker",
     "Path",
+    "PathTooLongError",
     "PathTypeError",
     "Root",
     "call",
     "evaluate",
+    "evaluate_counted",
     "findings",
     "holds",
     "parse",
     "search",
+    "size_of",
 ]

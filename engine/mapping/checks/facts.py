@@ -165,7 +165,7 @@ def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds
         ):
             return False
         found = paths.search(path, {})
-    except PathError:
+    except (PathError, paths.PathTooLongError):
         return False
     except paths.PathTypeError:
         return True
