@@ -151,10 +151,10 @@ class Worker:
         return len(self._tasks) < self._slots(self._clock.time())
 
     async def _read_on(self) -> bool:
-        """Read more of the queue if there is room; True if it may hold even more."""
-        await self._load_wanted()
+        """Load what is wanted and read more of the outbox if there is room; True if there may be even more."""
+        more = await self._load_wanted()
         if not self._queue.has_room():
-            return False
+            return more
         waiting = self._thread.outbox.waiting
         rows = await self._thread.call(waiting, self.name, self._read_to, self._options.chunk)
         for row in rows:
@@ -165,13 +165,13 @@ class Worker:
                 self._queue.defer(row.place, ids)
             elif (job := self._planned(row, event)) is not None:
                 self._queue.add(job)
-        return bool(rows)
+        return more or bool(rows)
 
-    async def _load_wanted(self) -> None:
-        """Load events whose turn it is from the outbox."""
+    async def _load_wanted(self) -> bool:
+        """Load events whose turn it is from the outbox; True if there may be more."""
         places = self._queue.wanted(self._clock.time(), self._options.chunk)
         if not places:
-            return
+            return False
         rows = await self._thread.call(self._thread.outbox.waiting_at, self.name, places)
         found = {row.place: row for row in rows}
         for place in places:
@@ -185,6 +185,7 @@ class Worker:
                 self._queue.vanished(place, ids_of(event))
             else:
                 self._queue.loaded(job)
+        return len(places) == self._options.chunk
 
     def _planned(self, row: Waiting, event: Normalized) -> Job | None:
         """Plan an event; None if there is nothing to send, which is its outcome."""

@@ -33,6 +33,6 @@ def test_numbers_are_those_of_the_code() -> None:
     assert (base.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REFUSALS) == (24 * 3600, 3600, 20)
     assert (pacing.FAILURES_IN_A_ROW, pacing.USERS_WHO_FAIL, pacing.BRAKED) == (8, 3, 1)
     assert (refusals.LOOKED_AT, refusals.RAISED_AT, refusals.ENDED_BELOW) == (100, 20, 10)
-    assert options.queue == QueueLimits(2000, 32 * 2**20, 100_000, 64)
+    assert options.queue == QueueLimits(2000, 16 * 2**20, 100_000, 64)
     assert pacing.Retry().give_up_after == 24 * 3600
     assert http.LONGEST_RESPONSE == 4 * 2**20

@@ -70,7 +70,7 @@ class QueueLimits(NamedTuple):
     """How much a queue holds: heads (one a user), bytes, places, and the loaded events of one id."""
 
     users: int = 2000
-    memory: int = 32 * 1024 * 1024
+    memory: int = 16 * 1024 * 1024
     places: int = 100_000
     line: int = 64
 
