@@ -173,7 +173,7 @@ def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:
 FAILURES = {
     "503": (Answer(503, {"why": "busy"}), 'the vendor answered 503: {"why":"busy"}'),
     "429": (Answer(429), "the vendor answered 429"),
-    "lost": (Answer(0), "no response from the vendor: the connection failed (RemoteProtocolError)"),
+    "lost": (Answer(0), "no response from the vendor: the vendor closed the connection before it responded"),
     "unreadable": (Answer(200, b"<html>"), "the vendor answered 200: the response could not be read"),
     "too few": (
         Answer(200, {"results": []}),
