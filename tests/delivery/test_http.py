@@ -82,9 +82,9 @@ REPLIES = {
     ),
     "too long": (Answer(200, b"1" * 5000), VendorReply(200, readable=False)),
     "cut off": (Answer(0), VendorReply(failure="the vendor closed the connection before it responded")),
-    "half": (
+    "two lengths": (
         Answer(200, b"{}", {"Content-Length": "50"}),
-        VendorReply(failure="the vendor closed the connection in the middle of its response"),
+        VendorReply(failure="the response is not valid HTTP"),
     ),
 }
 

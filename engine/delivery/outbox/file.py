@@ -96,4 +96,9 @@ VERSION_1 = (
     "CREATE INDEX states_unfinished ON states (connection, place) WHERE outcome = 'waiting'",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1,)
+VERSION_2 = (
+    "ALTER TABLE connections ADD COLUMN fence INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE states ADD COLUMN fence INTEGER",  # of the lease under which the state was last written
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2)

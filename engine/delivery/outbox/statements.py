@@ -38,16 +38,17 @@ WAITING = """
     WHERE s.connection = ? AND s.outcome = 'waiting' AND s.place > ? ORDER BY s.place LIMIT ?
 """
 FINISH = """
-    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?
+    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?,
+        fence = ?
     WHERE place = ? AND outcome = 'waiting'
 """
 
 LEASE = """
-    UPDATE connections SET owner = ?1, leased_until = ?3
+    UPDATE connections SET fence = fence + (owner IS NOT ?1), owner = ?1, leased_until = ?3
     WHERE name = ?4 AND (owner IS NULL OR owner = ?1 OR leased_until < ?2 OR leased_until > ?5)
 """
 RELEASE = "UPDATE connections SET owner = NULL, leased_until = NULL WHERE name = ? AND owner = ?"
-OWNER = "SELECT owner FROM connections WHERE name = ?"
+FENCE = "SELECT fence FROM connections WHERE name = ? AND owner IS NOT NULL"
 HOLD = "UPDATE connections SET held = ?, hint = ?, held_at = ?, due = NULL, pause = '' WHERE name = ?"
 PAUSE = "UPDATE connections SET due = ?, pause = ? WHERE name = ?"
 RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NULL, pause = '' WHERE name = ?"
