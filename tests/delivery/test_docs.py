@@ -9,7 +9,7 @@ import pytest
 from engine.delivery import worker
 from engine.delivery.metrics import Metrics
 from engine.delivery.outbox import base
-from engine.delivery.sending import http, pacing
+from engine.delivery.sending import http, pacing, wire
 from engine.records import Outcome
 
 PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
@@ -31,4 +31,4 @@ def test_numbers_are_those_of_the_code() -> None:
     assert (options.lease, options.grace, options.patience, http.SLOTS) == (10, 10, 30, 8)
     assert (base.WINDOW, pacing.LONGEST_RETRY_AFTER, pacing.MANY_REJECTIONS) == (24 * 3600, 3600, 20)
     assert pacing.Retry().give_up_after == 24 * 3600
-    assert http.LONGEST_RESPONSE == 4 * 2**20
+    assert (wire.LONGEST_RESPONSE, wire.LONGEST_HEADERS, wire.MOST_CHUNKS) == (4 * 2**20, 100 * 2**10, 16_384)

@@ -11,6 +11,7 @@ import time
 from asyncio.subprocess import Process
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.delivery.lease import Lease
@@ -25,12 +26,17 @@ from tests.delivery.vendor import BATCHES, MAPPING, Request, Vendor, event, resu
 ROOT = Path(__file__).parents[2]
 USERS = 20
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGSTOP")
-
 
 async def worker(directory: Path, url: str, lease: float) -> Process:
     given = (str(directory / "outbox.db"), str(directory / "shop.yaml"), url, str(lease))
     return await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.delivery.stalled", *given, cwd=ROOT)
+
+
+async def stop(process: Process, outbox: SqliteOutbox) -> None:
+    """Stop a process while it is not writing: in the middle of a transaction, it would keep all others from writing."""
+    with outbox._transaction():
+        process.send_signal(signal.SIGSTOP)
+        await until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
 
 
 def stale(requests: list[Request]) -> list[str]:
@@ -55,7 +61,7 @@ async def story(directory: Path, *, events: int, stop_after: int, lease: float, 
         second = await worker(directory, vendor.url, lease)
         try:
             await until(lambda: len(vendor.requests) >= stop_after)
-            first.send_signal(signal.SIGSTOP)
+            await stop(first, outbox)
             stopped_at = time.monotonic()
             async with asyncio.timeout(60 + events / 50):
                 await second.wait()

@@ -22,7 +22,7 @@ from engine.records import Json, JsonObject, PlannedRequest, Secret
 if TYPE_CHECKING:
     import httpx
 
-    from engine.delivery.sending.wire import Response
+    from engine.delivery.sending.wire import RawResponse
 
 NO_HEADERS: JsonObject = {}
 SLOTS = 8
@@ -73,7 +73,7 @@ class Sender:
     ) -> None:
         import httpx
 
-        from engine.delivery.sending.wire import Wire
+        from engine.delivery.sending.wire import HttpPool
 
         self._origin = origin(base_url)
         self._compress = compress
@@ -81,11 +81,11 @@ class Sender:
         self._headers = httpx.Headers(HEADERS)
         self._bad_url = httpx.InvalidURL
         scheme, host, _ = self._origin
-        self._wire = Wire(scheme, host, slots=slots, local=host in LOCAL, before_write=before_write)
+        self._pool = HttpPool(scheme, host, slots=slots, local=host in LOCAL, before_write=before_write)
 
     async def close(self) -> None:
         """Close the sockets."""
-        await self._wire.close()
+        await self._pool.close()
 
     async def send(self, request: PlannedRequest, encode: str = "json") -> VendorReply:
         """Send a request; network errors are part of the reply.
@@ -101,7 +101,7 @@ class Sender:
             raise Unsendable(str(error)) from error
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._wire.exchange(built)
+                response = await self._pool.exchange(built)
         except Unwritable as error:
             raise Unsendable(str(error)) from error
         except Failed as failed:
@@ -173,7 +173,7 @@ def _query(value: str | list[str]) -> str | list[str]:
     return [revealed(each) for each in value] if isinstance(value, list) else revealed(value)
 
 
-def _reply(response: Response) -> VendorReply:
+def _reply(response: RawResponse) -> VendorReply:
     headers = cast("JsonObject", response.headers)
     if response.body is None or "content-encoding" in headers:
         return VendorReply(response.status, headers, None, readable=False)

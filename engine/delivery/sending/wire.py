@@ -46,7 +46,7 @@ class Unwritable(Exception):  # noqa: N818  reads as what it is
     """A request that cannot be written as HTTP; the message names what is wrong and shows no value."""
 
 
-class Response(NamedTuple):
+class RawResponse(NamedTuple):
     """A response; `body` is None if it is longer than LONGEST_RESPONSE or came in more than MOST_CHUNKS pieces."""
 
     status: int
@@ -54,7 +54,7 @@ class Response(NamedTuple):
     body: bytes | None
 
 
-class Wire:
+class HttpPool:
     """The connections to one origin, at most `slots`; must be closed.
 
     `before_write` is called right before bytes of a request are written, and may raise to prevent it. A `local` vendor
@@ -75,7 +75,7 @@ class Wire:
         """Close all connections."""
         await self._pool.aclose()
 
-    async def exchange(self, request: httpx.Request) -> Response:
+    async def exchange(self, request: httpx.Request) -> RawResponse:
         """Send a request and read the response; raises Failed and Unwritable, and what `before_write` raises."""
         try:
             return await self._exchange(request)
@@ -86,7 +86,7 @@ class Wire:
         except httpcore.ProtocolError as error:
             raise Failed(NOT_HTTP) from error
 
-    async def _exchange(self, request: httpx.Request) -> Response:
+    async def _exchange(self, request: httpx.Request) -> RawResponse:
         url = request.url
         address = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         raw = httpcore.Request(request.method, address, headers=request.headers.raw, content=request.content)
@@ -97,7 +97,7 @@ class Wire:
             body = await stream.body_of(response, chunked="transfer-encoding" in headers)
         finally:
             await response.aclose()
-        return Response(response.status, headers, body)
+        return RawResponse(response.status, headers, body)
 
 
 class _Stream(httpcore.AsyncNetworkStream):
