@@ -12,10 +12,10 @@ from uuid import UUID, uuid5
 
 from engine.language.budget import Invalid as Invalid
 from engine.language.budget import Memo as Memo
+from engine.language.budget import invalid as invalid
 from engine.language.budget import spend as spend
 from engine.language.budget import spend_on as spend_on
 from engine.language.budget import spend_on_made as spend_on_made
-from engine.language.budget import invalid as invalid
 from engine.language.functions import CannotConvert, Noted
 from engine.language.objects import only, rename, without
 from engine.language.paths import Marker, PathTypeError

@@ -58,6 +58,10 @@ class Logging(DeliveryObserver):
     def __init__(self) -> None:
         self._logger = logging.getLogger(NAME)
 
+    def timed_out(self, connection: str, seconds: float) -> None:
+        """Log that a vendor did not answer in time."""
+        self._log(logging.WARNING, "timed out", connection=connection, seconds=round(seconds, 3))
+
     def paused(self, connection: str, reason: str, seconds: float) -> None:
         """Log a pause."""
         self._log(logging.WARNING, "paused", connection=connection, reason=reason, seconds=round(seconds, 3))

@@ -31,6 +31,7 @@ class Metrics(DeliveryObserver):
         self._requests = Counter("waybill_requests", "Requests sent, by response status.", by_status, registry=registry)
         self._seconds = Histogram("waybill_request_seconds", "Duration of requests.", buckets=SECONDS, **common)
         self._items = Counter("waybill_request_items", "Items carried by requests.", **common)
+        self._timeouts = Counter("waybill_timeouts", "Requests given up after the timeout.", **common)
         self._pauses = Counter("waybill_pauses", "Pauses after failures.", **common)
         self._retries = Counter("waybill_retries", "Events to be tried again after a failure.", **common)
         self._alarm = Gauge("waybill_refusal_alarm", "1 while an unusual share is refused, otherwise 0.", **gauge)
@@ -58,6 +59,10 @@ class Metrics(DeliveryObserver):
         self._requests.labels(connection, str(status) if status else "none").inc()
         self._seconds.labels(connection).observe(seconds)
         self._items.labels(connection).inc(items)
+
+    def timed_out(self, connection: str, seconds: float) -> None:  # noqa: ARG002
+        """Count a timeout."""
+        self._timeouts.labels(connection).inc()
 
     def limited(self, connection: str, seconds: float) -> None:
         """Count a wait for the rate limit."""

@@ -21,6 +21,9 @@ class DeliveryObserver:
     def answered(self, connection: str, status: int, items: int, seconds: float) -> None:
         """A request was sent; `status` is 0 if no response came back."""
 
+    def timed_out(self, connection: str, seconds: float) -> None:
+        """A request was given up after `seconds`, because the vendor had not answered in whole."""
+
     def limited(self, connection: str, seconds: float) -> None:
         """A request is delayed by the rate limit."""
 

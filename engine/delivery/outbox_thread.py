@@ -40,10 +40,10 @@ class ChangeWriter:
     only says that waiting is over; the error stays in the task, where `failed` sees it and `settle` raises it.
     """
 
-    def __init__(self, thread: OutboxThread, connection: str, owner: str, clock: Clock) -> None:
+    def __init__(self, thread: OutboxThread, connection: str, fence: int, clock: Clock) -> None:
         self._thread = thread
         self._connection = connection
-        self._owner = owner
+        self._fence = fence
         self._clock = clock
         self._changes: list[Change] = []
         self._task: asyncio.Task[None] | None = None
@@ -88,7 +88,7 @@ class ChangeWriter:
             write = self._thread.outbox.write
             try:
                 self.on_written(
-                    await self._thread.call(write, self._connection, self._owner, changes, self._clock.time())
+                    await self._thread.call(write, self._connection, self._fence, changes, self._clock.time())
                 )
             finally:
                 if self._in_flight is not None and not self._in_flight.done():

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, base_url
+from engine.delivery.lease import Lease
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged
 from engine.delivery.outbox_thread import OutboxThread
@@ -130,14 +131,15 @@ class Delivery:
             self._report_held(row)
             if row.held and idle:
                 return
-            if row.held or not await self._lease(name):
+            lease = None if row.held else await self._lease(name)
+            if lease is None:
                 if idle and await self._thread.call(self._outbox.unfinished, name) == (0, None):
                     return
                 reported = reported or (not row.held and await self._report_elsewhere(name))
                 await self._sleep(changed)
                 continue
             try:
-                await self._work(configured, row)
+                await self._work(configured, lease, row)
             except LeaseLost:
                 continue
             if self._may_end():
@@ -166,8 +168,10 @@ class Delivery:
             self._observer.elsewhere(name, until)
         return until is not None
 
-    async def _lease(self, name: str) -> bool:
-        return await self._thread.call(self._outbox.lease, name, self._owner, self._clock.time(), self._options.lease)
+    async def _lease(self, name: str) -> Lease | None:
+        began, length = self._clock.time(), self._options.lease
+        fence = await self._thread.call(self._outbox.lease, name, self._owner, began, length)
+        return None if fence is None else Lease(name, fence, began + length, self._clock.time)
 
     async def _sleep(self, changed: asyncio.Event) -> None:
         try:
@@ -176,7 +180,7 @@ class Delivery:
         except TimeoutError:
             pass
 
-    async def _work(self, configured: ConfiguredConnection, row: ConnectionRow) -> None:
+    async def _work(self, configured: ConfiguredConnection, lease: Lease, row: ConnectionRow) -> None:
         http = configured.mapping.http
         try:
             address = base_url(configured.connection)
@@ -184,11 +188,16 @@ class Delivery:
             await self._thread.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())
             self._report_held(await self._row(configured.name))
             return
-        compress = http.compress == "gzip"
-        sender = Sender(address, timeout=seconds(http.timeout), compress=compress, slots=self._options.slots)
-        worker = Worker(configured, self._thread, sender, self._owner, self._options, self._clock, self._observer)
+        sender = Sender(
+            address,
+            timeout=seconds(http.timeout),
+            compress=http.compress == "gzip",
+            slots=self._options.slots,
+            before_write=lease.check,
+        )
+        worker = Worker(configured, self._thread, sender, lease.fence, self._options, self._clock, self._observer)
         self._workers.append(worker)
-        renewing = asyncio.create_task(self._renew(configured.name, worker))
+        renewing = asyncio.create_task(self._renew(lease, worker))
         try:
             if self._stopping:
                 worker.stop()
@@ -211,13 +220,15 @@ class Delivery:
         self._observer.ended(name, count)
         self._observer.queue(name, count, 0.0 if oldest is None else self._clock.time() - oldest)
 
-    async def _renew(self, name: str, worker: Worker) -> None:
+    async def _renew(self, lease: Lease, worker: Worker) -> None:
         while True:
             await asyncio.sleep(self._options.lease / 3)
             try:
-                if await self._lease(name):
-                    continue
+                renewed = await self._lease(lease.connection)
             except Exception as error:  # noqa: BLE001  raised by the worker's `run`
                 worker.fail(error)
-            worker.stop()
-            return
+                return
+            if renewed is None or renewed.fence != lease.fence:  # what the worker has read may be finished by now
+                worker.fail(LeaseLost(f"Another worker has taken over {lease.connection}."))
+                return
+            lease.until = renewed.until

@@ -63,7 +63,7 @@ class Worker:
         configured: ConfiguredConnection,
         thread: OutboxThread,
         sender: Sender,
-        owner: str,
+        fence: int,
         options: Options,
         clock: Clock,
         observer: DeliveryObserver,
@@ -75,7 +75,7 @@ class Worker:
         self._options = options
         self._clock = clock
         self._observer = observer
-        self._writer = ChangeWriter(thread, self.name, owner, clock)
+        self._writer = ChangeWriter(thread, self.name, fence, clock)
         self._writer.on_failure = self.wake
         self._writer.on_written = lambda changes: observer.written(self.name, changes)
         self.shipping.record = self._writer.add

@@ -507,7 +507,7 @@ class Http:
     )
     timeout: str = plain(
         "30s",
-        about="How long to wait for a response: `30s` (the default).",
+        about="How long a request may take, from connecting to the last byte of the response: `30s` (the default).",
         schema={"allOf": [{"$ref": "#/definitions/duration_or_nothing"}], "default": "30s"},
     )
     rate_limit: str | None = plain(

@@ -83,14 +83,15 @@ def test_refusals(method: str, path: str, status: int, message: str) -> None:
 def test_status_of_connections() -> None:
     outbox = MemoryOutbox()
     outbox.take_in([NewEvent("web", f"m{n}", "2026-01-01T00:00:00Z", b"{}") for n in range(3)], ["shop"], 1000.0)
-    outbox.lease("shop", "me", 1000.0, 10)
+    fence = outbox.lease("shop", "me", 1000.0, 10)
+    assert fence is not None
     rows = outbox.waiting("shop", 0, 10)
     reply = "Could not authenticate"
     changes = [
         Change(rows[0].place, Outcome.DELIVERED, "1 request accepted"),
         Change(rows[1].place, Outcome.REJECTED, "the vendor answered 400", reply),
     ]
-    outbox.write("shop", "me", changes, 1001.0)
+    outbox.write("shop", fence, changes, 1001.0)
     outbox.hold("shop", reply, "Check the token.", 1002.0)
     shop: dict[str, Json] = {
         "name": "shop",
@@ -205,10 +206,11 @@ def test_what_ended_long_ago_is_removed() -> None:
     outbox, purged = MemoryOutbox(), list[int]()
     outbox.take_in([new_event("old"), new_event("waits")], ["shop"], NOW - 40 * DAY)
     outbox.take_in([new_event("young")], ["shop"], NOW - DAY)
-    outbox.lease("shop", "me", NOW - 40 * DAY, 10)
+    fence = outbox.lease("shop", "me", NOW - 40 * DAY, 10)
+    assert fence is not None
     old, _, young = outbox.waiting("shop", 0, 10)
-    outbox.write("shop", "me", [Change(old.place, Outcome.REJECTED, "no")], NOW - 39 * DAY)
-    outbox.write("shop", "me", [Change(young.place, Outcome.DELIVERED, "yes")], NOW - DAY)
+    outbox.write("shop", fence, [Change(old.place, Outcome.REJECTED, "no")], NOW - 39 * DAY)
+    outbox.write("shop", fence, [Change(young.place, Outcome.DELIVERED, "yes")], NOW - DAY)
 
     async def work() -> None:
         task = asyncio.create_task(purge(outbox, 30 * DAY, lambda: NOW, purged.append))

@@ -46,6 +46,7 @@ class _State:
     digest: str | None = None
     progress: str | None = None
     tried_at: float | None = None
+    fence: int | None = None
 
 
 class MemoryOutbox:
@@ -56,6 +57,7 @@ class MemoryOutbox:
         self._events: dict[int, _Event] = {}
         self._states: dict[int, _State] = {}
         self._connections: dict[str, ConnectionRow] = {}
+        self._fences: Counter[str] = Counter()
         self._last_event = 0
         self._last_place = 0
 
@@ -122,26 +124,29 @@ class MemoryOutbox:
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
         return [row for row in self.waiting(connection, 0, len(self._states)) if row.place in places]
 
-    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
         written = []
-        if connection not in self._connections or self._connections[connection].owner != owner:
+        row = self._connections.get(connection)
+        if row is None or row.owner is None or self._fences[connection] != fence:
             raise LeaseLost(f"Another worker has taken over {connection}.")
         for change in changes:
             state = self._states.get(change.place)
             if state is not None and state.outcome is Outcome.WAITING:
                 state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
-                state.changed_at = now
+                state.changed_at, state.fence = now, fence
                 written.append(change)
         return written
 
-    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         row = self._connections.setdefault(connection, ConnectionRow(connection))
         until = row.leased_until or 0.0
         free = row.owner in (None, owner) or until < now or until > now + seconds + CLOCK_SLACK
-        if free:
-            self._connections[connection] = row._replace(owner=owner, leased_until=now + seconds)
-        return free
+        if not free:
+            return None
+        self._fences[connection] += row.owner != owner
+        self._connections[connection] = row._replace(owner=owner, leased_until=now + seconds)
+        return self._fences[connection]
 
     def release(self, connection: str, owner: str) -> None:
         row = self._connections.get(connection)

@@ -440,14 +440,14 @@ def test_a_run_beside_another_process_speaks_of_itself(here, engine) -> None:
         connections(here, sandbox.url)
         outbox.take_in([NewEvent("other", "m0", "2026-01-01T00:00:00Z", b"{}")], ["shop"], time.time())
         until = time.time() + 60
-        assert outbox.lease("shop", "other", until - 60, 60)
+        fence = outbox.lease("shop", "other", until - 60, 60)
 
         def finish() -> None:
             while outbox.unfinished("shop")[0] < 3:
                 time.sleep(0.01)
             first, second, _ = outbox.waiting("shop", 0, 10)
             changes = [Change(first.place, Outcome.REJECTED, "no"), Change(second.place, Outcome.DELIVERED, "")]
-            outbox.write("shop", "other", changes, time.time())
+            outbox.write("shop", fence, changes, time.time())
             outbox.release("shop", "other")
 
         other = threading.Timer(1.5, finish)

@@ -9,7 +9,7 @@ import pytest
 from engine.delivery import worker
 from engine.delivery.metrics import Metrics
 from engine.delivery.outbox import base
-from engine.delivery.sending import http, pacing, refusals
+from engine.delivery.sending import http, pacing, refusals, wire
 from engine.delivery.sending.fair_queue import QueueLimits
 from engine.records import Outcome
 
@@ -35,4 +35,4 @@ def test_numbers_are_those_of_the_code() -> None:
     assert (refusals.LOOKED_AT, refusals.RAISED_AT, refusals.ENDED_BELOW) == (100, 20, 10)
     assert options.queue == QueueLimits(2000, 16 * 2**20, 100_000, 64)
     assert pacing.Retry().give_up_after == 24 * 3600
-    assert http.LONGEST_RESPONSE == 4 * 2**20
+    assert (wire.LONGEST_RESPONSE, wire.LONGEST_HEADERS, wire.MOST_CHUNKS) == (4 * 2**20, 100 * 2**10, 16_384)

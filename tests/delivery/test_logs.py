@@ -107,6 +107,7 @@ def test_several_observers_hear_everything() -> None:
         "finished": ("shop", Outcome.DELIVERED, 1.0),
         "written": ("shop", [Change(1, Outcome.DELIVERED, "")]),
         "answered": ("shop", 200, 5, 0.1),
+        "timed_out": ("shop", 30.0),
         "limited": ("shop", 0.5),
         "paused": ("shop", "503", 1.0),
         "held": ("shop", "401", "Check."),

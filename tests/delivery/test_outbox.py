@@ -24,9 +24,9 @@ def places(outbox, connection="a"):
 
 
 def finish(outbox, message_id, outcome=Outcome.REJECTED, connection="a", now=NOW, **more):
-    outbox.lease(connection, "w", now, 10)
+    fence = outbox.lease(connection, "w", now, 10)
     change = Change(places(outbox, connection)[message_id], outcome, "because", **more)
-    outbox.write(connection, "w", [change], now)
+    outbox.write(connection, fence, [change], now)
 
 
 def test_events_wait_for_each_connection_in_the_order_they_came(outbox) -> None:
@@ -133,7 +133,7 @@ def test_what_is_finished_stays_finished(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     place = places(outbox)["1"]
     finish(outbox, "1", Outcome.DELIVERED)
-    outbox.write("a", "w", [Change(place, Outcome.REJECTED, "late")], NOW)
+    outbox.write("a", outbox.lease("a", "w", NOW, 10), [Change(place, Outcome.REJECTED, "late")], NOW)
     assert outbox.counts() == {("a", Outcome.DELIVERED): 1}
 
 
@@ -141,14 +141,35 @@ def test_only_who_has_the_lease_may_write(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     change = Change(places(outbox)["1"], Outcome.DELIVERED, "")
     with pytest.raises(LeaseLost, match=r"^Another worker has taken over a\.$"):
-        outbox.write("a", "w", [change], NOW)
-    assert outbox.lease("a", "w", NOW, 10)
-    assert not outbox.lease("a", "v", NOW + 9, 10)
-    assert outbox.lease("a", "w", NOW + 9, 10), "its owner renews it"
-    assert outbox.lease("a", "v", NOW + 20, 10), "it has expired"
-    with pytest.raises(LeaseLost):
-        outbox.write("a", "w", [change], NOW)
+        outbox.write("a", 0, [change], NOW)
+    assert outbox.lease("a", "w", NOW, 10) == 1
+    assert outbox.lease("a", "v", NOW + 9, 10) is None
+    assert outbox.lease("a", "w", NOW + 9, 10) == 1, "its owner renews it"
+    assert outbox.lease("a", "v", NOW + 20, 10) == 2, "it has expired"
+    with pytest.raises(LeaseLost, match=r"^Another worker has taken over a\.$"):
+        outbox.write("a", 1, [change], NOW)
     assert ids(outbox) == ["1"]
+
+
+def test_who_had_the_lease_before_another_gets_another_fence(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    change = Change(places(outbox)["1"], Outcome.DELIVERED, "")
+    assert [outbox.lease("a", owner, now, 10) for owner, now in (("w", NOW), ("v", NOW + 20))] == [1, 2]
+    outbox.release("a", "v")
+    assert outbox.lease("a", "w", NOW + 21, 10) == 3
+    assert outbox.lease("b", "w", NOW + 21, 10) == 1, "each connection has its own"
+    with pytest.raises(LeaseLost):
+        outbox.write("a", 1, [change], NOW + 22)
+    assert outbox.write("a", 3, [change], NOW + 22) == [change]
+
+
+def test_who_has_given_its_lease_back_may_not_write(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    change = Change(places(outbox)["1"], Outcome.DELIVERED, "")
+    fence = outbox.lease("a", "w", NOW, 10)
+    outbox.release("a", "w")
+    with pytest.raises(LeaseLost):
+        outbox.write("a", fence, [change], NOW)
 
 
 def test_a_lease_given_back_is_free(outbox) -> None:
@@ -261,10 +282,10 @@ def test_an_overview_tells_counts_reasons_connections_and_what_is_unfinished(out
 
 def test_what_was_finished_already_is_not_given_as_written(outbox) -> None:
     outbox.take_in(events("1", "2"), ["a"], NOW)
-    outbox.lease("a", "w", NOW, 10)
+    fence = outbox.lease("a", "w", NOW, 10)
     first, second = (Change(place, Outcome.DELIVERED, "") for place in places(outbox).values())
-    assert outbox.write("a", "w", [first], NOW) == [first]
-    assert outbox.write("a", "w", [first, second], NOW) == [second]
+    assert outbox.write("a", fence, [first], NOW) == [first]
+    assert outbox.write("a", fence, [first, second], NOW) == [second]
 
 
 def test_an_event_is_found_by_its_number(outbox) -> None:

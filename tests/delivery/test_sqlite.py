@@ -105,10 +105,10 @@ def test_an_overview_is_of_one_moment(tmp_path) -> None:
 
 def work(outbox: SqliteOutbox) -> None:
     outbox.take_in(events(1, 2, 3), ["a", "b"], NOW)
-    outbox.lease("a", "w", NOW, 10)
+    fence = outbox.lease("a", "w", NOW, 10)
     rows = outbox.waiting("a", 0, 10)
     outbox.write(
-        "a", "w", [Change(rows[0].place, Outcome.REJECTED, "no"), Change(rows[1].place, Outcome.DELIVERED, "")], NOW
+        "a", fence, [Change(rows[0].place, Outcome.REJECTED, "no"), Change(rows[1].place, Outcome.DELIVERED, "")], NOW
     )
     outbox.replay([rows[0].place], "replayed", NOW)
     outbox.purge(NOW + 1)
@@ -260,6 +260,38 @@ def test_what_an_earlier_purge_left_in_a_file_goes_with_the_next(tmp_path) -> No
         assert db.execute("SELECT place, event FROM states").fetchall() == [(10, 8)]
 
 
+def test_a_file_of_version_1_is_migrated_with_its_content(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in VERSION_1:
+            db.execute(statement)
+        db.execute("INSERT INTO connections (id, name, owner, leased_until) VALUES (1, 'a', 'w', ?)", (NOW + 5,))
+        for place, outcome in enumerate(("delivered", "waiting", "waiting"), 1):
+            values = (place, f"m{place}", b'{"n":%d}' % place)
+            db.execute("INSERT INTO events VALUES (?, 's', ?, '2026-01-01T00:00:00Z', 5.0, ?)", values)
+            values = (place, place, outcome)
+            db.execute("INSERT INTO states VALUES (?, ?, 1, ?, 'so', '', 'd', '{}', 5.0, 5.0, 5.0)", values)
+        db.execute("PRAGMA user_version = 1")
+    with closing(SqliteOutbox(path)) as outbox:
+        assert outbox.counts() == {("a", Outcome.DELIVERED): 1, ("a", Outcome.WAITING): 2}
+        rows = outbox.waiting("a", 0, 10)
+        assert [(row.message_id, row.raw, row.progress) for row in rows] == [
+            ("m2", b'{"n":2}', "{}"),
+            ("m3", b'{"n":3}', "{}"),
+        ]
+        assert outbox.lease("a", "v", NOW, 10) is None, "the lease is still that of the process that took it"
+        fence = outbox.lease("a", "v", NOW + 6, 10)
+        assert fence == 1
+        outbox.write("a", fence, [Change(rows[0].place, Outcome.DELIVERED, "")], NOW + 7)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (len(VERSIONS),)
+        assert db.execute("SELECT place, outcome, fence FROM states").fetchall() == [
+            (1, "delivered", None),
+            (2, "delivered", 1),
+            (3, "waiting", None),
+        ]
+
+
 def test_a_directory_that_is_not_there_is_reported(tmp_path) -> None:
     path = tmp_path / "nowhere" / "outbox.db"
     with pytest.raises(OutboxError) as raised:
@@ -281,12 +313,12 @@ def test_a_large_purge_lets_others_write_between(tmp_path) -> None:
     outbox = SqliteOutbox(tmp_path / "o.db", connect=lambda *a, **k: sqlite3.connect(*a, factory=Traced, **k))
     numbers = range(2 * PURGED_AT_ONCE + 500)
     outbox.take_in(events(*numbers), ["a"], NOW)
-    outbox.lease("a", "w", NOW, 10)
+    fence = outbox.lease("a", "w", NOW, 10)
     rows = outbox.waiting("a", 0, len(numbers))
-    outbox.write("a", "w", [Change(row.place, Outcome.DELIVERED, "") for row in rows], NOW)
+    outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "") for row in rows], NOW)
     outbox.replay([rows[0].place], "again", NOW)  # so that the last place belongs to the first event
     [again] = outbox.waiting("a", 0, 10)
-    outbox.write("a", "w", [Change(again.place, Outcome.DELIVERED, "")], NOW)
+    outbox.write("a", fence, [Change(again.place, Outcome.DELIVERED, "")], NOW)
     statements.clear()
     assert outbox.purge(NOW + 1) == ({Outcome.DELIVERED: len(numbers)}, len(numbers))
     assert statements.count("COMMIT") == 5, "the last place, three parts of the events, the last event"

@@ -47,12 +47,19 @@ class Outbox(Protocol):
         """Return the unfinished states at these places."""
         ...
 
-    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
-        """Write changes of unfinished states and return those written; raise `LeaseLost` if `owner` has no lease."""
+    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
+        """Write changes of unfinished states and return those written; raise `LeaseLost` if `fence` is not the lease's.
+
+        The fence is stored with each state.
+        """
         ...
 
-    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
-        """Take or renew a connection's lease; False if another worker has it."""
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
+        """Take or renew a connection's lease until `now + seconds`; return its fence, None if another worker has it.
+
+        The fence is a number that grows each time the lease changes hands, so an owner that gets another one than
+        before has not had the lease all the time.
+        """
         ...
 
     def release(self, connection: str, owner: str) -> None:

@@ -96,6 +96,10 @@ VERSION_1 = (
     "CREATE INDEX states_unfinished ON states (connection, place) WHERE outcome = 'waiting'",
 )
 
-VERSION_2 = ("ALTER TABLE connections ADD COLUMN alarm TEXT NOT NULL DEFAULT ''",)
+VERSION_2 = (
+    "ALTER TABLE connections ADD COLUMN alarm TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE connections ADD COLUMN fence INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE states ADD COLUMN fence INTEGER",  # of the lease under which the state was last written
+)
 
 VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2)

@@ -177,20 +177,21 @@ class SqliteOutbox:
         rows = self._all(sql.WAITING_AT, (str(list(places)), self._known(connection)))
         return [Waiting._make(row) for row in rows]
 
-    def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
+    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
         """Write changes of unfinished states, and return those written."""
         with self._transaction() as db:
-            row = db.execute(sql.OWNER, (connection,)).fetchone()
-            if row is None or row[0] != owner:
+            if db.execute(sql.FENCE, (connection,)).fetchone() != (fence,):
                 raise LeaseLost(f"Another worker has taken over {connection}.")
-            return [each for each in changes if db.execute(sql.FINISH, _change_values(each, now)).rowcount]
+            return [each for each in changes if db.execute(sql.FINISH, _change_values(each, now, fence)).rowcount]
 
-    def lease(self, connection: str, owner: str, now: float, seconds: float) -> bool:
-        """Take or renew a connection's lease."""
+    def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
+        """Take or renew a connection's lease, and return its fence."""
         with self._transaction() as db:
             self._id(db, connection)
             latest = now + seconds + CLOCK_SLACK
-            return db.execute(sql.LEASE, (owner, now, now + seconds, connection, latest)).rowcount == 1
+            if not db.execute(sql.LEASE, (owner, now, now + seconds, connection, latest)).rowcount:
+                return None
+            return int(db.execute(sql.FENCE, (connection,)).fetchone()[0])
 
     def release(self, connection: str, owner: str) -> None:
         """Give up a connection's lease."""
@@ -306,9 +307,9 @@ def _reasons(rows: Iterable[Any]) -> list[Reason]:
     return [Reason(*row)._replace(outcome=Outcome(row[1])) for row in rows]
 
 
-def _change_values(change: Change, now: float) -> tuple[Any, ...]:
+def _change_values(change: Change, now: float, fence: int) -> tuple[Any, ...]:
     place, outcome, *others = change
-    return outcome.value, *others, now, place
+    return outcome.value, *others, now, fence, place
 
 
 def _first_state(*, duplicate: bool) -> tuple[str, str]:

@@ -42,16 +42,17 @@ WAITING_AT = f"""
     JOIN events AS e ON e.id = s.event WHERE s.connection = ? AND s.outcome = 'waiting'
 """
 FINISH = """
-    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?
+    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?,
+        fence = ?
     WHERE place = ? AND outcome = 'waiting'
 """
 
 LEASE = """
-    UPDATE connections SET owner = ?1, leased_until = ?3
+    UPDATE connections SET fence = fence + (owner IS NOT ?1), owner = ?1, leased_until = ?3
     WHERE name = ?4 AND (owner IS NULL OR owner = ?1 OR leased_until < ?2 OR leased_until > ?5)
 """
 RELEASE = "UPDATE connections SET owner = NULL, leased_until = NULL WHERE name = ? AND owner = ?"
-OWNER = "SELECT owner FROM connections WHERE name = ?"
+FENCE = "SELECT fence FROM connections WHERE name = ? AND owner IS NOT NULL"
 HOLD = "UPDATE connections SET held = ?, hint = ?, held_at = ?, due = NULL, pause = '' WHERE name = ?"
 PAUSE = "UPDATE connections SET due = ?, pause = ? WHERE name = ?"
 ALARM = "UPDATE connections SET alarm = ? WHERE name = ?"

@@ -1,37 +1,41 @@
-"""The only user of httpx: sends a planned request and returns the reply, without deciding what it means.
+"""Sends a planned request and returns the reply, without deciding what it means.
 
-Each connection has its own client, so a slow vendor occupies only its own sockets.  Eight requests in flight are faster
-than sixty-four, because httpx gets slower with concurrency.  TLS is always verified, redirects are never followed, and
-a request to any host other than the connection's own is refused.
+Each connection has its own sockets, so a slow vendor occupies only those.  Eight requests in flight are faster than
+sixty-four, because the pool gets slower with concurrency.  TLS is always verified, redirects are never followed, and a
+request to any host other than the connection's own is refused.  `timeout` is for the whole exchange, from connecting to
+the last byte of the response.
 """
 
 from __future__ import annotations
 
-import logging
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import orjson
 
-from engine.language.bodies import encoded as encoded
-from engine.language.bodies import revealed as revealed
+from engine.language.bodies import encoded, revealed
 from engine.mapping.settings import host_fault
 from engine.records import Json, JsonObject, PlannedRequest
 
 if TYPE_CHECKING:
     import httpx
 
+    from engine.delivery.sending.wire import RawResponse
+
 NO_HEADERS: JsonObject = {}
 SLOTS = 8
-LONGEST_RESPONSE = 4 * 1024 * 1024
 PORTS = {"http": 80, "https": 443}
+LOCAL = ("127.0.0.1", "localhost", "::1")
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "keep-alive", "User-Agent": "waybill"}
 
 
 class VendorReply(NamedTuple):
     """What came back.
 
     `readable` is False for a body that should be JSON and is not; `failure` is why no response came back, and
-    `unsendable` why the request could not be sent at all.
+    `unsendable` why the request could not be sent at all. `timed_out` is whether the failure is the timeout.
     """
 
     status: int = 0
@@ -40,6 +44,7 @@ class VendorReply(NamedTuple):
     readable: bool = True
     failure: str = ""
     unsendable: str = ""
+    timed_out: bool = False
 
 
 class Refused(Exception):  # noqa: N818  reads as what happened
@@ -47,50 +52,70 @@ class Refused(Exception):  # noqa: N818  reads as what happened
 
 
 class Unsendable(Exception):  # noqa: N818  reads as what it is
-    """A request that cannot be encoded as HTTP and JSON because of its event's data."""
+    """A request that cannot be written as HTTP and JSON because of its event's data; the message shows no header."""
 
 
 class Sender:
-    """Sends the requests of one connection; must be closed."""
+    """Sends the requests of one connection; must be closed.
 
-    def __init__(self, base_url: str, *, timeout: float = 30.0, compress: bool = False, slots: int = SLOTS) -> None:
+    `timeout` is in seconds. `before_write` is called right before bytes of a request are written; what it raises,
+    `send` raises.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 30.0,
+        compress: bool = False,
+        slots: int = SLOTS,
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
         import httpx
 
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which may contain secrets
+        from engine.delivery.sending.wire import HttpPool
+
         self._origin = origin(base_url)
         self._compress = compress
-        self._errors = httpx.HTTPError
+        self._timeout = timeout
+        self._headers = httpx.Headers(HEADERS)
         self._bad_url = httpx.InvalidURL
-        self._timed_out = httpx.TimeoutException
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(timeout, pool=None),
-            limits=httpx.Limits(max_connections=slots, max_keepalive_connections=slots),
-            headers={"User-Agent": "waybill", "Accept-Encoding": "identity"},
-            follow_redirects=False,
-            trust_env=self._origin[1] not in ("127.0.0.1", "localhost", "::1"),
-        )
+        scheme, host, _ = self._origin
+        self._pool = HttpPool(scheme, host, slots=slots, local=host in LOCAL, before_write=before_write)
 
     async def close(self) -> None:
-        """Close the client and its sockets."""
-        await self._client.aclose()
+        """Close the sockets."""
+        await self._pool.close()
 
     async def send(self, request: PlannedRequest, encode: str = "json") -> VendorReply:
-        """Send a request; network errors are part of the reply. Raises Refused and Unsendable."""
+        """Send a request; network errors are part of the reply.
+
+        Raises Refused, Unsendable, and what `before_write` raises.
+        """
+        from engine.delivery.sending.wire import Failed, Unwritable
+
         self._check(revealed(request.url))
         try:
             built = self._built(request, encode)
         except (TypeError, ValueError, self._bad_url) as error:
             raise Unsendable(str(error)) from error
         try:
-            return await self._respond(built)
-        except self._timed_out:
-            return VendorReply(failure="the vendor did not answer in time")
-        except (self._errors, OSError) as error:
-            return VendorReply(failure=f"the connection failed ({type(error).__name__})")
+            async with asyncio.timeout(self._timeout):
+                response = await self._pool.exchange(built)
+        except Unwritable as error:
+            raise Unsendable(str(error)) from error
+        except Failed as failed:
+            return VendorReply(failure=str(failed))
+        except TimeoutError:
+            return VendorReply(failure=f"the vendor did not answer within {self._timeout:g}s", timed_out=True)
+        return _reply(response)
 
     def _built(self, request: PlannedRequest, encode: str) -> httpx.Request:
-        headers = {name: revealed(value) for name, value in request.headers.items()}
+        import httpx
+
         content = encoded(request.body, encode)
+        headers = self._headers.copy()
+        headers.update(_headers(request))
         if content is not None and self._compress:
             import gzip
 
@@ -98,18 +123,7 @@ class Sender:
             headers["Content-Encoding"] = "gzip"
         query = {name: _query(value) for name, value in request.query.items()} or None
         method, url = revealed(request.method), revealed(request.url)
-        return self._client.build_request(method, url, params=query, headers=headers, content=content)
-
-    async def _respond(self, built: httpx.Request) -> VendorReply:
-        response = await self._client.send(built, stream=True)
-        try:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            body, whole = await _read(response)
-        finally:
-            await response.aclose()
-        if not whole or "content-encoding" in headers:
-            return VendorReply(response.status_code, cast("JsonObject", headers), None, readable=False)
-        return VendorReply(response.status_code, cast("JsonObject", headers), *_parsed(body))
+        return httpx.Request(method, url, params=query, headers=headers, content=content)
 
     def _check(self, url: str) -> None:
         scheme, host, port = origin(url)
@@ -128,18 +142,23 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
 
 
+def _headers(request: PlannedRequest) -> dict[str, str]:
+    headers = {name: revealed(value) for name, value in request.headers.items()}
+    for name, value in headers.items():
+        if not (name.isascii() and value.isascii()):
+            raise ValueError(f"the header {name!a} has characters that HTTP does not allow")
+    return headers
+
+
 def _query(value: str | list[str]) -> str | list[str]:
     return [revealed(each) for each in value] if isinstance(value, list) else revealed(value)
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
-    """Read the body; False if it is longer than LONGEST_RESPONSE."""
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > LONGEST_RESPONSE:
-            return b"", False
-    return bytes(body), True
+def _reply(response: RawResponse) -> VendorReply:
+    headers = cast("JsonObject", response.headers)
+    if response.body is None or "content-encoding" in headers:
+        return VendorReply(response.status, headers, None, readable=False)
+    return VendorReply(response.status, headers, *_parsed(response.body))
 
 
 def _parsed(body: bytes) -> tuple[Json, bool]:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 RATE = re.compile(r"([1-9][0-9]*)/([smh])")
 PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+BOOT_CLOCK = hasattr(time, "CLOCK_BOOTTIME")
 LONGEST_RETRY_AFTER = 3600.0
 FAILURES_IN_A_ROW = 8
 USERS_WHO_FAIL = 3
@@ -30,10 +31,18 @@ MUCH_LONGER = 1.0
 """Seconds by which a pause must grow, besides doubling, to be reported again."""
 
 
-class Clock:
-    """The time in unix seconds, counted from the start with the monotonic clock: it never jumps."""
+def since_boot() -> float:
+    """Return the seconds since some moment; they go on while the process is stopped or, on Linux, the machine sleeps.
 
-    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+    `time.monotonic` stands still while a Linux machine sleeps; elsewhere nothing better is to be had.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if BOOT_CLOCK else time.monotonic()
+
+
+class Clock:
+    """The time in unix seconds, counted from the start with a clock that never jumps and never stands still."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = since_boot) -> None:
         self._monotonic = monotonic
         self._offset = wall() - monotonic()
 

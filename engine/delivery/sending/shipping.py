@@ -135,7 +135,10 @@ class Shipping:
             return began, VendorReply(failure=str(refused))
         except Unsendable as error:
             return began, VendorReply(unsendable=str(error))
-        self._observer.answered(self.name, reply.status, len(shipment.parcels), self._clock.time() - began)
+        took = self._clock.time() - began
+        self._observer.answered(self.name, reply.status, len(shipment.parcels), took)
+        if reply.timed_out:
+            self._observer.timed_out(self.name, took)
         return began, reply
 
     def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str]:
