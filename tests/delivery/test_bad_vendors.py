@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from engine.delivery.sending.http import Sender, Unsendable, VendorReply
+from engine.delivery.status import CredentialsCheck, check_credentials
 from engine.delivery.supervisor import Delivery
 from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.test_http import planned
@@ -514,3 +515,23 @@ def test_many_timeouts_use_no_slot_up() -> None:
             assert (await sender.send(planned(vendor.url + "/well"))).status == 200
 
     asyncio.run(story())
+
+
+CHECK = """  timeout: 100ms
+requests: {{ me: {{ path: /me, method: GET }} }}
+check: me
+calls: {{ track: [{{ request: me }}] }}
+"""
+
+
+def test_a_check_of_credentials_ends_with_the_timeout_too(tmp_path) -> None:
+    async def speak(reader: Reader, writer: Writer) -> None:
+        await _request(reader)
+        await dripping(writer, b"", for_ever=b"A")
+
+    async def story() -> CredentialsCheck:
+        async with raw(speak) as (vendor, _):
+            return await check_credentials(shop(tmp_path, vendor.url, more=CHECK))
+
+    reason = "no response from the vendor: the vendor did not answer within 0.1s."
+    assert asyncio.run(story()) == CredentialsCheck(False, reason)
