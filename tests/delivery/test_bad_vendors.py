@@ -424,17 +424,25 @@ def test_a_redirect_to_another_host_is_not_followed(tmp_path) -> None:
     asyncio.run(story())
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch) -> None:
+PROXIED = {
+    "http": ("GET http://vendor.invalid/x", VendorReply(403, body="no")),
+    "https": ("CONNECT vendor.invalid:443", VendorReply(failure="the proxy refused the connection")),
+}
+
+
+@pytest.mark.parametrize(("scheme", "line", "expected"), [(each, *given) for each, given in PROXIED.items()])
+def test_a_proxy_of_the_environment_is_used(monkeypatch, scheme, line, expected) -> None:
     async def story() -> None:
-        async with Vendor() as proxy:
-            for name in ("http_proxy", "HTTP_PROXY"):
+        async with Vendor(lambda _: Answer(403, "no")) as proxy:
+            for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
                 monkeypatch.setenv(name, proxy.url)
             for name in ("no_proxy", "NO_PROXY"):
                 monkeypatch.delenv(name, raising=False)
-            sender = Sender("http://vendor.invalid")
-            reply = await sender.send(planned("http://vendor.invalid/x"))
+            sender = Sender(f"{scheme}://vendor.invalid")
+            reply = await sender.send(planned(f"{scheme}://vendor.invalid/x", method="GET"))
             await sender.close()
-            assert (reply.status, [request.path for request in proxy.requests]) == (200, ["http://vendor.invalid/x"])
+            assert [f"{request.method} {request.path}" for request in proxy.requests] == [line]
+            assert reply._replace(headers={}) == expected
 
     asyncio.run(story())
 
