@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from engine.delivery.sending.http import Sender, Unsendable, VendorReply
+from engine.delivery.status import CredentialsCheck, check_credentials
 from engine.delivery.supervisor import Delivery
 from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.test_http import planned
@@ -423,17 +424,25 @@ def test_a_redirect_to_another_host_is_not_followed(tmp_path) -> None:
     asyncio.run(story())
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch) -> None:
+PROXIED = {
+    "http": ("GET http://vendor.invalid/x", VendorReply(403, body="no")),
+    "https": ("CONNECT vendor.invalid:443", VendorReply(failure="the proxy refused the connection")),
+}
+
+
+@pytest.mark.parametrize(("scheme", "line", "expected"), [(each, *given) for each, given in PROXIED.items()])
+def test_a_proxy_of_the_environment_is_used(monkeypatch, scheme, line, expected) -> None:
     async def story() -> None:
-        async with Vendor() as proxy:
-            for name in ("http_proxy", "HTTP_PROXY"):
+        async with Vendor(lambda _: Answer(403, "no")) as proxy:
+            for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
                 monkeypatch.setenv(name, proxy.url)
             for name in ("no_proxy", "NO_PROXY"):
                 monkeypatch.delenv(name, raising=False)
-            sender = Sender("http://vendor.invalid")
-            reply = await sender.send(planned("http://vendor.invalid/x"))
+            sender = Sender(f"{scheme}://vendor.invalid")
+            reply = await sender.send(planned(f"{scheme}://vendor.invalid/x", method="GET"))
             await sender.close()
-            assert (reply.status, [request.path for request in proxy.requests]) == (200, ["http://vendor.invalid/x"])
+            assert [f"{request.method} {request.path}" for request in proxy.requests] == [line]
+            assert reply._replace(headers={}) == expected
 
     asyncio.run(story())
 
@@ -514,3 +523,23 @@ def test_many_timeouts_use_no_slot_up() -> None:
             assert (await sender.send(planned(vendor.url + "/well"))).status == 200
 
     asyncio.run(story())
+
+
+CHECK = """  timeout: 100ms
+requests: {{ me: {{ path: /me, method: GET }} }}
+check: me
+calls: {{ track: [{{ request: me }}] }}
+"""
+
+
+def test_a_check_of_credentials_ends_with_the_timeout_too(tmp_path) -> None:
+    async def speak(reader: Reader, writer: Writer) -> None:
+        await _request(reader)
+        await dripping(writer, b"", for_ever=b"A")
+
+    async def story() -> CredentialsCheck:
+        async with raw(speak) as (vendor, _):
+            return await check_credentials(shop(tmp_path, vendor.url, more=CHECK))
+
+    reason = "no response from the vendor: the vendor did not answer within 0.1s."
+    assert asyncio.run(story()) == CredentialsCheck(False, reason)
