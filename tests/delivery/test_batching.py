@@ -62,7 +62,7 @@ def queue(made: list[Event], busy: str = "") -> FairQueue:
     if busy:
         first = Event(0, "first", frozenset(busy.split()), ["b"])
         found.add(first)
-        found.start([first])
+        found.start([first.place])
         found.ready.clear()
     for each in made:
         found.add(each)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from engine.delivery.sending.fair_queue import FairQueue, Next, Sendable
@@ -63,7 +64,7 @@ class Picked(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A batch that can still grow; `whole` counts the events of each id that are in it with all their requests."""
+    """A batch that can still grow; `whole` counts the events of an id that are in it with all their requests."""
 
     name: str
     limits: BatchLimits
@@ -139,9 +140,7 @@ class _Picking:
         taken = batch.add(job, upcoming.requests, self.rules.size)
         whole = taken == len(upcoming.requests)
         if whole and not upcoming.more and not self.rules.ordered_batches:
-            for each in job.ids:
-                batch.whole[each] = batch.whole.get(each, 0) + 1
-            self.behind.extend((batch, each) for each in self.queue.unblocked_by(job, batch.whole))
+            self.behind.extend([(batch, each) for each in self.queue.unblocked_by(job, batch.whole)])
         if not whole or batch.full:
             self.close(batch)
         return taken > 0
@@ -164,8 +163,7 @@ class _Picking:
         self.shipments.append(Shipment(batch.name, sorted(batch.parcels, key=_place)))
 
 
-def _place(parcel: Parcel) -> int:
-    return parcel.job.place
+_place = attrgetter("job.place")
 
 
 def pick(queue: FairQueue, slots: int, rules: PickRules, now: float) -> Picked:
@@ -185,6 +183,6 @@ def pick(queue: FairQueue, slots: int, rules: PickRules, now: float) -> Picked:
         else:
             look_again_at = due if look_again_at is None else min(due, look_again_at)
     started = {parcel.job.place: parcel.job for shipment in picking.shipments for parcel in shipment.parcels}
-    queue.start(started.values())
+    queue.start(started)
     queue.ready.extendleft(job for job in reversed(walked) if job.place not in started)
     return Picked(picking.shipments, look_again_at)

@@ -1,9 +1,9 @@
 """The unfinished events of one connection, as its worker knows them: who is next, who waits for whom. Pure.
 
-An event waits while an earlier unfinished one shares an id with it.  So every id has a *line*: the places of its
-unfinished events, in their order.  An event that is first in the line of each of its ids is a *head*, and only heads
-may be sent.  Heads take turns: a new head goes to the end of `ready`, and so an event of a user who has many comes
-after one of each other user who waits.
+An event waits while an earlier unfinished one shares an id with it.  So every id has a line: the place of its first
+unfinished event, and those of the others in their order (few ids have others, so these are kept apart).  An event that
+is first in the line of each of its ids is a *head*, and only heads may be sent.  Heads take turns: a new head goes to
+the end of `ready`, and so an event of a user who has many comes after one of each other user who waits.
 
 Only some events are loaded.  A line keeps the place of each of its events, but a few *jobs* at most; the rest of a
 backlog is loaded when its turn comes.  An event that waits for its own retry is unloaded, too.  `wanted` names the
@@ -15,7 +15,7 @@ is finished, and events further back are not seen.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import chain, islice
@@ -76,8 +76,8 @@ class QueueLimits(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Line:
-    """The places of the unfinished events that share one id; `loaded` of them have a job."""
+class _Behind:
+    """The places of the unfinished events of one id behind the first; `loaded` of them have a job."""
 
     places: deque[int] = field(default_factory=deque)
     loaded: int = 0
@@ -97,7 +97,8 @@ class FairQueue:
         self.ready: deque[Sendable] = deque()
         """The heads that may be sent now, in their turn."""
         self._limits = limits
-        self._lines: dict[str, _Line] = {}
+        self._first: dict[str, int] = {}
+        self._behind: dict[str, _Behind] = {}
         self._jobs: dict[int, Sendable] = {}
         self._heads: set[int] = set()
         self._in_flight: set[int] = set()
@@ -112,7 +113,7 @@ class FairQueue:
     @property
     def empty(self) -> bool:
         """Whether everything read so far is finished."""
-        return not (self._jobs or self._lines or self._later)
+        return not (self._jobs or self._first or self._later)
 
     def has_room(self) -> bool:
         """Whether more of the outbox may be read."""
@@ -125,12 +126,16 @@ class FairQueue:
         """Whether an event that was just read need not be loaded: a part of its user's backlog is not either."""
         behind = False
         for each in ids:
-            line = self._lines.get(each)
-            if line is not None:
+            first = self._first.get(each)
+            if first is not None:
                 behind = True
-                if line.loaded < len(line.places) or line.loaded >= self._limits.line:
+                line = self._behind.get(each)
+                if first not in self._jobs or (line is not None and self._is_full(line)):
                     return True
         return behind and not self._room_behind()
+
+    def _is_full(self, line: _Behind) -> bool:
+        return line.loaded < len(line.places) or line.loaded + 1 >= self._limits.line
 
     def _room_behind(self) -> bool:
         """Whether one more event that is no head may be loaded: they have limits of their own.
@@ -143,39 +148,51 @@ class FairQueue:
     def defer(self, place: int, ids: frozenset[str]) -> None:
         """Add an event from the outbox, behind all others, without a job."""
         for each in ids:
-            self._line(each).places.append(place)
+            if each in self._first:
+                self._line_behind(each).places.append(place)
+            else:
+                self._first[each] = place
         self._unloaded += 1
 
     def add(self, job: Sendable) -> None:
         """Add an event from the outbox, behind all others."""
+        first, place, head = self._first, job.place, True
         for each in job.ids:
-            line = self._line(each)
-            line.places.append(job.place)
-            line.loaded += 1
-        self._register(job)
+            if each in first:
+                head = False
+                line = self._line_behind(each)
+                line.places.append(place)
+                line.loaded += 1
+            else:
+                first[each] = place
+        self._register(job, head=head)
 
-    def _line(self, each: str) -> _Line:
-        line = self._lines.get(each)
+    def _line_behind(self, each: str) -> _Behind:
+        line = self._behind.get(each)
         if line is None:
-            line = self._lines[each] = _Line()
+            line = self._behind[each] = _Behind()
         return line
 
     def loaded(self, job: Sendable) -> None:
         """Give an event that was wanted its job."""
-        for each in job.ids:
-            self._lines[each].loaded += 1
+        self._count_behind(job, 1)
         later = self._later.pop(job.place, None)
         if later is not None:
             job.retries = later.retries
             job.retries.due = 0.0
         self._loading.discard(job.place)
         self._unloaded -= 1
-        self._register(job)
+        self._register(job, head=self._is_head(job))
 
-    def _register(self, job: Sendable) -> None:
+    def _count_behind(self, job: Sendable, more: int) -> None:
+        for each in job.ids:
+            if self._first[each] != job.place:
+                self._behind[each].loaded += more
+
+    def _register(self, job: Sendable, *, head: bool) -> None:
         self._jobs[job.place] = job
         self._weight += job.weight
-        if self._is_head(job):
+        if head:
             self._make_head(job)
             self.ready.append(job)
 
@@ -184,7 +201,7 @@ class FairQueue:
         self._weight_of_heads += job.weight
 
     def _is_head(self, job: Sendable) -> bool:
-        return all(self._lines[each].places[0] == job.place for each in job.ids)
+        return all(self._first[each] == job.place for each in job.ids)
 
     def wanted(self, now: float, limit: int) -> list[int]:
         """Return places to load now, at most `limit`; each is returned once, and must be `loaded` or `vanished`."""
@@ -200,7 +217,7 @@ class FairQueue:
     def _want(self, place: int, ids: Iterable[str]) -> None:
         """Have an event loaded, with some that follow it in the lines of its ids."""
         room = self._limits.line if self._room_behind() else 0
-        following = chain.from_iterable(islice(self._lines[each].places, room) for each in ids)
+        following = chain.from_iterable(islice(self._behind[each].places, room) for each in ids if each in self._behind)
         known = (self._jobs, self._later, self._loading)
         self._wanted[place] = None
         self._wanted |= dict.fromkeys(each for each in following if not any(each in them for them in known))
@@ -220,19 +237,33 @@ class FairQueue:
                 self.ready.rotate(-number)
                 return
 
-    def unblocked_by(self, job: Sendable, gone: Mapping[str, int]) -> Iterator[Sendable]:
-        """Return the loaded events behind `job` that are first once `gone` events of each id's line are gone."""
-        for each in job.ids:
-            line = self._lines[each].places
-            behind = self._jobs.get(line[gone[each]]) if gone[each] < len(line) else None
-            if behind is not None and all(
-                self._lines[other].places[gone.get(other, 0)] == behind.place for other in behind.ids
-            ):
-                yield behind
+    def unblocked_by(self, job: Sendable, gone: dict[str, int]) -> list[Sendable]:
+        """Return the loaded events that come after `job` once it is gone, and with it the `gone` events of each id.
 
-    def start(self, jobs: Iterable[Sendable]) -> None:
+        It counts `job` into `gone`, which begins empty and has only ids with events behind the first.
+        """
+        found: list[Sendable] = []
+        if not self._behind:
+            return found
+        for each in job.ids:
+            line = self._behind.get(each)
+            if line is not None:
+                gone[each] = gone.get(each, 0) + 1
+                if (
+                    gone[each] <= len(line.places)
+                    and (behind := self._jobs.get(line.places[gone[each] - 1])) is not None
+                ):
+                    found.append(behind)
+        return [behind for behind in found if all(self._place(each, gone) == behind.place for each in behind.ids)]
+
+    def _place(self, each: str, gone: dict[str, int]) -> int:
+        """Return the first place in the line of an id after the `gone` ones."""
+        count = gone.get(each, 0)
+        return self._behind[each].places[count - 1] if count else self._first[each]
+
+    def start(self, places: Iterable[int]) -> None:
         """Record that events are on their way; until they are `finished` or `back`, they are not sent again."""
-        self._in_flight.update(job.place for job in jobs)
+        self._in_flight.update(places)
 
     def back(self, job: Sendable) -> None:
         """Take back an event that is not finished; one that failed waits until its retry is due."""
@@ -249,8 +280,7 @@ class FairQueue:
     def _unload(self, job: Sendable) -> None:
         self._drop(job)
         self._unloaded += 1
-        for each in job.ids:
-            self._lines[each].loaded -= 1
+        self._count_behind(job, -1)
 
     def _drop(self, job: Sendable) -> None:
         del self._jobs[job.place]
@@ -263,9 +293,7 @@ class FairQueue:
         """Take an event out; those behind it move up."""
         self._in_flight.discard(job.place)
         self._drop(job)
-        for each in job.ids:
-            self._lines[each].loaded -= 1
-        self._leave(job.place, job.ids)
+        self._leave(job.place, job.ids, loaded=True)
 
     def vanished(self, place: int, ids: frozenset[str] | None) -> None:
         """Take an event out that has nothing to send; without `ids`, it is no longer in the outbox."""
@@ -273,21 +301,25 @@ class FairQueue:
         self._loading.discard(place)
         self._unloaded -= 1
         if ids is None:
-            ids = frozenset(each for each, line in self._lines.items() if place in line.places)
-        self._leave(place, ids)
+            lines = [each for each, line in self._behind.items() if place in line.places]
+            ids = frozenset([*lines, *(each for each, first in self._first.items() if first == place)])
+        self._leave(place, ids, loaded=False)
 
-    def _leave(self, place: int, ids: frozenset[str]) -> None:
+    def _leave(self, place: int, ids: frozenset[str], *, loaded: bool) -> None:
         fronts: dict[int, list[str]] = {}
         for each in ids:
-            places = self._lines[each].places
-            if places[0] == place:
-                places.popleft()
+            line = self._behind.get(each)
+            if line is None:
+                del self._first[each]
+            elif self._first[each] == place:
+                front = self._first[each] = line.places.popleft()
+                line.loaded -= front in self._jobs
+                fronts.setdefault(front, []).append(each)
             else:
-                places.remove(place)
-            if not places:
-                del self._lines[each]
-            else:
-                fronts.setdefault(places[0], []).append(each)
+                line.places.remove(place)
+                line.loaded -= loaded
+            if line is not None and not line.places:
+                del self._behind[each]
         for front, lines in fronts.items():
             self._move_up(front, lines)
 
