@@ -171,12 +171,12 @@ def test_fifty_thousand_events_of_one_user_do_not_starve_four_hundred_others(tmp
 
 @pytest.mark.slow
 def test_one_percent_of_poison_leaves_the_others_nine_tenths_of_the_rate(tmp_path) -> None:
-    events = [event(n, call="identify") for n in range(4000)]
+    events = [event(n, call="identify") for n in range(1200)]
     took = []
     for name, poison in (("clean", lambda n: False), ("poison", lambda n: n % 100 == 0)):
         (tmp_path / name).mkdir()
-        paced = Paced(tmp_path / name, 0.02, poison)
-        wanted = sum(not poison(n) for n in range(4000))
+        paced = Paced(tmp_path / name, 0.1, poison)
+        wanted = sum(not poison(n) for n in range(1200))
         took.append(asyncio.run(paced.until(events, lambda: len(paced.accepted) == wanted)) / wanted)  # noqa: B023
     clean, beside = took
     assert beside < clean / 0.9, (beside, clean)
