@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import click
 
-from engine.commands.output.text import visible
+from engine.language.texts import visible
 from engine.events.reading import total_size
 from engine.events.splitting import Line
 

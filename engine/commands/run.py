@@ -14,12 +14,13 @@ from engine.commands.input_files import ReadErrors, progress_bar
 from engine.commands.options import SettingsOptions, settings_options
 from engine.commands.output.events import curl_text, event_title, plan_text, report_lines, request_json
 from engine.commands.output.summary import Summary
-from engine.commands.output.text import Display, visible
+from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
 from engine.errors import SettingsError, UsageError
 from engine.events.normalizing import normalize_parsed
 from engine.events.reading import read_events
 from engine.events.splitting import Line
+from engine.language.texts import visible
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan, Report, masked
 

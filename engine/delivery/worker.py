@@ -167,6 +167,7 @@ class Worker:
             self._waiting.append(job)
             return
         self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
+        reason = self.configured.connection.secrets.mask(reason)  # it may quote the event
         self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest))
 
     def _dispatch(self) -> float | None:

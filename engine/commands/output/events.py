@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 from urllib.parse import quote
 
-from engine.commands.output.text import Display, shortened, visible
+from engine.commands.output.text import Display, shortened
 from engine.language.paths import Marker
-from engine.language.texts import text_of
+from engine.language.texts import text_of, visible, visible_lines
 from engine.mapping.problems import Problem
 from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secret
 
@@ -17,7 +17,7 @@ LONGEST_NAME = 60
 
 def problem_text(problem: Problem, display: Display) -> str:
     """Return one problem for people: the place bold, a warning yellow."""
-    place, _, rest = problem.text(display.width).partition("\n")
+    place, _, rest = visible_lines(problem.text(display.width)).partition("\n")
     return f"{display.paint(place, 'title')}\n{display.paint(rest, 'notice' if problem.level == 'warning' else '')}"
 
 
