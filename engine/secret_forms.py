@@ -69,7 +69,7 @@ def _character(character: str) -> str:
     raw = character.encode(errors="surrogatepass")
     units = character.encode("utf-16-be", "surrogatepass")
     forms = [
-        rf"\\{{1,4}}" if character == "\\" else rf"\\{{0,3}}{plain}",
+        r"\\{1,4}" if character == "\\" else rf"\\{{0,3}}{plain}",
         "".join(f"%(?:25){{0,2}}{_hex(f'{byte:02x}')}" for byte in raw),
         "".join(rf"\\{{1,3}}u{_hex(units[at : at + 2].hex())}" for at in range(0, len(units), 2)),
         rf"&(?:amp;)?#0{{0,4}}(?:{ord(character)}|[xX]0{{0,4}}{_hex(f'{ord(character):x}')});",
@@ -88,9 +88,9 @@ def _hex(digits: str) -> str:
 def _in_base64(raw: bytes, before: int) -> str:
     """Match bytes inside the Base64 of any text, such as `user:secret`, with or without padding, also URL-safe.
 
-    `before` is how many bytes stand before them in their group of three.  A character that holds bits of what follows is
-    part of the match; one that holds bits of what precedes is not, because a pattern that begins with any character is
-    slow: a group marks such a match.
+    `before` is how many bytes stand before them in their group of three.  A character that holds bits of what follows
+    is part of the match; one that holds bits of what precedes is not, because a pattern that begins with any character
+    is slow: a group marks such a match.
     """
     encoded = b64encode(bytes(before) + raw).decode()
     first, end = -(-8 * before // 6), 8 * (before + len(raw)) // 6

@@ -8,6 +8,7 @@ a request to any host other than the connection's own is refused.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -125,6 +126,16 @@ def origin(url: str) -> tuple[str, str, int]:
         raise Refused(fault)
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+
+
+def written_url(url: str, query: Mapping[str, str | list[str]]) -> str:
+    """Return a URL as it is sent, encoded by httpx; raises Unsendable."""
+    import httpx
+
+    try:
+        return str(httpx.URL(url, params=query) if query else httpx.URL(url))
+    except httpx.InvalidURL as error:
+        raise Unsendable(str(error)) from error
 
 
 def revealed(text: str) -> str:
