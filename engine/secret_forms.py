@@ -69,7 +69,6 @@ def _character(character: str) -> str:
     raw = character.encode(errors="surrogatepass")
     units = character.encode("utf-16-be", "surrogatepass")
     forms = [
-        r"\\{1,4}" if character == "\\" else rf"\\{{0,3}}{plain}",
         "".join(f"%(?:25){{0,2}}{_hex(f'{byte:02x}')}" for byte in raw),
         "".join(rf"\\{{1,3}}u{_hex(units[at : at + 2].hex())}" for at in range(0, len(units), 2)),
         rf"&(?:amp;)?#0{{0,4}}(?:{ord(character)}|[xX]0{{0,4}}{_hex(f'{ord(character):x}')});",
@@ -77,7 +76,9 @@ def _character(character: str) -> str:
     if ord(character) in NAMES:
         forms.append(f"&(?:amp;)?{NAMES[ord(character)]};")
     if character == " ":
-        forms.append(r"\+")
+        forms += [r"\+", "%(?:25){0,2}2[Bb]"]
+    # The plain one last: `%` and `&` begin their own escapes.
+    forms.append(r"\\{1,4}" if character == "\\" else rf"\\{{0,3}}{plain}")
     return f"(?:{'|'.join(forms)})"
 
 

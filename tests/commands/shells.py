@@ -89,7 +89,7 @@ def pasted(shell: str, text: str, folder: Path, *, bracketed: bool = False) -> N
         _type(terminal, f"{text}exit\n", until=None)
     finally:
         os.close(terminal)
-        print("rc", process.wait(LONGEST_WAIT))
+        process.wait(LONGEST_WAIT)
 
 
 def _type(terminal: int, text: str, *, until: str | None) -> None:
@@ -106,7 +106,7 @@ def _type(terminal: int, text: str, *, until: str | None) -> None:
             except OSError:  # Linux says so when nobody has the other end any more
                 read = b""
             if not read:
-                assert until is None and not left, f"the shell ended: {screen[-2000:].decode(errors='replace')}"
+                assert until is None, f"the shell ended: {screen[-2000:].decode(errors='replace')}"
                 return
             screen += read
 

@@ -44,8 +44,8 @@ MANY: list[Json] = FEW + [
 ]
 MANY += [
     event(event="e" * 3000, properties={"note": "plain " * 300, "header": "h" * 2000}),
-    event(properties={"note": "it's 100 KB! é\x7f " * 6000}),
 ]
+LARGE: list[Json] = [event(properties={"note": "it's 100 KB! é\x7f " * 6000})]
 
 
 def commands(engine: Callable[..., Done], folder: Path, url: str, file: str, *options: str) -> str:
@@ -76,7 +76,9 @@ def sent(noted: list[Noted], folder: Path, url: str, events: list[Json]) -> list
     return noted[:]
 
 
-def check(engine: Callable[..., Done], file: str, folder: Path, given: list[Json], run: Callable[[str], object]) -> None:
+def check(
+    engine: Callable[..., Done], file: str, folder: Path, given: list[Json], run: Callable[[str], object]
+) -> None:
     """Compare the requests that the commands make with those that delivery sends; nothing else may have happened."""
     with noting_vendor() as (url, noted):
         text = commands(engine, folder, url, file, "--show-secrets")
@@ -102,13 +104,15 @@ WAYS: dict[str, Callable[[str, str, Path], object]] = {
 }
 
 
+# In a shell of its own each: zsh 5.9 crashes now and then where a command of 200 KB follows many others.
 @pytest.mark.slow
+@pytest.mark.parametrize("given", [MANY, LARGE], ids=["many", "100KB"])
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_to_run_many_commands(
-    engine: Callable[..., Done], events: Callable[..., str], tmp_path: Path, way: str
+def test_every_way_to_run_commands(
+    engine: Callable[..., Done], events: Callable[..., str], tmp_path: Path, way: str, given: list[Json]
 ) -> None:
     name = way.partition("-")[0]
-    check(engine, events(*MANY), tmp_path, MANY, lambda text: WAYS[way](name, text, tmp_path))
+    check(engine, events(*given), tmp_path, given, lambda text: WAYS[way](name, text, tmp_path))
 
 
 @pytest.mark.parametrize("name", SHELLS)
