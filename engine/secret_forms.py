@@ -16,6 +16,9 @@ from html.entities import codepoint2name
 SHORTEST_SEARCHED = 6
 """Characters of a secret. A shorter one would be found in innocent text: `1` in every number, `key` in `monkey`."""
 
+LONGEST_CUT = 60
+"""Characters of a secret that messages show at most: they shorten values, and end them with an ellipsis."""
+
 LONGEST_FORM = 32
 """More characters than one of a secret ever takes: `%2525F0` for each of four bytes."""
 
@@ -52,9 +55,17 @@ def _compiled(forms: list[str]) -> re.Pattern[str] | None:
 
 def _forms(secret: str) -> Iterator[str]:
     yield _written(secret)
+    yield _cut(secret)
     raw = secret.encode(errors="surrogatepass")
     yield from (_in_base64(raw, before) for before in range(3))
     yield from (make(raw, usedforsecurity=False).hexdigest() for make in (md5, sha1, sha256))
+
+
+def _cut(secret: str) -> str:
+    """Match the beginning of a secret where a value was shortened for a message."""
+    start, rest = secret[:SHORTEST_SEARCHED], secret[SHORTEST_SEARCHED:LONGEST_CUT]
+    more = "|".join(_written(rest[:length]) for length in range(len(rest), -1, -1))
+    return rf"{_written(start)}(?:{more})(?:…|\.\.\.)"
 
 
 def _written(text: str) -> str:

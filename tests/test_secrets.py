@@ -131,12 +131,13 @@ def fits(given: Json) -> bool:
     return isinstance(members, list) and members != [] and all(isinstance(member, str) for member in members)
 
 
-CASES: list[tuple[str, Mapping[str, Json], Json]] = [
-    (name, example.parameters, example.given)
-    for name, function in FUNCTIONS.items()
-    for example in function.examples
-    if fits(example.given) and kind_of(example.given).rpartition(" ")[2] in function.takes
-]
+# One example of each function: loading a mapping takes a while.
+CASES: list[tuple[str, Mapping[str, Json], Json]] = []
+for name, function in FUNCTIONS.items():
+    for example in function.examples:
+        if fits(example.given) and kind_of(example.given).rpartition(" ")[2] in function.takes:
+            CASES.append((name, example.parameters, example.given))
+            break
 CASES += [
     ("compact", {}, ["secret-key"]),
     ("count", {}, ["secret-key", "other-key"]),
