@@ -184,7 +184,7 @@ def test_secrets_are_masked(engine: Callable[..., Done], events: Callable[..., s
     )
     done = run(engine, "--format", style, "--events", file)
     shown = done.out + done.err
-    assert [shown[shown.index(secret[:8]) - 200:][:300] for secret in SECRETS if secret[:8] in shown] == []
+    assert [shown[shown.index(secret[:8]) - 200 :][:300] for secret in SECRETS if secret[:8] in shown] == []
     assert "my key is ***" in done.out
 
 
