@@ -1,4 +1,4 @@
-"""The data types that the whole engine shares: JSON, Place, Secret, Report, PlannedRequest, Plan, Outcome.
+"""The data types that the whole engine shares: JSON, Place, Secret, Secrets, Report, PlannedRequest, Plan, Outcome.
 
 They are named tuples rather than frozen dataclasses: two or three are made for every event, and a named tuple is
 created four times faster and is just as immutable.
@@ -6,9 +6,13 @@ created four times faster and is just as immutable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import NamedTuple, Self, TypeAlias
+from functools import cached_property
+from typing import NamedTuple, Self, TypeAlias, cast
+
+from engine.secret_forms import LONGEST_FORM, search_pattern, whole_pattern, without_secrets
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = "dict[str, Json]"
@@ -108,22 +112,55 @@ class Plan(NamedTuple):
     reports: tuple[Report, ...] = ()
 
 
-def masked(value: Json, secrets: Iterable[str] = ()) -> Json:
+class Secrets:
+    """The texts that must not be shown, found wherever they stand and in every form in which they may come back.
+
+    The type `Secret` masks what a mapping makes of a setting; this finds the same text in events and in responses.
+    Iterating returns the real texts.
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._texts = tuple(dict.fromkeys(str.__str__(text) for text in texts))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __repr__(self) -> str:
+        return f"<Secrets: {len(self._texts)}>"
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        return search_pattern(self._texts), whole_pattern(self._texts)
+
+    def mask(self, text: str) -> str:
+        """Mask every secret inside a text, and a text that is nothing but a short secret."""
+        search, whole = self._patterns
+        if whole is not None and whole.fullmatch(text):
+            return MASK
+        return text if search is None else without_secrets(text, search, MASK)
+
+    def beginning(self, text: str, length: int) -> str:
+        """Return at most `length` characters of a text, masked; no piece of a secret is left where it is cut."""
+        head = text[: 2 * length + self._margin]
+        shown = self.mask(head)
+        return (shown if len(head) == len(text) else shown[: max(0, len(shown) - self._margin)])[:length]
+
+    @cached_property
+    def _margin(self) -> int:
+        return LONGEST_FORM * max(map(len, self._texts), default=0)
+
+
+NO_SECRETS = Secrets()
+
+
+def masked(value: Json, secrets: Secrets = NO_SECRETS) -> Json:
     """Copy `value` with every `Secret`, and every occurrence of one of `secrets`, masked."""
-    if isinstance(value, Secret):
-        return value.masked
     if isinstance(value, str):
-        return _without(value, secrets)
+        return secrets.mask(value.masked if isinstance(value, Secret) else value)
     if isinstance(value, dict):
-        return {_without(key, secrets): masked(member, secrets) for key, member in value.items()}
+        return {cast("str", masked(key, secrets)): masked(member, secrets) for key, member in value.items()}
     if isinstance(value, list):
         return [masked(member, secrets) for member in value]
+    if type(value) in (int, float) and secrets.mask(str(value)) == MASK:
+        return MASK  # a number has no type that masks it
     return value
-
-
-def _without(text: str, secrets: Iterable[str]) -> str:
-    text = text.masked if isinstance(text, Secret) else text
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, MASK)
-    return text

@@ -9,11 +9,12 @@ from engine.compiler.runtime import settle
 from engine.language.texts import kind_of, text_of
 from engine.mapping.model import Response
 from engine.plan import Connection
-from engine.records import Json, JsonObject, PlannedRequest, Report
+from engine.records import NO_SECRETS, Json, JsonObject, PlannedRequest, Report, Secrets
 
 Then: TypeAlias = Literal["accept", "retry", "reject", "stop"]
 RETRIED = frozenset({408, 425, 429})
 STOPPED = frozenset({401, 402, 403})
+LONGEST_ERROR = 500
 PATHS_OF_A_RULE = ("when", "unless", "error")
 
 
@@ -64,7 +65,7 @@ class ResponseReader:
         found = read(body, [])
         if found is None or len(found) != count:
             return None
-        return [ItemResult(ok, error_text(error)) for ok, error in found]
+        return [ItemResult(ok, self._error(error)) for ok, error in found]
 
     def judge(self, request: str, status: int, headers: JsonObject, body: Json, *, readable: bool = True) -> Verdict:
         """Say what a response means: by the request's rules, else the mapping's, else the default ones.
@@ -80,13 +81,16 @@ class ResponseReader:
         found = compiled.judge(status, headers, body, []) if compiled is not None else None
         if found is not None:
             then, error, hint = found
-            return Verdict(cast("Then", then), error_text(error), hint)
-        return Verdict(default_verdict(status), error_text(body) if status >= 400 else "")
+            return Verdict(cast("Then", then), self._error(error), hint)
+        return Verdict(default_verdict(status), self._error(body) if status >= 400 else "")
 
     def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
         """Return the values that later steps need from a response; `step` is the step's number in the call."""
         save = self._code.calls[call].steps[step].save
         return {} if save is None else save(status, headers, body, [])
+
+    def _error(self, error: Json) -> str:
+        return error_text(error, self.connection.secrets)
 
     def _rules(self, request: str) -> Sequence[Response]:
         mapping = self.connection.mapping
@@ -103,8 +107,8 @@ def default_verdict(status: int) -> Then:
     return "stop" if status in STOPPED else "reject"
 
 
-def error_text(error: Json) -> str:
-    """Return a vendor's error message as one line of at most 500 characters."""
+def error_text(error: Json, secrets: Secrets = NO_SECRETS) -> str:
+    """Return a vendor's error message as one line of at most LONGEST_ERROR characters, without secrets."""
     if error is None:
         return ""
     text = text_of(error)
@@ -115,7 +119,8 @@ def error_text(error: Json) -> str:
             text = orjson.dumps(error).decode()
         except orjson.JSONEncodeError:
             text = kind_of(error)
-    return " ".join(text.split())[:500]
+    # Masked before anything is cut or joined; more than 500 characters, because white space goes.
+    return " ".join(secrets.beginning(text, 4 * LONGEST_ERROR).split())[:LONGEST_ERROR]
 
 
 def _reads_body(rule: Response) -> bool:

@@ -106,15 +106,21 @@ def _guarded(work: Callable[[], object]) -> int:
         click.echo("\n".join(problem_text(problem, display) for problem in error.problems), err=True)
         return FOUND
     except WaybillError as error:
-        click.echo(str(error), err=True)
+        click.echo(_visible(str(error)), err=True)
         return _code(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else "Cannot write output: "
-        click.echo(f"{where}{error.strerror or error}.", err=True)
+        click.echo(_visible(f"{where}{error.strerror or error}."), err=True)
         return FOUND
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
         return _internal(error)
     return result if isinstance(result, int) else 0
+
+
+def _visible(message: str) -> str:
+    from engine.language.texts import visible_lines
+
+    return visible_lines(message)
 
 
 def _code(error: WaybillError) -> int:

@@ -62,8 +62,9 @@ def _source_text(source: EventSource) -> str:
 
 async def _ask_all(connections: list[ConfiguredConnection]) -> int:
     from engine.delivery.status import check_credentials
+    from engine.language.texts import visible
 
     results = await asyncio.gather(*(check_credentials(configured) for configured in connections))
     for configured, result in zip(connections, results, strict=True):
-        click.echo(f"{configured.name}: {result.message}")
+        click.echo(f"{configured.name}: {visible(result.message)}")
     return 0 if all(result.passed is not False for result in results) else FOUND

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import click
 
-from engine.commands.output.text import visible
 from engine.events.reading import total_size
 from engine.events.splitting import Line
+from engine.language.texts import visible
 
 SHOWN = 50
 UNREADABLE = "More lines of {file} could not be read; they are counted but not shown."

@@ -23,9 +23,10 @@ from engine.commands.options import (
     settings_options,
     with_outbox,
 )
-from engine.commands.output.text import Display, local_time, visible
+from engine.commands.output.text import Display, local_time
 from engine.commands.shared import CommandGroup, counted
 from engine.errors import UsageError
+from engine.language.texts import visible
 from engine.records import Outcome
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def status(outbox: Outbox) -> None:
                 f"engine outbox resume {row.name}"
             )
         elif row.due is not None and row.name not in overview.unfinished:  # otherwise it is in the table
-            click.echo(f"{row.name} is paused: {row.pause.rstrip('.')}. Next try: {local_time(row.due)}.")
+            click.echo(f"{row.name} is paused: {visible(row.pause.rstrip('.'))}. Next try: {local_time(row.due)}.")
 
 
 @command.command("list")

@@ -12,16 +12,16 @@ import click
 from engine.commands.connection_options import NamedConnection, connect
 from engine.commands.input_files import ReadErrors, progress_bar
 from engine.commands.options import SettingsOptions, settings_options
-from engine.commands.output.events import curl_text, event_title, plan_text, report_lines, request_json
+from engine.commands.output.events import event_title, plan_text, report_lines, request_json
 from engine.commands.output.summary import Summary
-from engine.commands.output.text import Display, visible
+from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
 from engine.errors import SettingsError, UsageError
 from engine.events.normalizing import normalize_parsed
 from engine.events.reading import read_events
 from engine.events.splitting import Line
-from engine.plan import Connection
-from engine.records import Json, JsonObject, Plan, Report, masked
+from engine.language.texts import visible
+from engine.records import NO_SECRETS, Json, JsonObject, Plan, Report, Secrets, masked
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, Plan], None]"
 HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples."
@@ -32,11 +32,6 @@ class Event(NamedTuple):
 
     line: Line
     reports: tuple[Report, ...]
-
-    @property
-    def title(self) -> str:
-        """Name the event in one line."""
-        return event_title(self.line.value)
 
     @property
     def place(self) -> str:
@@ -86,9 +81,10 @@ def command(
     for stream in (sys.stdout, sys.stderr):
         cast("IO[str]", stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
     printers = {"text": _text_printer, "ndjson": _ndjson_printer, "curl": _curl_printer}
+    secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
     summary = Summary()
     try:
-        plan_all(connections, files, printers[style](connections, show_secrets), summary, received_at)
+        plan_all(connections, files, printers[style](connections, secrets), summary, received_at, secrets)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -102,8 +98,9 @@ def plan_all(
     show: Printer,
     summary: Summary,
     received_at: str | None,
+    secrets: Secrets | None,
 ) -> None:
-    """Plan every event of every file for every connection."""
+    """Plan every event of every file for every connection; `secrets` are masked, None shows them."""
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -114,10 +111,10 @@ def plan_all(
                 continue
             assert line.raw is not None
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
-            event = Event(line, normalized.reports)
+            event = Event(line, _masked_reports(normalized.reports, secrets))
             summary.add_event(event.reports)
             for named in connections:
-                plan = named.connection.plan_normalized(normalized)
+                plan = _masked(named.connection.plan_normalized(normalized), secrets)
                 summary.add(named.name, plan, plan.reports[len(event.reports) :])
                 show(event, named, plan)
     sys.stdout.flush()
@@ -141,32 +138,42 @@ def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Lin
                     before = reader.consumed
 
 
-def _requests(connection: Connection, plan: Plan, show_secrets: bool) -> list[JsonObject]:
+def _masked(plan: Plan, secrets: Secrets | None) -> Plan:
+    """Return a plan whose reason and reports show no secret of the event; its requests stay as they are."""
+    if secrets is None:
+        return plan
+    return plan._replace(reason=secrets.mask(plan.reason), reports=_masked_reports(plan.reports, secrets))
+
+
+def _masked_reports(reports: tuple[Report, ...], secrets: Secrets | None) -> tuple[Report, ...]:
+    if secrets is None:
+        return reports
+    return tuple(report._replace(message=secrets.mask(report.message)) for report in reports)
+
+
+def _requests(plan: Plan, secrets: Secrets | None) -> list[JsonObject]:
     requests = [request_json(request) for request in plan.requests]
-    if show_secrets:
-        return requests
-    return [cast("JsonObject", masked(request, connection.secrets)) for request in requests]
+    return requests if secrets is None else [cast("JsonObject", masked(request, secrets)) for request in requests]
 
 
-def _text_printer(connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
+def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:
     display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
     last: list[Line] = []
 
     def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         if not (last and last[0] is event.line):
-            gap = "\n" if last else ""
-            sys.stdout.write(f"{gap}{display.paint(event.title, 'title')}  {display.paint(event.place, 'place')}\n")
+            gap, title = "\n" if last else "", event_title(event.line.value, secrets or NO_SECRETS)
+            sys.stdout.write(f"{gap}{display.paint(title, 'title')}  {display.paint(event.place, 'place')}\n")
             sys.stdout.writelines(report_lines(event.reports, "  ! ", display))
             last[:] = [event.line]
         own = plan._replace(reports=plan.reports[len(event.reports) :])
-        requests = _requests(named.connection, plan, show_secrets)
-        sys.stdout.write(plan_text(named.name.ljust(width), own, requests, display))
+        sys.stdout.write(plan_text(named.name.ljust(width), own, _requests(plan, secrets), display))
 
     return show
 
 
-def _ndjson_printer(_connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
+def _ndjson_printer(_connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:
     import orjson
 
     out: IO[bytes] = sys.stdout.buffer
@@ -174,15 +181,15 @@ def _ndjson_printer(_connections: Sequence[NamedConnection], show_secrets: bool)
 
     def show(event: Event, named: NamedConnection, plan: Plan) -> None:
         record = {
-            "messageId": _scalar(event.line.value, "messageId"),
-            "type": _scalar(event.line.value, "type"),
+            "messageId": masked(_scalar(event.line.value, "messageId"), secrets or NO_SECRETS),
+            "type": masked(_scalar(event.line.value, "type"), secrets or NO_SECRETS),
             "destination": named.name,
             "outcome": plan.outcome.value,
             "reason": plan.reason,
-            "requests": _requests(named.connection, plan, show_secrets),
+            "requests": _requests(plan, secrets),
             "reports": [report._asdict() for report in plan.reports],
         }
-        out.write(orjson.dumps(record) + b"\n")
+        out.write(visible(orjson.dumps(record).decode()).encode() + b"\n")
         if flush:
             out.flush()
 
@@ -195,13 +202,25 @@ def _scalar(event: Json, name: str) -> Json:
     return None if isinstance(value, dict | list) else value
 
 
-def _curl_printer(_connections: Sequence[NamedConnection], show_secrets: bool) -> Printer:
+def _curl_printer(_connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:
+    """Print commands and nothing else: a heading would be one more thing that a shell could run.
+
+    An empty line stands between events.
+    """
+    from engine.commands.output.curl import curl_text
+    from engine.delivery.sending.http import Unsendable
+
+    last: list[Line] = []
+
     def show(event: Event, named: NamedConnection, plan: Plan) -> None:
-        encodings = named.connection.mapping.requests
         if plan.requests:
-            sys.stdout.write(f"# {event.title}  {event.place}\n")
-        for request, shown in zip(plan.requests, _requests(named.connection, plan, show_secrets), strict=True):
-            form = encodings[request.request].encode == "form"
-            sys.stdout.write(curl_text(shown, form=form) + "\n")
+            sys.stdout.write("\n" if last and last[0] is not event.line else "")
+            last[:] = [event.line]
+        for request in plan.requests:
+            encode = named.connection.mapping.requests[request.request].encode
+            try:
+                sys.stdout.write(curl_text(request, encode, secrets) + "\n")
+            except (Unsendable, TypeError, ValueError) as error:
+                click.echo(f"{event.place}: {request.request} cannot be sent: {visible(str(error))}.", err=True)
 
     return show

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import click
 
 from engine.commands.options import FILE
-from engine.commands.output.text import Display, shortened, visible
+from engine.commands.output.text import Display, shortened
 from engine.compiler.runtime import Invalid
 from engine.delivery import configured_connection
 from engine.delivery.configured_connection import ConfiguredConnection, base_url, request_paths
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
-from engine.language.texts import text_of
+from engine.language.texts import text_of, visible
 from engine.records import Json
 from engine.sandbox.server import Sandbox
 from engine.sandbox.world import emulated, locate, titles

@@ -109,8 +109,10 @@ def _counts(problems: list[Problem], files: int) -> str:
 def _json(problems: list[Problem], _files: int) -> None:
     import orjson
 
+    from engine.language.texts import visible_lines
+
     found = [problem.as_json() for problem in problems]
-    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    click.echo(visible_lines(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()))
 
 
 def _github(problems: list[Problem], files: int) -> None:

@@ -132,8 +132,12 @@ def joined(*pieces: str) -> str:
 
 
 def secret(value: Json) -> Json:
-    """Make the result of a function over a secret a secret too."""
-    return Secret(value) if type(value) is str else value
+    """Make the texts in the result of a function over a secret secret too; other scalars have no type that masks."""
+    if type(value) is str:
+        return Secret(value)
+    if type(value) is list:
+        return [secret(member) for member in value]
+    return {key: secret(member) for key, member in value.items()} if type(value) is dict else value
 
 
 def only_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:

@@ -62,6 +62,7 @@ class Writer:
         self.lines = Lines()
         self.roots = dict(roots)
         self.place: Place = ()
+        self.secret_items = False  # inside a loop over a secret list or table
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
         self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
@@ -152,12 +153,17 @@ class Writer:
         self._known = known
 
     @contextmanager
-    def loop(self, **names: str) -> Iterator[None]:
-        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again."""
-        roots = dict(self.roots)
+    def loop(self, *, secret: bool, **names: str) -> Iterator[None]:
+        """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again.
+
+        `secret`: its items are.
+        """
+        roots, outer = dict(self.roots), self.secret_items
         self.roots.update(names)
+        self.secret_items = secret
         with self.branch(), self.repeated():
             yield
+        self.secret_items = outer
         added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
         self.roots = roots | added
 

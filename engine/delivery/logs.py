@@ -1,4 +1,7 @@
-"""Delivery's log: one JSON object per line. Secrets are masked in every field, however they got there."""
+"""Delivery's log: one JSON object per line.
+
+Secrets are masked in every field, however they got there, and no character of a field can steer a terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ import orjson
 
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import advice
-from engine.records import Json, masked
+from engine.language.texts import visible
+from engine.records import Json, Secrets, masked
 
 NAME = "waybill.delivery"
 
@@ -21,7 +25,7 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        self._secrets = tuple(secrets)
+        self._secrets = Secrets(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record; a traceback becomes a field."""
@@ -30,7 +34,11 @@ class JsonFormatter(logging.Formatter):
         fields |= cast("dict[str, Json]", getattr(record, "fields", {}))
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(masked(fields, self._secrets), default=str).decode()
+        return visible(orjson.dumps(masked(fields, self._secrets), default=self._text).decode())
+
+    def _text(self, value: object) -> str:
+        """Return what JSON has no type for, such as an exception, as text."""
+        return self._secrets.mask(str(value))
 
 
 def start(stream: IO[str], secrets: Iterable[str]) -> logging.Handler:

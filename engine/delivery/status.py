@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
@@ -14,7 +14,7 @@ from engine.delivery.sending.shipping import interpret
 from engine.language.times import seconds
 from engine.mapping.model import Step
 from engine.plan import Connection, Destination
-from engine.records import Json, JsonObject, PlannedRequest, masked
+from engine.records import Json, JsonObject, PlannedRequest
 from engine.responses import ResponseReader
 
 MOST_REASONS = 50
@@ -73,6 +73,11 @@ class CredentialsCheck(NamedTuple):
 
 async def check_credentials(configured: ConfiguredConnection) -> CredentialsCheck:
     """Send the request that the mapping names under `check`."""
+    result = await _check(configured)
+    return result._replace(message=configured.connection.secrets.mask(result.message))
+
+
+async def _check(configured: ConfiguredConnection) -> CredentialsCheck:
     name = configured.mapping.check
     if name is None:
         return CredentialsCheck(
@@ -93,7 +98,7 @@ async def check_credentials(configured: ConfiguredConnection) -> CredentialsChec
     if result.then == "accept":
         return CredentialsCheck(True, f"{configured.mapping.title} accepts the credentials.")
     message = f"{result.description}. {result.hint}" if result.hint else f"{result.description}."
-    return CredentialsCheck(False, cast("str", masked(message, configured.connection.secrets)))
+    return CredentialsCheck(False, message)
 
 
 def _check_request(configured: ConfiguredConnection, name: str) -> PlannedRequest:

@@ -24,7 +24,6 @@ from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.delivery.worker import Options, Worker
 from engine.errors import WaybillError
 from engine.language.times import seconds
-from engine.records import masked
 from engine.responses import error_text
 
 WITH = "with the connection "
@@ -113,7 +112,7 @@ class Delivery:
     async def _failed(self, configured: ConfiguredConnection, error: Exception, wait: float) -> None:
         """Report that a worker failed, save the reason in the outbox, and wait for the restart."""
         name, due = configured.name, self._clock.time() + wait
-        reason = error_text(masked(f"{type(error).__name__}: {error}", configured.connection.secrets))
+        reason = error_text(f"{type(error).__name__}: {error}", configured.connection.secrets)
         self._observer.failed(name, reason, wait)
         with suppress(Exception):  # the outbox may be what failed, and that is reported already
             await self._thread.call(self._outbox.pause, name, due, reason)

@@ -198,6 +198,7 @@ class Worker:
         if outcome is Outcome.PLANNED:
             return job
         self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
+        reason = self.configured.connection.secrets.mask(reason)  # it may quote the event
         self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest))
         return None
 

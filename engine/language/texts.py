@@ -1,4 +1,4 @@
-"""Values as text: the text of a value, compact JSON, values shown to people, and numbers read from text.
+"""Values as text: the text of a value, compact JSON, text shown to people, and numbers read from text.
 
 Numbers are written as orjson writes them in a body (`0.1`, `true`), so that a value looks the same everywhere.  They
 are read by JSON's own grammar (RFC 8259, section 6), because Python's `float()` also takes `1_000`, `nan`, `Infinity`
@@ -18,6 +18,13 @@ LONGEST_SHOWN = 60
 LONE_SURROGATE = "it contains a lone surrogate (half a character)"
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 """A number by JSON's grammar; its groups, the fraction and the exponent, are empty where it is a whole number."""
+
+INVISIBLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What Python counts as printable although nothing is seen: fillers, variation selectors, the Braille blank.
+
+From Default_Ignorable_Code_Point of the Unicode Character Database, and U+2800."""
 
 _LONGEST_INTEGER = 20  # characters; longer ones are read as a float, which is fast at any length
 
@@ -60,6 +67,27 @@ def shown(value: Json) -> str:
         text = value.masked if isinstance(value, Secret) else value
         return compact_json(text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…")
     return text_of(value) or kind_of(value)
+
+
+def visible(text: str) -> str:
+    """Write characters that cannot be seen, or that reorder what can be, as JSON's escapes.
+
+    Those are control codes (C0, DEL, C1), line ends, bidirectional and other format characters, what fonts show as
+    nothing, and half characters.  In a JSON text the result means the same.
+    """
+    if text.isprintable() and not INVISIBLE.search(text):
+        return text
+    return "".join(each if each.isprintable() and not INVISIBLE.match(each) else _escaped(each) for each in text)
+
+
+def visible_lines(text: str) -> str:
+    """Make every line of a text of our own visible; its line ends stay."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def kind_of(value: Json) -> str:

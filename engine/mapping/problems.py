@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from engine.language.texts import visible
 from engine.records import JsonObject, Place
 
 Level: TypeAlias = Literal["error", "warning"]
@@ -127,7 +128,7 @@ def place_text(path: Place) -> str:
 def _quoted(key: str) -> str:
     import json
 
-    return json.dumps(key, ensure_ascii=not key.isprintable())
+    return visible(json.dumps(key, ensure_ascii=False))
 
 
 def _with_code(lines: list[str], code: str, width: int) -> list[str]:

@@ -12,13 +12,12 @@ from engine.errors import SettingsError
 from engine.language.suggest import closest
 from engine.mapping.model import Mapping, Setting
 from engine.mapping.schema import validator
-from engine.records import Json, JsonObject, Secret
+from engine.records import Json, JsonObject, Secret, Secrets
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 NOT_FILLED = re.compile(r"\$\{\s*(?:\w+\s*:[^}]*\}|env\b)", re.IGNORECASE)
 HOW_FILLED = "it contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-SHORTEST_SEARCHED = 8
 
 
 class Written(str):
@@ -102,14 +101,20 @@ def schema_of(setting: Setting) -> JsonObject:
     return result
 
 
-def secrets_of(mapping: Mapping, settings: JsonObject) -> tuple[str, ...]:
-    """Return the texts that must be masked everywhere, for instance in a vendor's response; longest first.
+def secrets_of(mapping: Mapping, settings: JsonObject) -> Secrets:
+    """Return the texts of secret settings, those in lists and tables too, which must be masked wherever they stand."""
+    values = (settings.get(name) for name, setting in mapping.settings.items() if setting.secret)
+    return Secrets(text for value in values for text in _secret_texts(value))
 
-    The type `Secret` masks its value; searching for the text is an additional protection. Short secrets are not
-    searched for: `key` would be masked in every `monkey`.
-    """
-    found = [value.reveal() for name in mapping.settings if isinstance(value := settings.get(name), Secret)]
-    return tuple(sorted((text for text in found if len(text) >= SHORTEST_SEARCHED), key=len, reverse=True))
+
+def _secret_texts(value: Json) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _secret_texts(member)
+    elif isinstance(value, str):
+        yield str.__str__(value)
+    elif type(value) in (int, float):
+        yield str(value)
 
 
 def _table_entry(setting: Setting) -> JsonObject:

@@ -47,7 +47,7 @@ free: { destination: ./shop.yaml, settings: { url: "https://free.example", key: 
         "5/m",
         True,
     )
-    assert eu.connection.secrets == ("from-the-environment",)
+    assert list(eu.connection.secrets) == ["from-the-environment"]
     assert base_url(eu.connection) == "https://eu.example/v2"
     [planned] = eu.connection.plan({"type": "identify", "userId": "u", "traits": {"a": 1}}).requests
     assert planned.url == "https://eu.example/v2/single"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from base64 import b64encode
 from dataclasses import replace
+from urllib.parse import quote_plus
 
 import orjson
 import pytest
@@ -152,6 +154,30 @@ def test_bad_data_never_stops_the_others(tmp_path) -> None:
     assert list(ran.outcomes.values()).count("rejected") == 25
     assert list(ran.outcomes.values()).count("delivered") == 75
     assert ran.outbox.connections()[0].held == ""
+
+
+def test_secrets_are_masked_in_what_is_kept(tmp_path) -> None:
+    """A vendor repeats its credentials in other forms; a reason quotes an event that holds them."""
+    key = "top-secret-key"
+    answers = {
+        "m1": {"got": f"Basic {b64encode(f'user:{key}'.encode()).decode()}"},
+        "m2": {"got": quote_plus(key).replace("-", "%2d")},
+        "m3": {"got": "x" * 480 + key},
+    }
+
+    def answer(request: Request) -> Answer:
+        return Answer(422, answers[request.body["id"]])
+
+    events = [event(n, call="identify") for n in range(1, 4)]
+    events.append(event(4)._replace(raw=orjson.dumps({"type": key, "userId": "u"})))
+    ran = run(tmp_path, events, answer)
+    refused = "the vendor answered 422"
+    assert ran.reasons == {
+        "m1": f'{refused} | {{"got":"Basic dXNlcj***"}}',
+        "m2": f'{refused} | {{"got":"***"}}',
+        "m3": f'{refused} | {{"got":"{"x" * 480}***"}}',
+        "m4": 'unknown type "***"; it must be one of identify, track, page, screen, group, alias, delete',
+    }
 
 
 def test_stop_holds_the_connection_until_a_person_resumes_it(tmp_path) -> None:

@@ -1,4 +1,4 @@
-"""Text for people about an event, its plans, problems, and a request as JSON or curl. Nothing here decides."""
+"""Text for people about an event, its plans, problems, and a request as JSON. Nothing here decides."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 from urllib.parse import quote
 
-from engine.commands.output.text import Display, shortened, visible
+from engine.commands.output.text import Display, shortened
 from engine.language.paths import Marker
-from engine.language.texts import text_of
+from engine.language.texts import text_of, visible, visible_lines
 from engine.mapping.problems import Problem
-from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secret
+from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secret, Secrets
 
 LONGEST_NAME = 60
 
 
 def problem_text(problem: Problem, display: Display) -> str:
     """Return one problem for people: the place bold, a warning yellow."""
-    place, _, rest = problem.text(display.width).partition("\n")
+    place, _, rest = visible_lines(problem.text(display.width)).partition("\n")
     return f"{display.paint(place, 'title')}\n{display.paint(rest, 'notice' if problem.level == 'warning' else '')}"
 
 
-def event_title(event: Json) -> str:
-    """Name an event in one line: its call, its own name, who."""
+def event_title(event: Json, secrets: Secrets) -> str:
+    """Name an event in one line: its call, its own name, who; secrets are masked before anything is cut."""
     if not isinstance(event, dict):
         return "not an object"
     call = event.get("type")
-    parts = [shortened(call, LONGEST_NAME) if isinstance(call, str) else "event"]
+    parts = [shortened(secrets.mask(call), LONGEST_NAME) if isinstance(call, str) else "event"]
     for key in ("event", "name", "groupId", "previousId"):
         value = event.get(key)
         if isinstance(value, str) and value.strip():
-            parts.append(f'"{shortened(value, LONGEST_NAME)}"')
+            parts.append(f'"{shortened(secrets.mask(value), LONGEST_NAME)}"')
             break
     for key in ("userId", "anonymousId"):
         value = event.get(key)
         if isinstance(value, str | int) and str(value).strip():
-            parts.append(f"of {shortened(str(value), LONGEST_NAME)}")
+            parts.append(f"of {shortened(secrets.mask(str(value)), LONGEST_NAME)}")
             break
     return visible(" ".join(parts))
 
@@ -101,21 +101,6 @@ def pairs_text(pairs: JsonObject) -> str:
 
 def _encoded(value: Json) -> str:
     return str(value) if isinstance(value, Marker) else quote(_plain(value), safe="*")
-
-
-def curl_text(request: JsonObject, *, form: bool) -> str:
-    """Write a request as a command for a POSIX shell; `form` where its body is encoded as one."""
-    import shlex
-
-    import orjson
-
-    parts = ["curl", "-X", _plain(request["method"]), url_text(request)]
-    for name, value in cast("JsonObject", request["headers"]).items():
-        parts += ["-H", f"{name}: {_plain(value)}" if value else f"{name};"]  # curl's way to write an empty header
-    body = request["body"]
-    if body is not None:
-        parts += ["--data-raw", pairs_text(cast("JsonObject", body)) if form else orjson.dumps(body).decode()]
-    return shlex.join(parts)
 
 
 def _plain(value: Json) -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import IO
 
+from engine.language.texts import visible
 from engine.records import Json
 
 WIDTH = 80
@@ -81,13 +82,6 @@ def _terminal_width(stream: IO[str]) -> int:
         return WIDTH
 
 
-def visible(text: str) -> str:
-    """Write characters that cannot be seen (control codes, line ends, half characters) as JSON's escapes."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else _escaped(character) for character in text)
-
-
 def shortened(text: str, length: int) -> str:
     """Return at most `length` characters of a text."""
     return text if len(text) <= length else text[: length - 1] + "…"
@@ -96,11 +90,6 @@ def shortened(text: str, length: int) -> str:
 def local_time(moment: float | None) -> str:
     """Write a time for people, in their own time zone."""
     return "" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-
-
-def _escaped(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _fold(value: Json, width: int, indent: str, before: str, after: str, lines: list[str]) -> None:

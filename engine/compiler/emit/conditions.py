@@ -41,9 +41,9 @@ def settings_only(path: str) -> bool:
     return not parsed.can_fail and all(root.name == "settings" for root in parsed.roots)
 
 
-def is_secret(module: Module, path: str) -> bool:
-    """Whether a path may read a secret setting, directly or through a part."""
-    return any(_is_secret(module.mapping, root) for root in reached_roots(module.mapping, path))
+def is_secret(writer: Writer, path: str) -> bool:
+    """Whether a path may read a secret setting, directly, through a part, or as the item of a loop."""
+    return any(_is_secret(writer, root) for root in reached_roots(writer.module.mapping, path))
 
 
 def is_saved(module: Module, path: str) -> bool:
@@ -51,9 +51,9 @@ def is_saved(module: Module, path: str) -> bool:
     return any(root.name == "saved" for root in reached_roots(module.mapping, path))
 
 
-def value_is_secret(module: Module, value: Value) -> bool:
+def value_is_secret(writer: Writer, value: Value) -> bool:
     """Whether any path inside a value may read a secret setting."""
-    return any(is_secret(module, path) for path in paths_of(value))
+    return any(is_secret(writer, path) for path in paths_of(value))
 
 
 def value_is_saved(module: Module, value: Value) -> bool:
@@ -67,13 +67,13 @@ def asks_the_clock(value: Value) -> bool:
     return any(each.modifiers.within is not None for each in inner)
 
 
-def _is_secret(mapping: Mapping, root: paths.Root) -> bool:
+def _is_secret(writer: Writer, root: paths.Root) -> bool:
+    if root.name == "item":
+        return writer.secret_items
     if root.name != "settings":
         return False
-    if not root.members:
-        return any(setting.secret for setting in mapping.settings.values())
-    setting = mapping.settings.get(root.members[0])
-    return setting is not None and setting.secret
+    settings = writer.module.mapping.settings
+    return any(setting.secret and root.members[:1] in ((), (name,)) for name, setting in settings.items())
 
 
 def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = True) -> str:
@@ -92,6 +92,8 @@ def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = 
         writer.lines.add(f"{variable} = {code}")
         if code in writer.fresh:
             writer.fresh.add(variable)
+    if path.calls and is_secret(writer, text):
+        writer.lines.add(f"{variable} = {writer.module.helper('secret')}({variable})")
     if counted and writer.repeats and reads_outside(text):
         emit_count(writer, "spend_on" if is_chain(path.tree) else "spend_on_made", variable, place)
     return variable

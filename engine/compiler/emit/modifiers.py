@@ -74,29 +74,33 @@ def _unless_saved(writer: Writer, value: Instruction, variable: str) -> Iterator
 def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     writer.names.function(functions.CannotConvert, "CannotConvert")
     writer.module.helper("cannot_convert")
+    secret = value_is_secret(writer, value)
+    if secret:
+        writer.module.helper("secret")
     with writer.if_present(got):
         if writer.repeats and any(reads_outside(path) for path in paths_of(value)):
             emit_count(writer, "spend_on_made", got.code, value.place, WORK_OF_FUNCTION * len(value.modifiers.as_))
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:
-                _apply(writer, use, got.code, at)
+                _apply(writer, use, got.code, at, secret=secret)
         with writer.lines.block("except CannotConvert as error:"):
-            writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {got.code}, error)")
-        if value_is_secret(writer.module, value):
-            writer.module.helper("secret")
+            shown = f"secret({got.code})" if secret else got.code  # what is left of a chain is a plain text
+            writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {shown}, error)")
+        if secret:
             writer.lines.add(f"{got.code} = secret({got.code})")
         writer.clean(ValueCode(got.code))
     return ValueCode(got.code, made=got.made)
 
 
-def _apply(writer: Writer, use: FunctionUse, code: str, at: str) -> None:
+def _apply(writer: Writer, use: FunctionUse, code: str, at: str, *, secret: bool) -> None:
     bound = functions.bind(use.name, functions.parameters_of(use.name, use.written))
     writer.lines.add(f"{code} = {writer.names.constant(bound, 'function')}({code})")
     if functions.FUNCTIONS[use.name].notes:
         writer.names.function(functions.Noted, "Noted")
         writer.module.helper("noted")
         with writer.lines.block(f"if type({code}) is Noted:"):
-            writer.lines.add(f"{code} = noted(reports, {at}, {code})")
+            note = f"{code}.value" if secret else f"noted(reports, {at}, {code})"  # a note quotes the value
+            writer.lines.add(f"{code} = {note}")
 
 
 def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:

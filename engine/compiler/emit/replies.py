@@ -113,7 +113,7 @@ def _batch_results(module: Module, batch: Batch) -> str:
     with writer.lines.block(f"if type({found}) is not list:"):
         writer.lines.add("return None")
     writer.lines.add("results = []")
-    with writer.lines.block(f"for item in {found}:"), writer.loop(item="item"):
+    with writer.lines.block(f"for item in {found}:"), writer.loop(secret=False, item="item"):
         ok = emit_condition(writer, batch.results.ok, (*place, "ok"))
         writer.lines.add(f"ok = bool({ok})")
         writer.lines.add("error = None")

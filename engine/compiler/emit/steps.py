@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.compiler.emit.conditions import emit_condition, emit_conditions
+from engine.compiler.emit.conditions import emit_condition, emit_conditions, value_is_secret
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
 from engine.compiler.emit.values import emit_items, emit_rounds, emit_where
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
@@ -65,7 +65,8 @@ class StepEmitter:
         writer.count_items(f"len({items} or ())", (*step.place, "for_each"))
         emit_rounds(writer, f"({items} or ())", step.value, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
-        with writer.lines.block(opening), writer.loop(item=item, index=index, key="None"):
+        secret = value_is_secret(writer, step.for_each)
+        with writer.lines.block(opening), writer.loop(secret=secret, item=item, index=index, key="None"):
             emit_where(writer, step.where, step.place)
             self._one_more(writer, step, requests)
             writer.lines.add(f"{requests}.append({self._request(writer, step, number, index)})")

@@ -103,13 +103,16 @@ def emit_hole(writer: Writer, hole: Hole, place: Place, converter: str) -> HoleC
     variable = writer.names.fresh("text")
     writer.module.helper(converter)
     call = f"{converter}({value}, reports, {writer.names.literal(place_text(place))})"
-    quick = f"{value} if type({value}) is str else " if converter == "text_in" else ""
+    secret = is_secret(writer, hole.path)
+    if secret:  # a number becomes a text here
+        call = f"{writer.module.helper('secret')}({call})"
+    quick = f"{value} if type({value}) is str else " if converter == "text_in" and not secret else ""
     writer.lines.add(f"{variable} = {quick}{call}")
     module = writer.module
     return HoleCode(
         variable,
         present=is_text(module.mapping, hole.path),
-        secret=is_secret(module, hole.path),
+        secret=secret,
         saved=is_saved(module, hole.path),
     )
 

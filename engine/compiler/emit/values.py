@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_count, emit_path_value
+from engine.compiler.emit.conditions import (
+    emit_condition,
+    emit_conditions,
+    emit_count,
+    emit_path_value,
+    value_is_secret,
+)
 from engine.compiler.emit.modifiers import emit_modifiers
 from engine.compiler.emit.texts import fill_text, fill_url_text
 from engine.compiler.writer import ValueCode, Writer
@@ -194,7 +200,7 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
         item, index = writer.names.fresh("item"), writer.names.fresh("index")
         with (
             writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
-            writer.loop(item=item, index=index, key="None"),
+            writer.loop(secret=value_is_secret(writer, each.of), item=item, index=index, key="None"),
         ):
             emit_where(writer, each.where, place)
             emit_append(writer, result, emit_value(writer, each.value))
@@ -241,7 +247,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
         key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
         with (
             writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({source}.items()):"),
-            writer.loop(item=item, index=index, key=key),
+            writer.loop(secret=value_is_secret(writer, entries.of), item=item, index=index, key=key),
         ):
             emit_where(writer, entries.where, place)
             _entry(writer, result, entries, place, key, item)

@@ -9,7 +9,7 @@ the last byte of the response.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -148,6 +148,16 @@ def _headers(request: PlannedRequest) -> dict[str, str]:
         if not (name.isascii() and value.isascii()):
             raise ValueError(f"the header {name!a} has characters that HTTP does not allow")
     return headers
+
+
+def written_url(url: str, query: Mapping[str, str | list[str]]) -> str:
+    """Return a URL as it is sent, encoded by httpx; raises Unsendable."""
+    import httpx
+
+    try:
+        return str(httpx.URL(url, params=query) if query else httpx.URL(url))
+    except httpx.InvalidURL as error:
+        raise Unsendable(str(error)) from error
 
 
 def _query(value: str | list[str]) -> str | list[str]:

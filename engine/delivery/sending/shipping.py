@@ -22,7 +22,7 @@ from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorRepl
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refusals import RefusalAlarm
-from engine.records import JsonObject, Outcome, PlannedRequest, masked
+from engine.records import JsonObject, Outcome, PlannedRequest
 from engine.responses import ItemResult, ResponseReader, Then, error_text
 
 MISSING = 404
@@ -56,6 +56,7 @@ class Shipping:
         self._configured = configured
         self._retry = configured.retry
         self._random = random
+        self._secrets = configured.connection.secrets
         self._sender = sender
         self._clock = clock
         self._observer = observer
@@ -120,11 +121,7 @@ class Shipping:
         return began, reply, interpret(self.responses, shipment.batch, requests, reply)
 
     def _masked(self, result: ShipmentResult) -> ShipmentResult:
-        secrets = self._configured.connection.secrets
-        items = result.items
-        if items is not None and not all(item.ok for item in items):
-            items = [item._replace(error=cast("str", masked(item.error, secrets))) for item in items]
-        return result._replace(error=cast("str", masked(result.error, secrets)), items=items)
+        return result._replace(error=self._secrets.mask(result.error)) if result.error else result
 
     async def _send(self, shipment: Shipment) -> tuple[float, VendorReply]:
         began = self._clock.time()
@@ -290,12 +287,14 @@ class Shipping:
 
     def _change(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> Change:
         progress = None if outcome is Outcome.DELIVERED else job.progress()
+        if outcome is not Outcome.DELIVERED:
+            reason = self._secrets.mask(reason)  # it may quote the event
         return Change(job.place, outcome, reason, error_text(error), self.digest, progress, job.tried_at)
 
     def _hold(self, reason: str, hint: str) -> None:
         if not self.stopped:
-            self.stopped, self.hint = reason, hint
-            self._observer.held(self.name, reason, hint)
+            self.stopped, self.hint = self._secrets.mask(reason), hint
+            self._observer.held(self.name, self.stopped, hint)
 
 
 def span(seconds: float) -> str:
@@ -342,7 +341,7 @@ def interpret(
     name = requests[0].request
     then, error, hint = responses.judge(name, reply.status, reply.headers, reply.body, readable=reply.readable)
     if then != "accept":
-        return ShipmentResult(then, reply.status, error or error_text(reply.body), hint)
+        return ShipmentResult(then, reply.status, error or error_text(reply.body, responses.connection.secrets), hint)
     if batch is None:
         return ShipmentResult(then, reply.status, items=[ItemResult(True)])
     items = responses.results(batch, reply.body, len(requests))

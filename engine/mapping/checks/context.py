@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from engine.language.suggest import closest
+from engine.language.texts import visible, visible_lines
 from engine.mapping.load import Loaded
 from engine.mapping.model import Value
 from engine.mapping.problems import Level, Problem, place_text
@@ -99,17 +100,13 @@ def quoted(text: str) -> str:
     from json import dumps
 
     short = text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
-    return dumps(short, ensure_ascii=not short.isprintable())
+    return visible(dumps(short, ensure_ascii=False))
 
 
 def _readable(text: str) -> str:
     """Shorten a sentence that is too long, and escape what would affect a terminal; it may quote paths as written."""
     short = text if len(text) <= LONGEST_SENTENCE else text[: LONGEST_SENTENCE - 1] + "…"
-    if short.isprintable():
-        return short
-    return "".join(
-        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in short
-    )
+    return visible_lines(short)
 
 
 def plain_or_quoted(name: str) -> str:
