@@ -124,6 +124,14 @@ class OutboxDamaged(OutboxError):  # noqa: N818  reads as what happened
     """The file is damaged or is not an outbox; retrying cannot help."""
 
 
+class OutboxFull(OutboxError):  # noqa: N818  reads as what happened
+    """No space is left on the disk of the file."""
+
+
+class OutboxMoved(OutboxError):  # noqa: N818  reads as what happened
+    """The file that is open no longer has its name, so what is written to it would be lost."""
+
+
 class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
     """Another worker took the connection over; that one sends again what was not written yet."""
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 VERSION = "PRAGMA user_version"
 SET_VERSION = "PRAGMA user_version = {}"
+APPLICATION_ID = "PRAGMA application_id"
+SET_APPLICATION_ID = "PRAGMA application_id = {}"
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+ALLOW_SHORT_FILE = "PRAGMA writable_schema = ON"  # whose last pages are still in the -wal, after a crash
+PAGE_SIZE = "PRAGMA page_size = 8192"  # of a new file: an event has 2 to 4 KB, and half of 4096 would stay empty
 PRAGMAS = (
-    "PRAGMA page_size = 8192",  # of a new file: an event has 2 to 4 KB, and half a page of 4096 would stay empty
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 2000",
     "PRAGMA journal_size_limit = 67108864",
 )
+CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 BEGIN_READ = "BEGIN"
 BEGIN_WRITE = "BEGIN IMMEDIATE"
 COMMIT = "COMMIT"
