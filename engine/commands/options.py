@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar, c
 import click
 
 from engine.commands.shared import did_you_mean
+from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from engine.records import Outcome
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+OUTBOX_FILE = click.Path(path_type=Path, readable=False)  # what is wrong with it is for the outbox to say
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
-DEFAULT_OUTBOX = Path("outbox.db")
 CHUNK = 500
 
 P = ParamSpec("P")
@@ -81,7 +83,7 @@ def settings_options(command: Callable[..., R]) -> Callable[..., R]:
 def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
-    @click.option("--outbox", "own_outbox", type=FILE, help="The outbox file; may also precede the command's name.")
+    @click.option("--outbox", "own_outbox", type=OUTBOX_FILE, metavar="FILE", help="The outbox file; may also precede the command's name.")
     @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> None:
         own = cast("Path | None", kwargs.pop("own_outbox"))
@@ -96,11 +98,14 @@ def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
     """Open an outbox; without `create` a missing file is a usage error."""
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
-    if not create and not path.exists():
+    if not create and not os.path.lexists(path):
         raise UsageError(f"There is no outbox {path}; name one with --outbox.")
     outbox = SqliteOutbox(path)
     try:
         yield outbox
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
+        outbox.verify()  # a value that only damage explains is not an internal error
+        raise
     finally:
         outbox.close()
 

@@ -136,7 +136,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert engine("outbox --outbox o.db replay --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
     assert engine("outbox --outbox o.db show nothing")[0::2] == (
         2,
-        "There is no event nothing in this outbox; engine outbox list shows the events.\n",
+        "There is no event nothing in this outbox; engine outbox list --outbox o.db shows the events.\n",
     )
     assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
     assert engine("outbox --outbox o.db purge --older-than 0d --outcome ignored --outcome invalid --dry-run")[1] == (

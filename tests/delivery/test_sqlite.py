@@ -168,7 +168,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path) -> None:
             outbox.take_in(events(number), ["a"], NOW)
     assert str(raised.value) == (
         f"No space left on the disk of {path}. Its content is safe; free some space, or remove events that "
-        "ended (engine outbox purge), and start again."
+        f"ended (engine outbox purge --outbox {path}), and start again."
     )
     kept = len(outbox.waiting("a", 0, 1000))
     assert kept == number - 1

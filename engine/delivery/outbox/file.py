@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull
+from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, outbox_command
 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -53,16 +53,21 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
     if _is_full(error):
         return (
             f"No space left on the disk of {path}. Its content is safe; free some space, or remove events that ended "
-            "(engine outbox purge), and start again."
+            f"({outbox_command('purge', path)}), and start again."
         )
     if _is_damage(error):
-        return (
-            f"{path} is damaged or not an outbox ({error}). It was left unchanged: move it away to start a new one, or "
-            f"try to recover its content with: sqlite3 {path} .recover"
-        )
+        return damage_text(path, str(error))
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path} cannot be opened for writing ({error}); check that its directory exists and is writable."
     return f"{path}: {error}."
+
+
+def damage_text(path: Path, reason: str) -> str:
+    """Return that the file is damaged, and what to do."""
+    return (
+        f"{path} is damaged or not an outbox ({reason}). It was left unchanged: move it away to start a new one, or "
+        f"try to recover its content with: sqlite3 {path} .recover"
+    )
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from engine.delivery.outbox.base import (
     LeaseLost,
     Listed,
     NewEvent,
+    OutboxDamaged,
     OutboxError,
     OutboxFull,
     Overview,
@@ -121,6 +123,8 @@ class SqliteOutbox:
             yield
         except sqlite3.Error as error:
             raise file.raised(self.path, error, self._patience) from error
+        except UnicodeDecodeError as error:  # in SQLite's own message, which quotes the file
+            raise OutboxDamaged(file.damage_text(self.path, "malformed database schema")) from error
 
     @contextmanager
     def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
@@ -194,6 +198,7 @@ class SqliteOutbox:
         """Return unfinished states behind a place."""
         number = self._known(connection)
         rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
+        self._check_order([row[0] for row in rows], after)
         return [Waiting._make(row) for row in rows]
 
     def write(self, connection: str, owner: str, changes: Sequence[Change], now: float) -> list[Change]:
@@ -255,7 +260,9 @@ class SqliteOutbox:
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Return the chosen states behind a place."""
-        return _listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
+        rows = _listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
+        self._check_order([row.place for row in rows], after)
+        return rows
 
     def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
         """Return the last chosen states, without the very last `skip`."""
@@ -278,10 +285,12 @@ class SqliteOutbox:
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove finished states, `PURGED_AT_ONCE` events per transaction so that no writer waits long."""
-        given = {"older_than": older_than, "outcomes": _outcome_list(outcomes), "after": 0, "limit": PURGED_AT_ONCE}
+        given: dict[str, Any] = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
+        given |= {"after": 0, "limit": PURGED_AT_ONCE}
         ended = Counter(self._purge_step(self._purge_last_state, given))
         events = 0
         while (last := self._all(sql.NEXT_OLD_EVENTS, given)[0][0]) is not None:
+            self._check_order([last], given["after"])
             given["last"] = last
             try:
                 outcomes, removed = self._purge_step(self._purge_part, given)
@@ -332,6 +341,19 @@ class SqliteOutbox:
         with self._transaction(sql.BEGIN_READ) as db:
             ended = dict(db.execute(sql.PURGEABLE_STATES, given))
             return _purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
+
+    def verify(self) -> None:
+        """Raise OutboxDamaged if the file is damaged, also where SQLite took damage for a value; reads all of it."""
+        [reason] = self._all(sql.QUICK_CHECK)[0]
+        wrong = self._all(sql.WRONG_VALUES, {"outcomes": _outcome_list(Outcome)}) if reason == "ok" else []
+        if reason != "ok" or wrong:
+            reason = f"impossible values in {wrong[0][0]}" if wrong else " ".join(reason.split())
+            raise OutboxDamaged(file.damage_text(self.path, reason))
+
+    def _check_order(self, numbers: Sequence[int], after: int) -> None:
+        """Raise OutboxDamaged for numbers that do not grow, with which a reader would never get to the end."""
+        if any(later <= earlier for earlier, later in pairwise([after, *numbers])):
+            raise OutboxDamaged(file.damage_text(self.path, "rows out of order"))
 
     def close(self) -> None:
         """Close the file."""

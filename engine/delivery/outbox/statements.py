@@ -15,6 +15,7 @@ PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 2000",
     "PRAGMA journal_size_limit = 67108864",
 )
+QUICK_CHECK = "PRAGMA quick_check(1)"
 CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 BEGIN_READ = "BEGIN"
 BEGIN_WRITE = "BEGIN IMMEDIATE"
@@ -142,3 +143,21 @@ PURGE_EVENTS = f"""
     DELETE FROM events WHERE {_OLD_IN_PART} AND id < (SELECT max(id) FROM events) AND {_EMPTY}
 """
 PURGE_EVENT_MARKS = "DELETE FROM events WHERE taken_at = -1 AND id < (SELECT max(id) FROM events)"
+
+# SQLite checks no values, so damage can pass for a row.  Each part returns a place where a value cannot be ours.
+WRONG_VALUES = """
+    SELECT 'state ' || place FROM states
+    WHERE (outcome != '' AND NOT instr(:outcomes, ' ' || outcome || ' ')) OR typeof(event) != 'integer'
+        OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
+        OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
+        OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
+    UNION ALL
+    SELECT 'event ' || id FROM events
+    WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
+        OR typeof(taken_at) != 'real' OR typeof(raw) != 'blob'
+    UNION ALL
+    SELECT 'connection ' || id FROM connections
+    WHERE typeof(name) != 'text' OR typeof(held) != 'text' OR typeof(hint) != 'text' OR typeof(pause) != 'text'
+        OR typeof(held_at) NOT IN ('null', 'real') OR typeof(due) NOT IN ('null', 'real')
+    LIMIT 1
+"""
