@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar, c
 import click
 
 from engine.commands.shared import did_you_mean
-from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +82,13 @@ def settings_options(command: Callable[..., R]) -> Callable[..., R]:
 def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
-    @click.option("--outbox", "own_outbox", type=OUTBOX_FILE, metavar="FILE", help="The outbox file; may also precede the command's name.")
+    @click.option(
+        "--outbox",
+        "own_outbox",
+        type=OUTBOX_FILE,
+        metavar="FILE",
+        help="The outbox file; may also precede the command's name.",
+    )
     @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> None:
         own = cast("Path | None", kwargs.pop("own_outbox"))

@@ -39,7 +39,15 @@ SHOWN = 50
 
 
 @click.group("outbox", cls=CommandGroup)
-@click.option("--outbox", "path", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True, help="The outbox file.")
+@click.option(
+    "--outbox",
+    "path",
+    type=OUTBOX_FILE,
+    metavar="FILE",
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="The outbox file.",
+)
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
     """Inspect an outbox: what was delivered, what is waiting, what was set aside and why; send events again.

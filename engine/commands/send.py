@@ -223,7 +223,8 @@ def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: I
     for name, (unfinished, _) in overview.unfinished.items():
         elsewhere = intake.taken.fresh(name) - summary.ended_here[name] - unfinished
         if elsewhere > 0:
-            click.echo(ENDED_ELSEWHERE.format(count=elsewhere, name=name, command=outbox_command("status", outbox.path)))
+            command = outbox_command("status", outbox.path)
+            click.echo(ENDED_ELSEWHERE.format(count=elsewhere, name=name, command=command))
     if intake.broken:
         click.echo(f"{intake.broken} could not be read.")
     if world is not None:

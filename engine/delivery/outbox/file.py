@@ -25,7 +25,7 @@ def make(path: Path) -> None:
     Errors are left to SQLite, which hits them again and reports why.
     """
     with suppress(OSError):
-        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
 def raised(path: Path, error: sqlite3.Error, patience: float) -> OutboxError:

@@ -46,7 +46,7 @@ def recognize(path: Path) -> None:
         contents = _contents(db)
         if not contents.tables and not contents.application and _wal_size(path):
             contents = _contents_with_wal(path, db.serialize())
-    if contents.application != APPLICATION_ID and (contents.application or not TABLES <= contents.tables):
+    if contents.application != APPLICATION_ID and (contents.application or TABLES - contents.tables):
         raise OutboxDamaged(f"{path} is a SQLite file of another program ({contents}), not an outbox. {OTHER_FILE}")
 
 
@@ -68,19 +68,19 @@ def _size(path: Path) -> int:
     except FileNotFoundError:
         return 0
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = (error.strerror or str(error)).lower()  # a loop of symlinks, a name that is too long
         raise OutboxDamaged(f"{path} cannot be opened ({reason}). {OTHER_FILE}") from error
     if not stat.S_ISREG(found.st_mode):
         kind = SPECIAL.get(stat.S_IFMT(found.st_mode), "no regular file")
         raise OutboxDamaged(f"{path} is {kind}, not an outbox. {OTHER_FILE}")
     if not os.access(path, os.R_OK):
-        raise OutboxDamaged(f"{path} cannot be read by this user. Change its mode or owner, or the user of this process.")
+        raise OutboxDamaged(f"{path} cannot be read by this user. Change its mode or its owner.")
     return found.st_size
 
 
 def _wal_size(path: Path) -> int:
     try:
-        return Path(f"{os.path.realpath(path)}-wal").stat().st_size
+        return Path(f"{path.resolve()}-wal").stat().st_size
     except OSError:
         return 0
 
@@ -106,7 +106,7 @@ def _contents_with_wal(path: Path, main: bytes) -> _Contents:
     with tempfile.TemporaryDirectory(prefix="waybill-") as directory:
         copy = Path(directory) / "copy.db"
         copy.write_bytes(main)
-        Path(f"{copy}-wal").write_bytes(Path(f"{os.path.realpath(path)}-wal").read_bytes())
+        Path(f"{copy}-wal").write_bytes(Path(f"{path.resolve()}-wal").read_bytes())
         with closing(sqlite3.connect(copy)) as db:
             return _contents(db)
 
@@ -120,26 +120,26 @@ class FileIdentity:
     def __init__(self, path: Path) -> None:
         """Look at the path before SQLite opens it."""
         self._shown = path
-        self._path = os.path.abspath(path)  # a directory that is renamed takes a relative path along
+        self._path = path.absolute()  # a directory that is renamed takes a relative path along
         self._files = {self._path: _inode(self._path)}
 
     def opened(self) -> None:
         """SQLite has opened the file and read from it, so its `-wal` and `-shm` stay as long as it is open."""
         self.check()
-        real = os.path.realpath(self._path)
-        beside = {name: _inode(name) for name in (f"{real}-wal", f"{real}-shm")}
-        self._files |= {name: inode for name, inode in beside.items() if inode is not None}
+        real = self._path.resolve()
+        beside = {each: _inode(each) for each in (Path(f"{real}-wal"), Path(f"{real}-shm"))}
+        self._files |= {each: inode for each, inode in beside.items() if inode is not None}
 
     def check(self) -> None:
         """Raise OutboxMoved if a name no longer leads to the file that is open."""
-        for name, inode in self._files.items():
-            if _inode(name) != inode:
-                raise OutboxMoved(self._text(name))
+        for file, inode in self._files.items():
+            if _inode(file) != inode:
+                raise OutboxMoved(self._text(file))
 
-    def _text(self, name: str) -> str:
-        what = f"{self._shown}{name[-4:] if name != self._path else ''}"
-        became = "was replaced" if os.path.lexists(name) else "was removed or renamed"
-        if name != self._path:
+    def _text(self, file: Path) -> str:
+        what = f"{self._shown}{file.name[-4:] if file != self._path else ''}"
+        became = "was replaced" if os.path.lexists(file) else "was removed or renamed"
+        if file != self._path:
             return (
                 f"{what} {became} while this process has the outbox open, so nothing more is stored or sent. End this "
                 f"process before any other one uses {self._shown}: its end writes into that file what is missing there."
@@ -151,9 +151,9 @@ class FileIdentity:
         )
 
 
-def _inode(name: str) -> tuple[int, int] | None:
+def _inode(file: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(name)
+        found = file.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino

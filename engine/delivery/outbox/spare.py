@@ -19,7 +19,7 @@ class Spare:
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
-        self._path = Path(f"{os.path.realpath(outbox)}-spare")
+        self._path = Path(f"{outbox.resolve()}-spare")
         self._settled, self._given_up = False, False
 
     def keep(self) -> None:

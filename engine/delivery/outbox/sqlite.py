@@ -293,13 +293,13 @@ class SqliteOutbox:
             self._check_order([last], given["after"])
             given["last"] = last
             try:
-                outcomes, removed = self._purge_step(self._purge_part, given)
+                found, removed = self._purge_step(self._purge_part, given)
             except OutboxFull:
                 if given["limit"] == 1:
                     raise
                 given["limit"] //= 2  # less to write before something is free
                 continue
-            ended.update(outcomes)
+            ended.update(found)
             events += removed
             given["after"] = last
         events += self._purge_step(self._purge_last_event, given)
