@@ -45,7 +45,7 @@ class GroupCommit:
         self.pending_bytes = 0
         self.on_commit: Callable[[TakenIn], None] = lambda _taken: None
         self.damage: OutboxDamaged | None = None
-        self.on_damage: Callable[[], None] = lambda: None
+        self.on_damage: Callable[[], object] = lambda: None
 
     def full(self) -> bool:
         """Whether as much waits for the disk as memory may hold."""

@@ -5,9 +5,9 @@ that depend on it.  (1) A signal makes `/readyz` answer 503, shortens the time o
 and tells uvicorn to stop: it closes the port and answers the running requests, which needs the group commit.  (2) The
 group commit writes whatever is pending, which needs the outbox.  (3) Background work ends: delivery waits for the
 requests it has sent, since a request whose response nobody reads would be sent again after a restart.  (4) The caller
-closes the outbox.  If delivery ends by itself, because of an error, it starts the same sequence, and so
-does an outbox that turns out to be damaged when events are written.  A second signal skips
-all of this and exits at once; the outbox is safe at any time.
+closes the outbox.  If delivery ends by itself, because of an error, it starts the same sequence, and so does an outbox
+that turns out to be damaged when events are written.  A second signal skips all of this and exits at once; the outbox
+is safe at any time.
 
 `run_workers` does the same with several processes that take requests (`engine serve --workers N`): uvicorn's supervisor
 starts the worker processes, replaces one that dies, and ends them.  Each opens the outbox itself; SQLite serializes

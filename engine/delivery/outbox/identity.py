@@ -55,10 +55,11 @@ class _Contents(NamedTuple):
     tables: frozenset[str]
 
     def __str__(self) -> str:
+        if self.application:
+            return f"application id {self.application:#x}"
         names = sorted(name[:40] if name.isprintable() else "?" for name in self.tables)
         more = [f"{len(names) - SHOWN_TABLES} more"] if len(names) > SHOWN_TABLES else []
-        tables = f"tables: {', '.join([*names[:SHOWN_TABLES], *more])}" if names else "without tables"
-        return f"application id {self.application:#x}, {tables}" if self.application else tables
+        return f"tables: {', '.join([*names[:SHOWN_TABLES], *more])}" if names else "without tables"
 
 
 def _size(path: Path) -> int:

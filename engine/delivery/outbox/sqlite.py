@@ -66,10 +66,10 @@ class SqliteOutbox:
         self._patience = patience
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
-        self._spare = Spare(self.path)
         with self._errors():
             recognize(self.path)
         file.make(self.path)
+        self._spare = Spare(self.path)
         self._identity = FileIdentity(self.path)
         try:
             self._open(connect)
