@@ -43,18 +43,14 @@ def main(directory: Path, size: int) -> None:
     with suppress(OSError), (directory / "others").open("wb", buffering=0) as others:
         while True:
             others.write(b"x" * 4096)
-    print("full")
     outbox = SqliteOutbox(path)
     outbox.overview(10)
     outbox.close()
-    print("status works")
     outbox = SqliteOutbox(path)
     purged = outbox.purge(NOW + 1)
     assert purged.events > 1000, purged
     assert set(purged.outcomes) == {Outcome.DELIVERED}
-    print("purged")
     outbox.take_in(events(1000, size), ["a"], NOW)
-    print("takes in again")
     outbox.close()
 
 

@@ -133,6 +133,10 @@ UNREADABLE = (
     "o.db is damaged or not an outbox (file is not a database). It was left unchanged: move it away to start a new one, "
     "or try to recover its content with: sqlite3 o.db .recover"
 )
+LOST_WAL = (
+    "o.db is missing or empty, but o.db-wal is not: events are in there. Move the outbox back to o.db, or move o.db-wal "
+    "away to start a new one."
+)
 OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("a note\n"), UNREADABLE),
     "long text": (lambda path: path.write_text("a note\n" * 5000), UNREADABLE),
@@ -163,8 +167,7 @@ OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a lost -wal": (
         lambda path: Path(f"{path}-wal").write_bytes(b"events"),
-        "o.db is missing or empty, but o.db-wal is not: events are in there. Move the outbox back to o.db, or move "
-        "o.db-wal away to start a new one.",
+        LOST_WAL,
     ),
 }
 
@@ -306,5 +309,4 @@ def test_a_disk_that_is_really_full_can_be_purged(tmp_path, size) -> None:
     """On a file system of 64 MB, for which Linux lets every user make a name space of their own."""
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-m", "tests.delivery.full_disk"]
     done = subprocess.run([*command, str(tmp_path), str(size)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "full\nstatus works\npurged\ntakes in again\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

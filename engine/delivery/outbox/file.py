@@ -14,7 +14,8 @@ from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, 
 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-DAMAGED_SCHEMA = ("no such table", "no such column", "no such index", "Could not decode to UTF-8")
+DAMAGED_SCHEMA = ("no such table", "no such column", "no such index")
+NOT_TEXT = "Could not decode to UTF-8"
 NO_SPACE = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 """How SQLite reports a full disk where it needs shared memory, and an exceeded quota."""
 
@@ -36,7 +37,7 @@ def raised(path: Path, error: sqlite3.Error, patience: float) -> OutboxError:
 
 def _is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is damaged, so that retrying cannot help."""
-    return _code(error) in DAMAGED or str(error).startswith(DAMAGED_SCHEMA)
+    return _code(error) in DAMAGED or str(error).startswith((*DAMAGED_SCHEMA, NOT_TEXT))
 
 
 def _is_full(error: sqlite3.Error) -> bool:
@@ -56,7 +57,7 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
             f"({outbox_command('purge', path)}), and start again."
         )
     if _is_damage(error):
-        return damage_text(path, str(error))
+        return damage_text(path, "text that is not UTF-8" if str(error).startswith(NOT_TEXT) else str(error))
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path} cannot be opened for writing ({error}); check that its directory exists and is writable."
     return f"{path}: {error}."

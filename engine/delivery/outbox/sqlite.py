@@ -304,17 +304,17 @@ class SqliteOutbox:
             given["after"] = last
         events += self._purge_step(self._purge_last_event, given)
         self._spare.restore()
-        return _purged(ended, events)
+        return Purged(dict(ended), events)
 
-    def _purge_last_state(self, given: Mapping[str, Any]) -> dict[str, int]:
+    def _purge_last_state(self, given: Mapping[str, Any]) -> dict[Outcome, int]:
         with self._transaction() as db:
-            ended = dict(db.execute(sql.LAST_STATE, given))
+            ended = _outcomes(db.execute(sql.LAST_STATE, given))
             db.execute(sql.EMPTY_LAST_STATE, given)
         return ended
 
-    def _purge_part(self, given: Mapping[str, Any]) -> tuple[dict[str, int], int]:
+    def _purge_part(self, given: Mapping[str, Any]) -> tuple[dict[Outcome, int], int]:
         with self._transaction() as db:
-            ended = dict(db.execute(sql.OLD_STATES, given))
+            ended = _outcomes(db.execute(sql.OLD_STATES, given))
             db.execute(sql.PURGE_STATES, given)
             return ended, db.execute(sql.PURGE_EVENTS, given).rowcount
 
@@ -339,8 +339,8 @@ class SqliteOutbox:
         """Return what a purge would remove, read in one transaction."""
         given = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
         with self._transaction(sql.BEGIN_READ) as db:
-            ended = dict(db.execute(sql.PURGEABLE_STATES, given))
-            return _purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
+            ended = _outcomes(db.execute(sql.PURGEABLE_STATES, given))
+            return Purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
 
     def verify(self) -> None:
         """Raise OutboxDamaged if the file is damaged, also where SQLite took damage for a value; reads all of it."""
@@ -389,5 +389,5 @@ def _listed(rows: Iterable[Any]) -> list[Listed]:
     return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in rows]
 
 
-def _purged(ended: Mapping[str, int], events: int) -> Purged:
-    return Purged({Outcome(outcome): count for outcome, count in ended.items()}, events)
+def _outcomes(rows: Iterable[Any]) -> dict[Outcome, int]:
+    return {Outcome(outcome): count for outcome, count in rows}
