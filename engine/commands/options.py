@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,7 +102,7 @@ def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
     """Open an outbox; without `create` a missing file is a usage error."""
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
-    if not create and not os.path.lexists(path):
+    if not create and _is_missing(path):
         raise UsageError(f"There is no outbox {path}; name one with --outbox.")
     outbox = SqliteOutbox(path)
     try:
@@ -113,6 +112,17 @@ def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
         raise
     finally:
         outbox.close()
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is nothing of an outbox; what else may be wrong with a file is for the outbox to say."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return not Path(f"{path}-wal").exists()
+    except OSError:
+        return False
+    return False
 
 
 def selection(

@@ -341,6 +341,20 @@ def test_wrong_usage_leaves_no_outbox(here, engine, line) -> None:
     assert list(here.glob("*.db*")) == []
 
 
+def test_a_link_to_nothing_is_no_outbox_and_a_lost_wal_is_not_nothing(here, engine) -> None:
+    (here / "outbox.db").symlink_to(here / "target.db")
+    assert engine("outbox status") == (2, "", NO_OUTBOX)
+    assert not (here / "target.db").exists()
+    (here / "outbox.db").unlink()
+    (here / "outbox.db-wal").write_bytes(b"events")
+    code, out, err = engine("outbox status")
+    assert (code, out) == (4, "")
+    assert err == (
+        "outbox.db is missing or empty, but outbox.db-wal is not: events are in there. Move the outbox back to outbox.db, "
+        "or move outbox.db-wal away to start a new one.\n"
+    )
+
+
 @pytest.mark.parametrize("line", ["outbox status", "send exponea --sandbox --events events.ndjson"])
 def test_a_directory_is_no_outbox(here, engine, line) -> None:
     (here / "o.db").mkdir()
