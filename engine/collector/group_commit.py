@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from engine.delivery.outbox.base import NewEvent, Outbox, TakenIn
+from engine.delivery.outbox.base import NewEvent, Outbox, OutboxDamaged, TakenIn
 
 MAX_EVENTS = 2500
 """Events in one transaction, unless a single request has more."""
@@ -44,6 +44,8 @@ class GroupCommit:
         self._writing: asyncio.Task[None] | None = None
         self.pending_bytes = 0
         self.on_commit: Callable[[TakenIn], None] = lambda _taken: None
+        self.damage: OutboxDamaged | None = None
+        self.on_damage: Callable[[], object] = lambda: None
 
     def full(self) -> bool:
         """Whether as much waits for the disk as memory may hold."""
@@ -80,6 +82,9 @@ class GroupCommit:
                 taken = await loop.run_in_executor(self._thread, self._take_in, events, group[0].connections)
             except Exception as error:  # noqa: BLE001  every request of the group raises it
                 _resolve(group, error)
+                if isinstance(error, OutboxDamaged):
+                    self.damage = error
+                    self.on_damage()
                 continue
             self.on_commit(taken)
             _resolve(group)

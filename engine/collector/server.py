@@ -5,8 +5,9 @@ that depend on it.  (1) A signal makes `/readyz` answer 503, shortens the time o
 and tells uvicorn to stop: it closes the port and answers the running requests, which needs the group commit.  (2) The
 group commit writes whatever is pending, which needs the outbox.  (3) Background work ends: delivery waits for the
 requests it has sent, since a request whose response nobody reads would be sent again after a restart.  (4) The caller
-closes the outbox.  If delivery ends by itself, because of an error, it starts the same sequence.  A second signal skips
-all of this and exits at once; the outbox is safe at any time.
+closes the outbox.  If delivery ends by itself, because of an error, it starts the same sequence, and so does an outbox
+that turns out to be damaged when events are written.  A second signal skips all of this and exits at once; the outbox
+is safe at any time.
 
 `run_workers` does the same with several processes that take requests (`engine serve --workers N`): uvicorn's supervisor
 starts the worker processes, replaces one that dies, and ends them.  Each opens the outbox itself; SQLite serializes
@@ -42,7 +43,7 @@ from engine.collector.observers import NAME, CollectorObserver
 from engine.collector.responses import CollectorLimits
 from engine.collector.sources import EventSource, WriteKeys
 from engine.delivery import logs
-from engine.delivery.outbox.base import Outbox
+from engine.delivery.outbox.base import Outbox, OutboxDamaged
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.process import rare_garbage_collection
 from engine.errors import WaybillError
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     import uvicorn
 
 INTERRUPTED = 130
+DAMAGED = 4
+DAMAGE_GRACE = 1.0
+"""Seconds for the responses of a worker process that found the outbox damaged, before it exits."""
 
 
 def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listener: socket.socket) -> None:
@@ -80,6 +84,7 @@ async def _serve(
     with _signal_handlers(asyncio.get_running_loop(), collector, server):
         task = asyncio.create_task(background.run())
         task.add_done_callback(lambda _: setattr(server, "should_exit", True))
+        group_commit.on_damage = lambda: setattr(server, "should_exit", True)
         try:
             await server.serve(sockets=[listener])
         finally:
@@ -87,6 +92,8 @@ async def _serve(
             await group_commit.close()
             background.stop()
             await task
+            if group_commit.damage is not None:
+                raise group_commit.damage
 
 
 @contextlib.contextmanager
@@ -140,7 +147,9 @@ def run_workers(
             supervisor.run()
         finally:
             background.end()
-    if supervisor.failed:
+    if supervisor.ended_with(DAMAGED):
+        raise OutboxDamaged(f"{settings.outbox} is damaged: a worker process could not write to it, and logged why.")
+    if supervisor.ended_with(STARTUP_FAILURE):
         raise WaybillError("A worker process could not start; the lines above say why.")
 
 
@@ -177,6 +186,7 @@ class WorkerApp:
         rare_garbage_collection().__enter__()  # for the life of the process
         self._outbox = SqliteOutbox(settings.outbox)
         self._group_commit = GroupCommit(self._outbox, time.time, settings.limits.held_bytes)
+        self._group_commit.on_damage = lambda: loop.call_later(DAMAGE_GRACE, os._exit, DAMAGED)
         self._background_outbox = SqliteOutbox(settings.outbox)
         backlog = Backlog(self._background_outbox, settings.connections, settings.limits.backlog)
         self._polling = loop.create_task(backlog.poll())
@@ -221,12 +231,12 @@ class Supervisor(Multiprocess):
         self.processes = [self._started() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Replace processes that died, unless they cannot even start."""
+        """Replace processes that died, unless they cannot even start, or the outbox is damaged."""
         for number, process in enumerate(self.processes):
             if process.process.is_alive():
                 continue
             process.join()
-            if process.exitcode == STARTUP_FAILURE:
+            if process.exitcode in (STARTUP_FAILURE, DAMAGED):
                 self.should_exit.set()
                 return
             self.processes[number] = self._started()
@@ -258,10 +268,9 @@ class Supervisor(Multiprocess):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
 
-    @property
-    def failed(self) -> bool:
-        """Whether a process could not even start; it has printed why."""
-        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+    def ended_with(self, code: int) -> bool:
+        """Whether a process has ended with this exit code."""
+        return any(process.exitcode == code for process in self.processes)
 
 
 class _BackgroundThread:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import DEFAULT_OUTBOX, FILE, mappings_option
+from engine.commands.options import FILE, OUTBOX_FILE, mappings_option
 from engine.commands.shared import FOUND, INTERRUPTED, did_you_mean
+from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ FOREVER = 100 * 365 * 24 * 3600.0
 @click.option("--source", "name", required=True, help="A source of the connections file.")
 @click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
 @mappings_option
-@click.option("--outbox", "outbox_file", type=FILE, default=DEFAULT_OUTBOX, show_default=True)
+@click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True)
 def command(
     files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Path
 ) -> int:
@@ -46,6 +47,7 @@ def command(
     from engine.delivery.process import Shutdown, on_signals
 
     source = _source(name, connections_file, directories)
+    _check_files(files)
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
     shutdown = Shutdown()
     try:
@@ -107,6 +109,15 @@ class _Importing:
                 self._discarded.add(line.file, f"{line.file}:{line.line}: {event.reason} ({event.code})")
             else:
                 yield event
+
+
+def _check_files(files: Sequence[str]) -> None:
+    """Raise UsageError for a file that cannot be opened, before there is an outbox; a pipe can be opened only once."""
+    from engine.events.reading import STDIN, read_events
+
+    for file in files:
+        if file != STDIN and not Path(file).is_fifo():
+            read_events(file).close()
 
 
 def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from engine.records import Outcome
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+OUTBOX_FILE = click.Path(path_type=Path, readable=False)  # what is wrong with it is for the outbox to say
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
-DEFAULT_OUTBOX = Path("outbox.db")
 CHUNK = 500
 
 P = ParamSpec("P")
@@ -81,7 +81,13 @@ def settings_options(command: Callable[..., R]) -> Callable[..., R]:
 def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
-    @click.option("--outbox", "own_outbox", type=FILE, help="The outbox file; may also precede the command's name.")
+    @click.option(
+        "--outbox",
+        "own_outbox",
+        type=OUTBOX_FILE,
+        metavar="FILE",
+        help="The outbox file; may also precede the command's name.",
+    )
     @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> None:
         own = cast("Path | None", kwargs.pop("own_outbox"))
@@ -96,13 +102,27 @@ def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
     """Open an outbox; without `create` a missing file is a usage error."""
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
-    if not create and not path.exists():
+    if not create and _is_missing(path):
         raise UsageError(f"There is no outbox {path}; name one with --outbox.")
     outbox = SqliteOutbox(path)
     try:
         yield outbox
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
+        outbox.verify()  # a value that only damage explains is not an internal error
+        raise
     finally:
         outbox.close()
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is nothing of an outbox; what else may be wrong with a file is for the outbox to say."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return not Path(f"{path}-wal").exists()
+    except OSError:
+        return False
+    return False
 
 
 def selection(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.commands.options import (
-    DEFAULT_OUTBOX,
-    FILE,
+    OUTBOX_FILE,
     SettingsOptions,
     check_connection,
     parse_time,
@@ -25,6 +24,7 @@ from engine.commands.options import (
 )
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import CommandGroup, counted
+from engine.delivery.outbox.base import DEFAULT_FILE, outbox_command, resume_command
 from engine.errors import UsageError
 from engine.language.texts import visible
 from engine.records import Outcome
@@ -40,7 +40,15 @@ SHOWN = 50
 
 
 @click.group("outbox", cls=CommandGroup)
-@click.option("--outbox", "path", type=FILE, default=DEFAULT_OUTBOX, show_default=True, help="The outbox file.")
+@click.option(
+    "--outbox",
+    "path",
+    type=OUTBOX_FILE,
+    metavar="FILE",
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="The outbox file.",
+)
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
     """Inspect an outbox: what was delivered, what is waiting, what was set aside and why; send events again.
@@ -68,7 +76,7 @@ def status(outbox: Outbox) -> None:
         if row.held:
             click.echo(
                 f"{row.name} has been held since {local_time(row.held_at)}. Once the cause is fixed, run: "
-                f"engine outbox resume {row.name}"
+                f"{resume_command(row.name, outbox.path)}"
             )
         elif row.due is not None and row.name not in overview.unfinished:  # otherwise it is in the table
             click.echo(f"{row.name} is paused: {visible(row.pause.rstrip('.'))}. Next try: {local_time(row.due)}.")
@@ -139,7 +147,8 @@ def show(outbox: Outbox, event: str) -> None:
     display = Display(sys.stdout)
     rows = outbox.listed(Chosen(event=event), 0, SHOWN)
     if not rows:
-        raise UsageError(f"There is no event {event} in this outbox; engine outbox list shows the events.")
+        shown = outbox_command("list", outbox.path)
+        raise UsageError(f"There is no event {event} in this outbox; {shown} shows the events.")
     for number in dict.fromkeys(row.event for row in rows):
         found = outbox.event(number)
         assert found is not None
@@ -245,8 +254,10 @@ def resume(outbox: Outbox, connection: str) -> None:
     A running `engine serve` then sends what is waiting, or the next `engine send`.
     """
     check_connection(outbox, connection)
+    [row] = outbox.connections(connection)
     outbox.resume(connection)
-    click.echo(f"{connection} resumed; {counted(outbox.unfinished(connection)[0], 'event')} to send.")
+    what = "resumed" if row.held or row.due is not None else "was not held or paused"
+    click.echo(f"{connection} {what}; {counted(outbox.unfinished(connection)[0], 'event')} to send.")
 
 
 @command.command("purge")

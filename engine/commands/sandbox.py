@@ -53,7 +53,7 @@ def run(host: str, port: int, config: Path | None, database: str) -> None:
 
     settings = load_config(config) if config else Config()
     with listen(host, port) as listener:
-        server, world = build(settings, database, time.time)
+        server, world = build(settings, database, time.time, host)
         click.echo(_welcome(url_of(listener), database))
         serve(server, world, listener)
 

@@ -15,13 +15,13 @@ import click
 
 from engine.commands.connection_options import connections_of
 from engine.commands.input_files import ReadErrors
-from engine.commands.options import DEFAULT_OUTBOX, FILE, SettingsOptions, open_outbox, settings_options
+from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, open_outbox, settings_options
 from engine.commands.output.summary import delivery_text
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import FOUND, INTERRUPTED, WAITING
 from engine.delivery.intake import iso, new_events, taken_in
 from engine.delivery.observers import MOST_REASONS, DeliveryObserver, Observers, RunSummary
-from engine.delivery.outbox.base import Outbox, Overview, TakenIn
+from engine.delivery.outbox.base import DEFAULT_FILE, Outbox, Overview, TakenIn, outbox_command, resume_command
 from engine.errors import UsageError
 from engine.events.reading import EventReader, read_events
 from engine.records import Outcome
@@ -38,7 +38,7 @@ OTHER_PROCESS = (
     "it has died)."
 )
 ENDED_ELSEWHERE = (
-    "Another process finished at least {count} of the events queued for {name}; engine outbox status counts them too."
+    "Another process finished at least {count} of the events queued for {name}; {command} counts them too."
 )
 CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was not read."
 
@@ -54,7 +54,13 @@ CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was 
 )
 @click.option("--connections", "connections_file", type=FILE, help="YAML file of connections: settings and filters.")
 @settings_options
-@click.option("--outbox", "outbox_file", type=FILE, help="Default: outbox.db; with --sandbox a temporary file.")
+@click.option(
+    "--outbox",
+    "outbox_file",
+    type=OUTBOX_FILE,
+    metavar="FILE",
+    help="Default: outbox.db; with --sandbox a temporary file.",
+)
 @click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors, with example settings.")
 @click.option("--again", is_flag=True, help="Also send events whose messageId was sent within the last 24 hours.")
 @click.option("--source", default="files", show_default=True, help="Source of the events; its duplicates are found.")
@@ -88,13 +94,17 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with ExitStack() as stack:
         intake = _intake(stack, files, source, again=again)
         configured, world = _into_sandbox(stack, configured) if sandbox else (configured, None)
-        outbox = _outbox(stack, outbox_file, temporary=sandbox)
+        path, temporary = _outbox_file(stack, outbox_file, sandbox=sandbox)
         summary = RunSummary()
-        observer, metrics = _observer(stack, configured, summary, log=log, metrics=metrics_file is not None)
+        observer, metrics = _observer(stack, configured, summary, path, log=log, metrics=metrics_file is not None)
+        # Last, so that wrong usage leaves no file behind; without events there is nothing to make one for.
+        outbox = stack.enter_context(open_outbox(path, create=temporary or bool(files)))
         complete = _deliver(outbox, configured, options, observer, intake)
         if metrics_file is not None and metrics is not None:
             metrics_file.write_bytes(metrics.text())
         code = _report(outbox, [each.name for each in configured], summary, intake, world)
+        if not temporary:
+            _say_what_is_held(outbox, [each.name for each in configured])
         return code if complete else INTERRUPTED
 
 
@@ -138,10 +148,11 @@ def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool)
     return Intake(readers, source, again=again)
 
 
-def _outbox(stack: ExitStack, path: Path | None, *, temporary: bool) -> Outbox:
-    if path is None and temporary:
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_OUTBOX
-    return stack.enter_context(open_outbox(path or DEFAULT_OUTBOX, create=True))
+def _outbox_file(stack: ExitStack, path: Path | None, *, sandbox: bool) -> tuple[Path, bool]:
+    """Return the outbox's file, and whether it is removed at the end."""
+    if path is None and sandbox:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_FILE, True
+    return path or DEFAULT_FILE, False
 
 
 def _into_sandbox(
@@ -161,7 +172,13 @@ class _Messages(DeliveryObserver):
 
 
 def _observer(
-    stack: ExitStack, configured: Sequence[ConfiguredConnection], summary: RunSummary, *, log: bool, metrics: bool
+    stack: ExitStack,
+    configured: Sequence[ConfiguredConnection],
+    summary: RunSummary,
+    outbox_file: Path,
+    *,
+    log: bool,
+    metrics: bool,
 ) -> tuple[DeliveryObserver, Metrics | None]:
     observers: list[DeliveryObserver] = [summary]
     counting: Metrics | None = None
@@ -175,7 +192,7 @@ def _observer(
 
         secrets = [secret for each in configured for secret in each.connection.secrets]
         stack.callback(logs.stop, logs.start(sys.stderr, secrets))
-        observers.append(logs.Logging())
+        observers.append(logs.Logging(outbox_file))
     else:
         observers.append(_Messages())
     return Observers(observers), counting
@@ -206,7 +223,8 @@ def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: I
     for name, (unfinished, _) in overview.unfinished.items():
         elsewhere = intake.taken.fresh(name) - summary.ended_here[name] - unfinished
         if elsewhere > 0:
-            click.echo(ENDED_ELSEWHERE.format(count=elsewhere, name=name))
+            command = outbox_command("status", outbox.path)
+            click.echo(ENDED_ELSEWHERE.format(count=elsewhere, name=name, command=command))
     for row in overview.connections:
         if row.alarm:
             click.echo(f"{row.name}: {row.alarm}.")
@@ -217,6 +235,12 @@ def _report(outbox: Outbox, names: Sequence[str], summary: RunSummary, intake: I
 
         click.echo(state_text(display, world))
     return _code({outcome for _, outcome in overview.counts}, intake.broken)
+
+
+def _say_what_is_held(outbox: Outbox, names: Sequence[str]) -> None:
+    for row in outbox.connections():
+        if row.held and row.name in names:
+            click.echo(f"{row.name} is held. Once the cause is fixed, run: {resume_command(row.name, outbox.path)}")
 
 
 def _run_overview(outbox: Outbox, names: Sequence[str], summary: RunSummary) -> Overview:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import DEFAULT_OUTBOX, FILE, SettingsOptions, settings_options
+from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, settings_options
+from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 )
 @settings_options
 @click.option(
-    "--outbox", "outbox_file", type=FILE, help="The durable queue. Default: outbox.db, with --sandbox a temporary one."
+    "--outbox",
+    "outbox_file",
+    type=OUTBOX_FILE,
+    metavar="FILE",
+    help="The durable queue. Default: outbox.db, with --sandbox a temporary one.",
 )
 @click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors in this process; write key: sandbox.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -128,9 +133,10 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         configured, outbox_file, world = _into_sandbox(stack, configured, outbox_file, sandbox=sandbox)
         secrets = _secrets(configured, sources) if log else None
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
-        config = _config(stack, sources, configured, limits, secrets, workers=workers)
+        path = outbox_file or DEFAULT_FILE
+        config = _config(stack, sources, configured, limits, secrets, path, workers=workers)
         config = config._replace(admin=admin, proxies=proxies, keep=keep)
-        _serve(stack, config, outbox_file, (host, port), secrets, workers, world)
+        _serve(stack, config, path, (host, port), secrets, workers, world)
 
 
 def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> CollectorLimits:
@@ -169,6 +175,7 @@ def _config(
     configured: list[ConfiguredConnection],
     limits: CollectorLimits,
     secrets: tuple[str, ...] | None,
+    outbox_file: Path,
     *,
     workers: int,
 ) -> ServerConfig:
@@ -189,7 +196,7 @@ def _config(
     if secrets is None:
         return config
     stack.callback(logs.stop, logs.start(sys.stderr, secrets))
-    return config._replace(delivery_observer=Observers([metrics, logs.Logging()]))
+    return config._replace(delivery_observer=Observers([metrics, logs.Logging(outbox_file)]))
 
 
 def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.socket, str] | None:
@@ -212,14 +219,14 @@ def _into_sandbox(
     connections, world = into_sandbox(stack, configured)
     if outbox_file is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
-        outbox_file = Path(directory) / DEFAULT_OUTBOX
+        outbox_file = Path(directory) / DEFAULT_FILE
     return connections, outbox_file, world
 
 
 def _serve(
     stack: ExitStack,
     config: ServerConfig,
-    outbox_file: Path | None,
+    path: Path,
     address: tuple[str, int],
     secrets: tuple[str, ...] | None,
     workers: int,
@@ -228,10 +235,10 @@ def _serve(
     from engine.commands.options import open_outbox
     from engine.sandbox.server import listen
 
-    path = outbox_file or DEFAULT_OUTBOX
+    # First the port: if another process has it, no outbox is made.
+    listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     outbox = stack.enter_context(open_outbox(path, create=True))
     background_outbox = stack.enter_context(open_outbox(path))
-    listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     _announce(config, listener, world)
     if workers == 1:
         from engine.collector import server

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, cast
 
 import orjson
 
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import advice
+from engine.delivery.outbox.base import DEFAULT_FILE, advice
 from engine.language.texts import visible
 from engine.records import Json, Secrets, masked
 
@@ -63,8 +64,10 @@ def stop(handler: logging.Handler) -> None:
 class Logging(DeliveryObserver):
     """Logs rare events only; what became of each event is in the outbox."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: Path = DEFAULT_FILE) -> None:
+        """Log; `outbox` is the file that hints name."""
         self._logger = logging.getLogger(NAME)
+        self._outbox = outbox
 
     def timed_out(self, connection: str, seconds: float) -> None:
         """Log that a vendor did not answer in time."""
@@ -76,7 +79,8 @@ class Logging(DeliveryObserver):
 
     def held(self, connection: str, reason: str, hint: str) -> None:
         """Log that a connection is held."""
-        self._log(logging.ERROR, "held", connection=connection, reason=reason, hint=advice(hint, connection))
+        to_do = advice(hint, connection, self._outbox)
+        self._log(logging.ERROR, "held", connection=connection, reason=reason, hint=to_do)
 
     def resumed(self, connection: str, seconds: float) -> None:
         """Log that a vendor accepts requests again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from engine.compiler.runtime import Invalid
@@ -28,7 +29,7 @@ def delivery_status(outbox: Outbox) -> JsonObject:
         outcomes: JsonObject = {
             outcome.value: count for (name, outcome), count in overview.counts.items() if name == row.name
         }
-        connections.append(_connection(row, outcomes, *overview.unfinished.get(row.name, (0, None))))
+        connections.append(_connection(row, outbox.path, outcomes, *overview.unfinished.get(row.name, (0, None))))
     reasons: list[Json] = [
         {
             "connection": each.connection,
@@ -42,14 +43,16 @@ def delivery_status(outbox: Outbox) -> JsonObject:
     return {"connections": connections, "reasons": reasons}
 
 
-def _connection(row: ConnectionRow, outcomes: JsonObject, unfinished: int, oldest: float | None) -> JsonObject:
+def _connection(
+    row: ConnectionRow, outbox: Path, outcomes: JsonObject, unfinished: int, oldest: float | None
+) -> JsonObject:
     return {
         "name": row.name,
         "outcomes": outcomes,
         "unfinished": unfinished,
         "oldest_queued_at": _time(oldest),
         "held": row.held,
-        "hint": advice(row.hint, row.name) if row.held else "",
+        "hint": advice(row.hint, row.name, outbox) if row.held else "",
         "held_at": _time(row.held_at),
         "pause": row.pause,
         "next_try_at": _time(row.due),

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +20,7 @@ from engine.sandbox.control import routes
 from engine.sandbox.emulator import Emulator, TimeSource
 from engine.sandbox.faults import Decision
 from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorResponse, Wire, query_of, segments_of
+from engine.sandbox.same_origin import SameOriginOnly
 from engine.sandbox.world import Config, LoggedRequest, World
 
 TOO_LARGE = VendorResponse(413, {"error": "The body is larger than 32 MB."})
@@ -26,9 +28,16 @@ NO_VENDOR = VendorResponse(404, {"error": "No vendor has this path. See /_sandbo
 NO_RESPONSE = VendorResponse(0, b"")
 
 
-def create_app(config: Config | None = None, database: str = ":memory:", clock: TimeSource = time.time) -> Starlette:
+def create_app(
+    config: Config | None = None,
+    database: str = ":memory:",
+    clock: TimeSource = time.time,
+    *,
+    host: str = "127.0.0.1",
+) -> Starlette:
     """Create the application; `app.state.world` is what it serves, closed when the application's lifespan ends.
 
+    `host` is what the server listens on: the control API answers to this name too, not only to those of the loopback.
     `httpx.ASGITransport(app)` runs no lifespan: close `app.state.world` yourself.
     """
     world = World(config or Config(), database, clock)
@@ -38,7 +47,7 @@ def create_app(config: Config | None = None, database: str = ":memory:", clock: 
         yield
         world.close()
 
-    control = Mount("/_sandbox", routes=routes(world))
+    control = Mount("/_sandbox", routes=routes(world), middleware=[Middleware(SameOriginOnly, host)])
     app = Starlette(routes=[control, Mount("", app=Vendors(world))], lifespan=lifespan)
     app.state.world = world
     return app

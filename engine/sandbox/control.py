@@ -1,6 +1,7 @@
 """The control API below `/_sandbox/`: the vendors' state, the log of requests, and fault injection.
 
-It requires no credentials: it listens where the sandbox listens, by default on the loopback only.
+It requires no credentials: it listens where the sandbox listens, by default on the loopback only, and
+`same_origin.py` refuses what pages of other sites send.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         listener = listen(*self._address)
         try:
-            self._server, self._world = build(*self._arguments)
+            self._server, self._world = build(*self._arguments, self._address[0])
         except BaseException:
             listener.close()
             raise
@@ -125,7 +125,9 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def build(config: Config | None, database: str, clock: TimeSource) -> tuple[uvicorn.Server, World]:
+def build(
+    config: Config | None, database: str, clock: TimeSource, host: str = LOOPBACK
+) -> tuple[uvicorn.Server, World]:
     """Create the server and its world; raises `UsageError` when packages are missing."""
     try:
         import uvicorn
@@ -148,7 +150,7 @@ def build(config: Config | None, database: str, clock: TimeSource) -> tuple[uvic
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope["extensions"] = {EXTENSION: self.transport}
 
-    app = create_app(config, database, clock)
+    app = create_app(config, database, clock, host=host)
     settings = uvicorn.Config(
         app,
         http=WithTransport,

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from engine.delivery.outbox import file
 from engine.errors import UsageError
 from engine.language.texts import NUMBER
 
@@ -104,6 +106,8 @@ class State:
 
 
 def _connect(database: str) -> sqlite3.Connection:
+    if database not in ("", ":memory:"):
+        file.make(Path(database))  # for its owner alone: it holds what the vendors were sent
     try:
         connection = sqlite3.connect(
             database, timeout=0.2, isolation_level=None, check_same_thread=False, cached_statements=256

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from engine.collector.group_commit import GroupCommit
-from engine.delivery.outbox.base import NewEvent, OutboxError, TakenIn
+from engine.delivery.outbox.base import NewEvent, OutboxDamaged, OutboxError, TakenIn
 from tests.collector.harness import Answer, Inside
 from tests.delivery.memory_outbox import MemoryOutbox
 
@@ -110,3 +110,15 @@ def test_a_group_has_requests_for_the_same_connections() -> None:
 
     asyncio.run(work())
     assert outbox.sizes == [2, 1, 1]
+
+
+def test_damage_is_reported_once_those_who_wait_know() -> None:
+    class Damaged(MemoryOutbox):
+        def take_in(self, events, connections, now, *, again=False):
+            raise OutboxDamaged("outbox.db is damaged.")
+
+    inside = Inside(outbox=Damaged())
+    reported: list[OutboxDamaged | None] = []
+    inside.group_commit.on_damage = lambda: reported.append(inside.group_commit.damage)
+    assert inside.ask("/v1/track", orjson.dumps(track(0))).status == 503
+    assert [str(each) for each in reported] == ["outbox.db is damaged."]

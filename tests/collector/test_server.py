@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 import signal
 import socket
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
 from engine.delivery.outbox.base import Chosen, NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import Outcome
 from engine.sandbox.server import Sandbox
-from tests.collector.running import Server, connect, raw_request, serving, tracks, until
+from tests.collector.running import STARTUP, Server, connect, raw_request, serving, tracks, until
 
 PAGE = 8192  # of the outbox's file
 IDLE = 700  # this process may have 1,024 files open; the server allows itself more
@@ -143,6 +146,64 @@ def test_an_outbox_that_turns_out_to_be_damaged_ends_the_process(tmp_path: Path)
             f"{path} is damaged or not an outbox (database disk image is malformed). It was left unchanged: move it away "
             f"to start a new one, or try to recover its content with: sqlite3 {path} .recover\n"
         )
+
+
+def post(server: Server, number: int) -> httpx.Response:
+    return httpx.post(f"{server.url}/v1/batch", content=tracks(number, 1), auth=("sandbox", ""))
+
+
+def test_nothing_is_accepted_while_the_outbox_is_not_under_its_name(tmp_path: Path) -> None:
+    path, log = tmp_path / "outbox.db", tmp_path / "log"
+    with serving("--outbox", str(path), mappings=["exponea"], log=log) as server:
+        assert post(server, 0).status_code == 200
+        path.rename(tmp_path / "moved.db")
+        answer = post(server, 1)
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "5")
+        until(lambda: b'"worker failed"' in log.read_bytes())
+        (tmp_path / "moved.db").rename(path)
+        assert post(server, 2).status_code == 200
+        assert server.stop() == 0
+    reason = (
+        f"{path} was removed or renamed while this process has it open, so nothing more is stored or sent. Move the file "
+        "back, or start again with what is there now; what was not sent is lost if this process ends before the file is "
+        "back or copied (engine docs delivery)."
+    )
+    lines = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    assert {"outbox_error": reason, "worker failed": f"OutboxMoved: {reason}"} == {
+        line.get("code", line["event"]): line["reason"]
+        for line in lines
+        if line["event"] in ("refused", "worker failed")
+    }
+
+
+def index_damaged(path: Path) -> None:
+    """Make an outbox of which only taking in events can notice that it is damaged."""
+    SqliteOutbox(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        root = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events_by_message'").fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((root - 1) * PAGE)
+        file.write(b"\xff" * PAGE)
+
+
+DAMAGED = (
+    "{path} is damaged or not an outbox (database disk image is malformed). It was left unchanged: move it away to start "
+    "a new one, or try to recover its content with: sqlite3 {path} .recover\n"
+)
+DAMAGED_FOR_A_WORKER = "{path} is damaged: a worker process could not write to it, and logged why.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "text"), [((), DAMAGED), (("--workers", "2"), DAMAGED_FOR_A_WORKER)])
+def test_damage_that_only_new_events_come_upon_ends_the_process_too(tmp_path: Path, options, text) -> None:
+    path = tmp_path / "outbox.db"
+    index_damaged(path)
+    with serving("--outbox", str(path), *options, mappings=["exponea"]) as server:
+        answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 1), auth=("sandbox", ""), timeout=STARTUP)
+        assert answer.status_code == 503
+        assert server.process.wait(30) == 4
+        assert server.process.stdout is not None
+        assert server.process.stdout.read().decode().endswith(text.format(path=path))
 
 
 def test_what_is_no_http(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
+    DEFAULT_FILE,
     DUPLICATE,
     NOT_SENT_YET,
     WINDOW,
@@ -51,6 +52,8 @@ class _State:
 
 class MemoryOutbox:
     """An outbox that ends with the process."""
+
+    path = DEFAULT_FILE
 
     def __init__(self, *, window: float = WINDOW) -> None:
         self._window = window

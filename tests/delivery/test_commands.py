@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from engine.commands.output.text import local_time
 from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.status import delivery_status
 from engine.records import JsonObject, Outcome
 from engine.sandbox.server import Sandbox
 
@@ -136,7 +138,7 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert engine("outbox --outbox o.db replay --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
     assert engine("outbox --outbox o.db show nothing")[0::2] == (
         2,
-        "There is no event nothing in this outbox; engine outbox list shows the events.\n",
+        "There is no event nothing in this outbox; engine outbox list --outbox o.db shows the events.\n",
     )
     assert engine("outbox --outbox o.db purge --older-than 1d")[1] == "0 events removed.\n"
     assert engine("outbox --outbox o.db purge --older-than 0d --outcome ignored --outcome invalid --dry-run")[1] == (
@@ -280,6 +282,84 @@ def test_an_outbox_of_a_newer_engine_is_reported_apart_from_rejections_too(here,
         code, _, err = engine("outbox --outbox o.db status")
         newer = f"schema 99; this one supports {len(VERSIONS)}"
         assert (code, err) == (4, f"o.db was created by a newer version of the engine ({newer}); update the engine.\n")
+
+
+HELD_HINT = "engine outbox resume shop --outbox 'my box.db'"
+
+
+def test_the_command_that_resumes_names_the_outbox(here, capsys) -> None:
+    with Sandbox() as sandbox:
+        connections(here, sandbox.url, "wrong-key")
+
+        def run(*words: str) -> tuple[str, str]:
+            with pytest.raises(SystemExit):
+                main([*words, "--outbox", "my box.db"])
+            return capsys.readouterr()
+
+        out, err = run("send", "--connections", "connections.yaml", "--events", "events.ndjson", "--log")
+        assert out.splitlines()[-1] == f"shop is held. Once the cause is fixed, run: {HELD_HINT}"
+        assert orjson.loads(err.splitlines()[0])["hint"] == (
+            f"Check the API key, the project token and the permissions of the API group. Then: {HELD_HINT}"
+        )
+        assert run("outbox", "status")[0].splitlines()[-1].endswith(f". Once the cause is fixed, run: {HELD_HINT}")
+        with closing(SqliteOutbox(here / "my box.db")) as outbox:
+            [shown] = delivery_status(outbox)["connections"]
+            assert shown["hint"].endswith(f"Then: engine outbox resume shop --outbox '{here / 'my box.db'}'")
+        assert run("outbox", "resume", "shop") == ("shop resumed; 3 events to send.\n", "")
+        assert run("outbox", "resume", "shop") == ("shop was not held or paused; 3 events to send.\n", "")
+
+
+NO_OUTBOX = "There is no outbox outbox.db; name one with --outbox.\n"
+WRONG = {
+    "outbox status": NO_OUTBOX,
+    "outbox list": NO_OUTBOX,
+    "outbox purge --older-than 1d": NO_OUTBOX,
+    "send exponea --example-settings": NO_OUTBOX,
+    "send exponea --example-settings --events none.ndjson": (
+        "File none.ndjson does not exist; name a file of events, or - for standard input.\n"
+    ),
+    "send exponea --example-settings --events events.ndjson --patience soon": (
+        '--patience: "soon" is not a duration; write a whole number and ms, s, m, h or d, e.g. 30s.\n'
+    ),
+    "import events.ndjson none.ndjson --source web": (
+        "File none.ndjson does not exist; name a file of events, or - for standard input.\n"
+    ),
+    "serve --connections connections.yaml --port {port}": (
+        "The collector (--host, --port) cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_usage_leaves_no_outbox(here, engine, line) -> None:
+    (here / "connections.yaml").write_text(SOURCES)
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        code, out, err = engine(f"{line.replace('{port}', port)}")
+    without = err.replace("The admin address (/metrics, /status) is off: it needs --admin-token.\n", "")
+    assert (code, out, without) == (2, "", WRONG[line].replace("{port}", port))
+    assert list(here.glob("*.db*")) == []
+
+
+def test_a_link_to_nothing_is_no_outbox_and_a_lost_wal_is_not_nothing(here, engine) -> None:
+    (here / "outbox.db").symlink_to(here / "target.db")
+    assert engine("outbox status") == (2, "", NO_OUTBOX)
+    assert not (here / "target.db").exists()
+    (here / "outbox.db").unlink()
+    (here / "outbox.db-wal").write_bytes(b"events")
+    code, out, err = engine("outbox status")
+    assert (code, out) == (4, "")
+    assert err == (
+        "outbox.db is missing or empty, but outbox.db-wal is not: events are in there. Move the outbox back to outbox.db, "
+        "or move outbox.db-wal away to start a new one.\n"
+    )
+
+
+@pytest.mark.parametrize("line", ["outbox status", "send exponea --sandbox --events events.ndjson"])
+def test_a_directory_is_no_outbox(here, engine, line) -> None:
+    (here / "o.db").mkdir()
+    text = "o.db is a directory, not an outbox. It was left unchanged; name another file with --outbox.\n"
+    assert engine(f"{line} --outbox o.db") == (4, "", text)
 
 
 @pytest.mark.parametrize("name", ["", *outbox_command.commands])

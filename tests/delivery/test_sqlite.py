@@ -167,7 +167,8 @@ def test_a_full_disk_is_reported_and_loses_nothing(tmp_path) -> None:
         for number in range(2, 1000):
             outbox.take_in(events(number), ["a"], NOW)
     assert str(raised.value) == (
-        f"No space left on the disk of {path}. Its content is safe; free some space and start again."
+        f"No space left on the disk of {path}. Its content is safe; free some space, or remove events that "
+        f"ended (engine outbox purge --outbox {path}), and start again."
     )
     kept = len(outbox.waiting("a", 0, 1000))
     assert kept == number - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -42,6 +43,17 @@ def test_a_file_keeps_the_state(tmp_path):
             counts = sandbox.counts()["exponea"]
             assert (counts["customers"], counts.get("updates", 0)) == (expected, expected)
             assert httpx.post(sandbox.url + CUSTOMERS, json=UPDATE, headers=KEY).status_code == 200
+
+
+def test_a_new_file_is_for_its_owner_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        with Sandbox(database=str(tmp_path / "sandbox.db")) as sandbox:
+            assert httpx.post(sandbox.url + CUSTOMERS, json=UPDATE, headers=KEY).status_code == 200
+            modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"sandbox.db": 0o600, "sandbox.db-wal": 0o600}
 
 
 def test_a_file_that_another_sandbox_uses(tmp_path):

@@ -8,8 +8,10 @@ place it saw. And only the owner of a connection's lease can write its states.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from engine.errors import WaybillError
@@ -17,6 +19,9 @@ from engine.records import Outcome
 
 WINDOW = 24 * 3600.0
 """How long a messageId is remembered, in seconds."""
+
+DEFAULT_FILE = Path("outbox.db")
+"""The file of commands that name no other."""
 
 CLOCK_SLACK = 3600.0
 """A lease or pause this much longer than anyone sets it comes from a clock that jumped, and is ignored."""
@@ -27,6 +32,11 @@ DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 class Outbox(Protocol):
     """The queue between intake and the vendors. Times are unix seconds; `after` and `limit` page through places."""
+
+    @property
+    def path(self) -> Path:
+        """Return the file, as it was named."""
+        ...
 
     def take_in(
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
@@ -146,6 +156,14 @@ class OutboxDamaged(OutboxError):  # noqa: N818  reads as what happened
     """The file is damaged or is not an outbox; retrying cannot help."""
 
 
+class OutboxFull(OutboxError):  # noqa: N818  reads as what happened
+    """No space is left on the disk of the file."""
+
+
+class OutboxMoved(OutboxError):  # noqa: N818  reads as what happened
+    """The file that is open no longer has its name, so what is written to it would be lost."""
+
+
 class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
     """Another worker took the connection over; that one sends again what was not written yet."""
 
@@ -226,10 +244,20 @@ class ConnectionRow(NamedTuple):
     alarm: str = ""
 
 
-def advice(hint: str, connection: str) -> str:
+def advice(hint: str, connection: str, outbox: Path) -> str:
     """Return what to do about a held connection, including the command that resumes it."""
     first = f"{hint.rstrip(' .')}. Then" if hint else "After fixing the cause"
-    return f"{first}: engine outbox resume {connection}"
+    return f"{first}: {resume_command(connection, outbox)}"
+
+
+def resume_command(connection: str, outbox: Path) -> str:
+    """Return the command that resumes a connection."""
+    return outbox_command(f"resume {shlex.quote(connection)}", outbox)
+
+
+def outbox_command(words: str, outbox: Path) -> str:
+    """Return a command of `engine outbox` for this outbox, to be pasted into a shell."""
+    return f"engine outbox {words}" + ("" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}")
 
 
 class Listed(NamedTuple):

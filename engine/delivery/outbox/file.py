@@ -10,8 +10,14 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, outbox_command
+
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGED_SCHEMA = ("no such table", "no such column", "no such index")
+NOT_TEXT = "Could not decode to UTF-8"
+NO_SPACE = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
+"""How SQLite reports a full disk where it needs shared memory, and an exceeded quota."""
 
 
 def make(path: Path) -> None:
@@ -20,12 +26,22 @@ def make(path: Path) -> None:
     Errors are left to SQLite, which hits them again and reports why.
     """
     with suppress(OSError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def raised(path: Path, error: sqlite3.Error, patience: float) -> OutboxError:
+    """Return what to raise for an error of SQLite."""
+    kind = OutboxDamaged if _is_damage(error) else OutboxFull if _is_full(error) else OutboxError
+    return kind(error_text(path, error, patience))
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is damaged, so that retrying cannot help."""
-    return _code(error) in DAMAGED
+    return _code(error) in DAMAGED or str(error).startswith((*DAMAGED_SCHEMA, NOT_TEXT))
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return _code(error) == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) in NO_SPACE
 
 
 def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
@@ -35,16 +51,24 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
         return (
             f"{path} is locked: another process has been writing for {patience:g} seconds. Nothing is lost; try again."
         )
-    if code == sqlite3.SQLITE_FULL:
-        return f"No space left on the disk of {path}. Its content is safe; free some space and start again."
-    if code in DAMAGED:
+    if _is_full(error):
         return (
-            f"{path} is damaged or not an outbox ({error}). It was left unchanged: move it away to start a new one, or "
-            f"try to recover its content with: sqlite3 {path} .recover"
+            f"No space left on the disk of {path}. Its content is safe; free some space, or remove events that ended "
+            f"({outbox_command('purge', path)}), and start again."
         )
+    if _is_damage(error):
+        return damage_text(path, "text that is not UTF-8" if str(error).startswith(NOT_TEXT) else str(error))
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path} cannot be opened for writing ({error}); check that its directory exists and is writable."
     return f"{path}: {error}."
+
+
+def damage_text(path: Path, reason: str) -> str:
+    """Return that the file is damaged, and what to do."""
+    return (
+        f"{path} is damaged or not an outbox ({reason}). It was left unchanged: move it away to start a new one, or "
+        f"try to recover its content with: sqlite3 {path} .recover"
+    )
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -9,9 +9,10 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.delivery.outbox import file
 from engine.delivery.outbox import statements as sql
@@ -28,6 +29,7 @@ from engine.delivery.outbox.base import (
     NewEvent,
     OutboxDamaged,
     OutboxError,
+    OutboxFull,
     Overview,
     Purged,
     Reason,
@@ -35,11 +37,16 @@ from engine.delivery.outbox.base import (
     Waiting,
 )
 from engine.delivery.outbox.file import VERSIONS
+from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
+from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
 
 PURGED_AT_ONCE = 1000
 PATIENCE = 10.0
 """Seconds to wait while another process writes."""
+
+
+T = TypeVar("T")
 
 
 class SqliteOutbox:
@@ -59,17 +66,34 @@ class SqliteOutbox:
         self._patience = patience
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
-        file.make(self.path)
         with self._errors():
-            self._db = connect(self.path, timeout=patience, isolation_level=None, check_same_thread=False)
+            recognize(self.path)
+        file.make(self.path)
+        self._spare = Spare(self.path)
+        self._identity = FileIdentity(self.path)
+        try:
+            self._open(connect)
+        except OutboxFull:  # even reading needs a little room, for `-shm`
+            if not self._spare.give_up():
+                raise
+            self._open(connect)
+
+    def _open(self, connect: Callable[..., sqlite3.Connection]) -> None:
+        with self._errors():
+            self._db = connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             with self._errors():
                 self._prepare()
+            self._identity.opened()
         except BaseException:
             self._db.close()
             raise
 
     def _prepare(self) -> None:
+        self._db.execute(sql.PAGE_SIZE)
+        if self._db.execute(sql.APPLICATION_ID).fetchone()[0] != APPLICATION_ID:
+            # In a new file before WAL mode, so that it is in the file itself even after a crash.
+            self._db.execute(sql.SET_APPLICATION_ID.format(APPLICATION_ID))
         for pragma in sql.PRAGMAS:
             self._db.execute(pragma)
         self._refuse_newer(self._version())
@@ -98,8 +122,9 @@ class SqliteOutbox:
         try:
             yield
         except sqlite3.Error as error:
-            kind = OutboxDamaged if file.is_damage(error) else OutboxError
-            raise kind(file.error_text(self.path, error, self._patience)) from error
+            raise file.raised(self.path, error, self._patience) from error
+        except UnicodeDecodeError as error:  # in SQLite's own message, which quotes the file
+            raise OutboxDamaged(file.damage_text(self.path, "malformed database schema")) from error
 
     @contextmanager
     def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
@@ -112,6 +137,9 @@ class SqliteOutbox:
                 if self._db.in_transaction:  # SQLite rolls back by itself when the disk is full
                     self._db.execute(sql.ROLLBACK)
                 raise
+        if begin == sql.BEGIN_WRITE:  # before anyone learns that it is on disk
+            self._identity.check()
+            self._spare.keep()
 
     @contextmanager
     def _lock_and_errors(self) -> Iterator[None]:
@@ -170,6 +198,7 @@ class SqliteOutbox:
         """Return unfinished states behind a place."""
         number = self._known(connection)
         rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
+        self._check_order([row[0] for row in rows], after)
         return [Waiting._make(row) for row in rows]
 
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
@@ -245,7 +274,9 @@ class SqliteOutbox:
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Return the chosen states behind a place."""
-        return _listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
+        rows = _listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
+        self._check_order([row.place for row in rows], after)
+        return rows
 
     def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
         """Return the last chosen states, without the very last `skip`."""
@@ -268,35 +299,81 @@ class SqliteOutbox:
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove finished states, `PURGED_AT_ONCE` events per transaction so that no writer waits long."""
-        given = {"older_than": older_than, "outcomes": _outcome_list(outcomes), "after": 0, "limit": PURGED_AT_ONCE}
-        with self._transaction() as db:
-            ended = Counter(dict(db.execute(sql.LAST_STATE, given)))
-            db.execute(sql.EMPTY_LAST_STATE, given)
+        given: dict[str, Any] = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
+        given |= {"after": 0, "limit": PURGED_AT_ONCE}
+        ended = Counter(self._purge_step(self._purge_last_state, given))
         events = 0
         while (last := self._all(sql.NEXT_OLD_EVENTS, given)[0][0]) is not None:
+            self._check_order([last], given["after"])
             given["last"] = last
-            with self._transaction() as db:
-                ended.update(dict(db.execute(sql.OLD_STATES, given)))
-                db.execute(sql.PURGE_STATES, given)
-                events += db.execute(sql.PURGE_EVENTS, given).rowcount
+            try:
+                found, removed = self._purge_step(self._purge_part, given)
+            except OutboxFull:
+                if given["limit"] == 1:
+                    raise
+                given["limit"] //= 2  # less to write before something is free
+                continue
+            ended.update(found)
+            events += removed
             given["after"] = last
+        events += self._purge_step(self._purge_last_event, given)
+        self._spare.restore()
+        return Purged(dict(ended), events)
+
+    def _purge_last_state(self, given: Mapping[str, Any]) -> dict[Outcome, int]:
         with self._transaction() as db:
-            events += db.execute(sql.EMPTY_LAST_EVENT, given).rowcount
+            ended = _outcomes(db.execute(sql.LAST_STATE, given))
+            db.execute(sql.EMPTY_LAST_STATE, given)
+        return ended
+
+    def _purge_part(self, given: Mapping[str, Any]) -> tuple[dict[Outcome, int], int]:
+        with self._transaction() as db:
+            ended = _outcomes(db.execute(sql.OLD_STATES, given))
+            db.execute(sql.PURGE_STATES, given)
+            return ended, db.execute(sql.PURGE_EVENTS, given).rowcount
+
+    def _purge_last_event(self, given: Mapping[str, Any]) -> int:
+        with self._transaction() as db:
+            events = db.execute(sql.EMPTY_LAST_EVENT, given).rowcount
             db.execute(sql.PURGE_STATE_MARKS)
             db.execute(sql.PURGE_EVENT_MARKS)
-        return _purged(ended, events)
+        return events
+
+    def _purge_step(self, step: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
+        """Run a transaction; on a full disk once more, with the room of the spare file and of the `-wal`."""
+        try:
+            return step(given)
+        except OutboxFull:
+            self._spare.give_up()
+        with suppress(OutboxFull), self._lock_and_errors():
+            self._db.execute(sql.CHECKPOINT)
+        return step(given)
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Return what a purge would remove, read in one transaction."""
         given = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
         with self._transaction(sql.BEGIN_READ) as db:
-            ended = dict(db.execute(sql.PURGEABLE_STATES, given))
-            return _purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
+            ended = _outcomes(db.execute(sql.PURGEABLE_STATES, given))
+            return Purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
+
+    def verify(self) -> None:
+        """Raise OutboxDamaged if the file is damaged, also where SQLite took damage for a value; reads all of it."""
+        [reason] = self._all(sql.QUICK_CHECK)[0]
+        wrong = self._all(sql.WRONG_VALUES, {"outcomes": _outcome_list(Outcome)}) if reason == "ok" else []
+        if reason != "ok" or wrong:
+            reason = f"impossible values in {wrong[0][0]}" if wrong else " ".join(reason.split())
+            raise OutboxDamaged(file.damage_text(self.path, reason))
+
+    def _check_order(self, numbers: Sequence[int], after: int) -> None:
+        """Raise OutboxDamaged for numbers that do not grow, with which a reader would never get to the end."""
+        if any(later <= earlier for earlier, later in pairwise([after, *numbers])):
+            raise OutboxDamaged(file.damage_text(self.path, "rows out of order"))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock_and_errors():
             self._db.close()
+        self._spare.restore()
 
 
 def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
@@ -330,5 +407,5 @@ def _listed(rows: Iterable[Any]) -> list[Listed]:
     return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in rows]
 
 
-def _purged(ended: Mapping[str, int], events: int) -> Purged:
-    return Purged({Outcome(outcome): count for outcome, count in ended.items()}, events)
+def _outcomes(rows: Iterable[Any]) -> dict[Outcome, int]:
+    return {Outcome(outcome): count for outcome, count in rows}

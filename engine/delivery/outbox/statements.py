@@ -4,13 +4,19 @@ from __future__ import annotations
 
 VERSION = "PRAGMA user_version"
 SET_VERSION = "PRAGMA user_version = {}"
+APPLICATION_ID = "PRAGMA application_id"
+SET_APPLICATION_ID = "PRAGMA application_id = {}"
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+ALLOW_SHORT_FILE = "PRAGMA writable_schema = ON"  # whose last pages are still in the -wal, after a crash
+PAGE_SIZE = "PRAGMA page_size = 8192"  # of a new file: an event has 2 to 4 KB, and half of 4096 would stay empty
 PRAGMAS = (
-    "PRAGMA page_size = 8192",  # of a new file: an event has 2 to 4 KB, and half a page of 4096 would stay empty
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 2000",
     "PRAGMA journal_size_limit = 67108864",
 )
+QUICK_CHECK = "PRAGMA quick_check(1)"
+CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 BEGIN_READ = "BEGIN"
 BEGIN_WRITE = "BEGIN IMMEDIATE"
 COMMIT = "COMMIT"
@@ -148,3 +154,22 @@ PURGE_EVENTS = f"""
     DELETE FROM events WHERE {_OLD_IN_PART} AND id < (SELECT max(id) FROM events) AND {_EMPTY}
 """
 PURGE_EVENT_MARKS = "DELETE FROM events WHERE taken_at = -1 AND id < (SELECT max(id) FROM events)"
+
+# SQLite checks no values, so damage can pass for a row.  Each part returns a place where a value cannot be ours.
+WRONG_VALUES = """
+    SELECT 'state ' || place FROM states
+    WHERE (outcome != '' AND NOT instr(:outcomes, ' ' || outcome || ' ')) OR typeof(event) != 'integer'
+        OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
+        OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
+        OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
+    UNION ALL
+    SELECT 'event ' || id FROM events
+    WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
+        OR typeof(taken_at) != 'real' OR typeof(raw) != 'blob'
+    UNION ALL
+    SELECT 'connection ' || id FROM connections
+    WHERE typeof(name) != 'text' OR typeof(held) != 'text' OR typeof(hint) != 'text' OR typeof(pause) != 'text'
+        OR typeof(alarm) != 'text' OR typeof(fence) != 'integer'
+        OR typeof(held_at) NOT IN ('null', 'real') OR typeof(due) NOT IN ('null', 'real')
+    LIMIT 1
+"""
