@@ -67,7 +67,7 @@ class ChangeWriter:
     async def durable(self) -> None:
         """Wait until all changes added so far are in the outbox, or writing them has failed."""
         group = self._gathering or self._in_flight
-        if group is not None:
+        if group is not None and not self.failed():
             await asyncio.shield(group)
 
     async def settle(self) -> None:
@@ -97,6 +97,9 @@ class ChangeWriter:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
+            if self._gathering is not None:  # nobody will write it, so nobody must wait for it
+                self._gathering.set_result(None)
+                self._gathering = None
             self.on_failure()
             return
         self._task = None

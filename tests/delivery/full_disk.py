@@ -28,9 +28,9 @@ def fill(path: Path, size: int) -> None:
     with suppress(OutboxFull):
         while True:
             outbox.take_in(events(100, size), ["a"], NOW)
-            outbox.lease("a", "w", NOW, 10)
+            fence = outbox.lease("a", "w", NOW, 10)
             rows = outbox.waiting("a", 0, 100)
-            outbox.write("a", "w", [Change(row.place, Outcome.DELIVERED, "") for row in rows], NOW)
+            outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "") for row in rows], NOW)
     outbox.close()
 
 

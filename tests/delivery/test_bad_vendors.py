@@ -238,7 +238,7 @@ def test_a_vendor_that_does_not_read_ends_with_the_timeout() -> None:
 
     async def story() -> VendorReply:
         async with raw(speak, timeout=0.15) as (vendor, sender):
-            return await sender.send(planned(vendor.url, body="x" * 32 * MB))
+            return await sender.send(planned(vendor.url, body="x" * 16 * MB))
 
     assert asyncio.run(story()) == VendorReply(failure=TIMEOUT, timed_out=True)
 
@@ -254,7 +254,7 @@ def test_a_vendor_that_refuses_before_it_has_read_the_request_and_closes() -> No
     async def story() -> None:
         async with raw(speak) as (vendor, sender):
             for count in (1, 2):
-                reply = await sender.send(planned(vendor.url, body="x" * 32 * MB))
+                reply = await sender.send(planned(vendor.url, body="x" * 16 * MB))
                 assert reply._replace(headers={}) == VendorReply(413, body=True)
                 assert vendor.connections == count, "a connection with half a request on it is not used again"
 

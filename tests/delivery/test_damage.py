@@ -41,9 +41,9 @@ def whole(tmp_path_factory) -> bytes:
     with closing(SqliteOutbox(path)) as outbox:
         text = "2026-01-01T00:00:00Z"
         outbox.take_in([NewEvent("s", f"m{n}", text, raw % (n, n, b"x" * 400)) for n in range(300)], ["exponea"], 1.0)
-        outbox.lease("exponea", "w", 1.0, 1.0)
+        fence = outbox.lease("exponea", "w", 1.0, 1.0)
         rows = outbox.waiting("exponea", 0, 1000)
-        outbox.write("exponea", "w", [Change(row.place, Outcome.REJECTED, "no") for row in rows[:200]], 1.0)
+        outbox.write("exponea", fence, [Change(row.place, Outcome.REJECTED, "no") for row in rows[:200]], 1.0)
         outbox.hold("exponea", "the vendor answered 401", "Check the key.", 1.0)
     return path.read_bytes()
 

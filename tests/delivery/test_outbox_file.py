@@ -72,13 +72,13 @@ def test_what_is_written_to_a_file_without_its_name_is_no_success(tmp_path, move
     path.parent.mkdir()
     with closing(SqliteOutbox(path)) as outbox:
         outbox.take_in(events(1), ["a"], NOW)
-        outbox.lease("a", "w", NOW, 10)
+        fence = outbox.lease("a", "w", NOW, 10)
         [row] = outbox.waiting("a", 0, 10)
         change(Path(f"{path}{part}"))
         writes: list[Callable[[], object]] = [
             lambda: outbox.take_in(events(2), ["a"], NOW),
             lambda: outbox.lease("a", "w", NOW, 10),
-            lambda: outbox.write("a", "w", [Change(row.place, Outcome.REJECTED, "no")], NOW),
+            lambda: outbox.write("a", fence, [Change(row.place, Outcome.REJECTED, "no")], NOW),
             lambda: outbox.replay([row.place], "again", NOW),
             lambda: outbox.pause("a", NOW, "why"),
             lambda: outbox.hold("a", "why", "", NOW),
@@ -251,8 +251,8 @@ class SmallDisk(sqlite3.Connection):
 def finished(path: Path, count: int) -> None:
     with closing(SqliteOutbox(path)) as outbox:
         outbox.take_in(events(*range(count)), ["a"], NOW)
-        outbox.lease("a", "w", NOW, 10)
-        outbox.write("a", "w", [Change(row.place, Outcome.DELIVERED, "") for row in outbox.waiting("a", 0, count)], NOW)
+        fence = outbox.lease("a", "w", NOW, 10)
+        outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "") for row in outbox.waiting("a", 0, count)], NOW)
 
 
 def test_a_purge_on_a_full_disk_uses_the_spare_file_and_smaller_steps(tmp_path) -> None:

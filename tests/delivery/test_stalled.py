@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from asyncio.subprocess import Process
 from pathlib import Path
@@ -15,10 +16,13 @@ import psutil
 import pytest
 
 from engine.delivery.lease import Lease
-from engine.delivery.outbox.base import LeaseLost
+from engine.delivery.outbox.base import Change, LeaseLost
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending import pacing
 from engine.delivery.sending.http import Sender
+from engine.records import Outcome
+from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.test_http import planned
 from tests.delivery.test_process import until
 from tests.delivery.vendor import BATCHES, MAPPING, Request, Vendor, event, results
@@ -32,11 +36,19 @@ async def worker(directory: Path, url: str, lease: float) -> Process:
     return await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.delivery.stalled", *given, cwd=ROOT)
 
 
-async def stop(process: Process, outbox: SqliteOutbox) -> None:
-    """Stop a process while it is not writing: in the middle of a transaction, it would keep all others from writing."""
-    with outbox._transaction():
-        process.send_signal(signal.SIGSTOP)
-        await until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
+async def stop_owner(workers: list[Process], outbox: SqliteOutbox) -> list[Process]:
+    """Stop the process that has the lease; return it first.
+
+    It is not writing then: in the middle of a transaction, it would keep all others from writing.
+    """
+    await until(lambda: outbox.connections()[0].owner)
+    with outbox._transaction() as db:
+        [(owner,)] = db.execute("SELECT owner FROM connections").fetchall()
+        pid = int(owner.split(":")[1])
+        first, second = sorted(workers, key=lambda each: each.pid != pid)
+        first.send_signal(signal.SIGSTOP)
+        await until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return [first, second]
 
 
 def stale(requests: list[Request]) -> list[str]:
@@ -56,12 +68,10 @@ async def story(directory: Path, *, events: int, stop_after: int, lease: float, 
     outbox = SqliteOutbox(directory / "outbox.db")
     outbox.take_in([event(n, f"u{n % USERS}", "identify") for n in range(events)], ["shop"], time.time())
     async with Vendor() as vendor:
-        first = await worker(directory, vendor.url, lease)
-        await vendor.asked.wait()
-        second = await worker(directory, vendor.url, lease)
+        workers = [await worker(directory, vendor.url, lease) for _ in range(2)]
         try:
             await until(lambda: len(vendor.requests) >= stop_after)
-            await stop(first, outbox)
+            first, second = await stop_owner(workers, outbox)
             stopped_at = time.monotonic()
             async with asyncio.timeout(60 + events / 50):
                 await second.wait()
@@ -70,11 +80,11 @@ async def story(directory: Path, *, events: int, stop_after: int, lease: float, 
                 first.send_signal(signal.SIGCONT)
                 await first.wait()
         finally:
-            for each in (first, second):
+            for each in workers:
                 if each.returncode is None:
                     each.kill()
                 await each.wait()
-        assert (first.returncode, second.returncode) == (0, 0)
+        assert [each.returncode for each in workers] == [0, 0]
         assert set(results(outbox)[0].values()) == {"delivered"}
         assert stop_after <= by_second
         assert stale(vendor.requests) == []
@@ -84,7 +94,7 @@ async def story(directory: Path, *, events: int, stop_after: int, lease: float, 
 
 
 def test_a_process_that_wakes_sends_nothing_stale(tmp_path) -> None:
-    asyncio.run(story(tmp_path, events=160, stop_after=110, lease=0.5, pause=0.0))
+    asyncio.run(story(tmp_path, events=140, stop_after=105, lease=0.8, pause=0.0))
 
 
 @pytest.mark.slow
@@ -120,6 +130,33 @@ def test_a_request_is_not_finished_when_the_lease_runs_out_in_the_middle() -> No
                 await sender.send(planned(vendor.url, body={"a": 1}))
             await sender.close()
             assert vendor.requests == []
+
+    asyncio.run(story())
+
+
+def test_nobody_waits_for_what_is_not_written_because_the_lease_is_lost() -> None:
+    written = threading.Event()
+
+    class Slow(MemoryOutbox):
+        def write(self, connection, fence, changes, now):
+            written.wait(10)
+            return super().write(connection, fence, changes, now)
+
+    async def story() -> None:
+        thread = OutboxThread(Slow())
+        writer = ChangeWriter(thread, "shop", 1, pacing.Clock())
+        waiting = []
+        for place in (1, 2):  # the second one is to be written after the first one, which fails
+            writer.add(Change(place, Outcome.DELIVERED, ""))
+            await asyncio.sleep(0.01)
+            waiting.append(asyncio.create_task(writer.durable()))
+        written.set()
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        writer.add(Change(3, Outcome.DELIVERED, ""))
+        await asyncio.wait_for(writer.durable(), 5)
+        with pytest.raises(LeaseLost):
+            await writer.settle()
+        thread.close()
 
     asyncio.run(story())
 
