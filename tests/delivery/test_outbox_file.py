@@ -82,6 +82,7 @@ def test_what_is_written_to_a_file_without_its_name_is_no_success(tmp_path, move
             lambda: outbox.replay([row.place], "again", NOW),
             lambda: outbox.pause("a", NOW, "why"),
             lambda: outbox.hold("a", "why", "", NOW),
+            lambda: outbox.set_alarm("a", "why"),
             lambda: outbox.resume("a"),
             lambda: outbox.release("a", "w"),
             lambda: outbox.purge(NOW),
