@@ -11,10 +11,25 @@ from collections import OrderedDict
 import orjson
 import pytest
 
-from engine.events.normalizing import Normalized, normalize, normalize_json, normalize_parsed
+from engine.events import normalizing
+from engine.events.normalizing import Normalized, normalize, normalize_parsed
 from engine.events.spec import COMMON, FIELDS
 from engine.records import Report, Secret
 from tests.events.cases import ABSENT, BASE, INVALID, NO_ID, TIME, UNCHANGED, call, event
+
+
+def normalize_json(raw: bytes, **given: str) -> Normalized:
+    """Normalize bytes, whose number is all that sets the result apart from that of a value."""
+    found = normalizing.normalize_json(raw, **given)
+    return found._replace(size=math.inf)
+
+
+def test_the_size_of_an_event_is_known_where_its_bytes_are() -> None:
+    raw = orjson.dumps({"type": "track", "userId": "u", "event": "E", "timestamp": "2024-01-02T03:04:05Z"})
+    assert normalizing.normalize_json(raw).size == len(raw)
+    assert normalize(orjson.loads(raw)).size == math.inf
+    traits = b'{"type": "identify", "userId": "u", "context": {"traits": {"a": 1}}}'
+    assert normalizing.normalize_json(traits).size == 2 * len(traits)  # the traits are there twice
 
 
 @pytest.mark.parametrize("given", UNCHANGED, ids=repr)

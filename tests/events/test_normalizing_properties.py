@@ -21,7 +21,7 @@ def test_every_json_value_is_valid_or_has_a_reason(value):
     assert (invalid is None) <= (call in FIELDS)
     assert invalid is None or invalid.strip() == invalid != ""
     assert all(report.code and report.place and report.message for report in reports)
-    assert normalize_json(orjson.dumps(value)) == (event, call, reports, invalid)
+    assert normalize_json(orjson.dumps(value))[:4] == (event, call, reports, invalid)
 
 
 @given(EVENTS)
