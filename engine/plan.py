@@ -167,8 +167,10 @@ class Connection:
                 found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
-            if size > compiled.largest or memo[COPIED]:
-                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
+            if size > compiled.largest or (
+                memo[COPIED] and size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest
+            ):
+                self._check_sizes(found, clock)
         except Invalid as error:
             return Plan(Outcome.INVALID, str(error), (), tuple(reports))
         if type(found) is str:
@@ -205,12 +207,10 @@ class Connection:
                     memo[COPIED] += size_up_to(values, HEAVIEST)  # these are read besides the event
         return requests or "; ".join(skipped)
 
-    def _check_sizes(self, requests: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
+    def _check_sizes(self, found: list[PlannedRequest] | str, now: float) -> None:
         """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""
-        if type(requests) is str or not doubtful:
-            return
         together = 0
-        for request in requests:
+        for request in () if isinstance(found, str) else found:
             together += self._checked_size(request)
             if together > MOST_TOGETHER:
                 invalid("requests", f"the bodies of all requests have more than {MOST_TOGETHER:,} bytes together")

@@ -46,7 +46,7 @@ LONGEST_NUMBER = 400
 """Characters of a number at most, as text with 20 decimals."""
 
 LONGEST_PREFIX = 1.5 * LONG
-"""What a prefix that is not counted adds to a key at most: every character may take six bytes, here four are assumed."""
+"""What a prefix that is not counted adds to a key at most: six bytes for a character, of which REWRITTEN has four."""
 
 MOST_TOGETHER = 10 * 1024 * 1024
 """Bytes that the bodies of all requests of one event may have together."""

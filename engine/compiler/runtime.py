@@ -10,13 +10,8 @@ from typing import NoReturn, TypeAlias, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid5
 
+from engine.language import budget
 from engine.language.bodies import revealed
-from engine.language.budget import Invalid as Invalid
-from engine.language.budget import Memo as Memo
-from engine.language.budget import spend as spend
-from engine.language.budget import spend_on as spend_on
-from engine.language.budget import spend_on_made as spend_on_made
-from engine.language.budget import invalid as invalid
 from engine.language.functions import CannotConvert, Noted
 from engine.language.objects import only, rename, without
 from engine.language.paths import Marker, PathTypeError
@@ -28,6 +23,9 @@ from engine.records import Json, JsonObject, Report, Secret
 Reports: TypeAlias = list[Report]
 Address: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]]]"
 Settled: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]], Invalid | None, Reports]"
+
+Invalid = budget.Invalid
+invalid = budget.invalid
 
 UNSET = object()
 EMPTY: JsonObject = {}
@@ -350,7 +348,9 @@ def _is_encodable(text: str) -> bool:
 def sendable_query(query: dict[str, str | list[str]], url: str, place: str) -> dict[str, str | list[str]]:
     """Return a query, unless it cannot be part of a URL."""
     pairs = [
-        (name, revealed(text)) for name, found in query.items() for text in (found if type(found) is list else [found])
+        (name, revealed(text))
+        for name, found in query.items()
+        for text in (found if isinstance(found, list) else [found])
     ]
     length = len(url) + sum(len(name) + len(text) + 2 for name, text in pairs)
     if length * LONGEST_ENCODED > LONGEST_URL or not all(name.isascii() and text.isascii() for name, text in pairs):

@@ -41,7 +41,13 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     return made
 
 
-def check_size(run: Run, made: JsonObject) -> int:
+def check_sizes(run: Run, requests: list[JsonObject]) -> None:
+    """Make an event invalid that has a body which is too large, or too much in all of them."""
+    if sum(_size(run, request) for request in requests) > 10 * MEGABYTE:
+        raise Invalid("requests", "The requests have more than 10 MB together")
+
+
+def _size(run: Run, made: JsonObject) -> int:
     """Return how large a body is when it is sent; one that is larger than its request allows makes the event invalid."""
     requests = cast("dict[str, JsonObject]", run.mapping["requests"])
     name = cast("str", made["request"])

@@ -32,7 +32,6 @@ from engine.mapping.model import (
 from engine.mapping.problems import place_text
 from engine.records import Place
 
-
 MANY_COPIES = 300
 """From here on the copies that a value makes are counted: those of one event of 32 KB have 10 MB."""
 
