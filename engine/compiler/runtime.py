@@ -28,6 +28,8 @@ Invalid = budget.Invalid
 invalid = budget.invalid
 
 UNSET = object()
+MOST_REPORTS = 1000
+"""Reports that are kept of one event."""
 EMPTY: JsonObject = {}
 MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
@@ -64,8 +66,9 @@ def path_failed(reports: Reports, place: str, error: PathTypeError) -> None:
 
 
 def overwritten(reports: Reports, place: str, lost: list[str]) -> None:
-    """Report keys that were set twice; the later value is kept."""
-    reports.extend(Report("key-overwritten", place, f'two values for "{key}": the later one is kept') for key in lost)
+    """Report keys that were set twice; the later value is kept. No plan has more reports than MOST_REPORTS."""
+    found = lost[: max(0, MOST_REPORTS - len(reports))]
+    reports.extend(Report("key-overwritten", place, f'two values for "{key}": the later one is kept') for key in found)
     lost.clear()
 
 

@@ -347,9 +347,9 @@ def test_a_hundred_levels_are_the_limit():
     assert normalize(deep(101)).invalid == TOO_DEEP
     assert normalize_json(orjson.dumps(deep(100))).invalid is None
     assert normalize_json(orjson.dumps(deep(101))) == Normalized({}, None, (), TOO_DEEP)
-    assert normalize_json(
-        b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201
-    )[:4] == (
+    assert normalize_json(b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201)[
+        :4
+    ] == (
         {},
         None,
         (),
