@@ -253,7 +253,9 @@ def finished(path: Path, count: int) -> None:
     with closing(SqliteOutbox(path)) as outbox:
         outbox.take_in(events(*range(count)), ["a"], NOW)
         fence = outbox.lease("a", "w", NOW, 10)
-        outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "") for row in outbox.waiting("a", 0, count)], NOW)
+        outbox.write(
+            "a", fence, [Change(row.place, Outcome.DELIVERED, "") for row in outbox.waiting("a", 0, count)], NOW
+        )
 
 
 def test_a_purge_on_a_full_disk_uses_the_spare_file_and_smaller_steps(tmp_path) -> None:
