@@ -45,11 +45,6 @@ BYTES_PER_CHARACTER = 1.5
 """What a character that was counted weighs in the bound of bodies (`compiler/growth.py`): it may take six bytes."""
 
 
-def weight(plan: Plan) -> int:
-    """Return about how many bytes the bodies of a plan have as JSON, to bound what is held in memory; not exact."""
-    return sum(json_size(request.body) for request in plan.requests)
-
-
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
     """Load a destination by the name or path of its mapping.
 

@@ -19,7 +19,7 @@ from engine.language.budget import COPIED
 from engine.language.functions import FUNCTIONS, CannotConvert, Noted, bind
 from engine.language.functions.model import BOOLEAN, NUMBER
 from engine.language.sizes import ENDLESS, json_size
-from engine.plan import BYTES_PER_CHARACTER, Connection, weight
+from engine.plan import BYTES_PER_CHARACTER, Connection
 from engine.records import Json, JsonObject, Plan
 from tests import oracle
 from tests.compiler.hostile import LAST, PARTS, PROPERTIES, SIZE, VALUES
@@ -296,11 +296,6 @@ def test_a_size_is_found_where_the_json_could_not_be_written() -> None:
     for _ in range(5000):
         deep = [deep]
     assert json_size(deep) >= ENDLESS
-
-
-def test_the_weight_of_a_plan_is_that_of_its_bodies() -> None:
-    plan = planned({"for_each": "properties.list", "fields": {"a": "item"}}, {"list": ["b", "c"]})
-    assert weight(plan) == 2 * len(b'{"a":"b"}')
 
 
 def test_most_ordinary_events_are_not_measured() -> None:
