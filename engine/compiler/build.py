@@ -92,9 +92,7 @@ class Compiled:
         steps, requests, batches = self.module(settings)
         functions = iter(steps)
         calls = {
-            call: _call(
-                tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo
-            )
+            call: _call(tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo)
             for call, found, memo in self.plan
         }
         return Connected(

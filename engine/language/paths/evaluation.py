@@ -54,7 +54,7 @@ class Path:
     tokens: tuple[Token, ...] = field(compare=False, repr=False)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def parse(text: str) -> Path:
     """Parse a path; PathError says what is wrong with it and in which column."""
     syntax.check_text(text)

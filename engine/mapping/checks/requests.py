@@ -12,7 +12,7 @@ from engine.mapping.checks.context import CheckContext, listed, quoted, suggesti
 from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.settings import host_fault
-from engine.mapping.walk import paths_of, reached_roots
+from engine.mapping.walk import paths_of, reads
 from engine.records import Json, Place
 
 Headers = tuple[tuple[str, TextOrValue], ...]
@@ -146,8 +146,8 @@ def _check(context: CheckContext, request: Request) -> Iterator[Problem]:
 
 def _of_event(context: CheckContext, text: TextOrValue) -> list[str]:
     """Return what a text reads besides settings, through parts too."""
-    roots = (root for path in paths_of(text) for root in reached_roots(context.mapping, path))
-    return sorted({root.name for root in roots} - {"parts", "settings"})
+    roots = {root for path in paths_of(text) for root, _ in reads(context.mapping, path)}
+    return sorted(roots - {"parts", "settings"})
 
 
 def _urls(context: CheckContext) -> Iterator[Problem]:
