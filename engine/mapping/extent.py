@@ -11,13 +11,14 @@ from collections.abc import Iterator
 
 from engine.language.paths import syntax as paths
 from engine.mapping.problems import Message
-from engine.records import Json, Place
+from engine.records import Json, JsonObject, Place
 
 MOST_VALUES = 5_000
 CHARACTERS_OF_A_VALUE = 40
 """A longer text counts as several values: paths and texts are parsed."""
+VALUES_OF_A_PATTERN = 20
 DATA = frozenset(
-    {"const", "default", "map", "must", "body_schema", "event", "expect", "replies", "example", "choices", "status"}
+    {"const", "default", "map", "event", "expect", "replies", "example", "choices", "status"}
 )
 """Words whose values are data."""
 NAMED = frozenset(
@@ -49,12 +50,18 @@ def extent(value: Json, *, named: bool = False) -> int:
             count += length // CHARACTERS_OF_A_VALUE
         elif isinstance(each, dict):
             count += sum(map(len, each)) // CHARACTERS_OF_A_VALUE
-            count += 0 if named else sum(key in DATA for key in each)
+            count += 0 if named else sum(key in DATA for key in each) + _patterns(each)
             members = ((key, member) for key, member in each.items() if named or key not in DATA)
             pending += [(member, not named and key in NAMED) for key, member in members]
         elif isinstance(each, list):
             pending += [(member, False) for member in each]
     return count
+
+
+def _patterns(words: JsonObject) -> int:
+    """Count what the patterns of a setting or a schema cost to compile and to keep."""
+    named = words.get("patternProperties")
+    return VALUES_OF_A_PATTERN * (isinstance(words.get("pattern"), str) + len(named if isinstance(named, dict) else ()))
 
 
 def _largest(value: Json) -> Place:

@@ -14,7 +14,7 @@ from engine.compiler.emit.conditions import value_is_saved, value_is_secret
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.runtime import LiteralText
 from engine.compiler.writer import ValueCode, Writer
-from engine.language import functions, paths
+from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
 from engine.mapping.keys import Stage
@@ -74,9 +74,7 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
     with writer.if_present(got):
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:
-                _count_in_loop(writer, got.code)
                 _apply(writer, use, got.code, at)
-            _count_in_loop(writer, got.code)
         with writer.lines.block("except CannotConvert as error:"):
             writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {got.code}, error)")
         if value_is_secret(writer.module, value):
@@ -84,13 +82,6 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
             writer.lines.add(f"{got.code} = secret({got.code})")
         writer.clean(ValueCode(got.code))
     return ValueCode(got.code, made=got.made)
-
-
-def _count_in_loop(writer: Writer, code: str) -> None:
-    """Write what counts the size of a value that functions take and give: inside a loop, it may be as often as items."""
-    if "index" in writer.roots:
-        writer.names.function(paths.size_of, "size_of")
-        writer.count_steps(f"size_of({code})")
 
 
 def _apply(writer: Writer, use: FunctionUse, code: str, at: str) -> None:

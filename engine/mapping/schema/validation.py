@@ -1,6 +1,6 @@
 """Validation of files against the mapping schema, and of values against the schemas of authors.
 
-Only this module uses the jsonschema library, and imports it when first needed (that takes 60 ms). It changes four
+Only this module uses the jsonschema library, and imports it when first needed (that takes 60 ms). It changes some
 things of draft 7: `pattern` and `patternProperties` use RE2; every `$ref` is linked to its target in advance
 (links.py), so nothing is ever fetched; a schema inside a mapping (`must`) is checked in its place; and steps are
 counted (steps.py), because a short schema can take for ever. The schema files themselves are not checked against
@@ -148,6 +148,8 @@ def _draft_7() -> Any:
         "$ref": _ref,
         "additionalProperties": _additional_properties,
         "author's schema": _authors_schema,
+        "not": _not,
+        "oneOf": _one_of,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "uniqueItems": _unique_items,
@@ -169,6 +171,30 @@ def _ref(checker: Any, target: Any, instance: Any, _schema: Any) -> Errors:
             yield error
     elif not known[key]:
         yield ValidationError("$ref")
+
+
+def _not(checker: Any, excluded: Any, instance: Any, _schema: Any) -> Errors:
+    """The library's error would hold the schema as text, in which every `$ref` is written out."""
+    from jsonschema.exceptions import ValidationError
+
+    if checker.evolve(schema=excluded).is_valid(instance):
+        yield ValidationError("not")
+
+
+def _one_of(checker: Any, alternatives: Any, instance: Any, _schema: Any) -> Errors:
+    """See `_not`."""
+    from jsonschema.exceptions import ValidationError
+
+    context: list[ValidationError] = []
+    met = 0
+    for number, alternative in enumerate(alternatives):
+        errors = list(checker.descend(instance, alternative, schema_path=number))
+        context += errors
+        met += not errors
+        if met > 1:
+            break
+    if met != 1:
+        yield ValidationError("oneOf", context=[] if met else context)
 
 
 def _unique_items(_checker: Any, unique: Any, instance: Any, _schema: Any) -> Errors:
