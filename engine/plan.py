@@ -13,13 +13,16 @@ from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
-from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build
-from engine.compiler.runtime import Invalid
+from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
+from engine.compiler.growth import MOST_TOGETHER
 from engine.errors import MappingError
 from engine.events.normalizing import Normalized, normalize, normalize_json, switch
+from engine.language.bodies import encoded
+from engine.language.budget import COPIED, Invalid, invalid
 from engine.language.paths import Marker
+from engine.language.sizes import size_up_to
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
@@ -32,6 +35,18 @@ REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
 PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
 new_tuple = tuple.__new__
 """Makes a named tuple in half the time of its own `__new__`."""
+
+
+BYTES_PER_CHARACTER = 1.5
+"""What a character that was counted weighs in the bound of bodies (`compiler/growth.py`): it may take six bytes."""
+
+HEAVIEST = 64 * 1024 * 1024
+"""Where `weight` stops counting."""
+
+
+def weight(plan: Plan) -> int:
+    """Return about how many bytes the bodies of a plan have as JSON, to bound what is held in memory; not exact."""
+    return sum(size_up_to(request.body, HEAVIEST) for request in plan.requests)
 
 
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
@@ -130,7 +145,7 @@ class Connection:
 
         `saved` holds what the steps that were already sent have saved, by step number.
         """
-        event, call, noticed, reason = normalized
+        event, call, noticed, reason, size = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
         options: JsonObject = NO_OPTIONS
@@ -146,11 +161,14 @@ class Connection:
         if compiled is None:
             return Plan(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", (), tuple(reports))
         clock = time.time() if now is None else now
+        memo = compiled.memo.copy()
         try:
             if compiled.only is not None:
-                found = compiled.only(event, options, NO_OPTIONS, clock, reports, compiled.memo.copy())
+                found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
             else:
-                found = self._requests(compiled, (event, options, clock), reports, (replies, saved))
+                found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
+            if size > compiled.largest or memo[COPIED]:
+                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
         except Invalid as error:
             return Plan(Outcome.INVALID, str(error), (), tuple(reports))
         if type(found) is str:
@@ -164,6 +182,7 @@ class Connection:
         compiled: CompiledCall,
         given: tuple[JsonObject, JsonObject, float],
         reports: list[Report],
+        memo: list[Any],
         answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
     ) -> list[PlannedRequest] | str:
         """Run the steps of a call; raises Invalid. Text as the result is the reason why nothing is sent.
@@ -171,7 +190,6 @@ class Connection:
         The values that a step saves are already known, read from `replies`, or markers.
         """
         event, options, clock = given
-        memo = compiled.memo.copy()
         values: JsonObject = NO_OPTIONS
         requests: list[PlannedRequest] = []
         skipped: list[str] = []
@@ -183,7 +201,35 @@ class Connection:
             requests += result  # type: ignore[arg-type]  # a text was handled above
             if step.save is not None:
                 values = {**values, **_saved(step, requests, answers, reports)}
+                if answers[0] or answers[1]:
+                    memo[COPIED] += size_up_to(values, HEAVIEST)  # these are read besides the event
         return requests or "; ".join(skipped)
+
+    def _check_sizes(self, requests: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
+        """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""
+        if type(requests) is str or not doubtful:
+            return
+        together = 0
+        for request in requests:
+            together += self._checked_size(request)
+            if together > MOST_TOGETHER:
+                invalid("requests", f"the bodies of all requests have more than {MOST_TOGETHER:,} bytes together")
+            item = self.compiled.requests[request.request].item
+            if item is not None:
+                item(request.body, [], now)  # raises here what it would raise when the batch is made
+
+    def _checked_size(self, request: PlannedRequest) -> int:
+        place = f"requests.{request.request}"
+        limit = size_limit(self.mapping.requests, request.request)
+        if size_up_to(request.body, limit) > limit:
+            invalid(place, f"the body has more than {limit:,} bytes, which is the limit of max_bytes")
+        try:
+            size = len(encoded(request.body, self.mapping.requests[request.request].encode) or b"")
+        except (TypeError, ValueError) as error:
+            invalid(place, f"the body cannot be written: {error}")
+        if size > limit:
+            invalid(place, f"the body has {size:,} bytes; max_bytes allows {limit:,}")
+        return size
 
 
 def _saved(

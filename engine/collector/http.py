@@ -35,6 +35,7 @@ class LimitedProtocol(HttpToolsProtocol):
     transport: asyncio.Transport
     _data = b""
     _head_bytes = 0
+    _head_complete = False
     _thrown_away = 0
     _unparsed = 0  # bytes since the parser last called back: those of a line without an end
     _head_timer: asyncio.TimerHandle | None = None
@@ -62,6 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start counting for a request."""
         super().on_message_begin()
+        self._head_complete = False
         self._head_bytes = self._unparsed = self._thrown_away = 0
         self._cancel_head_timer()
         self._head_timer = self.loop.call_later(self.limits.head_seconds, self._head_timed_out)
@@ -75,8 +77,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._count(len(url), 414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header, or a trailer after chunks."""
-        super().on_header(name, value)
+        """Count a header, or a trailer after chunks, which changes nothing: uvicorn would take it for a header.
+
+        One that would end the connection is refused, as the parser refuses lengths and encodings there.
+        """
+        if not self._head_complete:
+            super().on_header(name, value)
+        elif name.lower() == b"connection":
+            raise bad_request(NOT_HTTP)
         self._count(len(name) + len(value), 431)
         if len(self.headers) > self.limits.headers:
             raise self._head_too_large(431)
@@ -84,6 +92,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the request, unless `_unsupported_upgrade_warning` is going to parse it again."""
         self._unparsed = 0
+        self._head_complete = True
         self._cancel_head_timer()
         if not self.parser.should_upgrade():
             super().on_headers_complete()

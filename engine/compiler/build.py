@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping as Table
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeAlias, cast
+
+import orjson
 
 from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
 from engine.compiler.emit.requests import address_paths, is_settled
 from engine.compiler.emit.steps import StepEmitter
 from engine.compiler.emit.values import emit_value
+from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.runtime import Address, Reports
@@ -22,9 +27,12 @@ from engine.compiler.writer import CallParts, Module
 from engine.events.spec import FIELDS
 from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, Step
+from engine.mapping.model import Mapping, Request, Step
 from engine.mapping.walk import Occurrence, Scope, of_noun, of_value, parts_of
 from engine.records import Json, JsonObject, PlannedRequest
+
+OF_INTAKE = 500
+"""Bytes of an event that its text does not have: the messageId and the time of receipt that intake adds."""
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
 SaveFunction: TypeAlias = Callable[..., JsonObject]
@@ -43,10 +51,15 @@ class CompiledStep:
 
 @dataclass(frozen=True, slots=True)
 class CompiledCall:
-    """The steps of a call; `memo` is what each event begins with, to be copied: counts of loops, no part computed."""
+    """The steps of a call.
+
+    `memo` is what each event begins with, to be copied: counts of loops, no part computed. The bodies of an event of
+    `largest` bytes are certainly within their limits.
+    """
 
     steps: tuple[CompiledStep, ...]
-    memo: list[object]
+    memo: list[Any]
+    largest: float
     only: StepFunction | None = None
     """The function of the only step, if it saves nothing: the fast path of most events."""
 
@@ -82,7 +95,7 @@ class Compiled:
     """A generated module: its text, and what its functions belong to, in order."""
 
     code: str
-    plan: tuple[tuple[str, tuple[Step, ...], list[object]], ...]
+    plan: tuple[tuple[str, tuple[Step, ...], list[object], float], ...]
     requests: tuple[str, ...]
     batches: tuple[str, ...]
     module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
@@ -90,10 +103,15 @@ class Compiled:
     def connect(self, settings: JsonObject) -> Connected:
         """Run the generated `connect` and assign its functions to calls, requests and batches."""
         steps, requests, batches = self.module(settings)
+        besides = _size(settings) + OF_INTAKE
         functions = iter(steps)
         calls = {
-            call: _call(tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)), memo)
-            for call, found, memo in self.plan
+            call: _call(
+                tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)),
+                memo,
+                largest - besides,
+            )
+            for call, found, memo, largest in self.plan
         }
         return Connected(
             calls,
@@ -102,9 +120,17 @@ class Compiled:
         )
 
 
-def _call(steps: tuple[CompiledStep, ...], memo: list[object]) -> CompiledCall:
+def _call(steps: tuple[CompiledStep, ...], memo: list[object], largest: float) -> CompiledCall:
     only = steps[0].run if len(steps) == 1 and steps[0].save is None else None
-    return CompiledCall(steps, memo, only)
+    return CompiledCall(steps, memo, largest, only)
+
+
+def _size(settings: JsonObject) -> float:
+    """Return how many bytes the settings have as JSON; what cannot be written is found where a body has it."""
+    try:
+        return len(orjson.dumps(settings))
+    except TypeError:
+        return inf
 
 
 def build(loaded: Loaded) -> Compiled:
@@ -113,7 +139,7 @@ def build(loaded: Loaded) -> Compiled:
     module = Module(loaded, emit_value)
     emitter = StepEmitter(module)
     steps: list[str] = []
-    plan = []
+    plan: list[tuple[str, tuple[Step, ...], list[object]]] = []
     for call, found in _calls(mapping).items():
         parts = CallParts(module, FIELDS[call], part_uses(mapping, found))
         for number, step in enumerate(found):
@@ -127,7 +153,23 @@ def build(loaded: Loaded) -> Compiled:
     text = _module_text(module, [steps, requests, batches])
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
-    return Compiled(text, tuple(plan), *names, cast("Callable[[JsonObject], Any]", run))
+    largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)
+    return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run))
+
+
+def _largest(module: Module, steps: tuple[Step, ...]) -> float:
+    """Return the size of events whose bodies need no measuring; an item of a batch may count what it copies."""
+    requests = module.mapping.requests
+    if any(step.request in module.counted_items for step in steps):
+        return -inf
+    return largest_event((size_limit(requests, step.request), module.growth.step(step)) for step in steps)
+
+
+def size_limit(requests: Table[str, Request], name: str) -> int:
+    """Return how many bytes a body may have, also as that of the request which is sent if it is missing."""
+    request = requests[name]
+    missing = request.if_missing
+    return min(request.max_bytes, size_limit(requests, missing)) if missing is not None else request.max_bytes
 
 
 def _calls(mapping: Mapping) -> dict[str, tuple[Step, ...]]:

@@ -10,6 +10,12 @@ from typing import NoReturn, TypeAlias, cast
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
+from engine.language.budget import Invalid as Invalid
+from engine.language.budget import Memo as Memo
+from engine.language.budget import spend as spend
+from engine.language.budget import spend_on as spend_on
+from engine.language.budget import spend_on_made as spend_on_made
+from engine.language.budget import invalid as invalid
 from engine.language.functions import CannotConvert, Noted
 from engine.language.objects import only, rename, without
 from engine.language.paths import Marker, PathTypeError
@@ -28,20 +34,6 @@ MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
 MOST_STEPS = 1_000_000
 """Steps of one event: entries that paths go through, what functions in loops get and give, the steps of schemas."""
-
-
-class Invalid(Exception):  # noqa: N818  an outcome, not an error
-    """The event cannot be mapped; `place` is where the mapping says so."""
-
-    def __init__(self, place: str, message: str) -> None:
-        self.place = place
-        self.message = message
-        super().__init__(f"{message} ({place})")
-
-
-def invalid(place: str, message: str) -> NoReturn:
-    """Make the event invalid."""
-    raise Invalid(place, message)
 
 
 def too_many_iterations(count: int, place: str) -> NoReturn:
@@ -147,13 +139,13 @@ def secret(value: Json) -> Json:
 def only_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:
     """`only` with names from a path."""
     listed = _listed(names, reports, place)
-    return None if listed is None else only(value, listed)
+    return None if listed is None else only(value, frozenset(listed))
 
 
 def except_by(value: JsonObject, names: Json, reports: Reports, place: str) -> JsonObject | None:
     """`except` with names from a path."""
     listed = _listed(names, reports, place)
-    return None if listed is None else without(value, listed)
+    return None if listed is None else without(value, frozenset(listed))
 
 
 def _listed(names: Json, reports: Reports, place: str) -> list[str] | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.compiler import runtime
+from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
@@ -19,8 +20,8 @@ from engine.records import Json, Place
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
 DEEPEST_INLINED = 5
 """Parts inside parts that are written into one function: Python allows 20 blocks (`for`, `try`) inside each other."""
-COUNTS = 2
-"""The places at the beginning of an event's memo: items of loops, and entries that paths go through."""
+COUNTS: tuple[object, ...] = (0, 0, 0, None)
+"""How an event's memo begins: items of loops, steps of paths and schemas, and the budget of `language/budget.py`."""
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
@@ -36,6 +37,8 @@ class Module:
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
+        self.growth = ValueGrowth(loaded.mapping)
+        self.counted_items: set[str] = set()
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
@@ -63,11 +66,32 @@ class Writer:
         self.place: Place = ()
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
+        self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
+        self.counted = False  # whether anything is counted in the budget
         self.path_place: Place = ()  # of the path that is being written
         self._counts = call is not None
         self._lost = False
         self._inside_parts = 0
         self._known: dict[str, str] = {}
+
+    def memo(self) -> str:
+        """Return the variable of the memo whose budget counts what is copied."""
+        self.counted = True
+        return self.counts()
+
+    def counts(self) -> str:
+        """Return the variable of the memo that holds the counts; a function that is no part of a call has its own."""
+        if not self._counts:
+            self._counts = True
+            self.head.add(f"memo = {[*COUNTS]}")
+        return "memo"
+
+    @contextmanager
+    def repeated(self) -> Iterator[None]:
+        """Wrap what may read one thing very often."""
+        self.repeats += 1
+        yield
+        self.repeats -= 1
 
     def value(self, value: Value) -> ValueCode:
         """Write a value."""
@@ -136,7 +160,7 @@ class Writer:
         """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again."""
         roots = dict(self.roots)
         self.roots.update(names)
-        with self.branch():
+        with self.branch(), self.repeated():
             yield
         added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
         self.roots = roots | added
@@ -156,14 +180,8 @@ class Writer:
         """Write what counts steps: entries that a path goes through, the size of what a function gets."""
         self._count(1, length, self.path_place or self.place, runtime.MOST_STEPS, "too_many_steps")
 
-    def need_counts(self) -> None:
-        """Make the counts of a function that is not part of a call, and so has no memo of an event."""
-        if not self._counts:
-            self._counts = True
-            self.head.add("memo = [0, 0]")
-
     def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
-        self.need_counts()
+        self.counts()
         self.module.helper(helper)
         self.lines.add(f"memo[{number}] += {length}")
         with self.lines.block(f"if memo[{number}] > {most}:"):
@@ -210,13 +228,14 @@ class Writer:
 
     def _inlined(self, name: str) -> str:
         url, self.url = self.url, False
+        repeats, self.repeats = self.repeats, 0
         words: tuple[str, ...] = ("item", "index", "key")
         outer = {word: self.roots.pop(word) for word in words if word in self.roots}
         self._inside_parts += 1
         got = self.value(self.module.mapping.parts[name])
         self._inside_parts -= 1
         self.roots.update(outer)
-        self.url = url
+        self.url, self.repeats = url, repeats
         if got.fresh:
             self.fresh.add(got.code)
         return got.code
@@ -241,12 +260,12 @@ class CallParts:
     @property
     def memo(self) -> list[object]:
         """The memo of an event before its first step: the counts of its loops, and no part computed."""
-        return [0] * COUNTS + [runtime.UNSET] * len(self._functions)
+        return [*COUNTS] + [runtime.UNSET] * len(self._functions)
 
     def function(self, name: str) -> tuple[int, str]:
         """Return memo number and function name of a part, writing the function at the first use."""
         if name not in self._functions:
-            number = COUNTS + len(self._functions)
+            number = len(COUNTS) + len(self._functions)
             self._functions[name] = (number, self.module.names.fresh("part_value"))
             self._write(self._functions[name][1], name)
         return self._functions[name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from math import inf
 from typing import NamedTuple
 
 import orjson
@@ -32,13 +33,15 @@ class Normalized(NamedTuple):
     """An event as mappings see it.
 
     `call` is its type, or None where that is unknown. `invalid` is the reason why it cannot be mapped; `event` is
-    then repaired as far as possible, and `{}` where the input was not a JSON object.
+    then repaired as far as possible, and `{}` where the input was not a JSON object. `size` is how many bytes it has as
+    JSON at most, where that is known.
     """
 
     event: JsonObject
     call: str | None
     reports: tuple[Report, ...]
     invalid: str | None
+    size: float = inf
 
 
 def normalize(event: object, *, received_at: str | None = None) -> Normalized:
@@ -46,7 +49,7 @@ def normalize(event: object, *, received_at: str | None = None) -> Normalized:
     if not is_object(event):
         return _not_an_object(event)
     reason = json_problem(event)
-    return Normalized({}, None, (), reason) if reason else _normalized(event, received_at)
+    return Normalized({}, None, (), reason) if reason else _normalized(event, received_at, inf)
 
 
 def normalize_json(raw: bytes, *, received_at: str | None = None) -> Normalized:
@@ -67,7 +70,7 @@ def normalize_parsed(value: Json, raw: bytes, *, received_at: str | None = None)
         reason = size_problem(value)
         if reason:
             return Normalized({}, None, (), reason)
-    return _normalized(value, received_at)
+    return _normalized(value, received_at, len(raw))
 
 
 def repair(event: JsonObject) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
@@ -86,12 +89,12 @@ def _not_an_object(value: object) -> Normalized:
     return Normalized({}, None, (), f"an event must be a JSON object; this is {kind_of_any(value)}")
 
 
-def _normalized(event: JsonObject, received_at: str | None) -> Normalized:
+def _normalized(event: JsonObject, received_at: str | None, size: float) -> Normalized:
     if received_at is not None and event.get("receivedAt") is None:
         event = {**event, "receivedAt": received_at}
     if _is_clean(event):
-        return _make(Normalized, (event, event["type"], (), None))
-    return Normalized(*repair(event))
+        return _make(Normalized, (event, event["type"], (), None, size))
+    return Normalized(*repair(event), size * 2)  # traits may be there twice
 
 
 def _is_clean(event: JsonObject) -> bool:

@@ -1,13 +1,15 @@
 """The modifiers of objects: only, except, rename, flatten, keys, prefix; and dropping nulls.
 
 Each takes a plain dict and returns a new one (or the same one, unchanged).  Where two keys become the same, the later
-value wins in the first one's position, and the key is appended to `lost` so that it can be reported.
+value wins in the first one's position, and the key is appended to `lost` so that it can be reported.  Long texts put
+before many keys are counted in the event's budget, at `place`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+from engine.language.budget import LONG, Memo, spend
 from engine.language.texts import compact_json, text_of
 from engine.records import Json, JsonObject
 
@@ -30,8 +32,10 @@ def rename(value: JsonObject, table: Mapping[str, str], lost: list[str]) -> Json
     return result if len(result) == len(value) else rekeyed(value, lambda key: table.get(key, key), lost)
 
 
-def prefixed(value: JsonObject, prefix: str) -> JsonObject:
+def prefixed(value: JsonObject, prefix: str, memo: Memo, place: str) -> JsonObject:
     """Put `prefix` before every key."""
+    if len(prefix) > LONG:
+        spend(memo, len(prefix) * len(value), place)
     return {prefix + key: member for key, member in value.items()}
 
 
@@ -46,41 +50,59 @@ def rekeyed(value: JsonObject, key_of: Callable[[str], str], lost: list[str]) ->
     return result
 
 
-def flattened(value: JsonObject, separator: str, lists: str, lost: list[str]) -> JsonObject:
+class _LongKey(Exception):  # noqa: N818  it says what was found
+    """A key is so long that what is put before other keys has to be counted."""
+
+
+def flattened(
+    value: JsonObject, separator: str, lists: str, lost: list[str], memo: Memo, place: str
+) -> JsonObject:
     """Join nested keys with `separator`, to any depth; `lists` is keep, index, join, json or drop."""
     if lists == "keep":
         if dict not in map(type, value.values()):
             return value
         result: JsonObject = {}
-        if _flatten_quickly(result, "", value, separator) == len(result):
-            return result
-    result = {}
-    _flatten_into(result, "", value, separator, lists, lost)
-    return result
+        try:
+            if _flatten_quickly(result, "", value, separator) == len(result):
+                return result
+        except _LongKey:
+            pass
+    return _Flattening(separator, lists, lost, memo, place).of(value)
 
 
 def reshaped(
-    value: JsonObject, names: Collection[str], table: Mapping[str, str], separator: str, lost: list[str]
+    value: JsonObject,
+    names: Collection[str],
+    table: Mapping[str, str],
+    separator: str,
+    lost: list[str],
+    memo: Memo,
+    place: str,
 ) -> JsonObject:
     """`only`, `rename` and `flatten: true` in one go: what most mappings do to the context."""
     result: JsonObject = {}
     count = 0
-    for key, member in value.items():
-        if key not in names:
-            continue
-        name = table.get(key, key)
-        if type(member) is dict and member:
-            count += _flatten_quickly(result, name + separator, member, separator)
-        else:
-            result[name] = member
-            count += 1
-    if count == len(result):
-        return result
-    return flattened(rename(only(value, names), table, lost), separator, "keep", lost)
+    try:
+        for key, member in value.items():
+            if key not in names:
+                continue
+            name = table.get(key, key)
+            if type(member) is dict and member:
+                count += _flatten_quickly(result, name + separator, member, separator)
+            else:
+                result[name] = member
+                count += 1
+        if count == len(result):
+            return result
+    except _LongKey:
+        pass
+    return flattened(rename(only(value, names), table, lost), separator, "keep", lost, memo, place)
 
 
-def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str) -> int:
+def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str, *, long: int = LONG) -> int:
     """Flatten into `result` and return the number of members; fewer keys than that means that some were overwritten."""
+    if len(before) > long:
+        raise _LongKey
     count = len(value)
     for key, member in value.items():
         if type(member) is dict and member:
@@ -90,35 +112,46 @@ def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separat
     return count
 
 
-def _flatten_into(
-    result: JsonObject, before: str, value: JsonObject, separator: str, lists: str, lost: list[str]
-) -> None:
-    for key, member in value.items():
-        joined = before + key
-        if type(member) is dict and member:
-            _flatten_into(result, joined + separator, member, separator, lists, lost)
-            continue
-        if type(member) is list and lists != "keep":
-            _flatten_list(result, joined, member, separator, lists, lost)
-            continue
-        if joined in result:
-            lost.append(joined)
-        result[joined] = member
+class _Flattening:
+    """Flattens one object by the rules, key by key."""
 
+    def __init__(self, separator: str, lists: str, lost: list[str], memo: Memo, place: str) -> None:
+        self._separator = separator
+        self._lists = lists
+        self._lost = lost
+        self._memo = memo
+        self._place = place
+        self._result: JsonObject = {}
 
-def _flatten_list(result: JsonObject, key: str, items: list[Json], separator: str, lists: str, lost: list[str]) -> None:
-    if lists == "drop":
-        return
-    if lists == "index" and items:
-        numbered: JsonObject = {str(number): item for number, item in enumerate(items)}
-        _flatten_into(result, key + separator, numbered, separator, lists, lost)
-        return
-    if key in result:
-        lost.append(key)
-    if lists == "index":
-        result[key] = []
-    else:
-        result[key] = joined_texts(items) if lists == "join" else compact_json(items)
+    def of(self, value: JsonObject) -> JsonObject:
+        """Return the object with its nested keys joined."""
+        self._add("", value)
+        return self._result
+
+    def _add(self, before: str, value: JsonObject) -> None:
+        if len(before) > LONG:
+            spend(self._memo, len(before) * len(value), self._place)
+        for key, member in value.items():
+            joined = before + key
+            if type(member) is dict and member:
+                self._add(joined + self._separator, member)
+            elif type(member) is list and self._lists != "keep":
+                self._add_list(joined, member)
+            else:
+                self._put(joined, member)
+
+    def _add_list(self, key: str, items: list[Json]) -> None:
+        if self._lists == "index" and items:
+            self._add(key + self._separator, {str(number): item for number, item in enumerate(items)})
+        elif self._lists == "index":
+            self._put(key, [])
+        elif self._lists != "drop":
+            self._put(key, joined_texts(items) if self._lists == "join" else compact_json(items))
+
+    def _put(self, key: str, member: Json) -> None:
+        if key in self._result:
+            self._lost.append(key)
+        self._result[key] = member
 
 
 def joined_texts(items: list[Json]) -> str:

@@ -454,6 +454,7 @@ class Request:
     query: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
     headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
     encode: str = plain("json")
+    max_bytes: int = plain(1024 * 1024)
     batch: str | None = plain()
     item: Value | None = declare(Holds.VALUE, default=None, scope="item")
     if_missing: str | None = plain()
@@ -546,6 +547,7 @@ class Step:
     )
     for_each: Value | None = declare(Holds.VALUE, default=None, opens=IN_LIST)
     where: str | None = declare(Holds.PATH, default=None, beside="for_each")
+    max_requests: int = declare(Holds.PLAIN, default=1000, beside="for_each")
     value: Instruction | None = declare(Holds.BODY, default=None)
     save: Table[str, str] = declare(Holds.PATH_BY_NAME, default={}, scope="reply")
 

@@ -44,6 +44,7 @@ def event(members: bytes) -> bytes:
 
 ENDED = chunk(ONE) + b"0\r\n\r\n"
 ZIPPED = b"Content-Encoding: gzip"
+WITHOUT_KEY = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 METHODS = [
     Raw("HEAD", head(first=b"HEAD /v1/batch HTTP/1.1"), (405,)),
@@ -137,6 +138,13 @@ CHUNKS = [
     Raw("an extension", chunked(b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(ONE), ONE)), (200,)),
     Raw("an extension without an end", chunked(b"5;" + b"a" * 1_000_000), (431,)),
     Raw("trailers", chunked(chunk(ONE) + b"0\r\nX: a\r\n\r\n"), (200,)),
+    Raw("a key in a trailer", WITHOUT_KEY + chunk(ONE) + b"0\r\n" + KEY + b"\r\n", (401,)),
+    Raw("an encoding in a trailer", chunked(chunk(ONE) + b"0\r\n" + ZIPPED + b"\r\n\r\n"), (200,)),
+    Raw("an unknown encoding in a trailer", chunked(chunk(ONE) + b"0\r\nContent-Encoding: x\r\n\r\n"), (200,)),
+    Raw("a length in a trailer", chunked(chunk(ONE) + b"0\r\nContent-Length: 600000\r\n\r\n"), (400,)),
+    Raw("a close in a trailer", chunked(chunk(ONE) + b"0\r\nConnection: close\r\n\r\n"), (400,)),
+    Raw("60 KB of trailers", chunked(chunk(ONE) + b"0\r\nX: " + b"a" * 60_000 + b"\r\n\r\n"), (200,)),
+    Raw("66 KB of trailers", chunked(chunk(ONE) + b"0\r\nX: " + b"a" * 66_000 + b"\r\n\r\n"), (431,)),
     Raw("600 KB in the end", chunked(chunk(b" " * 1000) * 600 + b"0\r\n\r\n"), (413,)),
 ]
 

@@ -10,6 +10,7 @@ from engine.compiler.paths.emitter import emit as emit_path
 from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Module, Writer
 from engine.language import paths
+from engine.language.paths.syntax import Node
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import descendants, paths_of, reads
@@ -72,20 +73,46 @@ def _secret(mapping: Mapping, name: str) -> bool:
     return any(each.secret for each in settings.values()) if not name else name in settings and settings[name].secret
 
 
-def emit_path_value(writer: Writer, text: str, place: Place) -> str:
-    """Write a path; a type error at run time is reported and makes the value None."""
+def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = True) -> str:
+    """Write a path; a type error at run time is reported and makes the value None.
+
+    Where it is read again and again it is counted in the event's budget, unless its reader does that.
+    """
     path = paths.parse(text)
     variable = writer.names.fresh("value")
-    if not path.can_fail:
+    if path.can_fail:
+        with _guarded(writer, variable, place), writer.path_at(place):
+            writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
+    else:
         with writer.path_at(place):
             code = emit_path(path, writer, writer.lines, writer.names)
         writer.lines.add(f"{variable} = {code}")
         if code in writer.fresh:
             writer.fresh.add(variable)
-        return variable
-    with _guarded(writer, variable, place), writer.path_at(place):
-        writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
+    if counted and writer.repeats and reads_outside(text):
+        emit_count(writer, "spend_on" if is_chain(path.tree) else "spend_on_made", variable, place)
     return variable
+
+
+OF_LOOP = frozenset({"item", "index", "key"})
+CHAINS = frozenset({"field", "subexpression", "index_expression", "index"})
+
+
+def reads_outside(text: str) -> bool:
+    """Whether a path reads anything but the names of the loop it is in."""
+    return any(root.name not in OF_LOOP for root in paths.parse(text).roots)
+
+
+def is_chain(tree: Node) -> bool:
+    """Whether a tree is a name and the fields and items that follow it, which takes no time to read."""
+    return tree["type"] in CHAINS and all(is_chain(child) for child in tree["children"])
+
+
+def emit_count(writer: Writer, helper: str, code: str, place: Place, times: int = 1) -> None:
+    """Write what counts a value in the event's budget, `times` over."""
+    writer.module.helper(helper)
+    often = f", {times}" if times > 1 else ""
+    writer.lines.add(f"{helper}({writer.memo()}, {code}, {writer.names.literal(place_text(place))}{often})")
 
 
 def _guarded(writer: Writer, variable: str, place: Place) -> Guard:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 
-from engine.compiler.emit.conditions import value_is_saved, value_is_secret
+from engine.compiler.emit.conditions import emit_count, reads_outside, value_is_saved, value_is_secret
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.runtime import LiteralText
 from engine.compiler.writer import ValueCode, Writer
@@ -21,8 +21,12 @@ from engine.mapping.keys import Stage
 from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value
 from engine.mapping.problems import place_text
 from engine.mapping.schema import counting_validator
-from engine.mapping.walk import source_paths
+from engine.mapping.walk import paths_of, source_paths
 from engine.records import Json, Place
+
+
+WORK_OF_FUNCTION = 32
+"""What a function's character counts for where a loop repeats it: the slowest take a microsecond for one."""
 
 
 def emit_modifiers(writer: Writer, value: Instruction, got: ValueCode) -> ValueCode:
@@ -72,6 +76,8 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
     writer.names.function(functions.CannotConvert, "CannotConvert")
     writer.module.helper("cannot_convert")
     with writer.if_present(got):
+        if writer.repeats and any(reads_outside(path) for path in paths_of(value)):
+            emit_count(writer, "spend_on_made", got.code, value.place, WORK_OF_FUNCTION * len(value.modifiers.as_))
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:
                 _apply(writer, use, got.code, at)
@@ -99,7 +105,7 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
     keep, fold = modifiers.unmapped == "keep", modifiers.ignore_case
     with writer.if_present(got):
         if isinstance(modifiers.map, str):
-            table = modifier_path(writer, modifiers.map)
+            table = modifier_path(writer, modifiers.map, counted=False)
             helper = "mapped_by"
         else:
             table_of = modifiers.map or {}
@@ -107,6 +113,8 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
             table, helper = writer.names.constant(entries, "table"), "mapped"
         writer.module.helper(helper)
         writer.lines.add(f"{got.code} = {helper}({got.code}, {table}, {keep}, {fold}, reports, {at})")
+        if writer.repeats and helper == "mapped_by":
+            emit_count(writer, "spend_on", got.code, value.place)
     return ValueCode(got.code, made=got.made)
 
 
@@ -137,8 +145,7 @@ def _must(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueC
     writer.module.helper("check_value")
     validate = writer.names.constant(counting_validator(value.modifiers.must), "schema")
     with writer.if_present(got):
-        writer.need_counts()
-        writer.lines.add(f"check_value({validate}, {got.code}, memo, {at})")
+        writer.lines.add(f"check_value({validate}, {got.code}, {writer.counts()}, {at})")
     return got
 
 

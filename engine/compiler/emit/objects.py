@@ -117,14 +117,14 @@ def _reshapes(modifiers: Modifiers) -> bool:
     return plain and flatten is not None and flatten.wanted is True and flatten.lists == "keep"
 
 
-def _reshape(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
+def _reshape(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     assert modifiers.flatten is not None
     writer.uses_lost()
     writer.names.function(objects.reshaped, "reshaped")
     names = writer.names.constant(frozenset(modifiers.only or ()), "names")
     table = writer.names.constant(modifiers.rename or {}, "table")
     separator = writer.names.literal(modifiers.flatten.separator)
-    return Word("", f"{code} = reshaped({code}, {names}, {table}, {separator}, lost)")
+    return Word("", f"{code} = reshaped({code}, {names}, {table}, {separator}, lost, {writer.memo()}, {at})")
 
 
 def _only(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
@@ -156,13 +156,14 @@ def _rename(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     return Word("", f"{code} = rename({code}, {writer.names.constant(modifiers.rename, 'table')}, lost)")
 
 
-def _flatten(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
+def _flatten(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     flatten = modifiers.flatten
     assert flatten is not None
     writer.uses_lost()
     writer.names.function(objects.flattened, "flattened")
     literal = writer.names.literal
-    statement = f"{code} = flattened({code}, {literal(flatten.separator)}, {literal(flatten.lists)}, lost)"
+    options = f"{literal(flatten.separator)}, {literal(flatten.lists)}"
+    statement = f"{code} = flattened({code}, {options}, lost, {writer.memo()}, {at})"
     if flatten.wanted is True:
         return Word("", statement)
     return Word(f"({emit_condition(writer, flatten.wanted, (*writer.place, 'flatten'))})", statement)
@@ -175,14 +176,14 @@ def _keys(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
     return Word("", f"{code} = rekeyed({code}, {writer.names.constant(bound, 'function')}, lost)")
 
 
-def _prefix(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
+def _prefix(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     assert modifiers.prefix is not None
     prefix = fill_text(writer, modifiers.prefix, writer.place)
     writer.names.function(objects.prefixed, "prefixed")
     wanted = "" if prefix.present else f"{prefix.code} is not None"
-    return Word(wanted, f"{code} = prefixed({code}, {prefix.code})")
+    return Word(wanted, f"{code} = prefixed({code}, {prefix.code}, {writer.memo()}, {at})")
 
 
-def modifier_path(writer: Writer, path: str) -> str:
+def modifier_path(writer: Writer, path: str, *, counted: bool = True) -> str:
     """Write a path given as a modifier: a table, a list of names."""
-    return emit_path_value(writer, path, writer.place)
+    return emit_path_value(writer, path, writer.place, counted=counted)

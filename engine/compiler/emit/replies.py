@@ -74,6 +74,8 @@ def emit_item(module: Module, request: Request) -> str:
         return "None"
     writer = Writer(module, {"body": "body", "settings": "settings"})
     writer.lines.add(f"return {writer.value(request.item).code}")
+    if writer.counted:
+        module.counted_items.add(request.name)
     return _function(module, "item", "body, reports, now", writer.body())
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
-from engine.compiler.emit.values import emit_items, emit_where
+from engine.compiler.emit.values import emit_items, emit_rounds, emit_where
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
 from engine.mapping.model import Request, Step
 from engine.mapping.problems import place_text
@@ -63,12 +63,22 @@ class StepEmitter:
         requests, index, item = (writer.names.fresh(word) for word in ("requests", "index", "item"))
         writer.lines.add(f"{requests} = []")
         writer.count_items(f"len({items} or ())", (*step.place, "for_each"))
+        emit_rounds(writer, f"({items} or ())", step.value, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
         with writer.lines.block(opening), writer.loop(item=item, index=index, key="None"):
             emit_where(writer, step.where, step.place)
+            self._one_more(writer, step, requests)
             writer.lines.add(f"{requests}.append({self._request(writer, step, number, index)})")
         nothing = f"{place_text(step.place)}: for_each has no items"
         writer.lines.add(f"return {requests} or {writer.names.literal(nothing)}")
+
+    def _one_more(self, writer: Writer, step: Step, requests: str) -> None:
+        """Write the limit of what `for_each` makes of one event."""
+        writer.module.helper("invalid")
+        at = writer.names.literal(place_text((*step.place, "for_each")))
+        message = writer.names.literal(f"for_each would make more than {step.max_requests:,} requests")
+        with writer.lines.block(f"if len({requests}) == {step.max_requests}:"):
+            writer.lines.add(f"invalid({at}, {message})")
 
     def _request(self, writer: Writer, step: Step, number: int, item: str) -> str:
         request = self.module.mapping.requests[step.request]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
+from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_count, emit_path_value
 from engine.compiler.emit.modifiers import emit_modifiers
 from engine.compiler.emit.texts import fill_text, fill_url_text
 from engine.compiler.writer import ValueCode, Writer
@@ -33,8 +33,22 @@ from engine.mapping.problems import place_text
 from engine.records import Place
 
 
+MANY_COPIES = 300
+"""From here on the copies that a value makes are counted: those of one event of 32 KB have 10 MB."""
+
+SMALLEST_ITEM = 16
+"""What every round of a loop counts for, besides what the mapping itself says in it."""
+
+
 def emit_value(writer: Writer, value: Value) -> ValueCode:
-    """Write the statements of any value."""
+    """Write the statements of any value; what it reads is counted where it copies that very often."""
+    if not writer.repeats and writer.module.growth.of(value).copies > MANY_COPIES:
+        with writer.repeated():
+            return _value(writer, value)
+    return _value(writer, value)
+
+
+def _value(writer: Writer, value: Value) -> ValueCode:
     if isinstance(value, PathValue):
         variable = emit_path_value(writer, value.path, value.place)
         return writer.clean(ValueCode(variable, fresh=variable in writer.fresh))
@@ -177,6 +191,7 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
     with writer.lines.block(f"if {items} is not None:"), writer.branch():
         writer.lines.add(f"{result} = []")
         writer.count_items(f"len({items})", (*place, "each"))
+        emit_rounds(writer, items, each.value, place)
         item, index = writer.names.fresh("item"), writer.names.fresh("index")
         with (
             writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
@@ -195,6 +210,12 @@ def emit_items(writer: Writer, of: Value) -> str:
     at = writer.names.literal(place_text(of.place))
     writer.lines.add(f"{items} = {got.code} if type({got.code}) is list else items_of({got.code}, reports, {at})")
     return items
+
+
+def emit_rounds(writer: Writer, items: str, value: Value | None, place: Place) -> None:
+    """Write what counts the rounds of a loop, each with what the mapping itself puts into it."""
+    own = 0 if value is None else int(writer.module.growth.of(value).plus)
+    emit_count(writer, "spend", f"{SMALLEST_ITEM + own} * len({items})", place)
 
 
 def emit_where(writer: Writer, where: str | None, place: Place) -> None:
@@ -217,6 +238,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
     with writer.lines.block(f"if {source} is not None:"), writer.branch():
         writer.lines.add(f"{result} = {{}}")
         writer.count_items(f"len({source})", (*place, "entries"))
+        emit_rounds(writer, source, entries.value, place)
         key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
         with (
             writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({source}.items()):"),

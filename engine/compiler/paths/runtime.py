@@ -6,8 +6,10 @@ meaning, and one wording of every type error.
 
 from __future__ import annotations
 
+from typing import cast
+
 from engine.language.paths import call
-from engine.language.paths.values import Marker, to_number
+from engine.language.paths.values import Marker, joined, to_number
 from engine.records import Json
 
 _TYPE_NAMES: dict[type, str] = {
@@ -93,7 +95,7 @@ def path_ends_with(subject: Json, wanted: Json) -> Json:
 def path_join(between: Json, entries: Json) -> Json:
     """Join texts."""
     if isinstance(between, str) and isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
-        return between.join(entries)  # type: ignore[arg-type]
+        return joined(between, cast("list[str]", entries))
     return call("join", between, entries)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, NamedTuple, cast
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
-from engine.language.texts import text_of
+from engine.language.bodies import encoded as encoded
+from engine.language.bodies import revealed as revealed
 from engine.mapping.settings import host_fault
-from engine.records import Json, JsonObject, PlannedRequest, Secret
+from engine.records import Json, JsonObject, PlannedRequest
 
 if TYPE_CHECKING:
     import httpx
@@ -125,25 +126,6 @@ def origin(url: str) -> tuple[str, str, int]:
         raise Refused(fault)
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
-
-
-def revealed(text: str) -> str:
-    """Return a text with the secret in it, as it is sent."""
-    return text.reveal() if isinstance(text, Secret) else text
-
-
-def encoded(body: Json, encode: str) -> bytes | None:
-    """Return a body as bytes, None if there is no body."""
-    if body is None:
-        return None
-    if encode != "form":
-        return orjson.dumps(body)
-    pairs = [
-        (revealed(name), revealed(text_of(value) or ""))
-        for name, member in cast("JsonObject", body).items()
-        for value in (member if isinstance(member, list) else [member])
-    ]
-    return urlencode(pairs).encode()
 
 
 def _query(value: str | list[str]) -> str | list[str]:

@@ -82,6 +82,9 @@ class Function:
     `call` takes the value, which is never null.  With `parameters`, `call` takes all of them by keyword instead, each
     already checked, and returns the callable that takes the value; it raises ValueError, with a sentence, for what
     the check of a single parameter cannot find.  Only a function with `notes` may return a `Noted`.
+
+    As JSON, the result is at most `growth` times as long as the value, besides 400 characters; every character of a
+    parameter that is text may add as much again.
     """
 
     name: str
@@ -93,4 +96,5 @@ class Function:
     call: Callable[..., Any]
     parameters: tuple[Parameter, ...] = ()
     notes: tuple[str, ...] = ()
+    growth: int = 1
     source: str = ""

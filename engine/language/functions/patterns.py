@@ -16,6 +16,9 @@ from engine.language.regex import compile_pattern
 from engine.language.texts import LONE_SURROGATE, shown
 from engine.records import Json
 
+_MOST_MATCHES = 5000
+"""RE2 takes linear time for one match, its wrapper some microseconds more; a text of a megabyte would take a minute."""
+
 _MARK = re.compile(r"\\(.?)", re.DOTALL)
 
 
@@ -33,11 +36,14 @@ def pattern_replace(**given: str) -> Callable[[Json], Json]:
     instead = _replacement(given["with"], pattern.groups)
 
     def replaced(value: Json) -> Json:
+        text = value if type(value) is str else text_from(value)
         try:
-            changed: str = pattern.sub(instead, value if type(value) is str else text_from(value))
+            changed, matches = pattern.subn(instead, text, _MOST_MATCHES + 1)
         except UnicodeEncodeError:
             raise CannotConvert(LONE_SURROGATE) from None
-        return changed
+        if matches > _MOST_MATCHES:
+            raise CannotConvert(f"more than {_MOST_MATCHES} matches")
+        return str(changed)
 
     return replaced
 

@@ -157,6 +157,7 @@ FUNCTIONS = (
             Example(7, "7"),
             _A_BOOLEAN,
         ),
+        growth=2,
         call=lowercase,
     ),
     Function(
@@ -166,6 +167,7 @@ FUNCTIONS = (
         takes=TEXT | NUMBER,
         gives=TEXT,
         examples=(Example("de", "DE"), Example("straße", "STRASSE"), Example(3, "3"), _A_BOOLEAN),
+        growth=3,
         call=uppercase,
     ),
     Function(
@@ -192,6 +194,7 @@ FUNCTIONS = (
             Example("--", ""),
             _A_BOOLEAN,
         ),
+        growth=3,
         call=snake_cased,
     ),
     Function(
@@ -207,6 +210,7 @@ FUNCTIONS = (
             Example("", ""),
             _A_BOOLEAN,
         ),
+        growth=3,
         call=camel_cased,
     ),
     Function(
@@ -238,6 +242,7 @@ FUNCTIONS = (
             Example(12.5, ["12", "5"], {"by": "."}),
             Example(["a"], parameters={"by": ","}, reason="a list is not text"),
         ),
+        growth=3,
         call=split,
     ),
     Function(

@@ -185,6 +185,7 @@ FUNCTIONS = (
             Example("https://[broken/?a=1", reason="not a URL"),
             _NUMBER,
         ),
+        growth=4,
         call=url_query,
         source="https://url.spec.whatwg.org/#application/x-www-form-urlencoded",
     ),

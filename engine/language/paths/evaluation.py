@@ -1,11 +1,12 @@
 """Parsing and evaluating paths with the jmespath library, which only this module imports.
 
-The library is changed in five places, all of them for the sake of events:
+The library is changed in six places, all of them for the sake of events:
 
 - `to_number` follows JSON's grammar as the specification says, not Python's (`nan`, `1_000`);
 - what would raise a bare Python error (`contains('a', 1)`, `'a' < 1`) is a PathTypeError like other type errors;
 - `merge` takes objects only; the library checks only the first and accepts lists of pairs for the rest;
 - a Secret or a Marker is text to every function;
+- `join` makes no text of more than a million characters of separators;
 - a function whose result JSON cannot represent (more than 64 bits, an infinity) is a PathTypeError.
 """
 
@@ -149,6 +150,10 @@ class _Functions(Functions):
         if type(result) is int and not SMALLEST_INTEGER <= result <= LARGEST_INTEGER:
             raise PathTypeError(f"{function_name}() returns a number that is too large.")
         return result
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, array: list[str]) -> str:
+        return values.joined(separator, array)
 
     @signature({"types": []})
     def _func_to_number(self, arg: Json) -> Json:

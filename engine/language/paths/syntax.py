@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from engine.errors import PathError
@@ -20,11 +21,13 @@ MOST_OPENINGS = 500
 LONGEST = 10_000
 DEEPEST = 50  # brackets in brackets: the parser needs up to ten Python frames for each
 TALLEST = 100  # levels of the tree: walking it needs a few Python frames for each
+MOST_COPIES = 1000  # of one value: `a | [@, @] | [@, @] | ...` doubles it again and again
 
 NAMES = ("unquoted_identifier", "quoted_identifier")
 OPENING = {"lparen": "(", "lbracket": "[", "filter": "[?", "lbrace": "{"}
 CLOSING = ("rparen", "rbracket", "rbrace")
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_CHOICES = ("or_expression", "and_expression", "not_expression", "comparator")
 _ENDS_PROJECTION = ("comma", "pipe", "or", "and", *COMPARISONS)
 _OPERATORS = {"and": "&&", "or": "||", "not": "!"}
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(['"`])""", re.DOTALL)
@@ -140,6 +143,16 @@ def check_tree(tree: Node) -> None:
         if height > TALLEST:
             raise too_deep(1)
         level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
+    if _copies(tree) > MOST_COPIES:
+        raise PathError(f"The path could copy a value more than {MOST_COPIES:,} times.", 1)
+
+
+def _copies(node: Node) -> int:
+    """Return how many copies of the current value a node can make at most."""
+    counts = [_copies(child) for child in node.get("children", ()) if isinstance(child, dict)]
+    if node["type"] in ("multi_select_list", "multi_select_dict"):
+        return max(1, sum(counts))
+    return max(counts, default=1) if node["type"] in _CHOICES else prod(counts)
 
 
 def too_deep(column: int) -> PathError:

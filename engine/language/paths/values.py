@@ -14,6 +14,9 @@ from engine.errors import WaybillError
 from engine.language.texts import NUMBER, kind_of
 from engine.records import Json
 
+MOST_JOINED = 1_000_000
+"""Characters that `join` puts between texts at most."""
+
 _KINDS = {
     "array": "a list",
     "string": "text",
@@ -55,6 +58,13 @@ class Marker(str):
     def get(self, key: str) -> Marker:
         """Return the marker of a field, such as `<saved.user_key.id>`."""
         return Marker(f"{self[:-1]}.{key}>")
+
+
+def joined(between: str, entries: list[str]) -> str:
+    """Join texts; the text between them counts for every entry, so a long one is refused where there are many."""
+    if len(between) * len(entries) > MOST_JOINED:
+        raise PathTypeError("join() would return a text that is too long.")
+    return between.join(entries)
 
 
 def size_of(*values: object) -> int:

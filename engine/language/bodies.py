@@ -1,0 +1,30 @@
+"""A body as the bytes that are sent."""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import urlencode
+
+import orjson
+
+from engine.language.texts import text_of
+from engine.records import Json, JsonObject, Secret
+
+
+def revealed(text: str) -> str:
+    """Return a text with the secret in it, as it is sent."""
+    return text.reveal() if isinstance(text, Secret) else text
+
+
+def encoded(body: Json, encode: str) -> bytes | None:
+    """Return a body as JSON or as a form, None if there is no body; TypeError or ValueError if that is impossible."""
+    if body is None:
+        return None
+    if encode != "form":
+        return orjson.dumps(body)
+    pairs = [
+        (revealed(name), revealed(text_of(value) or ""))
+        for name, member in cast("JsonObject", body).items()
+        for value in (member if isinstance(member, list) else [member])
+    ]
+    return urlencode(pairs).encode()
