@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from engine.errors import PathError
 from engine.language import paths
-from engine.language.paths.syntax import Node
+from engine.language.paths.syntax import copies
 from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.model import Each, Entries, Instruction, Mapping, Value
 from engine.mapping.problems import Problem
@@ -118,19 +118,6 @@ def _loops(value: Value) -> int:
 def _copies(path: str) -> int:
     """Count how often the result of a path may hold what it reads: `[a, a]` twice, `[a, a] | [@, @]` four times."""
     try:
-        return _copies_in(paths.parse(path).tree)
+        return copies(paths.parse(path).tree)
     except PathError:
         return 1
-
-
-def _copies_in(node: Node) -> int:
-    """Count for one node; a tree is at most 100 high."""
-    counts = [_copies_in(child) for child in node.get("children", ()) if isinstance(child, dict)]
-    if node["type"] in ("multi_select_list", "multi_select_dict", "function_expression"):
-        return max(1, sum(counts))
-    if node["type"] in ("subexpression", "pipe", "projection", "value_projection", "filter_projection"):
-        product = 1
-        for count in counts:
-            product *= count
-        return product
-    return max(counts, default=1)
