@@ -99,7 +99,9 @@ def repeated(entries: Growth, each: Growth) -> Growth:
     """Return the bound of `each` made for every entry of a list; an entry has two characters at least."""
     factor, copies = each.times + each.plus / 2, each.copies + each.members
     depth = entries.depth + each.depth
-    return Growth(entries.times * factor, entries.plus * factor, depth, entries.copies * copies, entries.members * copies)
+    return Growth(
+        entries.times * factor, entries.plus * factor, depth, entries.copies * copies, entries.members * copies
+    )
 
 
 def with_keys(growth: Growth, longest: float, shortest: int = 4) -> Growth:
@@ -198,7 +200,9 @@ class PathGrowth:
 
     def _function_expression(self, node: Node, current: Growth | None, root: str) -> Growth:
         given = [
-            self._node(child["children"][0], READ, "") if child["type"] == "expref" else self._node(child, current, root)
+            self._node(child["children"][0], READ, "")
+            if child["type"] == "expref"
+            else self._node(child, current, root)
             for child in node["children"]
         ]
         if node["value"] == "join":

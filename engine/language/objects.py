@@ -54,9 +54,7 @@ class _LongKey(Exception):  # noqa: N818  it says what was found
     """A key is so long that what is put before other keys has to be counted."""
 
 
-def flattened(
-    value: JsonObject, separator: str, lists: str, lost: list[str], memo: Memo, place: str
-) -> JsonObject:
+def flattened(value: JsonObject, separator: str, lists: str, lost: list[str], memo: Memo, place: str) -> JsonObject:
     """Join nested keys with `separator`, to any depth; `lists` is keep, index, join, json or drop."""
     if lists == "keep":
         if dict not in map(type, value.values()):

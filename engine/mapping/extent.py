@@ -2,7 +2,7 @@
 
 A mebibyte of YAML can hold 60,000 values, each of which is checked, compiled and kept in memory with its place; checks
 that compare values with each other would take minutes. So a limit on the file's bytes is not enough. What is data to
-the checker (constants, tables, schemas, the events of examples) costs little and is limited only by the bytes.
+the checker (constants, tables, the events of examples) costs little and is limited only by the bytes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ MOST_VALUES = 5_000
 CHARACTERS_OF_A_VALUE = 40
 """A longer text counts as several values: paths and texts are parsed."""
 VALUES_OF_A_PATTERN = 20
-DATA = frozenset(
-    {"const", "default", "map", "event", "expect", "replies", "example", "choices", "status"}
-)
+"""A pattern takes up to some milliseconds to compile, and some hundred kilobytes."""
+DATA = frozenset({"const", "default", "map", "event", "expect", "replies", "example", "choices"})
 """Words whose values are data."""
 NAMED = frozenset(
     {"batches", "calls", "fields", "headers", "parts", "query", "rename", "requests", "require", "save", "settings"}

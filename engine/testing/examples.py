@@ -170,9 +170,7 @@ def same(given: Json, wanted: Json) -> bool:
     return given == wanted
 
 
-def _schema_faults(
-    destination: Destination, example: MappingExample, plan: Plan, meter: Meter
-) -> Iterator[Difference]:
+def _schema_faults(destination: Destination, example: MappingExample, plan: Plan, meter: Meter) -> Iterator[Difference]:
     for number, request in enumerate(plan.requests):
         if destination.mapping.requests[request.request].body_schema is None or meter.used_up:
             continue

@@ -140,8 +140,10 @@ def check_tree(tree: Node) -> None:
     level, height = [tree], 0
     while level:
         height += 1
-        if height > TALLEST:
-            raise too_deep(1)
+        if height > TALLEST or any(
+            node["type"] == "subexpression" and len(node["children"]) > TALLEST for node in level
+        ):
+            raise too_deep(1)  # no event is that deep
         level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
     if copies(tree) > MOST_COPIES:
         raise PathError(f"The path could copy a value more than {MOST_COPIES:,} times.", 1)

@@ -37,7 +37,7 @@ MAPPING_CHECKS: Checks = (
     check_examples,
     check_unused,
 )
-MOST_PROBLEMS = 200
+MOST_PROBLEMS = 100
 """Of one file: finding what was probably meant takes time for each, and nobody reads more."""
 ONLY_WHERE_INCLUDED = frozenset({"unknown-part", "unknown-saved", "unknown-setting", "part-circle"})
 """What is wrong in a file of parts only together with the mapping that includes it."""

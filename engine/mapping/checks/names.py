@@ -82,12 +82,30 @@ def check_circles(context: CheckContext) -> Iterator[Problem]:
 
 def _all_circles(uses: Mapping[str, set[str]]) -> Iterator[tuple[str, list[str]]]:
     """Return every circle once, at the first of its names in the file."""
+    uses = _in_circles(uses)
     reported: set[str] = set()
     for name in uses:
         circle = _circle(name, uses) if name not in reported else None
         if circle and not reported & set(circle):
             reported |= set(circle)
             yield name, circle
+
+
+def _in_circles(uses: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Leave out, again and again, every name that uses none of the others, so that circles are looked for in few."""
+    left = {name: set(used) for name, used in uses.items()}
+    users: dict[str, list[str]] = {}
+    for name, used in left.items():
+        for each in used:
+            users.setdefault(each, []).append(name)
+    pending = [name for name, used in left.items() if not used]
+    for name in pending:  # grows
+        del left[name]
+        for user in users.get(name, ()):
+            left[user].discard(name)
+            if not left[user]:
+                pending.append(user)
+    return left
 
 
 def _circle(start: str, uses: Mapping[str, set[str]]) -> list[str] | None:

@@ -111,8 +111,8 @@ def _codes(rule: Response) -> frozenset[int]:
     """Return the status codes a rule is for."""
     if not rule.status:
         return EVERY_STATUS
-    classes = [int(code[0]) for code in rule.status if isinstance(code, str)]
-    return frozenset(code for code in EVERY_STATUS if code in rule.status or code // 100 in classes)
+    codes, classes = set(rule.status), {int(code[0]) for code in rule.status if isinstance(code, str)}
+    return frozenset(code for code in EVERY_STATUS if code in codes or code // 100 in classes)
 
 
 def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from engine.mapping.problems import Mark, Problem
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 Errors: TypeAlias = "Iterator[ValidationError]"
 Kind: TypeAlias = Literal["mapping", "parts"]
 
+MOST_ERRORS = 1000
+"""The library's errors of one file that are made into problems; it reports a mistake several times."""
 DRAFT_7 = "http://json-schema.org/draft-07/schema"
 
 
@@ -98,7 +101,7 @@ def check_schema(schema: Json) -> str | None:
 
 
 def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
-    errors = _draft_7()(_linked_file(kind)).iter_errors(value)
+    errors = islice(_draft_7()(_linked_file(kind)).iter_errors(value), MOST_ERRORS)
     faults = messages.faults(errors, files.vocabulary(kind))
     problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.message)) for fault in faults]
     return sorted(problems, key=lambda found: found[1])
