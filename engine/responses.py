@@ -82,8 +82,8 @@ class ResponseReader:
             return Verdict("retry", "the response could not be read")
         try:
             found = compiled.judge(status, headers, body, []) if compiled is not None else None
-        except Invalid as error:  # no rule can say what a response means that takes too many steps
-            return Verdict(default_verdict(status), error.message)
+        except Invalid as refused:  # no rule can say what a response means that takes too many steps
+            return Verdict(default_verdict(status), refused.message)
         if found is not None:
             then, error, hint = found
             return Verdict(cast("Then", then), error_text(error), hint)

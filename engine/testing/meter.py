@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import cast
 
 from engine.compiler.runtime import MOST_ITERATIONS, MOST_STEPS
 from engine.language.budget import COPIED, MOST_COPIED
@@ -57,7 +58,7 @@ class Meter:
         yield
         for memo in memos.values():
             for number in self.taken:
-                self.taken[number] += memo.last[number]
+                self.taken[number] += cast("int", memo.last[number])
 
     def checked(self, request: Request, body: Json) -> str | None:
         """Check a body by the request's `body_schema`; return what is wrong as a clause."""

@@ -14,7 +14,7 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.paths.syntax import copies
 from engine.mapping.checks.context import CheckContext, quoted
-from engine.mapping.model import Each, Entries, Instruction, Mapping, Value
+from engine.mapping.model import Batch, Each, Entries, Instruction, Mapping, Request, Step, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence, children, of_noun, of_value, parts_of, values_in
 from engine.records import Place
@@ -46,8 +46,9 @@ def check_limits(context: CheckContext) -> Iterator[Problem]:
         if fault := _fault(context, known[name], value.place):
             yield fault
             return  # whatever uses it is over the limit too
-    nouns = [*(step for steps in mapping.calls.values() for step in steps)]
-    for noun in (*nouns, *mapping.requests.values(), *mapping.batches.values()):
+    steps = [step for steps in mapping.calls.values() for step in steps]
+    nouns: list[Step | Request | Batch] = [*steps, *mapping.requests.values(), *mapping.batches.values()]
+    for noun in nouns:
         extent = _extent(of_noun(noun, noun.place), _depth(values_in(noun)), known)
         if fault := _fault(context, extent, noun.place):
             yield fault
