@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias, cast
 
-from engine.compiler.runtime import settle
+from engine.compiler.runtime import Invalid, settle
 from engine.language.texts import kind_of, text_of
 from engine.mapping.model import Response
 from engine.plan import Connection
@@ -62,7 +62,10 @@ class ResponseReader:
         read = self._code.batches[name].results
         if read is None:
             return [ItemResult(True)] * count
-        found = read(body, [])
+        try:
+            found = read(body, [])
+        except Invalid:  # too much to go through: as if it could not be read
+            return None
         if found is None or len(found) != count:
             return None
         return [ItemResult(ok, self._error(error)) for ok, error in found]
@@ -78,7 +81,10 @@ class ResponseReader:
         rules = self._rules(request)
         if not readable and 200 <= status < 300 and any(_reads_body(rule) for rule in rules):
             return Verdict("retry", "the response could not be read")
-        found = compiled.judge(status, headers, body, []) if compiled is not None else None
+        try:
+            found = compiled.judge(status, headers, body, []) if compiled is not None else None
+        except Invalid as refused:  # no rule can say what a response means that takes too many steps
+            return Verdict(default_verdict(status), refused.message)
         if found is not None:
             then, error, hint = found
             return Verdict(cast("Then", then), self._error(error), hint)
@@ -87,7 +93,10 @@ class ResponseReader:
     def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
         """Return the values that later steps need from a response; `step` is the step's number in the call."""
         save = self._code.calls[call].steps[step].save
-        return {} if save is None else save(status, headers, body, [])
+        try:
+            return {} if save is None else save(status, headers, body, [])
+        except Invalid:  # too many steps: nothing is saved
+            return {}
 
     def _error(self, error: Json) -> str:
         return error_text(error, self.connection.secrets)

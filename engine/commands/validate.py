@@ -69,7 +69,18 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def check_file(library: Library, path: Path) -> list[Problem]:
-    """Return the problems of one file, a mapping or a file of shared parts."""
+    """Return the problems of one file, a mapping or a file of shared parts.
+
+    Whatever is in it, the others are still checked: a file that is too much for Python has that as its problem.
+    """
+    try:
+        return _check_file(library, path)
+    except (MemoryError, RecursionError, SyntaxError):
+        message = "This file cannot be checked: it needs more memory than there is, or nests too much for Python."
+        return [Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")]
+
+
+def _check_file(library: Library, path: Path) -> list[Problem]:
     if path.parent.name == "parts":
         from engine.mapping.checks import check_parts
 

@@ -33,8 +33,8 @@ MOST_REPORTS = 1000
 EMPTY: JsonObject = {}
 MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
-MOST_PATH_STEPS = 1_000_000
-"""Entries of lists and objects that all paths of one event go through together: a path takes a tenth of the time."""
+MOST_STEPS = 1_000_000
+"""Steps of one event: entries that paths go through, what functions in loops get and give, the steps of schemas."""
 
 
 def too_many_iterations(count: int, place: str) -> NoReturn:
@@ -42,9 +42,9 @@ def too_many_iterations(count: int, place: str) -> NoReturn:
     invalid(place, f"loops reach {count:,} items; at most {MOST_ITERATIONS:,} are allowed for one event")
 
 
-def too_many_path_steps(count: int, place: str) -> NoReturn:
-    """Make an event invalid whose paths go through too much."""
-    invalid(place, f"paths reach {count:,} entries; at most {MOST_PATH_STEPS:,} are allowed for one event")
+def too_many_steps(count: int, place: str) -> NoReturn:
+    """Make an event invalid for which paths, functions and schemas have too much to do."""
+    invalid(place, f"this takes {count:,} steps or more; at most {MOST_STEPS:,} are allowed for one event")
 
 
 def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConvert) -> None:
@@ -243,9 +243,14 @@ def again(error: Invalid) -> NoReturn:
     raise Invalid(error.place, error.message)
 
 
-def check_value(validate: Callable[[Json], str | None], value: Json, place: str) -> None:
+def check_value(
+    validate: Callable[[Json, int], tuple[str | None, int]], value: Json, memo: list[int], place: str
+) -> None:
     """`must`: a value that does not meet the schema makes the event invalid."""
-    problem = validate(value)
+    problem, steps = validate(value, MOST_STEPS - memo[1])
+    memo[1] += steps
+    if memo[1] > MOST_STEPS:
+        too_many_steps(memo[1], place)
     if problem is not None:
         invalid(place, problem)
 

@@ -18,8 +18,10 @@ from engine.mapping.problems import place_text
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+DEEPEST_INLINED = 5
+"""Parts inside parts that are written into one function: Python allows 20 blocks (`for`, `try`) inside each other."""
 COUNTS: tuple[object, ...] = (0, 0, 0, None)
-"""How an event's memo begins: items of loops, entries that paths go through, and the budget of `language/budget.py`."""
+"""How an event's memo begins: items of loops, steps of paths and schemas, and the budget of `language/budget.py`."""
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
@@ -70,14 +72,16 @@ class Writer:
         self.path_place: Place = ()  # of the path that is being written
         self._counts = call is not None
         self._lost = False
+        self._inside_parts = 0
         self._known: dict[str, str] = {}
 
     def memo(self) -> str:
         """Return the variable of the memo whose budget counts what is copied."""
         self.counted = True
-        return self._memo()
+        return self.counts()
 
-    def _memo(self) -> str:
+    def counts(self) -> str:
+        """Return the variable of the memo that holds the counts; a function that is no part of a call has its own."""
         if not self._counts:
             self._counts = True
             self.head.add(f"memo = {[*COUNTS]}")
@@ -179,11 +183,11 @@ class Writer:
         self._count(0, length, place, runtime.MOST_ITERATIONS, "too_many_iterations")
 
     def count_steps(self, length: str) -> None:
-        """Write what counts the entries that the path goes through."""
-        self._count(1, length, self.path_place, runtime.MOST_PATH_STEPS, "too_many_path_steps")
+        """Write what counts steps: entries that a path goes through, the size of what a function gets."""
+        self._count(1, length, self.path_place or self.place, runtime.MOST_STEPS, "too_many_steps")
 
     def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
-        self._memo()
+        self.counts()
         self.module.helper(helper)
         self.lines.add(f"memo[{number}] += {length}")
         with self.lines.block(f"if memo[{number}] > {most}:"):
@@ -213,7 +217,8 @@ class Writer:
         if name in self._known:
             return self._known[name]
         assert self.call is not None
-        variable = self._remembered(name) if self.call.uses[name] > 1 else self._inlined(name)
+        inline = self.call.uses[name] == 1 and self._inside_parts < DEEPEST_INLINED
+        variable = self._inlined(name) if inline else self._remembered(name)
         self._known[name] = variable
         return variable
 
@@ -232,7 +237,9 @@ class Writer:
         repeats, self.repeats = self.repeats, 0
         words: tuple[str, ...] = ("item", "index", "key")
         outer = {word: self.roots.pop(word) for word in words if word in self.roots}
+        self._inside_parts += 1
         got = self.value(self.module.mapping.parts[name])
+        self._inside_parts -= 1
         self.roots.update(outer)
         self.url, self.repeats = url, repeats
         if got.fresh:

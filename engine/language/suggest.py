@@ -7,14 +7,23 @@ does, which finds `reject` near `object` and misses how people mistype.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
+from itertools import islice
 
 LONGEST = 60
+MOST_CANDIDATES = 200
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate nearest to `word`, or None if none is near; case, `_` and `-` are ignored."""
-    if len(word) > LONGEST:
-        return None
+    """Return the candidate nearest to `word`, or None if none is near; case, `_` and `-` are ignored.
+
+    Of more than 200 candidates, the first 200 count: each is compared letter by letter, for every mistake.
+    """
+    return None if len(word) > LONGEST else _closest(word, tuple(islice(candidates, MOST_CANDIDATES)))
+
+
+@lru_cache(maxsize=1024)
+def _closest(word: str, candidates: tuple[str, ...]) -> str | None:
     plain = _plain(word)
     most = max(1, (len(plain) + 2) // 4)
     best: tuple[int, bool, int] | None = None

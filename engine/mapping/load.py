@@ -7,21 +7,21 @@ valid. The rules that a schema cannot express are in engine/mapping/checks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from engine.errors import MappingError, MappingNotFound
 from engine.language.suggest import closest
-from engine.mapping import bundled, schema
+from engine.mapping import bundled, extent, schema
 from engine.mapping.build import BuildFaults, build
 from engine.mapping.model import Mapping
 from engine.mapping.problems import Mark, Message, Problem
 from engine.mapping.resolve import Resolved
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
-from engine.records import JsonObject, Place
+from engine.records import Json, JsonObject, Place
 
 VARIABLES = ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS")
 """The second is deprecated, as the commands say."""
@@ -124,7 +124,7 @@ class Library:
             problems += self._extend(path, resolved, name)
         if _fine(problems):
             problems += self._include(path, resolved, own_parts if own_include else None, own_parts)
-        return problems
+        return problems or _too_large(resolved.value, resolved.mark)
 
     def _extend(self, path: Path, resolved: Resolved, name: str) -> list[Problem]:
         mark, place = resolved.mark(("extends",)), ("extends",)
@@ -194,7 +194,15 @@ def read_parts(path: Path) -> Loaded:
 
 def _read_problems(document: Document, kind: schema.Kind) -> list[Problem]:
     problems = list(document.problems)
-    return [*problems, *schema.check(document, kind)] if _fine(problems) else problems
+    if not _fine(problems):
+        return problems
+    return [*problems, *(_too_large(document.value, document.mark) or schema.check(document, kind))]
+
+
+def _too_large(value: Json, mark: Callable[[Place], Mark]) -> list[Problem]:
+    """Refuse what would take minutes to check; also after `extends` and `include`, which add up."""
+    found = extent.fault(value)
+    return [] if found is None else [Problem.at(mark(found[0]), *found)]
 
 
 def _unknown_include(name: str, names: list[str]) -> Message:

@@ -7,13 +7,16 @@ which the line and column of messages and reports are found.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
 from engine.records import Json, JsonObject, Place
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,3 +586,13 @@ class Mapping:
     calls: Table[str, tuple[Step, ...]]
     shared: Table[str, str]
     examples: tuple[MappingExample, ...]
+    memory: dict[tuple[object, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    """What has been found out about the parts, so that each is looked at once, however many values use it."""
+
+    def once(self, key: tuple[object, ...], meanwhile: Found, find: Callable[[], Found]) -> Found:
+        """Return what `find` finds, found once; `meanwhile` is what a part that leads back to itself sees of it."""
+        if key not in self.memory:
+            self.memory[key] = meanwhile
+            self.memory[key] = find()
+        found: Found = self.memory[key]
+        return found

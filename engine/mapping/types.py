@@ -61,19 +61,19 @@ def of_json(value: Json) -> frozenset[str]:
     return OBJECT if isinstance(value, dict) else LIST
 
 
-def of_value(mapping: Mapping, value: Value, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+def of_value(mapping: Mapping, value: Value) -> frozenset[str]:
     """Return the types a value can have."""
     if isinstance(value, PathValue):
-        return of_path(mapping, value.path, seen)
+        return of_path(mapping, value.path)
     if isinstance(value, Choice):
-        return frozenset().union(*(of_value(mapping, alternative, seen) for alternative in value.alternatives))
-    return after(value.modifiers, of_source(mapping, value.source, seen))
+        return frozenset().union(*(of_value(mapping, alternative) for alternative in value.alternatives))
+    return after(value.modifiers, of_source(mapping, value.source))
 
 
-def of_source(mapping: Mapping, source: Source, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+def of_source(mapping: Mapping, source: Source) -> frozenset[str]:
     """Return the types a source can give, before any modifier."""
     if isinstance(source, From):
-        return of_value(mapping, source.value, seen)
+        return of_value(mapping, source.value)
     if isinstance(source, Const):
         return of_json(source.value)
     return frozenset({source.gives})
@@ -100,16 +100,16 @@ def _makes_object(modifiers: Modifiers) -> bool:
     return any(key.word not in by_path for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None)
 
 
-def of_path(mapping: Mapping, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+def of_path(mapping: Mapping, path: str) -> frozenset[str]:
     """Return the types a path can give where it gives anything."""
     try:
         parsed = paths.parse(path)
     except PathError:
         return ANY
-    return _of_tree(mapping, parsed.tree, seen)
+    return _of_tree(mapping, parsed.tree)
 
 
-def _of_tree(mapping: Mapping, tree: Node, seen: frozenset[str]) -> frozenset[str]:
+def _of_tree(mapping: Mapping, tree: Node) -> frozenset[str]:
     kind = tree["type"]
     if kind == "literal":
         return of_json(tree["value"])
@@ -117,9 +117,9 @@ def _of_tree(mapping: Mapping, tree: Node, seen: frozenset[str]) -> frozenset[st
         return FUNCTION_TYPES.get(tree["value"], ANY)
     if kind in ("or_expression", "and_expression"):
         left, right = tree["children"]
-        return _of_tree(mapping, left, seen) | _of_tree(mapping, right, seen)
+        return _of_tree(mapping, left) | _of_tree(mapping, right)
     chain = chain_of(tree)
-    return NODE_TYPES.get(kind, ANY) if chain is None else _of_chain(mapping, chain, seen)
+    return NODE_TYPES.get(kind, ANY) if chain is None else _of_chain(mapping, chain)
 
 
 def chain_of(tree: Node) -> tuple[str, ...] | None:
@@ -143,7 +143,7 @@ def plain(path: str) -> tuple[str, ...]:
         return ()
 
 
-def _of_chain(mapping: Mapping, chain: tuple[str, ...], seen: frozenset[str]) -> frozenset[str]:
+def _of_chain(mapping: Mapping, chain: tuple[str, ...]) -> frozenset[str]:
     if len(chain) == 1:
         return ROOT_TYPES.get(chain[0], ANY)
     if len(chain) > 2:
@@ -152,6 +152,6 @@ def _of_chain(mapping: Mapping, chain: tuple[str, ...], seen: frozenset[str]) ->
     if root == "settings" and name in mapping.settings:
         word = mapping.settings[name].type
         return frozenset({SETTING_TYPES.get(word, word)})
-    if root == "parts" and name in mapping.parts and name not in seen:
-        return of_value(mapping, mapping.parts[name], seen | {name})
+    if root == "parts" and name in mapping.parts:
+        return mapping.once(("types", name), ANY, lambda: of_value(mapping, mapping.parts[name]))
     return ANY

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from engine.errors import PathError
@@ -131,21 +132,25 @@ def parts_in(value: Value) -> set[str]:
     return {name for path in paths_of(value) for name in parts_of(path)}
 
 
-def reached_roots(
-    mapping: Mapping, path: str, keep: Callable[[Occurrence], bool] = lambda _found: True
-) -> Iterator[paths.Root]:
-    """Return the roots that a path reads, and those that the parts it asks for read, each part once.
+def reads(mapping: Mapping, path: str, without: frozenset[str] = frozenset()) -> frozenset[tuple[str, str]]:
+    """Return what a path reads, itself and through parts: roots and, of settings, the setting ('' for all of them).
 
-    `keep` says which paths of a part count.
+    In parts, paths behind the words `without` do not count.
     """
-    pending, seen = [path], set[str]()
-    while pending:
-        for root in roots_of(pending.pop()):
-            yield root
-            name = root.members[0] if root.name == "parts" and root.members else ""
-            if name in mapping.parts and name not in seen:
-                seen.add(name)
-                pending += [found.path for found in of_value(mapping.parts[name]) if keep(found)]
+    found: set[tuple[str, str]] = set()
+    for root in roots_of(path):
+        member = root.members[0] if root.members else ""
+        if root.name == "parts" and member in mapping.parts:
+            found |= mapping.once(
+                ("reads", member, without), frozenset(), partial(_part_reads, mapping, member, without)
+            )
+        found.add((root.name, member if root.name == "settings" else ""))
+    return frozenset(found)
+
+
+def _part_reads(mapping: Mapping, name: str, without: frozenset[str]) -> frozenset[tuple[str, str]]:
+    kept = (found.path for found in of_value(mapping.parts[name]) if found.word not in without)
+    return frozenset().union(*(reads(mapping, path, without) for path in kept))
 
 
 # Values.

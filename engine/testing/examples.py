@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple, cast
 
 import orjson
 
 from engine.errors import SettingsError
 from engine.language.texts import shown
-from engine.mapping import schema
-from engine.mapping.checks import check
+from engine.mapping.checks import MOST_PROBLEMS, check, limited
 from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted, suggestion
 from engine.mapping.load import Loaded
 from engine.mapping.model import MappingExample
 from engine.mapping.problems import Problem, place_text
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
+from engine.testing.meter import Meter
 
 NOW = 1_709_640_000.0
 """The clock of examples that use `within`: 2024-03-05T12:00:00Z."""
 LONGEST_JSON = 200
 MOST_REPORTS = 2
+MOST_DIFFERENCES = 100
+"""Of one object: which key was probably meant is found out for each."""
 INSIDE = ("calls.", "http.", "parts.", "requests.")
 """The beginnings of places in the mapping; other reports are about the event."""
 
@@ -40,30 +43,39 @@ def validate(loaded: Loaded) -> list[Problem]:
     problems = check(loaded)
     if any(problem.level == "error" and problem.code not in UNUSED_CODES for problem in problems):
         return problems
-    return sorted([*problems, *check_examples(Destination(loaded))])
+    found = list(islice(check_examples(Destination(loaded)), MOST_PROBLEMS + 1))
+    return sorted(limited(loaded, [*problems, *found]))
 
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
     """Run every example and find those whose requests are not as expected."""
+    meter = Meter()
     for example in destination.mapping.examples:
+        if meter.used_up:
+            advice = "Examples need only a few items of a list. Take events that are smaller, or leave some out."
+            difference = Difference(example.place, f"This example did not run: {meter}.", advice)
+            yield _problem(destination, "examples-too-long", difference)
+            return
         try:
-            plan = run(destination, example)
+            plan = run(destination, example, meter)
         except SettingsError as error:
             message = f"This example cannot run: {' '.join(error.problems)}"
             yield _problem(destination, "setting-value", Difference((*example.place, "settings"), message))
             continue
         for difference in _differences(example, plan):
             yield _problem(destination, "example-fails", _with_reports(difference, plan))
-        for difference in _schema_faults(destination, example, plan):
+        for difference in _schema_faults(destination, example, plan, meter):
             yield _problem(destination, "body-schema", difference)
         for difference in _unused_replies(example, plan):
             yield _problem(destination, "unused-reply", difference)
 
 
-def run(destination: Destination, example: MappingExample) -> Plan:
-    """Plan an example's event; settings not given take their `example`."""
+def run(destination: Destination, example: MappingExample, meter: Meter | None = None) -> Plan:
+    """Plan an example's event; settings not given take their `example`. What that takes is added to `meter`."""
     settings = {**destination.example_settings(), **example.settings}
-    return destination.connect(settings, {}).plan(example.event, now=NOW, replies=example.replies)
+    connection = destination.connect(settings, {})
+    with (meter or Meter()).measured(connection, example):
+        return connection.plan(example.event, now=NOW, replies=example.replies)
 
 
 def _problem(destination: Destination, code: str, difference: Difference) -> Problem:
@@ -132,7 +144,8 @@ def _inner(given: Json, wanted: Json, place: Place) -> Iterator[Difference]:
         return
     what = quoted(place[-1]) if isinstance(place[-1], str) else "This entry"
     if isinstance(given, dict) and isinstance(wanted, dict):
-        found = [difference for key, value in wanted.items() for difference in _member(given, key, value, place, what)]
+        every = (difference for key, value in wanted.items() for difference in _member(given, key, value, place, what))
+        found = list(islice(every, MOST_DIFFERENCES))
         yield from found
         for key in given:
             suggested = f" {plain_or_quoted(key)}?"
@@ -157,10 +170,11 @@ def same(given: Json, wanted: Json) -> bool:
     return given == wanted
 
 
-def _schema_faults(destination: Destination, example: MappingExample, plan: Plan) -> Iterator[Difference]:
+def _schema_faults(destination: Destination, example: MappingExample, plan: Plan, meter: Meter) -> Iterator[Difference]:
     for number, request in enumerate(plan.requests):
-        body_schema = destination.mapping.requests[request.request].body_schema
-        fault = schema.validator(body_schema)(request.body) if body_schema is not None else None
+        if destination.mapping.requests[request.request].body_schema is None or meter.used_up:
+            continue
+        fault = meter.checked(destination.mapping.requests[request.request], request.body)
         if fault is not None:
             place: Place = (*example.place, "expect", number) if isinstance(example.expect, list) else example.place
             message = f"The body of {request.request} does not match its body_schema: {fault}."

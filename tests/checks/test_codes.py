@@ -17,6 +17,7 @@ from engine.mapping.model import SOURCES
 from engine.mapping.problems import Mark, Problem
 from engine.mapping.yaml.refusals import file_unreadable
 from engine.reference.problems import GROUPS, PROBLEMS_FOLDER, Case, problem_docs, problems_markdown
+from tests.checks import hostile
 from tests.checks.harness import DOCS, printed, problems_of
 from tests.mapping.whole import BASE, whole
 
@@ -97,6 +98,14 @@ def two_of_one_name() -> list[Problem]:
     return list(_duplicates([Path("mappings/shop.yaml"), Path("old/shop.yaml")]))
 
 
+def deep_in_the_stack(check: Callable[[], list[Problem]]) -> list[Problem]:
+    """Check where Python has hardly any of its stack left, as it has when a file nests too much for it."""
+    try:
+        return deep_in_the_stack(check)
+    except RecursionError:
+        return check()
+
+
 OUTSIDE_TEXT: dict[str, Callable[[], list[Problem]]] = {
     "file-missing": lambda: checked(None, "shpo.yaml"),
     "file-is-directory": a_folder,
@@ -105,6 +114,10 @@ OUTSIDE_TEXT: dict[str, Callable[[], list[Problem]]] = {
     "too-large": lambda: checked(whole(f"about: {'x' * 1_100_000}").encode()),
     "empty-file": lambda: checked(b"# Mapping of the shop\n"),
     "duplicate-name": two_of_one_name,
+    "too-many-values": lambda: checked(hostile.many_fields(6_000).encode()),
+    "more-problems": lambda: [each for each in checked(hostile.many_unknown_fields(101).encode()) if each.path == ""],
+    "cannot-be-checked": lambda: deep_in_the_stack(lambda: checked(hostile.many_fields(1).encode())),
+    "examples-too-long": lambda: checked(hostile.slow_examples(20).encode()),
 }
 
 

@@ -13,7 +13,7 @@ from engine.language import budget, paths
 from engine.language.paths.syntax import Node
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
-from engine.mapping.walk import descendants, paths_of, reached_roots
+from engine.mapping.walk import descendants, paths_of, reads
 from engine.records import Place
 
 SCALARS = frozenset({"string", "url", "boolean", "integer", "number"})
@@ -43,12 +43,12 @@ def settings_only(path: str) -> bool:
 
 def is_secret(writer: Writer, path: str) -> bool:
     """Whether a path may read a secret setting, directly, through a part, or as the item of a loop."""
-    return any(_is_secret(writer, root) for root in reached_roots(writer.module.mapping, path))
+    return any(_is_secret(writer, root, name) for root, name in reads(writer.module.mapping, path))
 
 
 def is_saved(module: Module, path: str) -> bool:
     """Whether a path may read a saved value, directly or through a part."""
-    return any(root.name == "saved" for root in reached_roots(module.mapping, path))
+    return any(root == "saved" for root, _ in reads(module.mapping, path))
 
 
 def value_is_secret(writer: Writer, value: Value) -> bool:
@@ -67,13 +67,12 @@ def asks_the_clock(value: Value) -> bool:
     return any(each.modifiers.within is not None for each in inner)
 
 
-def _is_secret(writer: Writer, root: paths.Root) -> bool:
-    if root.name == "item":
+def _is_secret(writer: Writer, root: str, name: str) -> bool:
+    """Whether a root is secret; of settings, the one of this name, or without a name any of them."""
+    if root == "item":
         return writer.secret_items
-    if root.name != "settings":
-        return False
     settings = writer.module.mapping.settings
-    return any(setting.secret and root.members[:1] in ((), (name,)) for name, setting in settings.items())
+    return root == "settings" and any(each.secret and name in ("", key) for key, each in settings.items())
 
 
 def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = True) -> str:

@@ -20,7 +20,7 @@ from engine.language.times import seconds
 from engine.mapping.keys import Stage
 from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value
 from engine.mapping.problems import place_text
-from engine.mapping.schema import validator
+from engine.mapping.schema import counting_validator
 from engine.mapping.walk import paths_of, source_paths
 from engine.records import Json, Place
 
@@ -146,9 +146,9 @@ def _within(writer: Writer, value: Instruction, got: ValueCode, at: str) -> Valu
 
 def _must(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
     writer.module.helper("check_value")
-    validate = writer.names.constant(validator(value.modifiers.must), "schema")
+    validate = writer.names.constant(counting_validator(value.modifiers.must), "schema")
     with writer.if_present(got):
-        writer.lines.add(f"check_value({validate}, {got.code}, {at})")
+        writer.lines.add(f"check_value({validate}, {got.code}, {writer.counts()}, {at})")
     return got
 
 
@@ -163,18 +163,19 @@ def _required(writer: Writer, value: Instruction, got: ValueCode, at: str) -> Va
 def missing(mapping: Mapping, value: Instruction) -> str:
     """Word the absence of a required value: the field, and every path that was tried, those of parts too."""
     field = _output_field(value.place)
-    tried = list(dict.fromkeys(_tried(mapping, value)))
+    tried = list(dict.fromkeys(_tried(mapping, value, set())))
     where = f"; tried {', '.join(tried)}" if tried else ""
     return f"{field} is required but missing{where}"
 
 
-def _tried(mapping: Mapping, value: Value) -> Iterator[str]:
+def _tried(mapping: Mapping, value: Value, seen: set[str]) -> Iterator[str]:
     for path in source_paths(value):
         part = mapping.parts.get(path.removeprefix("parts.")) if path.startswith("parts.") else None
         if part is None:
             yield path
-        else:
-            yield from _tried(mapping, part)
+        elif path not in seen:
+            seen.add(path)
+            yield from _tried(mapping, part, seen)
 
 
 def _output_field(place: Place) -> str:

@@ -16,6 +16,11 @@ from engine.mapping.model import Instruction, TextOrValue
 from engine.mapping.problems import place_text
 from engine.records import Place
 
+DEEPEST_HOLES = 4
+"""Holes of a text whose blocks stand inside each other."""
+LONGEST_SUM = 50
+"""Python's compiler recurses for each `+`."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextCode:
@@ -37,21 +42,37 @@ def fill_text(
     if converter == "text_in" and join is None and all(_is_settled(writer, hole.path) for hole in text.holes):
         return TextCode(_settled(writer, text, place), present=True)
     result = writer.names.fresh("text")
+    pieces: list[HoleCode | str] = []
+    absent = 0
     with ExitStack() as blocks:
-        pieces: list[HoleCode | str] = []
         for piece in text.pieces:
             if isinstance(piece, str):
                 pieces.append(piece)
                 continue
+            if absent and absent % DEEPEST_HOLES == 0:
+                _leave(writer, blocks, result)
             hole = emit_hole(writer, piece, place, converter)
             pieces.append(hole)
             if not hole.present:
-                if not any(isinstance(other, HoleCode) and not other.present for other in pieces[:-1]):
+                if not absent:
                     writer.lines.add(f"{result} = None")
+                absent += 1
                 blocks.enter_context(writer.lines.block(f"if {hole.code} is not None:"))
                 blocks.enter_context(writer.branch())
         writer.lines.add(f"{result} = {(join or _joined)(writer, pieces)}")
-    return TextCode(result, present=all(hole.present for hole in pieces if isinstance(hole, HoleCode)))
+    return TextCode(result, present=not absent)
+
+
+def _leave(writer: Writer, blocks: ExitStack, result: str) -> None:
+    """Leave the blocks of the holes up to here: Python allows 100 levels of indentation.
+
+    Until the text is made, its variable says whether all of them have a value.
+    """
+    writer.lines.add(f"{result} = ''")
+    blocks.close()
+    blocks.enter_context(writer.lines.block(f"if {result} is not None:"))
+    blocks.enter_context(writer.branch())
+    writer.lines.add(f"{result} = None")
 
 
 def _is_settled(writer: Writer, path: str) -> bool:
@@ -91,6 +112,8 @@ def _joined(writer: Writer, pieces: list[HoleCode | str]) -> str:
         return f"joined({', '.join(codes)})"
     # A text is plain text, even if it is nothing but the marker of a saved value.
     saved = any(piece.saved for piece in pieces if isinstance(piece, HoleCode))
+    if len(codes) > LONGEST_SUM:
+        return f"''.join(({', '.join(codes)}))"
     return " + ".join(["''", *codes] if saved else codes)
 
 

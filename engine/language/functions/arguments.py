@@ -13,6 +13,8 @@ from engine.language.texts import LONE_SURROGATE, fit, kind_of, read_number, tex
 from engine.records import Json, JsonObject
 
 TOO_LARGE = "the number is too large"
+LONGEST = 1_000_000
+"""Characters of a text that a function makes of a shorter one and its parameters."""
 
 
 def text_from(value: Json) -> str:
@@ -21,6 +23,12 @@ def text_from(value: Json) -> str:
     if text is None:
         raise wrong_kind(value, "text")
     return str.__str__(text)  # the real text of a Secret; the compiler makes the result a Secret again
+
+
+def check_length(characters: int) -> None:
+    """Refuse to make a text that is too long."""
+    if characters > LONGEST:
+        raise CannotConvert(f"the text would have {characters:,} characters; at most {LONGEST:,} are allowed")
 
 
 def bytes_from(value: Json) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 
 import orjson
 
-from engine.language.functions.arguments import list_from
+from engine.language.functions.arguments import check_length, list_from
 from engine.language.functions.model import (
     ANYTHING,
     LIST,
@@ -27,7 +27,9 @@ from engine.records import Json
 def join(by: str) -> Callable[[Json], Json]:
     def joined(value: Json) -> Json:
         items = enumerate(list_from(value))
-        return by.join([_text_of_item(item, index) for index, item in items if item is not None])
+        texts = [_text_of_item(item, index) for index, item in items if item is not None]
+        check_length(len(by) * len(texts) + sum(map(len, texts)))
+        return by.join(texts)
 
     return joined
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from engine.errors import PathError
 from engine.language.functions.arguments import object_from, wrong_kind
@@ -32,6 +33,8 @@ def _searcher(path: str) -> Callable[[Json], Json]:
         tree = parse(path).tree
     except PathError as error:
         raise ValueError(f'"path" of get is not a valid path: {error}') from None
+    if _has_list(tree):  # loops over lists that are written in a path could be inside each other, for every item
+        raise ValueError('"path" of get cannot contain a list or an object as a literal.')
 
     def search(value: Json) -> Json:
         try:
@@ -40,6 +43,13 @@ def _searcher(path: str) -> Callable[[Json], Json]:
             raise CannotConvert(str(error).rstrip(".")) from None
 
     return search
+
+
+def _has_list(node: dict[str, Any]) -> bool:
+    """Whether a path's tree has a literal list or object."""
+    if node["type"] == "literal":
+        return isinstance(node["value"], list | dict)
+    return any(_has_list(child) for child in node["children"] if isinstance(child, dict))
 
 
 def pairs(key: str, value: str) -> Callable[[Json], Json]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from engine.language.functions.arguments import text_from
+from engine.language.functions.arguments import check_length, text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
 from engine.language.regex import compile_pattern
 from engine.language.texts import LONE_SURROGATE, shown
@@ -24,9 +24,13 @@ _MARK = re.compile(r"\\(.?)", re.DOTALL)
 
 def replace(**given: str) -> Callable[[Json], Json]:
     find, instead = given["find"], given["with"]  # `with` is a keyword of Python
+    longer = len(instead) - len(find)
 
     def replaced(value: Json) -> Json:
-        return value.replace(find, instead) if type(value) is str else text_from(value).replace(find, instead)
+        text = value if type(value) is str else text_from(value)
+        if longer > 0:
+            check_length(len(text) + longer * text.count(find))
+        return text.replace(find, instead)
 
     return replaced
 
@@ -37,8 +41,17 @@ def pattern_replace(**given: str) -> Callable[[Json], Json]:
 
     def replaced(value: Json) -> Json:
         text = value if type(value) is str else text_from(value)
+        length = len(text)
+
+        def counted(match: Any) -> str:
+            nonlocal length
+            made = instead(match)
+            length += len(made)
+            check_length(length)
+            return made
+
         try:
-            changed, matches = pattern.subn(instead, text, _MOST_MATCHES + 1)
+            changed, matches = pattern.subn(counted, text, _MOST_MATCHES + 1)
         except UnicodeEncodeError:
             raise CannotConvert(LONE_SURROGATE) from None
         if matches > _MOST_MATCHES:
@@ -65,7 +78,12 @@ def _replacement(text: str, groups: int) -> Callable[[Any], str]:
     if all(isinstance(piece, str) for piece in pieces):
         whole = "".join(map(str, pieces))
         return lambda _match: whole
-    return lambda match: "".join((match[piece] or "") if isinstance(piece, int) else piece for piece in pieces)
+    return lambda match: _joined([(match[piece] or "") if isinstance(piece, int) else piece for piece in pieces])
+
+
+def _joined(texts: list[str]) -> str:
+    check_length(sum(map(len, texts)))
+    return "".join(texts)
 
 
 def _piece(mark: str, groups: int) -> str | int:

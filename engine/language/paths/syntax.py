@@ -140,16 +140,18 @@ def check_tree(tree: Node) -> None:
     level, height = [tree], 0
     while level:
         height += 1
-        if height > TALLEST:
-            raise too_deep(1)
+        if height > TALLEST or any(
+            node["type"] == "subexpression" and len(node["children"]) > TALLEST for node in level
+        ):
+            raise too_deep(1)  # no event is that deep
         level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
-    if _copies(tree) > MOST_COPIES:
+    if copies(tree) > MOST_COPIES:
         raise PathError(f"The path could copy a value more than {MOST_COPIES:,} times.", 1)
 
 
-def _copies(node: Node) -> int:
+def copies(node: Node) -> int:
     """Return how many copies of the current value a node can make at most."""
-    counts = [_copies(child) for child in node.get("children", ()) if isinstance(child, dict)]
+    counts = [copies(child) for child in node.get("children", ()) if isinstance(child, dict)]
     if node["type"] in ("multi_select_list", "multi_select_dict"):
         return max(1, sum(counts))
     return max(counts, default=1) if node["type"] in _CHOICES else prod(counts)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from engine.mapping.checks.conditions import check_conditions
 from engine.mapping.checks.context import CheckContext
-from engine.mapping.checks.names import check_names, check_unused, without_repeats
+from engine.mapping.checks.limits import check_limits
+from engine.mapping.checks.names import check_circles, check_names, check_unused, without_repeats
 from engine.mapping.checks.paths import check_paths
 from engine.mapping.checks.requests import check_requests
 from engine.mapping.checks.secrets import check_secrets
@@ -35,13 +37,15 @@ MAPPING_CHECKS: Checks = (
     check_examples,
     check_unused,
 )
+MOST_PROBLEMS = 100
+"""Of one file: finding what was probably meant takes time for each, and nobody reads more."""
 ONLY_WHERE_INCLUDED = frozenset({"unknown-part", "unknown-saved", "unknown-setting", "part-circle"})
 """What is wrong in a file of parts only together with the mapping that includes it."""
 
 
 def check(loaded: Loaded) -> list[Problem]:
     """Return every problem of a mapping, sorted by place."""
-    found = [*loaded.problems, *_run(loaded, MAPPING_CHECKS)]
+    found = limited(loaded, [*loaded.problems, *_run(loaded, MAPPING_CHECKS)])
     return sorted(dict.fromkeys(_attributed(loaded, found)))
 
 
@@ -56,8 +60,20 @@ def _run(loaded: Loaded, checks: Checks) -> list[Problem]:
     if not loaded.readable:
         return []
     context = CheckContext(loaded)
-    found = [problem for check_one in checks for problem in check_one(context)]
-    return without_repeats(context, dict.fromkeys(found))
+    endless = [problem for check_one in (check_circles, check_limits) for problem in check_one(context)]
+    if endless:
+        return endless
+    found = list(islice((problem for check_one in checks for problem in check_one(context)), MOST_PROBLEMS + 1))
+    return limited(loaded, without_repeats(context, dict.fromkeys(found)), cut=len(found) > MOST_PROBLEMS)
+
+
+def limited(loaded: Loaded, problems: list[Problem], *, cut: bool = False) -> list[Problem]:
+    """Keep the first `MOST_PROBLEMS`, and say so; `cut`: there are more than `problems`."""
+    if not cut and len(problems) <= MOST_PROBLEMS:
+        return problems
+    message = f"This file has more than {MOST_PROBLEMS} problems; the others are not shown."
+    more = Problem(loaded.resolved.file, 1, 1, "", "more-problems", message, "Correct the first ones and check again.")
+    return [*problems[:MOST_PROBLEMS], more]
 
 
 def _attributed(loaded: Loaded, problems: list[Problem]) -> list[Problem]:

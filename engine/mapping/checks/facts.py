@@ -37,12 +37,12 @@ NO_NAMES: frozenset[str] = frozenset()
 EVERYWHERE = frozenset.union(*(frozenset(fields) for fields in FIELDS.values()))
 
 
-def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NO_NAMES) -> str:
+def why_always(mapping: Mapping, value: Value) -> str:
     """Return why a value exists for every event ("it is a constant"), or '' where that is not certain."""
     if isinstance(value, PathValue):
-        return _why_always_path(mapping, value.path, seen)
+        return _why_always_path(mapping, value.path)
     if isinstance(value, Choice):
-        return next(filter(None, (why_always(mapping, each, seen) for each in value.alternatives)), "")
+        return next(filter(None, (why_always(mapping, each) for each in value.alternatives)), "")
     modifiers = value.modifiers
     if modifiers.when is not None or modifiers.unless is not None:
         return ""
@@ -50,10 +50,10 @@ def why_always(mapping: Mapping, value: Value, seen: frozenset[str] = NO_NAMES) 
         return "it has a default"
     if modifiers.required:
         return "it is required"
-    return why_made(mapping, value, seen)
+    return why_made(mapping, value)
 
 
-def why_made(mapping: Mapping, value: Instruction, seen: frozenset[str] = NO_NAMES) -> str:
+def why_made(mapping: Mapping, value: Instruction) -> str:
     """Return why an instruction always has a value once its conditions hold, without its default, or ''."""
     modifiers, source = value.modifiers, value.source
     if modifiers.as_ or any(getattr(modifiers, word) is not None for word in CHANGING):
@@ -62,10 +62,10 @@ def why_made(mapping: Mapping, value: Instruction, seen: frozenset[str] = NO_NAM
         return "it is a constant"
     if isinstance(source, TextOf) and source.text.literal:
         return "it is a text without ${}"
-    return why_always(mapping, source.value, seen) if isinstance(source, From) else ""
+    return why_always(mapping, source.value) if isinstance(source, From) else ""
 
 
-def _why_always_path(mapping: Mapping, path: str, seen: frozenset[str]) -> str:
+def _why_always_path(mapping: Mapping, path: str) -> str:
     chain = types.plain(path)
     if len(chain) != 2:
         return ""
@@ -73,37 +73,37 @@ def _why_always_path(mapping: Mapping, path: str, seen: frozenset[str]) -> str:
     setting = mapping.settings.get(name)
     if root == "settings" and setting is not None and (setting.default is not None or not setting.optional):
         return "the setting always has a value"
-    if root == "parts" and name in mapping.parts and name not in seen:
-        return why_always(mapping, mapping.parts[name], seen | {name})
+    if root == "parts" and name in mapping.parts:
+        return mapping.once(("why_always", name), "", lambda: why_always(mapping, mapping.parts[name]))
     return ""
 
 
-def keys_of(mapping: Mapping, value: Value, seen: frozenset[str] = NO_NAMES) -> KnownKeys:
+def keys_of(mapping: Mapping, value: Value) -> KnownKeys:
     """Return all keys a value can have where it is an object, or None if there may be others."""
     if isinstance(value, PathValue):
         chain = types.plain(value.path)
-        if len(chain) != 2 or chain[0] != "parts" or chain[1] not in mapping.parts or chain[1] in seen:
+        if len(chain) != 2 or chain[0] != "parts" or chain[1] not in mapping.parts:
             return None
-        return keys_of(mapping, mapping.parts[chain[1]], seen | {chain[1]})
+        return mapping.once(("keys_of", chain[1]), None, lambda: keys_of(mapping, mapping.parts[chain[1]]))
     if isinstance(value, Choice):
-        return _union([keys_of(mapping, each, seen) for each in value.alternatives])
+        return _union([keys_of(mapping, each) for each in value.alternatives])
     if value.modifiers.as_ or value.modifiers.map is not None:
         return None
-    return with_default(value.modifiers, after_rename(value.modifiers, made_keys(mapping, value, seen)))
+    return with_default(value.modifiers, after_rename(value.modifiers, made_keys(mapping, value)))
 
 
-def made_keys(mapping: Mapping, value: Instruction, seen: frozenset[str] = NO_NAMES) -> KnownKeys:
+def made_keys(mapping: Mapping, value: Instruction) -> KnownKeys:
     """Return the keys that the source of an instruction can make."""
     source = value.source
     if isinstance(source, From):
-        return keys_of(mapping, source.value, seen)
+        return keys_of(mapping, source.value)
     if isinstance(source, Const):
         return frozenset(source.value) if isinstance(source.value, dict) else None
     if isinstance(source, Fields):
         names = [key.literal for key, _ in source.entries]
         return None if None in names else frozenset(name for name in names if name is not None)
     if isinstance(source, Merge):
-        return _union([keys_of(mapping, member, seen) for member in source.members])
+        return _union([keys_of(mapping, member) for member in source.members])
     return None
 
 
@@ -146,23 +146,19 @@ def _union(found: list[KnownKeys]) -> KnownKeys:
 
 def never_holds(mapping: Mapping, path: str, use: Use) -> bool:
     """Whether a condition reads only values that do not exist in a use, so that it can never hold."""
-    return _empty(mapping, path, use, NO_NAMES, holds=True)
+    return _empty(mapping, path, use, holds=True)
 
 
 def never_exists(mapping: Mapping, path: str, use: Use) -> bool:
     """Whether a path reads only values that do not exist in a use, so that it has no value."""
-    return _empty(mapping, path, use, NO_NAMES, holds=False)
+    return _empty(mapping, path, use, holds=False)
 
 
-def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds: bool) -> bool:
+def _empty(mapping: Mapping, path: str, use: Use, *, holds: bool) -> bool:
     try:
         parsed = paths.parse(path)
         roots = parsed.roots
-        if (
-            not roots
-            or parsed.uses_current_root
-            or not all(_root_is_absent(mapping, root, use, seen) for root in roots)
-        ):
+        if not roots or parsed.uses_current_root or not all(_root_is_absent(mapping, root, use) for root in roots):
             return False
         found = paths.search(path, {})
     except (PathError, paths.PathTooLongError):
@@ -172,11 +168,12 @@ def _empty(mapping: Mapping, path: str, use: Use, seen: frozenset[str], *, holds
     return found is None or (holds and found in (False, "", [], {}))
 
 
-def _root_is_absent(mapping: Mapping, root: paths.Root, use: Use, seen: frozenset[str]) -> bool:
+def _root_is_absent(mapping: Mapping, root: paths.Root, use: Use) -> bool:
     name = root.name
     if name == "parts" and root.members:
         part = mapping.parts.get(root.members[0])
-        return part is not None and root.members[0] not in seen and absent(mapping, part, use, seen | {root.members[0]})
+        key = ("absent", root.members[0], use.call, use.saved, use.step.for_each is None)
+        return part is not None and mapping.once(key, False, lambda: absent(mapping, part, use))
     if name == "saved" and root.members:
         return root.members[0] not in use.saved
     if name in IN_LIST:
@@ -184,22 +181,22 @@ def _root_is_absent(mapping: Mapping, root: paths.Root, use: Use, seen: frozense
     return name in EVERYWHERE and name not in FIELDS[use.call]
 
 
-def absent(mapping: Mapping, value: Value, use: Use, seen: frozenset[str] = NO_NAMES) -> bool:
+def absent(mapping: Mapping, value: Value, use: Use) -> bool:
     """Whether a value never exists in a use, because nothing that it is made of does."""
     if isinstance(value, PathValue):
-        return _empty(mapping, value.path, use, seen, holds=False)
+        return _empty(mapping, value.path, use, holds=False)
     if isinstance(value, Choice):
-        return all(absent(mapping, each, use, seen) for each in value.alternatives)
+        return all(absent(mapping, each, use) for each in value.alternatives)
     if value.modifiers.default is not None and value.modifiers.default[0] is not None:
         return False
     source = value.source
     if isinstance(source, TextOf):
-        return any(_empty(mapping, hole.path, use, seen, holds=False) for hole in source.text.holes)
+        return any(_empty(mapping, hole.path, use, holds=False) for hole in source.text.holes)
     if isinstance(source, From):
-        return absent(mapping, source.value, use, seen)
+        return absent(mapping, source.value, use)
     if isinstance(source, Each | Entries):
-        return absent(mapping, source.of, use, seen)
+        return absent(mapping, source.of, use)
     if value.modifiers.as_ or not isinstance(source, Fields | Merge | ListOf):
         return False  # functions may turn an empty object or list into a value
     members = [member for _, member in source.entries] if isinstance(source, Fields) else source.members
-    return all(absent(mapping, member, use, seen) for member in members)
+    return all(absent(mapping, member, use) for member in members)

@@ -15,7 +15,7 @@ SECTIONS = {"parts": "part", "settings": "setting", "requests": "request", "batc
 
 
 def check_names(context: CheckContext) -> Iterator[Problem]:
-    """Find unknown requests, batches and calls, and circular parts and requests."""
+    """Find unknown requests, batches and calls."""
     mapping = context.mapping
     for steps in mapping.calls.values():
         for step in steps:
@@ -26,7 +26,6 @@ def check_names(context: CheckContext) -> Iterator[Problem]:
         yield from _batch(context, request.batch, ("requests", name, "batch"))
         yield from _request(context, request.if_missing, ("requests", name, "if_missing"))
     yield from _request(context, mapping.check, ("check",))
-    yield from _circles(context)
 
 
 def _request(context: CheckContext, name: str | None, place: Place) -> Iterator[Problem]:
@@ -66,7 +65,8 @@ def _shared(context: CheckContext, call: str, named: str) -> Iterator[Problem]:
     yield context.problem(("calls", call), "unknown-call", message, advice)
 
 
-def _circles(context: CheckContext) -> Iterator[Problem]:
+def check_circles(context: CheckContext) -> Iterator[Problem]:
+    """Find parts and requests that depend on themselves."""
     parts = context.mapping.parts
     for name, circle in _all_circles({name: parts_in(value) & set(parts) for name, value in parts.items()}):
         message = f"Circular parts: {' uses '.join([*circle, circle[0]])}."
@@ -82,27 +82,51 @@ def _circles(context: CheckContext) -> Iterator[Problem]:
 
 def _all_circles(uses: Mapping[str, set[str]]) -> Iterator[tuple[str, list[str]]]:
     """Return every circle once, at the first of its names in the file."""
+    uses = _in_circles(uses)
     reported: set[str] = set()
     for name in uses:
-        circle = _circle(name, uses)
+        circle = _circle(name, uses) if name not in reported else None
         if circle and not reported & set(circle):
             reported |= set(circle)
             yield name, circle
 
 
+def _in_circles(uses: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Leave out, again and again, every name that uses none of the others, so that circles are looked for in few."""
+    left = {name: set(used) for name, used in uses.items()}
+    users: dict[str, list[str]] = {}
+    for name, used in left.items():
+        for each in used:
+            users.setdefault(each, []).append(name)
+    pending = [name for name, used in left.items() if not used]
+    for name in pending:  # grows
+        del left[name]
+        for user in users.get(name, ()):
+            left[user].discard(name)
+            if not left[user]:
+                pending.append(user)
+    return left
+
+
 def _circle(start: str, uses: Mapping[str, set[str]]) -> list[str] | None:
     """Return the shortest way from a name back to itself."""
-    ways: list[list[str]] = [[start]]
-    seen = {start}
-    while ways:
-        way = ways.pop(0)
-        for name in sorted(uses[way[-1]]):
+    before = {start: ""}
+    pending = [start]
+    for last in pending:  # grows
+        for name in sorted(uses[last]):
             if name == start:
-                return way
-            if name not in seen:
-                seen.add(name)
-                ways.append([*way, name])
+                return _way(last, before)
+            if name not in before:
+                before[name] = last
+                pending.append(name)
     return None
+
+
+def _way(last: str, before: Mapping[str, str]) -> list[str]:
+    way = [last]
+    while before[way[-1]]:
+        way.append(before[way[-1]])
+    return way[::-1]
 
 
 def check_unused(context: CheckContext) -> Iterator[Problem]:

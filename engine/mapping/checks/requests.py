@@ -12,7 +12,7 @@ from engine.mapping.checks.context import CheckContext, listed, quoted, suggesti
 from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.settings import host_fault
-from engine.mapping.walk import paths_of, reached_roots
+from engine.mapping.walk import paths_of, reads
 from engine.records import Json, Place
 
 Headers = tuple[tuple[str, TextOrValue], ...]
@@ -129,8 +129,8 @@ def _codes(rule: Response) -> frozenset[int]:
     """Return the status codes a rule is for."""
     if not rule.status:
         return EVERY_STATUS
-    classes = [int(code[0]) for code in rule.status if isinstance(code, str)]
-    return frozenset(code for code in EVERY_STATUS if code in rule.status or code // 100 in classes)
+    codes, classes = set(rule.status), {int(code[0]) for code in rule.status if isinstance(code, str)}
+    return frozenset(code for code in EVERY_STATUS if code in codes or code // 100 in classes)
 
 
 def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:
@@ -164,8 +164,8 @@ def _check(context: CheckContext, request: Request) -> Iterator[Problem]:
 
 def _of_event(context: CheckContext, text: TextOrValue) -> list[str]:
     """Return what a text reads besides settings, through parts too."""
-    roots = (root for path in paths_of(text) for root in reached_roots(context.mapping, path))
-    return sorted({root.name for root in roots} - {"parts", "settings"})
+    roots = {root for path in paths_of(text) for root, _ in reads(context.mapping, path)}
+    return sorted(roots - {"parts", "settings"})
 
 
 def _urls(context: CheckContext) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from engine.language.template import Text
 from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.model import Const, Instruction, TextOrValue, Value
 from engine.mapping.problems import Problem
-from engine.mapping.walk import Occurrence, paths_of, reached_roots
+from engine.mapping.walk import Occurrence, paths_of, reads
 from engine.records import Place
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
@@ -67,9 +67,9 @@ def _secrets(context: CheckContext, path: str) -> set[str]:
     """Return the secret settings that a path sends, directly or through parts."""
     found: set[str] = set()
     settings = context.mapping.settings
-    for root in reached_roots(context.mapping, path, lambda found: found.word not in CONDITIONS):
-        if root.name == "settings":
-            names = root.members[:1] or tuple(settings)
+    for root, member in reads(context.mapping, path, CONDITIONS):
+        if root == "settings":
+            names = (member,) if member else tuple(settings)
             found |= {name for name in names if name in settings and settings[name].secret}
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import cast
 
 from engine.events.spec import COMMON, FIELDS, IDS
@@ -16,6 +17,8 @@ from engine.mapping.settings import NOT_ONE, schema_of, url_fault
 from engine.records import Json, JsonObject, Place
 
 TEXTS = ("string", "url")
+MOST_FIELDS = 100
+"""Unknown fields of an example's event that may be misspelled."""
 OTHER_FIELDS = frozenset({name for fields in FIELDS.values() for name in fields} | {"version", "channel", "writeKey"})
 """Fields that an event may have although its call does not define them."""
 
@@ -150,8 +153,10 @@ def _event(context: CheckContext, event: JsonObject, place: Place) -> Iterator[P
 def _fields(context: CheckContext, event: JsonObject, call: str, place: Place) -> Iterator[Problem]:
     """Find misspelled fields: the mapping ignores them, so the example does not test what it seems to."""
     known = {*FIELDS[call], *COMMON}
-    for name in event:
-        guess = closest(name, sorted(known - set(event))) if name not in known and name not in OTHER_FIELDS else None
+    free = sorted(known - event.keys())
+    others = (name for name in event if name not in known and name not in OTHER_FIELDS)
+    for name in islice(others, MOST_FIELDS):
+        guess = closest(name, free)
         if guess is not None:
             message = f"{a_call(call)} has no field {quoted(name)}."
             advice = f"Did you mean {guess}?"

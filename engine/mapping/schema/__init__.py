@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from engine.mapping.schema.validation import Kind, check, check_schema, check_value, validator
+from engine.mapping.schema.validation import Kind, check, check_schema, check_value, counting_validator, validator
 
-__all__ = ["Kind", "check", "check_schema", "check_value", "validator"]
+__all__ = ["Kind", "check", "check_schema", "check_value", "counting_validator", "validator"]

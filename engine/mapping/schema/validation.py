@@ -1,21 +1,24 @@
 """Validation of files against the mapping schema, and of values against the schemas of authors.
 
-Only this module uses the jsonschema library, and imports it when first needed (that takes 60 ms). It changes three
+Only this module uses the jsonschema library, and imports it when first needed (that takes 60 ms). It changes some
 things of draft 7: `pattern` and `patternProperties` use RE2; every `$ref` is linked to its target in advance
-(links.py), so nothing is ever fetched; and a schema inside a mapping (`must`) is checked in its place. The schema files
-themselves are not checked against draft 7 at run time; a test does that.
+(links.py), so nothing is ever fetched; a schema inside a mapping (`must`) is checked in its place; and steps are
+counted (steps.py), because a short schema can take for ever. The schema files themselves are not checked against
+draft 7 at run time; a test does that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from engine.mapping.problems import Mark, Problem
 from engine.mapping.schema import files, links, messages
 from engine.mapping.schema.clauses import clause
 from engine.mapping.schema.links import BadSchema
+from engine.mapping.schema.steps import MOST_STEPS, TooManySteps, counted, counting_keyword, current_steps
 from engine.mapping.yaml.reader import Document
 from engine.records import Json, JsonObject, Place
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 Errors: TypeAlias = "Iterator[ValidationError]"
 Kind: TypeAlias = Literal["mapping", "parts"]
 
+MOST_ERRORS = 1000
+"""The library's errors of one file that are made into problems; it reports a mistake several times."""
 DRAFT_7 = "http://json-schema.org/draft-07/schema"
 
 
@@ -60,14 +65,23 @@ def validator(schema: Json) -> Callable[[Json], str | None]:
     Raises ValueError for a `$ref` that is not local, does not exist or never ends, and for a pattern that RE2 does not
     support; `check_schema` finds all other problems of a schema.
     """
+    check = counting_validator(schema)
+    return lambda value: check(value, MOST_STEPS)[0]
+
+
+def counting_validator(schema: Json) -> Callable[[Json, int], tuple[str | None, int]]:
+    """Like `validator`, of a function that takes `most` steps at most and also returns how many it took."""
     checker = _draft_7()(links.linked(schema))
 
-    def check(value: Json) -> str | None:
-        try:
-            error = next(checker.iter_errors(value), None)
-            return None if error is None else clause(_deepest(error))
-        except RecursionError:
-            return "the value is nested too deeply to be checked"
+    def check(value: Json, most: int) -> tuple[str | None, int]:
+        with counted(most) as steps:
+            try:
+                error = next(checker.iter_errors(value), None)
+                return None if error is None else clause(_deepest(error)), steps.taken
+            except RecursionError:
+                return "the value is nested too deeply to be checked", steps.taken
+            except TooManySteps:
+                return f"checking this value takes more than {most:,} steps", steps.taken
 
     return check
 
@@ -87,7 +101,7 @@ def check_schema(schema: Json) -> str | None:
 
 
 def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
-    errors = _draft_7()(_linked_file(kind)).iter_errors(value)
+    errors = islice(_draft_7()(_linked_file(kind)).iter_errors(value), MOST_ERRORS)
     faults = messages.faults(errors, files.vocabulary(kind))
     problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.message)) for fault in faults]
     return sorted(problems, key=lambda found: found[1])
@@ -133,17 +147,74 @@ def _draft_7() -> Any:
     from jsonschema.validators import extend
 
     changed = {
+        **Draft7Validator.VALIDATORS,
         "$ref": _ref,
         "additionalProperties": _additional_properties,
         "author's schema": _authors_schema,
+        "not": _not,
+        "oneOf": _one_of,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
+        "uniqueItems": _unique_items,
     }
-    return extend(Draft7Validator, changed)  # type: ignore[no-untyped-call]
+    counting = {word: counting_keyword(check) for word, check in changed.items()}
+    return extend(Draft7Validator, counting)  # type: ignore[no-untyped-call]
 
 
 def _ref(checker: Any, target: Any, instance: Any, _schema: Any) -> Errors:
-    return cast("Errors", checker.descend(instance, target))
+    """Check by the schema that is referred to, once for each value: a schema of `$ref`s can name it a billion times."""
+    from jsonschema.exceptions import ValidationError
+
+    known = current_steps().known
+    key = (id(target), id(instance))  # both live as long as this check
+    if key not in known:
+        known[key] = True
+        for error in checker.descend(instance, target):
+            known[key] = False
+            yield error
+    elif not known[key]:
+        yield ValidationError("$ref")
+
+
+def _not(checker: Any, excluded: Any, instance: Any, _schema: Any) -> Errors:
+    """The library's error would hold the schema as text, in which every `$ref` is written out."""
+    from jsonschema.exceptions import ValidationError
+
+    if checker.evolve(schema=excluded).is_valid(instance):
+        yield ValidationError("not")
+
+
+def _one_of(checker: Any, alternatives: Any, instance: Any, _schema: Any) -> Errors:
+    """See `_not`."""
+    from jsonschema.exceptions import ValidationError
+
+    context: list[ValidationError] = []
+    met = 0
+    for number, alternative in enumerate(alternatives):
+        errors = list(checker.descend(instance, alternative, schema_path=number))
+        context += errors
+        met += not errors
+        if met > 1:
+            break
+    if met != 1:
+        yield ValidationError("oneOf", context=[] if met else context)
+
+
+def _unique_items(_checker: Any, unique: Any, instance: Any, _schema: Any) -> Errors:
+    """Compare by what equal values have in common: the library compares each with each."""
+    from jsonschema.exceptions import ValidationError
+
+    if unique and isinstance(instance, list) and len({_comparable(item) for item in instance}) < len(instance):
+        yield ValidationError("uniqueItems")
+
+
+def _comparable(value: Json) -> object:
+    """Return something hashable that is equal for equal JSON values: 1 and 1.0 are equal, 1 and true are not."""
+    if isinstance(value, dict):
+        return frozenset((key, _comparable(member)) for key, member in value.items())
+    if isinstance(value, list):
+        return tuple(_comparable(member) for member in value)
+    return ("boolean", value) if isinstance(value, bool) else value
 
 
 def _pattern(_checker: Any, pattern: Any, instance: Any, _schema: Any) -> Errors:

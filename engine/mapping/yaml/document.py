@@ -7,6 +7,7 @@ and the commands work on the value, and should see only JSON.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from engine.mapping.problems import Mark, Problem
@@ -100,10 +101,15 @@ class Document:
         return Mark(self.file, spot.line + 1, spot.column + further + 1)
 
     def _inside(self, spot: Spot, text: str, column: int) -> Mark:
-        line = self.text.splitlines()[spot.line] if self.text else ""
+        line = _lines(self.text)[spot.line] if self.text else ""
         opening = 1 if line[spot.column : spot.column + 1] in ("'", '"') else 0
         literal = line.startswith(text, spot.column + opening)
         return self._mark(spot, opening + column - 1 if literal else 0)
+
+
+@lru_cache(maxsize=4)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 class OpenNode:
