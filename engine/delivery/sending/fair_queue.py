@@ -174,7 +174,7 @@ class FairQueue:
         return line
 
     def loaded(self, job: Sendable) -> None:
-        """Give an event that was wanted its job."""
+        """Take the job of an event that was wanted."""
         self._count_behind(job, 1)
         later = self._later.pop(job.place, None)
         if later is not None:
