@@ -23,13 +23,13 @@ import orjson
 
 from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
 from engine.delivery.intake import taken_in
-from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.base import NewEvent, Waiting
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.process import rare_garbage_collection, run
-from engine.delivery.sending.jobs import Job, normalized
+from engine.delivery.sending.jobs import Job, ids_of, normalized
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
-from engine.plan import load
+from engine.plan import Connection, load
 from engine.responses import ResponseReader
 
 SERVE = """
@@ -140,7 +140,7 @@ def stages(configured: ConfiguredConnection, events: list[NewEvent], directory: 
     jobs: list[Job] = []
     connection, digest = configured.connection, configured.digest()
     with rare_garbage_collection():  # as in production
-        timed("parsing, planning", count, lambda: jobs.extend(Job(connection, row, digest, 0.0, normalized(row)) for row in rows))
+        timed("parsing, planning", count, lambda: jobs.extend(job(connection, row, digest) for row in rows))
     responses = ResponseReader(connection)
     requests = [job.next().requests[0] for job in jobs]
 
@@ -151,6 +151,12 @@ def stages(configured: ConfiguredConnection, events: list[NewEvent], directory: 
 
     timed("items, batch bodies, JSON", count, encode)
     outbox.close()
+
+
+def job(connection: Connection, row: Waiting, digest: str) -> Job:
+    """Read and plan an event as a worker does."""
+    event = normalized(row)
+    return Job(connection, row, digest, 0.0, event, ids_of(event))
 
 
 def whole(configured: ConfiguredConnection, count: int, path: Path, name: str, code: str) -> None:

@@ -163,7 +163,7 @@ class Worker:
             ids = ids_of(event)
             if self._queue.defers(ids):
                 self._queue.defer(row.place, ids)
-            elif (job := self._planned(row, event)) is not None:
+            elif (job := self._planned(row, event, ids)) is not None:
                 self._queue.add(job)
         return more or bool(rows)
 
@@ -180,16 +180,17 @@ class Worker:
                 self._queue.vanished(place, None)
                 continue
             event = normalized(row)
-            job = self._planned(row, event)
+            ids = ids_of(event)
+            job = self._planned(row, event, ids)
             if job is None:
-                self._queue.vanished(place, ids_of(event))
+                self._queue.vanished(place, ids)
             else:
                 self._queue.loaded(job)
         return len(places) == self._options.chunk
 
-    def _planned(self, row: Waiting, event: Normalized) -> Job | None:
+    def _planned(self, row: Waiting, event: Normalized, ids: frozenset[str]) -> Job | None:
         """Plan an event; None if there is nothing to send, which is its outcome."""
-        job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time(), event)
+        job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time(), event, ids)
         outcome, reason = job.plan.outcome, job.plan.reason
         if job.readable:  # an event the connection does not want is ignored, even if it is invalid
             unwanted = self.configured.unwanted(job.call, job.event)

@@ -18,7 +18,6 @@ from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
 
 StepPart: TypeAlias = "tuple[int, int | None]"
-ID_FIELDS = ("userId", "anonymousId", "previousId")
 PIECES = ("", "1 request accepted", *(f"{count} requests accepted" for count in range(2, 100)))
 
 
@@ -42,7 +41,9 @@ class Job:
         "weight",
     )
 
-    def __init__(self, connection: Connection, row: Waiting, digest: str, now: float, event: Normalized) -> None:
+    def __init__(
+        self, connection: Connection, row: Waiting, digest: str, now: float, event: Normalized, ids: frozenset[str]
+    ) -> None:
         self.connection = connection
         self.row = row
         self.place = row.place
@@ -55,7 +56,7 @@ class Job:
             self._restore(row.progress)
         self._normalized = event
         self.event = event.event
-        self.ids = ids_of(event)
+        self.ids = ids
         self.retries: Retries | None = None
         self.plan = self._planned(now)
         self.weight = len(row.raw) + sum(map(_size, self.plan.requests))
@@ -141,8 +142,9 @@ def _size(request: PlannedRequest) -> int:
 
 def ids_of(event: Normalized) -> frozenset[str]:
     """Return the ids that order an event among others."""
-    ids = (event.event.get(name) for name in ID_FIELDS)
-    return frozenset(each for each in ids if isinstance(each, str))
+    get = event.event.get
+    ids = (get("userId"), get("anonymousId"), get("previousId"))
+    return frozenset([each for each in ids if isinstance(each, str)])
 
 
 def normalized(row: Waiting) -> Normalized:

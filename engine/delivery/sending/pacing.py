@@ -205,8 +205,9 @@ class Brake:
 
     def accepted(self) -> None:
         """Record that something was accepted."""
-        self._refused.clear()
-        self.since = None
+        if self._refused:
+            self._refused.clear()
+            self.since = None
 
     def refused(self, place: int, now: float) -> None:
         """Record that the event at this place was refused."""

@@ -39,6 +39,8 @@ class RefusalAlarm:
 
     def accepted(self) -> None:
         """Record that a request or an item was accepted."""
+        if not self._count and not self.text and len(self._results) == LOOKED_AT:
+            return  # nothing but acceptances already
         self._record(0)
         seen = len(self._results)
         if self.text and seen >= ENOUGH and self._count * 100 < ENDED_BELOW * seen:
