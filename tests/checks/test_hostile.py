@@ -155,7 +155,7 @@ def test_a_text_of_many_holes_is_absent_where_one_is() -> None:
 
 # --- the whole list ---
 
-LONGEST = 20
+LONGEST = 30
 """Seconds, on a busy machine; all take less than five on an idle one."""
 MEMORY = 600
 CHECK = f"""
