@@ -17,12 +17,13 @@ from typing import Any, cast
 
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
 from engine.compiler.growth import MOST_TOGETHER
+from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
 from engine.events.normalizing import Normalized, normalize, normalize_json, switch
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED, Invalid, invalid
 from engine.language.paths import Marker
-from engine.language.sizes import size_up_to
+from engine.language.sizes import json_size
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
@@ -37,16 +38,16 @@ new_tuple = tuple.__new__
 """Makes a named tuple in half the time of its own `__new__`."""
 
 
+JSON_OF_FORM = 4
+"""How many times as long as a form the same as JSON can be."""
+
 BYTES_PER_CHARACTER = 1.5
 """What a character that was counted weighs in the bound of bodies (`compiler/growth.py`): it may take six bytes."""
-
-HEAVIEST = 64 * 1024 * 1024
-"""Where `weight` stops counting."""
 
 
 def weight(plan: Plan) -> int:
     """Return about how many bytes the bodies of a plan have as JSON, to bound what is held in memory; not exact."""
-    return sum(size_up_to(request.body, HEAVIEST) for request in plan.requests)
+    return sum(json_size(request.body) for request in plan.requests)
 
 
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
@@ -155,11 +156,13 @@ class Connection:
             switched = switch(integrations, self._names)  # type: ignore[arg-type]  # an object, once normalized
             reports.extend(switched.reports)
             if not switched.on:
-                return Plan(Outcome.IGNORED, str(switched.reason), (), tuple(reports))
+                return Plan(Outcome.IGNORED, str(switched.reason), (), tuple(reports[:MOST_REPORTS]))
             options = switched.options
         compiled = self._calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
         if compiled is None:
-            return Plan(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", (), tuple(reports))
+            return Plan(
+                Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", (), tuple(reports[:MOST_REPORTS])
+            )
         clock = time.time() if now is None else now
         memo = compiled.memo.copy()
         try:
@@ -167,15 +170,17 @@ class Connection:
                 found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
-            if size > compiled.largest or memo[COPIED]:
-                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
+            if size > compiled.largest or (
+                memo[COPIED] and size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest
+            ):
+                self._check_sizes(found, clock)
         except Invalid as error:
-            return Plan(Outcome.INVALID, str(error), (), tuple(reports))
+            return Plan(Outcome.INVALID, str(error), (), tuple(reports[:MOST_REPORTS]))
         if type(found) is str:
-            return Plan(Outcome.IGNORED, f"nothing to send: {found}", (), tuple(reports))
+            return Plan(Outcome.IGNORED, f"nothing to send: {found}", (), tuple(reports[:MOST_REPORTS]))
         count = len(found)
         reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
-        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports)))
+        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS])))
 
     def _requests(
         self,
@@ -202,15 +207,13 @@ class Connection:
             if step.save is not None:
                 values = {**values, **_saved(step, requests, answers, reports)}
                 if answers[0] or answers[1]:
-                    memo[COPIED] += size_up_to(values, HEAVIEST)  # these are read besides the event
+                    memo[COPIED] += json_size(values)  # these are read besides the event
         return requests or "; ".join(skipped)
 
-    def _check_sizes(self, requests: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
+    def _check_sizes(self, found: list[PlannedRequest] | str, now: float) -> None:
         """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""
-        if type(requests) is str or not doubtful:
-            return
         together = 0
-        for request in requests:
+        for request in () if isinstance(found, str) else found:
             together += self._checked_size(request)
             if together > MOST_TOGETHER:
                 invalid("requests", f"the bodies of all requests have more than {MOST_TOGETHER:,} bytes together")
@@ -221,10 +224,11 @@ class Connection:
     def _checked_size(self, request: PlannedRequest) -> int:
         place = f"requests.{request.request}"
         limit = size_limit(self.mapping.requests, request.request)
-        if size_up_to(request.body, limit) > limit:
-            invalid(place, f"the body has more than {limit:,} bytes, which is the limit of max_bytes")
+        encode = self.mapping.requests[request.request].encode
+        if json_size(request.body) > limit * (JSON_OF_FORM if encode == "form" else 1):
+            invalid(place, f"the body has more than {limit:,} bytes; max_bytes allows no more")
         try:
-            size = len(encoded(request.body, self.mapping.requests[request.request].encode) or b"")
+            size = len(encoded(request.body, encode) or b"")
         except (TypeError, ValueError) as error:
             invalid(place, f"the body cannot be written: {error}")
         if size > limit:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from engine.records import JsonObject
+from engine.records import JsonObject, PlannedRequest
 from tests import oracle
 from tests.language.cases import DEFAULT_NOW
 from tests.language.generate import Generated, generated
 from tests.oracle import OraclePlan
+from tests.sendable import written
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 RECEIVED = "2024-01-02T03:04:06.000Z"
@@ -40,6 +42,15 @@ def assert_same(one: Generated) -> None:
     ]
     expected, found = (shown(plan) for plan in plans)
     assert found == expected, json.dumps(one._asdict(), ensure_ascii=False, indent=1)
+    assert_sendable(one, plans[1])
+
+
+def assert_sendable(one: Generated, plan: OraclePlan) -> None:
+    """Hand every request to the real client: what it refuses has to be invalid when it is planned."""
+    kinds = cast("dict[str, JsonObject]", one.mapping["requests"])
+    for request in plan.requests:
+        encode = cast("str", kinds[str(request["request"])].get("encode", "json"))
+        assert written(PlannedRequest(**request), encode).count(b"\r\n\r\n"), request  # type: ignore[arg-type]
 
 
 def shown(plan: OraclePlan) -> str:

@@ -16,7 +16,7 @@ from engine.language import functions, paths
 from engine.language.budget import LONG
 from engine.language.functions.model import BOOLEAN, NUMBER
 from engine.language.paths.syntax import Node
-from engine.language.sizes import size_up_to
+from engine.language.sizes import json_size
 from engine.language.template import Text
 from engine.mapping.model import (
     Choice,
@@ -45,8 +45,11 @@ DEEPEST = 100
 LONGEST_NUMBER = 400
 """Characters of a number at most, as text with 20 decimals."""
 
+LONGEST_CHARACTER = 6
+"""Bytes of a character in JSON at most: those of `\\u0001`."""
+
 LONGEST_PREFIX = 1.5 * LONG
-"""What a prefix that is not counted adds to a key at most: every character may take six bytes, here four are assumed."""
+"""What a prefix that is not counted adds to a key at most: six bytes for a character, of which REWRITTEN has four."""
 
 MOST_TOGETHER = 10 * 1024 * 1024
 """Bytes that the bodies of all requests of one event may have together."""
@@ -69,7 +72,7 @@ class Growth(NamedTuple):
 
 
 READ = Growth(times=1, copies=1)
-UNBOUNDED = Growth(times=inf)
+UNBOUNDED = Growth(times=inf, copies=inf)
 SMALL = Growth(plus=30, members=1)
 
 
@@ -196,7 +199,7 @@ class PathGrowth:
 
     def _multi_select_dict(self, node: Node, current: Growth | None, root: str) -> Growth:
         pairs = [(child["value"], self._node(child["children"][0], current, root)) for child in node["children"]]
-        return deeper(added(SMALL, *(scaled(growth, 1, 4 + 6 * len(key)) for key, growth in pairs)))
+        return deeper(added(SMALL, *(scaled(growth, 1, 4 + LONGEST_CHARACTER * len(key)) for key, growth in pairs)))
 
     def _function_expression(self, node: Node, current: Growth | None, root: str) -> Growth:
         given = [
@@ -223,8 +226,8 @@ def constant(value: Json) -> Growth:
             for inner in (outer.values() if isinstance(outer, dict) else outer if isinstance(outer, list) else ())
         ]
         depth += 1
-    size = size_up_to(value, 2**62)
-    return Growth(plus=6 * size + 30, depth=depth, members=size / 2)
+    size = json_size(value)
+    return Growth(plus=LONGEST_CHARACTER * size + 30, depth=depth, members=size / 2)
 
 
 # Values.
@@ -254,7 +257,11 @@ class ValueGrowth:
         """Return the bound of a value."""
         known = self._known.get(id(value))
         if known is None:
-            known = self._known[id(value)] = self._of(value)
+            try:
+                known = self._of(value)
+            except RecursionError:  # parts of parts of parts; the compiler goes deeper than this
+                known = UNBOUNDED
+            self._known[id(value)] = known
         return known
 
     def step(self, step: Step) -> Growth:
@@ -274,7 +281,7 @@ class ValueGrowth:
         if not isinstance(text, Text):
             return self.of(text)
         written = sum(len(piece) for piece in text.pieces if isinstance(piece, str))
-        return added(Growth(plus=6 * written + 30), *(self.path(hole.path) for hole in text.holes))
+        return added(Growth(plus=LONGEST_CHARACTER * written + 30), *(self.path(hole.path) for hole in text.holes))
 
     def _source(self, value: Instruction) -> Growth:
         of: Callable[[Any], Growth] = getattr(self, f"_{source_word(value)}")
@@ -320,9 +327,11 @@ class ValueGrowth:
         if isinstance(modifiers.rename, str):
             growth = added(growth, self.path(modifiers.rename))
         elif modifiers.rename is not None:
-            growth = scaled(growth, 1, 6 * sum(map(len, modifiers.rename.values())))
+            growth = scaled(growth, 1, LONGEST_CHARACTER * sum(map(len, modifiers.rename.values())))
         if modifiers.flatten is not None:
-            longest = LONGEST_PREFIX + 6 * len(modifiers.flatten.separator) + 20  # the number of an item
+            longest = (
+                LONGEST_PREFIX + LONGEST_CHARACTER * len(modifiers.flatten.separator) + 20
+            )  # the number of an item
             growth = scaled(growth, 2 if modifiers.flatten.lists in ("join", "json") else 1)
             growth = with_keys(growth, longest, 2 if modifiers.flatten.lists == "index" else 4)
         if modifiers.keys is not None:

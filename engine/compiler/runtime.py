@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeAlias, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID, uuid5
 
-from engine.language.budget import Invalid as Invalid
-from engine.language.budget import Memo as Memo
-from engine.language.budget import spend as spend
-from engine.language.budget import spend_on as spend_on
-from engine.language.budget import spend_on_made as spend_on_made
-from engine.language.budget import invalid as invalid
+from engine.language import budget
+from engine.language.bodies import revealed
 from engine.language.functions import CannotConvert, Noted
 from engine.language.objects import only, rename, without
 from engine.language.paths import Marker, PathTypeError
@@ -28,7 +24,12 @@ Reports: TypeAlias = list[Report]
 Address: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]]]"
 Settled: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]], Invalid | None, Reports]"
 
+Invalid = budget.Invalid
+invalid = budget.invalid
+
 UNSET = object()
+MOST_REPORTS = 1000
+"""Reports that are kept of one event."""
 EMPTY: JsonObject = {}
 MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
@@ -65,8 +66,9 @@ def path_failed(reports: Reports, place: str, error: PathTypeError) -> None:
 
 
 def overwritten(reports: Reports, place: str, lost: list[str]) -> None:
-    """Report keys that were set twice; the later value is kept."""
-    reports.extend(Report("key-overwritten", place, f'two values for "{key}": the later one is kept') for key in lost)
+    """Report keys that were set twice; the later value is kept. No plan has more reports than MOST_REPORTS."""
+    found = lost[: max(0, MOST_REPORTS - len(reports))]
+    reports.extend(Report("key-overwritten", place, f'two values for "{key}": the later one is kept') for key in found)
     lost.clear()
 
 
@@ -249,7 +251,16 @@ def check_value(
         invalid(place, problem)
 
 
-BAD_SEGMENTS = frozenset({"", ".", ".."})
+LONGEST_URL = 65_536
+"""Characters of a URL that the HTTP client takes."""
+
+LONGEST_ENCODED = 3
+"""Characters that one of ASCII may take in a URL."""
+
+LONE_SURROGATE_IN_URL = "the URL would contain a lone surrogate (half a character)"
+
+DOTS = frozenset({".", ".."})
+BAD_SEGMENTS = frozenset({"", *DOTS})
 REQUEST_IDS = UUID("d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da")
 """The namespace of request ids (RFC 9562, section 5.5). Changing it changes the ids of all events."""
 
@@ -270,7 +281,7 @@ def _quoted(text: str, place: str) -> str:
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        return invalid(place, "the URL would contain a lone surrogate (half a character)")
+        return invalid(place, LONE_SURROGATE_IN_URL)
 
 
 def needed(text: str | None, place: str) -> str:
@@ -299,17 +310,65 @@ def join_url(base: str, tail: str) -> str:
 def method(text: str | None, place: str) -> str:
     """Return an HTTP method that comes from a value: letters only, or it could change the request line."""
     text = needed(text, place)
-    if not (text.isascii() and text.isalpha()):
+    if not (text.isascii() and text.isalpha()) or text.upper() == "CONNECT":  # which asks for a tunnel
         invalid(place, f"{shown(text)} is not an HTTP method")
     return text
 
 
 def header(text: str, place: str) -> str:
-    """Return a header's text; control and non-ASCII characters make the event invalid."""
+    """Return a header's text; what HTTP does not carry (RFC 9110, section 5.5) makes the event invalid."""
     real = text.reveal() if isinstance(text, Secret) else text
     if not (real.isascii() and real.isprintable()):
         invalid(place, "a header cannot contain control characters or characters outside ASCII")
+    if real[:1] == " " or real[-1:] == " ":
+        invalid(place, "a header cannot begin or end with a space")
     return text
+
+
+def sendable_url(url: str, place: str) -> str:
+    """Return a whole URL, unless HTTP clients refuse it or change where it leads."""
+    real = revealed(url)
+    if len(real) > LONGEST_URL:
+        invalid(place, f"the URL has {len(real):,} characters; at most {LONGEST_URL:,} are possible")
+    if not (real.isascii() and real.isprintable()):
+        _check_characters(real, place)
+    if "/." in real:
+        for part in DOTS.intersection(real.partition("?")[0].split("/")):
+            segment(part, place)
+    return url
+
+
+def _check_characters(url: str, place: str) -> None:
+    if any(character < " " or character == "\x7f" for character in url):
+        invalid(place, "the URL would contain a control character")
+    if not _is_encodable(url):
+        invalid(place, LONE_SURROGATE_IN_URL)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def sendable_query(query: dict[str, str | list[str]], url: str, place: str) -> dict[str, str | list[str]]:
+    """Return a query, unless it cannot be part of a URL."""
+    pairs = [
+        (name, revealed(text))
+        for name, found in query.items()
+        for text in (found if isinstance(found, list) else [found])
+    ]
+    length = len(url) + sum(len(name) + len(text) + 2 for name, text in pairs)
+    if length * LONGEST_ENCODED > LONGEST_URL or not all(name.isascii() and text.isascii() for name, text in pairs):
+        try:
+            length = len(url) + 1 + len(urlencode(pairs))
+        except UnicodeEncodeError:
+            invalid(place, LONE_SURROGATE_IN_URL)
+        if length > LONGEST_URL:
+            invalid(place, f"the URL has {length:,} characters with its query; at most {LONGEST_URL:,} are possible")
+    return query
 
 
 def basic_auth(user: str | None, password: str | None) -> str | None:
@@ -318,8 +377,8 @@ def basic_auth(user: str | None, password: str | None) -> str | None:
         return None
     from base64 import b64encode
 
-    pair = [text.reveal() if isinstance(text, Secret) else text for text in (user, password)]
-    return Secret("Basic " + b64encode(":".join(pair).encode()).decode(), "Basic ***")
+    pair = ":".join(map(revealed, (user, password)))
+    return Secret("Basic " + b64encode(pair.encode(errors="surrogatepass")).decode(), "Basic ***")
 
 
 def after_host(url: str) -> str:

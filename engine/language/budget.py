@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, TypeAlias
 
-from engine.language.sizes import size_up_to
+from engine.language.sizes import json_size
 from engine.records import Json
 
 MOST_COPIED = 2_000_000
@@ -57,7 +57,7 @@ def spend_on(memo: Memo, value: Json, place: str, times: int = 1) -> None:
             sizes = memo[SIZES] = {}
         size = sizes.get(id(value))
         if size is None:
-            size = sizes[id(value)] = size_up_to(value, MOST_COPIED)
+            size = sizes[id(value)] = json_size(value)
     else:
         size = 1  # a number, or the mark of a part that was not needed
     spend(memo, size * times, place)
@@ -66,4 +66,4 @@ def spend_on(memo: Memo, value: Json, place: str, times: int = 1) -> None:
 def spend_on_made(memo: Memo, value: Json, place: str, times: int = 1) -> None:
     """Count a value that was just made, `times` over."""
     if value is not None:
-        spend(memo, size_up_to(value, MOST_COPIED) * times, place)
+        spend(memo, json_size(value) * times, place)

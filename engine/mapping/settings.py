@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Table
+from math import isfinite
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -12,11 +13,12 @@ from engine.errors import SettingsError
 from engine.language.suggest import closest
 from engine.mapping.model import Mapping, Setting
 from engine.mapping.schema import validator
-from engine.records import Json, JsonObject, Secret
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject, Secret
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 NOT_FILLED = re.compile(r"\$\{\s*(?:\w+\s*:[^}]*\}|env\b)", re.IGNORECASE)
 HOW_FILLED = "it contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME."
+LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SHORTEST_SEARCHED = 8
 
@@ -137,6 +139,7 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
         return None
     if isinstance(value, str):
         _check_text(setting, value)
+    _check_writable(value)
     problem = validator(schema_of(setting))(value)
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
         raise ValueError(f"{fault}.")
@@ -162,6 +165,15 @@ def _check_text(setting: Setting, text: str) -> None:
         )
     if NOT_FILLED.search(text):
         raise ValueError(HOW_FILLED)
+
+
+def _check_writable(value: Json) -> None:
+    """Raise ValueError for what no request can contain, without showing it."""
+    if any(LONE_SURROGATES.search(text) for text in _texts(value)):
+        raise ValueError("the text is not valid UTF-8.")
+    too_large = isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER
+    if too_large or (isinstance(value, float) and not isfinite(value)):
+        raise ValueError("the number does not fit into 64 bits.")
 
 
 def filled(value: Json, environment: Table[str, str]) -> Json:

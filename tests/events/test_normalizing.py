@@ -11,10 +11,25 @@ from collections import OrderedDict
 import orjson
 import pytest
 
-from engine.events.normalizing import Normalized, normalize, normalize_json, normalize_parsed
+from engine.events import normalizing
+from engine.events.normalizing import Normalized, normalize, normalize_parsed
 from engine.events.spec import COMMON, FIELDS
 from engine.records import Report, Secret
 from tests.events.cases import ABSENT, BASE, INVALID, NO_ID, TIME, UNCHANGED, call, event
+
+
+def normalize_json(raw: bytes, **given: str) -> Normalized:
+    """Normalize bytes, whose number is all that sets the result apart from that of a value."""
+    found = normalizing.normalize_json(raw, **given)
+    return found._replace(size=math.inf)
+
+
+def test_the_size_of_an_event_is_known_where_its_bytes_are() -> None:
+    raw = orjson.dumps({"type": "track", "userId": "u", "event": "E", "timestamp": "2024-01-02T03:04:05Z"})
+    assert normalizing.normalize_json(raw).size == len(raw)
+    assert normalize(orjson.loads(raw)).size == math.inf
+    traits = b'{"type": "identify", "userId": "u", "context": {"traits": {"a": 1}}}'
+    assert normalizing.normalize_json(traits).size == 2 * len(traits)  # the traits are there twice
 
 
 @pytest.mark.parametrize("given", UNCHANGED, ids=repr)
@@ -332,9 +347,9 @@ def test_a_hundred_levels_are_the_limit():
     assert normalize(deep(101)).invalid == TOO_DEEP
     assert normalize_json(orjson.dumps(deep(100))).invalid is None
     assert normalize_json(orjson.dumps(deep(101))) == Normalized({}, None, (), TOO_DEEP)
-    assert normalize_json(
-        b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201
-    ) == (
+    assert normalize_json(b'{"type":"track","userId":"u","event":"e","context":' + b'{"a":' * 200 + b"1" + b"}" * 201)[
+        :4
+    ] == (
         {},
         None,
         (),
@@ -438,7 +453,7 @@ def test_received_at_is_used_where_the_event_has_none(given, changes):
 
     assert normalize(given, received_at=RECEIVED) == expected
     assert normalize_json(orjson.dumps(given), received_at=RECEIVED) == expected
-    assert normalize_parsed(given, orjson.dumps(given), received_at=RECEIVED) == expected
+    assert normalize_parsed(given, orjson.dumps(given), received_at=RECEIVED)[:4] == expected[:4]
 
 
 def test_an_unreadable_timestamp_gives_way_to_received_at():

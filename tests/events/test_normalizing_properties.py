@@ -15,18 +15,18 @@ from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS
 
 @given(JSON | EVENTS)
 def test_every_json_value_is_valid_or_has_a_reason(value):
-    event, call, reports, invalid = normalize(value)
+    event, call, reports, invalid, _ = normalize(value)
 
     assert isinstance(event, dict)
     assert (invalid is None) <= (call in FIELDS)
     assert invalid is None or invalid.strip() == invalid != ""
     assert all(report.code and report.place and report.message for report in reports)
-    assert normalize_json(orjson.dumps(value)) == (event, call, reports, invalid)
+    assert normalize_json(orjson.dumps(value))[:4] == (event, call, reports, invalid)
 
 
 @given(EVENTS)
 def test_what_is_valid_has_fields_of_the_right_kind(value):
-    event, call, _, invalid = normalize(value)
+    event, call, _, invalid, _ = normalize(value)
     if invalid is not None:
         return
 
@@ -61,7 +61,7 @@ def test_the_quick_look_lets_pass_only_what_the_rules_leave_alone(value):
 
 @given(EVENTS, EVENTS)
 def test_fields_that_are_not_the_call_s_own_are_left_as_they_came(value, more):
-    event, call, _, invalid = normalize(more | value)
+    event, call, _, invalid, _ = normalize(more | value)
     if invalid is None:
         others = {name: field for name, field in (more | value).items() if name not in FIELDS[call]}
         assert {name: event[name] for name in others} == others

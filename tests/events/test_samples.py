@@ -37,7 +37,7 @@ def test_every_sample_is_an_event(line):
     normalized = normalize_parsed(line.value, line.raw)
 
     assert normalized.invalid is None
-    assert normalized == normalize(line.value)
+    assert normalized._replace(size=normalize(line.value).size) == normalize(line.value)
     assert [error.message for error in VALIDATOR.iter_errors(line.value)] == []
     assert normalized.reports == () or Path(line.file).name == "edge.ndjson"
 

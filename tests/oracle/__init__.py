@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 from engine.events.normalizing import normalize
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, Marker, at
-from tests.oracle.requests import request_of
+from tests.oracle.requests import check_sizes, request_of
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import evaluate, list_of, loop
 
@@ -49,6 +49,7 @@ def plan(
     run.enter(normalized.event, options, lambda name: _part(run, name))
     try:
         requests = list(_steps(run, str(normalized.event["type"]), list(replies)))
+        check_sizes(run, requests)
     except Invalid as invalid:
         return OraclePlan("invalid", str(invalid), invalid.place, [], run.reports)
     return OraclePlan("planned" if requests else "ignored", None, None, requests, run.reports)
@@ -81,7 +82,9 @@ def _steps(run: Run, call: str, replies: list[JsonObject]) -> Iterator[JsonObjec
         place = at("calls", call, number)
         if run.wanted(step, run.scope, place):
             _require(run, step, place)
-            for scope in _scopes(run, step, place):
+            for made, scope in enumerate(_scopes(run, step, place)):
+                if "for_each" in step and made == step.get("max_requests", 1000):
+                    raise Invalid(f"{place}.for_each", "Too many requests")
                 yield request_of(run, step, scope, place)
             _save(run, step, place, replies)
 

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from hashlib import sha1
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, Marker, at, compact_json, pieces, text_of
@@ -15,6 +15,8 @@ from tests.oracle.values import SOURCES, Own, evaluate, instruction, own_words
 
 # What RFC 3986 lets stand in a path besides letters and digits; slashes stay where the mapping wrote them.
 PATH_CHARACTERS = "/:@!$&'()*+,;="
+LONGEST_URL = 65536
+MEGABYTE = 1048576
 NAMESPACE = "d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da"
 
 
@@ -25,15 +27,53 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     where = at("requests", name)
     body = _body(run, step, request, scope, place)
     url = _url(run, request, scope, where)
+    _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
+    if len(url) + len(_form_text(query)) + 1 > LONGEST_URL and query:
+        raise Invalid(f"{where}.query", "The URL is too long")
     headers = _headers(run, request, scope, where, body)
     method = _text(run, request.get("method", "POST"), scope, f"{where}.method")
-    if method is None or not re.fullmatch("[A-Za-z]+", method):
+    if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
     made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
     if "batch" not in request:
         headers |= _request_id(run, step, scope, place, made)
     return made
+
+
+def check_sizes(run: Run, requests: list[JsonObject]) -> None:
+    """Make an event invalid that has a body which is too large, or too much in all of them."""
+    if sum(_size(run, request) for request in requests) > 10 * MEGABYTE:
+        raise Invalid("requests", "The requests have more than 10 MB together")
+
+
+def _size(run: Run, made: JsonObject) -> int:
+    """Return how large a body is when it is sent; one that is larger than its request allows makes the event invalid."""
+    requests = cast("dict[str, JsonObject]", run.mapping["requests"])
+    name = cast("str", made["request"])
+    allowed, other = [], name
+    while other:
+        allowed.append(cast("int", requests[other].get("max_bytes", MEGABYTE)))
+        other = cast("str", requests[other].get("if_missing", ""))
+    body = made["body"]
+    form = requests[name].get("encode") == "form"
+    size = 0 if body is None else len(_form_text(cast("JsonObject", body)) if form else compact_json(body).encode())
+    if size > min(allowed):
+        raise Invalid(at("requests", name), f"{size} bytes")
+    return size
+
+
+def _form_text(pairs: JsonObject) -> str:
+    entries = [
+        (key, entry) for key, value in pairs.items() for entry in (value if isinstance(value, list) else [value])
+    ]
+    return urlencode([(key, text_of(entry) or "") for key, entry in entries])
+
+
+def _check_url(url: str, place: str) -> None:
+    path = url.partition("?")[0]
+    if len(url) > LONGEST_URL or "/./" in f"{path}/" or "/../" in f"{path}/" or re.search("[\x00-\x1f\x7f]", url):
+        raise Invalid(place, "The URL cannot be sent as it is")
 
 
 def _request_id(run: Run, step: JsonObject, scope: Scope, place: str, made: JsonObject) -> JsonObject:
@@ -240,6 +280,6 @@ def _basic(run: Run, http: JsonObject, scope: Scope, given: set[str]) -> JsonObj
 
 
 def _checked_header(value: str, place: str) -> str:
-    if all(" " <= character <= "~" for character in value):
+    if all(" " <= character <= "~" for character in value) and value == value.strip():
         return value
-    raise Invalid(place, "A header cannot hold control or non-ASCII characters")
+    raise Invalid(place, "A header cannot hold control or non-ASCII characters, nor blanks at its ends")

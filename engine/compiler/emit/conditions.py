@@ -9,7 +9,7 @@ from __future__ import annotations
 from engine.compiler.paths.emitter import emit as emit_path
 from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Module, Writer
-from engine.language import paths
+from engine.language import budget, paths
 from engine.language.paths.syntax import Node
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
@@ -110,7 +110,7 @@ def is_chain(tree: Node) -> bool:
 
 def emit_count(writer: Writer, helper: str, code: str, place: Place, times: int = 1) -> None:
     """Write what counts a value in the event's budget, `times` over."""
-    writer.module.helper(helper)
+    writer.names.function(getattr(budget, helper), helper)
     often = f", {times}" if times > 1 else ""
     writer.lines.add(f"{helper}({writer.memo()}, {code}, {writer.names.literal(place_text(place))}{often})")
 

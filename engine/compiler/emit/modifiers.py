@@ -24,7 +24,6 @@ from engine.mapping.schema import counting_validator
 from engine.mapping.walk import paths_of, source_paths
 from engine.records import Json, Place
 
-
 WORK_OF_FUNCTION = 32
 """What a function's character counts for where a loop repeats it: the slowest take a microsecond for one."""
 

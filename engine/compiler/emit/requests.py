@@ -32,7 +32,7 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     """Write method, URL, headers and query of a request."""
     http = writer.module.mapping.http
     url = emit_url(writer, request.path, (*request.place, "path"))
-    query = _query(writer, request)
+    query = _query(writer, request, url)
     headers = _headers(writer, request, http, has_body=has_body)
     method = _method(writer, request)
     return AddressCode(method, url, headers, query)
@@ -61,7 +61,9 @@ def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
     tail = emit_path(writer, path, place) if path is not None else "''"
     url = writer.names.fresh("url")
     writer.module.helper("join_url")
-    writer.lines.add(f"{url} = join_url({base}, {tail})")
+    writer.module.helper("sendable_url")
+    at = writer.names.literal(place_text(place if path is not None else ("http", "base_url")))
+    writer.lines.add(f"{url} = sendable_url(join_url({base}, {tail}), {at})")
     return url
 
 
@@ -137,7 +139,7 @@ def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
     return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
 
 
-def _query(writer: Writer, request: Request) -> str:
+def _query(writer: Writer, request: Request, url: str) -> str:
     if not request.query:
         return "{}"
     query = writer.names.fresh("query")
@@ -153,4 +155,7 @@ def _query(writer: Writer, request: Request) -> str:
         writer.lines.add(f"{value} = {code}")
         with writer.lines.block(f"if {value} is not None:"):
             writer.lines.add(f"{query}[{writer.names.literal(name)}] = {value}")
+    writer.module.helper("sendable_query")
+    at = writer.names.literal(place_text((*request.place, "query")))
+    writer.lines.add(f"{query} = sendable_query({query}, {url}, {at})")
     return query

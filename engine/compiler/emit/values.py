@@ -12,6 +12,7 @@ from typing import Any
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_count, emit_path_value
 from engine.compiler.emit.modifiers import emit_modifiers
 from engine.compiler.emit.texts import fill_text, fill_url_text
+from engine.compiler.growth import LONGEST_CHARACTER
 from engine.compiler.writer import ValueCode, Writer
 from engine.language.template import Text
 from engine.mapping.model import (
@@ -32,7 +33,6 @@ from engine.mapping.model import (
 from engine.mapping.problems import place_text
 from engine.records import Place
 
-
 MANY_COPIES = 300
 """From here on the copies that a value makes are counted: those of one event of 32 KB have 10 MB."""
 
@@ -42,17 +42,16 @@ SMALLEST_ITEM = 16
 
 def emit_value(writer: Writer, value: Value) -> ValueCode:
     """Write the statements of any value; what it reads is counted where it copies that very often."""
-    if not writer.repeats and writer.module.growth.of(value).copies > MANY_COPIES:
-        with writer.repeated():
-            return _value(writer, value)
-    return _value(writer, value)
-
-
-def _value(writer: Writer, value: Value) -> ValueCode:
+    repeats = writer.repeats
+    if not repeats and writer.module.growth.of(value).copies > MANY_COPIES:
+        writer.repeats = 1
     if isinstance(value, PathValue):
         variable = emit_path_value(writer, value.path, value.place)
-        return writer.clean(ValueCode(variable, fresh=variable in writer.fresh))
-    return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
+        got = writer.clean(ValueCode(variable, fresh=variable in writer.fresh))
+    else:
+        got = _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
+    writer.repeats = repeats
+    return got
 
 
 def _choice(writer: Writer, choice: Choice) -> ValueCode:
@@ -214,7 +213,7 @@ def emit_items(writer: Writer, of: Value) -> str:
 
 def emit_rounds(writer: Writer, items: str, value: Value | None, place: Place) -> None:
     """Write what counts the rounds of a loop, each with what the mapping itself puts into it."""
-    own = 0 if value is None else int(writer.module.growth.of(value).plus)
+    own = 0 if value is None else int(writer.module.growth.of(value).plus / LONGEST_CHARACTER)
     emit_count(writer, "spend", f"{SMALLEST_ITEM + own} * len({items})", place)
 
 

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from engine.language.bodies import encoded as encoded
-from engine.language.bodies import revealed as revealed
+from engine.language.bodies import encoded, revealed
 from engine.mapping.settings import host_fault
 from engine.records import Json, JsonObject, PlannedRequest
 

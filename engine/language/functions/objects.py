@@ -103,6 +103,7 @@ FUNCTIONS = (
             Example({}, []),
             Example(["red"], reason="a list is not an object"),
         ),
+        growth=4,
         call=pairs,
     ),
 )

@@ -21,8 +21,16 @@ ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 EVERY_STATUS = frozenset(range(100, 600))
-OF_HTTP = frozenset({"connection", "content-encoding", "content-length", "content-type", "host", "transfer-encoding"})
-"""Headers that the HTTP client sets."""
+OF_CLIENT = frozenset(
+    {
+        *("connection", "content-length", "expect", "host", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+"""Headers of the connection and of how a body travels (RFC 9110, section 7.6.1): the HTTP client's own business."""
+
+OF_HTTP = OF_CLIENT | {"content-encoding", "content-type"}
+"""Headers that requests already have."""
 
 
 def check_requests(context: CheckContext) -> Iterator[Problem]:
@@ -48,10 +56,20 @@ def _headers(context: CheckContext, headers: Headers, place: Place) -> Iterator[
     seen: dict[str, str] = {}
     for name, text in headers:
         yield from _header(context, text, (*place, name))
+        yield from _of_client(context, name, (*place, name))
         if name.lower() in seen:
             message = f"{quoted(name)} and {quoted(seen[name.lower()])} are the same header: case does not matter."
             yield context.problem((*place, name), "same-target", message, "Remove one of the two.", key=True)
         seen[name.lower()] = name
+
+
+def _of_client(context: CheckContext, name: str, place: Place) -> Iterator[Problem]:
+    """Find headers that the HTTP client sets itself: another value would contradict what it sends."""
+    compressed = name.lower() == "content-encoding" and context.mapping.http.compress is not None
+    if compressed or name.lower() in OF_CLIENT:
+        message = f"The header {quoted(name)} is set by the HTTP client."
+        advice = "Remove it: `http.compress` sets it." if compressed else "Remove it."
+        yield context.problem(place, "client-header", message, advice, key=True)
 
 
 def _request_id(context: CheckContext, name: str) -> Iterator[Problem]:
