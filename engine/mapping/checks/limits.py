@@ -81,9 +81,7 @@ def in_order(mapping: Mapping) -> list[str]:
     return ready
 
 
-def _extent(
-    mapping: Mapping, occurrences: Iterable[Occurrence], held: list[Value], known: dict[str, Extent]
-) -> Extent:
+def _extent(mapping: Mapping, occurrences: Iterable[Occurrence], held: list[Value], known: dict[str, Extent]) -> Extent:
     values, deepest = 1 + sum(_constants(value) for value in held), 0
     for found in occurrences:
         used = [known[name] for name in parts_of(found.path) if name in known]
