@@ -142,10 +142,7 @@ class Connection:
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan a normalized event, which can be shared by several connections.
-
-        `saved` holds what the steps that were already sent have saved, by step number.
-        """
+        """Plan a normalized event; `saved` holds what the steps already sent have saved, by step number."""
         event, call, noticed, reason, size = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
@@ -156,13 +153,11 @@ class Connection:
             switched = switch(integrations, self._names)  # type: ignore[arg-type]  # an object, once normalized
             reports.extend(switched.reports)
             if not switched.on:
-                return Plan(Outcome.IGNORED, str(switched.reason), (), tuple(reports[:MOST_REPORTS]))
+                return _nothing(Outcome.IGNORED, str(switched.reason), reports)
             options = switched.options
         compiled = self._calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
         if compiled is None:
-            return Plan(
-                Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", (), tuple(reports[:MOST_REPORTS])
-            )
+            return _nothing(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", reports)
         clock = time.time() if now is None else now
         memo = compiled.memo.copy()
         try:
@@ -170,14 +165,12 @@ class Connection:
                 found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
-            if size > compiled.largest or (
-                memo[COPIED] and size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest
-            ):
-                self._check_sizes(found, clock)
+            if size > compiled.largest or memo[COPIED]:
+                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
         except Invalid as error:
-            return Plan(Outcome.INVALID, str(error), (), tuple(reports[:MOST_REPORTS]))
+            return _nothing(Outcome.INVALID, str(error), reports)
         if type(found) is str:
-            return Plan(Outcome.IGNORED, f"nothing to send: {found}", (), tuple(reports[:MOST_REPORTS]))
+            return _nothing(Outcome.IGNORED, f"nothing to send: {found}", reports)
         count = len(found)
         reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
         return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS])))
@@ -210,10 +203,10 @@ class Connection:
                     memo[COPIED] += json_size(values)  # these are read besides the event
         return requests or "; ".join(skipped)
 
-    def _check_sizes(self, found: list[PlannedRequest] | str, now: float) -> None:
+    def _check_sizes(self, found: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
         """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""
         together = 0
-        for request in () if isinstance(found, str) else found:
+        for request in found if doubtful and not isinstance(found, str) else ():
             together += self._checked_size(request)
             if together > MOST_TOGETHER:
                 invalid("requests", f"the bodies of all requests have more than {MOST_TOGETHER:,} bytes together")
@@ -234,6 +227,11 @@ class Connection:
         if size > limit:
             invalid(place, f"the body has {size:,} bytes; max_bytes allows {limit:,}")
         return size
+
+
+def _nothing(outcome: Outcome, reason: str, reports: list[Report]) -> Plan:
+    """Return a plan without requests."""
+    return Plan(outcome, reason, (), tuple(reports[:MOST_REPORTS]))
 
 
 def _saved(

@@ -108,18 +108,20 @@ def test_what_is_planned_can_be_sent(request_: JsonObject, x: Json) -> None:
 
 
 def test_a_body_that_no_writer_takes_is_invalid() -> None:
-    """An event is at most 100 levels deep; a mapping can put what it reads into far more."""
-    parts: JsonObject = {"p0": {"from": "[" * 45 + "properties" + "]" * 45}}
-    for number in range(25):
-        value: Json = f"parts.p{number}"
-        for _ in range(5):
-            value = {"list": [value]}
-        parts[f"p{number + 1}"] = value
-    calls: JsonObject = {"track": [{"request": "send", "fields": {"a": "parts.p25"}}]}
-    deep: Json = 1
-    for _ in range(95):
+    """An event is at most 100 levels deep, and a response has what the vendor likes."""
+    steps: JsonObject = {
+        "track": [
+            {"request": "send", "save": {"deep": "body"}},
+            {"request": "send", "fields": {"a": "saved.deep"}},
+        ]
+    }
+    mapping = {**DEFAULT_MAPPING, "calls": steps}
+    event = {**DEFAULT_EVENT, "event": "E", "properties": {}}
+    deep: Json = "an end"
+    for _ in range(254):
         deep = [deep]
-    plan = planned({"path": "/send"}, deep, parts=parts, calls=calls)
+    replies: list[JsonObject] = [{"request": "send", "body": deep}]
+    plan = Connection(destination(json.dumps(mapping)), {}).plan(event, now=DEFAULT_NOW, replies=replies)
     assert plan.reason == "the body cannot be written: Recursion limit reached (requests.send)"
 
 
