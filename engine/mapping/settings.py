@@ -134,7 +134,10 @@ def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[tuple[str, str]]
 
 
 def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
-    value = setting.default if given is None else filled(given, environment)
+    try:
+        value = setting.default if given is None else filled(given, environment)
+    except RecursionError:
+        raise ValueError("the value is nested too deeply.") from None
     if isinstance(value, Written):
         value = _converted(setting, str(value))
     if value is None:

@@ -212,6 +212,34 @@ def for_each_huge(size: int) -> str:
     return whole(f"calls: {written(calls)}\nexamples: [{{ title: x, event: {written(event)}, expect: [] }}]")
 
 
+# Constants that many values copy.
+
+
+def const_as_json(size: int) -> str:
+    fields = {f"f{n}": {"from": "parts.big", "as": "json"} for n in range(size)}
+    return mapping(fields, parts={"big": {"const": ["x" * 100] * 4_000}}, event={})
+
+
+def const_renamed(size: int) -> str:
+    fields = {f"f{n}": {"from": "parts.big", "prefix": "a"} for n in range(size)}
+    return mapping(fields, parts={"big": {"const": {f"k{n}": 1 for n in range(30_000)}}}, event={})
+
+
+def const_in_texts(size: int) -> str:
+    fields = {f"f{n}": {"text": "${parts.big}${parts.big}"} for n in range(size)}
+    return mapping(fields, parts={"big": {"const": "x" * 500_000}}, event={})
+
+
+def setting_in_texts(size: int) -> str:
+    fields = {f"f{n}": {"text": "${settings.big}${settings.big}"} for n in range(size)}
+    return mapping(fields, settings={"big": {"title": "X", "type": "string", "example": "x" * 500_000}}, event={})
+
+
+def event_as_json(size: int) -> str:
+    fields = {f"f{n}": {"from": "properties", "as": "json"} for n in range(size)}
+    return mapping(fields, event={"properties": {f"k{n}": 1 for n in range(30_000)}})
+
+
 # JSON Schema.
 
 
@@ -712,6 +740,7 @@ FULL: dict[Generator, int] = {
     many_projections: 150, doubling_path: 40, doubling_path_to_string: 40, json_in_each: 90_000, sort_in_each: 90_000,
     merge_in_each: 50_000, flatten_long_key: 200_000, longer_and_longer: 30, long_prefix: 400_000,
     for_each_huge: 300_000,
+    const_as_json: 1_600, const_renamed: 1_600, const_in_texts: 1_600, setting_in_texts: 1_600, event_as_json: 1_100,
     must_doubling_refs: 40, must_doubling_refs_that_fail: 40, must_doubling_not: 40, body_schema_doubling: 40,
     must_chain_of_refs: 15_000, must_unique_items: 50_000, must_enum_of_enums: 50_000, must_any_of_products: 30_000,
     must_patterns: 1_000, must_big_pattern: 100_000, must_pattern_memory: 10_000, must_recursive: 40, must_deep: 50,

@@ -13,7 +13,7 @@ from engine.errors import SettingsError
 from engine.mapping.checks import check
 from engine.mapping.load import Library, Loaded
 from engine.plan import Connection, Destination
-from engine.records import JsonObject
+from engine.records import Json, JsonObject
 from tests.checks.harness import printed, problems_of
 from tests.mapping.whole import whole
 
@@ -198,6 +198,14 @@ WRONG_SETTINGS = {
         ],
     ),
 }
+
+DEEP: Json = 1
+for _ in range(5_000):
+    DEEP = [DEEP]
+WRONG_SETTINGS["nested too deeply"] = (
+    {"region": DEEP, "api_key": "key-1"},
+    ["Region (region): the value is nested too deeply."],
+)
 
 
 @pytest.mark.parametrize("name", WRONG_SETTINGS)

@@ -13,14 +13,17 @@ from typing import NamedTuple
 from engine.errors import PathError
 from engine.language import paths
 from engine.language.paths.syntax import copies
+from engine.language.sizes import json_size
 from engine.mapping.checks.context import CheckContext, quoted
-from engine.mapping.model import Batch, Each, Entries, Instruction, Mapping, Request, Step, Value
+from engine.mapping.model import Batch, Const, Each, Entries, Instruction, Mapping, Request, Step, Value
 from engine.mapping.problems import Problem
-from engine.mapping.walk import Occurrence, children, of_noun, of_value, parts_of, values_in
-from engine.records import Place
+from engine.mapping.walk import Occurrence, children, descendants, of_noun, of_value, parts_of, roots_of, values_in
+from engine.records import Json, Place
 
 MOST_EXPANDED = 10_000
 """Values of a step, a request or a part, with the values of the parts it uses, as often as it uses them."""
+DATA_OF_A_VALUE = 1_000
+"""Characters of constants and settings that count as one value: what many values copy is bounded too."""
 DEEPEST = 64
 """Values inside values, with those of parts."""
 DEPTH_OF_A_PART = 3
@@ -42,14 +45,14 @@ def check_limits(context: CheckContext) -> Iterator[Problem]:
     known: dict[str, Extent] = {}
     for name in in_order(mapping):
         value = mapping.parts[name]
-        known[name] = _extent(of_value(value), _depth([value]), known)
+        known[name] = _extent(mapping, of_value(value), [value], known)
         if fault := _fault(context, known[name], value.place):
             yield fault
             return  # whatever uses it is over the limit too
     steps = [step for steps in mapping.calls.values() for step in steps]
     nouns: list[Step | Request | Batch] = [*steps, *mapping.requests.values(), *mapping.batches.values()]
     for noun in nouns:
-        extent = _extent(of_noun(noun, noun.place), _depth(values_in(noun)), known)
+        extent = _extent(mapping, of_noun(noun, noun.place), list(values_in(noun)), known)
         if fault := _fault(context, extent, noun.place):
             yield fault
     for value in context.values:
@@ -78,14 +81,38 @@ def in_order(mapping: Mapping) -> list[str]:
     return ready
 
 
-def _extent(occurrences: Iterable[Occurrence], depth: int, known: dict[str, Extent]) -> Extent:
-    values, deepest = 1, 0
+def _extent(mapping: Mapping, occurrences: Iterable[Occurrence], held: list[Value], known: dict[str, Extent]) -> Extent:
+    values, deepest = 1 + sum(_constants(value) for value in held), 0
     for found in occurrences:
-        copies = _copies(found.path)
         used = [known[name] for name in parts_of(found.path) if name in known]
-        values += copies * (1 + sum(each.values for each in used))
+        values += _copies(found.path) * (1 + _settings(mapping, found.path) + sum(each.values for each in used))
         deepest = max([deepest, *(each.depth + DEPTH_OF_A_PART for each in used)])
-    return Extent(values, depth + deepest)
+    return Extent(values, _depth(held) + deepest)
+
+
+def _constants(value: Value) -> int:
+    """Count the constants and defaults inside a value."""
+    data: list[Json] = []
+    for each in descendants(value):
+        if isinstance(each, Instruction):
+            data += [each.source.value] if isinstance(each.source, Const) else []
+            data += each.modifiers.default or ()
+    return sum(_data(each) for each in data)
+
+
+def _settings(mapping: Mapping, path: str) -> int:
+    """Count the settings that a path reads, by their examples and defaults."""
+    total = 0
+    for root in roots_of(path):
+        if root.name == "settings":
+            names = root.members[:1] or tuple(mapping.settings)
+            found = [mapping.settings[name] for name in names if name in mapping.settings]
+            total += sum(_data(setting.example) + _data(setting.default) for setting in found)
+    return total
+
+
+def _data(value: Json) -> int:
+    return json_size(value) // DATA_OF_A_VALUE
 
 
 def _fault(context: CheckContext, extent: Extent, place: Place) -> Problem | None:
@@ -95,7 +122,7 @@ def _fault(context: CheckContext, extent: Extent, place: Place) -> Problem | Non
         message = (
             f"With the parts that {name} uses, it stands for {much} values; at most {MOST_EXPANDED:,} are allowed."
         )
-        advice = "A part that uses another one twice doubles it. Use fewer parts in parts."
+        advice = "A part that uses another one twice doubles it; 1,000 characters of a constant count as a value."
         return context.problem(place, "expands-too-far", message, advice, key=place[0] == "parts")
     if extent.depth > DEEPEST:
         message = (

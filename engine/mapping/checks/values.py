@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 
 from engine.errors import PathError
 from engine.events.spec import FIELDS
@@ -32,6 +32,8 @@ TEXT_ADVICE = {
     "const": "To insert the value, write { text: ... }.",
     "default": "To insert the value, write a choice: [path, { text: ... }].",
 }
+MOST_CHOICES = 50
+"""Named in a sentence, which is shortened anyway."""
 VERBS = {"only": "keep", "except": "drop", "rename": "rename"}
 
 
@@ -165,9 +167,10 @@ def _map(context: CheckContext, value: Instruction) -> Iterator[Problem]:
     if not isinstance(table, dict):
         return
     lower: dict[str, str] = {}
+    choices = dict.fromkeys(_choices(context, value))
     for key in table:
         place: Place = (*value.place, "map", key)
-        reason = _impossible(context, value, key)
+        reason = _impossible(context, value, key, choices)
         if reason:
             message = f"{quoted(key)} can never match: {reason}."
             yield context.problem(place, "map-never-matches", message, key=True)
@@ -195,7 +198,7 @@ def _is_url(place: Place) -> bool:
     return place == ("http", "base_url") or (len(place) == 3 and place[0] == "requests" and place[2] == "path")
 
 
-def _impossible(context: CheckContext, value: Instruction, key: str) -> str:
+def _impossible(context: CheckContext, value: Instruction, key: str, choices: Collection[str]) -> str:
     """Return why a key of `map` cannot be the text of the value, or ''."""
     modifiers = value.modifiers
     last = modifiers.as_[-1].name if modifiers.as_ else ""
@@ -208,9 +211,8 @@ def _impossible(context: CheckContext, value: Instruction, key: str) -> str:
         return "the value is true or false"
     if given == {"number"} and read_number(key) is None:
         return "the value is a number"
-    choices = _choices(context, value)
     if choices and not last and written not in choices:
-        return f"the setting is {listed([quoted(choice) for choice in choices])}"
+        return f"the setting is {listed([quoted(choice) for choice in islice(choices, MOST_CHOICES)])}"
     return ""
 
 

@@ -67,7 +67,7 @@ def counting_keyword(check: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
         listed = len(value) if isinstance(value, list | dict) else 1
         steps.take(STEPS_OF_A_KEYWORD + listed + size // 10)
         for error in check(checker, value, instance, schema) or ():
-            steps.take(size)
+            steps.take(size // 10)
             yield error
 
     return counting
