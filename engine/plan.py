@@ -168,7 +168,7 @@ class Connection:
             return _nothing(Outcome.IGNORED, f"nothing to send: {found}", reports)
         count = len(found)
         reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
-        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS])))
+        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
 
     def _requests(
         self,

@@ -329,11 +329,10 @@ class ValueGrowth:
         elif modifiers.rename is not None:
             growth = scaled(growth, 1, LONGEST_CHARACTER * sum(map(len, modifiers.rename.values())))
         if modifiers.flatten is not None:
-            longest = (
-                LONGEST_PREFIX + LONGEST_CHARACTER * len(modifiers.flatten.separator) + 20
-            )  # the number of an item
+            shortest, index = (2, 20) if modifiers.flatten.lists == "index" else (4, 0)
+            longest = LONGEST_PREFIX + LONGEST_CHARACTER * len(modifiers.flatten.separator) + index
             growth = scaled(growth, 2 if modifiers.flatten.lists in ("join", "json") else 1)
-            growth = with_keys(growth, longest, 2 if modifiers.flatten.lists == "index" else 4)
+            growth = with_keys(growth, longest, shortest)
         if modifiers.keys is not None:
             growth = scaled(growth, 3)
         if modifiers.prefix is not None:

@@ -127,7 +127,7 @@ def query_text(value: Json, reports: Reports, place: str) -> str | list[str] | N
 
 def joined(*pieces: str) -> str:
     """Join pieces of which some are secret; the result is secret too, masked piece by piece."""
-    if not any(isinstance(piece, Secret) for piece in pieces):
+    if Secret not in map(type, pieces):
         return "".join(pieces)
     real = "".join(piece.reveal() if isinstance(piece, Secret) else piece for piece in pieces)
     return Secret(real, "".join(piece.masked if isinstance(piece, Secret) else piece for piece in pieces))
@@ -320,17 +320,24 @@ def method(text: str | None, place: str) -> str:
 
 
 def header(text: str, place: str) -> str:
-    """Return a header's text; what HTTP does not carry (RFC 9110, section 5.5) makes the event invalid."""
-    real = text.reveal() if isinstance(text, Secret) else text
-    if not (real.isascii() and real.isprintable()):
-        invalid(place, "a header cannot contain control characters or characters outside ASCII")
-    if real[:1] == " " or real[-1:] == " ":
-        invalid(place, "a header cannot begin or end with a space")
+    """Return a header's text; what HTTP does not carry makes the event invalid."""
+    fault = header_fault(text.reveal() if isinstance(text, Secret) else text)
+    if fault is not None:
+        invalid(place, fault)
     return text
+
+
+def header_fault(text: str) -> str | None:
+    """Return why HTTP does not carry a text as the value of a header (RFC 9110, section 5.5), or None."""
+    if not (text.isascii() and text.isprintable()):
+        return "a header cannot contain control characters or characters outside ASCII"
+    return "a header cannot begin or end with a space" if text[:1] == " " or text[-1:] == " " else None
 
 
 def sendable_url(url: str, place: str) -> str:
     """Return a whole URL, unless HTTP clients refuse it or change where it leads."""
+    if type(url) is str and len(url) <= LONGEST_URL and url.isascii() and url.isprintable() and "/." not in url:
+        return url
     real = revealed(url)
     if len(real) > LONGEST_URL:
         invalid(place, f"the URL has {len(real):,} characters; at most {LONGEST_URL:,} are possible")

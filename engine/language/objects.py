@@ -77,7 +77,10 @@ def reshaped(
     memo: Memo,
     place: str,
 ) -> JsonObject:
-    """`only`, `rename` and `flatten: true` in one go: what most mappings do to the context."""
+    """`only`, `rename` and `flatten: true` in one go: what most mappings do to the context.
+
+    No name is so long that it would have to be counted before other keys.
+    """
     result: JsonObject = {}
     count = 0
     try:
@@ -97,14 +100,15 @@ def reshaped(
     return flattened(rename(only(value, names), table, lost), separator, "keep", lost, memo, place)
 
 
-def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str, *, long: int = LONG) -> int:
+def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str) -> int:
     """Flatten into `result` and return the number of members; fewer keys than that means that some were overwritten."""
-    if len(before) > long:
-        raise _LongKey
     count = len(value)
     for key, member in value.items():
         if type(member) is dict and member:
-            count += _flatten_quickly(result, before + key + separator, member, separator) - 1
+            inside = before + key + separator
+            if len(inside) > LONG:
+                raise _LongKey
+            count += _flatten_quickly(result, inside, member, separator) - 1
         else:
             result[before + key] = member
     return count

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from engine.compiler.growth import LONGEST_NUMBER, MOST_TOGETHER, REWRITTEN, ValueGrowth
+from engine.compiler.growth import LONGEST_NUMBER, MOST_TOGETHER, REWRITTEN, ValueGrowth, either
 from engine.events.normalizing import normalize_json
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED
@@ -239,10 +239,8 @@ def check_bound(target: Connection, plan: Plan, size: float) -> None:
     growth = ValueGrowth(target.mapping)
     size += MOST_READ * BYTES_PER_CHARACTER
     for request in plan.requests:
-        step = next(
-            step for steps in target.mapping.calls.values() for step in steps if step.request == request.request
-        )
-        bound = growth.step(step)
+        steps = (step for steps in target.mapping.calls.values() for step in steps if step.request == request.request)
+        bound = either(*(growth.step(step) for step in steps))
         body = encoded(request.body, target.mapping.requests[request.request].encode) or b""
         assert len(body) <= REWRITTEN * (bound.times * size + bound.plus)
 

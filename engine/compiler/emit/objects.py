@@ -14,6 +14,7 @@ from engine.compiler.emit.conditions import emit_condition, emit_path_value
 from engine.compiler.emit.texts import fill_text
 from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
+from engine.language.budget import LONG
 from engine.mapping.model import OBJECT_WORDS, Modifiers
 
 
@@ -114,7 +115,10 @@ def _reshapes(modifiers: Modifiers) -> bool:
     """Whether `only`, maybe `rename`, and `flatten: true` can be done in one pass."""
     flatten = modifiers.flatten
     plain = isinstance(modifiers.only, tuple) and modifiers.except_ is None and not isinstance(modifiers.rename, str)
-    return plain and flatten is not None and flatten.wanted is True and flatten.lists == "keep"
+    if not plain or flatten is None or flatten.wanted is not True or flatten.lists != "keep":
+        return False
+    names = (*(modifiers.only or ()), *dict(modifiers.rename or {}).values())  # type: ignore[arg-type]
+    return all(len(name) + len(flatten.separator) <= LONG for name in names)
 
 
 def _reshape(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:

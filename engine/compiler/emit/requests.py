@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from engine.compiler.emit.conditions import asks_the_clock, settings_only
 from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
+from engine.compiler.runtime import header_fault
 from engine.compiler.writer import Writer
 from engine.language.template import Text
 from engine.mapping.model import Http, Request, TextOrValue, Value
@@ -100,6 +101,9 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
     given = {name.lower() for name, _, _ in headers}
     writer.lines.add(f"{variable} = { ({'Content-Type': content_type} if content_type else {})!r}")
     for name, text, place in headers:
+        if isinstance(text, Text) and text.literal is not None and header_fault(text.literal) is None:
+            _put_header(writer, variable, name, writer.names.literal(text.literal))
+            continue
         code = _text(writer, text, place)
         _set_header(writer, variable, name, code, place)
     basic = writer.module.mapping.http.basic
@@ -121,10 +125,13 @@ def _set_header(writer: Writer, headers: str, name: str, code: str, place: Place
     writer.module.helper("header")
     writer.lines.add(f"{text} = {code}")
     with writer.lines.block(f"if {text} is not None:"):
-        if name.lower() == "content-type":
-            writer.lines.add(f"{headers}.pop('Content-Type', None)")
-        at = writer.names.literal(place_text(place))
-        writer.lines.add(f"{headers}[{writer.names.literal(name)}] = header({text}, {at})")
+        _put_header(writer, headers, name, f"header({text}, {writer.names.literal(place_text(place))})")
+
+
+def _put_header(writer: Writer, headers: str, name: str, code: str) -> None:
+    if name.lower() == "content-type":
+        writer.lines.add(f"{headers}.pop('Content-Type', None)")
+    writer.lines.add(f"{headers}[{writer.names.literal(name)}] = {code}")
 
 
 def _method(writer: Writer, request: Request) -> str:
