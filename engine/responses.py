@@ -33,6 +33,10 @@ class ItemResult(NamedTuple):
     error: str = ""
 
 
+class Unbatchable(Exception):  # noqa: N818  reads as what it is
+    """Items that cannot be put into a batch because of their data; the message says why."""
+
+
 class ResponseReader:
     """Builds a connection's batch requests and reads the responses to its requests."""
 
@@ -42,19 +46,28 @@ class ResponseReader:
         self._addresses = {name: settle(batch.address) for name, batch in self._code.batches.items()}
 
     def item(self, request: PlannedRequest, now: float) -> Json:
-        """Return a planned request as an item of its batch."""
+        """Return a planned request as an item of its batch; raises Unbatchable."""
         item = self._code.requests[request.request].item
         reports: list[Report] = []
-        return request.body if item is None else item(request.body, reports, now)
+        try:
+            return request.body if item is None else item(request.body, reports, now)
+        except Invalid as error:
+            raise Unbatchable(str(error)) from error
 
     def batched(self, name: str, items: list[Json], now: float) -> PlannedRequest:
-        """Return the one request that carries `items`; raises Invalid where the settings make no valid URL."""
+        """Return the one request that carries `items`.
+
+        Raises Invalid where the settings make no valid URL, and Unbatchable.
+        """
         method, url, headers, query, failed, _ = self._addresses[name]
         if failed is not None:
             raise failed
         body = self._code.batches[name].body
         reports: list[Report] = []
-        content: Json = items if body is None else body(items, reports, now)
+        try:
+            content: Json = items if body is None else body(items, reports, now)
+        except Invalid as error:
+            raise Unbatchable(str(error)) from error
         return PlannedRequest(name, method, url, headers, query, content)
 
     def results(self, name: str, body: Json, count: int) -> list[ItemResult] | None:

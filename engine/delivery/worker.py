@@ -29,7 +29,8 @@ from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.shipping import Shipping
 from engine.events.normalizing import Normalized
-from engine.records import Outcome
+from engine.records import Outcome, PlannedRequest
+from engine.responses import Unbatchable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +80,9 @@ class Worker:
         self._writer.on_failure = self.wake
         self._writer.on_written = lambda changes: observer.written(self.name, changes)
         self.shipping.record = self._writer.add
-        responses = self.shipping.responses
         self._rules = PickRules(
             limits=configured.limits,
-            size=lambda request: len(orjson.dumps(responses.item(request, clock.time()))) + 1,
+            size=self._item_size,
             ordered_batches=configured.ordered_batches,
         )
         self._queue = FairQueue(options.queue._replace(line=max(options.queue.line, configured.largest_batch)))
@@ -95,6 +95,13 @@ class Worker:
         self._stopping = False
         self._intake_open = True
         self._held = False
+
+    def _item_size(self, request: PlannedRequest) -> int:
+        """Return the bytes that a request takes up in its batch, with a comma."""
+        try:
+            return len(orjson.dumps(self.shipping.responses.item(request, self._clock.time()))) + 1
+        except (TypeError, Unbatchable):  # sending it says what is wrong
+            return 1
 
     def adopt(self, due: float | None, alarm: str) -> None:
         """Take over the alarm and the pause of an earlier worker.

@@ -23,7 +23,7 @@ from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.records import JsonObject, Outcome, PlannedRequest
-from engine.responses import ItemResult, ResponseReader, Then, error_text
+from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, error_text
 
 MISSING = 404
 TOO_MANY_REQUESTS = 429
@@ -130,7 +130,7 @@ class Shipping:
         except (Refused, Invalid) as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
             return began, VendorReply(failure=str(refused))
-        except Unsendable as error:
+        except (Unsendable, Unbatchable) as error:
             return began, VendorReply(unsendable=str(error))
         took = self._clock.time() - began
         self._observer.answered(self.name, reply.status, len(shipment.parcels), took)
