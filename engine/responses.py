@@ -81,7 +81,7 @@ class ResponseReader:
             return None
         if found is None or len(found) != count:
             return None
-        return [ItemResult(ok, self._error(error)) for ok, error in found]
+        return [ItemResult(ok, "" if error is None else self._error(error)) for ok, error in found]
 
     def judge(self, request: str, status: int, headers: JsonObject, body: Json, *, readable: bool = True) -> Verdict:
         """Say what a response means: by the request's rules, else the mapping's, else the default ones.

@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import NamedTuple
 
 RATE = re.compile(r"([1-9][0-9]*)/([smh])")
 PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-BOOT_CLOCK = hasattr(time, "CLOCK_BOOTTIME")
 LONGEST_RETRY_AFTER = 3600.0
 FAILURES_IN_A_ROW = 8
 USERS_WHO_FAIL = 3
@@ -31,12 +31,13 @@ MUCH_LONGER = 1.0
 """Seconds by which a pause must grow, besides doubling, to be reported again."""
 
 
-def since_boot() -> float:
-    """Return the seconds since some moment; they go on while the process is stopped or, on Linux, the machine sleeps.
+since_boot: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+)
+"""Seconds since some moment; they go on while the process is stopped or, on Linux, the machine sleeps.
 
-    `time.monotonic` stands still while a Linux machine sleeps; elsewhere nothing better is to be had.
-    """
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if BOOT_CLOCK else time.monotonic()
+`time.monotonic` stands still while a Linux machine sleeps; elsewhere nothing better is to be had.
+"""
 
 
 class Clock:

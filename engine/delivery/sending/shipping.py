@@ -150,6 +150,7 @@ class Shipping:
     ) -> None:
         assert result.items is not None
         failed: dict[int, tuple[Job, str]] = {}
+        now = self._clock.time()
         for parcel, item in zip(shipment.parcels, result.items, strict=True):
             job = cast("Job", parcel.job)
             if not item.ok:
@@ -161,7 +162,7 @@ class Shipping:
             saved = None
             if shipment.batch is None:
                 saved = self._saved(job, request, reply)
-            job.accept(request if shipment.batch is None else parcel.request, saved, self._clock.time())
+            job.accept(request if shipment.batch is None else parcel.request, saved, now)
         for job, error in failed.values():
             self._reject(job, f"the vendor refused this item of a batch (status {result.status})", error)
         for each in shipment.jobs():
@@ -289,7 +290,7 @@ class Shipping:
         progress = None if outcome is Outcome.DELIVERED else job.progress()
         if outcome is not Outcome.DELIVERED:
             reason = self._secrets.mask(reason)  # it may quote the event
-        return Change(job.place, outcome, reason, error_text(error), self.digest, progress, job.tried_at)
+        return Change(job.place, outcome, reason, error and error_text(error), self.digest, progress, job.tried_at)
 
     def _hold(self, reason: str, hint: str) -> None:
         if not self.stopped:
