@@ -35,7 +35,7 @@ test: node lint ## linters, types, and every test that is not slow
 	$(PYTEST) -m 'not slow'
 
 test-all: node lint ## the same with the slow tests
-	$(PYTEST)
+	$(PYTEST) --hypothesis-profile=all
 
 lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
 	$(call stage,ruff check,$(BIN)/ruff check .)

@@ -311,7 +311,9 @@ def read_some(terminal: int) -> bytes:
 WORDS = ("run", "shop", "--example-settings", "--events")
 
 
-@pytest.mark.parametrize("style", ["text", "ndjson", "curl"])
+@pytest.mark.parametrize(
+    "style", ["text", *(pytest.param(each, marks=pytest.mark.slow) for each in ("ndjson", "curl"))]
+)
 def test_long_input_shows_a_bar_and_no_line_of_the_output(many: Path, tmp_path: Path, style: str) -> None:
     out = tmp_path / "out"
     with many.open("a") as handle:
