@@ -24,7 +24,7 @@ from engine.commands.options import (
 )
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import CommandGroup, counted
-from engine.delivery.outbox.base import DEFAULT_FILE, outbox_command, resume_command
+from engine.delivery.outbox.base import DEFAULT_FILE, Chosen, outbox_command, resume_command
 from engine.errors import UsageError
 from engine.language.texts import visible
 from engine.records import Outcome
@@ -142,13 +142,10 @@ def show(outbox: Outbox, event: str) -> None:
     """
     import orjson
 
-    from engine.delivery.outbox.base import Chosen
-
     display = Display(sys.stdout)
     rows = outbox.listed(Chosen(event=event), 0, SHOWN)
     if not rows:
-        shown = outbox_command("list", outbox.path)
-        raise UsageError(f"There is no event {event} in this outbox; {shown} shows the events.")
+        raise _no_event(outbox, event)
     for number in dict.fromkeys(row.event for row in rows):
         found = outbox.event(number)
         assert found is not None
@@ -202,7 +199,9 @@ def replay(
     outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
     rows = list(selected_rows(outbox, selection(outbox, connection, outcomes, since)))
     if events:
-        rows = [row for each in events for row in selected_rows(outbox, selection(outbox, connection, (), since, each))]
+        rows = [
+            row for each in events for row in _rows_of(outbox, each, selection(outbox, connection, (), since, each))
+        ]
         rows = [row for row in _without_duplicates(rows) if row.outcome in FINAL]
     if mapping is not None:
         rows = _planned_rows(outbox, rows, connect([mapping], settings)[0].connection, verbose=dry_run)
@@ -210,6 +209,19 @@ def replay(
     if not dry_run:
         outbox.replay(places, "queued again by a person", time.time())
     click.echo(f"{counted(len(places), 'event')} {'would be ' if dry_run else ''}queued again.")
+
+
+def _rows_of(outbox: Outbox, event: str, chosen: Chosen) -> list[Listed]:
+    """Return the states of an event that a person named."""
+    rows = list(selected_rows(outbox, chosen))
+    if not rows and not outbox.count(Chosen(event=event)):
+        raise _no_event(outbox, event)
+    return rows
+
+
+def _no_event(outbox: Outbox, event: str) -> UsageError:
+    shown = outbox_command("list", outbox.path)
+    return UsageError(f"There is no event {visible(event)} in this outbox; {shown} shows the events.")
 
 
 def _without_duplicates(rows: Sequence[Listed]) -> list[Listed]:

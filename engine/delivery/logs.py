@@ -6,7 +6,9 @@ Secrets are masked in every field, however they got there, and no character of a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, cast
@@ -19,6 +21,8 @@ from engine.language.texts import visible
 from engine.records import Json, Secrets, masked
 
 NAME = "waybill.delivery"
+BETWEEN_RETRIES = 60.0
+"""Seconds between two lines about events that are tried again."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -64,14 +68,29 @@ def stop(handler: logging.Handler) -> None:
 class Logging(DeliveryObserver):
     """Logs rare events only; what became of each event is in the outbox."""
 
-    def __init__(self, outbox: Path = DEFAULT_FILE) -> None:
+    def __init__(self, outbox: Path = DEFAULT_FILE, clock: Callable[[], float] = time.monotonic) -> None:
         """Log; `outbox` is the file that hints name."""
         self._logger = logging.getLogger(NAME)
         self._outbox = outbox
+        self._clock = clock
+        self._retried: dict[str, tuple[float, int]] = {}  # when it was last logged, and the events since
 
     def timed_out(self, connection: str, seconds: float) -> None:
         """Log that a vendor did not answer in time."""
         self._log(logging.WARNING, "timed out", connection=connection, seconds=round(seconds, 3))
+
+    def retrying(self, connection: str, events: int, reason: str, seconds: float) -> None:
+        """Log failures that only their events wait for: the first at once, then at most a line a minute."""
+        now = self._clock()
+        logged, unlogged = self._retried.get(connection, (-math.inf, 0))
+        if now - logged < BETWEEN_RETRIES:
+            self._retried[connection] = (logged, unlogged + events)
+            return
+        self._retried[connection] = (now, 0)
+        count = events + unlogged
+        self._log(
+            logging.WARNING, "retrying", connection=connection, events=count, reason=reason, seconds=round(seconds, 3)
+        )
 
     def paused(self, connection: str, reason: str, seconds: float) -> None:
         """Log a pause."""

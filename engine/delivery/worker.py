@@ -219,9 +219,7 @@ class Worker:
             return due
         if slots <= 0:
             return _earliest(due, pace.resume_at if pace.resume_at > now else None)
-        if pace.probing:
-            self._queue.untried_first()
-        picked = pick(self._queue, slots, self._rules, now)
+        picked = pick(self._queue, slots, self._rules, now, probing=pace.probing)
         for shipment in picked.shipments:
             task = asyncio.get_running_loop().create_task(self._ship(shipment))
             self._tasks.add(task)

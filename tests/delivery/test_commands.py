@@ -136,6 +136,9 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert len(engine("outbox --outbox o.db list")[1].splitlines()) == 5
     assert engine("outbox --outbox o.db list --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
     assert engine("outbox --outbox o.db replay --connection exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
+    code, out, error = engine("outbox --outbox o.db replay nobody")
+    assert (code, out) == (2, "")
+    assert "There is no event nobody in this outbox; engine outbox list --outbox o.db shows the events." in error
     assert engine("outbox --outbox o.db show nothing")[0::2] == (
         2,
         "There is no event nothing in this outbox; engine outbox list --outbox o.db shows the events.\n",

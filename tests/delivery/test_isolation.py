@@ -228,3 +228,21 @@ def test_an_item_that_its_batch_cannot_hold_is_rejected_alone(tmp_path, max_byte
     )
     assert list(ran.outcomes.values()).count("delivered") == 4
     assert ran.outbox.connections()[0].held == ""
+
+
+def test_a_poison_event_in_the_first_batch_of_all_stops_nobody_else(tmp_path) -> None:
+    """Nothing has shown yet that the vendor works; an event that is sent alone shows it."""
+    events = [event(n, user=f"u{n % 6}") for n in range(12)]
+    ran = asyncio.run(delivered(tmp_path, events, failing(lambda n: n == 0), options=replace(QUICK, patience=1)))
+    assert [name for name, outcome in ran.outcomes.items() if outcome == "waiting"] == ["m0", "m6"], "those of one user"
+    assert list(ran.outcomes.values()).count("delivered") == 10
+
+
+def test_a_probe_is_a_single_event(tmp_path) -> None:
+    answers = [Answer(429, None, {"Retry-After": "0"})]
+    ran = asyncio.run(
+        delivered(tmp_path, [event(n) for n in range(20)], lambda request: answers.pop() if answers else fine(request))
+    )
+    assert set(ran.outcomes.values()) == {"delivered"}
+    sizes = [len(each.body) for each in ran.requests]
+    assert 1 in sizes[1:]

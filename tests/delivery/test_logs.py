@@ -125,3 +125,15 @@ def test_several_observers_hear_everything() -> None:
     for name, given in reports.items():
         getattr(Observers([Hears(), Hears()]), name)(*given)
     assert heard == [(name, given) for name, given in reports.items() for _ in range(2)]
+
+
+def test_retries_are_logged_at_once_and_then_once_a_minute(logged) -> None:
+    now = [0.0]
+    logging_to_it = logs.Logging(clock=lambda: now[0])
+    for moment in (0.0, 1.0, 59.0, 60.0, 61.0):
+        now[0] = moment
+        logging_to_it.retrying("shop", 2, "the vendor answered 500", 1.5)
+    assert [(each["event"], each["events"], each["reason"], each["seconds"]) for each in logged()] == [
+        ("retrying", 2, "the vendor answered 500", 1.5),
+        ("retrying", 6, "the vendor answered 500", 1.5),
+    ]

@@ -99,10 +99,11 @@ class _Open:
 class _Picking:
     """One walk along the heads of the queue."""
 
-    def __init__(self, queue: FairQueue, slots: int, rules: PickRules) -> None:
+    def __init__(self, queue: FairQueue, slots: int, rules: PickRules, *, probing: bool) -> None:
         self.queue = queue
         self.slots = slots
         self.rules = rules
+        self.probing = probing
         self.open: dict[str, _Open] = {}
         self.shipments: list[Shipment] = []
         self.behind: deque[tuple[_Open, Sendable]] = deque()
@@ -115,7 +116,7 @@ class _Picking:
         """Take a head, if there is a slot or a batch for it."""
         upcoming = job.next()
         name = upcoming.requests[0].batch
-        if name is None or (job.retries is not None and job.retries.alone):
+        if name is None or self.probing or (job.retries is not None and job.retries.alone):
             if self.free > 0:
                 self._alone(name, job, upcoming.requests)
             return
@@ -166,9 +167,14 @@ class _Picking:
 _place = attrgetter("job.place")
 
 
-def pick(queue: FairQueue, slots: int, rules: PickRules, now: float) -> Picked:
-    """Choose at most `slots` shipments from the queue, and record there that their events are on their way."""
-    picking = _Picking(queue, slots, rules)
+def pick(queue: FairQueue, slots: int, rules: PickRules, now: float, *, probing: bool = False) -> Picked:
+    """Choose at most `slots` shipments from the queue, and record there that their events are on their way.
+
+    A probe is a single event, so that no other can make it fail: one that has not failed yet, if there is one.
+    """
+    if probing:
+        queue.untried_first()
+    picking = _Picking(queue, slots, rules, probing=probing)
     walked: list[Sendable] = []
     while queue.ready and (picking.free > 0 or picking.open):
         job = queue.ready.popleft()

@@ -38,8 +38,8 @@ class Next(NamedTuple):
 class Retries:
     """What an event's failures have led to: how many there were, since when, and whether it has to be sent alone.
 
-    It is due at `due`, 0 if it need not wait; an event that made a batch fail goes `alone` from then on.  `reason` is
-    what the last failure was.
+    It is due at `due`, 0 if it need not wait; an event that made a batch fail, or may have, goes `alone` from then on.
+    `reason` is what the last failure was.
     """
 
     since: float

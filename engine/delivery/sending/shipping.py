@@ -29,7 +29,7 @@ MISSING = 404
 TOO_MANY_REQUESTS = 429
 LOWEST_ERROR = 400
 SETTINGS_HINT = "Check the connection's settings."
-NO_RESULTS = "the response has no result for each item of the batch"
+NO_RESULTS = "the response has no result for each item of the batch: {path} (batches.{batch}.results.list)"
 
 
 class Shipping:
@@ -223,7 +223,8 @@ class Shipping:
     async def _failed(self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, began: float) -> bool:
         """Have the events wait for their retry, or the connection; False, because something has to wait.
 
-        A batch is halved only if the vendor answered: what was lost may have arrived, and would arrive twice.
+        A batch is halved only if the vendor answered: what was lost may have arrived, and would arrive twice.  And only
+        if it has taken other requests: otherwise one event of the batch is set apart, and may prove that it does.
         """
         if self.stopped:
             return False
@@ -231,12 +232,13 @@ class Shipping:
         paused = self._pause(shipment, result, reply, began)
         if proven and answered and not paused and len(shipment.parcels) > 1:
             return await self._in_halves(shipment)
-        alone = proven and answered and not paused and shipment.batch is not None
         wait = None if paused else self._retry.wait(self._failures_of(shipment) + 1, self._random())
         jobs = [cast("Job", each) for each in shipment.jobs()]
         now = self._clock.time()
         for job in jobs:
-            self._try_again(job, result, now, wait, alone=alone)
+            self._try_again(job, result, now, wait)
+        if answered and shipment.batch is not None:
+            self._set_apart(jobs)
         if wait is not None:
             self._observer.retrying(self.name, sum(not job.finished for job in jobs), result.description, wait)
         return False
@@ -257,10 +259,18 @@ class Shipping:
         return True
 
     @staticmethod
+    def _set_apart(jobs: list[Job]) -> None:
+        """Have the next of a batch's events that is not sent alone yet be sent alone from now on."""
+        for job in jobs:
+            if job.retries is not None and not job.retries.alone:
+                job.retries.alone = True
+                return
+
+    @staticmethod
     def _failures_of(shipment: Shipment) -> int:
         return max((job.retries.count for job in shipment.jobs() if job.retries is not None), default=0)
 
-    def _try_again(self, job: Job, result: ShipmentResult, now: float, wait: float | None, *, alone: bool) -> None:
+    def _try_again(self, job: Job, result: ShipmentResult, now: float, wait: float | None) -> None:
         """Record that an event's request failed, and when to try again; without `wait`, when the connection can."""
         first = job.tried_at is None
         job.tried_at = now if job.tried_at is None else job.tried_at
@@ -270,7 +280,6 @@ class Shipping:
         if job.retries is None:
             job.retries = Retries(since=now)
         job.retries.count += 1
-        job.retries.alone = job.retries.alone or alone
         if wait is not None:
             job.retries.due = now + wait
         if first or job.retries.reason != result.description:
@@ -347,5 +356,7 @@ def interpret(
         return ShipmentResult(then, reply.status, items=[ItemResult(True)])
     items = responses.results(batch, reply.body, len(requests))
     if items is None:
-        return ShipmentResult("retry", reply.status, NO_RESULTS)
+        read = responses.connection.mapping.batches[batch].results
+        path = "" if read is None else read.list
+        return ShipmentResult("retry", reply.status, NO_RESULTS.format(path=path, batch=batch))
     return ShipmentResult(then, reply.status, items=items)
