@@ -124,7 +124,7 @@ def default_verdict(status: int) -> Then:
     """Apply the default rules: accept 2xx; retry 408, 425, 429 and 5xx; stop at 401, 402 and 403; reject others."""
     if 200 <= status < 300:
         return "accept"
-    if status in RETRIED or status >= 500:
+    if status in RETRIED or 500 <= status < 600:
         return "retry"
     return "stop" if status in STOPPED else "reject"
 

@@ -274,16 +274,14 @@ class Worker:
         if not self._options.until_idle:
             return False
         pace, now, patience = self.shipping.pace, self._clock.time(), self._options.patience
-        braked = self.shipping.brake.since
-        if braked is not None and now - braked > patience:
-            self.stop()
-        if self._tasks:
-            return False
-        if self._queue.empty:
+        if self._queue.empty and not self._tasks:
             return True
         if pace.failing_since is not None:
-            return max(pace.resume_at, now) - pace.failing_since > patience
-        return not self._queue.ready and self._queue.waits_longer_than(patience)
+            return not self._tasks and max(pace.resume_at, now) - pace.failing_since > patience
+        braked = self.shipping.brake.since
+        if (braked is not None and now - braked > patience) or self._queue.all_fail_longer_than(patience, now):
+            self.stop()
+        return self._stopping
 
     async def _wait(self, look_again_at: float | None) -> None:
         """Wait for a shipment to return, for the end of a pause, or for new events."""

@@ -246,3 +246,46 @@ def test_a_probe_is_a_single_event(tmp_path) -> None:
     assert set(ran.outcomes.values()) == {"delivered"}
     sizes = [len(each.body) for each in ran.requests]
     assert 1 in sizes[1:]
+
+
+LOST = {
+    "junk": Answer(200, b"{"),
+    "cut": Answer(0),
+    "500": Answer(500),
+}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_a_batch_that_fails_again_and_again_is_sent_as_single_events(tmp_path, lost) -> None:
+    """One event has the vendor answer with junk: its neighbors are delivered, and do not give up with it."""
+
+    def answer(request: Request) -> Answer:
+        return lost if any(number(item) == 3 for item in request.body) else fine(request)
+
+    ran = asyncio.run(delivered(tmp_path, [event(n) for n in range(10)], answer, options=replace(QUICK, patience=0.5)))
+    assert [name for name, outcome in ran.outcomes.items() if outcome == "waiting"] == ["m3"]
+    whole = [each for each in ran.requests if any(number(item) == 3 for item in each.body) and len(each.body) > 1]
+    assert len(whole) <= 4
+
+
+def test_every_tenth_event_is_poison_and_all_others_are_delivered_in_batches(tmp_path) -> None:
+    events = [event(n) for n in range(300)]
+    options = replace(QUICK, patience=1)
+    ran = asyncio.run(delivered(tmp_path, events, failing(lambda n: n % 10 == 0), options=options, max_items=50))
+    assert list(ran.outcomes.values()).count("delivered") == 270
+
+
+def test_patience_ends_a_run_whose_events_are_never_answered(tmp_path) -> None:
+    """Requests are on their way all the time: the run ends all the same."""
+
+    async def story() -> dict[str, str]:
+        outbox = MemoryOutbox()
+        async with Vendor(fine) as vendor:
+            vendor.delay = 0.3
+            configured = shop(tmp_path, vendor.url, more="  timeout: 100ms\n" + BATCHES)
+            outbox.take_in([event(n, call="identify") for n in range(30)], ["shop"], 1.0)
+            async with asyncio.timeout(20):
+                await Delivery(outbox, [configured], replace(QUICK, patience=0.2, slots=2)).run()
+        return results(outbox)[0]
+
+    assert set(asyncio.run(story()).values()) == {"waiting"}

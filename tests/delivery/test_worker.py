@@ -211,8 +211,10 @@ FAILURES = {
     "unreadable": (Answer(200, b"<html>"), "the vendor answered 200: the response could not be read"),
     "too few": (
         Answer(200, {"results": []}),
-        "the vendor answered 200: the response has no result for each item of the batch: body.results "
-        "(batches.many.results.list)",
+        (
+            "the vendor answered 200: the response has no result for each item of the batch: body.results "
+            "(batches.many.results.list)"
+        ),
     ),
 }
 

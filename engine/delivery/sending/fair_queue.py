@@ -226,9 +226,14 @@ class FairQueue:
         """Return when the next event that waits for its own retry is due, None if none does."""
         return self._due[0][0] if self._due else None
 
-    def waits_longer_than(self, patience: float) -> bool:
-        """Whether every event that waits for its own retry is due more than `patience` after its first failure."""
-        return all(later.retries.due - later.retries.since > patience for later in self._later.values())
+    def all_fail_longer_than(self, patience: float, now: float) -> bool:
+        """Whether every event that could be sent has failed, and is or becomes due only `patience` after it did."""
+        if self._wanted or self._loading:
+            return False
+        sendable = chain(self.ready, map(self._jobs.__getitem__, self._in_flight))
+        return all(job.retries is not None and now - job.retries.since > patience for job in sendable) and all(
+            max(later.retries.due, now) - later.retries.since > patience for later in self._later.values()
+        )
 
     def untried_first(self) -> None:
         """Turn `ready` so that it begins with an event that has not failed yet, if there is one."""

@@ -28,6 +28,8 @@ from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, erro
 MISSING = 404
 TOO_MANY_REQUESTS = 429
 LOWEST_ERROR = 400
+WHOLE_BATCHES = 3
+"""How often a batch may fail before its events are sent alone."""
 SETTINGS_HINT = "Check the connection's settings."
 NO_RESULTS = "the response has no result for each item of the batch: {path} (batches.{batch}.results.list)"
 
@@ -237,8 +239,8 @@ class Shipping:
         now = self._clock.time()
         for job in jobs:
             self._try_again(job, result, now, wait)
-        if answered and shipment.batch is not None:
-            self._set_apart(jobs)
+        if shipment.batch is not None:
+            self._set_apart(jobs, answered=answered)
         if wait is not None:
             self._observer.retrying(self.name, sum(not job.finished for job in jobs), result.description, wait)
         return False
@@ -259,12 +261,16 @@ class Shipping:
         return True
 
     @staticmethod
-    def _set_apart(jobs: list[Job]) -> None:
-        """Have the next of a batch's events that is not sent alone yet be sent alone from now on."""
-        for job in jobs:
-            if job.retries is not None and not job.retries.alone:
-                job.retries.alone = True
-                return
+    def _set_apart(jobs: list[Job], *, answered: bool) -> None:
+        """Have events of a batch that failed be sent alone from now on.
+
+        At first the next one, if the vendor answered; after several failures all of them, even if they may have
+        arrived: sending the batch whole again and again would send them twice more often.
+        """
+        left = [job.retries for job in jobs if job.retries is not None and not job.retries.alone]
+        often = any(each.count >= WHOLE_BATCHES for each in left)
+        for each in left if often else left[: 1 if answered else 0]:
+            each.alone = True
 
     @staticmethod
     def _failures_of(shipment: Shipment) -> int:
