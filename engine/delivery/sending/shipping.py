@@ -281,7 +281,7 @@ class Shipping:
         first = job.tried_at is None
         job.tried_at = now if job.tried_at is None else job.tried_at
         if now - job.tried_at >= self._retry.give_up_after:
-            self._reject(job, f"gave up after {span(now - job.tried_at)}", result.description)
+            self._reject(job, f"gave up after {span(self._retry.give_up_after)}", result.description)
             return
         if job.retries is None:
             job.retries = Retries(since=now)
