@@ -58,7 +58,8 @@ def _forms(secret: str) -> Iterator[str]:
     yield _cut(secret)
     raw = secret.encode(errors="surrogatepass")
     yield from (_in_base64(raw, before) for before in range(3))
-    yield from (make(raw, usedforsecurity=False).hexdigest() for make in (md5, sha1, sha256))
+    digests = [make(raw, usedforsecurity=False).hexdigest() for make in (md5, sha1, sha256)]
+    yield from (*digests, *map(str.upper, digests))
 
 
 def _cut(secret: str) -> str:

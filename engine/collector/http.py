@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
+import httptools
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -123,6 +124,8 @@ class LimitedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
         lines += [b"%s: %s\r\n" % each for each in self.headers if each[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)  # the old one reads no more after `Connection: close`
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
         self.data_received(b"".join([*lines, b"\r\n", self._data[error.args[0] :]]))
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's message

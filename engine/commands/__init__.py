@@ -8,6 +8,7 @@ be used; 70 internal error; 130 interrupted.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
     "docs": ("engine.commands.docs", "Print the pages of the documentation."),
 }
+NOT_UTF8 = re.compile("[\ud800-\udfff]")
 DEPRECATED = {"ENGINE_MAPPINGS": "WAYBILL_MAPPINGS", "ENGINE_DEBUG": "WAYBILL_DEBUG"}
 
 
@@ -79,10 +81,22 @@ def _run(command: click.Command, argv: Sequence[str] | None) -> None:
 
     Not called `run`: importing the module of that command would replace it.
     """
+    _open_standard_streams()
     for old, new in DEPRECATED.items():
         if old in os.environ and new not in os.environ:
             click.echo(f"The environment variable {old} is deprecated; use {new}.", err=True)
     sys.exit(_guarded(lambda: command.main(args=None if argv is None else list(argv), standalone_mode=False)))
+
+
+def _open_standard_streams() -> None:
+    """Open those that the caller closed (`>&-`), or the next file or socket would take their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 def _guarded(work: Callable[[], object]) -> int:
@@ -112,6 +126,11 @@ def _guarded(work: Callable[[], object]) -> int:
         where = f"{error.filename}: " if error.filename else "Cannot write output: "
         click.echo(_visible(f"{where}{error.strerror or error}."), err=True)
         return FOUND
+    except UnicodeEncodeError as error:
+        if not any(map(NOT_UTF8.search, sys.argv)):
+            return _internal(error)
+        click.echo("A name or an ID on the command line is not valid UTF-8.", err=True)
+        return USAGE
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a user
         return _internal(error)
     return result if isinstance(result, int) else 0

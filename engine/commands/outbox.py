@@ -37,6 +37,7 @@ OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.PLANN
 FINAL = (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID, Outcome.REJECTED)
 SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
 SHOWN = 50
+MOST_ROWS = 2**31 - 1
 
 
 @click.group("outbox", cls=CommandGroup)
@@ -88,8 +89,10 @@ def status(outbox: Outbox) -> None:
     "--outcome", "outcomes", multiple=True, type=click.Choice(OUTCOMES), help="Only this outcome. Repeatable."
 )
 @click.option("--since", metavar="TIME", help="Only what changed since then: 2h, 7d, or a date.")
-@click.option("--limit", type=click.IntRange(1), default=SHOWN, show_default=True, help="Show at most N events.")
-@click.option("--skip", type=click.IntRange(0), default=0, help="Skip N events, to see the next page.")
+@click.option(
+    "--limit", type=click.IntRange(1, MOST_ROWS), default=SHOWN, show_default=True, help="Show at most N events."
+)
+@click.option("--skip", type=click.IntRange(0, MOST_ROWS), default=0, help="Skip N events, to see the next page.")
 @click.option("--first", is_flag=True, help="Show the oldest events instead of the newest.")
 @with_outbox
 def listing(

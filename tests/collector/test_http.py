@@ -139,6 +139,16 @@ def test_refusals(data: bytes, status: int, code: str, message: str) -> None:
         assert refusal(to_the_end(wire)) == (status, {"success": False, "code": code, "message": message})
 
 
+@pytest.mark.parametrize("connection", [b"Upgrade, close", b"close, Upgrade", b"close\r\nConnection: Upgrade"])
+def test_an_offer_of_another_protocol_and_the_end_of_the_connection(connection: bytes) -> None:
+    inside = Inside()
+    with listening(inside) as wire:
+        wire.sendall(HEAD + b"Upgrade: h2c\r\nConnection: " + connection + b"\r\n" + LENGTH + b"\r\n" + BODY)
+        got = to_the_end(wire)
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert [event["properties"] for event in inside.events()] == [EVENT["properties"]]
+
+
 OFFERS = {
     "Java's client, curl --http2": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
     "a WebSocket": b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",

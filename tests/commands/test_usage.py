@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.commands import COMMANDS, main
+from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.mapping.load import Library
 from tests.commands.conftest import SHOP, Done, event
 
@@ -350,3 +351,20 @@ def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:
     done = process("run", "shop", "--example-settings", "--format", "ndjson", "--events", str(many))
     _, errors = done.communicate()
     assert errors.decode() == "\ndestination  outcome  events\nshop         planned   20000\n20000 events.\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_stream_that_the_caller_closed_is_no_error(closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m engine show exponea {closed}"], check=False, timeout=60
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("words", [["outbox", "show", "\udcff"], ["outbox", "replay", "\udcff"]])
+def test_an_id_that_is_not_utf8(words: list[str], tmp_path: Path) -> None:
+    SqliteOutbox(tmp_path / "outbox.db").close()
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", *words], check=False, timeout=60, capture_output=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (2, b"A name or an ID on the command line is not valid UTF-8.\n")

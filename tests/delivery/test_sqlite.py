@@ -342,3 +342,16 @@ def test_a_new_file_is_for_its_owner_alone_and_an_old_one_keeps_its_mode(tmp_pat
         assert modes() == {"o.db": 0o640, "o.db-wal": 0o640, "o.db-shm": 0o640}
     finally:
         os.umask(before)
+
+
+def test_a_file_of_a_newer_engine_is_not_changed(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    SqliteOutbox(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 9")
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = path.read_bytes()
+    with pytest.raises(OutboxError, match="was created by a newer version of the engine"):
+        SqliteOutbox(path)
+    assert path.read_bytes() == before

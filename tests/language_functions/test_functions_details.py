@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
+from functools import reduce
 from time import perf_counter
 
 import pytest
@@ -176,3 +177,11 @@ def test_hostile_values_take_no_long_time(name: str, parameters: dict[str, Json]
     with suppress(CannotConvert):
         convert(value)
     assert perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("name", ["json", "base64"])
+def test_a_chain_of_encodings_stops_growing(name) -> None:
+    """Thirty times JSON would be a gigabyte: each doubles the backslashes of the one before."""
+    convert = bind(name, {})
+    with pytest.raises(CannotConvert, match=r"^the text would have [\d,]+ characters; at most 1,000,000 are allowed$"):
+        reduce(lambda value, _: convert(value), range(100), '"')

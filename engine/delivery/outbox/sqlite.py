@@ -90,13 +90,13 @@ class SqliteOutbox:
             raise
 
     def _prepare(self) -> None:
+        self._refuse_newer(self._version())  # before anything is changed
         self._db.execute(sql.PAGE_SIZE)
         if self._db.execute(sql.APPLICATION_ID).fetchone()[0] != APPLICATION_ID:
             # In a new file before WAL mode, so that it is in the file itself even after a crash.
             self._db.execute(sql.SET_APPLICATION_ID.format(APPLICATION_ID))
         for pragma in sql.PRAGMAS:
             self._db.execute(pragma)
-        self._refuse_newer(self._version())
         if self._version() == len(VERSIONS):
             return
         with self._transaction():

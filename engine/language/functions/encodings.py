@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import orjson
 
-from engine.language.functions.arguments import bytes_from, wrong_kind
+from engine.language.functions.arguments import bytes_from, check_length, wrong_kind
 from engine.language.functions.model import (
     ANYTHING,
     LIST,
@@ -25,18 +25,24 @@ _DEEPEST = 100
 
 
 def url_encode(value: Json) -> Json:
-    return quote(bytes_from(value), safe="")
+    return _within_limit(quote(bytes_from(value), safe=""))
 
 
 def base64(value: Json) -> Json:
-    return rfc4648.b64encode(bytes_from(value)).decode()
+    return _within_limit(rfc4648.b64encode(bytes_from(value)).decode())
 
 
 def json(value: Json) -> Json:
     try:
-        return compact_json(value)
+        return _within_limit(compact_json(value))
     except ValueError as error:
         raise CannotConvert(str(error)) from None
+
+
+def _within_limit(text: str) -> str:
+    """Refuse what is too long to go on with: each encoding makes a text longer, and a chain can have many."""
+    check_length(len(text))
+    return text
 
 
 def parse_json(value: Json) -> Json:
