@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
-import httptools
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -124,7 +123,7 @@ class LimitedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s\r\n" % (method, self.url, version)]
         lines += [b"%s: %s\r\n" % each for each in self.headers if each[0] != b"upgrade"]
-        self.parser = httptools.HttpRequestParser(self)  # the old one reads no more after `Connection: close`
+        self.parser = type(self.parser)(self)  # the old one reads no more after `Connection: close`
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets it
         self.data_received(b"".join([*lines, b"\r\n", self._data[error.args[0] :]]))
 
