@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("waybill", max_examples=60, deadline=None, derandomize=True, database=None, print_blob=True)
+settings.register_profile("waybill", max_examples=40, deadline=None, derandomize=True, database=None, print_blob=True)
 settings.register_profile("all", settings.get_profile("waybill"), max_examples=300)  # make test-all
 settings.load_profile("waybill")
 

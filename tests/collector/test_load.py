@@ -14,7 +14,7 @@ allocator, and the outbox's cache of pages."""
 
 
 def test_a_short_load(tmp_path: Path) -> None:
-    assert_nothing_lost(run(tmp_path, 3, 16, 20, backlog=0))
+    assert_nothing_lost(run(tmp_path, 1, 16, 20, backlog=0))
 
 
 @pytest.mark.slow

@@ -106,6 +106,7 @@ def test_they_end_in_order(tmp_path: Path, group: bool) -> None:
     assert answered <= kept(path)
 
 
+@pytest.mark.slow
 def test_slow_bodies_do_not_hold_up_the_end() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)

@@ -15,7 +15,7 @@ from tests.paths.generated import documents
 from tests.paths.generated import paths as random_paths
 
 EXAMPLES = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )
 MANY = settings(EXAMPLES, max_examples=5_000)
 
