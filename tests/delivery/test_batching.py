@@ -128,6 +128,13 @@ def test_an_event_that_made_a_batch_fail_goes_alone() -> None:
     assert sorted([parcel.job.name for parcel in each.parcels] for each in found) == [["a", "c"], ["b"]]
 
 
+def test_an_event_alone_keeps_to_the_limits_of_its_batch() -> None:
+    """Alone or as a probe, it has at most what the batch may hold: three items, or 40 bytes of 30 each."""
+    for limits, sent in (({}, ["a.0", "a.1", "a.2"]), ({"size": 40}, ["a.0"])):
+        [shipment] = pick(queue(events("a:1:bbbb")), 8, rules(**limits), 0.0, probing=True).shipments
+        assert [parcel.request.request for parcel in shipment.parcels] == sent
+
+
 made_events = st.lists(
     st.tuples(
         st.frozensets(st.sampled_from("123456"), max_size=3),

@@ -268,6 +268,17 @@ def test_a_batch_that_fails_again_and_again_is_sent_as_single_events(tmp_path, l
     assert len(whole) <= 4
 
 
+def test_a_vendor_that_limits_the_rate_still_gets_batches(tmp_path) -> None:
+    """What it refuses with 429 is not the fault of the events: they are not sent one by one afterward."""
+    left = [Answer(429, None, {"Retry-After": "0"})] * 6
+    options = replace(QUICK, slots=1)
+    answer = lambda request: left.pop() if left else fine(request)  # noqa: E731
+    ran = asyncio.run(delivered(tmp_path, [event(n) for n in range(21)], answer, options=options))
+    assert set(ran.outcomes.values()) == {"delivered"}
+    sizes = [len(each.body) for each in ran.requests]
+    assert sizes == [5, 1, 1, 1, 1, 1, 1, 5, 5, 5, 5], "a batch, probes until one succeeds, batches"
+
+
 def test_every_tenth_event_is_poison_and_all_others_are_delivered_in_batches(tmp_path) -> None:
     events = [event(n) for n in range(300)]
     options = replace(QUICK, patience=1)

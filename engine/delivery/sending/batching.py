@@ -127,8 +127,12 @@ class _Picking:
                 self._into(batch, job, upcoming)
 
     def _alone(self, name: str | None, job: Sendable, requests: list[PlannedRequest]) -> None:
-        most = 1 if name is None else self.rules.limits(name).max_items
-        self.shipments.append(Shipment(name, [Parcel(job, request) for request in requests[:most]]))
+        if name is None:
+            self.shipments.append(Shipment(None, [Parcel(job, requests[0])]))
+            return
+        batch = _Open(name, self.rules.limits(name))
+        batch.add(job, requests, self.rules.size)
+        self.shipments.append(Shipment(name, batch.parcels))
 
     def _opened(self, name: str) -> _Open | None:
         if self.free <= 0:

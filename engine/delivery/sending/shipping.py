@@ -239,9 +239,9 @@ class Shipping:
         now = self._clock.time()
         for job in jobs:
             self._try_again(job, result, now, wait)
-        if shipment.batch is not None:
-            self._set_apart(jobs, answered=answered)
         if wait is not None:
+            if shipment.batch is not None:
+                self._set_apart(jobs, answered=answered)
             self._observer.retrying(self.name, sum(not job.finished for job in jobs), result.description, wait)
         return False
 
@@ -285,8 +285,8 @@ class Shipping:
             return
         if job.retries is None:
             job.retries = Retries(since=now)
-        job.retries.count += 1
-        if wait is not None:
+        if wait is not None:  # otherwise the vendor is to blame, and not the event
+            job.retries.count += 1
             job.retries.due = now + wait
         if first or job.retries.reason != result.description:
             job.retries.reason = result.description
