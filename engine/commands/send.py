@@ -251,7 +251,15 @@ def _run_overview(outbox: Outbox, names: Sequence[str], summary: RunSummary) -> 
     for row in connections:
         counts[row.name, Outcome.HELD if row.held else Outcome.WAITING] += unfinished[row.name][0]
     retried = [each for each in outbox.retried(MOST_REASONS) if each.connection in names]
-    return Overview(dict(sorted((+counts).items())), summary.reasons() + retried, connections, unfinished)
+    reports = summary.reports
+    return Overview(
+        dict(sorted((+counts).items())),
+        summary.reasons() + retried,
+        connections,
+        unfinished,
+        reports.events,
+        reports.rows(),
+    )
 
 
 def _code(outcomes: set[Outcome], broken: int) -> int:

@@ -22,7 +22,7 @@ MOST_REASONS = 50
 
 
 def delivery_status(outbox: Outbox) -> JsonObject:
-    """Return each connection with its events by outcome, and the commonest reasons why events were not delivered."""
+    """Return each connection with its events by outcome, and the commonest reasons and reports."""
     overview = outbox.overview(MOST_REASONS)
     connections: list[Json] = []
     for row in overview.connections:
@@ -40,7 +40,8 @@ def delivery_status(outbox: Outbox) -> JsonObject:
         }
         for each in overview.reasons
     ]
-    return {"connections": connections, "reasons": reasons}
+    reports: list[Json] = [dict(each._asdict()) for each in overview.reports]
+    return {"connections": connections, "reasons": reasons, "reports": reports}
 
 
 def _connection(

@@ -120,6 +120,37 @@ def test_what_was_set_aside_is_listed_shown_and_sent_again(here, engine) -> None
         assert (code, out.splitlines()[1]) == (0, "shop        delivered       1")
 
 
+REPORTED: list[JsonObject] = [
+    {"type": "track", "messageId": "r1", "userId": 7, "event": "A", "timestamp": "2024-03-05T10:15:30Z"},
+    {"type": "track", "messageId": "r2", "userId": "u", "event": "B", "timestamp": "2024-03-05T10:15:30Z"},
+    {"type": "track", "messageId": "r3", "userId": "u", "event": "C", "timestamp": "2024-03-05T10:15:30Z"},
+]
+REPORTED[1]["integrations"] = {"All": "no"}
+COUNTED = """\
+! exponea: 2 events have reports: 1 x id-converted at userId, 1 x
+  integration-unknown-value at integrations.All
+"""
+
+
+def test_what_was_converted_or_left_out_is_counted_and_shown(here, engine) -> None:
+    (here / "reported.ndjson").write_bytes(b"\n".join(map(orjson.dumps, REPORTED)))
+    code, out, _ = engine("send exponea --events reported.ndjson --sandbox --outbox o.db")
+    assert (code, COUNTED in out) == (0, True)
+    assert COUNTED in engine("outbox --outbox o.db status")[1]
+    shown = engine("outbox --outbox o.db show r1")[1].splitlines()
+    assert shown[2] == "  ! userId is the number 7; it was converted to text [id-converted]"
+    assert shown[3].startswith("  exponea  delivered  1 request accepted  (")
+    shown = engine("outbox --outbox o.db show r2")[1].splitlines()
+    assert shown[2].startswith("  exponea  delivered  1 request accepted  (")
+    assert shown[3] == "    ! integrations.All must be true or false; it is text and was treated as true"
+    assert shown[4] == "      [integration-unknown-value]"
+    with closing(SqliteOutbox(here / "o.db")) as outbox:
+        assert delivery_status(outbox)["reports"] == [
+            {"connection": "exponea", "code": "id-converted", "place": "userId", "reports": 1},
+            {"connection": "exponea", "code": "integration-unknown-value", "place": "integrations.All", "reports": 1},
+        ]
+
+
 def test_a_corrected_mapping_is_tried_on_what_was_set_aside(here, engine) -> None:
     engine("send user_com --events events.ndjson --sandbox --outbox o.db")
     new = (ROOT / "mappings" / "user_com.yaml").read_text()
