@@ -20,6 +20,7 @@ from engine.records import Json, JsonObject, Outcome, Report
 from tests.collector.running import ROOT, STARTUP, serving, tracks, until
 from tests.delivery.memory_outbox import MemoryOutbox
 
+PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
 TOKEN = "t0ken"
 STATUS: JsonObject = {"connections": [], "reasons": []}
 NO_TOKEN = {
@@ -116,6 +117,9 @@ def test_status_of_connections() -> None:
     }
     counted: dict[str, Json] = {"connection": "shop", "code": "id-converted", "place": "userId", "reports": 1}
     assert delivery_status(outbox) == {"connections": [shop], "reasons": [reason], "reports": [counted]}
+    keys = [f"`connections[].{key}`" for key in shop]
+    keys += [f"`reasons[].{key}`" for key in reason] + [f"`reports[].{key}`" for key in counted]
+    assert [key for key in keys if key not in PAGE] == []
 
 
 def test_the_server_has_it_on_an_address_of_its_own(tmp_path: Path) -> None:
