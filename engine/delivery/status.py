@@ -12,6 +12,7 @@ from engine.delivery.intake import iso
 from engine.delivery.outbox.base import ConnectionRow, Outbox, advice
 from engine.delivery.sending.http import Refused, Sender, Unsendable
 from engine.delivery.sending.shipping import interpret
+from engine.events.normalizing import normalize
 from engine.language.times import seconds
 from engine.mapping.model import Step
 from engine.plan import Connection, Destination
@@ -116,7 +117,7 @@ def _check_request(configured: ConfiguredConnection, name: str) -> PlannedReques
     loaded = PatchedMapping(
         configured.connection.destination.loaded, calls=calls, shared={}, integrations=(), http=http
     )
-    plan = Connection(Destination(loaded), configured.connection.settings).plan(CHECK_EVENT)
+    plan = Connection(Destination(loaded), configured.connection.settings).plan_normalized(normalize(CHECK_EVENT))
     if not plan.requests:
         raise Invalid("check", plan.reason)
     return plan.requests[0]
