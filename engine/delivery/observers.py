@@ -37,6 +37,9 @@ class DeliveryObserver:
     def resumed(self, connection: str, seconds: float) -> None:
         """The vendor accepts requests again, `seconds` after the first failure."""
 
+    def warned(self, connection: str, warning: str) -> None:
+        """Something about a connection deserves attention; reported at the start."""
+
     def released(self, connection: str) -> None:
         """A person resumed a held connection."""
 

@@ -427,6 +427,36 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
         )
 
 
+DELETIONS = """
+strict: { destination: extole, settings: { api_key: access-token }, when: context.consent.categoryPreferences.Advertising }
+typed: { destination: extole, settings: { api_key: access-token }, when: "type != 'delete' && userId" }
+most: { destination: extole, settings: { api_key: access-token }, calls: [identify, track] }
+all: { destination: extole, settings: { api_key: access-token }, calls: [identify, delete] }
+none: { destination: exponea, settings: { api_key: public-key, project_token: project-token, hard_id: registered, soft_id: cookie }, calls: [track] }
+"""
+LEFT_OUT = (
+    "`calls` leaves out delete, which the mapping has, so people who ask to be deleted stay at the vendor; add delete "
+    "to `calls`"
+)
+
+
+def test_deletions_reach_the_vendor_despite_a_filter_and_are_missed_where_calls_leave_them_out(here, engine) -> None:
+    (here / "connections.yaml").write_text(DELETIONS)
+    code, out, _ = engine("connections check")
+    assert (code, [line for line in out.splitlines() if "warning" in line]) == (0, [f"most: warning: {LEFT_OUT}."])
+    (here / "deletion.ndjson").write_text('{"type":"delete","messageId":"del-1","userId":"never-seen"}\n')
+    code, out, err = engine("send --connections connections.yaml --events deletion.ndjson --sandbox --log")
+    logged = [line for line in map(orjson.loads, err.splitlines()) if line["event"] == "check the connection"]
+    assert (code, [(line["connection"], line["reason"]) for line in logged]) == (0, [("most", LEFT_OUT)])
+    assert [line.split()[:3] for line in out.splitlines() if line[:1].isalpha()][1:6] == [
+        ["all", "delivered", "1"],
+        ["most", "ignored", "1"],
+        ["none", "ignored", "1"],
+        ["strict", "delivered", "1"],
+        ["typed", "ignored", "1"],
+    ]
+
+
 CHECKED = """
 shop: { destination: extole, settings: { api_key: k } }
 off: { destination: user_com, enabled: false, settings: { app_url: "${env:NO_URL}", api_key: "${env:NO_KEY}" } }
