@@ -76,7 +76,7 @@ def test_send_into_the_sandbox_says_how_events_ended_and_what_vendors_hold(here,
     assert (code, err) == (1, "")
     counts, state = out.split("\n\n")
     assert counts.splitlines()[:3] == SENT.splitlines()[:3]
-    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in state
+    assert "exponea (sandbox)\n  1 customer, 1 event, 3 commands" in state
     assert "ids (registered u1), properties (email a@example.com" in state
     assert list(here.glob("*.db*")) == [], "the passing outbox is gone"
 
