@@ -677,7 +677,7 @@ def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine,
             assert running.wait(20) == 130, "though the pipe is still open"
             assert running.stdout.read().decode().splitlines()[1:] == ["shop        delivered     100"]
             assert running.stderr.read().decode() == (
-                "Interrupted: 100 events were queued; the rest of the input was not read.\n"
+                "Interrupted after queuing 100 events; the rest of the input was not read.\n"
             )
         assert engine("outbox status")[1].splitlines()[1:] == ["shop        delivered     100"]
 
