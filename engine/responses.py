@@ -62,10 +62,12 @@ class ResponseReader:
         method, url, headers, query, failed, _ = self._addresses[name]
         if failed is not None:
             raise failed
-        body = self._code.batches[name].body
+        batch = self._code.batches[name]
         reports: list[Report] = []
         try:
-            content: Json = items if body is None else body(items, reports, now)
+            content: Json = items if batch.body is None else batch.body(items, reports, now)
+            if batch.parameters is not None:
+                headers, query = batch.parameters(url, headers, items, reports, now)
         except Invalid as error:
             raise Unbatchable(str(error)) from error
         return PlannedRequest(name, method, url, headers, query, content)

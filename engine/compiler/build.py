@@ -74,9 +74,13 @@ class CompiledRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBatch:
-    """Where a batch is sent, its body from its items, and the results in its response as (ok, error)."""
+    """Where a batch is sent, its body from its items, and the results in its response as (ok, error).
+
+    `parameters` gives its headers and query where these are more than what only settings need.
+    """
 
     address: Callable[[Reports], Address]
+    parameters: Callable[..., tuple[dict[str, str], dict[str, str | list[str]]]] | None
     body: Callable[..., JsonObject] | None
     results: Callable[..., list[tuple[bool, Json]] | None] | None
 
@@ -116,7 +120,7 @@ class Compiled:
         return Connected(
             calls,
             {name: CompiledRequest(*pair) for name, pair in zip(self.requests, requests, strict=True)},
-            {name: CompiledBatch(*triple) for name, triple in zip(self.batches, batches, strict=True)},
+            {name: CompiledBatch(*found) for name, found in zip(self.batches, batches, strict=True)},
         )
 
 
@@ -162,7 +166,8 @@ def _largest(module: Module, steps: tuple[Step, ...]) -> float:
     requests = module.mapping.requests
     if any(step.request in module.counted_items for step in steps):
         return -inf
-    return largest_event((size_limit(requests, step.request), module.growth.step(step)) for step in steps)
+    bodies = (each for step in steps for each in module.growth.bodies(step))
+    return largest_event((size_limit(requests, name), growth) for name, growth in bodies)
 
 
 def size_limit(requests: Table[str, Request], name: str) -> int:
@@ -211,6 +216,8 @@ def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
     """Return the paths that run with a step: its own, and those of an address that needs more than settings."""
     yield from (found for found in of_noun(step, step.place, Scope(kind="call")) if found.scope.kind == "call")
     request = mapping.requests[step.request]
+    loop = IN_LIST if step.for_each is not None else NO_LOOP
+    if request.envelope is not None:
+        yield from of_value(request.envelope, Scope(kind="envelope", loop=loop))
     if not is_settled(request, mapping.http):
-        loop = IN_LIST if step.for_each is not None else NO_LOOP
         yield from address_paths(request, mapping.http, Scope(kind="request", loop=loop))

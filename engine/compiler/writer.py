@@ -69,6 +69,7 @@ class Writer:
         self.fresh: set[str] = set()  # variables of parts made for one use alone
         self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
         self.counted = False  # whether anything is counted in the budget
+        self.body_repeats = -1  # the `repeats` at which `body` of an envelope is made: there it is no copy
         self.path_place: Place = ()  # of the path that is being written
         self._counts = call is not None
         self._lost = False
@@ -93,6 +94,14 @@ class Writer:
         self.repeats += 1
         yield
         self.repeats -= 1
+
+    @contextmanager
+    def envelope(self, body: str) -> Iterator[None]:
+        """Wrap an envelope around `body`, the expression of what the step gives."""
+        self.roots["body"], self.body_repeats = body, self.repeats
+        yield
+        del self.roots["body"]
+        self.body_repeats = -1
 
     def value(self, value: Value) -> ValueCode:
         """Write a value."""

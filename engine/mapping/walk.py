@@ -34,13 +34,14 @@ from engine.records import Place
 class Scope:
     """Where a path is read.
 
-    `kind` of scope, the calls it may be for, the names of the loop around it, the names saved by steps before, and
-    those saved only by this step or a later one.
+    `kind` of scope, the calls it may be for, the names of the loop around it, the names that the key around it adds,
+    the names saved by steps before, and those saved only by this step or a later one.
     """
 
     kind: str
     calls: tuple[str, ...] = ()
     loop: frozenset[str] = NO_LOOP
+    added: frozenset[str] = NO_LOOP
     saved: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
 
@@ -88,7 +89,7 @@ def of_text(
 def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterator[Occurrence]:
     """Return the paths behind the keys of a noun; those of a loop's later keys may use the loop's names."""
     for key, (held, at, in_key) in _pieces(noun, place):
-        here = Scope(kind=key.scope) if key.scope else scope
+        here = _scope_of_key(key, scope)
         if isinstance(held, str):
             yield Occurrence(at, held, 1, in_key, key.word, here)
         elif isinstance(held, Text):
@@ -99,6 +100,12 @@ def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterato
             yield from of_value(held, here)
         if key.opens:
             scope = replace(scope, loop=key.opens)
+
+
+def _scope_of_key(key: Key, scope: Scope) -> Scope:
+    if key.adds:
+        return replace(scope, kind=key.scope, added=key.adds)
+    return Scope(kind=key.scope) if key.scope else scope
 
 
 def paths_of(text: TextOrValue | Value) -> Iterator[str]:
@@ -360,7 +367,7 @@ class Occurrences:
             yield from of_noun(rule, rule.place, Scope(kind="reply"))
 
 
-OF_EVENTS = frozenset({"call", "request", "http"})
+OF_EVENTS = frozenset({"call", "request", "envelope", "http"})
 """The kinds of scope where parts are there."""
 
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
-from engine.compiler.emit.requests import emit_headers, emit_url, header_list
+from engine.compiler.emit.requests import (
+    emit_headers,
+    emit_headers_from,
+    emit_query,
+    emit_url,
+    gives_objects,
+    header_list,
+)
 from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
 from engine.compiler.writer import Module, Writer
@@ -80,8 +87,9 @@ def emit_item(module: Module, request: Request) -> str:
 
 
 def emit_batch(module: Module, batch: Batch) -> str:
-    """Write the functions of a batch: where it goes, its body, its results."""
-    return f"({_batch_address(module, batch)}, {_batch_body(module, batch)}, {_batch_results(module, batch)})"
+    """Write the functions of a batch: where it goes, what its items say about that, its body, its results."""
+    functions = (_batch_address, _batch_parameters, _batch_body, _batch_results)
+    return f"({', '.join(write(module, batch) for write in functions)})"
 
 
 def _batch_address(module: Module, batch: Batch) -> str:
@@ -91,6 +99,18 @@ def _batch_address(module: Module, batch: Batch) -> str:
     method = batch.method.literal if isinstance(batch.method, Text) else None
     writer.lines.add(f"return {writer.names.literal(method or 'POST')}, {url}, {headers}, {{}}")
     return _function(module, "batch_address", "reports", writer.body())
+
+
+def _batch_parameters(module: Module, batch: Batch) -> str:
+    """A function -> headers and query of a batch whose items may say something about them."""
+    if not batch.query and not gives_objects(batch, module.mapping.http):
+        return "None"
+    writer = Writer(module, {"items": "items", "settings": "settings"})
+    query = emit_query(writer, batch, "url")
+    writer.lines.add("headers = dict(headers)")
+    emit_headers_from(writer, batch, "headers")
+    writer.lines.add(f"return headers, {query}")
+    return _function(module, "batch_parameters", "url, headers, items, reports, now", writer.body())
 
 
 def _batch_body(module: Module, batch: Batch) -> str:

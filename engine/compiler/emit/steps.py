@@ -64,6 +64,9 @@ class StepEmitter:
         writer.lines.add(f"{requests} = []")
         writer.count_items(f"len({items} or ())", (*step.place, "for_each"))
         emit_rounds(writer, f"({items} or ())", step.value, (*step.place, "for_each"))
+        envelope = self.module.mapping.requests[step.request].envelope
+        if envelope is not None:
+            emit_rounds(writer, f"({items} or ())", envelope, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
         secret = value_is_secret(writer, step.for_each)
         with writer.lines.block(opening), writer.loop(secret=secret, item=item, index=index, key="None"):
@@ -83,13 +86,14 @@ class StepEmitter:
 
     def _request(self, writer: Writer, step: Step, number: int, item: str) -> str:
         request = self.module.mapping.requests[step.request]
-        body = self._body(writer, step, request)
-        planned = writer.names.fresh("body")
-        writer.lines.add(f"{planned} = {body}")
+        given = self._given(writer, step)
+        planned = self._body(writer, step, request, given)
         missing = "None"
         if request.if_missing is not None:
             other = self.module.mapping.requests[request.if_missing]
-            missing = self._planned(writer, step, other, (planned, f"{number:d}", item, "None"), alone=True)
+            same = request.envelope is None and other.envelope is None
+            body = planned if same else self._body(writer, step, other, given)
+            missing = self._planned(writer, step, other, (body, f"{number:d}", item, "None"), alone=True)
         alone = request.batch is None
         return self._planned(writer, step, request, (planned, f"{number:d}", item, missing), alone=alone)
 
@@ -97,7 +101,7 @@ class StepEmitter:
         self, writer: Writer, step: Step, request: Request, rest: tuple[str, str, str, str], *, alone: bool
     ) -> str:
         body, number, item, missing = rest
-        address = self._address(writer, request, has_body=step.value is not None)
+        address = self._address(writer, request, has_body=step.value is not None or request.envelope is not None)
         if alone:
             address = emit_request_id(writer, request, address, (number, item, body))
         writer.names.function(PlannedRequest, "PlannedRequest")
@@ -108,17 +112,27 @@ class StepEmitter:
             f"{address.query}, {body}, {number}, {item}, {literal(request.batch)}, {missing}))"
         )
 
-    def _body(self, writer: Writer, step: Step, request: Request) -> str:
+    def _given(self, writer: Writer, step: Step) -> str:
+        """Write what the step gives: the body, unless the request has an envelope for it."""
         if step.value is None:
             return "None"
         got = writer.value(step.value)
-        code = got.code if got.present else _or_empty(writer, got)
-        if request.encode != "form":
-            return code
-        writer.module.helper("form_body")
-        form = writer.names.fresh("form")
-        writer.lines.add(f"{form} = form_body({code}, reports, {writer.names.literal(place_text(step.place))})")
-        return form
+        return got.code if got.present else _or_empty(writer, got)
+
+    def _body(self, writer: Writer, step: Step, request: Request, given: str) -> str:
+        code = given
+        if request.envelope is not None:
+            with writer.envelope(given):
+                got = writer.value(request.envelope)
+            code = got.code if got.present else _or_empty(writer, got)
+        if request.encode == "form" and code != "None":
+            writer.module.helper("form_body")
+            form = writer.names.fresh("form")
+            writer.lines.add(f"{form} = form_body({code}, reports, {writer.names.literal(place_text(step.place))})")
+            code = form
+        body = writer.names.fresh("body")
+        writer.lines.add(f"{body} = {code}")
+        return body
 
     def _address(self, writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
         if not is_settled(request, self.module.mapping.http):

@@ -22,7 +22,7 @@ from engine.mapping.walk import Occurrence, Scope
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "The item of a batch"),
-    "items": (frozenset({"items", "settings"}), "The body of a batch"),
+    "items": (frozenset({"items", "settings"}), "A batch"),
     "settings": (frozenset({"settings"}), "The URL or header of a batch"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
     "results": (frozenset({"body"}), "The response to a batch"),
@@ -31,6 +31,7 @@ SCOPES: dict[str, tuple[frozenset[str], str]] = {
 SUBJECTS = {
     "part": "A part used in {} calls",
     "request": "A request used in {} calls",
+    "envelope": "A request used in {} calls",
     "http": "A header of all requests ({} calls)",
 }
 MAY_BE_TEXT = frozenset({"", "from"})
@@ -143,7 +144,7 @@ def name_problem(context: CheckContext, found: Occurrence, root: paths.Root) -> 
         return _saved(scope, root)
     if name in IN_OBJECT:
         return _loop_word(scope, name)
-    if name in CALL_WORDS or any(name in FIELDS[call] for call in calls_of(context, found)):
+    if name in CALL_WORDS or name in scope.added or any(name in FIELDS[call] for call in calls_of(context, found)):
         return None
     return _unknown_field(context, root, found)
 
@@ -248,7 +249,7 @@ def _subject(kind: str, calls: Sequence[str]) -> str:
 
 
 def _guess(context: CheckContext, calls: Sequence[str], root: paths.Root, scope: Scope) -> str | None:
-    fields = sorted({field for call in calls for field in FIELDS[call]} | CALL_WORDS | scope.loop)
+    fields = sorted({field for call in calls for field in FIELDS[call]} | CALL_WORDS | scope.loop | scope.added)
     guess = closest(root.name, fields)
     if guess:
         return ".".join((guess, *root.members)) if guess in ("parts", "settings") else guess

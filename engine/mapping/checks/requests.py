@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from engine.errors import PathError
 from engine.language import paths
+from engine.language.header_names import OF_CLIENT, OF_HTTP
 from engine.language.template import Text
 from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
 from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
@@ -21,16 +22,6 @@ ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 EVERY_STATUS = frozenset(range(100, 600))
-OF_CLIENT = frozenset(
-    {
-        *("connection", "content-length", "expect", "host", "keep-alive", "proxy-authenticate", "proxy-authorization"),
-        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
-    }
-)
-"""Headers of the connection and of how a body travels (RFC 9110, section 7.6.1): the HTTP client's own business."""
-
-OF_HTTP = OF_CLIENT | {"content-encoding", "content-type"}
-"""Headers that requests already have."""
 
 
 def check_requests(context: CheckContext) -> Iterator[Problem]:
@@ -44,12 +35,20 @@ def check_requests(context: CheckContext) -> Iterator[Problem]:
     for request in mapping.requests.values():
         yield from _headers(context, request.headers, (*request.place, "headers"))
         yield from _responses(context, request.responses)
+        if request.envelope is not None and request.batch is not None:
+            yield _envelope(context, request)
     for batch in mapping.batches.values():
         yield from _headers(context, batch.headers, (*batch.place, "headers"))
         yield from _batch(context, batch)
     check = mapping.requests.get(mapping.check or "")
     if check is not None:
         yield from _check(context, check)
+
+
+def _envelope(context: CheckContext, request: Request) -> Problem:
+    message = "`envelope` and `batch` cannot be combined: what is sent is the body of the batch."
+    advice = "Put what is around one item under `item`, and what is around all of them under the batch's `fields`."
+    return context.problem((*request.place, "envelope"), "envelope-in-batch", message, advice, key=True)
 
 
 def _headers(context: CheckContext, headers: Headers, place: Place) -> Iterator[Problem]:
@@ -137,7 +136,7 @@ def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:
     if not batch.fields:
         return  # the body is the list of items itself
     for found in context.occurrences.all:
-        if found.scope.kind != "items" or found.place[:2] != batch.place:
+        if found.place[:3] != (*batch.place, "fields"):
             continue
         try:
             if any(root.name != "settings" for root in paths.parse(found.path).roots):
