@@ -482,10 +482,10 @@ class Batch:
     place: Place
     path: TextOrValue = declare(Holds.TEXT_OR_VALUE)
     method: TextOrValue = declare(Holds.TEXT_OR_VALUE, default=POST)
-    query: NamedTexts = declare(Holds.TEXT_BY_NAME, default=(), scope="items")
-    query_from: Value | None = declare(Holds.VALUE, default=None, scope="items")
+    query: NamedTexts = declare(Holds.TEXT_BY_NAME, default=(), scope="parameters")
+    query_from: Value | None = declare(Holds.VALUE, default=None, scope="parameters")
     headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
-    headers_from: Value | None = declare(Holds.VALUE, default=None, scope="items")
+    headers_from: Value | None = declare(Holds.VALUE, default=None, scope="parameters")
     max_items: int = plain(100)
     max_bytes: int | None = plain()
     max_wait: str | None = plain()

@@ -82,7 +82,7 @@ def address_paths(request: Request, http: Http, scope: Scope) -> Iterator[Occurr
     """Return the paths of what makes an address: URL, method, query and headers."""
     for noun in (request, http):
         found = of_noun(noun, noun.place, scope)
-        yield from (each for each in found if each.scope.kind in (scope.kind, "settings"))
+        yield from (each for each in found if each.scope.kind in (scope.kind, "settings", "parameters"))
 
 
 def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Place, http: Http) -> NamedTexts:

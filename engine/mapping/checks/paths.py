@@ -22,7 +22,8 @@ from engine.mapping.walk import Occurrence, Scope
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "The item of a batch"),
-    "items": (frozenset({"items", "settings"}), "A batch"),
+    "items": (frozenset({"items", "settings"}), "The body of a batch"),
+    "parameters": (frozenset({"items", "settings"}), "The query of a batch"),
     "settings": (frozenset({"settings"}), "The URL or header of a batch"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
     "results": (frozenset({"body"}), "The response to a batch"),

@@ -136,7 +136,7 @@ def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:
     if not batch.fields:
         return  # the body is the list of items itself
     for found in context.occurrences.all:
-        if found.place[:3] != (*batch.place, "fields"):
+        if found.scope.kind != "items" or found.place[:2] != batch.place:
             continue
         try:
             if any(root.name != "settings" for root in paths.parse(found.path).roots):
