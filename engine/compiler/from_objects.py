@@ -19,7 +19,10 @@ MOST_NAMES = 100
 """Headers, or query parameters, that one object gives."""
 
 MOST_BYTES = 16 * 1024
-"""Bytes that these have together, names and values: even with each written as `%xx` they fit into a URL."""
+"""Bytes that these have together, names and values: even with every byte written as `%xx` they fit into a URL."""
+
+SEPARATORS = 2
+"""What is between a name and its value, and behind it."""
 
 
 def add_headers(
@@ -107,7 +110,7 @@ class _Members:
 
     def fits(self, name: str, texts: list[str]) -> bool:
         """Count a member; False if it is one too many or too long."""
-        size = sum(_bytes(name) + _bytes(revealed(text)) for text in texts)
+        size = sum(_bytes(name) + _bytes(revealed(text)) + SEPARATORS for text in texts)
         if self._bytes + size > MOST_BYTES:
             self._too_many += 1
             return False

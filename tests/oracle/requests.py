@@ -294,7 +294,7 @@ def _query_texts(run: Run, value: Json, place: str) -> list[str]:
 
 
 class Room:
-    """How much one object may still give: 100 names with 16 KB."""
+    """How much one object may still give: 100 names with 16 KB, each with two characters around it."""
 
     def __init__(self) -> None:
         self.names = 0
@@ -303,7 +303,7 @@ class Room:
 
     def takes(self, name: str, texts: list[str]) -> bool:
         """Count one name with its texts, unless that is too much."""
-        size = sum(len((name + str(text)).encode(errors="surrogatepass")) for text in texts)
+        size = sum(len((name + str(text)).encode(errors="surrogatepass")) + 2 for text in texts)
         if self.bytes + size > 16384:
             self.too_many = True
             return False
