@@ -480,6 +480,7 @@ class Batch:
     path: TextOrValue = declare(Holds.TEXT_OR_VALUE)
     method: TextOrValue = declare(Holds.TEXT_OR_VALUE, default=POST)
     headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    group_by: Value | None = declare(Holds.VALUE, default=None, scope="group")
     max_items: int = plain(100)
     max_bytes: int | None = plain()
     max_wait: str | None = plain()

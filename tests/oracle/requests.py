@@ -26,6 +26,8 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     request = cast("JsonObject", cast("JsonObject", run.mapping["requests"])[name])
     where = at("requests", name)
     body = _body(run, step, request, scope, place)
+    if "batch" in request:
+        return {"request": name, **_batch(run, cast("str", request["batch"]), scope), "body": body}
     url = _url(run, request, scope, where)
     _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
@@ -36,9 +38,36 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
     made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
-    if "batch" not in request:
-        headers |= _request_id(run, step, scope, place, made)
+    headers |= _request_id(run, step, scope, place, made)
     return made
+
+
+def _batch(run: Run, name: str, scope: Scope) -> JsonObject:
+    """Say where the batch goes that carries a request; it knows nothing of the event but the group."""
+    batch = cast("JsonObject", cast("JsonObject", run.mapping["batches"])[name])
+    where = at("batches", name)
+    known: Scope = {"settings": run.settings}
+    group = None
+    if "group_by" in batch:
+        group = known["group"] = _group(
+            evaluate(run, batch["group_by"], scope, f"{where}.group_by"), f"{where}.group_by"
+        )
+    url = _url(run, batch, known, where)
+    _check_url(url, f"{where}.path")
+    headers = _headers(run, batch, known, where, {})
+    method = _text(run, batch.get("method", "POST"), known, f"{where}.method")
+    if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
+        raise Invalid(f"{where}.method", "The method is missing, or none")
+    return {"method": method, "url": url, "headers": headers, "query": {}, "batch": name, "group": group}
+
+
+def _group(value: Json, place: str) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)
+    text = text_of(value)
+    if text is None:
+        raise Invalid(place, "Nothing to group by")
+    return text
 
 
 def check_sizes(run: Run, requests: list[JsonObject]) -> None:

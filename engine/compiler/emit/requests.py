@@ -10,7 +10,7 @@ from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
 from engine.compiler.runtime import header_fault
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Request, TextOrValue, Value
+from engine.mapping.model import Batch, Http, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
 from engine.records import Place
@@ -35,7 +35,7 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     url = emit_url(writer, request.path, (*request.place, "path"))
     query = _query(writer, request, url)
     headers = _headers(writer, request, http, has_body=has_body)
-    method = _method(writer, request)
+    method = emit_method(writer, request)
     return AddressCode(method, url, headers, query)
 
 
@@ -75,7 +75,7 @@ def is_settled(request: Request, http: Http) -> bool:
     return all(settings_only(each.path) for each in found) and not any(asks_the_clock(value) for value in values)
 
 
-def address_paths(request: Request, http: Http, scope: Scope) -> Iterator[Occurrence]:
+def address_paths(request: Request | Batch, http: Http, scope: Scope) -> Iterator[Occurrence]:
     """Return the paths of what makes an address: URL, method, query and headers."""
     for noun in (request, http):
         found = of_noun(noun, noun.place, scope)
@@ -134,7 +134,8 @@ def _put_header(writer: Writer, headers: str, name: str, code: str) -> None:
     writer.lines.add(f"{headers}[{writer.names.literal(name)}] = {code}")
 
 
-def _method(writer: Writer, request: Request) -> str:
+def emit_method(writer: Writer, request: Request | Batch) -> str:
+    """Return the expression of a method."""
     place: Place = (*request.place, "method")
     if isinstance(request.method, Text) and request.method.literal is not None:
         return writer.names.literal(request.method.literal)

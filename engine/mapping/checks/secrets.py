@@ -16,7 +16,7 @@ from engine.mapping.walk import Occurrence, paths_of, reads
 from engine.records import Place
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
-TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}
+TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body", "group_by": "body"}
 WHERE = {
     "url": ("secret-in-url", "the URL, where proxies and logs can see it"),
     "body": ("secret-in-body", "the body"),
