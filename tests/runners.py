@@ -33,6 +33,7 @@ def compiled_plan(
     place = _place(plan.reason) if plan.outcome is Outcome.INVALID else None
     requests = [
         {name: getattr(request, name) for name in ("request", "method", "url", "headers", "query", "body")}
+        | ({"batch": request.batch, "group": request.group} if request.batch is not None else {})
         for request in plan.requests
     ]
     reports = [(report.code, report.place) for report in plan.reports]
@@ -86,5 +87,5 @@ def load(text: str, name: str = "case") -> Loaded:
 
 def _place(reason: str) -> str | None:
     """A reason that comes from a mapping ends with its place in parentheses."""
-    found = re.search(r".*\(((?:calls|parts|http|requests)[.\[].*)\)$", reason, re.DOTALL)
+    found = re.search(r".*\(((?:calls|parts|http|requests|batches)[.\[].*)\)$", reason, re.DOTALL)
     return found[1] if found else None

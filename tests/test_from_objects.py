@@ -8,12 +8,14 @@ from typing import cast
 
 import pytest
 
-from engine.plan import Connection
+from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Plan, Report, Secret
+from engine.responses import ResponseReader, Unbatchable
 from tests import oracle
 from tests.language.cases import DEFAULT_EVENT, DEFAULT_MAPPING, DEFAULT_NOW
 from tests.oracle import OraclePlan
-from tests.runners import compiled_plan, destination
+from tests.runners import compiled_plan, destination, load
+from tests.sendable import written
 
 RUNNERS = {"oracle": oracle.plan, "compiler": compiled_plan}
 KILOBYTE = 1024
@@ -153,3 +155,55 @@ def test_an_object_for_each_item_leaves_out_the_same() -> None:
     assert [request.headers for request in plan.requests] == [{}, {"X-A": "b"}]
     place = "requests.send.headers_from"
     assert plan.reports == (Report("refused-name", place, '"Host" was left out: data cannot give this header'),)
+
+
+BATCH = """
+mapping: 1
+name: case
+title: Case
+settings: { key: { title: Key, type: string, secret: true, sent_in: url, example: k } }
+http: { base_url: "https://api.example.com" }
+requests: { save: { batch: all } }
+batches:
+  all:
+    path: /batch
+    query: { key: "${settings.key}", count: "${length(items)}", note: { from: "items[*].note" } }
+    query_from: { fields: { id: "items[*].id" } }
+    headers_from: items[-1].headers
+    fields: { rows: "items[*].id" }
+calls: { track: [{ request: save, from: properties }] }
+"""
+
+
+def sent(*items: JsonObject) -> bytes:
+    responses = ResponseReader(Connection(Destination(load(BATCH)), {"key": Secret("sesame")}))
+    request = responses.connection.plan(event({}), now=DEFAULT_NOW).requests[0]
+    return written(responses.batched([request._replace(body=item) for item in items], 0.0))
+
+
+def test_a_batch_asks_all_its_items_for_query_and_headers() -> None:
+    request = sent({"id": 1}, {"id": "b c", "headers": {"X-Last": True, "Host": "evil.example"}})
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /batch?key=sesame&count=2&id=1&id=b+c HTTP/1.1\r\nHost: api.example.com\r\n")
+    assert b"\r\nX-Last: true\r\n" in head
+    assert json.loads(body) == {"rows": [1, "b c"]}
+
+
+TOGETHER: list[tuple[JsonObject, str]] = [
+    ({"id": "x" * 9000}, TOO_MANY.format("1 name was") + " (batches.all.query_from)"),
+    (
+        {"note": "x" * 40_000},
+        "the URL has 80,060 characters with its query; at most 65,536 are possible (batches.all.query)",
+    ),
+    (
+        {"headers": {"X-A": "\n"}},
+        '"X-A": a header cannot contain control characters or characters outside ASCII (batches.all.headers_from)',
+    ),
+]
+
+
+@pytest.mark.parametrize(("item", "message"), TOGETHER)
+def test_what_items_cannot_have_together_is_not_left_out_but_sent_in_halves(item: JsonObject, message: str) -> None:
+    with pytest.raises(Unbatchable) as caught:
+        sent(item, item)
+    assert str(caught.value) == message

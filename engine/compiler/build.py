@@ -22,8 +22,8 @@ from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
-from engine.compiler.runtime import Address, Reports
-from engine.compiler.writer import CallParts, Module
+from engine.compiler.runtime import Address
+from engine.compiler.writer import BatchCode, CallParts, Module
 from engine.events.spec import FIELDS
 from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
@@ -76,11 +76,11 @@ class CompiledRequest:
 class CompiledBatch:
     """Where a batch is sent, its body from its items, and the results in its response as (ok, error).
 
-    `parameters` gives its headers and query where these are more than what only settings need.
+    `address` is called as (items, group, reports, now); where it is `settled`, it reads only the settings.
     """
 
-    address: Callable[[Reports], Address]
-    parameters: Callable[..., tuple[dict[str, str], dict[str, str | list[str]]]] | None
+    address: Callable[..., Address]
+    settled: bool
     body: Callable[..., JsonObject] | None
     results: Callable[..., list[tuple[bool, Json]] | None] | None
 
@@ -120,7 +120,7 @@ class Compiled:
         return Connected(
             calls,
             {name: CompiledRequest(*pair) for name, pair in zip(self.requests, requests, strict=True)},
-            {name: CompiledBatch(*found) for name, found in zip(self.batches, batches, strict=True)},
+            {name: CompiledBatch(*functions) for name, functions in zip(self.batches, batches, strict=True)},
         )
 
 
@@ -153,12 +153,16 @@ def build(loaded: Loaded) -> Compiled:
         f"({emit_judge(module, (*request.responses, *mapping.responses))}, {emit_item(module, request)})"
         for request in mapping.requests.values()
     ]
-    batches = [emit_batch(module, batch) for batch in mapping.batches.values()]
+    batches = [_batch(emit_batch(module, batch)) for batch in mapping.batches.values()]
     text = _module_text(module, [steps, requests, batches])
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
     largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)
     return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run))
+
+
+def _batch(code: BatchCode) -> str:
+    return f"({code.address}, {code.settled}, {code.body}, {code.results})"
 
 
 def _largest(module: Module, steps: tuple[Step, ...]) -> float:
@@ -216,8 +220,11 @@ def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
     """Return the paths that run with a step: its own, and those of an address that needs more than settings."""
     yield from (found for found in of_noun(step, step.place, Scope(kind="call")) if found.scope.kind == "call")
     request = mapping.requests[step.request]
-    loop = IN_LIST if step.for_each is not None else NO_LOOP
+    scope = Scope(kind="request", loop=IN_LIST if step.for_each is not None else NO_LOOP)
     if request.envelope is not None:
-        yield from of_value(request.envelope, Scope(kind="envelope", loop=loop))
-    if not is_settled(request, mapping.http):
-        yield from address_paths(request, mapping.http, Scope(kind="request", loop=loop))
+        yield from of_value(request.envelope, scope)
+    if request.batch is not None:
+        group_by = mapping.batches[request.batch].group_by
+        yield from of_value(group_by, scope) if group_by is not None else ()
+    elif not is_settled(request, mapping.http):
+        yield from address_paths(request, mapping.http, scope)

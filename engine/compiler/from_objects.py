@@ -21,6 +21,9 @@ MOST_NAMES = 100
 MOST_BYTES = 16 * 1024
 """Bytes that these have together, names and values: even with every byte written as `%xx` they fit into a URL."""
 
+TOO_MANY_NAMES = "too-many-names"
+"""The code of the report that some are left out; a batch of several items is rather sent in halves."""
+
 SEPARATORS = 2
 """What is between a name and its value, and behind it."""
 
@@ -123,7 +126,7 @@ class _Members:
         if self._too_many:
             count = "1 name was" if self._too_many == 1 else f"{self._too_many:,} names were"
             limit = f"at most {MOST_NAMES} names with {MOST_BYTES:,} bytes are sent"
-            self._reports.append(Report("too-many-names", self._place, f"{count} left out: {limit}"))
+            self._reports.append(Report(TOO_MANY_NAMES, self._place, f"{count} left out: {limit}"))
 
 
 def _bytes(text: str) -> int:

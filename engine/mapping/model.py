@@ -486,6 +486,7 @@ class Batch:
     query_from: Value | None = declare(Holds.VALUE, default=None, scope="parameters")
     headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
     headers_from: Value | None = declare(Holds.VALUE, default=None, scope="parameters")
+    group_by: Value | None = declare(Holds.VALUE, default=None, scope="group")
     max_items: int = plain(100)
     max_bytes: int | None = plain()
     max_wait: str | None = plain()

@@ -280,7 +280,7 @@ class Occurrences:
         self.part_scopes: dict[str, Scope] = {}
         self.uses: dict[str, list[Use]] = {name: [] for name in mapping.requests}
         self._find_uses()
-        direct = [*self._of_calls(), *self._of_requests(), *self._of_http()]
+        direct = [*self._of_calls(), *self._of_requests(), *self._of_groups(), *self._of_http()]
         self._reach_parts(direct)
         self.all = [*direct, *self._of_parts(), *self._of_batches(), *self._of_responses()]
 
@@ -328,6 +328,13 @@ class Occurrences:
         for request in self.mapping.requests.values():
             yield from of_noun(request, request.place, self._scope_of("request", self.uses[request.name]))
 
+    def _of_groups(self) -> Iterator[Occurrence]:
+        for batch in self.mapping.batches.values():
+            if batch.group_by is not None:
+                carried = [request for request in self.mapping.requests.values() if request.batch == batch.name]
+                uses = [use for request in carried for use in self.uses[request.name]]
+                yield from of_value(batch.group_by, self._scope_of("group", uses))
+
     def _of_http(self) -> Iterator[Occurrence]:
         uses = [use for each in self.uses.values() for use in each]
         http = self.mapping.http
@@ -360,14 +367,15 @@ class Occurrences:
 
     def _of_batches(self) -> Iterator[Occurrence]:
         for batch in self.mapping.batches.values():
-            yield from of_noun(batch, batch.place, Scope(kind="settings"))
+            found = of_noun(batch, batch.place, Scope(kind="batch"))
+            yield from (each for each in found if each.scope.kind != "group")
 
     def _of_responses(self) -> Iterator[Occurrence]:
         for rule in self.mapping.responses:
             yield from of_noun(rule, rule.place, Scope(kind="reply"))
 
 
-OF_EVENTS = frozenset({"call", "request", "envelope", "http"})
+OF_EVENTS = frozenset({"call", "request", "envelope", "group", "http"})
 """The kinds of scope where parts are there."""
 
 

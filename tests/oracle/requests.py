@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from hashlib import sha1
@@ -28,6 +29,10 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     given = _given(run, step, scope, place)
     body = _body(run, request, where, given, (scope, place))
     _check_missing(run, request, given, (scope, place))
+    if "batch" in request:
+        item: Scope = {"body": body, "settings": run.settings}
+        sent = _batch(run, cast("str", request["batch"]), scope, (request.get("item", "body"), item, f"{where}.item"))
+        return {"request": name, **sent, "body": body}
     url = _url(run, request, scope, where)
     _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
@@ -38,9 +43,39 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
     made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
-    if "batch" not in request:
-        headers |= _request_id(run, step, scope, place, made)
+    headers |= _request_id(run, step, scope, place, made)
     return made
+
+
+def _batch(run: Run, name: str, scope: Scope, item: tuple[Json, Scope, str]) -> JsonObject:
+    """Say where the batch goes that carries a request; it knows nothing of the event but this item and the group."""
+    batch = cast("JsonObject", cast("JsonObject", run.mapping["batches"])[name])
+    where = at("batches", name)
+    known: Scope = {"settings": run.settings}
+    group = None
+    if "group_by" in batch:
+        group = known["group"] = _group(
+            evaluate(run, batch["group_by"], scope, f"{where}.group_by"), f"{where}.group_by"
+        )
+    url = _url(run, batch, known, where)
+    _check_url(url, f"{where}.path")
+    if any("items" in json.dumps(batch.get(word)) for word in ("query", "query_from", "headers_from")):
+        known["items"] = [evaluate(run, *item)]
+    query = _query(run, batch, known, where)
+    headers = _headers(run, batch, known, where, {})
+    method = _text(run, batch.get("method", "POST"), known, f"{where}.method")
+    if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
+        raise Invalid(f"{where}.method", "The method is missing, or none")
+    return {"method": method, "url": url, "headers": headers, "query": query, "batch": name, "group": group}
+
+
+def _group(value: Json, place: str) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)
+    text = text_of(value)
+    if text is None:
+        raise Invalid(place, "Nothing to group by")
+    return text
 
 
 def check_sizes(run: Run, requests: list[JsonObject]) -> None:

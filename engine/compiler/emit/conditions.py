@@ -75,6 +75,8 @@ def _is_secret(writer: Writer, root: str, name: str) -> bool:
     """Whether a root is secret; of settings, the one of this name, or without a name any of them."""
     if root == "item":
         return writer.secret_items
+    if root == "group":
+        return writer.secret_group
     settings = writer.module.mapping.settings
     return root == "settings" and any(each.secret and name in ("", key) for key, each in settings.items())
 

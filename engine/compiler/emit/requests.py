@@ -37,7 +37,7 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     query = emit_query(writer, request, url)
     headers = _headers(writer, request, http, has_body=has_body)
     emit_headers_from(writer, request, headers)
-    method = _method(writer, request)
+    method = emit_method(writer, request)
     return AddressCode(method, url, headers, query)
 
 
@@ -78,7 +78,7 @@ def is_settled(request: Request, http: Http) -> bool:
     return all(settings_only(each.path, each.scope.loop) for each in found)
 
 
-def address_paths(request: Request, http: Http, scope: Scope) -> Iterator[Occurrence]:
+def address_paths(request: Request | Batch, http: Http, scope: Scope) -> Iterator[Occurrence]:
     """Return the paths of what makes an address: URL, method, query and headers."""
     for noun in (request, http):
         found = of_noun(noun, noun.place, scope)
@@ -115,11 +115,6 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
         writer.module.helper("basic_auth")
         _set_header(writer, variable, "Authorization", f"basic_auth({codes[0]}, {codes[1]})", ("http", "basic"))
     return variable
-
-
-def gives_objects(noun: Request | Batch, http: Http) -> bool:
-    """Whether a request or batch has headers or query parameters from objects."""
-    return any(each.headers_from is not None or each.query_from is not None for each in (noun, http))
 
 
 def emit_headers_from(writer: Writer, noun: Request | Batch, headers: str) -> None:
@@ -163,7 +158,8 @@ def _put_header(writer: Writer, headers: str, name: str, code: str) -> None:
     writer.lines.add(f"{headers}[{writer.names.literal(name)}] = {code}")
 
 
-def _method(writer: Writer, request: Request) -> str:
+def emit_method(writer: Writer, request: Request | Batch) -> str:
+    """Return the expression of a method."""
     place: Place = (*request.place, "method")
     if isinstance(request.method, Text) and request.method.literal is not None:
         return writer.names.literal(request.method.literal)

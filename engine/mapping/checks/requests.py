@@ -9,7 +9,7 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.header_names import OF_CLIENT, OF_HTTP
 from engine.language.template import Text
-from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
+from engine.mapping.checks.context import CheckContext, listed, plain_or_quoted, quoted, suggestion
 from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.settings import host_fault
@@ -21,6 +21,14 @@ Headers = tuple[tuple[str, TextOrValue], ...]
 ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+IN_BATCH = {
+    **dict.fromkeys(("path", "method"), "Write it in batches.{batch}, or remove it."),
+    **dict.fromkeys(("headers", "headers_from"), "Write it in batches.{batch}, or remove it."),
+    **dict.fromkeys(("query", "query_from"), "Write it in batches.{batch}, or remove it."),
+    "encode": "Remove it: a batch is sent as JSON.",
+}
+"""Keys that a request in a batch cannot have, and what to do."""
+
 EVERY_STATUS = frozenset(range(100, 600))
 
 
@@ -37,6 +45,7 @@ def check_requests(context: CheckContext) -> Iterator[Problem]:
         yield from _responses(context, request.responses)
         if request.envelope is not None and request.batch is not None:
             yield _envelope(context, request)
+        yield from _ignored_in_batch(context, request)
     for batch in mapping.batches.values():
         yield from _headers(context, batch.headers, (*batch.place, "headers"))
         yield from _batch(context, batch)
@@ -146,6 +155,19 @@ def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:
     message = "The body of this batch does not use `items`, so none of its items would be sent."
     advice = "Add them, e.g. fields: { events: items }."
     yield context.problem((*batch.place, "fields"), "batch-without-items", message, advice, key=True)
+
+
+def _ignored_in_batch(context: CheckContext, request: Request) -> Iterator[Problem]:
+    """Find keys about a request's own HTTP request, where it is sent in a batch and never alone."""
+    for word in IN_BATCH if request.batch is not None else ():
+        place = (*request.place, word)
+        if context.loaded.resolved.at(place) is None:
+            continue
+        message = f"A request with `batch` is sent only in that batch, so its own `{word}` would be ignored."
+        advice = IN_BATCH[word].format(batch=plain_or_quoted(str(request.batch)))
+        if not context.owns(place):
+            advice = f"It is inherited: remove it with `{word}: null`."
+        yield context.problem(place, "ignored-in-batch", message, advice, key=True)
 
 
 def _check(context: CheckContext, request: Request) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from engine.records import Place
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
 TARGETS = {
     **dict.fromkeys(("path", "query", "query_from", "method"), "url"),
-    **dict.fromkeys(("envelope", "item", "fields"), "body"),
+    **dict.fromkeys(("envelope", "item", "fields", "group_by"), "body"),
 }
 WHERE = {
     "url": ("secret-in-url", "the URL, where proxies and logs can see it"),
