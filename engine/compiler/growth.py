@@ -321,7 +321,8 @@ class ValueGrowth:
         elif modifiers.map is not None:
             growth = either(growth, *(constant(entry) for entry in modifiers.map.values()))
         growth = self._reshaped(growth, modifiers)
-        return either(growth, *(constant(default) for default in modifiers.default or ()))
+        defaults = modifiers.default or ((None,) if modifiers.nulls else ())
+        return either(growth, *(constant(default) for default in defaults))
 
     def _reshaped(self, growth: Growth, modifiers: Modifiers) -> Growth:
         if isinstance(modifiers.rename, str):
@@ -333,7 +334,7 @@ class ValueGrowth:
             longest = LONGEST_PREFIX + LONGEST_CHARACTER * len(modifiers.flatten.separator) + index
             growth = scaled(growth, 2 if modifiers.flatten.lists in ("join", "json") else 1)
             growth = with_keys(growth, longest, shortest)
-        if modifiers.keys is not None:
+        if isinstance(modifiers.keys, str):
             growth = scaled(growth, 3)
         if modifiers.prefix is not None:
             written = self.text(modifiers.prefix)

@@ -6,7 +6,8 @@ A value that is not possible is reported and absent, or makes the event `Invalid
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeAlias, cast
+from itertools import islice
+from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid5
 
@@ -172,6 +173,24 @@ def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports,
         return None
     texts = {old: text_of(new) for old, new in table.items()}
     return rename(value, {old: new for old, new in texts.items() if new is not None}, lost)
+
+
+def keys_like(value: JsonObject, pattern: Any, reports: Reports, place: str) -> JsonObject:
+    """`keys` with a pattern: leave out the keys in which it is not found, each reported."""
+    kept = {key: member for key, member in value.items() if _is_found(pattern, key)}
+    if len(kept) < len(value):
+        dropped = (key for key in value if key not in kept)
+        for key in islice(dropped, max(0, MOST_REPORTS - len(reports))):
+            message = f"{shown(key)} was left out: it does not match the pattern {pattern.pattern}"
+            reports.append(Report("key-dropped", place, message))
+    return kept
+
+
+def _is_found(pattern: Any, text: str) -> bool:
+    try:
+        return pattern.search(text) is not None
+    except UnicodeEncodeError:  # half a character
+        return False
 
 
 def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, reports: Reports, place: str) -> Json:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from engine.records import JsonObject
 
-Stage: TypeAlias = Literal["", "condition", "change", "object", "default", "test", "required"]
+Stage: TypeAlias = Literal["", "condition", "change", "object", "default", "test", "required", "null"]
 """When a modifier is applied: around the source, or after it in this order."""
 
 NO_LOOP: frozenset[str] = frozenset()

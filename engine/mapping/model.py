@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
+from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN
 from engine.records import Json, JsonObject, Place
 
 Found = TypeVar("Found")
@@ -210,6 +211,18 @@ class Flatten:
         return Flatten(wanted=written) if written is not False else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPattern:
+    """`keys` with a pattern: keys in which it is not found are left out."""
+
+    pattern: str
+
+    @staticmethod
+    def of(written: str | dict[str, Any]) -> str | KeyPattern:
+        """Read `keys`: a style, or a pattern and what happens to other keys, which `else` may only `drop`."""
+        return KeyPattern(pattern=written["pattern"]) if isinstance(written, dict) else written
+
+
 def _names(written: list[str] | str) -> tuple[str, ...] | str:
     return written if isinstance(written, str) else tuple(written)
 
@@ -298,50 +311,17 @@ class Modifiers:
         Holds.PATH_OR_PLAIN,
         "Joins nested keys, so that `{ app: { name: x } }` becomes `{ app_name: x }`: `true`, `false`, the path to a "
         "setting, or options.",
-        schema={
-            "type": ["boolean", "string", "object"],
-            "$comment": "flatten",
-            "minLength": 1,
-            "properties": {
-                "separator": {
-                    "description": "What stands between the joined keys. Default `_`.",
-                    "type": "string",
-                    "default": "_",
-                },
-                "lists": {
-                    "description": "What happens to lists inside the object.",
-                    "enum": ["keep", "index", "join", "json", "drop"],
-                    "enumDescriptions": [
-                        "they stay as they are (the default)",
-                        "`key_0`, `key_1` ...",
-                        "their texts, joined with commas",
-                        "their JSON, as a text",
-                        "they are left out",
-                    ],
-                    "default": "keep",
-                },
-                "if": {
-                    "description": "A path: flatten only where it holds: `if: settings.flatten_nested_objects`.",
-                    "allOf": [{"$ref": "#/definitions/path"}],
-                },
-            },
-            "additionalProperties": False,
-        },
+        schema=FLATTEN,
         convert=Flatten.of,
         default=None,
         stage="object",
     )
-    keys: str | None = declare(
+    keys: str | KeyPattern | None = declare(
         Holds.PLAIN,
-        "Changes how every key of an object is written.",
-        schema={
-            "enum": ["snake_case", "camel_case", "lowercase"],
-            "enumDescriptions": [
-                "firstName becomes first_name",
-                "first_name becomes firstName",
-                "firstName becomes firstname",
-            ],
-        },
+        "Changes how every key of an object is written, or leaves out those a vendor refuses: "
+        "`keys: { pattern: '^[ -~]+$', else: drop }`.",
+        schema=KEYS,
+        convert=KeyPattern.of,
         default=None,
         stage="object",
     )
@@ -361,21 +341,7 @@ class Modifiers:
     within: Table[str, str] | None = declare(
         Holds.PLAIN,
         "For a time: how far from now it may be, else the event is invalid: `within: { past: 7d, future: 1m }`.",
-        schema={
-            "type": "object",
-            "minProperties": 1,
-            "properties": {
-                "past": {
-                    "description": "How far in the past it may be: `7d`.",
-                    "allOf": [{"$ref": "#/definitions/duration"}],
-                },
-                "future": {
-                    "description": "How far in the future it may be: `1m`.",
-                    "allOf": [{"$ref": "#/definitions/duration"}],
-                },
-            },
-            "additionalProperties": False,
-        },
+        schema=WITHIN,
         default=None,
         stage="test",
     )
@@ -394,6 +360,14 @@ class Modifiers:
         schema={"type": "boolean", "default": False},
         default=False,
         stage="required",
+    )
+    nulls: str | None = declare(
+        Holds.PLAIN,
+        "`send`: where there is no value because a path that was tried leads to null, not just to nothing, null is "
+        "sent. For a key of `fields`, where the vendor takes null as an order to remove the value.",
+        schema={"enum": ["send"], "enumDescriptions": ["null in the event is sent as null"]},
+        default=None,
+        stage="null",
     )
 
 

@@ -129,7 +129,7 @@ def _objects(draw: DrawFn, ground: Ground, words: JsonObject, types: frozenset[s
         "except": st.one_of(names, st.just("settings.names"), plain(ground)),
         "rename": st.one_of(renamed, st.just("settings.table"), plain(ground)),
         "flatten": st.one_of(st.just(value=True), st.just("settings.flag"), conditions(ground), _flatten(ground)),
-        "keys": st.sampled_from(["snake_case", "camel_case", "lowercase"]),
+        "keys": st.sampled_from(["snake_case", "camel_case", "lowercase", {"pattern": "^[a-z_]+$", "else": "drop"}]),
         "prefix": st.one_of(st.just("p_"), hole_paths(ground).map(lambda path: f"${{{path}}}_")),
     }
     for word in draw(st.lists(st.sampled_from(list(own)), min_size=1, max_size=3, unique=True)):

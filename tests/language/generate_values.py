@@ -8,7 +8,7 @@ from hypothesis.strategies import DrawFn
 from engine.records import Json, JsonObject
 from tests.language.generate_events import values
 from tests.language.generate_modifiers import ANY, Made, modified
-from tests.language.generate_paths import NAMES, Ground, conditions, hole_paths, paths
+from tests.language.generate_paths import NAMES, Ground, conditions, hole_paths, paths, plain_names
 
 rarely = st.sampled_from([False, False, False, True])
 
@@ -73,7 +73,16 @@ def fields(draw: DrawFn, ground: Ground, depth: int) -> Made:
     """`fields`, some keys with `${}`."""
     keys = draw(st.lists(st.sampled_from([*NAMES, "$${", None]), min_size=1, max_size=4, unique=True))
     named = [key if key is not None else f"${{{draw(hole_paths(ground))}}}" for key in keys]
-    return Made({"fields": {key: draw(made(ground, depth)).raw for key in named}}, frozenset({"object"}))
+    return Made({"fields": {key: draw(members(ground, depth)) for key in named}}, frozenset({"object"}))
+
+
+@st.composite
+def members(draw: DrawFn, ground: Ground, depth: int) -> Json:
+    """A value at a key of `fields`, which may send null."""
+    if not draw(rarely):
+        return draw(made(ground, depth)).raw
+    found = {"from": draw(st.lists(plain_names(ground), min_size=1, max_size=2, unique=True)), "nulls": "send"}
+    return found | ({"when": draw(conditions(ground))} if draw(rarely) else {})
 
 
 @st.composite

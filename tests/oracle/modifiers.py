@@ -124,6 +124,8 @@ def _reshape(run: Run, word: str, option: Json, place: str, value: Json) -> Json
     if not isinstance(value, dict):
         run.report("not-an-object", place)
         return None
+    if word == "keys" and isinstance(option, dict):
+        return _matching(run, str(option["pattern"]), place, value)
     if word in {"only", "except"}:
         return _pick(run, option, place, value, keep=word == "only")
     if word == "rename" and not isinstance(option, dict):
@@ -137,6 +139,16 @@ def _pick(run: Run, names: Json, place: str, value: JsonObject, *, keep: bool) -
         run.report("not-a-list", place)
         return None
     return {key: member for key, member in value.items() if (key in names) is keep}
+
+
+def _matching(run: Run, pattern: str, place: str, value: JsonObject) -> Json:
+    kept: JsonObject = {}
+    for key, member in value.items():
+        if "\ud800" <= max(key, default="") <= "\udfff" or re2.search(pattern, key) is None:
+            run.report("key-dropped", place)
+        else:
+            kept[key] = member
+    return kept
 
 
 def _collect(run: Run, place: str, pairs: Iterator[tuple[str, Json]]) -> JsonObject:

@@ -76,11 +76,17 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
     if modifiers.when is None and modifiers.unless is None:
         return _modified(writer, value)
     result = writer.names.fresh("value")
+    null = writer.names.fresh("null") if modifiers.nulls else ""
     holds = emit_conditions(writer, modifiers.when, modifiers.unless, value.place)
     writer.lines.add(f"{result} = None")
+    if null:
+        writer.lines.add(f"{null} = False")
     with writer.lines.block(f"if {holds}:"), writer.branch():
-        writer.lines.add(f"{result} = {_modified(writer, value).code}")
-    return ValueCode(result)
+        got = _modified(writer, value)
+        writer.lines.add(f"{result} = {got.code}")
+        if null:
+            writer.lines.add(f"{null} = {got.null}")
+    return ValueCode(result, null=null)
 
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
@@ -130,7 +136,7 @@ def emit_members(writer: Writer, result: str, entries: tuple[tuple[Text, Value],
             continue
         got = emit_value(writer, member)
         filled = filled or (got.present and bool(key.literal))
-        with writer.if_present(got):
+        with writer.if_sent(got):
             if key.literal:
                 writer.lines.add(f"{result}[{writer.names.literal(key.literal)}] = {got.code}")
     return filled
@@ -141,7 +147,7 @@ def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: 
     name = fill_text(writer, key, member.place).code
     with writer.lines.block(f"if {name}:"), writer.branch():
         got = emit_value(writer, member)
-        with writer.if_present(got):
+        with writer.if_sent(got):
             emit_put(writer, result, name, got.code, owner)
 
 

@@ -9,11 +9,12 @@ from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import functions, paths, template
 from engine.language.texts import read_number
-from engine.mapping import types
+from engine.mapping import schema, types
 from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
 from engine.mapping.checks.facts import KnownKeys, after_except, after_only, made_keys, why_always, why_made
 from engine.mapping.checks.types import kinds
-from engine.mapping.model import Choice, Const, From, Instruction, PathValue
+from engine.mapping.model import Choice, Const, Fields, From, Instruction, KeyPattern, PathValue, Value
+from engine.mapping.nulls import null_places
 from engine.mapping.problems import Problem
 from engine.records import Json, JsonObject, Place
 
@@ -39,10 +40,13 @@ VERBS = {"only": "keep", "except": "drop", "rename": "rename"}
 
 def check_values(context: CheckContext) -> Iterator[Problem]:
     """Find values and modifiers that have no effect or can never work."""
+    in_fields = set(map(id, _in_fields(context)))
     for value in context.values:
         if isinstance(value, Choice):
             yield from _choice(context, value)
         elif isinstance(value, Instruction):
+            if value.modifiers.nulls is not None:
+                yield from _nulls(context, value, in_fields=id(value) in in_fields)
             yield from _default(context, value)
             yield from _required(context, value)
             yield from _within(context, value)
@@ -89,6 +93,32 @@ def _required(context: CheckContext, value: Instruction) -> Iterator[Problem]:
     if why:
         message = f"`required` has no effect: there is always a value, because {why}."
         yield context.problem((*value.place, "required"), "pointless-required", message, advice, key=True)
+
+
+def _in_fields(context: CheckContext) -> Iterator[Value]:
+    """Return the values that stand at a key of `fields`, where null can be sent."""
+    for value in context.values:
+        if isinstance(value, Instruction) and isinstance(value.source, Fields):
+            yield from (member for _, member in value.source.entries)
+    for batch in context.mapping.batches.values():
+        yield from (member for _, member in batch.fields)
+
+
+def _nulls(context: CheckContext, value: Instruction, *, in_fields: bool) -> Iterator[Problem]:
+    modifiers = value.modifiers
+    why, advice = "", "Remove it."
+    if not in_fields:
+        why, advice = "only a key of `fields` can be sent as null", "Write it beside the value of that key."
+    elif modifiers.required:
+        why = "`required` makes an event without this value invalid"
+    elif modifiers.default is not None and modifiers.default[0] is not None:
+        why = "there is always a value, because it has a default"
+    elif not null_places(context.mapping, value):
+        why = "nothing here reads a key of the event by its path alone"
+        advice = "Use paths of names and dots, such as traits.email, alone or in a choice or a part."
+    if why:
+        message = f"`nulls: send` has no effect: {why}."
+        yield context.problem((*value.place, "nulls"), "pointless-nulls", message, advice, key=True)
 
 
 def _within(context: CheckContext, value: Instruction) -> Iterator[Problem]:
@@ -160,6 +190,7 @@ def check_keys(context: CheckContext) -> Iterator[Problem]:
             yield from _map(context, value)
             yield from _object_words(context, value)
             yield from _targets(context, value)
+            yield from _key_pattern(context, value)
 
 
 def _map(context: CheckContext, value: Instruction) -> Iterator[Problem]:
@@ -243,6 +274,13 @@ def _object_words(context: CheckContext, value: Instruction) -> Iterator[Problem
             if left is None and key in (modifiers.except_ or ()):
                 message = f"The object has no key {quoted(key)} to rename: `except` drops it."
                 yield context.problem((*value.place, "rename", key), "key-never-there", message, key=True)
+
+
+def _key_pattern(context: CheckContext, value: Instruction) -> Iterator[Problem]:
+    keys = value.modifiers.keys
+    fault = schema.check_schema({"pattern": keys.pattern}) if isinstance(keys, KeyPattern) else None
+    if fault is not None:
+        yield context.problem((*value.place, "keys", "pattern"), "bad-pattern", fault)
 
 
 def _never_there(context: CheckContext, value: Instruction, word: str, keys: KnownKeys) -> Iterator[Problem]:
