@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import cast
 
 import jmespath
@@ -124,7 +125,7 @@ def _names(tree: JsonObject) -> list[str]:
     if tree["type"] == "field":
         return [str(tree["value"])]
     found = [_names(child) for child in cast("list[JsonObject]", tree["children"])]
-    return sum(found, []) if tree["type"] == "subexpression" and all(found) else []
+    return [*chain(*found)] if tree["type"] == "subexpression" and all(found) else []
 
 
 def _is_null(names: list[str], scope: Scope) -> bool:
