@@ -32,6 +32,7 @@ class Holds(Enum):
     TEXT = auto()  # text with `${path}`
     VALUE = auto()
     VALUES = auto()  # a list of values
+    VALUES_OR_VALUE = auto()  # a list of values, or one value that gives a list
     TEXT_OR_VALUE = auto()  # text with `${path}`, or an instruction
     TEXT_BY_NAME = auto()  # headers and the like: name to text or instruction
     VALUE_BY_KEY = auto()  # an object: text with `${path}` to value

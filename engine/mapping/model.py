@@ -12,6 +12,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
+from engine.language.objects import reversed_table
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
 from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN
@@ -102,13 +103,14 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """`merge`: one object of several; later wins."""
+    """`merge`: one object of several, or of a list of any length; later wins."""
 
     gives: ClassVar[str] = "object"
-    members: tuple[Value, ...] = declare(
-        Holds.VALUES,
+    members: tuple[Value, ...] | Value = declare(
+        Holds.VALUES_OR_VALUE,
         "One object made of several; where they share a key, the later one wins: "
-        "`{ merge: [traits, { fields: { id: userId } }] }`. Missing ones are skipped.",
+        "`{ merge: [traits, { fields: { id: userId } }] }`. Missing ones are skipped. Or a value that gives a list of "
+        "objects: `{ merge: properties.attributes }`.",
         word="merge",
     )
 
@@ -153,7 +155,8 @@ class Entries:
     of: Value = declare(
         Holds.VALUE,
         "Makes an object from an object, entry by entry: `key` is the entry's key, `item` its value. "
-        "With any of `where`, `key` and `value`.",
+        "With any of `where`, `key` and `value`. Or from a list, where `key` is needed: "
+        "`{ entries: properties.products, key: item.sku, value: item.quantity }`.",
         word="entries",
         opens=IN_OBJECT,
     )
@@ -207,7 +210,8 @@ class Flatten:
         """Read `flatten`; false is as if it was not there."""
         if isinstance(written, dict):
             options = {word: option for word, option in written.items() if word != "if"}
-            return Flatten(wanted=written.get("if", True), **options)
+            separator = "." if written.get("lists") == "brackets" else "_"
+            return Flatten(wanted=written.get("if", True), **{"separator": separator, **options})
         return Flatten(wanted=written) if written is not False else None
 
 
@@ -278,6 +282,14 @@ class Modifiers:
     ignore_case: bool = declare(
         Holds.PLAIN,
         "true: `map` treats `Male`, `MALE` and `male` as the same.",
+        schema={"type": "boolean", "default": False},
+        default=False,
+        beside="map",
+    )
+    reverse: bool = declare(
+        Holds.PLAIN,
+        "true: the table of `map` is read from its entries to its keys, so that many values become one: "
+        "`map: { purchase: [Order Completed, paid] }`.",
         schema={"type": "boolean", "default": False},
         default=False,
         beside="map",
@@ -374,6 +386,12 @@ class Modifiers:
 MODIFIERS: tuple[Key, ...] = keys_of(Modifiers)
 OBJECT_WORDS = tuple(key for key in MODIFIERS if key.stage == "object")
 """The modifiers that need an object."""
+
+
+def looked_up(modifiers: Modifiers) -> JsonObject:
+    """Return the table of a `map` that is written in place, from the text of a value to what takes its place."""
+    table = modifiers.map if isinstance(modifiers.map, dict) else {}
+    return reversed_table(table) if modifiers.reverse else table
 
 
 # What a mapping consists of.

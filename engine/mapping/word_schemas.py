@@ -13,16 +13,17 @@ FLATTEN: JsonObject = {
     "minLength": 1,
     "properties": {
         "separator": {
-            "description": "What stands between the joined keys. Default `_`.",
+            "description": "What stands between the joined keys. Default `_`, with `lists: brackets` a dot.",
             "type": "string",
             "default": "_",
         },
         "lists": {
             "description": "What happens to lists inside the object.",
-            "enum": ["keep", "index", "join", "json", "drop"],
+            "enum": ["keep", "index", "brackets", "join", "json", "drop"],
             "enumDescriptions": [
                 "they stay as they are (the default)",
                 "`key_0`, `key_1` ...",
+                "`key[0]`, `key[1].name` ...",
                 "their texts, joined with commas",
                 "their JSON, as a text",
                 "they are left out",

@@ -113,6 +113,7 @@ def _map(draw: DrawFn, ground: Ground, words: JsonObject, types: frozenset[str])
     words["map"] = draw(st.one_of(table, by_path) if plain_table else by_path)
     words |= draw(st.fixed_dictionaries({}, optional={"unmapped": st.just("keep")}))
     if isinstance(words["map"], str):
+        words |= {"reverse": True} if draw(st.booleans()) else {}
         words |= draw(st.fixed_dictionaries({}, optional={"ignore_case": st.just(value=True)}))
     return ANY
 
@@ -141,7 +142,7 @@ def _objects(draw: DrawFn, ground: Ground, words: JsonObject, types: frozenset[s
 def _flatten(draw: DrawFn, ground: Ground) -> Json:
     own: dict[str, SearchStrategy[Json]] = {
         "separator": st.sampled_from(["_", ".", "__"]),
-        "lists": st.sampled_from(["keep", "index", "join", "json", "drop"]),
+        "lists": st.sampled_from(["keep", "index", "brackets", "join", "json", "drop"]),
         "if": conditions(ground),
     }
     return draw(

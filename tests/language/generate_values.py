@@ -90,6 +90,9 @@ def merges(draw: DrawFn, ground: Ground, depth: int) -> Made:
     """`merge`, mostly of what could be objects."""
     objects = st.one_of(st.sampled_from(ground.objects), fields(ground, depth).map(lambda one: one.raw))
     odd = made(ground, depth).map(lambda one: one.raw)
+    if draw(rarely):
+        several = st.one_of(looped(ground), eaches(ground, depth).map(lambda one: one.raw))
+        return Made({"merge": draw(several)}, frozenset({"object"}))
     members = draw(st.lists(st.one_of(objects, objects, objects, odd), min_size=1, max_size=3))
     return Made({"merge": members}, frozenset({"object"}))
 
@@ -125,10 +128,8 @@ def entries(draw: DrawFn, ground: Ground, depth: int) -> Made:
         "key": made(inner, depth).map(lambda one: one.raw),
         "value": made(inner, depth).map(lambda one: one.raw),
     }
-    raw: JsonObject = {
-        "entries": draw(st.sampled_from(ground.objects)),
-        **draw(st.fixed_dictionaries({}, optional=own)),
-    }
+    over = st.sampled_from([*ground.objects, *(f"{name}.items" for name in ground.objects)])
+    raw: JsonObject = {"entries": draw(over), **draw(st.fixed_dictionaries({}, optional=own))}
     return Made(raw, frozenset({"object"}))
 
 

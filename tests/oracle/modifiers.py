@@ -86,9 +86,18 @@ def _map(run: Run, raw: JsonObject, scope: Scope, place: str, value: Json) -> Js
     if text is None:
         run.report("not-text", place)
         return kept
+    if raw.get("reverse"):
+        table = {known: key for key, entry in table.items() for known in _texts(entry)}
     if raw.get("ignore_case"):
         table, text = {key.lower(): member for key, member in table.items()}, text.lower()
-    return table.get(text, kept)
+    found = table.get(text, kept)
+    return run.clean(found) if isinstance(raw["map"], str) else found
+
+
+def _texts(entry: Json) -> list[str]:
+    """Return the texts of an entry, or of the items of one that is a list."""
+    found = [text_of(item) for item in (entry if isinstance(entry, list) else [entry])]
+    return [text for text in found if text is not None]
 
 
 def _table(run: Run, written: Json, scope: Scope, place: str) -> Json:
@@ -98,7 +107,7 @@ def _table(run: Run, written: Json, scope: Scope, place: str) -> Json:
 def _flatten_option(run: Run, written: Json, scope: Scope, place: str) -> Json:
     options: JsonObject = {"separator": "_", "lists": "keep", "if": written}
     if isinstance(written, dict):
-        options |= {"if": True, **written}
+        options |= {"if": True, "separator": "." if written.get("lists") == "brackets" else "_", **written}
     wanted = options["if"]
     if isinstance(wanted, str):
         wanted = run.condition(wanted, scope, f"{place}.flatten")
@@ -189,6 +198,9 @@ def _flat_member(key: str, member: Json, options: JsonObject) -> Iterator[tuple[
     elif isinstance(member, list) and lists == "index" and member:
         for number, deeper in enumerate(member):
             yield from _flat_member(f"{inside}{number}", deeper, options)
+    elif isinstance(member, list) and lists == "brackets" and member:
+        for number, deeper in enumerate(member):
+            yield from _flat_member(f"{key}[{number}]", deeper, options)
     elif isinstance(member, list) and lists == "join":
         yield key, ",".join(_joined(entry) for entry in member if entry is not None)
     elif isinstance(member, list) and lists == "json":

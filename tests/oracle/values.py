@@ -143,14 +143,23 @@ NO_FIELDS = {"parts", "settings", "options", "message", "saved", "item", "index"
 
 def _merge(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     made: JsonObject = {}
-    for number, value in enumerate(cast("list[Json]", raw["merge"])):
-        inside = f"{place}.merge[{number}]"
-        member = evaluate(run, value, scope, inside)
+    for inside, member in _members(run, raw["merge"], scope, f"{place}.merge"):
         if isinstance(member, dict):
             made |= member
         elif member is not None:
             raise Invalid(inside, "Only objects can be merged")
     return made
+
+
+def _members(run: Run, written: Json, scope: Scope, place: str) -> Iterator[tuple[str, Json]]:
+    """Return what `merge` merges, each with its place: values one by one, or the items that one value gives."""
+    if isinstance(written, list):
+        for number, value in enumerate(written):
+            yield f"{place}[{number}]", evaluate(run, value, scope, f"{place}[{number}]")
+        return
+    found = evaluate(run, written, scope, place)
+    for item in found if isinstance(found, list) else [found]:
+        yield place, item
 
 
 def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
@@ -191,13 +200,13 @@ def _entries(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     of = evaluate(run, raw["entries"], scope, f"{place}.entries")
     if of is None:
         return None
-    if not isinstance(of, dict):
+    if not isinstance(of, dict) and not (isinstance(of, list) and "key" in raw):
         run.report("not-an-object", f"{place}.entries")
         return None
     made: JsonObject = {}
     run.count(len(of), f"{place}.entries")
-    for inner in loop(run, list(of.values()), None, scope, place):
-        inner["key"] = list(of)[cast("int", inner["index"])]
+    for inner in loop(run, list(of.values()) if isinstance(of, dict) else of, None, scope, place):
+        inner["key"] = list(of)[cast("int", inner["index"])] if isinstance(of, dict) else None
         _entry(run, raw, inner, place, made)
     return made
 

@@ -19,7 +19,7 @@ from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
 from engine.mapping.keys import Stage
-from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value
+from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value, looked_up
 from engine.mapping.nulls import null_places
 from engine.mapping.problems import place_text
 from engine.mapping.schema import counting_validator
@@ -112,15 +112,17 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
     with writer.if_present(got):
         if isinstance(modifiers.map, str):
             table = modifier_path(writer, modifiers.map, counted=False)
-            helper = "mapped_by"
+            helper = "mapped_back" if modifiers.reverse else "mapped_by"
         else:
-            table_of = modifiers.map or {}
+            table_of = looked_up(modifiers)
             entries = {key.lower() if fold else key: _own(writer, member) for key, member in table_of.items()}
             table, helper = writer.names.constant(entries, "table"), "mapped"
         writer.module.helper(helper)
         writer.lines.add(f"{got.code} = {helper}({got.code}, {table}, {keep}, {fold}, reports, {at})")
-        if writer.repeats and helper == "mapped_by":
-            emit_count(writer, "spend_on", got.code, value.place)
+        if isinstance(modifiers.map, str):
+            writer.clean(ValueCode(got.code))
+            if writer.repeats:
+                emit_count(writer, "spend_on", got.code, value.place)
     return ValueCode(got.code, made=got.made)
 
 

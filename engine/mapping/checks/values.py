@@ -8,12 +8,23 @@ from itertools import chain, islice
 from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import functions, paths, template
-from engine.language.texts import read_number
+from engine.language.texts import read_number, text_of
 from engine.mapping import schema, types
 from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
 from engine.mapping.checks.facts import KnownKeys, after_except, after_only, made_keys, why_always, why_made
 from engine.mapping.checks.types import kinds
-from engine.mapping.model import Choice, Const, Fields, From, Instruction, KeyPattern, PathValue, Value
+from engine.mapping.model import (
+    Choice,
+    Const,
+    Fields,
+    From,
+    Instruction,
+    KeyPattern,
+    Modifiers,
+    PathValue,
+    Value,
+    looked_up,
+)
 from engine.mapping.nulls import null_places
 from engine.mapping.problems import Problem
 from engine.records import Json, JsonObject, Place
@@ -194,22 +205,39 @@ def check_keys(context: CheckContext) -> Iterator[Problem]:
 
 
 def _map(context: CheckContext, value: Instruction) -> Iterator[Problem]:
-    table = value.modifiers.map
-    if not isinstance(table, dict):
+    if not isinstance(value.modifiers.map, dict):
         return
-    lower: dict[str, str] = {}
+    seen: dict[str, str] = {}
     choices = dict.fromkeys(_choices(context, value))
-    for key in table:
-        place: Place = (*value.place, "map", key)
-        reason = _impossible(context, value, key, choices)
+    for text, place in _texts_of_map(value.modifiers, value.place):
+        is_key = text is not None and not value.modifiers.reverse
+        reason = "it has no text" if text is None else _impossible(context, value, text, choices)
         if reason:
-            message = f"{quoted(key)} can never match: {reason}."
-            yield context.problem(place, "map-never-matches", message, key=True)
-        if value.modifiers.ignore_case and key.lower() in lower:
-            message = f"{quoted(key)} and {quoted(lower[key.lower()])} are the same when ignore_case is true."
-            yield context.problem(place, "same-target", message, "Remove one of the two.", key=True)
-        lower.setdefault(key.lower(), key)
-    yield from _choices_without_entry(context, value, table)
+            what = "This entry" if text is None else quoted(text)
+            yield context.problem(place, "map-never-matches", f"{what} can never match: {reason}.", key=is_key)
+        folded = (text or "").lower() if value.modifiers.ignore_case else text or ""
+        if text is not None and folded in seen:
+            yield context.problem(place, "same-target", _same(text, seen[folded]), "Remove one of the two.", key=is_key)
+        seen.setdefault(folded, text or "")
+    yield from _choices_without_entry(context, value, looked_up(value.modifiers))
+
+
+def _texts_of_map(modifiers: Modifiers, place: Place) -> Iterator[tuple[str | None, Place]]:
+    """Return the texts that a table in place looks up, each with where it is written; None is what has no text."""
+    for key, entry in modifiers.map.items() if isinstance(modifiers.map, dict) else ():
+        at: Place = (*place, "map", key)
+        if not modifiers.reverse:
+            yield key, at
+        elif isinstance(entry, list):
+            yield from ((text_of(item), (*at, number)) for number, item in enumerate(entry))
+        else:
+            yield text_of(entry), at
+
+
+def _same(text: str, other: str) -> str:
+    if text == other:
+        return f"{quoted(text)} is in the table twice; only the last one is found."
+    return f"{quoted(text)} and {quoted(other)} are the same when ignore_case is true."
 
 
 def _choices_without_entry(context: CheckContext, value: Instruction, table: JsonObject) -> Iterator[Problem]:
