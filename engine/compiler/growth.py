@@ -36,6 +36,7 @@ from engine.mapping.model import (
     TextOf,
     TextOrValue,
     Value,
+    looked_up,
     source_word,
 )
 from engine.records import Json
@@ -317,7 +318,8 @@ class ValueGrowth:
         return deeper(added(SMALL, *(added(self.text(key), self.of(member)) for key, member in source.entries)))
 
     def _merge(self, source: Merge) -> Growth:
-        return deeper(added(SMALL, *(self.of(member) for member in source.members)))
+        members = source.members if isinstance(source.members, tuple) else (source.members,)
+        return deeper(added(SMALL, *(self.of(member) for member in members)))
 
     def _list(self, source: ListOf) -> Growth:
         return deeper(added(SMALL, *(scaled(self.of(member), 1, 1) for member in source.members)))
@@ -336,9 +338,10 @@ class ValueGrowth:
         if isinstance(modifiers.map, str):
             growth = either(growth, self.path(modifiers.map))
         elif modifiers.map is not None:
-            growth = either(growth, *(constant(entry) for entry in modifiers.map.values()))
+            growth = either(growth, *(constant(entry) for entry in looked_up(modifiers).values()))
         growth = self._reshaped(growth, modifiers)
-        return either(growth, *(constant(default) for default in modifiers.default or ()))
+        defaults = modifiers.default or ((None,) if modifiers.nulls else ())
+        return either(growth, *(constant(default) for default in defaults))
 
     def _reshaped(self, growth: Growth, modifiers: Modifiers) -> Growth:
         if isinstance(modifiers.rename, str):
@@ -346,11 +349,11 @@ class ValueGrowth:
         elif modifiers.rename is not None:
             growth = scaled(growth, 1, LONGEST_CHARACTER * sum(map(len, modifiers.rename.values())))
         if modifiers.flatten is not None:
-            shortest, index = (2, 20) if modifiers.flatten.lists == "index" else (4, 0)
+            shortest, index = (2, 20) if modifiers.flatten.lists in ("index", "brackets") else (4, 0)
             longest = LONGEST_PREFIX + LONGEST_CHARACTER * len(modifiers.flatten.separator) + index
             growth = scaled(growth, 2 if modifiers.flatten.lists in ("join", "json") else 1)
             growth = with_keys(growth, longest, shortest)
-        if modifiers.keys is not None:
+        if isinstance(modifiers.keys, str):
             growth = scaled(growth, 3)
         if modifiers.prefix is not None:
             written = self.text(modifiers.prefix)

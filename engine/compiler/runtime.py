@@ -6,14 +6,15 @@ A value that is not possible is reported and absent, or makes the event `Invalid
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NoReturn, TypeAlias, cast
+from itertools import islice
+from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid5
 
 from engine.language import budget
 from engine.language.bodies import revealed
 from engine.language.functions import CannotConvert, Noted
-from engine.language.objects import only, rename, without
+from engine.language.objects import only, rename, reversed_table, without
 from engine.language.paths import Marker, PathTypeError
 from engine.language.texts import compact_json, kind_of, shown, text_of
 from engine.language.times import read_time
@@ -91,6 +92,22 @@ def merged(target: JsonObject, member: Json, place: str) -> None:
     target.update(member)
 
 
+def merged_list(value: Json, place: str) -> JsonObject:
+    """`merge` of one value: a list of objects, of any length, or a single one; null in it is skipped."""
+    result: JsonObject = {}
+    if type(value) is dict or type(value) is Marker or value is None:
+        merged(result, value or {}, place)
+    elif type(value) is not list:
+        invalid(place, f"merge needs a list of objects; this is {kind_of(value)}")
+    else:
+        for number, member in enumerate(value):
+            if type(member) is dict:
+                result.update(member)
+            elif member is not None:
+                invalid(place, f"merge needs objects; item {number} is {kind_of(member)}")
+    return result
+
+
 def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
     """Return the list a loop runs over: an object counts as a list of one, a scalar is reported."""
     if type(value) is list or value is None:
@@ -101,11 +118,14 @@ def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
     return None
 
 
-def entries_of(value: Json, reports: Reports, place: str) -> JsonObject | None:
-    """Return the object whose entries a loop runs over."""
-    if type(value) is dict or value is None:
+def entries_of(value: Json, lists: bool, reports: Reports, place: str) -> JsonObject | list[Json] | None:
+    """Return the object whose entries a loop runs over; with `lists`, because new keys are made, a list will do."""
+    if type(value) is dict or value is None or (lists and type(value) is list):
         return value
-    reports.append(Report("not-an-object", place, f"left out: entries needs an object, not {kind_of(value)}"))
+    needed = "an object or a list" if lists else "an object"
+    advice = ": entries of a list need `key`" if type(value) is list else ""
+    message = f"left out: entries needs {needed}, not {kind_of(value)}{advice}"
+    reports.append(Report("not-an-object", place, message))
     return None
 
 
@@ -188,6 +208,24 @@ def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports,
     return rename(value, {old: new for old, new in texts.items() if new is not None}, lost)
 
 
+def keys_like(value: JsonObject, pattern: Any, reports: Reports, place: str) -> JsonObject:
+    """`keys` with a pattern: leave out the keys in which it is not found, each reported."""
+    kept = {key: member for key, member in value.items() if _is_found(pattern, key)}
+    if len(kept) < len(value):
+        dropped = (key for key in value if key not in kept)
+        for key in islice(dropped, max(0, MOST_REPORTS - len(reports))):
+            message = f"{shown(key)} was left out: it does not match the pattern {pattern.pattern}"
+            reports.append(Report("key-dropped", place, message))
+    return kept
+
+
+def _is_found(pattern: Any, text: str) -> bool:
+    try:
+        return pattern.search(text) is not None
+    except UnicodeEncodeError:  # half a character
+        return False
+
+
 def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, reports: Reports, place: str) -> Json:
     """`map`: look up the value's text in `table` (keys are lower-cased already if `fold`)."""
     text = text_of(value)
@@ -197,6 +235,11 @@ def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, repor
     if fold:
         text = text.lower()
     return table.get(text, value if keep else None)
+
+
+def mapped_back(value: Json, table: Json, keep: bool, fold: bool, reports: Reports, place: str) -> Json:
+    """`map` with `reverse` and a table from a path: the key whose entry is the value, or a list that has it."""
+    return mapped_by(value, reversed_table(table) if type(table) is dict else table, keep, fold, reports, place)
 
 
 def mapped_by(value: Json, table: Json, keep: bool, fold: bool, reports: Reports, place: str) -> Json:

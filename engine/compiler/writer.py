@@ -130,6 +130,16 @@ class Writer:
         with self.lines.block(f"if {got.code} is not None:"), self.branch():
             yield
 
+    @contextmanager
+    def if_sent(self, got: ValueCode) -> Iterator[None]:
+        """Write what is inside for a value that is there, or whose null is sent."""
+        if not got.null:
+            with self.if_present(got):
+                yield
+            return
+        with self.lines.block(f"if {got.code} is not None or {got.null}:"), self.branch():
+            yield
+
     def clean(self, got: ValueCode) -> ValueCode:
         """Apply `nulls: drop` and `empty_text: drop` to what a source or a function returned."""
         if got.shape is not None:
@@ -139,7 +149,8 @@ class Writer:
             with self.lines.block(f"if type({got.code}) is dict or type({got.code}) is list:"):
                 self.lines.add(f"{got.code} = drop_nulls({got.code})")
         if self.module.mapping.empty_text == "drop":
-            with self.lines.block(f"if {got.code} == '':"):
+            blank = f"{got.code} == '' or isinstance({got.code}, str) and {got.code}.isspace()"
+            with self.lines.block(f"if {blank}:"):
                 self.lines.add(f"{got.code} = None")
         return got
 
@@ -317,7 +328,8 @@ class ValueCode:
     """A value's expression, to be used any number of times, and what is certain about it.
 
     `present`: never None; `shape`: dict or list if known; `made`: an object or list that the instruction made, absent
-    if empty; `fresh`: an object made for this use alone, so that it may be changed.
+    if empty; `fresh`: an object made for this use alone, so that it may be changed; `null`: an expression that says
+    whether null is to be sent where there is no value.
     """
 
     code: str
@@ -325,3 +337,4 @@ class ValueCode:
     shape: str | None = None
     made: bool = False
     fresh: bool = False
+    null: str = ""

@@ -55,7 +55,7 @@ class _LongKey(Exception):  # noqa: N818  it says what was found
 
 
 def flattened(value: JsonObject, separator: str, lists: str, lost: list[str], memo: Memo, place: str) -> JsonObject:
-    """Join nested keys with `separator`, to any depth; `lists` is keep, index, join, json or drop."""
+    """Join nested keys with `separator`, to any depth; `lists` is keep, index, brackets, join, json or drop."""
     if lists == "keep":
         if dict not in map(type, value.values()):
             return value
@@ -145,10 +145,24 @@ class _Flattening:
     def _add_list(self, key: str, items: list[Json]) -> None:
         if self._lists == "index" and items:
             self._add(key + self._separator, {str(number): item for number, item in enumerate(items)})
-        elif self._lists == "index":
+        elif self._lists == "brackets" and items:
+            self._add_in_brackets(key, items)
+        elif self._lists in ("index", "brackets"):
             self._put(key, [])
         elif self._lists != "drop":
             self._put(key, joined_texts(items) if self._lists == "join" else compact_json(items))
+
+    def _add_in_brackets(self, key: str, items: list[Json]) -> None:
+        if len(key) > LONG:
+            spend(self._memo, len(key) * len(items), self._place)
+        for number, item in enumerate(items):
+            place = f"{key}[{number}]"
+            if type(item) is dict and item:
+                self._add(place + self._separator, item)
+            elif type(item) is list:
+                self._add_list(place, item)
+            else:
+                self._put(place, item)
 
     def _put(self, key: str, member: Json) -> None:
         if key in self._result:
@@ -164,6 +178,17 @@ def joined_texts(items: list[Json]) -> str:
 def _text_or_json(item: Json) -> str:
     text = text_of(item)
     return compact_json(item) if text is None else text
+
+
+def reversed_table(table: JsonObject) -> JsonObject:
+    """Turn a table round: the text of every entry, or of every item of an entry that is a list, leads to its key.
+
+    A text that stands under two keys leads to the later one; what has no text is nothing to look up.
+    """
+    pairs = (
+        (text_of(item), key) for key, entry in table.items() for item in (entry if type(entry) is list else [entry])
+    )
+    return {text: key for text, key in pairs if text is not None}
 
 
 def drop_nulls(value: Json) -> Json:

@@ -103,6 +103,7 @@ class Reader:
             Holds.TEXT: self._text,
             Holds.VALUE: self.value,
             Holds.VALUES: self._values,
+            Holds.VALUES_OR_VALUE: self._values_or_value,
             Holds.TEXT_OR_VALUE: self._text_or_value,
             Holds.TEXT_BY_NAME: self._text_by_name,
             Holds.VALUE_BY_KEY: self._value_by_key,
@@ -162,6 +163,9 @@ class Reader:
 
     def _values(self, raw: list[Any], place: Place) -> tuple[Value, ...]:
         return tuple(self.value(item, (*place, number)) for number, item in enumerate(raw))
+
+    def _values_or_value(self, raw: Any, place: Place) -> tuple[Value, ...] | Value:
+        return self._values(raw, place) if isinstance(raw, list) else self.value(raw, place)
 
     def _text_or_value(self, raw: Any, place: Place) -> TextOrValue:
         return self._instruction(raw, place) if isinstance(raw, dict) else self._text(raw, place)

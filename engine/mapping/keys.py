@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from engine.records import JsonObject
 
-Stage: TypeAlias = Literal["", "condition", "change", "object", "default", "test", "required"]
+Stage: TypeAlias = Literal["", "condition", "change", "object", "default", "test", "required", "null"]
 """When a modifier is applied: around the source, or after it in this order."""
 
 NO_LOOP: frozenset[str] = frozenset()
@@ -33,6 +33,7 @@ class Holds(Enum):
     TEXT = auto()  # text with `${path}`
     VALUE = auto()
     VALUES = auto()  # a list of values
+    VALUES_OR_VALUE = auto()  # a list of values, or one value that gives a list
     TEXT_OR_VALUE = auto()  # text with `${path}`, or an instruction
     TEXT_BY_NAME = auto()  # headers and the like: name to text or instruction
     VALUE_BY_KEY = auto()  # an object: text with `${path}` to value

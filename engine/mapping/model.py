@@ -12,8 +12,10 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
+from engine.language.objects import reversed_table
 from engine.language.template import Text
 from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
+from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN
 from engine.records import Json, JsonObject, Place
 
 Found = TypeVar("Found")
@@ -101,13 +103,14 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """`merge`: one object of several; later wins."""
+    """`merge`: one object of several, or of a list of any length; later wins."""
 
     gives: ClassVar[str] = "object"
-    members: tuple[Value, ...] = declare(
-        Holds.VALUES,
+    members: tuple[Value, ...] | Value = declare(
+        Holds.VALUES_OR_VALUE,
         "One object made of several; where they share a key, the later one wins: "
-        "`{ merge: [traits, { fields: { id: userId } }] }`. Missing ones are skipped.",
+        "`{ merge: [traits, { fields: { id: userId } }] }`. Missing ones are skipped. Or a value that gives a list of "
+        "objects: `{ merge: properties.attributes }`.",
         word="merge",
     )
 
@@ -152,7 +155,8 @@ class Entries:
     of: Value = declare(
         Holds.VALUE,
         "Makes an object from an object, entry by entry: `key` is the entry's key, `item` its value. "
-        "With any of `where`, `key` and `value`.",
+        "With any of `where`, `key` and `value`. Or from a list, where `key` is needed: "
+        "`{ entries: properties.products, key: item.sku, value: item.quantity }`.",
         word="entries",
         opens=IN_OBJECT,
     )
@@ -206,8 +210,21 @@ class Flatten:
         """Read `flatten`; false is as if it was not there."""
         if isinstance(written, dict):
             options = {word: option for word, option in written.items() if word != "if"}
-            return Flatten(wanted=written.get("if", True), **options)
+            separator = "." if written.get("lists") == "brackets" else "_"
+            return Flatten(wanted=written.get("if", True), **{"separator": separator, **options})
         return Flatten(wanted=written) if written is not False else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPattern:
+    """`keys` with a pattern: keys in which it is not found are left out."""
+
+    pattern: str
+
+    @staticmethod
+    def of(written: str | dict[str, Any]) -> str | KeyPattern:
+        """Read `keys`: a style, or a pattern and what happens to other keys, which `else` may only `drop`."""
+        return KeyPattern(pattern=written["pattern"]) if isinstance(written, dict) else written
 
 
 def _names(written: list[str] | str) -> tuple[str, ...] | str:
@@ -269,6 +286,14 @@ class Modifiers:
         default=False,
         beside="map",
     )
+    reverse: bool = declare(
+        Holds.PLAIN,
+        "true: the table of `map` is read from its entries to its keys, so that many values become one: "
+        "`map: { purchase: [Order Completed, paid] }`.",
+        schema={"type": "boolean", "default": False},
+        default=False,
+        beside="map",
+    )
     only: tuple[str, ...] | str | None = declare(
         Holds.PATH_OR_PLAIN,
         "Keeps only these keys of an object: `only: [app, device]`, or the path to a list of them: "
@@ -298,50 +323,17 @@ class Modifiers:
         Holds.PATH_OR_PLAIN,
         "Joins nested keys, so that `{ app: { name: x } }` becomes `{ app_name: x }`: `true`, `false`, the path to a "
         "setting, or options.",
-        schema={
-            "type": ["boolean", "string", "object"],
-            "$comment": "flatten",
-            "minLength": 1,
-            "properties": {
-                "separator": {
-                    "description": "What stands between the joined keys. Default `_`.",
-                    "type": "string",
-                    "default": "_",
-                },
-                "lists": {
-                    "description": "What happens to lists inside the object.",
-                    "enum": ["keep", "index", "join", "json", "drop"],
-                    "enumDescriptions": [
-                        "they stay as they are (the default)",
-                        "`key_0`, `key_1` ...",
-                        "their texts, joined with commas",
-                        "their JSON, as a text",
-                        "they are left out",
-                    ],
-                    "default": "keep",
-                },
-                "if": {
-                    "description": "A path: flatten only where it holds: `if: settings.flatten_nested_objects`.",
-                    "allOf": [{"$ref": "#/definitions/path"}],
-                },
-            },
-            "additionalProperties": False,
-        },
+        schema=FLATTEN,
         convert=Flatten.of,
         default=None,
         stage="object",
     )
-    keys: str | None = declare(
+    keys: str | KeyPattern | None = declare(
         Holds.PLAIN,
-        "Changes how every key of an object is written.",
-        schema={
-            "enum": ["snake_case", "camel_case", "lowercase"],
-            "enumDescriptions": [
-                "firstName becomes first_name",
-                "first_name becomes firstName",
-                "firstName becomes firstname",
-            ],
-        },
+        "Changes how every key of an object is written, or leaves out those a vendor refuses: "
+        "`keys: { pattern: '^[ -~]+$', else: drop }`.",
+        schema=KEYS,
+        convert=KeyPattern.of,
         default=None,
         stage="object",
     )
@@ -361,21 +353,7 @@ class Modifiers:
     within: Table[str, str] | None = declare(
         Holds.PLAIN,
         "For a time: how far from now it may be, else the event is invalid: `within: { past: 7d, future: 1m }`.",
-        schema={
-            "type": "object",
-            "minProperties": 1,
-            "properties": {
-                "past": {
-                    "description": "How far in the past it may be: `7d`.",
-                    "allOf": [{"$ref": "#/definitions/duration"}],
-                },
-                "future": {
-                    "description": "How far in the future it may be: `1m`.",
-                    "allOf": [{"$ref": "#/definitions/duration"}],
-                },
-            },
-            "additionalProperties": False,
-        },
+        schema=WITHIN,
         default=None,
         stage="test",
     )
@@ -395,11 +373,25 @@ class Modifiers:
         default=False,
         stage="required",
     )
+    nulls: str | None = declare(
+        Holds.PLAIN,
+        "`send`: where there is no value because a path that was tried leads to null, not just to nothing, null is "
+        "sent. For a key of `fields`, where the vendor takes null as an order to remove the value.",
+        schema={"enum": ["send"], "enumDescriptions": ["null in the event is sent as null"]},
+        default=None,
+        stage="null",
+    )
 
 
 MODIFIERS: tuple[Key, ...] = keys_of(Modifiers)
 OBJECT_WORDS = tuple(key for key in MODIFIERS if key.stage == "object")
 """The modifiers that need an object."""
+
+
+def looked_up(modifiers: Modifiers) -> JsonObject:
+    """Return the table of a `map` that is written in place, from the text of a value to what takes its place."""
+    table = modifiers.map if isinstance(modifiers.map, dict) else {}
+    return reversed_table(table) if modifiers.reverse else table
 
 
 # What a mapping consists of.

@@ -15,6 +15,7 @@ from engine.mapping.model import (
     PathValue,
     Source,
     Value,
+    looked_up,
 )
 from engine.mapping.walk import of_noun
 from engine.records import Json
@@ -84,9 +85,8 @@ def after(modifiers: Modifiers, types: frozenset[str]) -> frozenset[str]:
     for use in modifiers.as_:
         types = functions.FUNCTIONS[use.name].gives if use.name in functions.FUNCTIONS else ANY
     if modifiers.map is not None:
-        entries = list(modifiers.map.values()) if isinstance(modifiers.map, dict) else None
-        looked_up = frozenset().union(*(of_json(entry) for entry in entries)) if entries else ANY
-        types = looked_up | types if modifiers.unmapped == "keep" else looked_up
+        found = frozenset().union(*map(of_json, looked_up(modifiers).values())) or (TEXT if modifiers.reverse else ANY)
+        types = found | types if modifiers.unmapped == "keep" else found
     if _makes_object(modifiers):
         types = OBJECT
     if modifiers.default is not None and modifiers.default[0] is not None:

@@ -221,6 +221,10 @@ def _in_order(held: Any, place: Place) -> Iterator[Piece]:
     yield from (Piece(member, (*place, number)) for number, member in enumerate(held))
 
 
+def _all_or_one(held: Any, place: Place) -> Iterator[Piece]:
+    return _in_order(held, place) if isinstance(held, tuple) else _one(held, place)
+
+
 def _by_name(held: Any, place: Place) -> Iterator[Piece]:
     yield from (Piece(member, (*place, name)) for name, member in dict(held).items())
 
@@ -241,6 +245,7 @@ PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
     Holds.TEXT: _one,
     Holds.VALUE: _one,
     Holds.VALUES: _in_order,
+    Holds.VALUES_OR_VALUE: _all_or_one,
     Holds.TEXT_OR_VALUE: _one,
     Holds.TEXT_BY_NAME: _by_name,
     Holds.VALUE_BY_KEY: _by_key,

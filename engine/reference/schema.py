@@ -48,6 +48,7 @@ IMPLIED: dict[Holds, Schema] = {
     Holds.TEXT: {"type": "string", "minLength": 1},
     Holds.VALUE: {"allOf": [VALUE]},
     Holds.VALUES: {"type": "array", "minItems": 1, "items": VALUE},
+    Holds.VALUES_OR_VALUE: {"if": {"type": "array"}, "then": {"minItems": 1, "items": VALUE}, "else": VALUE},
     Holds.VALUE_BY_KEY: {"type": "object", "minProperties": 1, "additionalProperties": VALUE},
 }
 """The schema of a key that declares none of its own."""

@@ -113,6 +113,7 @@ def _map(draw: DrawFn, ground: Ground, words: JsonObject, types: frozenset[str])
     words["map"] = draw(st.one_of(table, by_path) if plain_table else by_path)
     words |= draw(st.fixed_dictionaries({}, optional={"unmapped": st.just("keep")}))
     if isinstance(words["map"], str):
+        words |= {"reverse": True} if draw(st.booleans()) else {}
         words |= draw(st.fixed_dictionaries({}, optional={"ignore_case": st.just(value=True)}))
     return ANY
 
@@ -129,7 +130,7 @@ def _objects(draw: DrawFn, ground: Ground, words: JsonObject, types: frozenset[s
         "except": st.one_of(names, st.just("settings.names"), plain(ground)),
         "rename": st.one_of(renamed, st.just("settings.table"), plain(ground)),
         "flatten": st.one_of(st.just(value=True), st.just("settings.flag"), conditions(ground), _flatten(ground)),
-        "keys": st.sampled_from(["snake_case", "camel_case", "lowercase"]),
+        "keys": st.sampled_from(["snake_case", "camel_case", "lowercase", {"pattern": "^[a-z_]+$", "else": "drop"}]),
         "prefix": st.one_of(st.just("p_"), hole_paths(ground).map(lambda path: f"${{{path}}}_")),
     }
     for word in draw(st.lists(st.sampled_from(list(own)), min_size=1, max_size=3, unique=True)):
@@ -141,7 +142,7 @@ def _objects(draw: DrawFn, ground: Ground, words: JsonObject, types: frozenset[s
 def _flatten(draw: DrawFn, ground: Ground) -> Json:
     own: dict[str, SearchStrategy[Json]] = {
         "separator": st.sampled_from(["_", ".", "__"]),
-        "lists": st.sampled_from(["keep", "index", "join", "json", "drop"]),
+        "lists": st.sampled_from(["keep", "index", "brackets", "join", "json", "drop"]),
         "if": conditions(ground),
     }
     return draw(

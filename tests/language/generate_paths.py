@@ -77,6 +77,14 @@ def plain(draw: DrawFn, ground: Ground) -> str:
     return root + "".join(steps)
 
 
+@st.composite
+def plain_names(draw: DrawFn, ground: Ground) -> str:
+    """Names alone, so that a null behind them can be told from nothing."""
+    names = draw(st.lists(st.sampled_from([".a", ".b", '."a b"']), min_size=1, max_size=2))
+    inside = st.sampled_from([*ground.objects, *(["item"] if ground.loop else [])])
+    return draw(st.one_of(inside.map(lambda root: root + "".join(names)), st.sampled_from(ground.scalars)))
+
+
 STEPS = (".a", ".b", ".c", ".items", ".aB", '."a b"', ".a", ".items", "[0]", "[-1]", "[1:]", "[*].a", "[].b", ".*")
 
 

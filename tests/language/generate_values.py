@@ -8,7 +8,7 @@ from hypothesis.strategies import DrawFn
 from engine.records import Json, JsonObject
 from tests.language.generate_events import values
 from tests.language.generate_modifiers import ANY, Made, modified
-from tests.language.generate_paths import NAMES, Ground, conditions, hole_paths, paths
+from tests.language.generate_paths import NAMES, Ground, conditions, hole_paths, paths, plain_names
 
 rarely = st.sampled_from([False, False, False, True])
 
@@ -73,7 +73,16 @@ def fields(draw: DrawFn, ground: Ground, depth: int) -> Made:
     """`fields`, some keys with `${}`."""
     keys = draw(st.lists(st.sampled_from([*NAMES, "$${", None]), min_size=1, max_size=4, unique=True))
     named = [key if key is not None else f"${{{draw(hole_paths(ground))}}}" for key in keys]
-    return Made({"fields": {key: draw(made(ground, depth)).raw for key in named}}, frozenset({"object"}))
+    return Made({"fields": {key: draw(members(ground, depth)) for key in named}}, frozenset({"object"}))
+
+
+@st.composite
+def members(draw: DrawFn, ground: Ground, depth: int) -> Json:
+    """A value at a key of `fields`, which may send null."""
+    if not draw(rarely):
+        return draw(made(ground, depth)).raw
+    found = {"from": draw(st.lists(plain_names(ground), min_size=1, max_size=2, unique=True)), "nulls": "send"}
+    return found | ({"when": draw(conditions(ground))} if draw(rarely) else {})
 
 
 @st.composite
@@ -81,6 +90,9 @@ def merges(draw: DrawFn, ground: Ground, depth: int) -> Made:
     """`merge`, mostly of what could be objects."""
     objects = st.one_of(st.sampled_from(ground.objects), fields(ground, depth).map(lambda one: one.raw))
     odd = made(ground, depth).map(lambda one: one.raw)
+    if draw(rarely):
+        several = st.one_of(looped(ground), eaches(ground, depth).map(lambda one: one.raw))
+        return Made({"merge": draw(several)}, frozenset({"object"}))
     members = draw(st.lists(st.one_of(objects, objects, objects, odd), min_size=1, max_size=3))
     return Made({"merge": members}, frozenset({"object"}))
 
@@ -116,10 +128,8 @@ def entries(draw: DrawFn, ground: Ground, depth: int) -> Made:
         "key": made(inner, depth).map(lambda one: one.raw),
         "value": made(inner, depth).map(lambda one: one.raw),
     }
-    raw: JsonObject = {
-        "entries": draw(st.sampled_from(ground.objects)),
-        **draw(st.fixed_dictionaries({}, optional=own)),
-    }
+    over = st.sampled_from([*ground.objects, *(f"{name}.items" for name in ground.objects)])
+    raw: JsonObject = {"entries": draw(over), **draw(st.fixed_dictionaries({}, optional=own))}
     return Made(raw, frozenset({"object"}))
 
 

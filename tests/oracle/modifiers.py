@@ -89,9 +89,18 @@ def _map(run: Run, raw: JsonObject, scope: Scope, place: str, value: Json) -> Js
     if text is None:
         run.report("not-text", place)
         return kept
+    if raw.get("reverse"):
+        table = {known: key for key, entry in table.items() for known in _texts(entry)}
     if raw.get("ignore_case"):
         table, text = {key.lower(): member for key, member in table.items()}, text.lower()
-    return table.get(text, kept)
+    found = table.get(text, kept)
+    return run.clean(found) if isinstance(raw["map"], str) else found
+
+
+def _texts(entry: Json) -> list[str]:
+    """Return the texts of an entry, or of the items of one that is a list."""
+    found = [text_of(item) for item in (entry if isinstance(entry, list) else [entry])]
+    return [text for text in found if text is not None]
 
 
 def _table(run: Run, written: Json, scope: Scope, place: str) -> Json:
@@ -101,7 +110,7 @@ def _table(run: Run, written: Json, scope: Scope, place: str) -> Json:
 def _flatten_option(run: Run, written: Json, scope: Scope, place: str) -> Json:
     options: JsonObject = {"separator": "_", "lists": "keep", "if": written}
     if isinstance(written, dict):
-        options |= {"if": True, **written}
+        options |= {"if": True, "separator": "." if written.get("lists") == "brackets" else "_", **written}
     wanted = options["if"]
     if isinstance(wanted, str):
         wanted = run.condition(wanted, scope, f"{place}.flatten")
@@ -127,6 +136,8 @@ def _reshape(run: Run, word: str, option: Json, place: str, value: Json) -> Json
     if not isinstance(value, dict):
         run.report("not-an-object", place)
         return None
+    if word == "keys" and isinstance(option, dict):
+        return _matching(run, str(option["pattern"]), place, value)
     if word in {"only", "except"}:
         return _pick(run, option, place, value, keep=word == "only")
     if word == "rename" and not isinstance(option, dict):
@@ -140,6 +151,16 @@ def _pick(run: Run, names: Json, place: str, value: JsonObject, *, keep: bool) -
         run.report("not-a-list", place)
         return None
     return {key: member for key, member in value.items() if (key in names) is keep}
+
+
+def _matching(run: Run, pattern: str, place: str, value: JsonObject) -> Json:
+    kept: JsonObject = {}
+    for key, member in value.items():
+        if "\ud800" <= max(key, default="") <= "\udfff" or re2.search(pattern, key) is None:
+            run.report("key-dropped", place)
+        else:
+            kept[key] = member
+    return kept
 
 
 def _collect(run: Run, place: str, pairs: Iterator[tuple[str, Json]]) -> JsonObject:
@@ -180,6 +201,9 @@ def _flat_member(key: str, member: Json, options: JsonObject) -> Iterator[tuple[
     elif isinstance(member, list) and lists == "index" and member:
         for number, deeper in enumerate(member):
             yield from _flat_member(f"{inside}{number}", deeper, options)
+    elif isinstance(member, list) and lists == "brackets" and member:
+        for number, deeper in enumerate(member):
+            yield from _flat_member(f"{key}[{number}]", deeper, options)
     elif isinstance(member, list) and lists == "join":
         yield key, ",".join(_joined(entry) for entry in member if entry is not None)
     elif isinstance(member, list) and lists == "json":

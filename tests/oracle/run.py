@@ -124,7 +124,7 @@ class Run:
         """Apply `nulls: drop` and `empty_text: drop` to something that came from outside the mapping."""
         if self.mapping.get("nulls") == "drop":
             value = without_nulls(value)
-        if self.mapping.get("empty_text") == "drop" and value == "":
+        if self.mapping.get("empty_text") == "drop" and isinstance(value, str) and not value.strip():
             return None
         return value
 

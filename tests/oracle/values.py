@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import cast
 
 import jmespath
@@ -10,7 +11,7 @@ import jmespath
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, at, put, text_of
 from tests.oracle.modifiers import modify
-from tests.oracle.run import Run, Scope
+from tests.oracle.run import Parts, Run, Scope
 
 SOURCES = ("from", "const", "text", "fields", "merge", "list", "each", "entries")
 MADE_HERE = ("fields", "merge", "list", "each", "entries")
@@ -100,21 +101,74 @@ def _fields(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
         if not key:
             continue
         member = evaluate(run, value, scope, inside)
-        if member is not None:
+        if member is not None or says_null(run, value, scope, inside):
             put(made, key, member, lambda: run.report("key-overwritten", place))
     return made
 
 
+def says_null(run: Run, raw: Json, scope: Scope, place: str) -> bool:
+    """Say of an absent value whether null is sent for it: it says so, and one of its paths leads to a null."""
+    if not isinstance(raw, dict) or raw.get("nulls") != "send":
+        return False
+    quiet = Run(run.mapping, run.settings, run.now)  # its conditions have been reported already
+    return quiet.wanted(raw, scope, place) and any(_is_null(path, scope) for path in _tried(run, raw.get("from")))
+
+
+def _tried(run: Run, raw: Json) -> Iterator[list[str]]:
+    """Return the names of every plain path that a value tries, those of the parts it takes instead of these."""
+    if isinstance(raw, list):
+        for alternative in raw:
+            yield from _tried(run, alternative)
+    elif isinstance(raw, dict) and "when" not in raw and "unless" not in raw:
+        yield from _tried(run, raw.get("from"))
+    elif isinstance(raw, str):
+        names = _names(jmespath.compile(raw).parsed)
+        if len(names) == 2 and names[0] == "parts":
+            yield from _tried(run, cast("JsonObject", run.mapping["parts"])[names[1]])
+        elif names and names[0] not in {"settings", "saved"}:
+            yield names
+
+
+def _names(tree: JsonObject) -> list[str]:
+    """Return the names of a path that is nothing but names and dots, else nothing."""
+    if tree["type"] == "field":
+        return [str(tree["value"])]
+    found = [_names(child) for child in cast("list[JsonObject]", tree["children"])]
+    return [*chain(*found)] if tree["type"] == "subexpression" and all(found) else []
+
+
+def _is_null(names: list[str], scope: Scope) -> bool:
+    """Say whether a path leads to a key of an object, with null in it."""
+    if len(names) == 1 and (names[0] not in scope or names[0] in NO_FIELDS):
+        return False
+    holder: object = scope if len(names) > 1 else scope["message"]
+    for name in names[:-1]:
+        holder = holder.get(name) if isinstance(holder, (dict, Parts)) else None
+    return isinstance(holder, dict) and names[-1] in holder and holder[names[-1]] is None
+
+
+NO_FIELDS = {"parts", "settings", "options", "message", "saved", "item", "index", "key"}
+
+
 def _merge(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     made: JsonObject = {}
-    for number, value in enumerate(cast("list[Json]", raw["merge"])):
-        inside = f"{place}.merge[{number}]"
-        member = evaluate(run, value, scope, inside)
+    for inside, member in _members(run, raw["merge"], scope, f"{place}.merge"):
         if isinstance(member, dict):
             made |= member
         elif member is not None:
             raise Invalid(inside, "Only objects can be merged")
     return made
+
+
+def _members(run: Run, written: Json, scope: Scope, place: str) -> Iterator[tuple[str, Json]]:
+    """Return what `merge` merges, each with its place: values one by one, or the items that one value gives."""
+    if isinstance(written, list):
+        for number, value in enumerate(written):
+            yield f"{place}[{number}]", evaluate(run, value, scope, f"{place}[{number}]")
+        return
+    found = evaluate(run, written, scope, place)
+    for item in found if isinstance(found, list) else [found]:
+        yield place, item
 
 
 def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
@@ -155,13 +209,13 @@ def _entries(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     of = evaluate(run, raw["entries"], scope, f"{place}.entries")
     if of is None:
         return None
-    if not isinstance(of, dict):
+    if not isinstance(of, dict) and not (isinstance(of, list) and "key" in raw):
         run.report("not-an-object", f"{place}.entries")
         return None
     made: JsonObject = {}
     run.count(len(of), f"{place}.entries")
-    for inner in loop(run, list(of.values()), None, scope, place):
-        inner["key"] = list(of)[cast("int", inner["index"])]
+    for inner in loop(run, list(of.values()) if isinstance(of, dict) else of, None, scope, place):
+        inner["key"] = list(of)[cast("int", inner["index"])] if isinstance(of, dict) else None
         _entry(run, raw, inner, place, made)
     return made
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 
-from engine.compiler.emit.conditions import emit_count, reads_outside, value_is_saved, value_is_secret
+from engine.compiler.emit.conditions import emit_count, emit_path_value, reads_outside, value_is_saved, value_is_secret
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.runtime import LiteralText
 from engine.compiler.writer import ValueCode, Writer
@@ -18,7 +19,8 @@ from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
 from engine.mapping.keys import Stage
-from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value
+from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value, looked_up
+from engine.mapping.nulls import null_places
 from engine.mapping.problems import place_text
 from engine.mapping.schema import counting_validator
 from engine.mapping.walk import paths_of, source_paths
@@ -44,7 +46,8 @@ def emit_modifiers(writer: Writer, value: Instruction, got: ValueCode) -> ValueC
     now = _stage("default", writer, value, now, at)
     with _unless_saved(writer, value, variable):
         now = _stage("test", writer, value, now, at)
-    return _stage("required", writer, value, now, at)
+    now = _stage("required", writer, value, now, at)
+    return _stage("null", writer, value, now, at)
 
 
 def _stage(stage: Stage, writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
@@ -109,15 +112,17 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
     with writer.if_present(got):
         if isinstance(modifiers.map, str):
             table = modifier_path(writer, modifiers.map, counted=False)
-            helper = "mapped_by"
+            helper = "mapped_back" if modifiers.reverse else "mapped_by"
         else:
-            table_of = modifiers.map or {}
+            table_of = looked_up(modifiers)
             entries = {key.lower() if fold else key: _own(writer, member) for key, member in table_of.items()}
             table, helper = writer.names.constant(entries, "table"), "mapped"
         writer.module.helper(helper)
         writer.lines.add(f"{got.code} = {helper}({got.code}, {table}, {keep}, {fold}, reports, {at})")
-        if writer.repeats and helper == "mapped_by":
-            emit_count(writer, "spend_on", got.code, value.place)
+        if isinstance(modifiers.map, str):
+            writer.clean(ValueCode(got.code))
+            if writer.repeats:
+                emit_count(writer, "spend_on", got.code, value.place)
     return ValueCode(got.code, made=got.made)
 
 
@@ -158,6 +163,20 @@ def _required(writer: Writer, value: Instruction, got: ValueCode, at: str) -> Va
         with writer.lines.block(f"if {got.code} is None:"):
             writer.lines.add(f"invalid({at}, {writer.names.literal(missing(writer.module.mapping, value))})")
     return ValueCode(got.code, present=True)
+
+
+def _nulls(writer: Writer, value: Instruction, got: ValueCode, _at: str) -> ValueCode:
+    """Write what finds out whether a value is absent because null was said; only `fields` asks for it."""
+    null = writer.names.fresh("null")
+    writer.lines.add(f"{null} = False")
+    with writer.lines.block(f"if {got.code} is None:"), writer.branch():
+        for path, key in null_places(writer.module.mapping, value):
+            if not path and (writer.call is None or key not in writer.call.fields):
+                continue
+            holder = emit_path_value(writer, path or "message", value.place, counted=False)
+            test = f"type({holder}) is dict and {holder}.get({writer.names.literal(key)}, {holder}) is None"
+            writer.lines.add(f"{null} = {null} or {test}")
+    return replace(got, null=null)
 
 
 def missing(mapping: Mapping, value: Instruction) -> str:

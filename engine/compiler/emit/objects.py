@@ -15,7 +15,8 @@ from engine.compiler.emit.texts import fill_text
 from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
 from engine.language.budget import LONG
-from engine.mapping.model import OBJECT_WORDS, Modifiers
+from engine.language.regex import compile_pattern
+from engine.mapping.model import OBJECT_WORDS, KeyPattern, Modifiers
 
 
 class Word(NamedTuple):
@@ -97,7 +98,7 @@ def _made(writer: Writer, got: ValueCode) -> ValueCode:
 
 
 def _may_overwrite(modifiers: Modifiers) -> bool:
-    return modifiers.flatten is not None or modifiers.rename is not None or modifiers.keys is not None
+    return modifiers.flatten is not None or modifiers.rename is not None or isinstance(modifiers.keys, str)
 
 
 def _words(modifiers: Modifiers) -> list[EmitWord]:
@@ -173,7 +174,11 @@ def _flatten(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     return Word(f"({emit_condition(writer, flatten.wanted, (*writer.place, 'flatten'))})", statement)
 
 
-def _keys(writer: Writer, modifiers: Modifiers, code: str, _at: str) -> Word:
+def _keys(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
+    if isinstance(modifiers.keys, KeyPattern):
+        writer.module.helper("keys_like")
+        pattern = writer.names.constant(compile_pattern(modifiers.keys.pattern), "pattern")
+        return Word("", f"{code} = keys_like({code}, {pattern}, reports, {at})")
     writer.uses_lost()
     writer.names.function(objects.rekeyed, "rekeyed")
     bound = functions.bind(str(modifiers.keys), {})

@@ -7,6 +7,7 @@ any number of times, whether it can be None (absent), and what is certain about 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 from engine.compiler.emit.conditions import (
@@ -82,11 +83,17 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
     if modifiers.when is None and modifiers.unless is None:
         return _modified(writer, value)
     result = writer.names.fresh("value")
+    null = writer.names.fresh("null") if modifiers.nulls else ""
     holds = emit_conditions(writer, modifiers.when, modifiers.unless, value.place)
     writer.lines.add(f"{result} = None")
+    if null:
+        writer.lines.add(f"{null} = False")
     with writer.lines.block(f"if {holds}:"), writer.branch():
-        writer.lines.add(f"{result} = {_modified(writer, value).code}")
-    return ValueCode(result)
+        got = _modified(writer, value)
+        writer.lines.add(f"{result} = {got.code}")
+        if null:
+            writer.lines.add(f"{null} = {got.null}")
+    return ValueCode(result, null=null)
 
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
@@ -136,7 +143,7 @@ def emit_members(writer: Writer, result: str, entries: tuple[tuple[Text, Value],
             continue
         got = emit_value(writer, member)
         filled = filled or (got.present and bool(key.literal))
-        with writer.if_present(got):
+        with writer.if_sent(got):
             if key.literal:
                 writer.lines.add(f"{result}[{writer.names.literal(key.literal)}] = {got.code}")
     return filled
@@ -147,14 +154,20 @@ def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: 
     name = fill_text(writer, key, member.place).code
     with writer.lines.block(f"if {name}:"), writer.branch():
         got = emit_value(writer, member)
-        with writer.if_present(got):
+        with writer.if_sent(got):
             emit_put(writer, result, name, got.code, owner)
 
 
-def emit_merge(writer: Writer, source: Merge, _place: Place) -> ValueCode:
+def emit_merge(writer: Writer, source: Merge, place: Place) -> ValueCode:
     """Write `merge`; a first member made for this use alone is updated in place, without a copy."""
     result = writer.names.fresh("object")
     members = source.members
+    if not isinstance(members, tuple):
+        got = emit_value(writer, members)
+        writer.module.helper("merged_list")
+        at = writer.names.literal(place_text((*place, "merge")))
+        writer.lines.add(f"{result} = merged_list({got.code}, {at})")
+        return ValueCode(result, present=True, shape="dict", made=True)
     first = emit_value(writer, members[0])
     if first.fresh:
         with writer.lines.block(f"if type({first.code}) is dict:"):
@@ -242,17 +255,21 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
     """Write `entries`: an object made entry by entry."""
     result, source = writer.names.fresh("object"), writer.names.fresh("entries")
     got = emit_value(writer, entries.of)
+    lists, pairs = entries.key is not None, f"{source}.items()"
     writer.module.helper("entries_of")
     at = writer.names.literal(place_text(entries.of.place))
-    writer.lines.add(f"{source} = entries_of({got.code}, reports, {at})")
+    writer.lines.add(f"{source} = entries_of({got.code}, {lists}, reports, {at})")
     writer.lines.add(f"{result} = None")
     with writer.lines.block(f"if {source} is not None:"), writer.branch():
         writer.lines.add(f"{result} = {{}}")
         writer.count_items(f"len({source})", (*place, "entries"))
         emit_rounds(writer, source, entries.value, place)
         key, item, index = (writer.names.fresh(word) for word in ("key", "item", "index"))
+        if lists:
+            writer.names.function(repeat, "repeat")
+            pairs = f"{source}.items() if type({source}) is dict else zip(repeat(None), {source})"
         with (
-            writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({source}.items()):"),
+            writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({pairs}):"),
             writer.loop(secret=value_is_secret(writer, entries.of), item=item, index=index, key=key),
         ):
             emit_where(writer, entries.where, place)

@@ -5,6 +5,8 @@ In doubt, nothing is certain: a check that is wrong once is no longer trusted.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import paths
@@ -103,7 +105,8 @@ def made_keys(mapping: Mapping, value: Instruction) -> KnownKeys:
         names = [key.literal for key, _ in source.entries]
         return None if None in names else frozenset(name for name in names if name is not None)
     if isinstance(source, Merge):
-        return _union([keys_of(mapping, member) for member in source.members])
+        members = source.members
+        return _union([keys_of(mapping, member) for member in members]) if isinstance(members, tuple) else None
     return None
 
 
@@ -198,5 +201,9 @@ def absent(mapping: Mapping, value: Value, use: Use) -> bool:
         return absent(mapping, source.of, use)
     if value.modifiers.as_ or not isinstance(source, Fields | Merge | ListOf):
         return False  # functions may turn an empty object or list into a value
-    members = [member for _, member in source.entries] if isinstance(source, Fields) else source.members
+    members: Iterable[Value]
+    if isinstance(source, Fields):
+        members = (member for _, member in source.entries)
+    else:
+        members = source.members if isinstance(source.members, tuple) else (source.members,)
     return all(absent(mapping, member, use) for member in members)

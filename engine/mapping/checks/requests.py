@@ -211,7 +211,7 @@ def _written(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, st
         found: list[tuple[Place, Json]] = []
         if isinstance(text.source, Const):
             found.append(((*place, "const"), text.source.value))
-        if isinstance(text.modifiers.map, dict):
+        if isinstance(text.modifiers.map, dict) and not text.modifiers.reverse:
             found += [((*place, "map", key), entry) for key, entry in text.modifiers.map.items()]
         if text.modifiers.default is not None:
             found.append(((*place, "default"), text.modifiers.default[0]))

@@ -59,9 +59,11 @@ def _source(context: CheckContext, value: Instruction) -> Iterator[Problem]:
     if isinstance(source, Each):
         yield from _loop(context, source.of, "each")
     elif isinstance(source, Entries):
-        yield from _needs_object(context, source.of, "`entries` needs an object")
+        yield from _entries(context, source)
+    elif isinstance(source, Merge) and not isinstance(source.members, tuple):
+        yield from _loop(context, source.members, "merge")
     elif isinstance(source, Merge):
-        for member in source.members:
+        for member in source.members if isinstance(source.members, tuple) else ():
             yield from _needs_object(context, member, "Every member of `merge` must be an object")
 
 
@@ -70,6 +72,15 @@ def _loop(context: CheckContext, of: Value, word: str) -> Iterator[Problem]:
     if not given & {"list", "object"}:
         message = f"`{word}` needs a list, but this is {kinds(given)}."
         yield context.problem(of.place, "not-a-list", message, _way(given, types.LIST))
+
+
+def _entries(context: CheckContext, source: Entries) -> Iterator[Problem]:
+    given = types.of_value(context.mapping, source.of)
+    if given == types.LIST and source.key is None:
+        message = "`entries` of a list needs `key`: the items of a list have no keys of their own."
+        yield context.problem(source.of.place, "not-an-object", message, "Add `key`, e.g. key: item.id.")
+    elif not given & types.LIST:
+        yield from _needs_object(context, source.of, "`entries` needs an object or a list")
 
 
 def _needs_object(context: CheckContext, of: Value, need: str) -> Iterator[Problem]:

@@ -8,12 +8,24 @@ from itertools import chain, islice
 from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import functions, paths, template
-from engine.language.texts import read_number
-from engine.mapping import types
+from engine.language.texts import read_number, text_of
+from engine.mapping import schema, types
 from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
 from engine.mapping.checks.facts import KnownKeys, after_except, after_only, made_keys, why_always, why_made
 from engine.mapping.checks.types import kinds
-from engine.mapping.model import Choice, Const, From, Instruction, PathValue
+from engine.mapping.model import (
+    Choice,
+    Const,
+    Fields,
+    From,
+    Instruction,
+    KeyPattern,
+    Modifiers,
+    PathValue,
+    Value,
+    looked_up,
+)
+from engine.mapping.nulls import null_places
 from engine.mapping.problems import Problem
 from engine.records import Json, JsonObject, Place
 
@@ -39,10 +51,13 @@ VERBS = {"only": "keep", "except": "drop", "rename": "rename"}
 
 def check_values(context: CheckContext) -> Iterator[Problem]:
     """Find values and modifiers that have no effect or can never work."""
+    in_fields = set(map(id, _in_fields(context)))
     for value in context.values:
         if isinstance(value, Choice):
             yield from _choice(context, value)
         elif isinstance(value, Instruction):
+            if value.modifiers.nulls is not None:
+                yield from _nulls(context, value, in_fields=id(value) in in_fields)
             yield from _default(context, value)
             yield from _required(context, value)
             yield from _within(context, value)
@@ -89,6 +104,32 @@ def _required(context: CheckContext, value: Instruction) -> Iterator[Problem]:
     if why:
         message = f"`required` has no effect: there is always a value, because {why}."
         yield context.problem((*value.place, "required"), "pointless-required", message, advice, key=True)
+
+
+def _in_fields(context: CheckContext) -> Iterator[Value]:
+    """Return the values that stand at a key of `fields`, where null can be sent."""
+    for value in context.values:
+        if isinstance(value, Instruction) and isinstance(value.source, Fields):
+            yield from (member for _, member in value.source.entries)
+    for batch in context.mapping.batches.values():
+        yield from (member for _, member in batch.fields)
+
+
+def _nulls(context: CheckContext, value: Instruction, *, in_fields: bool) -> Iterator[Problem]:
+    modifiers = value.modifiers
+    why, advice = "", "Remove it."
+    if not in_fields:
+        why, advice = "only a key of `fields` can be sent as null", "Write it beside the value of that key."
+    elif modifiers.required:
+        why = "`required` makes an event without this value invalid"
+    elif modifiers.default is not None and modifiers.default[0] is not None:
+        why = "there is always a value, because it has a default"
+    elif not null_places(context.mapping, value):
+        why = "nothing here reads a key of the event by its path alone"
+        advice = "Use paths of names and dots, such as traits.email, alone or in a choice or a part."
+    if why:
+        message = f"`nulls: send` has no effect: {why}."
+        yield context.problem((*value.place, "nulls"), "pointless-nulls", message, advice, key=True)
 
 
 def _within(context: CheckContext, value: Instruction) -> Iterator[Problem]:
@@ -160,25 +201,43 @@ def check_keys(context: CheckContext) -> Iterator[Problem]:
             yield from _map(context, value)
             yield from _object_words(context, value)
             yield from _targets(context, value)
+            yield from _key_pattern(context, value)
 
 
 def _map(context: CheckContext, value: Instruction) -> Iterator[Problem]:
-    table = value.modifiers.map
-    if not isinstance(table, dict):
+    if not isinstance(value.modifiers.map, dict):
         return
-    lower: dict[str, str] = {}
+    seen: dict[str, str] = {}
     choices = dict.fromkeys(_choices(context, value))
-    for key in table:
-        place: Place = (*value.place, "map", key)
-        reason = _impossible(context, value, key, choices)
+    for text, place in _texts_of_map(value.modifiers, value.place):
+        is_key = text is not None and not value.modifiers.reverse
+        reason = "it has no text" if text is None else _impossible(context, value, text, choices)
         if reason:
-            message = f"{quoted(key)} can never match: {reason}."
-            yield context.problem(place, "map-never-matches", message, key=True)
-        if value.modifiers.ignore_case and key.lower() in lower:
-            message = f"{quoted(key)} and {quoted(lower[key.lower()])} are the same when ignore_case is true."
-            yield context.problem(place, "same-target", message, "Remove one of the two.", key=True)
-        lower.setdefault(key.lower(), key)
-    yield from _choices_without_entry(context, value, table)
+            what = "This entry" if text is None else quoted(text)
+            yield context.problem(place, "map-never-matches", f"{what} can never match: {reason}.", key=is_key)
+        folded = (text or "").lower() if value.modifiers.ignore_case else text or ""
+        if text is not None and folded in seen:
+            yield context.problem(place, "same-target", _same(text, seen[folded]), "Remove one of the two.", key=is_key)
+        seen.setdefault(folded, text or "")
+    yield from _choices_without_entry(context, value, looked_up(value.modifiers))
+
+
+def _texts_of_map(modifiers: Modifiers, place: Place) -> Iterator[tuple[str | None, Place]]:
+    """Return the texts that a table in place looks up, each with where it is written; None is what has no text."""
+    for key, entry in modifiers.map.items() if isinstance(modifiers.map, dict) else ():
+        at: Place = (*place, "map", key)
+        if not modifiers.reverse:
+            yield key, at
+        elif isinstance(entry, list):
+            yield from ((text_of(item), (*at, number)) for number, item in enumerate(entry))
+        else:
+            yield text_of(entry), at
+
+
+def _same(text: str, other: str) -> str:
+    if text == other:
+        return f"{quoted(text)} is in the table twice; only the last one is found."
+    return f"{quoted(text)} and {quoted(other)} are the same when ignore_case is true."
 
 
 def _choices_without_entry(context: CheckContext, value: Instruction, table: JsonObject) -> Iterator[Problem]:
@@ -243,6 +302,13 @@ def _object_words(context: CheckContext, value: Instruction) -> Iterator[Problem
             if left is None and key in (modifiers.except_ or ()):
                 message = f"The object has no key {quoted(key)} to rename: `except` drops it."
                 yield context.problem((*value.place, "rename", key), "key-never-there", message, key=True)
+
+
+def _key_pattern(context: CheckContext, value: Instruction) -> Iterator[Problem]:
+    keys = value.modifiers.keys
+    fault = schema.check_schema({"pattern": keys.pattern}) if isinstance(keys, KeyPattern) else None
+    if fault is not None:
+        yield context.problem((*value.place, "keys", "pattern"), "bad-pattern", fault)
 
 
 def _never_there(context: CheckContext, value: Instruction, word: str, keys: KnownKeys) -> Iterator[Problem]:
