@@ -114,16 +114,15 @@ def _roots(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterat
 def _problem(
     context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root, fault: NameProblem
 ) -> Problem:
-    column = _member_column(path, root) if fault.member else root.column
+    column = member_column(path, root, root.members[0]) if fault.member else root.column
     problem = context.problem_in(found, column, fault.code, fault.message, fault.advice)
     if not fault.section:
         return problem
     return context.record_unknown(fault.section, root.members[0] if fault.member else None, fault.guess, problem)
 
 
-def _member_column(path: paths.Path, root: paths.Root) -> int:
-    """Return the column of the name after the root's first dot."""
-    member = root.members[0]
+def member_column(path: paths.Path, root: paths.Root, member: str) -> int:
+    """Return the column of a name that follows a root."""
     later = (token for token in path.tokens if token.column > root.column and token.kind in NAMES)
     return next((token.column for token in later if token.value == member), root.column)
 
