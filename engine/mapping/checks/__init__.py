@@ -29,7 +29,10 @@ from engine.mapping.problems import Problem
 
 Checks = Sequence[Callable[[CheckContext], Iterator[Problem]]]
 
-VALUE_CHECKS: Checks = (check_paths, check_conditions, check_values, check_texts, check_types, check_keys, check_slips, check_literals)
+VALUE_CHECKS: Checks = (
+    *(check_paths, check_conditions, check_values, check_texts, check_types, check_keys),
+    *(check_slips, check_literals),
+)
 MAPPING_CHECKS: Checks = (
     check_names,
     *VALUE_CHECKS,

@@ -18,17 +18,17 @@ from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.checks.paths import name_problem
 from engine.mapping.keys import IN_LIST, IN_OBJECT, NO_LOOP, Key
-from engine.mapping.model import Flatten, Instruction, Modifiers
+from engine.mapping.model import Batch, Flatten, Http, Instruction, Modifiers, Request, Step
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence, texts_in
 from engine.records import Json, Place
 
 PATH = re.compile(r'[A-Za-z_]\w*(?:\.(?:\w+|"[^"]+"))*(?:\[\d+\])?')
-BRACES = re.compile(r"\{(\{)?\s*([^{}]+?)\s*\}(?(1)\})")
 SINGLE_WORDS = frozenset({"query", "headers", "text"})
 """Where a single word that names a field is more likely the field."""
 OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "context", "item"})
 NAMED = frozenset({"settings", "parts", "saved"})
+PAIR = 2
 JUDGED_ELSEWHERE = frozenset({"method", "base_url"})
 AS_WRITTEN = "It cannot come from the event or a setting: write the text itself."
 ADVICE = {
@@ -44,13 +44,15 @@ def check_literals(context: CheckContext) -> Iterator[Problem]:
     """Find texts that are paths of their scope, where text is sent as it is written."""
     mapping = context.mapping
     steps = (step for steps in mapping.calls.values() for step in steps)
-    for noun in (*steps, *mapping.requests.values(), *mapping.batches.values(), mapping.http):
+    nouns: list[Step | Request | Batch | Http] = [*steps, *mapping.requests.values(), *mapping.batches.values()]
+    for noun in (*nouns, mapping.http):
         yield from _texts(context, noun, noun.place)
     for value in context.values:
         if isinstance(value, Instruction):
             yield from _texts(context, value.source, value.place)
             yield from _texts(context, value.modifiers, value.place)
             yield from _constants(context, value.modifiers, value.place)
+            yield from _keys(context, value.modifiers, value.place)
 
 
 def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Problem]:
@@ -62,14 +64,26 @@ def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Proble
             if types.plain(literal)[:1] == ("settings",):
                 yield from _text(context, piece.place, literal, FILLED_IN, key=True)
             continue
-        braces = BRACES.fullmatch(literal) if key.word in SINGLE_WORDS else None
-        path = braces.group(2) if braces else literal
+        braces = key.word in SINGLE_WORDS and literal.startswith("{") and literal.endswith("}")
+        path = literal.strip("{} ") if braces else literal
         if key.word in SINGLE_WORDS or "." in path:
             yield from _text(context, piece.place, path, _advice(key))
 
 
 def _advice(key: Key) -> str:
     return ADVICE.get("query" if key.word in ("query", "headers", "path") else key.word, FILLED_IN)
+
+
+def _keys(context: CheckContext, modifiers: Modifiers, place: Place) -> Iterator[Problem]:
+    """Find paths where keys of an object are meant: `only: [properties.email]`."""
+    for word, held in (("only", modifiers.only), ("except", modifiers.except_), ("rename", modifiers.rename)):
+        for number, name in enumerate(held or ()) if not isinstance(held, str) else ():
+            chain = types.plain(name) if PATH.fullmatch(name) else ()
+            if len(chain) > 1 and chain[0] in OBJECTS:
+                message = f"`{word}` names keys of the object, not paths."
+                at: Place = (*place, word, name if word == "rename" else number)
+                advice = f"Write {'.'.join(chain[1:])}." if len(chain) == PAIR else "Name keys of its first level."
+                yield context.problem(at, "path-as-key", message, advice, key=word == "rename", level="warning")
 
 
 def _constants(context: CheckContext, modifiers: Modifiers, place: Place) -> Iterator[Problem]:
@@ -107,10 +121,10 @@ def _text(context: CheckContext, place: Place, path: str, advice: str, *, key: b
     scope = replace(context.occurrences.scope_at(place), loop=_loop(context, place))
     fault = name_problem(context, Occurrence(place, path, 1, key, "", scope), root)
     if fault is None or (root.name in NAMED and fault.guess is not None):
+        if root.name == "settings" and len(chain) > 1:
+            context.settings_in_texts.add(fault.guess or chain[1] if fault is not None else chain[1])
         message = f"This is text: {quoted(path)} is used as written, not the value of that path."
-        yield context.problem(
-            place, "literal-path", message, advice.format(path, path), key=key, level="warning"
-        )
+        yield context.problem(place, "literal-path", message, advice.format(path, path), key=key, level="warning")
 
 
 def _loop(context: CheckContext, place: Place) -> frozenset[str]:

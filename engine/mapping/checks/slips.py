@@ -16,6 +16,7 @@ from engine.language import paths
 from engine.language.paths.syntax import COMPARISONS, NAMES, Token
 from engine.language.suggest import one_slip_from
 from engine.mapping import types
+from engine.mapping.checks.advice import CONDITIONS
 from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.checks.paths import member_column, name_problem
 from engine.mapping.checks.types import kinds
@@ -28,10 +29,15 @@ SURE = {**types.ROOT_TYPES, **dict.fromkeys(("messageId", "name", "category"), t
 """The names whose type is sure, those included that may be absent."""
 MAY_HOLD_ANY_NAME = frozenset({"context", "message", "options", "integrations", "item", "body", "parts", "saved"})
 """What a pipe may lead into: the names of the scope can be fields of these as well."""
-CONDITIONS = frozenset({"when", "unless", "where", "require", "if"})
 DATE_LETTERS = {
-    **{"YYYY": "%Y", "yyyy": "%Y", "YY": "%y", "yy": "%y", "MM": "%m", "DD": "%d", "dd": "%d"},
-    **{"HH": "%H", "hh": "%H", "mm": "%M", "ss": "%S", "SSS": "%L"},
+    **dict.fromkeys(("YYYY", "yyyy"), "%Y"),
+    **dict.fromkeys(("YY", "yy"), "%y"),
+    **dict.fromkeys(("DD", "dd"), "%d"),
+    **dict.fromkeys(("HH", "hh"), "%H"),
+    "MM": "%m",
+    "mm": "%M",
+    "ss": "%S",
+    "SSS": "%L",
 }
 """The letters of Moment.js, Java and others, and our directives."""
 DATE_PARTS = re.compile("|".join(sorted(DATE_LETTERS, key=len, reverse=True)))
@@ -109,9 +115,7 @@ def _members(context: CheckContext, found: Occurrence, path: paths.Path) -> Iter
         yield context.problem_in(found, column, "not-an-object", message, f"Write {meant}.")
 
 
-def _context_field(
-    context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root
-) -> Iterator[Problem]:
+def _context_field(context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root) -> Iterator[Problem]:
     """Find a field of `context` that Segment does not have, one slip away from one that it has."""
     first, *rest = root.members
     inner = CONTEXT.get(first, ())

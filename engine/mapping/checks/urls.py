@@ -1,23 +1,23 @@
-"""Checks of addresses and bodies that other tools write differently: `/users/{id}`, a host in a path, a form's header."""
+"""Checks of addresses and bodies as other tools write them: `/users/{id}`, a host in a path, the header of a form."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from engine.language import paths
 from engine.language.template import Text
 from engine.language.texts import visible
 from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.checks.paths import name_problem
-from engine.mapping.model import Const, Instruction, Request, TextOrValue
+from engine.mapping.model import Batch, Const, Request, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence
-from engine.language import paths
 from engine.records import Place
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-BRACES = re.compile(r"\{\{?\s*([^{}/]*?)\s*\}\}?")
+BRACES = re.compile(r"\{{1,2}([^{}/]*)\}{1,2}")
 SEGMENT = re.compile(r"(?:(?<=/)|^)[:$](\w+(?:\.\w+)*)(?=$|[/?])")
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -25,7 +25,8 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 def check_urls(context: CheckContext) -> Iterator[Problem]:
     """Find placeholders of other tools in paths, addresses in paths, and forms whose body is not one."""
     mapping = context.mapping
-    for request in (*mapping.requests.values(), *mapping.batches.values()):
+    nouns: list[Request | Batch] = [*mapping.requests.values(), *mapping.batches.values()]
+    for request in nouns:
         text, place = request.path, (*request.place, "path")
         if isinstance(text, Text):
             yield from _address(context, text, place)
@@ -47,8 +48,9 @@ def _placeholders(context: CheckContext, text: Text, place: Place) -> Iterator[P
     if len(whole) != len(written):  # `$${` is written with one more character than it has
         return
     for match in BRACES.finditer(whole):
-        known = _is_known(context, match.group(1), place)
-        advice = f"Write ${{{match.group(1)}}}." if known else "Write ${...} with a path, e.g. ${userId}."
+        path = match.group(1).strip()
+        known = _is_known(context, path, place)
+        advice = f"Write ${{{path}}}." if known else "Write ${...} with a path, e.g. ${userId}."
         yield _placeholder(context, match, place, advice)
     for match in SEGMENT.finditer(whole):
         if _is_known(context, match.group(1), place):
@@ -97,7 +99,7 @@ def _inherits(context: CheckContext, request: Request) -> bool:
 
 def _form(context: CheckContext, request: Request, written: str, place: Place) -> Problem:
     message = f"The body of {quoted(request.name)} is sent as {request.encode.upper()}, not as a form."
-    advice = f"Write `encode: form` in the request; the header is then set by itself."
+    advice = "Write `encode: form` in the request; the header is then set by itself."
     if "multipart" in written:
         message, advice = "Bodies are never sent as multipart/form-data.", "Remove this header, or use `encode: form`."
     return context.problem(place, "form-content-type", message, advice)
