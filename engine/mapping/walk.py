@@ -16,11 +16,14 @@ from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, NO_LOOP, Holds, Key, keys_of
 from engine.mapping.model import (
+    Batch,
     Choice,
     Flatten,
+    Http,
     Instruction,
     Mapping,
     PathValue,
+    Request,
     Response,
     Results,
     Step,
@@ -172,6 +175,13 @@ def children(value: Value) -> Iterator[Value]:
             yield from values_in(noun)
 
 
+def texts_in(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
+    """Return the texts that the keys of a noun hold, `${}` or not, each with its key."""
+    for key, piece in _pieces(noun, place):
+        if isinstance(piece.held, Text):
+            yield key, piece
+
+
 def values_in(noun: object) -> Iterator[Value]:
     """Return the values that the keys of a noun hold."""
     for _, piece in _pieces(noun, ()):
@@ -306,6 +316,20 @@ class Occurrences:
                 yield step, tuple(Use(user, step, frozenset(saved)) for user in self.users(call))
                 saved |= set(step.save)
 
+    def scope_at(self, place: Place) -> Scope:
+        """Return the scope of what is written at a place; the names of loops inside a step or part are not in it."""
+        section, name = place[0], str(place[1])
+        if section == "calls":
+            return next(self._scope_of_step(step, uses) for step, uses in self.steps() if step.place == place[:3])
+        if section == "parts":
+            return self.part_scopes.get(name) or ANYWHERE
+        noun, word = (Http, place[1]) if section == "http" else (NAMED[str(section)], place[2])
+        own = next((key.scope for key in keys_of(noun) if key.word == word), "")
+        if own or section == "batches":
+            return Scope(kind=own or "settings")
+        every = [use for uses in self.uses.values() for use in uses]
+        return self._scope_of("http", every) if section == "http" else self._scope_of("request", self.uses[name])
+
     def _find_uses(self) -> None:
         for step, uses in self.steps():
             for name in self._with_missing(step.request):
@@ -320,10 +344,11 @@ class Occurrences:
 
     def _of_calls(self) -> Iterator[Occurrence]:
         for step, uses in self.steps():
-            calls = tuple(use.call for use in uses)
-            saved, every = uses[0].saved, self._saved_in(step)
-            scope = Scope(kind="call", calls=calls, saved=saved, later=every - saved)
-            yield from of_noun(step, step.place, scope)
+            yield from of_noun(step, step.place, self._scope_of_step(step, uses))
+
+    def _scope_of_step(self, step: Step, uses: tuple[Use, ...]) -> Scope:
+        saved, every = uses[0].saved, self._saved_in(step)
+        return Scope(kind="call", calls=tuple(use.call for use in uses), saved=saved, later=every - saved)
 
     def _saved_in(self, step: Step) -> frozenset[str]:
         steps = self.mapping.calls[str(step.place[1])]
@@ -380,6 +405,8 @@ class Occurrences:
             yield from of_noun(rule, rule.place, Scope(kind="reply"))
 
 
+NAMED: dict[str, type[Any]] = {"requests": Request, "batches": Batch}
+"""The sections of named nouns with texts of their own."""
 OF_EVENTS = frozenset({"call", "request", "envelope", "group", "http"})
 """The kinds of scope where parts are there."""
 
