@@ -50,7 +50,8 @@ def _placeholders(context: CheckContext, text: Text, place: Place) -> Iterator[P
     for match in BRACES.finditer(whole):
         path = match.group(1).strip()
         known = _is_known(context, path, place)
-        advice = f"Write ${{{path}}}." if known else "Write ${...} with a path, e.g. ${userId}; for braces themselves, { const: ... }."
+        other = "Write ${...} with a path, e.g. ${userId}; for braces themselves, { const: ... }."
+        advice = f"Write ${{{path}}}." if known else other
         yield _placeholder(context, match, place, advice)
     for match in SEGMENT.finditer(whole):
         if _is_known(context, match.group(1), place):
