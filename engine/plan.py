@@ -143,7 +143,7 @@ class Connection:
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan, for the engine itself, with secrets as `Secret`; `saved` is what steps already sent saved, by number."""
+        """Plan for the engine itself: secrets are `Secret`; `saved` is what the steps already sent have saved."""
         event, call, noticed, reason, size = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
