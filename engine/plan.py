@@ -143,10 +143,7 @@ class Connection:
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan a normalized event, for the engine itself: requests hold their secrets, as `Secret`.
-
-        `saved` holds what the steps already sent have saved, by step number.
-        """
+        """Plan for the engine itself: secrets are `Secret`; `saved` is what the steps already sent have saved."""
         event, call, noticed, reason, size = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
