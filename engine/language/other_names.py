@@ -6,41 +6,45 @@ mean*, which compares letters. Spelling differences (`toLower`, `to_lower`) are 
 
 from __future__ import annotations
 
-_FUNCTIONS = {
-    "lowercase": ("lower", "tolower", "tolowercase", "lcase", "downcase", "lowered"),
-    "uppercase": ("upper", "toupper", "touppercase", "ucase", "upcase"),
-    "capitalize": ("capitalise", "ucfirst"),
-    "trim": ("strip", "stripwhitespace"),
-    "camel_case": ("camelize", "camel"),
-    "snake_case": ("underscore", "snakeize", "snake"),
-    "integer": ("int", "toint", "tointeger", "parseint", "long"),
-    "number": ("float", "tofloat", "parsefloat", "double", "decimal", "num", "tonumber", "numeric"),
-    "string": ("str", "tostr", "tostring", "text", "totext"),
-    "boolean": ("bool", "tobool", "toboolean"),
-    "iso8601": ("iso", "isodate", "toiso", "toisostring", "isotime", "datetime", "rfc3339"),
-    "unix_seconds": ("epoch", "unixtimestamp", "epochseconds", "seconds"),
-    "unix_ms": ("epochms", "millis", "milliseconds", "epochmillis", "unixmillis"),
-    "date": ("strftime", "formatdate", "dateformat", "formattime"),
-    "truncate": ("left", "maxlength", "cut"),
-    "pattern_replace": ("regexreplace", "gsub", "replaceall", "rereplace"),
-    "split": ("explode",),
-    "join": ("implode",),
-    "json": ("tojson", "jsonencode", "stringify", "jsonstringify", "jsondumps", "serialize"),
-    "parse_json": ("fromjson", "jsondecode", "jsonparse", "jsonloads", "deserialize"),
-    "base64": ("b64", "b64encode", "base64encode", "tobase64"),
-    "url_encode": ("urlencode", "encodeuricomponent", "urlquote", "percentencode", "escapeuri"),
-    "sha256": ("hash", "sha", "sha2"),
-    "unique": ("uniq", "distinct", "dedupe"),
-    "average": ("avg", "mean"),
-    "ceil": ("ceiling", "roundup"),
-    "floor": ("rounddown",),
-    "pairs": ("toentries", "toarray"),
-    "to_list": ("list", "aslist", "wrap"),
-    "url_host": ("hostname", "domain"),
-    "url_query": ("parseqs", "queryparams"),
-    "first": ("head",),
+_TABLE = """
+lowercase: lower tolower tolowercase lcase downcase lowered
+uppercase: upper toupper touppercase ucase upcase
+capitalize: capitalise ucfirst
+trim: strip stripwhitespace
+camel_case: camelize camel
+snake_case: underscore snakeize snake
+integer: int toint tointeger parseint long
+number: float tofloat parsefloat double decimal num tonumber numeric
+string: str tostr tostring text totext
+boolean: bool tobool toboolean
+iso8601: iso isodate toiso toisostring isotime datetime rfc3339
+unix_seconds: epoch unixtimestamp epochseconds seconds
+unix_ms: epochms millis milliseconds epochmillis unixmillis
+date: strftime formatdate dateformat formattime
+truncate: left maxlength cut
+pattern_replace: regexreplace gsub replaceall rereplace
+split: explode
+join: implode
+json: tojson jsonencode stringify jsonstringify jsondumps serialize
+parse_json: fromjson jsondecode jsonparse jsonloads deserialize
+base64: b64 b64encode base64encode tobase64
+url_encode: urlencode encodeuricomponent urlquote percentencode escapeuri
+sha256: hash sha sha2
+unique: uniq distinct dedupe
+average: avg mean
+ceil: ceiling roundup
+floor: rounddown
+pairs: toentries toarray
+to_list: list aslist wrap
+url_host: hostname domain
+url_query: parseqs queryparams
+first: head
+"""
+FUNCTIONS = {
+    other: ours
+    for ours, others in (line.split(":") for line in _TABLE.strip().splitlines())
+    for other in others.split()
 }
-FUNCTIONS = {other: ours for ours, others in _FUNCTIONS.items() for other in others}
 """Our function by what others call it, in lowercase and without `_`."""
 
 _TEXT = 'To join texts, write { text: "${properties.first} ${properties.last}" }.'
@@ -53,7 +57,7 @@ _CONDITION = "For a value on a condition, write a choice: [{ from: properties.a,
 ADVICE = {
     **dict.fromkeys(("concat", "concatenate", "append", "strcat"), _TEXT),
     **dict.fromkeys(("coalesce", "ifnull", "nvl", "firstnonnull", "notnull", "firstof"), _CHOICE),
-    **dict.fromkeys(("now", "today", "utcnow", "getdate", "currenttime", "currenttimestamp", "date.now"), _CLOCK),
+    **dict.fromkeys(("now", "today", "utcnow", "getdate", "currenttime", "currenttimestamp"), _CLOCK),
     **dict.fromkeys(("substring", "substr", "slice", "mid"), _BEGINNING),
     **dict.fromkeys(("len", "length", "size", "strlen"), _LENGTH),
     **dict.fromkeys(("if", "iff", "ifelse", "case", "switch", "ternary"), _CONDITION),

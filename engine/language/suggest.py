@@ -51,8 +51,13 @@ def one_slip_from(word: str, candidates: Iterable[str]) -> str | None:
     plain = _plain(word)
     if len(word) > LONGEST or any(_plain(each) == plain for each in known):
         return None
-    near = (each for each in known if abs(len(_plain(each)) - len(plain)) < 2 and _distance(plain, _plain(each)) == 1)
+    near = (each for each in known if _may_be_near(plain, _plain(each)) and _distance(plain, _plain(each)) == 1)
     return next((each for each in near if len(plain) >= SHORT or sorted(_plain(each)) == sorted(plain)), None)
+
+
+def _may_be_near(one: str, other: str) -> bool:
+    """Tell quickly whether two words may be one slip apart: counting every letter costs more."""
+    return abs(len(one) - len(other)) <= 1 and len(set(one) ^ set(other)) <= len("ab")
 
 
 def _plain(word: str) -> str:

@@ -293,6 +293,7 @@ class Occurrences:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self.part_scopes: dict[str, Scope] = {}
+        self._scopes: dict[Place, Scope] = {}
         self.uses: dict[str, list[Use]] = {name: [] for name in mapping.requests}
         self._find_uses()
         direct = [*self._of_calls(), *self._of_requests(), *self._of_groups(), *self._of_http()]
@@ -318,9 +319,15 @@ class Occurrences:
 
     def scope_at(self, place: Place) -> Scope:
         """Return the scope of what is written at a place; the names of loops inside a step or part are not in it."""
+        noun = place[:2] if place[0] in ("parts", "http") else place[:3]
+        if noun not in self._scopes:
+            self._scopes[noun] = self._find_scope(noun)
+        return self._scopes[noun]
+
+    def _find_scope(self, place: Place) -> Scope:
         section, name = place[0], str(place[1])
         if section == "calls":
-            return next(self._scope_of_step(step, uses) for step, uses in self.steps() if step.place == place[:3])
+            return next(self._scope_of_step(step, uses) for step, uses in self.steps() if step.place == place)
         if section == "parts":
             return self.part_scopes.get(name) or ANYWHERE
         noun, word = (Http, place[1]) if section == "http" else (NAMED[str(section)], place[2])

@@ -21,6 +21,7 @@ MOST_OPENINGS = 500
 LONGEST = 10_000
 DEEPEST = 50  # brackets in brackets: the parser needs up to ten Python frames for each
 TALLEST = 100  # levels of the tree: walking it needs a few Python frames for each
+LONGEST_NAME = 100  # quoted in a sentence
 MOST_COPIES = 1000  # of one value: `a | [@, @] | [@, @] | ...` doubles it again and again
 
 NAMES = ("unquoted_identifier", "quoted_identifier")
@@ -47,8 +48,9 @@ def check_text(text: str) -> None:
         raise PathError("The path is empty.", 1)
     if len(text) > LONGEST:
         raise PathError(f"The path has {len(text):,} characters; the limit is {LONGEST:,}.", LONGEST + 1)
-    if text.strip().startswith("{{") and text.strip().endswith("}}"):
-        raise PathError(f"A path stands without braces. Write {text.strip()[2:-2].strip()}.", 1)
+    inner = text.strip()[2:-2].strip()
+    if inner and text.strip().startswith("{{") and text.strip().endswith("}}"):
+        raise PathError(f"A path stands without braces. Write {inner}.", 1)
     for match in _QUOTED.finditer(text):
         quote, column = match.group(1), match.start() + 1
         if quote:
@@ -167,8 +169,9 @@ def too_deep(column: int) -> PathError:
 def unreadable(text: str, position: int) -> PathError:
     """Return the error for a character that no token starts with (`position` counts from 0)."""
     character, column = text[position], position + 1
-    before = re.search(r"[\w-]*\Z", text[:position], re.ASCII).group()  # type: ignore[union-attr]
-    name = before + re.match(r"[\w-]*", text[position:]).group()  # type: ignore[union-attr]
+    near = text[max(0, position - LONGEST_NAME) : position]  # searching for an end takes the square of the length
+    before = re.search(r"[\w-]*\Z", near, re.ASCII).group()  # type: ignore[union-attr]
+    name = before + re.match(r"[\w-]*", text[position : position + LONGEST_NAME]).group()  # type: ignore[union-attr]
     if name and name != "-" and text[: position - len(before)].rstrip().endswith(("==", "!=")):
         return PathError(f"For text, use single quotes: '{name}'.", column)
     if name != "-" and (character == "-" or character.isalpha()):

@@ -24,6 +24,7 @@ from engine.mapping.walk import Occurrence, texts_in
 from engine.records import Json, Place
 
 PATH = re.compile(r'[A-Za-z_]\w*(?:\.(?:\w+|"[^"]+"))*(?:\[\d+\])?')
+DOUBLE_BRACES = re.compile(r"\{\{([^{}]*)\}\}")
 SINGLE_WORDS = frozenset({"query", "headers", "text"})
 """Where a single word that names a field is more likely the field."""
 OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "context", "item"})
@@ -57,8 +58,11 @@ def check_literals(context: CheckContext) -> Iterator[Problem]:
 
 def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Problem]:
     for key, piece in texts_in(noun, place):
-        literal = piece.held.literal if isinstance(piece.held, Text) else None
-        if literal is None or key.word in JUDGED_ELSEWHERE:
+        if not isinstance(piece.held, Text) or key.word in JUDGED_ELSEWHERE:
+            continue
+        literal = piece.held.literal
+        if literal is None:
+            yield from _braces(context, piece.held, piece.place)
             continue
         if piece.in_key:
             if types.plain(literal)[:1] == ("settings",):
@@ -68,6 +72,13 @@ def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Proble
         path = literal.strip("{} ") if braces else literal
         if key.word in SINGLE_WORDS or "." in path:
             yield from _text(context, piece.place, path, _advice(key))
+
+
+def _braces(context: CheckContext, text: Text, place: Place) -> Iterator[Problem]:
+    """Find `{{ path }}` beside `${path}`."""
+    for piece in text.pieces:
+        for match in DOUBLE_BRACES.finditer(piece) if isinstance(piece, str) else ():
+            yield from _text(context, place, match.group(1).strip(), FILLED_IN)
 
 
 def _advice(key: Key) -> str:

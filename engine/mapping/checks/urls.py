@@ -11,6 +11,7 @@ from engine.language.texts import visible
 from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.checks.paths import name_problem
+from engine.mapping.checks.values import ROOTS
 from engine.mapping.model import Batch, Const, Request, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence
@@ -50,8 +51,11 @@ def _placeholders(context: CheckContext, text: Text, place: Place) -> Iterator[P
     for match in BRACES.finditer(whole):
         path = match.group(1).strip()
         known = _is_known(context, path, place)
-        other = "Write ${...} with a path, e.g. ${userId}; for braces themselves, { const: ... }."
-        advice = f"Write ${{{path}}}." if known else other
+        advice = (
+            f"Write ${{{path}}}."
+            if known
+            else "Write ${...} with a path, e.g. ${userId}; for braces themselves, { const: ... }."
+        )
         yield _placeholder(context, match, place, advice)
     for match in SEGMENT.finditer(whole):
         if _is_known(context, match.group(1), place):
@@ -65,7 +69,7 @@ def _placeholder(context: CheckContext, match: re.Match[str], place: Place, advi
 
 def _is_known(context: CheckContext, path: str, place: Place) -> bool:
     """Whether a text is a path of the scope."""
-    chain = types.plain(path)
+    chain = types.plain(path) if re.match(r"\w*", path).group() in ROOTS else ()  # type: ignore[union-attr]
     if not chain:
         return False
     found = Occurrence(place, path, 1, False, "${}", context.occurrences.scope_at(place))
@@ -86,16 +90,19 @@ def _forms(context: CheckContext) -> Iterator[Problem]:
                 place = (*batch.place, "headers", name)
                 yield context.problem(place, "form-content-type", message, "Remove this header.")
     for name, text in mapping.http.headers:
-        others = [each for each in mapping.requests.values() if _inherits(context, each)]
-        if _is_form(name, text) and others:
-            yield _form(context, others[0], _written(text), ("http", "headers", name))
+        other = next(_inheriting(context), None) if _is_form(name, text) else None
+        if other is not None:
+            yield _form(context, other, _written(text), ("http", "headers", name))
 
 
-def _inherits(context: CheckContext, request: Request) -> bool:
-    """Whether a request has a body that is not sent as a form, and no Content-Type of its own."""
-    own = any(name.lower() == "content-type" for name, _ in request.headers)
-    bodies = (step for steps in context.mapping.calls.values() for step in steps if step.request == request.name)
-    return request.encode != "form" and not own and any(step.value is not None for step in bodies)
+def _inheriting(context: CheckContext) -> Iterator[Request]:
+    """Return the requests whose body is not sent as a form and that have no Content-Type of their own."""
+    steps = (step for steps in context.mapping.calls.values() for step in steps)
+    with_body = {step.request for step in steps if step.value is not None}
+    for request in context.mapping.requests.values():
+        own = any(name.lower() == "content-type" for name, _ in request.headers)
+        if request.encode != "form" and not own and request.name in with_body:
+            yield request
 
 
 def _form(context: CheckContext, request: Request, written: str, place: Place) -> Problem:
