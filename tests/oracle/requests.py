@@ -27,7 +27,7 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     where = at("requests", name)
     body = _body(run, step, request, scope, place)
     if "batch" in request:
-        return {"request": name, **_batch(run, cast("str", request["batch"]), scope), "body": body}
+        return {"request": name, **_batch(run, request, scope, body), "body": body}
     url = _url(run, request, scope, where)
     _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
@@ -42,8 +42,9 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     return made
 
 
-def _batch(run: Run, name: str, scope: Scope) -> JsonObject:
+def _batch(run: Run, request: JsonObject, scope: Scope, body: Json) -> JsonObject:
     """Say where the batch goes that carries a request; it knows nothing of the event but the group."""
+    name = cast("str", request["batch"])
     batch = cast("JsonObject", cast("JsonObject", run.mapping["batches"])[name])
     where = at("batches", name)
     known: Scope = {"settings": run.settings}
@@ -52,6 +53,7 @@ def _batch(run: Run, name: str, scope: Scope) -> JsonObject:
         group = known["group"] = _group(
             evaluate(run, batch["group_by"], scope, f"{where}.group_by"), f"{where}.group_by"
         )
+    _make_alone(run, request, batch, {**known, "body": body})
     url = _url(run, batch, known, where)
     _check_url(url, f"{where}.path")
     headers = _headers(run, batch, known, where, {})
@@ -59,6 +61,25 @@ def _batch(run: Run, name: str, scope: Scope) -> JsonObject:
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
     return {"method": method, "url": url, "headers": headers, "query": {}, "batch": name, "group": group}
+
+
+def _make_alone(run: Run, request: JsonObject, batch: JsonObject, known: Scope) -> None:
+    """Make the body of a batch with this request alone: if that is impossible, the event is invalid.
+
+    What it reports is said when the batch is made.
+    """
+    reports, iterations = run.reports[:], run.iterations
+    item = known["body"]
+    if "item" in request:
+        item = evaluate(run, request["item"], known, f"{at('requests', cast('str', _name(run, request)))}.item")
+    inside: Scope = {**known, "items": [item]}
+    if "fields" in batch:
+        evaluate(run, {"fields": batch["fields"]}, inside, at("batches", cast("str", request["batch"])))
+    run.reports[:], run.iterations = reports, iterations
+
+
+def _name(run: Run, request: JsonObject) -> str:
+    return next(name for name, one in cast("JsonObject", run.mapping["requests"]).items() if one is request)
 
 
 def _group(value: Json, place: str) -> str:
