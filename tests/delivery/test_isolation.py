@@ -222,10 +222,7 @@ def test_an_item_that_its_batch_cannot_hold_is_invalid_alone(tmp_path, max_bytes
     events = [event(n, call="track" if n == 2 else "page") for n in range(5)]
     ran = asyncio.run(delivered(tmp_path, events, more=more))
     assert [name for name, outcome in ran.outcomes.items() if outcome == "invalid"] == ["m2"]
-    assert (
-        ran.reasons["m2"]
-        == "part is required but missing; tried body.part (requests.add.item.fields.part)"
-    )
+    assert ran.reasons["m2"] == "part is required but missing; tried body.part (requests.add.item.fields.part)"
     assert list(ran.outcomes.values()).count("delivered") == 4
     assert ran.outbox.connections()[0].held == ""
 

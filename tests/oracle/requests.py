@@ -27,7 +27,7 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     where = at("requests", name)
     body = _body(run, step, request, scope, place)
     if "batch" in request:
-        return {"request": name, **_batch(run, request, scope, body), "body": body}
+        return {"request": name, **_batch(run, request, scope, body)}
     url = _url(run, request, scope, where)
     _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
@@ -60,7 +60,7 @@ def _batch(run: Run, request: JsonObject, scope: Scope, body: Json) -> JsonObjec
     method = _text(run, batch.get("method", "POST"), known, f"{where}.method")
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
-    return {"method": method, "url": url, "headers": headers, "query": {}, "batch": name, "group": group}
+    return {"method": method, "url": url, "headers": headers, "query": {}, "body": body, "batch": name, "group": group}
 
 
 def _make_alone(run: Run, request: JsonObject, batch: JsonObject, known: Scope) -> None:
