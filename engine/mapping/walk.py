@@ -20,6 +20,7 @@ from engine.mapping.model import (
     Flatten,
     Instruction,
     Mapping,
+    Merge,
     PathValue,
     Response,
     Results,
@@ -184,6 +185,13 @@ def descendants(value: Value) -> Iterator[Value]:
     yield value
     for child in children(value):
         yield from descendants(child)
+
+
+def can_refuse(value: Value) -> bool:
+    """Whether a value can make an event invalid, other than by reaching a limit."""
+    inner = [each for each in descendants(value) if isinstance(each, Instruction)]
+    tests = (each.modifiers.required or each.modifiers.must or each.modifiers.within for each in inner)
+    return any(tests) or any(isinstance(each.source, Merge) for each in inner)
 
 
 def values_of(mapping: Mapping) -> Iterator[Value]:
