@@ -9,7 +9,6 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.header_names import OF_CLIENT, OF_HTTP
 from engine.language.template import Text
-from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, listed, plain_or_quoted, quoted, suggestion
 from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
@@ -30,11 +29,6 @@ IN_BATCH = {
 }
 """Keys that a request in a batch cannot have, and what to do."""
 
-SET_WORDS = frozenset({"from", "merge", "each", "entries"})
-"""Words of an instruction that take a path, which somebody may write among the names of headers or parameters."""
-OF_OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "context", "options", "message", "item"})
-"""What a path to an object begins with."""
-
 EVERY_STATUS = frozenset(range(100, 600))
 
 
@@ -42,7 +36,6 @@ def check_requests(context: CheckContext) -> Iterator[Problem]:
     """Find URLs and headers that cannot be sent, response rules that never apply, batches that send nothing."""
     mapping = context.mapping
     yield from _urls(context)
-    yield from _sets(context)
     yield from _headers(context, mapping.http.headers, ("http", "headers"))
     if mapping.http.request_id is not None:
         yield from _request_id(context, mapping.http.request_id)
@@ -76,29 +69,6 @@ def _headers(context: CheckContext, headers: Headers, place: Place) -> Iterator[
             message = f"{quoted(name)} and {quoted(seen[name.lower()])} are the same header: case does not matter."
             yield context.problem((*place, name), "same-target", message, "Remove one of the two.", key=True)
         seen[name.lower()] = name
-
-
-def _sets(context: CheckContext) -> Iterator[Problem]:
-    """Find `headers: { from: settings.headers }`: a header of that name, where a whole set is meant."""
-    mapping = context.mapping
-    batches = tuple((batch.place, batch.headers, batch.query) for batch in mapping.batches.values())
-    requests = tuple((request.place, request.headers, request.query) for request in mapping.requests.values())
-    for place, headers, query in ((mapping.http.place, mapping.http.headers, ()), *requests, *batches):
-        for table, kind, names in (("headers", "header", headers), ("query", "query parameter", query)):
-            for name, text in names:
-                if name in SET_WORDS and isinstance(text, Text) and _gives_object(text):
-                    message = f"This is a {kind} named {quoted(name)}, with the text {quoted(str(text.literal))}."
-                    advice = (
-                        f"For a whole set, write {table}_from: {text.literal}. For the text, write {{ const: ... }}."
-                    )
-                    yield context.problem((*place, table, name), "set-as-name", message, advice, level="warning")
-
-
-def _gives_object(text: Text) -> bool:
-    chain = types.plain(text.literal) if text.literal else ()
-    return chain[:1] != () and (
-        chain[0] in OF_OBJECTS if len(chain) > 1 else types.ROOT_TYPES.get(chain[0]) == types.OBJECT
-    )
 
 
 def _of_client(context: CheckContext, name: str, place: Place) -> Iterator[Problem]:
@@ -251,6 +221,9 @@ def _written(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, st
 def _base_url(context: CheckContext, place: Place, text: str) -> Iterator[Problem]:
     if not ADDRESS.match(text):
         advice = "Start it with https://." if not SCHEME.match(text) else ""
+        if (found := re.match(r"settings\.(\w+)(?=/|$)", text)) is not None:
+            context.settings_in_texts.add(found.group(1))
+            advice = f"For its value, write ${{{found.group()}}}."
         message = "A base URL starts with http:// or https://, followed by a host."
         yield context.problem(place, "bad-base-url", message, advice)
         return
