@@ -22,6 +22,7 @@ from engine.mapping.model import (
     Http,
     Instruction,
     Mapping,
+    Merge,
     PathValue,
     Request,
     Response,
@@ -196,6 +197,13 @@ def descendants(value: Value) -> Iterator[Value]:
         yield from descendants(child)
 
 
+def can_refuse(value: Value) -> bool:
+    """Whether a value can make an event invalid, other than by reaching a limit."""
+    inner = [each for each in descendants(value) if isinstance(each, Instruction)]
+    tests = (each.modifiers.required or each.modifiers.must or each.modifiers.within for each in inner)
+    return any(tests) or any(isinstance(each.source, Merge) for each in inner)
+
+
 def values_of(mapping: Mapping) -> Iterator[Value]:
     """Return every value of a mapping, those inside others too."""
     steps = (step for steps in mapping.calls.values() for step in steps)
@@ -331,9 +339,14 @@ class Occurrences:
         if section == "parts":
             return self.part_scopes.get(name) or ANYWHERE
         noun, word = (Http, place[1]) if section == "http" else (NAMED[str(section)], place[2])
-        own = next((key.scope for key in keys_of(noun) if key.word == word), "")
+        key = next((key for key in keys_of(noun) if key.word == word), None)
+        if key is not None and key.adds:
+            return _scope_of_key(key, self._scope_of("request", self.uses[name]))
+        own = "" if key is None else key.scope
+        if own == "group":
+            return self._scope_of("group", self._uses_in(name))
         if own or section == "batches":
-            return Scope(kind=own or "settings")
+            return Scope(kind=own or "batch")
         every = [use for uses in self.uses.values() for use in uses]
         return self._scope_of("http", every) if section == "http" else self._scope_of("request", self.uses[name])
 
@@ -368,9 +381,11 @@ class Occurrences:
     def _of_groups(self) -> Iterator[Occurrence]:
         for batch in self.mapping.batches.values():
             if batch.group_by is not None:
-                carried = [request for request in self.mapping.requests.values() if request.batch == batch.name]
-                uses = [use for request in carried for use in self.uses[request.name]]
-                yield from of_value(batch.group_by, self._scope_of("group", uses))
+                yield from of_value(batch.group_by, self._scope_of("group", self._uses_in(batch.name)))
+
+    def _uses_in(self, batch: str) -> list[Use]:
+        carried = [request for request in self.mapping.requests.values() if request.batch == batch]
+        return [use for request in carried for use in self.uses[request.name]]
 
     def _of_http(self) -> Iterator[Occurrence]:
         uses = [use for each in self.uses.values() for use in each]

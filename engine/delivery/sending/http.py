@@ -119,7 +119,7 @@ class Sender:
         if content is not None and self._compress:
             import gzip
 
-            content = gzip.compress(content, 1)
+            content = gzip.compress(content, 1, mtime=0)  # the same bytes at each try
             headers["Content-Encoding"] = "gzip"
         query = {name: _query(value) for name, value in request.query.items()} or None
         method, url = revealed(request.method), revealed(request.url)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, cast
 
-from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change
@@ -20,6 +19,7 @@ from engine.delivery.sending.batching import Parcel, Shipment
 from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
+from engine.delivery.sending.outgoing import outgoing
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.records import JsonObject, Outcome, PlannedRequest
@@ -55,7 +55,6 @@ class Shipping:
         self.pause_reason = ""
         self.stopping = asyncio.Event()
         self.record: Callable[[Change], None] = lambda _: None
-        self._configured = configured
         self._retry = configured.retry
         self._random = random
         self._secrets = configured.connection.secrets
@@ -128,8 +127,9 @@ class Shipping:
     async def _send(self, shipment: Shipment) -> tuple[float, VendorReply]:
         began = self._clock.time()
         try:
-            reply = await self._sender.send(*self._request(shipment, began))
-        except (Refused, Invalid) as refused:  # the settings make a wrong address; not the event's fault
+            sent = outgoing(shipment, self.responses, began)
+            reply = await self._sender.send(sent.request, sent.encode)
+        except Refused as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
             return began, VendorReply(failure=str(refused))
         except (Unsendable, Unbatchable) as error:
@@ -139,12 +139,6 @@ class Shipping:
         if reply.timed_out:
             self._observer.timed_out(self.name, took)
         return began, reply
-
-    def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str]:
-        requests = [parcel.request for parcel in shipment.parcels]
-        if shipment.batch is None:
-            return requests[0], self._configured.mapping.requests[requests[0].request].encode
-        return self.responses.batched(requests, now), "json"
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest

@@ -29,6 +29,9 @@ SINGLE_WORDS = frozenset({"query", "headers", "text"})
 """Where a single word that names a field is more likely the field."""
 OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "context", "item"})
 NAMED = frozenset({"settings", "parts", "saved"})
+SETS = {"headers": "header", "query": "query parameter"}
+SET_WORDS = frozenset({"from", "merge", "each", "entries"})
+"""Words of an instruction that take a path, which somebody may write among the names of headers or parameters."""
 PAIR = 2
 JUDGED_ELSEWHERE = frozenset({"method", "base_url"})
 AS_WRITTEN = "It cannot come from the event or a setting: write the text itself."
@@ -70,7 +73,9 @@ def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Proble
             continue
         braces = key.word in SINGLE_WORDS and literal.startswith("{") and literal.endswith("}")
         path = literal.strip("{} ") if braces else literal
-        if key.word in SINGLE_WORDS or "." in path:
+        if key.word in SETS and piece.place[-1] in SET_WORDS and _gives_object(path):
+            yield _set(context, piece.place, path)
+        elif key.word in SINGLE_WORDS or "." in path:
             yield from _text(context, piece.place, path, _advice(key))
 
 
@@ -79,6 +84,22 @@ def _braces(context: CheckContext, text: Text, place: Place) -> Iterator[Problem
     for piece in text.pieces:
         for match in DOUBLE_BRACES.finditer(piece) if isinstance(piece, str) else ():
             yield from _text(context, place, match.group(1).strip(), FILLED_IN)
+
+
+def _gives_object(path: str) -> bool:
+    chain = types.plain(path) if PATH.fullmatch(path) else ()
+    one = len(chain) == 1 and types.ROOT_TYPES.get(chain[0]) == types.OBJECT
+    return one or (len(chain) > 1 and chain[0] in OBJECTS)
+
+
+def _set(context: CheckContext, place: Place, path: str) -> Problem:
+    """Word that `headers: { from: settings.headers }` is one header of that name, where a whole set is meant."""
+    table, name = str(place[-2]), str(place[-1])
+    if path.startswith("settings."):
+        context.settings_in_texts.add(types.plain(path)[1])
+    message = f"This is a {SETS[table]} named {quoted(name)}, with the text {quoted(path)}."
+    advice = f"For a whole set, write {table}_from: {path}. For the text, write {{ const: ... }}."
+    return context.problem(place, "set-as-name", message, advice, level="warning")
 
 
 def _advice(key: Key) -> str:

@@ -25,7 +25,7 @@ CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "The item of a batch"),
     "items": (frozenset({"items", "group", "settings"}), "The body of a batch"),
-    "parameters": (frozenset({"items", "group", "settings"}), "The query of a batch"),
+    "parameters": (frozenset({"items", "group", "settings"}), "The query or header of a batch"),
     "batch": (frozenset({"group", "settings"}), "The URL or header of a batch"),
     "settings": (frozenset({"settings"}), "The base URL"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
