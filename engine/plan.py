@@ -27,7 +27,7 @@ from engine.language.sizes import json_size
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
-from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, plain
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, plain_request
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -106,6 +106,8 @@ class Connection:
         self.compiled = target.compiled.connect(settings)
         self._calls: dict[str, CompiledCall] = self.compiled.calls
         self._names = target.mapping.integrations
+        self._has_secrets = any(setting.secret for setting in target.mapping.settings.values())
+        self._in_body = any(setting.sent_in == "body" for setting in target.mapping.settings.values())
 
     def __repr__(self) -> str:
         return f"<Connection {self.mapping.name}>"
@@ -126,14 +128,14 @@ class Connection:
         The plan holds ordinary text, with `***` for secrets; `show_secrets` is for callers who send the requests.
         """
         found = self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
-        return cast("Plan", plain(found, show_secrets=show_secrets))
+        return self._plain(found, show_secrets=show_secrets)
 
     def plan_json(
         self, raw: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
     ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
         found = self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
-        return cast("Plan", plain(found, show_secrets=show_secrets))
+        return self._plain(found, show_secrets=show_secrets)
 
     def plan_normalized(
         self,
@@ -175,6 +177,13 @@ class Connection:
         count = len(found)
         reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
         return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
+
+    def _plain(self, plan: Plan, *, show_secrets: bool) -> Plan:
+        """Return a plan of ordinary text; a body is copied only where a setting says that a secret is sent there."""
+        if not plan.requests or not self._has_secrets:
+            return plan
+        made = tuple(plain_request(each, show_secrets=show_secrets, body=self._in_body) for each in plan.requests)
+        return plan._replace(requests=made)
 
     def _requests(
         self,

@@ -121,6 +121,24 @@ class PlannedRequest(NamedTuple):
     group: str | None = None
 
 
+def plain_request(request: PlannedRequest, *, show_secrets: bool, body: bool) -> PlannedRequest:
+    """Copy a request with ordinary text for every `Secret`; its body only if `body` says that there may be some."""
+    missing = request.if_missing
+    return PlannedRequest(
+        request.request,
+        str(plain(request.method, show_secrets=show_secrets)),
+        str(plain(request.url, show_secrets=show_secrets)),
+        cast("dict[str, str]", plain(request.headers, show_secrets=show_secrets)),
+        cast("dict[str, str | list[str]]", plain(request.query, show_secrets=show_secrets)),
+        cast("Json", plain(request.body, show_secrets=show_secrets)) if body else request.body,
+        request.step,
+        request.item,
+        request.batch,
+        None if missing is None else plain_request(missing, show_secrets=show_secrets, body=body),
+        None if request.group is None else str(plain(request.group, show_secrets=show_secrets)),
+    )
+
+
 class Plan(NamedTuple):
     """What one event becomes for one connection: the outcome, its reason, the requests, and reports."""
 
