@@ -19,7 +19,8 @@ from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, s
 from engine.compiler.growth import MOST_TOGETHER
 from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
-from engine.events.normalizing import Normalized, normalize, normalize_json, switch
+from engine.events.integrations import switch
+from engine.events.normalizing import Normalized, normalize, normalize_json
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED, Invalid, invalid
 from engine.language.paths import Marker
@@ -120,14 +121,19 @@ class Connection:
     ) -> Plan:
         """Return the plan of an event. Never raises, whatever JSON the event is.
 
-        `received_at` is the ISO time at which the event was received; `now` is the time in Unix seconds (for
-        `within`; default: the clock's); `replies` are the vendor's responses that `save` reads, in order of use.
+        `received_at` is the ISO time at which the event was received, for events without a `receivedAt`. `now` is the
+        time in Unix seconds (default: the clock's): `within` compares with it, and so does `timestamp` where nothing
+        says when the event was received. With both given, the plan does not depend on the day. `replies` are the
+        vendor's responses that `save` reads, in order of use.
         """
-        return self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
+        clock = time.time() if now is None else now
+        normalized = normalize(event, received_at=received_at, now=clock)
+        return self.plan_normalized(normalized, now=clock, replies=replies)
 
     def plan_json(self, raw: bytes, *, received_at: str | None = None, now: float | None = None) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
-        return self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
+        clock = time.time() if now is None else now
+        return self.plan_normalized(normalize_json(raw, received_at=received_at, now=clock), now=clock)
 
     def plan_normalized(
         self,
