@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
 from engine.compiler.growth import MOST_TOGETHER
+from engine.compiler.paths.runtime import NOT_COMPARED
 from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
 from engine.events.integrations import switch
@@ -171,7 +172,7 @@ class Connection:
         except Invalid as error:
             return _nothing(Outcome.INVALID, str(error), reports)
         if type(found) is str:
-            return _nothing(Outcome.IGNORED, f"nothing to send: {found}", reports)
+            return _nothing(Outcome.IGNORED, f"nothing to send: {found}{_not_compared(reports)}", reports)
         count = len(found)
         reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
         return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
@@ -228,6 +229,11 @@ class Connection:
         if size > limit:
             invalid(place, f"the body has {size:,} bytes; max_bytes allows {limit:,}")
         return size
+
+
+def _not_compared(reports: list[Report]) -> str:
+    """Return what a reason adds where a comparison could not be made: a filter may have failed because of it."""
+    return next((f" ({report.message})" for report in reports if report.code == NOT_COMPARED), "")
 
 
 def _nothing(outcome: Outcome, reason: str, reports: list[Report]) -> Plan:

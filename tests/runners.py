@@ -45,6 +45,7 @@ HARMLESS = UNUSED_CODES | {
     "map-never-matches",
     "must-never-holds",
     "never-equal",
+    "never-ordered",
     "never-runs",
     "not-a-list",
     "not-a-time",

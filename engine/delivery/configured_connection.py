@@ -82,11 +82,13 @@ class ConfiguredConnection:
             return f"the connection {self.name} takes no {call} calls"
         if self.when is None:
             return None
+        notes: list[str] = []
         try:
-            met = holds(search(self.when, cast("Json", event)))
-        except PathTypeError:
-            met = False
-        return None if met else f"the connection's `when` is not met: {self.when}"
+            met = holds(search(self.when, cast("Json", event), notes.append))
+        except PathTypeError as error:
+            met, notes = False, [str(error).removesuffix(".")]
+        why = f" ({notes[0]})" if notes else ""
+        return None if met else f"the connection's `when` is not met: {self.when}{why}"
 
     def digest(self) -> str:
         """Return a hash of the mapping; progress made under another mapping does not count."""

@@ -38,7 +38,7 @@ def plain_setting(path: str) -> str | None:
 def settings_only(path: str) -> bool:
     """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made."""
     parsed = paths.parse(path)
-    return not parsed.can_fail and all(root.name == "settings" for root in parsed.roots)
+    return not (parsed.can_fail or parsed.orders) and all(root.name == "settings" for root in parsed.roots)
 
 
 def is_secret(writer: Writer, path: str) -> bool:
