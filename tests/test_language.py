@@ -136,4 +136,4 @@ def test_an_event_that_is_ignored_says_where_a_comparison_could_not_be_made(tota
 
     plan = compiled_plan(mapping, {}, event, received_at=None, now=DEFAULT_NOW, replies=[])
 
-    assert plan.reason == f"nothing to send: the when of calls.track[0] is not met: properties.total > `5`{why}"
+    assert plan.reason == f"nothing to send: calls.track[0]: when properties.total > `5` does not hold{why}"

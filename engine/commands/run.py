@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, NamedTuple, TypeAlias, cast
 
@@ -59,7 +60,11 @@ class Event(NamedTuple):
     help="Text for people, one JSON object per event and destination, or shell commands.",
 )
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
-@click.option("--received-at", metavar="TIME", help="When events without a timestamp were received (ISO 8601).")
+@click.option(
+    "--received-at",
+    metavar="TIME",
+    help="When events without receivedAt were received (ISO 8601); also the clock that times are compared with.",
+)
 def command(
     mappings: tuple[str, ...],
     files: tuple[str, ...],
@@ -73,7 +78,7 @@ def command(
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
     not be read; 2: wrong usage.
     """
-    _check_time(received_at)
+    now = _clock(received_at)
     try:
         connections = connect(mappings, settings)
     except SettingsError as error:
@@ -84,7 +89,7 @@ def command(
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
     summary = Summary()
     try:
-        plan_all(connections, files, printers[style](connections, secrets), summary, received_at, secrets)
+        plan_all(connections, files, printers[style](connections, secrets), summary, received_at, secrets, now)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -99,8 +104,9 @@ def plan_all(
     summary: Summary,
     received_at: str | None,
     secrets: Secrets | None,
+    now: float,
 ) -> None:
-    """Plan every event of every file for every connection; `secrets` are masked, None shows them."""
+    """Plan every event of every file for every connection by the clock `now`; `secrets` are masked, None shows them."""
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -110,21 +116,28 @@ def plan_all(
                 errors.add(line.file, line.error)
                 continue
             assert line.raw is not None
-            normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
+            normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
+            if line.reports:
+                normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
             event = Event(line, _masked_reports(normalized.reports, secrets))
             summary.add_event(event.reports)
             for named in connections:
-                plan = _masked(named.connection.plan_normalized(normalized), secrets)
+                plan = _masked(named.connection.plan_normalized(normalized, now=now), secrets)
                 summary.add(named.name, plan, plan.reports[len(event.reports) :])
                 show(event, named, plan)
     sys.stdout.flush()
 
 
-def _check_time(received_at: str | None) -> None:
+def _clock(received_at: str | None) -> float:
+    """Return the time that times are compared with, in Unix seconds: what was given, or now."""
     from engine.language.times import read_time
 
-    if received_at is not None and read_time(received_at) is None:
+    if received_at is None:
+        return time.time()
+    seconds = read_time(received_at)
+    if seconds is None:
         raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
+    return seconds
 
 
 def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Line]:

@@ -17,16 +17,19 @@ from engine.records import Json, Report
 
 BOM = b"\xef\xbb\xbf"
 CODE = "json-repaired"
+WITHOUT_MARK = "a byte order mark was left out"
 
 _LONE_SURROGATE = re.compile(
     rb"(?P<valid>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 """An escaped backslash or a whole surrogate pair, which stay; or a lone surrogate, which does not."""
 _NUMBER = re.compile(
-    rb'(?P<text>"[^"\\]*+(?:\\.[^"\\]*+)*+")|(?<![\w.+-])(?:-?(?:NaN|Infinity)|-?[0-9]++(?:\.[0-9]++)?(?:[eE]\+?[0-9]++)?)(?![\w.])',
+    rb'(?P<kept>(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^"NI0-9-])++)'
+    rb"|(?<![\w.+-])-?(?:NaN|Infinity|[0-9]++(?:\.[0-9]++)?(?:[eE]\+?[0-9]++)?)(?![\w.])",
     re.DOTALL,
 )
-"""A text, which stays; or a number, of which those that JSON cannot represent do not."""
+"""Texts and what is between them, which stay; or a number, of which those that JSON cannot represent do not."""
+_MAYBE_INFINITE = re.compile(rb"NaN|Infinity|[0-9]{300}|[eE]\+?[0-9]{3}")
 _LONGEST_FINITE = 300
 """A number with fewer characters and no exponent is finite."""
 
@@ -55,13 +58,18 @@ def read_repaired(raw: bytes) -> Repaired | None:
         value: Json = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    return Repaired(value, text, tuple(Report(CODE, "message", change) for change in changes))
+    return Repaired(value, text, tuple(map(repair_report, changes)))
+
+
+def repair_report(change: str) -> Report:
+    """Return the report about a change to the bytes of an event; nothing says where in it."""
+    return Report(CODE, "message", change)
 
 
 def _without_mark(raw: bytes, changes: list[str]) -> bytes:
     if not raw.startswith(BOM):
         return raw
-    changes.append("the byte order mark before the JSON was left out")
+    changes.append(WITHOUT_MARK)
     return raw.removeprefix(BOM)
 
 
@@ -85,12 +93,14 @@ def _with_whole_characters(raw: bytes, changes: list[str]) -> bytes:
 
 
 def _with_finite_numbers(raw: bytes, changes: list[str]) -> bytes:
+    if not _MAYBE_INFINITE.search(raw):
+        return raw
     count = 0
 
     def replaced(found: re.Match[bytes]) -> bytes:
         nonlocal count
         whole = found.group()
-        if found["text"] is not None or not _is_infinite(whole):
+        if found["kept"] is not None or not _is_infinite(whole):
             return whole
         count += 1
         return b"null"
