@@ -17,9 +17,11 @@ from typing import Any, cast
 
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
 from engine.compiler.growth import MOST_TOGETHER
+from engine.compiler.paths.runtime import NOT_COMPARED
 from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
-from engine.events.normalizing import Normalized, normalize, normalize_json, switch
+from engine.events.integrations import switch
+from engine.events.normalizing import Normalized, normalize, normalize_json
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED, Invalid, invalid
 from engine.language.paths import Marker
@@ -123,18 +125,22 @@ class Connection:
     ) -> Plan:
         """Return the plan of an event. Never raises, whatever JSON the event is.
 
-        `received_at` is the ISO time at which the event was received; `now` is the time in Unix seconds (for
-        `within`; default: the clock's); `replies` are the vendor's responses that `save` reads, in order of use.
+        `received_at` is the ISO time at which the event was received, for events without a `receivedAt`. `now` is the
+        time in Unix seconds (default: the clock's): `within` compares with it, and so does `timestamp` where nothing
+        says when the event was received. With both given, the plan does not depend on the day. `replies` are the
+        vendor's responses that `save` reads, in order of use.
         The plan holds ordinary text, with `***` for secrets; `show_secrets` is for callers who send the requests.
         """
-        found = self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
-        return self._plain(found, show_secrets=show_secrets)
+        clock = time.time() if now is None else now
+        normalized = normalize(event, received_at=received_at, now=clock)
+        return self._plain(self.plan_normalized(normalized, now=clock, replies=replies), show_secrets=show_secrets)
 
     def plan_json(
         self, raw: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
     ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
-        found = self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
+        clock = time.time() if now is None else now
+        found = self.plan_normalized(normalize_json(raw, received_at=received_at, now=clock), now=clock)
         return self._plain(found, show_secrets=show_secrets)
 
     def plan_normalized(
@@ -173,7 +179,7 @@ class Connection:
         except Invalid as error:
             return _nothing(Outcome.INVALID, str(error), reports)
         if type(found) is str:
-            return _nothing(Outcome.IGNORED, f"nothing to send: {found}", reports)
+            return _nothing(Outcome.IGNORED, f"nothing to send: {found}{_not_compared(reports)}", reports)
         count = len(found)
         reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
         return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
@@ -240,6 +246,11 @@ class Connection:
         if size > limit:
             invalid(place, f"the body has {size:,} bytes; max_bytes allows {limit:,}")
         return size + apart
+
+
+def _not_compared(reports: list[Report]) -> str:
+    """Return what a reason adds where a comparison could not be made: a filter may have failed because of it."""
+    return next((f" ({report.message})" for report in reports if report.code == NOT_COMPARED), "")
 
 
 def _nothing(outcome: Outcome, reason: str, reports: list[Report]) -> Plan:

@@ -121,3 +121,19 @@ def test_all_loops_of_an_event_together_run_over_a_hundred_thousand_items(
     plan = runner(mapping, {}, event, received_at=None, now=DEFAULT_NOW, replies=[])
     assert (plan.outcome, plan.place) == ("invalid", place)
     assert str(plan.reason).startswith("loops reach 100,00")
+
+
+@pytest.mark.parametrize(
+    ("total", "why"),
+    [("20", " (> compares two numbers; comparing text with a number gives null)"), (None, ""), (4, "")],
+)
+def test_an_event_that_is_ignored_says_where_a_comparison_could_not_be_made(total: Json, why: str) -> None:
+    mapping: JsonObject = {
+        **DEFAULT_MAPPING,
+        "calls": {"track": [{"request": "send", "when": "properties.total > `5`"}]},
+    }
+    event: JsonObject = {**DEFAULT_EVENT, **DEFAULT_TRACK, "properties": {"total": total}}
+
+    plan = compiled_plan(mapping, {}, event, received_at=None, now=DEFAULT_NOW, replies=[])
+
+    assert plan.reason == f"nothing to send: calls.track[0]: when properties.total > `5` does not hold{why}"

@@ -142,7 +142,7 @@ class Collector:
         with self._bodies.pieces() as pieces:
             raw = await self._bodies.read(receive, headers, pieces)
             encoding = headers.get(b"content-encoding", b"")
-            body = parse_body(raw, encoding, self._limits, lambda: self._observer.repaired(**sender))
+            body = parse_body(raw, encoding, self._limits, lambda what: self._observer.repaired(what, **sender))
             if source is None:
                 key_in_body = body.get("writeKey")
                 source = self._source(key_in_body if isinstance(key_in_body, str) else "", sender)

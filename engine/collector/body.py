@@ -7,7 +7,6 @@ bodies in progress are counted together: a crowd of slow clients cannot hold mor
 from __future__ import annotations
 
 import asyncio
-import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,14 +15,11 @@ import orjson
 from starlette.types import Receive
 
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, retry_later
-from engine.records import Json, JsonObject
+from engine.events.json_repairs import read_repaired
+from engine.records import JsonObject
 
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_FORMAT = 31  # for zlib: a gzip header, and the largest window
-_LONE_SURROGATES = re.compile(
-    rb"(?P<valid>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-"""An escaped backslash or a whole surrogate pair, which stay; or a lone surrogate, which does not."""
 
 
 class ClientDisconnected(Exception):  # noqa: N818  reads as what happened
@@ -94,20 +90,22 @@ class BodyReader:
 
 
 def parse_body(
-    raw: bytes, encoding: bytes, limits: CollectorLimits, on_repair: Callable[[], None] = lambda: None
+    raw: bytes, encoding: bytes, limits: CollectorLimits, on_repair: Callable[[str], None] = lambda _what: None
 ) -> JsonObject:
     """Return the JSON object of a body; raise RequestRefused.
 
-    Lone surrogates and broken UTF-8 become U+FFFD, and `on_repair` is called: JavaScript and Python write half a
-    surrogate pair where a text was cut inside an emoji, JSON's grammar allows it, and one such text must not cost a
-    batch.  Segment's API, which is written in Go, reads it as U+FFFD too.
+    What JSON cannot represent is repaired as in files, and `on_repair` is called with what was changed: one bad event
+    must not cost its batch.
     """
     plain = decompress(raw, encoding, limits)
     try:
         value = orjson.loads(plain)
     except orjson.JSONDecodeError as error:
-        value = _repaired(plain, error)
-        on_repair()
+        repaired = read_repaired(plain)
+        if repaired is None:
+            raise bad_request(f"The body is not valid JSON: {error}.") from None
+        value = repaired.value
+        on_repair("; ".join(report.message for report in repaired.reports))
     if type(value) is not dict:
         raise bad_request("The body must be a JSON object.")
     return value
@@ -136,16 +134,6 @@ def _gunzip(raw: bytes, limits: CollectorLimits) -> bytes:
     if member.unused_data.strip(b"\0"):
         raise bad_request("The body continues after the end of its gzip data.")
     return plain
-
-
-def _repaired(plain: bytes, error: orjson.JSONDecodeError) -> Json:
-    """Parse JSON with invalid characters replaced; if it still is not JSON, refuse it with the first error."""
-    whole = plain.decode(errors="replace").encode()
-    try:
-        value: Json = orjson.loads(_LONE_SURROGATES.sub(lambda found: found["valid"] or b"\\ufffd", whole))
-    except orjson.JSONDecodeError:
-        raise bad_request(f"The body is not valid JSON: {error}.") from None
-    return value
 
 
 def _too_large(limits: CollectorLimits) -> RequestRefused:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from engine.events.ids import id_of_number, is_id_text
 from engine.events.json_values import kind_of_any, quoted
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, TITLES
 from engine.records import Json, JsonObject
@@ -35,7 +36,7 @@ def find_discard(event: JsonObject) -> Discard | None:
 def _ids(event: JsonObject, call: str) -> Discard | None:
     for name in IDS:
         value = event.get(name)
-        if value is not None and type(value) not in (str, int) and name in FIELDS[call]:
+        if name in FIELDS[call] and value is not None and type(value) is not str and id_of_number(value) is None:
             return Discard("id_not_string", f"{name} must be text; it is {kind_of_any(value)}")
     if call not in NEEDS_NO_ID and not _is_set(event.get("userId")) and not _is_set(event.get("anonymousId")):
         return Discard("no_user_anon_id", "userId or anonymousId is required")
@@ -43,7 +44,7 @@ def _ids(event: JsonObject, call: str) -> Discard | None:
 
 
 def _is_set(value: Json) -> bool:
-    return type(value) is int or (type(value) is str and value.strip() != "")
+    return is_id_text(value) or id_of_number(value) is not None
 
 
 def _required(name: str) -> Callable[[JsonObject], Discard | None]:

@@ -69,7 +69,7 @@ class CollectorObserver:
             "waybill_collector_discarded", "Events discarded.", ["source", "code"], registry=registry
         )
         self._repaired = Counter(
-            "waybill_collector_repaired", "Bodies with invalid characters, replaced by U+FFFD.", registry=registry
+            "waybill_collector_repaired", "Bodies that were not quite JSON and were repaired.", registry=registry
         )
         self._kept = Counter("waybill_collector_kept", "Events written to the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
@@ -110,10 +110,10 @@ class CollectorObserver:
         self._kept.inc(taken.new)
         self._duplicates.inc(taken.duplicates)
 
-    def repaired(self, **fields: Json) -> None:
-        """Count and log a body with invalid characters (lone surrogates, broken UTF-8), which became U+FFFD."""
+    def repaired(self, what: str, **fields: Json) -> None:
+        """Count and log a body that was not quite JSON; `what` says what was changed in it."""
         self._repaired.inc()
-        self._log("repaired", reason="invalid characters became U+FFFD", **fields)
+        self._log("repaired", reason=what, **fields)
 
     def purged(self, events: int) -> None:
         """Count and log events removed from the outbox because they ended long ago."""

@@ -19,6 +19,7 @@ from engine.language.texts import visible
 
 SHOWN = 50
 UNREADABLE = "More lines of {file} could not be read; they are counted but not shown."
+REPAIRED = "More events of {file} were repaired; they are counted but not shown."
 DISCARDED = "More events of {file} were discarded; they are counted but not shown."
 LONG_INPUT = 4 * 1024 * 1024
 
@@ -60,6 +61,7 @@ class ReadErrors:
     def __init__(self, more: str = UNREADABLE, show: Callable[[str], None] = _to_stderr) -> None:
         self._more, self._show = more, show
         self._counts = Counter[str]()
+        self._repairs: ReadErrors | None = None
 
     @property
     def count(self) -> int:
@@ -67,12 +69,16 @@ class ReadErrors:
         return self._counts.total()
 
     def readable(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """Return the lines that could be read, and show the errors of the others."""
+        """Return the lines that could be read, and show the errors of the others and what was repaired."""
         for line in lines:
-            if line.error is None:
-                yield line
-            else:
+            if line.error is not None:
                 self.add(line.file, line.error)
+                continue
+            if line.reports:
+                self._repairs = self._repairs or ReadErrors(REPAIRED, self._show)
+                what = "; ".join(report.message for report in line.reports)
+                self._repairs.add(line.file, f"{line.file}:{line.line}: repaired: {what}")
+            yield line
 
     def add(self, file: str, text: str) -> None:
         """Count one error, and show it unless enough of this file were shown."""

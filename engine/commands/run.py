@@ -65,7 +65,11 @@ class Event(NamedTuple):
 )
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
 @click.option("--no-headers", is_flag=True, help="Leave the headers out of the text.")
-@click.option("--received-at", metavar="TIME", help="When events without a timestamp were received (ISO 8601).")
+@click.option(
+    "--received-at",
+    metavar="TIME",
+    help="When events without receivedAt were received (ISO 8601); also the clock that times are compared with.",
+)
 def command(
     mappings: tuple[str, ...],
     files: tuple[str, ...],
@@ -82,7 +86,7 @@ def command(
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
     not be read; 2: wrong usage.
     """
-    _check_time(received_at)
+    now = _clock(received_at)
     if no_headers and style != "text":
         raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
     try:
@@ -97,7 +101,7 @@ def command(
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
     summary = Summary()
     try:
-        plan_all(connections, files, printer(connections, secrets), summary, received_at, secrets)
+        plan_all(connections, files, printer(connections, secrets), summary, received_at, secrets, now)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -112,8 +116,9 @@ def plan_all(
     summary: Summary,
     received_at: str | None,
     secrets: Secrets | None,
+    now: float,
 ) -> None:
-    """Plan every event of every file for every connection; `secrets` are masked, None shows them."""
+    """Plan every event of every file for every connection by the clock `now`; `secrets` are masked, None shows them."""
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.sending.outgoing import dry_run
 
@@ -127,11 +132,12 @@ def plan_all(
                 errors.add(line.file, line.error)
                 continue
             assert line.raw is not None
-            normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
+            normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
+            if line.reports:
+                normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
             event = Event(line, _masked_reports(normalized.reports, secrets))
             summary.add_event(event.reports)
             for named, each in zip(connections, configured, strict=True):
-                now = time.time()
                 run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
                 run = run._replace(plan=_masked(run.plan, secrets))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
@@ -139,11 +145,16 @@ def plan_all(
     sys.stdout.flush()
 
 
-def _check_time(received_at: str | None) -> None:
+def _clock(received_at: str | None) -> float:
+    """Return the time that times are compared with, in Unix seconds: what was given, or now."""
     from engine.language.times import read_time
 
-    if received_at is not None and read_time(received_at) is None:
+    if received_at is None:
+        return time.time()
+    seconds = read_time(received_at)
+    if seconds is None:
         raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
+    return seconds
 
 
 def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Line]:

@@ -16,7 +16,7 @@ from engine.language.bodies import revealed
 from engine.language.functions import CannotConvert, Noted
 from engine.language.objects import only, rename, reversed_table, without
 from engine.language.paths import Marker, PathTypeError
-from engine.language.texts import compact_json, kind_of, shown, text_of
+from engine.language.texts import compact_json, is_inexact, kind_of, shown, text_of
 from engine.language.times import read_time
 from engine.mapping.settings import authority_fault
 from engine.records import Json, JsonObject, Report, Secret
@@ -136,19 +136,26 @@ def text_in(value: Json, reports: Reports, place: str) -> str | None:
     text = text_of(value)
     if text is None:
         reports.append(Report("not-text", place, f"left out: {kind_of(value)} has no text"))
+    elif type(value) is float:
+        inexact(value, reports, place)
     return text
 
 
 def group_text(value: Json, place: str, tried: str) -> str:
     """Return the text of a batch's group; a request that has none cannot be put into a batch."""
-    if type(value) is float and value.is_integer() and abs(value) <= MOST_EXACT:
-        return str(int(value))  # `1.0` and `1` are one group
     text = text_of(value)
     if text is None and value is None:
         invalid(place, f"group_by has no value{f'; tried {tried}' if tried else ''}")
     if text is None:
         invalid(place, f"group_by must be text, a number or a boolean, not {kind_of(value)}")
     return text
+
+
+def inexact(value: float, reports: Reports, place: str) -> None:
+    """Report a number that becomes text although it may have lost digits when the event was read."""
+    if is_inexact(value):
+        text = f"{text_of(value)} is beyond 2^53, where numbers lose their last digits; send it as text to keep them"
+        reports.append(Report("inexact-number", place, text))
 
 
 def query_text(value: Json, reports: Reports, place: str) -> str | list[str] | None:

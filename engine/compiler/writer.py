@@ -220,6 +220,10 @@ class Writer:
         """Write what counts steps: entries that a path goes through, the size of what a function gets."""
         self._count(1, length, self.path_place or self.place, runtime.MOST_STEPS, "too_many_steps")
 
+    def place_of_path(self) -> str:
+        """Return the place of the path that is being written, for reports."""
+        return place_text(self.path_place or self.place)
+
     def _count(self, number: int, length: str, place: Place, most: int, helper: str) -> None:
         self.counts()
         self.module.helper(helper)

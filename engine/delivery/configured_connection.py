@@ -87,11 +87,13 @@ class ConfiguredConnection:
             return f"the connection {self.name} takes no {call} calls"
         if self.when is None or (call == DELETE and not _reads_type(self.when)):
             return None
+        notes: list[str] = []
         try:
-            met = holds(search(self.when, cast("Json", event)))
-        except PathTypeError:
-            met = False
-        return None if met else f"the connection's `when` is not met: {self.when}"
+            met = holds(search(self.when, cast("Json", event), notes.append))
+        except PathTypeError as error:
+            met, notes = False, [str(error).removesuffix(".")]
+        why = f" ({notes[0]})" if notes else ""
+        return None if met else f"the connection's `when` is not met: {self.when}{why}"
 
     @property
     def warning(self) -> str:

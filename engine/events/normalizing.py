@@ -6,27 +6,24 @@ through the rules one by one: a repair is reported, and what cannot be repaired 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
 import orjson
 
+from engine.events.draft import Draft
+from engine.events.ids import ENDS, id_of_number, is_id_text
+from engine.events.json_repairs import read_repaired
 from engine.events.json_values import MAX_DEPTH, event_place, is_object, json_problem, kind_of_any, quoted, size_problem
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, OWN_OBJECTS, TITLES
+from engine.events.timestamps import is_clean_time, repair_timestamp
+from engine.language.functions import camel_case, snake_case
 from engine.language.suggest import closest
-from engine.language.times import moment_at, read_moment, read_time
 from engine.records import Json, JsonObject, Report
 
 _ALL_BUT_OPENINGS = bytes(byte for byte in range(256) if byte not in b"{[")
 _make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
-
-_ISO = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
-)
 
 
 class Normalized(NamedTuple):
@@ -44,44 +41,60 @@ class Normalized(NamedTuple):
     size: float = inf
 
 
-def normalize(event: object, *, received_at: str | None = None) -> Normalized:
-    """Normalize any Python value. Every value in it is checked: an event that is not JSON is invalid."""
+def normalize(event: object, *, received_at: str | None = None, now: float | None = None) -> Normalized:
+    """Normalize any Python value. Every value in it is checked: an event that is not JSON is invalid.
+
+    `received_at` is used where the event has no `receivedAt`. `now`, in Unix seconds, is the clock that times are
+    compared with where neither says when the event was received; without it they are not.
+    """
     if not is_object(event):
         return _not_an_object(event)
     reason = json_problem(event)
-    return Normalized({}, None, (), reason) if reason else _normalized(event, received_at, inf)
+    return Normalized({}, None, (), reason) if reason else _normalized(event, received_at, now, inf)
 
 
-def normalize_json(raw: bytes, *, received_at: str | None = None) -> Normalized:
+def normalize_json(raw: bytes, *, received_at: str | None = None, now: float | None = None) -> Normalized:
     """Normalize an event in bytes, as it came over the wire or out of a file: the fast way."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return Normalized({}, None, (), f"not valid JSON: {error}")
-    return normalize_parsed(value, raw, received_at=received_at)
+        found = read_repaired(raw)
+        if found is None:
+            return Normalized({}, None, (), f"not valid JSON: {error}")
+        normalized = normalize_parsed(found.value, found.raw, received_at=received_at, now=now)
+        return normalized._replace(reports=(*found.reports, *normalized.reports))
+    return _normalized_parsed(value, raw, received_at, now)
 
 
-def normalize_parsed(value: Json, raw: bytes, *, received_at: str | None = None) -> Normalized:
+def normalize_parsed(
+    value: Json, raw: bytes, *, received_at: str | None = None, now: float | None = None
+) -> Normalized:
     """Normalize the result of `orjson.loads(raw)`, which is certainly JSON; only its depth has to be checked."""
-    if not is_object(value):
+    return _normalized_parsed(value, raw, received_at, now)
+
+
+def _normalized_parsed(value: Json, raw: bytes, received_at: str | None, now: float | None) -> Normalized:
+    if type(value) is not dict:
         return _not_an_object(value)
     # With at most a hundred opening brackets, counting those in texts, nothing can be nested deeper than that.
     if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH:
         reason = size_problem(value)
         if reason:
             return Normalized({}, None, (), reason)
-    return _normalized(value, received_at, len(raw))
+    return _normalized(value, received_at, now, len(raw))
 
 
-def repair(event: JsonObject) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
+def repair(
+    event: JsonObject, received_at: str | None = None, now: float | None = None
+) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
     """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None)."""
     call = event.get("type")
     if type(call) is not str or call not in FIELDS:
         return event, None, (), _unknown_type(call)
-    draft = _Draft(event)
+    draft = Draft(event, received_at, now)
     _repair_shared_objects(draft)
     reasons = [_repair_ids(draft, call), *_repair_own_fields(draft, call)]
-    _repair_timestamp(draft)
+    repair_timestamp(draft)
     return draft.event, call, tuple(draft.reports), next(filter(None, reasons), None)
 
 
@@ -89,15 +102,15 @@ def _not_an_object(value: object) -> Normalized:
     return Normalized({}, None, (), f"an event must be a JSON object; this is {kind_of_any(value)}")
 
 
-def _normalized(event: JsonObject, received_at: str | None, size: float) -> Normalized:
+def _normalized(event: JsonObject, received_at: str | None, now: float | None, size: float) -> Normalized:
     if received_at is not None and event.get("receivedAt") is None:
         event = {**event, "receivedAt": received_at}
-    if _is_clean(event):
+    if _is_clean(event, received_at, now):
         return _make(Normalized, (event, event["type"], (), None, size))
-    return Normalized(*repair(event), size * 2)  # traits may be there twice
+    return Normalized(*repair(event, received_at, now), size * 2)  # traits may be there twice
 
 
-def _is_clean(event: JsonObject) -> bool:
+def _is_clean(event: JsonObject, received_at: str | None = None, now: float | None = None) -> bool:
     """Whether `repair` would change and report nothing; False when in doubt."""
     get = event.get
     call = get("type")
@@ -107,36 +120,30 @@ def _is_clean(event: JsonObject) -> bool:
     if user is None:
         if anonymous is None and call not in NEEDS_NO_ID:
             return False
-    elif type(user) is not str or not user.strip():
+    elif type(user) is not str or not (text := user.strip()) or (text[-1] in ENDS and not is_id_text(text)):
+        return False
+    if anonymous is not None and (
+        type(anonymous) is not str or not (text := anonymous.strip()) or (text[-1] in ENDS and not is_id_text(text))
+    ):
         return False
     return (
-        (anonymous is None or (type(anonymous) is str and anonymous.strip() != ""))
-        and (type(get("context")) is dict or "context" not in event)
+        (type(get("context")) is dict or "context" not in event)
         and (type(get("integrations")) is dict or "integrations" not in event)
-        and _is_clean_time(get("timestamp"))
+        and is_clean_time(get("timestamp"), get("receivedAt"), received_at, now)
         and _OWN_FIELDS_ARE_CLEAN[call](event)
     )
 
 
-def _is_clean_time(value: Json) -> bool:
-    if type(value) is not str:
-        return False
-    if len(value) == 24 and value[7] == "-" and value[10] == "T" and value[19] == "." and value[23] == "Z":
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:
-            return False
-        return True
-    return _is_iso(value) and read_time(value) is not None
-
-
 def _is_clean_id(value: Json) -> bool:
-    return value is None or (type(value) is str and value.strip() != "")
+    return value is None or is_id_text(value)
 
 
 def _identify_is_clean(event: JsonObject) -> bool:
     traits = event.get("traits")
-    return type(traits) is dict and bool(traits)  # empty traits may be filled from the context
+    if type(traits) is not dict or not traits:  # empty traits may be filled from the context
+        return False
+    context = event.get("context")
+    return not (type(context) is dict and "traits" in context and None in traits.values())
 
 
 def _track_is_clean(event: JsonObject) -> bool:
@@ -149,12 +156,19 @@ def _track_is_clean(event: JsonObject) -> bool:
 
 
 def _page_is_clean(event: JsonObject) -> bool:
-    name, category = event.get("name"), event.get("category")
+    name, category, properties = event.get("name"), event.get("category"), event.get("properties")
     return (
         (name is None or type(name) is str)
-        and (category is None or type(category) is str)
-        and _is_clean_object(event, "properties")
+        and (type(category) is str or category is None)
+        and (type(properties) is not dict or category is not None or "category" not in properties)
+        and (type(properties) is dict or "properties" not in event)
     )
+
+
+def _category_of_properties(event: JsonObject) -> str | None:
+    properties = event.get("properties")
+    category = properties.get("category") if type(properties) is dict else None
+    return category if type(category) is str else None
 
 
 def _group_is_clean(event: JsonObject) -> bool:
@@ -184,33 +198,6 @@ _OWN_FIELDS_ARE_CLEAN: dict[str, Callable[[JsonObject], bool]] = {
 }
 
 
-class _Draft:
-    """An event under repair: copied at the first change, and only its top level."""
-
-    def __init__(self, event: JsonObject) -> None:
-        self.event = event
-        self.reports: list[Report] = []
-        self._given = event
-
-    def get(self, name: str) -> Json:
-        return self.event.get(name)
-
-    def put(self, name: str, value: Json) -> None:
-        self._copy()
-        self.event[name] = value
-
-    def drop(self, name: str) -> None:
-        self._copy()
-        del self.event[name]
-
-    def report(self, code: str, place: str, message: str) -> None:
-        self.reports.append(Report(code, place, message))
-
-    def _copy(self) -> None:
-        if self.event is self._given:
-            self.event = dict(self._given)
-
-
 def _unknown_type(call: Json) -> str:
     calls = ", ".join(FIELDS)
     if call is None:
@@ -222,7 +209,7 @@ def _unknown_type(call: Json) -> str:
     return f"unknown type {quoted(call)}; {advice}"
 
 
-def _repair_shared_objects(draft: _Draft) -> None:
+def _repair_shared_objects(draft: Draft) -> None:
     for name in ("context", "integrations"):
         value = draft.get(name)
         if is_object(value) or name not in draft.event:
@@ -238,7 +225,7 @@ def _is_empty(value: Json) -> bool:
     return value is None or value == []
 
 
-def _repair_ids(draft: _Draft, call: str) -> str | None:
+def _repair_ids(draft: Draft, call: str) -> str | None:
     for name in IDS:
         if name in FIELDS[call]:
             _repair_id(draft, name)
@@ -247,33 +234,39 @@ def _repair_ids(draft: _Draft, call: str) -> str | None:
     return None
 
 
-def _repair_id(draft: _Draft, name: str) -> None:
+def _repair_id(draft: Draft, name: str) -> None:
     value = draft.get(name)
-    if type(value) is int:
-        draft.put(name, str(value))
+    if value is None or is_id_text(value):
+        return
+    digits = id_of_number(value)
+    if digits is not None:
+        draft.put(name, digits)
         draft.report("id-converted", name, f"{name} is the number {value}; it was converted to text")
-    elif type(value) is str:
-        if not value.strip():
-            draft.drop(name)
-    elif value is not None:
-        draft.drop(name)
-        shown = f"{value}, not an integer within 64 bits," if type(value) is float else kind_of_any(value)
+        return
+    draft.drop(name)
+    if type(value) is not str:
+        shown = f"{value}, which has no exact digits," if type(value) is float else kind_of_any(value)
         draft.report("id-dropped", name, f"{name} must be text or an integer; it is {shown} and was left out")
+    elif value.strip():
+        draft.report("id-dropped", name, f"{name} is {quoted(value)}, the text of a missing value, and was left out")
 
 
-def _repair_own_fields(draft: _Draft, call: str) -> list[str | None]:
+def _repair_own_fields(draft: Draft, call: str) -> list[str | None]:
     fields = FIELDS[call]
     reasons = [_event_name_problem(draft)] if "event" in fields else []
     reasons += [_repair_object(draft, name) for name in OWN_OBJECTS if name in fields]
     for name in TITLES:
         if name in fields:
             _repair_title(draft, name)
+    if "category" in fields and draft.get("category") is None:
+        _use_category_of_properties(draft)
     if call == "identify":
         _use_traits_of_context(draft)
+        _hide_older_traits(draft)
     return reasons
 
 
-def _event_name_problem(draft: _Draft) -> str | None:
+def _event_name_problem(draft: Draft) -> str | None:
     name = draft.get("event")
     if name is None:
         return "no event: a track call must name what happened (event_not_defined)"
@@ -282,7 +275,7 @@ def _event_name_problem(draft: _Draft) -> str | None:
     return None
 
 
-def _repair_object(draft: _Draft, name: str) -> str | None:
+def _repair_object(draft: Draft, name: str) -> str | None:
     value = draft.get(name)
     if is_object(value) or name not in draft.event:
         return None
@@ -292,14 +285,21 @@ def _repair_object(draft: _Draft, name: str) -> str | None:
     return None
 
 
-def _repair_title(draft: _Draft, name: str) -> None:
+def _repair_title(draft: Draft, name: str) -> None:
     value = draft.get(name)
     if value is not None and type(value) is not str:
         draft.drop(name)
         draft.report(f"{name}-not-text", name, f"{name} must be text; it is {kind_of_any(value)} and was left out")
 
 
-def _use_traits_of_context(draft: _Draft) -> None:
+def _use_category_of_properties(draft: Draft) -> None:
+    """Fill in a missing category: Segment's spec has it in the properties, its server libraries beside them."""
+    category = _category_of_properties(draft.event)
+    if category:
+        draft.put("category", category)
+
+
+def _use_traits_of_context(draft: Draft) -> None:
     """Fill in missing traits: some libraries send those of an identify call only in its context."""
     context = draft.get("context")
     traits = context.get("traits") if is_object(context) else None
@@ -307,108 +307,22 @@ def _use_traits_of_context(draft: _Draft) -> None:
         draft.put("traits", traits)
 
 
-def _repair_timestamp(draft: _Draft) -> None:
-    given = draft.get("timestamp")
-    if _read_time_of(draft, "timestamp") is not None:
-        text = _as_iso(given)
-        if text != given:
-            shown = quoted(given) if type(given) is str else given
-            draft.put("timestamp", text)
-            draft.report("timestamp-converted", "timestamp", f"timestamp is not ISO 8601: {shown} was read as {text}")
+def _hide_older_traits(draft: Draft) -> None:
+    """Leave out of `context.traits` what `traits` sets to null: an older value must not come back."""
+    context, traits = draft.get("context"), draft.get("traits")
+    older = context.get("traits") if is_object(context) else None
+    if not is_object(context) or not is_object(older) or not is_object(traits) or older is traits:
         return
-    text = _timestamp_from_others(draft, unreadable=given is not None)
-    if text is not None:
-        draft.put("timestamp", text)
+    cleared = {form: key for key, value in traits.items() if value is None for form in _case_forms(key)}
+    hidden = {key: cleared[key] for key, value in older.items() if value is not None and key in cleared}
+    if not hidden:
         return
-    if given is not None:
-        draft.drop("timestamp")
-    draft.report("no-timestamp", "timestamp", "no timestamp, and no receivedAt to use instead")
+    draft.put("context", {**context, "traits": {key: value for key, value in older.items() if key not in hidden}})
+    for key, null in hidden.items():
+        place = event_place(["context", "traits", key])
+        draft.report("trait-hidden", place, f"{place} was left out: {event_place(['traits', null])} is null")
 
 
-def _timestamp_from_others(draft: _Draft, *, unreadable: bool) -> str | None:
-    """Work out the time by Segment's formula, which corrects the client's clock; receivedAt where that fails."""
-    received = _read_time_of(draft, "receivedAt")
-    if received is not None and unreadable:
-        return _as_iso(draft.get("receivedAt"))
-    original = _read_time_of(draft, "originalTimestamp")
-    if original is None:
-        return None if received is None else _as_iso(draft.get("receivedAt"))
-    sent = None if received is None else _read_time_of(draft, "sentAt")
-    if received is None or sent is None:
-        return _as_iso(draft.get("originalTimestamp"))
-    return _utc_text(moment_at(received - (sent - original))) or _as_iso(draft.get("receivedAt"))
-
-
-def _as_iso(time: Json) -> str | None:
-    return time if type(time) is str and _is_iso(time) else _utc_text(read_moment(time))
-
-
-def _utc_text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _read_time_of(draft: _Draft, name: str) -> float | None:
-    value = draft.get(name)
-    seconds = read_time(value)
-    if seconds is None and value is not None:
-        shown = quoted(value) if type(value) is str else kind_of_any(value)
-        draft.report("timestamp-unreadable", name, f"{name} cannot be read as a time: {shown}")
-    return seconds
-
-
-def _is_iso(text: str) -> bool:
-    """Whether a time is written as ISO 8601, and so can be passed on as it is."""
-    is_common = len(text) == 24 and text[10] == "T" and text[19] == "." and text[23] == "Z"
-    return is_common or _ISO.fullmatch(text) is not None
-
-
-class Switch(NamedTuple):
-    """Whether a destination gets an event, its options in the event, and the reason where it does not."""
-
-    on: bool
-    options: JsonObject
-    reason: str | None
-    reports: tuple[Report, ...]
-
-
-_ON = Switch(on=True, options={}, reason=None, reports=())
-"""The result for nearly every event, made once: its options must not be written to."""
-
-
-def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
-    """Read an event's `integrations` for the destination that goes by `names`."""
-    if not integrations or (len(integrations) == 1 and integrations.get("All") is True):
-        return _ON
-    reports: list[Report] = []
-    for name in names:
-        if name not in integrations:
-            continue
-        value = integrations[name]
-        if value is False:
-            return _off(name, reports)
-        if value is True or is_object(value):
-            return Switch(on=True, options=value if is_object(value) else {}, reason=None, reports=tuple(reports))
-        reports.append(_unknown(name, value, "was ignored"))
-    return _switch_of_all(integrations, reports)
-
-
-def _switch_of_all(integrations: JsonObject, reports: list[Report]) -> Switch:
-    everything = integrations.get("All", True)
-    if everything is False:
-        return _off("All", reports)
-    if everything is not True:
-        reports.append(_unknown("All", everything, "was treated as true"))
-    return Switch(on=True, options={}, reason=None, reports=tuple(reports)) if reports else _ON
-
-
-def _off(name: str, reports: list[Report]) -> Switch:
-    reason = f"switched off by integrations: {{{quoted(name)}: false}}"
-    return Switch(on=False, options={}, reason=reason, reports=tuple(reports))
-
-
-def _unknown(name: str, value: Json, effect: str) -> Report:
-    where = event_place(["integrations", name])
-    allowed = "true or false" if name == "All" else "true, false or an object of options"
-    return Report(
-        "integration-unknown-value", where, f"{where} must be {allowed}; it is {kind_of_any(value)} and {effect}"
-    )
+def _case_forms(key: str) -> tuple[str, ...]:
+    """Return the spellings that Segment's spec and its libraries use for a trait: `firstName` and `first_name`."""
+    return key, snake_case(key), camel_case(key)

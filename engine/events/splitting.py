@@ -21,7 +21,8 @@ from typing import IO, NamedTuple, cast
 
 import orjson
 
-from engine.records import Json
+from engine.events.json_repairs import BOM, WITHOUT_MARK, read_repaired, repair_report
+from engine.records import Json, Report
 
 SIZE = 256 * 1024
 GZIP = b"\x1f\x8b"
@@ -65,7 +66,6 @@ class Chunks:
 
 
 LIMIT = 32 * 1024 * 1024
-BOM = b"\xef\xbb\xbf"
 OBJECT, LIST, OBJECT_END, LIST_END, QUOTE = b'{[}]"'
 _DEEPEST_INDENT = 200
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -83,6 +83,8 @@ _WORD = re.compile(rb"[^,\] \t\r\n]*+")
 class Line(NamedTuple):
     """One JSON value of a file: its bytes as `raw` and its parsed `value`, or an `error` instead.
 
+    `reports` say what was repaired in its bytes; `raw` then is the repaired JSON.
+
     `line` counts from 1; `offset` is the position of the first byte in the uncompressed stream. `error` starts with
     file, line and column.
     """
@@ -93,6 +95,7 @@ class Line(NamedTuple):
     raw: bytes | None
     error: str | None
     value: Json = None
+    reports: tuple[Report, ...] = ()
 
 
 @cache
@@ -117,6 +120,7 @@ class Splitter:
         self._limit = limit
         self._value_end = 0  # offset; a line that begins before it already contains a value
         self._in_list = False
+        self._notes: tuple[Report, ...] = ()  # about what stands before the next value
 
     def __iter__(self) -> Iterator[Line]:
         window = self._window
@@ -125,16 +129,29 @@ class Splitter:
         if window.text.startswith(_UTF_16):
             yield self._error_here("this is UTF-16; save it as UTF-8")
             return
-        if window.text.startswith(BOM):
-            self._consume(len(BOM))
-            window.line_begin = len(BOM)
         while window.skip(_BLANK):
+            if self._skip_mark():
+                continue
             if window.text[0] == LIST:
                 yield from self._items()
             elif found := self._value():
                 yield found
         if self._chunks.trouble:
             yield self._error_here(self._chunks.trouble)
+
+    def _skip_mark(self) -> bool:
+        """Leave out a byte order mark, which programs put before a file, and so into the middle of joined ones."""
+        window = self._window
+        while len(window.text) < len(BOM) and BOM.startswith(window.text) and window.more():
+            pass
+        if not window.text.startswith(BOM):
+            return False
+        begins_line = window.offset == window.line_begin
+        self._consume(len(BOM))
+        if begins_line:
+            window.line_begin = window.offset
+        self._notes = (repair_report(WITHOUT_MARK),)
+        return True
 
     def _items(self) -> Iterator[Line]:
         """Read the items of the list that begins here."""
@@ -163,7 +180,7 @@ class Splitter:
                 raw = bytes(text[: self._length()])
             except Lost as lost:
                 return self._skip(lost.upto)
-            found = self._read(raw.rstrip(b" \t\r"))
+            found = self._read(raw.rstrip(b" \t\r"), repair=text[0] == OBJECT)
         self._consume(len(raw))
         return found
 
@@ -227,13 +244,22 @@ class Splitter:
         self._window.advance(length)
         self._value_end = self._window.offset
 
-    def _read(self, raw: bytes) -> Line:
+    def _read(self, raw: bytes, *, repair: bool = False) -> Line:
         """Return the value of `raw`, which begins here, or what is wrong with it and where."""
         window = self._window
         try:
-            return Line(self._name, window.line, window.offset, raw, None, orjson.loads(raw))
+            found = Line(self._name, window.line, window.offset, raw, None, orjson.loads(raw), self._notes)
         except orjson.JSONDecodeError as error:
             line, column, what = error.lineno, error.colno, f"not JSON: {error.msg}"
+            repaired = read_repaired(raw) if repair else None
+            if repaired is None:
+                return self._unreadable(raw, line, column, what)
+            value, raw, reports = repaired
+            found = Line(self._name, window.line, window.offset, raw, None, value, (*self._notes, *reports))
+        self._notes = ()
+        return found
+
+    def _unreadable(self, raw: bytes, line: int, column: int, what: str) -> Line:
         try:
             raw.decode()
         except UnicodeDecodeError as bad:

@@ -1,8 +1,9 @@
 """Values as text: the text of a value, compact JSON, text shown to people, and numbers read from text.
 
-Numbers are written as orjson writes them in a body (`0.1`, `true`), so that a value looks the same everywhere.  They
-are read by JSON's own grammar (RFC 8259, section 6), because Python's `float()` also takes `1_000`, `nan`, `Infinity`
-and the digits of other scripts, which no vendor's system would.
+Numbers are written as orjson writes them in a body (`0.1`, `true`), so that a value looks the same everywhere; but a
+whole number has no `.0`, because data frames make floats of whole columns of ids and phones.  They are read by JSON's
+own grammar (RFC 8259, section 6), because Python's `float()` also takes `1_000`, `nan`, `Infinity` and the digits of
+other scripts, which no vendor's system would.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ INVISIBLE = re.compile(
 
 From Default_Ignorable_Code_Point of the Unicode Character Database, and U+2800."""
 
+EXACT_BELOW = 2.0**53
+"""Floats are exact whole numbers below this; from here on neighboring integers are one float."""
+
 _LONGEST_INTEGER = 20  # characters; longer ones are read as a float, which is fast at any length
 
 
@@ -40,7 +44,21 @@ def text_of(value: Json) -> str | None:
     return _text_of_float(value) if type(value) is float else None
 
 
+def whole(value: float) -> int | None:
+    """Return the integer that a float such as 12345.0 stands for; None where it has a fraction or is not exact."""
+    return int(value) if -EXACT_BELOW < value < EXACT_BELOW and value.is_integer() else None
+
+
+def is_inexact(value: Json) -> bool:
+    """Whether `value` is a float so large that it may not be the number that was meant."""
+    return type(value) is float and not -EXACT_BELOW < value < EXACT_BELOW
+
+
 def _text_of_float(value: float) -> str | None:
+    """Return the digits of a whole number (JSON has one 12345, however it is written), else what JSON says."""
+    number = whole(value)
+    if number is not None:
+        return str(number)
     return orjson.dumps(value).decode() if isfinite(value) else None
 
 

@@ -30,6 +30,7 @@ ROOT_TYPES = {
     **dict.fromkeys(("traits", "properties", "context", "integrations", "options", "message"), OBJECT),
     **dict.fromkeys(("settings", "parts", "saved", "headers"), OBJECT),
     **dict.fromkeys(("type", "userId", "anonymousId", "groupId", "previousId", "event", "key", "group"), TEXT),
+    "timestamp": TEXT,
     **dict.fromkeys(("status", "index"), NUMBER),
     "items": LIST,
 }
@@ -106,10 +107,11 @@ def of_path(mapping: Mapping, path: str) -> frozenset[str]:
         parsed = paths.parse(path)
     except PathError:
         return ANY
-    return _of_tree(mapping, parsed.tree)
+    return of_tree(mapping, parsed.tree)
 
 
-def _of_tree(mapping: Mapping, tree: Node) -> frozenset[str]:
+def of_tree(mapping: Mapping, tree: Node) -> frozenset[str]:
+    """Return the types a node can give where it gives anything; its names are those of the path's scope."""
     kind = tree["type"]
     if kind == "literal":
         return of_json(tree["value"])
@@ -117,7 +119,7 @@ def _of_tree(mapping: Mapping, tree: Node) -> frozenset[str]:
         return FUNCTION_TYPES.get(tree["value"], ANY)
     if kind in ("or_expression", "and_expression"):
         left, right = tree["children"]
-        return _of_tree(mapping, left) | _of_tree(mapping, right)
+        return of_tree(mapping, left) | of_tree(mapping, right)
     chain = chain_of(tree)
     return NODE_TYPES.get(kind, ANY) if chain is None else _of_chain(mapping, chain)
 

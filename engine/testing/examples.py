@@ -76,6 +76,7 @@ def run(destination: Destination, example: MappingExample, meter: Meter | None =
     settings = {**destination.example_settings(), **example.settings}
     connection = destination.connect(settings, {})
     with (meter or Meter()).measured(connection, example):
+        # Without a clock to normalize by, an event of an example may have any time, today's or next year's.
         return connection.plan_normalized(normalize(example.event), now=NOW, replies=example.replies)
 
 

@@ -181,13 +181,13 @@ BODIES = [
     Raw("a member 50,000 times", post(event(b'"a":1,' * 50_000 + b'"a":1')), (200,)),
     Raw("a number of 400,000 digits", post(event(b'"a":' + b"9" * 400_000)), (400,)),
     Raw("a number beyond all", post(event(b'"a":1e999')), (400,)),
-    Raw("NaN", post(event(b'"a":NaN')), (400,)),
+    Raw("NaN", post(event(b'"a":NaN')), (200,)),
     Raw("a NUL", post(event(b'"a":"\x00"')), (400,)),
     Raw("an escaped NUL", post(event(b'"a":"\\u0000"')), (200,)),
     Raw("half a surrogate", post(event(b'"a":"\\ud800"')), (200,)),
     Raw("no UTF-8", post(event(b'"a":"\xff"')), (200,)),
     Raw("UTF-16", post(ONE.decode().encode("utf-16")), (400,)),
-    Raw("a byte order mark", post(b"\xef\xbb\xbf" + ONE), (400,)),
+    Raw("a byte order mark", post(b"\xef\xbb\xbf" + ONE), (200,)),
 ]
 
 PIPELINED = [

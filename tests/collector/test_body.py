@@ -25,7 +25,7 @@ def test_broken_utf_8_is_repaired(caplog: pytest.LogCaptureFixture) -> None:
     [line] = caplog.records
     assert (line.getMessage(), line.__dict__["fields"]) == (
         "repaired",
-        {"reason": "invalid characters became U+FFFD", "source": "web", "client": "203.0.113.7"},
+        {"reason": "bytes that are not UTF-8 were replaced by U+FFFD", "source": "web", "client": "203.0.113.7"},
     )
 
 
@@ -53,6 +53,47 @@ def test_who_is_refused_is_logged(
     Inside().ask("/v1/i", body, key=key)
     [line] = caplog.records
     assert (line.getMessage(), line.__dict__["fields"]) == ("refused", fields)
+
+
+TRACK = b'{"type":"track","userId":"g1","event":"%s","properties":{"x":%s}}'
+REPAIRS = [
+    (
+        TRACK % (b"N", b"NaN"),
+        {"x": None},
+        "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 1",
+    ),
+    (
+        TRACK % (b"N", b'[-Infinity,1e999,"NaN",-1.5e+30]'),
+        {"x": [None, None, "NaN", -1.5e30]},
+        "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 2",
+    ),
+    (
+        TRACK % (b"N", b'"hi \\ud83d"'),
+        {"x": "hi \ufffd"},
+        "half characters (lone surrogates) were replaced by U+FFFD: 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bad", "properties", "reason"), REPAIRS)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_one_bad_event_does_not_cost_its_batch(
+    caplog: pytest.LogCaptureFixture, bad: bytes, properties: dict[str, object], reason: str, mark: bytes
+) -> None:
+    caplog.set_level(logging.WARNING, NAME)
+    inside = Inside()
+    answer = inside.ask("/v1/batch", mark + b'{"batch":[%s,%s]}' % (bad, TRACK % (b"N2", b"1")))
+    assert answer.status == 200
+    assert [event["properties"] for event in inside.events()] == [properties, {"x": 1}]
+    [line] = caplog.records
+    assert line.__dict__["fields"]["reason"] == ("a byte order mark was left out; " if mark else "") + reason
+
+
+def test_a_byte_order_mark_is_left_out() -> None:
+    inside = Inside()
+    assert inside.ask("/v1/t", b"\xef\xbb\xbf" + TRACK % (b"N", b"1")).status == 200
+    assert [event["properties"] for event in inside.events()] == [{"x": 1}]
+    assert "waybill_collector_repaired_total 1.0" in inside.observer.text().decode()
 
 
 ODD = st.text(st.sampled_from('\ud83d\udc4d\ud800\udfff\\u8d"a👍é'), max_size=12)

@@ -215,7 +215,7 @@ def test_several_destinations_stand_under_one_event(engine: Callable[..., Done],
 def test_what_cannot_be_read_is_named_and_counted_and_stops_nothing(
     engine: Callable[..., Done], events: Callable[..., str]
 ) -> None:
-    file = events(event("group"), "{broken", event("group"), '{"type": NaN}', event("group"))
+    file = events(event("group"), "{broken", event("group"), '{"type": nan}', event("group"))
     done = run(engine, "--events", file)
     assert done.code == 1
     assert [line.partition("  ")[2] for line in done.out.splitlines() if line.startswith("group")] == [

@@ -71,7 +71,23 @@ def test_what_is_not_mapped_or_not_valid_is_not_sent(tmp_path) -> None:
         ({"calls": frozenset({"page"})}, "ignored", "the connection shop takes no track calls"),
         ({"when": "properties.vip"}, "ignored", "the connection's `when` is not met: properties.vip"),
         ({"when": "length(event)"}, "delivered", "1 request accepted"),
-        ({"when": "length(properties.none)"}, "ignored", "the connection's `when` is not met: length(properties.none)"),
+        (
+            {"when": "length(properties.none)"},
+            "ignored",
+            (
+                "the connection's `when` is not met: length(properties.none)"
+                " (length() takes text or a list or an object, not null)"
+            ),
+        ),
+        (
+            {"when": "event > `5`"},
+            "ignored",
+            (
+                "the connection's `when` is not met: event > `5`"
+                " (> compares two numbers; comparing text with a number gives null)"
+            ),
+        ),
+        ({"when": "properties.none > `5`"}, "ignored", "the connection's `when` is not met: properties.none > `5`"),
     ],
 )
 def test_a_connection_takes_what_it_wants(tmp_path, options, outcome, reason) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from engine.compiler.paths.runtime import NOT_COMPARED
+from engine.events.json_repairs import CODE as REPAIRED
+from engine.events.timestamps import IMPLAUSIBLE
 from engine.language.functions import FUNCTIONS
 from engine.records import Outcome
 from tests.docs.blocks import ROOT
@@ -89,11 +92,11 @@ def test_every_function_is_explained() -> None:
 
 def codes() -> set[str]:
     """Find the codes that mapping an event can report, where the engine writes them."""
-    folders = [ROOT / "engine" / "compiler", ROOT / "engine" / "language"]
+    folders = [ROOT / "engine" / name for name in ("compiler", "events", "language")]
     files = [file for folder in folders for file in folder.rglob("*.py")]
-    files += [ROOT / "engine" / "events" / name for name in ("normalizing.py",)]
     texts = [file.read_text(encoding="utf-8") for file in files]
     found = {code for text in texts for code in re.findall(r"\b(?:R|\.r)eport\(\s*\"([a-z-]+)\"", text)}
+    found |= {NOT_COMPARED, IMPLAUSIBLE, REPAIRED}
     return found | {note for function in FUNCTIONS.values() for note in function.notes}
 
 

@@ -13,7 +13,7 @@ SCALARS = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8"), max_size=12)
 )
-KEYS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(["traits", "All", "Exponea", "type"])
+KEYS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(["traits", "All", "all", "Exponea", "type"])
 JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
@@ -36,6 +36,9 @@ TIMES = st.sampled_from(
         "2020-05-09T23:54 +00 CEZ",
         "1714564829",
         "0001-01-01T00:00:00.000Z",
+        "1970-01-01T00:00:00.000Z",
+        "2558-05-01T12:00:29.319Z",
+        0,
         "9999-12-31T23:59:59.999Z",
         "0001-01-01T00:00:00+12:00",
         1714564829319,
@@ -46,8 +49,8 @@ OBJECTS = st.dictionaries(KEYS, JSON, max_size=3)
 LIKELY = {
     "type": st.sampled_from([*FIELDS, "Track"]),
     "event": st.sampled_from(["Order Completed", " ", ""]),
-    "userId": st.sampled_from(["u1", "", " ", 7, None]),
-    "anonymousId": st.sampled_from(["a1", "", None]),
+    "userId": st.sampled_from(["u1", "", " ", "Null", 7, 7.0, None]),
+    "anonymousId": st.sampled_from(["a1", "", "undefined", None]),
     "groupId": st.sampled_from(["g1", 7, None]),
     "previousId": st.sampled_from(["a1", 7, None]),
     "name": st.sampled_from(["Home", None]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.events.normalizing import switch
+from engine.events.integrations import switch
 from engine.records import Report
 
 NAMES = ("Exponea", "Bloomreach Engagement")
@@ -12,6 +12,10 @@ NAMES = ("Exponea", "Bloomreach Engagement")
 
 def unknown(place, text):
     return Report("integration-unknown-value", place, f"{place} must be {text}")
+
+
+def spelled(place, name):
+    return Report("integration-spelling", place, f'{place} was read as "{name}"')
 
 
 OF_A_NAME = "true, false or an object of options; it is"
@@ -40,8 +44,54 @@ SWITCHES = [
         [],
     ),
     ({"All": False, "Bloomreach Engagement": {"softID": "y"}}, True, {"softID": "y"}, None, []),
-    # names are case-sensitive
-    ({"exponea": False}, True, {}, None, []),
+    # names in another case
+    (
+        {"exponea": False},
+        False,
+        {},
+        'switched off by integrations: {"exponea": false}',
+        [spelled("integrations.exponea", "Exponea")],
+    ),
+    (
+        {"bloomreach engagement": {"softID": "y"}, "all": False},
+        True,
+        {"softID": "y"},
+        None,
+        [spelled('integrations["bloomreach engagement"]', "Bloomreach Engagement")],
+    ),
+    ({"all": False}, False, {}, 'switched off by integrations: {"all": false}', [spelled("integrations.all", "All")]),
+    ({"all": False, "Exponea": True}, True, {}, None, []),
+    ({"ALL": True}, True, {}, None, [spelled("integrations.ALL", "All")]),
+    ({"all": True, "Extole": False}, True, {}, None, [spelled("integrations.all", "All")]),
+    # spellings that disagree
+    (
+        {"All": True, "all": False},
+        False,
+        {},
+        'switched off by integrations: {"all": false}',
+        [spelled("integrations.all", "All")],
+    ),
+    (
+        {"EXPONEA": False, "Exponea": {"hardID": "x"}},
+        False,
+        {},
+        'switched off by integrations: {"EXPONEA": false}',
+        [spelled("integrations.EXPONEA", "Exponea")],
+    ),
+    (
+        {"exponea": {"hardID": "y"}, "Exponea": {"hardID": "x"}},
+        True,
+        {"hardID": "x"},
+        None,
+        [spelled("integrations.exponea", "Exponea")],
+    ),
+    (
+        {"exponea": {"hardID": "y"}, "Exponea": "yes"},
+        True,
+        {"hardID": "y"},
+        None,
+        [spelled("integrations.exponea", "Exponea")],
+    ),
     # anything else counts as not there
     (
         {"Exponea": "no", "Bloomreach Engagement": False},

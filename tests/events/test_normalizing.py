@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import enum
+import json
 import math
 from collections import OrderedDict
 
@@ -14,6 +15,7 @@ import pytest
 from engine.events import normalizing
 from engine.events.normalizing import Normalized, normalize, normalize_parsed
 from engine.events.spec import COMMON, FIELDS
+from engine.language.times import read_time
 from engine.records import Report, Secret
 from tests.events.cases import ABSENT, BASE, INVALID, NO_ID, TIME, UNCHANGED, call, event
 
@@ -43,6 +45,8 @@ def test_what_is_right_stays_as_it_is(given):
 
 NOT_AN_OBJECT = "not-an-object"
 UNREADABLE = "timestamp-unreadable"
+IMPLAUSIBLE = "timestamp-implausible"
+OLDER = {"email": "old@example.com", "first_name": "Ann", "plan": "free", "phone": None}
 NO_TIME = ("no-timestamp", "timestamp", "no timestamp, and no receivedAt to use instead")
 GO_TIME = "2020-05-09 23:54:49.209808489 +0000 UTC m=+70366.29"
 
@@ -83,6 +87,37 @@ MENDED = [
         {"previousId": "18446744073709551615"},
         [("id-converted", "previousId", "previousId is the number 18446744073709551615; it was converted to text")],
     ),
+    # a number that a data frame wrote as a float
+    (
+        event(userId=12345.0),
+        {"userId": "12345"},
+        [("id-converted", "userId", "userId is the number 12345.0; it was converted to text")],
+    ),
+    (
+        call("group", groupId=float(2**53 - 1)),
+        {"groupId": "9007199254740991"},
+        [("id-converted", "groupId", "groupId is the number 9007199254740991.0; it was converted to text")],
+    ),
+    (
+        call("group", groupId=float(2**53)),
+        {"groupId": ABSENT},
+        [
+            (
+                "id-dropped",
+                "groupId",
+                (
+                    "groupId must be text or an integer; it is 9007199254740992.0, which has no exact digits,"
+                    " and was left out"
+                ),
+            )
+        ],
+    ),
+    # the text of nothing
+    (
+        event(userId="[object Object]", anonymousId="a1"),
+        {"userId": ABSENT},
+        [("id-dropped", "userId", 'userId is "[object Object]", the text of a missing value, and was left out')],
+    ),
     (event(anonymousId=""), {"anonymousId": ABSENT}, []),
     (event(userId=" \t\u2003", anonymousId="a1"), {"userId": ABSENT}, []),
     (call("alias", previousId=" "), {"previousId": ABSENT}, []),
@@ -104,7 +139,7 @@ MENDED = [
             (
                 "id-dropped",
                 "userId",
-                "userId must be text or an integer; it is 1.5, not an integer within 64 bits, and was left out",
+                "userId must be text or an integer; it is 1.5, which has no exact digits, and was left out",
             )
         ],
     ),
@@ -178,7 +213,11 @@ MENDED = [
         [],
     ),
     (event(timestamp=ABSENT, receivedAt="2024-05-01"), {"timestamp": "2024-05-01"}, []),
-    (event(timestamp=ABSENT, receivedAt=0), {"timestamp": "1970-01-01T00:00:00.000Z"}, []),
+    (
+        event(timestamp=ABSENT, receivedAt=0),
+        {},
+        [(IMPLAUSIBLE, "receivedAt", "receivedAt 0 is before 1971 and was not used"), NO_TIME],
+    ),
     (event(timestamp=ABSENT, receivedAt=TIME, sentAt="2024-05-01T11:00:03Z"), {"timestamp": TIME}, []),
     (
         event(timestamp=ABSENT, receivedAt=TIME, originalTimestamp="2024-05-01T11:00:00+02:00"),
@@ -189,8 +228,118 @@ MENDED = [
     (
         event(timestamp=ABSENT, receivedAt=TIME, sentAt="0001-01-01", originalTimestamp="9999-12-31"),
         {"timestamp": TIME},
-        [],
+        [
+            (
+                IMPLAUSIBLE,
+                "timestamp",
+                (
+                    f'the time of originalTimestamp "9999-12-31" is more than 48 hours after it was received, {TIME};'
+                    f" {TIME} was used instead"
+                ),
+            )
+        ],
     ),
+    # timestamp, implausible
+    (
+        event(timestamp="2558-05-01T12:00:00+0700", receivedAt=TIME),
+        {"timestamp": TIME},
+        [
+            (
+                IMPLAUSIBLE,
+                "timestamp",
+                (
+                    'timestamp "2558-05-01T12:00:00+0700" is more than 48 hours after it was received,'
+                    f" {TIME}; {TIME} was used instead"
+                ),
+            )
+        ],
+    ),
+    *(
+        (
+            event(timestamp=zero, receivedAt=TIME),
+            {"timestamp": TIME},
+            [(IMPLAUSIBLE, "timestamp", f"timestamp {shown} is before 1971; {TIME} was used instead")],
+        )
+        for zero, shown in [
+            ("1970-01-01T00:00:00.000Z", '"1970-01-01T00:00:00.000Z"'),
+            ("0001-01-01T00:00:00Z", '"0001-01-01T00:00:00Z"'),
+            ("0027-06-27T08:23:48+0300", '"0027-06-27T08:23:48+0300"'),
+            ("1970-12-31T23:59:59.999Z", '"1970-12-31T23:59:59.999Z"'),
+            (0, "0"),
+            (-1.5, "-1.5"),
+        ]
+    ),
+    (event(timestamp="1971-01-01T00:00:00.000Z", receivedAt=TIME), {}, []),
+    (event(timestamp="2024-05-03T12:00:29.319Z", receivedAt=TIME), {}, []),  # 48 hours, to the millisecond
+    (
+        event(timestamp="2024-05-03T12:00:29.320Z", receivedAt=TIME),
+        {"timestamp": TIME},
+        [
+            (
+                IMPLAUSIBLE,
+                "timestamp",
+                (
+                    'timestamp "2024-05-03T12:00:29.320Z" is more than 48 hours after it was received,'
+                    f" {TIME}; {TIME} was used instead"
+                ),
+            )
+        ],
+    ),
+    (
+        event(timestamp="1970-01-01T00:00:00.000Z", originalTimestamp=TIME),
+        {"timestamp": TIME},
+        [
+            (
+                IMPLAUSIBLE,
+                "timestamp",
+                f'timestamp "1970-01-01T00:00:00.000Z" is before 1971; {TIME} was used instead',
+            )
+        ],
+    ),
+    (
+        event(timestamp="0001-01-01T00:00:00Z"),
+        {"timestamp": ABSENT},
+        [
+            (
+                IMPLAUSIBLE,
+                "timestamp",
+                'timestamp "0001-01-01T00:00:00Z" is before 1971; it was left out, as there is no receivedAt',
+            )
+        ],
+    ),
+    # what a trait that is null hides
+    (
+        call(
+            "identify", traits={"email": None, "firstName": None, "plan": "pro"}, context={"traits": OLDER, "ip": "i"}
+        ),
+        {"context": {"traits": {"plan": "free", "phone": None}, "ip": "i"}},
+        [
+            ("trait-hidden", "context.traits.email", "context.traits.email was left out: traits.email is null"),
+            (
+                "trait-hidden",
+                "context.traits.first_name",
+                "context.traits.first_name was left out: traits.firstName is null",
+            ),
+        ],
+    ),
+    (
+        call("identify", traits={"first_name": None}, context={"traits": {"firstName": "Ann"}}),
+        {"context": {"traits": {}}},
+        [
+            (
+                "trait-hidden",
+                "context.traits.firstName",
+                "context.traits.firstName was left out: traits.first_name is null",
+            )
+        ],
+    ),
+    (call("identify", traits={"日本": None}, context={"traits": {"größe": "XL", "語": 1}}), {}, []),
+    (call("group", groupId="g1", traits={"name": None}, context={"traits": {"name": "Ann"}}), {}, []),
+    # the category of a page
+    (call("page", name="Home", properties={"category": "Shop"}), {"category": "Shop"}, []),
+    (call("screen", category=None, properties={"category": "Shop"}), {"category": "Shop"}, []),
+    (call("page", category="App", properties={"category": "Shop"}), {}, []),
+    (call("page", properties={"category": 7}), {}, []),
     # timestamp, unreadable
     (
         event(timestamp="yesterday", receivedAt=TIME, originalTimestamp="2024-05-01T11:00:00Z"),
@@ -414,9 +563,9 @@ def test_very_many_objects_are_refused_in_both_ways_in():
     [
         (b"", "not valid JSON: Input is a zero-length, empty document: line 1 column 1 (char 0)"),
         (b'{"type": "track",\n "userId": tru}', "not valid JSON: invalid literal, expected 'true': line 2 column 12 (char 29)"),
-        (b'{"n": NaN}', "not valid JSON: unexpected character, expected a JSON value: line 1 column 7 (char 6)"),
-        (b'{"n": 1e999}', "not valid JSON: number is infinity when parsed as double: line 1 column 7 (char 6)"),
-        (b'{"n": "\\ud800"}', "not valid JSON: no low surrogate in string: line 1 column 8 (char 7)"),
+        (b'{"n": nan}', "not valid JSON: invalid literal, expected 'null': line 1 column 7 (char 6)"),
+        (b'{"n": NaN', "not valid JSON: unexpected character, expected a JSON value: line 1 column 7 (char 6)"),
+        (b'{"n": "\\ud800}', "not valid JSON: no low surrogate in string: line 1 column 8 (char 7)"),
     ],
 )  # fmt: skip
 def test_bytes_that_are_no_json_say_where(raw, reason):
@@ -425,10 +574,42 @@ def test_bytes_that_are_no_json_say_where(raw, reason):
 
 def test_a_whole_number_beyond_64_bits_is_no_id():
     """Orjson reads it as a float, so its digits are lost."""
-    raw = b'{"type":"track","userId":123456789012345678901234567890,"anonymousId":"a","event":"e","timestamp":0}'
+    raw = b'{"type":"track","userId":123456789012345678901234567890,"anonymousId":"a","event":"e","timestamp":"2024-05-01"}'
 
     assert normalize_json(raw).event["anonymousId"] == "a"
-    assert [report.code for report in normalize_json(raw).reports] == ["id-dropped", "timestamp-converted"]
+    assert [report.code for report in normalize_json(raw).reports] == ["id-dropped"]
+
+
+@pytest.mark.parametrize("text", ["null", "undefined", "None", "NaN", "nil", "[object Object]", "(null)", " NULL\n"])
+def test_the_text_of_nothing_is_nobody(text):
+    found = normalize(event(userId=text))
+    message = f"userId is {json.dumps(text)}, the text of a missing value, and was left out"
+
+    assert (found.invalid, found.reports) == (NO_ID, (Report("id-dropped", "userId", message),))
+    assert normalize(event(userId=f"{text} Smith")).invalid is None
+
+
+def test_the_clock_judges_only_what_says_no_time_of_receipt():
+    ahead = event(timestamp="2024-05-03T12:00:30Z")
+    clock = read_time(TIME)
+
+    assert normalize(ahead).reports == ()
+    assert normalize(ahead, received_at="2024-05-03T12:00:30Z", now=clock).reports == ()
+    assert normalize(ahead | {"receivedAt": "soon"}, received_at="2024-05-02", now=0).reports == ()
+    assert normalize(ahead | {"receivedAt": 0}, received_at="2024-05-02", now=0).reports == ()
+    assert normalize(ahead, now=clock + 0.681).reports == ()
+    assert normalize(ahead, now=clock)[:3] == (
+        {name: value for name, value in ahead.items() if name != "timestamp"},
+        "track",
+        (
+            Report(
+                IMPLAUSIBLE,
+                "timestamp",
+                'timestamp "2024-05-03T12:00:30Z" is more than 48 hours after the time now, 2024-05-01T12:00:29.319Z;'
+                " it was left out, as there is no receivedAt",
+            ),
+        ),
+    )
 
 
 RECEIVED = "2024-05-01T13:00:00.000Z"

@@ -6,11 +6,13 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.events import normalizing
+from engine.events import normalizing, timestamps
+from engine.events.integrations import switch
 from engine.events.json_values import json_problem, size_problem
-from engine.events.normalizing import normalize, normalize_json, repair, switch
+from engine.events.normalizing import normalize, normalize_json, repair
 from engine.events.spec import FIELDS
-from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS
+from engine.language.times import read_time
+from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS, TIMES
 
 
 @given(JSON | EVENTS)
@@ -50,13 +52,31 @@ def test_normalizing_again_changes_nothing_and_has_nothing_to_say(value):
     if once.event.get("timestamp") is not None:
         assert again.reports == ()
     else:  # what was missing is still missing
-        assert {report.code for report in again.reports} <= {"no-timestamp", "timestamp-unreadable"}
+        assert {report.code for report in again.reports} <= {
+            "no-timestamp",
+            "timestamp-unreadable",
+            "timestamp-implausible",
+        }
 
 
-@given(EVENTS)
-def test_the_quick_look_lets_pass_only_what_the_rules_leave_alone(value):
-    if normalizing._is_clean(value):
-        assert repair(value) == (value, value["type"], (), None)
+@given(EVENTS, st.none() | TIMES.filter(lambda time: isinstance(time, str)), st.none() | st.floats(0, 2e9))
+def test_the_quick_look_lets_pass_only_what_the_rules_leave_alone(value, received_at, now):
+    if normalizing._is_clean(value, received_at, now):
+        assert repair(value, received_at, now) == (value, value["type"], (), None)
+
+
+@given(EVENTS, st.none() | st.floats(0, 2e9))
+def test_no_timestamp_is_before_1971_or_long_after_the_receipt(value, now):
+    event, _, _, invalid, _ = normalize(value, now=now)
+    seconds = read_time(event.get("timestamp"))
+    if invalid is not None or seconds is None:
+        return
+
+    received = read_time(event.get("receivedAt"))
+    has_receipt = received is not None and received >= timestamps.EARLIEST
+    clock = received if has_receipt else now
+    assert seconds >= timestamps.EARLIEST
+    assert clock is None or seconds <= clock + timestamps.MOST_AHEAD
 
 
 @given(EVENTS, EVENTS)
@@ -78,5 +98,5 @@ def test_a_destination_is_on_with_options_or_off_with_a_reason(integrations, nam
     on, options, reason, reports = switch(integrations, names)
 
     assert on == (reason is None)
-    assert options == {} or any(options is integrations.get(name) for name in names)
-    assert {report.code for report in reports} <= {"integration-unknown-value"}
+    assert options == {} or any(options is value for value in integrations.values())
+    assert {report.code for report in reports} <= {"integration-unknown-value", "integration-spelling"}

@@ -8,11 +8,14 @@ import os
 import threading
 from hashlib import sha512
 
+import orjson
 import pytest
 
 from engine.errors import UsageError
+from engine.events.json_repairs import read_repaired
 from engine.events.reading import EventReader, read_events, total_size
 from engine.events.splitting import Line
+from engine.records import Report
 
 A, B, C = b'{"a":1}', b'{"b":[{"c":"}"}]}', b'{"c":"\\"]{"}'
 
@@ -86,12 +89,12 @@ CASES = {
         [(5, 0, None, f"events:5:4: {END}"), good(6, 42, b'{\n "b": 1\n}')],
     ),
     "an escaped line end": (b'{"a":"\\\n"}\n' + B, [bad(1, 0, f"7: {END}"), good(3, 11, B)]),
-    "not UTF-8": (
-        b'{"a":1}\n{"\xff": 1}\n{"b":\n"\xe9"}',
+    "not UTF-8, and no JSON with other characters": (
+        b'{"a":1}\n{"\xff": tru}\n{"b":\n"\xe9",}',
         [
             good(1, 0, A),
             bad(2, 8, "3: not valid UTF-8"),
-            (4, 17, None, "events:4:2: not valid UTF-8"),
+            (4, 19, None, "events:4:2: not valid UTF-8"),
         ],
     ),
     "UTF-16": (A.decode().encode("utf-16"), [bad(1, 0, "1: this is UTF-16; save it as UTF-8")]),
@@ -140,6 +143,56 @@ CASES = {
 @pytest.mark.parametrize(("content", "expected"), CASES.values(), ids=CASES)
 def test_what_is_found(content, expected, size):
     assert [(line.line, line.offset, line.raw, line.error) for line in lines(content, size=size)] == expected
+
+
+HALF = "half characters (lone surrogates) were replaced by U+FFFD: 1"
+NO_NUMBERS = "numbers that JSON cannot represent (NaN, Infinity, too large) became null"
+NO_UTF_8 = "bytes that are not UTF-8 were replaced by U+FFFD"
+MARK = "a byte order mark was left out"
+REPAIRED = {
+    # content, the bytes of each event, what was changed
+    "half an emoji": (b'{"t":"hi \\ud83d"}\n' + A, [(b'{"t":"hi \\ufffd"}', [HALF]), (A, [])]),
+    "a whole emoji, and a backslash before half of one": (b'{"t":"\\ud83d\\udc4d\\\\ud83d"}', [(None, [])]),
+    "half an emoji in a list": (b"[" + A + b',{"t":"\\ud83d"}]', [(A, []), (b'{"t":"\\ufffd"}', [HALF])]),
+    "half an emoji in an object over lines": (b'{\n "t":\n"\\udfff"}', [(b'{\n "t":\n"\\ufffd"}', [HALF])]),
+    "not UTF-8": (b'{"\xff": 1}\n{"b":\n"\xe9"}', [('{"\ufffd": 1}'.encode(), [NO_UTF_8]), ('{"b":\n"\ufffd"}'.encode(), [NO_UTF_8])]),
+    "NaN": (b'{"a":NaN,"b":[-Infinity, Infinity]}', [(b'{"a":null,"b":[null, null]}', [f"{NO_NUMBERS}: 3"])]),
+    "NaN in a text": (b'{"a":"NaN","b":"x\\"NaN,Infinity","c":NaN}', [(b'{"a":"NaN","b":"x\\"NaN,Infinity","c":null}', [f"{NO_NUMBERS}: 1"])]),
+    "too large for a float": (b'{"a":-1e999,"b":1E+400,"c":1e-999,"d":1.5e300}', [(b'{"a":null,"b":null,"c":1e-999,"d":1.5e300}', [f"{NO_NUMBERS}: 2"])]),
+    "too many digits": (b'{"a":' + b"9" * 400 + b"}", [(b'{"a":null}', [f"{NO_NUMBERS}: 1"])]),
+    "several at once": (b'{"a":NaN,"b":"\\ud800\xff"}', [('{"a":null,"b":"\\ufffd\ufffd"}'.encode(), [NO_UTF_8, HALF, f"{NO_NUMBERS}: 1"])]),
+    "a byte order mark": (b"\xef\xbb\xbf" + A + b"\n" + B, [(A, [MARK]), (B, [])]),
+    "marks of joined files": (A + b"\n\xef\xbb\xbf" + B + b'\n\xef\xbb\xbf{\n "c": NaN\n}', [(A, []), (B, [MARK]), (b'{\n "c": null\n}', [MARK, f"{NO_NUMBERS}: 1"])]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 5, 1 << 18])
+@pytest.mark.parametrize(("content", "expected"), REPAIRED.values(), ids=REPAIRED)
+def test_what_json_cannot_represent_is_repaired_and_reported(content, expected, size):
+    found = lines(content, size=size)
+
+    assert [line.error for line in found] == [None] * len(expected)
+    for line, (raw, changes) in zip(found, expected, strict=True):
+        assert line.raw == (raw or content)
+        assert line.value == orjson.loads(line.raw)
+        assert line.reports == tuple(Report("json-repaired", "message", change) for change in changes)
+
+
+NOT_REPAIRED = [
+    b"NaN",
+    b'{"a":nan}',
+    b'{"a":+Infinity}',
+    b'{"a":NaN1}',
+    b'{"a":1.NaN}',
+    b'{"a":"\\ud83d}',
+    b'{"a":\xff}',
+]
+
+
+@pytest.mark.parametrize("raw", NOT_REPAIRED)
+def test_what_is_not_json_otherwise_stays_unreadable(raw):
+    assert read_repaired(raw) is None or raw == b"NaN"
+    assert lines(raw)[0].error is not None
 
 
 def test_a_line_has_the_value_and_where_it_stood(tmp_path):

@@ -38,7 +38,7 @@ def plan(
     replies: Sequence[JsonObject] = (),
 ) -> OraclePlan:
     """Plan one event; `settings` are typed and complete, `replies` what the vendor would answer."""
-    normalized = normalize(event, received_at=received_at)
+    normalized = normalize(event, received_at=received_at, now=now)
     run = Run(mapping, _hidden(mapping, settings), now)
     run.reports = [(report.code, report.place) for report in normalized.reports]
     if normalized.invalid is not None:
@@ -71,13 +71,18 @@ def _switch(run: Run, integrations: JsonObject) -> JsonObject | None:
     """Return this destination's options, or None where the event switches it off."""
     names = cast("list[str]", run.mapping.get("integrations") or [run.mapping["title"]])
     for name in [*names, "All"]:
-        value = integrations.get(name, True)
-        if value is False:
+        spelled = [key for key in [name, *integrations] if key in integrations and key.lower() == name.lower()]
+        for key in dict.fromkeys(spelled):
+            if key != name:
+                run.report("integration-spelling", at("integrations", key))
+        if any(integrations[key] is False for key in spelled):
             return None
-        if name in integrations and name != "All" and (value is True or isinstance(value, dict)):
-            return value if isinstance(value, dict) else {}
-        if value is not True:
-            run.report("integration-unknown-value", at("integrations", name))
+        for key in spelled:
+            value = integrations[key]
+            if value is True or (isinstance(value, dict) and name != "All"):
+                return value if isinstance(value, dict) else {}
+        if spelled:
+            run.report("integration-unknown-value", at("integrations", spelled[0]))
     return {}
 
 

@@ -75,6 +75,8 @@ def text_of(value: Json) -> str | None:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, float) and value == int(value) and abs(value) < 2**53:
+        return str(int(value))
     if isinstance(value, float):
         return orjson.dumps(value).decode()
     return None

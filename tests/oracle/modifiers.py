@@ -14,6 +14,30 @@ from engine.records import Json, JsonObject
 from tests.oracle.basics import Hidden, Invalid, Marker, compact_json, put, text_of
 from tests.oracle.run import Run, Scope
 
+WRITE_NUMBERS = frozenset(
+    [
+        "base64",
+        "camel_case",
+        "capitalize",
+        "digits_only",
+        "first_word",
+        "lowercase",
+        "md5",
+        "pattern_replace",
+        "replace",
+        "rest_words",
+        "sha1",
+        "sha256",
+        "snake_case",
+        "split",
+        "string",
+        "trim",
+        "truncate",
+        "uppercase",
+        "url_encode",
+    ]
+)
+"""Functions to which a number is its text."""
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -62,6 +86,8 @@ def _as(run: Run, written: Json, place: str, value: Json) -> Json:
             return value
         name, parameters = next(iter(use.items())) if isinstance(use, dict) else (str(use), None)
         hidden = isinstance(value, Hidden)
+        if name in WRITE_NUMBERS:
+            run.note_inexact(value, place)
         try:
             value = bind(name, parameters_of(name, parameters))(value)
         except CannotConvert:

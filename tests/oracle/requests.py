@@ -207,6 +207,7 @@ def _text(run: Run, written: Json, scope: Scope, place: str) -> str | None:
 def _written_text(run: Run, value: Json, place: str) -> str | None:
     if isinstance(value, (dict, list)):
         run.report("not-text", place)
+    run.note_inexact(value, place)
     return text_of(value)
 
 

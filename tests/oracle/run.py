@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jmespath
 from jmespath.exceptions import JMESPathError
 
 from engine.records import Json
 from tests.oracle.basics import Invalid, holds, pieces, text_of, without_nulls
+from tests.oracle.spec_paths import search
 
 Scope = dict[str, object]
 
@@ -108,10 +108,15 @@ class Run:
 
     def _ask(self, path: str, scope: Scope, place: str) -> tuple[Json, bool]:
         try:
-            return jmespath.search(path, scope), True
+            return search(path, scope, lambda: self._not_compared(place)), True
         except (JMESPathError, TypeError, ValueError, ArithmeticError):
             self.report("path-type-error", place)
             return None, False
+
+    def _not_compared(self, place: str) -> None:
+        """Note a comparison that gave null; those that follow each other in one place are one."""
+        if self.reports[-1:] != [("not-compared", place)]:
+            self.report("not-compared", place)
 
     def wanted(self, raw: dict[str, Json], scope: Scope, place: str) -> bool:
         """Say whether `when` holds and `unless` does not; what cannot be asked is not met."""
@@ -133,7 +138,13 @@ class Run:
         value = self.search(path, scope, place)
         if isinstance(value, (dict, list)):
             self.report("not-text", place)
+        self.note_inexact(value, place)
         return text_of(value)
+
+    def note_inexact(self, value: Json, place: str) -> None:
+        """Note a number that becomes text although it may have lost digits."""
+        if isinstance(value, float) and abs(value) >= 2**53:
+            self.report("inexact-number", place)
 
     def fill(self, text: str, scope: Scope, place: str) -> str | None:
         """Put values into a text; the first that is missing makes the whole text absent."""

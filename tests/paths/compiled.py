@@ -10,6 +10,7 @@ import jmespath
 from engine.compiler.lines import Lines, Names, build
 from engine.compiler.paths.emitter import emit, emit_condition
 from engine.language import paths
+from tests.oracle.spec_paths import search
 
 FAILED = "fails"
 
@@ -42,6 +43,9 @@ class DocumentScope:
     def count_steps(self, length: str) -> None:
         """Documents of tests are small."""
 
+    def place_of_path(self) -> str:
+        return "here"
+
     def _variable(self, word: str, *place: str) -> str:
         if place not in self.known:
             variable = self.known[place] = self.names.fresh(word)
@@ -60,7 +64,7 @@ class Compiled:
         names.function(self._look, "look")
         for function, write in (("value", emit), ("truth", emit_condition)):
             scope = DocumentScope(names, objects, members)
-            with lines.block(f"def {function}(document):"):
+            with lines.block(f"def {function}(document, reports):"):
                 code = write(self.path, scope, scope.lines, names)
                 lines.extend(scope.lines)
                 lines.add(f"return {code}")
@@ -77,10 +81,10 @@ class Compiled:
         return value
 
     def value(self, document: object) -> object:
-        return outcome(lambda: self._value(document))
+        return outcome(lambda: self._value(document, []))
 
     def truth(self, document: object) -> object:
-        return outcome(lambda: bool(self._truth(document)))
+        return outcome(lambda: bool(self._truth(document, [])))
 
 
 def outcome(evaluate: Callable[[], object]) -> object:
@@ -92,8 +96,8 @@ def outcome(evaluate: Callable[[], object]) -> object:
 
 
 def by_library(text: str, document: object) -> object:
-    """Evaluate with the bare jmespath library."""
-    return outcome(lambda: jmespath.search(text, document))
+    """Evaluate with the jmespath library and what the specification says of orders."""
+    return outcome(lambda: search(text, document))
 
 
 def strict(value: object) -> object:

@@ -12,7 +12,7 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.paths import Marker, PathTypeError
 from engine.language.paths.syntax import DEEPEST, TALLEST
-from engine.records import Secret
+from engine.records import Report, Secret
 from tests.paths.compiled import Compiled, DocumentScope, by_library, strict
 
 
@@ -244,7 +244,7 @@ SECRETS = [
     ("reverse(settings.key)", "cba"),
     ("sort([settings.key, 'a'])", ["a", "abc"]),
     ("max(['a', settings.key])", "abc"),
-    ("settings.key > 'a'", True),
+    ("settings.key > 'a'", None),
     ("sort_by([{a: settings.key}, {a: 'a'}], &a)[*].a", ["a", "abc"]),
 ]
 
@@ -305,9 +305,6 @@ TYPE_ERRORS = [
     ("sort_by(objects, &y)", "sort_by() compares numbers or text, not null."),
     ("max_by(objects, &z)", "max_by() compares numbers or text, not a boolean."),
     ("map(&x, n)", "map() takes a list, not a number."),
-    ("n > text", "> compares numbers with numbers or text with text, not a number with text."),
-    ("text <= n", "<= compares numbers with numbers or text with text, not text with a number."),
-    ("objects[?x < 'a']", "< compares numbers with numbers or text with text, not a number with text."),
     ("sum(`[1e308, 1e308]`)", "sum() returns a number that is too large."),
     ("sum(`[18446744073709551615, 1]`)", "sum() returns a number that is too large."),
     ("ceil(`1e300`)", "ceil() returns a number that is too large."),
@@ -331,5 +328,33 @@ def test_type_errors_say_what_does_not_fit(text: str, message: str) -> None:
         paths.search(text, document)
     assert str(raised.value) == message
     with pytest.raises(PathTypeError) as raised:
-        Compiled(text)._value(document)
+        Compiled(text)._value(document, [])
     assert str(raised.value) == message
+
+
+NOT_ORDERED = [
+    ("n > text", None, "> compares two numbers; comparing a number with text gives null"),
+    ("text <= n", None, "<= compares two numbers; comparing text with a number gives null"),
+    ("text < 'b'", None, "< compares two numbers; comparing text with text gives null"),
+    ("n >= yes", None, ">= compares two numbers; comparing a number with a boolean gives null"),
+    ("[text > n, list < n]", [None, None], "> compares two numbers; comparing text with a number gives null"),
+    ("objects[?x < 'a']", [], "< compares two numbers; comparing a number with text gives null"),
+    ("sort_by(objects, &x)[?x < 'a']", [], "< compares two numbers; comparing a number with text gives null"),
+    ("map(&(x < 'a'), objects)", [None], "< compares two numbers; comparing a number with text gives null"),
+    ("n > nothing", None, None),
+    ("nothing < text", None, None),
+    ("n > `0`", True, None),
+    ("n >= `1.5`", False, None),
+]
+
+
+@pytest.mark.parametrize(("text", "value", "message"), NOT_ORDERED)
+def test_what_has_no_order_gives_null_and_is_reported(text: str, value: object, message: str | None) -> None:
+    document = {"n": 1, "text": "a", "list": ["a", 1], "yes": True, "objects": [{"x": 1}]}
+    reports: list[Report] = []
+    noted: list[str] = []
+
+    assert Compiled(text)._value(document, reports) == value
+    assert reports == ([Report("not-compared", "here", message)] if message else [])
+    assert paths.search(text, document, noted.append) == value
+    assert noted[:1] == ([message] if message else [])

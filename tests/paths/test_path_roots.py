@@ -89,8 +89,8 @@ def test_a_current_value_elsewhere_is_not_the_scope(text: str) -> None:
     [
         ("a.b[?c == 'd'].e | [0]", (), False),
         ("!a || b && c != d", (), False),
-        ("a < b", (), True),
-        ("a[?b >= `1`]", (), True),
+        ("a < b", (), False),
+        ("a[?b >= `1`]", (), False),
         ("length(a)", ("length",), True),
         ("join('', [type(a), type(b)])", ("join", "type"), True),
         (

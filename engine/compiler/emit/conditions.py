@@ -42,7 +42,9 @@ def settings_only(path: str, loop: frozenset[str] = NO_LOOP) -> bool:
     `loop` holds the names of a loop around it, which runs over what only settings give.
     """
     parsed = paths.parse(path)
-    return not parsed.can_fail and all(root.name == "settings" or root.name in loop for root in parsed.roots)
+    if parsed.can_fail or parsed.orders:
+        return False
+    return all(root.name == "settings" or root.name in loop for root in parsed.roots)
 
 
 def is_secret(writer: Writer, path: str) -> bool:

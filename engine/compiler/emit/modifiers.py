@@ -18,6 +18,7 @@ from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
+from engine.mapping import types
 from engine.mapping.keys import Stage
 from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value, looked_up
 from engine.mapping.nulls import null_places
@@ -83,9 +84,13 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
     with writer.if_present(got):
         if writer.repeats and any(reads_outside(writer, path) for path in paths_of(value)):
             emit_count(writer, "spend_on_made", got.code, value.place, WORK_OF_FUNCTION * len(value.modifiers.as_))
+        given = types.of_source(writer.module.mapping, value.source)
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:
+                if "number" in given and functions.FUNCTIONS[use.name].writes_numbers and not secret:
+                    _report_inexact(writer, got.code, at)
                 _apply(writer, use, got.code, at, secret=secret)
+                given = functions.FUNCTIONS[use.name].gives
         with writer.lines.block("except CannotConvert as error:"):
             shown = f"secret({got.code})" if secret else got.code  # what is left of a chain is a plain text
             writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {shown}, error)")
@@ -93,6 +98,12 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
             writer.lines.add(f"{got.code} = secret({got.code})")
         writer.clean(ValueCode(got.code))
     return ValueCode(got.code, made=got.made)
+
+
+def _report_inexact(writer: Writer, code: str, at: str) -> None:
+    writer.module.helper("inexact")
+    with writer.lines.block(f"if type({code}) is float:"):
+        writer.lines.add(f"inexact({code}, reports, {at})")
 
 
 def _apply(writer: Writer, use: FunctionUse, code: str, at: str, *, secret: bool) -> None:

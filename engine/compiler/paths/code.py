@@ -108,6 +108,9 @@ class PathScope(Protocol):
     def count_steps(self, length: str) -> None:
         """Write what counts the entries that the path goes through, an expression; may end the event."""
 
+    def place_of_path(self) -> str:
+        """Return the place of the path, for reports."""
+
 
 class Writing(ABC):
     """Writes the nodes of one path; `current` is always the code of JMESPath's current value."""
@@ -132,6 +135,10 @@ class Writing(ABC):
     def helper(self, function: Callable[..., object]) -> str:
         """Make a function of the engine callable by its own name."""
         return self.names.function(function, function.__name__)
+
+    def place(self) -> str:
+        """Return the literal of the path's place."""
+        return self.names.literal(self.scope.place_of_path())
 
     def inline(self, text: str, types: Types, *parts: Code) -> Code:
         """Make a code of an expression; one that is too deep is given a name first."""

@@ -25,7 +25,6 @@ from engine.language import paths
 from engine.language.paths import values
 from engine.language.paths.syntax import Node
 
-_ORDERS = {"lt": "path_lt", "lte": "path_lte", "gt": "path_gt", "gte": "path_gte"}
 # Nodes that look at the current value once at most, and those whose first child alone sees it.
 _ONCE = frozenset({"field", "index", "slice", "current", "identity", "literal"})
 _FIRST = frozenset(
@@ -219,9 +218,10 @@ class Emitter(Loops):
 
     def _comparator(self, node: Node, current: Code) -> Code:
         left, right = (self.value(child, current) for child in node["children"])
-        if node["value"] in _ORDERS:
-            order = self.helper(getattr(values, _ORDERS[node["value"]]))
-            return self.local(f"{order}({left.text}, {right.text})", Types.BOOL | Types.NULL)
+        if node["value"] in values.SIGNS:
+            order = self.helper(getattr(runtime, f"path_{node['value']}"))
+            given = f"{left.text}, {right.text}, reports, {self.place()}"
+            return self.local(f"{order}({given})", Types.BOOL | Types.NULL)
         if left.known and right.known:
             return self.constant(values.equal(left.value, right.value) is (node["value"] == "eq"))
         if left.known:

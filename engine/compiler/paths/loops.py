@@ -12,6 +12,7 @@ from engine.compiler.paths import runtime
 from engine.compiler.paths.code import ANY, NULL, Code, PathScope, Types, Writing
 from engine.language import paths
 from engine.language.paths.syntax import Node
+from engine.language.paths.values import SIGNS
 
 # Loops in loops; Python allows 20 blocks in one function, and the caller has some open already.
 DEEPEST_LOOP = 4
@@ -134,13 +135,27 @@ class Loops(Writing):
         return self._by_library(node, self.value(over, current))
 
     def _by_library(self, node: Node, current: Code) -> Code:
-        evaluate = self.names.function(paths.evaluate_counted, "path_evaluate")
         tree = self.names.constant(node, "tree")
         found, steps = self.names.fresh("v"), self.names.fresh("steps")
-        self.scope.lines.add(f"{found}, {steps} = {evaluate}({tree}, {current.text})")
+        if _has_order(node):
+            call = f"{self.helper(runtime.evaluate_noted)}({tree}, {current.text}, reports, {self.place()})"
+        else:
+            call = f"{self.names.function(paths.evaluate_counted, 'path_evaluate')}({tree}, {current.text})"
+        self.scope.lines.add(f"{found}, {steps} = {call}")
         self.scope.count_steps(steps)
         return Code(text=found, types=ANY, repeat=True, saved=current.saved)
 
     def _count_arguments(self, given: str) -> None:
         size = self.names.function(paths.size_of, "size_of")
         self.scope.count_steps(f"{size}({given})")
+
+
+def _has_order(tree: Node) -> bool:
+    """Whether a tree contains `<`, `<=`, `>` or `>=`."""
+    nodes: list[Node] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if node["type"] == "comparator" and node["value"] in SIGNS:
+            return True
+        nodes += [child for child in node["children"] if isinstance(child, dict)]
+    return False

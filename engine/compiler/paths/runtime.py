@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import cast
 
-from engine.language.paths import call
-from engine.language.paths.values import Marker, joined, to_number
-from engine.records import Json
+from engine.language.paths import call, evaluate_counted
+from engine.language.paths.syntax import Node
+from engine.language.paths.values import Marker, joined, not_ordered, to_number
+from engine.records import Json, Report
+
+NOT_COMPARED = "not-compared"
+"""The code of the report about a comparison that gave null because a side is no number."""
+NUMBERS = frozenset({int, float})
 
 _TYPE_NAMES: dict[type, str] = {
     type(None): "null",
@@ -20,6 +25,52 @@ _TYPE_NAMES: dict[type, str] = {
     list: "array",
     dict: "object",
 }
+
+
+def path_lt(left: Json, right: Json, reports: list[Report], place: str) -> bool | None:
+    """Evaluate `<`; null, and reported, unless both sides are numbers."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return left < right  # type: ignore[operator]
+    return _not_ordered("<", left, right, reports, place)
+
+
+def path_lte(left: Json, right: Json, reports: list[Report], place: str) -> bool | None:
+    """Evaluate `<=`."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return left <= right  # type: ignore[operator]
+    return _not_ordered("<=", left, right, reports, place)
+
+
+def path_gt(left: Json, right: Json, reports: list[Report], place: str) -> bool | None:
+    """Evaluate `>`."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return left > right  # type: ignore[operator]
+    return _not_ordered(">", left, right, reports, place)
+
+
+def path_gte(left: Json, right: Json, reports: list[Report], place: str) -> bool | None:
+    """Evaluate `>=`."""
+    if type(left) in NUMBERS and type(right) in NUMBERS:
+        return left >= right  # type: ignore[operator]
+    return _not_ordered(">=", left, right, reports, place)
+
+
+def _not_ordered(sign: str, left: Json, right: Json, reports: list[Report], place: str) -> bool | None:
+    reason = not_ordered(sign, left, right)
+    if reason is not None:
+        note_not_compared(reports, place, reason)
+    return None
+
+
+def note_not_compared(reports: list[Report], place: str, reason: str) -> None:
+    """Report a comparison that gave null, once for comparisons of one path that follow each other."""
+    if not (reports and reports[-1].code == NOT_COMPARED and reports[-1].place == place):
+        reports.append(Report(NOT_COMPARED, place, reason))
+
+
+def evaluate_noted(tree: Node, value: Json, reports: list[Report], place: str) -> tuple[Json, int]:
+    """Evaluate a tree by the library; report comparisons that gave null."""
+    return evaluate_counted(tree, value, lambda reason: note_not_compared(reports, place, reason))
 
 
 def path_member(value: object, key: str) -> Json:

@@ -98,3 +98,9 @@ class Function:
     notes: tuple[str, ...] = ()
     growth: int = 1
     source: str = ""
+
+    @property
+    def writes_numbers(self) -> bool:
+        """Whether a number that it is given counts as its text."""
+        reads_number = self.group in ("numbers", "times") or bool(self.gives & (NUMBER | BOOLEAN))
+        return self.takes >= NUMBER and not self.takes & OBJECT and not reads_number

@@ -1,9 +1,11 @@
 """Parsing and evaluating paths with the jmespath library, which only this module imports.
 
-The library is changed in six places, all of them for the sake of events:
+The library is changed in eight places, all of them for the sake of events:
 
 - `to_number` follows JSON's grammar as the specification says, not Python's (`nan`, `1_000`);
-- what would raise a bare Python error (`contains('a', 1)`, `'a' < 1`) is a PathTypeError like other type errors;
+- what would raise a bare Python error (`contains('a', 1)`) is a PathTypeError like other type errors;
+- `<`, `<=`, `>` and `>=` give null for anything but two numbers, as the specification says; it compares texts too;
+- `to_string` writes a whole number without `.0`, as every other text has it;
 - `merge` takes objects only; the library checks only the first and accepts lists of pairs for the rest;
 - a Secret or a Marker is text to every function;
 - `join` makes no text of more than a million characters of separators;
@@ -13,6 +15,7 @@ The library is changed in six places, all of them for the sake of events:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -44,7 +47,7 @@ class Path:
 
     `roots` are the names it looks up in the scope, with the fields that follow them. `uses_current_root`: it takes
     the whole scope as a value (`@`, or a leading `*` or `[0]`), at `current_column`. `can_fail`: evaluating it may
-    raise PathTypeError.
+    raise PathTypeError. `orders`: it contains `<`, `<=`, `>` or `>=`.
     """
 
     text: str
@@ -53,6 +56,7 @@ class Path:
     current_column: int = field(compare=False)
     calls: tuple[str, ...] = field(compare=False)
     can_fail: bool = field(compare=False)
+    orders: bool = field(compare=False)
     tree: Node = field(compare=False, repr=False)
     tokens: tuple[Token, ...] = field(compare=False, repr=False)
 
@@ -73,6 +77,7 @@ def parse(text: str) -> Path:
         current_column=reading.whole_column,
         calls=reading.calls,
         can_fail=reading.can_fail,
+        orders=reading.orders,
         tree=tree,
         tokens=tokens,
     )
@@ -83,25 +88,29 @@ def findings(path: Path) -> list[Finding]:
     return find(path.text, path.tree, path.tokens)
 
 
-def search(text: str, value: Json) -> Json:
-    """Evaluate a path over a value; PathError if it is invalid, PathTypeError if the value does not fit it."""
-    return evaluate(parse(text).tree, value)
+def search(text: str, value: Json, note: Callable[[str], None] | None = None) -> Json:
+    """Evaluate a path over a value; PathError if it is invalid, PathTypeError if the value does not fit it.
+
+    `note` is called with a sentence for each comparison of values that have no order.
+    """
+    return evaluate(parse(text).tree, value, note)
 
 
-def evaluate(tree: Node, value: Json) -> Json:
+def evaluate(tree: Node, value: Json, note: Callable[[str], None] | None = None) -> Json:
     """Evaluate a tree, or a node of one, over a value; a PathTooLongError where that takes more than MOST_STEPS."""
-    found, steps = evaluate_counted(tree, value)
+    found, steps = evaluate_counted(tree, value, note)
     if steps > MOST_STEPS:
         raise PathTooLongError(f"The path takes more than {MOST_STEPS:,} steps.")
     return found
 
 
-def evaluate_counted(tree: Node, value: Json) -> tuple[Json, int]:
+def evaluate_counted(tree: Node, value: Json, note: Callable[[str], None] | None = None) -> tuple[Json, int]:
     """Return a tree's value and the number of steps: visits of nodes, and the sizes of what functions were given.
 
-    After more than MOST_STEPS it ends, without a value: loops over literals inside each other have no end.
+    After more than MOST_STEPS it ends, without a value: loops over literals inside each other have no end. `note` is
+    called with a sentence for each comparison of values that have no order.
     """
-    interpreter = _Interpreter()
+    interpreter = _Interpreter(note)
     try:
         return interpreter.visit(tree, value), interpreter.steps
     except PathTooLongError:
@@ -166,6 +175,10 @@ class _Functions(Functions):
     def _func_to_number(self, arg: Json) -> Json:
         return values.to_number(arg)
 
+    @signature({"types": []})
+    def _func_to_string(self, arg: Json) -> Any:
+        return values.to_string(arg) or super()._func_to_string(arg)  # type: ignore[misc]
+
     @signature({"types": ["array", "string"]}, {"types": []})
     def _func_contains(self, subject: Any, search: Json) -> bool:
         if isinstance(subject, str) and not isinstance(search, str):
@@ -191,19 +204,12 @@ class _Functions(Functions):
 
 
 class _Interpreter(TreeInterpreter):
-    """The library's interpreter for one evaluation: it counts its steps, and comparisons have errors worded here."""
+    """The library's interpreter for one evaluation: it counts its steps, and notes what has no order."""
 
-    COMPARATOR_FUNC = {  # noqa: RUF012  the library's own class attribute
-        **TreeInterpreter.COMPARATOR_FUNC,
-        "lt": values.path_lt,
-        "lte": values.path_lte,
-        "gt": values.path_gt,
-        "gte": values.path_gte,
-    }
-
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str], None] | None) -> None:
         super().__init__(_OPTIONS)
         self.steps = 0
+        self._note = note
 
     def visit(self, node: Any, *args: Any, **_kwargs: Any) -> Any:
         self._count(STEPS_OF_A_VISIT)
@@ -213,6 +219,16 @@ class _Interpreter(TreeInterpreter):
         arguments = [self.visit(child, value) for child in node["children"]]
         self._count(values.size_of(*arguments))
         return _FUNCTIONS.call_function(node["value"], arguments)
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        sign = values.SIGNS.get(node["value"])
+        if sign is None:
+            return super().visit_comparator(node, value)
+        left, right = (self.visit(child, value) for child in node["children"])
+        found = values.ordered(sign, left, right)
+        if found is None and self._note is not None and (reason := values.not_ordered(sign, left, right)):
+            self._note(reason)
+        return found
 
     def _count(self, steps: int) -> None:
         self.steps += steps

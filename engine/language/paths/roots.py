@@ -11,11 +11,11 @@ from typing import NamedTuple, TypeAlias
 
 from engine.errors import PathError
 from engine.language.paths.syntax import NAMES, Node, Token
+from engine.language.paths.values import SIGNS
 from engine.language.suggest import closest
 
 # These take any value; every other function may get one that it does not take.
 NEVER_FAIL = frozenset({"not_null", "to_array", "to_number", "to_string", "type"})
-ORDERS = frozenset({"lt", "lte", "gt", "gte"})
 
 
 class Root(NamedTuple):
@@ -33,6 +33,7 @@ class PathReading(NamedTuple):
     whole_column: int
     calls: tuple[str, ...]
     can_fail: bool
+    orders: bool
 
 
 class Signature(NamedTuple):
@@ -57,7 +58,9 @@ def read(tree: Node, tokens: Sequence[Token], signatures: Mapping[str, Signature
     """Find what a tree reads and calls; PathError for calls that fail whatever the event."""
     reader = _TreeReader(tokens, signatures)
     reader.use(reader.visit(tree, _WholeScope(0)))
-    return PathReading(reader.roots(), reader.whole_column, tuple(dict.fromkeys(reader.calls)), reader.can_fail)
+    return PathReading(
+        reader.roots(), reader.whole_column, tuple(dict.fromkeys(reader.calls)), reader.can_fail, reader.orders
+    )
 
 
 class _TreeReader:
@@ -72,6 +75,7 @@ class _TreeReader:
         self.whole_column = 0
         self.calls: list[str] = []
         self.can_fail = False
+        self.orders = False
 
     def roots(self) -> tuple[Root, ...]:
         """Return the chains that are used, not those that only lead to a longer one."""
@@ -181,7 +185,7 @@ class _TreeReader:
         return self.visit(node["children"][0], current)
 
     def _comparator(self, node: Node, current: _Current) -> _Current:
-        self.can_fail = self.can_fail or node["value"] in ORDERS
+        self.orders = self.orders or node["value"] in SIGNS
         for child in node["children"]:
             self.use(self.visit(child, current))
         return None

@@ -6,12 +6,13 @@ cannot differ.  Equality is Python's, but `true` is not 1: that is how the jmesp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 
 import orjson
 
 from engine.errors import WaybillError
-from engine.language.texts import NUMBER, kind_of
+from engine.language.texts import NUMBER, kind_of, whole
 from engine.records import Json
 
 MOST_JOINED = 1_000_000
@@ -40,7 +41,7 @@ _ITEM_KINDS = {
 
 
 class PathTypeError(WaybillError):
-    """A function or comparison got a value of a kind that it does not take; the text is one sentence."""
+    """A function got a value of a kind that it does not take; the text is one sentence."""
 
 
 class PathTooLongError(PathTypeError):
@@ -82,41 +83,36 @@ def holds(value: Json) -> bool:
     return bool(value) or (value == 0 and value is not False)
 
 
-def path_lt(left: Json, right: Json) -> bool | None:
-    """Evaluate `<`; null unless both are numbers or both are texts."""
-    return left < right if _ordered("<", left, right) else None  # type: ignore[operator]
+SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_ORDERS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
-def path_lte(left: Json, right: Json) -> bool | None:
-    """Evaluate `<=`."""
-    return left <= right if _ordered("<=", left, right) else None  # type: ignore[operator]
+def ordered(sign: str, left: Json, right: Json) -> bool | None:
+    """Evaluate `<`, `<=`, `>` or `>=`: null unless both sides are numbers (JMESPath specification, "Ordering")."""
+    both = _is_number(left) and _is_number(right)
+    return _ORDERS[sign](left, right) if both else None  # type: ignore[arg-type]
 
 
-def path_gt(left: Json, right: Json) -> bool | None:
-    """Evaluate `>`."""
-    return left > right if _ordered(">", left, right) else None  # type: ignore[operator]
-
-
-def path_gte(left: Json, right: Json) -> bool | None:
-    """Evaluate `>=`."""
-    return left >= right if _ordered(">=", left, right) else None  # type: ignore[operator]
-
-
-def _ordered(sign: str, left: Json, right: Json) -> bool:
-    number = _is_number(left)
-    if number and _is_number(right):
-        return True
-    text = isinstance(left, str)
-    if text and isinstance(right, str):
-        return True
-    if (number and isinstance(right, str)) or (text and _is_number(right)):
-        pair = f"{kind_of(left)} with {kind_of(right)}"
-        raise PathTypeError(f"{sign} compares numbers with numbers or text with text, not {pair}.")
-    return False
+def not_ordered(sign: str, left: Json, right: Json) -> str | None:
+    """Say why a comparison gave null; None where a side is null, because what is missing surprises nobody."""
+    if left is None or right is None:
+        return None
+    return f"{sign} compares two numbers; comparing {kind_of(left)} with {kind_of(right)} gives null"
 
 
 def _is_number(value: Json) -> bool:
     return type(value) is int or type(value) is float
+
+
+def to_string(value: Json) -> str | None:
+    """Return the digits of a whole number; None for anything else, which the library writes as JSON."""
+    number = whole(value) if type(value) is float else None
+    return None if number is None else str(number)
 
 
 def to_number(value: Json) -> Json:

@@ -15,6 +15,7 @@ from engine.mapping.checks.context import CheckContext
 from engine.mapping.checks.limits import check_limits
 from engine.mapping.checks.literals import check_literals
 from engine.mapping.checks.names import check_circles, check_names, check_unused, without_repeats
+from engine.mapping.checks.orders import check_orders
 from engine.mapping.checks.paths import check_paths
 from engine.mapping.checks.requests import check_requests
 from engine.mapping.checks.secrets import check_secrets
@@ -30,7 +31,7 @@ from engine.mapping.problems import Problem
 Checks = Sequence[Callable[[CheckContext], Iterator[Problem]]]
 
 VALUE_CHECKS: Checks = (
-    *(check_paths, check_conditions, check_values, check_texts, check_types, check_keys),
+    *(check_paths, check_conditions, check_orders, check_values, check_texts, check_types, check_keys),
     *(check_slips, check_literals),
 )
 MAPPING_CHECKS: Checks = (

@@ -1,0 +1,32 @@
+"""What counts as an id: text that names somebody, and whole numbers as their digits."""
+
+from __future__ import annotations
+
+from typing import TypeGuard
+
+from engine.language.texts import whole
+from engine.records import Json
+
+NOTHING = frozenset({"null", "undefined", "none", "nan", "nil", "[object object]", "(null)"})
+"""What languages print for a value that is missing, in lowercase. As an id it would make all such people one."""
+ENDS = "".join(sorted({end for text in NOTHING for end in text[-1] + text[-1].upper()}))
+"""How the text of nothing ends: a quick look at the last character spares most ids the lookup."""
+
+
+def is_id_text(value: Json) -> TypeGuard[str]:
+    """Whether `value` is text that can be an id: not blank, and not the text of nothing."""
+    if type(value) is not str:
+        return False
+    text = value.strip()
+    return text != "" and text.lower() not in NOTHING
+
+
+def id_of_number(value: Json) -> str | None:
+    """Return the digits of a whole number, also one written as 12345.0; None where they are not certain.
+
+    Beyond 2^53 neighboring integers are one float, so two people could become one.
+    """
+    if type(value) is int:
+        return str(value)
+    number = whole(value) if type(value) is float else None
+    return None if number is None else str(number)
