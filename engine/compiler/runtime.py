@@ -34,8 +34,6 @@ MOST_REPORTS = 1000
 EMPTY: JsonObject = {}
 MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
-MOST_EXACT = 2**53
-"""Up to here a float holds every whole number."""
 MOST_STEPS = 1_000_000
 """Steps of one event: entries that paths go through, what functions in loops get and give, the steps of schemas."""
 

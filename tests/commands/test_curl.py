@@ -68,7 +68,7 @@ def sent(noted: list[Noted], folder: Path, url: str, events: list[Json]) -> list
     async def send_all() -> None:
         sender = Sender(url)
         for each in events:
-            run = dry_run(configured, connection.plan(each), 0.0)
+            run = dry_run(configured, connection.plan_normalized(normalize(each), now=0.0), 0.0)
             assert run.outgoing, run.plan.reason
             for outgoing in run.outgoing:
                 await sender.send(outgoing.request, outgoing.encode)
