@@ -15,6 +15,7 @@ from engine.commands.output import shell
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.http import Sender
 from engine.delivery.sending.outgoing import dry_run
+from engine.events.normalizing import normalize
 from engine.plan import load
 from engine.records import Json
 from tests.commands.conftest import HERE, Done, event
