@@ -34,8 +34,8 @@ unique: uniq distinct dedupe
 average: avg mean
 ceil: ceiling roundup
 floor: rounddown
-pairs: toentries toarray
-to_list: list aslist wrap
+pairs: toentries
+to_list: list aslist toarray wrap
 url_host: hostname domain
 url_query: parseqs queryparams
 first: head

@@ -31,6 +31,11 @@ COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte":
 _CHOICES = ("or_expression", "and_expression", "not_expression", "comparator")
 _ENDS_PROJECTION = ("comma", "pipe", "or", "and", *COMPARISONS)
 _OPERATORS = {"and": "&&", "or": "||", "not": "!"}
+_WORDS = {
+    **dict.fromkeys(("is", "IS"), "== `null` to find what is missing"),
+    **dict.fromkeys(("like", "LIKE", "contains", "includes", "matches"), "contains(event, 'text')"),
+}
+"""What other languages write between two values, and what to write here."""
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(['"`])""", re.DOTALL)
 
 
@@ -204,8 +209,8 @@ def misplaced(text: str, tokens: Sequence[Token], column: int) -> PathError:
     token = tokens[number]
     if token.kind == "eof":
         return PathError(_incomplete(tokens), column)
-    if token.value in _OPERATORS and token.kind == "unquoted_identifier":
-        return PathError(f"Write {_OPERATORS[token.value]} instead of {token.value}.", column)
+    if token.kind == "unquoted_identifier" and token.value.lower() in _OPERATORS:
+        return PathError(f"Write {_OPERATORS[token.value.lower()]} instead of {token.value}.", column)
     if token.kind == "number" and (number == 0 or tokens[number - 1].kind in COMPARISONS):
         return PathError(f"Write numbers in backquotes: `{_number(text, column)}`.", column)
     if number == 0:
@@ -227,6 +232,8 @@ def _of_other_languages(text: str, tokens: Sequence[Token], number: int) -> str:
         return f"Write ! instead of not: !{rest}."
     if token.value == "in" and token.kind in NAMES:
         return _in(text, tokens, number)
+    if token.value in _WORDS and token.kind in NAMES and before.kind in NAMES:
+        return f"A path has no {token.value}. Write {_WORDS[token.value]}."
     if before.kind == "lt" and token.kind == "gt":
         return "Write != instead of <>."
     if token.kind == "expref":
@@ -260,7 +267,8 @@ def _subscript(text: str, tokens: Sequence[Token], number: int) -> str:
     closing = next((each.column for each in tokens[number:] if each.kind == "rbracket"), 0)
     if token.kind in ("literal", "quoted_identifier") and isinstance(token.value, str):
         name = token.value if re.fullmatch(r"[A-Za-z_]\w*", token.value) else json.dumps(token.value)
-        return f"Brackets hold no names. Write {whole}.{name}."
+        further = re.match(r"[\w.]*", text[closing:]).group() if closing else ""  # type: ignore[union-attr]
+        return f"Brackets hold no names. Write {whole}.{name}{further}."
     inner = text[token.column - 1 : closing - 1] if closing else ""
     if token.kind in NAMES and inner:
         return f"Brackets hold no paths. To look up a computed key, write {{ from: {inner}, map: {whole} }}."

@@ -65,7 +65,8 @@ def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Proble
             continue
         literal = piece.held.literal
         if literal is None:
-            yield from _braces(context, piece.held, piece.place)
+            if key.word in SINGLE_WORDS:
+                yield from _braces(context, piece.held, piece.place)
             continue
         if piece.in_key:
             if types.plain(literal)[:1] == ("settings",):

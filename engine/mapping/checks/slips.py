@@ -27,7 +27,7 @@ from engine.records import Json, Place
 
 SURE = {**types.ROOT_TYPES, **dict.fromkeys(("messageId", "name", "category"), types.TEXT)}
 """The names whose type is sure, those included that may be absent."""
-MAY_HOLD_ANY_NAME = frozenset({"context", "message", "options", "integrations", "item", "body", "parts", "saved"})
+MAY_HOLD_ANY_NAME = frozenset({"context", "message", "options", "integrations", "item", "body"})
 """What a pipe may lead into: the names of the scope can be fields of these as well."""
 DATE_LETTERS = {
     **dict.fromkeys(("YYYY", "yyyy"), "%Y"),
@@ -64,14 +64,23 @@ def check_slips(context: CheckContext) -> Iterator[Problem]:
 def _pipe(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
     """Find `userId | anonymousId`: a pipe between two plain paths of the scope."""
     sides = _sides(path.tokens)
-    if len(sides) < 2 or sides[0][0].value in MAY_HOLD_ANY_NAME:
+    if len(sides) < len("ab"):
         return
-    first = sides[1][0]
-    root = paths.Root(str(first.value), tuple(str(token.value) for token in sides[1][1:] if token.kind in NAMES), 1)
-    if name_problem(context, found, root) is None:
+    left, (first, *rest) = [str(token.value) for token in sides[0] if token.kind in NAMES], sides[1]
+    root = paths.Root(str(first.value), tuple(str(token.value) for token in rest if token.kind in NAMES), 1)
+    if _is_another_value(left, root) and name_problem(context, found, root) is None:
         named = [part.strip() for part in found.path.split("|")]
         message = f"A pipe looks {first.value} up inside {named[0]}; it is not a choice."
         yield context.problem_in(found, first.column, "pipe-is-no-choice", message, _choice(found, named))
+
+
+def _is_another_value(left: Sequence[str], root: paths.Root) -> bool:
+    """Whether what follows a pipe is surely meant as a path of its own, and not as a field of what is before it."""
+    if len(left) == 1 and left[0] in MAY_HOLD_ANY_NAME:
+        return False
+    if len(left) == 1 and "object" not in SURE.get(left[0], types.ANY):
+        return True
+    return left[0] not in ("parts", "saved") and (bool(root.members) or root.name != root.name.lower())
 
 
 def _sides(tokens: Sequence[Token]) -> list[list[Token]]:
