@@ -131,7 +131,8 @@ def plan_all(
             event = Event(line, _masked_reports(normalized.reports, secrets))
             summary.add_event(event.reports)
             for named, each in zip(connections, configured, strict=True):
-                run = dry_run(each, normalized, time.time())
+                now = time.time()
+                run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
                 run = run._replace(plan=_masked(run.plan, secrets))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)

@@ -15,7 +15,6 @@ from engine.commands.output import shell
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.http import Sender
 from engine.delivery.sending.outgoing import dry_run
-from engine.events.normalizing import normalize
 from engine.plan import load
 from engine.records import Json
 from tests.commands.conftest import HERE, Done, event
@@ -69,7 +68,7 @@ def sent(noted: list[Noted], folder: Path, url: str, events: list[Json]) -> list
     async def send_all() -> None:
         sender = Sender(url)
         for each in events:
-            run = dry_run(configured, normalize(each), 0.0)
+            run = dry_run(configured, connection.plan(each), 0.0)
             assert run.outgoing, run.plan.reason
             for outgoing in run.outgoing:
                 await sender.send(outgoing.request, outgoing.encode)

@@ -68,7 +68,8 @@ def deliver(target: Destination, given: JsonObject, events: list[JsonObject], no
             outbox = MemoryOutbox()
             rows = [NewEvent("test", str(each["messageId"]), RECEIVED, json.dumps(each).encode()) for each in events]
             outbox.take_in(rows, ["case"], now)
-            runs = [dry_run(configured, normalized(row), now) for row in outbox.waiting("case", 0, len(rows))]
+            waiting = [normalized(row) for row in outbox.waiting("case", 0, len(rows))]
+            runs = [dry_run(configured, connection.plan_normalized(each, now=now), now) for each in waiting]
             await Delivery(outbox, [configured], QUICK).run()
             received = [on_wire(each) for each in vendor.requests]
             return Sent(runs, received, results(outbox)[0], vendor.url, connection)

@@ -17,7 +17,6 @@ from engine.compiler.runtime import MOST_REPORTS
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.batching import Parcel, PickRules, Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, Next, QueueLimits, Retries
-from engine.events.normalizing import Normalized
 from engine.records import Outcome, Plan, PlannedRequest, Report
 from engine.responses import ResponseReader, Unbatchable
 
@@ -78,9 +77,8 @@ def outgoing(
     return Outgoing(responses.batched(requests, now, reports), "json", len(requests), shipment.batch)
 
 
-def dry_run(configured: ConfiguredConnection, normalized: Normalized, now: float) -> DryRun:
-    """Plan an event, and return what delivery would send for it; what cannot be put into its batch is invalid."""
-    plan = configured.connection.plan_normalized(normalized, now=now)
+def dry_run(configured: ConfiguredConnection, plan: Plan, now: float) -> DryRun:
+    """Return what delivery would send for a planned event; what cannot be put into its batch is invalid."""
     reports = list(plan.reports)
     try:
         found = tuple(alone(configured, plan.requests, now, reports))
