@@ -214,7 +214,7 @@ def _url(run: Run, request: JsonObject, scope: Scope, where: str) -> str:
     http = cast("JsonObject", run.mapping["http"])
     base = _base_url(run, http["base_url"], scope).rstrip("/")
     _check_authority(base)
-    if "path" not in request:
+    if request.get("path", "") == "":
         return base
     path = _path(run, request["path"], scope, f"{where}.path")
     return base + (path if path.startswith("/") else f"/{path}")
