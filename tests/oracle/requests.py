@@ -214,9 +214,11 @@ def _url(run: Run, request: JsonObject, scope: Scope, where: str) -> str:
     http = cast("JsonObject", run.mapping["http"])
     base = _base_url(run, http["base_url"], scope).rstrip("/")
     _check_authority(base)
-    if request.get("path", "") == "":
+    if "path" not in request:
         return base
     path = _path(run, request["path"], scope, f"{where}.path")
+    if path == "":
+        return base
     return base + (path if path.startswith("/") else f"/{path}")
 
 
