@@ -354,6 +354,11 @@ def _looped(entries: Growth, each: Growth) -> Growth:
 
 def _converted(growth: Growth, name: str, written: Json) -> Growth:
     function = functions.FUNCTIONS[name]
+    if name == "map_items":
+        one, whole = READ, growth
+        for used, inner in functions.read_chain(functions.parameters_of(name, written)["functions"]):
+            one, whole = _converted(one, used, inner), _converted(whole, used, inner)
+        return either(whole, deeper(repeated(growth, one)))
     if function.gives <= NUMBER | BOOLEAN:
         return Growth(plus=LONGEST_NUMBER)
     texts = [text for text in functions.parameters_of(name, written).values() if isinstance(text, str)]

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from engine.language import budget
 from engine.language.bodies import revealed
-from engine.language.functions import CannotConvert, Noted
+from engine.language.functions import CannotConvert, Noted, Nothing
 from engine.language.objects import only, rename, reversed_table, without
 from engine.language.paths import Marker, PathTypeError
 from engine.language.texts import compact_json, kind_of, shown, text_of
@@ -50,14 +50,22 @@ def too_many_steps(count: int, place: str) -> NoReturn:
 
 def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConvert) -> None:
     """Report that an `as` chain stopped; the value is left out."""
-    reports.append(Report("not-converted", place, f"{shown(value)} was left out: {error}"))
+    if type(error) is not Nothing:
+        reports.append(Report("not-converted", place, f"{shown(value)} was left out: {error}"))
 
 
 def noted(reports: Reports, place: str, value: object) -> Json:
-    """Return a function's result; report the note beside it."""
-    if type(value) is Noted:
+    """Return a function's result; report the notes around it."""
+    while type(value) is Noted:
         reports.append(Report(value.code, place, value.message))
-        return value.value
+        value = value.value
+    return value  # type: ignore[return-value]
+
+
+def unnoted(value: object) -> Json:
+    """Return a function's result without the notes around it, which quote a secret."""
+    while type(value) is Noted:
+        value = value.value
     return value  # type: ignore[return-value]
 
 
@@ -104,6 +112,14 @@ def merged_list(value: Json, place: str) -> JsonObject:
             elif member is not None:
                 invalid(place, f"merge needs objects; item {number} is {kind_of(member)}")
     return result
+
+
+def whole(items: list[Json], reports: Reports, place: str) -> list[Json] | None:
+    """Return a written list whose total is asked for; one that lacks a member is reported and left out."""
+    if None not in items:
+        return items
+    reports.append(Report("not-converted", place, f"a list was left out: item {items.index(None)} is missing"))
+    return None
 
 
 def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:

@@ -164,8 +164,21 @@ def _members(run: Run, written: Json, scope: Scope, place: str) -> Iterator[tupl
 
 def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     members = cast("list[Json]", raw["list"])
-    values = (evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members))
+    values = [evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members)]
+    if None in values and _is_total(raw.get("as")):
+        run.report("not-converted", place)
+        return None
     return [value for value in values if value is not None]
+
+
+def _is_total(written: Json) -> bool:
+    """Say whether a list is added up or multiplied first, which needs all of its members."""
+    first = written[0] if isinstance(written, list) else written
+    return first in (
+        "sum",
+        "product",
+        *({name: how} for name in ("sum", "product") for how in ("drop", {"missing": "drop"})),
+    )
 
 
 def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:

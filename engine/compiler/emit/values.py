@@ -7,8 +7,8 @@ any number of times, whether it can be None (absent), and what is certain about 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import repeat
-from typing import Any
 
 from engine.compiler.emit.conditions import (
     emit_condition,
@@ -35,6 +35,7 @@ from engine.mapping.model import (
     PathValue,
     TextOf,
     Value,
+    needs_whole_list,
     source_word,
 )
 from engine.mapping.problems import place_text
@@ -91,8 +92,14 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
 
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
-    emit: Callable[[Writer, Any, Place], ValueCode] = globals()[f"emit_{source_word(value)}"]
-    got = emit(writer, value.source, value.place)
+    emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
+    if not needs_whole_list(value):
+        got = emit(writer, value.source, value.place)
+    else:
+        got = emit(writer, value.source, value.place, whole=True)
+        at = writer.names.literal(place_text(value.place))
+        writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
+        got = replace(got, present=False)
     with writer.at(value.place):
         return emit_modifiers(writer, value, got)
 
@@ -192,12 +199,13 @@ def _merge_member(writer: Writer, result: str, member: Value, got: ValueCode) ->
         writer.lines.add(f"merged({result}, {got.code}, {writer.names.literal(place_text(member.place))})")
 
 
-def emit_list(writer: Writer, source: ListOf, _place: Place) -> ValueCode:
-    """Write `list`."""
+def emit_list(writer: Writer, source: ListOf, _place: Place, *, whole: bool = False) -> ValueCode:
+    """Write `list`; `whole` keeps the places of members that are missing."""
     result = writer.names.fresh("list")
     writer.lines.add(f"{result} = []")
     for member in source.members:
-        emit_append(writer, result, emit_value(writer, member))
+        got = emit_value(writer, member)
+        emit_append(writer, result, replace(got, present=True) if whole else got)
     return ValueCode(result, present=True, shape="list", made=True)
 
 

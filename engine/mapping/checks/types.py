@@ -75,7 +75,8 @@ def _entries(context: CheckContext, source: Entries) -> Iterator[Problem]:
         message = "`entries` of a list needs `key`: the items of a list have no keys of their own."
         yield context.problem(source.of.place, "not-an-object", message, "Add `key`, e.g. key: item.id.")
     elif not given & types.LIST:
-        yield from _needs_object(context, source.of, "`entries` needs an object or a list")
+        needed = "an object" if source.key is None else "an object or a list"
+        yield from _needs_object(context, source.of, f"`entries` needs {needed}")
 
 
 def _needs_object(context: CheckContext, of: Value, need: str) -> Iterator[Problem]:
