@@ -26,6 +26,7 @@ Address: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]]
 Settled: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]], Invalid | None, Reports]"
 
 Invalid = budget.Invalid
+OverLimit = budget.OverLimit
 invalid = budget.invalid
 
 UNSET = object()
@@ -40,12 +41,24 @@ MOST_STEPS = 1_000_000
 
 def too_many_iterations(count: int, place: str) -> NoReturn:
     """Make an event invalid whose loops run too often, as one inside another can for a short event."""
-    invalid(place, f"loops reach {count:,} items; at most {MOST_ITERATIONS:,} are allowed for one event")
+    raise OverLimit(place, f"loops reach {count:,} items; at most {MOST_ITERATIONS:,} are allowed for one event")
 
 
 def too_many_steps(count: int, place: str) -> NoReturn:
     """Make an event invalid for which paths, functions and schemas have too much to do."""
-    invalid(place, f"this takes {count:,} steps or more; at most {MOST_STEPS:,} are allowed for one event")
+    raise OverLimit(place, f"this takes {count:,} steps or more; at most {MOST_STEPS:,} are allowed for one event")
+
+
+def over_limit(place: str, message: str) -> NoReturn:
+    """Make an event invalid that asks for too much altogether."""
+    raise OverLimit(place, message)
+
+
+def in_item(error: Invalid, items: str, number: int) -> NoReturn:
+    """Say which item of a loop made an event invalid."""
+    if type(error) is OverLimit:
+        raise error
+    raise Invalid(error.place, f"{items}[{number}]: {error.message}")
 
 
 def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConvert) -> None:
@@ -123,13 +136,26 @@ def whole(items: list[Json], reports: Reports, place: str) -> list[Json] | None:
 
 
 def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
-    """Return the list a loop runs over: an object counts as a list of one, a scalar is reported."""
+    """Return the list a loop runs over: an object is a list of one, or of its members if its keys are numbers.
+
+    The latter is reported, as a scalar is.
+    """
     if type(value) is list or value is None:
         return value
     if type(value) is dict:
-        return [value]
+        if not value or not all(map(_is_numbered, value.items())):
+            return [value]
+        message = f"an object with {len(value):,} numbers as keys was read as a list"
+        reports.append(Report("object-as-list", place, message))
+        return list(value.values())
     reports.append(Report("not-a-list", place, f"left out: this must be a list, not {kind_of(value)}"))
     return None
+
+
+def _is_numbered(entry: tuple[str, Json]) -> bool:
+    """Whether an entry is an object under a whole number, as PHP writes the items of a list that has gaps."""
+    key, member = entry
+    return type(member) is dict and key.isascii() and key.isdecimal() and (key[0] != "0" or key == "0")
 
 
 def entries_of(value: Json, lists: bool, reports: Reports, place: str) -> JsonObject | list[Json] | None:

@@ -39,6 +39,7 @@ from engine.mapping.model import (
     source_word,
 )
 from engine.mapping.problems import place_text
+from engine.mapping.walk import descendants
 from engine.records import Place
 
 MANY_COPIES = 300
@@ -220,12 +221,22 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
         emit_rounds(writer, items, each.value, place)
         item, index = writer.names.fresh("item"), writer.names.fresh("index")
         with (
+            writer.naming(each.of, index, wanted=may_be_invalid(each.value)),
             writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
             writer.loop(secret=value_is_secret(writer, each.of), item=item, index=index, key="None"),
         ):
             emit_where(writer, each.where, place)
             emit_append(writer, result, emit_value(writer, each.value))
     return ValueCode(result, shape="list", made=True)
+
+
+def may_be_invalid(value: Value | None) -> bool:
+    """Whether a value itself can make an event invalid; what its parts find wrong is no item's fault."""
+    inner = (each for each in descendants(value) if isinstance(each, Instruction)) if value is not None else ()
+    return any(
+        each.modifiers.required or each.modifiers.must or each.modifiers.within or isinstance(each.source, Merge)
+        for each in inner
+    )
 
 
 def emit_items(writer: Writer, of: Value) -> str:
@@ -271,6 +282,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
             writer.names.function(repeat, "repeat")
             pairs = f"{source}.items() if type({source}) is dict else zip(repeat(None), {source})"
         with (
+            writer.naming(entries.of, index, wanted=may_be_invalid(entries.key) or may_be_invalid(entries.value)),
             writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({pairs}):"),
             writer.loop(secret=value_is_secret(writer, entries.of), item=item, index=index, key=key),
         ):
