@@ -8,7 +8,7 @@ from engine.language import functions, paths
 from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, listed, quoted
 from engine.mapping.checks.paths import name_problem
-from engine.mapping.model import OBJECT_WORDS, Each, Entries, Instruction, ListOf, Merge, Value
+from engine.mapping.model import OBJECT_WORDS, Each, Entries, FunctionUse, Instruction, Merge, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence
 from engine.records import Json, Place
@@ -108,11 +108,23 @@ def _chain(context: CheckContext, value: Instruction) -> Iterator[Problem]:
             message = f"`{use.name}` takes {kinds(function.takes)}, but {before} {verb} {kinds(given)}."
             yield context.problem(place, "function-type", message, _way(given, function.takes))
             return
-        if use.name == "product" and isinstance(value.source, ListOf) and number == 0:
-            message = "Missing members are left out of the list, so the product would ignore them."
-            advice = "Write `required: true` or a `default` in each member."
-            yield context.problem(place, "product-of-list", message, advice, level="warning")
+        if use.name == "map_items":
+            yield from _of_items(context, use, place)
         given, before = function.gives, f"`{use.name}`"
+
+
+def _of_items(context: CheckContext, use: FunctionUse, place: Place) -> Iterator[Problem]:
+    """Find functions of `map_items` that cannot follow each other."""
+    given, before = types.ANY, ""
+    for name, written in functions.read_chain(functions.parameters_of(use.name, use.written)["functions"]):
+        function = functions.FUNCTIONS[name]
+        if not given & function.takes:
+            message = f"`{name}` takes {kinds(function.takes)}, but `{before}` gives {kinds(given)}."
+            yield context.problem(place, "function-type", message, _way(given, function.takes))
+            return
+        if name == use.name:
+            yield from _of_items(context, FunctionUse(name, written), place)
+        given, before = function.gives, name
 
 
 def _parameters(context: CheckContext, name: str, written: Json, place: Place) -> Iterator[Problem]:
