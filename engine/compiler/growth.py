@@ -334,7 +334,7 @@ class ValueGrowth:
 
     def _modified(self, growth: Growth, modifiers: Modifiers) -> Growth:
         for use in modifiers.as_:
-            growth = _converted(growth, use.name, use.written)
+            growth = converted(growth, use.name, use.written)
         if isinstance(modifiers.map, str):
             growth = either(growth, self.path(modifiers.map))
         elif modifiers.map is not None:
@@ -369,8 +369,14 @@ def _looped(entries: Growth, each: Growth) -> Growth:
     return Growth(times, entries.plus * each.times, entries.depth + each.depth, copies, members)
 
 
-def _converted(growth: Growth, name: str, written: Json) -> Growth:
+def converted(growth: Growth, name: str, written: Json) -> Growth:
+    """Return the bound of what a function of `as` makes of a value."""
     function = functions.FUNCTIONS[name]
+    if name == "map_items":
+        one, whole = READ, growth
+        for used, inner in functions.read_chain(functions.parameters_of(name, written)["functions"]):
+            one, whole = converted(one, used, inner), converted(whole, used, inner)
+        return either(whole, deeper(repeated(growth, one)))
     if function.gives <= NUMBER | BOOLEAN:
         return Growth(plus=LONGEST_NUMBER)
     texts = [text for text in functions.parameters_of(name, written).values() if isinstance(text, str)]

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from engine.language import budget
 from engine.language.bodies import revealed
-from engine.language.functions import CannotConvert, Noted
+from engine.language.functions import CannotConvert, Noted, Nothing
 from engine.language.objects import only, rename, reversed_table, without
 from engine.language.paths import Marker, PathTypeError
 from engine.language.texts import compact_json, is_inexact, kind_of, shown, text_of
@@ -26,6 +26,7 @@ Address: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]]
 Settled: TypeAlias = "tuple[str, str, dict[str, str], dict[str, str | list[str]], Invalid | None, Reports]"
 
 Invalid = budget.Invalid
+OverLimit = budget.OverLimit
 invalid = budget.invalid
 
 UNSET = object()
@@ -40,24 +41,44 @@ MOST_STEPS = 1_000_000
 
 def too_many_iterations(count: int, place: str) -> NoReturn:
     """Make an event invalid whose loops run too often, as one inside another can for a short event."""
-    invalid(place, f"loops reach {count:,} items; at most {MOST_ITERATIONS:,} are allowed for one event")
+    raise OverLimit(place, f"loops reach {count:,} items; at most {MOST_ITERATIONS:,} are allowed for one event")
 
 
 def too_many_steps(count: int, place: str) -> NoReturn:
     """Make an event invalid for which paths, functions and schemas have too much to do."""
-    invalid(place, f"this takes {count:,} steps or more; at most {MOST_STEPS:,} are allowed for one event")
+    raise OverLimit(place, f"this takes {count:,} steps or more; at most {MOST_STEPS:,} are allowed for one event")
+
+
+def over_limit(place: str, message: str) -> NoReturn:
+    """Make an event invalid that asks for too much altogether."""
+    raise OverLimit(place, message)
+
+
+def in_item(error: Invalid, items: str, number: int) -> NoReturn:
+    """Say which item of a loop made an event invalid."""
+    if type(error) is OverLimit:
+        raise error
+    raise Invalid(error.place, f"{items}[{number}]: {error.message}")
 
 
 def cannot_convert(reports: Reports, place: str, value: Json, error: CannotConvert) -> None:
     """Report that an `as` chain stopped; the value is left out."""
-    reports.append(Report("not-converted", place, f"{shown(value)} was left out: {error}"))
+    if type(error) is not Nothing:
+        reports.append(Report("not-converted", place, f"{shown(value)} was left out: {error}"))
 
 
 def noted(reports: Reports, place: str, value: object) -> Json:
-    """Return a function's result; report the note beside it."""
-    if type(value) is Noted:
+    """Return a function's result; report the notes around it."""
+    while type(value) is Noted:
         reports.append(Report(value.code, place, value.message))
-        return value.value
+        value = value.value
+    return value  # type: ignore[return-value]
+
+
+def unnoted(value: object) -> Json:
+    """Return a function's result without the notes around it, which quote a secret."""
+    while type(value) is Noted:
+        value = value.value
     return value  # type: ignore[return-value]
 
 
@@ -106,14 +127,35 @@ def merged_list(value: Json, place: str) -> JsonObject:
     return result
 
 
+def whole(items: list[Json], reports: Reports, place: str) -> list[Json] | None:
+    """Return a written list whose total is asked for; one that lacks a member is reported and left out."""
+    if None not in items:
+        return items
+    reports.append(Report("not-converted", place, f"a list was left out: item {items.index(None)} is missing"))
+    return None
+
+
 def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
-    """Return the list a loop runs over: an object counts as a list of one, a scalar is reported."""
+    """Return the list a loop runs over: an object is a list of one, or of its members if its keys are numbers.
+
+    The latter is reported, as a scalar is.
+    """
     if type(value) is list or value is None:
         return value
     if type(value) is dict:
-        return [value]
+        if not value or not all(map(_is_numbered, value.items())):
+            return [value]
+        message = f"an object with {len(value):,} numbers as keys was read as a list"
+        reports.append(Report("object-as-list", place, message))
+        return list(value.values())
     reports.append(Report("not-a-list", place, f"left out: this must be a list, not {kind_of(value)}"))
     return None
+
+
+def _is_numbered(entry: tuple[str, Json]) -> bool:
+    """Whether an entry is an object under a whole number, as PHP writes the items of a list that has gaps."""
+    key, member = entry
+    return type(member) is dict and key.isascii() and key.isdecimal() and (key[0] != "0" or key == "0")
 
 
 def entries_of(value: Json, lists: bool, reports: Reports, place: str) -> JsonObject | list[Json] | None:

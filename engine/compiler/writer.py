@@ -14,13 +14,16 @@ from engine.compiler.lines import Lines, Names
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, Value
+from engine.mapping.model import Mapping, PathValue, Value
 from engine.mapping.problems import place_text
+from engine.mapping.types import plain
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
 DEEPEST_INLINED = 5
 """Parts inside parts that are written into one function: Python allows 20 blocks (`for`, `try`) inside each other."""
+MOST_NAMED = 2
+"""Loops inside each other whose items are named, for each costs one of those 20 blocks."""
 COUNTS: tuple[object, ...] = (0, 0, 0, None)
 """How an event's memo begins: items of loops, steps of paths and schemas, and the budget of `language/budget.py`."""
 ARGUMENTS = "event, options, saved, now, reports, memo"
@@ -85,6 +88,7 @@ class Writer:
         self.counted = False  # whether anything is counted in the budget
         self.body_repeats = -1  # the `repeats` at which `body` of an envelope is made: there it is no copy
         self.path_place: Place = ()  # of the path that is being written
+        self.named = 0  # loops around what is written now whose items are named in reasons
         self._counts = call is not None
         self._lost = False
         self._inside_parts = 0
@@ -204,6 +208,22 @@ class Writer:
         self.secret_items = outer
         added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
         self.roots = roots | added
+
+    @contextmanager
+    def naming(self, of: Value, index: str, *, wanted: bool) -> Iterator[None]:
+        """Wrap a loop over `of`: an event that one of its items makes invalid says which item."""
+        if not wanted or self.named == MOST_NAMED:
+            yield
+            return
+        names = plain(of.path) if isinstance(of, PathValue) else ()
+        self.named += 1
+        with self.lines.block("try:"):
+            yield
+        self.named -= 1
+        with self.lines.block(f"except {self.module.helper('Invalid')} as error:"):
+            self.lines.add(
+                f"{self.module.helper('in_item')}(error, {self.names.literal(names[-1] if names else 'item')}, {index})"
+            )
 
     @contextmanager
     def at(self, place: Place) -> Iterator[None]:

@@ -33,6 +33,10 @@ class Invalid(Exception):  # noqa: N818  an outcome, not an error
         super().__init__(f"{message} ({place})")
 
 
+class OverLimit(Invalid):
+    """The event asks for too much altogether: no single item of a loop is to blame."""
+
+
 def invalid(place: str, message: str) -> NoReturn:
     """Make the event invalid."""
     raise Invalid(place, message)
@@ -42,7 +46,7 @@ def spend(memo: Memo, amount: int, place: str) -> None:
     """Count `amount` characters; the event is invalid where that is too much."""
     memo[COPIED] += amount
     if memo[COPIED] > MOST_COPIED:
-        invalid(place, f"the mapping would copy more than {MOST_COPIED:,} characters and values of this event")
+        raise OverLimit(place, f"the mapping would copy more than {MOST_COPIED:,} characters and values of this event")
 
 
 def spend_on(memo: Memo, value: Json, place: str, times: int = 1) -> None:

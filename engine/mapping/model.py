@@ -12,6 +12,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
+from engine.language.functions import read_chain
 from engine.language.objects import reversed_table
 from engine.language.template import Text
 from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
@@ -192,9 +193,7 @@ class FunctionUse:
     @staticmethod
     def chain(written: Json) -> tuple[FunctionUse, ...]:
         """Read `as`: a name, a name with its parameters, or a list of those."""
-        uses = written if isinstance(written, list) else [written]
-        pairs = (next(iter(use.items())) if isinstance(use, dict) else (str(use), None) for use in uses)
-        return tuple(FunctionUse(name, parameters) for name, parameters in pairs)
+        return tuple(FunctionUse(name, parameters) for name, parameters in read_chain(written))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -392,6 +391,12 @@ def looked_up(modifiers: Modifiers) -> JsonObject:
     """Return the table of a `map` that is written in place, from the text of a value to what takes its place."""
     table = modifiers.map if isinstance(modifiers.map, dict) else {}
     return reversed_table(table) if modifiers.reverse else table
+
+
+def needs_whole_list(value: Instruction) -> bool:
+    """Whether a written list is added up or multiplied, so that one that lacks a member has no total."""
+    first = value.modifiers.as_[0] if value.modifiers.as_ and isinstance(value.source, ListOf) else None
+    return first is not None and first.name in ("sum", "product") and first.written not in ("skip", {"missing": "skip"})
 
 
 # What a mapping consists of.

@@ -12,12 +12,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from engine.compiler.growth import LONGEST_NUMBER, MOST_TOGETHER, REWRITTEN, ValueGrowth, either
+from engine.compiler.growth import MOST_TOGETHER, READ, REWRITTEN, ValueGrowth, converted, either
 from engine.events.normalizing import normalize_json
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED
 from engine.language.functions import FUNCTIONS, CannotConvert, Noted, bind
-from engine.language.functions.model import BOOLEAN, NUMBER
 from engine.language.sizes import ENDLESS, json_size
 from engine.plan import BYTES_PER_CHARACTER, Connection
 from engine.records import Json, JsonObject, Plan
@@ -264,15 +263,15 @@ def test_no_function_makes_more_than_its_entry_says(name: str) -> None:
     for parameters in {json.dumps(dict(example.parameters)) for example in function.examples if not example.reason}:
         given = json.loads(parameters)
         run = bind(name, given)
-        factor = function.growth * (1 + sum(len(text) for text in given.values() if isinstance(text, str)))
-        factor = 0 if function.gives <= NUMBER | BOOLEAN else factor
+        bound = converted(READ, name, given)
         for value in values:
             try:
                 made = run(value)
             except CannotConvert:
                 continue
-            made = made.value if isinstance(made, Noted) else made
-            assert len(orjson.dumps(made)) <= factor * len(orjson.dumps(value)) + LONGEST_NUMBER, (given, value)
+            while isinstance(made, Noted):
+                made = made.value
+            assert len(orjson.dumps(made)) <= bound.times * len(orjson.dumps(value)) + bound.plus, (given, value)
 
 
 # Sizes.

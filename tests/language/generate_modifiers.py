@@ -89,16 +89,22 @@ def _use(draw: DrawFn, function: Function) -> Json:
 def _parameter(parameter: Parameter) -> SearchStrategy[Json]:
     if parameter.choices:
         return st.sampled_from(parameter.choices)
+    if parameter.kind in OTHER_KINDS:
+        return st.sampled_from(OTHER_KINDS[parameter.kind])
     if parameter.kind == "integer":
         return st.integers(parameter.at_least, 3)
     return st.sampled_from(BY_KIND[parameter.kind])
 
 
+OTHER_KINDS: dict[str, tuple[Json, ...]] = {
+    "number": (0, -1, 0.5, 1e300),
+    "functions": ("lowercase", ["trim", {"truncate": 1}], {"round": 1}, ["to_list", "sum"], "non_empty", "unix_ms"),
+}
 BY_KIND: dict[str, tuple[str, ...]] = {
     "text": ("a", ",", "x y"),
     "path": ("a", "items[0]", "a.b"),
     "pattern": ("[a-c]+", "^(a|b)", "."),
-    "format": ("%Y-%m-%d", "%H:%M"),
+    "format": ("%Y-%m-%d", "%-H:%M"),
 }
 
 

@@ -8,7 +8,8 @@ from engine.language.functions import bind, parameters_of
 from engine.records import Json
 
 DATE = (
-    '"format" of date does not support "{}". Supported: %Y, %y, %m, %d, %j, %H, %M, %S, %L, %f, %u, %G, %V, %%.'
+    '"format" of date does not support "{}". Supported: %Y, %y, %m, %d, %j, %H, %M, %S, %L, %f, %u, %G, %V,'
+    " %-d, %-m, %-j, %-H, %-M, %-S, %%."
     " Names of days and months depend on a language."
 )
 GROUPS = 'In "with" of pattern_replace, a backslash must be followed by {} or another backslash.'
@@ -75,7 +76,7 @@ def test_what_does_not_fit(name: str, written: Json, sentence: str) -> None:
         ("split", {}, 'split requires "by": as: { split: { by: ... } }.'),
         ("date", {"format": "%d %B %Y"}, DATE.format("%B")),
         ("date", {"format": "100%"}, DATE.format("%")),
-        ("date", {"format": "%-d"}, DATE.format("%-")),
+        ("date", {"format": "%-Y"}, DATE.format("%-Y")),
         ("date", {"format": "%\n"}, DATE.format("%\n")),
         (
             "pattern_replace",

@@ -58,7 +58,10 @@ def converted(convert: Callable[[Json], Json], value: Json) -> tuple[str, object
         result: object = convert(value)
     except CannotConvert as error:
         return "refused", str(error)
-    return (f"note {result.code}", result.value) if type(result) is Noted else ("value", result)
+    how = "value"
+    while type(result) is Noted:
+        how, result = f"note {result.code}", result.value
+    return how, result
 
 
 def is_plain(value: object) -> bool:

@@ -9,16 +9,20 @@ from jsonschema import Draft7Validator
 
 from engine.language.functions import FUNCTIONS, GROUPS, Function, bind, parameter_schema, parameters_of
 from engine.language.functions.model import ANYTHING
+from engine.mapping.schema import files
 from engine.records import Json
 from engine.reference import ROOT
 from engine.reference.functions import functions_markdown
+from engine.reference.schema import with_declared
 
+AS = {"definitions": with_declared(files.read("mapping"))["definitions"]}
 EACH = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 FIRST_SET = """
 unix unix_seconds unix_ms iso8601 date utc_offset number integer round floor ceil abs fixed boolean string trim
 lowercase uppercase capitalize snake_case camel_case replace pattern_replace truncate split first_word rest_words
 url_encode base64 json parse_json digits_only sha256 sha1 md5 join first last unique sum product count min max
 average compact pairs to_list limit url_host url_path url_query user_agent get
+map_items matches add multiply from_pairs non_empty
 """.split()  # noqa: SIM905  a list of words is easier to read
 NEVER_FAIL = {"json", "to_list"}
 
@@ -69,7 +73,7 @@ def test_the_forms_in_yaml_mean_the_same_parameters(function: Function) -> None:
             forms.append(None)
         if given and list(given) == first:
             forms.append(given[first[0]])
-        schema = Draft7Validator(parameter_schema(function))
+        schema = Draft7Validator({**parameter_schema(function), **AS})
         for written in forms:
             assert parameters_of(function.name, written) == given
             assert schema.is_valid(written) is (function.parameters != () or written is None)
@@ -77,7 +81,7 @@ def test_the_forms_in_yaml_mean_the_same_parameters(function: Function) -> None:
 
 @EACH
 def test_the_schema_is_one_and_refuses_what_binding_refuses(function: Function) -> None:
-    schema = parameter_schema(function)
+    schema = {**parameter_schema(function), **AS}
     Draft7Validator.check_schema(schema)
     for written in ([], {"no such": 1}, True, 0.5, {"": ""}, None, 7, "text", {}, -1, 10**6, ""):
         try:

@@ -8,11 +8,12 @@ examples are tests of their own, and the normalizer of events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple, cast
 
 from engine.events.normalizing import normalize
 from engine.records import Json, JsonObject
-from tests.oracle.basics import Hidden, Invalid, Marker, at
+from tests.oracle.basics import Hidden, Invalid, Marker, at, naming
 from tests.oracle.requests import check_sizes, request_of
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import evaluate, list_of, loop
@@ -98,7 +99,9 @@ def _steps(run: Run, call: str, replies: list[JsonObject]) -> Iterator[JsonObjec
             for made, scope in enumerate(_scopes(run, step, place)):
                 if "for_each" in step and made == step.get("max_requests", 1000):
                     raise Invalid(f"{place}.for_each", "Too many requests")
-                yield request_of(run, step, scope, place)
+                with naming(step.get("for_each"), scope["index"]) if "for_each" in step else nullcontext():
+                    request = request_of(run, step, scope, place)
+                yield request
             _save(run, step, place, replies)
 
 

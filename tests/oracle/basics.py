@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import orjson
@@ -24,6 +25,24 @@ class Invalid(Exception):  # noqa: N818  reads as what happened
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"{reason} ({place})")
         self.place = place
+        self.reason = reason
+
+
+class OverLimit(Invalid):
+    """The event asks for too much altogether."""
+
+
+@contextmanager
+def naming(path: Json, number: object) -> Iterator[None]:
+    """Let the reason why an event is invalid begin with the item of the loop that is to blame."""
+    try:
+        yield
+    except OverLimit:
+        raise
+    except Invalid as invalid:
+        plain = isinstance(path, str) and re.fullmatch(r"[A-Za-z_.]+", path)
+        name = str(path).rpartition(".")[2] if plain else "item"
+        raise Invalid(invalid.place, f"{name}[{number}]: {invalid.reason}") from None
 
 
 class Marker(str):

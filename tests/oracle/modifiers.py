@@ -9,7 +9,7 @@ from typing import cast
 import re2
 from jsonschema import Draft7Validator, ValidationError, validators
 
-from engine.language.functions import CannotConvert, Noted, bind, parameters_of
+from engine.language.functions import CannotConvert, Noted, Nothing, bind, parameters_of
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Hidden, Invalid, Marker, compact_json, put, text_of
 from tests.oracle.run import Run, Scope
@@ -90,10 +90,12 @@ def _as(run: Run, written: Json, place: str, value: Json) -> Json:
             run.note_inexact(value, place)
         try:
             value = bind(name, parameters_of(name, parameters))(value)
+        except Nothing:
+            return None
         except CannotConvert:
             run.report("not-converted", place)
             return None
-        if isinstance(value, Noted):
+        while isinstance(value, Noted):
             run.report(value.code, place)
             value = value.value
         if value is None:

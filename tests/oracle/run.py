@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jmespath.exceptions import JMESPathError
 
 from engine.records import Json
-from tests.oracle.basics import Invalid, holds, pieces, text_of, without_nulls
+from tests.oracle.basics import Invalid, OverLimit, holds, pieces, text_of, without_nulls
 from tests.oracle.spec_paths import search
 
 Scope = dict[str, object]
@@ -82,7 +82,7 @@ class Run:
         """Count the items that a loop is about to run over; all loops of an event share one limit."""
         self.iterations += items
         if self.iterations > 100_000:
-            raise Invalid(place, f"loops reach {self.iterations:,} items")
+            raise OverLimit(place, f"loops reach {self.iterations:,} items")
 
     def enter(self, event: dict[str, Json], options: Json, part: Callable[[str], Json]) -> None:
         """Make the scope of an event: the fields of its call, and nothing else of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import cast
@@ -9,7 +10,7 @@ from typing import cast
 import jmespath
 
 from engine.records import Json, JsonObject
-from tests.oracle.basics import Invalid, at, put, text_of
+from tests.oracle.basics import Invalid, at, naming, put, text_of
 from tests.oracle.modifiers import modify
 from tests.oracle.run import Parts, Run, Scope
 
@@ -173,8 +174,21 @@ def _members(run: Run, written: Json, scope: Scope, place: str) -> Iterator[tupl
 
 def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     members = cast("list[Json]", raw["list"])
-    values = (evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members))
+    values = [evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members)]
+    if None in values and _is_total(raw.get("as")):
+        run.report("not-converted", place)
+        return None
     return [value for value in values if value is not None]
+
+
+def _is_total(written: Json) -> bool:
+    """Say whether a list is added up or multiplied first, which needs all of its members."""
+    first = written[0] if isinstance(written, list) else written
+    return first in (
+        "sum",
+        "product",
+        *({name: how} for name in ("sum", "product") for how in ("drop", {"missing": "drop"})),
+    )
 
 
 def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
@@ -183,18 +197,28 @@ def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
         return None
     run.count(len(items), f"{place}.each")
     inner = loop(run, items, raw.get("where"), scope, f"{place}.where")
-    values = (evaluate(run, raw["value"], one, f"{place}.value") for one in inner)
+    values = []
+    for one in inner:
+        with naming(raw["each"], one["index"]):
+            values.append(evaluate(run, raw["value"], one, f"{place}.value"))
     return [value for value in values if value is not None]
 
 
 def list_of(run: Run, value: Json, place: str) -> list[Json] | None:
     """Return what a loop runs over as a list: an object is a list of one, a scalar is reported."""
+    if isinstance(value, dict) and value and all(_is_numbered(key, item) for key, item in value.items()):
+        run.report("object-as-list", place)
+        return list(value.values())
     if isinstance(value, dict):
         return [value]
     if value is None or isinstance(value, list):
         return value
     run.report("not-a-list", place)
     return None
+
+
+def _is_numbered(key: str, item: Json) -> bool:
+    return re.fullmatch("0|[1-9][0-9]*", key) is not None and isinstance(item, dict)
 
 
 def loop(run: Run, items: list[Json], where: Json, scope: Scope, place: str) -> Iterator[Scope]:
@@ -216,7 +240,8 @@ def _entries(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
     run.count(len(of), f"{place}.entries")
     for inner in loop(run, list(of.values()) if isinstance(of, dict) else of, None, scope, place):
         inner["key"] = list(of)[cast("int", inner["index"])] if isinstance(of, dict) else None
-        _entry(run, raw, inner, place, made)
+        with naming(raw["entries"], inner["index"]):
+            _entry(run, raw, inner, place, made)
     return made
 
 

@@ -111,9 +111,9 @@ def _apply(writer: Writer, use: FunctionUse, code: str, at: str, *, secret: bool
     writer.lines.add(f"{code} = {writer.names.constant(bound, 'function')}({code})")
     if functions.FUNCTIONS[use.name].notes:
         writer.names.function(functions.Noted, "Noted")
-        writer.module.helper("noted")
+        writer.module.helper("unnoted" if secret else "noted")
         with writer.lines.block(f"if type({code}) is Noted:"):
-            note = f"{code}.value" if secret else f"noted(reports, {at}, {code})"  # a note quotes the value
+            note = f"unnoted({code})" if secret else f"noted(reports, {at}, {code})"  # a note quotes the value
             writer.lines.add(f"{code} = {note}")
 
 

@@ -71,7 +71,11 @@ class StepEmitter:
             emit_rounds(writer, f"({items} or ())", envelope, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
         secret = value_is_secret(writer, step.for_each)
-        with writer.lines.block(opening), writer.loop(secret=secret, item=item, index=index, key="None"):
+        with (
+            writer.naming(step.for_each, index, wanted=True),
+            writer.lines.block(opening),
+            writer.loop(secret=secret, item=item, index=index, key="None"),
+        ):
             emit_where(writer, step.where, step.place)
             self._one_more(writer, step, requests)
             writer.lines.add(f"{requests}.append({self._request(writer, step, number, index)})")
@@ -80,11 +84,11 @@ class StepEmitter:
 
     def _one_more(self, writer: Writer, step: Step, requests: str) -> None:
         """Write the limit of what `for_each` makes of one event."""
-        writer.module.helper("invalid")
+        writer.module.helper("over_limit")
         at = writer.names.literal(place_text((*step.place, "for_each")))
         message = writer.names.literal(f"for_each would make more than {step.max_requests:,} requests")
         with writer.lines.block(f"if len({requests}) == {step.max_requests}:"):
-            writer.lines.add(f"invalid({at}, {message})")
+            writer.lines.add(f"over_limit({at}, {message})")
 
     def _request(self, writer: Writer, step: Step, number: int, item: str) -> str:
         request = self.module.mapping.requests[step.request]

@@ -7,8 +7,8 @@ any number of times, whether it can be None (absent), and what is certain about 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import repeat
-from typing import Any
 
 from engine.compiler.emit.conditions import (
     emit_condition,
@@ -35,10 +35,12 @@ from engine.mapping.model import (
     PathValue,
     TextOf,
     Value,
+    needs_whole_list,
     source_word,
 )
 from engine.mapping.problems import place_text
 from engine.mapping.types import plain
+from engine.mapping.walk import descendants
 from engine.records import Place
 
 MANY_COPIES = 300
@@ -97,8 +99,14 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
 
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
-    emit: Callable[[Writer, Any, Place], ValueCode] = globals()[f"emit_{source_word(value)}"]
-    got = emit(writer, value.source, value.place)
+    emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
+    if not needs_whole_list(value):
+        got = emit(writer, value.source, value.place)
+    else:
+        got = emit(writer, value.source, value.place, whole=True)
+        at = writer.names.literal(place_text(value.place))
+        writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
+        got = replace(got, present=False)
     with writer.at(value.place):
         return emit_modifiers(writer, value, got)
 
@@ -198,12 +206,13 @@ def _merge_member(writer: Writer, result: str, member: Value, got: ValueCode) ->
         writer.lines.add(f"merged({result}, {got.code}, {writer.names.literal(place_text(member.place))})")
 
 
-def emit_list(writer: Writer, source: ListOf, _place: Place) -> ValueCode:
-    """Write `list`."""
+def emit_list(writer: Writer, source: ListOf, _place: Place, *, whole: bool = False) -> ValueCode:
+    """Write `list`; `whole` keeps the places of members that are missing."""
     result = writer.names.fresh("list")
     writer.lines.add(f"{result} = []")
     for member in source.members:
-        emit_append(writer, result, emit_value(writer, member))
+        got = emit_value(writer, member)
+        emit_append(writer, result, replace(got, present=True) if whole else got)
     return ValueCode(result, present=True, shape="list", made=True)
 
 
@@ -218,12 +227,22 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
         emit_rounds(writer, items, each.value, place)
         item, index = writer.names.fresh("item"), writer.names.fresh("index")
         with (
+            writer.naming(each.of, index, wanted=may_be_invalid(each.value)),
             writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
             writer.loop(secret=value_is_secret(writer, each.of), item=item, index=index, key="None"),
         ):
             emit_where(writer, each.where, place)
             emit_append(writer, result, emit_value(writer, each.value))
     return ValueCode(result, shape="list", made=True)
+
+
+def may_be_invalid(value: Value | None) -> bool:
+    """Whether a value itself can make an event invalid; what its parts find wrong is no item's fault."""
+    inner = (each for each in descendants(value) if isinstance(each, Instruction)) if value is not None else ()
+    return any(
+        each.modifiers.required or each.modifiers.must or each.modifiers.within or isinstance(each.source, Merge)
+        for each in inner
+    )
 
 
 def emit_items(writer: Writer, of: Value) -> str:
@@ -269,6 +288,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
             writer.names.function(repeat, "repeat")
             pairs = f"{source}.items() if type({source}) is dict else zip(repeat(None), {source})"
         with (
+            writer.naming(entries.of, index, wanted=may_be_invalid(entries.key) or may_be_invalid(entries.value)),
             writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({pairs}):"),
             writer.loop(secret=value_is_secret(writer, entries.of), item=item, index=index, key=key),
         ):

@@ -6,8 +6,8 @@ docs/functions.md is generated from their entries.
 
 from __future__ import annotations
 
-from engine.language.functions.model import CannotConvert, Example, Function, Noted, Parameter
-from engine.language.functions.registry import FUNCTIONS, GROUPS, bind, parameter_schema, parameters_of
+from engine.language.functions.model import CannotConvert, Example, Function, Noted, Nothing, Parameter
+from engine.language.functions.registry import FUNCTIONS, GROUPS, bind, parameter_schema, parameters_of, read_chain
 from engine.language.functions.text import camel_case, snake_case
 
 __all__ = [
@@ -17,10 +17,12 @@ __all__ = [
     "Example",
     "Function",
     "Noted",
+    "Nothing",
     "Parameter",
     "bind",
     "camel_case",
     "parameter_schema",
     "parameters_of",
+    "read_chain",
     "snake_case",
 ]

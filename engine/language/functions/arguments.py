@@ -6,6 +6,7 @@ nothing; they call these helpers for everything else.
 
 from __future__ import annotations
 
+from decimal import Context, Decimal
 from math import isfinite
 
 from engine.language.functions.model import CannotConvert
@@ -13,6 +14,8 @@ from engine.language.texts import LONE_SURROGATE, fit, kind_of, read_number, tex
 from engine.records import Json, JsonObject
 
 TOO_LARGE = "the number is too large"
+DECIMAL = Context(prec=50, traps=[])
+"""How numbers are added and multiplied."""
 LONGEST = 1_000_000
 """Characters of a text that a function makes of a shorter one and its parameters."""
 
@@ -59,6 +62,18 @@ def finite(number: float) -> int | float:
 def whole_or_float(number: float) -> int | float:
     """Return a whole number without decimals: 4, not 4.0."""
     return finite(int(number)) if number.is_integer() else number
+
+
+def exact(number: float) -> Decimal:
+    """Return a number as a decimal, by its shortest text."""
+    return Decimal(number) if isinstance(number, int) else Decimal(repr(number))
+
+
+def plain(number: Decimal) -> int | float:
+    """Return a decimal as a JSON number: an integer where it is whole and fits in 64 bits."""
+    if number == number.to_integral_value() and abs(number) < 2**63:
+        return int(number)
+    return whole_or_float(finite(float(number)))
 
 
 def list_from(value: Json) -> list[Json]:

@@ -24,12 +24,16 @@ class CannotConvert(Exception):  # noqa: N818  it says what happened to a value
     """A function cannot convert its value; the text says why in a few words, without the value."""
 
 
+class Nothing(CannotConvert):
+    """The value counts as absent: that is what the function is for, so nothing is reported."""
+
+
 class Noted:
     """A converted value together with a report about it."""
 
     __slots__ = ("code", "message", "value")
 
-    def __init__(self, value: Json, code: str, message: str) -> None:
+    def __init__(self, value: Json | Noted, code: str, message: str) -> None:
         self.value = value
         self.code = code
         self.message = message
@@ -39,8 +43,9 @@ class Noted:
 class Parameter:
     """A parameter of a function, as in `{ round: 2 }` and `{ replace: { find: a, with: b } }`.
 
-    `kind` is `text`, `integer`, `path`, `pattern` or `format`; all but `integer` are written as text.  Without a
-    `default` it is required.  `at_least` is the smallest integer, or the shortest length of a text.
+    `kind` is `text`, `integer`, `number`, `path`, `pattern`, `format` or `functions`; all but numbers and functions are
+    written as text, and functions are handed over bound.  Without a `default` it is required.  `at_least` is the
+    smallest integer, or the shortest length of a text.
     """
 
     name: str

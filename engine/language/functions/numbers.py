@@ -1,4 +1,4 @@
-"""Numbers: round, floor, ceil, abs, fixed.
+"""Numbers: round, floor, ceil, abs, fixed, add, multiply.
 
 Rounding is decimal, on the shortest text of the number: a price of 2.675 is 2.675, not 2.67499999999999982, and
 rounds to 2.68.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import ceil, floor
 
-from engine.language.functions.arguments import finite, number_from, whole_or_float
+from engine.language.functions.arguments import DECIMAL, exact, finite, number_from, plain, whole_or_float
 from engine.language.functions.model import NUMBER, TEXT, Example, Function, Parameter
 from engine.records import Json
 
@@ -44,6 +44,16 @@ def round_up(value: Json) -> Json:
 
 def absolute(value: Json) -> Json:
     return finite(abs(number_from(value)))
+
+
+def add(number: float) -> Callable[[Json], Json]:
+    given = exact(number)
+    return lambda value: plain(DECIMAL.add(exact(number_from(value)), given))
+
+
+def multiply(number: float) -> Callable[[Json], Json]:
+    given = exact(number)
+    return lambda value: plain(DECIMAL.multiply(exact(number_from(value)), given))
 
 
 def _rounded(number: float, digits: int) -> Decimal:
@@ -118,5 +128,37 @@ FUNCTIONS = (
             Example("free", parameters={"digits": 2}, reason="not a number"),
         ),
         call=fixed,
+    ),
+    Function(
+        name="add",
+        group="numbers",
+        about="The number and a constant added, in decimal: 0.1 and 0.2 are 0.3.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        parameters=(Parameter(name="number", about="What is added; it may be negative.", kind="number"),),
+        examples=(
+            Example(2, 3, {"number": 1}),
+            Example("0.1", 0.3, {"number": 0.2}),
+            Example(10, 0, {"number": -10}),
+            Example(1e308, parameters={"number": 1e308}, reason="the number is too large"),
+            Example("n/a", parameters={"number": 1}, reason="not a number"),
+        ),
+        call=add,
+    ),
+    Function(
+        name="multiply",
+        group="numbers",
+        about="The number multiplied by a constant, in decimal: a price in cents is `{ multiply: 100 }`.",
+        takes=TEXT | NUMBER,
+        gives=NUMBER,
+        parameters=(Parameter(name="number", about="The factor.", kind="number"),),
+        examples=(
+            Example(19.99, 1999, {"number": 100}),
+            Example("5", 0.5, {"number": 0.1}),
+            Example(3, 0, {"number": 0}),
+            Example(1e308, parameters={"number": 10}, reason="the number is too large"),
+            Example([3], parameters={"number": 2}, reason="a list is not a number"),
+        ),
+        call=multiply,
     ),
 )

@@ -1,4 +1,4 @@
-"""Objects: get (a path into a value), pairs (an object as a list)."""
+"""Objects: get (a path into a value), pairs (an object as a list), from_pairs (the other way)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import PathError
-from engine.language.functions.arguments import object_from, wrong_kind
-from engine.language.functions.model import ANYTHING, LIST, OBJECT, CannotConvert, Example, Function, Parameter
-from engine.records import Json
+from engine.language.functions.arguments import list_from, object_from, wrong_kind
+from engine.language.functions.model import ANYTHING, LIST, OBJECT, CannotConvert, Example, Function, Noted, Parameter
+from engine.language.texts import kind_of, text_of
+from engine.records import Json, JsonObject
+
+OVERWRITTEN = "key-overwritten"
 
 
 def get(path: str) -> Callable[[Json], Json]:
@@ -62,6 +65,36 @@ def pairs(key: str, value: str) -> Callable[[Json], Json]:
     return paired
 
 
+def from_pairs(key: str, value: str) -> Callable[[Json], Json | Noted]:
+    if key == value:
+        raise ValueError('"key" and "value" of from_pairs must be different names.')
+
+    def joined(given: Json) -> Json | Noted:
+        result: JsonObject = {}
+        twice = ""
+        for index, pair in enumerate(list_from(given)):
+            name = _name_of(pair, key, index)
+            if name is None or value not in pair:  # type: ignore[operator]  # an object, or it would have no name
+                continue
+            twice = name if name in result else twice
+            result[name] = pair[value]  # type: ignore[call-overload, index]
+        return Noted(result, OVERWRITTEN, f'two values for "{twice}": the later one is kept') if twice else result
+
+    return joined
+
+
+def _name_of(pair: Json, key: str, index: int) -> str | None:
+    """Return the text of a pair's key; None for a null item, which counts as missing."""
+    if pair is None:
+        return None
+    if not isinstance(pair, dict):
+        raise CannotConvert(f"item {index} is {kind_of(pair)}, not an object")
+    name = text_of(pair.get(key))
+    if not name:
+        raise CannotConvert(f'item {index} has no text under "{key}"')
+    return name
+
+
 _TEXT_EXAMPLE = Example("a", parameters={"path": "a"}, reason="text is not an object or a list")
 
 FUNCTIONS = (
@@ -105,5 +138,29 @@ FUNCTIONS = (
         ),
         growth=4,
         call=pairs,
+    ),
+    Function(
+        name="from_pairs",
+        group="objects",
+        about="An object made of a list of pairs, as `pairs` makes one. Of equal keys the later wins, and is reported.",
+        takes=LIST,
+        gives=OBJECT,
+        parameters=(
+            Parameter(name="key", about="Where each key is.", default="key", at_least=1),
+            Parameter(name="value", about="Where each value is.", default="value", at_least=1),
+        ),
+        examples=(
+            Example([{"key": "color", "value": "red"}, {"key": "size", "value": None}], {"color": "red", "size": None}),
+            Example([{"name": "plan", "value": "pro"}], {"plan": "pro"}, {"key": "name"}),
+            Example([{"key": 1, "value": 2}, None, {"key": "x"}], {"1": 2}),
+            Example([{"key": "a", "value": 1}, {"key": "a", "value": 2}], {"a": 2}, note=OVERWRITTEN),
+            Example([], {}),
+            Example([{"value": 1}], reason='item 0 has no text under "key"'),
+            Example(["a"], reason="item 0 is text, not an object"),
+            Example({"a": 1}, reason="an object is not a list"),
+        ),
+        notes=(OVERWRITTEN,),
+        growth=2,
+        call=from_pairs,
     ),
 )

@@ -1,4 +1,4 @@
-r"""Replacing inside text: replace, pattern_replace.
+r"""Patterns, and replacing inside text: replace, pattern_replace, matches.
 
 RE2's Python wrapper expands `\1` in a replacement with Python's escapes and garbles what is not ASCII, so `with` is
 parsed here.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.language.functions.arguments import check_length, text_from
-from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
+from engine.language.functions.model import BOOLEAN, NUMBER, TEXT, CannotConvert, Example, Function, Parameter
 from engine.language.regex import compile_pattern
 from engine.language.texts import LONE_SURROGATE, shown
 from engine.records import Json
@@ -36,7 +36,7 @@ def replace(**given: str) -> Callable[[Json], Json]:
 
 
 def pattern_replace(**given: str) -> Callable[[Json], Json]:
-    pattern = _pattern(given["pattern"])
+    pattern = _pattern(given["pattern"], "pattern_replace")
     instead = _replacement(given["with"], pattern.groups)
 
     def replaced(value: Json) -> Json:
@@ -61,11 +61,24 @@ def pattern_replace(**given: str) -> Callable[[Json], Json]:
     return replaced
 
 
-def _pattern(text: str) -> Any:
+def matches(pattern: str) -> Callable[[Json], Json]:
+    compiled = _pattern(pattern, "matches")
+
+    def matched(value: Json) -> Json:
+        text = value if type(value) is str else text_from(value)
+        try:
+            return compiled.search(text) is not None
+        except UnicodeEncodeError:
+            raise CannotConvert(LONE_SURROGATE) from None
+
+    return matched
+
+
+def _pattern(text: str, function: str) -> Any:
     try:
         return compile_pattern(text)
     except ValueError as error:
-        message = f'"pattern" of pattern_replace is not a valid RE2 pattern: {error} (in {shown(text)}).'
+        message = f'"pattern" of {function} is not a valid RE2 pattern: {error} (in {shown(text)}).'
         raise ValueError(message) from None
 
 
@@ -136,6 +149,27 @@ FUNCTIONS = (
             Example({}, parameters={"pattern": "a"}, reason="an object is not text"),
         ),
         call=pattern_replace,
+        source="https://github.com/google/re2/wiki/Syntax",
+    ),
+    Function(
+        name="matches",
+        group="text",
+        about="Whether a pattern is found in the text; `^` and `$` stand for its beginning and end.",
+        takes=TEXT | NUMBER,
+        gives=BOOLEAN,
+        parameters=(
+            Parameter(
+                name="pattern", about="An RE2 pattern: no look-around, no back-references.", kind="pattern", at_least=1
+            ),
+        ),
+        examples=(
+            Example("ann@example.com", True, {"pattern": "@example[.]com$"}),
+            Example("ann@example.org", False, {"pattern": "@example[.]com$"}),
+            Example("Order Completed", True, {"pattern": "(?i)^order "}),
+            Example(404, True, {"pattern": "^4..$"}),
+            Example(True, parameters={"pattern": "true"}, reason="a boolean is not text"),
+        ),
+        call=matches,
         source="https://github.com/google/re2/wiki/Syntax",
     ),
 )

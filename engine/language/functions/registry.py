@@ -6,6 +6,7 @@ Parameters are checked once, when a mapping is read; their JSON Schema, for edit
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from math import isfinite
 from types import MappingProxyType
 from typing import cast
 
@@ -13,6 +14,7 @@ from engine.language.functions import (
     conversions,
     encodings,
     hashes,
+    items,
     lists,
     numbers,
     objects,
@@ -51,7 +53,7 @@ GROUPS: Mapping[str, Group] = MappingProxyType(
     }
 )
 
-_MODULES = (conversions, times, numbers, text, patterns, encodings, hashes, lists, totals, objects, web)
+_MODULES = (conversions, times, numbers, text, patterns, encodings, hashes, lists, items, totals, objects, web)
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {
@@ -68,9 +70,20 @@ def bind(name: str, parameters: Mapping[str, Json]) -> Callable[[Json], Json]:
     unpacks; all others return JSON.
     """
     function = _find(name)
-    given = complete(function, parameters)
+    given: dict[str, object] = {**complete(function, parameters)}
+    for parameter in function.parameters:
+        if parameter.kind == "functions":
+            given[parameter.name] = [
+                bind(used, parameters_of(used, written)) for used, written in read_chain(given[parameter.name])
+            ]
     made = function.call(**given) if function.parameters else function.call
     return cast("Callable[[Json], Json]", made)
+
+
+def read_chain(written: object) -> list[tuple[str, Json]]:
+    """Read what is written behind `as`: a name, a name with its parameters, or a list of those."""
+    uses = written if isinstance(written, list) else [written]
+    return [next(iter(use.items())) if isinstance(use, dict) and use else (str(use), None) for use in uses]
 
 
 def parameters_of(name: str, written: Json) -> JsonObject:
@@ -86,8 +99,11 @@ def _find(name: str) -> Function:
 
 def read_written(function: Function, written: Json) -> JsonObject:
     """Read what is written under a function's name (None for the bare name) as parameters, each checked."""
+    takes_functions = bool(function.parameters) and function.parameters[0].kind == "functions"
     if written is None:
         given: JsonObject = {}
+    elif takes_functions and not (isinstance(written, dict) and function.parameters[0].name in written):
+        given = {function.parameters[0].name: written}
     elif isinstance(written, dict):
         given = written
     elif isinstance(written, list) or not function.parameters:
@@ -131,6 +147,15 @@ def parameter_schema(function: Function) -> JsonObject:
     """Return the JSON Schema (draft 7) of what may be written under the function's name."""
     if not function.parameters:
         return {"type": "null", "description": function.about}
+    if function.parameters[0].kind == "functions":
+        chain: JsonObject = {"$ref": "#/definitions/as"}
+        name, about = function.parameters[0].name, function.parameters[0].about
+        by_name: JsonObject = {
+            "properties": {name: {"description": about, "allOf": [chain]}},
+            "additionalProperties": False,
+        }
+        test: JsonObject = {"type": "object", "required": [name]}
+        return {"description": function.about, "if": test, "then": by_name, "else": chain}
     names = [parameter.name for parameter in function.parameters if parameter.required]
     whole: JsonObject = {
         "properties": {parameter.name: _schema(parameter) for parameter in function.parameters},
@@ -140,7 +165,7 @@ def parameter_schema(function: Function) -> JsonObject:
         whole["required"] = list[Json](names)
     first, types = function.parameters[0], list[Json](["object"])
     if names in ([], [first.name]):  # the first alone is enough, so its value may be written alone
-        types.append("integer" if first.kind == "integer" else "string")
+        types.append(first.kind if first.kind in ("integer", "number") else "string")
     if not names:
         types.append("null")
     scalar = {word: rule for word, rule in _schema(first).items() if word not in ("type", "default")}
@@ -155,7 +180,9 @@ def parameter_schema(function: Function) -> JsonObject:
 
 def _schema(parameter: Parameter) -> JsonObject:
     schema: JsonObject = {"description": parameter.about}
-    if parameter.kind == "integer":
+    if parameter.kind == "number":
+        schema["type"] = "number"
+    elif parameter.kind == "integer":
         schema |= {"type": "integer", "minimum": parameter.at_least}
         if parameter.at_most is not None:
             schema["maximum"] = parameter.at_most
@@ -180,9 +207,7 @@ def _unknown(function: Function, name: str) -> str:
 
 
 def _check(function: Function, parameter: Parameter, value: Json) -> None:
-    problem = (
-        _problem_of_integer(parameter, value) if parameter.kind == "integer" else _problem_of_text(parameter, value)
-    )
+    problem = PROBLEMS.get(parameter.kind, _problem_of_text)(parameter, value)
     if problem:
         raise ValueError(f'"{parameter.name}" of {function.name} must be {problem}.')
 
@@ -195,6 +220,20 @@ def _problem_of_integer(parameter: Parameter, value: Json) -> str:
     return f"a whole number {limits}, not {shown(value)}"
 
 
+def _problem_of_number(_parameter: Parameter, value: Json) -> str:
+    is_number = type(value) is int or (type(value) is float and isfinite(value))
+    return "" if is_number else f"a number, not {shown(value)}"
+
+
+def _problem_of_functions(_parameter: Parameter, value: Json) -> str:
+    uses = value if isinstance(value, list) else [value]
+    if not uses or not all(isinstance(use, str) or (isinstance(use, dict) and len(use) == 1) for use in uses):
+        return "a function or a list of functions"
+    for name, written in read_chain(value):
+        parameters_of(name, written)
+    return ""
+
+
 def _problem_of_text(parameter: Parameter, value: Json) -> str:
     if not isinstance(value, str):
         written = "" if isinstance(value, list | dict) else f" ({shown(value)}: put it in quotes)"
@@ -204,3 +243,11 @@ def _problem_of_text(parameter: Parameter, value: Json) -> str:
     if parameter.choices and value not in parameter.choices:
         return f"{' or '.join(parameter.choices)}, not {shown(value)}"
     return ""
+
+
+PROBLEMS: Mapping[str, Callable[[Parameter, Json], str]] = {
+    "integer": _problem_of_integer,
+    "number": _problem_of_number,
+    "functions": _problem_of_functions,
+}
+"""How a parameter is checked, by its kind; the others are texts."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from math import floor
 
 from engine.language.functions.arguments import wrong_kind
-from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Noted, Parameter
+from engine.language.functions.model import LIST, NUMBER, TEXT, CannotConvert, Example, Function, Noted, Parameter
 from engine.language.times import (
     in_milliseconds,
     iso_text,
@@ -41,7 +41,9 @@ _PARTS: dict[str, tuple[str, Callable[[datetime], int]]] = {
     "G": ("%04d", lambda moment: moment.isocalendar().year),
     "V": ("%02d", lambda moment: moment.isocalendar().week),
 }
-_KNOWN = ", ".join(f"%{letter}" for letter in [*_PARTS, "%"])
+_UNPADDED = "dmjHMS"
+_KNOWN = ", ".join(f"%{letter}" for letter in [*_PARTS, *(f"-{letter}" for letter in _UNPADDED), "%"])
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z0-9_+-]{1,30}){0,2}")
 
 
 def unix(value: Json) -> Json | Noted:
@@ -91,10 +93,36 @@ def date(format: str) -> Callable[[Json], Json | Noted]:  # noqa: A002  the para
 
 
 def utc_offset(value: Json) -> Json:
+    if isinstance(value, list):
+        return _offset_of_zone(value)
     offset = read_offset(value)
     if offset is None:
         raise _cannot_convert(value)
     return offset
+
+
+def _offset_of_zone(pair: list[Json]) -> str:
+    """Return the offset of a zone at a time, given as a list of both; minutes are rounded down."""
+    if len(pair) != 2 or None in pair:
+        raise CannotConvert("a list must be a time and the name of its zone")
+    try:
+        offset = _moment(pair[0]).astimezone(_zone(pair[1])).utcoffset()
+    except OverflowError:  # the first or the last day of all
+        raise CannotConvert(_NOT_A_TIME) from None
+    minutes = int((offset or timedelta()).total_seconds() // 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def _zone(name: Json) -> tzinfo:
+    """Find a zone by its name; imported here because only offsets of zones need the data."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        if isinstance(name, str) and _ZONE.fullmatch(name):
+            return ZoneInfo(str.__str__(name))
+    except (KeyError, ValueError, OSError):  # no such zone, or a folder of zones
+        pass
+    raise CannotConvert("no time zone has that name")
 
 
 def _moment(value: Json) -> datetime:
@@ -118,9 +146,10 @@ def _noting(value: Json, result: Json) -> Json | Noted:
 
 def _compiled(text: str) -> tuple[str, list[Callable[[datetime], int]]]:
     """Turn a format into a template for `%`-formatting and the readers that fill it."""
-    first, *rest = re.split("%(.?)", text, flags=re.DOTALL)
+    first, *rest = re.split("%(-?.?)", text, flags=re.DOTALL)
     template, readers = [first], []
-    for letter, literal in zip(rest[::2], rest[1::2], strict=True):
+    for directive, literal in zip(rest[::2], rest[1::2], strict=True):
+        letter = directive[1:] if directive[:1] == "-" and directive[1:] in _UNPADDED else directive
         if letter in _PARTS:
             readers.append(_PARTS[letter][1])
         elif letter != "%":
@@ -128,7 +157,8 @@ def _compiled(text: str) -> tuple[str, list[Callable[[datetime], int]]]:
                 f'"format" of date does not support "%{letter}". Supported: {_KNOWN}.'
                 " Names of days and months depend on a language."
             )
-        template += [_PARTS[letter][0] if letter in _PARTS else "%%", literal]
+        padded = _PARTS[letter][0] if letter in _PARTS else "%%"
+        template += [padded if letter == directive else "%d", literal]
     return "".join(template), readers
 
 
@@ -221,7 +251,10 @@ FUNCTIONS = (
     Function(
         name="date",
         group="times",
-        about=f"The time in UTC in a custom format. It supports {_KNOWN}, as in Python; %L is milliseconds.",
+        about=(
+            f"The time in UTC in a custom format. It supports {_KNOWN}, as in Python; %L is milliseconds, and a dash"
+            " leaves out the zeros before a number, on every machine."
+        ),
         takes=TEXT | NUMBER,
         gives=TEXT,
         notes=(MILLISECONDS,),
@@ -233,6 +266,7 @@ FUNCTIONS = (
             Example("2019-09-01T12:34:56.789Z", "09/01/19 12:34:56.789", {"format": "%m/%d/%y %H:%M:%S.%L"}),
             Example("2019-09-01T23:30:00-02:00", "02.09.2019", {"format": "%d.%m.%Y"}),
             Example("2019-12-30", "2020-W01-1, day 364, 100%", {"format": "%G-W%V-%u, day %j, 100%%"}),
+            Example("2019-02-03T04:05:06Z", "3.2.2019 4:5:6", {"format": "%-d.%-m.%Y %-H:%-M:%-S"}),
             Example(1567339200123, "2019", {"format": "%Y"}, note=MILLISECONDS),
             Example("September", parameters={"format": "%Y"}, reason=_NOT_A_TIME),
         ),
@@ -242,8 +276,11 @@ FUNCTIONS = (
     Function(
         name="utc_offset",
         group="times",
-        about="The UTC offset of a time. A time without an offset is UTC.",
-        takes=TEXT | NUMBER,
+        about=(
+            "The UTC offset of a time; one without an offset is UTC. Or of a time zone at that time, for a list of the"
+            " time and the zone's name: `{ list: [timestamp, context.timezone], as: utc_offset }`."
+        ),
+        takes=TEXT | NUMBER | LIST,
         gives=TEXT,
         examples=(
             Example("2019-09-01T14:00:00+02:00", "+02:00"),
@@ -251,7 +288,12 @@ FUNCTIONS = (
             Example("2019-09-01T12:00:00Z", "+00:00"),
             Example("2019-09-01T12:00:00", "+00:00"),
             Example(1567339200, "+00:00"),
+            Example(["2019-09-01T12:00:00Z", "Europe/Prague"], "+02:00"),
+            Example(["2019-12-01T12:00:00Z", "Europe/Prague"], "+01:00"),
+            Example(["2019-09-01T12:00:00Z", "Asia/Kolkata"], "+05:30"),
             Example("+02:00", reason=_NOT_A_TIME),
+            Example(["2019-09-01T12:00:00Z", "Prague"], reason="no time zone has that name"),
+            Example(["2019-09-01T12:00:00Z"], reason="a list must be a time and the name of its zone"),
         ),
         call=utc_offset,
         source="https://www.rfc-editor.org/rfc/rfc3339#section-4",

@@ -7,29 +7,36 @@ total, because one that leaves out a price would be wrong without looking wrong.
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+from collections.abc import Callable
+from decimal import Decimal
 
-from engine.language.functions.arguments import finite, list_from, number_from, whole_or_float
-from engine.language.functions.model import LIST, NUMBER, CannotConvert, Example, Function
+from engine.language.functions.arguments import DECIMAL, exact, list_from, number_from, plain
+from engine.language.functions.model import LIST, NUMBER, CannotConvert, Example, Function, Parameter
 from engine.records import Json
 
-_DECIMAL = Context(prec=50, traps=[])
+
+def sum_of(missing: str) -> Callable[[Json], Json]:  # noqa: ARG001  the compiler looks at it
+    return _sum
 
 
-def sum_of(value: Json) -> Json:
-    return _plain(_total(_numbers(value)))
+def _sum(value: Json) -> Json:
+    return plain(_total(_numbers(value)))
 
 
-def product(value: Json) -> Json:
+def product(missing: str) -> Callable[[Json], Json]:  # noqa: ARG001  the compiler looks at it
+    return _product
+
+
+def _product(value: Json) -> Json:
     result = Decimal(1)
     for number in _at_least_one(value):
-        result = _DECIMAL.multiply(result, _exact(number))
-    return _plain(result)
+        result = DECIMAL.multiply(result, exact(number))
+    return plain(result)
 
 
 def average(value: Json) -> Json:
     numbers = _at_least_one(value)
-    return _plain(_DECIMAL.divide(_total(numbers), Decimal(len(numbers))))
+    return plain(DECIMAL.divide(_total(numbers), Decimal(len(numbers))))
 
 
 def smallest(value: Json) -> Json:
@@ -61,21 +68,21 @@ def _at_least_one(value: Json) -> list[int | float]:
 def _total(numbers: list[int | float]) -> Decimal:
     total = Decimal(0)
     for number in numbers:
-        total = _DECIMAL.add(total, _exact(number))
+        total = DECIMAL.add(total, exact(number))
     return total
 
 
-def _exact(number: float) -> Decimal:
-    return Decimal(number) if isinstance(number, int) else Decimal(repr(number))
-
-
-def _plain(number: Decimal) -> int | float:
-    """Return a decimal as a JSON number: an integer where it is whole and fits in 64 bits."""
-    if number == number.to_integral_value() and abs(number) < 2**63:
-        return int(number)
-    return whole_or_float(finite(float(number)))
-
-
+_MISSING = (
+    Parameter(
+        name="missing",
+        about=(
+            "What an absent member of a written `list` does: `drop` leaves out the total, which would be wrong without"
+            " it; `skip` takes the others."
+        ),
+        default="drop",
+        choices=("drop", "skip"),
+    ),
+)
 _NOT_A_LIST = Example(12, reason="a number is not a list")
 _NO_ITEMS = Example([], reason="no items")
 
@@ -83,9 +90,10 @@ FUNCTIONS = (
     Function(
         name="sum",
         group="lists",
-        about="The sum of the items.",
+        about="The sum of the items. Null items of an event's list are skipped; for a written `list` see `missing`.",
         takes=LIST,
         gives=NUMBER,
+        parameters=_MISSING,
         examples=(
             Example([1, 2, 3], 6),
             Example([0.1, 0.2], 0.3),
@@ -101,9 +109,13 @@ FUNCTIONS = (
     Function(
         name="product",
         group="lists",
-        about="The product of the items. A `list` leaves out absent values: a price without a quantity stays a price.",
+        about=(
+            "The product of the items. Null items of an event's list are skipped; for a written `list` see `missing`:"
+            " a price without a quantity is no total."
+        ),
         takes=LIST,
         gives=NUMBER,
+        parameters=_MISSING,
         examples=(
             Example([19.99, 3], 59.97),
             Example(["2", None, 4], 8),

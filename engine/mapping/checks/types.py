@@ -9,7 +9,7 @@ from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, listed, quoted
 from engine.mapping.checks.facts import why_always
 from engine.mapping.checks.paths import name_problem
-from engine.mapping.model import OBJECT_WORDS, Each, Entries, Instruction, ListOf, Merge, Value
+from engine.mapping.model import OBJECT_WORDS, Each, Entries, FunctionUse, Instruction, Merge, Value
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence
 from engine.records import Json, Place
@@ -81,7 +81,8 @@ def _entries(context: CheckContext, source: Entries) -> Iterator[Problem]:
         message = "`entries` of a list needs `key`: the items of a list have no keys of their own."
         yield context.problem(source.of.place, "not-an-object", message, "Add `key`, e.g. key: item.id.")
     elif not given & types.LIST:
-        yield from _needs_object(context, source.of, "`entries` needs an object or a list")
+        needed = "an object" if source.key is None else "an object or a list"
+        yield from _needs_object(context, source.of, f"`entries` needs {needed}")
 
 
 def _needs_object(context: CheckContext, of: Value, need: str) -> Iterator[Problem]:
@@ -113,17 +114,23 @@ def _chain(context: CheckContext, value: Instruction) -> Iterator[Problem]:
             message = f"`{use.name}` takes {kinds(function.takes)}, but {before} {verb} {kinds(given)}."
             yield context.problem(place, "function-type", message, _way(given, function.takes))
             return
-        if use.name == "product" and isinstance(value.source, ListOf) and number == 0 and _may_lack(context, value):
-            message = "Missing members are left out of the list, so the product would ignore them."
-            advice = "Write `required: true` or a `default` in each member."
-            yield context.problem(place, "product-of-list", message, advice, level="warning")
+        if use.name == "map_items":
+            yield from _of_items(context, use, place)
         given, before = function.gives, f"`{use.name}`"
 
 
-def _may_lack(context: CheckContext, value: Instruction) -> bool:
-    """Whether a member of a written list may be missing."""
-    members = value.source.members if isinstance(value.source, ListOf) else ()
-    return any(not why_always(context.mapping, member) for member in members)
+def _of_items(context: CheckContext, use: FunctionUse, place: Place) -> Iterator[Problem]:
+    """Find functions of `map_items` that cannot follow each other."""
+    given, before = types.ANY, ""
+    for name, written in functions.read_chain(functions.parameters_of(use.name, use.written)["functions"]):
+        function = functions.FUNCTIONS[name]
+        if not given & function.takes:
+            message = f"`{name}` takes {kinds(function.takes)}, but `{before}` gives {kinds(given)}."
+            yield context.problem(place, "function-type", message, _way(given, function.takes))
+            return
+        if name == use.name:
+            yield from _of_items(context, FunctionUse(name, written), place)
+        given, before = function.gives, name
 
 
 def _parameters(context: CheckContext, name: str, written: Json, place: Place) -> Iterator[Problem]:
