@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jmespath.exceptions import JMESPathError
 
 from engine.records import Json
-from tests.oracle.basics import Invalid, OverLimit, holds, pieces, text_of, without_nulls
+from tests.oracle.basics import OverLimit, holds, pieces, text_of, without_nulls
 from tests.oracle.spec_paths import search
 
 Scope = dict[str, object]

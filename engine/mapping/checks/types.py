@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from engine.language import functions, paths
 from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, listed, quoted
-from engine.mapping.checks.facts import why_always
 from engine.mapping.checks.paths import name_problem
 from engine.mapping.model import OBJECT_WORDS, Each, Entries, FunctionUse, Instruction, Merge, Value
 from engine.mapping.problems import Problem
