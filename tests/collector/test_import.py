@@ -111,6 +111,21 @@ def test_of_many_discarded_events_some_are_reported(folder: Path) -> None:
     ]
 
 
+def test_what_was_repaired_is_added_and_shown(folder: Path) -> None:
+    (folder / "half.ndjson").write_bytes(
+        b'\xef\xbb\xbf{"type":"track","userId":"u","event":"Half","properties":{"t":"hi \\ud83d"}}\n'
+        b'{"type":"track","userId":12345.0,"event":"NaN","properties":{"t":NaN}}\n'
+    )
+    code, out, err = run(folder, "half.ndjson", "--source", "web")
+    assert (code, out) == (0, "2 new, 0 already in the outbox.\n")
+    assert err == (
+        "half.ndjson:1: repaired: a byte order mark was left out; "
+        "half characters (lone surrogates) were replaced by U+FFFD: 1\n"
+        "half.ndjson:2: repaired: "
+        "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 1\n"
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number: signal.Signals) -> None:
     lines = [orjson.dumps(EVENTS[0] | {"messageId": f"m{n}"}) + b"\n" for n in range(250)]

@@ -260,6 +260,28 @@ def test_several_files_are_read_in_order(engine: Callable[..., Done], events: Ca
     assert titles == ["group of b  b.ndjson:1", "group of a  a.ndjson:1"]
 
 
+def test_the_clock_of_a_dry_run_can_be_given(engine: Callable[..., Done], events: Callable[..., str]) -> None:
+    file = events(event("identify", timestamp="2024-03-05T12:00:00Z"))
+    before = run(engine, "--received-at", "2024-03-01T00:00:00Z", "--format", "ndjson", "--events", file)
+    after = run(engine, "--received-at", "2024-03-06T00:00:00Z", "--format", "ndjson", "--events", file)
+    assert "timestamp-implausible" in before.out
+    assert "timestamp-implausible" not in after.out
+
+
+def test_what_was_repaired_is_reported(engine: Callable[..., Done], events: Callable[..., str]) -> None:
+    raw = json.dumps(event("identify")).replace('"userId"', '"x": NaN, "y": "\\ud83d", "userId"')
+    done = run(engine, "--format", "ndjson", "--events", events(raw, raw))
+    assert [
+        [report["message"] for report in json.loads(line)["reports"] if report["code"] == "json-repaired"]
+        for line in done.out.splitlines()
+    ] == [
+        [
+            "half characters (lone surrogates) were replaced by U+FFFD: 1",
+            "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 1",
+        ]
+    ] * 2
+
+
 def test_received_at_is_the_time_of_events_without_one(engine: Callable[..., Done], events: Callable[..., str]) -> None:
     file = events(event(timestamp=None))
     with_it = run(engine, "--received-at", "2024-03-05T12:00:00Z", "--events", file)
