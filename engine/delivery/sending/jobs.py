@@ -6,17 +6,20 @@ were fixed at intake, so planning again returns the same requests.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import TypeAlias, cast
 
 import orjson
 
+from engine.compiler.runtime import MOST_REPORTS
 from engine.delivery.intake import own_id
 from engine.delivery.outbox.base import Waiting
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, kept
 from engine.delivery.sending.fair_queue import Next, Retries
 from engine.events.normalizing import Normalized, normalize_parsed
 from engine.plan import Connection
-from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report
 
 StepPart: TypeAlias = "tuple[int, int | None]"
 PIECES = ("", "1 request accepted", *(f"{count} requests accepted" for count in range(2, 100)))
@@ -27,6 +30,7 @@ class Job:
 
     __slots__ = (
         "_normalized",
+        "_noted",
         "accepted",
         "connection",
         "event",
@@ -59,6 +63,7 @@ class Job:
         self.event = event.event
         self.ids = ids
         self.retries: Retries | None = None
+        self._noted: dict[Report, None] = {}
         self.plan = self._planned(now)
         self.weight = len(row.raw) + sum(map(_size, self.plan.requests))
 
@@ -80,8 +85,12 @@ class Job:
     @property
     def reports(self) -> EventReports:
         """What the outbox keeps of the reports of its plan."""
-        found = self.plan.reports
+        found = (*self.plan.reports, *self._noted)
         return kept(found, len(self._normalized.reports), self.connection.secrets) if found else NO_REPORTS
+
+    def note(self, reports: Iterable[Report]) -> None:
+        """Add what the batch left out that carried a request of this event, once however often it is sent."""
+        self._noted = dict.fromkeys(islice((*self._noted, *reports), MOST_REPORTS))
 
     def _planned(self, now: float) -> Plan:
         return self.connection.plan_normalized(self._normalized, now=now, saved=self.saved)

@@ -22,7 +22,7 @@ from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.outgoing import outgoing
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refusals import RefusalAlarm
-from engine.records import JsonObject, Outcome, PlannedRequest
+from engine.records import JsonObject, Outcome, PlannedRequest, Report
 from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, error_text
 
 MISSING = 404
@@ -127,7 +127,10 @@ class Shipping:
     async def _send(self, shipment: Shipment) -> tuple[float, VendorReply]:
         began = self._clock.time()
         try:
-            sent = outgoing(shipment, self.responses, began)
+            reports: list[Report] = []
+            sent = outgoing(shipment, self.responses, began, reports)
+            if reports:
+                self._note(shipment, reports, began)
             reply = await self._sender.send(sent.request, sent.encode)
         except Refused as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
@@ -139,6 +142,17 @@ class Shipping:
         if reply.timed_out:
             self._observer.timed_out(self.name, took)
         return began, reply
+
+    def _note(self, shipment: Shipment, reports: list[Report], now: float) -> None:
+        """Add to events what their items leave out, the first of `reports`, and to all of them what the batch does."""
+        whole = 0
+        for parcel in shipment.parcels:
+            own: list[Report] = []
+            self.responses.item(parcel.request, now, own)
+            cast("Job", parcel.job).note(own)
+            whole += len(own)
+        for job in shipment.jobs():
+            cast("Job", job).note(reports[whole:])
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest
