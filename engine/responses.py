@@ -100,7 +100,7 @@ class ResponseReader:
             return Verdict(default_verdict(status), refused.message)
         if found is not None:
             then, error, hint = found
-            return Verdict(cast("Then", then), self._error(error), hint)
+            return Verdict(cast("Then", then or default_verdict(status)), self._error(error), hint)
         return Verdict(default_verdict(status), self._error(body) if status >= 400 else "")
 
     def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
@@ -146,4 +146,5 @@ def error_text(error: Json, secrets: Secrets = NO_SECRETS) -> str:
 
 
 def _reads_body(rule: Response) -> bool:
-    return any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)
+    """Whether a rule needs a readable body to decide; one without `then` decides nothing."""
+    return rule.then is not None and any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)

@@ -36,7 +36,7 @@ OF_INTAKE = 500
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
 SaveFunction: TypeAlias = Callable[..., JsonObject]
-JudgeResult: TypeAlias = "tuple[str, Json, str] | None"
+JudgeResult: TypeAlias = "tuple[str | None, Json, str] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -432,13 +432,13 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One rule of `responses`; `status` holds codes and classes (`4xx`)."""
+    """One rule of `responses`; `status` holds codes and classes (`4xx`), and without `then` the usual rules decide."""
 
     place: Place
     status: tuple[int | str, ...] = plain((), convert=_status)
     when: str | None = declare(Holds.PATH, default=None)
     unless: str | None = declare(Holds.PATH, default=None)
-    then: str = plain("accept")
+    then: str | None = plain()
     error: str | None = declare(Holds.PATH, default=None)
     hint: str = plain("")
 

@@ -21,6 +21,7 @@ ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 EVERY_STATUS = frozenset(range(100, 600))
+ACCEPTED = frozenset(range(200, 300))
 OF_CLIENT = frozenset(
     {
         *("connection", "content-length", "expect", "host", "keep-alive", "proxy-authenticate", "proxy-authorization"),
@@ -118,11 +119,20 @@ def _responses(context: CheckContext, rules: tuple[Response, ...]) -> Iterator[P
             yield context.problem(rule.place, "unreachable-response", message, advice)
         if rule.when is None and rule.unless is None:
             met |= codes
+        if rule.then is None and not rule.error and not rule.hint:
+            message = "This rule does nothing: it has no `then`, `error` or `hint`."
+            advice = "Add `then` to decide what the response means, or remove the rule."
+            yield context.problem(rule.place, "useless-response", message, advice)
         for word in ("hint", "error"):
-            if rule.then == "accept" and getattr(rule, word):
+            if _accepts(rule) and getattr(rule, word):
                 message = f"`{word}` is not shown for accepted responses."
                 place = (*rule.place, word)
                 yield context.problem(place, "useless-hint", message, "Remove it.", key=True, level="warning")
+
+
+def _accepts(rule: Response) -> bool:
+    """Whether all responses that a rule is for are accepted."""
+    return rule.then == "accept" or (rule.then is None and _codes(rule) <= ACCEPTED)
 
 
 def _codes(rule: Response) -> frozenset[int]:
