@@ -27,6 +27,10 @@ SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
     "results": (frozenset({"body"}), "The response to a batch"),
     "result": (frozenset({"item"}), "A result of a batch"),
+    "key": (frozenset({"settings"}), "A credential"),
+    "oauth2": (frozenset({"settings"}), "`oauth2`"),
+    "signed": (frozenset({"body", "sent_at"}), "What is signed"),
+    "signature prefix": (frozenset({"sent_at"}), "The prefix of a signature"),
 }
 SUBJECTS = {
     "part": "A part used in {} calls",
@@ -212,7 +216,7 @@ def _loop_word(scope: Scope, name: str) -> NameProblem | None:
 
 def _other_scope(found: Occurrence, name: str) -> NameProblem:
     words, title = SCOPES[found.scope.kind]
-    title = "The base URL" if found.place[0] == "http" else title
+    title = "The base URL" if found.place[:2] == ("http", "base_url") else title
     guess = closest(name, sorted(words))
     message = f"{title} has no {quoted(name)}, only {listed(sorted(words), 'and')}."
     return NameProblem("unknown-field", message, f"Did you mean {guess}?" if guess else "")
