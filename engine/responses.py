@@ -68,7 +68,12 @@ class ResponseReader:
             content: Json = items if body is None else body(items, reports, now)
         except Invalid as error:
             raise Unbatchable(str(error)) from error
-        return PlannedRequest(name, method, url, headers, query, content)
+        request = PlannedRequest(name, method, url, headers, query, content)
+        signer = self.connection.batch_signers.get(name)
+        try:
+            return request if signer is None else signer.signed(request, "json", now)
+        except (TypeError, ValueError) as error:
+            raise Unbatchable(str(error)) from error
 
     def results(self, name: str, body: Json, count: int) -> list[ItemResult] | None:
         """Read the response to a batch: one result per item, or None where it does not have exactly that many."""

@@ -92,7 +92,8 @@ async def _check(configured: ConfiguredConnection) -> CredentialsCheck:
     except Invalid as error:
         return CredentialsCheck(False, str(error))
     try:
-        reply = await sender.send(request)
+        encode = configured.mapping.requests[name].encode
+        reply = await sender.send(request, encode, configured.connection.signers.get(name))
     except (Refused, Unsendable) as error:
         return CredentialsCheck(False, str(error))
     finally:

@@ -193,6 +193,7 @@ class Delivery:
             compress=http.compress == "gzip",
             slots=self._options.slots,
             before_write=lease.check,
+            now=self._clock.time,
         )
         worker = Worker(configured, self._thread, sender, lease.fence, self._options, self._clock, self._observer)
         self._workers.append(worker)

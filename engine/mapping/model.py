@@ -480,7 +480,7 @@ class Signature:
     )
     over: Text = declare(
         Holds.TEXT,
-        "What is signed: `body` (the default), as it is before `compress`; `wire`, the body as it is sent; or text with "
+        "What is signed: `body` (the default), as it is before `compress`; `wire`, as it is after; or text with "
         "`${body}` and `${sent_at}`.",
         default=BODY,
         schema={"type": ["string", "null"], "minLength": 1, "default": "body"},

@@ -1,8 +1,8 @@
 """The parts of the mapping schema that are declared in code.
 
-Functions come from their registry, the words of an instruction and the keys of `http`, `signature` and `oauth2` from the model, so that an
-editor offers and explains exactly those that exist.  The rest of schemas/mapping.schema.json is kept by hand; a test
-fails when the file is out of date.
+Functions come from their registry, the words of an instruction and the keys of `http`, `signature` and `oauth2` from
+the model, so that an editor offers and explains exactly those that exist.  The rest of schemas/mapping.schema.json is
+kept by hand; a test fails when the file is out of date.
 """
 
 from __future__ import annotations

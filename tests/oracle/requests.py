@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hmac
 import re
 from base64 import b64encode
 from hashlib import sha1
@@ -38,6 +40,7 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
     if "batch" not in request:
         headers |= _request_id(run, step, scope, place, made)
+        headers |= _signature(run, request, made)
     return made
 
 
@@ -90,6 +93,32 @@ def _request_id(run: Run, step: JsonObject, scope: Scope, place: str, made: Json
     found = sha1(bytes.fromhex(NAMESPACE.replace("-", "")) + compact_json(parts).encode()).digest()[:16]
     text = (found[:6] + bytes([found[6] & 0x0F | 0x50, found[7], found[8] & 0x3F | 0x80]) + found[9:]).hex()
     return {str(header): "-".join([text[:8], text[8:12], text[12:16], text[16:20], text[20:]])}
+
+
+def _signature(run: Run, request: JsonObject, made: JsonObject) -> dict[str, Json]:
+    """Return the headers of the request's signature, or else of the one that all requests share."""
+    http = cast("JsonObject", run.mapping["http"])
+    rule = cast("dict[str, str]", request.get("signature") or http.get("signature") or {})
+    key = run.settings.get(rule["secret"].removeprefix("settings.")) if rule else None
+    if key is None:
+        return {}
+    body = made["body"]
+    written = _form_text(cast("JsonObject", body)) if request.get("encode") == "form" else compact_json(body)
+    text = "" if body is None else written
+    over, second = rule.get("over", "body"), str(int(run.now))
+    if over not in {"body", "wire"}:  # a body cannot bring a ${} of its own: it is put in last
+        text = "".join(
+            {"${body}": text, "${sent_at}": second}.get(part, part) for part in re.split(r"(\$\{\w+\})", over)
+        )
+    raw = (
+        gzip.compress(text.encode(), 1, mtime=0)
+        if over == "wire" and "compress" in http and body is not None
+        else text.encode()
+    )
+    code = hmac.new(str(key).encode(), raw, rule.get("hash", "sha256"))
+    shown = code.hexdigest() if rule.get("encoding", "hex") == "hex" else b64encode(code.digest()).decode()
+    headers: dict[str, Json] = {rule["header"]: rule.get("prefix", "").replace("${sent_at}", second) + shown}
+    return headers | ({rule["sent_at_header"]: second} if "sent_at_header" in rule else {})
 
 
 def _body(run: Run, step: JsonObject, request: JsonObject, scope: Scope, place: str) -> Json:

@@ -9,14 +9,16 @@ the last byte of the response.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import orjson
 
-from engine.language.bodies import encoded, revealed
-from engine.mapping.settings import host_fault
+from engine.language.bodies import compressed, encoded, revealed
+from engine.language.signatures import Signer
+from engine.mapping.settings import LOCAL, host_fault
 from engine.records import Json, JsonObject, PlannedRequest
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 NO_HEADERS: JsonObject = {}
 SLOTS = 8
 PORTS = {"http": 80, "https": 443}
-LOCAL = ("127.0.0.1", "localhost", "::1")
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "keep-alive", "User-Agent": "waybill"}
 
 
@@ -58,8 +59,8 @@ class Unsendable(Exception):  # noqa: N818  reads as what it is
 class Sender:
     """Sends the requests of one connection; must be closed.
 
-    `timeout` is in seconds. `before_write` is called right before bytes of a request are written; what it raises,
-    `send` raises.
+    `timeout` is in seconds, `now` returns unix seconds. `before_write` is called right before bytes of a request are
+    written; what it raises, `send` raises.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Sender:
         compress: bool = False,
         slots: int = SLOTS,
         before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         import httpx
 
@@ -78,6 +80,7 @@ class Sender:
         self._origin = origin(base_url)
         self._compress = compress
         self._timeout = timeout
+        self._now = now
         self._headers = httpx.Headers(HEADERS)
         self._bad_url = httpx.InvalidURL
         scheme, host, _ = self._origin
@@ -87,8 +90,8 @@ class Sender:
         """Close the sockets."""
         await self._pool.close()
 
-    async def send(self, request: PlannedRequest, encode: str = "json") -> VendorReply:
-        """Send a request; network errors are part of the reply.
+    async def send(self, request: PlannedRequest, encode: str = "json", signer: Signer | None = None) -> VendorReply:
+        """Send a request, signed by `signer` now; network errors are part of the reply.
 
         Raises Refused, Unsendable, and what `before_write` raises.
         """
@@ -96,7 +99,7 @@ class Sender:
 
         self._check(revealed(request.url))
         try:
-            built = self._built(request, encode)
+            built = self._built(request, encode, signer)
         except (TypeError, ValueError, self._bad_url) as error:
             raise Unsendable(str(error)) from error
         try:
@@ -110,17 +113,18 @@ class Sender:
             return VendorReply(failure=f"the vendor did not answer within {self._timeout:g}s", timed_out=True)
         return _reply(response)
 
-    def _built(self, request: PlannedRequest, encode: str) -> httpx.Request:
+    def _built(self, request: PlannedRequest, encode: str, signer: Signer | None) -> httpx.Request:
         import httpx
 
-        content = encoded(request.body, encode)
+        body = content = encoded(request.body, encode)
         headers = self._headers.copy()
         headers.update(_headers(request))
-        if content is not None and self._compress:
-            import gzip
-
-            content = gzip.compress(content, 1)
+        if body is not None and self._compress:
+            content = compressed(body)
             headers["Content-Encoding"] = "gzip"
+        if signer is not None:
+            signature = signer.headers(body or b"", content or b"", self._now())
+            headers.update({name: revealed(value) for name, value in signature.items()})
         query = {name: _query(value) for name, value in request.query.items()} or None
         method, url = revealed(request.method), revealed(request.url)
         return httpx.Request(method, url, params=query, headers=headers, content=content)

@@ -22,6 +22,7 @@ from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorRepl
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refusals import RefusalAlarm
+from engine.language.signatures import Signer
 from engine.records import JsonObject, Outcome, PlannedRequest
 from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, error_text
 
@@ -140,12 +141,15 @@ class Shipping:
             self._observer.timed_out(self.name, took)
         return began, reply
 
-    def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str]:
+    def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str, Signer | None]:
         requests = [parcel.request for parcel in shipment.parcels]
+        connection = self._configured.connection
         if shipment.batch is None:
-            return requests[0], self._configured.mapping.requests[requests[0].request].encode
+            name = requests[0].request
+            return requests[0], connection.mapping.requests[name].encode, connection.signers.get(name)
         items = [self.responses.item(request, now) for request in requests]
-        return self.responses.batched(shipment.batch, items, now), "json"
+        batched = self.responses.batched(shipment.batch, items, now)
+        return batched, "json", connection.batch_signers.get(shipment.batch)
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest

@@ -135,6 +135,8 @@ def _member_column(path: paths.Path, root: paths.Root) -> int:
 def name_problem(context: CheckContext, found: Occurrence, root: paths.Root) -> NameProblem | None:
     """Return what is wrong with a name that a path begins with, or None."""
     scope, name = found.scope, root.name
+    if scope.kind == "key" and name != "settings":
+        return None  # it is no secret setting, and credentials.py says so
     if scope.kind in SCOPES and name not in SCOPES[scope.kind][0]:
         return _other_scope(found, name)
     if name == "settings":

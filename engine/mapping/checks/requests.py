@@ -181,16 +181,16 @@ def _of_event(context: CheckContext, text: TextOrValue) -> list[str]:
 def _urls(context: CheckContext) -> Iterator[Problem]:
     """Find base URLs that are not an address, paths with a query, and unknown methods."""
     mapping = context.mapping
-    for place, text in _written(mapping.http.base_url, ("http", "base_url")):
+    for place, text in written_texts(mapping.http.base_url, ("http", "base_url")):
         yield from _base_url(context, place, text)
     for kind in (mapping.requests, mapping.batches):
         for request in kind.values():
-            for place, text in _written(request.path, (*request.place, "path")):
+            for place, text in written_texts(request.path, (*request.place, "path")):
                 yield from _no_query(context, place, text, "path")
             yield from _method(context, request.method, (*request.place, "method"))
 
 
-def _written(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, str]]:
+def written_texts(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, str]]:
     """Return the texts of a URL part, with `https://x` for a value at its beginning and `1` for any other value."""
     if isinstance(text, Text):
         holes = ["1" if number else "https://x" for number in range(len(text.pieces))]

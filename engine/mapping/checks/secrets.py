@@ -47,7 +47,7 @@ def _target(found: Occurrence) -> str | None:
     """Return where the value of a path is sent: url, body, or None for a header or nowhere."""
     place: Place = found.place
     if place[0] == "http":
-        return "url" if place[1] == "base_url" else None
+        return "url" if place[1] == "base_url" or place[1:3] == ("oauth2", "token_url") else None
     if place[0] in ("requests", "batches"):
         return TARGETS.get(str(place[2])) if len(place) > 2 else None
     return "body" if place[0] == "calls" and "save" not in place[3:4] else None
