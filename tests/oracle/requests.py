@@ -289,6 +289,8 @@ def _headers(run: Run, request: JsonObject, scope: Scope, where: str, body: Json
         value = _text(run, text, scope, at(table, name))
         if value is not None:
             written[name] = _checked_header(value, at(table, name))
+    if "oauth2" in http:
+        written = {"Authorization": "Bearer ***", **written}
     written = {**_basic(run, http, scope, {name.lower() for name in [*common, *own]}), **written}
     if body is not None and "content-type" not in {name.lower() for name in written}:
         form = request.get("encode") == "form"

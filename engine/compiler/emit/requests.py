@@ -17,6 +17,9 @@ from engine.records import Place
 
 NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
 
+NO_TOKEN = "Bearer ***"  # noqa: S105  it stands for one
+"""The header of a plan with `oauth2`: an access token is known only when a request is sent, and is never shown."""
+
 CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
@@ -104,14 +107,21 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
         if isinstance(text, Text) and text.literal is not None and header_fault(text.literal) is None:
             _put_header(writer, variable, name, writer.names.literal(text.literal))
             continue
-        code = _text(writer, text, place)
+        code = named_text(writer, text, place)
         _set_header(writer, variable, name, code, place)
     basic = writer.module.mapping.http.basic
     if basic is not None and "authorization" not in given:
         codes = [_header_value(writer, value, ("http", "basic", number)) for number, value in enumerate(basic)]
         writer.module.helper("basic_auth")
         _set_header(writer, variable, "Authorization", f"basic_auth({codes[0]}, {codes[1]})", ("http", "basic"))
+    if writer.module.mapping.http.oauth2 is not None:
+        _put_header(writer, variable, "Authorization", writer.names.literal(NO_TOKEN))
     return variable
+
+
+def named_text(writer: Writer, text: TextOrValue | Value, place: Place) -> str:
+    """Write a text with `${}` or a value that is text; None at run time where it has no value."""
+    return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
 
 
 def _header_value(writer: Writer, value: Value, place: Place) -> str:
@@ -139,11 +149,7 @@ def _method(writer: Writer, request: Request) -> str:
     if isinstance(request.method, Text) and request.method.literal is not None:
         return writer.names.literal(request.method.literal)
     writer.module.helper("method")
-    return f"method({_text(writer, request.method, place)}, {writer.names.literal(place_text(place))})"
-
-
-def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
-    return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
+    return f"method({named_text(writer, request.method, place)}, {writer.names.literal(place_text(place))})"
 
 
 def _query(writer: Writer, request: Request, url: str) -> str:
