@@ -103,7 +103,7 @@ def test_the_request_of_if_missing_and_a_batch_are_signed_over_what_is_compresse
     save, row = connection.plan(
         {"type": "track", "event": "E", "userId": "u", "properties": {"a": 1}}, now=0.0
     ).requests
-    batch = ResponseReader(connection).batched("all", [{"a": 1}], 0.0)
+    batch = ResponseReader(connection).batched([row], 0.0)
     assert save.if_missing is not None
     bodies = [(save, b'{"a":1}'), (save.if_missing, b'{"a":1}'), (batch, b'{"rows":[{"a":1}]}')]
     for request, body in bodies:

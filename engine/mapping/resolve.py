@@ -18,7 +18,7 @@ MERGED: dict[str, MergeRules] = {
     "settings": {"*": NAMES},
     "http": {"headers": NAMES, "signature": NAMES, "oauth2": OAUTH2, "*": None},
     "requests": {"*": REQUEST},
-    "batches": {"*": {"headers": NAMES, "results": NAMES, "signature": NAMES, "*": None}},
+    "batches": {"*": REQUEST | {"results": NAMES}},
     "retry": NAMES,
     "parts": NAMES,
     "calls": NAMES,

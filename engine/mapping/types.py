@@ -28,7 +28,7 @@ SETTING_TYPES = {"string": "text", "url": "text", "integer": "number", "table": 
 ROOT_TYPES = {
     **dict.fromkeys(("traits", "properties", "context", "integrations", "options", "message"), OBJECT),
     **dict.fromkeys(("settings", "parts", "saved", "headers"), OBJECT),
-    **dict.fromkeys(("type", "userId", "anonymousId", "groupId", "previousId", "event", "key"), TEXT),
+    **dict.fromkeys(("type", "userId", "anonymousId", "groupId", "previousId", "event", "key", "group"), TEXT),
     **dict.fromkeys(("status", "index"), NUMBER),
     "items": LIST,
 }

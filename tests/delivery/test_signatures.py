@@ -20,7 +20,7 @@ SIGNED = """
   compress: gzip
   signature: {{ header: X-Signature, secret: settings.key, prefix: v0=, over: OVER, sent_at_header: X-Time }}
 requests:
-  add: {{ path: /add, batch: many }}
+  add: {{ batch: many }}
   form: {{ path: /form, encode: form }}
   find: {{ path: "/find/${{userId}}", if_missing: make }}
   make: {{ path: /make }}

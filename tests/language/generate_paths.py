@@ -25,6 +25,7 @@ class Ground:
     parts: tuple[str, ...] = ()
     saved: tuple[str, ...] = ()
     loop: str = ""
+    added: tuple[str, ...] = ()
 
     def inside(self, loop: str) -> Ground:
         """Return the ground inside a loop: `each` (item, index) or `entries` (key too)."""
@@ -85,6 +86,7 @@ def roots(ground: Ground) -> list[str]:
     found += [f"settings.{name}" for name in ground.settings]
     found += [f"parts.{name}" for name in ground.parts] * 2
     found += [f"saved.{name}" for name in ground.saved] * 2
+    found += [*ground.added] * 8
     if ground.loop:
         found += ["item"] * 8 + ["index", *(["key"] * 2 if ground.loop == "entries" else [])]
     return found

@@ -11,6 +11,7 @@ from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Module, Writer
 from engine.language import budget, paths
 from engine.language.paths.syntax import Node
+from engine.mapping.keys import NO_LOOP
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import descendants, paths_of, reads
@@ -35,10 +36,13 @@ def plain_setting(path: str) -> str | None:
     return name if path.strip() == f"settings.{name}" else None
 
 
-def settings_only(path: str) -> bool:
-    """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made."""
+def settings_only(path: str, loop: frozenset[str] = NO_LOOP) -> bool:
+    """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made.
+
+    `loop` holds the names of a loop around it, which runs over what only settings give.
+    """
     parsed = paths.parse(path)
-    return not parsed.can_fail and all(root.name == "settings" for root in parsed.roots)
+    return not parsed.can_fail and all(root.name == "settings" or root.name in loop for root in parsed.roots)
 
 
 def is_secret(writer: Writer, path: str) -> bool:
@@ -71,6 +75,8 @@ def _is_secret(writer: Writer, root: str, name: str) -> bool:
     """Whether a root is secret; of settings, the one of this name, or without a name any of them."""
     if root == "item":
         return writer.secret_items
+    if root == "group":
+        return writer.secret_group
     settings = writer.module.mapping.settings
     return root == "settings" and any(each.secret and name in ("", key) for key, each in settings.items())
 
@@ -93,7 +99,7 @@ def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = 
             writer.fresh.add(variable)
     if path.calls and is_secret(writer, text):
         writer.lines.add(f"{variable} = {writer.module.helper('secret')}({variable})")
-    if counted and writer.repeats and reads_outside(text):
+    if counted and writer.repeats and reads_outside(writer, text):
         emit_count(writer, "spend_on" if is_chain(path.tree) else "spend_on_made", variable, place)
     return variable
 
@@ -102,9 +108,10 @@ OF_LOOP = frozenset({"item", "index", "key"})
 CHAINS = frozenset({"field", "subexpression", "index_expression", "index"})
 
 
-def reads_outside(text: str) -> bool:
-    """Whether a path reads anything but the names of the loop it is in."""
-    return any(root.name not in OF_LOOP for root in paths.parse(text).roots)
+def reads_outside(writer: Writer, text: str) -> bool:
+    """Whether a path reads anything but what belongs to the item of the loop it is in."""
+    inside = OF_LOOP | {"body"} if writer.repeats == writer.body_repeats else OF_LOOP
+    return any(root.name not in inside for root in paths.parse(text).roots)
 
 
 def is_chain(tree: Node) -> bool:

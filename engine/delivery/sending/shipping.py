@@ -150,9 +150,7 @@ class Shipping:
         if shipment.batch is None:
             name = requests[0].request
             return requests[0], connection.mapping.requests[name].encode, connection.signers.get(name)
-        items = [self.responses.item(request, now) for request in requests]
-        batched = self.responses.batched(shipment.batch, items, now)
-        return batched, "json", connection.batch_signers.get(shipment.batch)
+        return self.responses.batched(requests, now), "json", connection.batch_signers.get(shipment.batch)
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from engine.language.header_names import OF_HTTP
 from engine.language.template import Text
 from engine.mapping.checks.context import CheckContext, listed, quoted
-from engine.mapping.checks.requests import OF_HTTP, Headers, written_texts
+from engine.mapping.checks.requests import Headers, written_texts
 from engine.mapping.model import Batch, Http, OAuth2, Request, Signature
 from engine.mapping.problems import Problem
 from engine.mapping.settings import LOCAL, authority_fault
