@@ -29,7 +29,7 @@ from engine.language.template import Text
 from engine.mapping.load import Library, Loaded
 from engine.mapping.model import Mapping, Signature, Step
 from engine.mapping.settings import complete, examples, secrets_of
-from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, Secret
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, Secret, plain
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -143,17 +143,23 @@ class Connection:
         received_at: str | None = None,
         now: float | None = None,
         replies: Sequence[JsonObject] = NO_REPLIES,
+        show_secrets: bool = False,
     ) -> Plan:
         """Return the plan of an event. Never raises, whatever JSON the event is.
 
         `received_at` is the ISO time at which the event was received; `now` is the time in Unix seconds (for
         `within`; default: the clock's); `replies` are the vendor's responses that `save` reads, in order of use.
+        The plan holds ordinary text, with `***` for secrets; `show_secrets` is for callers who send the requests.
         """
-        return self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
+        found = self.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
+        return cast("Plan", plain(found, show_secrets=show_secrets))
 
-    def plan_json(self, raw: bytes, *, received_at: str | None = None, now: float | None = None) -> Plan:
+    def plan_json(
+        self, raw: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
+    ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
-        return self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
+        found = self.plan_normalized(normalize_json(raw, received_at=received_at), now=now)
+        return cast("Plan", plain(found, show_secrets=show_secrets))
 
     def plan_normalized(
         self,
@@ -163,7 +169,10 @@ class Connection:
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan a normalized event; `saved` holds what the steps already sent have saved, by step number."""
+        """Plan a normalized event, for the engine itself: requests hold their secrets, as `Secret`.
+
+        `saved` holds what the steps already sent have saved, by step number.
+        """
         event, call, noticed, reason, size = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)

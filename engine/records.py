@@ -45,8 +45,8 @@ class Outcome(StrEnum):
 class Secret(str):
     """A text that must not be shown: the real text for requests, a masked one for people.
 
-    Sending (`encode`, JSON, joining) uses the real text; formatting and printing (`str()`, `repr()`, f-strings) get
-    `masked`, such as `Token ***` for `Token abc`.
+    Encoding, JSON and joining use the real text; formatting and printing (`str()`, `repr()`, f-strings) get `masked`,
+    such as `Token ***` for `Token abc`. So it stays inside the engine: `plain` replaces it in what a caller gets.
     """
 
     __slots__ = ("masked",)
@@ -73,6 +73,21 @@ class Secret(str):
     def reveal(self) -> str:
         """Return the real text. Only code that sends it may call this."""
         return str.__str__(self)
+
+
+def plain(value: object, *, show_secrets: bool) -> object:
+    """Copy JSON or a record with ordinary text for every `Secret`: the mask, or with `show_secrets` the real text."""
+    if isinstance(value, Secret):
+        return value.reveal() if show_secrets else value.masked
+    if isinstance(value, dict):
+        return {
+            plain(key, show_secrets=show_secrets): plain(member, show_secrets=show_secrets)
+            for key, member in value.items()
+        }
+    if isinstance(value, list | tuple):
+        members = [plain(member, show_secrets=show_secrets) for member in value]
+        return members if isinstance(value, list) else getattr(value, "_make", tuple)(members)
+    return value
 
 
 class Report(NamedTuple):

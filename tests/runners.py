@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from engine.events.normalizing import normalize
 from engine.mapping.checks import check
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library, Loaded
@@ -29,7 +30,7 @@ def compiled_plan(
     """Plan one event with the compiled mapping."""
     target = destination(json.dumps(mapping, ensure_ascii=False))
     connection = Connection(target, _with_secrets(target, settings))
-    plan = connection.plan(event, received_at=received_at, now=now, replies=replies)
+    plan = connection.plan_normalized(normalize(event, received_at=received_at), now=now, replies=replies)
     place = _place(plan.reason) if plan.outcome is Outcome.INVALID else None
     requests = [
         {name: getattr(request, name) for name in ("request", "method", "url", "headers", "query", "body")}

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 
+from engine.events.normalizing import normalize
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Secret
 from engine.responses import ItemResult, ResponseReader, Verdict
@@ -49,7 +50,7 @@ def responses() -> ResponseReader:
 
 def test_a_batch_holds_what_its_fields_say(responses: ResponseReader) -> None:
     event: JsonObject = {"type": "track", "event": "x", "userId": "u", "properties": {"a": 1, "note": True}}
-    save, note = responses.connection.plan(event, received_at="2024-01-02T03:04:05Z").requests
+    save, note = responses.connection.plan_normalized(normalize(event)).requests
     items = [{"kind": "save", "data": {"a": 1, "note": True}}]
     assert [responses.item(save, 0.0)] == items
     batch = responses.batched([save], 0.0)

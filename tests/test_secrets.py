@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 
 from engine.delivery.configured_connection import ConfiguredConnection
+from engine.events.normalizing import normalize
 from engine.language.functions import FUNCTIONS
 from engine.language.texts import kind_of, visible
 from engine.plan import Connection, load
@@ -153,7 +154,7 @@ def test_a_function_of_a_secret_gives_secrets(
     tmp_path: Path, name: str, parameters: Mapping[str, Json], given: Json
 ) -> None:
     use = json.dumps({name: parameters}) if parameters else name
-    plan = connected(tmp_path, f"{{ from: settings.key, as: {use} }}", given).plan(EVENT)
+    plan = connected(tmp_path, f"{{ from: settings.key, as: {use} }}", given).plan_normalized(normalize(EVENT))
     assert plan.outcome is Outcome.PLANNED
     body = plan.requests[0].body
     assert isinstance(body, dict)
@@ -189,7 +190,7 @@ MADE = {
 @pytest.mark.parametrize("case", MADE)
 def test_what_is_made_of_a_secret_is_secret(tmp_path: Path, case: str) -> None:
     made, key = MADE[case]
-    plan = connected(tmp_path, made, key).plan(EVENT)
+    plan = connected(tmp_path, made, key).plan_normalized(normalize(EVENT))
     assert plan.outcome is Outcome.PLANNED, plan.reason
     body = plan.requests[0].body
     assert isinstance(body, dict)

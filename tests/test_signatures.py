@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from engine.events.normalizing import normalize
 from engine.language import template
 from engine.language.signatures import Signer
 from engine.plan import Connection, Destination
-from engine.records import Secret
+from engine.records import Json, Secret
 from engine.responses import ResponseReader
 from tests.runners import load
 
@@ -100,15 +101,15 @@ calls:
 
 def test_the_request_of_if_missing_and_a_batch_are_signed_over_what_is_compressed() -> None:
     connection = Connection(Destination(load(MAPPING)), {"key": Secret("sesame")})
-    save, row = connection.plan(
-        {"type": "track", "event": "E", "userId": "u", "properties": {"a": 1}}, now=0.0
-    ).requests
+    event: Json = {"type": "track", "event": "E", "userId": "u", "properties": {"a": 1}}
+    assert connection.plan(event, now=0.0).requests[0].headers["X-Signature"] == "***", "people get ordinary text"
+    save, row = connection.plan_normalized(normalize(event), now=0.0).requests
     batch = ResponseReader(connection).batched([row], 0.0)
     assert save.if_missing is not None
     bodies = [(save, b'{"a":1}'), (save.if_missing, b'{"a":1}'), (batch, b'{"rows":[{"a":1}]}')]
     for request, body in bodies:
         digest = hmac.new(b"sesame", gzip.compress(body, 1, mtime=0), "sha256").hexdigest()
-        shown = request.headers["X-Signature"]
-        assert isinstance(shown, Secret)
-        assert (shown.reveal(), str(shown)) == (digest, "***")
+        signature = request.headers["X-Signature"]
+        assert isinstance(signature, Secret)
+        assert (signature.reveal(), str(signature)) == (digest, "***")
     assert "X-Signature" not in row.headers

@@ -29,6 +29,7 @@ from engine.collector.openapi import CALLS, description
 from engine.collector.responses import (
     ACCEPTED,
     CollectorLimits,
+    Headers,
     HttpResponse,
     RequestRefused,
     retry_later,
@@ -41,12 +42,17 @@ from engine.delivery.outbox.base import OutboxError
 from engine.records import JsonObject
 
 ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+ORIGIN = re.compile(rb"null|[a-z][a-z0-9+.-]{0,30}://[!-~]{1,300}")
 ALLOWED_HEADERS = b"authorization, content-type, content-encoding, x-retry-count"
 HEADER_NAMES = re.compile(rb"[A-Za-z0-9_, -]{1,500}")
 TEXT = ((b"content-type", b"text/plain; charset=utf-8"),)
 NOT_FOUND = RequestRefused(404, "not_found", "Unknown path. /openapi.json lists all paths, such as /v1/batch.").response
 POST_ONLY = RequestRefused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST, OPTIONS"),)).response
 GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).response
+NO_SUCH_CALL = {404: "not_found", 405: "method_not_allowed"}
+LONGEST_PATH = 200
+"""Characters of an unknown path that are logged."""
+PREFLIGHT = 204
 INTERNAL_ERROR = RequestRefused(500, "internal_error", "The collector failed. Send the request again.").response
 
 logger = logging.getLogger(NAME)
@@ -89,9 +95,11 @@ class Collector:
             response = await self._call(scope, receive, call) if call else self._operation(scope, path)
         except ClientDisconnected:
             return
+        if (code := NO_SUCH_CALL.get(response.status)) is not None:
+            self._observer.refused(code, method=scope["method"], path=path[:LONGEST_PATH])
         start = {"type": "http.response.start", "status": response.status}
-        length = [(b"content-length", str(len(response.body)).encode())] if response.status != 204 else []
-        await send({**start, "headers": [*response.headers, ANY_ORIGIN, *length]})
+        length = [(b"content-length", str(len(response.body)).encode())] if response.status != PREFLIGHT else []
+        await send({**start, "headers": [*response.headers, *_cross_origin(scope, response), *length]})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else response.body})
 
     async def _call(self, scope: Scope, receive: Receive, call: str) -> HttpResponse:
@@ -179,16 +187,30 @@ class Collector:
         return HttpResponse(200, orjson.dumps(description(self._limits)))
 
 
+def _cross_origin(scope: Scope, response: HttpResponse) -> Headers:
+    """Let a page of any origin have the response; named, so that beacons pass, which browsers send with credentials.
+
+    That is safe because nothing is done for whoever the browser's user is: cookies are neither set nor read, and only a
+    write key lets a request in.
+    """
+    given = dict(scope["headers"])
+    origin = given.get(b"origin", b"")
+    varies = [b"Origin"] + [b"Access-Control-Request-Headers"] * (response.status == PREFLIGHT)
+    vary = (b"vary", b", ".join(varies))
+    if not ORIGIN.fullmatch(origin):
+        return (ANY_ORIGIN, vary)
+    return ((b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true"), vary)
+
+
 def _preflight(headers: dict[bytes, bytes]) -> HttpResponse:
     """Let pages of any origin send; the headers they ask for are allowed if they look like names of headers."""
     requested = headers.get(b"access-control-request-headers", b"")
     return HttpResponse(
-        204,
+        PREFLIGHT,
         b"",
         (
             (b"access-control-allow-methods", b"POST, OPTIONS"),
             (b"access-control-allow-headers", requested if HEADER_NAMES.fullmatch(requested) else ALLOWED_HEADERS),
             (b"access-control-max-age", b"86400"),
-            (b"vary", b"Access-Control-Request-Headers"),
         ),
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
 JSON_TYPE = (b"content-type", b"application/json")
+
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
 class HttpResponse(NamedTuple):
@@ -15,7 +18,7 @@ class HttpResponse(NamedTuple):
 
     status: int
     body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = (JSON_TYPE,)
+    headers: Headers = (JSON_TYPE,)
 
 
 ACCEPTED = HttpResponse(200, b'{"success":true}')
@@ -24,7 +27,7 @@ ACCEPTED = HttpResponse(200, b'{"success":true}')
 class RequestRefused(Exception):  # noqa: N818  reads as what happened
     """A request that is not accepted; `response` is what the client gets, `code` is what the metrics count."""
 
-    def __init__(self, status: int, code: str, message: str, *, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    def __init__(self, status: int, code: str, message: str, *, headers: Headers = ()) -> None:
         self.code = code
         body = orjson.dumps({"success": False, "code": code, "message": message})
         self.response = HttpResponse(status, body, (JSON_TYPE, *headers))

@@ -68,14 +68,17 @@ class WriteKeys:
 
 
 def basic_key(authorization: bytes | None) -> str | None:
-    """Return the user name of Basic authorization, with or without a colon; None if there is no such header."""
+    """Return the user name of Basic authorization, with or without a colon; None if there is no such header.
+
+    Some clients leave out the padding of Base64; with more than it needs, the decoder reads both.
+    """
     if authorization is None:
         return None
     scheme, _, value = authorization.partition(b" ")
     if scheme.lower() != b"basic":
         return None
     try:
-        text = binascii.a2b_base64(value.strip()).decode()
+        text = binascii.a2b_base64(value.strip() + b"==").decode()
     except ValueError:
         return ""
     return text.partition(":")[0]

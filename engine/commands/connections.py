@@ -50,6 +50,8 @@ def check(path: Path, live: bool, outbox: Path, directories: tuple[Path, ...]) -
     for configured in file.connections:
         if not live:
             click.echo(f"{configured.name} ({configured.mapping.title}): settings are valid.")
+        if configured.warning:
+            click.echo(f"{configured.name}: warning: {configured.warning}.")
     for name in file.disabled:
         click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
     for source in known:

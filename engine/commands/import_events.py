@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.commands.options import FILE, OUTBOX_FILE, mappings_option
-from engine.commands.shared import FOUND, INTERRUPTED, did_you_mean
+from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
-CUT_SHORT = (
-    "Interrupted: {count} events were added, and the rest of the input was not read. Run the same command to continue."
-)
+CUT_SHORT = "Interrupted after adding {events}; the rest of the input was not read. Run the same command to continue."
 FOREVER = 100 * 365 * 24 * 3600.0
 
 
@@ -59,7 +57,7 @@ def command(
         outbox.close()
     if shutdown.signaled:
         taken = importing.taken
-        click.echo(CUT_SHORT.format(count=taken.new + taken.duplicates), err=True)
+        click.echo(CUT_SHORT.format(events=counted(taken.new + taken.duplicates, "event")), err=True)
     click.echo(importing.text())
     return INTERRUPTED if shutdown.signaled else importing.code
 

@@ -32,6 +32,7 @@ from engine.records import Outcome
 if TYPE_CHECKING:
     from engine.delivery.outbox.base import Listed, Outbox, Purged
     from engine.plan import Connection
+    from engine.records import Report
 
 OUTCOMES = [outcome.value for outcome in Outcome if outcome is not Outcome.PLANNED]
 FINAL = (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID, Outcome.REJECTED)
@@ -139,7 +140,7 @@ def _row_text(display: Display, row: Listed, outcome: Outcome, reason: str) -> s
 @click.argument("event", metavar="ID")
 @with_outbox
 def show(outbox: Outbox, event: str) -> None:
-    """Show one event and how it ended for each connection.
+    """Show one event and how it ended for each connection, with the reports of what was converted or left out.
 
     ID is the event's ID in the outbox, or its messageId.
     """
@@ -155,16 +156,27 @@ def show(outbox: Outbox, event: str) -> None:
         title = f"event {number}  {visible(found.message_id)}  from {visible(found.source)}"
         click.echo(display.paint(title, "title"))
         click.echo(f"  received {found.received_at}")
-        for row in (row for row in rows if row.event == number):
+        states = [row for row in rows if row.event == number]
+        _print_reports(display, [*found.reports, *(each for row in states for each in row.reports.event)], "  ! ")
+        for row in states:
             outcome = display.paint(row.outcome.value, row.outcome.value)
             click.echo(f"  {row.connection}  {outcome}  {visible(row.reason)}  ({local_time(row.changed_at)})")
             if row.error:
                 click.echo(f"    the vendor: {visible(row.error)}")
+            _print_reports(display, row.reports.mapping, "    ! ")
         try:
             lines = display.fold(orjson.loads(found.raw), 2)
         except orjson.JSONDecodeError:
             lines = [f"  {visible(found.raw[:1000].decode(errors='replace'))}"]
         click.echo("\n".join(lines))
+
+
+def _print_reports(display: Display, reports: Iterable[Report], first: str) -> None:
+    """Print reports, each once: every connection has those about the event itself."""
+    from engine.commands.output.events import report_lines
+
+    for line in report_lines(dict.fromkeys(reports), first, display):
+        click.echo(line, nl=False)
 
 
 @command.command("replay")
@@ -248,7 +260,7 @@ def _planned_rows(outbox: Outbox, rows: list[Listed], connection: Connection, *,
         event = outbox.event(row.event)
         if event is None:
             continue
-        waiting = Waiting(row.place, row.event, event.message_id, event.received_at, event.raw, None, None, None, 0.0)
+        waiting = Waiting(row.place, row.event, *event[1:4], None, None, None, 0.0, event.reports)
         plan = connection.plan_normalized(normalized(waiting))
         counts[plan.outcome.value] += 1
         if plan.outcome is Outcome.PLANNED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ SHOWN = 3
 STATE_WIDTH = 96
 LONGEST_VALUE = 22
 IDS = ("id", "ids", "email")
+PLURAL = re.compile(r"(?:ies|s)\b")
 
 
 @click.command("sandbox")
@@ -116,14 +118,20 @@ def state_text(display: Display, sandbox: Sandbox) -> str:
     lines: list[str] = []
     for vendor, counts in sandbox.counts().items():
         if isinstance(counts, dict) and counts.get("requests"):
-            numbers = [
-                f"{count} {name.replace('_', ' ')}"
-                for name, count in counts.items()
-                if isinstance(count, int) and count
-            ]
+            numbers = [number_of(name, count) for name, count in counts.items() if isinstance(count, int) and count]
             lines += ["", display.paint(f"{vendor} (sandbox)", "title"), display.wrap(", ".join(numbers), "  ", 2)]
             lines += _newest(display, sandbox, vendor)
     return "\n".join(lines)
+
+
+def number_of(name: str, count: int) -> str:
+    """Return a counter for people: `1 event name created`, `2 event names created`; its first plural is the noun."""
+    words = name.replace("_", " ")
+    return f"{count} {PLURAL.sub(_singular, words, count=1) if count == 1 else words}"
+
+
+def _singular(plural: re.Match[str]) -> str:
+    return "y" if plural[0] == "ies" else ""
 
 
 def _newest(display: Display, sandbox: Sandbox, vendor: str) -> Iterator[str]:

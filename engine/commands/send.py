@@ -18,7 +18,7 @@ from engine.commands.input_files import ReadErrors
 from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, open_outbox, settings_options
 from engine.commands.output.summary import delivery_text
 from engine.commands.output.text import Display, local_time
-from engine.commands.shared import FOUND, INTERRUPTED, WAITING
+from engine.commands.shared import FOUND, INTERRUPTED, WAITING, counted
 from engine.delivery.intake import iso, new_events, taken_in
 from engine.delivery.observers import MOST_REASONS, DeliveryObserver, Observers, RunSummary
 from engine.delivery.outbox.base import DEFAULT_FILE, Outbox, Overview, TakenIn, outbox_command, resume_command
@@ -40,7 +40,7 @@ OTHER_PROCESS = (
 ENDED_ELSEWHERE = (
     "Another process finished at least {count} of the events queued for {name}; {command} counts them too."
 )
-CUT_SHORT = "Interrupted: {count} events were queued; the rest of the input was not read."
+CUT_SHORT = "Interrupted after queuing {events}; the rest of the input was not read."
 
 
 @click.command("send")
@@ -211,7 +211,7 @@ def _deliver(
         lambda shutdown: intake.run(outbox, names, shutdown),
     )
     if not complete:
-        click.echo(CUT_SHORT.format(count=intake.taken.new + intake.taken.duplicates), err=True)
+        click.echo(CUT_SHORT.format(events=counted(intake.taken.new + intake.taken.duplicates, "event")), err=True)
     return complete
 
 
@@ -251,7 +251,15 @@ def _run_overview(outbox: Outbox, names: Sequence[str], summary: RunSummary) -> 
     for row in connections:
         counts[row.name, Outcome.HELD if row.held else Outcome.WAITING] += unfinished[row.name][0]
     retried = [each for each in outbox.retried(MOST_REASONS) if each.connection in names]
-    return Overview(dict(sorted((+counts).items())), summary.reasons() + retried, connections, unfinished)
+    reports = summary.reports
+    return Overview(
+        dict(sorted((+counts).items())),
+        summary.reasons() + retried,
+        connections,
+        unfinished,
+        reports.events,
+        reports.rows(),
+    )
 
 
 def _code(outcomes: set[Outcome], broken: int) -> int:

@@ -15,7 +15,7 @@ from engine.delivery.sending.batching import BatchLimits
 from engine.delivery.sending.pacing import Retry
 from engine.language import template
 from engine.language.bodies import revealed
-from engine.language.paths import PathTypeError, holds, search
+from engine.language.paths import PathTypeError, holds, parse, search
 from engine.language.times import seconds
 from engine.mapping.load import Loaded
 from engine.mapping.model import Batch, Mapping
@@ -23,6 +23,11 @@ from engine.mapping.settings import authority_fault
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject
 
+DELETE = "delete"
+LEAVES_OUT_DELETE = (
+    "`calls` leaves out delete, which the mapping has, so people who ask to be deleted stay at the vendor; "
+    "add delete to `calls`"
+)
 PROBE = "base url"
 NOT_MAPPED_BY_IT = ("examples", "about", "docs", "title")
 
@@ -81,7 +86,7 @@ class ConfiguredConnection:
         """Say why the connection does not want an event, None where it does."""
         if self.calls is not None and call not in self.calls:
             return f"the connection {self.name} takes no {call} calls"
-        if self.when is None:
+        if self.when is None or (call == DELETE and not _reads_type(self.when)):
             return None
         try:
             met = holds(search(self.when, cast("Json", event)))
@@ -89,11 +94,23 @@ class ConfiguredConnection:
             met = False
         return None if met else f"the connection's `when` is not met: {self.when}"
 
+    @property
+    def warning(self) -> str:
+        """What a person should know about this connection, '' if nothing."""
+        if self.calls is None or DELETE in self.calls or DELETE not in self.mapping.calls:
+            return ""
+        return LEAVES_OUT_DELETE
+
     def digest(self) -> str:
         """Return a hash of the mapping; progress made under another mapping does not count."""
         loaded = self.connection.destination.loaded
         raw = {word: value for word, value in loaded.raw.items() if word not in NOT_MAPPED_BY_IT}
         return blake2b(orjson.dumps(raw), digest_size=8).hexdigest()
+
+
+def _reads_type(when: str) -> bool:
+    """Whether a condition judges the type of an event; any other is about what a deletion does not have."""
+    return any(root.name == "type" for root in parse(when).roots)
 
 
 def base_url(connection: Connection) -> str:

@@ -105,6 +105,10 @@ class Logging(DeliveryObserver):
         """Log that a vendor accepts requests again."""
         self._log(logging.INFO, "resumed", connection=connection, seconds=round(seconds, 3))
 
+    def warned(self, connection: str, warning: str) -> None:
+        """Log what deserves attention."""
+        self._log(logging.WARNING, "check the connection", connection=connection, reason=warning)
+
     def released(self, connection: str) -> None:
         """Log that a person resumed a held connection."""
         self._log(logging.INFO, "no longer held", connection=connection)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from engine.delivery.observers import DeliveryObserver
+from engine.delivery.observers import DeliveryObserver, ReportCounter
+from engine.delivery.outbox.base import Change
 from engine.errors import UsageError
 from engine.records import Outcome
 
@@ -27,6 +29,9 @@ class Metrics(DeliveryObserver):
         gauge = {**common, "multiprocess_mode": "livemax"}
         by_outcome, by_status = ["connection", "outcome"], ["connection", "status"]
         self._events = Counter("waybill_events", "Events finished, by outcome.", by_outcome, registry=registry)
+        by_place = ["connection", "code", "place"]
+        self._reports = Counter("waybill_reports", "Reports of finished events.", by_place, registry=registry)
+        self._report_counter = ReportCounter()
         self._age = Histogram("waybill_event_age_seconds", "Time from queued to finished.", buckets=AGES, **common)
         self._requests = Counter("waybill_requests", "Requests sent, by response status.", by_status, registry=registry)
         self._seconds = Histogram("waybill_request_seconds", "Duration of requests.", buckets=SECONDS, **common)
@@ -53,6 +58,11 @@ class Metrics(DeliveryObserver):
         """Count a finished event."""
         self._events.labels(connection, outcome.value).inc()
         self._age.labels(connection).observe(age)
+
+    def written(self, connection: str, changes: Sequence[Change]) -> None:
+        """Count the reports of finished events."""
+        for code, place in self._report_counter.add(connection, changes):
+            self._reports.labels(connection, code, place).inc()
 
     def answered(self, connection: str, status: int, items: int, seconds: float) -> None:
         """Count a request."""

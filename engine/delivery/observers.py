@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from engine.delivery.outbox.base import DUPLICATE, Change, Reason, TakenIn
+from engine.delivery.outbox.base import DUPLICATE, Change, Reason, ReportCount, TakenIn
+from engine.delivery.outbox.reports import NO_REPORTS
 from engine.records import Outcome
 
 
@@ -35,6 +36,9 @@ class DeliveryObserver:
 
     def resumed(self, connection: str, seconds: float) -> None:
         """The vendor accepts requests again, `seconds` after the first failure."""
+
+    def warned(self, connection: str, warning: str) -> None:
+        """Something about a connection deserves attention; reported at the start."""
 
     def released(self, connection: str) -> None:
         """A person resumed a held connection."""
@@ -81,6 +85,44 @@ def _call_each(methods: Sequence[Callable[..., None]]) -> Callable[..., None]:
 MOST_REASONS = 1000
 """Distinct reasons kept for each connection and outcome; further ones are only counted."""
 
+MOST_KINDS = 100
+"""Distinct pairs of code and place that reports of one connection are counted by; the others are counted together."""
+
+OTHER = "other"
+
+
+class ReportCounter:
+    """Counts reports by connection, code and place, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[tuple[str, str]]] = {}
+        self.events: Counter[str] = Counter()
+
+    def add(self, connection: str, changes: Sequence[Change]) -> list[tuple[str, str]]:
+        """Count the reports of events that are finished; return the code and place under which each is counted."""
+        found: list[tuple[str, str]] = []
+        for change in changes:
+            if change.reports is NO_REPORTS or change.outcome is Outcome.WAITING:
+                continue
+            self.events[connection] += 1
+            counts = self._counts.setdefault(connection, Counter())
+            for report in (*change.reports.event, *change.reports.mapping):
+                kind = report.code, report.place
+                if kind not in counts and len(counts) >= MOST_KINDS:
+                    kind = OTHER, OTHER
+                counts[kind] += 1
+                found.append(kind)
+        return found
+
+    def rows(self) -> list[ReportCount]:
+        """Return the counts, the highest first."""
+        rows = [
+            ReportCount(name, code, place, count)
+            for name, counts in self._counts.items()
+            for (code, place), count in counts.items()
+        ]
+        return sorted(rows, key=lambda row: (-row.reports, row[:3]))
+
 
 class RunSummary(DeliveryObserver):
     """Counts the outcomes of one run, by connection and reason."""
@@ -88,10 +130,12 @@ class RunSummary(DeliveryObserver):
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, Outcome]] = Counter()
         self.ended_here: Counter[str] = Counter()
+        self.reports = ReportCounter()
         self._reasons: dict[tuple[str, Outcome], dict[str, tuple[int, str]]] = {}
 
     def written(self, connection: str, changes: Sequence[Change]) -> None:
         """Count the events that are finished."""
+        self.reports.add(connection, changes)
         for change in changes:
             if change.outcome is not Outcome.WAITING:
                 self.ended_here[connection] += 1

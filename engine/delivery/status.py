@@ -15,6 +15,7 @@ from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorRepl
 from engine.delivery.sending.oauth2 import access_tokens
 from engine.delivery.sending.refresh_tokens import RefreshTokens, SignInFailed, SignInRefused
 from engine.delivery.sending.shipping import interpret
+from engine.events.normalizing import normalize
 from engine.language.times import seconds
 from engine.mapping.model import Step
 from engine.plan import Connection, Destination
@@ -25,7 +26,7 @@ MOST_REASONS = 50
 
 
 def delivery_status(outbox: Outbox) -> JsonObject:
-    """Return each connection with its events by outcome, and the commonest reasons why events were not delivered."""
+    """Return each connection with its events by outcome, and the commonest reasons and reports."""
     overview = outbox.overview(MOST_REASONS)
     connections: list[Json] = []
     for row in overview.connections:
@@ -43,7 +44,8 @@ def delivery_status(outbox: Outbox) -> JsonObject:
         }
         for each in overview.reasons
     ]
-    return {"connections": connections, "reasons": reasons}
+    reports: list[Json] = [dict(each._asdict()) for each in overview.reports]
+    return {"connections": connections, "reasons": reasons, "reports": reports}
 
 
 def _connection(
@@ -133,7 +135,7 @@ def _check_request(configured: ConfiguredConnection, name: str) -> PlannedReques
     loaded = PatchedMapping(
         configured.connection.destination.loaded, calls=calls, shared={}, integrations=(), http=http
     )
-    plan = Connection(Destination(loaded), configured.connection.settings).plan(CHECK_EVENT)
+    plan = Connection(Destination(loaded), configured.connection.settings).plan_normalized(normalize(CHECK_EVENT))
     if not plan.requests:
         raise Invalid("check", plan.reason)
     return plan.requests[0]

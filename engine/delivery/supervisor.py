@@ -85,6 +85,9 @@ class Delivery:
         Without `until_idle`, only a damaged outbox is raised: after any other error the worker is restarted.
         """
         work = self._connection if self._options.until_idle else self._keep_running
+        for each in self._connections:
+            if each.warning:
+                self._observer.warned(each.name, each.warning)
         try:
             tasks = [asyncio.create_task(work(each)) for each in self._connections]
             results = await asyncio.gather(*tasks, return_exceptions=True)

@@ -20,6 +20,7 @@ import orjson
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change, Waiting
+from engine.delivery.outbox.reports import NO_REPORTS
 from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import PickRules, Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
@@ -198,16 +199,17 @@ class Worker:
     def _planned(self, row: Waiting, event: Normalized, ids: frozenset[str]) -> Job | None:
         """Plan an event; None if there is nothing to send, which is its outcome."""
         job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time(), event, ids)
-        outcome, reason = job.plan.outcome, job.plan.reason
+        outcome, reason, reports = job.plan.outcome, job.plan.reason, None
         if job.readable:  # an event the connection does not want is ignored, even if it is invalid
             unwanted = self.configured.unwanted(job.call, job.event)
             if unwanted is not None:
-                outcome, reason = Outcome.IGNORED, unwanted
+                outcome, reason, reports = Outcome.IGNORED, unwanted, NO_REPORTS
         if outcome is Outcome.PLANNED:
             return job
         self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
         reason = self.configured.connection.secrets.mask(reason)  # it may quote the event
-        self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest))
+        reports = job.reports if reports is None else reports
+        self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest, reports=reports))
         return None
 
     def _dispatch(self) -> float | None:

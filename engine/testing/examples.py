@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 import orjson
 
 from engine.errors import SettingsError
+from engine.events.normalizing import normalize
 from engine.language.texts import shown
 from engine.mapping.checks import MOST_PROBLEMS, check, limited
 from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted, suggestion
@@ -75,7 +76,7 @@ def run(destination: Destination, example: MappingExample, meter: Meter | None =
     settings = {**destination.example_settings(), **example.settings}
     connection = destination.connect(settings, {})
     with (meter or Meter()).measured(connection, example):
-        return connection.plan(example.event, now=NOW, replies=example.replies)
+        return connection.plan_normalized(normalize(example.event), now=NOW, replies=example.replies)
 
 
 def _problem(destination: Destination, code: str, difference: Difference) -> Problem:

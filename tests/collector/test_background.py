@@ -14,11 +14,13 @@ import pytest
 
 from engine.collector.background import Admin, Backlog, BacklogObserver, purge
 from engine.delivery.outbox.base import Change, NewEvent
+from engine.delivery.outbox.reports import EventReports
 from engine.delivery.status import delivery_status
-from engine.records import Json, JsonObject, Outcome
+from engine.records import Json, JsonObject, Outcome, Report
 from tests.collector.running import ROOT, STARTUP, serving, tracks, until
 from tests.delivery.memory_outbox import MemoryOutbox
 
+PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
 TOKEN = "t0ken"
 STATUS: JsonObject = {"connections": [], "reasons": []}
 NO_TOKEN = {
@@ -87,9 +89,10 @@ def test_status_of_connections() -> None:
     assert fence is not None
     rows = outbox.waiting("shop", 0, 10)
     reply = "Could not authenticate"
+    report = Report("id-converted", "userId", "userId is the number 7; it was converted to text")
     changes = [
         Change(rows[0].place, Outcome.DELIVERED, "1 request accepted"),
-        Change(rows[1].place, Outcome.REJECTED, "the vendor answered 400", reply),
+        Change(rows[1].place, Outcome.REJECTED, "the vendor answered 400", reply, reports=EventReports((report,))),
     ]
     outbox.write("shop", fence, changes, 1001.0)
     outbox.hold("shop", reply, "Check the token.", 1002.0)
@@ -112,7 +115,11 @@ def test_status_of_connections() -> None:
         "events": 1,
         "words": reply,
     }
-    assert delivery_status(outbox) == {"connections": [shop], "reasons": [reason]}
+    counted: dict[str, Json] = {"connection": "shop", "code": "id-converted", "place": "userId", "reports": 1}
+    assert delivery_status(outbox) == {"connections": [shop], "reasons": [reason], "reports": [counted]}
+    keys = [f"`connections[].{key}`" for key in shop]
+    keys += [f"`reasons[].{key}`" for key in reason] + [f"`reports[].{key}`" for key in counted]
+    assert [key for key in keys if key not in PAGE] == []
 
 
 def test_the_server_has_it_on_an_address_of_its_own(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number
         assert running.wait(20) == 130, "though the pipe is still open"
         assert running.stdout.read() == b"250 new, 0 already in the outbox.\n"
         assert running.stderr.read().decode() == (
-            "Interrupted: 250 events were added, and the rest of the input was not read. Run the same command to continue.\n"
+            "Interrupted after adding 250 events; the rest of the input was not read. Run the same command to continue.\n"
         )
     assert len(kept(folder)) == 250
 

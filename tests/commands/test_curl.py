@@ -65,7 +65,7 @@ def sent(noted: list[Noted], folder: Path, url: str, events: list[Json]) -> list
     async def send_all() -> None:
         sender = Sender(url)
         for each in events:
-            plan = connection.plan(each)
+            plan = connection.plan(each, show_secrets=True)
             assert plan.requests, plan.reason
             for request in plan.requests:
                 await sender.send(request, connection.mapping.requests[request.request].encode)

@@ -21,9 +21,11 @@ from engine.delivery.outbox.base import (
     Overview,
     Purged,
     Reason,
+    ReportCount,
     TakenIn,
     Waiting,
 )
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome
 
 
@@ -48,6 +50,7 @@ class _State:
     progress: str | None = None
     tried_at: float | None = None
     fence: int | None = None
+    reports: EventReports = NO_REPORTS
 
 
 class MemoryOutbox:
@@ -118,6 +121,7 @@ class MemoryOutbox:
                 state.digest,
                 state.tried_at,
                 state.queued_at,
+                state.event.given.reports,
             )
             for state in self._states.values()
             if state.connection == connection and state.outcome is Outcome.WAITING and state.place > after
@@ -137,7 +141,7 @@ class MemoryOutbox:
             if state is not None and state.outcome is Outcome.WAITING:
                 state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
-                state.changed_at, state.fence = now, fence
+                state.changed_at, state.fence, state.reports = now, fence, change.reports
                 written.append(change)
         return written
 
@@ -186,7 +190,15 @@ class MemoryOutbox:
     def overview(self, reasons: int) -> Overview:
         unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
         found = self._reasons(self._set_aside(), reasons) + self.retried(reasons)
-        return Overview(self.counts(), found, self.connections(), unfinished)
+        reported = [state for state in self._states.values() if state.reports != NO_REPORTS]
+        kinds = Counter(
+            (state.connection, report.code, report.place)
+            for state in reported
+            for report in (*state.reports.event, *state.reports.mapping)
+        )
+        counts = sorted((ReportCount(*kind, count) for kind, count in kinds.items()), key=lambda row: -row.reports)
+        events = Counter(state.connection for state in reported)
+        return Overview(self.counts(), found, self.connections(), unfinished, events, counts[:reasons])
 
     def _set_aside(self) -> list[_State]:
         with_reasons = (Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
@@ -237,7 +249,7 @@ class MemoryOutbox:
                 and chosen.event in (None, event.given.message_id, str(event.number))
             ):
                 about = (event.number, event.given.message_id, event.given.source, state.connection, shown)
-                yield Listed(*about, state.reason, state.error, state.changed_at, state.place)
+                yield Listed(*about, state.reason, state.error, state.changed_at, state.place, state.reports)
 
     def event(self, number: int) -> NewEvent | None:
         event = self._events.get(number)
@@ -251,7 +263,7 @@ class MemoryOutbox:
                 new = self._next_place()
                 del self._states[place]
                 state.place, state.outcome, state.reason, state.error = new, Outcome.WAITING, reason, ""
-                state.tried_at, state.queued_at, state.changed_at = None, now, now
+                state.tried_at, state.queued_at, state.changed_at, state.reports = None, now, now, NO_REPORTS
                 self._states[new] = state
                 done += 1
         return done

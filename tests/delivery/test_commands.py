@@ -76,7 +76,7 @@ def test_send_into_the_sandbox_says_how_events_ended_and_what_vendors_hold(here,
     assert (code, err) == (1, "")
     counts, state = out.split("\n\n")
     assert counts.splitlines()[:3] == SENT.splitlines()[:3]
-    assert "exponea (sandbox)\n  1 customers, 1 events, 3 commands" in state
+    assert "exponea (sandbox)\n  1 customer, 1 event, 3 commands" in state
     assert "ids (registered u1), properties (email a@example.com" in state
     assert list(here.glob("*.db*")) == [], "the passing outbox is gone"
 
@@ -118,6 +118,37 @@ def test_what_was_set_aside_is_listed_shown_and_sent_again(here, engine) -> None
         assert engine("outbox replay --only-rejected --since 1h")[1] == "1 event queued again.\n"
         code, out, _ = engine("send --connections connections.yaml")
         assert (code, out.splitlines()[1]) == (0, "shop        delivered       1")
+
+
+REPORTED: list[JsonObject] = [
+    {"type": "track", "messageId": "r1", "userId": 7, "event": "A", "timestamp": "2024-03-05T10:15:30Z"},
+    {"type": "track", "messageId": "r2", "userId": "u", "event": "B", "timestamp": "2024-03-05T10:15:30Z"},
+    {"type": "track", "messageId": "r3", "userId": "u", "event": "C", "timestamp": "2024-03-05T10:15:30Z"},
+]
+REPORTED[1]["integrations"] = {"All": "no"}
+COUNTED = """\
+! exponea: 2 events have reports: 1 x id-converted at userId, 1 x
+  integration-unknown-value at integrations.All
+"""
+
+
+def test_what_was_converted_or_left_out_is_counted_and_shown(here, engine) -> None:
+    (here / "reported.ndjson").write_bytes(b"\n".join(map(orjson.dumps, REPORTED)))
+    code, out, _ = engine("send exponea --events reported.ndjson --sandbox --outbox o.db")
+    assert (code, COUNTED in out) == (0, True)
+    assert COUNTED in engine("outbox --outbox o.db status")[1]
+    shown = engine("outbox --outbox o.db show r1")[1].splitlines()
+    assert shown[2] == "  ! userId is the number 7; it was converted to text [id-converted]"
+    assert shown[3].startswith("  exponea  delivered  1 request accepted  (")
+    shown = engine("outbox --outbox o.db show r2")[1].splitlines()
+    assert shown[2].startswith("  exponea  delivered  1 request accepted  (")
+    assert shown[3] == "    ! integrations.All must be true or false; it is text and was treated as true"
+    assert shown[4] == "      [integration-unknown-value]"
+    with closing(SqliteOutbox(here / "o.db")) as outbox:
+        assert delivery_status(outbox)["reports"] == [
+            {"connection": "exponea", "code": "id-converted", "place": "userId", "reports": 1},
+            {"connection": "exponea", "code": "integration-unknown-value", "place": "integrations.All", "reports": 1},
+        ]
 
 
 def test_a_corrected_mapping_is_tried_on_what_was_set_aside(here, engine) -> None:
@@ -396,6 +427,36 @@ def test_connections_are_checked_also_at_the_vendor(here, engine) -> None:
         )
 
 
+DELETIONS = """
+strict: { destination: extole, settings: { api_key: access-token }, when: context.consent.categoryPreferences.Advertising }
+typed: { destination: extole, settings: { api_key: access-token }, when: "type != 'delete' && userId" }
+most: { destination: extole, settings: { api_key: access-token }, calls: [identify, track] }
+all: { destination: extole, settings: { api_key: access-token }, calls: [identify, delete] }
+none: { destination: exponea, settings: { api_key: public-key, project_token: project-token, hard_id: registered, soft_id: cookie }, calls: [track] }
+"""
+LEFT_OUT = (
+    "`calls` leaves out delete, which the mapping has, so people who ask to be deleted stay at the vendor; add delete "
+    "to `calls`"
+)
+
+
+def test_deletions_reach_the_vendor_despite_a_filter_and_are_missed_where_calls_leave_them_out(here, engine) -> None:
+    (here / "connections.yaml").write_text(DELETIONS)
+    code, out, _ = engine("connections check")
+    assert (code, [line for line in out.splitlines() if "warning" in line]) == (0, [f"most: warning: {LEFT_OUT}."])
+    (here / "deletion.ndjson").write_text('{"type":"delete","messageId":"del-1","userId":"never-seen"}\n')
+    code, out, err = engine("send --connections connections.yaml --events deletion.ndjson --sandbox --log")
+    logged = [line for line in map(orjson.loads, err.splitlines()) if line["event"] == "check the connection"]
+    assert (code, [(line["connection"], line["reason"]) for line in logged]) == (0, [("most", LEFT_OUT)])
+    assert [line.split()[:3] for line in out.splitlines() if line[:1].isalpha()][1:6] == [
+        ["all", "delivered", "1"],
+        ["most", "ignored", "1"],
+        ["none", "ignored", "1"],
+        ["strict", "delivered", "1"],
+        ["typed", "ignored", "1"],
+    ]
+
+
 CHECKED = """
 shop: { destination: extole, settings: { api_key: k } }
 off: { destination: user_com, enabled: false, settings: { app_url: "${env:NO_URL}", api_key: "${env:NO_KEY}" } }
@@ -616,7 +677,7 @@ def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine,
             assert running.wait(20) == 130, "though the pipe is still open"
             assert running.stdout.read().decode().splitlines()[1:] == ["shop        delivered     100"]
             assert running.stderr.read().decode() == (
-                "Interrupted: 100 events were queued; the rest of the input was not read.\n"
+                "Interrupted after queuing 100 events; the rest of the input was not read.\n"
             )
         assert engine("outbox status")[1].splitlines()[1:] == ["shop        delivered     100"]
 

@@ -48,6 +48,10 @@ LINES = {
     ),
     "resumed": (("shop", 63.21987), {"level": "info", "seconds": 63.22}),
     "released": (("shop",), {"level": "info", "event": "no longer held"}),
+    "warned": (
+        ("shop", "`calls` leaves out delete"),
+        {"level": "warning", "event": "check the connection", "reason": "`calls` leaves out delete"},
+    ),
     "failed": (
         ("shop", "ValueError: s3cret-key is none", 5.0),
         {"level": "error", "event": "worker failed", "reason": "ValueError: *** is none", "seconds": 5.0},
@@ -113,6 +117,7 @@ def test_several_observers_hear_everything() -> None:
         "held": ("shop", "401", "Check."),
         "resumed": ("shop", 3.5),
         "released": ("shop",),
+        "warned": ("shop", "leaves out delete"),
         "retrying": ("shop", 2, "503", 1.0),
         "alarmed": ("shop", "20 of 20", "data"),
         "failed": ("shop", "ValueError: no", 5.0),

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from engine.delivery.outbox.base import NOT_SENT_YET, Change, Chosen, ConnectionRow, LeaseLost, NewEvent, TakenIn
-from engine.records import Outcome
+from engine.delivery.outbox.base import (
+    NOT_SENT_YET,
+    Change,
+    Chosen,
+    ConnectionRow,
+    LeaseLost,
+    NewEvent,
+    ReportCount,
+    TakenIn,
+)
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports
+from engine.records import Outcome, Report
 
 NOW = 1_000_000.0
 DAY = 86400.0
@@ -369,3 +379,49 @@ def test_after_a_purge_a_messageid_is_new(outbox) -> None:
     finish(outbox, "1")
     outbox.purge(NOW + 1)
     assert outbox.take_in(events("1"), ["a"], NOW + 2) == TakenIn(1, 0)
+
+
+CONVERTED = Report("id-converted", "userId", "userId is the number 7; it was converted to text")
+LEFT_OUT = Report("not-converted", "calls.track[0].fields.price", '"x" was left out: it is not a number')
+
+
+def test_reports_are_kept_with_each_state_and_counted(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a", "b"], NOW)
+    both = EventReports((CONVERTED,), (LEFT_OUT, LEFT_OUT))
+    finish(outbox, "1", reports=both)
+    finish(outbox, "2", Outcome.DELIVERED, reports=EventReports((CONVERTED,)))
+    finish(outbox, "3", Outcome.WAITING, "b", reports=EventReports((), (LEFT_OUT,)))
+    shown = {(row.message_id, row.connection): row.reports for row in outbox.listed(Chosen(), 0, 10)}
+    assert shown == {
+        ("1", "a"): both,
+        ("1", "b"): NO_REPORTS,
+        ("2", "a"): EventReports((CONVERTED,)),
+        ("2", "b"): NO_REPORTS,
+        ("3", "a"): NO_REPORTS,
+        ("3", "b"): EventReports((), (LEFT_OUT,)),
+    }
+    overview = outbox.overview(10)
+    assert overview.reported == {"a": 2, "b": 1}
+    assert list(overview.reports) == [
+        ReportCount("a", *CONVERTED[:2], 2),
+        ReportCount("a", *LEFT_OUT[:2], 2),
+        ReportCount("b", *LEFT_OUT[:2], 1),
+    ]
+    assert len(outbox.overview(2).reports) == 2
+
+
+def test_a_replay_forgets_the_reports_of_the_last_try(outbox) -> None:
+    outbox.take_in(events("1"), ["a"], NOW)
+    finish(outbox, "1", reports=EventReports((), (LEFT_OUT,)))
+    outbox.replay([row.place for row in outbox.listed(Chosen(), 0, 10)], "again", NOW)
+    assert [row.reports for row in outbox.listed(Chosen(), 0, 10)] == [NO_REPORTS]
+    assert (outbox.overview(10).reported, list(outbox.overview(10).reports)) == ({}, [])
+
+
+def test_reports_of_intake_stay_with_the_event(outbox) -> None:
+    [given] = events("1")
+    given = given._replace(reports=(CONVERTED,))
+    outbox.take_in([given], ["a"], NOW)
+    [row] = outbox.waiting("a", 0, 10)
+    assert (row.reports, outbox.waiting_at("a", [row.place])[0].reports) == ((CONVERTED,), (CONVERTED,))
+    assert outbox.event(row.event) == given

@@ -8,12 +8,14 @@ import threading
 import time
 from contextlib import closing
 
+import orjson
 import pytest
 
 from engine.delivery.outbox.base import Change, Chosen, NewEvent, OutboxError
-from engine.delivery.outbox.file import VERSION_1, VERSIONS
+from engine.delivery.outbox.file import VERSION_1, VERSION_2, VERSIONS
+from engine.delivery.outbox.reports import EventReports
 from engine.delivery.outbox.sqlite import PURGED_AT_ONCE, SqliteOutbox
-from engine.records import Outcome
+from engine.records import Outcome, Report
 
 NOW = 1_000_000.0
 
@@ -100,7 +102,7 @@ def test_an_overview_is_of_one_moment(tmp_path) -> None:
             crowded._db.beside = other
             seen = crowded.overview(5)
             assert seen.counts == {("a", Outcome.WAITING): seen.unfinished["a"][0]}
-            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 4
+            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 6
 
 
 def work(outbox: SqliteOutbox) -> None:
@@ -291,6 +293,32 @@ def test_a_file_of_version_1_is_migrated_with_its_content(tmp_path) -> None:
             (2, "delivered", 1),
             (3, "waiting", None),
         ]
+
+
+def test_a_file_of_version_2_is_migrated_and_holds_reports(tmp_path) -> None:
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in (*VERSION_1, *VERSION_2):
+            db.execute(statement)
+        db.execute("INSERT INTO connections (id, name, fence) VALUES (1, 'a', 3)")
+        db.execute("INSERT INTO events VALUES (7, 's', 'm7', '2026-01-01T00:00:00Z', 5.0, x'7b7d')")
+        values = "(9, 7, 1, 'waiting', 'so', '', NULL, NULL, NULL, 5.0, 5.0, 3)"
+        db.execute(f"INSERT INTO states VALUES {values}")
+        db.execute("PRAGMA user_version = 2")
+    report = Report("id-converted", "userId", "userId is the number 7; it was converted to text")
+    with closing(SqliteOutbox(path)) as outbox:
+        assert (outbox.overview(5).reported, outbox.listed(Chosen(), 0, 10)[0].reports) == ({}, ((), ()))
+        [row] = outbox.waiting("a", 0, 10)
+        assert row.reports == ()
+        fence = outbox.lease("a", "w", NOW, 10)
+        assert fence == 4
+        outbox.write("a", fence, [Change(9, Outcome.DELIVERED, "", reports=EventReports((report,)))], NOW)
+        assert outbox.overview(5).reports == [("a", "id-converted", "userId", 1)]
+        outbox.verify()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        [(text,)] = db.execute("SELECT reports FROM states")
+    assert orjson.loads(text) == {"event": [list(report)], "mapping": []}
 
 
 def test_a_directory_that_is_not_there_is_reported(tmp_path) -> None:

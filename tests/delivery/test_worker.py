@@ -79,6 +79,29 @@ def test_a_connection_takes_what_it_wants(tmp_path, options, outcome, reason) ->
     assert (ran.outcomes["m1"], ran.reasons["m1"]) == (outcome, reason)
 
 
+NOT_MET = "the connection's `when` is not met: {}"
+NOT_MAPPED = "shop does not map delete calls"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"when": "context.consent.advertising"}, NOT_MAPPED),
+        ({"when": "properties.type == 'vip'"}, NOT_MAPPED),
+        ({"when": "length(properties.none)"}, NOT_MAPPED),
+        ({"when": "type == 'track'"}, NOT_MET.format("type == 'track'")),
+        ({"when": "@.type == 'track'"}, NOT_MET.format("@.type == 'track'")),
+        ({"when": "properties.vip && type != 'page'"}, NOT_MET.format("properties.vip && type != 'page'")),
+        ({"when": "type == 'delete' || properties.vip"}, NOT_MAPPED),
+        ({"calls": frozenset({"track"})}, "the connection shop takes no delete calls"),
+    ],
+)
+def test_a_deletion_passes_a_filter_that_does_not_read_the_type(tmp_path, options, reason) -> None:
+    """The test mapping has no deletions, so one that passes the filters ends as not mapped."""
+    ran = run(tmp_path, [event(1, call="delete")], **options)
+    assert (ran.outcomes["m1"], ran.reasons["m1"]) == ("ignored", reason)
+
+
 def test_a_failed_item_is_rejected_alone_with_the_vendors_words(tmp_path) -> None:
     def answer(request: Request) -> Answer:
         return Answer(200, {"results": [{"ok": item["id"] != "m1", "error": "bad\nthing"} for item in request.body]})

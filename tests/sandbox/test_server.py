@@ -15,6 +15,7 @@ from contextlib import closing
 import httpx
 import pytest
 
+from engine.commands.sandbox import number_of
 from engine.errors import UsageError
 from engine.sandbox import server
 from engine.sandbox.app import create_app
@@ -150,3 +151,20 @@ def test_the_command_serves_until_it_is_interrupted():
     assert f"{url}/exponea" in rest
     assert "engine docs sandbox" in rest
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "text"),
+    [
+        ("customers", 1, "1 customer"),
+        ("customers", 2, "2 customers"),
+        ("companies", 1, "1 company"),
+        ("commands_failed", 1, "1 command failed"),
+        ("commands_failed", 3, "3 commands failed"),
+        ("persons_erased", 1, "1 person erased"),
+        ("event_names_created", 1, "1 event name created"),
+        ("soft_ids_stolen", 1, "1 soft id stolen"),
+    ],
+)
+def test_counters_read_as_people_say_them(name: str, count: int, text: str) -> None:
+    assert number_of(name, count) == text

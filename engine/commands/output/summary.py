@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_KINDS = 1000
 MOST_VALUES = 100
 SHOWN_KINDS = 5
+SHOWN_REPORTS = 3
 LONGEST_MESSAGE = 120
 OTHER = "(others)"
 ORDER = tuple(outcome.value for outcome in Outcome)
@@ -140,7 +141,21 @@ def delivery_text(display: Display, overview: Overview) -> str:
         counter = reasons.get((name, outcome))
         return counter.rows() if counter is not None else []
 
-    return "\n".join(_table(display, "connection", counts, rows)) or "No events."
+    lines = [*_table(display, "connection", counts, rows), *_report_lines(display, overview)]
+    return "\n".join(lines) or "No events."
+
+
+def _report_lines(display: Display, overview: Overview) -> Iterator[str]:
+    """Return, for each connection, how many of its events have reports, and of which kinds most are."""
+    for name, events in overview.reported.items():
+        found = [
+            f"{each.reports} x {each.code} at {each.place}" for each in overview.reports if each.connection == name
+        ]
+        more = [counted(len(found) - SHOWN_REPORTS, "more kind")] if len(found) > SHOWN_REPORTS else []
+        kinds = ", ".join([*found[:SHOWN_REPORTS], *more])
+        verb = "has" if events == 1 else "have"
+        text = f"{name}: {counted(events, 'event')} {verb} reports: {kinds}"
+        yield display.paint(display.wrap(text, "! ", 2), "notice")
 
 
 def _table(

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.errors import WaybillError
-from engine.records import Outcome
+from engine.records import Outcome, Report
 
 WINDOW = 24 * 3600.0
 """How long a messageId is remembered, in seconds."""
@@ -97,9 +98,9 @@ class Outbox(Protocol):
         ...
 
     def overview(self, reasons: int) -> Overview:
-        """Return counts, the commonest reasons (at most `reasons`), connections and queues, all of one moment.
+        """Return counts, the commonest reasons and reports (at most `reasons` each), connections and queues.
 
-        The reasons are of what was set aside or ignored, and of what was tried and still waits.
+        All are of one moment. The reasons are of what was set aside or ignored, and of what was tried and still waits.
         """
         ...
 
@@ -169,12 +170,16 @@ class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
 
 
 class NewEvent(NamedTuple):
-    """An event at intake. `message_id` and `received_at` are fixed here for good: later planning reads them."""
+    """An event at intake. `message_id` and `received_at` are fixed here for good: later planning reads them.
+
+    `reports` say what was changed before it was stored, so that `raw` no longer shows it.
+    """
 
     source: str
     message_id: str
     received_at: str
     raw: bytes
+    reports: tuple[Report, ...] = ()
 
 
 class TakenIn(NamedTuple):
@@ -198,7 +203,10 @@ class TakenIn(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made."""
+    """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made.
+
+    `reports` are those of intake.
+    """
 
     place: int
     event: int
@@ -209,6 +217,7 @@ class Waiting(NamedTuple):
     digest: str | None
     tried_at: float | None
     queued_at: float
+    reports: tuple[Report, ...] = ()
 
 
 class Change(NamedTuple):
@@ -224,6 +233,7 @@ class Change(NamedTuple):
     digest: str | None = None
     progress: str | None = None
     tried_at: float | None = None
+    reports: EventReports = NO_REPORTS
 
 
 class ConnectionRow(NamedTuple):
@@ -272,6 +282,7 @@ class Listed(NamedTuple):
     error: str
     changed_at: float
     place: int
+    reports: EventReports = NO_REPORTS
 
 
 class Reason(NamedTuple):
@@ -284,13 +295,27 @@ class Reason(NamedTuple):
     error: str
 
 
+class ReportCount(NamedTuple):
+    """How many reports of a connection's events have this code and place."""
+
+    connection: str
+    code: str
+    place: str
+    reports: int
+
+
 class Overview(NamedTuple):
-    """A summary of an outbox; `unfinished` has the number of events and when the oldest was queued."""
+    """A summary of an outbox; `unfinished` has the number of events and when the oldest was queued.
+
+    `reported` has how many events of a connection have reports, `reports` the commonest of these.
+    """
 
     counts: Mapping[tuple[str, Outcome], int]
     reasons: list[Reason]
     connections: list[ConnectionRow]
     unfinished: Mapping[str, tuple[int, float | None]]
+    reported: Mapping[str, int] = {}
+    reports: Sequence[ReportCount] = ()
 
 
 class Purged(NamedTuple):

@@ -14,7 +14,7 @@ from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, 
 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-DAMAGED_SCHEMA = ("no such table", "no such column", "no such index")
+DAMAGED_CONTENT = ("no such table", "no such column", "no such index", "malformed JSON")
 NOT_TEXT = "Could not decode to UTF-8"
 NO_SPACE = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 """How SQLite reports a full disk where it needs shared memory, and an exceeded quota."""
@@ -37,7 +37,7 @@ def raised(path: Path, error: sqlite3.Error, patience: float) -> OutboxError:
 
 def _is_damage(error: sqlite3.Error) -> bool:
     """Whether the file itself is damaged, so that retrying cannot help."""
-    return _code(error) in DAMAGED or str(error).startswith((*DAMAGED_SCHEMA, NOT_TEXT))
+    return _code(error) in DAMAGED or str(error).startswith((*DAMAGED_CONTENT, NOT_TEXT))
 
 
 def _is_full(error: sqlite3.Error) -> bool:
@@ -126,4 +126,10 @@ VERSION_2 = (
     "ALTER TABLE states ADD COLUMN fence INTEGER",  # of the lease under which the state was last written
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2)
+VERSION_3 = (
+    "ALTER TABLE events ADD COLUMN reports TEXT",  # of intake
+    "ALTER TABLE states ADD COLUMN reports TEXT",
+    "CREATE INDEX states_reported ON states (connection) WHERE reports IS NOT NULL",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3)

@@ -33,11 +33,13 @@ from engine.delivery.outbox.base import (
     Overview,
     Purged,
     Reason,
+    ReportCount,
     TakenIn,
     Waiting,
 )
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
+from engine.delivery.outbox.reports import EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
 
@@ -162,7 +164,8 @@ class SqliteOutbox:
                 seen = {} if again else self._seen_by(db, event, now)
                 homes = {each: seen.get(each) for each in numbers}
                 if not numbers or None in homes.values():
-                    values = (event.source, event.message_id, event.received_at, now, event.raw)
+                    reports = as_text(EventReports(event.reports)) if event.reports else None
+                    values = (event.source, event.message_id, event.received_at, now, event.raw, reports)
                     homes = dict.fromkeys(numbers, db.execute(sql.ADD_EVENT, values).lastrowid)
                 if seen:
                     duplicates += bool(numbers) and seen.keys() >= set(numbers)
@@ -199,12 +202,20 @@ class SqliteOutbox:
         number = self._known(connection)
         rows = [] if number is None else self._all(sql.WAITING, (number, after, limit))
         self._check_order([row[0] for row in rows], after)
-        return [Waiting._make(row) for row in rows]
+        return self._waiting(rows)
 
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
         """Return the unfinished states at these places."""
-        rows = self._all(sql.WAITING_AT, (str(list(places)), self._known(connection)))
-        return [Waiting._make(row) for row in rows]
+        return self._waiting(self._all(sql.WAITING_AT, (str(list(places)), self._known(connection))))
+
+    def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
+        return [Waiting._make((*row[:-1], () if row[-1] is None else self._reports(row[-1]).event)) for row in rows]
+
+    def _reports(self, text: str | None) -> EventReports:
+        try:
+            return from_text(text)
+        except ValueError as error:
+            raise OutboxDamaged(file.damage_text(self.path, "impossible reports")) from error
 
     def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
         """Write changes of unfinished states, and return those written."""
@@ -257,7 +268,9 @@ class SqliteOutbox:
             commonest = _reasons(db.execute(sql.REASONS, (reasons,))) + _reasons(db.execute(sql.RETRIED, (reasons,)))
             connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
             unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
-        return Overview(counts, commonest, connections, unfinished)
+            reported = dict(db.execute(sql.REPORTED))
+            reports = [ReportCount._make(row) for row in db.execute(sql.REPORTS, (reasons,))]
+        return Overview(counts, commonest, connections, unfinished, reported, reports)
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
@@ -274,14 +287,17 @@ class SqliteOutbox:
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         """Return the chosen states behind a place."""
-        rows = _listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
+        rows = self._listed(self._all(sql.LISTED, {**_chosen_values(chosen), "after": after, "limit": limit}))
         self._check_order([row.place for row in rows], after)
         return rows
 
     def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
         """Return the last chosen states, without the very last `skip`."""
         given = {**_chosen_values(chosen), "skip": skip, "limit": limit}
-        return _listed(self._all(sql.NEWEST, given))[::-1]
+        return self._listed(self._all(sql.NEWEST, given))[::-1]
+
+    def _listed(self, rows: Iterable[Any]) -> list[Listed]:
+        return [Listed._make(row)._replace(outcome=Outcome(row[4]), reports=self._reports(row[-1])) for row in rows]
 
     def count(self, chosen: Chosen) -> int:
         """Count the chosen states."""
@@ -290,7 +306,10 @@ class SqliteOutbox:
     def event(self, number: int) -> NewEvent | None:
         """Return an event by its number."""
         rows = self._all(sql.EVENT, (number,))
-        return NewEvent(*rows[0][1:]) if rows else None
+        if not rows:
+            return None
+        source, message_id, received_at, raw, reports = rows[0]
+        return NewEvent(source, message_id, received_at, raw, self._reports(reports).event)
 
     def replay(self, places: Sequence[int], reason: str, now: float) -> int:
         """Queue finished states again, in the order of their places."""
@@ -385,8 +404,8 @@ def _reasons(rows: Iterable[Any]) -> list[Reason]:
 
 
 def _change_values(change: Change, now: float, fence: int) -> tuple[Any, ...]:
-    place, outcome, *others = change
-    return outcome.value, *others, now, fence, place
+    place, outcome, *others, reports = change
+    return outcome.value, *others, as_text(reports), now, fence, place
 
 
 def _first_state(*, duplicate: bool) -> tuple[str, str]:
@@ -401,10 +420,6 @@ def _outcome_list(outcomes: Iterable[Outcome]) -> str:
 
 def _chosen_values(chosen: Chosen) -> dict[str, Any]:
     return {**chosen._asdict(), "outcomes": _outcome_list(chosen.outcomes)}
-
-
-def _listed(rows: Iterable[Any]) -> list[Listed]:
-    return [Listed._make(row)._replace(outcome=Outcome(row[4])) for row in rows]
 
 
 def _outcomes(rows: Iterable[Any]) -> dict[Outcome, int]:

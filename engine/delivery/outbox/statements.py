@@ -33,12 +33,15 @@ SEEN_BY = """
     SELECT s.connection, max(CASE WHEN e.raw = ? THEN e.id END) FROM events AS e JOIN states AS s ON s.event = e.id
     WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ? GROUP BY s.connection
 """
-ADD_EVENT = "INSERT INTO events (source, message_id, received_at, taken_at, raw) VALUES (?, ?, ?, ?, ?)"
+ADD_EVENT = "INSERT INTO events (source, message_id, received_at, taken_at, raw, reports) VALUES (?, ?, ?, ?, ?, ?)"
 ADD_STATE = """
     INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)
 """
 
-_WAITING = "SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at"
+_WAITING = """
+    SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
+        e.reports
+"""
 WAITING = f"""
     {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
     WHERE s.connection = ? AND s.outcome = 'waiting' AND s.place > ? ORDER BY s.place LIMIT ?
@@ -48,8 +51,8 @@ WAITING_AT = f"""
     JOIN events AS e ON e.id = s.event WHERE s.connection = ? AND s.outcome = 'waiting'
 """
 FINISH = """
-    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, changed_at = ?,
-        fence = ?
+    UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
+        changed_at = ?, fence = ?
     WHERE place = ? AND outcome = 'waiting'
 """
 
@@ -88,6 +91,16 @@ RETRIED = """
     FROM states AS s INDEXED BY states_unfinished JOIN connections AS c ON c.id = s.connection
     WHERE s.outcome = 'waiting' AND s.tried_at IS NOT NULL GROUP BY 1, 3 ORDER BY n DESC, 1, 3 LIMIT ?
 """
+REPORTED = """
+    SELECT c.name, count(*) FROM states AS s INDEXED BY states_reported JOIN connections AS c ON c.id = s.connection
+    WHERE s.reports IS NOT NULL GROUP BY 1
+"""
+REPORTS = """
+    SELECT c.name, json_extract(report.value, '$[0]'), json_extract(report.value, '$[1]'), count(*) AS n
+    FROM states AS s INDEXED BY states_reported JOIN connections AS c ON c.id = s.connection,
+        json_each(s.reports) AS part, json_each(part.value) AS report
+    WHERE s.reports IS NOT NULL GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
+"""
 _CHOSEN = f"""
     (:connection IS NULL OR c.name = :connection)
     AND (:outcomes = '' OR instr(:outcomes, ' ' || {_SHOWN} || ' '))
@@ -95,17 +108,17 @@ _CHOSEN = f"""
     AND (:event IS NULL OR s.event IN (SELECT id FROM events WHERE message_id = :event OR CAST(id AS TEXT) = :event))
 """
 _LISTED = f"""
-    SELECT e.id, e.message_id, e.source, c.name, {_SHOWN}, s.reason, s.words, s.changed_at, s.place
+    SELECT e.id, e.message_id, e.source, c.name, {_SHOWN}, s.reason, s.words, s.changed_at, s.place, s.reports
     FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
     WHERE {_CHOSEN}
 """
 LISTED = f"{_LISTED} AND s.place > :after ORDER BY s.place LIMIT :limit"
 NEWEST = f"{_LISTED} ORDER BY s.place DESC LIMIT :limit OFFSET :skip"
 COUNT = f"SELECT count(*) FROM states AS s JOIN connections AS c ON c.id = s.connection WHERE {_CHOSEN}"
-EVENT = "SELECT id, source, message_id, received_at, raw FROM events WHERE id = ? AND taken_at >= 0"
+EVENT = "SELECT source, message_id, received_at, raw, reports FROM events WHERE id = ? AND taken_at >= 0"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
-        tried_at = NULL, queued_at = ?, changed_at = ?
+        tried_at = NULL, reports = NULL, queued_at = ?, changed_at = ?
     WHERE place = ? AND outcome != 'waiting'
 """
 
@@ -137,7 +150,7 @@ PURGEABLE_EVENTS = f"""
 LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
 EMPTY_LAST_STATE = f"""
     UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
-        tried_at = NULL, queued_at = 0, changed_at = 0
+        tried_at = NULL, reports = NULL, queued_at = 0, changed_at = 0
     WHERE {_LAST_STATE}
 """
 NEXT_OLD_EVENTS = f"""
@@ -147,7 +160,8 @@ OLD_STATES = f"SELECT outcome, count(*) FROM states WHERE {_OLD_STATES} GROUP BY
 PURGE_STATES = f"DELETE FROM states WHERE {_OLD_STATES}"
 PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
 EMPTY_LAST_EVENT = f"""
-    UPDATE events SET source = '', message_id = '', received_at = '', taken_at = -1, raw = x''
+    UPDATE events SET source = '', message_id = '', received_at = '', taken_at = -1, raw = x'',
+        reports = NULL
     WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY}
 """
 PURGE_EVENTS = f"""
@@ -162,10 +176,11 @@ WRONG_VALUES = """
         OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
         OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
         OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
+        OR NOT (reports IS NULL OR json_valid(reports))
     UNION ALL
     SELECT 'event ' || id FROM events
     WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
-        OR typeof(taken_at) != 'real' OR typeof(raw) != 'blob'
+        OR typeof(taken_at) != 'real' OR typeof(raw) != 'blob' OR NOT (reports IS NULL OR json_valid(reports))
     UNION ALL
     SELECT 'connection ' || id FROM connections
     WHERE typeof(name) != 'text' OR typeof(held) != 'text' OR typeof(hint) != 'text' OR typeof(pause) != 'text'

@@ -12,6 +12,7 @@ import orjson
 
 from engine.delivery.intake import own_id
 from engine.delivery.outbox.base import Waiting
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports, kept
 from engine.delivery.sending.fair_queue import Next, Retries
 from engine.events.normalizing import Normalized, normalize_parsed
 from engine.plan import Connection
@@ -75,6 +76,12 @@ class Job:
     def user(self) -> str:
         """Whose event it is, for counting: one of its ids."""
         return min(self.ids, default=str(self.place))
+
+    @property
+    def reports(self) -> EventReports:
+        """What the outbox keeps of the reports of its plan."""
+        found = self.plan.reports
+        return kept(found, len(self._normalized.reports), self.connection.secrets) if found else NO_REPORTS
 
     def _planned(self, now: float) -> Plan:
         return self.connection.plan_normalized(self._normalized, now=now, saved=self.saved)
@@ -148,11 +155,12 @@ def ids_of(event: Normalized) -> frozenset[str]:
 
 
 def normalized(row: Waiting) -> Normalized:
-    """Read an event, with the messageId and time of receipt fixed at intake."""
+    """Read an event, with the messageId, the time of receipt and the reports of intake."""
     try:
         value: Json = orjson.loads(row.raw)
     except orjson.JSONDecodeError as error:
-        return Normalized({}, None, (), f"not valid JSON: {error}")
+        return Normalized({}, None, row.reports, f"not valid JSON: {error}")
     if type(value) is dict and own_id(value) is None:
         value["messageId"] = row.message_id
-    return normalize_parsed(value, row.raw, received_at=row.received_at)
+    event = normalize_parsed(value, row.raw, received_at=row.received_at)
+    return event._replace(reports=row.reports + event.reports) if row.reports else event

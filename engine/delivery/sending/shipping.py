@@ -314,7 +314,8 @@ class Shipping:
         progress = None if outcome is Outcome.DELIVERED else job.progress()
         if outcome is not Outcome.DELIVERED:
             reason = self._secrets.mask(reason)  # it may quote the event
-        return Change(job.place, outcome, reason, error and error_text(error), self.digest, progress, job.tried_at)
+        error = error and error_text(error)
+        return Change(job.place, outcome, reason, error, self.digest, progress, job.tried_at, job.reports)
 
     def _hold(self, reason: str, hint: str) -> None:
         if not self.stopped:
