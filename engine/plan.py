@@ -27,8 +27,9 @@ from engine.language.signatures import Signer
 from engine.language.sizes import json_size
 from engine.language.template import Text
 from engine.mapping.load import Library, Loaded
-from engine.mapping.model import Mapping, Signature, Step
+from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
+from engine.mapping.signature import RequestSignature
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, Secret, plain
 
 NO_OPTIONS: JsonObject = {}
@@ -116,7 +117,7 @@ class Connection:
         self.batch_signers = {name: signer for name, each in batches if (signer := self._signer(each.signature))}
         """How batches are signed, by name."""
 
-    def _signer(self, own: Signature | None) -> Signer | None:
+    def _signer(self, own: RequestSignature | None) -> Signer | None:
         """Return what signs a request or batch; None without a signature, or without its secret if that is optional."""
         signature = own or self.mapping.http.signature
         secret = None if signature is None else self.settings.get(signature.secret.strip().removeprefix("settings."))
@@ -169,10 +170,7 @@ class Connection:
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan a normalized event, for the engine itself: requests hold their secrets, as `Secret`.
-
-        `saved` holds what the steps already sent have saved, by step number.
-        """
+        """Plan a normalized event, with its secrets as `Secret`; `saved` is what sent steps saved, by step number."""
         event, call, noticed, reason, size = normalized
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
@@ -197,14 +195,12 @@ class Connection:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
             if size > compiled.largest or memo[COPIED]:
                 self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
-            if self.signers and type(found) is list:
-                found = [self._signed(request, clock) for request in found]
+            found = self._all_signed(found, clock) if self.signers else found
         except Invalid as error:
             return _nothing(Outcome.INVALID, str(error), reports)
         if type(found) is str:
             return _nothing(Outcome.IGNORED, f"nothing to send: {found}", reports)
-        count = len(found)
-        reason = REASONS[count] if count < len(REASONS) else f"{count} requests"
+        reason = REASONS[len(found)] if len(found) < len(REASONS) else f"{len(found)} requests"
         return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
 
     def _requests(
@@ -234,6 +230,9 @@ class Connection:
                 if answers[0] or answers[1]:
                     memo[COPIED] += json_size(values)  # these are read besides the event
         return requests or "; ".join(skipped)
+
+    def _all_signed(self, found: list[PlannedRequest] | str, now: float) -> list[PlannedRequest] | str:
+        return found if isinstance(found, str) else [self._signed(request, now) for request in found]
 
     def _signed(self, request: PlannedRequest, now: float) -> PlannedRequest:
         """Sign a request that is sent alone, and the one that is sent if it is missing."""

@@ -9,7 +9,7 @@ from engine.compiler.build import CompiledBatch
 from engine.compiler.from_objects import TOO_MANY_NAMES
 from engine.compiler.runtime import Address, Invalid
 from engine.language.texts import kind_of, text_of
-from engine.mapping.model import Response
+from engine.mapping.response_rules import Response
 from engine.plan import Connection
 from engine.records import NO_SECRETS, Json, JsonObject, PlannedRequest, Report, Secrets
 

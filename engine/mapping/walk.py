@@ -20,15 +20,14 @@ from engine.mapping.model import (
     Flatten,
     Instruction,
     Mapping,
-    OAuth2,
     PathValue,
-    Response,
-    Results,
-    Signature,
     Step,
     TextOrValue,
     Value,
 )
+from engine.mapping.oauth2 import OAuth2
+from engine.mapping.response_rules import Response, Results
+from engine.mapping.signature import RequestSignature
 from engine.records import Place
 
 
@@ -96,7 +95,7 @@ def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterato
             yield Occurrence(at, held, 1, in_key, key.word, here)
         elif isinstance(held, Text):
             yield from of_text(held, at, here, key=in_key)
-        elif isinstance(held, Response | Results | Signature | OAuth2):
+        elif isinstance(held, Response | Results | RequestSignature | OAuth2):
             yield from of_noun(held, at, here)
         else:
             yield from of_value(held, here)
@@ -200,7 +199,7 @@ def values_of(mapping: Mapping) -> Iterator[Value]:
 
 # What a key holds, one by one: a path, a text, a value, or something that has keys itself.
 
-Held: TypeAlias = str | Text | Value | Response | Results | Signature | OAuth2
+Held: TypeAlias = str | Text | Value | Response | Results | RequestSignature | OAuth2
 
 
 class Piece(NamedTuple):

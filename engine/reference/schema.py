@@ -13,8 +13,10 @@ from typing import Any
 
 from engine.language.functions import FUNCTIONS, parameter_schema
 from engine.mapping.keys import Holds, Key, keys_of
-from engine.mapping.model import MODIFIERS, SOURCES, Http, OAuth2, Signature
+from engine.mapping.model import MODIFIERS, SOURCES, Http
+from engine.mapping.oauth2 import OAuth2
 from engine.mapping.schema import files
+from engine.mapping.signature import RequestSignature
 
 Schema = dict[str, Any]
 
@@ -29,7 +31,7 @@ def with_declared(schema: Schema) -> Schema:
     definitions["one_source"]["oneOf"] = _any_of(SOURCES)
     definitions["loop"]["anyOf"] = _any_of(LOOPS)
     _set_step(definitions["step"])
-    for word, noun in (("http", Http), ("signature", Signature), ("oauth2", OAuth2)):
+    for word, noun in (("http", Http), ("signature", RequestSignature), ("oauth2", OAuth2)):
         definitions[word]["properties"] = {key.word: _described(key) for key in keys_of(noun)}
     return result
 
@@ -48,6 +50,8 @@ IMPLIED: dict[Holds, Schema] = {
     Holds.PATH: {"allOf": [{"$ref": "#/definitions/path"}]},
     Holds.TEXT: {"type": "string", "minLength": 1},
     Holds.VALUE: {"allOf": [VALUE]},
+    Holds.SIGNATURE: {"allOf": [{"$ref": "#/definitions/signature"}]},
+    Holds.OAUTH2: {"allOf": [{"$ref": "#/definitions/oauth2"}]},
     Holds.VALUES: {"type": "array", "minItems": 1, "items": VALUE},
     Holds.VALUE_BY_KEY: {"type": "object", "minProperties": 1, "additionalProperties": VALUE},
 }

@@ -6,7 +6,8 @@ from engine.compiler.emit.requests import named_text
 from engine.compiler.emit.texts import emit_base_url
 from engine.compiler.writer import Module, Writer
 from engine.language.template import Text
-from engine.mapping.model import OAuth2, PathValue, TextOrValue, Value
+from engine.mapping.model import PathValue, TextOrValue, Value
+from engine.mapping.oauth2 import OAuth2
 from engine.records import Place
 
 PLACE: Place = ("http", "oauth2")

@@ -26,7 +26,8 @@ from engine.compiler.emit.requests import (
 from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
 from engine.compiler.writer import BatchCode, Module, Writer
-from engine.mapping.model import Batch, Request, Response, Step
+from engine.mapping.model import Batch, Request, Step
+from engine.mapping.response_rules import Response
 from engine.mapping.walk import Scope, reads, values_in
 
 REPLY = {"status": "status", "headers": "headers", "body": "body", "settings": "settings"}

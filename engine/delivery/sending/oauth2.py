@@ -214,8 +214,8 @@ class AccessTokens:
 
     def _refusal(self, status: int, body: Json) -> Exception:
         """Return what an answer that is no token means: a refusal of the client, or a failure that may pass."""
-        told = [body.get(word) for word in ("error", "error_description")] if isinstance(body, dict) else []
-        words = ": ".join(self._words(each) for each in told if each) or self._words(body)
+        texts = [body.get(word) for word in ("error", "error_description")] if isinstance(body, dict) else []
+        words = ": ".join(self._words(each) for each in texts if each) or self._words(body)
         message = f"the token endpoint answered {status}{words and ': '}{words}"
         passes = not 400 <= status < 500 or default_verdict(status) == "retry"
         return SignInFailed(message) if passes else SignInRefused(message)

@@ -10,9 +10,11 @@ from engine.language.header_names import OF_HTTP
 from engine.language.template import Text
 from engine.mapping.checks.context import CheckContext, listed, quoted
 from engine.mapping.checks.requests import Headers, written_texts
-from engine.mapping.model import Batch, Http, OAuth2, Request, Signature
+from engine.mapping.model import Batch, Http, Request
+from engine.mapping.oauth2 import OAuth2
 from engine.mapping.problems import Problem
 from engine.mapping.settings import LOCAL, authority_fault
+from engine.mapping.signature import RequestSignature
 from engine.mapping.walk import roots_of
 from engine.records import Place
 
@@ -40,7 +42,7 @@ def check_credentials(context: CheckContext) -> Iterator[Problem]:
 
 
 def _signature(
-    context: CheckContext, signature: Signature, owner: Place, tables: list[tuple[Place, Headers]]
+    context: CheckContext, signature: RequestSignature, owner: Place, tables: list[tuple[Place, Headers]]
 ) -> Iterator[Problem]:
     place = (*owner, "signature")
     yield from _secret(context, signature.secret, (*place, "secret"))
@@ -92,7 +94,7 @@ def _secret(context: CheckContext, path: str, place: Place) -> Iterator[Problem]
         yield context.problem(place, "not-a-secret", f"`{place[-1]}` must be a secret setting.", advice)
 
 
-def _over(context: CheckContext, signature: Signature, owner: Place) -> Iterator[Problem]:
+def _over(context: CheckContext, signature: RequestSignature, owner: Place) -> Iterator[Problem]:
     """Find a signature that does not depend on the body, or on a time that the vendor never learns."""
     place, over = (*owner, "over"), signature.over
     advice = 'Write body, wire, or text with ${body}, e.g. "${sent_at}.${body}".'

@@ -10,8 +10,9 @@ from engine.language import paths
 from engine.language.header_names import OF_CLIENT, OF_HTTP
 from engine.language.template import Text
 from engine.mapping.checks.context import CheckContext, listed, plain_or_quoted, quoted, suggestion
-from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
+from engine.mapping.model import Batch, Const, Instruction, Request, TextOrValue
 from engine.mapping.problems import Problem
+from engine.mapping.response_rules import Response
 from engine.mapping.settings import host_fault
 from engine.mapping.walk import paths_of, reads
 from engine.records import Json, Place
