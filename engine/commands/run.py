@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, NamedTuple, TypeAlias, cast
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import click
 
 from engine.commands.connection_options import NamedConnection, connect
 from engine.commands.input_files import ReadErrors, progress_bar
 from engine.commands.options import SettingsOptions, settings_options
-from engine.commands.output.events import event_title, plan_text, report_lines, request_json
+from engine.commands.output.events import event_title, outgoing_json, plan_text, planned_json, report_lines
 from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
@@ -23,7 +25,10 @@ from engine.events.splitting import Line
 from engine.language.texts import visible
 from engine.records import NO_SECRETS, Json, JsonObject, Plan, Report, Secrets, masked
 
-Printer: TypeAlias = "Callable[[Event, NamedConnection, Plan], None]"
+if TYPE_CHECKING:
+    from engine.delivery.sending.outgoing import DryRun
+
+Printer: TypeAlias = "Callable[[Event, NamedConnection, DryRun], None]"
 HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples."
 
 
@@ -59,6 +64,7 @@ class Event(NamedTuple):
     help="Text for people, one JSON object per event and destination, or shell commands.",
 )
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
+@click.option("--no-headers", is_flag=True, help="Leave the headers out of the text.")
 @click.option("--received-at", metavar="TIME", help="When events without a timestamp were received (ISO 8601).")
 def command(
     mappings: tuple[str, ...],
@@ -66,25 +72,32 @@ def command(
     settings: SettingsOptions,
     style: str,
     show_secrets: bool,
+    no_headers: bool,
     received_at: str | None,
 ) -> int:
     """Show what events become for each MAPPING (a name or a path): outcome, reason and requests. Sends nothing.
+
+    A request that is sent in a batch is shown in it: as the batch that is sent if no other event waits.
 
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
     not be read; 2: wrong usage.
     """
     _check_time(received_at)
+    if no_headers and style != "text":
+        raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
     try:
         connections = connect(mappings, settings)
     except SettingsError as error:
         raise UsageError(f"{error}\n{HOW_TO_SET}") from None
     for stream in (sys.stdout, sys.stderr):
         cast("IO[str]", stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
-    printers = {"text": _text_printer, "ndjson": _ndjson_printer, "curl": _curl_printer}
+    text_printer = partial(_text_printer, headers=not no_headers)
+    printers: dict[str, Callable[..., Printer]] = {"text": text_printer, "ndjson": _ndjson_printer}
+    printer = printers.get(style, _curl_printer)
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
     summary = Summary()
     try:
-        plan_all(connections, files, printers[style](connections, secrets), summary, received_at, secrets)
+        plan_all(connections, files, printer(connections, secrets), summary, received_at, secrets)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -101,6 +114,10 @@ def plan_all(
     secrets: Secrets | None,
 ) -> None:
     """Plan every event of every file for every connection; `secrets` are masked, None shows them."""
+    from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.sending.outgoing import dry_run
+
+    configured = [ConfiguredConnection(name=each.name, connection=each.connection) for each in connections]
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -113,10 +130,12 @@ def plan_all(
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at)
             event = Event(line, _masked_reports(normalized.reports, secrets))
             summary.add_event(event.reports)
-            for named in connections:
-                plan = _masked(named.connection.plan_normalized(normalized), secrets)
-                summary.add(named.name, plan, plan.reports[len(event.reports) :])
-                show(event, named, plan)
+            for named, each in zip(connections, configured, strict=True):
+                now = time.time()
+                run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
+                run = run._replace(plan=_masked(run.plan, secrets))
+                summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
+                show(event, named, run)
     sys.stdout.flush()
 
 
@@ -151,24 +170,28 @@ def _masked_reports(reports: tuple[Report, ...], secrets: Secrets | None) -> tup
     return tuple(report._replace(message=secrets.mask(report.message)) for report in reports)
 
 
-def _requests(plan: Plan, secrets: Secrets | None) -> list[JsonObject]:
-    requests = [request_json(request) for request in plan.requests]
-    return requests if secrets is None else [cast("JsonObject", masked(request, secrets)) for request in requests]
+def _shown(requests: Iterable[JsonObject], secrets: Secrets | None) -> list[JsonObject]:
+    return [each if secrets is None else cast("JsonObject", masked(each, secrets)) for each in requests]
 
 
-def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:
+def _compresses(named: NamedConnection) -> bool:
+    return named.connection.mapping.http.compress is not None
+
+
+def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:
     display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
     last: list[Line] = []
 
-    def show(event: Event, named: NamedConnection, plan: Plan) -> None:
+    def show(event: Event, named: NamedConnection, run: DryRun) -> None:
         if not (last and last[0] is event.line):
             gap, title = "\n" if last else "", event_title(event.line.value, secrets or NO_SECRETS)
             sys.stdout.write(f"{gap}{display.paint(title, 'title')}  {display.paint(event.place, 'place')}\n")
             sys.stdout.writelines(report_lines(event.reports, "  ! ", display))
             last[:] = [event.line]
-        own = plan._replace(reports=plan.reports[len(event.reports) :])
-        sys.stdout.write(plan_text(named.name.ljust(width), own, _requests(plan, secrets), display))
+        own = run.plan._replace(reports=run.plan.reports[len(event.reports) :])
+        requests = _shown(outgoing_json(run, compress=_compresses(named)), secrets)
+        sys.stdout.write(plan_text(named.name.ljust(width), own, requests, display, headers=headers))
 
     return show
 
@@ -179,14 +202,15 @@ def _ndjson_printer(_connections: Sequence[NamedConnection], secrets: Secrets | 
     out: IO[bytes] = sys.stdout.buffer
     flush = sys.stdout.isatty()
 
-    def show(event: Event, named: NamedConnection, plan: Plan) -> None:
+    def show(event: Event, named: NamedConnection, run: DryRun) -> None:
+        plan = run.plan
         record = {
             "messageId": masked(_scalar(event.line.value, "messageId"), secrets or NO_SECRETS),
             "type": masked(_scalar(event.line.value, "type"), secrets or NO_SECRETS),
             "destination": named.name,
             "outcome": plan.outcome.value,
             "reason": plan.reason,
-            "requests": _requests(plan, secrets),
+            "requests": _shown(planned_json(run, compress=_compresses(named)), secrets),
             "reports": [report._asdict() for report in plan.reports],
         }
         out.write(visible(orjson.dumps(record).decode()).encode() + b"\n")
@@ -212,15 +236,15 @@ def _curl_printer(_connections: Sequence[NamedConnection], secrets: Secrets | No
 
     last: list[Line] = []
 
-    def show(event: Event, named: NamedConnection, plan: Plan) -> None:
-        if plan.requests:
+    def show(event: Event, named: NamedConnection, run: DryRun) -> None:
+        if run.outgoing:
             sys.stdout.write("\n" if last and last[0] is not event.line else "")
             last[:] = [event.line]
-        for request in plan.requests:
-            encode = named.connection.mapping.requests[request.request].encode
+        for sent in run.outgoing:
             try:
-                sys.stdout.write(curl_text(request, encode, secrets) + "\n")
+                text = curl_text(sent.request, sent.encode, secrets, compress=_compresses(named))
+                sys.stdout.write(text + "\n")
             except (Unsendable, TypeError, ValueError) as error:
-                click.echo(f"{event.place}: {request.request} cannot be sent: {visible(str(error))}.", err=True)
+                click.echo(f"{event.place}: {sent.request.request} cannot be sent: {visible(str(error))}.", err=True)
 
     return show

@@ -15,23 +15,21 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import cast
 
-import orjson
-
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change, Waiting
 from engine.delivery.outbox.reports import NO_REPORTS
 from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
-from engine.delivery.sending.batching import PickRules, Shipment, pick
+from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
 from engine.delivery.sending.jobs import Job, ids_of, normalized
+from engine.delivery.sending.outgoing import pick_rules
 from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.shipping import Shipping
 from engine.events.normalizing import Normalized
-from engine.records import Outcome, PlannedRequest
-from engine.responses import Unbatchable
+from engine.records import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +79,7 @@ class Worker:
         self._writer.on_failure = self.wake
         self._writer.on_written = lambda changes: observer.written(self.name, changes)
         self.shipping.record = self._writer.add
-        self._rules = PickRules(
-            limits=configured.limits,
-            size=self._item_size,
-            ordered_batches=configured.ordered_batches,
-        )
+        self._rules = pick_rules(configured, self.shipping.responses, clock.time)
         self._queue = FairQueue(options.queue._replace(line=max(options.queue.line, configured.largest_batch)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: Exception | None = None
@@ -96,13 +90,6 @@ class Worker:
         self._stopping = False
         self._intake_open = True
         self._held = False
-
-    def _item_size(self, request: PlannedRequest) -> int:
-        """Return the bytes that a request takes up in its batch, with a comma."""
-        try:
-            return len(orjson.dumps(self.shipping.responses.item(request, self._clock.time()))) + 1
-        except (TypeError, Unbatchable):  # sending it says what is wrong
-            return 1
 
     def adopt(self, due: float | None, alarm: str) -> None:
         """Take over the alarm and the pause of an earlier worker.

@@ -37,3 +37,41 @@ TITLES = ("name", "category")
 
 NEEDS_NO_ID = frozenset({"alias", "delete"})
 """Calls that may come without userId and anonymousId; the mapping decides what to do with them."""
+
+CONTEXT: dict[str, tuple[str, ...]] = {
+    "active": (),
+    "amp": (),
+    "app": ("name", "version", "build", "namespace"),
+    "campaign": ("name", "source", "medium", "term", "content", "id"),
+    "channel": (),
+    "client": (),
+    "consent": ("categoryPreferences",),
+    "device": (
+        *("id", "advertisingId", "adTrackingEnabled", "manufacturer", "model", "name", "type", "version", "token"),
+        "trackingStatus",
+    ),
+    "direct": (),
+    "externalId": (),
+    "externalIds": (),
+    "groupId": (),
+    "instanceId": (),
+    "ip": (),
+    "library": ("name", "version"),
+    "locale": (),
+    "location": ("city", "country", "latitude", "longitude", "region", "speed"),
+    "network": ("bluetooth", "carrier", "cellular", "wifi"),
+    "os": ("name", "version"),
+    "page": ("path", "referrer", "search", "title", "url"),
+    "personas": (),
+    "protocols": (),
+    "referrer": ("id", "type", "name", "url", "link"),
+    "screen": ("width", "height", "density"),
+    "sessionId": (),
+    "sessionStart": (),
+    "timezone": (),
+    "traits": (),
+    "userAgent": (),
+    "userAgentData": ("brands", "mobile", "platform"),
+}
+"""What the spec and Segment's libraries have in `context`, and inside it where they name that too; anything else may
+come as well (https://segment.com/docs/connections/spec/common/#context)."""

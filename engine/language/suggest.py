@@ -12,6 +12,8 @@ from itertools import islice
 
 LONGEST = 60
 MOST_CANDIDATES = 200
+SHORT = 5
+"""Letters from which one wrong letter still shows which word was meant."""
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
@@ -37,6 +39,25 @@ def _closest(word: str, candidates: tuple[str, ...]) -> str | None:
         if distance <= most and distance < max(len(plain), len(other)) and (best is None or rank < best):
             best, found = rank, candidate
     return found
+
+
+def one_slip_from(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that `word` is one slip away from, for names that may well be other names.
+
+    A letter missing, added, wrong or two swapped; in a word of fewer than five letters, only two swapped. None for a
+    candidate itself and for one in another spelling (`user_agent`).
+    """
+    known = tuple(islice(candidates, MOST_CANDIDATES))
+    plain = _plain(word)
+    if len(word) > LONGEST or any(_plain(each) == plain for each in known):
+        return None
+    near = (each for each in known if _may_be_near(plain, _plain(each)) and _distance(plain, _plain(each)) == 1)
+    return next((each for each in near if len(plain) >= SHORT or sorted(_plain(each)) == sorted(plain)), None)
+
+
+def _may_be_near(one: str, other: str) -> bool:
+    """Tell quickly whether two words may be one slip apart: counting every letter costs more."""
+    return abs(len(one) - len(other)) <= 1 and len(set(one) ^ set(other)) <= len("ab")
 
 
 def _plain(word: str) -> str:

@@ -16,11 +16,15 @@ from engine.language import paths
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, NO_LOOP, Holds, Key, keys_of
 from engine.mapping.model import (
+    Batch,
     Choice,
     Flatten,
+    Http,
     Instruction,
     Mapping,
+    Merge,
     PathValue,
+    Request,
     Step,
     TextOrValue,
     Value,
@@ -173,6 +177,13 @@ def children(value: Value) -> Iterator[Value]:
             yield from values_in(noun)
 
 
+def texts_in(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
+    """Return the texts that the keys of a noun hold, `${}` or not, each with its key."""
+    for key, piece in _pieces(noun, place):
+        if isinstance(piece.held, Text):
+            yield key, piece
+
+
 def values_in(noun: object) -> Iterator[Value]:
     """Return the values that the keys of a noun hold."""
     for _, piece in _pieces(noun, ()):
@@ -187,6 +198,13 @@ def descendants(value: Value) -> Iterator[Value]:
     yield value
     for child in children(value):
         yield from descendants(child)
+
+
+def can_refuse(value: Value) -> bool:
+    """Whether a value can make an event invalid, other than by reaching a limit."""
+    inner = [each for each in descendants(value) if isinstance(each, Instruction)]
+    tests = (each.modifiers.required or each.modifiers.must or each.modifiers.within for each in inner)
+    return any(tests) or any(isinstance(each.source, Merge) for each in inner)
 
 
 def values_of(mapping: Mapping) -> Iterator[Value]:
@@ -283,6 +301,7 @@ class Occurrences:
     def __init__(self, mapping: Mapping) -> None:
         self.mapping = mapping
         self.part_scopes: dict[str, Scope] = {}
+        self._scopes: dict[Place, Scope] = {}
         self.uses: dict[str, list[Use]] = {name: [] for name in mapping.requests}
         self._find_uses()
         direct = [*self._of_calls(), *self._of_requests(), *self._of_groups(), *self._of_http()]
@@ -306,6 +325,31 @@ class Occurrences:
                 yield step, tuple(Use(user, step, frozenset(saved)) for user in self.users(call))
                 saved |= set(step.save)
 
+    def scope_at(self, place: Place) -> Scope:
+        """Return the scope of what is written at a place; the names of loops inside a step or part are not in it."""
+        noun = place[:2] if place[0] in ("parts", "http") else place[:3]
+        if noun not in self._scopes:
+            self._scopes[noun] = self._find_scope(noun)
+        return self._scopes[noun]
+
+    def _find_scope(self, place: Place) -> Scope:
+        section, name = place[0], str(place[1])
+        if section == "calls":
+            return next(self._scope_of_step(step, uses) for step, uses in self.steps() if step.place == place)
+        if section == "parts":
+            return self.part_scopes.get(name) or ANYWHERE
+        noun, word = (Http, place[1]) if section == "http" else (NAMED[str(section)], place[2])
+        key = next((key for key in keys_of(noun) if key.word == word), None)
+        if key is not None and key.adds:
+            return _scope_of_key(key, self._scope_of("request", self.uses[name]))
+        own = "" if key is None else key.scope
+        if own == "group":
+            return self._scope_of("group", self._uses_in(name))
+        if own or section == "batches":
+            return Scope(kind=own or "batch")
+        every = [use for uses in self.uses.values() for use in uses]
+        return self._scope_of("http", every) if section == "http" else self._scope_of("request", self.uses[name])
+
     def _find_uses(self) -> None:
         for step, uses in self.steps():
             for name in self._with_missing(step.request):
@@ -320,10 +364,11 @@ class Occurrences:
 
     def _of_calls(self) -> Iterator[Occurrence]:
         for step, uses in self.steps():
-            calls = tuple(use.call for use in uses)
-            saved, every = uses[0].saved, self._saved_in(step)
-            scope = Scope(kind="call", calls=calls, saved=saved, later=every - saved)
-            yield from of_noun(step, step.place, scope)
+            yield from of_noun(step, step.place, self._scope_of_step(step, uses))
+
+    def _scope_of_step(self, step: Step, uses: tuple[Use, ...]) -> Scope:
+        saved, every = uses[0].saved, self._saved_in(step)
+        return Scope(kind="call", calls=tuple(use.call for use in uses), saved=saved, later=every - saved)
 
     def _saved_in(self, step: Step) -> frozenset[str]:
         steps = self.mapping.calls[str(step.place[1])]
@@ -336,9 +381,11 @@ class Occurrences:
     def _of_groups(self) -> Iterator[Occurrence]:
         for batch in self.mapping.batches.values():
             if batch.group_by is not None:
-                carried = [request for request in self.mapping.requests.values() if request.batch == batch.name]
-                uses = [use for request in carried for use in self.uses[request.name]]
-                yield from of_value(batch.group_by, self._scope_of("group", uses))
+                yield from of_value(batch.group_by, self._scope_of("group", self._uses_in(batch.name)))
+
+    def _uses_in(self, batch: str) -> list[Use]:
+        carried = [request for request in self.mapping.requests.values() if request.batch == batch]
+        return [use for request in carried for use in self.uses[request.name]]
 
     def _of_http(self) -> Iterator[Occurrence]:
         uses = [use for each in self.uses.values() for use in each]
@@ -380,6 +427,8 @@ class Occurrences:
             yield from of_noun(rule, rule.place, Scope(kind="reply"))
 
 
+NAMED: dict[str, type[Any]] = {"requests": Request, "batches": Batch}
+"""The sections of named nouns with texts of their own."""
 OF_EVENTS = frozenset({"call", "request", "envelope", "group", "http"})
 """The kinds of scope where parts are there."""
 

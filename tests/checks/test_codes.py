@@ -170,7 +170,8 @@ def test_warnings_are_documented_as_warnings() -> None:
     for path in (ENGINE / "mapping" / "checks").glob("*.py"):
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and any(word.arg == "level" for word in call.keywords):
-                code = call.args[2 if getattr(call.func, "attr", "") == "problem_in" else 1]
+                name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+                code = call.args[CODE_ARGUMENT[name]] if name in CODE_ARGUMENT else None
                 if isinstance(code, ast.Constant) and code.value != "unknown-field":
                     assert "A warning" in DOCS[code.value].about, code.value
 

@@ -139,6 +139,12 @@ USER_COM = [
     Slip("user_com", "include: [segment]", "include: [segments]", "unknown-include", "segment"),
     Slip("user_com", "unless: status", "unles: status", "unknown-key", '"unless"'),
     Slip("user_com", "current_url: parts.url", "current_url: parts.ulr", "unknown-part", "parts.url"),
+    Slip("user_com", "${settings.app_url}/api", "settings.app_url/api", "bad-base-url", "${settings.app_url}"),
+    Slip("user_com", "/${groupId}/", "/{groupId}/", "path-placeholder", "${groupId}"),
+    Slip("user_com", "/${groupId}/", "/:groupId/", "path-placeholder", "${groupId}"),
+    Slip("user_com", "path: /site-views/", "path: https://app.user.com/site-views/", "address-in-path", "base_url"),
+    Slip("user_com", "as: first_word", "as: firstName", "unknown-function", "docs/functions.md"),
+    Slip("user_com", "as: unix_seconds", "as: epoch", "unknown-function", '"unix_seconds"'),
 ]
 EXPONEA = [
     Slip("exponea", "\nbatches:", "\nbtaches:", "unknown-key", '"batches"', 1),

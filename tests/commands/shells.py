@@ -129,15 +129,12 @@ def _type(terminal: int, text: str, *, until: str | None) -> None:
 
 
 class Noted(NamedTuple):
-    """One request as it came: `headers` without those that belong to the client or the connection."""
+    """One request as it came: `headers` in the order of their names."""
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
-
-
-OWN_HEADERS = {"host", "user-agent", "accept-encoding", "connection", "expect"}
 
 
 @contextmanager
@@ -156,8 +153,7 @@ def noting_vendor() -> Iterator[tuple[str, list[Noted]]]:
             length = self.headers.get("Content-Length")
             body = self.rfile.read(int(length or 0))
             headers = sorted((name.lower(), value) for name, value in self.headers.items())
-            kept = tuple((name, value) for name, value in headers if name not in OWN_HEADERS)
-            noted.append(Noted(self.command, self.path, kept, body))
+            noted.append(Noted(self.command, self.path, tuple(headers), body))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine.commands.output import shell
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.http import Sender
+from engine.delivery.sending.outgoing import dry_run
 from engine.plan import load
 from engine.records import Json
 from tests.commands.conftest import HERE, Done, event
@@ -61,14 +63,15 @@ def sent(noted: list[Noted], folder: Path, url: str, events: list[Json]) -> list
     """Return the requests as delivery sends them."""
     target = load(folder / "mirror.yaml")
     connection = target.connect({**target.example_settings(), "site": url})
+    configured = ConfiguredConnection(name="mirror", connection=connection)
 
     async def send_all() -> None:
         sender = Sender(url)
         for each in events:
-            plan = connection.plan(each, show_secrets=True)
-            assert plan.requests, plan.reason
-            for request in plan.requests:
-                await sender.send(request, connection.mapping.requests[request.request].encode)
+            run = dry_run(configured, connection.plan(each, show_secrets=True), 0.0)
+            assert run.outgoing, run.plan.reason
+            for outgoing in run.outgoing:
+                await sender.send(outgoing.request, outgoing.encode)
         await sender.close()
 
     noted.clear()

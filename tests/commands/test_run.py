@@ -129,19 +129,23 @@ def test_ndjson(engine: Callable[..., Done], events: Callable[..., str]) -> None
 
 
 CURL = """\
-curl -X POST 'https://api.shop.example/events?token=***&tag=a&tag=b+c' -H 'Content-Type: application/json' -H \
-'Authorization: Bearer ***' --data-raw '{"name":"Viewed","price":19.9,"strict":false,"lines":[{"sku":"one of a very \
+curl -X POST 'https://api.shop.example/events?token=***&tag=a&tag=b+c' -H 'Content-Type: application/json' \
+-H 'Authorization: Bearer ***' -H 'Accept-Encoding: identity' -H 'Connection: keep-alive' -H 'User-Agent: waybill' \
+--data-raw '{"name":"Viewed","price":19.9,"strict":false,"lines":[{"sku":"one of a very \
 long name","quantity":1},{"sku":"another of a very long name","quantity":2}]}'
 
 curl -X PUT https://api.shop.example/customers/u1 -H 'Content-Type: application/x-www-form-urlencoded' -H \
-'Authorization: Bearer ***' --data-raw 'email=ann%40example.com&vip=true&tags=a&tags=b'
+'Authorization: Bearer ***' -H 'Accept-Encoding: identity' -H 'Connection: keep-alive' -H 'User-Agent: waybill' \
+--data-raw 'email=ann%40example.com&vip=true&tags=a&tags=b'
 
-curl -X GET https://api.shop.example/orders -H 'Authorization: Bearer ***'
-curl -X POST 'https://api.shop.example/orders/<saved.order>/notes' -H 'Content-Type: application/json' -H \
-'Authorization: Bearer ***' --data-raw '{"text":"Cart","order":"<saved.order>"}'
+curl -X GET https://api.shop.example/orders -H 'Authorization: Bearer ***' -H 'Accept-Encoding: identity' -H 'Connection: keep-alive' -H 'User-Agent: waybill'
+curl -X POST 'https://api.shop.example/orders/<saved.order>/notes' -H 'Content-Type: application/json' \
+-H 'Authorization: Bearer ***' -H 'Accept-Encoding: identity' -H 'Connection: keep-alive' -H 'User-Agent: waybill' \
+--data-raw '{"text":"Cart","order":"<saved.order>"}'
 
-curl -X POST 'https://api.shop.example/events?token=***' -H 'Content-Type: application/json' -H \
-'Authorization: Bearer ***' --data-raw '{"name":"Viewed","strict":false}'
+curl -X POST 'https://api.shop.example/events?token=***' -H 'Content-Type: application/json' \
+-H 'Authorization: Bearer ***' -H 'Accept-Encoding: identity' -H 'Connection: keep-alive' -H 'User-Agent: waybill' \
+--data-raw '{"name":"Viewed","strict":false}'
 """
 
 

@@ -309,3 +309,36 @@ def test_most_ordinary_events_are_not_measured() -> None:
     raw = orjson.dumps({**DEFAULT_EVENT, "event": "E"})
     assert normalize_json(raw).size == len(raw) < inf
     assert (COPIED, MOST_TOGETHER) == (2, 10 * MEGABYTE)
+
+
+ENVELOPED: dict[str, tuple[Json, int, str]] = {
+    "one copy": ({"fields": {"data": "body"}}, 900_000, "planned"),
+    "two copies": ({"list": ["body", "body"]}, 600_000, "invalid"),
+    "a copy for every item of the event": ({"each": "properties.few", "value": "body"}, 100_000, "invalid"),
+    "a copy of what the body copies": ({"list": ["body.a", "body.a", "body.a"]}, 400_000, "invalid"),
+    "a text that is written again": ({"fields": {"data": {"from": "body", "as": "json"}}}, 900_000, "planned"),
+}
+
+
+@pytest.mark.parametrize("name", ENVELOPED)
+def test_an_envelope_counts_what_it_makes_of_the_body(name: str) -> None:
+    envelope, size, outcome = ENVELOPED[name]
+    requests: JsonObject = {"send": {"path": "/send", "envelope": envelope}}
+    found = planned({"fields": {"a": "properties.x"}}, {"x": "x" * size, "few": [1] * 12}, requests=requests)
+    assert found.outcome == outcome, found.reason
+
+
+def test_bodies_of_a_loop_are_not_copied_by_their_envelopes() -> None:
+    """Each is made once for its item, so a thousand of them count no more than without an envelope."""
+    envelope: JsonObject = {"fields": {"data": "body", "json": {"from": "body", "as": "json"}}}
+    requests: JsonObject = {"send": {"path": "/send", "envelope": envelope}}
+    items: Json = [{"a": "x" * 1000} for _ in range(1000)]
+    found = planned({"for_each": "properties.list", "from": "item"}, {"list": items}, requests=requests)
+    assert (found.outcome, len(found.requests)) == ("planned", 1000)
+
+
+def test_an_envelope_that_repeats_the_event_for_every_item_is_stopped() -> None:
+    requests: JsonObject = {"send": {"path": "/send", "envelope": {"fields": {"data": "body", "all": "properties"}}}}
+    items: Json = [{"a": "x" * 100} for _ in range(1000)]
+    found = planned({"for_each": "properties.list", "from": "item"}, {"list": items}, requests=requests)
+    assert (found.outcome, found.reason) == ("invalid", f"{COPIES} (requests.send.envelope.fields.all)")

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.delivery.sending.batching import BatchLimits, PickRules, Shipment, pick
+from engine.delivery.sending.batching import MOST_OPEN, BatchLimits, PickRules, Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, Next, QueueLimits, Retries
 from engine.records import PlannedRequest
+
+GROUPS = ("p", "q", "r")
 
 
 @dataclass(eq=False)
 class Event:
-    """`wants` names the batch of each request, None for one that is sent alone."""
+    """`wants` names the batch of each request, None for one that is sent alone; `p` `q` `r` are groups of batch `g`."""
 
     place: int
     name: str
@@ -28,13 +30,13 @@ class Event:
     retries: Retries | None = None
 
     def next(self) -> Next:
-        left = self.wants[self.sent :]
-        count = 1 if left[0] is None else next((n for n, batch in enumerate(left) if batch != left[0]), len(left))
-        found = [request(f"{self.name}.{self.sent + n}", batch) for n, batch in enumerate(left[:count])]
-        return Next(found, count < len(left))
+        left = enumerate(self.wants[self.sent :], start=self.sent)
+        return Next.of(request(f"{self.name}.{number}", batch) for number, batch in left)
 
 
 def request(name: str, batch: str | None) -> PlannedRequest:
+    if batch in GROUPS:
+        return PlannedRequest(name, "POST", "", {}, {}, name, batch="g", group=batch)
     return PlannedRequest(name, "POST", "", {}, {}, name, batch=batch)
 
 
@@ -98,6 +100,11 @@ CASES = {
     "nothing without a slot": (["a:1:b"], {"slots": 0}, []),
     "bytes end a batch": (["a:1:b", "b:2:b", "c:3:b"], {"size": 60}, ["b a.0 b.0", "b c.0"]),
     "what is too large goes by itself": (["a:1:b", "b:2:b"], {"size": 5}, ["b a.0", "b b.0"]),
+    "only a group travels together": (["a:1:p", "b:2:q", "c:3:p", "d:4:q"], {}, ["g a.0 c.0", "g b.0 d.0"]),
+    "a batch of several persons has one group": (["a:1:p", "b:1:q", "c:1:p"], {}, ["g a.0"]),
+    "requests of one event in two groups": (["a:1:ppq", "b:2:p"], {}, ["g a.0 a.1 b.0"]),
+    "a group is a slot": (["a:1:p", "b:2:q", "c:3:r", "d:4:p"], {"slots": 2}, ["g a.0 d.0", "g b.0"]),
+    "a full group goes, the next begins": (["a:1:p", "b:2:p", "c:3:p", "d:4:p"], {}, ["g a.0 b.0 c.0", "g d.0"]),
     "events without ids wait for nobody": (["a::-", "b::-"], {"busy": "1"}, ["- a.0", "- b.0"]),
 }
 
@@ -121,6 +128,49 @@ def test_a_batch_that_is_not_full_waits_for_more() -> None:
     assert [parcel.job.name for parcel in full.parcels] == ["a", "b", "c"]
 
 
+def grouped(count: int, queued_at: float = 100.0) -> list[Event]:
+    """Events of as many users, each for a group of its own."""
+
+    class Own(Event):
+        def next(self) -> Next:
+            return Next([PlannedRequest(self.name, "POST", "", {}, {}, None, batch="g", group=self.name)], more=False)
+
+    found = [Own(n, f"u{n}", frozenset([f"u{n}"]), ["g"]) for n in range(1, count + 1)]
+    for number, each in enumerate(found):
+        each.queued_at = queued_at + number / 1000
+    return found
+
+
+def test_groups_that_wait_for_more_take_no_slot() -> None:
+    """Twenty groups wait; beside them, eight events that are sent alone go at once."""
+    alone = [Event(n, f"a{n}", frozenset([f"a{n}"]), [None], queued_at=100.0) for n in range(100, 108)]
+    found = pick(queue([*grouped(20), *alone]), 8, rules(wait=5.0), 102.0)
+    assert [shipment.batch for shipment in found.shipments] == [None] * 8
+    assert found.look_again_at == 105.0
+
+
+def test_of_many_groups_that_are_due_the_oldest_go_first() -> None:
+    found = pick(queue(grouped(20)), 3, rules(wait=5.0), 110.0)
+    assert [shipment.parcels[0].job.name for shipment in found.shipments] == ["u1", "u2", "u3"]
+    assert found.look_again_at is None, "a shipment that returns wakes the worker"
+
+
+def test_at_most_a_thousand_groups_wait_for_more() -> None:
+    found = pick(queue(grouped(MOST_OPEN + 2)), 8, rules(wait=500.0), 102.0)
+    assert [shipment.parcels[0].job.name for shipment in found.shipments] == ["u1", "u2"]
+
+
+def test_a_group_that_is_full_while_no_slot_is_free_goes_later() -> None:
+    made = [*grouped(1, queued_at=0.0), *events("x:x:p", "y:y:p", "z:z:p", "w:w:p")]
+    for place, each in enumerate(made[1:], start=10):
+        each.place, each.queued_at = place, 100.0
+    several = queue(made)
+    [first] = pick(several, 1, rules(wait=5.0), 102.0).shipments
+    assert [parcel.job.name for parcel in first.parcels] == ["u1"]
+    [second] = pick(several, 1, rules(wait=5.0), 102.0).shipments
+    assert [parcel.job.name for parcel in second.parcels] == ["x", "y", "z"]
+
+
 def test_an_event_that_made_a_batch_fail_goes_alone() -> None:
     made = events("a:1:b", "b:2:b", "c:3:b")
     made[1].retries = Retries(since=0.0, alone=True)
@@ -138,7 +188,7 @@ def test_an_event_alone_keeps_to_the_limits_of_its_batch() -> None:
 made_events = st.lists(
     st.tuples(
         st.frozensets(st.sampled_from("123456"), max_size=3),
-        st.lists(st.sampled_from(["b", "c", None]), min_size=1, max_size=3),
+        st.lists(st.sampled_from(["b", "c", "p", "q", None]), min_size=1, max_size=3),
     ),
     max_size=25,
 )
@@ -237,6 +287,7 @@ def settle(run: Run, shipment: Shipment, sent: list[tuple[int, int]], random) ->
 
 def check(shipment, busy, items, ordered) -> None:
     assert len(shipment.parcels) <= items
+    assert len({(parcel.request.batch, parcel.request.group) for parcel in shipment.parcels}) == 1
     places = [parcel.job.place for parcel in shipment.parcels]
     assert places == sorted(places), "a batch holds events in their order"
     assert all(busy.isdisjoint(parcel.job.ids) for parcel in shipment.parcels), "no id is on its way twice"

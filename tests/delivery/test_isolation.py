@@ -213,7 +213,7 @@ def test_results_survive_a_worker_that_forgets_everything(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("max_bytes", ["", ", max_bytes: 1000"])
-def test_an_item_that_its_batch_cannot_hold_is_rejected_alone(tmp_path, max_bytes) -> None:
+def test_an_item_that_its_batch_cannot_hold_is_invalid_alone(tmp_path, max_bytes) -> None:
     """What a batch's item needs and the event lacks is a fault of the data: it holds nothing and stops no worker."""
     more = BATCHES.replace(
         "add: {{ batch: many }}",
@@ -221,11 +221,8 @@ def test_an_item_that_its_batch_cannot_hold_is_rejected_alone(tmp_path, max_byte
     ).replace("max_items: {max_items}", f"max_items: {{max_items}}{max_bytes}".replace(", ", "\n    "))
     events = [event(n, call="track" if n == 2 else "page") for n in range(5)]
     ran = asyncio.run(delivered(tmp_path, events, more=more))
-    assert [name for name, outcome in ran.outcomes.items() if outcome == "rejected"] == ["m2"]
-    assert (
-        ran.reasons["m2"]
-        == "the request could not be made | part is required but missing; tried body.part (requests.add.item.fields.part)"
-    )
+    assert [name for name, outcome in ran.outcomes.items() if outcome == "invalid"] == ["m2"]
+    assert ran.reasons["m2"] == "part is required but missing; tried body.part (requests.add.item.fields.part)"
     assert list(ran.outcomes.values()).count("delivered") == 4
     assert ran.outbox.connections()[0].held == ""
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.commands.output.events import report_text, request_json
+from engine.commands.output.events import planned_json, report_text
+from engine.delivery.configured_connection import ConfiguredConnection
+from engine.delivery.sending.outgoing import DryRun, dry_run
 from engine.mapping.load import Library, Loaded
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
-from engine.records import Plan, masked
+from engine.records import masked
 from engine.testing.examples import NOW, validate
 from tests.docs.blocks import ROOT, Block, blocks
 
@@ -104,13 +106,15 @@ def problems(example: PageExample) -> list[str]:
     return [text.partition("\n")[2] for text in found]
 
 
-def plan(example: PageExample, shown: Shown) -> Plan:
+def plan(example: PageExample, shown: Shown) -> DryRun:
     """Plan one event of an example."""
     event = {**EVENT, **shown.event}
     if event["type"] == "track":
         event.setdefault("event", "Tested")
     whole = {key: value for key, value in event.items() if value is not None}
-    return connection(example).plan(whole, now=NOW, replies=shown.replies)
+    connected = connection(example)
+    made = connected.plan(whole, now=NOW, replies=shown.replies)
+    return dry_run(ConfiguredConnection(name="example", connection=connected), made, NOW)
 
 
 def connection(example: PageExample) -> Connection:
@@ -118,9 +122,10 @@ def connection(example: PageExample) -> Connection:
     return Destination(loaded(example)).connect(example.settings, {})
 
 
-def outcomes(plan: Plan) -> dict[str, Any]:
+def outcomes(run: DryRun) -> dict[str, Any]:
     """Return what came out, in the forms a page can show."""
-    requests = [masked(request_json(request)) for request in plan.requests]
+    plan = run.plan
+    requests: list[Any] = [masked(request) for request in planned_json(run, compress=False)]
     return {
         "requests": requests,
         "body": requests[0]["body"] if len(requests) == 1 else None,

@@ -65,7 +65,7 @@ def test_what_becomes_of_odd_events_fits_the_schema(tmp_path: Path, capsys: pyte
 
 
 def properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from schema.get("properties", {}).items()
+    yield from ((key, each) for key, each in schema.get("properties", {}).items() if "$ref" not in each)
     for part in schema.get("definitions", {}).values():
         yield from properties(part)
 
@@ -73,7 +73,9 @@ def properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(("key", "schema"), list(properties(SCHEMA)), ids=[key for key, _ in properties(SCHEMA)])
 def test_every_key_is_described_twice(key: str, schema: dict[str, Any]) -> None:
     assert schema.get("description"), f"the schema does not say what {key} is"
-    assert re.search(rf"^\| `{key}` \| \S", text_of(PAGE), flags=re.MULTILINE), f"{PAGE} does not say what {key} is"
+    assert re.search(rf"^\| (`\w+` )*`{key}`( `\w+`)* \| \S", text_of(PAGE), flags=re.MULTILINE), (
+        f"{PAGE} does not say what {key} is"
+    )
 
 
 def test_every_key_of_a_problem_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

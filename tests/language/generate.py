@@ -59,6 +59,8 @@ def mappings(draw: DrawFn, call: str) -> JsonObject:
         mapping["calls"] |= {"screen": "page"}
     mapping["http"] = {"base_url": draw(base_urls()), **draw(shared_headers(ground))}
     mapping["requests"] = {step["request"]: draw(REQUESTS[step["request"]](ground)) for step in mapping["calls"][call]}
+    if "row" in mapping["requests"]:
+        mapping["batches"] = {"all": draw(batches(ground))}
     mapping |= draw(st.fixed_dictionaries({}, optional={"nulls": st.just("drop"), "empty_text": st.just("drop")}))
     return _used(mapping, parts)
 
@@ -150,7 +152,42 @@ def gets(draw: DrawFn, ground: Ground) -> JsonObject:
     }
 
 
-REQUESTS = {"send": posts, "get": gets}
+@st.composite
+def rows(draw: DrawFn, _ground: Ground) -> JsonObject:
+    """A request that travels in a batch, as it is or as an item that may need a member of its body."""
+    wrapped: Json = {"fields": {"kind": {"const": "row"}, "data": "body"}}
+    needed: Json = {"fields": {"a": {"from": "body.a", "required": True}, "text": {"text": "${body.b}"}}}
+    return {"batch": "all", **draw(st.sampled_from([{}, {"item": wrapped}, {"item": needed}]))}
+
+
+@st.composite
+def batches(draw: DrawFn, ground: Ground) -> JsonObject:
+    """A batch with or without groups, which its address and body may tell."""
+    batch: JsonObject = {"path": draw(st.sampled_from(["/all", "all/"])), "max_items": draw(st.integers(1, 4))}
+    fields: JsonObject = {"rows": "items"}
+    if draw(st.booleans()):
+        path = draw(paths(ground))
+        batch["group_by"] = path if draw(rarely) else {"from": path, "as": "json", "default": "none"}
+        batch |= draw(st.fixed_dictionaries({}, optional={"headers": st.just({"X-One": "${group}"})}))
+        batch |= draw(st.fixed_dictionaries({}, optional={"path": st.just("/all/${group}")}))
+        fields |= draw(st.sampled_from([{}, {"group": "group"}, {"${group}": {"const": 1}}]))
+    batch |= draw(batch_parameters("group" if "group_by" in batch else "items[0].b"))
+    return batch | (draw(st.sampled_from([{}, {"fields": fields}])))
+
+
+@st.composite
+def batch_parameters(draw: DrawFn, path: str) -> JsonObject:
+    """Query and headers of a batch, by its items or its group."""
+    objects = st.sampled_from(["items[0]", "items[0].data", {"fields": {"X-One": path, "x-one": {"const": 1}}}])
+    query = {"q": f"${{{path}}}", "n": {"from": "items[*].a"}}
+    return draw(
+        st.fixed_dictionaries({}, optional={"query": st.just(query), "query_from": objects, "headers_from": objects})
+        if draw(rarely)
+        else st.just({})
+    )
+
+
+REQUESTS = {"send": posts, "get": gets, "row": rows}
 
 
 @st.composite
@@ -198,7 +235,7 @@ def steps(draw: DrawFn, ground: Ground) -> list[Json]:
 @st.composite
 def one_step(draw: DrawFn, ground: Ground) -> JsonObject:
     """A step of any form."""
-    step: JsonObject = {"request": draw(st.sampled_from(["send", "send", "get"]))}
+    step: JsonObject = {"request": draw(st.sampled_from(["send", "send", "get", "row"]))}
     step |= (
         draw(st.fixed_dictionaries({}, optional={"when": conditions(ground), "unless": conditions(ground)}))
         if draw(rarely)
@@ -207,6 +244,8 @@ def one_step(draw: DrawFn, ground: Ground) -> JsonObject:
     if draw(rarely):
         step["require"] = {draw(conditions(ground)): "Something is needed."}
     kind = draw(st.sampled_from(["plain"] * 4 + ["loop", "save"]))
+    if kind == "save" and step["request"] == "row":
+        kind = "plain"
     if kind == "save":
         step["save"] = {
             draw(st.sampled_from(["k", "l"])): draw(st.sampled_from(["body", "body.a", "status", "length(body)"]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hmac
-import json
 import re
 from base64 import b64encode
 from hashlib import sha1
@@ -32,9 +31,7 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     body = _body(run, request, where, given, (scope, place))
     _check_missing(run, request, given, (scope, place))
     if "batch" in request:
-        item: Scope = {"body": body, "settings": run.settings}
-        sent = _batch(run, cast("str", request["batch"]), scope, (request.get("item", "body"), item, f"{where}.item"))
-        return {"request": name, **sent, "body": body}
+        return {"request": name, **_batch(run, request, scope, body)}
     url = _url(run, request, scope, where)
     _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
@@ -50,8 +47,9 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     return made
 
 
-def _batch(run: Run, name: str, scope: Scope, item: tuple[Json, Scope, str]) -> JsonObject:
-    """Say where the batch goes that carries a request; it knows nothing of the event but this item and the group."""
+def _batch(run: Run, request: JsonObject, scope: Scope, body: Json) -> JsonObject:
+    """Say where the batch goes that carries a request; it knows nothing of the event but the group."""
+    name = cast("str", request["batch"])
     batch = cast("JsonObject", cast("JsonObject", run.mapping["batches"])[name])
     where = at("batches", name)
     known: Scope = {"settings": run.settings}
@@ -60,16 +58,43 @@ def _batch(run: Run, name: str, scope: Scope, item: tuple[Json, Scope, str]) -> 
         group = known["group"] = _group(
             evaluate(run, batch["group_by"], scope, f"{where}.group_by"), f"{where}.group_by"
         )
+    items = _make_alone(run, request, batch, {**known, "body": body})
     url = _url(run, batch, known, where)
     _check_url(url, f"{where}.path")
-    if any("items" in json.dumps(batch.get(word)) for word in ("query", "query_from", "headers_from")):
-        known["items"] = [evaluate(run, *item)]
-    query = _query(run, batch, known, where)
-    headers = _headers(run, batch, known, where, {})
+    query = _query(run, batch, {**known, "items": items}, where)
+    headers = _headers(run, batch, {**known, "items": items}, where, {})
     method = _text(run, batch.get("method", "POST"), known, f"{where}.method")
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
-    return {"method": method, "url": url, "headers": headers, "query": query, "batch": name, "group": group}
+    return {
+        "method": method,
+        "url": url,
+        "headers": headers,
+        "query": query,
+        "body": body,
+        "batch": name,
+        "group": group,
+    }
+
+
+def _make_alone(run: Run, request: JsonObject, batch: JsonObject, known: Scope) -> list[Json]:
+    """Make the body of a batch with this request alone: if that is impossible, the event is invalid. Return its items.
+
+    What it reports is said when the batch is made.
+    """
+    reports, iterations = run.reports[:], run.iterations
+    item = known["body"]
+    if "item" in request:
+        item = evaluate(run, request["item"], known, f"{at('requests', cast('str', _name(run, request)))}.item")
+    inside: Scope = {**known, "items": [item]}
+    if "fields" in batch:
+        evaluate(run, {"fields": batch["fields"]}, inside, at("batches", cast("str", request["batch"])))
+    run.reports[:], run.iterations = reports, iterations
+    return [item]
+
+
+def _name(run: Run, request: JsonObject) -> str:
+    return next(name for name, one in cast("JsonObject", run.mapping["requests"]).items() if one is request)
 
 
 def _group(value: Json, place: str) -> str:

@@ -1,4 +1,4 @@
-"""A planned request as a curl command that makes exactly this request, in any POSIX shell.
+"""A request as a curl command that makes exactly the one that delivery makes, in any POSIX shell.
 
 Addresses and forms are encoded as delivery encodes them, and masked after that, so that a command without secrets is
 the request to the byte.  A masked secret and the marker of a saved value stay readable: a person replaces them.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from engine.commands.output import shell
-from engine.delivery.sending.http import written_url
+from engine.delivery.sending.http import HEADERS, written_url
 from engine.language.bodies import encoded
 from engine.language.paths import Marker
 from engine.language.texts import text_of
@@ -20,13 +20,19 @@ from engine.records import Json, JsonObject, PlannedRequest, Secret, Secrets, ma
 SAYS_NO_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods with which delivery sends `Content-Length: 0` where there is no body."""
 
+EXPECTING = 1024 * 1024
+"""Bytes of a body from which on curl asks whether it may send it."""
+
+GZIP = ("gzip", "-n", "-1")
+
 MARKER = re.compile(r"<saved\.[^<>]*>")
 GLOBBED = re.compile(r"[][{}]")
 
 
-def curl_text(request: PlannedRequest, encode: str, secrets: Secrets | None) -> str:
+def curl_text(request: PlannedRequest, encode: str, secrets: Secrets | None, *, compress: bool = False) -> str:
     """Return a request as a command; `encode` says how its body is encoded, and `secrets` is None to show them.
 
+    With `compress` it goes through gzip, so that it can be read.
     Raises what sending it would: Unsendable, and TypeError or ValueError for a body that cannot be encoded.
     """
     text = _Text(secrets)
@@ -34,9 +40,11 @@ def curl_text(request: PlannedRequest, encode: str, secrets: Secrets | None) -> 
     words = ["curl", "-X", text.plain(request.method), url]
     if GLOBBED.search(url):
         words.append("--globoff")
-    for header in _headers(request, text, has_body=body is not None):
+    compress = compress and body is not None
+    for header in _headers(request, text, body, compress=compress):
         words += ["-H", header]
-    return shell.command(words, body, body_option="--data-raw", input_options=("--data-binary", "@-"))
+    through = GZIP if compress else ()
+    return shell.command(words, body, body_option="--data-raw", input_options=("--data-binary", "@-"), through=through)
 
 
 def _url(request: PlannedRequest, text: _Text) -> str:
@@ -48,15 +56,23 @@ def _url(request: PlannedRequest, text: _Text) -> str:
     return text.restored(written_url(url, query))
 
 
-def _headers(request: PlannedRequest, text: _Text, *, has_body: bool) -> Iterator[str]:
-    """Return headers as curl takes them; it adds a type to each body, and removes a header that has no value."""
+def _headers(request: PlannedRequest, text: _Text, body: bytes | None, *, compress: bool) -> Iterator[str]:
+    """Return headers as curl takes them; it adds a type to each body, and removes a header that has no value.
+
+    Those of delivery's client follow; curl has the same `Host`, `Content-Length` and `Accept` by itself.
+    """
     for name, value in request.headers.items():
         yield f"{name}: {text.plain(value)}" if value else f"{name};"
-    names = {name.lower() for name in request.headers}
-    if has_body and "content-type" not in names:
+    names = {"accept", *(name.lower() for name in request.headers)}
+    if body is not None and "content-type" not in names:
         yield "Content-Type:"
-    if not has_body and request.method in SAYS_NO_BODY and "content-length" not in names:
+    if body is None and request.method in SAYS_NO_BODY and "content-length" not in names:
         yield "Content-Length: 0"
+    if compress:
+        yield "Content-Encoding: gzip"
+    yield from (f"{name}: {value}" for name, value in HEADERS.items() if name.lower() not in names)
+    if body is not None and len(body) >= EXPECTING:
+        yield "Expect:"
 
 
 def _body(body: Json, encode: str, text: _Text) -> bytes | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from engine.commands.output.text import Display, shortened
@@ -11,6 +12,9 @@ from engine.language.paths import Marker
 from engine.language.texts import text_of, visible, visible_lines
 from engine.mapping.problems import Problem
 from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secret, Secrets
+
+if TYPE_CHECKING:
+    from engine.delivery.sending.outgoing import DryRun
 
 LONGEST_NAME = 60
 
@@ -40,20 +44,20 @@ def event_title(event: Json, secrets: Secrets) -> str:
     return visible(" ".join(parts))
 
 
-def plan_text(name: str, plan: Plan, requests: list[JsonObject], display: Display) -> str:
+def plan_text(name: str, plan: Plan, requests: list[JsonObject], display: Display, *, headers: bool) -> str:
     """Return what an event becomes for one destination; `name` is as wide as all names, `requests` are masked."""
     outcome = plan.outcome.value
     first = f"  {display.paint(name, 'title')}  {display.paint(outcome, outcome)}  "
     lines = [display.wrap(plan.reason, first, len(name) + len(outcome) + 6)]
     for request in requests:
-        lines += _request_lines(request, display)
+        lines += _request_lines(request, display, headers=headers)
     return "".join(f"{line}\n" for line in lines) + "".join(report_lines(plan.reports, "    ! ", display))
 
 
-def _request_lines(request: JsonObject, display: Display) -> Iterator[str]:
+def _request_lines(request: JsonObject, display: Display, *, headers: bool) -> Iterator[str]:
     line = f"    {request['request']}: {request['method']} {visible(url_text(request))}"
     yield display.paint(line, "request")
-    for name, value in cast("JsonObject", request["headers"]).items():
+    for name, value in cast("JsonObject", request["headers"]).items() if headers else ():
         header = f"      {name}: "
         yield display.wrap(_plain(value), header, len(header))
     if request["body"] is not None:
@@ -72,16 +76,45 @@ def report_text(report: Report) -> str:
     return f"{place}{report.message.removesuffix('.')} [{report.code}]"
 
 
-def request_json(request: PlannedRequest) -> JsonObject:
-    """Return a planned request as the formats print it."""
+def request_json(request: PlannedRequest, *, compress: bool = False) -> JsonObject:
+    """Return a request as the formats print it; with `compress`, its header says how the body is sent."""
+    headers = cast("JsonObject", request.headers)
     return {
         "request": request.request,
         "method": request.method,
         "url": request.url,
-        "headers": cast("JsonObject", request.headers),
+        "headers": {**headers, "Content-Encoding": "gzip"} if compress and request.body is not None else headers,
         "query": cast("JsonObject", request.query),
         "body": request.body,
     }
+
+
+def planned_json(run: DryRun, *, compress: bool) -> Iterator[JsonObject]:
+    """Yield the planned requests; the first of those that travel in a batch has it beside it, others name the first."""
+    first = 0
+    for sent in run.outgoing:
+        for number in range(first, first + sent.carries):
+            planned = request_json(run.plan.requests[number], compress=compress)
+            if sent.batch is None:
+                yield planned
+            elif number > first:
+                yield {**planned, "batch": {"name": sent.batch, "beside": first}}
+            else:
+                whole = request_json(sent.request, compress=compress)
+                del whole["request"]
+                yield {**planned, "batch": {"name": sent.batch, **whole}}
+        first += sent.carries
+
+
+def outgoing_json(run: DryRun, *, compress: bool) -> Iterator[JsonObject]:
+    """Yield the HTTP requests, each with a title: `add_event`, or `2 x add_event in commands` for a batch."""
+    first = 0
+    for sent in run.outgoing:
+        names = Counter(each.request for each in run.plan.requests[first : first + sent.carries])
+        title = ", ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
+        request = request_json(sent.request, compress=compress)
+        yield {**request, "request": title if sent.batch is None else f"{title} in {sent.batch}"}
+        first += sent.carries
 
 
 def url_text(request: JsonObject) -> str:

@@ -26,19 +26,27 @@ LEADING_DASH, OCTAL_DASH = re.compile(r"^-"), r"\\055"  # an option of printf ot
 NEXT_LINE = "\\\n"
 
 
-def command(words: Iterable[str], body: bytes | None, *, body_option: str, input_options: Sequence[str]) -> str:
+def command(
+    words: Iterable[str],
+    body: bytes | None,
+    *,
+    body_option: str,
+    input_options: Sequence[str],
+    through: Sequence[str] = (),
+) -> str:
     """Return a command of one or more lines, without a line end.
 
     A body that is short and printable is the argument of `body_option`; any other is the command's standard input, and
-    `input_options` say so.
+    `input_options` say so. A body that goes `through` another command always is.
     """
     start = [word(each) for each in words]
     if body is None:
         return _lines(start)
     text = body.decode("latin-1")
-    if len(text) <= LONGEST_PIECE and _quotable(text):
+    if not through and len(text) <= LONGEST_PIECE and _quotable(text):
         return _lines([*start, body_option, f"'{text}'"])
-    return f"{_printed(body)} | {_lines([*start, *input_options])}"
+    pipe = [_lines(through)] if through else []
+    return " | ".join([_printed(body), *pipe, _lines([*start, *input_options])])
 
 
 def word(text: str) -> str:

@@ -104,9 +104,10 @@ def emit_batch(module: Module, batch: Batch) -> BatchCode:
     """Write the functions of a batch, once."""
     if batch.name not in module.batch_functions:
         roots = _address_roots(module, batch)
+        values = (*values_in(batch), *values_in(module.mapping.http))
         module.batch_functions[batch.name] = BatchCode(
             address=_batch_address(module, batch),
-            settled=not roots & {"group", "items"} and not any(asks_the_clock(value) for value in values_in(batch)),
+            settled=not roots & {"group", "items"} and not any(map(asks_the_clock, values)),
             reads_items="items" in roots,
             body=_batch_body(module, batch),
             results=_batch_results(module, batch),

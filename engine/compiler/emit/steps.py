@@ -14,7 +14,7 @@ from engine.compiler.emit.values import emit_items, emit_rounds, emit_where
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
 from engine.mapping.model import Batch, Request, Step
 from engine.mapping.problems import place_text
-from engine.mapping.walk import source_paths
+from engine.mapping.walk import can_refuse, source_paths
 from engine.records import PlannedRequest
 
 
@@ -153,15 +153,23 @@ class StepEmitter:
         code, group = emit_batch(self.module, batch), "None"
         if batch.group_by is not None:
             group = self._group(writer, batch)
+        items = "()"
+        fields = [value for _, value in batch.fields]
+        refuses = any(can_refuse(value) for value in (*fields, *([request.item] if request.item is not None else [])))
+        if code.reads_items or refuses:
+            item = emit_item(self.module, request)
+            items = f"[{body}]" if item == "None" else f"[{item}({body}, [], now)]"
+        if refuses:  # found here, and not only when the batch is made
+            made = writer.names.fresh("items")
+            writer.lines.add(f"{made} = {items}")
+            items = made
+            if code.body != "None":
+                writer.lines.add(f"{code.body}({items}, {group}, [], now)")
         if code.settled:
             key = (batch.name, None)
             if key not in self._settled:
                 self._settled[key] = self._connected(f"lambda reports: {code.address}((), None, reports, 0.0)")
             return self._checked(writer, self._settled[key]), group
-        items = "()"
-        if code.reads_items:
-            item = emit_item(self.module, request)
-            items = f"[{body}]" if item == "None" else f"[{item}({body}, [], now)]"
         names = AddressCode(*(writer.names.fresh(word) for word in AddressCode._fields))
         writer.lines.add(f"{', '.join(names)} = {code.address}({items}, {group}, reports, now)")
         return names, group

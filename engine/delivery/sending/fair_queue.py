@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import chain, islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from engine.records import PlannedRequest
 
@@ -32,6 +32,16 @@ class Next(NamedTuple):
 
     requests: list[PlannedRequest]
     more: bool
+
+    @classmethod
+    def of(cls, waiting: Iterable[PlannedRequest]) -> Self:
+        """Return what comes first of the requests that were not accepted yet."""
+        found: list[PlannedRequest] = []
+        for request in waiting:
+            if found and (request.batch is None or (request.batch, request.group) != (found[0].batch, found[0].group)):
+                return cls(found, more=True)
+            found.append(request)
+        return cls(found, more=False)
 
 
 @dataclass(slots=True)

@@ -88,14 +88,10 @@ class Job:
 
     def next(self) -> Next:
         """Return the requests that may be sent now."""
-        found: list[PlannedRequest] = []
-        for request in self.plan.requests:
-            if (request.step, request.item) in self.accepted:
-                continue
-            if found and (request.batch is None or (request.batch, request.group) != (found[0].batch, found[0].group)):
-                return Next(found, more=True)
-            found.append(request)
-        return Next(found, more=False)
+        requests = self.plan.requests
+        if self.accepted:
+            return Next.of(each for each in requests if (each.step, each.item) not in self.accepted)
+        return Next.of(requests)
 
     def accept(self, request: PlannedRequest, saved: JsonObject | None, now: float) -> None:
         """Record that the vendor accepted a request; the plan is completed with the values its step saves."""

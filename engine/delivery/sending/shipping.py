@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, cast
 
-from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change
@@ -20,6 +19,7 @@ from engine.delivery.sending.batching import Parcel, Shipment
 from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
+from engine.delivery.sending.outgoing import outgoing
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
@@ -57,7 +57,6 @@ class Shipping:
         self.pause_reason = ""
         self.stopping = asyncio.Event()
         self.record: Callable[[Change], None] = lambda _: None
-        self._configured = configured
         self._retry = configured.retry
         self._random = random
         self._secrets = configured.connection.secrets
@@ -130,10 +129,11 @@ class Shipping:
     async def _send(self, shipment: Shipment) -> tuple[float, VendorReply]:
         began = self._clock.time()
         try:
-            reply = await self._sender.send(*self._request(shipment, began))
+            sent = outgoing(shipment, self.responses, began)
+            reply = await self._sender.send(sent.request, sent.encode, self._signer(shipment))
         except SignInFailed as failed:
             return began, VendorReply(failure=str(failed), no_token=True)
-        except (Refused, SignInRefused, Invalid) as refused:  # the settings make a wrong address; not the event's fault
+        except (Refused, SignInRefused) as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
             return began, VendorReply(failure=str(refused))
         except (Unsendable, Unbatchable) as error:
@@ -144,13 +144,11 @@ class Shipping:
             self._observer.timed_out(self.name, took)
         return began, reply
 
-    def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str, Signer | None]:
-        requests = [parcel.request for parcel in shipment.parcels]
-        connection = self._configured.connection
+    def _signer(self, shipment: Shipment) -> Signer | None:
+        connection = self.responses.connection
         if shipment.batch is None:
-            name = requests[0].request
-            return requests[0], connection.mapping.requests[name].encode, connection.signers.get(name)
-        return self.responses.batched(requests, now), "json", connection.batch_signers.get(shipment.batch)
+            return connection.signers.get(shipment.parcels[0].request.request)
+        return connection.batch_signers.get(shipment.batch)
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest

@@ -140,9 +140,9 @@ def _tree(text: str, tokens: tuple[Token, ...]) -> Node:
     try:
         return Parser().parse(text).parsed  # type: ignore[return-value]
     except IncompleteExpressionError:
-        raise syntax.misplaced(tokens, len(text) + 1) from None
+        raise syntax.misplaced(text, tokens, len(text) + 1) from None
     except ParseError as error:
-        raise syntax.misplaced(tokens, error.lex_position + 1) from None
+        raise syntax.misplaced(text, tokens, error.lex_position + 1) from None
     except RecursionError:  # the caller has used up the stack: an allowed path needs half of Python's
         raise syntax.too_deep(1) from None
 

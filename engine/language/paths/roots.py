@@ -232,5 +232,5 @@ def _in_order(node: Node) -> list[Node]:
 
 def _unknown(name: str, known: list[str]) -> str:
     guess = closest(name, known)
-    advice = f'Did you mean "{guess}"?' if guess else 'Functions that convert a value go under "as".'
+    advice = f'Did you mean "{guess}"?' if guess else "Functions that convert a value go under `as`."
     return f'JMESPath has no function "{name}". {advice}'

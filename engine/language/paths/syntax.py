@@ -21,6 +21,7 @@ MOST_OPENINGS = 500
 LONGEST = 10_000
 DEEPEST = 50  # brackets in brackets: the parser needs up to ten Python frames for each
 TALLEST = 100  # levels of the tree: walking it needs a few Python frames for each
+LONGEST_NAME = 100  # quoted in a sentence
 MOST_COPIES = 1000  # of one value: `a | [@, @] | [@, @] | ...` doubles it again and again
 
 NAMES = ("unquoted_identifier", "quoted_identifier")
@@ -30,6 +31,11 @@ COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "lte": "<=", "gt": ">", "gte":
 _CHOICES = ("or_expression", "and_expression", "not_expression", "comparator")
 _ENDS_PROJECTION = ("comma", "pipe", "or", "and", *COMPARISONS)
 _OPERATORS = {"and": "&&", "or": "||", "not": "!"}
+_WORDS = {
+    **dict.fromkeys(("is", "IS"), "== `null` to find what is missing"),
+    **dict.fromkeys(("like", "LIKE", "contains", "includes", "matches"), "contains(event, 'text')"),
+}
+"""What other languages write between two values, and what to write here."""
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(['"`])""", re.DOTALL)
 
 
@@ -47,6 +53,9 @@ def check_text(text: str) -> None:
         raise PathError("The path is empty.", 1)
     if len(text) > LONGEST:
         raise PathError(f"The path has {len(text):,} characters; the limit is {LONGEST:,}.", LONGEST + 1)
+    inner = text.strip()[2:-2].strip()
+    if inner and text.strip().startswith("{{") and text.strip().endswith("}}"):
+        raise PathError(f"A path stands without braces. Write {inner}.", 1)
     for match in _QUOTED.finditer(text):
         quote, column = match.group(1), match.start() + 1
         if quote:
@@ -165,27 +174,105 @@ def too_deep(column: int) -> PathError:
 def unreadable(text: str, position: int) -> PathError:
     """Return the error for a character that no token starts with (`position` counts from 0)."""
     character, column = text[position], position + 1
-    name = re.search(r"[\w-]*\Z", text[:position], re.ASCII).group() + re.match(r"[\w-]*", text[position:]).group()  # type: ignore[union-attr]
-    if character == "-" or character.isalpha():
+    near = text[max(0, position - LONGEST_NAME) : position]  # searching for an end takes the square of the length
+    before = re.search(r"[\w-]*\Z", near, re.ASCII).group()  # type: ignore[union-attr]
+    name = before + re.match(r"[\w-]*", text[position : position + LONGEST_NAME]).group()  # type: ignore[union-attr]
+    if name and name != "-" and text[: position - len(before)].rstrip().endswith(("==", "!=")):
+        return PathError(f"For text, use single quotes: '{name}'.", column)
+    if name != "-" and (character == "-" or character.isalpha()):
         return PathError(f'A name with {character} in it needs double quotes: "{name}".', column)
     if character == "=":
         return PathError("Write == to compare.", column)
+    if character == "?":
+        return PathError(_question(text, position), column)
+    if character == "$" and (found := re.match(r"\$\.?([A-Za-z_].*)", text[position:], re.DOTALL)):
+        return PathError(f"A path has no $. Write {found.group(1)}.", column)
     if character == "$":
         return PathError("Write a path without ${ }, which is for values inside text.", column)
     return PathError(f"{character} has no meaning in a path.", column)
 
 
-def misplaced(tokens: Sequence[Token], column: int) -> PathError:
+def _question(text: str, position: int) -> str:
+    """Word `a ? b : c` and `a ?? b`."""
+    if text[position : position + 2] == "??":
+        left, right = text[:position].strip(), text[position + 2 :].strip()
+        return f"A path has no ??. Write a list of values: [{left}, {right}]."
+    condition, one, other = (part.strip() for part in (*re.split("[?:]", text, maxsplit=2), "", "")[:3])
+    if not (condition and one and other):
+        return "A path has no ?. Write a choice whose entries have `when`."
+    return f"A path has no ? and :. Write a choice: [{{ from: {one}, when: {condition} }}, {other}]."
+
+
+def misplaced(text: str, tokens: Sequence[Token], column: int) -> PathError:
     """Return the error for the token at a column, which cannot stand there."""
     number = next((number for number, token in enumerate(tokens) if token.column == column), len(tokens) - 1)
     token = tokens[number]
     if token.kind == "eof":
         return PathError(_incomplete(tokens), column)
-    if token.value in _OPERATORS and token.kind == "unquoted_identifier":
-        return PathError(f"Write {_OPERATORS[token.value]} instead of {token.value}.", column)
+    if token.kind == "unquoted_identifier" and token.value.lower() in _OPERATORS:
+        return PathError(f"Write {_OPERATORS[token.value.lower()]} instead of {token.value}.", column)
+    if token.kind == "number" and (number == 0 or tokens[number - 1].kind in COMPARISONS):
+        return PathError(f"Write numbers in backquotes: `{_number(text, column)}`.", column)
     if number == 0:
         return PathError(f"A path cannot start with {_shown(token)}.", column)
-    return PathError(_between(tokens[number - 1], token), column)
+    return PathError(_of_other_languages(text, tokens, number) or _between(tokens[number - 1], token), column)
+
+
+def _number(text: str, column: int) -> str:
+    """Return the whole number at a column: the lexer ends it before the point."""
+    found = re.match(r"-?\d+(\.\d+)?", text[column - 1 :])
+    return found.group() if found else ""
+
+
+def _of_other_languages(text: str, tokens: Sequence[Token], number: int) -> str:
+    """Word what is right in another language, or ''."""
+    before, token = tokens[number - 1], tokens[number]
+    rest = text[token.column - 1 :].strip()
+    if before.value == "not" and before.kind in NAMES:
+        return f"Write ! instead of not: !{rest}."
+    if token.value == "in" and token.kind in NAMES:
+        return _in(text, tokens, number)
+    if token.value in _WORDS and token.kind in NAMES and before.kind in NAMES:
+        return f"A path has no {token.value}. Write {_WORDS[token.value]}."
+    if before.kind == "lt" and token.kind == "gt":
+        return "Write != instead of <>."
+    if token.kind == "expref":
+        return "Write && instead of &."
+    if before.kind == "lbracket" and number > 1 and tokens[number - 2].kind in NAMES:
+        return _subscript(text, tokens, number)
+    if before.kind in NAMES and token.kind in NAMES and tokens[number - 2].kind in COMPARISONS and number > 1:
+        words = re.match(r"[\w ]+", text[before.column - 1 :])
+        return f"For text, use single quotes: '{words.group().strip() if words else before.value}'."
+    return ""
+
+
+def _in(text: str, tokens: Sequence[Token], number: int) -> str:
+    """Word `event in ['a', 'b']`."""
+    left, right = tokens[number - 1], text[tokens[number].column + 1 :].strip()
+    start = next((each.column for each in reversed(tokens[:number]) if each.kind in ("and", "or", "not", "lparen")), 0)
+    value = text[start + 1 if start else 0 : tokens[number].column - 1].strip(" &|!(") or str(left.value)
+    entries = right.partition("]")[0] + "]" if right.startswith("[") else "['a', 'b']"
+    return f"A path has no in. Write contains({entries.replace(chr(34), chr(39))}, {value})."
+
+
+def _ends(token: Token) -> bool:
+    return token.kind not in (*NAMES, "dot")
+
+
+def _subscript(text: str, tokens: Sequence[Token], number: int) -> str:
+    """Word `properties['t']` and `properties[settings.x]`."""
+    token, opened = tokens[number], tokens[number - 1]
+    before = next((each.column + len(str(each.value)) for each in reversed(tokens[: number - 2]) if _ends(each)), 1)
+    whole = text[before - 1 : opened.column - 1].strip(" &|!(")
+    closing = next((each.column for each in tokens[number:] if each.kind == "rbracket"), 0)
+    if token.kind in ("literal", "quoted_identifier") and isinstance(token.value, str):
+        name = token.value if re.fullmatch(r"[A-Za-z_]\w*", token.value) else json.dumps(token.value)
+        further = re.match(r"[\w.]*", text[closing:]).group() if closing else ""  # type: ignore[union-attr]
+        return f"Brackets hold no names. Write {whole}.{name}{further}."
+    inner = text[token.column - 1 : closing - 1] if closing else ""
+    if token.kind in NAMES and inner:
+        return f"Brackets hold no paths. To look up a computed key, write {{ from: {inner}, map: {whole} }}."
+    return ""
 
 
 def _incomplete(tokens: Sequence[Token]) -> str:

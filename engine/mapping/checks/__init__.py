@@ -14,26 +14,33 @@ from engine.mapping.checks.conditions import check_conditions
 from engine.mapping.checks.context import CheckContext
 from engine.mapping.checks.credentials import check_credentials
 from engine.mapping.checks.limits import check_limits
+from engine.mapping.checks.literals import check_literals
 from engine.mapping.checks.names import check_circles, check_names, check_unused, without_repeats
 from engine.mapping.checks.paths import check_paths
 from engine.mapping.checks.requests import check_requests
 from engine.mapping.checks.secrets import check_secrets
 from engine.mapping.checks.settings import check_examples, check_settings
+from engine.mapping.checks.slips import check_slips
 from engine.mapping.checks.steps import check_steps
 from engine.mapping.checks.types import check_types
+from engine.mapping.checks.urls import check_urls
 from engine.mapping.checks.values import check_keys, check_texts, check_values
 from engine.mapping.load import Library, Loaded, read_parts
 from engine.mapping.problems import Problem
 
 Checks = Sequence[Callable[[CheckContext], Iterator[Problem]]]
 
-VALUE_CHECKS: Checks = (check_paths, check_conditions, check_values, check_texts, check_types, check_keys)
+VALUE_CHECKS: Checks = (
+    *(check_paths, check_conditions, check_values, check_texts, check_types, check_keys),
+    *(check_slips, check_literals),
+)
 MAPPING_CHECKS: Checks = (
     check_names,
     *VALUE_CHECKS,
     check_steps,
     check_requests,
     check_credentials,
+    check_urls,
     check_settings,
     check_secrets,
     check_examples,

@@ -28,7 +28,7 @@ MOST_NAMED = 12
 UNUSED_CODES = frozenset(
     {"unused-part", "unused-setting", "unused-request", "unused-batch", "unused-include", "unused-saved"}
 )
-"""Problems of tidiness: they fail `validate-mappings`, but such a mapping can run."""
+"""Problems of tidiness: some fail `validate-mappings`, but examples of such a mapping run all the same."""
 
 
 class UnknownName(NamedTuple):
@@ -51,6 +51,7 @@ class CheckContext:
         self.mapping = loaded.mapping
         self.occurrences = Occurrences(loaded.mapping)
         self.unknown_names: list[UnknownName] = []
+        self.settings_in_texts: set[str] = set()  # named where text is meant: unused only because of that
 
     @cached_property
     def values(self) -> list[Value]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from engine.language.suggest import closest
 from engine.mapping.checks.context import UNUSED_CODES, CheckContext, UnknownName, quoted, suggestion
-from engine.mapping.problems import Problem, place_text
+from engine.mapping.problems import Level, Problem, place_text
 from engine.mapping.walk import parts_in, roots_of
 from engine.records import Place
 
@@ -138,9 +138,9 @@ def check_unused(context: CheckContext) -> Iterator[Problem]:
     requests |= {request.if_missing or "" for request in mapping.requests.values()}
     batches = {request.batch or "" for request in mapping.requests.values()}
     for name in set(mapping.parts) - parts:
-        yield _unused(context, "unused-part", ("parts", name), "part")
-    for name in set(mapping.settings) - settings:
-        yield _unused(context, "unused-setting", ("settings", name), "setting")
+        yield _unused(context, "unused-part", ("parts", name), "part", level="warning")
+    for name in set(mapping.settings) - settings - context.settings_in_texts:
+        yield _unused(context, "unused-setting", ("settings", name), "setting", level="warning")
     for name in set(mapping.requests) - requests:
         yield _unused(context, "unused-request", ("requests", name), "request")
     for name in set(mapping.batches) - batches:
@@ -149,9 +149,9 @@ def check_unused(context: CheckContext) -> Iterator[Problem]:
     yield from _unused_includes(context, parts)
 
 
-def _unused(context: CheckContext, code: str, place: Place, kind: str) -> Problem:
+def _unused(context: CheckContext, code: str, place: Place, kind: str, *, level: Level = "error") -> Problem:
     message = f"The {kind} {quoted(str(place[-1]))} is never used."
-    return context.problem(place, code, message, "Use it or remove it.", key=True)
+    return context.problem(place, code, message, "Use it or remove it.", key=True, level=level)
 
 
 def _used(context: CheckContext, root_name: str, every: set[str]) -> set[str]:
@@ -245,4 +245,4 @@ def _at_definition(unused: Problem, use: UnknownName) -> Problem:
     word, name = SECTIONS[use.section], quoted(str(use.name))
     message = f"The {word} {name} is used in several places but defined here as {quoted(str(use.guess))}."
     advice = f"Did you mean {use.name}?"
-    return replace(unused, code=use.problem.code, message=message, advice=advice)
+    return replace(unused, code=use.problem.code, message=message, advice=advice, level="error")

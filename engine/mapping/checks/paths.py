@@ -9,9 +9,11 @@ from typing import NamedTuple
 from engine.errors import PathError
 from engine.events.spec import FIELDS
 from engine.language import paths
+from engine.language.other_names import EVENT_FIELDS
 from engine.language.paths.syntax import NAMES
 from engine.language.suggest import closest
 from engine.mapping import types
+from engine.mapping.checks.advice import bare_text, function_advice
 from engine.mapping.checks.context import CheckContext, a_call, listed, quoted, suggestion
 from engine.mapping.checks.facts import keys_of
 from engine.mapping.keys import IN_OBJECT
@@ -23,7 +25,7 @@ CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "The item of a batch"),
     "items": (frozenset({"items", "group", "settings"}), "The body of a batch"),
-    "parameters": (frozenset({"items", "group", "settings"}), "The query of a batch"),
+    "parameters": (frozenset({"items", "group", "settings"}), "The query or header of a batch"),
     "batch": (frozenset({"group", "settings"}), "The URL or header of a batch"),
     "settings": (frozenset({"settings"}), "The base URL"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
@@ -42,8 +44,9 @@ SUBJECTS = {
     "http": "A header of all requests ({} calls)",
 }
 MAY_BE_TEXT = frozenset({"", "from"})
-ADVICE = re.compile(r"(?<=[.?]) (?=(?:Write|Did you mean|To skip) )")
+ADVICE = re.compile(r"(?<=[.?]) (?=(?:Write|Did you mean|To skip|To look up|For text, use|Functions that) )")
 """Where an error of the path language turns to advice."""
+CALLED = re.compile(r"(\w+)\(")
 
 
 class NameProblem(NamedTuple):
@@ -74,11 +77,17 @@ def check_paths(context: CheckContext) -> Iterator[Problem]:
 
 def _unreadable(context: CheckContext, found: Occurrence, error: PathError) -> Problem:
     message, advice = _sentences(str(error))
-    if found.path.startswith("${") and found.path.endswith("}") and found.path.count("${") == 1:
+    words = re.fullmatch(r"\w[\w -]{0,59}", found.path) and found.word in MAY_BE_TEXT
+    call = CALLED.match(found.path, error.column - 1)
+    if call is not None and "has no function" in message:
+        advice = function_advice(found, call.group(1)) or advice
+    elif found.path.startswith("${") and found.path.endswith("}") and found.path.count("${") == 1:
         advice = f"Write just {found.path[2:-1]}."
     elif found.path.count("${") and found.word in MAY_BE_TEXT:
         advice = "For a text that contains values, write { text: ... }."
-    elif found.word in MAY_BE_TEXT and re.fullmatch(r"\w[\w -]{0,59}", found.path):
+    elif words and "needs double quotes" in message:
+        message, advice = "This is not a path: the fields of an event have no such name.", _constant(found.path)
+    elif words:
         advice = f"{advice} {_constant(found.path)}".strip()
     return context.problem_in(found, error.column, "path-syntax", message, advice)
 
@@ -96,7 +105,7 @@ def _constant(text: str) -> str:
 
 def _findings(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
     for finding in paths.findings(path):
-        if finding.code == "falsy-or" and found.word != "":
+        if finding.code == "falsy-or" and (found.word != "" or _is_boolean(context, found.path)):
             continue
         if finding.code == "null-name" and any(root.column == finding.column for root in path.roots):
             continue  # it is an unknown field, and that says the same
@@ -108,6 +117,11 @@ def _findings(context: CheckContext, found: Occurrence, path: paths.Path) -> Ite
         yield context.problem_in(found, 1, "constant-path", message, advice, level="warning")
 
 
+def _is_boolean(context: CheckContext, path: str) -> bool:
+    """Whether a path gives true or false, if anything: then `||` is as meant, and a list of values is not the same."""
+    return types.of_path(context.mapping, path) == types.BOOLEAN
+
+
 def _roots(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
     if path.uses_current_root:
         message = "This path reads the current value (`@`), which is not defined at the top level."
@@ -116,22 +130,32 @@ def _roots(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterat
     for root in path.roots:
         fault = name_problem(context, found, root)
         if fault is not None:
-            yield _problem(context, found, path, root, fault)
+            yield _problem(context, found, path, root, _as_text(path, root, fault))
+
+
+def _as_text(path: paths.Path, root: paths.Root, fault: NameProblem) -> NameProblem:
+    """Say of an unknown field that is compared, or given to a function, that a text needs single quotes."""
+    text, double = bare_text(path, root)
+    if fault.code != "unknown-field" or not text or fault.advice:
+        return fault
+    advice = f"For text, use single quotes: '{text}'."
+    if double:
+        return NameProblem("double-quotes", f'"{text}" in double quotes is a field, not text.', advice)
+    return fault._replace(advice=advice)
 
 
 def _problem(
     context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root, fault: NameProblem
 ) -> Problem:
-    column = _member_column(path, root) if fault.member else root.column
+    column = member_column(path, root, root.members[0]) if fault.member else root.column
     problem = context.problem_in(found, column, fault.code, fault.message, fault.advice)
     if not fault.section:
         return problem
     return context.record_unknown(fault.section, root.members[0] if fault.member else None, fault.guess, problem)
 
 
-def _member_column(path: paths.Path, root: paths.Root) -> int:
-    """Return the column of the name after the root's first dot."""
-    member = root.members[0]
+def member_column(path: paths.Path, root: paths.Root, member: str) -> int:
+    """Return the column of a name that follows a root."""
     later = (token for token in path.tokens if token.column > root.column and token.kind in NAMES)
     return next((token.column for token in later if token.value == member), root.column)
 
@@ -205,6 +229,9 @@ def _saved(scope: Scope, root: paths.Root) -> NameProblem | None:
         message = f"{quoted(name)} is saved by this step or a later one, so it is not available yet."
         return NameProblem("unknown-saved", message, "A step can read only what earlier steps save.", member=True)
     guess, advice = suggestion(name, sorted(scope.saved | scope.later), "saved values", "saved.")
+    if guess is None:
+        available = advice if scope.saved | scope.later else ""
+        advice = f"{available} Add `save: {{ {name}: body.{name} }}` to the step whose response has it.".strip()
     return NameProblem("unknown-saved", f"No step saves {quoted(name)}.", advice, "saved", guess, member=True)
 
 
@@ -246,7 +273,8 @@ def _unknown_field(context: CheckContext, root: paths.Root, found: Occurrence) -
     if name in ("null", "true", "false"):
         advice = [f"For the value {name}, write `{name}` with the backquotes."]
     elif found.word in MAY_BE_TEXT and types.plain(found.path) == (name,):
-        advice.append(_constant(name))
+        named = guess is not None and guess.endswith(f".{name}")  # it is not misspelled, so a text is more likely
+        advice.insert(0 if named else len(advice), _constant(name))
     others = [call for call, fields in FIELDS.items() if name in fields]
     message = (
         f"{_subject(found.scope.kind, calls)} has {'a' if len(calls) == len(FIELDS) else 'no'} field {quoted(name)}"
@@ -268,8 +296,8 @@ def _subject(kind: str, calls: Sequence[str]) -> str:
 
 def _guess(context: CheckContext, calls: Sequence[str], root: paths.Root, scope: Scope) -> str | None:
     fields = sorted({field for call in calls for field in FIELDS[call]} | CALL_WORDS | scope.loop | scope.added)
-    guess = closest(root.name, fields)
-    if guess:
+    guess = closest(root.name, fields) or EVENT_FIELDS.get(root.name)
+    if guess in fields:
         return ".".join((guess, *root.members)) if guess in ("parts", "settings") else guess
     for prefix, names in (("parts", context.mapping.parts), ("settings", context.mapping.settings)):
         if root.name in names:

@@ -232,6 +232,9 @@ def written_texts(text: TextOrValue | None, place: Place) -> Iterator[tuple[Plac
 def _base_url(context: CheckContext, place: Place, text: str) -> Iterator[Problem]:
     if not ADDRESS.match(text):
         advice = "Start it with https://." if not SCHEME.match(text) else ""
+        if (found := re.match(r"settings\.(\w+)(?=/|$)", text)) is not None:
+            context.settings_in_texts.add(found.group(1))
+            advice = f"For its value, write ${{{found.group()}}}."
         message = "A base URL starts with http:// or https://, followed by a host."
         yield context.problem(place, "bad-base-url", message, advice)
         return

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import cast
 
 from engine.events.spec import COMMON, FIELDS, IDS
+from engine.language.other_names import EVENT_FIELDS
 from engine.language.suggest import closest
 from engine.mapping import schema
 from engine.mapping.checks.context import CheckContext, a_call, quoted, suggestion
@@ -59,7 +60,8 @@ def _values(context: CheckContext, setting: Setting, place: Place) -> Iterator[P
         fault = value_fault(setting, value)
         if fault is not None:
             message = f"Invalid {word}: {fault}."
-            yield context.problem((*place, word), "setting-value", message)
+            advice = "For a setting that may stay empty, write `optional: true`." if value == "" else ""
+            yield context.problem((*place, word), "setting-value", message, advice)
 
 
 def value_fault(setting: Setting, value: Json) -> str | None:
@@ -157,7 +159,7 @@ def _fields(context: CheckContext, event: JsonObject, call: str, place: Place) -
     free = sorted(known - event.keys())
     others = (name for name in event if name not in known and name not in OTHER_FIELDS)
     for name in islice(others, MOST_FIELDS):
-        guess = closest(name, free)
+        guess = EVENT_FIELDS.get(name) if EVENT_FIELDS.get(name) in free else closest(name, free)
         if guess is not None:
             message = f"{a_call(call)} has no field {quoted(name)}."
             advice = f"Did you mean {guess}?"

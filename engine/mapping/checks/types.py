@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from engine.language import functions, paths
 from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, listed, quoted
+from engine.mapping.checks.facts import why_always
 from engine.mapping.checks.paths import name_problem
 from engine.mapping.model import OBJECT_WORDS, Each, Entries, Instruction, ListOf, Merge, Value
 from engine.mapping.problems import Problem
@@ -101,11 +102,17 @@ def _chain(context: CheckContext, value: Instruction) -> Iterator[Problem]:
             message = f"`{use.name}` takes {kinds(function.takes)}, but {before} {verb} {kinds(given)}."
             yield context.problem(place, "function-type", message, _way(given, function.takes))
             return
-        if use.name == "product" and isinstance(value.source, ListOf) and number == 0:
+        if use.name == "product" and isinstance(value.source, ListOf) and number == 0 and _may_lack(context, value):
             message = "Missing members are left out of the list, so the product would ignore them."
             advice = "Write `required: true` or a `default` in each member."
             yield context.problem(place, "product-of-list", message, advice, level="warning")
         given, before = function.gives, f"`{use.name}`"
+
+
+def _may_lack(context: CheckContext, value: Instruction) -> bool:
+    """Whether a member of a written list may be missing."""
+    members = value.source.members if isinstance(value.source, ListOf) else ()
+    return any(not why_always(context.mapping, member) for member in members)
 
 
 def _parameters(context: CheckContext, name: str, written: Json, place: Place) -> Iterator[Problem]:

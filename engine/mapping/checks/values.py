@@ -73,7 +73,12 @@ def _default(context: CheckContext, value: Instruction) -> Iterator[Problem]:
         yield context.problem(place, "pointless-default", message, "Remove it.", key=True)
         return
     why = why_made(context.mapping, value)
-    if why:
+    word = "when" if modifiers.when is not None else "unless"
+    if why and (modifiers.when is not None or modifiers.unless is not None):
+        message = f"This default is never used: where `{word}` ends the value, no default takes its place."
+        advice = f"For another value then, write a choice: [{{ ..., {word}: ... }}, {{ const: ... }}]."
+        yield context.problem(place, "pointless-default", message, advice, key=True)
+    elif why:
         message = f"This default is never used: there is always a value, because {why}."
         yield context.problem(place, "pointless-default", message, "Remove it.", key=True)
 

@@ -7,12 +7,14 @@ the errors about one object to one fault for each mistake; the second half write
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.language.other_names import advice_for, function_named
 from engine.language.suggest import closest
-from engine.mapping.model import SOURCES
+from engine.mapping.model import OBJECT_WORDS, SOURCES
 from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
 from engine.records import Json, Place
@@ -100,7 +102,7 @@ def _note(objects: dict[Place, _Object], error: Any) -> None:
         here.noun = schema.get("$comment", "")
         here.known = tuple(schema.get("properties", ()))
     if isinstance(key, str):
-        here.unknown[key] = _guess(key, here.known)
+        here.unknown[key] = _guess(key, here.known, here.noun)
     elif error.validator == "required":
         here.missing |= {name: None for name in schema["required"] if name not in instance}
     elif error.validator == "dependencies":
@@ -120,8 +122,10 @@ def _note_dependencies(here: _Object, dependencies: dict[str, Any]) -> None:
                 here.alone[word] = absent
 
 
-def _guess(key: str, known: Collection[str]) -> str | None:
+def _guess(key: str, known: Collection[str], noun: str) -> str | None:
     other = OTHER_NAMES.get(key.lower())
+    if noun == "instruction" and (advice_for(key) or function_named(key)):
+        return other if other in known else None
     return closest(key, known) or (other if other in known else None)
 
 
@@ -132,9 +136,11 @@ def _faults_of(here: _Object, vocabulary: Vocabulary) -> Iterator[SchemaFault]:
         yield SchemaFault(here.path, EXPECT, here.path)
         return
     if here.no_source and len(sources) > 1:
-        yield SchemaFault(here.path, two_sources(sources), (*here.path, sources[1]), on_key=True)
+        yield SchemaFault(here.path, two_sources(sources, here.path), (*here.path, sources[1]), on_key=True)
+        here.alone.clear()
     elif here.no_source and (None in guesses or not guesses & set(SOURCES)):
-        yield SchemaFault(here.path, no_source(list(here.unknown), list(here.instance)), here.path)
+        message = no_source(list(here.unknown), list(here.instance), vocabulary)
+        yield SchemaFault(here.path, message._replace(advice=_set_advice(here.path) or message.advice), here.path)
         return
     for key, guess in here.unknown.items():
         at = (*here.path, key)
@@ -205,26 +211,45 @@ FORMS = {
     "address": ("an address", "It begins with https:// or http://."),
     "method": ("an HTTP method", "Write methods in capital letters: POST."),
 }
+SETS = {"headers": "headers", "query": "query parameters"}
+SET_WORDS = frozenset({"from", "fields", "merge", "each", "entries", *(key.word for key in OBJECT_WORDS)})
+"""Words of an instruction that would give a whole object."""
+TABLE_OF_HTTP, TABLE_OF_REQUEST = 3, 4
+"""The length of a place such as `http.headers.X` and `requests.send.headers.X`."""
+INSTEAD = {
+    ("request", "body"): "The step holds the body: write it there, with `fields` or `from`.",
+    ("step", "body"): "The step itself holds the body: write its keys under `fields`, or take an object with `from`.",
+    ("setting", "required"): "A setting is required unless it has a default or `optional: true`.",
+}
+"""What to write for a key that a noun does not have, where the key shows what was meant."""
 EXPECT = Message(
     "wrong-type",
     "`expect` must be a list of requests, or { invalid: text }.",
     "Begin each request with `- `: `- name_of_request: { key: value }`.",
 )
 MOST_NAMED = 12
+STEP = ("calls", "the call", "its number")
+LONGEST_PATH = 200
 
 
-def two_sources(sources: Sequence[str]) -> Message:
+def two_sources(sources: Sequence[str], path: Place) -> Message:
     named = " and ".join(f"`{word}`" for word in sources)
     advice = "Keep one of them; `from: { ... }` takes what another instruction makes."
+    other = next((word for word in sources if word not in ("each", "entries")), "")
+    if "each" in sources and path[:1] == ("calls",) and len(path) == len(STEP):
+        advice = "For one request for each item, write `for_each` instead of `each`."
+    elif {"each", "entries"} & set(sources) and other:
+        advice = f"What is made of each item stands under `value`: value: {{ {other}: ... }}."
     return Message("two-sources", f"An instruction has exactly one source; this has {named}.", advice)
 
 
-def no_source(unknown: Sequence[str], keys: Sequence[str]) -> Message:
+def no_source(unknown: Sequence[str], keys: Sequence[str], vocabulary: Vocabulary) -> Message:
     advice = f"Add one of {', '.join(SOURCES)}."
     if unknown:
+        other = _other_tool(unknown[0], vocabulary) if len(unknown) == 1 else ""
         named = ", ".join(_quoted(key) for key in unknown[:MOST_NAMED])
         message = f"An instruction has no {'keys' if len(unknown) > 1 else 'key'} {named}."
-        return Message("no-source", message, "If these are keys of an object, put them under `fields`.")
+        return Message("no-source", message, other or "If these are keys of an object, put them under `fields`.")
     if not keys:
         return Message("no-source", "This instruction is empty.", advice)
     return Message("no-source", f"This instruction has {_named(keys)} but no source.", advice)
@@ -236,14 +261,28 @@ def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vo
     if noun == "function":
         return function(key, vocabulary)
     message = f"{_thing(noun, path[:-1])} has no key {_quoted(key)}."
+    if (noun, key) in INSTEAD:
+        return Message("unknown-key", message, INSTEAD[noun, key])
     if guess is not None:
         return Message("unknown-key", message, f'Did you mean "{guess}"?')
+    if noun == "instruction" and (other := _other_tool(key, vocabulary)):
+        return Message("unknown-key", message, other)
     owner = vocabulary.owner(key)
     if owner in NOUNS and owner != noun:
         return Message("unknown-key", message, f"`{key}` is a key of {NOUNS[owner]}.")
     if noun == "step":
         return Message("unknown-key", message, "Put the keys of its body under `fields`.")
     return Message("unknown-key", message, f"Allowed keys: {', '.join(keys)}." if keys else "")
+
+
+def _other_tool(key: str, vocabulary: Vocabulary) -> str:
+    """Return what to write for a function that is used as a key, or ''."""
+    name = key if key in vocabulary.functions else function_named(key)
+    if name is None:
+        return advice_for(key)
+    inner = ", ".join(f"{parameter}: ..." for parameter in vocabulary.functions.get(name, ()))
+    written = f"{{ {name}: {{ {inner} }} }}" if inner else name
+    return f"Functions stand under `as`: write {{ from: ..., as: {written} }}."
 
 
 def missing(names: Sequence[str], noun: str, path: Place, vocabulary: Vocabulary) -> Message:
@@ -260,8 +299,8 @@ def function(name: str, vocabulary: Vocabulary) -> Message:
         inner = ", ".join(f"{parameter}: ..." for parameter in vocabulary.functions[name])
         advice = f"Write {{ {name}: {{ {inner} }} }}."
         return Message("missing-key", f"The function `{name}` requires parameters.", advice)
-    guess = closest(name, vocabulary.functions)
-    advice = f'Did you mean "{guess}"?' if guess else "docs/functions.md lists them all."
+    guess = function_named(name) or (None if advice_for(name) else closest(name, vocabulary.functions))
+    advice = f'Did you mean "{guess}"?' if guess else advice_for(name) or "docs/functions.md lists them all."
     return Message("unknown-function", f"Unknown function {_quoted(name)}.", advice)
 
 
@@ -299,7 +338,12 @@ def _type(error: Any, path: Place) -> Message:
     types = [name for name in _list(error.validator_value) if name != "null"]
     takes = TAKES.get(noun) or _or([TYPES[name] for name in types]) or "nothing"
     message = f"{IS.get(noun) or f'{_subject(path)} takes {takes}'}; this is {_kind(written)}."
-    return Message("wrong-type", message, _type_advice(noun, types, written))
+    return Message("wrong-type", message, _set_advice(path) or _type_advice(noun, types, written))
+
+
+def _operand(path: Json) -> str:
+    """Return a condition as it stands beside `&&`."""
+    return f"({path})" if "||" in str(path) else str(path)
 
 
 def _nothing(noun: str, path: Place) -> Message:
@@ -314,8 +358,13 @@ def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
     if noun in ("value", "alternative"):
         itself = "the number" if _kind(written) == "a number" else _kind(written)
         return f"If you mean {itself} itself, write {{ const: {json.dumps(written)} }}." if simple else ""
+    if noun == "path" and isinstance(written, list) and written and all(isinstance(each, str) for each in written):
+        joined = " && ".join(map(_operand, written))
+        return f"Join conditions with &&: {joined if len(joined) <= LONGEST_PATH else joined[:LONGEST_PATH] + '…'}"
     if noun in FORMS and simple:
         return FORMS[noun][1]
+    if noun == "text" and isinstance(written, list) and all(isinstance(each, str) for each in written):
+        return f"A choice goes under `from`: {{ from: [{', '.join(map(str, written))}] }}."
     if "boolean" in types and isinstance(written, str):
         return "Write true or false, in lowercase and without quotes."
     if noun == "path" and isinstance(written, bool):
@@ -331,8 +380,18 @@ def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
     return ""
 
 
+def _set_advice(path: Place) -> str:
+    """Return the advice for a word of instructions among the names of headers or parameters."""
+    table, word = path[-2:] if len(path) in (TABLE_OF_HTTP, TABLE_OF_REQUEST) else ("", "")
+    if table not in SETS or word not in SET_WORDS or (len(path) == TABLE_OF_HTTP) != (path[0] == "http"):
+        return ""
+    return f"For a whole set of {SETS[str(table)]}, use `{table}_from`."
+
+
 def _form(error: Any, _path: Place = ()) -> Message:
     what, advice = FORMS[error.schema["$comment"]]
+    if error.schema["$comment"] == "method" and re.fullmatch(r"(settings|parts)\.\w+", error.instance):
+        advice = f"For its value, write ${{{error.instance}}}."
     return Message("pattern", f"{_quoted(error.instance)} is not {what}.", advice)
 
 

@@ -58,6 +58,8 @@ def key_not_text(kind: str, key: str | None = None) -> Message:
     message = f"This key is {kind}, not text."
     if key is None:
         advice = "Put the key in quotes; for a key that a setting names, write ${settings.name}."
+        if kind == "a mapping":
+            advice += " A path stands without braces."
         return Message("key-not-text", message, advice)
     return Message("key-not-text", message, f'Put it in quotes: "{key}".')
 
@@ -87,7 +89,9 @@ def plain_tag(tag: str) -> Message:
 def tag(text: str) -> Message:
     """Return the message for a text that begins with `!`."""
     message = "A text cannot begin with !: YAML takes it for a tag, and tags are not allowed."
-    advice = f"For `when`, write `unless` without the !; otherwise put the whole text in quotes: {quoted(text)}."
+    advice = f"Put the whole text in quotes: {quoted(text)}."
+    if re.fullmatch(r"!\s*[\w.\[\]]+", text):
+        advice = f"For `when`, write `unless` without the !; otherwise put the whole text in quotes: {quoted(text)}."
     return Message("tag", message, advice)
 
 

@@ -121,7 +121,18 @@ def _in_flow(fault: SyntaxFault) -> Explanation | None:
         if scalar.value.endswith("$"):
             return _needs_quotes(fault, scalar.start_mark, f"`${{...}}` inside {brackets} needs quotes.")
         return _needs_quotes(fault, scalar.start_mark, f"A text with {character} in it needs quotes inside {brackets}.")
-    return _cut_call(fault, brackets) or _after_quote(fault) or _not_closed(fault)
+    return _cut_call(fault, brackets) or _after_quote(fault) or _no_comma(fault, brackets) or _not_closed(fault)
+
+
+def _no_comma(fault: SyntaxFault, brackets: str) -> Explanation | None:
+    """`{ from: a default: 3 }`: the second colon belongs to a key that YAML took for more of the text before it."""
+    before = fault.line(fault.problem_mark)[: fault.problem_mark.column]
+    word = re.search(r"(?<=\s)([\w.-]+)\Z", before)
+    if word is None or fault.character(fault.problem_mark) != ":":
+        return None
+    spot = Point(fault.problem_mark.line, word.start())
+    advice = f"Entries of {brackets} need a comma between them; a text with `: ` in it needs quotes."
+    return _explained("not-closed", spot, f"A comma is missing before {quoted(word.group())}.", advice)
 
 
 def _ends_at(scalar: Any, spot: Spot) -> bool:
@@ -175,6 +186,8 @@ def _first_character(fault: SyntaxFault) -> Explanation:
     character = fault.character(fault.problem_mark)
     if character == "\t":
         return _tab(fault)
+    if (continued := _after_quote(fault)) is not None:
+        return continued
     return _needs_quotes(fault, fault.problem_mark, f"A text cannot begin with {character}.")
 
 
@@ -187,6 +200,8 @@ def _special(fault: SyntaxFault) -> Explanation:
     before = TAG.search(fault.line(fault.start)[: fault.start.column])
     if before is not None:
         return _tag(fault, Point(fault.start.line, before.start(1)))
+    if (continued := _after_quote(fault)) is not None:
+        return continued
     return _needs_quotes(fault, fault.start, f"A text cannot begin with {fault.character(fault.start)}.")
 
 
