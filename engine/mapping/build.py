@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from engine.errors import PathError
 from engine.language import template
 from engine.language.template import Text
+from engine.mapping.example import MappingExample
 from engine.mapping.keys import Holds, Key, keys_of
 from engine.mapping.model import (
     SOURCES,
@@ -20,17 +21,17 @@ from engine.mapping.model import (
     Http,
     Instruction,
     Mapping,
-    MappingExample,
     Modifiers,
     PathValue,
     Request,
-    Response,
-    Results,
     Setting,
     Step,
     TextOrValue,
     Value,
 )
+from engine.mapping.oauth2 import OAuth2
+from engine.mapping.response_rules import Response, Results
+from engine.mapping.signature import RequestSignature
 from engine.records import Place
 
 Noun = TypeVar("Noun")
@@ -109,6 +110,8 @@ class Reader:
             Holds.VALUE_BY_KEY: self._value_by_key,
             Holds.RULES: self.rules,
             Holds.RESULTS: lambda raw, place: self.noun(Results, raw, place),
+            Holds.SIGNATURE: lambda raw, place: self.noun(RequestSignature, raw, place),
+            Holds.OAUTH2: lambda raw, place: self.noun(OAuth2, raw, place),
         }
 
     def noun(self, noun: Callable[..., Noun], raw: Raw, place: Place, /, **known: Any) -> Noun:

@@ -15,7 +15,10 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 from engine.language.functions import read_chain
 from engine.language.objects import reversed_table
 from engine.language.template import Text
+from engine.mapping.example import MappingExample
 from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
+from engine.mapping.response_rules import Response, Results
+from engine.mapping.signature import RequestSignature
 from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN
 from engine.records import Json, JsonObject, Place
 
@@ -405,10 +408,6 @@ NamedTexts: TypeAlias = tuple[tuple[str, TextOrValue], ...]
 POST = Text(("POST",))
 
 
-def _status(written: Json) -> tuple[Json, ...]:
-    return tuple(written) if isinstance(written, list) else (written,)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What a person fills in."""
@@ -425,19 +424,6 @@ class Setting:
     pattern: str | None = plain()
     example: Json = plain()
     many: bool = plain(default=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """One rule of `responses`; `status` holds codes and classes (`4xx`)."""
-
-    place: Place
-    status: tuple[int | str, ...] = plain((), convert=_status)
-    when: str | None = declare(Holds.PATH, default=None)
-    unless: str | None = declare(Holds.PATH, default=None)
-    then: str = plain("accept")
-    error: str | None = declare(Holds.PATH, default=None)
-    hint: str = plain("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -458,17 +444,9 @@ class Request:
     batch: str | None = plain()
     item: Value | None = declare(Holds.VALUE, default=None, scope="item")
     if_missing: str | None = plain()
+    signature: RequestSignature | None = declare(Holds.SIGNATURE, default=None)
     responses: tuple[Response, ...] = declare(Holds.RULES, default=(), scope="reply")
     body_schema: JsonObject | None = plain()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
-    """Where a batch's answer says how each item went."""
-
-    list: str = declare(Holds.PATH, scope="results")
-    ok: str = declare(Holds.PATH, scope="result")
-    error: str | None = declare(Holds.PATH, default=None, scope="result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -487,6 +465,7 @@ class Batch:
     max_items: int = plain(100)
     max_bytes: int | None = plain()
     max_wait: str | None = plain()
+    signature: RequestSignature | None = declare(Holds.SIGNATURE, default=None)
     fields: tuple[tuple[Text, Value], ...] = declare(Holds.VALUE_BY_KEY, default=(), scope="items")
     results: Results | None = declare(Holds.RESULTS, default=None)
 
@@ -550,6 +529,16 @@ class Http:
         "sent again: `Idempotency-Key`.",
         schema={"$comment": "header", "type": ["string", "null"], "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
     )
+    oauth2: Any = declare(  # an OAuth2, whose module needs this one, or None
+        Holds.OAUTH2,
+        "Where requests get the access token that they carry as `Authorization: Bearer ...`.",
+        default=None,
+    )
+    signature: RequestSignature | None = declare(
+        Holds.SIGNATURE,
+        "How requests are signed: `signature: { header: X-Signature, secret: settings.signing_secret }`.",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -568,18 +557,6 @@ class Step:
     max_requests: int = declare(Holds.PLAIN, default=1000, beside="for_each")
     value: Instruction | None = declare(Holds.BODY, default=None)
     save: Table[str, str] = declare(Holds.PATH_BY_NAME, default={}, scope="reply")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingExample:
-    """An event and what the vendor's documentation says it becomes."""
-
-    place: Place
-    title: str
-    settings: JsonObject
-    event: Json
-    replies: tuple[JsonObject, ...]
-    expect: Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

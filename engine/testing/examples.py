@@ -14,8 +14,8 @@ from engine.events.normalizing import normalize
 from engine.language.texts import shown
 from engine.mapping.checks import MOST_PROBLEMS, check, limited
 from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted, suggestion
+from engine.mapping.example import MappingExample
 from engine.mapping.load import Loaded
-from engine.mapping.model import MappingExample
 from engine.mapping.problems import Problem, place_text
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked

@@ -14,7 +14,8 @@ from typing import cast
 from engine.compiler.runtime import MOST_ITERATIONS, MOST_STEPS
 from engine.language.budget import COPIED, MOST_COPIED
 from engine.mapping import schema
-from engine.mapping.model import MappingExample, Request
+from engine.mapping.example import MappingExample
+from engine.mapping.model import Request
 from engine.plan import Connection
 from engine.records import Json
 

@@ -14,8 +14,8 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from engine.mapping import bundled
+from engine.mapping.example import MappingExample
 from engine.mapping.load import Library
-from engine.mapping.model import MappingExample
 from engine.plan import Destination, destination
 from engine.records import Outcome, Plan, masked
 from engine.testing import examples

@@ -70,6 +70,7 @@ SETTINGS: dict[str, tuple[JsonObject, st.SearchStrategy[Json]]] = {
         st.dictionaries(st.sampled_from(TEXTS), st.lists(texts, min_size=1, max_size=2), max_size=2),
     ),
     "maybe": ({"title": "Maybe", "type": "string", "optional": True}, texts),
+    "signing_key": ({"title": "Key", "type": "string", "secret": True, "optional": True}, texts),
 }
 
 

@@ -26,7 +26,8 @@ from engine.compiler.emit.requests import (
 from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
 from engine.compiler.writer import BatchCode, Module, Writer
-from engine.mapping.model import Batch, Request, Response, Step
+from engine.mapping.model import Batch, Request, Step
+from engine.mapping.response_rules import Response
 from engine.mapping.walk import Scope, reads, values_in
 
 REPLY = {"status": "status", "headers": "headers", "body": "body", "settings": "settings"}
@@ -53,7 +54,10 @@ def emit_save(module: Module, step: Step) -> str:
 
 
 def emit_judge(module: Module, rules: Sequence[Response]) -> str:
-    """Write the function that returns the first rule a response matches as (then, error, hint), or None."""
+    """Write the function that returns the first rule a response matches as (then, error, hint), or None.
+
+    `then` is None in a rule that leaves it to the usual rules.
+    """
     writer = Writer(module, dict(REPLY))
     for rule in rules:
         with writer.lines.block(f"if {_status(writer, rule)}:"), writer.branch():

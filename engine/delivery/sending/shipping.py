@@ -21,7 +21,9 @@ from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorRepl
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.outgoing import outgoing
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
+from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
+from engine.language.signatures import Signer
 from engine.records import JsonObject, Outcome, PlannedRequest, Report
 from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, error_text
 
@@ -131,8 +133,10 @@ class Shipping:
             sent = outgoing(shipment, self.responses, began, reports)
             if reports:
                 self._note(shipment, reports, began)
-            reply = await self._sender.send(sent.request, sent.encode)
-        except Refused as refused:  # the settings make a wrong address; not the event's fault
+            reply = await self._sender.send(sent.request, sent.encode, self._signer(shipment))
+        except SignInFailed as failed:
+            return began, VendorReply(failure=str(failed), no_token=True)
+        except (Refused, SignInRefused) as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
             return began, VendorReply(failure=str(refused))
         except (Unsendable, Unbatchable) as error:
@@ -153,6 +157,12 @@ class Shipping:
             whole += len(own)
         for job in shipment.jobs():
             cast("Job", job).note(reports[whole:])
+
+    def _signer(self, shipment: Shipment) -> Signer | None:
+        connection = self.responses.connection
+        if shipment.batch is None:
+            return connection.signers.get(shipment.parcels[0].request.request)
+        return connection.batch_signers.get(shipment.batch)
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest
@@ -237,6 +247,9 @@ class Shipping:
         """
         if self.stopped:
             return False
+        if reply.no_token:  # no event is to blame, and none was tried
+            self._pause(shipment, result, reply, began)
+            return False
         proven, answered = self.pace.proven, reply.status >= LOWEST_ERROR
         paused = self._pause(shipment, result, reply, began)
         if proven and answered and not paused and len(shipment.parcels) > 1:
@@ -259,7 +272,8 @@ class Shipping:
         jobs = [cast("Job", each) for each in shipment.jobs()]
         failure = Failure(frozenset(job.user for job in jobs), any(job.retries is None for job in jobs))
         after = retry_after(header if isinstance(header, str) else None, now)
-        wait = self.pace.failed(began, now, failure, after, at_once=result.status == TOO_MANY_REQUESTS)
+        at_once = result.status == TOO_MANY_REQUESTS or reply.no_token
+        wait = self.pace.failed(began, now, failure, after, at_once=at_once)
         if wait is None:
             return False
         self.pause_reason = result.description
@@ -337,12 +351,15 @@ class ShipmentResult(NamedTuple):
     error: str = ""
     hint: str = ""
     items: list[ItemResult] | None = None
+    no_token: bool = False
 
     @property
     def reason(self) -> str:
         """Return what happened, without the vendor's message."""
         if self.status:
             return f"the vendor answered {self.status}"
+        if self.no_token:
+            return "no access token"
         return "the request could not be made" if self.then == "reject" else "no response from the vendor"
 
     @property
@@ -361,7 +378,7 @@ def interpret(
     if reply.unsendable:
         return ShipmentResult("reject", 0, reply.unsendable)
     if reply.failure:
-        return ShipmentResult("retry", 0, reply.failure)
+        return ShipmentResult("retry", 0, reply.failure, no_token=reply.no_token)
     name = requests[0].request
     then, error, hint = responses.judge(name, reply.status, reply.headers, reply.body, readable=reply.readable)
     if then != "accept":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.mapping.checks.conditions import check_conditions
 from engine.mapping.checks.context import CheckContext
+from engine.mapping.checks.credentials import check_credentials
 from engine.mapping.checks.limits import check_limits
 from engine.mapping.checks.literals import check_literals
 from engine.mapping.checks.names import check_circles, check_names, check_unused, without_repeats
@@ -39,6 +40,7 @@ MAPPING_CHECKS: Checks = (
     *VALUE_CHECKS,
     check_steps,
     check_requests,
+    check_credentials,
     check_urls,
     check_settings,
     check_secrets,

@@ -12,7 +12,8 @@ from engine.language.suggest import closest
 from engine.mapping import schema
 from engine.mapping.checks.context import CheckContext, a_call, quoted, suggestion
 from engine.mapping.checks.names import unknown_request
-from engine.mapping.model import MappingExample, Setting
+from engine.mapping.example import MappingExample
+from engine.mapping.model import Setting
 from engine.mapping.problems import Problem
 from engine.mapping.settings import NOT_ONE, schema_of, url_fault
 from engine.records import Json, JsonObject, Place

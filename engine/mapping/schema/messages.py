@@ -162,6 +162,7 @@ NOUNS = {
     "flatten": "`flatten`",
     "http": "`http`",
     "instruction": "an instruction",
+    "oauth2": "`oauth2`",
     "parts file": "a file of parts",
     "reply": "a reply",
     "request": "a request",
@@ -169,6 +170,7 @@ NOUNS = {
     "results": "`results`",
     "retry": "`retry`",
     "setting": "a setting",
+    "signature": "a signature",
     "step": "a step",
 }
 TYPES = {
