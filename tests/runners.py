@@ -57,6 +57,7 @@ HARMLESS = UNUSED_CODES | {
     "same-alternative",
     "same-target",
     "unknown-part-key",
+    "unknown-row-field",
     "unreachable-alternative",
     "url-never-filled",
 }

@@ -18,6 +18,7 @@ import orjson
 from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
 from engine.compiler.emit.requests import address_paths, is_settled
 from engine.compiler.emit.steps import StepEmitter
+from engine.compiler.emit.templates import with_templates
 from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
@@ -99,17 +100,19 @@ class Compiled:
     requests: tuple[str, ...]
     batches: tuple[str, ...]
     module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
+    loaded: Loaded
 
     def connect(self, settings: JsonObject) -> Connected:
         """Run the generated `connect` and assign its functions to calls, requests and batches."""
-        steps, requests, batches = self.module(settings)
-        besides = _size(settings) + OF_INTAKE
+        ready = with_templates(self.loaded, settings)
+        steps, requests, batches = self.module(ready)
+        besides = inf if ready is not settings else _size(settings) + OF_INTAKE
         functions = iter(steps)
         calls = {
             call: _call(
                 tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)),
                 memo,
-                largest - besides,
+                -inf if besides == inf else largest - besides,  # a template copies what it likes: it is measured
             )
             for call, found, memo, largest in self.plan
         }
@@ -154,7 +157,7 @@ def build(loaded: Loaded) -> Compiled:
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
     largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)
-    return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run))
+    return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run), loaded)
 
 
 def _largest(module: Module, steps: tuple[Step, ...]) -> float:
@@ -211,6 +214,6 @@ def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
     """Return the paths that run with a step: its own, and those of an address that needs more than settings."""
     yield from (found for found in of_noun(step, step.place, Scope(kind="call")) if found.scope.kind == "call")
     request = mapping.requests[step.request]
-    if not is_settled(request, mapping.http):
+    if not is_settled(mapping, request):
         loop = IN_LIST if step.for_each is not None else NO_LOOP
         yield from address_paths(request, mapping.http, Scope(kind="request", loop=loop))

@@ -26,11 +26,11 @@ from engine.mapping.model import (
     Request,
     Response,
     Results,
-    Setting,
     Step,
     TextOrValue,
     Value,
 )
+from engine.mapping.setting import Setting
 from engine.records import Place
 
 Noun = TypeVar("Noun")

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from engine.language.template import Text
 from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
+from engine.mapping.setting import Setting
 from engine.records import Json, JsonObject, Place
 
 Found = TypeVar("Found")
@@ -410,24 +411,6 @@ POST = Text(("POST",))
 
 def _status(written: Json) -> tuple[Json, ...]:
     return tuple(written) if isinstance(written, list) else (written,)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a person fills in."""
-
-    name: str
-    title: str = declare(Holds.PLAIN)
-    type: str = declare(Holds.PLAIN)
-    about: str = plain("")
-    default: Json = plain()
-    optional: bool = plain(default=False)
-    secret: bool = plain(default=False)
-    sent_in: str | None = plain()
-    choices: tuple[Json, ...] = plain((), convert=tuple)
-    pattern: str | None = plain()
-    example: Json = plain()
-    many: bool = plain(default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

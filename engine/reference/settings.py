@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from engine.mapping import bundled
 from engine.mapping.load import Library
-from engine.mapping.model import Mapping, Setting
+from engine.mapping.model import Mapping
+from engine.mapping.setting import Setting
 from engine.records import Json
 
 _OPENING = """\

@@ -113,13 +113,20 @@ def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
 
 
 def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
-    items = list_of(run, evaluate(run, raw["each"], scope, f"{place}.each"), f"{place}.each")
+    items = list_of(run, looped(run, raw["each"], scope, f"{place}.each"), f"{place}.each")
     if items is None:
         return None
     run.count(len(items), f"{place}.each")
     inner = loop(run, items, raw.get("where"), scope, f"{place}.where")
     values = (evaluate(run, raw["value"], one, f"{place}.value") for one in inner)
     return [value for value in values if value is not None]
+
+
+def looped(run: Run, raw: Json, scope: Scope, place: str) -> Json:
+    """Evaluate what a loop runs over; templates in the items of a path are filled when the loop reads them."""
+    if isinstance(raw, str):
+        return run.clean(run.unfilled(raw, scope, place))
+    return evaluate(run, raw, scope, place)
 
 
 def list_of(run: Run, value: Json, place: str) -> list[Json] | None:

@@ -10,7 +10,7 @@ from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
 from engine.compiler.runtime import header_fault
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Request, TextOrValue, Value
+from engine.mapping.model import Http, Mapping, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
 from engine.records import Place
@@ -68,11 +68,14 @@ def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
     return url
 
 
-def is_settled(request: Request, http: Http) -> bool:
+def is_settled(mapping: Mapping, request: Request) -> bool:
     """Whether a request's address is known once the settings are."""
+    http = mapping.http
     values = (*values_in(request), *values_in(http))
     found = address_paths(request, http, Scope(kind="request"))
-    return all(settings_only(each.path) for each in found) and not any(asks_the_clock(value) for value in values)
+    return all(settings_only(mapping, each.path) for each in found) and not any(
+        asks_the_clock(value) for value in values
+    )
 
 
 def address_paths(request: Request, http: Http, scope: Scope) -> Iterator[Occurrence]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, value_is_secret
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
-from engine.compiler.emit.values import emit_items, emit_rounds, emit_where
+from engine.compiler.emit.values import emit_items, emit_rounds, emit_where, gives_templates
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
 from engine.mapping.model import Request, Step
 from engine.mapping.problems import place_text
@@ -65,8 +65,9 @@ class StepEmitter:
         writer.count_items(f"len({items} or ())", (*step.place, "for_each"))
         emit_rounds(writer, f"({items} or ())", step.value, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
-        secret = value_is_secret(writer, step.for_each)
-        with writer.lines.block(opening), writer.loop(secret=secret, item=item, index=index, key="None"):
+        secret, templates = value_is_secret(writer, step.for_each), gives_templates(writer, step.for_each)
+        names = {"item": item, "index": index, "key": "None"}
+        with writer.lines.block(opening), writer.loop(secret=secret, templates=templates, **names):
             emit_where(writer, step.where, step.place)
             self._one_more(writer, step, requests)
             writer.lines.add(f"{requests}.append({self._request(writer, step, number, index)})")
@@ -121,7 +122,7 @@ class StepEmitter:
         return form
 
     def _address(self, writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
-        if not is_settled(request, self.module.mapping.http):
+        if not is_settled(self.module.mapping, request):
             return emit_address(writer, request, has_body=has_body)
         key = (request.name, has_body)
         if key not in self._settled:

@@ -162,6 +162,7 @@ NOUNS = {
     "response rule": "a rule of `responses`",
     "results": "`results`",
     "retry": "`retry`",
+    "row field": "a field of rows",
     "setting": "a setting",
     "step": "a step",
 }
