@@ -56,6 +56,7 @@ HARMLESS = UNUSED_CODES | {
     "request-id-in-batches",
     "same-alternative",
     "same-target",
+    "template-unfilled",
     "unknown-part-key",
     "unknown-row-field",
     "unreachable-alternative",

@@ -110,7 +110,8 @@ def _content(place: Place, value: Json, depth: int) -> Content:
     if isinstance(value, dict):
         for key in value:
             if template.parse_or_none(key) is None or template.parse(key).holes:
-                raise ValueError(f"{_where(place, key, 1)}: keys are not filled in; write $${{ for a literal ${{.")
+                at = place_text((*place, key))
+                raise ValueError(f"the key {at}: keys are not filled in; write $${{ for a literal ${{.")
         return {_literal(key): _content((*place, key), member, depth + 1) for key, member in value.items()}
     return value
 
