@@ -210,6 +210,9 @@ class Connection:
                 item(request.body, [], now)  # raises here what it would raise when the batch is made
 
     def _checked_size(self, request: PlannedRequest) -> int:
+        """Return the size of a body, and of the one that is sent if it is missing and has another envelope."""
+        missing = request.if_missing
+        apart = 0 if missing is None or missing.body is request.body else self._checked_size(missing)
         place = f"requests.{request.request}"
         limit = size_limit(self.mapping.requests, request.request)
         encode = self.mapping.requests[request.request].encode
@@ -221,7 +224,7 @@ class Connection:
             invalid(place, f"the body cannot be written: {error}")
         if size > limit:
             invalid(place, f"the body has {size:,} bytes; max_bytes allows {limit:,}")
-        return size
+        return size + apart
 
 
 def _nothing(outcome: Outcome, reason: str, reports: list[Report]) -> Plan:

@@ -87,8 +87,10 @@ class PlannedRequest(NamedTuple):
     """One HTTP request an event becomes.
 
     `url` is complete except for `query` (name -> text or list of texts); `body` is not encoded yet, None for no
-    body. `step` is the step's number in the call, `item` the item's number in `for_each`; `batch` names the batch
-    that may carry the request; `if_missing` is the request to send, with the same body, if the vendor answers 404.
+    body. `step` is the step's number in the call, `item` the item's number in `for_each`. `batch` names the batch
+    that carries the request: method, URL, headers and query are then those of the batch with this request alone.
+    Only requests with the same `group` travel together. `if_missing` is the request to send, with the same body, if
+    the vendor answers 404.
     """
 
     request: str
@@ -101,6 +103,7 @@ class PlannedRequest(NamedTuple):
     item: int | None = None
     batch: str | None = None
     if_missing: PlannedRequest | None = None
+    group: str | None = None
 
 
 class Plan(NamedTuple):

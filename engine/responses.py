@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias, cast
 
-from engine.compiler.runtime import Invalid, settle
+from engine.compiler.build import CompiledBatch
+from engine.compiler.from_objects import TOO_MANY_NAMES
+from engine.compiler.runtime import Address, Invalid
 from engine.language.texts import kind_of, text_of
 from engine.mapping.model import Response
 from engine.plan import Connection
@@ -43,32 +45,35 @@ class ResponseReader:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._code = connection.compiled
-        self._addresses = {name: settle(batch.address) for name, batch in self._code.batches.items()}
 
-    def item(self, request: PlannedRequest, now: float) -> Json:
+    def item(self, request: PlannedRequest, now: float, reports: list[Report] | None = None) -> Json:
         """Return a planned request as an item of its batch; raises Unbatchable."""
         item = self._code.requests[request.request].item
-        reports: list[Report] = []
         try:
-            return request.body if item is None else item(request.body, reports, now)
+            return request.body if item is None else item(request.body, [] if reports is None else reports, now)
         except Invalid as error:
             raise Unbatchable(str(error)) from error
 
-    def batched(self, name: str, items: list[Json], now: float) -> PlannedRequest:
-        """Return the one request that carries `items`.
+    def batched(
+        self, requests: Sequence[PlannedRequest], now: float, reports: list[Report] | None = None
+    ) -> PlannedRequest:
+        """Return the one request that carries requests of the same batch and group; raises Unbatchable.
 
-        Raises Invalid where the settings make no valid URL, and Unbatchable.
+        `reports` takes what is left out of it.
         """
-        method, url, headers, query, failed, _ = self._addresses[name]
-        if failed is not None:
-            raise failed
-        body = self._code.batches[name].body
-        reports: list[Report] = []
+        first = requests[0]
+        assert first.batch is not None
+        batch = self._code.batches[first.batch]
+        noted: list[Report] = [] if reports is None else reports
+        items = [self.item(request, now, noted) for request in requests]
+        address = first.method, first.url, first.headers, first.query
         try:
-            content: Json = items if body is None else body(items, reports, now)
+            if not batch.settled:
+                address = _address(batch, items, first.group, now)
+            content: Json = items if batch.body is None else batch.body(items, first.group, noted, now)
         except Invalid as error:
             raise Unbatchable(str(error)) from error
-        return PlannedRequest(name, method, url, headers, query, content)
+        return PlannedRequest(first.batch, *address, content)
 
     def results(self, name: str, body: Json, count: int) -> list[ItemResult] | None:
         """Read the response to a batch: one result per item, or None where it does not have exactly that many."""
@@ -118,6 +123,16 @@ class ResponseReader:
         mapping = self.connection.mapping
         own = mapping.requests[request].responses if request in mapping.requests else ()
         return (*own, *mapping.responses)
+
+
+def _address(batch: CompiledBatch, items: list[Json], group: str | None, now: float) -> Address:
+    """Return where several items go; planning has reported what each of them leaves out, but not what all do."""
+    reports: list[Report] = []
+    address = batch.address(items, group, reports, now)
+    for report in reports if len(items) > 1 else ():
+        if report.code == TOO_MANY_NAMES:
+            raise Unbatchable(f"{report.message} ({report.place})")
+    return address
 
 
 def default_verdict(status: int) -> Then:

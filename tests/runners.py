@@ -13,7 +13,7 @@ from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library, Loaded
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
-from engine.records import Json, JsonObject, Outcome
+from engine.records import Json, JsonObject, Outcome, Secret
 from tests.oracle import OraclePlan
 
 
@@ -27,15 +27,23 @@ def compiled_plan(
     replies: Sequence[JsonObject] = (),
 ) -> OraclePlan:
     """Plan one event with the compiled mapping."""
-    connection = Connection(destination(json.dumps(mapping, ensure_ascii=False)), settings)
+    target = destination(json.dumps(mapping, ensure_ascii=False))
+    connection = Connection(target, _with_secrets(target, settings))
     plan = connection.plan(event, received_at=received_at, now=now, replies=replies)
     place = _place(plan.reason) if plan.outcome is Outcome.INVALID else None
     requests = [
         {name: getattr(request, name) for name in ("request", "method", "url", "headers", "query", "body")}
+        | ({"batch": request.batch, "group": request.group} if request.batch is not None else {})
         for request in plan.requests
     ]
     reports = [(report.code, report.place) for report in plan.reports]
     return OraclePlan(plan.outcome.value, plan.reason, place, requests, reports)
+
+
+def _with_secrets(target: Destination, settings: JsonObject) -> JsonObject:
+    """Make the texts of secret settings what `connect` makes of them."""
+    secret = {name for name, setting in target.mapping.settings.items() if setting.secret}
+    return {name: Secret(text) if name in secret and isinstance(text, str) else text for name, text in settings.items()}
 
 
 HARMLESS = UNUSED_CODES | {
@@ -81,5 +89,5 @@ def load(text: str, name: str = "case") -> Loaded:
 
 def _place(reason: str) -> str | None:
     """A reason that comes from a mapping ends with its place in parentheses."""
-    found = re.search(r".*\(((?:calls|parts|http|requests)[.\[].*)\)$", reason, re.DOTALL)
+    found = re.search(r".*\(((?:calls|parts|http|requests|batches)[.\[].*)\)$", reason, re.DOTALL)
     return found[1] if found else None

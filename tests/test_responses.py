@@ -19,11 +19,10 @@ settings: { key: { title: Key, type: string, secret: true, example: k } }
 http: { base_url: "https://api.example.com", headers: { Authorization: "Token ${settings.key}" } }
 requests:
   save:
-    path: /save
     batch: all
     item: { fields: { kind: { const: save }, data: body } }
     responses: [{ status: [409], then: accept }]
-  note: { path: /note, batch: plain }
+  note: { batch: plain }
 batches:
   all:
     path: /batch
@@ -49,13 +48,13 @@ def responses() -> ResponseReader:
 def test_a_batch_holds_what_its_fields_say(responses: ResponseReader) -> None:
     event: JsonObject = {"type": "track", "event": "x", "userId": "u", "properties": {"a": 1, "note": True}}
     save, note = responses.connection.plan(event, received_at="2024-01-02T03:04:05Z").requests
-    items = [responses.item(save, 0.0)]
-    assert items == [{"kind": "save", "data": {"a": 1, "note": True}}]
-    batch = responses.batched("all", items, 0.0)
+    items = [{"kind": "save", "data": {"a": 1, "note": True}}]
+    assert [responses.item(save, 0.0)] == items
+    batch = responses.batched([save], 0.0)
     assert (batch.method, batch.url, batch.body) == ("POST", "https://api.example.com/batch", {"rows": items})
     assert batch.headers == {"Content-Type": "application/json", "Authorization": "Token sesame"}
     assert str(batch.headers["Authorization"]) == "Token ***"
-    plain = responses.batched("plain", [responses.item(note, 0.0)], 0.0)
+    plain = responses.batched([note], 0.0)
     assert plain.body == [{"a": 1, "note": True}]
 
 

@@ -23,8 +23,8 @@ from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
-from engine.compiler.runtime import Address, Reports
-from engine.compiler.writer import CallParts, Module
+from engine.compiler.runtime import Address
+from engine.compiler.writer import BatchCode, CallParts, Module
 from engine.events.spec import FIELDS
 from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
@@ -75,9 +75,13 @@ class CompiledRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBatch:
-    """Where a batch is sent, its body from its items, and the results in its response as (ok, error)."""
+    """Where a batch is sent, its body from its items, and the results in its response as (ok, error).
 
-    address: Callable[[Reports], Address]
+    `address` is called as (items, group, reports, now); where it is `settled`, it reads only the settings.
+    """
+
+    address: Callable[..., Address]
+    settled: bool
     body: Callable[..., JsonObject] | None
     results: Callable[..., list[tuple[bool, Json]] | None] | None
 
@@ -119,7 +123,7 @@ class Compiled:
         return Connected(
             calls,
             {name: CompiledRequest(*pair) for name, pair in zip(self.requests, requests, strict=True)},
-            {name: CompiledBatch(*triple) for name, triple in zip(self.batches, batches, strict=True)},
+            {name: CompiledBatch(*functions) for name, functions in zip(self.batches, batches, strict=True)},
         )
 
 
@@ -152,7 +156,7 @@ def build(loaded: Loaded) -> Compiled:
         f"({emit_judge(module, (*request.responses, *mapping.responses))}, {emit_item(module, request)})"
         for request in mapping.requests.values()
     ]
-    batches = [emit_batch(module, batch) for batch in mapping.batches.values()]
+    batches = [_batch(emit_batch(module, batch)) for batch in mapping.batches.values()]
     text = _module_text(module, [steps, requests, batches])
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
@@ -160,12 +164,17 @@ def build(loaded: Loaded) -> Compiled:
     return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run), loaded)
 
 
+def _batch(code: BatchCode) -> str:
+    return f"({code.address}, {code.settled}, {code.body}, {code.results})"
+
+
 def _largest(module: Module, steps: tuple[Step, ...]) -> float:
     """Return the size of events whose bodies need no measuring; an item of a batch may count what it copies."""
     requests = module.mapping.requests
     if any(step.request in module.counted_items for step in steps):
         return -inf
-    return largest_event((size_limit(requests, step.request), module.growth.step(step)) for step in steps)
+    bodies = (each for step in steps for each in module.growth.bodies(step))
+    return largest_event((size_limit(requests, name), growth) for name, growth in bodies)
 
 
 def size_limit(requests: Table[str, Request], name: str) -> int:
@@ -214,6 +223,11 @@ def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
     """Return the paths that run with a step: its own, and those of an address that needs more than settings."""
     yield from (found for found in of_noun(step, step.place, Scope(kind="call")) if found.scope.kind == "call")
     request = mapping.requests[step.request]
-    if not is_settled(mapping, request):
-        loop = IN_LIST if step.for_each is not None else NO_LOOP
-        yield from address_paths(request, mapping.http, Scope(kind="request", loop=loop))
+    scope = Scope(kind="request", loop=IN_LIST if step.for_each is not None else NO_LOOP)
+    if request.envelope is not None:
+        yield from of_value(request.envelope, scope)
+    if request.batch is not None:
+        group_by = mapping.batches[request.batch].group_by
+        yield from of_value(group_by, scope) if group_by is not None else ()
+    elif not is_settled(mapping, request):
+        yield from address_paths(request, mapping.http, scope)

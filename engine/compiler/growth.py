@@ -8,7 +8,7 @@ run (`language/budget.py`) and belongs to the size of what is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from engine.mapping.model import (
     Merge,
     Modifiers,
     PathValue,
+    Request,
     Step,
     TextOf,
     TextOrValue,
@@ -131,10 +132,11 @@ def _largest(limit: int, growth: Growth) -> float:
 
 
 class PathGrowth:
-    """Bounds of the paths of one mapping; `part` gives the bound of a part."""
+    """Bounds of the paths of one mapping; `part` gives the bound of a part, `body` is that of an envelope's body."""
 
-    def __init__(self, part: Callable[[str], Growth]) -> None:
+    def __init__(self, part: Callable[[str], Growth], body: Growth = READ) -> None:
         self._part = part
+        self._body = body
 
     def of(self, text: str) -> Growth:
         """Return the bound of a path."""
@@ -155,6 +157,8 @@ class PathGrowth:
             return current
         if root == "parts":
             return self._part(name)
+        if name == "body" and not root:
+            return self._body
         return SMALL if name == "index" else READ
 
     def _current(self, _node: Node, current: Growth | None, _root: str) -> Growth:
@@ -236,11 +240,11 @@ def constant(value: Json) -> Growth:
 class ValueGrowth:
     """Bounds of the values of one mapping."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, body: Growth = READ) -> None:
         self._mapping = mapping
         self._parts: dict[str, Growth] = {}
         self._known: dict[int, Growth] = {}
-        self._paths = PathGrowth(self.part)
+        self._paths = PathGrowth(self.part, body)
 
     def part(self, name: str) -> Growth:
         """Return the bound of a part, worked out once."""
@@ -264,10 +268,23 @@ class ValueGrowth:
             self._known[id(value)] = known
         return known
 
-    def step(self, step: Step) -> Growth:
-        """Return the bound of the bodies that a step makes, all together."""
-        body = Growth() if step.value is None else self.of(step.value)
-        return body if step.for_each is None else _looped(self.of(step.for_each), body)
+    def bodies(self, step: Step) -> Iterator[tuple[str, Growth]]:
+        """Return the bounds of what a step sends: all bodies of its request, and the one sent if that is missing."""
+        requests = self._mapping.requests
+        request = requests[step.request]
+        given = Growth() if step.value is None else self.of(step.value)
+        body = self._in_envelope(request, given)
+        yield request.name, body if step.for_each is None else _looped(self.of(step.for_each), body)
+        other = requests.get(request.if_missing or "")
+        if other is not None and (request.envelope, other.envelope) != (None, None):
+            yield other.name, self._in_envelope(other, given)
+
+    def _in_envelope(self, request: Request, body: Growth) -> Growth:
+        if request.envelope is None:
+            return body
+        inside = ValueGrowth(self._mapping, body)
+        inside._parts = self._parts
+        return inside.of(request.envelope)
 
     def _of(self, value: Value) -> Growth:
         if isinstance(value, PathValue):

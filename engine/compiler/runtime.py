@@ -33,6 +33,8 @@ MOST_REPORTS = 1000
 EMPTY: JsonObject = {}
 MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""
+MOST_EXACT = 2**53
+"""Up to here a float holds every whole number."""
 MOST_STEPS = 1_000_000
 """Steps of one event: entries that paths go through, what functions in loops get and give, the steps of schemas."""
 
@@ -114,6 +116,18 @@ def text_in(value: Json, reports: Reports, place: str) -> str | None:
     text = text_of(value)
     if text is None:
         reports.append(Report("not-text", place, f"left out: {kind_of(value)} has no text"))
+    return text
+
+
+def group_text(value: Json, place: str, tried: str) -> str:
+    """Return the text of a batch's group; a request that has none cannot be put into a batch."""
+    if type(value) is float and value.is_integer() and abs(value) <= MOST_EXACT:
+        return str(int(value))  # `1.0` and `1` are one group
+    text = text_of(value)
+    if text is None and value is None:
+        invalid(place, f"group_by has no value{f'; tried {tried}' if tried else ''}")
+    if text is None:
+        invalid(place, f"group_by must be text, a number or a boolean, not {kind_of(value)}")
     return text
 
 

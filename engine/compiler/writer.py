@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.compiler import filling, runtime
 from engine.compiler.growth import ValueGrowth
@@ -25,6 +26,16 @@ COUNTS: tuple[object, ...] = (0, 0, 0, None)
 ARGUMENTS = "event, options, saved, now, reports, memo"
 
 
+class BatchCode(NamedTuple):
+    """The functions of a batch: where it goes, whether settings alone say so, its body, its results."""
+
+    address: str
+    settled: bool
+    reads_items: bool
+    body: str
+    results: str
+
+
 class Module:
     """Everything the functions of one generated module share."""
 
@@ -39,6 +50,8 @@ class Module:
         self.settled_texts: dict[Text, str] = {}
         self.growth = ValueGrowth(loaded.mapping)
         self.counted_items: set[str] = set()
+        self.item_functions: dict[str, str] = {}
+        self.batch_functions: dict[str, BatchCode] = {}
         self._settings: dict[str, str] = {}
 
     def setting(self, name: str) -> str:
@@ -66,10 +79,12 @@ class Writer:
         self.place: Place = ()
         self.secret_items = False  # inside a loop over a secret list or table
         self.template_items = False  # inside a loop over rows with templates that are not filled yet
+        self.secret_group = False  # in a batch whose `group_by` reads a secret
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
         self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
         self.counted = False  # whether anything is counted in the budget
+        self.body_repeats = -1  # the `repeats` at which `body` of an envelope is made: there it is no copy
         self.path_place: Place = ()  # of the path that is being written
         self._counts = call is not None
         self._lost = False
@@ -94,6 +109,14 @@ class Writer:
         self.repeats += 1
         yield
         self.repeats -= 1
+
+    @contextmanager
+    def envelope(self, body: str) -> Iterator[None]:
+        """Wrap an envelope around `body`, the expression of what the step gives."""
+        self.roots["body"], self.body_repeats = body, self.repeats
+        yield
+        del self.roots["body"]
+        self.body_repeats = -1
 
     def value(self, value: Value) -> ValueCode:
         """Write a value."""

@@ -101,7 +101,7 @@ def base_url(connection: Connection) -> str:
     probe = Batch(name=PROBE, place=("http", "base_url"), path=path, method=post)
     loaded = PatchedMapping(connection.destination.loaded, calls={}, shared={}, requests={}, batches={PROBE: probe})
     address = build(loaded).connect(connection.settings).batches[PROBE].address
-    url: str = address([])[1]
+    url: str = address([], None, [], 0.0)[1]
     if fault := authority_fault(url):
         raise Invalid("http.base_url", fault)
     return url.removesuffix("/")

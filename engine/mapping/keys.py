@@ -20,6 +20,7 @@ Stage: TypeAlias = Literal["", "condition", "change", "object", "default", "test
 NO_LOOP: frozenset[str] = frozenset()
 IN_LIST = frozenset({"item", "index"})
 IN_OBJECT = frozenset({"item", "index", "key"})
+IN_ENVELOPE = frozenset({"body"})
 
 
 class Holds(Enum):
@@ -56,6 +57,7 @@ class Key:
     beside: str = ""  # the word without which this one means nothing
     stage: Stage = ""
     scope: str = ""  # the kind of scope its paths are read in, where that is not the scope of what has the key
+    adds: frozenset[str] = NO_LOOP  # names that its paths may read besides those of the scope of what has the key
     opens: frozenset[str] = NO_LOOP  # names that the keys after this one may use: it is what a loop runs over
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from engine.language.template import Text
-from engine.mapping.keys import IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
+from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
 from engine.mapping.setting import Setting
 from engine.records import Json, JsonObject, Place
 
@@ -435,8 +435,11 @@ class Request:
     path: TextOrValue | None = declare(Holds.TEXT_OR_VALUE, default=None)
     method: TextOrValue = declare(Holds.TEXT_OR_VALUE, default=POST)
     query: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    query_from: Value | None = declare(Holds.VALUE, default=None)
     headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    headers_from: Value | None = declare(Holds.VALUE, default=None)
     encode: str = plain("json")
+    envelope: Value | None = declare(Holds.VALUE, default=None, scope="envelope", adds=IN_ENVELOPE)
     max_bytes: int = plain(1024 * 1024)
     batch: str | None = plain()
     item: Value | None = declare(Holds.VALUE, default=None, scope="item")
@@ -462,7 +465,11 @@ class Batch:
     place: Place
     path: TextOrValue = declare(Holds.TEXT_OR_VALUE)
     method: TextOrValue = declare(Holds.TEXT_OR_VALUE, default=POST)
+    query: NamedTexts = declare(Holds.TEXT_BY_NAME, default=(), scope="parameters")
+    query_from: Value | None = declare(Holds.VALUE, default=None, scope="parameters")
     headers: NamedTexts = declare(Holds.TEXT_BY_NAME, default=())
+    headers_from: Value | None = declare(Holds.VALUE, default=None, scope="parameters")
+    group_by: Value | None = declare(Holds.VALUE, default=None, scope="group")
     max_items: int = plain(100)
     max_bytes: int | None = plain()
     max_wait: str | None = plain()
@@ -490,6 +497,20 @@ class Http:
             "additionalProperties": {"$ref": "#/definitions/text_or_nothing"},
         },
         default=(),
+    )
+    headers_from: Value | None = declare(
+        Holds.VALUE,
+        "A value that gives an object: each member is a header of every request: `headers_from: settings.headers`. "
+        "A header written in `headers` wins.",
+        schema={"allOf": [{"$ref": "#/definitions/value_or_nothing"}]},
+        default=None,
+    )
+    query_from: Value | None = declare(
+        Holds.VALUE,
+        "A value that gives an object: each member is a query parameter of every request: "
+        "`query_from: settings.parameters`. A parameter written in `query` wins.",
+        schema={"allOf": [{"$ref": "#/definitions/value_or_nothing"}]},
+        default=None,
     )
     timeout: str = plain(
         "30s",

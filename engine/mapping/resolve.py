@@ -17,7 +17,7 @@ MERGED: dict[str, MergeRules] = {
     "settings": {"*": NAMES},
     "http": {"headers": NAMES, "*": None},
     "requests": {"*": REQUEST},
-    "batches": {"*": {"headers": NAMES, "results": NAMES, "*": None}},
+    "batches": {"*": {"headers": NAMES, "query": NAMES, "results": NAMES, "*": None}},
     "retry": NAMES,
     "parts": NAMES,
     "calls": NAMES,

@@ -35,7 +35,7 @@ SETTING_TYPES = {
 ROOT_TYPES = {
     **dict.fromkeys(("traits", "properties", "context", "integrations", "options", "message"), OBJECT),
     **dict.fromkeys(("settings", "parts", "saved", "headers"), OBJECT),
-    **dict.fromkeys(("type", "userId", "anonymousId", "groupId", "previousId", "event", "key"), TEXT),
+    **dict.fromkeys(("type", "userId", "anonymousId", "groupId", "previousId", "event", "key", "group"), TEXT),
     **dict.fromkeys(("status", "index"), NUMBER),
     "items": LIST,
 }

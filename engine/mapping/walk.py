@@ -34,14 +34,15 @@ from engine.records import Place
 class Scope:
     """Where a path is read.
 
-    `kind` of scope, the calls it may be for, the names of the loop around it, the names saved by steps before, and
-    those saved only by this step or a later one. `loops` are the lists that the loops around it run over, the
-    innermost last; None for an object.
+    `kind` of scope, the calls it may be for, the names of the loop around it, the names that the key around it adds,
+    the names saved by steps before, and those saved only by this step or a later one. `loops` are the lists that the
+    loops around it run over, the innermost last; None for an object.
     """
 
     kind: str
     calls: tuple[str, ...] = ()
     loop: frozenset[str] = NO_LOOP
+    added: frozenset[str] = NO_LOOP
     saved: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
     loops: tuple[Value | None, ...] = field(default=(), compare=False)
@@ -90,7 +91,7 @@ def of_text(
 def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterator[Occurrence]:
     """Return the paths behind the keys of a noun; those of a loop's later keys may use the loop's names."""
     for key, (held, at, in_key) in _pieces(noun, place):
-        here = Scope(kind=key.scope) if key.scope else scope
+        here = _scope_of_key(key, scope)
         if isinstance(held, str):
             yield Occurrence(at, held, 1, in_key, key.word, here)
         elif isinstance(held, Text):
@@ -102,6 +103,12 @@ def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterato
         if key.opens:
             of = held if key.opens == IN_LIST and isinstance(held, PathValue) else None
             scope = replace(scope, loop=key.opens, loops=(*scope.loops, of))
+
+
+def _scope_of_key(key: Key, scope: Scope) -> Scope:
+    if key.adds:
+        return replace(scope, kind=key.scope, added=key.adds)
+    return Scope(kind=key.scope) if key.scope else scope
 
 
 def paths_of(text: TextOrValue | Value) -> Iterator[str]:
@@ -286,7 +293,7 @@ class Occurrences:
         self.part_scopes: dict[str, Scope] = {}
         self.uses: dict[str, list[Use]] = {name: [] for name in mapping.requests}
         self._find_uses()
-        direct = [*self._of_calls(), *self._of_requests(), *self._of_http()]
+        direct = [*self._of_calls(), *self._of_requests(), *self._of_groups(), *self._of_http()]
         self._reach_parts(direct)
         self.all = [*direct, *self._of_parts(), *self._of_batches(), *self._of_responses()]
 
@@ -334,6 +341,13 @@ class Occurrences:
         for request in self.mapping.requests.values():
             yield from of_noun(request, request.place, self._scope_of("request", self.uses[request.name]))
 
+    def _of_groups(self) -> Iterator[Occurrence]:
+        for batch in self.mapping.batches.values():
+            if batch.group_by is not None:
+                carried = [request for request in self.mapping.requests.values() if request.batch == batch.name]
+                uses = [use for request in carried for use in self.uses[request.name]]
+                yield from of_value(batch.group_by, self._scope_of("group", uses))
+
     def _of_http(self) -> Iterator[Occurrence]:
         uses = [use for each in self.uses.values() for use in each]
         http = self.mapping.http
@@ -366,14 +380,15 @@ class Occurrences:
 
     def _of_batches(self) -> Iterator[Occurrence]:
         for batch in self.mapping.batches.values():
-            yield from of_noun(batch, batch.place, Scope(kind="settings"))
+            found = of_noun(batch, batch.place, Scope(kind="batch"))
+            yield from (each for each in found if each.scope.kind != "group")
 
     def _of_responses(self) -> Iterator[Occurrence]:
         for rule in self.mapping.responses:
             yield from of_noun(rule, rule.place, Scope(kind="reply"))
 
 
-OF_EVENTS = frozenset({"call", "request", "http"})
+OF_EVENTS = frozenset({"call", "request", "envelope", "group", "http"})
 """The kinds of scope where parts are there."""
 
 

@@ -240,7 +240,7 @@ def check_bound(target: Connection, plan: Plan, size: float) -> None:
     size += MOST_READ * BYTES_PER_CHARACTER
     for request in plan.requests:
         steps = (step for steps in target.mapping.calls.values() for step in steps if step.request == request.request)
-        bound = either(*(growth.step(step) for step in steps))
+        bound = either(*(each for step in steps for _, each in growth.bodies(step)))
         body = encoded(request.body, target.mapping.requests[request.request].encode) or b""
         assert len(body) <= REWRITTEN * (bound.times * size + bound.plus)
 

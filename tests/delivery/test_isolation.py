@@ -216,8 +216,8 @@ def test_results_survive_a_worker_that_forgets_everything(tmp_path) -> None:
 def test_an_item_that_its_batch_cannot_hold_is_rejected_alone(tmp_path, max_bytes) -> None:
     """What a batch's item needs and the event lacks is a fault of the data: it holds nothing and stops no worker."""
     more = BATCHES.replace(
-        "add: {{ path: /add, batch: many }}",
-        "add: {{ path: /add, batch: many, item: {{ fields: {{ id: body.id, part: {{ from: body.part, required: true }} }} }} }}",
+        "add: {{ batch: many }}",
+        "add: {{ batch: many, item: {{ fields: {{ id: body.id, part: {{ from: body.part, required: true }} }} }} }}",
     ).replace("max_items: {max_items}", f"max_items: {{max_items}}{max_bytes}".replace(", ", "\n    "))
     events = [event(n, call="track" if n == 2 else "page") for n in range(5)]
     ran = asyncio.run(delivered(tmp_path, events, more=more))

@@ -19,7 +19,7 @@ REQUESTS = """
   request_id: Idempotency-Key
 retry: {{ first_wait: 1ms, max_wait: 5ms, for: {give_up} }}
 requests:
-  add: {{ path: /add, batch: many }}
+  add: {{ batch: many }}
   single: {{ path: /single }}
   find: {{ path: "/find/${{userId}}", if_missing: make }}
   make: {{ path: /make }}

@@ -98,6 +98,7 @@ def base_urls(draw: DrawFn) -> Json:
 def shared_headers(draw: DrawFn, ground: Ground) -> JsonObject:
     """What all requests share: a request id, headers, or a user and a password."""
     shared: JsonObject = {"request_id": "X-Request"} if draw(rarely) else {}
+    shared |= draw(from_objects(ground))
     if not draw(rarely):
         return shared
     pair = st.lists(paths(ground), min_size=2, max_size=2)
@@ -109,6 +110,9 @@ def shared_headers(draw: DrawFn, ground: Ground) -> JsonObject:
 def posts(draw: DrawFn, ground: Ground) -> JsonObject:
     """A request with a plain path, sometimes as a form, sometimes with headers."""
     own: JsonObject = draw(st.fixed_dictionaries({}, optional={"encode": st.just("form"), "headers": headers(ground)}))
+    own |= draw(from_objects(ground))
+    if draw(rarely):
+        own["envelope"] = draw(made(replace(ground, added=("body",)), 2)).raw
     return {"path": draw(st.sampled_from(["/send", "send/", "/$${x}"])), **own}
 
 
@@ -127,6 +131,7 @@ def gets(draw: DrawFn, ground: Ground) -> JsonObject:
         "method": method,
         "query": query,
         "headers": draw(headers(ground)),
+        **draw(from_objects(ground)),
     }
 
 
@@ -139,6 +144,23 @@ def headers(draw: DrawFn, ground: Ground) -> JsonObject:
     ascii_only = written_texts(ground).filter(lambda raw: json.dumps(raw, ensure_ascii=False).isascii())
     names = st.sampled_from(["X-One", "X-Two", "content-type"])
     return draw(st.dictionaries(names, ascii_only, min_size=1, max_size=2))
+
+
+@st.composite
+def from_objects(draw: DrawFn, ground: Ground) -> JsonObject:
+    """Headers and query parameters from an object, now and then; its keys are names of headers but for a few."""
+    found: JsonObject = {}
+    for word in ("headers_from", "query_from"):
+        if not draw(rarely) or not draw(st.booleans()):
+            continue
+        names = st.sampled_from(["X-One", "x-one", "X-Two", "q", "Host", "X-Request", "authorization", "a b"])
+        members = st.dictionaries(names, made(ground, 1).map(lambda one: one.raw), min_size=1, max_size=3)
+        objects = st.sampled_from(ground.objects)
+        by_name = members.map(lambda each: {"fields": each})
+        found[word] = draw(
+            st.one_of(by_name, by_name, objects.map(lambda path: {"from": path, "flatten": True}), objects)
+        )
+    return found
 
 
 @st.composite

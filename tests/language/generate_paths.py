@@ -25,6 +25,7 @@ class Ground:
     parts: tuple[str, ...] = ()
     saved: tuple[str, ...] = ()
     loop: str = ""
+    added: tuple[str, ...] = ()
 
     def inside(self, loop: str) -> Ground:
         """Return the ground inside a loop: `each` (item, index) or `entries` (key too)."""
@@ -89,6 +90,7 @@ def roots(ground: Ground) -> list[str]:
     found += [f"settings.{path}" for path in OF_ROWS] if "rows" in ground.settings else []
     found += [f"parts.{name}" for name in ground.parts] * 2
     found += [f"saved.{name}" for name in ground.saved] * 2
+    found += [*ground.added] * 8
     if ground.loop:
         found += ["item"] * 8 + ["index", *(["key"] * 2 if ground.loop == "entries" else [])]
     return found

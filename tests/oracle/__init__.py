@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 from engine.events.normalizing import normalize
 from engine.records import Json, JsonObject
-from tests.oracle.basics import Invalid, Marker, at
+from tests.oracle.basics import Hidden, Invalid, Marker, at
 from tests.oracle.requests import check_sizes, request_of
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import evaluate, list_of, loop, looped
@@ -39,7 +39,7 @@ def plan(
 ) -> OraclePlan:
     """Plan one event; `settings` are typed and complete, `replies` what the vendor would answer."""
     normalized = normalize(event, received_at=received_at)
-    run = Run(mapping, settings, now)
+    run = Run(mapping, _hidden(mapping, settings), now)
     run.reports = [(report.code, report.place) for report in normalized.reports]
     if normalized.invalid is not None:
         return OraclePlan("invalid", normalized.invalid, None, [], run.reports)
@@ -53,6 +53,14 @@ def plan(
     except Invalid as invalid:
         return OraclePlan("invalid", str(invalid), invalid.place, [], run.reports)
     return OraclePlan("planned" if requests else "ignored", None, None, requests, run.reports)
+
+
+def _hidden(mapping: JsonObject, settings: JsonObject) -> JsonObject:
+    declared = cast("dict[str, JsonObject]", mapping.get("settings") or {})
+    secret = {name for name, setting in declared.items() if setting.get("secret")}
+    return {
+        name: Hidden(value) if name in secret and isinstance(value, str) else value for name, value in settings.items()
+    }
 
 
 def _part(run: Run, name: str) -> Json:

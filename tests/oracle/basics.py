@@ -40,6 +40,21 @@ class Marker(str):
 Marker.__name__ = "str"
 
 
+class Hidden(str):
+    """A text of a secret setting; a text that has one in it is one too."""
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> Hidden:
+        return Hidden(str(self) + other)
+
+    def __radd__(self, other: str) -> Hidden:
+        return Hidden(other + str(self))
+
+
+Hidden.__name__ = "str"
+
+
 class Piece(NamedTuple):
     """A literal stretch of a text, or the path of a `${}`."""
 

@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator, ValidationError, validators
 
 from engine.language.functions import CannotConvert, Noted, bind, parameters_of
 from engine.records import Json, JsonObject
-from tests.oracle.basics import Invalid, Marker, compact_json, put, text_of
+from tests.oracle.basics import Hidden, Invalid, Marker, compact_json, put, text_of
 from tests.oracle.run import Run, Scope
 
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -61,6 +61,7 @@ def _as(run: Run, written: Json, place: str, value: Json) -> Json:
         if isinstance(value, Marker):
             return value
         name, parameters = next(iter(use.items())) if isinstance(use, dict) else (str(use), None)
+        hidden = isinstance(value, Hidden)
         try:
             value = bind(name, parameters_of(name, parameters))(value)
         except CannotConvert:
@@ -71,6 +72,8 @@ def _as(run: Run, written: Json, place: str, value: Json) -> Json:
             value = value.value
         if value is None:
             return None
+        if hidden and isinstance(value, str):
+            value = Hidden(value)
     return run.clean(value)
 
 

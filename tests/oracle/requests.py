@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from hashlib import sha1
@@ -9,7 +10,7 @@ from typing import cast
 from urllib.parse import quote, urlencode
 
 from engine.records import Json, JsonObject
-from tests.oracle.basics import Invalid, Marker, at, compact_json, pieces, text_of
+from tests.oracle.basics import Hidden, Invalid, Marker, at, compact_json, pieces, text_of
 from tests.oracle.run import Run, Scope
 from tests.oracle.values import SOURCES, Own, evaluate, instruction, own_words
 
@@ -25,20 +26,56 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     name = cast("str", step["request"])
     request = cast("JsonObject", cast("JsonObject", run.mapping["requests"])[name])
     where = at("requests", name)
-    body = _body(run, step, request, scope, place)
+    given = _given(run, step, scope, place)
+    body = _body(run, request, where, given, (scope, place))
+    _check_missing(run, request, given, (scope, place))
+    if "batch" in request:
+        item: Scope = {"body": body, "settings": run.settings}
+        sent = _batch(run, cast("str", request["batch"]), scope, (request.get("item", "body"), item, f"{where}.item"))
+        return {"request": name, **sent, "body": body}
     url = _url(run, request, scope, where)
     _check_url(url, f"{where}.path" if "path" in request else "http.base_url")
     query = _query(run, request, scope, where)
     if len(url) + len(_form_text(query)) + 1 > LONGEST_URL and query:
-        raise Invalid(f"{where}.query", "The URL is too long")
+        raise Invalid(_query_place(request, where), "The URL is too long")
     headers = _headers(run, request, scope, where, body)
     method = _text(run, request.get("method", "POST"), scope, f"{where}.method")
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
     made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
-    if "batch" not in request:
-        headers |= _request_id(run, step, scope, place, made)
+    headers |= _request_id(run, step, scope, place, made)
     return made
+
+
+def _batch(run: Run, name: str, scope: Scope, item: tuple[Json, Scope, str]) -> JsonObject:
+    """Say where the batch goes that carries a request; it knows nothing of the event but this item and the group."""
+    batch = cast("JsonObject", cast("JsonObject", run.mapping["batches"])[name])
+    where = at("batches", name)
+    known: Scope = {"settings": run.settings}
+    group = None
+    if "group_by" in batch:
+        group = known["group"] = _group(
+            evaluate(run, batch["group_by"], scope, f"{where}.group_by"), f"{where}.group_by"
+        )
+    url = _url(run, batch, known, where)
+    _check_url(url, f"{where}.path")
+    if any("items" in json.dumps(batch.get(word)) for word in ("query", "query_from", "headers_from")):
+        known["items"] = [evaluate(run, *item)]
+    query = _query(run, batch, known, where)
+    headers = _headers(run, batch, known, where, {})
+    method = _text(run, batch.get("method", "POST"), known, f"{where}.method")
+    if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
+        raise Invalid(f"{where}.method", "The method is missing, or none")
+    return {"method": method, "url": url, "headers": headers, "query": query, "batch": name, "group": group}
+
+
+def _group(value: Json, place: str) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)
+    text = text_of(value)
+    if text is None:
+        raise Invalid(place, "Nothing to group by")
+    return text
 
 
 def check_sizes(run: Run, requests: list[JsonObject]) -> None:
@@ -92,15 +129,32 @@ def _request_id(run: Run, step: JsonObject, scope: Scope, place: str, made: Json
     return {str(header): "-".join([text[:8], text[8:12], text[12:16], text[16:20], text[20:]])}
 
 
-def _body(run: Run, step: JsonObject, request: JsonObject, scope: Scope, place: str) -> Json:
+def _given(run: Run, step: JsonObject, scope: Scope, place: str) -> Json:
+    """Make what a step gives: the body, or what is in the request's envelope."""
     if not any(word in step for word in SOURCES):
         return None
     own = {"when", "unless"} | ({"where"} if "for_each" in step else set())
     value = {word: written for word, written in step.items() if word not in own}
     body = instruction(run, value, scope, place)
-    if body is None:
-        body = {}
-    return _form(run, body, place) if request.get("encode") == "form" else body
+    return {} if body is None else body
+
+
+def _body(run: Run, request: JsonObject, where: str, given: Json, step: tuple[Scope, str]) -> Json:
+    scope, place = step
+    body = given
+    if "envelope" in request:
+        body = evaluate(run, request["envelope"], {**scope, "body": given}, f"{where}.envelope")
+        body = {} if body is None else body
+    return _form(run, body, place) if request.get("encode") == "form" and body is not None else body
+
+
+def _check_missing(run: Run, request: JsonObject, given: Json, step: tuple[Scope, str]) -> None:
+    """Make the body of the request that is sent if this one is missing: each has an envelope of its own."""
+    requests = cast("dict[str, JsonObject]", run.mapping["requests"])
+    name = cast("str", request.get("if_missing", ""))
+    if name and ("envelope" in request or "envelope" in requests[name]):
+        body = _body(run, requests[name], at("requests", name), given, step)
+        _size(run, {"request": name, "body": body})
 
 
 def _form(run: Run, body: Json, place: str) -> Json:
@@ -237,7 +291,70 @@ def _query(run: Run, request: JsonObject, scope: Scope, where: str) -> JsonObjec
         )
         if value is not None:
             query[key] = value
+    _query_from(run, request.get("query_from"), f"{where}.query_from", request, (query, scope))
+    _query_from(run, _http(run).get("query_from"), "http.query_from", request, (query, scope))
     return query
+
+
+def _query_place(request: JsonObject, where: str) -> str:
+    words = [word for word in ("query", "query_from") if request.get(word)]
+    return f"{where}.{words[0]}" if words else "http.query_from"
+
+
+def _http(run: Run) -> JsonObject:
+    return cast("JsonObject", run.mapping["http"])
+
+
+def _query_from(run: Run, written: Json, place: str, request: JsonObject, into: tuple[JsonObject, Scope]) -> None:
+    query, scope = into
+    room = Room()
+    for name, value in _members(run, written, scope, place):
+        if room.names == 100:
+            room.too_many = True
+        elif name == "":
+            raise Invalid(place, "A query parameter without a name")
+        elif name in query or name in cast("JsonObject", request.get("query") or {}):
+            run.report("taken-name", place)
+        else:
+            texts = _query_texts(run, value, place)
+            if texts and room.takes(name, texts):
+                query[name] = cast("Json", texts) if isinstance(value, list) else texts[0]
+    if room.too_many:
+        run.report("too-many-names", place)
+
+
+def _query_texts(run: Run, value: Json, place: str) -> list[str]:
+    texts = [_written_text(run, entry, place) for entry in (value if isinstance(value, list) else [value])]
+    return [text for text in texts if text is not None]
+
+
+class Room:
+    """How much one object may still give: 100 names with 16 KB, each with two characters around it."""
+
+    def __init__(self) -> None:
+        self.names = 0
+        self.bytes = 0
+        self.too_many = False
+
+    def takes(self, name: str, texts: list[str]) -> bool:
+        """Count one name with its texts, unless that is too much."""
+        size = sum(len((name + str(text)).encode(errors="surrogatepass")) + 2 for text in texts)
+        if self.bytes + size > 16384:
+            self.too_many = True
+            return False
+        self.names += 1
+        self.bytes += size
+        return True
+
+
+def _members(run: Run, written: Json, scope: Scope, place: str) -> list[tuple[str, Json]]:
+    """Return the members of the object that `headers_from` or `query_from` gives; null is no member."""
+    found = None if written is None else evaluate(run, written, scope, place)
+    if isinstance(found, dict):
+        return [(name, value) for name, value in found.items() if value is not None]
+    if found is not None and not isinstance(found, Marker):
+        run.report("not-an-object", place)
+    return []
 
 
 def _query_value(run: Run, written: Json, scope: Scope, place: str) -> Json:
@@ -260,11 +377,60 @@ def _headers(run: Run, request: JsonObject, scope: Scope, where: str, body: Json
         value = _text(run, text, scope, at(table, name))
         if value is not None:
             written[name] = _checked_header(value, at(table, name))
-    written = {**_basic(run, http, scope, {name.lower() for name in [*common, *own]}), **written}
-    if body is not None and "content-type" not in {name.lower() for name in written}:
+    given = {name.lower() for name in [*common, *own]}
+    written = {**_basic(run, http, scope, given), **written}
+    given |= {"authorization"} if "basic" in http else set()
+    first_type = body is not None and "content-type" not in {name.lower() for name in written}
+    _headers_from(run, request.get("headers_from"), f"{where}.headers_from", given, (written, scope))
+    _headers_from(run, http.get("headers_from"), "http.headers_from", given, (written, scope))
+    if first_type:
         form = request.get("encode") == "form"
         written = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json", **written}
     return written
+
+
+REFUSED = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "expect",
+    "content-type",
+    "content-encoding",
+    "cookie",
+    "accept-encoding",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+]
+
+
+def _headers_from(run: Run, written: Json, place: str, given: set[str], into: tuple[JsonObject, Scope]) -> None:
+    headers, scope = into
+    room = Room()
+    for name, value in _members(run, written, scope, place):
+        if room.names == 100:
+            room.too_many = True
+        elif not re.fullmatch("[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise Invalid(place, f"{name!r} cannot be the name of a header")
+        elif not _may_give(run, name.lower(), value):
+            run.report("refused-name", place)
+        elif name.lower() in given | {other.lower() for other in headers}:
+            run.report("taken-name", place)
+        else:
+            text = _written_text(run, value, place)
+            if text is not None and room.takes(name, [text]):
+                headers[name] = _checked_header(text, place)
+    if room.too_many:
+        run.report("too-many-names", place)
+
+
+def _may_give(run: Run, name: str, value: Json) -> bool:
+    if name == "authorization":
+        return isinstance(value, Hidden)
+    own = str(_http(run).get("request_id", "")).lower()
+    return name not in REFUSED and not name.startswith("proxy-") and name != own
 
 
 def _basic(run: Run, http: JsonObject, scope: Scope, given: set[str]) -> JsonObject:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+import jmespath
+
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Invalid, at, put, text_of
 from tests.oracle.modifiers import modify
@@ -41,10 +43,19 @@ def own_words(raw: Json) -> Json:
 def evaluate(run: Run, raw: Json, scope: Scope, place: str) -> Json:
     """Evaluate any value; null and missing are one thing."""
     if isinstance(raw, str):
-        return run.clean(run.search(raw, scope, place))
+        found = run.search(raw, scope, place)
+        return found if _reads_body(raw) else run.clean(found)
     if isinstance(raw, list):
         return _choice(run, raw, scope, place)
     return instruction(run, cast("JsonObject", raw), scope, place)
+
+
+def _reads_body(path: str) -> bool:
+    """Whether a path is `body` and names after it: an envelope's body was made here and is clean."""
+    tree = jmespath.compile(path).parsed
+    while tree["type"] == "subexpression" and tree["children"][1]["type"] == "field":
+        tree = tree["children"][0]
+    return tree["type"] == "field" and tree["value"] == "body"
 
 
 def _choice(run: Run, alternatives: list[Json], scope: Scope, place: str) -> Json:

@@ -12,6 +12,7 @@ from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Module, Writer
 from engine.language import budget, paths
 from engine.language.paths.syntax import Node
+from engine.mapping.keys import NO_LOOP
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import descendants, paths_of, reads, reads_template
@@ -36,10 +37,13 @@ def plain_setting(path: str) -> str | None:
     return name if path.strip() == f"settings.{name}" else None
 
 
-def settings_only(mapping: Mapping, path: str) -> bool:
-    """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made."""
+def settings_only(mapping: Mapping, path: str, loop: frozenset[str] = NO_LOOP) -> bool:
+    """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made.
+
+    `loop` holds the names of a loop around it, which runs over what only settings give.
+    """
     parsed = paths.parse(path)
-    known = not parsed.can_fail and all(root.name == "settings" for root in parsed.roots)
+    known = not parsed.can_fail and all(root.name == "settings" or root.name in loop for root in parsed.roots)
     return known and not reads_template(mapping, path)
 
 
@@ -87,6 +91,8 @@ def _is_secret(writer: Writer, root: str, name: str) -> bool:
     """Whether a root is secret; of settings, the one of this name, or without a name any of them."""
     if root == "item":
         return writer.secret_items
+    if root == "group":
+        return writer.secret_group
     settings = writer.module.mapping.settings
     return root == "settings" and any(each.secret and name in ("", key) for key, each in settings.items())
 
@@ -113,7 +119,7 @@ def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = 
         writer.lines.add(f"{variable} = {fill}({variable}, event, options, reports, memo)")
     if path.calls and is_secret(writer, text):
         writer.lines.add(f"{variable} = {writer.module.helper('secret')}({variable})")
-    if counted and writer.repeats and reads_outside(text):
+    if counted and writer.repeats and reads_outside(writer, text):
         emit_count(writer, "spend_on" if is_chain(path.tree) else "spend_on_made", variable, place)
     return variable
 
@@ -122,9 +128,10 @@ OF_LOOP = frozenset({"item", "index", "key"})
 CHAINS = frozenset({"field", "subexpression", "index_expression", "index"})
 
 
-def reads_outside(text: str) -> bool:
-    """Whether a path reads anything but the names of the loop it is in."""
-    return any(root.name not in OF_LOOP for root in paths.parse(text).roots)
+def reads_outside(writer: Writer, text: str) -> bool:
+    """Whether a path reads anything but what belongs to the item of the loop it is in."""
+    inside = OF_LOOP | {"body"} if writer.repeats == writer.body_repeats else OF_LOOP
+    return any(root.name not in inside for root in paths.parse(text).roots)
 
 
 def is_chain(tree: Node) -> bool:

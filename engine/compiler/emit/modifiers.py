@@ -78,7 +78,7 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
     if secret:
         writer.module.helper("secret")
     with writer.if_present(got):
-        if writer.repeats and any(reads_outside(path) for path in paths_of(value)):
+        if writer.repeats and any(reads_outside(writer, path) for path in paths_of(value)):
             emit_count(writer, "spend_on_made", got.code, value.place, WORK_OF_FUNCTION * len(value.modifiers.as_))
         with writer.lines.block("try:"):
             for use in value.modifiers.as_:

@@ -1,19 +1,33 @@
 """Responses -> functions: the rules of `responses`, save, a batch's items, body and results.
 
-They read `status headers body settings` of a response (a batch's body reads `items`) and nothing of the event.
+They read `status headers body settings` of a response (a batch reads `items` and `group`) and nothing of the event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.compiler.emit.conditions import emit_condition, emit_conditions, emit_path_value
-from engine.compiler.emit.requests import emit_headers, emit_url, header_list
+from engine.compiler.emit.conditions import (
+    asks_the_clock,
+    emit_condition,
+    emit_conditions,
+    emit_path_value,
+    value_is_secret,
+)
+from engine.compiler.emit.requests import (
+    address_paths,
+    emit_headers,
+    emit_headers_from,
+    emit_method,
+    emit_query,
+    emit_url,
+    header_list,
+)
 from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
-from engine.compiler.writer import Module, Writer
-from engine.language.template import Text
+from engine.compiler.writer import BatchCode, Module, Writer
 from engine.mapping.model import Batch, Request, Response, Step
+from engine.mapping.walk import Scope, reads, values_in
 
 REPLY = {"status": "status", "headers": "headers", "body": "body", "settings": "settings"}
 ARGUMENTS = "status, headers, body, reports"
@@ -72,35 +86,59 @@ def emit_item(module: Module, request: Request) -> str:
     """Write the function that makes a request's body an item of its batch."""
     if request.item is None:
         return "None"
+    if request.name in module.item_functions:
+        return module.item_functions[request.name]
     writer = Writer(module, {"body": "body", "settings": "settings"})
     writer.lines.add(f"return {writer.value(request.item).code}")
     if writer.counted:
         module.counted_items.add(request.name)
-    return _function(module, "item", "body, reports, now", writer.body())
+    module.item_functions[request.name] = _function(module, "item", "body, reports, now", writer.body())
+    return module.item_functions[request.name]
 
 
-def emit_batch(module: Module, batch: Batch) -> str:
-    """Write the functions of a batch: where it goes, its body, its results."""
-    return f"({_batch_address(module, batch)}, {_batch_body(module, batch)}, {_batch_results(module, batch)})"
+def emit_batch(module: Module, batch: Batch) -> BatchCode:
+    """Write the functions of a batch, once."""
+    if batch.name not in module.batch_functions:
+        roots = _address_roots(module, batch)
+        module.batch_functions[batch.name] = BatchCode(
+            address=_batch_address(module, batch),
+            settled=not roots & {"group", "items"} and not any(asks_the_clock(value) for value in values_in(batch)),
+            reads_items="items" in roots,
+            body=_batch_body(module, batch),
+            results=_batch_results(module, batch),
+        )
+    return module.batch_functions[batch.name]
+
+
+def _address_roots(module: Module, batch: Batch) -> set[str]:
+    found = address_paths(batch, module.mapping.http, Scope(kind="batch"))
+    return {root for each in found for root, _ in reads(module.mapping, each.path)}
+
+
+def _batch_writer(module: Module, batch: Batch) -> Writer:
+    writer = Writer(module, {"items": "items", "group": "group", "settings": "settings"})
+    writer.secret_group = batch.group_by is not None and value_is_secret(writer, batch.group_by)
+    return writer
 
 
 def _batch_address(module: Module, batch: Batch) -> str:
-    writer = Writer(module, {"settings": "settings"})
+    writer = _batch_writer(module, batch)
     url = emit_url(writer, batch.path, (*batch.place, "path"))
+    query = emit_query(writer, batch, url)
     headers = emit_headers(writer, header_list(batch.headers, batch.place, module.mapping.http), "application/json")
-    method = batch.method.literal if isinstance(batch.method, Text) else None
-    writer.lines.add(f"return {writer.names.literal(method or 'POST')}, {url}, {headers}, {{}}")
-    return _function(module, "batch_address", "reports", writer.body())
+    emit_headers_from(writer, batch, headers)
+    writer.lines.add(f"return {emit_method(writer, batch)}, {url}, {headers}, {query}")
+    return _function(module, "batch_address", "items, group, reports, now", writer.body())
 
 
 def _batch_body(module: Module, batch: Batch) -> str:
     if not batch.fields:
         return "None"
-    writer = Writer(module, {"items": "items", "settings": "settings"})
+    writer = _batch_writer(module, batch)
     writer.lines.add("body = {}")
     emit_members(writer, "body", batch.fields, (*batch.place, "fields"))
     writer.lines.add("return body")
-    return _function(module, "batch_body", "items, reports, now", writer.body())
+    return _function(module, "batch_body", "items, group, reports, now", writer.body())
 
 
 def _batch_results(module: Module, batch: Batch) -> str:

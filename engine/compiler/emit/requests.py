@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from engine.compiler.emit.conditions import asks_the_clock, settings_only
 from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
+from engine.compiler.from_objects import add_headers, add_query
 from engine.compiler.runtime import header_fault
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Http, Mapping, Request, TextOrValue, Value
+from engine.mapping.model import Batch, Http, Mapping, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
 from engine.records import Place
@@ -33,9 +34,10 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     """Write method, URL, headers and query of a request."""
     http = writer.module.mapping.http
     url = emit_url(writer, request.path, (*request.place, "path"))
-    query = _query(writer, request, url)
+    query = emit_query(writer, request, url)
     headers = _headers(writer, request, http, has_body=has_body)
-    method = _method(writer, request)
+    emit_headers_from(writer, request, headers)
+    method = emit_method(writer, request)
     return AddressCode(method, url, headers, query)
 
 
@@ -71,18 +73,17 @@ def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
 def is_settled(mapping: Mapping, request: Request) -> bool:
     """Whether a request's address is known once the settings are."""
     http = mapping.http
-    values = (*values_in(request), *values_in(http))
+    if any(asks_the_clock(value) for value in (*values_in(request), *values_in(http))):
+        return False
     found = address_paths(request, http, Scope(kind="request"))
-    return all(settings_only(mapping, each.path) for each in found) and not any(
-        asks_the_clock(value) for value in values
-    )
+    return all(settings_only(mapping, each.path, each.scope.loop) for each in found)
 
 
-def address_paths(request: Request, http: Http, scope: Scope) -> Iterator[Occurrence]:
+def address_paths(request: Request | Batch, http: Http, scope: Scope) -> Iterator[Occurrence]:
     """Return the paths of what makes an address: URL, method, query and headers."""
     for noun in (request, http):
         found = of_noun(noun, noun.place, scope)
-        yield from (each for each in found if each.scope.kind in (scope.kind, "settings"))
+        yield from (each for each in found if each.scope.kind in (scope.kind, "settings", "parameters"))
 
 
 def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Place, http: Http) -> NamedTexts:
@@ -117,6 +118,27 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
     return variable
 
 
+def emit_headers_from(writer: Writer, noun: Request | Batch, headers: str) -> None:
+    """Write what adds the headers that objects give to the dict of those that are written."""
+    http = writer.module.mapping.http
+    written = frozenset(name.lower() for name, _, _ in header_list(noun.headers, noun.place, http))
+    if http.basic is not None:
+        written |= {"authorization"}
+    for owner in (noun, http):
+        if owner.headers_from is None:
+            continue
+        given = writer.value(owner.headers_from).code
+        names = f"{writer.names.constant(written, 'written')}, {writer.names.constant(_own_headers(http), 'own')}"
+        at = writer.names.literal(place_text((*owner.place, "headers_from")))
+        writer.names.function(add_headers, "add_headers")
+        writer.lines.add(f"add_headers({headers}, {given}, {names}, reports, {at})")
+
+
+def _own_headers(http: Http) -> frozenset[str]:
+    """Return the headers, in lowercase, that only a word of the mapping sends: no object may give them."""
+    return frozenset(name.lower() for name in (http.request_id,) if name is not None)
+
+
 def _header_value(writer: Writer, value: Value, place: Place) -> str:
     got = writer.value(value)
     writer.module.helper("text_in")
@@ -137,7 +159,8 @@ def _put_header(writer: Writer, headers: str, name: str, code: str) -> None:
     writer.lines.add(f"{headers}[{writer.names.literal(name)}] = {code}")
 
 
-def _method(writer: Writer, request: Request) -> str:
+def emit_method(writer: Writer, request: Request | Batch) -> str:
+    """Return the expression of a method."""
     place: Place = (*request.place, "method")
     if isinstance(request.method, Text) and request.method.literal is not None:
         return writer.names.literal(request.method.literal)
@@ -149,23 +172,42 @@ def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
     return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
 
 
-def _query(writer: Writer, request: Request, url: str) -> str:
-    if not request.query:
+def emit_query(writer: Writer, noun: Request | Batch, url: str) -> str:
+    """Write the dict of query parameters: those that are written, then those that objects give."""
+    http = writer.module.mapping.http
+    places: list[Place] = [(*noun.place, "query")] if noun.query else []
+    places += [(*each.place, "query_from") for each in (noun, http) if each.query_from is not None]
+    if not places:
         return "{}"
     query = writer.names.fresh("query")
     writer.lines.add(f"{query} = {{}}")
-    for name, text in request.query:
-        place: Place = (*request.place, "query", name)
-        if isinstance(text, Text):
-            code = fill_text(writer, text, place).code
-        else:
-            writer.module.helper("query_text")
-            code = f"query_text({writer.value(text).code}, reports, {writer.names.literal(place_text(place))})"
-        value = writer.names.fresh("text")
-        writer.lines.add(f"{value} = {code}")
-        with writer.lines.block(f"if {value} is not None:"):
-            writer.lines.add(f"{query}[{writer.names.literal(name)}] = {value}")
+    for name, text in noun.query:
+        _set_parameter(writer, query, name, text, (*noun.place, "query", name))
+    _emit_query_from(writer, noun, query)
     writer.module.helper("sendable_query")
-    at = writer.names.literal(place_text((*request.place, "query")))
-    writer.lines.add(f"{query} = sendable_query({query}, {url}, {at})")
+    writer.lines.add(f"{query} = sendable_query({query}, {url}, {writer.names.literal(place_text(places[0]))})")
     return query
+
+
+def _set_parameter(writer: Writer, query: str, name: str, text: TextOrValue, place: Place) -> None:
+    if isinstance(text, Text):
+        code = fill_text(writer, text, place).code
+    else:
+        writer.module.helper("query_text")
+        code = f"query_text({writer.value(text).code}, reports, {writer.names.literal(place_text(place))})"
+    value = writer.names.fresh("text")
+    writer.lines.add(f"{value} = {code}")
+    with writer.lines.block(f"if {value} is not None:"):
+        writer.lines.add(f"{query}[{writer.names.literal(name)}] = {value}")
+
+
+def _emit_query_from(writer: Writer, noun: Request | Batch, query: str) -> None:
+    written = frozenset(name for name, _ in noun.query)
+    for owner in (noun, writer.module.mapping.http):
+        if owner.query_from is None:
+            continue
+        given = writer.value(owner.query_from).code
+        names = writer.names.constant(written, "written")
+        at = writer.names.literal(place_text((*owner.place, "query_from")))
+        writer.names.function(add_query, "add_query")
+        writer.lines.add(f"add_query({query}, {given}, {names}, reports, {at})")

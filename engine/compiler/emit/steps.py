@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, value_is_secret
+from engine.compiler.emit.replies import emit_batch, emit_item
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
 from engine.compiler.emit.values import emit_items, emit_rounds, emit_where, gives_templates
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
-from engine.mapping.model import Request, Step
+from engine.mapping.model import Batch, Request, Step
 from engine.mapping.problems import place_text
+from engine.mapping.walk import source_paths
 from engine.records import PlannedRequest
 
 
@@ -29,7 +31,7 @@ class StepEmitter:
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self._settled: dict[tuple[str, bool], SettledAddress] = {}
+        self._settled: dict[tuple[str, bool | None], SettledAddress] = {}
 
     def step(self, step: Step, number: int, call: CallParts) -> str:
         """Write one step and return its function's name."""
@@ -64,6 +66,9 @@ class StepEmitter:
         writer.lines.add(f"{requests} = []")
         writer.count_items(f"len({items} or ())", (*step.place, "for_each"))
         emit_rounds(writer, f"({items} or ())", step.value, (*step.place, "for_each"))
+        envelope = self.module.mapping.requests[step.request].envelope
+        if envelope is not None:
+            emit_rounds(writer, f"({items} or ())", envelope, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
         secret, templates = value_is_secret(writer, step.for_each), gives_templates(writer, step.for_each)
         names = {"item": item, "index": index, "key": "None"}
@@ -84,42 +89,57 @@ class StepEmitter:
 
     def _request(self, writer: Writer, step: Step, number: int, item: str) -> str:
         request = self.module.mapping.requests[step.request]
-        body = self._body(writer, step, request)
-        planned = writer.names.fresh("body")
-        writer.lines.add(f"{planned} = {body}")
+        given = self._given(writer, step)
+        planned = self._body(writer, step, request, given)
         missing = "None"
         if request.if_missing is not None:
             other = self.module.mapping.requests[request.if_missing]
-            missing = self._planned(writer, step, other, (planned, f"{number:d}", item, "None"), alone=True)
-        alone = request.batch is None
-        return self._planned(writer, step, request, (planned, f"{number:d}", item, missing), alone=alone)
+            same = request.envelope is None and other.envelope is None
+            body = planned if same else self._body(writer, step, other, given)
+            missing = self._planned(writer, step, other, (body, f"{number:d}", item, "None"), alone=True)
+        return self._planned(writer, step, request, (planned, f"{number:d}", item, missing))
 
     def _planned(
-        self, writer: Writer, step: Step, request: Request, rest: tuple[str, str, str, str], *, alone: bool
+        self, writer: Writer, step: Step, request: Request, rest: tuple[str, str, str, str], *, alone: bool = False
     ) -> str:
         body, number, item, missing = rest
-        address = self._address(writer, request, has_body=step.value is not None)
-        if alone:
+        batch = None if alone or request.batch is None else self.module.mapping.batches[request.batch]
+        group = "None"
+        if batch is not None:
+            address, group = self._batch_address(writer, batch, request, body)
+        else:
+            has_body = step.value is not None or request.envelope is not None
+            address = self._address(writer, request, has_body=has_body)
             address = emit_request_id(writer, request, address, (number, item, body))
         writer.names.function(PlannedRequest, "PlannedRequest")
         writer.names.function(tuple.__new__, "new_tuple")  # half the time of the named tuple's own __new__
         literal = writer.names.literal
         return (
             f"new_tuple(PlannedRequest, ({literal(request.name)}, {address.method}, {address.url}, {address.headers}, "
-            f"{address.query}, {body}, {number}, {item}, {literal(request.batch)}, {missing}))"
+            f"{address.query}, {body}, {number}, {item}, {literal(request.batch)}, {missing}, {group}))"
         )
 
-    def _body(self, writer: Writer, step: Step, request: Request) -> str:
+    def _given(self, writer: Writer, step: Step) -> str:
+        """Write what the step gives: the body, unless the request has an envelope for it."""
         if step.value is None:
             return "None"
         got = writer.value(step.value)
-        code = got.code if got.present else _or_empty(writer, got)
-        if request.encode != "form":
-            return code
-        writer.module.helper("form_body")
-        form = writer.names.fresh("form")
-        writer.lines.add(f"{form} = form_body({code}, reports, {writer.names.literal(place_text(step.place))})")
-        return form
+        return got.code if got.present else _or_empty(writer, got)
+
+    def _body(self, writer: Writer, step: Step, request: Request, given: str) -> str:
+        code = given
+        if request.envelope is not None:
+            with writer.envelope(given):
+                got = writer.value(request.envelope)
+            code = got.code if got.present else _or_empty(writer, got)
+        if request.encode == "form" and code != "None":
+            writer.module.helper("form_body")
+            form = writer.names.fresh("form")
+            writer.lines.add(f"{form} = form_body({code}, reports, {writer.names.literal(place_text(step.place))})")
+            code = form
+        body = writer.names.fresh("body")
+        writer.lines.add(f"{body} = {code}")
+        return body
 
     def _address(self, writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
         if not is_settled(self.module.mapping, request):
@@ -127,7 +147,37 @@ class StepEmitter:
         key = (request.name, has_body)
         if key not in self._settled:
             self._settled[key] = self._settle(request, has_body=has_body)
-        settled = self._settled[key]
+        return self._checked(writer, self._settled[key])
+
+    def _batch_address(self, writer: Writer, batch: Batch, request: Request, body: str) -> tuple[AddressCode, str]:
+        """Write where the batch goes if this request is alone in it, and the text of its group."""
+        code, group = emit_batch(self.module, batch), "None"
+        if batch.group_by is not None:
+            group = self._group(writer, batch)
+        if code.settled:
+            key = (batch.name, None)
+            if key not in self._settled:
+                self._settled[key] = self._connected(f"lambda reports: {code.address}((), None, reports, 0.0)")
+            return self._checked(writer, self._settled[key]), group
+        items = "()"
+        if code.reads_items:
+            item = emit_item(self.module, request)
+            items = f"[{body}]" if item == "None" else f"[{item}({body}, [], now)]"
+        names = AddressCode(*(writer.names.fresh(word) for word in AddressCode._fields))
+        writer.lines.add(f"{', '.join(names)} = {code.address}({items}, {group}, reports, now)")
+        return names, group
+
+    def _group(self, writer: Writer, batch: Batch) -> str:
+        assert batch.group_by is not None
+        group = writer.names.fresh("group")
+        at = writer.names.literal(place_text((*batch.place, "group_by")))
+        tried = writer.names.literal(", ".join(dict.fromkeys(source_paths(batch.group_by))))
+        code = writer.value(batch.group_by).code
+        writer.lines.add(f"{group} = {writer.module.helper('group_text')}({code}, {at}, {tried})")
+        return group
+
+    @staticmethod
+    def _checked(writer: Writer, settled: SettledAddress) -> AddressCode:
         writer.module.helper("again")
         with writer.lines.block(f"if {settled.noted}:"):
             writer.lines.add(f"reports.extend({settled.noted})")
@@ -142,6 +192,10 @@ class StepEmitter:
         function = self.module.names.fresh("address")
         with self.module.functions.block(f"def {function}(reports):"):
             self.module.functions.extend(writer.body())
+        return self._connected(function)
+
+    def _connected(self, function: str) -> SettledAddress:
+        """Write what computes an address when a connection is made."""
         names = [self.module.names.fresh(word) for word in ("method", "url", "headers", "query", "failed", "noted")]
         self.module.helper("settle")
         self.module.closing.add(f"{', '.join(names)} = settle({function})")

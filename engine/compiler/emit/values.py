@@ -38,10 +38,14 @@ from engine.mapping.model import (
     source_word,
 )
 from engine.mapping.problems import place_text
+from engine.mapping.types import plain
 from engine.records import Place
 
 MANY_COPIES = 300
 """From here on the copies that a value makes are counted: those of one event of 32 KB have 10 MB."""
+
+OF_MAPPING = (("body",), ("items",))
+"""What is read here was made by the mapping, of values that are clean already."""
 
 SMALLEST_ITEM = 16
 """What every round of a loop counts for, besides what the mapping itself says in it."""
@@ -54,7 +58,9 @@ def emit_value(writer: Writer, value: Value) -> ValueCode:
         writer.repeats = 1
     if isinstance(value, PathValue):
         variable = emit_path_value(writer, value.path, value.place)
-        got = writer.clean(ValueCode(variable, fresh=variable in writer.fresh))
+        got = ValueCode(variable, fresh=variable in writer.fresh)
+        if plain(value.path)[:1] not in OF_MAPPING:
+            got = writer.clean(got)
     else:
         got = _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
     writer.repeats = repeats

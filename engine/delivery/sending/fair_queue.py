@@ -25,7 +25,7 @@ from engine.records import PlannedRequest
 
 
 class Next(NamedTuple):
-    """The requests of an event that may be sent now: one, or a run of several for the same batch.
+    """The requests of an event that may be sent now: one, or a run of several for the same batch and group.
 
     `more` is set if others follow after these are accepted.
     """

@@ -85,7 +85,7 @@ class Job:
         for request in self.plan.requests:
             if (request.step, request.item) in self.accepted:
                 continue
-            if found and (request.batch is None or request.batch != found[0].batch):
+            if found and (request.batch is None or (request.batch, request.group) != (found[0].batch, found[0].group)):
                 return Next(found, more=True)
             found.append(request)
         return Next(found, more=False)

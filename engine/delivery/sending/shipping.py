@@ -144,8 +144,7 @@ class Shipping:
         requests = [parcel.request for parcel in shipment.parcels]
         if shipment.batch is None:
             return requests[0], self._configured.mapping.requests[requests[0].request].encode
-        items = [self.responses.item(request, now) for request in requests]
-        return self.responses.batched(shipment.batch, items, now), "json"
+        return self.responses.batched(requests, now), "json"
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest

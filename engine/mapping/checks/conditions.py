@@ -123,7 +123,7 @@ def _certain(root: paths.Root) -> bool:
 
 
 def _choices(context: CheckContext, found: Occurrence, root: paths.Root) -> list[str]:
-    if root.name == "type" and not root.members and found.scope.kind in ("call", "request", "part"):
+    if root.name == "type" and not root.members and found.scope.kind in ("call", "request", "group", "part"):
         return list(calls_of(context, found))
     setting = context.mapping.settings.get(root.members[0]) if root.name == "settings" else None
     texts = [each for each in setting.choices if isinstance(each, str)] if setting is not None else []

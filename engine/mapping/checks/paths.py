@@ -22,8 +22,10 @@ from engine.mapping.walk import Occurrence, Scope, reads_template
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "item": (frozenset({"body", "settings"}), "The item of a batch"),
-    "items": (frozenset({"items", "settings"}), "The body of a batch"),
-    "settings": (frozenset({"settings"}), "The URL or header of a batch"),
+    "items": (frozenset({"items", "group", "settings"}), "The body of a batch"),
+    "parameters": (frozenset({"items", "group", "settings"}), "The query or header of a batch"),
+    "batch": (frozenset({"group", "settings"}), "The URL or header of a batch"),
+    "settings": (frozenset({"settings"}), "The base URL"),
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
     "results": (frozenset({"body"}), "The response to a batch"),
     "result": (frozenset({"item"}), "A result of a batch"),
@@ -31,6 +33,8 @@ SCOPES: dict[str, tuple[frozenset[str], str]] = {
 SUBJECTS = {
     "part": "A part used in {} calls",
     "request": "A request used in {} calls",
+    "envelope": "A request used in {} calls",
+    "group": "A batch used in {} calls",
     "http": "A header of all requests ({} calls)",
 }
 MAY_BE_TEXT = frozenset({"", "from"})
@@ -170,8 +174,8 @@ def _member_column(path: paths.Path, root: paths.Root) -> int:
 def name_problem(context: CheckContext, found: Occurrence, root: paths.Root) -> NameProblem | None:
     """Return what is wrong with a name that a path begins with, or None."""
     scope, name = found.scope, root.name
-    if scope.kind in SCOPES and name not in SCOPES[scope.kind][0]:
-        return _other_scope(found, name)
+    if scope.kind in SCOPES and name not in _names(context, found):
+        return _other_scope(context, found, name)
     if name == "settings":
         return _setting(context, root)
     if scope.kind in SCOPES:
@@ -182,7 +186,7 @@ def name_problem(context: CheckContext, found: Occurrence, root: paths.Root) -> 
         return _saved(scope, root)
     if name in IN_OBJECT:
         return _loop_word(scope, name)
-    if name in CALL_WORDS or any(name in FIELDS[call] for call in calls_of(context, found)):
+    if name in CALL_WORDS or name in scope.added or any(name in FIELDS[call] for call in calls_of(context, found)):
         return None
     return _unknown_field(context, root, found)
 
@@ -256,9 +260,18 @@ def _loop_word(scope: Scope, name: str) -> NameProblem | None:
     return NameProblem("outside-loop", f"`{name}` is available only inside {words}.")
 
 
-def _other_scope(found: Occurrence, name: str) -> NameProblem:
-    words, title = SCOPES[found.scope.kind]
-    title = "The base URL" if found.place[0] == "http" else title
+def _names(context: CheckContext, found: Occurrence) -> frozenset[str]:
+    """Return the names of a scope that is not a call's; only a batch with `group_by` has `group`."""
+    words = SCOPES[found.scope.kind][0]
+    batch = context.mapping.batches.get(str(found.place[1])) if "group" in words else None
+    return words - {"group"} if batch is not None and batch.group_by is None else words
+
+
+def _other_scope(context: CheckContext, found: Occurrence, name: str) -> NameProblem:
+    words, title = _names(context, found), SCOPES[found.scope.kind][1]
+    if name == "group" and "group" in SCOPES[found.scope.kind][0]:
+        message = "This batch has no `group`, because it has no `group_by`."
+        return NameProblem("unknown-field", message, "Add it, e.g. group_by: userId.")
     guess = closest(name, sorted(words))
     message = f"{title} has no {quoted(name)}, only {listed(sorted(words), 'and')}."
     return NameProblem("unknown-field", message, f"Did you mean {guess}?" if guess else "")
@@ -294,7 +307,7 @@ def _subject(kind: str, calls: Sequence[str]) -> str:
 
 
 def _guess(context: CheckContext, calls: Sequence[str], root: paths.Root, scope: Scope) -> str | None:
-    fields = sorted({field for call in calls for field in FIELDS[call]} | CALL_WORDS | scope.loop)
+    fields = sorted({field for call in calls for field in FIELDS[call]} | CALL_WORDS | scope.loop | scope.added)
     guess = closest(root.name, fields)
     if guess:
         return ".".join((guess, *root.members)) if guess in ("parts", "settings") else guess

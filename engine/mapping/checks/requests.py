@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from engine.errors import PathError
 from engine.language import paths
+from engine.language.header_names import OF_CLIENT, OF_HTTP
 from engine.language.template import Text
-from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
+from engine.mapping import types
+from engine.mapping.checks.context import CheckContext, listed, plain_or_quoted, quoted, suggestion
 from engine.mapping.model import Batch, Const, Instruction, Request, Response, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.settings import host_fault
@@ -20,23 +22,27 @@ Headers = tuple[tuple[str, TextOrValue], ...]
 ADDRESS = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-EVERY_STATUS = frozenset(range(100, 600))
-OF_CLIENT = frozenset(
-    {
-        *("connection", "content-length", "expect", "host", "keep-alive", "proxy-authenticate", "proxy-authorization"),
-        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
-    }
-)
-"""Headers of the connection and of how a body travels (RFC 9110, section 7.6.1): the HTTP client's own business."""
+IN_BATCH = {
+    **dict.fromkeys(("path", "method"), "Write it in batches.{batch}, or remove it."),
+    **dict.fromkeys(("headers", "headers_from"), "Write it in batches.{batch}, or remove it."),
+    **dict.fromkeys(("query", "query_from"), "Write it in batches.{batch}, or remove it."),
+    "encode": "Remove it: a batch is sent as JSON.",
+}
+"""Keys that a request in a batch cannot have, and what to do."""
 
-OF_HTTP = OF_CLIENT | {"content-encoding", "content-type"}
-"""Headers that requests already have."""
+SET_WORDS = frozenset({"from", "merge", "each", "entries"})
+"""Words of an instruction that take a path, which somebody may write among the names of headers or parameters."""
+OF_OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "context", "options", "message", "item"})
+"""What a path to an object begins with."""
+
+EVERY_STATUS = frozenset(range(100, 600))
 
 
 def check_requests(context: CheckContext) -> Iterator[Problem]:
     """Find URLs and headers that cannot be sent, response rules that never apply, batches that send nothing."""
     mapping = context.mapping
     yield from _urls(context)
+    yield from _sets(context)
     yield from _headers(context, mapping.http.headers, ("http", "headers"))
     if mapping.http.request_id is not None:
         yield from _request_id(context, mapping.http.request_id)
@@ -44,12 +50,21 @@ def check_requests(context: CheckContext) -> Iterator[Problem]:
     for request in mapping.requests.values():
         yield from _headers(context, request.headers, (*request.place, "headers"))
         yield from _responses(context, request.responses)
+        if request.envelope is not None and request.batch is not None:
+            yield _envelope(context, request)
+        yield from _ignored_in_batch(context, request)
     for batch in mapping.batches.values():
         yield from _headers(context, batch.headers, (*batch.place, "headers"))
         yield from _batch(context, batch)
     check = mapping.requests.get(mapping.check or "")
     if check is not None:
         yield from _check(context, check)
+
+
+def _envelope(context: CheckContext, request: Request) -> Problem:
+    message = "`envelope` and `batch` cannot be combined: what is sent is the body of the batch."
+    advice = "Put what is around one item under `item`, and what is around all of them under the batch's `fields`."
+    return context.problem((*request.place, "envelope"), "envelope-in-batch", message, advice, key=True)
 
 
 def _headers(context: CheckContext, headers: Headers, place: Place) -> Iterator[Problem]:
@@ -61,6 +76,29 @@ def _headers(context: CheckContext, headers: Headers, place: Place) -> Iterator[
             message = f"{quoted(name)} and {quoted(seen[name.lower()])} are the same header: case does not matter."
             yield context.problem((*place, name), "same-target", message, "Remove one of the two.", key=True)
         seen[name.lower()] = name
+
+
+def _sets(context: CheckContext) -> Iterator[Problem]:
+    """Find `headers: { from: settings.headers }`: a header of that name, where a whole set is meant."""
+    mapping = context.mapping
+    batches = tuple((batch.place, batch.headers, batch.query) for batch in mapping.batches.values())
+    requests = tuple((request.place, request.headers, request.query) for request in mapping.requests.values())
+    for place, headers, query in ((mapping.http.place, mapping.http.headers, ()), *requests, *batches):
+        for table, kind, names in (("headers", "header", headers), ("query", "query parameter", query)):
+            for name, text in names:
+                if name in SET_WORDS and isinstance(text, Text) and _gives_object(text):
+                    message = f"This is a {kind} named {quoted(name)}, with the text {quoted(str(text.literal))}."
+                    advice = (
+                        f"For a whole set, write {table}_from: {text.literal}. For the text, write {{ const: ... }}."
+                    )
+                    yield context.problem((*place, table, name), "set-as-name", message, advice, level="warning")
+
+
+def _gives_object(text: Text) -> bool:
+    chain = types.plain(text.literal) if text.literal else ()
+    return chain[:1] != () and (
+        chain[0] in OF_OBJECTS if len(chain) > 1 else types.ROOT_TYPES.get(chain[0]) == types.OBJECT
+    )
 
 
 def _of_client(context: CheckContext, name: str, place: Place) -> Iterator[Problem]:
@@ -147,6 +185,19 @@ def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:
     message = "The body of this batch does not use `items`, so none of its items would be sent."
     advice = "Add them, e.g. fields: { events: items }."
     yield context.problem((*batch.place, "fields"), "batch-without-items", message, advice, key=True)
+
+
+def _ignored_in_batch(context: CheckContext, request: Request) -> Iterator[Problem]:
+    """Find keys about a request's own HTTP request, where it is sent in a batch and never alone."""
+    for word in IN_BATCH if request.batch is not None else ():
+        place = (*request.place, word)
+        if context.loaded.resolved.at(place) is None:
+            continue
+        message = f"A request with `batch` is sent only in that batch, so its own `{word}` would be ignored."
+        advice = IN_BATCH[word].format(batch=plain_or_quoted(str(request.batch)))
+        if not context.owns(place):
+            advice = f"It is inherited: remove it with `{word}: null`."
+        yield context.problem(place, "ignored-in-batch", message, advice, key=True)
 
 
 def _check(context: CheckContext, request: Request) -> Iterator[Problem]:

@@ -16,7 +16,10 @@ from engine.mapping.walk import Occurrence, paths_of, reads
 from engine.records import Place
 
 CONDITIONS = frozenset({"when", "unless", "where", "require", "flatten"})
-TARGETS = {"path": "url", "query": "url", "method": "url", "item": "body", "fields": "body"}
+TARGETS = {
+    **dict.fromkeys(("path", "query", "query_from", "method"), "url"),
+    **dict.fromkeys(("envelope", "item", "fields", "group_by"), "body"),
+}
 WHERE = {
     "url": ("secret-in-url", "the URL, where proxies and logs can see it"),
     "body": ("secret-in-body", "the body"),
@@ -47,7 +50,7 @@ def _target(found: Occurrence) -> str | None:
     """Return where the value of a path is sent: url, body, or None for a header or nowhere."""
     place: Place = found.place
     if place[0] == "http":
-        return "url" if place[1] == "base_url" else None
+        return "url" if place[1] in ("base_url", "query_from") else None
     if place[0] in ("requests", "batches"):
         return TARGETS.get(str(place[2])) if len(place) > 2 else None
     return "body" if place[0] == "calls" and "save" not in place[3:4] else None

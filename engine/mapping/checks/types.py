@@ -36,6 +36,11 @@ def check_types(context: CheckContext) -> Iterator[Problem]:
             if step.for_each is not None:
                 yield from _loop(context, step.for_each, "for_each")
             yield from _form(context, step.request, step.value, step.place)
+    mapping = context.mapping
+    for noun in (mapping.http, *mapping.requests.values(), *mapping.batches.values()):
+        for word in ("headers_from", "query_from"):
+            if (of := getattr(noun, word)) is not None:
+                yield from _needs_object(context, of, f"`{word}` needs an object")
     for found in context.occurrences.all:
         yield from _path(context, found)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.language.suggest import closest
-from engine.mapping.model import SOURCES
+from engine.mapping.model import OBJECT_WORDS, SOURCES
 from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
 from engine.records import Json, Place
@@ -134,7 +134,8 @@ def _faults_of(here: _Object, vocabulary: Vocabulary) -> Iterator[SchemaFault]:
     if here.no_source and len(sources) > 1:
         yield SchemaFault(here.path, two_sources(sources), (*here.path, sources[1]), on_key=True)
     elif here.no_source and (None in guesses or not guesses & set(SOURCES)):
-        yield SchemaFault(here.path, no_source(list(here.unknown), list(here.instance)), here.path)
+        message = no_source(list(here.unknown), list(here.instance))
+        yield SchemaFault(here.path, message._replace(advice=_set_advice(here.path) or message.advice), here.path)
         return
     for key, guess in here.unknown.items():
         at = (*here.path, key)
@@ -204,6 +205,11 @@ FORMS = {
     "address": ("an address", "It begins with https:// or http://."),
     "method": ("an HTTP method", "Write methods in capital letters: POST."),
 }
+SETS = {"headers": "headers", "query": "query parameters"}
+SET_WORDS = frozenset({"from", "fields", "merge", "each", "entries", *(key.word for key in OBJECT_WORDS)})
+"""Words of an instruction that would give a whole object."""
+TABLE_OF_HTTP, TABLE_OF_REQUEST = 3, 4
+"""The length of a place such as `http.headers.X` and `requests.send.headers.X`."""
 EXPECT = Message(
     "wrong-type",
     "`expect` must be a list of requests, or { invalid: text }.",
@@ -298,7 +304,7 @@ def _type(error: Any, path: Place) -> Message:
     types = [name for name in _list(error.validator_value) if name != "null"]
     takes = TAKES.get(noun) or _or([TYPES[name] for name in types]) or "nothing"
     message = f"{IS.get(noun) or f'{_subject(path)} takes {takes}'}; this is {_kind(written)}."
-    return Message("wrong-type", message, _type_advice(noun, types, written))
+    return Message("wrong-type", message, _set_advice(path) or _type_advice(noun, types, written))
 
 
 def _nothing(noun: str, path: Place) -> Message:
@@ -315,6 +321,8 @@ def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
         return f"If you mean {itself} itself, write {{ const: {json.dumps(written)} }}." if simple else ""
     if noun in FORMS and simple:
         return FORMS[noun][1]
+    if noun == "text" and isinstance(written, list) and all(isinstance(each, str) for each in written):
+        return f"A choice goes under `from`: {{ from: [{', '.join(map(str, written))}] }}."
     if "boolean" in types and isinstance(written, str):
         return "Write true or false, in lowercase and without quotes."
     if noun == "path" and isinstance(written, bool):
@@ -328,6 +336,14 @@ def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
     if isinstance(written, str) and ("integer" in types or "number" in types):
         return "Write it as a number, without quotes."
     return ""
+
+
+def _set_advice(path: Place) -> str:
+    """Return the advice for a word of instructions among the names of headers or parameters."""
+    table, word = path[-2:] if len(path) in (TABLE_OF_HTTP, TABLE_OF_REQUEST) else ("", "")
+    if table not in SETS or word not in SET_WORDS or (len(path) == TABLE_OF_HTTP) != (path[0] == "http"):
+        return ""
+    return f"For a whole set of {SETS[str(table)]}, use `{table}_from`."
 
 
 def _form(error: Any, _path: Place = ()) -> Message:
