@@ -23,15 +23,18 @@ from engine.events.normalizing import Normalized, normalize, normalize_json, swi
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED, Invalid, invalid
 from engine.language.paths import Marker
+from engine.language.signatures import Signer
 from engine.language.sizes import json_size
+from engine.language.template import Text
 from engine.mapping.load import Library, Loaded
-from engine.mapping.model import Mapping, Step
+from engine.mapping.model import Mapping, Signature, Step
 from engine.mapping.settings import complete, examples, secrets_of
-from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report
+from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, Secret
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
 NO_REPLIES: tuple[JsonObject, ...] = ()
+NO_TEXT = Text(())
 REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
 PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
 new_tuple = tuple.__new__
@@ -106,6 +109,29 @@ class Connection:
         self.compiled = target.compiled.connect(settings)
         self._calls: dict[str, CompiledCall] = self.compiled.calls
         self._names = target.mapping.integrations
+        nouns = target.mapping.requests.items()
+        self.signers = {name: signer for name, each in nouns if (signer := self._signer(each.signature))}
+        """How requests are signed, by name."""
+        batches = target.mapping.batches.items()
+        self.batch_signers = {name: signer for name, each in batches if (signer := self._signer(each.signature))}
+        """How batches are signed, by name."""
+
+    def _signer(self, own: Signature | None) -> Signer | None:
+        """Return what signs a request or batch; None without a signature, or without its secret if that is optional."""
+        signature = own or self.mapping.http.signature
+        secret = None if signature is None else self.settings.get(signature.secret.strip().removeprefix("settings."))
+        if signature is None or not isinstance(secret, str):
+            return None
+        return Signer(
+            signature.header,
+            Secret(str.__str__(secret)),
+            signature.hash,
+            signature.encoding,
+            signature.prefix or NO_TEXT,
+            signature.over,
+            signature.sent_at_header,
+            self.mapping.http.compress is not None,
+        )
 
     def __repr__(self) -> str:
         return f"<Connection {self.mapping.name}>"
@@ -162,6 +188,8 @@ class Connection:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
             if size > compiled.largest or memo[COPIED]:
                 self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER > compiled.largest, clock)
+            if self.signers and type(found) is list:
+                found = [self._signed(request, clock) for request in found]
         except Invalid as error:
             return _nothing(Outcome.INVALID, str(error), reports)
         if type(found) is str:
@@ -197,6 +225,18 @@ class Connection:
                 if answers[0] or answers[1]:
                     memo[COPIED] += json_size(values)  # these are read besides the event
         return requests or "; ".join(skipped)
+
+    def _signed(self, request: PlannedRequest, now: float) -> PlannedRequest:
+        """Sign a request that is sent alone, and the one that is sent if it is missing."""
+        if request.if_missing is not None:
+            request = request._replace(if_missing=self._signed(request.if_missing, now))
+        signer = self.signers.get(request.request)
+        if signer is None or request.batch is not None:
+            return request
+        try:
+            return signer.signed(request, self.mapping.requests[request.request].encode, now)
+        except (TypeError, ValueError) as error:
+            invalid(f"requests.{request.request}", f"the body cannot be written: {error}")
 
     def _check_sizes(self, found: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
         """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""

@@ -7,6 +7,7 @@ created four times faster and is just as immutable.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property
@@ -24,6 +25,9 @@ Place: TypeAlias = tuple[str | int, ...]
 """The path to a value inside a document: the keys and indexes that lead to it."""
 
 MASK = "***"
+
+MOST_LEARNED = 4
+"""Texts that `Secrets` learns: an access token and a refresh token, and those before them."""
 
 
 class Outcome(StrEnum):
@@ -124,16 +128,24 @@ class Secrets:
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._texts = tuple(dict.fromkeys(str.__str__(text) for text in texts))
+        self._learned: deque[str] = deque(maxlen=MOST_LEARNED)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
+        return iter((*self._texts, *self._learned))
 
     def __repr__(self) -> str:
-        return f"<Secrets: {len(self._texts)}>"
+        return f"<Secrets: {len(self._texts) + len(self._learned)}>"
+
+    def learn(self, text: str) -> None:
+        """Add a text that only became known while requests were sent, such as an access token; the last few count."""
+        if text not in self._learned:
+            self._learned.append(text)
+            for found in ("_patterns", "_margin"):
+                self.__dict__.pop(found, None)
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-        return search_pattern(self._texts), whole_pattern(self._texts)
+        return search_pattern(tuple(self)), whole_pattern(tuple(self))
 
     def mask(self, text: str) -> str:
         """Mask every secret inside a text, and a text that is nothing but a short secret."""
@@ -150,7 +162,7 @@ class Secrets:
 
     @cached_property
     def _margin(self) -> int:
-        return LONGEST_FORM * max(map(len, self._texts), default=0)
+        return LONGEST_FORM * max(map(len, self), default=0)
 
 
 NO_SECRETS = Secrets()

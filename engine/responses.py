@@ -73,7 +73,12 @@ class ResponseReader:
             content: Json = items if batch.body is None else batch.body(items, first.group, noted, now)
         except Invalid as error:
             raise Unbatchable(str(error)) from error
-        return PlannedRequest(first.batch, *address, content)
+        request = PlannedRequest(first.batch, *address, content)
+        signer = self.connection.batch_signers.get(first.batch)
+        try:
+            return request if signer is None else signer.signed(request, "json", now)
+        except (TypeError, ValueError) as error:
+            raise Unbatchable(str(error)) from error
 
     def results(self, name: str, body: Json, count: int) -> list[ItemResult] | None:
         """Read the response to a batch: one result per item, or None where it does not have exactly that many."""
@@ -105,7 +110,7 @@ class ResponseReader:
             return Verdict(default_verdict(status), refused.message)
         if found is not None:
             then, error, hint = found
-            return Verdict(cast("Then", then), self._error(error), hint)
+            return Verdict(cast("Then", then or default_verdict(status)), self._error(error), hint)
         return Verdict(default_verdict(status), self._error(body) if status >= 400 else "")
 
     def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
@@ -161,4 +166,5 @@ def error_text(error: Json, secrets: Secrets = NO_SECRETS) -> str:
 
 
 def _reads_body(rule: Response) -> bool:
-    return any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)
+    """Whether a rule needs a readable body to decide; one without `then` decides nothing."""
+    return rule.then is not None and any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)

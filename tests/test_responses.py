@@ -32,7 +32,9 @@ batches:
   plain: { path: /notes }
 responses:
   - { status: [200], unless: body.success, then: reject, error: body.error, hint: Look at the data. }
-  - { status: [4xx], when: body.error == 'bad key', then: stop, hint: Check the key. }
+  - { status: 4xx, when: body.error == 'bad key', then: stop, hint: Check the key. }
+  - { status: [410, 403, 5xx], error: body.why, hint: Ask for access. }
+  - { status: 206, when: body.part, hint: Accepted all the same. }
 calls:
   track:
     - { request: save, from: properties }
@@ -84,11 +86,14 @@ VERDICTS: list[tuple[int, Json, Verdict]] = [
     (409, None, Verdict("accept")),
     (404, {"error": "bad key"}, Verdict("stop", "", "Check the key.")),
     (404, {"detail": "not found"}, Verdict("reject", '{"detail":"not found"}')),
-    (403, None, Verdict("stop")),
+    (403, None, Verdict("stop", "", "Ask for access.")),
+    (410, {"why": "gone", "error": "x"}, Verdict("reject", "gone", "Ask for access.")),
+    (503, {"why": "busy"}, Verdict("retry", "busy", "Ask for access.")),
+    (401, None, Verdict("stop")),
     (408, None, Verdict("retry")),
     (425, None, Verdict("retry")),
     (429, {"detail": "slow down"}, Verdict("retry", '{"detail":"slow down"}')),
-    (503, "busy\n\nplease wait", Verdict("retry", "busy please wait")),
+    (429, "busy\n\nplease wait", Verdict("retry", "busy please wait")),
     (302, None, Verdict("reject")),
 ]
 
@@ -103,6 +108,13 @@ def test_the_mappings_rules_come_first_then_the_default_ones(
 def test_a_response_that_a_rule_cannot_read_is_retried(responses: ResponseReader) -> None:
     assert responses.judge("save", 200, {}, None, readable=False) == Verdict("retry", "the response could not be read")
     assert responses.judge("save", 404, {}, None, readable=False) == Verdict("reject")
+
+
+def test_a_rule_without_then_has_no_accepted_response_sent_again() -> None:
+    first = MAPPING.index("  - { status: [200]")
+    mapping = MAPPING[:first] + MAPPING[MAPPING.index("  - { status: [410") :]
+    responses = ResponseReader(Connection(Destination(load(mapping)), {"key": Secret("sesame")}))
+    assert responses.judge("note", 206, {}, None, readable=False) == Verdict("accept")
 
 
 def test_error_texts_are_one_line_of_bounded_length(responses: ResponseReader) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import FILE, mappings_option
+from engine.commands.options import FILE, OUTBOX_FILE, mappings_option
 from engine.commands.shared import FOUND, CommandGroup
+from engine.delivery.outbox.base import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from engine.collector.sources import EventSource
@@ -24,9 +25,21 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("path", type=FILE, default=Path("connections.yaml"), metavar="[FILE]")
-@click.option("--live", is_flag=True, help="Send each vendor the harmless request under `check` in its mapping.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Get access tokens, and send each vendor the harmless request under `check` in its mapping.",
+)
+@click.option(
+    "--outbox",
+    type=OUTBOX_FILE,
+    metavar="FILE",
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="With --live: where delivery keeps its events; OAuth 2 refresh tokens are kept beside it.",
+)
 @mappings_option
-def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
+def check(path: Path, live: bool, outbox: Path, directories: tuple[Path, ...]) -> int:
     """Check FILE (connections.yaml): mappings, settings, environment, filters, sources. With --live: credentials.
 
     Exit code 0: everything is right; 1: a vendor refused or did not answer; 2: the file is wrong.
@@ -41,7 +54,7 @@ def check(path: Path, live: bool, directories: tuple[Path, ...]) -> int:
         click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
     for source in known:
         click.echo(_source_text(source))
-    return asyncio.run(_ask_all(file.connections)) if live else 0
+    return asyncio.run(_ask_all(file.connections, outbox)) if live else 0
 
 
 def _not_checked(unset: tuple[str, ...]) -> str:
@@ -60,11 +73,11 @@ def _source_text(source: EventSource) -> str:
     return f"source {source.name}: its events go to {names}."
 
 
-async def _ask_all(connections: list[ConfiguredConnection]) -> int:
+async def _ask_all(connections: list[ConfiguredConnection], outbox: Path) -> int:
     from engine.delivery.status import check_credentials
     from engine.language.texts import visible
 
-    results = await asyncio.gather(*(check_credentials(configured) for configured in connections))
+    results = await asyncio.gather(*(check_credentials(configured, outbox) for configured in connections))
     for configured, result in zip(connections, results, strict=True):
         click.echo(f"{configured.name}: {visible(result.message)}")
     return 0 if all(result.passed is not False for result in results) else FOUND

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, cast
 
 import orjson
 
+from engine.compiler.emit.oauth2 import emit_oauth2
 from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
 from engine.compiler.emit.requests import address_paths, is_settled
 from engine.compiler.emit.steps import StepEmitter
@@ -23,7 +24,7 @@ from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
-from engine.compiler.runtime import Address
+from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import BatchCode, CallParts, Module
 from engine.events.spec import FIELDS
 from engine.mapping.keys import IN_LIST, NO_LOOP
@@ -37,7 +38,7 @@ OF_INTAKE = 500
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
 SaveFunction: TypeAlias = Callable[..., JsonObject]
-JudgeResult: TypeAlias = "tuple[str, Json, str] | None"
+JudgeResult: TypeAlias = "tuple[str | None, Json, str] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,12 @@ class CompiledBatch:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The functions of a generated module, connected with settings."""
+    """The functions of a generated module, connected with settings; `oauth2` returns the texts behind its words."""
 
     calls: dict[str, CompiledCall]
     requests: dict[str, CompiledRequest]
     batches: dict[str, CompiledBatch]
+    oauth2: Callable[[Reports], dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Compiled:
     def connect(self, settings: JsonObject) -> Connected:
         """Run the generated `connect` and assign its functions to calls, requests and batches."""
         ready = with_templates(self.loaded, settings)
-        steps, requests, batches = self.module(ready)
+        steps, requests, batches, *others = self.module(ready)
         besides = inf if ready is not settings else _size(settings) + OF_INTAKE
         functions = iter(steps)
         calls = {
@@ -124,6 +126,7 @@ class Compiled:
             calls,
             {name: CompiledRequest(*pair) for name, pair in zip(self.requests, requests, strict=True)},
             {name: CompiledBatch(*functions) for name, functions in zip(self.batches, batches, strict=True)},
+            others[0][0] if others else None,
         )
 
 
@@ -157,7 +160,8 @@ def build(loaded: Loaded) -> Compiled:
         for request in mapping.requests.values()
     ]
     batches = [_batch(emit_batch(module, batch)) for batch in mapping.batches.values()]
-    text = _module_text(module, [steps, requests, batches])
+    oauth2 = [[emit_oauth2(module, mapping.http.oauth2)]] if mapping.http.oauth2 is not None else []
+    text = _module_text(module, [steps, requests, batches, *oauth2])
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
     largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)

@@ -14,6 +14,7 @@ from engine.compiler.runtime import Invalid
 from engine.delivery.sending.batching import BatchLimits
 from engine.delivery.sending.pacing import Retry
 from engine.language import template
+from engine.language.bodies import revealed
 from engine.language.paths import PathTypeError, holds, search
 from engine.language.times import seconds
 from engine.mapping.load import Loaded
@@ -107,10 +108,12 @@ def base_url(connection: Connection) -> str:
     return url.removesuffix("/")
 
 
-def rebased(connection: Connection, url: str) -> Connection:
-    """Return the connection with another base URL."""
+def rebased(connection: Connection, url: str, token_url: str | None = None) -> Connection:
+    """Return the connection with another base URL, and another address of tokens if one is given."""
     loaded = connection.destination.loaded
     http = replace(loaded.mapping.http, base_url=template.Text((url,)))
+    if http.oauth2 is not None and token_url is not None:
+        http = replace(http, oauth2=replace(http.oauth2, token_url=template.Text((token_url,))))
     return Connection(Destination(PatchedMapping(loaded, http=http)), connection.settings)
 
 
@@ -147,4 +150,6 @@ def _path(text: template.Text, settings: JsonObject) -> RequestPath:
 def into_sandbox(configured: ConfiguredConnection, url: str, base_path: str | None = None) -> ConfiguredConnection:
     """Redirect a connection to the sandbox, which tells vendors apart by path and has no rate limits."""
     path = urlsplit(base_url(configured.connection)).path.rstrip("/") if base_path is None else base_path
-    return replace(configured, connection=rebased(configured.connection, url + path), rate_limit="")
+    oauth2 = configured.connection.compiled.oauth2
+    token_url = None if oauth2 is None else url + urlsplit(revealed(oauth2([])["token_url"])).path
+    return replace(configured, connection=rebased(configured.connection, url + path, token_url), rate_limit="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +10,10 @@ from typing import NamedTuple
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import ConnectionRow, Outbox, advice
-from engine.delivery.sending.http import Refused, Sender, Unsendable
+from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, Outbox, advice
+from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
+from engine.delivery.sending.oauth2 import access_tokens
+from engine.delivery.sending.refresh_tokens import RefreshTokens, SignInFailed, SignInRefused
 from engine.delivery.sending.shipping import interpret
 from engine.language.times import seconds
 from engine.mapping.model import Step
@@ -74,29 +77,44 @@ class CredentialsCheck(NamedTuple):
     message: str
 
 
-async def check_credentials(configured: ConfiguredConnection) -> CredentialsCheck:
-    """Send the request that the mapping names under `check`."""
-    result = await _check(configured)
+async def check_credentials(configured: ConfiguredConnection, outbox: Path = DEFAULT_FILE) -> CredentialsCheck:
+    """Get an access token, if the mapping has `oauth2`, and send the request that it names under `check`.
+
+    A new refresh token is kept beside `outbox`, where delivery reads it.
+    """
+    result = await _check(configured, RefreshTokens.beside(outbox, configured.name))
     return result._replace(message=configured.connection.secrets.mask(result.message))
 
 
-async def _check(configured: ConfiguredConnection) -> CredentialsCheck:
-    name = configured.mapping.check
-    if name is None:
-        return CredentialsCheck(
-            None, f"settings are valid; {configured.mapping.title} has no request to check credentials."
-        )
+async def _check(configured: ConfiguredConnection, file: Path) -> CredentialsCheck:
+    name, connection = configured.mapping.check, configured.connection
+    title = configured.mapping.title
+    if name is None and configured.mapping.http.oauth2 is None:
+        return CredentialsCheck(None, f"settings are valid; {title} has no request to check credentials.")
     try:
-        request = _check_request(configured, name)
-        sender = Sender(base_url(configured.connection), timeout=seconds(configured.mapping.http.timeout), slots=1)
-    except Invalid as error:
+        request = None if name is None else _check_request(configured, name)
+        tokens = access_tokens(connection, file, now=time.time)
+        timeout = seconds(configured.mapping.http.timeout)
+        sender = Sender(base_url(connection), timeout=timeout, slots=1, tokens=tokens)
+    except (Invalid, SignInRefused) as error:
         return CredentialsCheck(False, str(error))
     try:
-        reply = await sender.send(request)
-    except (Refused, Unsendable) as error:
+        if request is None:
+            assert tokens is not None
+            await tokens.current()
+            return CredentialsCheck(True, f"{title} gives access tokens; it has no request to check them with.")
+        encode = configured.mapping.requests[request.request].encode
+        reply = await sender.send(request, encode, connection.signers.get(request.request))
+    except SignInFailed as error:
+        return CredentialsCheck(False, f"no access token: {error}.")
+    except (Refused, SignInRefused, Unsendable) as error:
         return CredentialsCheck(False, str(error))
     finally:
         await sender.close()
+    return _result(configured, request, reply)
+
+
+def _result(configured: ConfiguredConnection, request: PlannedRequest, reply: VendorReply) -> CredentialsCheck:
     result = interpret(ResponseReader(configured.connection), None, [request], reply)
     if result.then == "accept":
         return CredentialsCheck(True, f"{configured.mapping.title} accepts the credentials.")

@@ -19,7 +19,9 @@ from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged
 from engine.delivery.outbox_thread import OutboxThread
 from engine.delivery.sending.http import Sender
+from engine.delivery.sending.oauth2 import access_tokens
 from engine.delivery.sending.pacing import Clock, Restarts
+from engine.delivery.sending.refresh_tokens import RefreshTokens, SignInRefused
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.delivery.worker import Options, Worker
 from engine.errors import WaybillError
@@ -183,7 +185,9 @@ class Delivery:
         http = configured.mapping.http
         try:
             address = base_url(configured.connection)
-        except Invalid as error:  # no request can be sent with these settings
+            file = RefreshTokens.beside(self._outbox.path, configured.name)
+            tokens = access_tokens(configured.connection, file, now=self._clock.time, before_write=lease.check)
+        except (Invalid, SignInRefused) as error:  # no request can be sent with these settings
             await self._thread.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())
             self._report_held(await self._row(configured.name))
             return
@@ -193,6 +197,8 @@ class Delivery:
             compress=http.compress == "gzip",
             slots=self._options.slots,
             before_write=lease.check,
+            now=self._clock.time,
+            tokens=tokens,
         )
         worker = Worker(configured, self._thread, sender, lease.fence, self._options, self._clock, self._observer)
         self._workers.append(worker)

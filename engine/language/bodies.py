@@ -16,6 +16,13 @@ def revealed(text: str) -> str:
     return text.reveal() if isinstance(text, Secret) else text
 
 
+def compressed(content: bytes) -> bytes:
+    """Return a body as gzip (RFC 1952), always the same bytes: there is no time in it."""
+    import gzip
+
+    return gzip.compress(content, 1, mtime=0)
+
+
 def encoded(body: Json, encode: str) -> bytes | None:
     """Return a body as JSON or as a form, None if there is no body; TypeError or ValueError if that is impossible."""
     if body is None:

@@ -22,10 +22,12 @@ from engine.mapping.model import (
     Mapping,
     MappingExample,
     Modifiers,
+    OAuth2,
     PathValue,
     Request,
     Response,
     Results,
+    Signature,
     Step,
     TextOrValue,
     Value,
@@ -108,6 +110,8 @@ class Reader:
             Holds.VALUE_BY_KEY: self._value_by_key,
             Holds.RULES: self.rules,
             Holds.RESULTS: lambda raw, place: self.noun(Results, raw, place),
+            Holds.SIGNATURE: lambda raw, place: self.noun(Signature, raw, place),
+            Holds.OAUTH2: lambda raw, place: self.noun(OAuth2, raw, place),
         }
 
     def noun(self, noun: Callable[..., Noun], raw: Raw, place: Place, /, **known: Any) -> Noun:

@@ -41,6 +41,8 @@ class Holds(Enum):
     BODY = auto()  # the instruction whose words stand beside the other keys
     RULES = auto()  # rules of `responses`
     RESULTS = auto()  # `results` of a batch
+    SIGNATURE = auto()
+    OAUTH2 = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -415,15 +415,141 @@ def _status(written: Json) -> tuple[Json, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One rule of `responses`; `status` holds codes and classes (`4xx`)."""
+    """One rule of `responses`; `status` holds codes and classes (`4xx`), and without `then` the usual rules decide."""
 
     place: Place
     status: tuple[int | str, ...] = plain((), convert=_status)
     when: str | None = declare(Holds.PATH, default=None)
     unless: str | None = declare(Holds.PATH, default=None)
-    then: str = plain("accept")
+    then: str | None = plain()
     error: str | None = declare(Holds.PATH, default=None)
     hint: str = plain("")
+
+
+BODY = Text(("body",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """How a request is signed: an HMAC of its body in a header, made anew each time it is sent."""
+
+    header: str = plain(
+        about="The header that carries the signature: `X-Signature`.",
+        schema={"allOf": [{"$ref": "#/definitions/header_or_nothing"}]},
+    )
+    secret: str = declare(
+        Holds.PATH,
+        "The key, a secret setting: `settings.signing_secret`.",
+        default="",
+        schema={"allOf": [{"$ref": "#/definitions/path_or_nothing"}]},
+        scope="key",
+    )
+    hash: str = plain(
+        "sha256",
+        about="The hash function of the HMAC.",
+        schema={"enum": ["sha256", "sha1", "md5", None], "default": "sha256"},
+    )
+    encoding: str = plain(
+        "hex",
+        about="How the signature is written.",
+        schema={"enum": ["hex", "base64", None], "default": "hex"},
+    )
+    prefix: Text | None = declare(
+        Holds.TEXT,
+        "Text before the signature: `sha256=`. May hold `${sent_at}`.",
+        default=None,
+        schema={"type": ["string", "null"], "minLength": 1},
+        scope="signature prefix",
+    )
+    over: Text = declare(
+        Holds.TEXT,
+        "What is signed: `body` (the default), as it is before `compress`; `wire`, as it is after; or text with "
+        "`${body}` and `${sent_at}`.",
+        default=BODY,
+        schema={"type": ["string", "null"], "minLength": 1, "default": "body"},
+        scope="signed",
+    )
+    sent_at_header: str | None = plain(
+        about="The header that carries `sent_at`, the time of sending in unix seconds: `X-Timestamp`.",
+        schema={"allOf": [{"$ref": "#/definitions/header_or_nothing"}]},
+    )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that a signature sets, by the words that name them."""
+        named = {"header": self.header, "sent_at_header": self.sent_at_header}
+        return {word: name for word, name in named.items() if name is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth2:
+    """How a connection gets the access token that its requests carry (RFC 6749)."""
+
+    token_url: TextOrValue = declare(
+        Holds.TEXT_OR_VALUE,
+        "Where access tokens come from: `https://login.example.com/oauth/token`.",
+        schema={"allOf": [{"$ref": "#/definitions/text_or_nothing"}]},
+        scope="oauth2",
+    )
+    grant: str = plain(
+        "client_credentials",
+        about="How the vendor grants tokens.",
+        schema={
+            "enum": ["client_credentials", "refresh_token", None],
+            "enumDescriptions": ["to the client itself (the default)", "for a refresh token", "the default"],
+            "default": "client_credentials",
+        },
+    )
+    client_id: Value = declare(
+        Holds.VALUE,
+        "The client's id: `settings.client_id`.",
+        schema={"allOf": [{"$ref": "#/definitions/value_or_nothing"}]},
+        scope="oauth2",
+    )
+    client_secret: str | None = declare(
+        Holds.PATH,
+        "The client's secret, a secret setting: `settings.client_secret`.",
+        default=None,
+        schema={"allOf": [{"$ref": "#/definitions/path_or_nothing"}]},
+        scope="key",
+    )
+    refresh_token: str | None = declare(
+        Holds.PATH,
+        "For `grant: refresh_token`: the first refresh token, a secret setting.",
+        default=None,
+        schema={"allOf": [{"$ref": "#/definitions/path_or_nothing"}]},
+        scope="key",
+    )
+    auth: str = plain(
+        "header",
+        about="Where the client's id and secret are sent.",
+        schema={
+            "enum": ["header", "body", None],
+            "enumDescriptions": ["as HTTP basic authentication (the default)", "in the body", "the default"],
+            "default": "header",
+        },
+    )
+    scope: Text | None = declare(
+        Holds.TEXT,
+        "What the token is for: `scope: events.write users.write`.",
+        default=None,
+        schema={"type": ["string", "null"], "minLength": 1},
+        scope="oauth2",
+    )
+    audience: Text | None = declare(
+        Holds.TEXT,
+        "Whom the token is for: `audience: https://api.example.com`.",
+        default=None,
+        schema={"type": ["string", "null"], "minLength": 1},
+        scope="oauth2",
+    )
+    params: NamedTexts = declare(
+        Holds.TEXT_BY_NAME,
+        "Further parameters of the request for a token: `params: { resource: https://api.example.com }`.",
+        default=(),
+        schema={"type": ["object", "null"], "additionalProperties": {"$ref": "#/definitions/text_or_nothing"}},
+        scope="oauth2",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -444,6 +570,7 @@ class Request:
     batch: str | None = plain()
     item: Value | None = declare(Holds.VALUE, default=None, scope="item")
     if_missing: str | None = plain()
+    signature: Signature | None = declare(Holds.SIGNATURE, default=None)
     responses: tuple[Response, ...] = declare(Holds.RULES, default=(), scope="reply")
     body_schema: JsonObject | None = plain()
 
@@ -473,6 +600,7 @@ class Batch:
     max_items: int = plain(100)
     max_bytes: int | None = plain()
     max_wait: str | None = plain()
+    signature: Signature | None = declare(Holds.SIGNATURE, default=None)
     fields: tuple[tuple[Text, Value], ...] = declare(Holds.VALUE_BY_KEY, default=(), scope="items")
     results: Results | None = declare(Holds.RESULTS, default=None)
 
@@ -535,6 +663,19 @@ class Http:
         about="The header in which every request sent alone carries an id that stays the same when the request is "
         "sent again: `Idempotency-Key`.",
         schema={"$comment": "header", "type": ["string", "null"], "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
+    )
+    oauth2: OAuth2 | None = declare(
+        Holds.OAUTH2,
+        "The access token that every request carries as `Authorization: Bearer ...`, and where it comes from.",
+        schema={"allOf": [{"$ref": "#/definitions/oauth2"}]},
+        default=None,
+    )
+    signature: Signature | None = declare(
+        Holds.SIGNATURE,
+        "The signature of every request, unless the request has its own: "
+        "`signature: { header: X-Signature, secret: settings.signing_secret }`.",
+        schema={"allOf": [{"$ref": "#/definitions/signature"}]},
+        default=None,
     )
 
 

@@ -12,12 +12,13 @@ MergeRules: TypeAlias = "dict[str, MergeRules] | None"
 
 # How deep a section merges key by key; a value of the mapping language is always replaced as a whole.
 NAMES: dict[str, MergeRules] = {"*": None}
-REQUEST: dict[str, MergeRules] = {"headers": NAMES, "query": NAMES, "*": None}
+REQUEST: dict[str, MergeRules] = {"headers": NAMES, "query": NAMES, "signature": NAMES, "*": None}
+OAUTH2: dict[str, MergeRules] = {"params": NAMES, "*": None}
 MERGED: dict[str, MergeRules] = {
     "settings": {"*": NAMES},
-    "http": {"headers": NAMES, "*": None},
+    "http": {"headers": NAMES, "signature": NAMES, "oauth2": OAUTH2, "*": None},
     "requests": {"*": REQUEST},
-    "batches": {"*": {"headers": NAMES, "query": NAMES, "results": NAMES, "*": None}},
+    "batches": {"*": REQUEST | {"results": NAMES}},
     "retry": NAMES,
     "parts": NAMES,
     "calls": NAMES,

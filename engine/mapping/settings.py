@@ -380,6 +380,9 @@ def _wrapped(value: Json) -> Json:
 PATTERN = r"^https?://[^/?#\s]+[^?#\s]*$"
 ADDRESS = re.compile(PATTERN, re.IGNORECASE)
 
+LOCAL = ("127.0.0.1", "localhost", "::1")
+"""Hosts that are this machine."""
+
 NOT_ONE = "this is not an http:// or https:// address without ? and #"
 WITH_USER = "this address has a name or password before an @, which proxies and logs would show; remove it"
 BAD_PORT = "the port of this address is not a number from 1 to 65535"

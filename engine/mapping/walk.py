@@ -20,9 +20,11 @@ from engine.mapping.model import (
     Flatten,
     Instruction,
     Mapping,
+    OAuth2,
     PathValue,
     Response,
     Results,
+    Signature,
     Step,
     TextOrValue,
     Value,
@@ -96,7 +98,7 @@ def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterato
             yield Occurrence(at, held, 1, in_key, key.word, here)
         elif isinstance(held, Text):
             yield from of_text(held, at, here, key=in_key)
-        elif isinstance(held, Response | Results):
+        elif isinstance(held, Response | Results | Signature | OAuth2):
             yield from of_noun(held, at, here)
         else:
             yield from of_value(held, here)
@@ -190,6 +192,8 @@ def values_in(noun: object) -> Iterator[Value]:
     for _, piece in _pieces(noun, ()):
         if isinstance(piece.held, PathValue | Choice | Instruction):
             yield piece.held
+        elif isinstance(piece.held, OAuth2):
+            yield from values_in(piece.held)
 
 
 def descendants(value: Value) -> Iterator[Value]:
@@ -209,7 +213,7 @@ def values_of(mapping: Mapping) -> Iterator[Value]:
 
 # What a key holds, one by one: a path, a text, a value, or something that has keys itself.
 
-Held: TypeAlias = str | Text | Value | Response | Results
+Held: TypeAlias = str | Text | Value | Response | Results | Signature | OAuth2
 
 
 class Piece(NamedTuple):
@@ -262,6 +266,8 @@ PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
     Holds.BODY: _one,
     Holds.RULES: _in_order,
     Holds.RESULTS: _one,
+    Holds.SIGNATURE: _one,
+    Holds.OAUTH2: _one,
 }
 """What is not here holds nothing to walk over."""
 

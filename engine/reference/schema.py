@@ -1,8 +1,8 @@
 """The parts of the mapping schema that are declared in code.
 
-Functions come from their registry, the words of an instruction and the keys of `http` from the model, so that an
-editor offers and explains exactly those that exist.  The rest of schemas/mapping.schema.json is kept by hand; a test
-fails when the file is out of date.
+Functions come from their registry, the words of an instruction and the keys of `http`, `signature` and `oauth2` from
+the model, so that an editor offers and explains exactly those that exist.  The rest of schemas/mapping.schema.json is
+kept by hand; a test fails when the file is out of date.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.language.functions import FUNCTIONS, parameter_schema
 from engine.mapping.keys import Holds, Key, keys_of
-from engine.mapping.model import MODIFIERS, SOURCES, Http
+from engine.mapping.model import MODIFIERS, SOURCES, Http, OAuth2, Signature
 from engine.mapping.schema import files
 
 Schema = dict[str, Any]
@@ -29,7 +29,8 @@ def with_declared(schema: Schema) -> Schema:
     definitions["one_source"]["oneOf"] = _any_of(SOURCES)
     definitions["loop"]["anyOf"] = _any_of(LOOPS)
     _set_step(definitions["step"])
-    definitions["http"]["properties"] = {key.word: _described(key) for key in keys_of(Http)}
+    for word, noun in (("http", Http), ("signature", Signature), ("oauth2", OAuth2)):
+        definitions[word]["properties"] = {key.word: _described(key) for key in keys_of(noun)}
     return result
 
 

@@ -49,7 +49,7 @@ def generated(draw: DrawFn) -> Generated:
 @st.composite
 def mappings(draw: DrawFn, call: str) -> JsonObject:
     """A mapping with one call of its own; nothing in it is unused."""
-    ground = Ground(call, settings=tuple(SETTINGS))
+    ground = Ground(call, settings=tuple(name for name, (written, _) in SETTINGS.items() if "secret" not in written))
     parts: JsonObject = {}
     for name in draw(st.sampled_from(((), ("p",), ("p", "q")))):
         parts[name] = draw(made(replace(ground, parts=tuple(parts)), 2)).raw
@@ -96,14 +96,29 @@ def base_urls(draw: DrawFn) -> Json:
 
 @st.composite
 def shared_headers(draw: DrawFn, ground: Ground) -> JsonObject:
-    """What all requests share: a request id, headers, or a user and a password."""
+    """What all requests share: a request id, a signature, headers, or a user and a password."""
     shared: JsonObject = {"request_id": "X-Request"} if draw(rarely) else {}
+    shared |= draw(signatures()) if draw(rarely) else {}
     shared |= draw(from_objects(ground))
     if not draw(rarely):
         return shared
     pair = st.lists(paths(ground), min_size=2, max_size=2)
     other = st.one_of(st.fixed_dictionaries({"basic": pair}), st.fixed_dictionaries({"headers": headers(ground)}))
     return shared | draw(other)
+
+
+@st.composite
+def signatures(draw: DrawFn) -> JsonObject:
+    """A signature of any form, and sometimes compression."""
+    optional = {
+        "hash": st.sampled_from(["sha256", "sha1", "md5"]),
+        "encoding": st.sampled_from(["hex", "base64"]),
+        "prefix": st.sampled_from(["v1=", "t=${sent_at},v1="]),
+        "over": st.sampled_from(["body", "wire", "v0:${sent_at}:${body}", "${body}"]),
+    }
+    fixed = {"header": "X-Signature", "secret": "settings.signing_key", "sent_at_header": "X-Time"}
+    signature = draw(st.fixed_dictionaries({word: st.just(text) for word, text in fixed.items()}, optional=optional))
+    return {"signature": signature, **draw(st.fixed_dictionaries({}, optional={"compress": st.just("gzip")}))}
 
 
 @st.composite

@@ -108,6 +108,7 @@ SETTINGS: dict[str, tuple[JsonObject, st.SearchStrategy[Json]]] = {
     "document": ({"title": "Document", "type": "template", "format": "json"}, DOCUMENTS),
     "rows": (ROWS, st.lists(_rows, max_size=3)),
     "maybe": ({"title": "Maybe", "type": "string", "optional": True}, texts),
+    "signing_key": ({"title": "Key", "type": "string", "secret": True, "optional": True}, texts),
 }
 
 

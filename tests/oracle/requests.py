@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hmac
 import json
 import re
 from base64 import b64encode
@@ -44,6 +46,7 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
         raise Invalid(f"{where}.method", "The method is missing, or none")
     made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
     headers |= _request_id(run, step, scope, place, made)
+    headers |= _signature(run, request, made)
     return made
 
 
@@ -127,6 +130,32 @@ def _request_id(run: Run, step: JsonObject, scope: Scope, place: str, made: Json
     found = sha1(bytes.fromhex(NAMESPACE.replace("-", "")) + compact_json(parts).encode()).digest()[:16]
     text = (found[:6] + bytes([found[6] & 0x0F | 0x50, found[7], found[8] & 0x3F | 0x80]) + found[9:]).hex()
     return {str(header): "-".join([text[:8], text[8:12], text[12:16], text[16:20], text[20:]])}
+
+
+def _signature(run: Run, request: JsonObject, made: JsonObject) -> dict[str, Json]:
+    """Return the headers of the request's signature, or else of the one that all requests share."""
+    http = cast("JsonObject", run.mapping["http"])
+    rule = cast("dict[str, str]", request.get("signature") or http.get("signature") or {})
+    key = run.settings.get(rule["secret"].removeprefix("settings.")) if rule else None
+    if key is None:
+        return {}
+    body = made["body"]
+    written = _form_text(cast("JsonObject", body)) if request.get("encode") == "form" else compact_json(body)
+    text = "" if body is None else written
+    over, second = rule.get("over", "body"), str(int(run.now))
+    if over not in {"body", "wire"}:  # a body cannot bring a ${} of its own: it is put in last
+        text = "".join(
+            {"${body}": text, "${sent_at}": second}.get(part, part) for part in re.split(r"(\$\{\w+\})", over)
+        )
+    raw = (
+        gzip.compress(text.encode(), 1, mtime=0)
+        if over == "wire" and "compress" in http and body is not None
+        else text.encode()
+    )
+    code = hmac.new(str(key).encode(), raw, rule.get("hash", "sha256"))
+    shown = code.hexdigest() if rule.get("encoding", "hex") == "hex" else b64encode(code.digest()).decode()
+    headers: dict[str, Json] = {rule["header"]: rule.get("prefix", "").replace("${sent_at}", second) + shown}
+    return headers | ({rule["sent_at_header"]: second} if "sent_at_header" in rule else {})
 
 
 def _given(run: Run, step: JsonObject, scope: Scope, place: str) -> Json:
@@ -379,10 +408,12 @@ def _headers(run: Run, request: JsonObject, scope: Scope, where: str, body: Json
             written[name] = _checked_header(value, at(table, name))
     given = {name.lower() for name in [*common, *own]}
     written = {**_basic(run, http, scope, given), **written}
+    if "oauth2" in http:
+        written = {"Authorization": "Bearer ***", **written}
     given |= {"authorization"} if "basic" in http else set()
     first_type = body is not None and "content-type" not in {name.lower() for name in written}
-    _headers_from(run, request.get("headers_from"), f"{where}.headers_from", given, (written, scope))
-    _headers_from(run, http.get("headers_from"), "http.headers_from", given, (written, scope))
+    _headers_from(run, request.get("headers_from"), f"{where}.headers_from", given, (written, scope, request))
+    _headers_from(run, http.get("headers_from"), "http.headers_from", given, (written, scope, request))
     if first_type:
         form = request.get("encode") == "form"
         written = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json", **written}
@@ -406,15 +437,17 @@ REFUSED = [
 ]
 
 
-def _headers_from(run: Run, written: Json, place: str, given: set[str], into: tuple[JsonObject, Scope]) -> None:
-    headers, scope = into
+def _headers_from(
+    run: Run, written: Json, place: str, given: set[str], into: tuple[JsonObject, Scope, JsonObject]
+) -> None:
+    headers, scope, noun = into
     room = Room()
     for name, value in _members(run, written, scope, place):
         if room.names == 100:
             room.too_many = True
         elif not re.fullmatch("[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             raise Invalid(place, f"{name!r} cannot be the name of a header")
-        elif not _may_give(run, name.lower(), value):
+        elif not _may_give(run, noun, name.lower(), value):
             run.report("refused-name", place)
         elif name.lower() in given | {other.lower() for other in headers}:
             run.report("taken-name", place)
@@ -426,11 +459,13 @@ def _headers_from(run: Run, written: Json, place: str, given: set[str], into: tu
         run.report("too-many-names", place)
 
 
-def _may_give(run: Run, name: str, value: Json) -> bool:
+def _may_give(run: Run, noun: JsonObject, name: str, value: Json) -> bool:
+    http = _http(run)
     if name == "authorization":
-        return isinstance(value, Hidden)
-    own = str(_http(run).get("request_id", "")).lower()
-    return name not in REFUSED and not name.startswith("proxy-") and name != own
+        return isinstance(value, Hidden) and "oauth2" not in http
+    signature = cast("JsonObject", noun.get("signature") or http.get("signature") or {})
+    own = [http.get("request_id", ""), signature.get("header", ""), signature.get("sent_at_header", "")]
+    return name not in REFUSED and not name.startswith("proxy-") and name not in {str(one).lower() for one in own}
 
 
 def _basic(run: Run, http: JsonObject, scope: Scope, given: set[str]) -> JsonObject:

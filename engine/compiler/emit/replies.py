@@ -53,7 +53,10 @@ def emit_save(module: Module, step: Step) -> str:
 
 
 def emit_judge(module: Module, rules: Sequence[Response]) -> str:
-    """Write the function that returns the first rule a response matches as (then, error, hint), or None."""
+    """Write the function that returns the first rule a response matches as (then, error, hint), or None.
+
+    `then` is None in a rule that leaves it to the usual rules.
+    """
     writer = Writer(module, dict(REPLY))
     for rule in rules:
         with writer.lines.block(f"if {_status(writer, rule)}:"), writer.branch():

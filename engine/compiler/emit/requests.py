@@ -18,6 +18,9 @@ from engine.records import Place
 
 NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
 
+NO_TOKEN = "Bearer ***"  # noqa: S105  it stands for one
+"""The header of a plan with `oauth2`: an access token is known only when a request is sent, and is never shown."""
+
 CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
@@ -108,14 +111,21 @@ def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) 
         if isinstance(text, Text) and text.literal is not None and header_fault(text.literal) is None:
             _put_header(writer, variable, name, writer.names.literal(text.literal))
             continue
-        code = _text(writer, text, place)
+        code = named_text(writer, text, place)
         _set_header(writer, variable, name, code, place)
     basic = writer.module.mapping.http.basic
     if basic is not None and "authorization" not in given:
         codes = [_header_value(writer, value, ("http", "basic", number)) for number, value in enumerate(basic)]
         writer.module.helper("basic_auth")
         _set_header(writer, variable, "Authorization", f"basic_auth({codes[0]}, {codes[1]})", ("http", "basic"))
+    if writer.module.mapping.http.oauth2 is not None:
+        _put_header(writer, variable, "Authorization", writer.names.literal(NO_TOKEN))
     return variable
+
+
+def named_text(writer: Writer, text: TextOrValue | Value, place: Place) -> str:
+    """Write a text with `${}` or a value that is text; None at run time where it has no value."""
+    return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
 
 
 def emit_headers_from(writer: Writer, noun: Request | Batch, headers: str) -> None:
@@ -128,15 +138,19 @@ def emit_headers_from(writer: Writer, noun: Request | Batch, headers: str) -> No
         if owner.headers_from is None:
             continue
         given = writer.value(owner.headers_from).code
-        names = f"{writer.names.constant(written, 'written')}, {writer.names.constant(_own_headers(http), 'own')}"
+        names = f"{writer.names.constant(written, 'written')}, {writer.names.constant(_own_headers(noun, http), 'own')}"
         at = writer.names.literal(place_text((*owner.place, "headers_from")))
         writer.names.function(add_headers, "add_headers")
         writer.lines.add(f"add_headers({headers}, {given}, {names}, reports, {at})")
 
 
-def _own_headers(http: Http) -> frozenset[str]:
+def _own_headers(noun: Request | Batch, http: Http) -> frozenset[str]:
     """Return the headers, in lowercase, that only a word of the mapping sends: no object may give them."""
-    return frozenset(name.lower() for name in (http.request_id,) if name is not None)
+    signature = noun.signature or http.signature
+    names = [] if signature is None else list(signature.headers.values())
+    names += [] if http.request_id is None else [http.request_id]
+    names += [] if http.oauth2 is None else ["authorization"]
+    return frozenset(name.lower() for name in names)
 
 
 def _header_value(writer: Writer, value: Value, place: Place) -> str:
@@ -165,11 +179,7 @@ def emit_method(writer: Writer, request: Request | Batch) -> str:
     if isinstance(request.method, Text) and request.method.literal is not None:
         return writer.names.literal(request.method.literal)
     writer.module.helper("method")
-    return f"method({_text(writer, request.method, place)}, {writer.names.literal(place_text(place))})"
-
-
-def _text(writer: Writer, text: TextOrValue, place: Place) -> str:
-    return fill_text(writer, text, place).code if isinstance(text, Text) else _header_value(writer, text, place)
+    return f"method({named_text(writer, request.method, place)}, {writer.names.literal(place_text(place))})"
 
 
 def emit_query(writer: Writer, noun: Request | Batch, url: str) -> str:

@@ -143,9 +143,8 @@ def emit_hole(writer: Writer, hole: Hole, place: Place, converter: str) -> HoleC
 DELIMITERS = re.compile(r"([/?#])")
 
 
-def emit_base_url(writer: Writer, base_url: TextOrValue) -> str:
-    """Write the base URL and return an expression for it; one that is an address only through settings is checked."""
-    place: Place = ("http", "base_url")
+def emit_base_url(writer: Writer, base_url: TextOrValue, place: Place = ("http", "base_url")) -> str:
+    """Write a URL that settings make, and return an expression for it; one that may be no address is checked."""
     code = _base_url(writer, base_url, place)
     return code if _is_checked(writer, base_url) else _call(writer, "sendable", code, place)
 

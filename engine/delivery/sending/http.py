@@ -9,25 +9,28 @@ the last byte of the response.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import orjson
 
-from engine.language.bodies import encoded, revealed
-from engine.mapping.settings import host_fault
-from engine.records import Json, JsonObject, PlannedRequest
+from engine.language.bodies import compressed, encoded, revealed
+from engine.language.signatures import Signer
+from engine.mapping.settings import LOCAL, host_fault
+from engine.records import Json, JsonObject, PlannedRequest, Secret
 
 if TYPE_CHECKING:
     import httpx
 
+    from engine.delivery.sending.oauth2 import AccessTokens
     from engine.delivery.sending.wire import RawResponse
 
 NO_HEADERS: JsonObject = {}
 SLOTS = 8
+NOT_AUTHORIZED = 401
 PORTS = {"http": 80, "https": 443}
-LOCAL = ("127.0.0.1", "localhost", "::1")
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "keep-alive", "User-Agent": "waybill"}
 
 
@@ -35,7 +38,8 @@ class VendorReply(NamedTuple):
     """What came back.
 
     `readable` is False for a body that should be JSON and is not; `failure` is why no response came back, and
-    `unsendable` why the request could not be sent at all. `timed_out` is whether the failure is the timeout.
+    `unsendable` why the request could not be sent at all. `timed_out` is whether the failure is the timeout, `no_token`
+    whether the request was not even sent, for want of an access token.
     """
 
     status: int = 0
@@ -45,6 +49,7 @@ class VendorReply(NamedTuple):
     failure: str = ""
     unsendable: str = ""
     timed_out: bool = False
+    no_token: bool = False
 
 
 class Refused(Exception):  # noqa: N818  reads as what happened
@@ -58,8 +63,8 @@ class Unsendable(Exception):  # noqa: N818  reads as what it is
 class Sender:
     """Sends the requests of one connection; must be closed.
 
-    `timeout` is in seconds. `before_write` is called right before bytes of a request are written; what it raises,
-    `send` raises.
+    `timeout` is in seconds, `now` returns unix seconds. `before_write` is called right before bytes of a request are
+    written; what it raises, `send` raises. `tokens`, which it closes, gives requests the access token they carry.
     """
 
     def __init__(
@@ -70,6 +75,8 @@ class Sender:
         compress: bool = False,
         slots: int = SLOTS,
         before_write: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = time.time,
+        tokens: AccessTokens | None = None,
     ) -> None:
         import httpx
 
@@ -78,6 +85,8 @@ class Sender:
         self._origin = origin(base_url)
         self._compress = compress
         self._timeout = timeout
+        self._now = now
+        self._tokens = tokens
         self._headers = httpx.Headers(HEADERS)
         self._bad_url = httpx.InvalidURL
         scheme, host, _ = self._origin
@@ -85,18 +94,30 @@ class Sender:
 
     async def close(self) -> None:
         """Close the sockets."""
+        if self._tokens is not None:
+            await self._tokens.close()
         await self._pool.close()
 
-    async def send(self, request: PlannedRequest, encode: str = "json") -> VendorReply:
-        """Send a request; network errors are part of the reply.
+    async def send(self, request: PlannedRequest, encode: str = "json", signer: Signer | None = None) -> VendorReply:
+        """Send a request, signed by `signer` now; network errors are part of the reply.
 
-        Raises Refused, Unsendable, and what `before_write` raises.
+        Raises Refused, Unsendable, SignInFailed, SignInRefused, and what `before_write` raises.
         """
+        self._check(revealed(request.url))
+        if self._tokens is None:
+            return await self._exchange(request, encode, signer)
+        token = await self._tokens.current()
+        reply = await self._exchange(_with_token(request, token), encode, signer)
+        if reply.status != NOT_AUTHORIZED:
+            return reply
+        token = await self._tokens.instead_of(token)
+        return await self._exchange(_with_token(request, token), encode, signer)
+
+    async def _exchange(self, request: PlannedRequest, encode: str, signer: Signer | None) -> VendorReply:
         from engine.delivery.sending.wire import Failed, Unwritable
 
-        self._check(revealed(request.url))
         try:
-            built = self._built(request, encode)
+            built = self._built(request, encode, signer)
         except (TypeError, ValueError, self._bad_url) as error:
             raise Unsendable(str(error)) from error
         try:
@@ -110,17 +131,18 @@ class Sender:
             return VendorReply(failure=f"the vendor did not answer within {self._timeout:g}s", timed_out=True)
         return _reply(response)
 
-    def _built(self, request: PlannedRequest, encode: str) -> httpx.Request:
+    def _built(self, request: PlannedRequest, encode: str, signer: Signer | None) -> httpx.Request:
         import httpx
 
-        content = encoded(request.body, encode)
+        body = content = encoded(request.body, encode)
         headers = self._headers.copy()
         headers.update(_headers(request))
-        if content is not None and self._compress:
-            import gzip
-
-            content = gzip.compress(content, 1)
+        if body is not None and self._compress:
+            content = compressed(body)
             headers["Content-Encoding"] = "gzip"
+        if signer is not None:
+            signature = signer.headers(body or b"", content or b"", self._now())
+            headers.update({name: revealed(value) for name, value in signature.items()})
         query = {name: _query(value) for name, value in request.query.items()} or None
         method, url = revealed(request.method), revealed(request.url)
         return httpx.Request(method, url, params=query, headers=headers, content=content)
@@ -132,6 +154,11 @@ class Sender:
         if (scheme, host, port) != self._origin:
             netloc = urlsplit(url).netloc.rpartition("@")[2]
             raise Refused(f"the address points to {netloc}, which is not the connection's host")
+
+
+def _with_token(request: PlannedRequest, token: str) -> PlannedRequest:
+    headers = {**request.headers, "Authorization": Secret(f"Bearer {token}", "Bearer ***")}
+    return request._replace(headers=headers)
 
 
 def origin(url: str) -> tuple[str, str, int]:

@@ -21,7 +21,9 @@ from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
+from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
+from engine.language.signatures import Signer
 from engine.records import JsonObject, Outcome, PlannedRequest
 from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, error_text
 
@@ -129,7 +131,9 @@ class Shipping:
         began = self._clock.time()
         try:
             reply = await self._sender.send(*self._request(shipment, began))
-        except (Refused, Invalid) as refused:  # the settings make a wrong address; not the event's fault
+        except SignInFailed as failed:
+            return began, VendorReply(failure=str(failed), no_token=True)
+        except (Refused, SignInRefused, Invalid) as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
             return began, VendorReply(failure=str(refused))
         except (Unsendable, Unbatchable) as error:
@@ -140,11 +144,13 @@ class Shipping:
             self._observer.timed_out(self.name, took)
         return began, reply
 
-    def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str]:
+    def _request(self, shipment: Shipment, now: float) -> tuple[PlannedRequest, str, Signer | None]:
         requests = [parcel.request for parcel in shipment.parcels]
+        connection = self._configured.connection
         if shipment.batch is None:
-            return requests[0], self._configured.mapping.requests[requests[0].request].encode
-        return self.responses.batched(requests, now), "json"
+            name = requests[0].request
+            return requests[0], connection.mapping.requests[name].encode, connection.signers.get(name)
+        return self.responses.batched(requests, now), "json", connection.batch_signers.get(shipment.batch)
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest
@@ -229,6 +235,9 @@ class Shipping:
         """
         if self.stopped:
             return False
+        if reply.no_token:  # no event is to blame, and none was tried
+            self._pause(shipment, result, reply, began)
+            return False
         proven, answered = self.pace.proven, reply.status >= LOWEST_ERROR
         paused = self._pause(shipment, result, reply, began)
         if proven and answered and not paused and len(shipment.parcels) > 1:
@@ -251,7 +260,8 @@ class Shipping:
         jobs = [cast("Job", each) for each in shipment.jobs()]
         failure = Failure(frozenset(job.user for job in jobs), any(job.retries is None for job in jobs))
         after = retry_after(header if isinstance(header, str) else None, now)
-        wait = self.pace.failed(began, now, failure, after, at_once=result.status == TOO_MANY_REQUESTS)
+        at_once = result.status == TOO_MANY_REQUESTS or reply.no_token
+        wait = self.pace.failed(began, now, failure, after, at_once=at_once)
         if wait is None:
             return False
         self.pause_reason = result.description
@@ -328,12 +338,15 @@ class ShipmentResult(NamedTuple):
     error: str = ""
     hint: str = ""
     items: list[ItemResult] | None = None
+    no_token: bool = False
 
     @property
     def reason(self) -> str:
         """Return what happened, without the vendor's message."""
         if self.status:
             return f"the vendor answered {self.status}"
+        if self.no_token:
+            return "no access token"
         return "the request could not be made" if self.then == "reject" else "no response from the vendor"
 
     @property
@@ -352,7 +365,7 @@ def interpret(
     if reply.unsendable:
         return ShipmentResult("reject", 0, reply.unsendable)
     if reply.failure:
-        return ShipmentResult("retry", 0, reply.failure)
+        return ShipmentResult("retry", 0, reply.failure, no_token=reply.no_token)
     name = requests[0].request
     then, error, hint = responses.judge(name, reply.status, reply.headers, reply.body, readable=reply.readable)
     if then != "accept":

@@ -47,7 +47,7 @@ class Unwritable(Exception):  # noqa: N818  reads as what it is
 
 
 class RawResponse(NamedTuple):
-    """A response; `body` is None if it is longer than LONGEST_RESPONSE or came in more than MOST_CHUNKS pieces."""
+    """A response; `body` is None if it is longer than the pool reads or came in more than MOST_CHUNKS pieces."""
 
     status: int
     headers: dict[str, str]
@@ -58,10 +58,21 @@ class HttpPool:
     """The connections to one origin, at most `slots`; must be closed.
 
     `before_write` is called right before bytes of a request are written, and may raise to prevent it. A `local` vendor
-    is not reached through the proxies of the environment.
+    is not reached through the proxies of the environment. `longest` is how many bytes of a response are read, by
+    default LONGEST_RESPONSE.
     """
 
-    def __init__(self, scheme: str, host: str, *, slots: int, local: bool, before_write: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        *,
+        slots: int,
+        local: bool,
+        before_write: Callable[[], None],
+        longest: int | None = None,
+    ) -> None:
+        self._longest = longest
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=not local) if scheme == "https" else None,
             proxy=None if local else _proxy(scheme, host),
@@ -94,7 +105,8 @@ class HttpPool:
         stream: _Stream = response.extensions["network_stream"]
         try:
             headers = {name.lower(): value for name, value in httpx.Headers(response.headers).items()}
-            body = await stream.body_of(response, chunked="transfer-encoding" in headers)
+            longest = LONGEST_RESPONSE if self._longest is None else self._longest
+            body = await stream.body_of(response, longest, chunked="transfer-encoding" in headers)
         finally:
             await response.aclose()
         return RawResponse(response.status, headers, body)
@@ -141,7 +153,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             raise Failed(TOO_MANY_HEADERS)
         return data
 
-    async def body_of(self, response: httpcore.Response, *, chunked: bool) -> bytes | None:
+    async def body_of(self, response: httpcore.Response, longest: int, *, chunked: bool) -> bytes | None:
         """Read the body of the response whose headers have just come; None if it is too long."""
         self._in_headers = False
         if not self._headers:  # it came with the response to an earlier request
@@ -152,7 +164,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             async for chunk in response.aiter_stream():
                 body += chunk
                 chunks += 1
-                if len(body) > LONGEST_RESPONSE or chunks > MOST_CHUNKS:
+                if len(body) > longest or chunks > MOST_CHUNKS:
                     return None
         except httpcore.RemoteProtocolError as error:
             raise Failed(CLOSED_WITHIN if self._ended else NOT_HTTP) from error

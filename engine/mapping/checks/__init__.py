@@ -12,6 +12,7 @@ from pathlib import Path
 
 from engine.mapping.checks.conditions import check_conditions
 from engine.mapping.checks.context import CheckContext
+from engine.mapping.checks.credentials import check_credentials
 from engine.mapping.checks.limits import check_limits
 from engine.mapping.checks.names import check_circles, check_names, check_unused, without_repeats
 from engine.mapping.checks.paths import check_paths
@@ -32,6 +33,7 @@ MAPPING_CHECKS: Checks = (
     *VALUE_CHECKS,
     check_steps,
     check_requests,
+    check_credentials,
     check_settings,
     check_secrets,
     check_examples,

@@ -29,6 +29,10 @@ SCOPES: dict[str, tuple[frozenset[str], str]] = {
     "reply": (frozenset({"status", "headers", "body", "settings"}), "A response"),
     "results": (frozenset({"body"}), "The response to a batch"),
     "result": (frozenset({"item"}), "A result of a batch"),
+    "key": (frozenset({"settings"}), "A credential"),
+    "oauth2": (frozenset({"settings"}), "`oauth2`"),
+    "signed": (frozenset({"body", "sent_at"}), "What is signed"),
+    "signature prefix": (frozenset({"sent_at"}), "The prefix of a signature"),
 }
 SUBJECTS = {
     "part": "A part used in {} calls",
@@ -174,6 +178,8 @@ def _member_column(path: paths.Path, root: paths.Root) -> int:
 def name_problem(context: CheckContext, found: Occurrence, root: paths.Root) -> NameProblem | None:
     """Return what is wrong with a name that a path begins with, or None."""
     scope, name = found.scope, root.name
+    if scope.kind == "key" and name != "settings":
+        return None  # it is no secret setting, and credentials.py says so
     if scope.kind in SCOPES and name not in _names(context, found):
         return _other_scope(context, found, name)
     if name == "settings":

@@ -24,7 +24,7 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 IN_BATCH = {
     **dict.fromkeys(("path", "method"), "Write it in batches.{batch}, or remove it."),
-    **dict.fromkeys(("headers", "headers_from"), "Write it in batches.{batch}, or remove it."),
+    **dict.fromkeys(("headers", "headers_from", "signature"), "Write it in batches.{batch}, or remove it."),
     **dict.fromkeys(("query", "query_from"), "Write it in batches.{batch}, or remove it."),
     "encode": "Remove it: a batch is sent as JSON.",
 }
@@ -36,6 +36,7 @@ OF_OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "c
 """What a path to an object begins with."""
 
 EVERY_STATUS = frozenset(range(100, 600))
+ACCEPTED = frozenset(range(200, 300))
 
 
 def check_requests(context: CheckContext) -> Iterator[Problem]:
@@ -156,11 +157,20 @@ def _responses(context: CheckContext, rules: tuple[Response, ...]) -> Iterator[P
             yield context.problem(rule.place, "unreachable-response", message, advice)
         if rule.when is None and rule.unless is None:
             met |= codes
+        if rule.then is None and not rule.error and not rule.hint:
+            message = "This rule does nothing: it has no `then`, `error` or `hint`."
+            advice = "Add `then` to decide what the response means, or remove the rule."
+            yield context.problem(rule.place, "useless-response", message, advice)
         for word in ("hint", "error"):
-            if rule.then == "accept" and getattr(rule, word):
+            if _accepts(rule) and getattr(rule, word):
                 message = f"`{word}` is not shown for accepted responses."
                 place = (*rule.place, word)
                 yield context.problem(place, "useless-hint", message, "Remove it.", key=True, level="warning")
+
+
+def _accepts(rule: Response) -> bool:
+    """Whether all responses that a rule is for are accepted."""
+    return rule.then == "accept" or (rule.then is None and _codes(rule) <= ACCEPTED)
 
 
 def _codes(rule: Response) -> frozenset[int]:
@@ -222,16 +232,16 @@ def _of_event(context: CheckContext, text: TextOrValue) -> list[str]:
 def _urls(context: CheckContext) -> Iterator[Problem]:
     """Find base URLs that are not an address, paths with a query, and unknown methods."""
     mapping = context.mapping
-    for place, text in _written(mapping.http.base_url, ("http", "base_url")):
+    for place, text in written_texts(mapping.http.base_url, ("http", "base_url")):
         yield from _base_url(context, place, text)
     for kind in (mapping.requests, mapping.batches):
         for request in kind.values():
-            for place, text in _written(request.path, (*request.place, "path")):
+            for place, text in written_texts(request.path, (*request.place, "path")):
                 yield from _no_query(context, place, text, "path")
             yield from _method(context, request.method, (*request.place, "method"))
 
 
-def _written(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, str]]:
+def written_texts(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, str]]:
     """Return the texts of a URL part, with `https://x` for a value at its beginning and `1` for any other value."""
     if isinstance(text, Text):
         holes = ["1" if number else "https://x" for number in range(len(text.pieces))]

@@ -50,7 +50,8 @@ def _target(found: Occurrence) -> str | None:
     """Return where the value of a path is sent: url, body, or None for a header or nowhere."""
     place: Place = found.place
     if place[0] == "http":
-        return "url" if place[1] in ("base_url", "query_from") else None
+        of_tokens = place[1:3] == ("oauth2", "token_url")
+        return "url" if place[1] in ("base_url", "query_from") or of_tokens else None
     if place[0] in ("requests", "batches"):
         return TARGETS.get(str(place[2])) if len(place) > 2 else None
     return "body" if place[0] == "calls" and "save" not in place[3:4] else None

@@ -157,6 +157,7 @@ NOUNS = {
     "flatten": "`flatten`",
     "http": "`http`",
     "instruction": "an instruction",
+    "oauth2": "`oauth2`",
     "parts file": "a file of parts",
     "reply": "a reply",
     "request": "a request",
@@ -165,6 +166,7 @@ NOUNS = {
     "retry": "`retry`",
     "row field": "a field of rows",
     "setting": "a setting",
+    "signature": "a signature",
     "step": "a step",
 }
 TYPES = {
