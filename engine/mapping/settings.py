@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from math import isfinite
@@ -31,6 +31,8 @@ MOST_ROWS = 1000
 """Rows of one setting, those inside rows too."""
 LARGEST_ROWS = 262_144
 """Characters of one setting's rows as JSON."""
+MOST_HOLES = 5_000
+"""`${}` in the templates of one setting's rows: each takes about a millisecond when the connection is made."""
 MOST_FAULTS = 20
 """Of one setting that are shown."""
 
@@ -159,10 +161,17 @@ def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[tuple[str, str]]
     return problems
 
 
-def typed(mapping: Mapping, setting: Setting, given: Json, environment: Table[str, str] | None = None) -> Json:
+def typed(
+    mapping: Mapping,
+    setting: Setting,
+    given: Json,
+    environment: Table[str, str] | None = None,
+    fits: Callable[[Json], str | None] | None = None,
+) -> Json:
     """Return the value of a setting, or of a field of rows: what is given or the default, converted and checked.
 
-    Without `environment` nothing is filled in: the value is written in the mapping itself. Raises ValueError.
+    Without `environment` nothing is filled in: the value is written in the mapping itself. `fits` is the validator of
+    the setting's schema where it is known. Raises ValueError.
     """
     if setting.type == "rows":
         return _rows(mapping, setting, given, environment)
@@ -177,7 +186,7 @@ def typed(mapping: Mapping, setting: Setting, given: Json, environment: Table[st
     if isinstance(value, str):
         _check_text(setting, value)
     _check_writable(value)
-    problem = validator(schema_of(setting))(value)
+    problem = (fits or validator(schema_of(setting)))(value)
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
         raise ValueError(f"{fault}.")
     if problem is None and setting.type == "template" and (found := templates.faults(mapping, setting, value)):
@@ -206,6 +215,8 @@ def _rows(mapping: Mapping, setting: Setting, given: Json, environment: Table[st
         raise ValueError(f"there are {len(value):,} rows; at most {MOST_ROWS:,} are allowed.")
     if json_size(value) > LARGEST_ROWS:
         raise ValueError(f"the rows have more than {LARGEST_ROWS:,} characters.")
+    if setting.holds_template and sum(text.count("${") for text in _texts(value)) > MOST_HOLES:
+        raise ValueError(f"the templates in the rows have more than {MOST_HOLES:,} ${{}}.")
     reader = _RowReader(mapping, setting, environment)
     rows: list[Json] = [reader.row(f"row {number}", row) for number, row in enumerate(value, 1)]
     if reader.faults:
@@ -225,6 +236,7 @@ class _RowReader:
         self.unset: list[str] = []
         self._mapping = mapping
         self._fields = {name: replace(field, secret=setting.secret) for name, field in setting.fields.items()}
+        self._fits = {name: validator(schema_of(field)) for name, field in self._fields.items()}
         self._environment = environment
 
     def row(self, at: str, row: Json) -> JsonObject:
@@ -238,7 +250,7 @@ class _RowReader:
 
     def _field(self, at: str, field: Setting, given: Json) -> Json:
         try:
-            value = typed(self._mapping, field, given, self._environment)
+            value = typed(self._mapping, field, given, self._environment, self._fits[field.name])
         except NotSet as error:
             self.unset += error.names
             return None

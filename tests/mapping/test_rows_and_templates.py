@@ -102,6 +102,10 @@ FAULTS: dict[str, tuple[JsonObject, list[str]]] = {
         {"rows": [{"event": "x" * 262_144}]},
         ["Rows (rows): the rows have more than 262,144 characters."],
     ),
+    "too many paths in the templates of rows": (
+        {"rows": [{"text": "${userId}" * 500}] * 11},
+        ["Rows (rows): the templates in the rows have more than 5,000 ${}."],
+    ),
     "a template that does not end": (
         {"text": "Hello\n  ${userId"},
         ["Text (text): line 2, column 3: `${` has no closing `}`; write $${ for a literal ${."],
