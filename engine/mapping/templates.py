@@ -8,6 +8,7 @@ values: those are names inside the mapping, which the person who fills in a sett
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple, TypeAlias, cast
 
@@ -19,7 +20,7 @@ from engine.language.template import Text
 from engine.mapping.model import Mapping
 from engine.mapping.problems import place_text
 from engine.mapping.setting import Setting
-from engine.records import Json, Place
+from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject, Place
 
 LARGEST = 65_536
 """Characters of a template, or of its JSON."""
@@ -29,6 +30,9 @@ DEEPEST = 32
 """Levels of a template that is JSON."""
 MOST_FAULTS = 10
 """Of one template that are shown."""
+
+LONGEST_INTEGER = 20
+"""Characters of a number of 64 bits."""
 
 EVENT_NAMES = frozenset(name for fields in FIELDS.values() for name in fields)
 NAMES = EVENT_NAMES | {"message", "options", "settings"}
@@ -95,9 +99,33 @@ def _document(written: Json) -> Json:
         ) from None
     except TypeError:  # orjson's error for what it cannot write
         raise ValueError("the template cannot be written as JSON.") from None
+    _check_json(text)
     if not isinstance(found, dict | list):
         raise ValueError("the template is JSON, but neither an object nor a list.")  # noqa: TRY004  wrong input
     return found
+
+
+def _check_json(text: str) -> None:
+    """Raise ValueError for JSON that orjson would change in silence: a key twice, a number beyond 64 bits."""
+    import json
+
+    with suppress(RecursionError):  # too deep for Python's reader, and for a template
+        json.loads(text, object_pairs_hook=_unique, parse_int=_integer)
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> JsonObject:
+    found: JsonObject = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'the template has the key "{key[:60]}" twice in one object.')
+        found[key] = value
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER or not SMALLEST_INTEGER <= int(digits) <= LARGEST_INTEGER:
+        raise ValueError(f"the number {digits[:20]}... of the template does not fit into 64 bits.")
+    return int(digits)
 
 
 def _content(place: Place, value: Json, depth: int) -> Content:

@@ -162,6 +162,14 @@ FAULTS: dict[str, tuple[JsonObject, list[str]]] = {
         {"body": {"blocks": [{"text": "Hi ${propertis.a}"}], "$${": "x", "${userId}": "y"}},
         ['Body (body): the key ["${userId}"]: keys are not filled in; write $${ for a literal ${.'],
     ),
+    "JSON with a key twice": (
+        {"body": '{"a": {"b": 1, "b": "${userId}"}}'},
+        ['Body (body): the template has the key "b" twice in one object.'],
+    ),
+    "JSON with a number that JSON readers change": (
+        {"body": '{"a": 123456789012345678901234567890}'},
+        ["Body (body): the number 12345678901234567890... of the template does not fit into 64 bits."],
+    ),
     "JSON that is nested too deeply": (
         {"body": json.loads("[" * 40 + "]" * 40)},
         ["Body (body): the template is nested more than 32 levels deep."],
