@@ -93,7 +93,8 @@ def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Pla
     """Return the headers of the mapping and of the request; of one name, whatever its case, the request's wins."""
     own = {name.lower(): (name, text, (*place, "headers", name)) for name, text in request_headers}
     shared = {name.lower(): (name, text, ("http", "headers", name)) for name, text in http.headers}
-    return tuple({**shared, **own}.values())
+    others = {name: each for name, each in shared.items() if name not in own}
+    return tuple({**others, **own}.values())
 
 
 def _headers(writer: Writer, request: Request, http: Http, *, has_body: bool) -> str:
