@@ -102,7 +102,7 @@ class ResponseReader:
         """
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
-        if not readable and 200 <= status < 300 and any(_reads_body(rule) for rule in rules):
+        if not readable and 200 <= status < 300 and any(_reads_body(rule, status) for rule in rules):
             return Verdict("retry", "the response could not be read")
         try:
             found = compiled.judge(status, headers, body, []) if compiled is not None else None
@@ -165,6 +165,8 @@ def error_text(error: Json, secrets: Secrets = NO_SECRETS) -> str:
     return " ".join(secrets.beginning(text, 4 * LONGEST_ERROR).split())[:LONGEST_ERROR]
 
 
-def _reads_body(rule: Response) -> bool:
-    """Whether a rule needs a readable body to decide; one without `then` decides nothing."""
-    return rule.then is not None and any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)
+def _reads_body(rule: Response, status: int) -> bool:
+    """Whether a rule that may apply to a status needs a readable body to decide; one without `then` decides nothing."""
+    if rule.then is None or (rule.status and not {status, f"{status // 100}xx"} & set(rule.status)):
+        return False
+    return any("body" in (getattr(rule, reader) or "") for reader in PATHS_OF_A_RULE)

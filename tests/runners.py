@@ -66,7 +66,9 @@ HARMLESS = UNUSED_CODES | {
     "request-id-in-batches",
     "same-alternative",
     "same-target",
+    "template-unfilled",
     "unknown-part-key",
+    "unknown-row-field",
     "unreachable-alternative",
     "url-never-filled",
 }

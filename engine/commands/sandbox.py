@@ -19,7 +19,7 @@ from engine.delivery.configured_connection import ConfiguredConnection, base_url
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
 from engine.language.texts import text_of, visible
-from engine.records import Json
+from engine.records import MASK, Json
 from engine.sandbox.server import Sandbox
 from engine.sandbox.world import emulated, locate, titles
 
@@ -89,15 +89,17 @@ def into_sandbox(
 def _base_path(configured: ConfiguredConnection) -> str:
     """Return the path below which the sandbox has a connection's requests; raises UsageError if there is none."""
     try:
-        whole = urlsplit(base_url(configured.connection)).path.rstrip("/")
+        url = base_url(configured.connection)
     except Invalid as error:
         raise UsageError(f"{configured.name}: {error}. {SETTINGS_HINT}") from error
+    whole = urlsplit(url).path.rstrip("/")
     found = request_paths(configured.connection)
     for base in _endings(whole):
         if not found or _has(base, [each.filled for each in found]):
             return base
     unknown = next((each for each in found if locate(whole + each.filled)[0] is None), found[0])
-    raise UsageError(UNKNOWN.format(name=configured.name, path=whole + unknown.written, titles=", ".join(titles())))
+    shown = whole if configured.connection.secrets.mask(url) == url else MASK
+    raise UsageError(UNKNOWN.format(name=configured.name, path=shown + unknown.written, titles=", ".join(titles())))
 
 
 def _endings(path: str) -> Iterator[str]:

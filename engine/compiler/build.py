@@ -19,6 +19,7 @@ from engine.compiler.emit.oauth2 import emit_oauth2
 from engine.compiler.emit.replies import emit_batch, emit_item, emit_judge, emit_save
 from engine.compiler.emit.requests import address_paths, is_settled
 from engine.compiler.emit.steps import StepEmitter
+from engine.compiler.emit.templates import with_templates
 from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
@@ -105,17 +106,19 @@ class Compiled:
     requests: tuple[str, ...]
     batches: tuple[str, ...]
     module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
+    loaded: Loaded
 
     def connect(self, settings: JsonObject) -> Connected:
         """Run the generated `connect` and assign its functions to calls, requests and batches."""
-        steps, requests, batches, *others = self.module(settings)
-        besides = _size(settings) + OF_INTAKE
+        ready = with_templates(self.loaded, settings)
+        steps, requests, batches, *others = self.module(ready)
+        besides = inf if ready is not settings else _size(settings) + OF_INTAKE
         functions = iter(steps)
         calls = {
             call: _call(
                 tuple(CompiledStep(step, number, *next(functions)) for number, step in enumerate(found)),
                 memo,
-                largest - besides,
+                -inf if besides == inf else largest - besides,  # a template copies what it likes: it is measured
             )
             for call, found, memo, largest in self.plan
         }
@@ -162,7 +165,7 @@ def build(loaded: Loaded) -> Compiled:
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
     largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)
-    return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run))
+    return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run), loaded)
 
 
 def _batch(code: BatchCode) -> str:
@@ -230,5 +233,5 @@ def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:
     if request.batch is not None:
         group_by = mapping.batches[request.batch].group_by
         yield from of_value(group_by, scope) if group_by is not None else ()
-    elif not is_settled(request, mapping.http):
+    elif not is_settled(mapping, request):
         yield from address_paths(request, mapping.http, scope)

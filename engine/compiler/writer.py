@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.compiler import runtime
+from engine.compiler import filling, runtime
 from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
 from engine.language.objects import drop_nulls
@@ -81,6 +81,7 @@ class Writer:
         self.roots = dict(roots)
         self.place: Place = ()
         self.secret_items = False  # inside a loop over a secret list or table
+        self.template_items = False  # inside a loop over rows with templates that are not filled yet
         self.secret_group = False  # in a batch whose `group_by` reads a secret
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
@@ -178,7 +179,9 @@ class Writer:
     def member(self, name: str, field: str) -> str | None:
         """Return `parts.x` and `settings.x` directly."""
         if name == "settings":
-            return self.module.setting(field)
+            setting = self.module.mapping.settings.get(field)
+            is_template = setting is not None and setting.type == "template" and self.call is not None
+            return self._template(field) if is_template else self.module.setting(field)
         if name == "parts" and self.call is not None:
             return self.part(field)
         return None
@@ -195,17 +198,17 @@ class Writer:
         self._known = known
 
     @contextmanager
-    def loop(self, *, secret: bool, **names: str) -> Iterator[None]:
+    def loop(self, *, secret: bool, templates: bool = False, **names: str) -> Iterator[None]:
         """Wrap the body of a loop: `item`, `index`, `key` have new meanings, and parts may be used again.
 
-        `secret`: its items are.
+        `secret`: its items are. `templates`: they may have some.
         """
-        roots, outer = dict(self.roots), self.secret_items
+        roots, outer = dict(self.roots), (self.secret_items, self.template_items)
         self.roots.update(names)
-        self.secret_items = secret
+        self.secret_items, self.template_items = secret, templates
         with self.branch(), self.repeated():
             yield
-        self.secret_items = outer
+        self.secret_items, self.template_items = outer
         added = {name: code for name, code in self.roots.items() if name not in roots and name not in names}
         self.roots = roots | added
 
@@ -290,6 +293,20 @@ class Writer:
             self.lines.add(f"{variable} = memo[{number}] = {function}({ARGUMENTS})")
         return variable
 
+    def _template(self, name: str) -> str:
+        """Return the variable that holds the filled template of a setting, which is filled once per event."""
+        key = f"settings.{name}"
+        if key not in self._known:
+            assert self.call is not None
+            setting, number = self.module.setting(name), self.call.template(name)
+            variable = self._known[key] = self.names.fresh("template")
+            self.module.helper("UNSET")
+            fill = self.names.function(filling.filled, "filled")
+            self.lines.add(f"{variable} = memo[{number}]")
+            with self.lines.block(f"if {variable} is UNSET:"):
+                self.lines.add(f"{variable} = memo[{number}] = {fill}({setting}, event, options, reports, memo)")
+        return self._known[key]
+
     def _inlined(self, name: str) -> str:
         url, self.url = self.url, False
         repeats, self.repeats = self.repeats, 0
@@ -320,17 +337,24 @@ class CallParts:
         self.fields = fields
         self.uses = uses
         self._functions: dict[str, tuple[int, str]] = {}
+        self._templates: dict[str, int] = {}
 
     @property
     def memo(self) -> list[object]:
-        """The memo of an event before its first step: the counts of its loops, and no part computed."""
-        return [*COUNTS] + [runtime.UNSET] * len(self._functions)
+        """The memo of an event before its first step: the counts of its loops, no part and no template computed."""
+        return [*COUNTS] + [runtime.UNSET] * (len(self._functions) + len(self._templates))
+
+    def template(self, name: str) -> int:
+        """Return the memo number of a template of the settings."""
+        return self._templates.setdefault(name, self._next())
+
+    def _next(self) -> int:
+        return len(COUNTS) + len(self._functions) + len(self._templates)
 
     def function(self, name: str) -> tuple[int, str]:
         """Return memo number and function name of a part, writing the function at the first use."""
         if name not in self._functions:
-            number = len(COUNTS) + len(self._functions)
-            self._functions[name] = (number, self.module.names.fresh("part_value"))
+            self._functions[name] = (self._next(), self.module.names.fresh("part_value"))
             self._write(self._functions[name][1], name)
         return self._functions[name]
 

@@ -66,6 +66,14 @@ def parse(text: str) -> Text:
     return Text(tuple(pieces))
 
 
+def parse_or_none(text: str) -> Text | None:
+    """Split a text into pieces; None where a `${` has no `}`."""
+    try:
+        return parse(text)
+    except PathError:
+        return None
+
+
 def _end_of_hole(text: str, start: int) -> int:
     quote = ""
     at = start

@@ -24,13 +24,13 @@ from engine.mapping.model import (
     Modifiers,
     PathValue,
     Request,
-    Setting,
     Step,
     TextOrValue,
     Value,
 )
 from engine.mapping.oauth2 import OAuth2
 from engine.mapping.response_rules import Response, Results
+from engine.mapping.setting import Setting
 from engine.mapping.signature import RequestSignature
 from engine.records import Place
 

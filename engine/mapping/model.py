@@ -18,6 +18,7 @@ from engine.language.template import Text
 from engine.mapping.example import MappingExample
 from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
 from engine.mapping.response_rules import Response, Results
+from engine.mapping.setting import Setting
 from engine.mapping.signature import RequestSignature
 from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN
 from engine.records import Json, JsonObject, Place
@@ -409,23 +410,6 @@ POST = Text(("POST",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a person fills in."""
-
-    name: str
-    title: str = declare(Holds.PLAIN)
-    type: str = declare(Holds.PLAIN)
-    about: str = plain("")
-    default: Json = plain()
-    optional: bool = plain(default=False)
-    secret: bool = plain(default=False)
-    sent_in: str | None = plain()
-    choices: tuple[Json, ...] = plain((), convert=tuple)
-    pattern: str | None = plain()
-    example: Json = plain()
-    many: bool = plain(default=False)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One kind of HTTP request."""

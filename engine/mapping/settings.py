@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Table
+from dataclasses import replace
 from math import isfinite
 from typing import cast
 from urllib.parse import urlsplit
 
 from engine.errors import SettingsError
+from engine.language.sizes import json_size
 from engine.language.suggest import closest
-from engine.mapping.model import Mapping, Setting
+from engine.language.texts import kind_of
+from engine.mapping import templates
+from engine.mapping.model import Mapping
 from engine.mapping.schema import validator
+from engine.mapping.setting import Setting
 from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject, Secret, Secrets
 
 ENVIRONMENT = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -20,6 +25,16 @@ NOT_FILLED = re.compile(r"\$\{\s*(?:\w+\s*:[^}]*\}|env\b)", re.IGNORECASE)
 HOW_FILLED = "it contains a ${...} that cannot be filled in; write ${env:NAME}, with letters, digits and _ in NAME."
 LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+MOST_ROWS = 1000
+"""Rows of one setting, those inside rows too."""
+LARGEST_ROWS = 262_144
+"""Characters of one setting's rows as JSON."""
+MOST_HOLES = 5_000
+"""`${}` in the templates of one setting's rows: each takes about a millisecond when the connection is made."""
+MOST_FAULTS = 20
+"""Of one setting that are shown."""
 
 
 class Written(str):
@@ -37,6 +52,14 @@ class NotSet(ValueError):  # noqa: N818  reads as what it is
         super().__init__(f"the environment {what} not set.")
 
 
+class SettingFaults(ValueError):  # noqa: N818  reads as what it is
+    """Several things that are wrong with the value of one setting, as sentences."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults[:MOST_FAULTS])
+        super().__init__(self.faults[0])
+
+
 def complete(
     mapping: Mapping, given: Table[str, Json], environment: Table[str, str], unset: list[str] | None = None
 ) -> JsonObject:
@@ -51,12 +74,15 @@ def complete(
     result: JsonObject = {}
     for name, setting in mapping.settings.items():
         try:
-            value = _value(setting, given.get(name), environment)
+            value = typed(mapping, setting, given.get(name), environment)
         except NotSet as error:
             if unset is None:
                 problems.append((name, f"{label(setting)}: {error}"))
             else:
                 unset += error.names
+            continue
+        except SettingFaults as error:
+            problems += [(name, f"{label(setting)}: {fault}") for fault in error.faults]
             continue
         except ValueError as error:
             problems.append((name, f"{label(setting)}: {error}"))
@@ -94,6 +120,8 @@ def schema_of(setting: Setting) -> JsonObject:
         "number": {"type": "number"},
         "list": {"type": "array", "items": {"type": "string"}},
         "table": {"type": "object", "additionalProperties": _table_entry(setting)},
+        "template": {"type": "string", "minLength": 1} if setting.format == "text" else {},
+        "rows": {"type": "array"},
     }
     result: JsonObject = dict(types[setting.type])
     if setting.choices:
@@ -133,9 +161,22 @@ def _unknown(mapping: Mapping, given: Table[str, Json]) -> list[tuple[str, str]]
     return problems
 
 
-def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
+def typed(
+    mapping: Mapping,
+    setting: Setting,
+    given: Json,
+    environment: Table[str, str] | None = None,
+    fits: Callable[[Json], str | None] | None = None,
+) -> Json:
+    """Return the value of a setting, or of a field of rows: what is given or the default, converted and checked.
+
+    Without `environment` nothing is filled in: the value is written in the mapping itself. `fits` is the validator of
+    the setting's schema where it is known. Raises ValueError.
+    """
+    if setting.type == "rows":
+        return _rows(mapping, setting, given, environment)
     try:
-        value = setting.default if given is None else filled(given, environment)
+        value = setting.default if given is None else given if environment is None else filled(given, environment)
     except RecursionError:
         raise ValueError("the value is nested too deeply.") from None
     if isinstance(value, Written):
@@ -145,14 +186,95 @@ def _value(setting: Setting, given: Json, environment: Table[str, str]) -> Json:
     if isinstance(value, str):
         _check_text(setting, value)
     _check_writable(value)
-    problem = validator(schema_of(setting))(value)
+    problem = (fits or validator(schema_of(setting)))(value)
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
         raise ValueError(f"{fault}.")
+    if problem is None and setting.type == "template" and (found := templates.faults(mapping, setting, value)):
+        raise SettingFaults(found)
     if problem is None:
         return value
     if setting.secret:
         raise ValueError(f"the value does not fit the type {setting.type}; it is secret and not shown.")
     raise ValueError(problem)
+
+
+def _rows(mapping: Mapping, setting: Setting, given: Json, environment: Table[str, str] | None) -> Json:
+    """Return rows with every field of them typed; raises SettingFaults that name row and field, and NotSet."""
+    if given is None:
+        given, environment = setting.default, None
+    value = given
+    if isinstance(value, str) and environment is not None:
+        value = filled(value, environment)
+    if isinstance(value, Written):
+        value = _from_json(setting, str(value))
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise ValueError(f"this must be a list of rows, not {kind_of(value)}.")  # noqa: TRY004  wrong input
+    if len(value) > MOST_ROWS:
+        raise ValueError(f"there are {len(value):,} rows; at most {MOST_ROWS:,} are allowed.")
+    if json_size(value) > LARGEST_ROWS:
+        raise ValueError(f"the rows have more than {LARGEST_ROWS:,} characters.")
+    if setting.holds_template and sum(text.count("${") for text in _texts(value)) > MOST_HOLES:
+        raise ValueError(f"the templates in the rows have more than {MOST_HOLES:,} ${{}}.")
+    reader = _RowReader(mapping, setting, environment)
+    rows: list[Json] = [reader.row(f"row {number}", row) for number, row in enumerate(value, 1)]
+    if reader.faults:
+        raise SettingFaults(reader.faults)
+    if reader.unset:
+        raise NotSet(list(dict.fromkeys(reader.unset)))
+    if (count := _row_count(setting, rows)) > MOST_ROWS:
+        raise ValueError(f"there are {count:,} rows, with those inside rows; at most {MOST_ROWS:,} are allowed.")
+    return rows
+
+
+class _RowReader:
+    """Reads the rows of one setting and collects what is wrong with them."""
+
+    def __init__(self, mapping: Mapping, setting: Setting, environment: Table[str, str] | None) -> None:
+        self.faults: list[str] = []
+        self.unset: list[str] = []
+        self._mapping = mapping
+        self._fields = {name: replace(field, secret=setting.secret) for name, field in setting.fields.items()}
+        self._fits = {name: validator(schema_of(field)) for name, field in self._fields.items()}
+        self._environment = environment
+
+    def row(self, at: str, row: Json) -> JsonObject:
+        """Return a row with its fields typed and defaults put in."""
+        if not isinstance(row, dict):
+            self.faults.append(f"{at}: this must be an object with {', '.join(self._fields)}, not {kind_of(row)}.")
+            return {}
+        self.faults += [f"{at}: {_no_field(name, self._fields)}" for name in row if name not in self._fields]
+        values = {name: self._field(at, field, row.get(name)) for name, field in self._fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _field(self, at: str, field: Setting, given: Json) -> Json:
+        try:
+            value = typed(self._mapping, field, given, self._environment, self._fits[field.name])
+        except NotSet as error:
+            self.unset += error.names
+            return None
+        except SettingFaults as error:
+            self.faults += [f"{at}, {label(field)}: {fault}" for fault in error.faults]
+            return None
+        except ValueError as error:
+            self.faults.append(f"{at}, {label(field)}: {error}")
+            return None
+        if value is None and not field.optional:
+            self.faults.append(f"{at}, {label(field)} is not set.")
+        return value
+
+
+def _no_field(name: str, fields: Table[str, Setting]) -> str:
+    guess = closest(name, list(fields))
+    advice = f"; did you mean {guess}?" if guess else f"; available: {', '.join(fields)}."
+    return f'there is no field "{name[:60]}"{advice}'
+
+
+def _row_count(setting: Setting, rows: Sequence[Json]) -> int:
+    inner = [field for field in setting.fields.values() if field.type == "rows"]
+    lists = (row.get(field.name) or [] for row in rows if isinstance(row, dict) for field in inner)
+    return len(rows) + sum(_row_count(field, held) for field in inner for held in lists if isinstance(held, list))
 
 
 def url_fault(text: str) -> str | None:
@@ -220,6 +342,8 @@ def _text(value: Json) -> Json:
 
 
 def _converted(setting: Setting, text: str) -> Json:
+    if setting.type == "template":
+        return text
     if text != text.strip():
         raise ValueError("the text has white space at its start or end.")
     if setting.type in ("string", "url"):
@@ -234,14 +358,20 @@ def _converted(setting: Setting, text: str) -> Json:
 def _from_json(setting: Setting, text: str) -> Json:
     import orjson
 
-    names = {"integer": "a whole number", "number": "a number", "list": "a JSON list", "table": "a JSON object"}
-    shapes: dict[str, type | tuple[type, ...]] = {"integer": int, "number": (int, float), "list": list, "table": dict}
+    shapes: dict[str, tuple[str, type | tuple[type, ...]]] = {
+        "integer": ("a whole number", int),
+        "number": ("a number", (int, float)),
+        "list": ("a JSON list", list),
+        "table": ("a JSON object", dict),
+        "rows": ("a JSON list", list),
+    }
+    name, shape = shapes[setting.type]
     try:
         value = cast("Json", orjson.loads(text))
     except orjson.JSONDecodeError:
         value = None
-    if value is None or isinstance(value, bool) or not isinstance(value, shapes[setting.type]):
-        raise ValueError(f'"{_seen(setting, text)}" is not {names[setting.type]}.')
+    if value is None or isinstance(value, bool) or not isinstance(value, shape):
+        raise ValueError(f'"{_seen(setting, text)}" is not {name}.')
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.errors import PathError
 from engine.language import functions, paths
 from engine.language.paths.syntax import Node
+from engine.mapping import rows
 from engine.mapping.model import (
     OBJECT_WORDS,
     Choice,
@@ -17,6 +18,7 @@ from engine.mapping.model import (
     Value,
     looked_up,
 )
+from engine.mapping.setting import Setting
 from engine.mapping.walk import of_noun
 from engine.records import Json
 
@@ -25,7 +27,12 @@ OBJECT, LIST, TEXT = frozenset({"object"}), frozenset({"list"}), frozenset({"tex
 NUMBER, BOOLEAN = frozenset({"number"}), frozenset({"boolean"})
 KINDS = {"text": "text", "number": "a number", "boolean": "true or false", "object": "an object", "list": "a list"}
 """The types in a sentence."""
-SETTING_TYPES = {"string": "text", "url": "text", "integer": "number", "table": "object"}
+SETTING_TYPES = {
+    **dict.fromkeys(("string", "url", "template"), "text"),
+    "integer": "number",
+    "table": "object",
+    "rows": "list",
+}
 ROOT_TYPES = {
     **dict.fromkeys(("traits", "properties", "context", "integrations", "options", "message"), OBJECT),
     **dict.fromkeys(("settings", "parts", "saved", "headers"), OBJECT),
@@ -107,7 +114,22 @@ def of_path(mapping: Mapping, path: str) -> frozenset[str]:
         parsed = paths.parse(path)
     except PathError:
         return ANY
-    return of_tree(mapping, parsed.tree)
+    shape = rows.shape_of(mapping, path) if any(each.type == "rows" for each in mapping.settings.values()) else None
+    return of_tree(mapping, parsed.tree) if shape is None else of_shape(shape)
+
+
+def of_setting(setting: Setting) -> frozenset[str]:
+    """Return the types of a setting's value, or of a field of rows."""
+    if setting.type == "template" and setting.format == "json":
+        return OBJECT | LIST
+    return frozenset({SETTING_TYPES.get(setting.type, setting.type)})
+
+
+def of_shape(shape: rows.Shape) -> frozenset[str]:
+    """Return the types of what a path reads of rows."""
+    if isinstance(shape, rows.Field) and not shape.many:
+        return of_setting(shape.setting)
+    return LIST if isinstance(shape, rows.Rows | rows.Field) else OBJECT
 
 
 def of_tree(mapping: Mapping, tree: Node) -> frozenset[str]:
@@ -152,8 +174,7 @@ def _of_chain(mapping: Mapping, chain: tuple[str, ...]) -> frozenset[str]:
         return ANY
     root, name = chain
     if root == "settings" and name in mapping.settings:
-        word = mapping.settings[name].type
-        return frozenset({SETTING_TYPES.get(word, word)})
+        return of_setting(mapping.settings[name])
     if root == "parts" and name in mapping.parts:
         return mapping.once(("types", name), ANY, lambda: of_value(mapping, mapping.parts[name]))
     return ANY

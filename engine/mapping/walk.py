@@ -6,7 +6,7 @@ Which keys hold paths, texts or values is declared beside each key in model.py, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -40,7 +40,8 @@ class Scope:
     """Where a path is read.
 
     `kind` of scope, the calls it may be for, the names of the loop around it, the names that the key around it adds,
-    the names saved by steps before, and those saved only by this step or a later one.
+    the names saved by steps before, and those saved only by this step or a later one. `loops` are the lists that the
+    loops around it run over, the innermost last; None for an object.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Scope:
     added: frozenset[str] = NO_LOOP
     saved: frozenset[str] = frozenset()
     later: frozenset[str] = frozenset()
+    loops: tuple[Value | None, ...] = field(default=(), compare=False)
 
 
 ANYWHERE = Scope(kind="part")
@@ -104,7 +106,8 @@ def of_noun(noun: object, place: Place = (), scope: Scope = ANYWHERE) -> Iterato
         else:
             yield from of_value(held, here)
         if key.opens:
-            scope = replace(scope, loop=key.opens)
+            of = held if key.opens == IN_LIST and isinstance(held, PathValue) else None
+            scope = replace(scope, loop=key.opens, loops=(*scope.loops, of))
 
 
 def _scope_of_key(key: Key, scope: Scope) -> Scope:
@@ -158,6 +161,16 @@ def reads(mapping: Mapping, path: str, without: frozenset[str] = frozenset()) ->
             )
         found.add((root.name, member if root.name == "settings" else ""))
     return frozenset(found)
+
+
+def reads_template(mapping: Mapping, path: str) -> bool:
+    """Whether a path itself reads a setting that holds templates; what it reads through parts is filled there."""
+    return any(_may_be_template(mapping, root) for root in roots_of(path) if root.name == "settings")
+
+
+def _may_be_template(mapping: Mapping, root: paths.Root) -> bool:
+    named = root.members[:1] or tuple(mapping.settings)
+    return any(mapping.settings[name].holds_template for name in named if name in mapping.settings)
 
 
 def _part_reads(mapping: Mapping, name: str, without: frozenset[str]) -> frozenset[tuple[str, str]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from engine.mapping import bundled
 from engine.mapping.load import Library
-from engine.mapping.model import Mapping, Setting
+from engine.mapping.model import Mapping
+from engine.mapping.setting import Setting
 from engine.records import Json
 
 _OPENING = """\
@@ -30,6 +31,8 @@ _KINDS = {
     "number": "number",
     "list": "list of texts",
     "table": "table",
+    "rows": "rows",
+    "template": "template",
 }
 
 
@@ -62,7 +65,16 @@ def _kind(setting: Setting) -> str:
     kind = _KINDS[setting.type]
     if setting.choices:
         kind = "one of " + ", ".join(map(_json, setting.choices))
+    if setting.fields:
+        fields = (
+            f"`{name}` ({', '.join([_kind(field), *_field_need(field)])})" for name, field in setting.fields.items()
+        )
+        kind += f" of {', '.join(fields)}"
     return kind + (", **secret**" if setting.secret else "")
+
+
+def _field_need(field: Setting) -> list[str]:
+    return [_need(field)] if field.default is not None or field.optional else []
 
 
 def _need(setting: Setting) -> str:

@@ -642,6 +642,16 @@ def test_a_path_of_a_vendor_that_it_does_not_have_is_no_reason_to_let_all_in(her
     assert engine("send acme.yaml --events events.ndjson --sandbox") == (2, "", UNKNOWN.replace("/v2/", "/v4/"))
 
 
+def test_a_secret_address_is_not_shown_where_the_sandbox_does_not_have_it(here, engine) -> None:
+    acme = ACME.replace("https://api.acme.example/v2", "${settings.url}").replace(
+        "settings: {", "settings: { url: { title: URL, type: url, secret: true, sent_in: url },"
+    )
+    (here / "acme.yaml").write_text(acme)
+    given = "--set url=https://hooks.acme.example/s3cret/v2 --set key=k"
+    shown = UNKNOWN.replace("/v2/", "***/")
+    assert engine(f"send acme.yaml --events events.ndjson --sandbox {given}") == (2, "", shown)
+
+
 MINE = {
     "bloomreach_engagement": "mapping: 1\nname: mine\ntitle: Mine\nextends: exponea\n",
     "exponea": "mapping: 1\nname: mine\ntitle: Mine\nextends: exponea\n"

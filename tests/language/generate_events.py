@@ -56,6 +56,41 @@ tables: st.SearchStrategy[Json] = st.dictionaries(
     st.sampled_from((*NAMES, *TEXTS)), st.sampled_from((*NAMES, "", "z")), max_size=3
 )
 
+NOTES = st.sampled_from(
+    [
+        "plain",
+        "a ${properties.a} ${traits.b}",
+        "${userId}",
+        "$${x} ${options.a || context.b}",
+        "${length(properties.c)}",
+    ]
+)
+DOCUMENTS: st.SearchStrategy[Json] = st.sampled_from(
+    [
+        {"a": "${properties.a}", "b": ["${traits.items}", None, "x ${event}"], "items": {"c": 1}},
+        '["${message.properties}", {"a": "${context.a} ${settings.text}"}]',
+        [],
+    ]
+)
+ROWS: JsonObject = {
+    "title": "Rows",
+    "type": "rows",
+    "fields": {
+        "a": {"title": "A", "type": "string"},
+        "b": {"title": "B", "type": "template", "optional": True},
+        "items": {
+            "title": "Items",
+            "type": "rows",
+            "optional": True,
+            "fields": {"a": {"title": "A", "type": "template", "escape": "slack", "missing": "drop"}},
+        },
+    },
+}
+_inner_rows = st.lists(st.fixed_dictionaries({"a": NOTES}), max_size=2)
+_rows = st.fixed_dictionaries(
+    {"a": st.sampled_from(("a", "b", "track", "1"))}, optional={"b": NOTES, "items": _inner_rows}
+)
+
 # name -> how it is written in the mapping, and what a person may fill in
 SETTINGS: dict[str, tuple[JsonObject, st.SearchStrategy[Json]]] = {
     "text": ({"title": "Text", "type": "string"}, texts),
@@ -69,6 +104,9 @@ SETTINGS: dict[str, tuple[JsonObject, st.SearchStrategy[Json]]] = {
         {"title": "Many", "type": "table", "many": True, "default": {"a": ["b"]}},
         st.dictionaries(st.sampled_from(TEXTS), st.lists(texts, min_size=1, max_size=2), max_size=2),
     ),
+    "note": ({"title": "Note", "type": "template", "missing": "drop", "escape": "html"}, NOTES),
+    "document": ({"title": "Document", "type": "template", "format": "json"}, DOCUMENTS),
+    "rows": (ROWS, st.lists(_rows, max_size=3)),
     "maybe": ({"title": "Maybe", "type": "string", "optional": True}, texts),
     "signing_key": ({"title": "Key", "type": "string", "secret": True, "optional": True}, texts),
 }

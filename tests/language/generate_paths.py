@@ -88,10 +88,14 @@ def plain_names(draw: DrawFn, ground: Ground) -> str:
 STEPS = (".a", ".b", ".c", ".items", ".aB", '."a b"', ".a", ".items", "[0]", "[-1]", "[1:]", "[*].a", "[].b", ".*")
 
 
+OF_ROWS = ("rows[0].b", "rows[?a == 'a'].b | [0]", "rows[].items[].a", "rows[1]")
+
+
 def roots(ground: Ground) -> list[str]:
     """Name everything a plain path may begin with; what matters most several times."""
     found = ground.objects * 3 + ground.scalars
     found += [f"settings.{name}" for name in ground.settings]
+    found += [f"settings.{path}" for path in OF_ROWS] if "rows" in ground.settings else []
     found += [f"parts.{name}" for name in ground.parts] * 2
     found += [f"saved.{name}" for name in ground.saved] * 2
     found += [*ground.added] * 8

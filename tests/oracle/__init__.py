@@ -16,7 +16,7 @@ from engine.records import Json, JsonObject
 from tests.oracle.basics import Hidden, Invalid, Marker, at, naming
 from tests.oracle.requests import check_sizes, request_of
 from tests.oracle.run import Run, Scope
-from tests.oracle.values import evaluate, list_of, loop
+from tests.oracle.values import evaluate, list_of, loop, looped
 
 
 class OraclePlan(NamedTuple):
@@ -115,7 +115,7 @@ def _scopes(run: Run, step: JsonObject, place: str) -> Iterator[Scope]:
     if "for_each" not in step:
         yield run.scope
         return
-    of = evaluate(run, step["for_each"], run.scope, f"{place}.for_each")
+    of = looped(run, step["for_each"], run.scope, f"{place}.for_each")
     items = list_of(run, of, f"{place}.for_each")
     run.count(len(items or []), f"{place}.for_each")
     yield from loop(run, items or [], step.get("where"), run.scope, f"{place}.where")

@@ -9,6 +9,7 @@ from jmespath.exceptions import JMESPathError
 from engine.records import Json
 from tests.oracle.basics import OverLimit, holds, pieces, text_of, without_nulls
 from tests.oracle.spec_paths import search
+from tests.oracle.templates import Settings, filled
 
 Scope = dict[str, object]
 
@@ -90,7 +91,7 @@ class Run:
         self.scope = {name: event.get(name) for name in names}
         # An object that the event does not have is empty: missing and null are one thing.
         self.scope |= {name: {} for name in OBJECTS if name in names and self.scope[name] is None}
-        self.scope |= {"parts": Parts(part), "settings": self.settings, "options": options}
+        self.scope |= {"parts": Parts(part), "settings": Settings(self, self.settings), "options": options}
         self.scope |= {"message": event, "saved": self.saved}
 
     def report(self, code: str, place: str) -> None:
@@ -98,6 +99,10 @@ class Run:
         self.reports.append((code, place))
 
     def search(self, path: str, scope: Scope, place: str) -> Json:
+        """Ask a path and fill the templates in its value; what JMESPath refuses is reported and absent."""
+        return filled(self, self.unfilled(path, scope, place))
+
+    def unfilled(self, path: str, scope: Scope, place: str) -> Json:
         """Ask a path; what JMESPath refuses (`length(null)`) is reported and absent."""
         return self._ask(path, scope, place)[0]
 

@@ -192,7 +192,7 @@ def _is_total(written: Json) -> bool:
 
 
 def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
-    items = list_of(run, evaluate(run, raw["each"], scope, f"{place}.each"), f"{place}.each")
+    items = list_of(run, looped(run, raw["each"], scope, f"{place}.each"), f"{place}.each")
     if items is None:
         return None
     run.count(len(items), f"{place}.each")
@@ -202,6 +202,13 @@ def _each(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
         with naming(raw["each"], one["index"]):
             values.append(evaluate(run, raw["value"], one, f"{place}.value"))
     return [value for value in values if value is not None]
+
+
+def looped(run: Run, raw: Json, scope: Scope, place: str) -> Json:
+    """Evaluate what a loop runs over; templates in the items of a path are filled when the loop reads them."""
+    if isinstance(raw, str):
+        return run.clean(run.unfilled(raw, scope, place))
+    return evaluate(run, raw, scope, place)
 
 
 def list_of(run: Run, value: Json, place: str) -> list[Json] | None:

@@ -6,6 +6,7 @@ values, or only settings.
 
 from __future__ import annotations
 
+from engine.compiler import filling
 from engine.compiler.paths.emitter import emit as emit_path
 from engine.compiler.paths.emitter import emit_condition as emit_path_condition
 from engine.compiler.writer import Module, Writer
@@ -14,7 +15,7 @@ from engine.language.paths.syntax import Node
 from engine.mapping.keys import NO_LOOP
 from engine.mapping.model import Instruction, Mapping, Value
 from engine.mapping.problems import place_text
-from engine.mapping.walk import descendants, paths_of, reads
+from engine.mapping.walk import descendants, paths_of, reads, reads_template
 from engine.records import Place
 
 SCALARS = frozenset({"string", "url", "boolean", "integer", "number"})
@@ -36,13 +37,13 @@ def plain_setting(path: str) -> str | None:
     return name if path.strip() == f"settings.{name}" else None
 
 
-def settings_only(path: str, loop: frozenset[str] = NO_LOOP) -> bool:
+def settings_only(mapping: Mapping, path: str, loop: frozenset[str] = NO_LOOP) -> bool:
     """Whether a path reads nothing but settings and cannot fail, so that it is known when a connection is made.
 
     `loop` holds the names of a loop around it, which runs over what only settings give.
     """
     parsed = paths.parse(path)
-    if parsed.can_fail or parsed.orders:
+    if parsed.can_fail or parsed.orders or reads_template(mapping, path):
         return False
     return all(root.name == "settings" or root.name in loop for root in parsed.roots)
 
@@ -50,6 +51,20 @@ def settings_only(path: str, loop: frozenset[str] = NO_LOOP) -> bool:
 def is_secret(writer: Writer, path: str) -> bool:
     """Whether a path may read a secret setting, directly, through a part, or as the item of a loop."""
     return any(_is_secret(writer, root, name) for root, name in reads(writer.module.mapping, path))
+
+
+def may_give_template(writer: Writer, path: str) -> bool:
+    """Whether a path may give a template that is not filled yet: one in rows; the scope has all others filled."""
+    settings = writer.module.mapping.settings
+    for root in paths.parse(path).roots:
+        if root.name == "item" and writer.template_items:
+            return True
+        named = root.members[:1] or tuple(settings)
+        if root.name == "settings" and any(settings[name].holds_template for name in named if name in settings):
+            alone = bool(root.members) and settings[named[0]].type == "template"
+            if not alone:
+                return True
+    return False
 
 
 def is_saved(module: Module, path: str) -> bool:
@@ -83,10 +98,11 @@ def _is_secret(writer: Writer, root: str, name: str) -> bool:
     return root == "settings" and any(each.secret and name in ("", key) for key, each in settings.items())
 
 
-def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = True) -> str:
+def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = True, filled: bool = True) -> str:
     """Write a path; a type error at run time is reported and makes the value None.
 
-    Where it is read again and again it is counted in the event's budget, unless its reader does that.
+    Where it is read again and again it is counted in the event's budget, unless its reader does that. Templates in
+    what it gives are filled, unless its reader does that.
     """
     path = paths.parse(text)
     variable = writer.names.fresh("value")
@@ -99,6 +115,9 @@ def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = 
         writer.lines.add(f"{variable} = {code}")
         if code in writer.fresh:
             writer.fresh.add(variable)
+    if filled and may_give_template(writer, text):
+        fill = writer.names.function(filling.filled, "filled")
+        writer.lines.add(f"{variable} = {fill}({variable}, event, options, reports, memo)")
     if path.calls and is_secret(writer, text):
         writer.lines.add(f"{variable} = {writer.module.helper('secret')}({variable})")
     if counted and writer.repeats and reads_outside(writer, text):

@@ -11,7 +11,7 @@ from engine.compiler.from_objects import add_headers, add_query
 from engine.compiler.runtime import header_fault
 from engine.compiler.writer import Writer
 from engine.language.template import Text
-from engine.mapping.model import Batch, Http, Request, TextOrValue, Value
+from engine.mapping.model import Batch, Http, Mapping, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
 from engine.records import Place
@@ -73,12 +73,13 @@ def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
     return url
 
 
-def is_settled(request: Request, http: Http) -> bool:
+def is_settled(mapping: Mapping, request: Request) -> bool:
     """Whether a request's address is known once the settings are."""
+    http = mapping.http
     if any(asks_the_clock(value) for value in (*values_in(request), *values_in(http))):
         return False
     found = address_paths(request, http, Scope(kind="request"))
-    return all(settings_only(each.path, each.scope.loop) for each in found)
+    return all(settings_only(mapping, each.path, each.scope.loop) for each in found)
 
 
 def address_paths(request: Request | Batch, http: Http, scope: Scope) -> Iterator[Occurrence]:
@@ -92,7 +93,8 @@ def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Pla
     """Return the headers of the mapping and of the request; of one name, whatever its case, the request's wins."""
     own = {name.lower(): (name, text, (*place, "headers", name)) for name, text in request_headers}
     shared = {name.lower(): (name, text, ("http", "headers", name)) for name, text in http.headers}
-    return tuple({**shared, **own}.values())
+    others = {name: each for name, each in shared.items() if name not in own}
+    return tuple({**others, **own}.values())
 
 
 def _headers(writer: Writer, request: Request, http: Http, *, has_body: bool) -> str:

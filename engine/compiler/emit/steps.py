@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, value_is_secret
 from engine.compiler.emit.replies import emit_batch, emit_item
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
-from engine.compiler.emit.values import emit_items, emit_rounds, emit_where
+from engine.compiler.emit.values import emit_items, emit_rounds, emit_where, gives_templates
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
 from engine.mapping.model import Batch, Request, Step
 from engine.mapping.problems import place_text
@@ -70,11 +70,12 @@ class StepEmitter:
         if envelope is not None:
             emit_rounds(writer, f"({items} or ())", envelope, (*step.place, "for_each"))
         opening = f"for {index}, {item} in enumerate({items} or ()):"
-        secret = value_is_secret(writer, step.for_each)
+        secret, templates = value_is_secret(writer, step.for_each), gives_templates(writer, step.for_each)
+        names = {"item": item, "index": index, "key": "None"}
         with (
             writer.naming(step.for_each, index, wanted=True),
             writer.lines.block(opening),
-            writer.loop(secret=secret, item=item, index=index, key="None"),
+            writer.loop(secret=secret, templates=templates, **names),
         ):
             emit_where(writer, step.where, step.place)
             self._one_more(writer, step, requests)
@@ -145,7 +146,7 @@ class StepEmitter:
         return body
 
     def _address(self, writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
-        if not is_settled(request, self.module.mapping.http):
+        if not is_settled(self.module.mapping, request):
             return emit_address(writer, request, has_body=has_body)
         key = (request.name, has_body)
         if key not in self._settled:

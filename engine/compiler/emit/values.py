@@ -15,6 +15,7 @@ from engine.compiler.emit.conditions import (
     emit_conditions,
     emit_count,
     emit_path_value,
+    may_give_template,
     value_is_secret,
 )
 from engine.compiler.emit.modifiers import emit_modifiers
@@ -229,7 +230,13 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
         with (
             writer.naming(each.of, index, wanted=may_be_invalid(each.value)),
             writer.lines.block(f"for {index}, {item} in enumerate({items}):"),
-            writer.loop(secret=value_is_secret(writer, each.of), item=item, index=index, key="None"),
+            writer.loop(
+                secret=value_is_secret(writer, each.of),
+                templates=gives_templates(writer, each.of),
+                item=item,
+                index=index,
+                key="None",
+            ),
         ):
             emit_where(writer, each.where, place)
             emit_append(writer, result, emit_value(writer, each.value))
@@ -247,12 +254,20 @@ def may_be_invalid(value: Value | None) -> bool:
 
 def emit_items(writer: Writer, of: Value) -> str:
     """Write the value a loop runs over, made into a list; a scalar is reported and becomes None."""
-    got = emit_value(writer, of)
+    if isinstance(of, PathValue) and gives_templates(writer, of):
+        got = ValueCode(emit_path_value(writer, of.path, of.place, filled=False))
+    else:
+        got = emit_value(writer, of)
     items = writer.names.fresh("items")
     writer.module.helper("items_of")
     at = writer.names.literal(place_text(of.place))
     writer.lines.add(f"{items} = {got.code} if type({got.code}) is list else items_of({got.code}, reports, {at})")
     return items
+
+
+def gives_templates(writer: Writer, of: Value) -> bool:
+    """Whether the items of a loop have templates that are filled when they are read: where it runs over a path."""
+    return isinstance(of, PathValue) and may_give_template(writer, of.path)
 
 
 def emit_rounds(writer: Writer, items: str, value: Value | None, place: Place) -> None:

@@ -73,7 +73,8 @@ def _why_always_path(mapping: Mapping, path: str) -> str:
         return ""
     root, name = chain
     setting = mapping.settings.get(name)
-    if root == "settings" and setting is not None and (setting.default is not None or not setting.optional):
+    given = setting is not None and (setting.default is not None or not setting.optional)
+    if root == "settings" and setting is not None and given and (setting.missing, setting.format) != ("drop", "text"):
         return "the setting always has a value"
     if root == "parts" and name in mapping.parts:
         return mapping.once(("why_always", name), "", lambda: why_always(mapping, mapping.parts[name]))

@@ -12,14 +12,14 @@ from engine.language import paths
 from engine.language.other_names import EVENT_FIELDS
 from engine.language.paths.syntax import NAMES
 from engine.language.suggest import closest
-from engine.mapping import types
+from engine.mapping import rows, types
 from engine.mapping.checks.advice import bare_text, function_advice
 from engine.mapping.checks.context import CheckContext, a_call, listed, quoted, suggestion
 from engine.mapping.checks.facts import keys_of
 from engine.mapping.keys import IN_OBJECT
 from engine.mapping.model import PathValue
 from engine.mapping.problems import Problem
-from engine.mapping.walk import Occurrence, Scope
+from engine.mapping.walk import Occurrence, Scope, reads_template
 
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
 SCOPES: dict[str, tuple[frozenset[str], str]] = {
@@ -72,6 +72,8 @@ def check_paths(context: CheckContext) -> Iterator[Problem]:
             yield _unreadable(context, found, error)
             continue
         yield from _roots(context, found, path)
+        yield from _rows(context, found, path)
+        yield from _templates(context, found, path)
         yield from _findings(context, found, path)
 
 
@@ -144,6 +146,43 @@ def _as_text(path: paths.Path, root: paths.Root, fault: NameProblem) -> NameProb
     return fault._replace(advice=advice)
 
 
+def _rows(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
+    """Find fields that no row of a setting has."""
+    if not any(setting.type == "rows" for setting in context.mapping.settings.values()):
+        return
+    item = rows.item_of(context.mapping, found.scope.loops)
+    for name, setting in rows.unknown_fields(context.mapping, found.path, item):
+        _, advice = suggestion(name, setting.fields, "fields")
+        column = next((token.column for token in path.tokens if token.kind in NAMES and token.value == name), 1)
+        message = f"The rows of {quoted(setting.name)} have no field {quoted(name)}."
+        yield context.problem_in(found, column, "unknown-row-field", message, advice)
+
+
+def _templates(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
+    """Find templates where there is no event to fill them from, and functions that would get them unfilled."""
+    if "to_string" in path.calls and _in_rows(context, found, path):
+        message = "`to_string` would get the template of a row before it is filled."
+        advice = "Use the function `string` of `as` instead."
+        yield context.problem_in(found, 1, "template-unfilled", message, advice)
+    if found.scope.kind not in SCOPES or not reads_template(context.mapping, found.path):
+        return
+    title = "The base URL" if found.place[0] == "http" else SCOPES[found.scope.kind][1]
+    message = f"{title} is not made for one event, so there is nothing to fill this template with."
+    advice = "Use the setting in a request, or make it a setting of another type."
+    yield context.problem_in(found, path.roots[0].column, "template-without-event", message, advice)
+
+
+def _in_rows(context: CheckContext, found: Occurrence, path: paths.Path) -> bool:
+    """Whether a path reads rows with templates, from the settings or as the item of a loop."""
+    settings = context.mapping.settings
+    read = [name for root in path.roots if root.name == "settings" for name in root.members[:1] or settings]
+    item = rows.item_of(context.mapping, found.scope.loops)
+    of_item = isinstance(item, rows.Row) and item.setting.holds_template
+    return any(
+        name in settings and settings[name].type == "rows" and settings[name].holds_template for name in read
+    ) or (of_item and any(root.name == "item" for root in path.roots))
+
+
 def _problem(
     context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root, fault: NameProblem
 ) -> Problem:
@@ -197,6 +236,13 @@ def _setting(context: CheckContext, root: paths.Root) -> NameProblem | None:
         return NameProblem(
             "unknown-setting", f"Unknown setting {quoted(name)}.", advice, "settings", guess, member=True
         )
+    if len(root.members) > 1 and settings[name].type == "rows":
+        message = f"The setting {quoted(name)} is a list of rows, so it has no {quoted(root.members[1])}."
+        return NameProblem(
+            "not-an-object", message, f"Write settings.{name}[0].{root.members[1]}, or filter the rows.", member=True
+        )
+    if len(root.members) > 1 and settings[name].type == "template" and settings[name].format == "json":
+        return None
     if len(root.members) > 1 and settings[name].type != "table":
         message = f"The setting {quoted(name)} is not a table, so it has no {quoted(root.members[1])}."
         return NameProblem("not-an-object", message, f"Write settings.{name}.", member=True)

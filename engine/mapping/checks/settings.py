@@ -10,15 +10,24 @@ from engine.events.spec import COMMON, FIELDS, IDS
 from engine.language.other_names import EVENT_FIELDS
 from engine.language.suggest import closest
 from engine.mapping import schema
-from engine.mapping.checks.context import CheckContext, a_call, quoted, suggestion
+from engine.mapping.checks.context import CheckContext, a_call, listed, quoted, suggestion
 from engine.mapping.checks.names import unknown_request
 from engine.mapping.example import MappingExample
-from engine.mapping.model import Setting
+from engine.mapping.model import Mapping
 from engine.mapping.problems import Problem
-from engine.mapping.settings import NOT_ONE, schema_of, url_fault
+from engine.mapping.setting import Setting
+from engine.mapping.settings import NOT_ONE, schema_of, typed, url_fault
 from engine.records import Json, JsonObject, Place
 
-TEXTS = ("string", "url")
+WORDS = (
+    ("pattern", ("string", "url"), "Remove it."),
+    ("many", ("table",), "For a list of texts, write type: list."),
+    ("choices", ("string", "url", "boolean", "integer", "number", "list", "table"), "Remove it."),
+    ("fields", ("rows",), "For a list of objects, write type: rows."),
+    *((word, ("template",), "Remove it.") for word in ("format", "escape", "missing")),
+)
+"""The keys of a setting that mean something for some types only, with those types and what to do."""
+DEFAULTS = {"format": "text", "escape": "none", "missing": "empty"}
 MOST_FIELDS = 100
 """Unknown fields of an example's event that may be misspelled."""
 OTHER_FIELDS = frozenset({name for fields in FIELDS.values() for name in fields} | {"version", "channel", "writeKey"})
@@ -31,20 +40,45 @@ def check_settings(context: CheckContext) -> Iterator[Problem]:
         place: Place = ("settings", name)
         yield from _keys(context, setting, place)
         yield from _values(context, setting, place)
+        yield from _fields_of(context, setting, place)
         yield from _example(context, setting, place)
 
 
+def _fields_of(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
+    for name, field in setting.fields.items():
+        at: Place = (*place, "fields", name)
+        yield from _keys(context, field, at)
+        yield from _values(context, field, at)
+        yield from _fields_of(context, field, at)
+
+
 def _keys(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
-    if setting.pattern is not None and setting.type not in TEXTS:
-        message = f"`pattern` applies to settings of type string or url; this one has type {setting.type}."
-        yield context.problem((*place, "pattern"), "setting-word", message, "Remove it.", key=True)
-    if setting.many and setting.type != "table":
-        message = f"`many` applies to settings of type table; this one has type {setting.type}."
-        advice = "For a list of texts, write type: list."
-        yield context.problem((*place, "many"), "setting-word", message, advice, key=True)
+    for word, of_types, advice in WORDS:
+        if setting.type not in of_types and getattr(setting, word) not in (None, False, (), {}, DEFAULTS.get(word)):
+            message = f"`{word}` applies to settings of type {listed(of_types)}; this one has type {setting.type}."
+            yield context.problem((*place, word), "setting-word", message, advice, key=True)
+    for at, message, advice in _contradictions(setting):
+        yield context.problem((*place, *at), "setting-word", message, advice, key=True)
     if setting.optional and setting.default is not None and context.owns((*place, "optional")):
         message = "`optional` has no effect: a setting with a default always has a value."
         yield context.problem((*place, "optional"), "setting-word", message, "Remove one of the two.", key=True)
+
+
+def _contradictions(setting: Setting) -> Iterator[tuple[Place, str, str]]:
+    """Return the place, the message and the advice of each contradiction in the keys of rows and templates."""
+    if setting.type == "rows" and not setting.fields:
+        yield (), "A setting of type rows needs `fields`.", "Name each member of a row, with its title and type."
+    if setting.secret and setting.holds_template:
+        message = "A template cannot be secret: it may be sent anywhere."
+        yield ("secret",), message, "Put the secret into a setting of its own."
+    if setting.format == "json" and setting.escape == "json":
+        message = "`escape: json` is for templates that are text; with `format: json`, values cannot break the JSON."
+        yield ("escape",), message, "Remove it."
+    for name, field in setting.fields.items():
+        for inner, deepest in field.fields.items():
+            if deepest.type == "rows":
+                message = "Rows inside rows cannot have rows themselves."
+                yield ("fields", name, "fields", inner), message, "Use a field of type list or table."
 
 
 def _values(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
@@ -57,18 +91,31 @@ def _values(context: CheckContext, setting: Setting, place: Place) -> Iterator[P
         message = "A secret setting cannot have a default: everyone who can read this file would see it."
         yield context.problem((*place, "default"), "secret-default", message, "Write an `example` instead.", key=True)
     for word, value in (("default", setting.default), ("example", setting.example)):
-        fault = value_fault(setting, value)
+        fault = value_fault(context.mapping, setting, value)
         if fault is not None:
-            message = f"Invalid {word}: {fault}."
+            message = f"Invalid {word}: {fault}{'' if fault.endswith('?') else '.'}"
             advice = "For a setting that may stay empty, write `optional: true`." if value == "" else ""
             yield context.problem((*place, word), "setting-value", message, advice)
 
 
-def value_fault(setting: Setting, value: Json) -> str | None:
+def value_fault(mapping: Mapping, setting: Setting, value: Json) -> str | None:
     """Return why a value does not fit a setting, as a clause; None if it does, or is null."""
+    if setting.type in ("rows", "template"):
+        return typed_fault(mapping, setting, value)
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
         return f"{quoted(value)} is not an http:// or https:// address without ? and #" if fault == NOT_ONE else fault
     return schema.validator(schema_of(setting))(value) if value is not None else None
+
+
+def typed_fault(mapping: Mapping, setting: Setting, value: Json) -> str | None:
+    """Return the first thing that is wrong with the rows or the template of a setting, as a clause."""
+    if value is None:
+        return None
+    try:
+        typed(mapping, setting, value)
+    except ValueError as error:
+        return str(error).removesuffix(".")
+    return None
 
 
 def _example(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
@@ -119,9 +166,11 @@ def _setting(context: CheckContext, name: str, value: Json, place: Place) -> Ite
         problem = context.problem(place, "unknown-setting", message, advice, key=True)
         yield context.record_unknown("settings", name, guess, problem)
     elif not setting.secret:
-        fault = value_fault(setting, value)
+        fault = value_fault(context.mapping, setting, value)
         if fault is not None:
-            yield context.problem(place, "setting-value", f"Invalid value for this setting: {fault}.")
+            yield context.problem(
+                place, "setting-value", f"Invalid value for this setting: {fault}{'' if fault.endswith('?') else '.'}"
+            )
 
 
 def _expected(context: CheckContext, example: MappingExample) -> Iterator[Problem]:

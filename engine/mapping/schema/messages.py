@@ -169,6 +169,7 @@ NOUNS = {
     "response rule": "a rule of `responses`",
     "results": "`results`",
     "retry": "`retry`",
+    "row field": "a field of rows",
     "setting": "a setting",
     "signature": "a signature",
     "step": "a step",
