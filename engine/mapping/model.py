@@ -410,7 +410,6 @@ POST = Text(("POST",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One kind of HTTP request."""
 
