@@ -117,6 +117,16 @@ def test_a_base_whose_paths_are_wrong_is_reported_once() -> None:
     assert [(problem.file, problem.code) for problem in found] == [("base.yaml", "unknown-field")]
 
 
+def test_what_a_batch_ignores_can_be_inherited_and_removed() -> None:
+    batch = "batches: { all: { path: /all, fields: { rows: items } } }"
+    child = whole(f"name: shop\nextends: base\n{batch}\nrequests: {{ save: {{ batch: all }} }}")
+    [problem] = [each for each in problems_of(child) if each.code == "ignored-in-batch"]
+    assert (problem.file, problem.path) == ("base.yaml", "requests.save.path")
+    assert problem.advice.startswith("It is inherited: remove it with `path: null`.")
+    removed = child.replace("batch: all", "batch: all, path: null")
+    assert [each for each in problems_of(removed) if each.code == "ignored-in-batch"] == []
+
+
 def test_shared_parts_with_problems_are_reported_in_their_file() -> None:
     Path("parts/common.yaml").write_text("parts:\n  email: [trait.email]\n  broken: a..b\n", encoding="utf-8")
     use = "include: [common]\ncalls: { track: [{ request: save, fields: { email: parts.email } }] }"

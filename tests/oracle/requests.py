@@ -246,6 +246,8 @@ def _url(run: Run, request: JsonObject, scope: Scope, where: str) -> str:
     if "path" not in request:
         return base
     path = _path(run, request["path"], scope, f"{where}.path")
+    if path == "":
+        return base
     return base + (path if path.startswith("/") else f"/{path}")
 
 

@@ -176,7 +176,7 @@ def _ignored_in_batch(context: CheckContext, request: Request) -> Iterator[Probl
             continue
         message = f"A request with `batch` is sent only in that batch, so its own `{word}` would be ignored."
         advice = IN_BATCH[word].format(batch=plain_or_quoted(str(request.batch)))
-        if not context.owns(place):
+        if not context.owns(place) and context.owns((*request.place, "batch")):
             advice = f"It is inherited: remove it with `{word}: null`."
         yield context.problem(place, "ignored-in-batch", message, advice, key=True)
 
