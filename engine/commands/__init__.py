@@ -113,11 +113,10 @@ def _guarded(work: Callable[[], object]) -> int:
     except BrokenPipeError:
         return _quiet_pipe()
     except MappingError as error:
-        from engine.commands.output.events import problem_text
+        from engine.commands.output.events import problem_texts
         from engine.commands.output.text import Display
 
-        display = Display(sys.stderr)
-        click.echo("\n".join(problem_text(problem, display) for problem in error.problems), err=True)
+        click.echo("\n".join(problem_texts(error.problems, Display(sys.stderr))), err=True)
         return FOUND
     except WaybillError as error:
         click.echo(_visible(str(error)), err=True)

@@ -101,12 +101,11 @@ def _duplicates(files: list[Path]) -> Iterator[Problem]:
 
 
 def _text(problems: list[Problem], files: int) -> None:
-    from engine.commands.output.events import problem_text
+    from engine.commands.output.events import problem_texts
     from engine.commands.output.text import Display
 
-    display = Display(sys.stdout)
-    for problem in problems:
-        click.echo(problem_text(problem, display))
+    for line in problem_texts(problems, Display(sys.stdout)):
+        click.echo(line)
     click.echo(_counts(problems, files))
 
 

@@ -1,8 +1,8 @@
 """Problems in mapping files, each with its place, for people and for programs.
 
 Problems are collected, never raised, so that one run reports all of them. The text for people is made here and not in
-the command because tests, `MappingError` and `validate-mappings` must all print the same; only colors are left to the
-command.
+the command because `MappingError` and `validate-mappings` must say the same; colors and the line of the file, which
+has to be read for it, are left to the command.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ from engine.records import JsonObject, Place
 
 Level: TypeAlias = Literal["error", "warning"]
 
-WIDTH = 88
+WIDTH = 80
+"""Of the text of a problem that is not for a terminal."""
+
 INDENT = "  "
+NO_BREAK = "\N{NO-BREAK SPACE}"
+YAML_SPAN = re.compile(r"\{ [^{}]{1,48} \}")
+"""YAML to copy from an advice, such as `{ const: active }`, which stays on one line."""
 PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -66,12 +71,15 @@ class Problem:
         return self._order() < other._order()
 
     def __str__(self) -> str:
-        return self.text(WIDTH)
+        return f"{self.place()}\n{self.text(WIDTH)}"
+
+    def place(self) -> str:
+        """Return where it is: `file:line:column`, and the path in the file."""
+        return f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
 
     def text(self, width: int) -> str:
-        """Return the problem as text: the place, then message and advice wrapped at `width`, then the code."""
-        place = f"{self.file}:{self.line}:{self.column}{INDENT}{self.path}".rstrip()
-        return "\n".join((place, *_with_code(list(self._wrapped(width)), f"[{self.code}]", width)))
+        """Return what is wrong: message and advice wrapped at `width`, then the code."""
+        return "\n".join(_with_code(list(self._wrapped(width)), f"[{self.code}]", width))
 
     def as_json(self) -> JsonObject:
         """Return the problem as `--format json` prints it."""
@@ -101,15 +109,18 @@ class Problem:
     def _wrapped(self, width: int) -> Iterator[str]:
         import textwrap
 
-        for paragraph in (*self.message.splitlines(), *self.advice.splitlines()):
-            yield from textwrap.wrap(
-                paragraph,
+        level = "Warning: " if self.level == "warning" else ""
+        for paragraph in (*f"{level}{self.message}".splitlines(), *self.advice.splitlines()):
+            kept = YAML_SPAN.sub(lambda span: span[0].replace(" ", NO_BREAK), paragraph)
+            lines = textwrap.wrap(
+                kept,
                 width,
                 initial_indent=INDENT,
                 subsequent_indent=INDENT,
                 break_long_words=False,
                 break_on_hyphens=False,
             )
+            yield from (line.replace(NO_BREAK, " ") for line in lines)
 
 
 def place_text(path: Place) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 
+from engine.commands.output.events import problem_texts
+from engine.commands.output.text import Display
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
 from engine.reference.problems import problem_docs
@@ -44,4 +47,4 @@ def problems_of(text: str, name: str = "shop.yaml") -> list[Problem]:
 
 def printed(problems: Iterable[Problem]) -> str:
     """Return what the command prints."""
-    return "".join(f"{problem}\n" for problem in problems)
+    return "".join(f"{line}\n" for line in problem_texts(list(problems), Display(StringIO())))

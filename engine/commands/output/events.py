@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
+from engine.commands.output.excerpts import Excerpts
 from engine.commands.output.text import Display, shortened
 from engine.language.paths import Marker
 from engine.language.texts import text_of, visible, visible_lines
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
 LONGEST_NAME = 60
 
 
-def problem_text(problem: Problem, display: Display) -> str:
-    """Return one problem for people: the place bold, a warning yellow."""
-    place, _, rest = visible_lines(problem.text(display.width)).partition("\n")
-    return f"{display.paint(place, 'title')}\n{display.paint(rest, 'notice' if problem.level == 'warning' else '')}"
+def problem_texts(problems: Sequence[Problem], display: Display) -> Iterator[str]:
+    """Yield problems for people: the place bold, the line of the file with a caret, a warning yellow, the code dim."""
+    excerpts = Excerpts(problems)
+    for problem in problems:
+        yield display.paint(visible(problem.place()), "title")
+        line, *caret = excerpts.of(problem, display.width) or [""]
+        if caret:
+            yield display.paint(line, "excerpt")
+            yield display.paint(caret[0], problem.level)
+        text, bracket, code = visible_lines(problem.text(display.width)).rpartition("[")
+        yield display.paint(text, "notice" if problem.level == "warning" else "") + display.paint(
+            bracket + code, "place"
+        )
 
 
 def event_title(event: Json, secrets: Secrets) -> str:

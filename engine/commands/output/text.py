@@ -33,6 +33,9 @@ STYLES: dict[str, dict[str, object]] = {
     "held": {"fg": "yellow"},
     "request": {"fg": "cyan"},
     "notice": {"fg": "yellow"},
+    "excerpt": {"fg": "cyan"},
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
 }
 
 
