@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import md5, sha1, sha256
 from html.entities import codepoint2name
+from urllib.parse import quote_plus
 
 SHORTEST_SEARCHED = 6
 """Characters of a secret. A shorter one would be found in innocent text: `1` in every number, `key` in `monkey`."""
@@ -57,7 +58,9 @@ def _forms(secret: str) -> Iterator[str]:
     yield _written(secret)
     yield _cut(secret)
     raw = secret.encode(errors="surrogatepass")
-    yield from (_in_base64(raw, before) for before in range(3))
+    # OAuth 2 percent-encodes what it puts into Base64 (RFC 6749, 2.3.1).
+    for inside in dict.fromkeys((raw, quote_plus(raw).encode())):
+        yield from (_in_base64(inside, before) for before in range(3))
     digests = [make(raw, usedforsecurity=False).hexdigest() for make in (md5, sha1, sha256)]
     yield from (*digests, *map(str.upper, digests))
 

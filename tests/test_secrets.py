@@ -41,6 +41,7 @@ OTHER_WAYS: dict[str, Callable[[str], str]] = {
     "Base64": lambda text: base64.b64encode(text.encode()).decode(),
     "Base64 in a query": lambda text: quote_plus(base64.b64encode(text.encode()).decode()),
     "Base64 without padding": lambda text: base64.b64encode(text.encode()).decode().rstrip("="),
+    "Base64 of a query": lambda text: base64.b64encode(quote_plus(text).encode()).decode(),
     "URL-safe Base64": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
 }
 

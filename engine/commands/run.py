@@ -22,11 +22,12 @@ from engine.errors import SettingsError, UsageError
 from engine.events.normalizing import normalize_parsed
 from engine.events.reading import read_events
 from engine.events.splitting import Line
+from engine.language.signatures import WIRE
 from engine.language.texts import visible
 from engine.records import NO_SECRETS, Json, JsonObject, Plan, Report, Secrets, masked
 
 if TYPE_CHECKING:
-    from engine.delivery.sending.outgoing import DryRun
+    from engine.delivery.sending.outgoing import DryRun, Outgoing
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, DryRun], None]"
 HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples."
@@ -189,6 +190,14 @@ def _compresses(named: NamedConnection) -> bool:
     return named.connection.mapping.http.compress is not None
 
 
+def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
+    connection = named.connection
+    signer = (
+        connection.signers.get(sent.request.request) if sent.batch is None else connection.batch_signers.get(sent.batch)
+    )
+    return signer is not None and signer.over.literal == WIRE
+
+
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:
     display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
@@ -253,7 +262,13 @@ def _curl_printer(_connections: Sequence[NamedConnection], secrets: Secrets | No
             last[:] = [event.line]
         for sent in run.outgoing:
             try:
-                text = curl_text(sent.request, sent.encode, secrets, compress=_compresses(named))
+                text = curl_text(
+                    sent.request,
+                    sent.encode,
+                    secrets,
+                    compress=_compresses(named),
+                    signed_bytes=_signs_wire(named, sent),
+                )
                 sys.stdout.write(text + "\n")
             except (Unsendable, TypeError, ValueError) as error:
                 click.echo(f"{event.place}: {sent.request.request} cannot be sent: {visible(str(error))}.", err=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hmac
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,3 +155,18 @@ def test_a_compressed_body_is_shown_as_it_was_before(run: Callable[..., Done]) -
         "-H 'Content-Type: application/json' -H 'Authorization: Bearer ***' -H 'Content-Encoding: gzip' "
         "-H 'Accept-Encoding: identity' -H 'Connection: keep-alive' -H 'User-Agent: waybill' --data-binary @-\n"
     )
+
+
+@pytest.mark.parametrize("rows", [[], ["x"]], ids=["alone", "in a batch"])
+def test_a_signature_of_the_compressed_bytes_comes_with_these_bytes(run: Callable[..., Done], rows: list[str]) -> None:
+    signed = "http:\n", "http:\n  compress: gzip\n  signature: { header: X-Sig, secret: settings.key, over: wire }\n"
+    words = ("--format", "curl", "--show-secrets")
+    done = run(*words, given=event(properties={"rows": rows}), replacing=signed)
+    commands = done.out.splitlines()
+    assert len(commands) == 1 + len(rows)
+    for command in commands:
+        printed, _, curl = command.partition(" | curl ")
+        wire = subprocess.run(["sh", "-c", printed], capture_output=True, check=True).stdout
+        digest = hmac.digest(b"it's%a!\"key\\", wire, "sha256").hex()
+        assert f"-H 'X-Sig: {digest}'" in curl
+        assert gzip.decompress(wire).startswith(b'{"')

@@ -329,6 +329,27 @@ def test_refresh_tokens_are_kept_beside_the_outbox(tmp_path) -> None:
     assert form(vendor.asked[-1])["refresh_token"] == "refresh-token-3", "also after a restart"
 
 
+def test_a_refresh_token_is_kept_though_the_rest_of_the_answer_is_of_no_use(tmp_path) -> None:
+    vendor = TokenVendor(rotates=True)
+    vendor.refresh_token = "second-refresh-token"
+    vendor.answers = [Answer(200, {"access_token": "a\nb", "refresh_token": "second-refresh-token"})]
+    outcomes, _, _ = delivered(tmp_path, vendor, events=1, more=REFRESH)
+    assert outcomes == {"m0": "delivered"}
+    assert [form(each)["refresh_token"] for each in vendor.asked] == ["first-refresh-token", "second-refresh-token"]
+
+
+def test_a_type_of_token_that_is_null_is_as_good_as_none(tmp_path) -> None:
+    answer = Answer(200, {"access_token": "t", "token_type": None})
+    assert checked(tmp_path, lambda request: answer if request.path == "/token" else fine(request))[0] is True
+
+
+def test_the_token_endpoint_says_when_to_ask_again(tmp_path) -> None:
+    vendor = TokenVendor()
+    vendor.answers = [Answer(429, {"error": "slow_down"}, {"Retry-After": "3600"})]
+    outcomes, _, _ = delivered(tmp_path, vendor, events=1)
+    assert (outcomes, len(vendor.asked)) == ({"m0": "waiting"}, 1)
+
+
 def test_a_refresh_token_that_was_used_elsewhere_holds_and_a_new_one_starts_over(tmp_path) -> None:
     vendor = TokenVendor(rotates=True)
     delivered(tmp_path, vendor, events=1, more=REFRESH)

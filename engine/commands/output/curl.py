@@ -12,7 +12,7 @@ from typing import cast
 
 from engine.commands.output import shell
 from engine.delivery.sending.http import HEADERS, written_url
-from engine.language.bodies import encoded
+from engine.language.bodies import compressed, encoded
 from engine.language.paths import Marker
 from engine.language.texts import text_of
 from engine.records import Json, JsonObject, PlannedRequest, Secret, Secrets, masked
@@ -29,10 +29,18 @@ MARKER = re.compile(r"<saved\.[^<>]*>")
 GLOBBED = re.compile(r"[][{}]")
 
 
-def curl_text(request: PlannedRequest, encode: str, secrets: Secrets | None, *, compress: bool = False) -> str:
+def curl_text(
+    request: PlannedRequest,
+    encode: str,
+    secrets: Secrets | None,
+    *,
+    compress: bool = False,
+    signed_bytes: bool = False,
+) -> str:
     """Return a request as a command; `encode` says how its body is encoded, and `secrets` is None to show them.
 
-    With `compress` it goes through gzip, so that it can be read.
+    With `compress` it goes through gzip, so that it can be read; not if `signed_bytes` says that a header has the
+    signature of the compressed bytes, and shows it, because those of another gzip may differ.
     Raises what sending it would: Unsendable, and TypeError or ValueError for a body that cannot be encoded.
     """
     text = _Text(secrets)
@@ -44,6 +52,8 @@ def curl_text(request: PlannedRequest, encode: str, secrets: Secrets | None, *, 
     for header in _headers(request, text, body, compress=compress):
         words += ["-H", header]
     through = GZIP if compress else ()
+    if compress and signed_bytes and body is not None and secrets is None:
+        through, body = (), compressed(body)
     return shell.command(words, body, body_option="--data-raw", input_options=("--data-binary", "@-"), through=through)
 
 

@@ -47,11 +47,10 @@ HEADERS = {
 
 
 class AccessToken(NamedTuple):
-    """A token, when to renew it (in unix seconds), and the refresh token that came with it, '' if none did."""
+    """A token, and when to renew it (in unix seconds)."""
 
     text: str
     renew_at: float
-    refresh_token: str = ""
 
 
 def access_tokens(
@@ -152,10 +151,13 @@ class AccessTokens:
         tokens = self._refresh_tokens
         refresh_token = "" if tokens is None else await asyncio.to_thread(tokens.current)
         began = self._now()
-        token = self._read(await self._ask(refresh_token), began)
-        if tokens is not None and token.refresh_token:
-            await asyncio.to_thread(tokens.replace, token.refresh_token)
-        return token
+        response = await self._ask(refresh_token)
+        body = self._body(response)
+        # First, even if the rest of the answer is of no use: the token that was sent may be worthless by now.
+        new = body.get("refresh_token") if isinstance(body, dict) and _is_success(response) else None
+        if tokens is not None and isinstance(new, str) and new:
+            await asyncio.to_thread(tokens.replace, new)
+        return self._read(response, body, began)
 
     async def _ask(self, refresh_token: str) -> RawResponse:
         import httpx
@@ -188,8 +190,8 @@ class AccessTokens:
             form |= {"client_id": user, "client_secret": password}
         return urlencode({name: revealed(text) for name, text in form.items() if text}).encode(), headers
 
-    def _read(self, response: RawResponse, began: float) -> AccessToken:
-        """Return the token of a response; every text in it that is secret is known as such from now on."""
+    def _body(self, response: RawResponse) -> Json:
+        """Return the body of a response; every text in it that is secret is known as such from now on."""
         if response.body is None:
             raise SignInFailed(f"the answer of the token endpoint is longer than {LONGEST_ANSWER // 1024} KB")
         body = _json(response.body)
@@ -199,26 +201,31 @@ class AccessTokens:
                 if len(text) > LONGEST_TOKEN:
                     raise SignInFailed(f"the {word} of the token endpoint is longer than {LONGEST_TOKEN // 1024} KB")
                 self._secrets.learn(text)
-        if not 200 <= response.status < 300:
-            raise self._refusal(response.status, body)
-        token, refresh_token = found.get("access_token"), found.get("refresh_token")
+        return body
+
+    def _read(self, response: RawResponse, body: Json, began: float) -> AccessToken:
+        """Return the token of a response."""
+        if not _is_success(response):
+            raise self._refusal(response, body)
+        found = body if isinstance(body, dict) else {}
+        token = found.get("access_token")
         if not isinstance(token, str) or not token:
             raise SignInFailed(f"the token endpoint answered {response.status} without an access_token")
         if not TOKEN.fullmatch(token):
             raise SignInFailed("the access_token of the token endpoint cannot be sent in a header")
-        kind = found.get("token_type", "bearer")
+        kind = found.get("token_type") or "bearer"
         if not isinstance(kind, str) or not kind.lower().startswith("bearer"):
             raise SignInRefused(f"the token endpoint gives tokens of the type {self._words(kind)}, not bearer")
-        renew_at = began + _usable(found.get("expires_in"))
-        return AccessToken(token, renew_at, refresh_token if isinstance(refresh_token, str) else "")
+        return AccessToken(token, began + _usable(found.get("expires_in")))
 
-    def _refusal(self, status: int, body: Json) -> Exception:
+    def _refusal(self, response: RawResponse, body: Json) -> Exception:
         """Return what an answer that is no token means: a refusal of the client, or a failure that may pass."""
         texts = [body.get(word) for word in ("error", "error_description")] if isinstance(body, dict) else []
         words = ": ".join(self._words(each) for each in texts if each) or self._words(body)
+        status = response.status
         message = f"the token endpoint answered {status}{words and ': '}{words}"
         passes = not 400 <= status < 500 or default_verdict(status) == "retry"
-        return SignInFailed(message) if passes else SignInRefused(message)
+        return SignInFailed(message, response.headers.get("retry-after")) if passes else SignInRefused(message)
 
     def _words(self, text: Json) -> str:
         return error_text(text, self._secrets)
@@ -231,6 +238,10 @@ def _checked(url: str) -> tuple[str, str]:
     if parts.scheme != "https" and not (parts.scheme == "http" and host in LOCAL):
         raise SignInRefused("the address of the token endpoint must start with https:// (http.oauth2.token_url)")
     return parts.scheme, host
+
+
+def _is_success(response: RawResponse) -> bool:
+    return 200 <= response.status < 300
 
 
 def _json(body: bytes) -> Json:

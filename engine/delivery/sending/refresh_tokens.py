@@ -21,7 +21,11 @@ LONGEST_FILE = 1024 * 1024
 
 
 class SignInFailed(Exception):  # noqa: N818  reads as what happened
-    """No access token for now; the message says why, without a secret."""
+    """No access token for now; the message says why, without a secret. `retry_after` is the header of that name."""
+
+    def __init__(self, message: str, retry_after: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class SignInRefused(Exception):  # noqa: N818  reads as what happened

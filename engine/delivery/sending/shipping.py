@@ -135,7 +135,8 @@ class Shipping:
                 self._note(shipment, reports, began)
             reply = await self._sender.send(sent.request, sent.encode, self._signer(shipment))
         except SignInFailed as failed:
-            return began, VendorReply(failure=str(failed), no_token=True)
+            headers: JsonObject = {} if failed.retry_after is None else {"retry-after": failed.retry_after}
+            return began, VendorReply(headers=headers, failure=str(failed), no_token=True)
         except (Refused, SignInRefused) as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
             return began, VendorReply(failure=str(refused))
