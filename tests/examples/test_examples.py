@@ -52,7 +52,6 @@ def written(name: str, plan: Plan) -> dict[str, Any]:
             }
             for request in plan.requests
         ],
-        **({"reports": [report._asdict() for report in plan.reports]} if plan.reports else {}),
     }
 
 
