@@ -217,3 +217,11 @@ def test_what_cannot_be_seen_is_written_as_an_escape(character: str) -> None:
     assert shown.isascii() is False
     assert json.loads(f'"{shown}"') == f"é{character}漢"
     assert character not in shown
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"), [("/services/T0/B0/x", "***"), ("/services/T0/B0/x/", "***/"), ("/e", "/e")]
+)
+def test_the_path_of_a_secret_url_is_secret(path: str, shown: str) -> None:
+    connection = load("slack").connect({"webhook_url": f"https://hooks.example.com{path}", "messages": []}, {})
+    assert connection.secrets.mask(f"Cannot POST {path}") == f"Cannot POST {shown}"

@@ -27,6 +27,8 @@ LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+SHORTEST_SECRET_PATH = 12
+"""Characters of a secret URL's path; a shorter one, such as `/events`, would be found in innocent text."""
 MOST_ROWS = 1000
 """Rows of one setting, those inside rows too."""
 LARGEST_ROWS = 262_144
@@ -132,9 +134,15 @@ def schema_of(setting: Setting) -> JsonObject:
 
 
 def secrets_of(mapping: Mapping, settings: JsonObject) -> Secrets:
-    """Return the texts of secret settings, those in lists and tables too, which must be masked wherever they stand."""
-    values = (settings.get(name) for name, setting in mapping.settings.items() if setting.secret)
-    return Secrets(text for value in values for text in _secret_texts(value))
+    """Return the texts of secret settings, those in lists and tables too, which must be masked wherever they stand.
+
+    Of a URL, its path too: it is all that a server sees, and names when it refuses a request (`Cannot POST /path`).
+    """
+    secret = [(setting, settings.get(name)) for name, setting in mapping.settings.items() if setting.secret]
+    texts = [text for _, value in secret for text in _secret_texts(value)]
+    urls = [text for setting, value in secret if setting.type == "url" for text in _secret_texts(value)]
+    paths = (urlsplit(url).path.rstrip("/") for url in urls)
+    return Secrets([*texts, *(path for path in paths if len(path) >= SHORTEST_SECRET_PATH)])
 
 
 def _secret_texts(value: Json) -> Iterator[str]:
