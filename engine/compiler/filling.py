@@ -54,6 +54,18 @@ def filled(value: Any, event: JsonObject, options: JsonObject, reports: list[Rep
     return found
 
 
+def unfilled(value: Any) -> Json:
+    """Return a value without the templates in it: for a batch there is no event to fill those from that `http` reads."""
+    if type(value) is Template:
+        return None
+    if type(value) is dict:
+        return {key: unfilled(member) for key, member in value.items() if type(member) is not Template}
+    if type(value) is list:
+        return [unfilled(item) for item in value if type(item) is not Template]
+    found: Json = value
+    return found
+
+
 def counted(value: Json, memo: Memo, place: str) -> Json:
     """Count a value that a template copies."""
     if value is not None:

@@ -180,8 +180,9 @@ class Writer:
         """Return `parts.x` and `settings.x` directly."""
         if name == "settings":
             setting = self.module.mapping.settings.get(field)
-            is_template = setting is not None and setting.type == "template" and self.call is not None
-            return self._template(field) if is_template else self.module.setting(field)
+            if setting is None or setting.type != "template":
+                return self.module.setting(field)
+            return "None" if self.call is None else self._template(field)  # without an event, nothing fills it
         if name == "parts" and self.call is not None:
             return self.part(field)
         return None

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from engine.records import Json, JsonObject
 from tests.oracle.basics import Hidden, Invalid, Marker, at, compact_json, pieces, text_of
 from tests.oracle.run import Run, Scope
+from tests.oracle.templates import prepared, without
 from tests.oracle.values import SOURCES, Own, evaluate, instruction, own_words
 
 # What RFC 3986 lets stand in a path besides letters and digits; slashes stay where the mapping wrote them.
@@ -52,7 +53,7 @@ def _batch(run: Run, request: JsonObject, scope: Scope, body: Json) -> JsonObjec
     name = cast("str", request["batch"])
     batch = cast("JsonObject", cast("JsonObject", run.mapping["batches"])[name])
     where = at("batches", name)
-    known: Scope = {"settings": run.settings}
+    known: Scope = {"settings": without(prepared(cast("JsonObject", run.mapping.get("settings") or {}), run.settings))}
     group = None
     if "group_by" in batch:
         group = known["group"] = _group(

@@ -83,6 +83,15 @@ def filled(run: Run, value: object) -> Json:
     return cast("Json", value)
 
 
+def without(value: object) -> Json:
+    """Leave out every template: where there is no event, nothing fills it."""
+    if isinstance(value, dict):
+        return {key: without(member) for key, member in value.items() if not isinstance(member, Template)}
+    if isinstance(value, list):
+        return [without(item) for item in value if not isinstance(item, Template)]
+    return cast("Json", value)
+
+
 def fill(run: Run, template: Template) -> Json:
     """Return the text or the JSON that a template is for the event of the run."""
     if template.setting.get("format") != "json":

@@ -116,8 +116,11 @@ def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = 
         if code in writer.fresh:
             writer.fresh.add(variable)
     if filled and may_give_template(writer, text):
-        fill = writer.names.function(filling.filled, "filled")
-        writer.lines.add(f"{variable} = {fill}({variable}, event, options, reports, memo)")
+        if writer.call is None:
+            writer.lines.add(f"{variable} = {writer.names.function(filling.unfilled, 'unfilled')}({variable})")
+        else:
+            fill = writer.names.function(filling.filled, "filled")
+            writer.lines.add(f"{variable} = {fill}({variable}, event, options, reports, memo)")
     if path.calls and is_secret(writer, text):
         writer.lines.add(f"{variable} = {writer.module.helper('secret')}({variable})")
     if counted and writer.repeats and reads_outside(writer, text):
