@@ -294,7 +294,7 @@ def _loop_word(scope: Scope, name: str) -> NameProblem | None:
 
 
 def _names(context: CheckContext, found: Occurrence) -> frozenset[str]:
-    """Return the names of a scope that is not a call's, those of loops too; only a batch with `group_by` has `group`."""
+    """Return the names of a scope that is not a call's, with those of loops; `group` needs a `group_by`."""
     words = SCOPES[found.scope.kind][0] | found.scope.loop
     batch = context.mapping.batches.get(str(found.place[1])) if "group" in words else None
     return words - {"group"} if batch is not None and batch.group_by is None else words
