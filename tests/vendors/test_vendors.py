@@ -31,7 +31,7 @@ from engine.language.paths import holds, search
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Library
 from engine.mapping.yaml import reader
-from engine.plan import Destination, destination
+from engine.plan import destination
 from engine.records import Json, Outcome
 from engine.testing.examples import NOW, validate
 from tests.delivery.memory_outbox import MemoryOutbox
@@ -41,11 +41,6 @@ from tests.delivery.vendor import QUICK, Answer, Request, Vendor, results
 HERE = Path(__file__).parent
 LIBRARY = Library([HERE, HERE.parents[1] / "mappings"])
 VENDORS = {path.stem: destination(LIBRARY.read(path)) for path in sorted(HERE.glob("*.yaml"))}
-CASES = [
-    pytest.param(name, example, id=f"{name}-{example.event['messageId']}")
-    for name, vendor in VENDORS.items()
-    for example in vendor.mapping.examples
-]
 OF_THE_CLIENT = {"host", "accept-encoding", "connection", "user-agent", "content-length"}
 
 
@@ -76,10 +71,10 @@ class Answers:
         return Answer(200, {})
 
 
-def answers(name: str, *, busy: bool = False) -> Answers:
+def answers(name: str) -> Answers:
     path = HERE / "answers" / f"{name}.yaml"
     rules: Any = reader.parse(path.read_text(encoding="utf-8"), str(path)).value if path.exists() else []
-    return Answers(rules, {rule["path"] for rule in rules if busy and "busy" in rule})
+    return Answers(rules)
 
 
 def body_of(request: Request) -> Json:
@@ -91,37 +86,66 @@ def body_of(request: Request) -> Json:
 
 
 class Sent(NamedTuple):
-    """What delivery made of the events of some examples with the same settings."""
+    """What delivery made of some events; `runs` are the dry runs of each."""
 
     requests: list[Request]
     runs: list[DryRun]
     outcomes: dict[str, str]
     reasons: dict[str, str]
+
+
+class Group(NamedTuple):
+    """What was sent for examples with the same settings, one by one and together."""
+
     configured: ConfiguredConnection
     url: str
+    alone: list[Sent]
+    together: Sent
 
 
-def deliver(vendor: Destination, examples: list[MappingExample], outbox: Outbox, answer: Answers) -> Sent:
-    """Take the events of examples into the outbox and deliver them, one request at a time, and show them by dry runs."""
+def deliver_group(name: str, examples: list[MappingExample], file: Path) -> Group:
+    """Deliver the events of examples with the same settings to a vendor on this machine."""
 
-    async def story() -> Sent:
+    async def story() -> Group:
+        answer, vendor = answers(name), VENDORS[name]
         async with Vendor(answer) as listening:
             connection = vendor.connect({**vendor.example_settings(), **examples[0].settings}, {})
-            name = vendor.mapping.name
             configured = into_sandbox(ConfiguredConnection(name=name, connection=connection), listening.url)
-            outbox.take_in([taken_in(example) for example in examples], [name], NOW)
-            runs = []
-            for row, example in zip(outbox.waiting(name, 0, len(examples)), examples, strict=True):
-                plan = configured.connection.plan_normalized(normalized(row), now=NOW, replies=example.replies)
-                runs.append(dry_run(configured, plan, NOW))
-            await Delivery(outbox, [configured], replace(QUICK, slots=1), clock=Clock(lambda: NOW)).run()
-            return Sent(listening.requests, runs, *results(outbox), configured, listening.url)
+            alone = [await deliver(configured, [each], MemoryOutbox(), listening) for each in examples]
+            answer.busy = {rule["path"] for rule in answer.rules if "busy" in rule}
+            outbox = SqliteOutbox(file)
+            try:
+                return Group(configured, listening.url, alone, await deliver(configured, examples, outbox, listening))
+            finally:
+                outbox.close()
 
     return asyncio.run(story())
 
 
+async def deliver(
+    configured: ConfiguredConnection, examples: list[MappingExample], outbox: Outbox, vendor: Vendor
+) -> Sent:
+    """Take events into an outbox, show them by dry runs, and deliver them, one request at a time."""
+    vendor.requests = []
+    outbox.take_in([taken_in(example) for example in examples], [configured.name], NOW)
+    runs = []
+    for row, example in zip(outbox.waiting(configured.name, 0, len(examples)), examples, strict=True):
+        plan = configured.connection.plan_normalized(normalized(row), now=NOW, replies=example.replies)
+        runs.append(dry_run(configured, plan, NOW))
+    await Delivery(outbox, [configured], replace(QUICK, slots=1), clock=Clock(lambda: NOW)).run()
+    return Sent(vendor.requests, runs, *results(outbox))
+
+
 def taken_in(example: MappingExample) -> NewEvent:
     return NewEvent("test", str(example.event["messageId"]), "2024-03-05T12:00:00.000Z", orjson.dumps(example.event))
+
+
+def same_settings(name: str) -> list[list[MappingExample]]:
+    """Return the examples of a vendor, those with the same settings together."""
+    groups: dict[str, list[MappingExample]] = {}
+    for example in VENDORS[name].mapping.examples:
+        groups.setdefault(json.dumps(example.settings), []).append(example)
+    return list(groups.values())
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -129,14 +153,29 @@ def test_nothing_is_wrong_with_it(name: str) -> None:
     assert [str(problem) for problem in validate(VENDORS[name].loaded)] == []
 
 
-@pytest.mark.parametrize(("name", "example"), CASES)
-def test_an_event_is_sent_as_it_is_shown(name: str, example: MappingExample) -> None:
-    sent = deliver(VENDORS[name], [example], MemoryOutbox(), answers(name))
+@pytest.mark.parametrize("name", VENDORS)
+def test_each_event_is_sent_as_shown_and_all_together_as_pinned(
+    name: str, snapshot: SnapshotAssertion, tmp_path: Path
+) -> None:
+    texts = []
+    for number, examples in enumerate(same_settings(name)):
+        group = deliver_group(name, examples, tmp_path / f"{number}.db")
+        for example, sent in zip(examples, group.alone, strict=True):
+            assert_as_shown(example, sent, group)
+        together = group.together
+        # Different users wait for nothing but a free slot, so the order of their requests is nobody's.
+        texts += [f"# Settings: {json.dumps(examples[0].settings)}", *sorted(map(written, together.requests))]
+        texts.append("\n".join(f"# {key}: {each}, {together.reasons[key]}" for key, each in together.outcomes.items()))
+    assert "\n\n".join(texts) + "\n" == snapshot(extension_class=HttpFile)
+
+
+def assert_as_shown(example: MappingExample, sent: Sent, group: Group) -> None:
+    """The requests of one event are those of its dry run, to the byte."""
     [run] = sent.runs
     received = [on_wire(each) for each in sent.requests]
-    if sent.configured.connection.compiled.oauth2 is not None:
+    if group.configured.connection.compiled.oauth2 is not None:
         received = [without_token(each) for each in received if "authorization" in each.headers]
-    assert received == shown(run, sent.configured.connection, sent.url)
+    assert received == shown(run, group.configured.connection, group.url), example.title
     expected = "delivered" if run.plan.outcome is Outcome.PLANNED else run.plan.outcome.value
     assert sent.outcomes == {example.event["messageId"]: expected}
 
@@ -144,25 +183,6 @@ def test_an_event_is_sent_as_it_is_shown(name: str, example: MappingExample) -> 
 def without_token(request: OnWire) -> OnWire:
     """Mask the access token: a dry run has none."""
     return request._replace(headers={**request.headers, "authorization": "Bearer ***"})
-
-
-@pytest.mark.parametrize("name", VENDORS)
-def test_requests_of_all_events_together(name: str, snapshot: SnapshotAssertion, tmp_path: Path) -> None:
-    vendor, answer = VENDORS[name], answers(name, busy=True)
-    groups: dict[str, list[MappingExample]] = {}
-    for example in vendor.mapping.examples:
-        groups.setdefault(json.dumps(example.settings), []).append(example)
-    lines = []
-    for number, (settings, examples) in enumerate(groups.items()):
-        outbox = SqliteOutbox(tmp_path / f"{number}.db")
-        try:
-            sent = deliver(vendor, examples, outbox, answer)
-        finally:
-            outbox.close()
-        # Different users wait for nothing but a free slot, so the order of their requests is nobody's.
-        lines += [f"# Settings: {settings}", *sorted(map(written, sent.requests))]
-        lines.append("\n".join(f"# {key}: {outcome}, {sent.reasons[key]}" for key, outcome in sent.outcomes.items()))
-    assert "\n\n".join(lines) + "\n" == snapshot(extension_class=HttpFile)
 
 
 def written(request: Request) -> str:
