@@ -125,8 +125,10 @@ def test_what_a_batch_leaves_out_is_reported(run: Callable[..., Done]) -> None:
         (
             event(properties={"shop": "é", "rows": ["x"]}),
             ("", ""),
-            "rows[0]: a header cannot contain control characters or characters outside ASCII "
-            '(batches.all.headers["X-Shop"])',
+            (
+                "rows[0]: a header cannot contain control characters or characters outside ASCII "
+                '(batches.all.headers["X-Shop"])'
+            ),
         ),
         (
             event(properties={"shop": "a", "rows": [None]}),
