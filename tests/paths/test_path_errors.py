@@ -38,7 +38,7 @@ ERRORS = [
     (
         "a + b",
         3,
-        'A path does not calculate. Write { from: { list: [a, b] }, as: sum }; for text, { text: "${a}${b}" }.',
+        'A path does not calculate. Write { list: [a, b], as: sum }; for text, { text: "${a}${b}" }.',
     ),
     ("a % b", 3, "% has no meaning in a path."),
     ("$.a", 1, "A path has no $. Write a."),
@@ -53,7 +53,7 @@ ERRORS = [
     (
         "a - b",
         3,
-        "A path does not calculate. Write { from: { list: [a, { from: b, as: { multiply: -1 } }] }, as: sum }.",
+        "A path does not calculate. Write { list: [a, { from: b, as: { multiply: -1 } }], as: sum }.",
     ),
     ("${a}", 1, "Write a path without ${ }, which is for values inside text."),
     ("!traits.email", 1, NOT_DOT),

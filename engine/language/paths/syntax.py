@@ -216,12 +216,12 @@ def calculation(text: str, position: int) -> str:
         return f"A path does not calculate. Write {{ from: {left}, as: {{ {function}{number.group(1)} }} }}."
     if sign == "+" and all(plain):
         texts = f'for text, {{ text: "${{{left}}}${{{right}}}" }}'
-        return f"A path does not calculate. Write {{ from: {{ list: [{left}, {right}] }}, as: sum }}; {texts}."
+        return f"A path does not calculate. Write {{ list: [{left}, {right}], as: sum }}; {texts}."
     if sign == "*" and all(plain):
-        return f"A path does not calculate. Write {{ from: {{ list: [{left}, {right}] }}, as: product }}."
+        return f"A path does not calculate. Write {{ list: [{left}, {right}], as: product }}."
     if sign == "-" and all(plain):
         minus = f"{{ from: {right}, as: {{ multiply: -1 }} }}"
-        return f"A path does not calculate. Write {{ from: {{ list: [{left}, {minus}] }}, as: sum }}."
+        return f"A path does not calculate. Write {{ list: [{left}, {minus}], as: sum }}."
     return "A path does not calculate, and joins no texts. Use the functions of as, or a `text`."
 
 
