@@ -39,6 +39,9 @@ class Unbatchable(Exception):  # noqa: N818  reads as what it is
     """Items that cannot be put into a batch because of their data; the message says why."""
 
 
+UNREADABLE = "the response could not be read"
+
+
 class ResponseReader:
     """Builds a connection's batch requests and reads the responses to its requests."""
 
@@ -103,7 +106,7 @@ class ResponseReader:
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
         if not readable and 200 <= status < 300 and any(_reads_body(rule, status) for rule in rules):
-            return Verdict("retry", "the response could not be read")
+            return Verdict("retry", UNREADABLE)
         try:
             found = compiled.judge(status, headers, body, []) if compiled is not None else None
         except Invalid as refused:  # no rule can say what a response means that takes too many steps
@@ -113,11 +116,14 @@ class ResponseReader:
             return Verdict(cast("Then", then or default_verdict(status)), self._error(error), hint)
         return Verdict(default_verdict(status), self._error(body) if status >= 400 else "")
 
-    def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
-        """Return the values that later steps need from a response; `step` is the step's number in the call."""
+    def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject | None:
+        """Return the values that later steps need from a response, {} if it has none of them; None if none are needed.
+
+        `step` is the step's number in the call.
+        """
         save = self._code.calls[call].steps[step].save
         try:
-            return {} if save is None else save(status, headers, body, [])
+            return None if save is None else save(status, headers, body, [])
         except Invalid:  # too many steps: nothing is saved
             return {}
 
