@@ -172,7 +172,6 @@ def test_faults_are_found_quickly(text, code):
     assert len(document.problems) <= 100
 
 
-
 TEXT = """\
 # yaml-language-server
 parts:
