@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from engine.compiler.emit.conditions import emit_condition, emit_path_value
 from engine.compiler.emit.texts import fill_text
+from engine.compiler.runtime import KeysLike
 from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
 from engine.language.budget import LONG
@@ -176,9 +177,8 @@ def _flatten(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
 
 def _keys(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
     if isinstance(modifiers.keys, KeyPattern):
-        writer.module.helper("keys_like")
-        pattern = writer.names.constant(compile_pattern(modifiers.keys.pattern), "pattern")
-        return Word("", f"{code} = keys_like({code}, {pattern}, reports, {at})")
+        keys_like = writer.names.constant(KeysLike(compile_pattern(modifiers.keys.pattern)), "keys_like")
+        return Word("", f"{code} = {keys_like}({code}, reports, {at})")
     writer.uses_lost()
     writer.names.function(objects.rekeyed, "rekeyed")
     bound = functions.bind(str(modifiers.keys), {})
