@@ -131,18 +131,19 @@ def schema_of(setting: Setting) -> JsonObject:
     return result
 
 
-def secrets_of(mapping: Mapping, settings: JsonObject) -> Secrets:
+def secrets_of(mapping: Mapping, settings: JsonObject, *, only_numbers: bool = False) -> Secrets:
     """Return the texts of secret settings, those in lists and tables too, which must be masked wherever they stand."""
     values = (settings.get(name) for name, setting in mapping.settings.items() if setting.secret)
-    return Secrets(text for value in values for text in _secret_texts(value))
+    return Secrets(text for value in values for text in _secret_texts(value, only_numbers=only_numbers))
 
 
-def _secret_texts(value: Json) -> Iterator[str]:
+def _secret_texts(value: Json, *, only_numbers: bool) -> Iterator[str]:
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
-            yield from _secret_texts(member)
+            yield from _secret_texts(member, only_numbers=only_numbers)
     elif isinstance(value, str):
-        yield str.__str__(value)
+        if not only_numbers:
+            yield str.__str__(value)
     elif type(value) in (int, float):
         yield str(value)
 
