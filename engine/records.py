@@ -75,13 +75,13 @@ class Secret(str):
         return str.__str__(self)
 
 
-def revealed(value: Json) -> Json:
+def unmasked(value: Json) -> Json:
     """Copy JSON with the real text, as ordinary text, for every `Secret`."""
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, dict):
-        return {cast("str", revealed(key)): revealed(member) for key, member in value.items()}
-    return [revealed(member) for member in value] if isinstance(value, list) else value
+        return {cast("str", unmasked(key)): unmasked(member) for key, member in value.items()}
+    return [unmasked(member) for member in value] if isinstance(value, list) else value
 
 
 class Report(NamedTuple):
@@ -126,7 +126,7 @@ def plain_request(request: PlannedRequest, numbers: Secrets, *, show_secrets: bo
     """
 
     def shown(value: Json) -> Json:
-        return revealed(value) if show_secrets else masked(value, numbers)
+        return unmasked(value) if show_secrets else masked(value, numbers)
 
     missing = request.if_missing
     return PlannedRequest(
