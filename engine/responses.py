@@ -39,6 +39,9 @@ class Unbatchable(Exception):  # noqa: N818  reads as what it is
     """Items that cannot be put into a batch because of their data; the message says why."""
 
 
+UNREADABLE = "the response could not be read"
+
+
 class ResponseReader:
     """Builds a connection's batch requests and reads the responses to its requests."""
 
@@ -103,7 +106,7 @@ class ResponseReader:
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
         if not readable and 200 <= status < 300 and any(_reads_body(rule, status) for rule in rules):
-            return Verdict("retry", "the response could not be read")
+            return Verdict("retry", UNREADABLE)
         try:
             found = compiled.judge(status, headers, body, []) if compiled is not None else None
         except Invalid as refused:  # no rule can say what a response means that takes too many steps

@@ -115,22 +115,25 @@ def test_what_a_batch_leaves_out_is_reported(run: Callable[..., Done]) -> None:
         (
             event(properties={"shop": {"a": 1}, "rows": ["x"]}),
             ("", ""),
-            "group_by must be text, a number or a boolean, not an object (batches.all.group_by)",
+            "rows[0]: group_by must be text, a number or a boolean, not an object (batches.all.group_by)",
         ),
         (
             event(properties={"rows": ["x"]}),
             ("{ from: properties.shop, default: none }", "[properties.shop, anonymousId]"),
-            "group_by has no value; tried properties.shop, anonymousId (batches.all.group_by)",
+            "rows[0]: group_by has no value; tried properties.shop, anonymousId (batches.all.group_by)",
         ),
         (
             event(properties={"shop": "é", "rows": ["x"]}),
             ("", ""),
-            'a header cannot contain control characters or characters outside ASCII (batches.all.headers["X-Shop"])',
+            (
+                "rows[0]: a header cannot contain control characters or characters outside ASCII "
+                '(batches.all.headers["X-Shop"])'
+            ),
         ),
         (
             event(properties={"shop": "a", "rows": [None]}),
             ("data: body", "data: { from: body.text, required: true }"),
-            "data is required but missing; tried body.text (requests.add_row.item.fields.data)",
+            "rows[0]: data is required but missing; tried body.text (requests.add_row.item.fields.data)",
         ),
     ],
     ids=["object", "absent", "header", "item"],

@@ -14,6 +14,8 @@ WRONG = SHOP.read_text(encoding="utf-8").replace("name: event\n", "name: evnt\n"
 
 UNKNOWN_FUNCTION = """\
 shop.yaml:39:46  calls.track[0].fields.price.as
+  39 |         price: { from: properties.price, as: nubmer }
+     |                                              ^
   Unknown function "nubmer".
   Did you mean "number"?"""
 CODE = "[unknown-function]"

@@ -29,6 +29,8 @@ MESSAGE = """\
 - exit code: 1
 
 mappings/shop.yaml:3:10  extends
+  3 | extends: exponae
+    |          ^
   Unknown mapping "exponae" in `extends`.
   Did you mean exponea?                                        [unknown-mapping]
 1 problem in 1 file.

@@ -30,7 +30,8 @@ class Excerpts:
 
     def of(self, problem: Problem, width: int) -> tuple[str, ...]:
         """Return the line and the caret below it, at most `width` columns wide; nothing if it cannot be shown."""
-        lines = () if _line(problem) in self._withheld else self._lines(problem.file)
+        whole_file = (problem.path, problem.line, problem.column) == ("", 1, 1)
+        lines = () if whole_file or _line(problem) in self._withheld else self._lines(problem.file)
         if not 0 < problem.line <= len(lines) or not lines[problem.line - 1].strip():
             return ()
         number = f"  {problem.line} | "

@@ -25,7 +25,7 @@ from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.language.signatures import Signer
 from engine.records import JsonObject, Outcome, PlannedRequest, Report
-from engine.responses import ItemResult, ResponseReader, Then, Unbatchable, error_text
+from engine.responses import UNREADABLE, ItemResult, ResponseReader, Then, Unbatchable, error_text
 
 MISSING = 404
 TOO_MANY_REQUESTS = 429
@@ -389,5 +389,6 @@ def interpret(
     if items is None:
         read = responses.connection.mapping.batches[batch].results
         path = "" if read is None else read.list
-        return ShipmentResult("retry", reply.status, NO_RESULTS.format(path=path, batch=batch))
+        why = NO_RESULTS.format(path=path, batch=batch) if reply.readable else UNREADABLE
+        return ShipmentResult("retry", reply.status, why)
     return ShipmentResult(then, reply.status, items=items)
