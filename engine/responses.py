@@ -116,11 +116,14 @@ class ResponseReader:
             return Verdict(cast("Then", then or default_verdict(status)), self._error(error), hint)
         return Verdict(default_verdict(status), self._error(body) if status >= 400 else "")
 
-    def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject:
-        """Return the values that later steps need from a response; `step` is the step's number in the call."""
+    def save(self, call: str, step: int, status: int, headers: JsonObject, body: Json) -> JsonObject | None:
+        """Return the values that later steps need from a response, {} if it has none of them; None if none are needed.
+
+        `step` is the step's number in the call.
+        """
         save = self._code.calls[call].steps[step].save
         try:
-            return {} if save is None else save(status, headers, body, [])
+            return None if save is None else save(status, headers, body, [])
         except Invalid:  # too many steps: nothing is saved
             return {}
 

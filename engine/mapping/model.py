@@ -397,10 +397,14 @@ def looked_up(modifiers: Modifiers) -> JsonObject:
     return reversed_table(table) if modifiers.reverse else table
 
 
-def needs_whole_list(value: Instruction) -> bool:
-    """Whether a written list is added up or multiplied, so that one that lacks a member has no total."""
-    first = value.modifiers.as_[0] if value.modifiers.as_ and isinstance(value.source, ListOf) else None
-    return first is not None and first.name in ("sum", "product") and first.written not in ("skip", {"missing": "skip"})
+def whole_list(value: Instruction) -> ListOf | None:
+    """Return the written list that is added up or multiplied: one that lacks a member has no total."""
+    source, first = value.source, value.modifiers.as_[0] if value.modifiers.as_ else None
+    if first is None or first.name not in ("sum", "product") or first.written in ("skip", {"missing": "skip"}):
+        return None
+    while isinstance(source, From) and isinstance(source.value, Instruction) and source.value.modifiers == Modifiers():
+        source = source.value.source
+    return source if isinstance(source, ListOf) else None
 
 
 # What a mapping consists of.

@@ -49,8 +49,10 @@ def _of_value(mapping: Mapping, value: Value, seen: set[str]) -> Iterator[NullPl
 
 def _of_path(mapping: Mapping, names: tuple[str, ...], seen: set[str]) -> Iterator[NullPlace]:
     root, *rest = names or ("",)
-    if root == "parts" and len(rest) == 1 and rest[0] in mapping.parts:
-        if rest[0] not in seen:
+    if root == "parts" and len(rest) == 1:
+        if rest[0] not in mapping.parts:
+            yield NullPlace(root, rest[0])  # a misspelled part, which is reported as that
+        elif rest[0] not in seen:
             seen.add(rest[0])
             yield from _of_value(mapping, mapping.parts[rest[0]], seen)
     elif len(rest) > (root == "parts") and root not in OWN:

@@ -103,8 +103,10 @@ def test_a_base_with_problems_is_reported_at_the_base() -> None:
     Path("base.yaml").write_text(whole("name: base\nparts:\n  a: { cosnt: 1 }"), encoding="utf-8")
     assert printed(problems_of(whole("extends: base"))) == (
         "base.yaml:3:8  parts.a.cosnt\n"
+        "  3 |   a: { cosnt: 1 }\n"
+        "    |        ^\n"
         '  An instruction has no key "cosnt".\n'
-        '  Did you mean "const"?                                                    [unknown-key]\n'
+        '  Did you mean "const"?                                            [unknown-key]\n'
     )
 
 
@@ -132,10 +134,14 @@ def test_shared_parts_with_problems_are_reported_in_their_file() -> None:
     use = "include: [common]\ncalls: { track: [{ request: save, fields: { email: parts.email } }] }"
     text = (
         "parts/common.yaml:2:11  parts.email[0]\n"
+        "  2 |   email: [trait.email]\n"
+        "    |           ^\n"
         '  No call has a field "trait".\n'
-        "  Did you mean traits?                                                   [unknown-field]\n"
+        "  Did you mean traits?                                           [unknown-field]\n"
         "parts/common.yaml:3:13  parts.broken\n"
-        '  A dot must be followed by a name, not ".".                               [path-syntax]\n'
+        "  3 |   broken: a..b\n"
+        "    |             ^\n"
+        '  A dot must be followed by a name, not ".".                       [path-syntax]\n'
     )
     assert output_of("parts/common.yaml") == text
     assert printed(problems_of(whole(use))) == text

@@ -64,8 +64,14 @@ EXTOLE = [
     ),
     Slip("extole", "- from: traits\n", "- from: trait\n", "unknown-field", "traits"),
     Slip("extole", "except: [email", "excpet: [email", "unknown-key", '"except"'),
-    Slip("extole", "first_name: parts.first_name", "first_name: parts.frist_name", "unknown-part", "parts.first_name"),
-    Slip("extole", "email: parts.email", "email: part.email", "unknown-field", "parts.email"),
+    Slip(
+        "extole",
+        "first_name: { from: parts.first_name",
+        "first_name: { from: parts.frist_name",
+        "unknown-part",
+        "parts.first_name",
+    ),
+    Slip("extole", "email: { from: parts.email", "email: { from: part.email", "unknown-field", "parts.email"),
     Slip("extole", "event_name: event", "event_name: evnet", "unknown-field", "event"),
     Slip(
         "extole",
@@ -198,10 +204,10 @@ EXPONEA = [
     ),
     Slip(
         "exponea",
-        "{ from: traits, flatten: settings.flatten_nested_objects }",
-        "{ from: traits, flatten: settings.flatten_nested_object }",
-        "unknown-setting",
-        "settings.flatten_nested_objects",
+        "merge: [parts.journey_step, traits]",
+        "merge: [parts.journey_stop, traits]",
+        "unknown-part",
+        "parts.journey_step",
     ),
     Slip("exponea", "\n  track:\n", "\n  trakc:\n", "unknown-key", '"track"', 1),
     Slip(

@@ -1,4 +1,6 @@
-"""Mappings that are right have no problems, warnings included: the shipped ones, those of tests, and every case."""
+"""Mappings that are right have no problems, warnings included: the shipped ones, those of tests, and every case.
+
+`right/` has mappings for destinations that many people use, each in the style of another author."""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from tests.language.cases import load_cases
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "mappings").glob("*.yaml"))
-RIGHT = [*SHIPPED, *sorted((ROOT / "tests" / "commands" / "mappings").glob("*.yaml"))]
+RIGHT = [
+    *SHIPPED,
+    *sorted((ROOT / "tests" / "commands" / "mappings").glob("*.yaml")),
+    *sorted((ROOT / "tests" / "checks" / "right").glob("*.yaml")),
+]
 SLIPS = frozenset(
     {
         *("literal-path", "path-placeholder", "address-in-path", "form-content-type", "pipe-is-no-choice"),

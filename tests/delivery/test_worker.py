@@ -323,6 +323,14 @@ def test_steps_wait_for_each_other_and_use_what_was_saved(tmp_path) -> None:
     assert ran.reasons == {"m1": "2 requests accepted"}
 
 
+@pytest.mark.parametrize("body", [{}, {"key": None}, None])
+def test_what_a_response_lacks_is_absent_in_later_steps(tmp_path, body) -> None:
+    ran = run(tmp_path, [event(1, call="group")], lambda _: Answer(200, body))
+    assert [each.path for each in ran.requests] == ["/find/u1"]
+    assert ran.outcomes == {"m1": "invalid"}
+    assert ran.reasons == {"m1": "the URL needs a value that is missing (requests.use.path)"}
+
+
 def test_what_is_missing_is_made_and_read_from(tmp_path) -> None:
     def answer(request: Request) -> Answer:
         return Answer(404) if request.path == "/find/u1" else Answer(201, {"key": "new"})

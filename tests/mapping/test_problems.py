@@ -22,22 +22,22 @@ TEXTS = [
         (
             "mappings/exponea.yaml:119:21  calls.page[0].fields.event_type\n"
             '  A page call has no field "page_visit".\n'
-            "  If you mean the text itself, write { const: page_visit }.              [unknown-field]"
+            "  If you mean the text itself, write { const: page_visit }.      [unknown-field]"
         ),
     ),
     (
         problem("The file is empty.", code="empty-file", path=()),
         (
             "mappings/exponea.yaml:119:21\n"
-            "  The file is empty.                                                        [empty-file]"
+            "  The file is empty.                                                [empty-file]"
         ),
     ),
     (
-        problem("One sentence that is so long that it does not fit into a line of eighty-eight columns at all."),
+        problem("One sentence that is so long that it does not fit into a line of eighty columns at all."),
         (
             "mappings/exponea.yaml:119:21  calls.page[0].fields.event_type\n"
-            "  One sentence that is so long that it does not fit into a line of eighty-eight columns\n"
-            "  at all.                                                                [unknown-field]"
+            "  One sentence that is so long that it does not fit into a line of eighty\n"
+            "  columns at all.                                                [unknown-field]"
         ),
     ),
     (
@@ -46,7 +46,7 @@ TEXTS = [
             "mappings/exponea.yaml:119:21  calls.page[0].fields.event_type\n"
             "  A sentence.\n"
             "  Advice that leaves no room for the code at the end of its own line, but fits.\n"
-            "                                                                         [unknown-field]"
+            "                                                                 [unknown-field]"
         ),
     ),
     (
@@ -56,7 +56,7 @@ TEXTS = [
             "  Two lines:\n"
             "  the second.\n"
             f"  {'x' * 100}\n"
-            "                                                                         [unknown-field]"
+            "                                                                 [unknown-field]"
         ),
     ),
 ]

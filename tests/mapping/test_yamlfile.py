@@ -84,7 +84,7 @@ def test_refuses(text, expected):
 NOT_PRINTABLE = """\
 mapping.yaml:2:4
   The character U+{point} is not allowed in YAML.
-  Remove it, or write it as "\\u{point}" in double quotes.                   [not-printable]"""
+  Remove it, or write it as "\\u{point}" in double quotes.           [not-printable]"""
 
 
 @pytest.mark.parametrize("point", ["0000", "0001", "001B", "007F", "0080", "FFFE"])
@@ -95,7 +95,7 @@ def test_refuses_what_cannot_be_printed(point):
 NOT_UTF8 = """\
 mapping.yaml:{place}
   The byte 0x{byte} is not valid UTF-8.
-  Save the file as UTF-8.                                                     [not-utf8]"""
+  Save the file as UTF-8.                                             [not-utf8]"""
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_refuses_other_encodings(data, place, byte):
 TOO_LARGE = """\
 mapping.yaml:1:1
   The file is larger than 1 MiB.
-  Remove data from it.                                                       [too-large]"""
+  Remove data from it.                                               [too-large]"""
 TOO_DEEP = """\
 mapping.yaml:{place}
-  Lists and mappings are nested deeper than 64 here.                          [too-deep]"""
+  Lists and mappings are nested deeper than 64 here.                  [too-deep]"""
 BOMBS = [
     # name, text, the first problem or None
     ("60,000 lists", "a: " + "[" * 60_000, TOO_DEEP.format(place="1:67")),
@@ -238,9 +238,9 @@ def test_what_breaks_off_is_not_readable(text):
 
 FILES = [
     # name, text
-    ("missing.yaml", "The file does not exist.                                                [file-missing]"),
-    (".", "This is a folder, not a file.\n  Name the files in it.                                              [file-is-directory]"),
-    ("a\0b", "The file cannot be read: embedded null byte.                         [file-unreadable]"),
+    ("missing.yaml", "The file does not exist.                                        [file-missing]"),
+    (".", "This is a folder, not a file.\n  Name the files in it.                                      [file-is-directory]"),
+    ("a\0b", "The file cannot be read: embedded null byte.                 [file-unreadable]"),
 ]  # fmt: skip
 
 

@@ -78,6 +78,11 @@ def instruction(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
 
 
 def _from(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
+    inner, at = raw["from"], f"{place}.from"
+    while isinstance(inner, dict) and set(inner) == {"from"}:
+        inner, at = inner["from"], f"{at}.from"
+    if isinstance(inner, dict) and set(inner) == {"list"} and _is_total(raw.get("as")):
+        return _list(run, {**inner, "as": raw["as"]}, scope, at, place)
     return evaluate(run, raw["from"], scope, f"{place}.from")
 
 
@@ -172,13 +177,17 @@ def _members(run: Run, written: Json, scope: Scope, place: str) -> Iterator[tupl
         yield place, item
 
 
-def _list(run: Run, raw: JsonObject, scope: Scope, place: str) -> Json:
-    members = cast("list[Json]", raw["list"])
-    values = [evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members)]
+def _list(run: Run, raw: JsonObject, scope: Scope, place: str, reported: str = "") -> Json:
+    values = _listed(run, raw, scope, place)
     if None in values and _is_total(raw.get("as")):
-        run.report("not-converted", place)
+        run.report("not-converted", reported or place)
         return None
     return [value for value in values if value is not None]
+
+
+def _listed(run: Run, raw: JsonObject, scope: Scope, place: str) -> list[Json]:
+    members = cast("list[Json]", raw["list"])
+    return [evaluate(run, value, scope, f"{place}.list[{number}]") for number, value in enumerate(members)]
 
 
 def _is_total(written: Json) -> bool:

@@ -36,8 +36,8 @@ from engine.mapping.model import (
     PathValue,
     TextOf,
     Value,
-    needs_whole_list,
     source_word,
+    whole_list,
 )
 from engine.mapping.problems import place_text
 from engine.mapping.types import plain
@@ -101,10 +101,11 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
     emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
-    if not needs_whole_list(value):
+    total = whole_list(value)
+    if total is None:
         got = emit(writer, value.source, value.place)
     else:
-        got = emit(writer, value.source, value.place, whole=True)
+        got = emit_list(writer, total, value.place, whole=True)
         at = writer.names.literal(place_text(value.place))
         writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
         got = replace(got, present=False)

@@ -137,7 +137,9 @@ class Job:
     def _restore(self, progress: str) -> None:
         stored = orjson.loads(progress)
         self.accepted = {(step, item) for step, item in stored["accepted"]}
-        self.saved = {int(step): saved for step, saved in stored["saved"].items()}
+        # A step whose response had nothing to save has saved nothing; only one that was not sent yet gives markers.
+        self.saved = {step: {} for step, _ in self.accepted}
+        self.saved |= {int(step): saved for step, saved in stored["saved"].items()}
 
 
 def _order(part: StepPart) -> tuple[int, int]:

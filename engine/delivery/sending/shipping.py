@@ -190,8 +190,7 @@ class Shipping:
                 self._advance(job)
 
     def _saved(self, job: Job, request: PlannedRequest, reply: VendorReply) -> JsonObject | None:
-        saved = self.responses.save(job.call, request.step, reply.status, reply.headers, reply.body)
-        return saved or None
+        return self.responses.save(job.call, request.step, reply.status, reply.headers, reply.body)
 
     def _advance(self, job: Job) -> None:
         if job.done:

@@ -36,6 +36,8 @@ _WORDS = {
     **dict.fromkeys(("like", "LIKE", "contains", "includes", "matches"), "contains(event, 'text')"),
 }
 """What other languages write between two values, and what to write here."""
+_TYPOGRAPHIC = "\u2018\u2019\u201c\u201d"
+"""Curly quotes, as word processors write them."""
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(['"`])""", re.DOTALL)
 
 
@@ -56,6 +58,9 @@ def check_text(text: str) -> None:
     inner = text.strip()[2:-2].strip()
     if inner and text.strip().startswith("{{") and text.strip().endswith("}}"):
         raise PathError(f"A path stands without braces. Write {inner}.", 1)
+    if braced := re.fullmatch(r"\s*\{\s*([A-Za-z_][\w.]*)\s*(\})?\s*", text):  # `{x` is what `${{x}}` has inside
+        name = braced.group(1) if braced.group(2) else f"${{{braced.group(1)}}}"
+        raise PathError(f"A path stands without braces. Write {name}.", text.index("{") + 1)
     for match in _QUOTED.finditer(text):
         quote, column = match.group(1), match.start() + 1
         if quote:
@@ -181,6 +186,13 @@ def unreadable(text: str, position: int) -> PathError:
         return PathError(f"For text, use single quotes: '{name}'.", column)
     if name != "-" and (character == "-" or character.isalpha()):
         return PathError(f'A name with {character} in it needs double quotes: "{name}".', column)
+    if character in _TYPOGRAPHIC:
+        quoted = re.match(f".([^{_TYPOGRAPHIC}]*)", text[position:]).group(1)  # type: ignore[union-attr]
+        return PathError(f"Quotes in a path are straight. For text, use single quotes: '{quoted}'.", column)
+    if character in "+-/":
+        return PathError(calculation(text, position), column)
+    if text[position : position + 2] == "=~":
+        return PathError("A path has no patterns. Write a part with as: { matches: ... }, and use that.", column)
     if character == "=":
         return PathError("Write == to compare.", column)
     if character == "?":
@@ -192,8 +204,31 @@ def unreadable(text: str, position: int) -> PathError:
     return PathError(f"{character} has no meaning in a path.", column)
 
 
+def calculation(text: str, position: int) -> str:
+    """Word `a + b`, `a * 2` and the like, which no path computes."""
+    sign, left, right = text[position], text[:position].strip(), text[position + 1 :].strip()
+    if sign == "/" and not left:
+        return f"Names are joined by dots. Write {right.replace('/', '.')}."
+    plain = [bool(re.fullmatch(r"[A-Za-z_][\w.]*", side)) for side in (left, right)]
+    number = re.fullmatch(r"`?(\d+(?:\.\d+)?)`?", right)
+    if number and plain[0] and sign != "/":
+        function = {"+": "add: ", "-": "add: -", "*": "multiply: "}[sign]
+        return f"A path does not calculate. Write {{ from: {left}, as: {{ {function}{number.group(1)} }} }}."
+    if sign == "+" and all(plain):
+        texts = f'for text, {{ text: "${{{left}}}${{{right}}}" }}'
+        return f"A path does not calculate. Write {{ list: [{left}, {right}], as: sum }}; {texts}."
+    if sign == "*" and all(plain):
+        return f"A path does not calculate. Write {{ list: [{left}, {right}], as: product }}."
+    if sign == "-" and all(plain):
+        minus = f"{{ from: {right}, as: {{ multiply: -1 }} }}"
+        return f"A path does not calculate. Write {{ list: [{left}, {minus}], as: sum }}."
+    return "A path does not calculate, and joins no texts. Use the functions of as, or a `text`."
+
+
 def _question(text: str, position: int) -> str:
-    """Word `a ? b : c` and `a ?? b`."""
+    """Word `a ? b : c`, `a ?? b` and `a?.b`."""
+    if text[position : position + 2] == "?." or not text[position + 1 :].strip():
+        return f"What is missing is absent anyway. Write {text.replace('?', '')}."
     if text[position : position + 2] == "??":
         left, right = text[:position].strip(), text[position + 2 :].strip()
         return f"A path has no ??. Write a list of values: [{left}, {right}]."
@@ -209,6 +244,8 @@ def misplaced(text: str, tokens: Sequence[Token], column: int) -> PathError:
     token = tokens[number]
     if token.kind == "eof":
         return PathError(_incomplete(tokens), column)
+    if token.value == "not" and tokens[number + 1].value == "in":
+        return PathError(_in(text, tokens, number + 1), column)
     if token.kind == "unquoted_identifier" and token.value.lower() in _OPERATORS:
         return PathError(f"Write {_OPERATORS[token.value.lower()]} instead of {token.value}.", column)
     if token.kind == "number" and (number == 0 or tokens[number - 1].kind in COMPARISONS):
@@ -228,8 +265,12 @@ def _of_other_languages(text: str, tokens: Sequence[Token], number: int) -> str:
     """Word what is right in another language, or ''."""
     before, token = tokens[number - 1], tokens[number]
     rest = text[token.column - 1 :].strip()
-    if before.value == "not" and before.kind in NAMES:
-        return f"Write ! instead of not: !{rest}."
+    if before.kind in NAMES and before.value.lower() == "not":
+        return f"Write ! instead of {before.value}: !{rest}."
+    if token.kind == "star" and before.kind in (*NAMES, "rbracket", "rparen"):
+        return calculation(text, token.column - 1)
+    if before.kind == token.kind == "literal" and text[token.column - 2 : token.column] == "''":
+        return "Write \\' for a quote inside text."
     if token.value == "in" and token.kind in NAMES:
         return _in(text, tokens, number)
     if token.value in _WORDS and token.kind in NAMES and before.kind in NAMES:
@@ -247,12 +288,15 @@ def _of_other_languages(text: str, tokens: Sequence[Token], number: int) -> str:
 
 
 def _in(text: str, tokens: Sequence[Token], number: int) -> str:
-    """Word `event in ['a', 'b']`."""
+    """Word `event in ['a', 'b']` and `event not in [...]`."""
+    no = tokens[number - 1].value == "not"
     left, right = tokens[number - 1], text[tokens[number].column + 1 :].strip()
     start = next((each.column for each in reversed(tokens[:number]) if each.kind in ("and", "or", "not", "lparen")), 0)
     value = text[start + 1 if start else 0 : tokens[number].column - 1].strip(" &|!(") or str(left.value)
+    value = value.removesuffix(" not") if no else value
     entries = right.partition("]")[0] + "]" if right.startswith("[") else "['a', 'b']"
-    return f"A path has no in. Write contains({entries.replace(chr(34), chr(39))}, {value})."
+    entries = re.sub(r"(?<=[\[,\s])([A-Za-z_]\w*)(?=\s*[,\]])", r"'\1'", entries.replace('"', "'"))
+    return f"A path has no {'not ' * no}in. Write {'!' * no}contains({entries}, {value})."
 
 
 def _ends(token: Token) -> bool:
@@ -270,6 +314,8 @@ def _subscript(text: str, tokens: Sequence[Token], number: int) -> str:
         further = re.match(r"[\w.]*", text[closing:]).group() if closing else ""  # type: ignore[union-attr]
         return f"Brackets hold no names. Write {whole}.{name}{further}."
     inner = text[token.column - 1 : closing - 1] if closing else ""
+    if any(each.kind in COMPARISONS and each.column < closing for each in tokens[number:]):
+        return f"A filter begins with ?. Write {whole}[?{inner}]."
     if token.kind in NAMES and inner:
         return f"Brackets hold no paths. To look up a computed key, write {{ from: {inner}, map: {whole} }}."
     return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.language import functions, paths
 from engine.language.other_names import advice_for, function_named
 from engine.language.paths.syntax import COMPARISONS, NAMES
@@ -12,6 +14,15 @@ CONDITIONS = frozenset({"when", "unless", "where", "require", "if"})
 
 SEARCHES = frozenset({"contains", "starts_with", "ends_with"})
 """The functions whose second argument is mostly a text."""
+METHOD = re.compile(r"([\w.]+)\.(\w+)\(([^()]*)\)")
+METHODS = {
+    **{name: name for name in ("contains", "length", "keys", "values", "sort", "reverse", "join")},
+    "startswith": "starts_with",
+    "endswith": "ends_with",
+    "includes": "contains",
+    "has": "contains",
+}
+"""What is a method in other languages, and the function of paths."""
 
 
 def function_advice(found: Occurrence, name: str) -> str:
@@ -26,6 +37,18 @@ def function_advice(found: Occurrence, name: str) -> str:
         here = "${parts.name}" if found.word == "${}" else "parts.name"
         return f"Functions that convert a value go under `as`. Make it a part, {value}, and write {here} here."
     return f"Functions that convert a value go under `as`: write {value}."
+
+
+def method_advice(found: Occurrence) -> str:
+    """Return what to write for `event.contains('a')`."""
+    match = METHOD.fullmatch(found.path.strip())
+    if match is None:
+        return "A function has its value in its brackets, e.g. contains(event, 'text')."
+    value, name, arguments = match.groups()
+    ours = METHODS.get(name.lower().replace("_", ""))
+    if ours is not None:
+        return f"Write {ours}({', '.join(filter(None, (value, arguments)))})."
+    return function_advice(found._replace(path=f"{name}({value})"), name)
 
 
 def _argument(path: str, name: str) -> str:
@@ -53,7 +76,9 @@ def bare_text(path: paths.Path, root: paths.Root) -> tuple[str, bool]:
     others = [path.tokens[at - 2].kind] if before in COMPARISONS else []
     others += [path.tokens[end + 1].kind] if after in COMPARISONS else []
     compared = bool(others) and "literal" not in others
-    argument = before == "comma" and after == "rparen" and bool(SEARCHES.intersection(path.calls))
-    if not compared and not argument:
+    double = path.tokens[at].kind == "quoted_identifier"
+    argument = (before, after) == ("comma", "rparen") or (double and (before, after) == ("lparen", "comma"))
+    alternative = double and before in ("or", "and")
+    if not compared and not alternative and not (argument and SEARCHES.intersection(path.calls)):
         return "", False
-    return ".".join((root.name, *root.members)), path.tokens[at].kind == "quoted_identifier"
+    return ".".join((root.name, *root.members)), double

@@ -8,7 +8,7 @@ that text is meant, so nothing in it is questioned.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from engine.events.spec import CONTEXT
@@ -16,15 +16,19 @@ from engine.language import functions, paths
 from engine.language.template import Text
 from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, quoted
-from engine.mapping.checks.paths import name_problem
+from engine.mapping.checks.paths import NameProblem, name_problem
 from engine.mapping.keys import IN_LIST, IN_OBJECT, NO_LOOP, Key
 from engine.mapping.model import Batch, Flatten, Http, Instruction, Modifiers, Request, Step
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrence, texts_in
 from engine.records import Json, Place
 
-PATH = re.compile(r'[A-Za-z_]\w*(?:\.(?:\w+|"[^"]+"))*(?:\[\d+\])?')
+PATH = re.compile(r'[A-Za-z_]\w*(?:\.(?:\w+|"[^"]+")|\[-?\d+\])*')
 DOUBLE_BRACES = re.compile(r"\{\{([^{}]*)\}\}")
+WRAPPED = re.compile(r"[#%]?\{{1,2}([^{}]*)\}{1,2}|\$\(([^()]*)\)|\$\.?(.*)")
+"""What stands for a value in other tools: `{x}`, `{{x}}`, `#{x}`, `%{x}`, `$(x)`, `$x` and `$.x`."""
+WORD = re.compile(r'(?<![\w.$"{@-])(?:settings|parts|saved)\.\w+(?![\w"(-]|\.\w)')
+"""A path among other words: `Bearer settings.key`."""
 SINGLE_WORDS = frozenset({"query", "headers", "text"})
 """Where a single word that names a field is more likely the field."""
 OBJECTS = frozenset({"settings", "parts", "saved", "properties", "traits", "context", "item"})
@@ -39,6 +43,7 @@ ADVICE = {
     "text": "For the value, write {{ from: {} }}; for the text itself, {{ const: {} }}.",
     "query": "For the value, write ${{{}}}; for the text itself, {{ const: {} }}.",
     "default": "For the value, write a choice: [..., {}].",
+    "choice": "For the first of these values, write {{ from: [{}] }}.",
     "map": "Entries of a table are constants. For the value, write a choice of {{ from: {}, when: ... }} and others.",
 }
 FILLED_IN = "For the value, write ${{{}}}."
@@ -67,13 +72,17 @@ def _texts(context: CheckContext, noun: object, place: Place) -> Iterator[Proble
         if literal is None:
             if key.word in SINGLE_WORDS:
                 yield from _braces(context, piece.held, piece.place)
+            yield from _words(context, key, piece.held, piece.place)
             continue
         if piece.in_key:
             if types.plain(literal)[:1] == ("settings",):
                 yield from _text(context, piece.place, literal, FILLED_IN, key=True)
             continue
-        braces = key.word in SINGLE_WORDS and literal.startswith("{") and literal.endswith("}")
-        path = literal.strip("{} ") if braces else literal
+        path = literal.strip()
+        if key.word in SINGLE_WORDS and (wrapped := WRAPPED.fullmatch(path)):
+            path = next(filter(None, wrapped.groups()), "").strip()
+        if not PATH.fullmatch(path):
+            yield from _words(context, key, piece.held, piece.place)
         if key.word in SETS and piece.place[-1] in SET_WORDS and _gives_object(path):
             yield _set(context, piece.place, path)
         elif key.word in SINGLE_WORDS or "." in path:
@@ -85,6 +94,30 @@ def _braces(context: CheckContext, text: Text, place: Place) -> Iterator[Problem
     for piece in text.pieces:
         for match in DOUBLE_BRACES.finditer(piece) if isinstance(piece, str) else ():
             yield from _text(context, place, match.group(1).strip(), FILLED_IN)
+
+
+def _words(context: CheckContext, key: Key, text: Text, place: Place) -> Iterator[Problem]:
+    """Find a path among other words, and a choice that is written with `||`."""
+    if key.word not in (*SINGLE_WORDS, "path"):
+        return
+    sides = [side.strip() for side in (text.literal or "").split("||")]
+    if len(sides) > 1 and all(PATH.fullmatch(side) and _is_known(context, place, side) for side in sides):
+        message = f"This is text: {quoted(str(text.literal))} is used as written, not the value of a path."
+        advice = ADVICE["choice"].format(", ".join(sides))
+        yield context.problem(place, "literal-path", message, advice, level="warning")
+        return
+    whole = "".join(piece if isinstance(piece, str) else "\0" * (len(piece.path) + 3) for piece in text.pieces)
+    exact = len(whole) == len(str(context.loaded.resolved.at(place)))  # `$${` has one character more than it gives
+    for match in WORD.finditer(whole):
+        if _is_known(context, place, match.group()):
+            column = match.start() + 1 if exact else None
+            yield from _text(context, place, match.group(), FILLED_IN, column=column)
+
+
+def _is_known(context: CheckContext, place: Place, path: str) -> bool:
+    """Whether a text is exactly a path of its scope."""
+    chain = types.plain(path.partition("[")[0])
+    return bool(chain) and _fault(context, place, path, chain) is None
 
 
 def _gives_object(path: str) -> bool:
@@ -140,24 +173,36 @@ def _constants(context: CheckContext, modifiers: Modifiers, place: Place) -> Ite
 
 
 def _dotted(context: CheckContext, place: Place, value: Json, advice: str) -> Iterator[Problem]:
+    if isinstance(value, list | dict):
+        for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _dotted(context, (*place, name), member, advice)
     if isinstance(value, str) and "." in value:
-        chain = types.plain(value) if PATH.fullmatch(value) else ()
+        chain = types.plain(value.partition("[")[0]) if PATH.fullmatch(value) else ()
         certain = chain[:1] != ("context",) or chain[1] in CONTEXT
         if len(chain) > 1 and chain[0] in OBJECTS and certain and (chain[0] != "item" or "map" not in place):
             yield from _text(context, place, value, advice)
 
 
-def _text(context: CheckContext, place: Place, path: str, advice: str, *, key: bool = False) -> Iterator[Problem]:
+def _text(
+    context: CheckContext, place: Place, path: str, advice: str, *, key: bool = False, column: int | None = None
+) -> Iterator[Problem]:
     if not PATH.fullmatch(path) or not (chain := types.plain(path.partition("[")[0])):
         return
-    root = paths.Root(chain[0], chain[1:], 1)
-    scope = replace(context.occurrences.scope_at(place), loop=_loop(context, place))
-    fault = name_problem(context, Occurrence(place, path, 1, key, "", scope), root)
-    if fault is None or (root.name in NAMED and fault.guess is not None):
-        if root.name == "settings" and len(chain) > 1:
+    fault = _fault(context, place, path, chain)
+    if fault is None or (chain[0] in NAMED and fault.guess is not None):
+        if chain[0] == "settings" and len(chain) > 1:
             context.settings_in_texts.add(fault.guess or chain[1] if fault is not None else chain[1])
         message = f"This is text: {quoted(path)} is used as written, not the value of that path."
-        yield context.problem(place, "literal-path", message, advice.format(path, path), key=key, level="warning")
+        advice = advice.format(path, path)
+        yield context.problem(place, "literal-path", message, advice, key=key, column=column, level="warning")
+
+
+def _fault(context: CheckContext, place: Place, path: str, chain: Sequence[str]) -> NameProblem | None:
+    """Return what would be wrong with a text as a path, or None."""
+    scope = replace(context.occurrences.scope_at(place), loop=_loop(context, place))
+    return name_problem(
+        context, Occurrence(place, path, 1, False, "", scope), paths.Root(chain[0], tuple(chain[1:]), 1)
+    )
 
 
 def _loop(context: CheckContext, place: Place) -> frozenset[str]:

@@ -13,7 +13,7 @@ from engine.language.other_names import EVENT_FIELDS
 from engine.language.paths.syntax import NAMES
 from engine.language.suggest import closest
 from engine.mapping import rows, types
-from engine.mapping.checks.advice import bare_text, function_advice
+from engine.mapping.checks.advice import bare_text, function_advice, method_advice
 from engine.mapping.checks.context import CheckContext, a_call, listed, quoted, suggestion
 from engine.mapping.checks.facts import keys_of
 from engine.mapping.keys import IN_OBJECT
@@ -44,7 +44,7 @@ SUBJECTS = {
     "http": "A header of all requests ({} calls)",
 }
 MAY_BE_TEXT = frozenset({"", "from"})
-ADVICE = re.compile(r"(?<=[.?]) (?=(?:Write|Did you mean|To skip|To look up|For text, use|Functions that) )")
+ADVICE = re.compile(r"(?<=[.?]) (?=(?:Write|Did you mean|To skip|To look up|For text, use|Functions that|Use the) )")
 """Where an error of the path language turns to advice."""
 CALLED = re.compile(r"(\w+)\(")
 
@@ -81,7 +81,9 @@ def _unreadable(context: CheckContext, found: Occurrence, error: PathError) -> P
     message, advice = _sentences(str(error))
     words = re.fullmatch(r"\w[\w -]{0,59}", found.path) and found.word in MAY_BE_TEXT
     call = CALLED.match(found.path, error.column - 1)
-    if call is not None and "has no function" in message:
+    if call is not None and found.path[error.column - 2 : error.column - 1] == ".":
+        message, advice = "A path has no methods.", method_advice(found)
+    elif call is not None and "has no function" in message:
         advice = function_advice(found, call.group(1)) or advice
     elif found.path.startswith("${") and found.path.endswith("}") and found.path.count("${") == 1:
         advice = f"Write just {found.path[2:-1]}."
@@ -141,6 +143,8 @@ def _as_text(path: paths.Path, root: paths.Root, fault: NameProblem) -> NameProb
     if fault.code != "unknown-field" or not text or fault.advice:
         return fault
     advice = f"For text, use single quotes: '{text}'."
+    if re.fullmatch(r"-?\d+(\.\d+)?", text):
+        advice = f"For a number, use backquotes: `{text}`; for text, single quotes: '{text}'."
     if double:
         return NameProblem("double-quotes", f'"{text}" in double quotes is a field, not text.', advice)
     return fault._replace(advice=advice)
@@ -296,8 +300,8 @@ def _loop_word(scope: Scope, name: str) -> NameProblem | None:
 
 
 def _names(context: CheckContext, found: Occurrence) -> frozenset[str]:
-    """Return the names of a scope that is not a call's; only a batch with `group_by` has `group`."""
-    words = SCOPES[found.scope.kind][0]
+    """Return the names of a scope that is not a call's, with those of loops; `group` needs a `group_by`."""
+    words = SCOPES[found.scope.kind][0] | found.scope.loop
     batch = context.mapping.batches.get(str(found.place[1])) if "group" in words else None
     return words - {"group"} if batch is not None and batch.group_by is None else words
 
@@ -323,6 +327,8 @@ def _unknown_field(context: CheckContext, root: paths.Root, found: Occurrence) -
     elif found.word in MAY_BE_TEXT and types.plain(found.path) == (name,):
         named = guess is not None and guess.endswith(f".{name}")  # it is not misspelled, so a text is more likely
         advice.insert(0 if named else len(advice), _constant(name))
+    elif found.word in ("only", "except") and types.plain(found.path) == (name,):
+        advice.append(f"To name a key, write a list: [{name}].")
     others = [call for call, fields in FIELDS.items() if name in fields]
     message = (
         f"{_subject(found.scope.kind, calls)} has {'a' if len(calls) == len(FIELDS) else 'no'} field {quoted(name)}"

@@ -197,7 +197,9 @@ def _event(context: CheckContext, event: JsonObject, place: Place) -> Iterator[P
         value = event.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             message = f"{name} is a number here, but IDs are text."
-            yield context.problem((*place, name), "numeric-id", message, f'Write "{value}".', level="warning")
+            # A number with a fraction may have lost digits, and zeros at its end.
+            advice = f'Write "{value}".' if isinstance(value, int) else "Put quotes around it."
+            yield context.problem((*place, name), "numeric-id", message, advice, level="warning")
     if isinstance(call, str):
         yield from _fields(context, event, call, place)
 

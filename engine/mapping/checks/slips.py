@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from engine.errors import PathError
 from engine.events.spec import CONTEXT
@@ -29,6 +28,9 @@ SURE = {**types.ROOT_TYPES, **dict.fromkeys(("messageId", "name", "category"), t
 """The names whose type is sure, those included that may be absent."""
 MAY_HOLD_ANY_NAME = frozenset({"context", "message", "options", "integrations", "item", "body"})
 """What a pipe may lead into: the names of the scope can be fields of these as well."""
+BEGINS = ("filter", "and", "or", "lparen")
+ENDS = ("rbracket", "and", "or", "rparen")
+"""What can be before and after a comparison in a filter."""
 DATE_LETTERS = {
     **dict.fromkeys(("YYYY", "yyyy"), "%Y"),
     **dict.fromkeys(("YY", "yy"), "%y"),
@@ -38,9 +40,14 @@ DATE_LETTERS = {
     "mm": "%M",
     "ss": "%S",
     "SSS": "%L",
+    "D": "%-d",
+    "M": "%-m",
+    "H": "%-H",
+    "T": "T",
+    "Z": "Z",
 }
 """The letters of Moment.js, Java and others, and our directives."""
-DATE_PARTS = re.compile("|".join(sorted(DATE_LETTERS, key=len, reverse=True)))
+DATE_PARTS = re.compile(r"([A-Za-z])\1*")
 
 
 def check_slips(context: CheckContext) -> Iterator[Problem]:
@@ -138,13 +145,19 @@ def _context_field(context: CheckContext, found: Occurrence, path: paths.Path, r
 
 
 def _double_quotes(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
-    """Find `[?type == "newsletter"]`: in double quotes it is a field of the item."""
+    """Find `[?type == "newsletter"]`, either way around: in double quotes it is a field of the item."""
     roots = {root.column for root in path.roots}
-    for number, (sign, token) in enumerate(pairwise(path.tokens)):
-        if sign.kind not in COMPARISONS or token.kind != "quoted_identifier" or token.column in roots:
+    for number, sign in enumerate(path.tokens):
+        if sign.kind not in COMPARISONS or number < len("[?a"):
             continue
-        before, after = path.tokens[number - 1], path.tokens[number + 2]
-        if before.kind != "literal" and after.kind in ("rbracket", "and", "or", "rparen"):
+        before, left, right, after = (path.tokens[number + step] for step in (-2, -1, 1, 2))
+        if right.kind == "quoted_identifier" and left.kind != "literal" and after.kind in ENDS:
+            token = right
+        elif left.kind == "quoted_identifier" and right.kind == "unquoted_identifier" and before.kind in BEGINS:
+            token = left
+        else:
+            continue
+        if token.column not in roots:
             message = f'"{token.value}" in double quotes is a field of the item, not text.'
             advice = f"For text, use single quotes: '{token.value}'."
             yield context.problem_in(found, token.column, "double-quotes", message, advice, level="warning")
@@ -172,7 +185,9 @@ def _dates(context: CheckContext, value: Instruction) -> Iterator[Problem]:
         if form is None or "%" in form:
             continue
         message = f"The format {quoted(form)} has no directives: every time would become this text."
-        written = DATE_PARTS.sub(lambda part: DATE_LETTERS[part.group()], form)
+        plain = re.sub(r"'([A-Z])'|\[([A-Z])\]", r"\1\2", form)
+        known = all(part.group() in DATE_LETTERS for part in DATE_PARTS.finditer(plain))
+        written = DATE_PARTS.sub(lambda part: DATE_LETTERS[part.group()], plain) if known else ""
         advice = f'Write "{written}".' if "%" in written else 'Write it with directives, e.g. "%Y-%m-%d".'
         at: Place = (*place, "date", "format") if isinstance(use.written, dict) else (*place, "date")
         yield context.problem(at, "date-format", message, advice)

@@ -140,7 +140,9 @@ def _faults_of(here: _Object, vocabulary: Vocabulary) -> Iterator[SchemaFault]:
         here.alone.clear()
     elif here.no_source and (None in guesses or not guesses & set(SOURCES)):
         message = no_source(list(here.unknown), list(here.instance), vocabulary)
-        yield SchemaFault(here.path, message._replace(advice=_set_advice(here.path) or message.advice), here.path)
+        yield SchemaFault(
+            here.path, message._replace(advice=_set_advice(here.path, here.instance) or message.advice), here.path
+        )
         return
     for key, guess in here.unknown.items():
         at = (*here.path, key)
@@ -300,6 +302,10 @@ def function(name: str, vocabulary: Vocabulary) -> Message:
         inner = ", ".join(f"{parameter}: ..." for parameter in vocabulary.functions[name])
         advice = f"Write {{ {name}: {{ {inner} }} }}."
         return Message("missing-key", f"The function `{name}` requires parameters.", advice)
+    several = [part.strip() for part in re.split("[|,]", name)]
+    if len(several) > 1 and all(part in vocabulary.functions or function_named(part) for part in several):
+        ours = [part if part in vocabulary.functions else str(function_named(part)) for part in several]
+        return Message("unknown-function", f"Unknown function {_quoted(name)}.", f"Write a list: [{', '.join(ours)}].")
     guess = function_named(name) or (None if advice_for(name) else closest(name, vocabulary.functions))
     advice = f'Did you mean "{guess}"?' if guess else advice_for(name) or "docs/functions.md lists them all."
     return Message("unknown-function", f"Unknown function {_quoted(name)}.", advice)
@@ -339,7 +345,7 @@ def _type(error: Any, path: Place) -> Message:
     types = [name for name in _list(error.validator_value) if name != "null"]
     takes = TAKES.get(noun) or _or([TYPES[name] for name in types]) or "nothing"
     message = f"{IS.get(noun) or f'{_subject(path)} takes {takes}'}; this is {_kind(written)}."
-    return Message("wrong-type", message, _set_advice(path) or _type_advice(noun, types, written))
+    return Message("wrong-type", message, _set_advice(path, written) or _type_advice(noun, types, written, path))
 
 
 def _operand(path: Json) -> str:
@@ -354,14 +360,17 @@ def _nothing(noun: str, path: Place) -> Message:
     return Message("empty", f"{_subject(path)} has no value.", advice)
 
 
-def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
+def _type_advice(noun: str, types: Sequence[str], written: Json, path: Place) -> str:
     simple = isinstance(written, str | bool | int | float)
     if noun in ("value", "alternative"):
         itself = "the number" if _kind(written) == "a number" else _kind(written)
         return f"If you mean {itself} itself, write {{ const: {json.dumps(written)} }}." if simple else ""
     if noun == "path" and isinstance(written, list) and written and all(isinstance(each, str) for each in written):
-        joined = " && ".join(map(_operand, written))
-        return f"Join conditions with &&: {joined if len(joined) <= LONGEST_PATH else joined[:LONGEST_PATH] + '…'}"
+        if len(written) == 1:
+            return f"Write it without a list: {str(written[0])[:LONGEST_PATH]}"
+        sign = "||" if path[-1:] == ("unless",) else "&&"
+        joined = f" {sign} ".join(map(_operand if sign == "&&" else str, written))
+        return f"Join conditions with {sign}: {joined if len(joined) <= LONGEST_PATH else joined[:LONGEST_PATH] + '…'}"
     if noun in FORMS and simple:
         return FORMS[noun][1]
     if noun == "text" and isinstance(written, list) and all(isinstance(each, str) for each in written):
@@ -381,8 +390,10 @@ def _type_advice(noun: str, types: Sequence[str], written: Json) -> str:
     return ""
 
 
-def _set_advice(path: Place) -> str:
-    """Return the advice for a word of instructions among the names of headers or parameters."""
+def _set_advice(path: Place, written: Json) -> str:
+    """Return the advice for a word of instructions among the names of headers or parameters, or in their place."""
+    if path and path[-1] in SETS and path[0] in ("http", "requests", "batches") and isinstance(written, str):
+        return f"For a whole set of {SETS[str(path[-1])]}, write {path[-1]}_from: {written}."
     table, word = path[-2:] if len(path) in (TABLE_OF_HTTP, TABLE_OF_REQUEST) else ("", "")
     if table not in SETS or word not in SET_WORDS or (len(path) == TABLE_OF_HTTP) != (path[0] == "http"):
         return ""
