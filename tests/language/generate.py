@@ -57,7 +57,10 @@ def mappings(draw: DrawFn, call: str) -> JsonObject:
     mapping: JsonObject = {**DEFAULT_MAPPING, "calls": {call: draw(steps(ground))}}
     if call == "page":
         mapping["calls"] |= {"screen": "page"}
-    mapping["http"] = {"base_url": draw(base_urls()), **draw(shared_headers(_without_templates(ground, mapping)))}
+    mapping["http"] = {
+        "base_url": draw(base_urls()),
+        **draw(shared_headers(_without_templates(ground, mapping["calls"][call]))),
+    }
     mapping["requests"] = {step["request"]: draw(REQUESTS[step["request"]](ground)) for step in mapping["calls"][call]}
     if "row" in mapping["requests"]:
         mapping["batches"] = {"all": draw(batches(ground))}
@@ -65,9 +68,9 @@ def mappings(draw: DrawFn, call: str) -> JsonObject:
     return _used(mapping, parts)
 
 
-def _without_templates(ground: Ground, mapping: JsonObject) -> Ground:
+def _without_templates(ground: Ground, steps_of_call: list[JsonObject]) -> Ground:
     """Leave out the settings that hold templates where a batch has no event to fill them from."""
-    batched = any(step["request"] == "row" for steps in mapping["calls"].values() for step in steps)
+    batched = any(step["request"] == "row" for step in steps_of_call)
     held = {"rows", "document"} if batched else set()
     return replace(ground, settings=tuple(name for name in ground.settings if name not in held))
 
