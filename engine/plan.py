@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
@@ -109,6 +110,7 @@ class Connection:
         self.mapping = target.mapping
         self.settings = settings
         self.secrets = secrets_of(target.mapping, settings)
+        self._numbers = secrets_of(target.mapping, settings, only_numbers=True)
         self.compiled = target.compiled.connect(settings)
         self._calls: dict[str, CompiledCall] = self.compiled.calls
         self._names = target.mapping.integrations
@@ -213,10 +215,14 @@ class Connection:
 
     def _plain(self, plan: Plan, *, show_secrets: bool) -> Plan:
         """Return a plan of ordinary text; a body is copied only where a setting says that a secret is sent there."""
+        if not show_secrets and any(self._numbers):
+            mask = self._numbers.mask
+            reports = tuple(report._replace(message=mask(report.message)) for report in plan.reports)
+            plan = plan._replace(reason=mask(plan.reason), reports=reports)
         if not plan.requests or not self._has_secrets:
             return plan
-        made = tuple(plain_request(each, show_secrets=show_secrets, body=self._in_body) for each in plan.requests)
-        return plan._replace(requests=made)
+        how = partial(plain_request, numbers=self._numbers, show_secrets=show_secrets, body=self._in_body)
+        return plan._replace(requests=tuple(map(how, plan.requests)))
 
     def _requests(
         self,

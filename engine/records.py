@@ -46,7 +46,7 @@ class Secret(str):
     """A text that must not be shown: the real text for requests, a masked one for people.
 
     Encoding, JSON and joining use the real text; formatting and printing (`str()`, `repr()`, f-strings) get `masked`,
-    such as `Token ***` for `Token abc`. So it stays inside the engine: `plain` replaces it in what a caller gets.
+    such as `Token ***` for `Token abc`. So it stays inside the engine: a caller gets what `plain_request` returns.
     """
 
     __slots__ = ("masked",)
@@ -75,19 +75,13 @@ class Secret(str):
         return str.__str__(self)
 
 
-def plain(value: object, *, show_secrets: bool) -> object:
-    """Copy JSON or a record with ordinary text for every `Secret`: the mask, or with `show_secrets` the real text."""
+def unmasked(value: Json) -> Json:
+    """Copy JSON with the real text, as ordinary text, for every `Secret`."""
     if isinstance(value, Secret):
-        return value.reveal() if show_secrets else value.masked
+        return value.reveal()
     if isinstance(value, dict):
-        return {
-            plain(key, show_secrets=show_secrets): plain(member, show_secrets=show_secrets)
-            for key, member in value.items()
-        }
-    if isinstance(value, list | tuple):
-        members = [plain(member, show_secrets=show_secrets) for member in value]
-        return members if isinstance(value, list) else getattr(value, "_make", tuple)(members)
-    return value
+        return {cast("str", unmasked(key)): unmasked(member) for key, member in value.items()}
+    return [unmasked(member) for member in value] if isinstance(value, list) else value
 
 
 class Report(NamedTuple):
@@ -125,21 +119,28 @@ class PlannedRequest(NamedTuple):
     group: str | None = None
 
 
-def plain_request(request: PlannedRequest, *, show_secrets: bool, body: bool) -> PlannedRequest:
-    """Copy a request with ordinary text for every `Secret`; its body only if `body` says that there may be some."""
+def plain_request(request: PlannedRequest, numbers: Secrets, *, show_secrets: bool, body: bool) -> PlannedRequest:
+    """Copy a request with ordinary text for every `Secret`; its body only if `body` says that there may be some.
+
+    `numbers` are the secrets that are numbers, which have no type like `Secret`: they are found wherever they stand.
+    """
+
+    def shown(value: Json) -> Json:
+        return unmasked(value) if show_secrets else masked(value, numbers)
+
     missing = request.if_missing
     return PlannedRequest(
         request.request,
-        str(plain(request.method, show_secrets=show_secrets)),
-        str(plain(request.url, show_secrets=show_secrets)),
-        cast("dict[str, str]", plain(request.headers, show_secrets=show_secrets)),
-        cast("dict[str, str | list[str]]", plain(request.query, show_secrets=show_secrets)),
-        cast("Json", plain(request.body, show_secrets=show_secrets)) if body else request.body,
+        str(shown(request.method)),
+        str(shown(request.url)),
+        cast("dict[str, str]", shown(cast("Json", request.headers))),
+        cast("dict[str, str | list[str]]", shown(cast("Json", request.query))),
+        shown(request.body) if body else request.body,
         request.step,
         request.item,
         request.batch,
-        None if missing is None else plain_request(missing, show_secrets=show_secrets, body=body),
-        None if request.group is None else str(plain(request.group, show_secrets=show_secrets)),
+        None if missing is None else plain_request(missing, numbers, show_secrets=show_secrets, body=body),
+        None if request.group is None else str(shown(request.group)),
     )
 
 

@@ -30,6 +30,7 @@ import yaml
 from engine import Connection, Plan, load
 
 KEY = "sk-live-4eC39HqLyjWD"
+PIN = 8675309123
 MAPPING = """
 mapping: 1
 name: shop
@@ -37,10 +38,11 @@ title: Shop
 settings:
   key: { title: Key, type: string, secret: true, sent_in: body }
   token: { title: Token, type: string, secret: true, sent_in: url }
+  pin: { title: PIN, type: integer, secret: true, sent_in: body }
   address: { title: Address, type: url }
 http:
   base_url: "${settings.address}/${settings.token}"
-  headers: { Authorization: "Token ${settings.key}" }
+  headers: { Authorization: "Token ${settings.key}", X-Pin: { from: settings.pin } }
 requests:
   find: { path: "/find/${settings.token}", query: { token: "${settings.token}", tokens: { list: [settings.token] } } }
   update: { path: "/update", if_missing: create }
@@ -52,12 +54,17 @@ calls:
         key: settings.key
         list: { list: [settings.key, { text: "key ${settings.key}" }] }
         table: { fields: { upper: { from: settings.key, as: uppercase } } }
+        pin: settings.pin
+        pins: { list: [settings.pin, { text: "PIN ${settings.pin}" }, { from: settings.pin, as: string }] }
         names: { merge: [{ fields: { plain: userId } }] }
     - request: update
       fields: { hash: { from: settings.key, as: sha256 }, encoded: { from: settings.key, as: base64 } }
   page:
     - request: update
-      fields: { wrong: { from: settings.key, as: number }, needed: { from: settings.key, as: unix, required: true } }
+      fields:
+        pin: { from: settings.pin, as: { date: "%Y" } }
+        wrong: { from: settings.key, as: number }
+        needed: { from: settings.key, as: unix, required: true }
 """
 EVENT = {"type": "track", "event": "e", "userId": "u1", "messageId": "m1", "timestamp": "2024-03-05T10:15:30Z"}
 EVENTS = [EVENT, {**EVENT, "type": "page"}]
@@ -67,7 +74,7 @@ EVENTS = [EVENT, {**EVENT, "type": "page"}]
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Connection:
     path = tmp_path_factory.mktemp("plan") / "shop.yaml"
     path.write_text(MAPPING, encoding="utf-8")
-    return load(path).connect({"key": KEY, "token": KEY, "address": "https://vendor.example"}, {})
+    return load(path).connect({"key": KEY, "token": KEY, "pin": PIN, "address": "https://vendor.example"}, {})
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +102,7 @@ def texts(value: object) -> Iterator[str]:
 
 FORMS = [
     KEY.lower(),
+    str(PIN),
     base64.b64encode(KEY.encode()).decode().rstrip("=").lower(),
     hashlib.sha256(KEY.encode()).hexdigest(),
 ]
@@ -212,9 +220,17 @@ def test_who_sends_the_requests_asks_for_the_real_texts(connection: Connection) 
     assert connection.plan_json(orjson.dumps(EVENT), show_secrets=True).requests == (find, update)
     assert find.url == f"https://vendor.example/{KEY}/find/{KEY}"
     assert find.query == {"token": KEY, "tokens": [KEY]}
-    assert json.dumps(find.headers) == f'{{"Content-Type": "application/json", "Authorization": "Token {KEY}"}}'
+    headers = {"Content-Type": "application/json", "Authorization": f"Token {KEY}", "X-Pin": str(PIN)}
+    assert json.dumps(find.headers) == json.dumps(headers)
     assert json.dumps(find.body) == json.dumps(
-        {"key": KEY, "list": [KEY, f"key {KEY}"], "table": {"upper": KEY.upper()}, "names": {"plain": "u1"}}
+        {
+            "key": KEY,
+            "list": [KEY, f"key {KEY}"],
+            "table": {"upper": KEY.upper()},
+            "pin": PIN,
+            "pins": [PIN, f"PIN {PIN}", str(PIN)],
+            "names": {"plain": "u1"},
+        }
     )
     assert update.if_missing is not None
     assert update.if_missing.headers["Authorization"] == f"Token {KEY}"
@@ -229,10 +245,21 @@ def test_the_requests_are_the_same_with_masks_in_the_place_of_secrets(connection
         "find",
         "POST",
         "https://vendor.example/***/find/***",
-        {"Content-Type": "application/json", "Authorization": "Token ***"},
+        {"Content-Type": "application/json", "Authorization": "Token ***", "X-Pin": "***"},
     )
     assert find.query == {"token": "***", "tokens": ["***"]}
-    assert find.body == {"key": "***", "list": ["***", "key ***"], "table": {"upper": "***"}, "names": {"plain": "u1"}}
+    assert find.body == {
+        "key": "***",
+        "list": ["***", "key ***"],
+        "table": {"upper": "***"},
+        "pin": "***",
+        "pins": ["***", "PIN ***", "***"],
+        "names": {"plain": "u1"},
+    }
     assert update.body == {"hash": "***", "encoded": "***"}
     assert update.if_missing is not None
-    assert update.if_missing.headers == {"Content-Type": "application/json", "Authorization": "Token ***"}
+    assert update.if_missing.headers == {
+        "Content-Type": "application/json",
+        "Authorization": "Token ***",
+        "X-Pin": "***",
+    }

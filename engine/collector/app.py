@@ -142,11 +142,13 @@ class Collector:
         with self._bodies.pieces() as pieces:
             raw = await self._bodies.read(receive, headers, pieces)
             encoding = headers.get(b"content-encoding", b"")
-            body = parse_body(raw, encoding, self._limits, lambda what: self._observer.repaired(what, **sender))
+            body = parse_body(raw, encoding, self._limits)
+            if body.reports:
+                self._observer.repaired("; ".join(report.message for report in body.reports), **sender)
             if source is None:
-                key_in_body = body.get("writeKey")
+                key_in_body = body.value.get("writeKey")
                 source = self._source(key_in_body if isinstance(key_in_body, str) else "", sender)
-            arrival = self._arrival(scope, body, client=key is None or b"origin" in headers)
+            arrival = self._arrival(scope, body.value, client=key is None or b"origin" in headers)
             shaped = shape_body(body, call, source.name, arrival, self._limits)
             del raw, body
         self._observer.received(source.name, len(shaped.events), shaped.discards)

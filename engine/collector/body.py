@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import orjson
 from starlette.types import Receive
 
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, retry_later
 from engine.events.json_repairs import read_repaired
-from engine.records import JsonObject
+from engine.records import JsonObject, Report
 
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_FORMAT = 31  # for zlib: a gzip header, and the largest window
@@ -89,26 +90,30 @@ class BodyReader:
             pieces.append(piece)
 
 
-def parse_body(
-    raw: bytes, encoding: bytes, limits: CollectorLimits, on_repair: Callable[[str], None] = lambda _what: None
-) -> JsonObject:
+class Body(NamedTuple):
+    """The JSON object of a body; its bytes as `repaired` and what was changed in it, if it was not quite JSON."""
+
+    value: JsonObject
+    repaired: bytes | None = None
+    reports: tuple[Report, ...] = ()
+
+
+def parse_body(raw: bytes, encoding: bytes, limits: CollectorLimits) -> Body:
     """Return the JSON object of a body; raise RequestRefused.
 
-    What JSON cannot represent is repaired as in files, and `on_repair` is called with what was changed: one bad event
-    must not cost its batch.
+    What JSON cannot represent is repaired as in files: one bad event must not cost its batch.
     """
     plain = decompress(raw, encoding, limits)
     try:
-        value = orjson.loads(plain)
+        body = Body(orjson.loads(plain))
     except orjson.JSONDecodeError as error:
         repaired = read_repaired(plain)
         if repaired is None:
             raise bad_request(f"The body is not valid JSON: {error}.") from None
-        value = repaired.value
-        on_repair("; ".join(report.message for report in repaired.reports))
-    if type(value) is not dict:
+        body = Body(repaired.value, plain, repaired.reports)  # type: ignore[arg-type]  # checked below
+    if type(body.value) is not dict:
         raise bad_request("The body must be a JSON object.")
-    return value
+    return body
 
 
 def decompress(raw: bytes, encoding: bytes, limits: CollectorLimits) -> bytes:

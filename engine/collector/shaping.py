@@ -7,16 +7,20 @@ from typing import NamedTuple
 
 import orjson
 
+from engine.collector.body import Body
 from engine.collector.discards import Discard, find_discard
 from engine.collector.openapi import BATCH
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request
 from engine.delivery.intake import Identities, iso
 from engine.delivery.outbox.base import NewEvent
+from engine.events.json_repairs import reports_of_items
 from engine.events.json_values import MAX_DEPTH, kind_of_any, size_problem
 from engine.events.splitting import Line
 from engine.language.times import moment_at, read_time
 from engine.records import Json, JsonObject
 
+BATCH_WIDE = ("context", "integrations", "sentAt")
+"""What a batch says about all its events."""
 MAX_GROWTH = 8
 """How many times the size limit a batch may reach once its own context is copied into each event."""
 CLIENT_CHANNELS = ("browser", "client", "mobile")
@@ -45,26 +49,27 @@ class Arrival(NamedTuple):
     new_id: Callable[[], str]
 
 
-def shape_body(body: JsonObject, call: str, source: str, arrival: Arrival, limits: CollectorLimits) -> Shaped:
+def shape_body(body: Body, call: str, source: str, arrival: Arrival, limits: CollectorLimits) -> Shaped:
     """Return the events of a body sent to a call; raise RequestRefused if the request as a whole is refused."""
     if call != BATCH:
-        event = _event(body, call, source, arrival, limits)
+        event = _event(body.value, call, source, arrival, limits)
         if isinstance(event, Discard):
             if event.code == "event_too_large":
                 raise RequestRefused(413, event.code, f"{event.reason[:1].upper()}{event.reason[1:]}.")
             return Shaped([], [event])
-        return Shaped([event], [])
+        return Shaped([event._replace(reports=body.reports)], [])
     shaped = Shaped([], [])
-    items = _items(body, limits)
+    items = _items(body.value, limits)
     if not items:
         shaped.discards.append(Discard("empty_batch", "the batch has no events"))
+    repairs = None if body.repaired is None else reports_of_items(body.repaired, "batch", BATCH_WIDE)
     room = MAX_GROWTH * limits.batch_bytes
-    for item in items:
+    for number, item in enumerate(items):
         event = _event(item, None, source, arrival, limits)
         if isinstance(event, Discard):
             shaped.discards.append(event)
             continue
-        shaped.events.append(event)
+        shaped.events.append(event._replace(reports=repairs[number]) if repairs else event)
         room -= len(event.raw)
         if room < 0:
             message = "The batch is too large once its context is copied into each event."
@@ -190,7 +195,7 @@ def _event_of_line(line: Line, source: str, message_id: str, now: str) -> NewEve
     if (reason := size_problem(event)) is not None:
         return Discard("bad_request", reason, message_id)
     timed = _with_timestamp(event)
-    return NewEvent(source, message_id, now, raw if timed is event else orjson.dumps(timed))
+    return NewEvent(source, message_id, now, raw if timed is event else orjson.dumps(timed), line.reports)
 
 
 def _with_timestamp(event: JsonObject) -> JsonObject:

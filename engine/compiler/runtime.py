@@ -145,7 +145,7 @@ def items_of(value: Json, reports: Reports, place: str) -> list[Json] | None:
     if type(value) is dict:
         if not value or not all(map(_is_numbered, value.items())):
             return [value]
-        message = f"an object with {len(value):,} numbers as keys was read as a list"
+        message = f"an object with numbers as keys was read as a list of {len(value):,}"
         reports.append(Report("object-as-list", place, message))
         return list(value.values())
     reports.append(Report("not-a-list", place, f"left out: this must be a list, not {kind_of(value)}"))

@@ -47,7 +47,7 @@ def new_events(lines: Iterable[Line], source: str, received_at: str) -> Iterator
     identities = Identities(source)
     for line in lines:
         assert line.raw is not None
-        yield NewEvent(source, identities.of(line), received_at, line.raw)
+        yield NewEvent(source, identities.of(line), received_at, line.raw, line.reports)
 
 
 def taken_in(

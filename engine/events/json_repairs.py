@@ -8,6 +8,7 @@ put a byte order mark before UTF-8.  Files of events and the collector read all 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from math import isinf
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from engine.records import Json, Report
 BOM = b"\xef\xbb\xbf"
 CODE = "json-repaired"
 WITHOUT_MARK = "a byte order mark was left out"
+NOT_UTF_8 = "bytes that are not UTF-8 were replaced by U+FFFD"
+HALVES = "half characters (lone surrogates) were replaced by U+FFFD: {}"
+NO_NUMBERS = "numbers that JSON cannot represent (NaN, Infinity, too large) became null: {}"
 
 _LONE_SURROGATE = re.compile(
     rb"(?P<valid>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -42,6 +46,19 @@ class Repaired(NamedTuple):
     reports: tuple[Report, ...]
 
 
+class _Substitutes(NamedTuple):
+    """What takes the place of what JSON cannot represent: how bytes are decoded, a half character, and a number."""
+
+    errors: str = "replace"
+    half: bytes = b"\\ufffd"
+    number: bytes = b"null"
+
+
+_AS_READ = _Substitutes()
+_FOUND_BY = (_Substitutes(errors="ignore"), _Substitutes(half=b""), _Substitutes(number=b"false"))
+"""Each differs in one substitute, so that what it changes in an event shows what was repaired there."""
+
+
 def read_repaired(raw: bytes) -> Repaired | None:
     """Read bytes that orjson refuses, with what JSON cannot represent replaced; None where they are not JSON then.
 
@@ -49,9 +66,7 @@ def read_repaired(raw: bytes) -> Repaired | None:
     null; a byte order mark is left out.
     """
     changes: list[str] = []
-    text = _without_mark(raw, changes)
-    text = _with_whole_characters(text, changes)
-    text = _with_finite_numbers(text, changes)
+    text = _repaired_text(raw, _AS_READ, changes)
     if not changes:
         return None
     try:
@@ -61,9 +76,48 @@ def read_repaired(raw: bytes) -> Repaired | None:
     return Repaired(value, text, tuple(map(repair_report, changes)))
 
 
+def reports_of_items(raw: bytes, name: str, shared: Collection[str]) -> list[tuple[Report, ...]]:
+    """Return what `read_repaired` changed in each item of the list `name` of an object, or in the `shared` members."""
+    read = _written_items(raw, _AS_READ, name, shared)
+    reports: list[list[Report]] = [[] for _ in read]
+    for substitutes in _FOUND_BY:
+        for item, text, other in zip(reports, read, _written_items(raw, substitutes, name, shared), strict=True):
+            if text != other:
+                item.append(repair_report(_change(text, other, substitutes)))
+    return [tuple(item) for item in reports]
+
+
+def _written_items(raw: bytes, substitutes: _Substitutes, name: str, shared: Collection[str]) -> list[bytes]:
+    value = orjson.loads(_repaired_text(raw, substitutes, []))
+    about_all = _written({key: value.get(key) for key in shared})
+    return [about_all + _written(item) for item in value[name]]
+
+
+def _written(value: Json) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested too deeply to be an event
+        return b""
+
+
+def _change(text: bytes, other: bytes, substitutes: _Substitutes) -> str:
+    if substitutes.errors != _AS_READ.errors:
+        return NOT_UTF_8
+    if substitutes.half != _AS_READ.half:
+        mark = "\ufffd".encode()
+        return HALVES.format(text.count(mark) - other.count(mark))
+    return NO_NUMBERS.format(text.count(_AS_READ.number) - other.count(_AS_READ.number))
+
+
 def repair_report(change: str) -> Report:
     """Return the report about a change to the bytes of an event; nothing says where in it."""
     return Report(CODE, "message", change)
+
+
+def _repaired_text(raw: bytes, substitutes: _Substitutes, changes: list[str]) -> bytes:
+    text = _without_mark(raw, changes)
+    text = _with_whole_characters(text, substitutes, changes)
+    return _with_finite_numbers(text, substitutes, changes)
 
 
 def _without_mark(raw: bytes, changes: list[str]) -> bytes:
@@ -73,26 +127,26 @@ def _without_mark(raw: bytes, changes: list[str]) -> bytes:
     return raw.removeprefix(BOM)
 
 
-def _with_whole_characters(raw: bytes, changes: list[str]) -> bytes:
+def _with_whole_characters(raw: bytes, substitutes: _Substitutes, changes: list[str]) -> bytes:
     try:
         raw.decode()
     except UnicodeDecodeError:
-        raw = raw.decode(errors="replace").encode()
-        changes.append("bytes that are not UTF-8 were replaced by U+FFFD")
+        raw = raw.decode(errors=substitutes.errors).encode()
+        changes.append(NOT_UTF_8)
     halves = 0
 
     def replaced(found: re.Match[bytes]) -> bytes:
         nonlocal halves
         halves += not found["valid"]
-        return found["valid"] or b"\\ufffd"
+        return found["valid"] or substitutes.half
 
     text = _LONE_SURROGATE.sub(replaced, raw)
     if halves:
-        changes.append(f"half characters (lone surrogates) were replaced by U+FFFD: {halves}")
+        changes.append(HALVES.format(halves))
     return text
 
 
-def _with_finite_numbers(raw: bytes, changes: list[str]) -> bytes:
+def _with_finite_numbers(raw: bytes, substitutes: _Substitutes, changes: list[str]) -> bytes:
     if not _MAYBE_INFINITE.search(raw):
         return raw
     count = 0
@@ -103,11 +157,11 @@ def _with_finite_numbers(raw: bytes, changes: list[str]) -> bytes:
         if found["kept"] is not None or not _is_infinite(whole):
             return whole
         count += 1
-        return b"null"
+        return substitutes.number
 
     text = _NUMBER.sub(replaced, raw)
     if count:
-        changes.append(f"numbers that JSON cannot represent (NaN, Infinity, too large) became null: {count}")
+        changes.append(NO_NUMBERS.format(count))
     return text
 
 

@@ -143,7 +143,9 @@ def _identify_is_clean(event: JsonObject) -> bool:
     if type(traits) is not dict or not traits:  # empty traits may be filled from the context
         return False
     context = event.get("context")
-    return not (type(context) is dict and "traits" in context and None in traits.values())
+    if type(context) is not dict or "traits" not in context:
+        return True
+    return not any(value is None or type(value) is dict for value in traits.values())  # an object may contain nulls
 
 
 def _track_is_clean(event: JsonObject) -> bool:
@@ -308,19 +310,38 @@ def _use_traits_of_context(draft: Draft) -> None:
 
 
 def _hide_older_traits(draft: Draft) -> None:
-    """Leave out of `context.traits` what `traits` sets to null: an older value must not come back."""
+    """Leave out of `context.traits` what `traits` sets to null, at any depth: an older value must not come back."""
     context, traits = draft.get("context"), draft.get("traits")
     older = context.get("traits") if is_object(context) else None
     if not is_object(context) or not is_object(older) or not is_object(traits) or older is traits:
         return
-    cleared = {form: key for key, value in traits.items() if value is None for form in _case_forms(key)}
-    hidden = {key: cleared[key] for key, value in older.items() if value is not None and key in cleared}
-    if not hidden:
-        return
-    draft.put("context", {**context, "traits": {key: value for key, value in older.items() if key not in hidden}})
-    for key, null in hidden.items():
-        place = event_place(["context", "traits", key])
-        draft.report("trait-hidden", place, f"{place} was left out: {event_place(['traits', null])} is null")
+    left = _without_cleared(draft, older, traits, ["context", "traits"], ["traits"])
+    if left is not older:
+        draft.put("context", {**context, "traits": left})
+
+
+def _without_cleared(
+    draft: Draft, older: JsonObject, newer: JsonObject, place: list[str], newer_place: list[str]
+) -> JsonObject:
+    """Return `older` without the keys that are null in `newer`; the same object where there are none."""
+    spelled = {
+        form: key for key, value in newer.items() if value is None or is_object(value) for form in _case_forms(key)
+    }
+    left = older
+    for key, value in older.items():
+        name = spelled.get(key)
+        if name is None or value is None:
+            continue
+        here, there = [*place, key], [*newer_place, name]
+        inner = newer[name]
+        kept = _without_cleared(draft, value, inner, here, there) if is_object(inner) and is_object(value) else value
+        if inner is None:
+            text = event_place(here)
+            draft.report("trait-hidden", text, f"{text} was left out: {event_place(there)} is null")
+            left = {other: each for other, each in left.items() if other != key}
+        elif kept is not value:
+            left = {**left, key: kept}
+    return left
 
 
 def _case_forms(key: str) -> tuple[str, ...]:

@@ -23,12 +23,20 @@ def compressed(content: bytes) -> bytes:
     return gzip.compress(content, 1, mtime=0)
 
 
+def json_bytes(body: Json) -> bytes:
+    """Return JSON as bytes; TypeError where that is impossible."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # perhaps a secret is a key, which is no plain text
+        return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+
+
 def encoded(body: Json, encode: str) -> bytes | None:
     """Return a body as JSON or as a form, None if there is no body; TypeError or ValueError if that is impossible."""
     if body is None:
         return None
     if encode != "form":
-        return orjson.dumps(body)
+        return json_bytes(body)
     pairs = [
         (revealed(name), revealed(text_of(value) or ""))
         for name, member in cast("JsonObject", body).items()

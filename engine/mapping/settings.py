@@ -133,24 +133,25 @@ def schema_of(setting: Setting) -> JsonObject:
     return result
 
 
-def secrets_of(mapping: Mapping, settings: JsonObject) -> Secrets:
+def secrets_of(mapping: Mapping, settings: JsonObject, *, only_numbers: bool = False) -> Secrets:
     """Return the texts of secret settings, those in lists and tables too, which must be masked wherever they stand.
 
     Of a URL, its path too: it is all that a server sees, and names when it refuses a request (`Cannot POST /path`).
     """
     secret = [(setting, settings.get(name)) for name, setting in mapping.settings.items() if setting.secret]
-    texts = [text for _, value in secret for text in _secret_texts(value)]
+    texts = [text for _, value in secret for text in _secret_texts(value, only_numbers=only_numbers)]
     urls = [text for setting, value in secret if setting.type == "url" for text in _secret_texts(value)]
-    paths = (urlsplit(url).path.rstrip("/") for url in urls)
+    paths = () if only_numbers else [urlsplit(url).path.rstrip("/") for url in urls]
     return Secrets([*texts, *(path for path in paths if len(path) >= SHORTEST_SECRET_PATH)])
 
 
-def _secret_texts(value: Json) -> Iterator[str]:
+def _secret_texts(value: Json, *, only_numbers: bool) -> Iterator[str]:
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
-            yield from _secret_texts(member)
+            yield from _secret_texts(member, only_numbers=only_numbers)
     elif isinstance(value, str):
-        yield str.__str__(value)
+        if not only_numbers:
+            yield str.__str__(value)
     elif type(value) in (int, float):
         yield str(value)
 

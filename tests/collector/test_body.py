@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from engine.collector.body import parse_body
 from engine.collector.observers import NAME
 from engine.collector.responses import CollectorLimits
+from engine.delivery.outbox.base import NewEvent
+from engine.events.json_repairs import HALVES, NO_NUMBERS, NOT_UTF_8
+from engine.events.json_repairs import WITHOUT_MARK as MARK
+from engine.records import Report
 from tests.collector.harness import Inside
 
 
@@ -87,6 +91,45 @@ def test_one_bad_event_does_not_cost_its_batch(
     assert [event["properties"] for event in inside.events()] == [properties, {"x": 1}]
     [line] = caplog.records
     assert line.__dict__["fields"]["reason"] == ("a byte order mark was left out; " if mark else "") + reason
+    assert [row.reports for row in stored(inside)] == [(Report("json-repaired", "message", reason),), ()]
+
+
+def stored(inside: Inside) -> list[NewEvent]:
+    return [found for number in range(1, 10) if (found := inside.outbox.event(number)) is not None]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/v1/t", b"\xef\xbb\xbf" + TRACK % (b"\xff", b"[NaN,1e999]"), [[MARK, NOT_UTF_8, NO_NUMBERS.format(2)]]),
+        (
+            "/v1/batch",
+            b'{"batch":[%s,%s,%s]}'
+            % (
+                TRACK % (b"\xff \\ud83d", b'{"\\ud83d":[NaN, "null"],"\\uDE00 \\\\ud83d \xef\xbf\xbd":-1e400}'),
+                TRACK % (b"\xf0\x9f\x98\x80 \\ud83d\\ude00", b'"NaN 1e999"'),
+                TRACK % (b"N", b'"\xf0\x9f"'),
+            ),
+            [[NOT_UTF_8, HALVES.format(3), NO_NUMBERS.format(2)], [], [NOT_UTF_8]],
+        ),
+        (
+            "/v1/batch",
+            b'{"context":{"n":NaN},"batch":[%s,%s]}' % (TRACK % (b"N", b"1"), TRACK % (b"N", b"Infinity")),
+            [[NO_NUMBERS.format(1)], [NO_NUMBERS.format(2)]],
+        ),
+        ("/v1/batch", b'{"writeKey":"\xff","batch":[%s]}' % TRACK % (b"N", b"1"), [[]]),
+        ("/v1/batch", b'{"batch":[7,%s]}' % TRACK % (b"N", b"NaN"), [[NO_NUMBERS.format(1)]]),
+        (
+            "/v1/batch",
+            b'{"batch":[{"a":%s},%s]}' % (b"[" * 300 + b"]" * 300, TRACK % (b"N", b"NaN")),
+            [[NO_NUMBERS.format(1)]],
+        ),
+    ],
+)
+def test_what_was_repaired_stays_with_its_event(path: str, body: bytes, expected: list[list[str]]) -> None:
+    inside = Inside()
+    assert inside.ask(path, body).status == 200
+    assert [[report.message for report in row.reports] for row in stored(inside)] == expected
 
 
 def test_a_byte_order_mark_is_left_out() -> None:
@@ -104,7 +147,7 @@ def test_only_lone_surrogates_are_replaced(text: str, escaped: bool) -> None:
     body = json.dumps({text: text}, ensure_ascii=escaped).encode("utf-8", "surrogatepass")
     if escaped:
         expected = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        assert parse_body(body, b"", CollectorLimits()) == {expected: expected}
+        assert parse_body(body, b"", CollectorLimits()).value == {expected: expected}
     else:  # three bytes that are no UTF-8 each
-        found = next(iter(parse_body(body, b"", CollectorLimits())))
+        found = next(iter(parse_body(body, b"", CollectorLimits()).value))
         assert found.replace("\ufffd", "") == "".join(each for each in text if not "\ud800" <= each <= "\udfff")

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import orjson
 import pytest
 
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.events.json_repairs import HALVES, NO_NUMBERS, WITHOUT_MARK
 from engine.events.normalizing import normalize_json
 from tests.collector.running import ROOT
 
@@ -124,6 +126,12 @@ def test_what_was_repaired_is_added_and_shown(folder: Path) -> None:
         "half.ndjson:2: repaired: "
         "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 1\n"
     )
+    with closing(SqliteOutbox(folder / "outbox.db")) as outbox:
+        stored = [outbox.event(number) for number in (1, 2)]
+    assert [[report.message for report in row.reports] for row in stored if row] == [
+        [WITHOUT_MARK, HALVES.format(1)],
+        [NO_NUMBERS.format(1)],
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -151,6 +151,16 @@ def test_what_was_converted_or_left_out_is_counted_and_shown(here, engine) -> No
         ]
 
 
+def test_what_was_repaired_in_a_file_is_shown_with_the_event(here, engine) -> None:
+    (here / "half.ndjson").write_bytes(orjson.dumps(REPORTED[0]).replace(b'"A"', b'"\\ud83d"') + b"\n")
+    assert engine("send exponea --events half.ndjson --sandbox --outbox o.db")[0] == 0
+    assert engine("outbox --outbox o.db show r1")[1].splitlines()[2:5] == [
+        "  ! message: half characters (lone surrogates) were replaced by U+FFFD: 1",
+        "    [json-repaired]",
+        "  ! userId is the number 7; it was converted to text [id-converted]",
+    ]
+
+
 def test_a_corrected_mapping_is_tried_on_what_was_set_aside(here, engine) -> None:
     engine("send user_com --events events.ndjson --sandbox --outbox o.db")
     new = (ROOT / "mappings" / "user_com.yaml").read_text()

@@ -333,6 +333,37 @@ MENDED = [
             )
         ],
     ),
+    (
+        call(
+            "identify",
+            traits={"address": {"city": None, "postal_code": None, "geo": {}}, "company": {"name": None}, "tags": {}},
+            context={
+                "traits": {
+                    "address": {"city": "Brno", "street": "Main", "postalCode": "602 00", "geo": {"lat": 1}},
+                    "company": "Initech",
+                    "tags": None,
+                }
+            },
+        ),
+        {"context": {"traits": {"address": {"street": "Main", "geo": {"lat": 1}}, "company": "Initech", "tags": None}}},
+        [
+            (
+                "trait-hidden",
+                "context.traits.address.city",
+                "context.traits.address.city was left out: traits.address.city is null",
+            ),
+            (
+                "trait-hidden",
+                "context.traits.address.postalCode",
+                "context.traits.address.postalCode was left out: traits.address.postal_code is null",
+            ),
+        ],
+    ),
+    (
+        call("identify", traits={"address": {"city": "Oslo"}}, context={"traits": {"address": {"city": "Brno"}}}),
+        {},
+        [],
+    ),
     (call("identify", traits={"日本": None}, context={"traits": {"größe": "XL", "語": 1}}), {}, []),
     (call("group", groupId="g1", traits={"name": None}, context={"traits": {"name": "Ann"}}), {}, []),
     # the category of a page

@@ -57,12 +57,22 @@ def mappings(draw: DrawFn, call: str) -> JsonObject:
     mapping: JsonObject = {**DEFAULT_MAPPING, "calls": {call: draw(steps(ground))}}
     if call == "page":
         mapping["calls"] |= {"screen": "page"}
-    mapping["http"] = {"base_url": draw(base_urls()), **draw(shared_headers(ground))}
+    mapping["http"] = {
+        "base_url": draw(base_urls()),
+        **draw(shared_headers(_without_templates(ground, mapping["calls"][call]))),
+    }
     mapping["requests"] = {step["request"]: draw(REQUESTS[step["request"]](ground)) for step in mapping["calls"][call]}
     if "row" in mapping["requests"]:
         mapping["batches"] = {"all": draw(batches(ground))}
     mapping |= draw(st.fixed_dictionaries({}, optional={"nulls": st.just("drop"), "empty_text": st.just("drop")}))
     return _used(mapping, parts)
+
+
+def _without_templates(ground: Ground, steps_of_call: list[JsonObject]) -> Ground:
+    """Leave out the settings that hold templates where a batch has no event to fill them from."""
+    batched = any(step["request"] == "row" for step in steps_of_call)
+    held = {"rows", "document"} if batched else set()
+    return replace(ground, settings=tuple(name for name in ground.settings if name not in held))
 
 
 def _used(mapping: JsonObject, parts: JsonObject) -> JsonObject:

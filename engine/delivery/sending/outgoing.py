@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
-import orjson
-
 from engine.compiler.runtime import MOST_REPORTS
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.batching import Parcel, PickRules, Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, Next, QueueLimits, Retries
+from engine.language.bodies import json_bytes
 from engine.records import Outcome, Plan, PlannedRequest, Report
 from engine.responses import ResponseReader, Unbatchable
 
@@ -60,7 +59,7 @@ def pick_rules(configured: ConfiguredConnection, responses: ResponseReader, cloc
     def size(request: PlannedRequest) -> int:
         """Return the bytes that a request takes up in its batch, with a comma."""
         try:
-            return len(orjson.dumps(responses.item(request, clock()))) + 1
+            return len(json_bytes(responses.item(request, clock()))) + 1
         except (TypeError, Unbatchable):  # sending it says what is wrong
             return 1
 

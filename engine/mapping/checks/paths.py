@@ -168,9 +168,11 @@ def _templates(context: CheckContext, found: Occurrence, path: paths.Path) -> It
         message = "`to_string` would get the template of a row before it is filled."
         advice = "Use the function `string` of `as` instead."
         yield context.problem_in(found, 1, "template-unfilled", message, advice)
-    if found.scope.kind not in SCOPES or not reads_template(context.mapping, found.path):
+    shared = found.scope.kind == "http" and context.mapping.batches
+    if not (shared or found.scope.kind in SCOPES) or not reads_template(context.mapping, found.path):
         return
     title = "The base URL" if found.place[0] == "http" else SCOPES[found.scope.kind][1]
+    title = "A batch, which has this too," if shared else title
     message = f"{title} is not made for one event, so there is nothing to fill this template with."
     advice = "Use the setting in a request, or make it a setting of another type."
     yield context.problem_in(found, path.roots[0].column, "template-without-event", message, advice)
