@@ -140,7 +140,9 @@ def secrets_of(mapping: Mapping, settings: JsonObject, *, only_numbers: bool = F
     """
     secret = [(setting, settings.get(name)) for name, setting in mapping.settings.items() if setting.secret]
     texts = [text for _, value in secret for text in _secret_texts(value, only_numbers=only_numbers)]
-    urls = [text for setting, value in secret if setting.type == "url" for text in _secret_texts(value)]
+    urls = [
+        text for setting, value in secret if setting.type == "url" for text in _secret_texts(value, only_numbers=False)
+    ]
     paths = () if only_numbers else [urlsplit(url).path.rstrip("/") for url in urls]
     return Secrets([*texts, *(path for path in paths if len(path) >= SHORTEST_SECRET_PATH)])
 
