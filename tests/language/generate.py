@@ -71,7 +71,7 @@ def mappings(draw: DrawFn, call: str) -> JsonObject:
 def _without_templates(ground: Ground, steps_of_call: list[JsonObject]) -> Ground:
     """Leave out the settings that hold templates where a batch has no event to fill them from."""
     batched = any(step["request"] == "row" for step in steps_of_call)
-    held = {"rows", "document"} if batched else set()
+    held = {"rows", "document", "note"} if batched else set()
     return replace(ground, settings=tuple(name for name in ground.settings if name not in held))
 
 
