@@ -55,11 +55,7 @@ def filled(value: Any, event: JsonObject, options: JsonObject, reports: list[Rep
 
 
 def unfilled(value: Any) -> Json:
-<<<<<<< HEAD
     """Return a value without the templates in it: a batch has no event to fill those from that `http` reads."""
-=======
-    """Return a value without its templates: for a batch there is no event to fill those from that `http` reads."""
->>>>>>> wire
     if type(value) is Template:
         return None
     if type(value) is dict:
