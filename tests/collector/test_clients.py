@@ -141,9 +141,11 @@ def as_extole_says(told: Told) -> dict:
     story = told.story
     person = {"email": story.traits["email"], "first_name": "Ada", "last_name": "Lovelace"}
     known = {"partner_user_id": story.user}
+    # Mobile libraries send what they know of the user in the context of every call.
+    email = {"email": story.traits["email"]} if told.client.calls == MOBILE else {}
     return {
         "person": person,
-        "events": {"identify": known | person, story.ordered: known | story.order, story.visited: {}},
+        "events": {"identify": known | person, story.ordered: known | story.order | email, story.visited: {}},
     }
 
 
