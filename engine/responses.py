@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from engine.compiler.build import CompiledBatch
 from engine.compiler.from_objects import TOO_MANY_NAMES
 from engine.compiler.runtime import Address, Invalid
 from engine.language.texts import kind_of, text_of
+from engine.mapping.model import Mapping
 from engine.mapping.response_rules import Response
 from engine.plan import Connection
 from engine.records import NO_SECRETS, Json, JsonObject, PlannedRequest, Report, Secrets
@@ -48,6 +49,7 @@ class ResponseReader:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._code = connection.compiled
+        self._saved_from = frozenset(_saved_from(connection.mapping))
 
     def item(self, request: PlannedRequest, now: float, reports: list[Report] | None = None) -> Json:
         """Return a planned request as an item of its batch; raises Unbatchable."""
@@ -101,12 +103,13 @@ class ResponseReader:
 
         The response to a batch is judged like one to the requests in it: `request` is the name of any of them.
         `headers` have lowercase names. `readable` is False where the vendor sent a body that is not JSON: a 2xx
-        response whose body a rule has to read is then retried.
+        response whose body a rule has to read, or that has values for later steps, is then retried.
         """
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
-        if not readable and 200 <= status < 300 and any(_reads_body(rule, status) for rule in rules):
-            return Verdict("retry", UNREADABLE)
+        if not readable and 200 <= status < 300:
+            if request in self._saved_from or any(_reads_body(rule, status) for rule in rules):
+                return Verdict("retry", UNREADABLE)
         try:
             found = compiled.judge(status, headers, body, []) if compiled is not None else None
         except Invalid as refused:  # no rule can say what a response means that takes too many steps
@@ -169,6 +172,15 @@ def error_text(error: Json, secrets: Secrets = NO_SECRETS) -> str:
             text = kind_of(error)
     # Masked before anything is cut or joined; more than 500 characters, because white space goes.
     return " ".join(secrets.beginning(text, 4 * LONGEST_ERROR).split())[:LONGEST_ERROR]
+
+
+def _saved_from(mapping: Mapping) -> Iterator[str]:
+    """Yield the requests from whose body a step saves values, and those that are sent in their place."""
+    for step in (step for steps in mapping.calls.values() for step in steps):
+        if any("body" in path for path in step.save.values()):
+            yield step.request
+            if instead := mapping.requests[step.request].if_missing:
+                yield instead
 
 
 def _reads_body(rule: Response, status: int) -> bool:
