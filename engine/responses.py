@@ -107,9 +107,9 @@ class ResponseReader:
         """
         compiled = self._code.requests.get(request)
         rules = self._rules(request)
-        if not readable and 200 <= status < 300:
-            if request in self._saved_from or any(_reads_body(rule, status) for rule in rules):
-                return Verdict("retry", UNREADABLE)
+        needed = request in self._saved_from or any(_reads_body(rule, status) for rule in rules)
+        if needed and not readable and 200 <= status < 300:
+            return Verdict("retry", UNREADABLE)
         try:
             found = compiled.judge(status, headers, body, []) if compiled is not None else None
         except Invalid as refused:  # no rule can say what a response means that takes too many steps

@@ -24,9 +24,9 @@ def validate(*words: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def many(folder: Path) -> list[str]:
-    """Every wrong mapping as a file of its own name."""
+    """Every other wrong mapping as a file of its own name."""
     names = []
-    for name, text in WRONG.items():
+    for name, text in list(WRONG.items())[::2]:
         if not text.startswith(("name:", "extends:")):
             (folder / f"{name}.yaml").write_text(whole(f"{text}name: {name}\n"), encoding="utf-8")
             names.append(f"{name}.yaml")

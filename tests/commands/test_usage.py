@@ -347,6 +347,7 @@ def test_a_terminal_gets_its_own_width(events: Callable[..., str], tmp_path: Pat
     assert len(body) == lines
 
 
+@pytest.mark.slow
 def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:
     done = process("run", "shop", "--example-settings", "--format", "ndjson", "--events", str(many))
     _, errors = done.communicate()

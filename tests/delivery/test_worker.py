@@ -258,6 +258,15 @@ FAILURES = {
 }
 
 
+def test_a_response_that_values_are_saved_from_is_asked_for_again_if_it_cannot_be_read(tmp_path) -> None:
+    answers = iter([Answer(200, b"<html>")])
+    ran = asyncio.run(
+        delivered(tmp_path, [event(1, call="group")], lambda request: next(answers, None) or fine(request))
+    )
+    assert ran.outcomes == {"m1": "delivered"}
+    assert [request.path for request in ran.requests] == ["/find/u1", "/find/u1", "/use/k1"]
+
+
 @pytest.mark.parametrize(("failure", "reason"), FAILURES.values(), ids=FAILURES)
 def test_failures_of_the_vendor_use_nothing_up(tmp_path, failure, reason) -> None:
     class Failures(DeliveryObserver):
