@@ -272,10 +272,10 @@ class KeysLike:
         self._known: set[str] = set()
 
     def __call__(self, value: JsonObject, reports: Reports, place: str) -> JsonObject:
-        """Return a new object with the keys in which the pattern is found."""
+        """Return an object with the keys in which the pattern is found: the same one if that is all of them."""
         known = self._known
         if known.issuperset(value):
-            return value.copy()
+            return value
         kept = {key: member for key, member in value.items() if key in known or _is_found(self._pattern, key)}
         if len(known) < MOST_KNOWN_KEYS:
             room = MOST_KNOWN_KEYS - len(known)

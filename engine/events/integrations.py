@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.events.json_values import event_place, is_object, kind_of_any, quoted
@@ -32,7 +33,9 @@ def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
     """
     if not integrations or (len(integrations) == 1 and integrations.get(ALL) is True):
         return _ON
-    spellings = _Spellings(integrations)
+    usual, lowercase = _known(tuple(names))
+    odd = any(key not in usual and key.lower() in lowercase for key in integrations)
+    spellings = _Spellings(integrations) if odd else _AsUsual(integrations)
     reports = spellings.reports
     for name in names:
         key, value = spellings.of(name)
@@ -47,7 +50,14 @@ def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
     return _switch_of_all(spellings)
 
 
-def _switch_of_all(spellings: _Spellings) -> Switch:
+@lru_cache(maxsize=256)
+def _known(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that matter to a destination, as they are usually spelled and in lowercase."""
+    usual = frozenset([*names, ALL])
+    return usual, frozenset(name.lower() for name in usual)
+
+
+def _switch_of_all(spellings: _AsUsual) -> Switch:
     key, everything = spellings.of(ALL)
     reports = spellings.reports
     if key is None or everything is True:
@@ -58,18 +68,28 @@ def _switch_of_all(spellings: _Spellings) -> Switch:
     return Switch(on=True, options={}, reason=None, reports=tuple(reports))
 
 
-class _Spellings:
-    """The keys of `integrations` by their lowercase, and reports about those that are spelled unusually."""
+class _AsUsual:
+    """The keys of `integrations`, spelled as usual, and reports about their values."""
 
     def __init__(self, integrations: JsonObject) -> None:
         self.reports: list[Report] = []
         self._values = integrations
+
+    def of(self, name: str) -> tuple[str | None, Json]:
+        """Return the key that decides about a name, and its value; None where the name is not there."""
+        return (name, self._values[name]) if name in self._values else (None, None)
+
+
+class _Spellings(_AsUsual):
+    """The keys of `integrations` by their lowercase, and reports about those that are spelled unusually."""
+
+    def __init__(self, integrations: JsonObject) -> None:
+        super().__init__(integrations)
         self._keys: dict[str, list[str]] = {}
         for key in integrations:
             self._keys.setdefault(key.lower(), []).append(key)
 
     def of(self, name: str) -> tuple[str | None, Json]:
-        """Return the key that decides about a name, and its value; None where the name is not there."""
         keys = sorted(self._keys.get(name.lower(), ()), key=lambda key: key != name)  # the usual spelling first
         for key in keys:
             if key != name:

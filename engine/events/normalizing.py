@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from engine.events.draft import Draft
-from engine.events.ids import ENDS, id_of_number, is_id_text
+from engine.events.ids import LONGEST, NOTHING, id_of_number, is_id_text
 from engine.events.json_repairs import read_repaired
 from engine.events.json_values import MAX_DEPTH, event_place, is_object, json_problem, kind_of_any, quoted, size_problem
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, OWN_OBJECTS, TITLES
@@ -120,10 +120,12 @@ def _is_clean(event: JsonObject, received_at: str | None = None, now: float | No
     if user is None:
         if anonymous is None and call not in NEEDS_NO_ID:
             return False
-    elif type(user) is not str or not (text := user.strip()) or (text[-1] in ENDS and not is_id_text(text)):
+    elif type(user) is not str or not (text := user.strip()) or (len(text) <= LONGEST and text.lower() in NOTHING):
         return False
     if anonymous is not None and (
-        type(anonymous) is not str or not (text := anonymous.strip()) or (text[-1] in ENDS and not is_id_text(text))
+        type(anonymous) is not str
+        or not (text := anonymous.strip())
+        or (len(text) <= LONGEST and text.lower() in NOTHING)
     ):
         return False
     return (
@@ -145,7 +147,11 @@ def _identify_is_clean(event: JsonObject) -> bool:
     context = event.get("context")
     if type(context) is not dict or "traits" not in context:
         return True
-    return not any(value is None or type(value) is dict for value in traits.values())  # an object may contain nulls
+    return not _holds_null(traits)
+
+
+def _holds_null(value: JsonObject) -> bool:
+    return any(member is None or (type(member) is dict and _holds_null(member)) for member in value.values())
 
 
 def _track_is_clean(event: JsonObject) -> bool:

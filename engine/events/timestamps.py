@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.events.draft import Draft
@@ -20,6 +21,7 @@ EARLIEST = 31_536_000.0
 """1971-01-01T00:00:00Z in Unix seconds."""
 MOST_AHEAD = 48 * 3600.0
 """Seconds by which an event may be later than its receipt."""
+DAY = 86_400.0
 IMPLAUSIBLE = "timestamp-implausible"
 
 _EARLIEST_TEXT = "1971"
@@ -45,20 +47,22 @@ def is_clean_time(value: Json, received: Json, received_at: str | None, now: flo
         try:
             _parse(value)
             # In this form the later text is the later time.
-            if (
-                type(received) is str
-                and _EARLIEST_TEXT <= value <= received
-                and len(received) == 24
-                and received[7] == "-"
-                and received[10] == "T"
-                and received[23] == "Z"
-            ):
-                _parse(received)
-                return True
+            if type(received) is str:
+                if _EARLIEST_TEXT <= value <= received and received[10:11] == "T" and received[-1] == "Z":
+                    _parse(received)
+                    return True
+            elif received is None and received_at is None and (now is None or value[:10] <= _day_of(now // DAY)):
+                return value >= _EARLIEST_TEXT
         except ValueError:
             return False
     seconds = read_time(value) if _is_iso(value) else None
     return seconds is not None and _fault(seconds, _receipt(received, received_at), now) is None
+
+
+@lru_cache(maxsize=16)
+def _day_of(day: float) -> str:
+    moment = moment_at(day * DAY)
+    return "" if moment is None else iso_text(moment)[:10]
 
 
 def repair_timestamp(draft: Draft) -> None:

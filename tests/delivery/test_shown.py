@@ -21,7 +21,7 @@ from engine.delivery.sending.jobs import normalized
 from engine.delivery.sending.outgoing import DryRun, dry_run
 from engine.delivery.sending.pacing import Clock
 from engine.delivery.supervisor import Delivery
-from engine.language.bodies import encoded
+from engine.language.bodies import compressed, encoded
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Outcome
 from tests.delivery.memory_outbox import MemoryOutbox
@@ -88,7 +88,8 @@ def on_wire(request: Request) -> OnWire:
 def shown(run: DryRun, connection: Connection, url: str) -> list[OnWire]:
     """Return the requests that a dry run prints, as docs/output.md says that they are sent."""
     found = []
-    for planned in json.loads(json.dumps(list(planned_json(run, compress=False)))):
+    compress = connection.mapping.http.compress is not None
+    for planned in json.loads(json.dumps(list(planned_json(run, compress=compress)))):
         batch = planned.get("batch", {})
         if "beside" in batch:
             continue
@@ -100,6 +101,8 @@ def shown(run: DryRun, connection: Connection, url: str) -> list[OnWire]:
 def _wire(printed: dict[str, Any], encode: str, url: str) -> OnWire:
     target = urlsplit(written_url(printed["url"], printed["query"]))
     body = encoded(printed["body"], encode)
+    if body is not None and printed["headers"].get("Content-Encoding") == "gzip":
+        body = compressed(body)
     headers = {name.lower(): value for name, value in {**HEADERS, "Host": urlsplit(url).netloc}.items()}
     if body is not None or printed["method"] in ("POST", "PUT", "PATCH"):
         headers["content-length"] = str(len(body or b""))

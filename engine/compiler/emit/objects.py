@@ -61,7 +61,7 @@ def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: ValueCode, 
 
 def _is_fresh(modifiers: Modifiers) -> bool:
     """Whether the object words always make a new object, which nothing else refers to."""
-    return isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple) or modifiers.keys is not None
+    return isinstance(modifiers.only, tuple) or isinstance(modifiers.except_, tuple) or isinstance(modifiers.keys, str)
 
 
 def _transform(writer: Writer, got: ValueCode, statement: str, at: str) -> None:
