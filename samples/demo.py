@@ -41,7 +41,7 @@ LONGEST = 60.0
 
 
 INTRODUCTION = """\
-A mapping says which HTTP requests an event becomes. First what four mappings make of three of the samples: for each
+A mapping says which HTTP requests an event becomes. First what the mappings make of three of the samples: for each
 event the requests that would be sent (`planned`), or why there are none."""
 COUNTED = """\
 The same for all samples, as counts. Some are `invalid` for a destination on purpose: the reasons say what they lack."""

@@ -372,9 +372,9 @@ def _from_json(setting: Setting, text: str) -> Json:
     shapes: dict[str, tuple[str, type | tuple[type, ...]]] = {
         "integer": ("a whole number", int),
         "number": ("a number", (int, float)),
-        "list": ("a JSON list", list),
-        "table": ("a JSON object", dict),
-        "rows": ("a JSON list", list),
+        "list": ('a JSON list, such as ["a", "b"]', list),
+        "table": ('a JSON object, such as {"a": "b"}', dict),
+        "rows": ('a JSON list, such as [{"a": "b"}]', list),
     }
     name, shape = shapes[setting.type]
     try:

@@ -81,7 +81,7 @@ DO_NOT_FIT = [
     ([*GIVEN, "--set", "strict=yes"], ['Strict mode (strict): "yes" is neither true nor false.']),
     ([*GIVEN, "--set", "limit=1.5"], ['Limit (limit): "1.5" is not a whole number.']),
     ([*GIVEN, "--set", "limit= 5"], ["Limit (limit): the text has white space at its start or end."]),
-    ([*GIVEN, "--set", "levels=gold"], ['Levels (levels): "gold" is not a JSON object.']),
+    ([*GIVEN, "--set", "levels=gold"], ['Levels (levels): "gold" is not a JSON object, such as {"a": "b"}.']),
     (
         [*GIVEN, "--set", "site=api.shop.example"],
         ["Site (site): this is not an http:// or https:// address without ? and #."],

@@ -77,7 +77,7 @@ def test_rows_and_json_templates_as_text() -> None:
 
 FAULTS: dict[str, tuple[JsonObject, list[str]]] = {
     "no list": ({"rows": {"event": "A"}}, ["Rows (rows): this must be a list of rows, not an object."]),
-    "text that is no JSON": ({"rows": Written("[")}, ['Rows (rows): "[" is not a JSON list.']),
+    "text that is no JSON": ({"rows": Written("[")}, ['Rows (rows): "[" is not a JSON list, such as [{"a": "b"}].']),
     "every fault of every row": (
         {"rows": [5, {"evnt": "A", "size": "x", "text": "${userId"}, {"inner": [{"a": "b"}, {"on": 1}]}]},
         [

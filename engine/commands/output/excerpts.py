@@ -15,8 +15,8 @@ from engine.language.texts import visible
 from engine.mapping.problems import Problem
 from engine.mapping.yaml.reader import LARGEST
 
-CREDENTIAL = "secret-"
-"""How the codes begin of problems that say a credential stands in the file."""
+CREDENTIALS = frozenset({"secret-in-file", "secret-default", "secret-in-example"})
+"""The codes of problems that say a credential stands in the file; `secret-in-url` may be one."""
 
 CUT = "…"
 
@@ -25,7 +25,7 @@ class Excerpts:
     """Excerpts for a number of problems; each file is read once."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self._withheld = {_line(problem) for problem in problems if problem.code.startswith(CREDENTIAL)}
+        self._withheld = {_line(problem) for problem in problems if _holds_credential(problem)}
         self._lines = cache(_lines)
 
     def of(self, problem: Problem, width: int) -> tuple[str, ...]:
@@ -38,6 +38,10 @@ class Excerpts:
         room = width - len(number)
         shown, before = _window(lines[problem.line - 1].replace("\t", " "), problem.column - 1, room)
         return f"{number}{shown}".rstrip(), f"{' ' * (len(number) - 2)}| {' ' * before}^"
+
+
+def _holds_credential(problem: Problem) -> bool:
+    return problem.code in CREDENTIALS or (problem.code == "secret-in-url" and problem.path == "http.base_url")
 
 
 def _line(problem: Problem) -> tuple[str, int]:

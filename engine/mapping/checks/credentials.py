@@ -82,6 +82,8 @@ def _set_twice(
 
 def _secret(context: CheckContext, path: str, place: Place) -> Iterator[Problem]:
     """Find a credential that is not a secret setting; one that does not exist is another check's problem."""
+    if path.strip().startswith("${"):
+        return  # a path with braces around it, which another check explains
     found = SETTING.fullmatch(path.strip())
     setting = context.mapping.settings.get(found[1]) if found else None
     if found and setting is None:

@@ -56,6 +56,8 @@ def check_literals(context: CheckContext) -> Iterator[Problem]:
     nouns: list[Step | Request | Batch | Http] = [*steps, *mapping.requests.values(), *mapping.batches.values()]
     for noun in (*nouns, mapping.http):
         yield from _texts(context, noun, noun.place)
+    if mapping.http.oauth2 is not None:
+        yield from _texts(context, mapping.http.oauth2, ("http", "oauth2"))
     for value in context.values:
         if isinstance(value, Instruction):
             yield from _texts(context, value.source, value.place)

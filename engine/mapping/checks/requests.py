@@ -47,6 +47,8 @@ def check_requests(context: CheckContext) -> Iterator[Problem]:
         yield from _responses(context, request.responses)
         if request.envelope is not None and request.batch is not None:
             yield _envelope(context, request)
+        elif request.envelope is not None:
+            yield from _envelope_body(context, request)
         yield from _ignored_in_batch(context, request)
     for batch in mapping.batches.values():
         yield from _headers(context, batch.headers, (*batch.place, "headers"))
@@ -166,6 +168,23 @@ def _batch(context: CheckContext, batch: Batch) -> Iterator[Problem]:
     message = "The body of this batch does not use `items`, so none of its items would be sent."
     advice = "Add them, e.g. fields: { events: items }."
     yield context.problem((*batch.place, "fields"), "batch-without-items", message, advice, key=True)
+
+
+def _envelope_body(context: CheckContext, request: Request) -> Iterator[Problem]:
+    """Find an envelope that leaves out what the steps give."""
+    for found in context.occurrences.all:
+        if found.place[:3] != (*request.place, "envelope"):
+            continue
+        try:
+            if any(root.name == "body" for root in paths.parse(found.path).roots):
+                return
+        except PathError:
+            return  # another check says so
+    steps = [step for steps in context.mapping.calls.values() for step in steps if step.request == request.name]
+    if any(step.value is not None for step in steps):
+        message = "This envelope does not use `body`, so what the steps give would not be sent."
+        advice = "Add it, e.g. fields: { data: body }."
+        yield context.problem((*request.place, "envelope"), "envelope-without-body", message, advice, key=True)
 
 
 def _ignored_in_batch(context: CheckContext, request: Request) -> Iterator[Problem]:

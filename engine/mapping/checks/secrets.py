@@ -26,6 +26,8 @@ WHERE = {
 }
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization"})
 USER_IN_URL = re.compile(r"^https?://[^/?#@\s]+@")
+SETTING = re.compile(r"settings\.\w+")
+"""Text that is a path, which is another problem: a credential does not look like this."""
 USE_SETTING = "Make it a setting with secret: true, and write ${settings.name} here."
 
 
@@ -111,5 +113,5 @@ def _is_constant_password(context: CheckContext, user: Value, password: Value) -
 def _is_literal(text: TextOrValue) -> bool:
     """Whether a text is a constant; an empty password does not count."""
     if isinstance(text, Text):
-        return bool(text.literal)
+        return bool(text.literal) and not SETTING.fullmatch(str(text.literal).strip())
     return isinstance(text.source, Const) and text.source.value not in (None, "")
