@@ -154,7 +154,8 @@ class Writer:
             with self.lines.block(f"if type({got.code}) is dict or type({got.code}) is list:"):
                 self.lines.add(f"{got.code} = drop_nulls({got.code})")
         if self.module.mapping.empty_text == "drop":
-            blank = f"{got.code} == '' or isinstance({got.code}, str) and {got.code}.isspace()"
+            blank = f"isinstance({got.code}, str) and (not {got.code} or {got.code}.isspace())"
+            blank = blank if got.present else f"{got.code} is not None and {blank}"
             with self.lines.block(f"if {blank}:"):
                 self.lines.add(f"{got.code} = None")
         return got
