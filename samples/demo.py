@@ -15,7 +15,6 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +32,8 @@ TELLING: tuple[dict[str, Json], ...] = (
     {"type": "identify"},
     {"type": "track"},
 )
-SENT = ("exponea", "extole", "user_com")  # the fourth mapping has the same vendor as the first
+SENT = ("exponea", "extole", "user_com")
+"""The mappings whose vendor is emulated; bloomreach_engagement has that of exponea."""
 FOUND_INVALID = 1  # a sample may be invalid for one destination on purpose; the table says why
 KEY = "sandbox"
 LONGEST = 60.0
@@ -56,9 +56,13 @@ def main() -> int:
     """Run the three commands; 0 unless one of them could not do its work."""
     files = [str(path.relative_to(Path.cwd())) for path in sample_files()]
     mappings = sorted(path.stem for path in (HERE.parent / "mappings").glob("*.yaml"))
-    shown = "\n".join(telling_events(files)).encode()
+    telling = HERE / "documents.ndjson"
+    numbers = telling_lines(telling)
+    lines = telling.read_bytes().splitlines(keepends=True)
+    told = f"sed -n '{''.join(f'{number}p;' for number in numbers)}' {telling.relative_to(Path.cwd())} | "
+    shown = b"".join(lines[number - 1] for number in numbers)
     codes = [
-        run(["run", *mappings, "--example-settings", "--events", "-"], INTRODUCTION, shown),
+        run(["run", *mappings, "--example-settings", "--events", "-"], INTRODUCTION, shown, before=told),
         run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], COUNTED),
         whole_way(files),
     ]
@@ -76,14 +80,10 @@ def events_of(file: str) -> list[bytes]:
         return [line.raw for line in reader if line.raw is not None]
 
 
-def telling_events(files: list[str]) -> Iterator[str]:
-    """Return the first sample of each kind in TELLING."""
-    wanted = list(TELLING)
-    for raw in (raw for file in files for raw in events_of(file)):
-        kind = next((kind for kind in wanted if is_a(orjson.loads(raw), kind)), None)
-        if kind is not None:
-            wanted.remove(kind)
-            yield raw.decode().replace("\n", " ")
+def telling_lines(file: Path) -> list[int]:
+    """Return the numbers of the lines, from 1, with the first sample of each kind in TELLING."""
+    events = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    return sorted(next(n for n, event in enumerate(events, 1) if is_a(event, kind)) for kind in TELLING)
 
 
 def is_a(event: Json, kind: dict[str, Json]) -> bool:
@@ -96,16 +96,16 @@ def spread(files: list[str]) -> list[str]:
     return [word for file in files for word in ("--events", file)][1:]
 
 
-def run(words: list[str], about: str, stdin: bytes = b"") -> int:
+def run(words: list[str], about: str, stdin: bytes = b"", before: str = "") -> int:
     """Say a command, and run it; the records of `--format ndjson` are for programs, and left out here."""
-    say(words, about)
+    say(words, about, before)
     quiet = subprocess.DEVNULL if "ndjson" in words else None
     return subprocess.run([*ENGINE, *words], input=stdin, stdout=quiet, check=False).returncode
 
 
-def say(words: list[str], about: str) -> None:
+def say(words: list[str], about: str, before: str = "") -> None:
     """Say what comes, and the command as it would be typed; a long one goes over several lines."""
-    lines = textwrap.wrap(f"$ engine {' '.join(words)}", 96, break_on_hyphens=False, subsequent_indent="    ")
+    lines = textwrap.wrap(f"$ {before}engine {' '.join(words)}", 96, break_on_hyphens=False, subsequent_indent="    ")
     print("\n" + about + "\n\n" + " \\\n".join(lines) + "\n", flush=True)
 
 

@@ -292,9 +292,9 @@ class KeysLike:
 
     def _remember(self, together: str, count: int) -> None:
         """Remember keys; if none of them has the character between them in it, only they give this text."""
-        if len(self._together) < MOST_TOGETHER and len(together) <= LONGEST_TOGETHER:
-            alone = together.count(NUL) == count - 1
-            self._together |= {together: count} if alone else {}
+        has_room = len(self._together) < MOST_TOGETHER and len(together) <= LONGEST_TOGETHER
+        if has_room and together.count(NUL) == count - 1:
+            self._together[together] = count
 
 
 def _report_dropped(value: JsonObject, kept: JsonObject, pattern: str, reports: Reports, place: str) -> None:

@@ -20,7 +20,7 @@ from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, dec
 from engine.mapping.response_rules import Response, Results
 from engine.mapping.setting import Setting
 from engine.mapping.signature import RequestSignature
-from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN
+from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN, defined
 from engine.records import Json, JsonObject, Place
 
 Found = TypeVar("Found")
@@ -235,7 +235,7 @@ def _names(written: list[str] | str) -> tuple[str, ...] | str:
 
 
 _TABLE: JsonObject = {"type": ["object", "string"], "minProperties": 1, "minLength": 1}
-_KEYS: JsonObject = {"allOf": [{"$ref": "#/definitions/keys"}]}
+_KEYS: JsonObject = defined("keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +258,7 @@ class Modifiers:
         Holds.PLAIN,
         "A function, or a list of functions applied from left to right: `as: lowercase`, `as: { round: 2 }`, "
         "`as: [trim, lowercase, sha256]`. A value that cannot be converted is left out and reported.",
-        schema={"allOf": [{"$ref": "#/definitions/as"}]},
+        schema=defined("as"),
         convert=FunctionUse.chain,
         default=(),
         stage="change",
@@ -365,7 +365,7 @@ class Modifiers:
         "JSON Schema (draft 7) that the value must meet, else the event is invalid: "
         "`must: { type: string, maxLength: 100 }`. `$ref` only to `#/...`; `format` is not checked, use `pattern` "
         "(RE2).",
-        schema={"allOf": [{"$ref": "#/definitions/json_schema"}]},
+        schema=defined("json_schema"),
         default=None,
         stage="test",
     )
@@ -465,7 +465,7 @@ class Http:
     base_url: TextOrValue = declare(
         Holds.TEXT_OR_VALUE,
         "The address every path is added to: `https://api.example.com`, `${settings.api_url}`, or an instruction.",
-        schema={"allOf": [{"$ref": "#/definitions/text_or_nothing"}]},
+        schema=defined("text_or_nothing"),
         scope="settings",
     )
     headers: NamedTexts = declare(
@@ -482,20 +482,20 @@ class Http:
         Holds.VALUE,
         "A value that gives an object: each member is a header of every request: `headers_from: settings.headers`. "
         "A header written in `headers` wins.",
-        schema={"allOf": [{"$ref": "#/definitions/value_or_nothing"}]},
+        schema=defined("value_or_nothing"),
         default=None,
     )
     query_from: Value | None = declare(
         Holds.VALUE,
         "A value that gives an object: each member is a query parameter of every request: "
         "`query_from: settings.parameters`. A parameter written in `query` wins.",
-        schema={"allOf": [{"$ref": "#/definitions/value_or_nothing"}]},
+        schema=defined("value_or_nothing"),
         default=None,
     )
     timeout: str = plain(
         "30s",
         about="How long a request may take, from connecting to the last byte of the response: `30s` (the default).",
-        schema={"allOf": [{"$ref": "#/definitions/duration_or_nothing"}], "default": "30s"},
+        schema={**defined("duration_or_nothing"), "default": "30s"},
     )
     rate_limit: str | None = plain(
         about="How many requests the vendor accepts: `100/s`, `100/m`, `5000/h`.",

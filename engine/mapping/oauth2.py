@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.language.template import Text
 from engine.mapping.keys import Holds, declare, plain
 from engine.mapping.model import NamedTexts, TextOrValue, Value
+from engine.mapping.word_schemas import TEXT_OR_NULL, defined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class OAuth2:
     token_url: TextOrValue = declare(
         Holds.TEXT_OR_VALUE,
         "Where access tokens come from: `https://login.example.com/oauth/token`.",
-        schema={"allOf": [{"$ref": "#/definitions/text_or_nothing"}]},
+        schema=defined("text_or_nothing"),
         scope="oauth2",
     )
     grant: str = plain(
@@ -31,21 +32,21 @@ class OAuth2:
     client_id: Value = declare(
         Holds.VALUE,
         "The client's id: `settings.client_id`.",
-        schema={"allOf": [{"$ref": "#/definitions/value_or_nothing"}]},
+        schema=defined("value_or_nothing"),
         scope="oauth2",
     )
     client_secret: str | None = declare(
         Holds.PATH,
         "The client's secret, a secret setting: `settings.client_secret`.",
         default=None,
-        schema={"allOf": [{"$ref": "#/definitions/path_or_nothing"}]},
+        schema=defined("path_or_nothing"),
         scope="key",
     )
     refresh_token: str | None = declare(
         Holds.PATH,
         "For `grant: refresh_token`: the first refresh token, a secret setting.",
         default=None,
-        schema={"allOf": [{"$ref": "#/definitions/path_or_nothing"}]},
+        schema=defined("path_or_nothing"),
         scope="key",
     )
     auth: str = plain(
@@ -61,14 +62,14 @@ class OAuth2:
         Holds.TEXT,
         "What the token is for: `scope: events.write users.write`.",
         default=None,
-        schema={"type": ["string", "null"], "minLength": 1},
+        schema=TEXT_OR_NULL,
         scope="oauth2",
     )
     audience: Text | None = declare(
         Holds.TEXT,
         "Whom the token is for: `audience: https://api.example.com`.",
         default=None,
-        schema={"type": ["string", "null"], "minLength": 1},
+        schema=TEXT_OR_NULL,
         scope="oauth2",
     )
     params: NamedTexts = declare(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engine.language.template import Text
 from engine.mapping.keys import Holds, declare, plain
+from engine.mapping.word_schemas import TEXT_OR_NULL, defined
 
 BODY = Text(("body",))
 
@@ -16,13 +17,13 @@ class RequestSignature:
 
     header: str = plain(
         about="The header that carries the signature: `X-Signature`.",
-        schema={"allOf": [{"$ref": "#/definitions/header_or_nothing"}]},
+        schema=defined("header_or_nothing"),
     )
     secret: str = declare(
         Holds.PATH,
         "The key, a secret setting: `settings.signing_secret`.",
         default="",
-        schema={"allOf": [{"$ref": "#/definitions/path_or_nothing"}]},
+        schema=defined("path_or_nothing"),
         scope="key",
     )
     hash: str = plain(
@@ -39,7 +40,7 @@ class RequestSignature:
         Holds.TEXT,
         "Text before the signature: `sha256=`. May hold `${sent_at}`.",
         default=None,
-        schema={"type": ["string", "null"], "minLength": 1},
+        schema=TEXT_OR_NULL,
         scope="signature prefix",
     )
     over: Text = declare(
@@ -47,12 +48,12 @@ class RequestSignature:
         "What is signed: `body` (the default), as it is before `compress`; `wire`, as it is after; or text with "
         "`${body}` and `${sent_at}`.",
         default=BODY,
-        schema={"type": ["string", "null"], "minLength": 1, "default": "body"},
+        schema={**TEXT_OR_NULL, "default": "body"},
         scope="signed",
     )
     sent_at_header: str | None = plain(
         about="The header that carries `sent_at`, the time of sending in unix seconds: `X-Timestamp`.",
-        schema={"allOf": [{"$ref": "#/definitions/header_or_nothing"}]},
+        schema=defined("header_or_nothing"),
     )
 
     @property

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from engine.records import JsonObject
 
+TEXT_OR_NULL: JsonObject = {"type": ["string", "null"], "minLength": 1}
+
+
+def defined(name: str) -> JsonObject:
+    """Return the schema of a definition; draft 7 ignores what stands beside a bare `$ref`."""
+    return {"allOf": [{"$ref": f"#/definitions/{name}"}]}
+
+
 FLATTEN: JsonObject = {
     "type": ["boolean", "string", "object"],
     "$comment": "flatten",
