@@ -454,11 +454,14 @@ def join_url(base: str, tail: str) -> str:
 
 
 def method(text: str | None, place: str) -> str:
-    """Return an HTTP method that comes from a value: letters only, or it could change the request line."""
+    """Return an HTTP method that comes from a value: letters only, or it could change the request line.
+
+    It is written in capitals, as the client sends it.
+    """
     text = needed(text, place)
     if not (text.isascii() and text.isalpha()) or text.upper() == "CONNECT":  # which asks for a tunnel
         invalid(place, f"{shown(text)} is not an HTTP method")
-    return text
+    return text.upper() if type(text) is str else text  # the capitals of a `Secret` would be no secret
 
 
 def header(text: str, place: str) -> str:

@@ -42,7 +42,14 @@ def request_of(run: Run, step: JsonObject, scope: Scope, place: str) -> JsonObje
     method = _text(run, request.get("method", "POST"), scope, f"{where}.method")
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
-    made: JsonObject = {"request": name, "method": method, "url": url, "headers": headers, "query": query, "body": body}
+    made: JsonObject = {
+        "request": name,
+        "method": method.upper(),
+        "url": url,
+        "headers": headers,
+        "query": query,
+        "body": body,
+    }
     headers |= _request_id(run, step, scope, place, made)
     headers |= _signature(run, request, made)
     return made
@@ -68,7 +75,7 @@ def _batch(run: Run, request: JsonObject, scope: Scope, body: Json) -> JsonObjec
     if method is None or not re.fullmatch("[A-Za-z]+", method) or method.upper() == "CONNECT":
         raise Invalid(f"{where}.method", "The method is missing, or none")
     return {
-        "method": method,
+        "method": method.upper(),
         "url": url,
         "headers": headers,
         "query": query,
