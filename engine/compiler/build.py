@@ -24,6 +24,7 @@ from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
+from engine.compiler.optimizations import ALL, Optimization
 from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import BatchCode, CallParts, Module
 from engine.events.spec import FIELDS
@@ -143,10 +144,10 @@ def _size(settings: JsonObject) -> float:
         return inf
 
 
-def build(loaded: Loaded) -> Compiled:
-    """Compile a mapping that has passed the checks."""
+def build(loaded: Loaded, optimizations: frozenset[Optimization] = ALL) -> Compiled:
+    """Compile a mapping that has passed the checks; what `optimizations` are chosen changes only the speed."""
     mapping = loaded.mapping
-    module = Module(loaded, emit_value)
+    module = Module(loaded, emit_value, optimizations)
     emitter = StepEmitter(module)
     steps: list[str] = []
     plan: list[tuple[str, tuple[Step, ...], list[object]]] = []

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from engine.compiler import filling, runtime
 from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
+from engine.compiler.optimizations import ALL, Optimization
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
@@ -42,8 +43,14 @@ class BatchCode(NamedTuple):
 class Module:
     """Everything the functions of one generated module share."""
 
-    def __init__(self, loaded: Loaded, emit_value: Callable[[Writer, Value], ValueCode]) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        emit_value: Callable[[Writer, Value], ValueCode],
+        optimizations: frozenset[Optimization] = ALL,
+    ) -> None:
         self.loaded = loaded
+        self.optimizations = optimizations
         self.mapping: Mapping = loaded.mapping
         self.emit_value = emit_value  # handed in: the emitters of values need the writer, and the writer them
         self.names = Names()
