@@ -16,11 +16,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
+import orjson
+
 from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
 from engine.compiler.growth import MOST_TOGETHER
 from engine.compiler.paths.runtime import NOT_COMPARED
 from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
+from engine.events.batches import fields_of_item, fields_of_written, read_batch, split_batch
 from engine.events.integrations import lowercase, says_nothing, switch
 from engine.events.normalizing import Fields, Normalized, fields_of_json, normalize
 from engine.language.bodies import encoded
@@ -185,6 +188,43 @@ class Connection:
         clock = time.time() if now is None else now
         return self._plain(self._planned(fields_of_json(raw, received_at, clock), clock), show_secrets)
 
+    def plan_batch(
+        self, body: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
+    ) -> list[Plan]:
+        """Return the plan of each event of a batch, `{"batch": [...]}`, in their order; the arguments are as in `plan`.
+
+        What the batch says of all events in `context`, `integrations` and `sentAt` counts for each, as Segment's API
+        has it. Never raises: a body that cannot be read as a batch is one invalid plan, which says why. A batch may
+        have 10,000 events.
+        """
+        clock = time.time() if now is None else now
+        plans = self._plans_of_written(body, received_at, clock) or self._plans_of_read(body, received_at, clock)
+        return [self._plain(plan, show_secrets) for plan in plans]
+
+    def _plans_of_written(self, body: bytes, received_at: str | None, now: float) -> list[Plan] | None:
+        """Return the plans of a batch that is written as libraries do; None where it turns out that it is not."""
+        written = split_batch(body)
+        if written is None:
+            return None
+        events, sent_at = written
+        try:
+            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now) for raw in events]
+        except orjson.JSONDecodeError:
+            return None
+
+    def _plans_of_read(self, body: bytes, received_at: str | None, now: float) -> list[Plan]:
+        """Return the plans of any batch, or the one that says why it is none."""
+        events, repairs, fault = read_batch(body)
+        if fault is not None:
+            return [Plan(Outcome.INVALID, fault)]
+        plans = [self._planned(fields_of_item(event, received_at, now), now) for event in events]
+        if repairs is None:
+            return plans
+        return [
+            plan._replace(reports=(*own, *plan.reports)[:MOST_REPORTS])
+            for plan, own in zip(plans, repairs, strict=True)
+        ]
+
     def plan_normalized(
         self,
         normalized: Normalized,
@@ -236,6 +276,11 @@ class Connection:
             return _nothing(Outcome.IGNORED, f"nothing to send: {found}{_not_compared(reports)}", reports)
         reason = REASONS[len(found)] if len(found) < len(REASONS) else f"{len(found)} requests"
         return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
+
+    def plain(self, request: PlannedRequest, *, show_secrets: bool) -> PlannedRequest:
+        """Return a request of ordinary text, with `***` for secrets or with the real ones."""
+        plain = self._revealed if show_secrets else self._masked
+        return request if plain is None else plain.of(request)
 
     def _plain(self, plan: Plan, show_secrets: bool) -> Plan:
         """Return a plan of ordinary text; a body is copied only where a setting says that a secret is sent there."""

@@ -15,7 +15,14 @@ import orjson
 from engine.events.draft import Draft
 from engine.events.ids import LONGEST, NOTHING, id_of_number, is_id_text
 from engine.events.json_repairs import read_repaired
-from engine.events.json_values import event_place, is_object, json_problem, kind_of_any, nesting_problem, quoted
+from engine.events.json_values import (
+    event_place,
+    is_object,
+    json_problem,
+    kind_of_any,
+    nesting_problem,
+    quoted,
+)
 from engine.events.spec import FIELDS, IDS, NEEDS_NO_ID, OWN_OBJECTS, TITLES
 from engine.events.timestamps import is_clean_time, repair_timestamp
 from engine.language.functions import camel_case, snake_case
