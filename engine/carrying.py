@@ -85,7 +85,7 @@ class _Batch:
         return True
 
     def sent(self, show_secrets: bool) -> Iterator[HttpRequest]:
-        """Yield the request that carries them; where one of them is to blame that there is none, each alone."""
+        """Yield the request that carries them; where they cannot go together, those that carry halves."""
         connection, reports = self._reader.connection, list[Report]()
         first, numbers = self._requests[0], tuple(dict.fromkeys(self._numbers))
         if self._name is None:
@@ -97,12 +97,21 @@ class _Batch:
             if len(self._requests) == 1:
                 yield HttpRequest(None, numbers, fault=str(error))
                 return
-            for number, request in zip(self._numbers, self._requests, strict=True):
-                yield from _Batch(self._reader, self._now, number, request).sent(show_secrets)
+            for half in self._halves():
+                yield from half.sent(show_secrets)
             return
         mask = str if show_secrets else connection.secrets.mask
         noted = tuple(report._replace(message=mask(report.message)) for report in reports)
         yield HttpRequest(connection.plain(made, show_secrets=show_secrets), numbers, "json", noted)
+
+    def _halves(self) -> Iterator[_Batch]:
+        middle = len(self._requests) // 2
+        for part in (slice(middle), slice(middle, None)):
+            (number, *numbers), (request, *requests) = self._numbers[part], self._requests[part]
+            half = _Batch(self._reader, self._now, number, request)
+            half._numbers += numbers
+            half._requests += requests
+            yield half
 
     def _size(self, request: PlannedRequest) -> int:
         """Return the bytes that a request takes up in its batch, with a comma."""
