@@ -12,6 +12,10 @@ from enum import StrEnum
 class Optimization(StrEnum):
     """What the emitters may do beyond writing one instruction after the other."""
 
+    SETTLED_PIECES = "settled-pieces"
+    """The beginning of a URL and headers that need only settings are made once per connection, also where the event
+    fills the rest of the address: a fifth of a request whose path has a `${}`."""
+
 
 ALL = frozenset(Optimization)
 NONE: frozenset[Optimization] = frozenset()

@@ -58,11 +58,14 @@ class Module:
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
+        self.settled_urls: dict[str, str] = {}
+        self.settled_headers: dict[tuple[str, bool], tuple[str, str]] = {}
         self.growth = ValueGrowth(loaded.mapping)
         self.counted_items: set[str] = set()
         self.item_functions: dict[str, str] = {}
         self.batch_functions: dict[str, BatchCode] = {}
         self._settings: dict[str, str] = {}
+        self._reports = False
 
     def setting(self, name: str) -> str:
         """Return the variable that holds a setting, read once when the connection is made."""
@@ -70,6 +73,24 @@ class Module:
             variable = self._settings[name] = f"setting_{len(self._settings) + 1}"
             self.settled.add(f"{variable} = settings.get({self.names.literal(name)})")
         return self._settings[name]
+
+    def once(self) -> Writer:
+        """Return the writer of what only settings fill and what cannot fail; its lines belong into `settled`."""
+        if not self._reports:
+            self._reports = True
+            self.settled.add("reports = []")  # required settings always have a text, so nothing is reported
+        return Writer(self, {"settings": "settings"})
+
+    def settle(self, function: str, words: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """Write the call of what only settings fill but what may fail; return the names of results and problem.
+
+        `function` is called as (reports) and returns as many values as there are `words`.
+        """
+        names = tuple(self.names.fresh(word) for word in words)
+        problem = self.names.fresh("problem")
+        self.helper("settle")
+        self.closing.add(f"{', '.join((*names, problem))} = settle({function}, {len(words)})")
+        return names, problem
 
     def helper(self, name: str) -> str:
         """Make a function of `runtime` available to the generated code."""
@@ -329,6 +350,12 @@ class Writer:
         if got.fresh:
             self.fresh.add(got.code)
         return got.code
+
+    def check_settled(self, problem: str) -> None:
+        """Write what repeats for each event what was reported, and what failed, when the connection was made."""
+        self.module.helper("not_settled")
+        with self.lines.block(f"if {problem} is not None:"):
+            self.lines.add(f"not_settled({problem}, reports)")
 
     def body(self) -> Lines:
         """Return the statements of the function, field reads first."""
