@@ -15,6 +15,9 @@ class Optimization(StrEnum):
     SETTLED_PIECES = "settled-pieces"
     """The beginning of a URL and headers that need only settings are made once per connection, also where the event
     fills the rest of the address: a fifth of a request whose path has a `${}`."""
+    CLEAN_ONCE = "clean-once"
+    """Where `nulls: drop` or `empty_text: drop` stands, a value that was looked at is not looked at again when it is
+    chosen from others, or read through a part: GAIN_CLEAN."""
 
 
 ALL = frozenset(Optimization)

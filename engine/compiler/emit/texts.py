@@ -30,6 +30,7 @@ class TextCode:
 
     code: str
     present: bool
+    own: bool = False
 
 
 def fill_text(
@@ -62,7 +63,7 @@ def fill_text(
                 blocks.enter_context(writer.lines.block(f"if {hole.code} is not None:"))
                 blocks.enter_context(writer.branch())
         writer.lines.add(f"{result} = {(join or _joined)(writer, pieces)}")
-    return TextCode(result, present=not absent)
+    return TextCode(result, present=not absent, own=True)
 
 
 def _leave(writer: Writer, blocks: ExitStack, result: str) -> None:
