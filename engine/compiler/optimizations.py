@@ -18,6 +18,9 @@ class Optimization(StrEnum):
     CLEAN_ONCE = "clean-once"
     """Where `nulls: drop` or `empty_text: drop` stands, a value that was looked at is not looked at again when it is
     chosen from others, or read through a part: GAIN_CLEAN."""
+    SHARED_OBJECTS = "shared-objects"
+    """An object inside the event of which a call reads several fields, such as `context.traits`, is read and looked at
+    once: GAIN_SHARED."""
 
 
 ALL = frozenset(Optimization)

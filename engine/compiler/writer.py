@@ -21,6 +21,8 @@ from engine.mapping.types import plain
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+MANY_READS = 3
+"""Reads of an object's fields from which on the object is read once for all of them."""
 DEEPEST_INLINED = 5
 """Parts inside parts that are written into one function: Python allows 20 blocks (`for`, `try`) inside each other."""
 MOST_NAMED = 2
@@ -124,6 +126,7 @@ class Writer:
         self._lost = False
         self._inside_parts = 0
         self._known: dict[str, str] = {}
+        self._inner: dict[tuple[str, str], str] = {}
 
     def memo(self) -> str:
         """Return the variable of the memo whose budget counts what is copied."""
@@ -255,6 +258,21 @@ class Writer:
     def is_object(self, name: str) -> bool:
         """Whether a root is an object whatever the event."""
         return name == "parts" or (name in OBJECTS and self.root(name) != "None")
+
+    def inner_object(self, root: str, field: str) -> str | None:
+        """Return the variable of an object inside the event that the call reads several times, or nothing.
+
+        Where there is no object it is empty: both have no fields.
+        """
+        if self.call is None or root not in self.call.fields or self.call.objects[root, field] < MANY_READS:
+            return None
+        if (root, field) not in self._inner:
+            self.module.helper("EMPTY")
+            variable = self._inner[root, field] = self.names.fresh("inner")
+            self.head.add(f"{variable} = {self.root(root)}.get({self.names.literal(field)})")
+            with self.head.block(f"if type({variable}) is not dict:"):
+                self.head.add(f"{variable} = EMPTY")
+        return self._inner[root, field]
 
     @contextmanager
     def branch(self) -> Iterator[None]:
@@ -406,13 +424,22 @@ class Writer:
         return whole
 
 
+class Uses(NamedTuple):
+    """How often a call uses each part, and the fields of each object inside another one, such as `context.os`."""
+
+    parts: Counter[str]
+    objects: Counter[tuple[str, str]]
+
+
 class CallParts:
     """The parts one call uses: how often, and the functions of those used more than once."""
 
-    def __init__(self, module: Module, fields: tuple[str, ...], uses: Counter[str]) -> None:
+    def __init__(self, module: Module, fields: tuple[str, ...], uses: Uses) -> None:
         self.module = module
         self.fields = fields
-        self.uses = uses
+        self.uses = uses.parts
+        shared = Optimization.SHARED_OBJECTS in module.optimizations
+        self.objects = uses.objects if shared else Counter[tuple[str, str]]()
         self._functions: dict[str, tuple[int, str, bool]] = {}
         self._templates: dict[str, int] = {}
 

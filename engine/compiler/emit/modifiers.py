@@ -216,8 +216,12 @@ def _nulls(writer: Writer, value: Instruction, got: ValueCode, _at: str) -> Valu
 
 def _is_null(writer: Writer, null: NullPlace, place: Place) -> str:
     """Return the expression that is true where an object has the key with null in it, and not without the key."""
-    holder = emit_path_inline(writer, null.path or "message", place)
     found = f".get({writer.names.literal(null.key)}, 0) is None"
+    names = types.plain(null.path)
+    inner = writer.inner_object(*names) if len(names) == 2 else None
+    if inner is not None:
+        return inner + found
+    holder = emit_path_inline(writer, null.path or "message", place)
     if writer.is_object(null.path or "message"):
         return holder + found
     variable = writer.names.fresh("v")
