@@ -5,13 +5,13 @@ are put into one object straight away.  How many there should be is counted: whe
 not allowed, generated code does it word by word instead, which also makes the reports.
 
 Joined keys are looked up in tables, because a key that is joined anew has to be hashed anew.  Keys are much the same
-from event to event; the tables learn them, and begin again when they are full.
+from event to event: the tables learn them from the first event that has them, and begin again when they are full.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.language.budget import LONG
 from engine.records import Json, JsonObject
@@ -78,40 +78,46 @@ class Allowed:
         self._roots.append(keys)
 
 
-class Keys(dict[str, str]):
-    """What the keys of an object become where it is nested: joined with what is before them. Learned when asked for."""
+class Keys:
+    """What the keys of an object become where it is nested: joined with what is before them.
 
-    __slots__ = ("_allowed", "_before", "_inside", "_separator")
+    `names` leads from a key to what it becomes, `inside` to the keys of the object under it.
+    """
+
+    __slots__ = ("_allowed", "_before", "_separator", "inside", "names")
 
     def __init__(self, before: str, separator: str, allowed: Allowed) -> None:
-        super().__init__()
         if len(before) > LONG:
             raise NotInOnePass  # it would have to be counted before many keys
         self._before = before
         self._separator = separator
         self._allowed = allowed
-        self._inside: dict[str, Keys] = {}
+        self.names: dict[str, str] = {}
+        self.inside: dict[str, Keys] = {}
 
-    def __missing__(self, key: str) -> str:
-        joined = self._before + key
-        self._allowed.check(joined)
-        if self._allowed.has_room(joined):
-            self[key] = joined
-        return joined
+    def learn(self, value: JsonObject) -> None:
+        """Learn the keys of an object; raises NotInOnePass for one that is not allowed."""
+        for key, member in value.items():
+            if type(member) is dict and member:
+                self._under(key).learn(member)
+            elif self._before and key not in self.names:
+                joined = self._before + key
+                self._allowed.check(joined)
+                if self._allowed.has_room(joined):
+                    self.names[key] = joined
 
-    def under(self, key: str) -> Keys:
-        """Return the table of the object under a key."""
-        keys = self._inside.get(key)
+    def _under(self, key: str) -> Keys:
+        keys = self.inside.get(key)
         if keys is None:
             keys = Keys(self._before + key + self._separator, self._separator, self._allowed)
             if self._allowed.has_room(key):
-                self._inside[key] = keys
+                self.inside[key] = keys
         return keys
 
     def forget(self) -> None:
         """Begin again."""
-        self.clear()
-        self._inside.clear()
+        self.names.clear()
+        self.inside.clear()
 
 
 class Whole(Keys):
@@ -143,6 +149,13 @@ class Chosen:
                 self.inside[key] = Keys(name + separator, separator, allowed)
                 allowed.add_root(self.inside[key])
 
+    def learn(self, value: JsonObject) -> None:
+        """Learn the keys of the objects that are kept; raises NotInOnePass for one that is not allowed."""
+        for key, keys in self.inside.items():
+            member = value.get(key)
+            if type(member) is dict:
+                keys.learn(member)
+
 
 def put_whole(into: JsonObject, value: Json, keys: Whole, deep: bool, nested: set[str] | None) -> int:
     """Put an object into another, flattened if `deep`, and return how many members there should be.
@@ -159,21 +172,25 @@ def put_whole(into: JsonObject, value: Json, keys: Whole, deep: bool, nested: se
     if not deep or (count > MANY_MEMBERS and dict not in map(type, value.values())):
         into.update(value)
         return count
-    for key, member in value.items():
-        if type(member) is not dict or not member:
-            into[key] = member
-            continue
-        if nested is not None:
-            if key in nested:
-                raise NotInOnePass
-            nested.add(key)
-        table = keys.under(key)
-        count += len(member) - 1
-        for name, inner in member.items():
-            if type(inner) is dict and inner:
-                count += _put_nested(into, inner, table.under(name)) - 1
-            else:
-                into[table[name]] = inner
+    try:
+        for key, member in value.items():
+            if type(member) is not dict or not member:
+                into[key] = member
+                continue
+            if nested is not None:
+                if key in nested:
+                    raise NotInOnePass
+                nested.add(key)
+            table = keys.inside[key]
+            names = table.names
+            count += len(member) - 1
+            for name, inner in member.items():
+                if type(inner) is dict and inner:
+                    count += _put_nested(into, inner, table.inside[name]) - 1
+                else:
+                    into[names[name]] = inner
+    except KeyError:
+        _learn(keys, value)
     return count
 
 
@@ -182,34 +199,43 @@ def put_chosen(into: JsonObject, value: Json, chosen: Chosen) -> int:
     if type(value) is not dict:
         return _nothing(value)
     count = 0
-    names, inside = chosen.names, chosen.inside
-    for key, member in value.items():
-        if key not in names:
-            continue
-        if type(member) is not dict or not member:
-            into[names[key]] = member
-            count += 1
-            continue
-        table = inside.get(key)
-        if table is None:
-            raise NotInOnePass
-        count += len(member)
-        for name, inner in member.items():
-            if type(inner) is dict and inner:
-                count += _put_nested(into, inner, table.under(name)) - 1
-            else:
-                into[table[name]] = inner
+    kept, inside = chosen.names, chosen.inside
+    try:
+        for key, member in value.items():
+            if key not in kept:
+                continue
+            if type(member) is not dict or not member:
+                into[kept[key]] = member
+                count += 1
+                continue
+            table = inside[key]
+            names = table.names
+            count += len(member)
+            for name, inner in member.items():
+                if type(inner) is dict and inner:
+                    count += _put_nested(into, inner, table.inside[name]) - 1
+                else:
+                    into[names[name]] = inner
+    except KeyError:
+        _learn(chosen, value)
     return count
 
 
 def _put_nested(into: JsonObject, value: JsonObject, keys: Keys) -> int:
+    names = keys.names
     count = len(value)
     for key, member in value.items():
         if type(member) is dict and member:
-            count += _put_nested(into, member, keys.under(key)) - 1
+            count += _put_nested(into, member, keys.inside[key]) - 1
         else:
-            into[keys[key]] = member
+            into[names[key]] = member
     return count
+
+
+def _learn(keys: Keys | Chosen, value: JsonObject) -> NoReturn:
+    """Learn the keys of an object that has unknown ones; the next one like it can be done in one pass."""
+    keys.learn(value)
+    raise NotInOnePass
 
 
 def _nothing(value: Json) -> int:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.compiler import optimizations
 from engine.compiler.build import build
-from engine.compiler.one_pass import LONGEST_KEY, MANY_MEMBERS, MOST_KEYS, Allowed, Keys, NotInOnePass, Whole
+from engine.compiler.one_pass import LONGEST_KEY, MANY_MEMBERS, MOST_KEYS, Allowed, Keys, NotInOnePass, Whole, put_whole
 from engine.language.regex import compile_pattern
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Plan
@@ -86,30 +86,40 @@ def test_many_members(last: JsonObject) -> None:
         assert written(one) == written(other)
 
 
-def test_fresh_keys_do_not_fill_the_memory() -> None:
-    allowed = Allowed(compile_pattern("^[ -~]+$"))
-    keys = Whole("_", allowed)
-    for number in range(3 * MOST_KEYS):
-        table = keys.under(f"outer {number % 7} {number // 1000}")
-        assert table[f"key {number}"] == f"outer {number % 7} {number // 1000}_key {number}"
-        assert held(keys) <= MOST_KEYS
+def put(keys: Whole, value: JsonObject) -> JsonObject | None:
+    """Put an object into one pass; None where it has to be done word by word."""
+    into: JsonObject = {}
+    try:
+        return into if put_whole(into, value, keys, True, None) == len(into) else None
+    except NotInOnePass:
+        return None
 
 
 def held(keys: Keys) -> int:
-    return len(keys) + sum(1 + held(inner) for inner in keys._inside.values())
+    return len(keys.names) + sum(1 + held(inner) for inner in keys.inside.values())
 
 
-def test_a_long_key_is_joined_and_not_kept() -> None:
-    table = Whole("_", Allowed()).under("outer")
-    key = "k" * LONGEST_KEY
-    assert (table[key], key in table) == (f"outer_{key}", False)
+def test_keys_are_learned_from_the_first_object_that_has_them() -> None:
+    keys = Whole("_", Allowed(compile_pattern("^[ -~]+$")))
+    value: JsonObject = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
+    assert [put(keys, value), put(keys, value)] == [None, {"a_b": 1, "a_c_d": 2, "e": 3}]
 
 
-def test_a_key_that_is_not_allowed_is_never_kept() -> None:
-    table = Whole("_", Allowed(compile_pattern("^[ -~]+$"))).under("outer")
-    for _ in range(2):
-        with pytest.raises(NotInOnePass):
-            table["größe"]
+def test_fresh_keys_do_not_fill_the_memory() -> None:
+    keys = Whole("_", Allowed(compile_pattern("^[ -~]+$")))
+    for number in range(3 * MOST_KEYS):
+        value: JsonObject = {f"outer {number % 7} {number // 1000}": {f"key {number}": 1}}
+        assert put(keys, value) is None
+        assert held(keys) <= MOST_KEYS
+    assert put(keys, value) == {f"outer {number % 7} {number // 1000}_key {number}": 1}
+
+
+@pytest.mark.parametrize("key", ["k" * LONGEST_KEY, "größe"])
+def test_a_key_that_is_long_or_not_allowed_is_never_kept(key: str) -> None:
+    keys = Whole("_", Allowed(compile_pattern("^[ -~]+$")))
+    for _ in range(3):
+        assert put(keys, {"a": {"b": 1, key: 2}}) is None
+    assert list(keys.inside["a"].names) == ["b"]
 
 
 def test_what_is_nested_very_deep_is_not_for_one_pass() -> None:
