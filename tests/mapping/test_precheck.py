@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.mapping.schema import files, links, precheck, validation
+from engine.mapping.schema import files, links, own_validator, precheck, validation, validator
 from engine.mapping.yaml.reader import read
 
 HERE = Path(__file__).parent
@@ -61,8 +61,8 @@ def test_says_what_the_library_says(number):
 
 @pytest.mark.parametrize("value", FRAGMENTS, ids=repr)
 def test_anything_may_be_given(value):
-    assert not precheck.certainly_meets(value, "mapping")
-    assert not precheck.certainly_meets(value, "parts")
+    assert not precheck.certainly_meets(value, files.read("mapping"))
+    assert not precheck.certainly_meets(value, files.read("parts"))
 
 
 @pytest.mark.parametrize("kind", list(files.FILES))
@@ -89,7 +89,24 @@ def schemas(schema):
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_mappings_that_ship_need_no_more(path):
-    assert precheck.certainly_meets(read(path).value, "mapping")
+    assert precheck.certainly_meets(read(path).value, files.read("mapping"))
+
+
+OWN = [
+    {"type": "string", "minLength": 1},
+    {"type": "integer", "enum": [1, 2]},
+    {"type": "number"},
+    {"type": "boolean"},
+    {"enum": [1, "x", True, None, []]},
+    {"type": "array", "items": {"type": "string"}},
+    {"type": "object", "additionalProperties": {"type": "string"}},
+    {"allOf": [{"type": "string"}, {"pattern": "^[0-9]+s$"}]},
+]
+
+
+@pytest.mark.parametrize("schema", OWN, ids=str)
+def test_a_value_of_a_setting_gets_the_same_answer(schema):
+    assert list(map(own_validator(schema), FRAGMENTS)) == list(map(validator(schema), FRAGMENTS))
 
 
 def test_a_schema_of_the_author_is_left_to_the_library():

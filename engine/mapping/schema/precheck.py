@@ -1,7 +1,7 @@
-"""Does a file have the shape of a mapping? A quick answer that needs no library, and is only trusted if it is yes.
+"""Does a value meet a schema of ours? A quick answer that needs no library, and is only trusted if it is yes.
 
 Importing jsonschema takes about as long as all the rest of checking a file, and most files are right. So the keywords
-that our schema files use are here again, each as a yes or no; whatever is not certainly right is left to validation.py,
+that our schemas use are here again, each as a yes or no; whatever is not certainly right is left to validation.py,
 which finds out what is wrong. A keyword that is not here, and an author's own schema, is never certainly right.
 """
 
@@ -23,10 +23,10 @@ class _Uncertain(Exception):  # noqa: N818  reads as what it is
     """Only the library can tell."""
 
 
-def certainly_meets(value: Json, kind: str) -> bool:
-    """Return whether a file's value surely has the shape that its schema (`mapping` or `parts`) describes."""
+def certainly_meets(value: Json, schema: Any) -> bool:
+    """Return whether a value surely meets a schema of ours: that of a file, or that of a setting's value (linked)."""
     try:
-        return _meets(value, files.read(kind))
+        return _meets(value, schema)
     except (_Uncertain, RecursionError):
         return False
 
@@ -77,6 +77,8 @@ TYPES: dict[str, Callable[[Any], bool]] = {
 
 
 def _enum(value: Any, rule: Any, _schema: Any) -> bool:
+    if isinstance(value, dict | list):
+        raise _Uncertain  # 1 and true inside them are not equal
     return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in rule)
 
 
@@ -84,7 +86,7 @@ def _pattern(value: Any, rule: Any, _schema: Any) -> bool:
     if not isinstance(value, str):
         return True
     try:
-        return _compiled(rule).search(value) is not None
+        return (_compiled(rule) if isinstance(rule, str) else rule).search(value) is not None
     except UnicodeEncodeError:  # half of a surrogate pair: RE2 cannot read it, and no pattern can match it
         return False
 

@@ -71,7 +71,17 @@ def validator(schema: Json) -> Callable[[Json], str | None]:
 
 def counting_validator(schema: Json) -> Callable[[Json, int], tuple[str | None, int]]:
     """Like `validator`, of a function that takes `most` steps at most and also returns how many it took."""
-    checker = _draft_7()(links.linked(schema))
+    return _counting(links.linked(schema))
+
+
+def own_validator(schema: Json) -> Callable[[Json], str | None]:
+    """Like `validator`, for a schema that the engine made: only what is wrong needs the library to say so."""
+    linked = links.linked(schema)
+    return lambda value: None if precheck.certainly_meets(value, linked) else _counting(linked)(value, MOST_STEPS)[0]
+
+
+def _counting(linked: Any) -> Callable[[Json, int], tuple[str | None, int]]:
+    checker = _draft_7()(linked)
 
     def check(value: Json, most: int) -> tuple[str | None, int]:
         with counted(most) as steps:
@@ -100,8 +110,17 @@ def check_schema(schema: Json) -> str | None:
     return None
 
 
+def pattern_fault(pattern: str) -> str | None:
+    """Return the problem of an author's pattern as a sentence, or None."""
+    try:
+        links.pattern(pattern)
+    except BadSchema as bad:
+        return str(bad)
+    return None
+
+
 def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
-    if precheck.certainly_meets(value, kind):
+    if precheck.certainly_meets(value, files.read(kind)):
         return []
     errors = islice(_draft_7()(_linked_file(kind)).iter_errors(value), MOST_ERRORS)
     faults = messages.faults(errors, files.vocabulary(kind))
