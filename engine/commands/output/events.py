@@ -86,16 +86,21 @@ def report_text(report: Report) -> str:
     return f"{place}{report.message.removesuffix('.')} [{report.code}]"
 
 
-def request_json(request: PlannedRequest, *, compress: bool = False) -> JsonObject:
-    """Return a request as the formats print it; with `compress`, its header says how the body is sent."""
+def request_json(request: PlannedRequest, *, compress: bool = False, batch: str | None = None) -> JsonObject:
+    """Return a request as the formats print it; the name of a batch stands in place of the request's."""
+    return {**request_address(request, compress=compress, batch=batch), "body": request.body}
+
+
+def request_address(request: PlannedRequest, *, compress: bool, batch: str | None = None) -> JsonObject:
+    """Return all of it but the body; with `compress`, a header says how that is sent."""
     headers = cast("JsonObject", request.headers)
+    title: JsonObject = {"request": request.request} if batch is None else {"name": batch}
     return {
-        "request": request.request,
+        **title,
         "method": request.method,
         "url": request.url,
         "headers": {**headers, "Content-Encoding": "gzip"} if compress and request.body is not None else headers,
         "query": cast("JsonObject", request.query),
-        "body": request.body,
     }
 
 
@@ -110,9 +115,7 @@ def planned_json(run: DryRun, *, compress: bool) -> Iterator[JsonObject]:
             elif number > first:
                 yield {**planned, "batch": {"name": sent.batch, "beside": first}}
             else:
-                whole = request_json(sent.request, compress=compress)
-                del whole["request"]
-                yield {**planned, "batch": {"name": sent.batch, **whole}}
+                yield {**planned, "batch": request_json(sent.request, compress=compress, batch=sent.batch)}
         first += sent.carries
 
 
