@@ -23,6 +23,12 @@ LONGEST_CUT = 60
 SHORTEST_TRACE = 3
 """Characters of a trace; a shorter one would be found in most texts, which would then be searched twice."""
 
+MOST_TRACED = 100
+"""Secrets whose traces make one pattern: more would outgrow what RE2 keeps in memory."""
+
+LONGEST_TRACE = 32
+"""Characters of a trace; more of them would not be rarer."""
+
 LONGEST_FORM = 32
 """More characters than one of a secret ever takes: `%2525F0` for each of four bytes."""
 
@@ -65,6 +71,8 @@ def traces_pattern(secrets: Sequence[str]) -> str | None:
     Every form has the letters and digits of a secret, of its Base64 or of its digest as they are, and so has JSON.  So
     the longest run of them is a trace of that form.
     """
+    if len(secrets) > MOST_TRACED:
+        return None
     traces = [trace for secret in secrets if secret for trace in _traces(secret)]
     return None if None in traces else "|".join(dict.fromkeys(map(str, traces)))
 
@@ -80,12 +88,12 @@ def _traces(secret: str) -> Iterator[str | None]:
         yield rf"{_longest_run(secret[:SHORTEST_SEARCHED])}(?s:.*)(?:…|\.\.\.)"  # see _cut
         for inside, before in _encoded_in_base64(secret):
             yield _trace_in(_certain_base64(inside, before))
-        yield from _digests(secret)
+        yield from (digest[:LONGEST_TRACE] for digest in _digests(secret))
 
 
 def _trace_in(text: str) -> str | None:
     run = _longest_run(text)
-    return run if len(run) >= SHORTEST_TRACE else None
+    return run[:LONGEST_TRACE] if len(run) >= SHORTEST_TRACE else None
 
 
 def _longest_run(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
@@ -24,7 +24,7 @@ from engine.events.reading import read_events
 from engine.events.splitting import Line
 from engine.language.signatures import WIRE
 from engine.language.texts import visible
-from engine.records import NO_SECRETS, JsonObject, Plan, Report, Secrets, masked
+from engine.records import NO_SECRETS, Plan, Report, Secrets
 
 if TYPE_CHECKING:
     from engine.delivery.sending.outgoing import DryRun, Outgoing
@@ -109,10 +109,9 @@ def command(
         "curl": _curl_printer,
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary = Summary()
+    summary, show = Summary(), printers[style](connections, secrets)
     try:
-        show = printers[style](connections, secrets)
-        plan_all(connections, files, show, summary, received_at, secrets, now, output.flush)
+        plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -124,11 +123,11 @@ def plan_all(
     connections: Sequence[NamedConnection],
     files: Sequence[str],
     show: Printer,
+    flush: Callable[[], None],
     summary: Summary,
     received_at: str | None,
     secrets: Secrets | None,
     now: float,
-    flush: Callable[[], None],
 ) -> None:
     """Plan every event of every file for every connection by the clock `now`; `secrets` are masked, None shows them.
 
@@ -198,10 +197,6 @@ def _masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str] | No
     return tuple(report._replace(message=mask(report.message)) for report in reports)
 
 
-def _shown(requests: Iterable[JsonObject], secrets: Secrets | None) -> list[JsonObject]:
-    return [each if secrets is None else cast("JsonObject", masked(each, secrets)) for each in requests]
-
-
 def _compresses(named: NamedConnection) -> bool:
     return named.connection.mapping.http.compress is not None
 
@@ -215,8 +210,11 @@ def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
 
 
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:
+    from engine.commands.output.masking import Masking
+
     display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
+    maskings = {named.connection: Masking(named.connection, secrets) for named in connections}
     last: list[Line] = []
 
     def show(event: Event, named: NamedConnection, run: DryRun) -> None:
@@ -226,7 +224,7 @@ def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | Non
             sys.stdout.writelines(report_lines(event.reports, "  ! ", display))
             last[:] = [event.line]
         own = run.plan._replace(reports=run.plan.reports[len(event.reports) :])
-        requests = _shown(outgoing_json(run, compress=_compresses(named)), secrets)
+        requests = list(outgoing_json(run, maskings[named.connection]))
         sys.stdout.write(plan_text(named.name.ljust(width), own, requests, display, headers=headers))
 
     return show
