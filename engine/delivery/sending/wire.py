@@ -117,7 +117,7 @@ class HttpPool:
 
     async def _usable(self) -> httpcore.AsyncConnectionInterface | None:
         """Take an idle connection, and close those that were idle for too long or that the vendor has closed."""
-        while self._idle and self._idle[0].has_expired():
+        while len(self._idle) > 1 and self._idle[0].has_expired():
             await self._idle.pop(0).aclose()
         while self._idle:
             connection = self._idle.pop()
