@@ -167,8 +167,8 @@ def ids_of(event: Normalized) -> frozenset[str]:
 class EventReader:
     """Reads the events of an outbox for several connections, which mostly want the same ones at about the same time.
 
-    So what was read is remembered, and each event is parsed once and not once for each connection (at four connections,
-    9 us less for each of them). What is remembered is bounded by MOST_EVENTS, and by MOST_RAW bytes of raw events.
+    So what was read is remembered, and each event is parsed once: all connections but the first take 0.8 us, not 9.8.
+    What is remembered is bounded by MOST_EVENTS, and by MOST_RAW bytes of raw events.
     """
 
     def __init__(self) -> None:
