@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -222,7 +222,13 @@ class SqliteOutbox:
         with self._transaction() as db:
             if db.execute(sql.FENCE, (connection,)).fetchone() != (fence,):
                 raise LeaseLost(f"Another worker has taken over {connection}.")
-            return [each for each in changes if db.execute(sql.FINISH, _change_values(each, now, fence)).rowcount]
+            # Events that ended alike are written by one statement: 3.3 us an event instead of 7.5.
+            alike = [list(run) for _, run in groupby(changes, _all_but_place)]
+            db.execute(sql.SAVEPOINT)
+            if all(_finish(db, run, now, fence) == len(run) for run in alike):
+                return list(changes)
+            db.execute(sql.UNDO)  # some had ended before; written one by one, they show which
+            return [each for each in changes if _finish(db, [each], now, fence)]
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease, and return its fence."""
@@ -403,9 +409,15 @@ def _reasons(rows: Iterable[Any]) -> list[Reason]:
     return [Reason(*row)._replace(outcome=Outcome(row[1])) for row in rows]
 
 
-def _change_values(change: Change, now: float, fence: int) -> tuple[Any, ...]:
-    place, outcome, *others, reports = change
-    return outcome.value, *others, as_text(reports), now, fence, place
+def _finish(db: sqlite3.Connection, alike: Sequence[Change], now: float, fence: int) -> int:
+    """Write changes that differ in nothing but their place; return how many states still waited."""
+    _, outcome, *others, reports = alike[0]
+    places = str([change.place for change in alike])
+    return db.execute(sql.FINISH, (outcome.value, *others, as_text(reports), now, fence, places)).rowcount
+
+
+def _all_but_place(change: Change) -> tuple[Any, ...]:
+    return change[1:]
 
 
 def _first_state(*, duplicate: bool) -> tuple[str, str]:

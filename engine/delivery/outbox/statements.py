@@ -53,8 +53,10 @@ WAITING_AT = f"""
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
         changed_at = ?, fence = ?
-    WHERE place = ? AND outcome = 'waiting'
+    WHERE outcome = 'waiting' AND place IN (SELECT value FROM json_each(?))
 """
+SAVEPOINT = "SAVEPOINT before"
+UNDO = "ROLLBACK TO before"
 
 LEASE = """
     UPDATE connections SET fence = fence + (owner IS NOT ?1), owner = ?1, leased_until = ?3
