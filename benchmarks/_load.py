@@ -95,7 +95,7 @@ def run(directory: Path, seconds: float, clients: int, size: int, *, backlog: in
     """Serve, load until the time is over, wait for delivery, stop, and count."""
     load, held = Load(seconds, clients, size), directory / "vendors.db"
     with emulating("--database", str(held)) as vendors, collecting(directory, vendors, backlog, workers) as server:
-        asyncio.run(_drive(load, server))
+        asyncio.run(drive(load, server))
         began = time.monotonic()
         load.twice = _delivered(vendors, load.events)
         load.delivery_seconds = time.monotonic() - began
@@ -115,7 +115,8 @@ def collecting(directory: Path, vendors: str, backlog: int, workers: int) -> Ite
         yield server
 
 
-async def _drive(load: Load, server: Server) -> None:
+async def drive(load: Load, server: Server) -> None:
+    """Send from all clients until the time is over."""
     end = time.perf_counter() + load.seconds
     watching = asyncio.create_task(_watch(load, server))
     await asyncio.gather(*(_client(load, server.port, number, end) for number in range(load.clients)))

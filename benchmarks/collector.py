@@ -1,6 +1,7 @@
 """How fast the collector takes events, how long a client waits, where the time goes, and whether anything is lost.
 
-    python benchmarks/collector.py [--seconds 30] [--clients 16] [--batch 100] [--backlog 50000] [--workers 1]
+    python -m benchmarks.collector [--seconds 30] [--clients 16] [--batch 100] [--backlog 50000] [--workers 1]
+    python -m benchmarks.collector --row 8      what `serve` sustains into a sink, as JSON for benchmarks/programs.py
 
 The collector, the sandbox and this client are three processes that share the machine's cores; the client is no faster
 than it must be.  Afterwards it waits for delivery and looks up every event that was answered 200 in the sandbox.  The
@@ -10,12 +11,18 @@ stages are also measured alone, on the same body.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks._load import Load, body, run
+import psutil
+
+from benchmarks._load import Load, body, collecting, drive, run
+from benchmarks.delivery import SINK, server
 from engine.collector.body import parse_body
 from engine.collector.responses import CollectorLimits
 from engine.collector.shaping import Arrival, Shaped, shape_body
@@ -60,6 +67,38 @@ def stages(size: int) -> None:
         print(f"  {name:<24}{microseconds:7.1f} us/event {microseconds / sum(costs.values()):7.0%}")
 
 
+def sustained(seconds: float, clients: int = 16, size: int = 100) -> dict[str, float]:
+    """Load a server whose vendor costs nothing, and wait until all is delivered; return what it took."""
+    load = Load(seconds, clients, size)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        server(SINK) as url,
+        collecting(Path(directory), url, 50_000, 1) as service,
+    ):
+        used, began = processors(service.process.pid), time.perf_counter()
+        asyncio.run(drive(load, service))
+        while waiting(Path(directory) / "outbox.db"):
+            time.sleep(0.05)
+        wall = time.perf_counter() - began
+        used = processors(service.process.pid) - used
+        assert service.stop() == 0
+    return {"wall": wall, "cpu": used, "count": load.events}
+
+
+def processors(pid: int) -> float:
+    """Return the seconds that a process and its children have used."""
+    process = psutil.Process(pid)
+    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+
+
+def waiting(outbox: Path) -> int:
+    """Return how many events wait to be delivered."""
+    with sqlite3.connect(f"file:{outbox}?mode=ro", uri=True) as database:
+        found = database.execute("SELECT count(*) FROM states WHERE outcome = 'waiting'").fetchone()[0]
+    database.close()
+    return found
+
+
 def under_load(seconds: float, clients: int, size: int, backlog: int, workers: int) -> None:
     """Run the server at saturation, and print what became of it."""
     with tempfile.TemporaryDirectory() as directory:
@@ -94,7 +133,11 @@ def main() -> None:
     options.add_argument("--batch", type=int, default=100)
     options.add_argument("--backlog", type=int, default=50_000)
     options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--row", type=float, metavar="SECONDS", help="only load, and print what it took as JSON")
     given = options.parse_args()
+    if given.row:
+        print(json.dumps(sustained(given.row)))
+        return
     stages(given.batch)
     under_load(given.seconds, given.clients, given.batch, given.backlog, given.workers)
     under_load(given.seconds, given.clients, 1, given.backlog, given.workers)

@@ -1,6 +1,7 @@
 """Measures how fast events are delivered from the outbox to the sandbox, and the cost of each stage.
 
-    python benchmarks/delivery.py [--events 50000] [--mapping exponea]
+    python -m benchmarks.delivery [--events 50000] [--mapping exponea]    stages and the whole, for people
+    python -m benchmarks.delivery --row 20000                         the whole as JSON, for benchmarks/programs.py
 
 The sandbox runs in its own process, so two cores are enough.  The rate limit is off, because the aim is to measure the
 engine and not what a vendor allows.  Each stage is also measured alone, on the same events; the rest of the total is
@@ -10,6 +11,7 @@ asyncio and waiting for the other side.
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
@@ -116,9 +118,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--mapping", default="exponea")
+    parser.add_argument("--row", type=int, help="only deliver so many events to a sink, and print it as JSON")
     given = parser.parse_args()
     target = load(given.mapping)
     configured = ConfiguredConnection(name="bench", connection=target.connect(target.example_settings()), rate_limit="")
+    if given.row:
+        row(configured, given.row)
+        return
     events = [event(number) for number in range(min(given.events, 50_000))]
     with tempfile.TemporaryDirectory() as directory:
         print(f"{given.events} events of {len(events[0].raw)} bytes, {given.mapping}\n")
@@ -158,17 +164,32 @@ def job(connection: Connection, row: Waiting, digest: str) -> Job:
     return Job(connection, row, digest, 0.0, event, ids_of(event))
 
 
-def whole(configured: ConfiguredConnection, count: int, path: Path, name: str, code: str) -> None:
-    """Measure everything together."""
+def row(configured: ConfiguredConnection, count: int) -> None:
+    """Deliver to a sink and print what it took."""
+    with tempfile.TemporaryDirectory() as directory:
+        wall, cpu = delivered(configured, count, Path(directory) / "outbox.db", SINK)
+    print(json.dumps({"wall": wall, "cpu": cpu, "count": count}))
+
+
+def delivered(configured: ConfiguredConnection, count: int, path: Path, code: str) -> tuple[float, float]:
+    """Deliver so many events from an outbox to a server; return seconds by the clock and of this process."""
     outbox = SqliteOutbox(path)
     fill(outbox, map(event, range(count)))
     with server(code) as url:
         redirected = into_sandbox(configured, url)
-        cpu = time.process_time()
-        took = timed(f"outbox -> {name}", count, lambda: run(lambda: Delivery(outbox, [redirected], Options())))
-        print(f"{'':<44} {(time.process_time() - cpu) / took:.0%} of a core")
+        wall, cpu = time.perf_counter(), time.process_time()
+        run(lambda: Delivery(outbox, [redirected], Options()))
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert list(outbox.counts()) == [("bench", "delivered")], outbox.counts()
     outbox.close()
+    return wall, cpu
+
+
+def whole(configured: ConfiguredConnection, count: int, path: Path, name: str, code: str) -> None:
+    """Measure everything together."""
+    took, cpu = delivered(configured, count, path, code)
+    print(f"{f'outbox -> {name}':<44} {count / took:>10,.0f} events/s  {took / count * 1e6:>7.1f} us/event")
+    print(f"{'':<44} {cpu / took:.0%} of a core")
 
 
 if __name__ == "__main__":

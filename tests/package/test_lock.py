@@ -7,6 +7,7 @@ import re
 import tomllib
 from itertools import chain
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -14,7 +15,7 @@ from tests.package.tree import ROOT
 
 ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
-CLIENTS = ROOT / "tests/collector/clients_js"
+JAVASCRIPT = ("tests/collector/clients_js", "benchmarks/peers")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "#" not in line]
 
@@ -43,10 +44,11 @@ def test_it_holds_what_the_project_asks_for() -> None:
     assert missing == []
 
 
-def test_the_javascript_packages_are_locked_too() -> None:
+@pytest.mark.parametrize("folder", JAVASCRIPT)
+def test_the_javascript_packages_are_locked_too(folder: str) -> None:
     """With an `npm install` elsewhere than in that folder, its `.npmrc` is not read and addresses come in."""
-    asked = json.loads((CLIENTS / "package.json").read_text())["devDependencies"]
-    packages = json.loads((CLIENTS / "package-lock.json").read_text())["packages"]
+    asked = json.loads((ROOT / folder / "package.json").read_text())["devDependencies"]
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
     assert [name for name, entry in packages.items() if "resolved" in entry] == []
     assert [name for name, entry in packages.items() if name and "integrity" not in entry] == []
     assert asked == {name: packages[f"node_modules/{name}"]["version"] for name in asked}

@@ -1,0 +1,99 @@
+"""Writes the figures and pictures of docs/performance.md, so that nobody types a figure.
+
+    make bench-page         measures everything, then this
+
+A figure stands between `<!-- figures: NAME -->` and `<!-- end -->`; the words around it are written by hand.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import curves
+from benchmarks._svg import chart
+from benchmarks._table import Measured, line, markdown, table
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs/performance.md"
+BLOCK = re.compile(r"(<!-- figures: ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PICTURES = {
+    "sizes": ("The cost of an event of a size", "KB of JSON"),
+    "fields": ("The cost of a mapping's fields", "fields of the mapping"),
+    "connections": ("The cost of an event for each of its connections", "connections"),
+}
+UP = "x reading and writing its JSON"
+ENDLESS = 5_000_000
+
+
+def write(found: list[Measured], *, rounds: int = 15, events: int = ENDLESS, page: Path = PAGE) -> None:
+    """Measure the curves and write the page and its pictures."""
+    measured = {name: curve(rounds) for name, curve in curves.CURVES.items()}
+    for name, (title, across) in PICTURES.items():
+        (page.parent / "performance").mkdir(exist_ok=True)
+        (page.parent / f"performance/{name}.svg").write_text(chart(title, across, UP, measured[name]))
+    blocks = {
+        "machine": [machine()],
+        "table": table(found),
+        "peers": peers(found),
+        "stages": stages(measured["stages"]),
+        "memory": memory(measured["memory"]),
+        "endless": flat(curves.endless(events)),
+    }
+    page.write_text(filled(page.read_text(), blocks))
+    print(f"wrote {page} and its pictures")
+
+
+def filled(text: str, blocks: dict[str, list[str]]) -> str:
+    """Put lines into the blocks of a page; a block of which nothing was measured stays."""
+
+    def put(match: re.Match[str]) -> str:
+        lines = blocks.get(match[2])
+        return match[0] if not lines else match[1] + "\n".join(lines) + "\n" + match[3]
+
+    return BLOCK.sub(put, text)
+
+
+def machine() -> str:
+    """Say what the figures are of."""
+    import orjson
+
+    day = datetime.now(UTC).date()
+    system = f"{platform.system()} on {platform.machine()}"
+    return f"Measured on {day}: Python {platform.python_version()}, orjson {orjson.__version__}, {system}."
+
+
+def peers(found: Iterable[Measured]) -> list[str]:
+    """Return how many times as long as the engine its peers take."""
+    rows = {row.key: row for row in found}
+    if "plan_json/all" not in rows:
+        return []
+    lines = []
+    for row in rows.values():
+        name, _, given = row.key.partition("/")
+        against = rows.get({"all": "plan_json/all", "bodies": "batch/bodies"}.get(given, ""))
+        if against is not None and ":" not in name and name not in {"plan_json", "plan", "batch", "orjson-loads"}:
+            cells = line(row)
+            lines.append((row.title, cells[1], cells[2], f"{row.ratio / against.ratio:.2f}"))
+    return markdown(("peer", "x reference", "10-90 %", "x the engine"), lines)
+
+
+def stages(found: curves.Points) -> list[str]:
+    """Return the stages of a track call, each with its share."""
+    ratios = {name: points[0][1] for name, points in found.items()}
+    whole = sum(ratios.values())
+    rows = [(name, f"{ratio:.2f}", f"{ratio / whole:.0%}") for name, ratio in ratios.items()]
+    return markdown(("stage", "x reference", "share"), [*rows, ("all", f"{whole:.2f}", "100%")])
+
+
+def memory(found: curves.Points) -> list[str]:
+    """Return what is held for an event."""
+    return markdown(("held", "bytes an event"), [(name, f"{points[0][1]:,.0f}") for name, points in found.items()])
+
+
+def flat(used: Iterable[tuple[int, float]]) -> list[str]:
+    """Return the memory of a process as it plans events."""
+    return markdown(("events planned", "MB"), [(f"{count:,}", f"{size:.1f}") for count, size in used])
