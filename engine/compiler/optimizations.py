@@ -12,6 +12,9 @@ from enum import StrEnum
 class Optimization(StrEnum):
     """What the emitters may do beyond writing one instruction after the other."""
 
+    ONE_PASS = "one-pass"  # noqa: S105  no password
+    """`merge`, `only`, `rename`, `flatten` and `keys` put all members into one object (`one_pass.py`)."""
+
 
 ALL = frozenset(Optimization)
 NONE: frozenset[Optimization] = frozenset()

@@ -256,45 +256,34 @@ def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports,
 
 
 MOST_KNOWN_KEYS, LONGEST_KNOWN_KEY = 4096, 100
-MOST_TOGETHER, LONGEST_TOGETHER = 512, 2048
-NUL = "\0"
 
 
 class KeysLike:
     """`keys` with a pattern: leaves out the keys in which it is not found, each reported.
 
-    Keys are much the same from event to event, and so are the keys of one object together: those in which it was found
-    are remembered, up to a number, because a look-up takes a tenth of the time of a match.
+    Keys are much the same from event to event: those in which it was found are remembered, up to a number, because a
+    look-up takes a tenth of the time of a match.
     """
 
-    __slots__ = ("_known", "_pattern", "_together")
+    __slots__ = ("_known", "_pattern")
 
     def __init__(self, pattern: Any) -> None:
         self._pattern = pattern
         self._known: set[str] = set()
-        self._together: dict[str, int] = {}
 
     def __call__(self, value: JsonObject, reports: Reports, place: str) -> JsonObject:
         """Return an object with the keys in which the pattern is found: the same one if that is all of them."""
-        known, together = self._known, NUL.join(value)
-        if self._together.get(together) == len(value):
-            return value
+        known = self._known
         if known.issuperset(value):
-            self._remember(together, len(value))
             return value
         kept = {key: member for key, member in value.items() if key in known or _is_found(self._pattern, key)}
         if len(known) < MOST_KNOWN_KEYS:
             room = MOST_KNOWN_KEYS - len(known)
             known.update(islice((key for key in kept if len(key) <= LONGEST_KNOWN_KEY), room))
-        if len(kept) < len(value):
-            _report_dropped(value, kept, self._pattern.pattern, reports, place)
+        if len(kept) == len(value):
+            return value
+        _report_dropped(value, kept, self._pattern.pattern, reports, place)
         return kept
-
-    def _remember(self, together: str, count: int) -> None:
-        """Remember keys; if none of them has the character between them in it, only they give this text."""
-        has_room = len(self._together) < MOST_TOGETHER and len(together) <= LONGEST_TOGETHER
-        if has_room and together.count(NUL) == count - 1:
-            self._together[together] = count
 
 
 def _report_dropped(value: JsonObject, kept: JsonObject, pattern: str, reports: Reports, place: str) -> None:

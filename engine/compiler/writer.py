@@ -99,6 +99,7 @@ class Writer:
         self.named = 0  # loops around what is written now whose items are named in reasons
         self._counts = call is not None
         self._lost = False
+        self._is_plain = False  # inside what is run where an optimization could not do it
         self._inside_parts = 0
         self._known: dict[str, str] = {}
 
@@ -279,6 +280,18 @@ class Writer:
         if not self._lost:
             self._lost = True
             self.head.add("lost = []")
+
+    def optimizes(self, which: Optimization) -> bool:
+        """Whether an optimization is wanted here."""
+        return not self._is_plain and which in self.module.optimizations
+
+    @contextmanager
+    def word_by_word(self) -> Iterator[None]:
+        """Wrap what runs only where an optimization could not do it: plain code, with a list `lost` of its own."""
+        lost, self._lost, self._is_plain = self._lost, True, True
+        self.lines.add("lost = []")
+        yield
+        self._lost, self._is_plain = lost, False
 
     # Parts.
 

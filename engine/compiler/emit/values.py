@@ -19,6 +19,7 @@ from engine.compiler.emit.conditions import (
     value_is_secret,
 )
 from engine.compiler.emit.modifiers import emit_modifiers
+from engine.compiler.emit.one_pass import emit_one_pass
 from engine.compiler.emit.texts import fill_text, fill_url_text
 from engine.compiler.growth import LONGEST_CHARACTER
 from engine.compiler.writer import ValueCode, Writer
@@ -100,17 +101,31 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
 
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
-    emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
-    total = whole_list(value)
-    if total is None:
-        got = emit(writer, value.source, value.place)
-    else:
-        got = emit_list(writer, total, value.place, whole=True)
-        at = writer.names.literal(place_text(value.place))
-        writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
-        got = replace(got, present=False)
+    with writer.at(value.place):
+        found = emit_one_pass(writer, value, _word_by_word)
+        if found is not None:
+            return emit_modifiers(writer, *found)
+    got = _source(writer, value)
     with writer.at(value.place):
         return emit_modifiers(writer, value, got)
+
+
+def _source(writer: Writer, value: Instruction) -> ValueCode:
+    total = whole_list(value)
+    if total is None:
+        emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
+        return emit(writer, value.source, value.place)
+    got = emit_list(writer, total, value.place, whole=True)
+    at = writer.names.literal(place_text(value.place))
+    writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
+    return replace(got, present=False)
+
+
+def _word_by_word(writer: Writer, value: Instruction, ready: tuple[ValueCode | None, ...]) -> ValueCode:
+    """Write what one pass did not do; the members of a `merge` are computed already, but for those kept in part."""
+    source = value.source
+    got = emit_merge(writer, source, value.place, ready) if isinstance(source, Merge) else _source(writer, value)
+    return emit_modifiers(writer, value, got)
 
 
 def emit_from(writer: Writer, source: From, _place: Place) -> ValueCode:
@@ -168,8 +183,13 @@ def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: 
             emit_put(writer, result, name, got.code, owner)
 
 
-def emit_merge(writer: Writer, source: Merge, place: Place) -> ValueCode:
-    """Write `merge`; a first member made for this use alone is updated in place, without a copy."""
+def emit_merge(
+    writer: Writer, source: Merge, place: Place, ready: tuple[ValueCode | None, ...] | None = None
+) -> ValueCode:
+    """Write `merge`; a first member made for this use alone is updated in place, without a copy.
+
+    `ready` are the members that are computed already.
+    """
     result = writer.names.fresh("object")
     members = source.members
     if not isinstance(members, tuple):
@@ -178,20 +198,18 @@ def emit_merge(writer: Writer, source: Merge, place: Place) -> ValueCode:
         at = writer.names.literal(place_text((*place, "merge")))
         writer.lines.add(f"{result} = merged_list({got.code}, {at})")
         return ValueCode(result, present=True, shape="dict", made=True)
-    first = emit_value(writer, members[0])
-    if first.fresh:
-        with writer.lines.block(f"if type({first.code}) is dict:"):
-            writer.lines.add(f"{result} = {first.code}")
-        with writer.lines.block("else:"):
+    for number, (member, code) in enumerate(zip(members, ready or [None] * len(members), strict=True)):
+        got = code or emit_value(writer, member)
+        if number == 0 and got.fresh:
+            with writer.lines.block(f"if type({got.code}) is dict:"):
+                writer.lines.add(f"{result} = {got.code}")
+            with writer.lines.block("else:"):
+                writer.lines.add(f"{result} = {{}}")
+                with writer.if_present(got):
+                    _merge_member(writer, result, member, got)
+            continue
+        if number == 0:
             writer.lines.add(f"{result} = {{}}")
-            with writer.if_present(first):
-                _merge_member(writer, result, members[0], first)
-    else:
-        writer.lines.add(f"{result} = {{}}")
-        with writer.if_present(first):
-            _merge_member(writer, result, members[0], first)
-    for member in members[1:]:
-        got = emit_value(writer, member)
         with writer.if_present(got):
             _merge_member(writer, result, member, got)
     return ValueCode(result, present=True, shape="dict", made=True)
