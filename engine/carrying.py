@@ -47,18 +47,18 @@ def http_requests(
     """
     reader = ResponseReader(connection)
     clock = time.time() if now is None else now
-    batch: _Batch | None = None
+    batch: _Carrier | None = None
     for number, plan in enumerate(plans):
         for request in plan.requests:
             if batch is None or not batch.takes(number, request):
                 if batch is not None:
                     yield from batch.sent(show_secrets)
-                batch = _Batch(reader, clock, number, request)
+                batch = _Carrier(reader, clock, number, request)
     if batch is not None:
         yield from batch.sent(show_secrets)
 
 
-class _Batch:
+class _Carrier:
     """The requests that travel together; one that travels in no batch is alone."""
 
     def __init__(self, reader: ResponseReader, now: float, number: int, first: PlannedRequest) -> None:
@@ -104,11 +104,11 @@ class _Batch:
         noted = tuple(report._replace(message=mask(report.message)) for report in reports)
         yield HttpRequest(connection.plain(made, show_secrets=show_secrets), numbers, "json", noted)
 
-    def _halves(self) -> Iterator[_Batch]:
+    def _halves(self) -> Iterator[_Carrier]:
         middle = len(self._requests) // 2
         for part in (slice(middle), slice(middle, None)):
             (number, *numbers), (request, *requests) = self._numbers[part], self._requests[part]
-            half = _Batch(self._reader, self._now, number, request)
+            half = _Carrier(self._reader, self._now, number, request)
             half._numbers += numbers
             half._requests += requests
             yield half

@@ -28,7 +28,7 @@ LENGTH_OF_KEY = len(',"sentAt":""')
 _FIRST_EVENT = re.compile(rb'"batch":( ?)\[(\{"[A-Za-z_]+":)')
 
 
-class Batch(NamedTuple):
+class ReadBatch(NamedTuple):
     """The events of a batch, each complete, and what was repaired in the bytes of each, if anything was.
 
     `fault` is why there are none, None if nothing is wrong.
@@ -88,7 +88,7 @@ def fields_of_written(raw: bytes, sent_at: str | None, received_at: str | None, 
 
 
 def fields_of_item(item: Json, received_at: str | None, now: float | None) -> Fields:
-    """Normalize an event of a `Batch`; it is written to learn its size and depth, which is faster than a walk."""
+    """Normalize an event of a `ReadBatch`; it is written to learn its size and depth, which is faster than a walk."""
     if type(item) is not dict:
         return fields_of_parsed(item, b"", received_at, now)
     try:
@@ -98,7 +98,7 @@ def fields_of_item(item: Json, received_at: str | None, now: float | None) -> Fi
     return fields_of_parsed(item, raw, received_at, now)
 
 
-def read_batch(raw: bytes) -> Batch:
+def read_batch(raw: bytes) -> ReadBatch:
     """Read the body of a request."""
     found = None
     try:
@@ -106,20 +106,20 @@ def read_batch(raw: bytes) -> Batch:
     except orjson.JSONDecodeError as error:
         found = read_repaired(raw)
         if found is None:
-            return Batch(fault=f"not valid JSON: {error}")
+            return ReadBatch(fault=f"not valid JSON: {error}")
         body = found.value
     if type(body) is not dict:
-        return Batch(fault=f"a batch must be an object; this is {kind_of_any(body)}")
+        return ReadBatch(fault=f"a batch must be an object; this is {kind_of_any(body)}")
     events = body.get("batch")
     if type(events) is not list:
         kind = "missing" if events is None else kind_of_any(events)
-        return Batch(fault=f"a batch must have a list of events in batch; batch is {kind}")
+        return ReadBatch(fault=f"a batch must have a list of events in batch; batch is {kind}")
     if len(events) > MOST_EVENTS:
-        return Batch(fault=f"the batch has {len(events):,} events; the limit is {MOST_EVENTS:,}")
+        return ReadBatch(fault=f"the batch has {len(events):,} events; the limit is {MOST_EVENTS:,}")
     if len(events) * _shared_bytes(body, raw) > MOST_SHARED:
-        return Batch(fault="the batch is too large once its context is copied into each event")
+        return ReadBatch(fault="the batch is too large once its context is copied into each event")
     _complete(events, body)
-    return Batch(events, None if found is None else reports_of_items(raw, "batch", BATCH_WIDE))
+    return ReadBatch(events, None if found is None else reports_of_items(raw, "batch", BATCH_WIDE))
 
 
 def object_or_empty(value: Json) -> JsonObject:
