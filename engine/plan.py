@@ -124,6 +124,7 @@ class Connection:
         self._known_names = lowercase(target.mapping.integrations)
         self._masked = self._plain_requests(show_secrets=False)
         self._revealed = self._plain_requests(show_secrets=True)
+        self._shown: dict[bool, dict[str, CompiledCall]] = {}
         nouns = target.mapping.requests.items()
         self.signers = {name: signer for name, each in nouns if (signer := self._signer(each.signature))}
         """How requests are signed, by name."""
@@ -177,16 +178,16 @@ class Connection:
         The plan holds ordinary text, with `***` for secrets; `show_secrets` is for callers who send the requests.
         """
         clock = time.time() if now is None else now
-        normalized = normalize(event, received_at=received_at, now=clock)
-        plan = self.plan_normalized(normalized, now=clock, replies=replies)
-        return self._plain(plan, show_secrets)
+        fields: Fields = normalize(event, received_at=received_at, now=clock)[:]
+        return self._plain(self._planned(fields, clock, self._calls_of(show_secrets), replies), show_secrets)
 
     def plan_json(
         self, raw: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
     ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
         clock = time.time() if now is None else now
-        return self._plain(self._planned(fields_of_json(raw, received_at, clock), clock), show_secrets)
+        fields = fields_of_json(raw, received_at, clock)
+        return self._plain(self._planned(fields, clock, self._calls_of(show_secrets)), show_secrets)
 
     def plan_batch(
         self, body: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
@@ -198,26 +199,42 @@ class Connection:
         have 10,000 events.
         """
         clock = time.time() if now is None else now
-        plans = self._plans_of_written(body, received_at, clock) or self._plans_of_read(body, received_at, clock)
+        calls = self._calls_of(show_secrets)
+        plans = self._plans_of_written(body, received_at, clock, calls)
+        if not plans:
+            plans = self._plans_of_read(body, received_at, clock, calls)
         return [self._plain(plan, show_secrets) for plan in plans]
 
-    def _plans_of_written(self, body: bytes, received_at: str | None, now: float) -> list[Plan] | None:
+    def _calls_of(self, show_secrets: bool) -> dict[str, CompiledCall]:
+        """Return the calls whose requests are of ordinary text where settings alone decide them."""
+        plain = self._revealed if show_secrets else self._masked
+        if plain is None or plain.searches or self.signers:  # a signature may be over what is masked
+            return self._calls
+        if show_secrets not in self._shown:
+            self._shown[show_secrets] = self.destination.compiled.connect(self.settings, plain.settled).calls
+        return self._shown[show_secrets]
+
+    def _plans_of_written(
+        self, body: bytes, received_at: str | None, now: float, calls: dict[str, CompiledCall]
+    ) -> list[Plan] | None:
         """Return the plans of a batch that is written as libraries do; None where it turns out that it is not."""
         written = split_batch(body)
         if written is None:
             return None
         events, sent_at = written
         try:
-            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now) for raw in events]
+            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now, calls) for raw in events]
         except orjson.JSONDecodeError:
             return None
 
-    def _plans_of_read(self, body: bytes, received_at: str | None, now: float) -> list[Plan]:
+    def _plans_of_read(
+        self, body: bytes, received_at: str | None, now: float, calls: dict[str, CompiledCall]
+    ) -> list[Plan]:
         """Return the plans of any batch, or the one that says why it is none."""
         events, repairs, fault = read_batch(body)
         if fault is not None:
             return [Plan(Outcome.INVALID, fault)]
-        plans = [self._planned(fields_of_item(event, received_at, now), now) for event in events]
+        plans = [self._planned(fields_of_item(event, received_at, now), now, calls) for event in events]
         if repairs is None:
             return plans
         return [
@@ -235,12 +252,13 @@ class Connection:
     ) -> Plan:
         """Plan a normalized event, with its secrets as `Secret`; `saved` is what sent steps saved, by step number."""
         fields: Fields = normalized[:]  # a plain tuple is taken apart faster
-        return self._planned(fields, time.time() if now is None else now, replies, saved)
+        return self._planned(fields, time.time() if now is None else now, self._calls, replies, saved)
 
     def _planned(
         self,
         fields: Fields,
         clock: float,
+        calls: dict[str, CompiledCall],
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
@@ -257,7 +275,7 @@ class Connection:
             if not switched.on:
                 return _nothing(Outcome.IGNORED, str(switched.reason), reports)
             options = switched.options
-        compiled = self._calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
+        compiled = calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
         if compiled is None:
             return _nothing(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", reports)
         memo = compiled.memo.copy()
@@ -288,6 +306,8 @@ class Connection:
         if plain is None:
             return plan
         outcome, reason, requests, reports = plan[:]
+        if not requests and not self._has_numbers:
+            return plan
         if self._has_numbers and not show_secrets:
             mask = self._numbers.mask
             reason, reports = mask(reason), tuple(report._replace(message=mask(report.message)) for report in reports)

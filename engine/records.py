@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple, Self, TypeAlias, cast
+from typing import Any, NamedTuple, NoReturn, Self, TypeAlias, cast
 
 from engine.secret_forms import LONGEST_FORM, search_pattern, whole_pattern, without_secrets
 
@@ -144,48 +144,49 @@ def plain_request(request: PlannedRequest, numbers: Secrets, *, show_secrets: bo
     )
 
 
+class PlainTexts(dict[str, Any]):
+    """Headers or a query of ordinary text that all requests of a connection share, so nobody may change them."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("these belong to every request of the connection: change a copy, dict(request.headers)")
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+
+
 class PlainRequests:
     """`plain_request` for a connection's requests, in a fifth of its time; masking took as long as mapping.
 
-    A request's headers, which mostly depend on settings alone and so are the same object for every event, are made
-    plain once. Where numbers have to be found, or secrets in bodies, nothing is remembered.
+    What depends on settings alone is made plain once (`settled`), and a request that consists of it is plain already.
+    Where numbers have to be found, or secrets in bodies, nothing is done beforehand.
     """
 
     def __init__(self, numbers: Secrets, *, show_secrets: bool, body: bool) -> None:
         self._numbers, self._show_secrets, self._body = numbers, show_secrets, body
-        self._searches = body or (any(numbers) and not show_secrets)
+        self.searches = body or (any(numbers) and not show_secrets)
         self._show = str.__str__ if show_secrets else str
-        self._headers: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+
+    def settled(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what settings alone decide as ordinary text: a whole address, or headers; pieces of URLs stay."""
+        if len(values) == len(ADDRESS):
+            return tuple(self._plain(value) for value in values)
+        return tuple(self._plain(value) if type(value) is dict else value for value in values)
+
+    def _plain(self, value: Any) -> Any:
+        if type(value) is dict:
+            return PlainTexts({self._show(key): self._plain(member) for key, member in value.items()})
+        return [self._show(each) for each in value] if type(value) is list else self._show(value)
 
     def of(self, request: PlannedRequest) -> PlannedRequest:
-        """Return a request of ordinary text; its headers and query are its own."""
-        if self._searches or request.query:
-            return plain_request(request, self._numbers, show_secrets=self._show_secrets, body=self._body)
-        name, method, url, headers, _, body, step, item, batch, missing, group = request[:]  # a plain tuple is faster
-        show = self._show
-        given, plain = self._headers.get(name, _NO_HEADERS)
-        if given is not headers:
-            plain = {show(each): show(text) for each, text in headers.items()}
-            self._headers[name] = headers, plain
-        missing = None if missing is None else self.of(missing)
-        group = None if group is None else show(group)
-        fields: tuple[object, ...] = (
-            name,
-            show(method),
-            show(url),
-            plain.copy(),
-            {},
-            body,
-            step,
-            item,
-            batch,
-            missing,
-            group,
-        )
-        return tuple.__new__(PlannedRequest, fields)
+        """Return a request of ordinary text."""
+        _, method, url, headers, query, _, _, _, _, missing, group = request[:]  # a plain tuple is faster
+        are_plain = type(headers) is PlainTexts and (not query or type(query) is PlainTexts) and type(url) is str
+        if are_plain and missing is None and group is None and type(method) is str and not self.searches:
+            return request
+        return plain_request(request, self._numbers, show_secrets=self._show_secrets, body=self._body)
 
 
-_NO_HEADERS: tuple[dict[str, str], dict[str, str]] = ({}, {})
+ADDRESS = ("method", "url", "headers", "query")
+"""What an address consists of, in this order."""
 
 
 class Plan(NamedTuple):

@@ -40,6 +40,7 @@ OF_INTAKE = 500
 
 StepFunction: TypeAlias = Callable[..., "list[PlannedRequest] | str"]
 SaveFunction: TypeAlias = Callable[..., JsonObject]
+MakePlain: TypeAlias = "Callable[[tuple[Any, ...]], tuple[Any, ...]]"
 JudgeResult: TypeAlias = "tuple[str | None, Json, str] | None"
 
 
@@ -107,13 +108,16 @@ class Compiled:
     plan: tuple[tuple[str, tuple[Step, ...], list[object], float], ...]
     requests: tuple[str, ...]
     batches: tuple[str, ...]
-    module: Callable[[JsonObject], tuple[tuple[Any, ...], ...]]
+    module: Callable[[JsonObject, MakePlain | None], tuple[tuple[Any, ...], ...]]
     loaded: Loaded
 
-    def connect(self, settings: JsonObject) -> Connected:
-        """Run the generated `connect` and assign its functions to calls, requests and batches."""
+    def connect(self, settings: JsonObject, plain: MakePlain | None = None) -> Connected:
+        """Run the generated `connect` and assign its functions to calls, requests and batches.
+
+        `plain` makes ordinary text of addresses that only settings decide: a connection that shows its requests.
+        """
         ready = with_templates(self.loaded, settings)
-        steps, requests, batches, *others = self.module(ready)
+        steps, requests, batches, *others = self.module(ready, plain)
         besides = inf if ready is not settings else _size(settings) + OF_INTAKE
         functions = iter(steps)
         calls = {
@@ -167,7 +171,7 @@ def build(loaded: Loaded, optimizations: frozenset[Optimization] = ALL) -> Compi
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
     largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)
-    return Compiled(text, largest, *names, cast("Callable[[JsonObject], Any]", run), loaded)
+    return Compiled(text, largest, *names, cast("Callable[[JsonObject, MakePlain | None], Any]", run), loaded)
 
 
 def _batch(code: BatchCode) -> str:
@@ -197,7 +201,7 @@ def _calls(mapping: Mapping) -> dict[str, tuple[Step, ...]]:
 
 def _module_text(module: Module, returned: list[list[str]]) -> str:
     lines = Lines()
-    with lines.block("def connect(settings):"):
+    with lines.block("def connect(settings, plain=None):"):
         lines.extend(module.settled)
         lines.extend(module.functions)
         lines.extend(module.closing)

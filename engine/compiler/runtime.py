@@ -360,8 +360,14 @@ def form_body(body: Json, reports: Reports, place: str) -> Json:
     return result
 
 
-def settle(make: Callable[[Reports], tuple[Any, ...]], count: int) -> tuple[Any, ...]:
+def settle(
+    make: Callable[[Reports], tuple[Any, ...]],
+    count: int,
+    plain: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None,
+) -> tuple[Any, ...]:
     """Compute, once per connection, the `count` values that `make` returns and that need only settings.
+
+    `plain` makes ordinary text of secrets in them, where requests are only shown.
 
     What follows them is None, or what is to be repeated for each event: the reports, and why there are no values.
     """
@@ -370,7 +376,7 @@ def settle(make: Callable[[Reports], tuple[Any, ...]], count: int) -> tuple[Any,
         values = make(reports)
     except Invalid as error:
         return (*[None] * count, (reports, error))
-    return (*values, (reports, None) if reports else None)
+    return (*(values if plain is None else plain(values)), (reports, None) if reports else None)
 
 
 def not_settled(problem: tuple[Reports, Invalid | None], reports: Reports) -> None:

@@ -91,7 +91,7 @@ class Module:
         names = tuple(self.names.fresh(word) for word in words)
         problem = self.names.fresh("problem")
         self.helper("settle")
-        self.closing.add(f"{', '.join((*names, problem))} = settle({function}, {len(words)})")
+        self.closing.add(f"{', '.join((*names, problem))} = settle({function}, {len(words)}, plain)")
         return names, problem
 
     def helper(self, name: str) -> str:
