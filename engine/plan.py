@@ -177,16 +177,18 @@ class Connection:
         The plan holds ordinary text, with `***` for secrets; `show_secrets` is for callers who send the requests.
         """
         clock = time.time() if now is None else now
-        normalized = normalize(event, received_at=received_at, now=clock)
-        plan = self.plan_normalized(normalized, now=clock, replies=replies)
-        return self._plain(plan, show_secrets)
+        fields: Fields = normalize(event, received_at=received_at, now=clock)[:]
+        plan = self._planned(fields, clock, self._revealed if show_secrets else self._masked, replies)
+        return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_json(
         self, raw: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
     ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
         clock = time.time() if now is None else now
-        return self._plain(self._planned(fields_of_json(raw, received_at, clock), clock), show_secrets)
+        plain = self._revealed if show_secrets else self._masked
+        plan = self._planned(fields_of_json(raw, received_at, clock), clock, plain)
+        return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_batch(
         self, body: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
@@ -198,26 +200,33 @@ class Connection:
         have 10,000 events.
         """
         clock = time.time() if now is None else now
-        plans = self._plans_of_written(body, received_at, clock) or self._plans_of_read(body, received_at, clock)
-        return [self._plain(plan, show_secrets) for plan in plans]
+        plain = self._revealed if show_secrets else self._masked
+        plans = self._plans_of_written(body, received_at, clock, plain)
+        if plans is None:
+            plans = self._plans_of_read(body, received_at, clock, plain)
+        return list(map(self._without_numbers, plans)) if self._has_numbers and not show_secrets else plans
 
-    def _plans_of_written(self, body: bytes, received_at: str | None, now: float) -> list[Plan] | None:
+    def _plans_of_written(
+        self, body: bytes, received_at: str | None, now: float, plain: PlainRequests | None
+    ) -> list[Plan] | None:
         """Return the plans of a batch that is written as libraries do; None where it turns out that it is not."""
         written = split_batch(body)
         if written is None:
             return None
         events, sent_at = written
         try:
-            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now) for raw in events]
+            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now, plain) for raw in events]
         except orjson.JSONDecodeError:
             return None
 
-    def _plans_of_read(self, body: bytes, received_at: str | None, now: float) -> list[Plan]:
+    def _plans_of_read(
+        self, body: bytes, received_at: str | None, now: float, plain: PlainRequests | None
+    ) -> list[Plan]:
         """Return the plans of any batch, or the one that says why it is none."""
         events, repairs, fault = read_batch(body)
         if fault is not None:
             return [Plan(Outcome.INVALID, fault)]
-        plans = [self._planned(fields_of_item(event, received_at, now), now) for event in events]
+        plans = [self._planned(fields_of_item(event, received_at, now), now, plain) for event in events]
         if repairs is None:
             return plans
         return [
@@ -235,16 +244,20 @@ class Connection:
     ) -> Plan:
         """Plan a normalized event, with its secrets as `Secret`; `saved` is what sent steps saved, by step number."""
         fields: Fields = normalized[:]  # a plain tuple is taken apart faster
-        return self._planned(fields, time.time() if now is None else now, replies, saved)
+        return self._planned(fields, time.time() if now is None else now, None, replies, saved)
 
     def _planned(
         self,
         fields: Fields,
         clock: float,
+        plain: PlainRequests | None,
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan an event; one function, as each call in it costs a hundredth of a small event's time."""
+        """Plan an event; one function, as each call in it costs a hundredth of a small event's time.
+
+        `plain` makes its requests plain; None leaves their secrets as `Secret`.
+        """
         event, call, noticed, reason, size = fields
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
@@ -272,26 +285,22 @@ class Connection:
                 found = self._all_signed(found, clock)
         except Invalid as error:
             return _nothing(Outcome.INVALID, str(error), reports)
-        if type(found) is str:
+        if isinstance(found, str):
             return _nothing(Outcome.IGNORED, f"nothing to send: {found}{_not_compared(reports)}", reports)
         reason = REASONS[len(found)] if len(found) < len(REASONS) else f"{len(found)} requests"
-        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
+        requests = tuple(found) if plain is None else tuple([plain.of(request) for request in found])
+        return new_tuple(Plan, (PLANNED, reason, requests, tuple(reports[:MOST_REPORTS]) if reports else ()))
 
     def plain(self, request: PlannedRequest, *, show_secrets: bool) -> PlannedRequest:
         """Return a request of ordinary text, with `***` for secrets or with the real ones."""
         plain = self._revealed if show_secrets else self._masked
         return request if plain is None else plain.of(request)
 
-    def _plain(self, plan: Plan, show_secrets: bool) -> Plan:
-        """Return a plan of ordinary text; a body is copied only where a setting says that a secret is sent there."""
-        plain = self._revealed if show_secrets else self._masked
-        if plain is None:
-            return plan
-        outcome, reason, requests, reports = plan[:]
-        if self._has_numbers and not show_secrets:
-            mask = self._numbers.mask
-            reason, reports = mask(reason), tuple(report._replace(message=mask(report.message)) for report in reports)
-        return new_tuple(Plan, (outcome, reason, tuple([plain.of(each) for each in requests]), reports))
+    def _without_numbers(self, plan: Plan) -> Plan:
+        """Mask secrets that are numbers, which have no type like `Secret`, in the texts of a plan."""
+        mask = self._numbers.mask
+        reports = tuple(report._replace(message=mask(report.message)) for report in plan.reports)
+        return plan._replace(reason=mask(plan.reason), reports=reports)
 
     def _requests(
         self,

@@ -167,24 +167,23 @@ class PlainRequests:
         if given is not headers:
             plain = {show(each): show(text) for each, text in headers.items()}
             self._headers[name] = headers, plain
-        missing = None if missing is None else self.of(missing)
-        group = None if group is None else show(group)
         fields: tuple[object, ...] = (
             name,
-            show(method),
-            show(url),
+            method if type(method) is str else show(method),
+            url if type(url) is str else show(url),
             plain.copy(),
             {},
             body,
             step,
             item,
             batch,
-            missing,
-            group,
+            None if missing is None else self.of(missing),
+            group if group is None or type(group) is str else show(group),
         )
-        return tuple.__new__(PlannedRequest, fields)
+        return _new_tuple(PlannedRequest, fields)
 
 
+_new_tuple = tuple.__new__
 _NO_HEADERS: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
 
