@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
@@ -108,6 +108,13 @@ class Destination:
         return Connection(self, typed)
 
 
+class View(NamedTuple):
+    """The compiled calls, and what makes their requests plain where that is not done yet; None leaves `Secret`s."""
+
+    calls: dict[str, CompiledCall]
+    plain: PlainRequests | None
+
+
 class Connection:
     """A destination with settings."""
 
@@ -118,13 +125,11 @@ class Connection:
         self.secrets = secrets_of(target.mapping, settings)
         self._numbers = secrets_of(target.mapping, settings, only_numbers=True)
         self.compiled = target.compiled.connect(settings)
-        self._calls: dict[str, CompiledCall] = self.compiled.calls
         self._names = target.mapping.integrations
         self._has_numbers = any(self._numbers)
         self._known_names = lowercase(target.mapping.integrations)
-        self._masked = self._plain_requests(show_secrets=False)
-        self._revealed = self._plain_requests(show_secrets=True)
-        self._shown: dict[bool, dict[str, CompiledCall]] = {}
+        self._sent = View(self.compiled.calls, None)
+        self._views: dict[bool, View] = {}
         nouns = target.mapping.requests.items()
         self.signers = {name: signer for name, each in nouns if (signer := self._signer(each.signature))}
         """How requests are signed, by name."""
@@ -132,13 +137,21 @@ class Connection:
         self.batch_signers = {name: signer for name, each in batches if (signer := self._signer(each.signature))}
         """How batches are signed, by name."""
 
-    def _plain_requests(self, *, show_secrets: bool) -> PlainRequests | None:
-        """Return what makes requests plain, None where no setting is secret; bodies only where one is sent there."""
+    def _view(self, show_secrets: bool) -> View:
+        """Return how events are planned for those who look at the requests, made at the first use."""
+        if show_secrets not in self._views:
+            self._views[show_secrets] = self._new_view(show_secrets=show_secrets)
+        return self._views[show_secrets]
+
+    def _new_view(self, *, show_secrets: bool) -> View:
         settings = self.mapping.settings.values()
         if not any(setting.secret for setting in settings):
-            return None
+            return self._sent
         in_body = any(setting.sent_in == "body" for setting in settings)
-        return PlainRequests(self._numbers, show_secrets=show_secrets, body=in_body)
+        plain = PlainRequests(self._numbers, show_secrets=show_secrets, body=in_body)
+        if plain.searches or self.signers:  # a signature may be over what is masked
+            return View(self.compiled.calls, plain)
+        return View(self.destination.compiled.connect(self.settings, plain.settled).calls, plain)
 
     def _signer(self, own: RequestSignature | None) -> Signer | None:
         """Return what signs a request or batch; None without a signature, or without its secret if that is optional."""
@@ -179,15 +192,16 @@ class Connection:
         """
         clock = time.time() if now is None else now
         fields: Fields = normalize(event, received_at=received_at, now=clock)[:]
-        return self._plain(self._planned(fields, clock, self._calls_of(show_secrets), replies), show_secrets)
+        plan = self._planned(fields, clock, self._view(show_secrets), replies)
+        return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_json(
         self, raw: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
     ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
         clock = time.time() if now is None else now
-        fields = fields_of_json(raw, received_at, clock)
-        return self._plain(self._planned(fields, clock, self._calls_of(show_secrets)), show_secrets)
+        plan = self._planned(fields_of_json(raw, received_at, clock), clock, self._view(show_secrets))
+        return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_batch(
         self, body: bytes, *, received_at: str | None = None, now: float | None = None, show_secrets: bool = False
@@ -199,42 +213,29 @@ class Connection:
         have 10,000 events.
         """
         clock = time.time() if now is None else now
-        calls = self._calls_of(show_secrets)
-        plans = self._plans_of_written(body, received_at, clock, calls)
-        if not plans:
-            plans = self._plans_of_read(body, received_at, clock, calls)
-        return [self._plain(plan, show_secrets) for plan in plans]
+        view = self._view(show_secrets)
+        plans = self._plans_of_written(body, received_at, clock, view)
+        if plans is None:
+            plans = self._plans_of_read(body, received_at, clock, view)
+        return list(map(self._without_numbers, plans)) if self._has_numbers and not show_secrets else plans
 
-    def _calls_of(self, show_secrets: bool) -> dict[str, CompiledCall]:
-        """Return the calls whose requests are of ordinary text where settings alone decide them."""
-        plain = self._revealed if show_secrets else self._masked
-        if plain is None or plain.searches or self.signers:  # a signature may be over what is masked
-            return self._calls
-        if show_secrets not in self._shown:
-            self._shown[show_secrets] = self.destination.compiled.connect(self.settings, plain.settled).calls
-        return self._shown[show_secrets]
-
-    def _plans_of_written(
-        self, body: bytes, received_at: str | None, now: float, calls: dict[str, CompiledCall]
-    ) -> list[Plan] | None:
+    def _plans_of_written(self, body: bytes, received_at: str | None, now: float, view: View) -> list[Plan] | None:
         """Return the plans of a batch that is written as libraries do; None where it turns out that it is not."""
         written = split_batch(body)
         if written is None:
             return None
         events, sent_at = written
         try:
-            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now, calls) for raw in events]
+            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now, view) for raw in events]
         except orjson.JSONDecodeError:
             return None
 
-    def _plans_of_read(
-        self, body: bytes, received_at: str | None, now: float, calls: dict[str, CompiledCall]
-    ) -> list[Plan]:
+    def _plans_of_read(self, body: bytes, received_at: str | None, now: float, view: View) -> list[Plan]:
         """Return the plans of any batch, or the one that says why it is none."""
         events, repairs, fault = read_batch(body)
         if fault is not None:
             return [Plan(Outcome.INVALID, fault)]
-        plans = [self._planned(fields_of_item(event, received_at, now), now, calls) for event in events]
+        plans = [self._planned(fields_of_item(event, received_at, now), now, view) for event in events]
         if repairs is None:
             return plans
         return [
@@ -252,17 +253,20 @@ class Connection:
     ) -> Plan:
         """Plan a normalized event, with its secrets as `Secret`; `saved` is what sent steps saved, by step number."""
         fields: Fields = normalized[:]  # a plain tuple is taken apart faster
-        return self._planned(fields, time.time() if now is None else now, self._calls, replies, saved)
+        return self._planned(fields, time.time() if now is None else now, self._sent, replies, saved)
 
     def _planned(
         self,
         fields: Fields,
         clock: float,
-        calls: dict[str, CompiledCall],
+        view: View,
         replies: Sequence[JsonObject] = NO_REPLIES,
         saved: Table[int, JsonObject] = NOTHING_SAVED,
     ) -> Plan:
-        """Plan an event; one function, as each call in it costs a hundredth of a small event's time."""
+        """Plan an event; one function, as each call in it costs a hundredth of a small event's time.
+
+        `view` says whether its requests are plain, or their secrets stay `Secret`.
+        """
         event, call, noticed, reason, size = fields
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
@@ -275,13 +279,14 @@ class Connection:
             if not switched.on:
                 return _nothing(Outcome.IGNORED, str(switched.reason), reports)
             options = switched.options
+        calls, plain = view
         compiled = calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
         if compiled is None:
             return _nothing(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", reports)
         memo = compiled.memo.copy()
         try:
-            if compiled.only is not None:
-                found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
+            if compiled.run is not None:
+                found = compiled.run(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
             if size > compiled.largest or memo[COPIED]:
@@ -290,28 +295,22 @@ class Connection:
                 found = self._all_signed(found, clock)
         except Invalid as error:
             return _nothing(Outcome.INVALID, str(error), reports)
-        if type(found) is str:
+        if isinstance(found, str):
             return _nothing(Outcome.IGNORED, f"nothing to send: {found}{_not_compared(reports)}", reports)
         reason = REASONS[len(found)] if len(found) < len(REASONS) else f"{len(found)} requests"
-        return new_tuple(Plan, (PLANNED, reason, tuple(found), tuple(reports[:MOST_REPORTS]) if reports else ()))
+        requests = tuple(found) if plain is None else tuple([plain.of(request) for request in found])
+        return new_tuple(Plan, (PLANNED, reason, requests, tuple(reports[:MOST_REPORTS]) if reports else ()))
 
     def plain(self, request: PlannedRequest, *, show_secrets: bool) -> PlannedRequest:
         """Return a request of ordinary text, with `***` for secrets or with the real ones."""
-        plain = self._revealed if show_secrets else self._masked
+        plain = self._view(show_secrets).plain
         return request if plain is None else plain.of(request)
 
-    def _plain(self, plan: Plan, show_secrets: bool) -> Plan:
-        """Return a plan of ordinary text; a body is copied only where a setting says that a secret is sent there."""
-        plain = self._revealed if show_secrets else self._masked
-        if plain is None:
-            return plan
-        outcome, reason, requests, reports = plan[:]
-        if not requests and not self._has_numbers:
-            return plan
-        if self._has_numbers and not show_secrets:
-            mask = self._numbers.mask
-            reason, reports = mask(reason), tuple(report._replace(message=mask(report.message)) for report in reports)
-        return new_tuple(Plan, (outcome, reason, tuple([plain.of(each) for each in requests]), reports))
+    def _without_numbers(self, plan: Plan) -> Plan:
+        """Mask secrets that are numbers, which have no type like `Secret`, in the texts of a plan."""
+        mask = self._numbers.mask
+        reports = tuple(report._replace(message=mask(report.message)) for report in plan.reports)
+        return plan._replace(reason=mask(plan.reason), reports=reports)
 
     def _requests(
         self,

@@ -178,9 +178,16 @@ class PlainRequests:
 
     def of(self, request: PlannedRequest) -> PlannedRequest:
         """Return a request of ordinary text."""
-        _, method, url, headers, query, _, _, _, _, missing, group = request[:]  # a plain tuple is faster
-        are_plain = type(headers) is PlainTexts and (not query or type(query) is PlainTexts) and type(url) is str
-        if are_plain and missing is None and group is None and type(method) is str and not self.searches:
+        headers, query = request[3], request[4]
+        if (
+            type(headers) is PlainTexts
+            and (not query or type(query) is PlainTexts)
+            and type(request[2]) is str
+            and type(request[1]) is str
+            and request[9] is None  # no request for what is missing
+            and request[10] is None  # no group
+            and not self.searches
+        ):
             return request
         return plain_request(request, self._numbers, show_secrets=self._show_secrets, body=self._body)
 

@@ -65,8 +65,8 @@ class CompiledCall:
     steps: tuple[CompiledStep, ...]
     memo: list[Any]
     largest: float
-    only: StepFunction | None = None
-    """The function of the only step, if it saves nothing: the fast path of most events."""
+    run: StepFunction | None = None
+    """All steps as one function, if none saves anything: the fast path of most events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,27 @@ class Compiled:
 
 
 def _call(steps: tuple[CompiledStep, ...], memo: list[object], largest: float) -> CompiledCall:
-    only = steps[0].run if len(steps) == 1 and steps[0].save is None else None
-    return CompiledCall(steps, memo, largest, only)
+    run = None if any(step.save for step in steps) else _together([step.run for step in steps])
+    return CompiledCall(steps, memo, largest, run)
+
+
+def _together(runs: list[StepFunction]) -> StepFunction:
+    """Return the functions of steps as one; a text is again the reason why nothing is sent."""
+    if len(runs) == 1:
+        return runs[0]
+
+    def run(*given: Any) -> list[PlannedRequest] | str:
+        requests: list[PlannedRequest] = []
+        skipped: list[str] = []
+        for each in runs:
+            result = each(*given)
+            if isinstance(result, str):
+                skipped.append(result)
+            else:
+                requests += result
+        return requests or "; ".join(skipped)
+
+    return run
 
 
 def _size(settings: JsonObject) -> float:

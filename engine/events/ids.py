@@ -9,8 +9,10 @@ from engine.records import Json
 
 NOTHING = frozenset({"null", "undefined", "none", "nan", "nil", "[object object]", "(null)"})
 """What languages print for a value that is missing, in lowercase. As an id it would make all such people one."""
-LONGEST = max(map(len, NOTHING))
-"""Most ids are longer, which spares them the lookup."""
+DOUBTFUL = frozenset({word[0] for word in NOTHING} | {word[0].upper() for word in NOTHING}) | {
+    character for character in map(chr, range(0x3001)) if character.isspace()
+}
+"""What blank text and the text of nothing begin with; most ids do not, which spares them a closer look."""
 
 
 def is_id_text(value: Json) -> TypeGuard[str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import orjson
 
 from engine.events.draft import Draft
-from engine.events.ids import LONGEST, NOTHING, id_of_number, is_id_text
+from engine.events.ids import DOUBTFUL, id_of_number, is_id_text
 from engine.events.json_repairs import read_repaired
 from engine.events.json_values import (
     event_place,
@@ -86,6 +86,8 @@ def fields_of_json(raw: bytes, received_at: str | None, now: float | None) -> Fi
             return {}, None, (), f"not valid JSON: {error}", inf
         event, call, reports, reason, size = fields_of_parsed(found.value, found.raw, received_at, now)
         return event, call, (*found.reports, *reports), reason, size
+    if received_at is None and type(value) is dict and nesting_problem(value, raw) is None:
+        return fields_of(value, None, now, len(raw))  # as below, with a call less
     return fields_of_parsed(value, raw, received_at, now)
 
 
@@ -138,12 +140,10 @@ def _is_clean(event: JsonObject, received_at: str | None = None, now: float | No
     if user is None:
         if anonymous is None and call not in NEEDS_NO_ID:
             return False
-    elif type(user) is not str or not (text := user.strip()) or (len(text) <= LONGEST and text.lower() in NOTHING):
+    elif type(user) is not str or not user or (user[0] in DOUBTFUL and not is_id_text(user)):
         return False
     if anonymous is not None and (
-        type(anonymous) is not str
-        or not (text := anonymous.strip())
-        or (len(text) <= LONGEST and text.lower() in NOTHING)
+        type(anonymous) is not str or not anonymous or (anonymous[0] in DOUBTFUL and not is_id_text(anonymous))
     ):
         return False
     if (type(get("context")) is not dict and "context" in event) or (
