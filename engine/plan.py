@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import orjson
 
@@ -41,6 +41,9 @@ from engine.records import Json, JsonObject, Outcome, PlainRequests, Plan, Plann
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
 NO_REPLIES: tuple[JsonObject, ...] = ()
+Answers: TypeAlias = "tuple[Sequence[JsonObject], Table[int, JsonObject]]"
+"""The vendor's responses, and what is already saved of them, by step number."""
+NO_ANSWERS: Answers = (NO_REPLIES, NOTHING_SAVED)
 NO_TEXT = Text(())
 REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
 PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
@@ -178,7 +181,7 @@ class Connection:
         """
         clock = time.time() if now is None else now
         fields: Fields = normalize(event, received_at=received_at, now=clock)[:]
-        plan = self._planned(fields, clock, self._revealed if show_secrets else self._masked, replies)
+        plan = self._planned(fields, clock, self._revealed if show_secrets else self._masked, (replies, NOTHING_SAVED))
         return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_json(
@@ -244,19 +247,14 @@ class Connection:
     ) -> Plan:
         """Plan a normalized event, with its secrets as `Secret`; `saved` is what sent steps saved, by step number."""
         fields: Fields = normalized[:]  # a plain tuple is taken apart faster
-        return self._planned(fields, time.time() if now is None else now, None, replies, saved)
+        return self._planned(fields, time.time() if now is None else now, None, (replies, saved))
 
     def _planned(
-        self,
-        fields: Fields,
-        clock: float,
-        plain: PlainRequests | None,
-        replies: Sequence[JsonObject] = NO_REPLIES,
-        saved: Table[int, JsonObject] = NOTHING_SAVED,
+        self, fields: Fields, clock: float, plain: PlainRequests | None, answers: Answers = NO_ANSWERS
     ) -> Plan:
-        """Plan an event; one function, as each call in it costs a hundredth of a small event's time.
+        """Plan an event; `plain` makes its requests plain, None leaves their secrets as `Secret`.
 
-        `plain` makes its requests plain; None leaves their secrets as `Secret`.
+        It is one function, as each call costs a hundredth of a small event's time.
         """
         event, call, noticed, reason, size = fields
         if reason is not None:
@@ -278,7 +276,7 @@ class Connection:
             if compiled.only is not None:
                 found = compiled.only(event, options, NO_OPTIONS, clock, reports, memo)
             else:
-                found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
+                found = self._requests(compiled, (event, options, clock), reports, memo, answers)
             if size > compiled.largest or memo[COPIED]:
                 self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER, compiled.largest, clock)
             if self.signers:
@@ -308,7 +306,7 @@ class Connection:
         given: tuple[JsonObject, JsonObject, float],
         reports: list[Report],
         memo: list[Any],
-        answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
+        answers: Answers,
     ) -> list[PlannedRequest] | str:
         """Run the steps of a call; raises Invalid. Text as the result is the reason why nothing is sent.
 
@@ -403,7 +401,7 @@ def _nothing(outcome: Outcome, reason: str, reports: list[Report]) -> Plan:
 def _saved(
     step: CompiledStep,
     requests: list[PlannedRequest],
-    answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
+    answers: Answers,
     reports: list[Report],
 ) -> JsonObject:
     """Return the values that a step saves: known ones, those of a reply, or visible markers."""
