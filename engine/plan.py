@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -41,6 +41,9 @@ from engine.records import Json, JsonObject, Outcome, PlainRequests, Plan, Plann
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
 NO_REPLIES: tuple[JsonObject, ...] = ()
+Answers: TypeAlias = "tuple[Sequence[JsonObject], Table[int, JsonObject]]"
+"""The vendor's responses, and what is already saved of them, by step number."""
+NO_ANSWERS: Answers = (NO_REPLIES, NOTHING_SAVED)
 NO_TEXT = Text(())
 REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
 PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
@@ -192,7 +195,7 @@ class Connection:
         """
         clock = time.time() if now is None else now
         fields: Fields = normalize(event, received_at=received_at, now=clock)[:]
-        plan = self._planned(fields, clock, self._view(show_secrets), replies)
+        plan = self._planned(fields, clock, self._view(show_secrets), (replies, NOTHING_SAVED))
         return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_json(
@@ -253,19 +256,12 @@ class Connection:
     ) -> Plan:
         """Plan a normalized event, with its secrets as `Secret`; `saved` is what sent steps saved, by step number."""
         fields: Fields = normalized[:]  # a plain tuple is taken apart faster
-        return self._planned(fields, time.time() if now is None else now, self._sent, replies, saved)
+        return self._planned(fields, time.time() if now is None else now, self._sent, (replies, saved))
 
-    def _planned(
-        self,
-        fields: Fields,
-        clock: float,
-        view: View,
-        replies: Sequence[JsonObject] = NO_REPLIES,
-        saved: Table[int, JsonObject] = NOTHING_SAVED,
-    ) -> Plan:
-        """Plan an event; one function, as each call in it costs a hundredth of a small event's time.
+    def _planned(self, fields: Fields, clock: float, view: View, answers: Answers = NO_ANSWERS) -> Plan:
+        """Plan an event; `view` says whether its requests are plain, or their secrets stay `Secret`.
 
-        `view` says whether its requests are plain, or their secrets stay `Secret`.
+        It is one function, as each call costs a hundredth of a small event's time.
         """
         event, call, noticed, reason, size = fields
         if reason is not None:
@@ -288,7 +284,7 @@ class Connection:
             if compiled.run is not None:
                 found = compiled.run(event, options, NO_OPTIONS, clock, reports, memo)
             else:
-                found = self._requests(compiled, (event, options, clock), reports, memo, (replies, saved))
+                found = self._requests(compiled, (event, options, clock), reports, memo, answers)
             if size > compiled.largest or memo[COPIED]:
                 self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER, compiled.largest, clock)
             if self.signers:
@@ -318,7 +314,7 @@ class Connection:
         given: tuple[JsonObject, JsonObject, float],
         reports: list[Report],
         memo: list[Any],
-        answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
+        answers: Answers,
     ) -> list[PlannedRequest] | str:
         """Run the steps of a call; raises Invalid. Text as the result is the reason why nothing is sent.
 
@@ -413,7 +409,7 @@ def _nothing(outcome: Outcome, reason: str, reports: list[Report]) -> Plan:
 def _saved(
     step: CompiledStep,
     requests: list[PlannedRequest],
-    answers: tuple[Sequence[JsonObject], Table[int, JsonObject]],
+    answers: Answers,
     reports: list[Report],
 ) -> JsonObject:
     """Return the values that a step saves: known ones, those of a reply, or visible markers."""

@@ -28,6 +28,10 @@ _AFTER_LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() + 1
 _LONGEST = 80
 _WHOLE = len("2019-09-01T12:00:00Z")
 _FRACTION = len("2019-09-01T12:00:00.Z")
+_WHOLE_AND_OFFSET = len("2019-09-01T12:00:00+02:00")
+_FRACTION_AND_OFFSET = len("2019-09-01T12:00:00.123+02:00")
+_BEFORE_OFFSET = ("-T::+", "-T::-")
+_SECOND_YEAR, _LAST_YEAR = "0002", "9999"
 _MILLISECOND = timedelta(milliseconds=1)
 _YEAR_OR_DATE = frozenset({4, 8})
 
@@ -118,14 +122,27 @@ def _seconds_of_text(text: str) -> float | None:
 def _common_moment(text: str) -> datetime | None:
     """Read the forms that nearly every event has: `2019-09-01T12:00:00Z` and `2019-09-01T12:00:00.123Z`."""
     marks = text[7:20:3]  # the characters after the month, the day, the hour, the minute and the second
-    if (marks == "-T::." and _FRACTION < len(text) <= _LONGEST and text[-1] == "Z") or (
-        marks == "-T::Z" and len(text) == _WHOLE
+    if (
+        (marks == "-T::." and _FRACTION < len(text) <= _LONGEST and text[-1] == "Z")
+        or (marks == "-T::Z" and len(text) == _WHOLE)
+        or _has_common_offset(text, marks)
     ):
         try:
             return datetime.fromisoformat(text)
         except ValueError:
             return None  # may be 24:00 or a leap second
     return None
+
+
+def _has_common_offset(text: str, marks: str) -> bool:
+    """Whether a time is written like `2019-09-01T12:00:00+02:00` or `2019-09-01T12:00:00.123+02:00`.
+
+    By the pattern these take a third of the time of an event; it still reads those of the first and the last year.
+    """
+    return (
+        (marks == "-T::." and len(text) == _FRACTION_AND_OFFSET and text[-6] in "+-")
+        or (marks in _BEFORE_OFFSET and len(text) == _WHOLE_AND_OFFSET)
+    ) and _SECOND_YEAR <= text < _LAST_YEAR
 
 
 def _moment(text: str) -> datetime | None:

@@ -12,6 +12,7 @@ from engine.events.integrations import lowercase, says_nothing, switch
 from engine.events.json_values import json_problem, nesting_problem, size_problem
 from engine.events.normalizing import normalize, normalize_json, repair
 from engine.events.spec import FIELDS
+from engine.language import times
 from engine.language.times import read_time
 from tests.events.strategies import EVENTS, JSON, KEYS, OBJECTS, TIMES
 
@@ -86,6 +87,18 @@ def test_fields_that_are_not_the_call_s_own_are_left_as_they_came(value, more):
     if invalid is None:
         others = {name: field for name, field in (more | value).items() if name not in FIELDS[call]}
         assert {name: event[name] for name in others} == others
+
+
+ODD_TIMES = st.from_regex(
+    r"\A(000[12]|2024|999[89])-(02|13)-(29|30)[T ](23|24):(00|59):(29|60)([.,]\d{2,4})?([+-](02|24):?(00|60)|Z)?\Z"
+)
+
+
+@given(ODD_TIMES)
+def test_common_times_are_read_as_the_pattern_reads_them(text):
+    common = times._common_moment(text)
+
+    assert common is None or (common, common.tzinfo) == (again := times._moment(text), again and again.tzinfo)
 
 
 @given(OBJECTS)
