@@ -111,8 +111,7 @@ def collecting(directory: Path, vendors: str, backlog: int, workers: int) -> Ite
     file = directory / "connections.yaml"
     file.write_text(CONNECTIONS.format(url=f"{vendors}/exponea"))
     options = ["--connections", str(file), "--outbox", str(directory / "outbox.db"), "--backlog", str(backlog)]
-    options += ["--workers", str(workers)]
-    with serving(*options, mappings=[], sandbox=False) as server:
+    with serving(*options, mappings=[], sandbox=False, workers=workers) as server:
         yield server
 
 

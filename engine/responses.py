@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 from engine.compiler.build import CompiledBatch
@@ -49,7 +50,10 @@ class ResponseReader:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._code = connection.compiled
-        self._saved_from = frozenset(_saved_from(connection.mapping))
+
+    @cached_property
+    def _saved_from(self) -> frozenset[str]:
+        return frozenset(_saved_from(self.connection.mapping))
 
     def item(self, request: PlannedRequest, now: float, reports: list[Report] | None = None) -> Json:
         """Return a planned request as an item of its batch; raises Unbatchable."""

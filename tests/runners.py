@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from engine.compiler.build import build
+from engine.compiler.optimizations import ALL, Optimization
 from engine.events.normalizing import normalize
 from engine.mapping.checks import check
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library, Loaded
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
-from engine.records import Json, JsonObject, Outcome, Secret
+from engine.records import Json, JsonObject, Outcome, Plan, Secret
 from tests.oracle import OraclePlan
 
 
@@ -26,11 +28,17 @@ def compiled_plan(
     received_at: str | None,
     now: float,
     replies: Sequence[JsonObject] = (),
+    optimizations: frozenset[Optimization] = ALL,
 ) -> OraclePlan:
     """Plan one event with the compiled mapping."""
-    target = destination(json.dumps(mapping, ensure_ascii=False))
+    target = destination(json.dumps(mapping, ensure_ascii=False), optimizations)
     connection = Connection(target, _with_secrets(target, settings))
     plan = connection.plan_normalized(normalize(event, received_at=received_at, now=now), now=now, replies=replies)
+    return comparable(plan)
+
+
+def comparable(plan: Plan) -> OraclePlan:
+    """Return a plan in the form of the oracle's."""
     place = _place(plan.reason) if plan.outcome is Outcome.INVALID else None
     requests = [
         {name: getattr(request, name) for name in ("request", "method", "url", "headers", "query", "body")}
@@ -77,12 +85,25 @@ HARMLESS = UNUSED_CODES | {
 
 
 @lru_cache(maxsize=2048)
-def destination(text: str) -> Destination:
+def destination(text: str, optimizations: frozenset[Optimization] = ALL) -> Destination:
     """Load and compile a mapping written as JSON, which is YAML too; problems fail the test."""
+    if optimizations != ALL:
+        return compiled_with(destination(text).loaded, optimizations)
     loaded = load(text)
     problems = [p for p in check(loaded) if p.level == "error" and p.code not in HARMLESS]
     assert not problems, "\n".join(str(problem) for problem in problems)
     return Destination(loaded)
+
+
+def compiled_with(loaded: Loaded, optimizations: frozenset[Optimization]) -> Destination:
+    """Compile a mapping with some optimizations only."""
+    made = Destination(loaded)
+    made._compiled = build(loaded, optimizations)
+    return made
+
+
+FEWER: tuple[frozenset[Optimization], ...] = (frozenset(), *(ALL - {each} for each in Optimization))
+"""Without any optimization, and without each of them."""
 
 
 def load(text: str, name: str = "case") -> Loaded:

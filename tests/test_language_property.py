@@ -1,18 +1,22 @@
-"""For any mapping, the compiled mapping and the oracle make the same of an event."""
+"""For any mapping, the compiled mapping and the oracle make the same of an event, whatever was optimized."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from engine.compiler.optimizations import Optimization
 from engine.records import JsonObject, PlannedRequest
 from tests import oracle
 from tests.language.cases import DEFAULT_NOW
 from tests.language.generate import Generated, generated
 from tests.oracle import OraclePlan
+from tests.runners import FEWER, compiled_plan
 from tests.sendable import written
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -20,29 +24,28 @@ RECEIVED = "2024-01-02T03:04:06.000Z"
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
-@given(generated())
-def test_compiler_and_oracle_agree(one: Generated) -> None:
-    assert_same(one)
+@given(generated(), st.sampled_from(FEWER))
+def test_compiler_and_oracle_agree(one: Generated, fewer: frozenset[Optimization]) -> None:
+    assert_same(one, fewer)
 
 
 @pytest.mark.slow
 @settings(max_examples=5000, deadline=None, database=None, suppress_health_check=QUIET)
-@given(generated())
-def test_compiler_and_oracle_agree_on_much_more(one: Generated) -> None:
-    assert_same(one)
+@given(generated(), st.sampled_from(FEWER))
+def test_compiler_and_oracle_agree_on_much_more(one: Generated, fewer: frozenset[Optimization]) -> None:
+    assert_same(one, fewer)
 
 
-def assert_same(one: Generated) -> None:
-    """Run both; JSON text tells `1`, `1.0` and `true` apart, and keeps the order of keys."""
-    from tests.runners import compiled_plan
-
-    plans = [
+def assert_same(one: Generated, fewer: frozenset[Optimization]) -> None:
+    """Run all; JSON text tells `1`, `1.0` and `true` apart, and keeps the order of keys."""
+    expected, optimized, plainer = (
         plan(one.mapping, one.settings, one.event, received_at=RECEIVED, now=DEFAULT_NOW, replies=one.replies)
-        for plan in (oracle.plan, compiled_plan)
-    ]
-    expected, found = (shown(plan) for plan in plans)
-    assert found == expected, json.dumps(one._asdict(), ensure_ascii=False, indent=1)
-    assert_sendable(one, plans[1])
+        for plan in (oracle.plan, compiled_plan, partial(compiled_plan, optimizations=fewer))
+    )
+    told = json.dumps(one._asdict(), ensure_ascii=False, indent=1)
+    assert shown(optimized) == shown(expected), told
+    assert repr(plainer) == repr(optimized), f"with {sorted(fewer)}: {told}"  # the reasons too, and all orders
+    assert_sendable(one, optimized)
 
 
 def assert_sendable(one: Generated, plan: OraclePlan) -> None:

@@ -35,10 +35,11 @@ from engine.collector.responses import (
     retry_later,
     unauthorized,
 )
-from engine.collector.shaping import Arrival, object_or_empty, shape_body
+from engine.collector.shaping import Arrival, shape_body
 from engine.collector.sources import EventSource, WriteKeys, basic_key
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import OutboxError
+from engine.events.batches import object_or_empty
 from engine.records import JsonObject
 
 ANY_ORIGIN = (b"access-control-allow-origin", b"*")

@@ -9,10 +9,11 @@ closes the outbox.  If delivery ends by itself, because of an error, it starts t
 that turns out to be damaged when events are written.  A second signal skips all of this and exits at once; the outbox
 is safe at any time.
 
-`run_workers` does the same with several processes that take requests (`engine serve --workers N`): uvicorn's supervisor
-starts the worker processes, replaces one that dies, and ends them.  Each opens the outbox itself; SQLite serializes
-their transactions.  The first process delivers and has the admin address, in a thread, because the supervisor needs the
-main one.  Every worker process writes what it answered 200 and closes its outbox, and only then delivery stops.
+`run_workers` does the same with other processes that take requests, so that taking in and delivering each have a core
+(`engine serve --workers N`).  uvicorn's supervisor starts the worker processes, replaces one that dies, and ends them.
+Each opens the outbox itself; SQLite serializes their transactions.  The first process delivers and has the admin
+address, in a thread, because the supervisor needs the main one.  Every worker process writes what it answered 200 and
+closes its outbox, and only then delivery stops.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def run_workers(
     settings: WorkerSettings,
     workers: int,
 ) -> None:
-    """Serve with several processes until SIGTERM or SIGINT; raise delivery's first error when everything has ended."""
+    """Deliver, with other processes that take requests, until a signal; raise delivery's first error after the end."""
     http.allow_many_connections()
     app = WorkerApp(settings)
     uvicorn_config = http.config(app, proxies=config.proxies, lifespan="on", workers=workers)

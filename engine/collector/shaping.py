@@ -13,20 +13,18 @@ from engine.collector.openapi import BATCH
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request
 from engine.delivery.intake import Identities, iso
 from engine.delivery.outbox.base import NewEvent
+from engine.events.batches import BATCH_WIDE, merge_batch_wide, use_batch_sent_at
 from engine.events.json_repairs import reports_of_items
-from engine.events.json_values import MAX_DEPTH, kind_of_any, size_problem
+from engine.events.json_values import MAX_DEPTH, kind_of_any, nesting_problem, size_problem
 from engine.events.splitting import Line
 from engine.language.times import moment_at, read_time
 from engine.records import Json, JsonObject
 
-BATCH_WIDE = ("context", "integrations", "sentAt")
-"""What a batch says about all its events."""
 MAX_GROWTH = 8
 """How many times the size limit a batch may reach once its own context is copied into each event."""
 CLIENT_CHANNELS = ("browser", "client", "mobile")
 CLIENT_LIBRARIES = ("analytics.js", "analytics-ios", "analytics-android", "analytics-swift", "analytics-kotlin")
 CLIENT_LIBRARY_PARTS = ("react-native", "flutter", "expo")
-_ALL_BUT_OPENINGS = bytes(byte for byte in range(256) if byte not in b"{[")
 
 
 class Shaped(NamedTuple):
@@ -77,11 +75,6 @@ def shape_body(body: Body, call: str, source: str, arrival: Arrival, limits: Col
     return shaped
 
 
-def object_or_empty(value: Json) -> JsonObject:
-    """Return the `context` or `integrations` of a whole batch; anything but an object counts as empty."""
-    return value if type(value) is dict else {}
-
-
 def _items(body: JsonObject, limits: CollectorLimits) -> list[Json]:
     items = body.get("batch")
     if type(items) is not list:
@@ -105,7 +98,7 @@ def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: 
         raw = orjson.dumps(event)
     except orjson.JSONEncodeError:
         return Discard("bad_request", f"it is nested deeper than {MAX_DEPTH}", message_id)
-    if len(raw.translate(None, _ALL_BUT_OPENINGS)) > MAX_DEPTH and (reason := size_problem(event)):
+    if reason := nesting_problem(event, raw):
         return Discard("bad_request", reason, message_id)
     # The stored event is never smaller than the one received, so most events need not be measured twice.
     if len(raw) > limits.event_bytes and (size := len(orjson.dumps(item))) > limits.event_bytes:
@@ -123,17 +116,11 @@ def _completed(item: JsonObject, call: str | None, arrival: Arrival) -> JsonObje
     message_id = event.get("messageId")
     if type(message_id) is not str or not message_id.strip():
         event["messageId"] = arrival.new_id()
-    _merge(event, "context", arrival.context)
-    _merge(event, "integrations", arrival.integrations)
+    merge_batch_wide(event, "context", arrival.context)
+    merge_batch_wide(event, "integrations", arrival.integrations)
     _add_ip(event, arrival)
     _add_times(event, arrival)
     return event
-
-
-def _merge(event: JsonObject, name: str, batch_wide: JsonObject) -> None:
-    own = event.get(name)
-    if batch_wide and (own is None or type(own) is dict or own == []):
-        event[name] = {**batch_wide, **(own if type(own) is dict else {})}
 
 
 def _add_ip(event: JsonObject, arrival: Arrival) -> None:
@@ -158,8 +145,7 @@ def _from_client(event: JsonObject, context: JsonObject) -> bool:
 def _add_times(event: JsonObject, arrival: Arrival) -> None:
     """Correct the time of an event by the error of the client's clock, which `sentAt` shows."""
     event["receivedAt"] = arrival.received_at
-    if event.get("sentAt") is None and arrival.sent_at is not None:
-        event["sentAt"] = arrival.sent_at
+    use_batch_sent_at(event, arrival.sent_at)
     original = event.get("timestamp")
     if original is None:
         original = event.get("originalTimestamp")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import click
@@ -14,7 +14,7 @@ import click
 from engine.commands.connection_options import NamedConnection, connect
 from engine.commands.input_files import ReadErrors, progress_bar
 from engine.commands.options import SettingsOptions, settings_options
-from engine.commands.output.events import event_title, outgoing_json, plan_text, planned_json, report_lines
+from engine.commands.output.events import event_title, outgoing_json, plan_text, report_lines
 from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
@@ -24,12 +24,18 @@ from engine.events.reading import read_events
 from engine.events.splitting import Line
 from engine.language.signatures import WIRE
 from engine.language.texts import visible
-from engine.records import NO_SECRETS, Json, JsonObject, Plan, Report, Secrets, masked
+from engine.records import NO_SECRETS, Plan, Report, Secrets
 
 if TYPE_CHECKING:
     from engine.delivery.sending.outgoing import DryRun, Outgoing
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, DryRun], None]"
+MOST_REASONS = 1000
+"""Reasons of which the masked text is kept: those of nearly all events are the same few."""
+
+MOST_PENDING = 1024 * 1024
+"""Bytes of output that wait to be written."""
+
 HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settings uses the mapping's examples."
 
 
@@ -96,13 +102,16 @@ def command(
         raise UsageError(f"{error}\n{HOW_TO_SET}") from None
     for stream in (sys.stdout, sys.stderr):
         cast("IO[str]", stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
-    text_printer = partial(_text_printer, headers=not no_headers)
-    printers: dict[str, Callable[..., Printer]] = {"text": text_printer, "ndjson": _ndjson_printer}
-    printer = printers.get(style, _curl_printer)
+    output = _Output()
+    printers: dict[str, Callable[..., Printer]] = {
+        "text": partial(_text_printer, headers=not no_headers),
+        "ndjson": partial(_ndjson_printer, output),
+        "curl": _curl_printer,
+    }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary = Summary()
+    summary, show = Summary(), printers[style](connections, secrets)
     try:
-        plan_all(connections, files, printer(connections, secrets), summary, received_at, secrets, now)
+        plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -114,12 +123,16 @@ def plan_all(
     connections: Sequence[NamedConnection],
     files: Sequence[str],
     show: Printer,
+    flush: Callable[[], None],
     summary: Summary,
     received_at: str | None,
     secrets: Secrets | None,
     now: float,
 ) -> None:
-    """Plan every event of every file for every connection by the clock `now`; `secrets` are masked, None shows them."""
+    """Plan every event of every file for every connection by the clock `now`; `secrets` are masked, None shows them.
+
+    `flush` is called before more input is read, so that a slow pipe shows each event at once.
+    """
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.sending.outgoing import dry_run
 
@@ -127,7 +140,8 @@ def plan_all(
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
-        for line in _lines(files, progress.advance):
+        mask = None if secrets is None else lru_cache(MOST_REASONS)(secrets.mask)
+        for line in _lines(files, progress.advance, flush):
             if line.error is not None:
                 summary.broken += 1
                 errors.add(line.file, line.error)
@@ -136,14 +150,14 @@ def plan_all(
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
             if line.reports:
                 normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
-            event = Event(line, _masked_reports(normalized.reports, secrets))
+            event = Event(line, _masked_reports(normalized.reports, mask))
             summary.add_event(event.reports)
             for named, each in zip(connections, configured, strict=True):
                 run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
-                run = run._replace(plan=_masked(run.plan, secrets))
+                run = run if mask is None else run._replace(plan=_masked(run.plan, mask))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
-    sys.stdout.flush()
+    flush()
 
 
 def _clock(received_at: str | None) -> float:
@@ -158,10 +172,10 @@ def _clock(received_at: str | None) -> float:
     return seconds
 
 
-def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Line]:
+def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable[[], None]) -> Iterator[Line]:
     for file in files:
         before = 0
-        with read_events(file, stdin=sys.stdin.buffer) as reader:
+        with read_events(file, stdin=sys.stdin.buffer, before_read=flush) as reader:
             for line in reader:
                 yield line
                 if reader.consumed != before:
@@ -169,21 +183,18 @@ def _lines(files: Sequence[str], advance: Callable[[int], None]) -> Iterator[Lin
                     before = reader.consumed
 
 
-def _masked(plan: Plan, secrets: Secrets | None) -> Plan:
+def _masked(plan: Plan, mask: Callable[[str], str]) -> Plan:
     """Return a plan whose reason and reports show no secret of the event; its requests stay as they are."""
-    if secrets is None:
+    reason = mask(plan.reason)
+    if reason == plan.reason and not plan.reports:
         return plan
-    return plan._replace(reason=secrets.mask(plan.reason), reports=_masked_reports(plan.reports, secrets))
+    return plan._replace(reason=reason, reports=_masked_reports(plan.reports, mask))
 
 
-def _masked_reports(reports: tuple[Report, ...], secrets: Secrets | None) -> tuple[Report, ...]:
-    if secrets is None:
+def _masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str] | None) -> tuple[Report, ...]:
+    if mask is None or not reports:
         return reports
-    return tuple(report._replace(message=secrets.mask(report.message)) for report in reports)
-
-
-def _shown(requests: Iterable[JsonObject], secrets: Secrets | None) -> list[JsonObject]:
-    return [each if secrets is None else cast("JsonObject", masked(each, secrets)) for each in requests]
+    return tuple(report._replace(message=mask(report.message)) for report in reports)
 
 
 def _compresses(named: NamedConnection) -> bool:
@@ -199,8 +210,11 @@ def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
 
 
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:
+    from engine.commands.output.masking import Masking
+
     display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
+    maskings = {named.connection: Masking(named.connection, secrets) for named in connections}
     last: list[Line] = []
 
     def show(event: Event, named: NamedConnection, run: DryRun) -> None:
@@ -210,40 +224,43 @@ def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | Non
             sys.stdout.writelines(report_lines(event.reports, "  ! ", display))
             last[:] = [event.line]
         own = run.plan._replace(reports=run.plan.reports[len(event.reports) :])
-        requests = _shown(outgoing_json(run, compress=_compresses(named)), secrets)
+        requests = list(outgoing_json(run, maskings[named.connection]))
         sys.stdout.write(plan_text(named.name.ljust(width), own, requests, display, headers=headers))
 
     return show
 
 
-def _ndjson_printer(_connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:
-    import orjson
+class _Output:
+    """Lines that are written together; a terminal shows each at once."""
 
-    out: IO[bytes] = sys.stdout.buffer
-    flush = sys.stdout.isatty()
+    def __init__(self) -> None:
+        self._pending: list[bytes] = []
+        self._bytes = 0
+        self._at_once = sys.stdout.isatty()
+
+    def write(self, line: bytes) -> None:
+        """Write a line, or keep it for `flush`."""
+        self._pending.append(line)
+        self._bytes += len(line)
+        if self._at_once or self._bytes >= MOST_PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is kept, and what was printed as text."""
+        pending, self._pending, self._bytes = self._pending, [], 0
+        sys.stdout.buffer.write(b"".join(pending))
+        sys.stdout.flush()
+
+
+def _ndjson_printer(output: _Output, connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:
+    from engine.commands.output.ndjson import LineWriter
+
+    writers = {named.connection: LineWriter(named, secrets) for named in connections}
 
     def show(event: Event, named: NamedConnection, run: DryRun) -> None:
-        plan = run.plan
-        record = {
-            "messageId": masked(_scalar(event.line.value, "messageId"), secrets or NO_SECRETS),
-            "type": masked(_scalar(event.line.value, "type"), secrets or NO_SECRETS),
-            "destination": named.name,
-            "outcome": plan.outcome.value,
-            "reason": plan.reason,
-            "requests": _shown(planned_json(run, compress=_compresses(named)), secrets),
-            "reports": [report._asdict() for report in plan.reports],
-        }
-        out.write(visible(orjson.dumps(record).decode()).encode() + b"\n")
-        if flush:
-            out.flush()
+        output.write(writers[named.connection].line(event.line.value, run))
 
     return show
-
-
-def _scalar(event: Json, name: str) -> Json:
-    """Return a field of an event, or None where it is an object or a list."""
-    value = event.get(name) if isinstance(event, dict) else None
-    return None if isinstance(value, dict | list) else value
 
 
 def _curl_printer(_connections: Sequence[NamedConnection], secrets: Secrets | None) -> Printer:

@@ -68,7 +68,12 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 @click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors in this process; write key: sandbox.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8910, show_default=True, help="0: any free port.")
-@click.option("--workers", type=COUNT, default=1, show_default=True, help="Processes that accept requests.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    help="Processes that accept requests, beside the one that delivers; 0: it accepts them itself. Default: 1, with "
+    "--sandbox or on one core 0.",
+)
 @click.option(
     "--admin-token",
     envvar="WAYBILL_ADMIN_TOKEN",
@@ -108,7 +113,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     sandbox: bool,
     host: str,
     port: int,
-    workers: int,
+    workers: int | None,
     admin_token: str,
     admin_host: str,
     admin_port: int,
@@ -127,6 +132,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used; 130: second signal, immediate exit.
     """
     settings = settings._replace(examples=settings.examples or sandbox)
+    if workers is None:
+        workers = 0 if sandbox else _default_workers()
     configured, sources = _connections_and_sources(mappings, connections_file, settings, write_keys, sandbox=sandbox)
     limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
     with ExitStack() as stack:
@@ -137,6 +144,15 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         config = _config(stack, sources, configured, limits, secrets, path, workers=workers)
         config = config._replace(admin=admin, proxies=proxies, keep=keep)
         _serve(stack, config, path, (host, port), secrets, workers, world)
+
+
+def _default_workers() -> int:
+    """Return how many processes accept requests: one, so that taking in and delivering each have a core.
+
+    On one core a second process would cost its memory and gain nothing.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if cores > 1 else 0
 
 
 def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> CollectorLimits:
@@ -185,7 +201,7 @@ def _config(
     from engine.delivery.metrics import Metrics
     from engine.delivery.observers import Observers
 
-    text = stack.enter_context(shared_between_processes()) if workers > 1 else None
+    text = stack.enter_context(shared_between_processes()) if workers else None
     observer, metrics = CollectorObserver(), Metrics()
     if text is None:
 
@@ -240,7 +256,7 @@ def _serve(
     outbox = stack.enter_context(open_outbox(path, create=True))
     background_outbox = stack.enter_context(open_outbox(path))
     _announce(config, listener, world)
-    if workers == 1:
+    if workers == 0:
         from engine.collector import server
 
         server.run(config, outbox, background_outbox, listener)

@@ -26,8 +26,9 @@ from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
 from engine.compiler.optimizations import ALL, Optimization
 from engine.compiler.runtime import Address, Reports
-from engine.compiler.writer import BatchCode, CallParts, Module
+from engine.compiler.writer import OBJECTS, BatchCode, CallParts, Module, Uses
 from engine.events.spec import FIELDS
+from engine.language.paths import parse
 from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Request, Step
@@ -205,13 +206,16 @@ def _module_text(module: Module, returned: list[list[str]]) -> str:
     return lines.text()
 
 
-def part_uses(mapping: Mapping, steps: Iterable[Step]) -> Counter[str]:
-    """Count the uses of each part in a call; a use inside a loop counts as several."""
+def part_uses(mapping: Mapping, steps: Iterable[Step]) -> Uses:
+    """Count the uses of each part in a call, and of inner objects; a use of a part inside a loop counts as several."""
     uses: Counter[str] = Counter()
+    objects: Counter[tuple[str, str]] = Counter()
     reached: list[str] = []
 
     def count(occurrences: Iterable[Occurrence]) -> None:
         for found in occurrences:
+            roots = [root for root in parse(found.path).roots if root.name in OBJECTS and len(root.members) > 1]
+            objects.update((root.name, root.members[0]) for root in roots)
             for name in parts_of(found.path):
                 if name not in uses:
                     reached.append(name)
@@ -221,7 +225,7 @@ def part_uses(mapping: Mapping, steps: Iterable[Step]) -> Counter[str]:
         count(of_step(mapping, step))
     while reached:
         count(of_value(mapping.parts[reached.pop()]))
-    return uses
+    return Uses(uses, objects)
 
 
 def of_step(mapping: Mapping, step: Step) -> Iterator[Occurrence]:

@@ -12,6 +12,18 @@ from enum import StrEnum
 class Optimization(StrEnum):
     """What the emitters may do beyond writing one instruction after the other."""
 
+    ONE_PASS = "one-pass"  # noqa: S105  no password
+    """`merge`, `only`, `rename`, `flatten` and `keys` put all members into one object (`one_pass.py`)."""
+    SETTLED_PIECES = "settled-pieces"
+    """The beginning of a URL and headers that need only settings are made once per connection, also where the event
+    fills the rest of the address: a fifth of a request whose path has a `${}`."""
+    CLEAN_ONCE = "clean-once"
+    """Where `nulls: drop` or `empty_text: drop` stands, a value that was looked at is not looked at again when it is
+    chosen from others, or read through a part: GAIN_CLEAN."""
+    SHARED_OBJECTS = "shared-objects"
+    """An object inside the event of which a call reads several fields, such as `context.traits`, is read and looked at
+    once: GAIN_SHARED."""
+
 
 ALL = frozenset(Optimization)
 NONE: frozenset[Optimization] = frozenset()

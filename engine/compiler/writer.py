@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from engine.compiler import filling, runtime
@@ -21,6 +21,8 @@ from engine.mapping.types import plain
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+MANY_READS = 3
+"""Reads of an object's fields from which on the object is read once for all of them."""
 DEEPEST_INLINED = 5
 """Parts inside parts that are written into one function: Python allows 20 blocks (`for`, `try`) inside each other."""
 MOST_NAMED = 2
@@ -58,11 +60,14 @@ class Module:
         self.functions = Lines()
         self.closing = Lines()
         self.settled_texts: dict[Text, str] = {}
+        self.settled_urls: dict[str, str] = {}
+        self.settled_headers: dict[tuple[str, bool], tuple[str, str]] = {}
         self.growth = ValueGrowth(loaded.mapping)
         self.counted_items: set[str] = set()
         self.item_functions: dict[str, str] = {}
         self.batch_functions: dict[str, BatchCode] = {}
         self._settings: dict[str, str] = {}
+        self._reports = False
 
     def setting(self, name: str) -> str:
         """Return the variable that holds a setting, read once when the connection is made."""
@@ -70,6 +75,24 @@ class Module:
             variable = self._settings[name] = f"setting_{len(self._settings) + 1}"
             self.settled.add(f"{variable} = settings.get({self.names.literal(name)})")
         return self._settings[name]
+
+    def once(self) -> Writer:
+        """Return the writer of what only settings fill and what cannot fail; its lines belong into `settled`."""
+        if not self._reports:
+            self._reports = True
+            self.settled.add("reports = []")  # required settings always have a text, so nothing is reported
+        return Writer(self, {"settings": "settings"})
+
+    def settle(self, function: str, words: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """Write the call of what only settings fill but what may fail; return the names of results and problem.
+
+        `function` is called as (reports) and returns as many values as there are `words`.
+        """
+        names = tuple(self.names.fresh(word) for word in words)
+        problem = self.names.fresh("problem")
+        self.helper("settle")
+        self.closing.add(f"{', '.join((*names, problem))} = settle({function}, {len(words)})")
+        return names, problem
 
     def helper(self, name: str) -> str:
         """Make a function of `runtime` available to the generated code."""
@@ -92,6 +115,8 @@ class Writer:
         self.secret_group = False  # in a batch whose `group_by` reads a secret
         self.url = False  # inside an instruction for a piece of a URL: texts of the mapping are `LiteralText`
         self.fresh: set[str] = set()  # variables of parts made for one use alone
+        self.own: set[str] = set()  # variables with the value of a path that nothing else reads
+        self.cleaned: set[str] = set()  # variables of parts that hold no blank text and no nulls
         self.repeats = 0  # loops, and values that copy what they read very often, around what is written now
         self.counted = False  # whether anything is counted in the budget
         self.body_repeats = -1  # the `repeats` at which `body` of an envelope is made: there it is no copy
@@ -99,8 +124,10 @@ class Writer:
         self.named = 0  # loops around what is written now whose items are named in reasons
         self._counts = call is not None
         self._lost = False
+        self._is_plain = False  # inside what is run where an optimization could not do it
         self._inside_parts = 0
         self._known: dict[str, str] = {}
+        self._inner: dict[tuple[str, str], str] = {}
 
     def memo(self) -> str:
         """Return the variable of the memo whose budget counts what is copied."""
@@ -154,18 +181,52 @@ class Writer:
 
     def clean(self, got: ValueCode) -> ValueCode:
         """Apply `nulls: drop` and `empty_text: drop` to what a source or a function returned."""
+        got = self.without_nulls(got)
         if got.shape is not None:
             return got
-        if self.module.mapping.nulls == "drop":
-            self.names.function(drop_nulls, "drop_nulls")
-            with self.lines.block(f"if type({got.code}) is dict or type({got.code}) is list:"):
-                self.lines.add(f"{got.code} = drop_nulls({got.code})")
-        if self.module.mapping.empty_text == "drop":
-            blank = f"isinstance({got.code}, str) and (not {got.code} or {got.code}.isspace())"
-            blank = blank if got.present else f"{got.code} is not None and {blank}"
-            with self.lines.block(f"if {blank}:"):
+        if not got.clean and self.module.mapping.empty_text == "drop":
+            got = self.owned(got)
+            present = "" if got.present else f"{got.code} is not None and "
+            with self.lines.block(f"if {present}{self.blank(got)}:"):
                 self.lines.add(f"{got.code} = None")
+        return replace(got, clean=True)
+
+    def without_nulls(self, got: ValueCode) -> ValueCode:
+        """Apply `nulls: drop`; what is clean already is left as it is."""
+        if got.clean and Optimization.CLEAN_ONCE in self.module.optimizations:
+            return got
+        got = replace(got, clean=False)
+        if self.module.mapping.nulls == "drop":
+            got = self.owned(got)
+            self.names.function(drop_nulls, "drop_nulls")
+            test = f"if type({got.code}) is dict or type({got.code}) is list:"
+            with self.lines.block(test) if got.shape is None else nullcontext():
+                self.lines.add(f"{got.code} = drop_nulls({got.code})")
         return got
+
+    def absent(self, got: ValueCode) -> str:
+        """Return the expression that is true if a value is not there, or is blank text that has yet to be left out."""
+        blank = not got.clean and got.shape is None and self.module.mapping.empty_text == "drop"
+        return f"{got.code} is None or {self.blank(got)}" if blank else f"{got.code} is None"
+
+    def blank(self, got: ValueCode) -> str:
+        """Return the expression that is true of blank text; texts of an event are `str`, a secret one is more."""
+        is_text = f"isinstance({got.code}, str)" if self.url or got.secret else f"type({got.code}) is str"
+        return f"{is_text} and (not {got.code} or {got.code}.isspace())"
+
+    def own_variable(self) -> str:
+        """Return the name of a new variable for a path's value, which the reader of the path may assign to."""
+        variable = self.names.fresh("value")
+        self.own.add(variable)
+        return variable
+
+    def owned(self, got: ValueCode) -> ValueCode:
+        """Return the value in a variable that nothing else reads, so that it may be assigned to."""
+        if got.own:
+            return got
+        variable = self.names.fresh("value")
+        self.lines.add(f"{variable} = {got.code}")
+        return replace(got, code=variable, own=True)
 
     # What emit_path asks of a scope.
 
@@ -198,6 +259,21 @@ class Writer:
     def is_object(self, name: str) -> bool:
         """Whether a root is an object whatever the event."""
         return name == "parts" or (name in OBJECTS and self.root(name) != "None")
+
+    def inner_object(self, root: str, field: str) -> str | None:
+        """Return the variable of an object inside the event that the call reads several times, or nothing.
+
+        Where there is no object it is empty: both have no fields.
+        """
+        if self.call is None or root not in self.call.fields or self.call.objects[root, field] < MANY_READS:
+            return None
+        if (root, field) not in self._inner:
+            self.module.helper("EMPTY")
+            variable = self._inner[root, field] = self.names.fresh("inner")
+            self.head.add(f"{variable} = {self.root(root)}.get({self.names.literal(field)})")
+            with self.head.block(f"if type({variable}) is not dict:"):
+                self.head.add(f"{variable} = EMPTY")
+        return self._inner[root, field]
 
     @contextmanager
     def branch(self) -> Iterator[None]:
@@ -280,6 +356,18 @@ class Writer:
             self._lost = True
             self.head.add("lost = []")
 
+    def optimizes(self, which: Optimization) -> bool:
+        """Whether an optimization is wanted here."""
+        return not self._is_plain and which in self.module.optimizations
+
+    @contextmanager
+    def word_by_word(self) -> Iterator[None]:
+        """Wrap what runs only where an optimization could not do it: plain code, with a list `lost` of its own."""
+        lost, self._lost, self._is_plain = self._lost, True, True
+        self.lines.add("lost = []")
+        yield
+        self._lost, self._is_plain = lost, False
+
     # Parts.
 
     def part(self, name: str) -> str:
@@ -294,8 +382,10 @@ class Writer:
 
     def _remembered(self, name: str) -> str:
         assert self.call is not None
-        number, function = self.call.function(name)
+        number, function, clean = self.call.function(name)
         variable = self.names.fresh("part")
+        if clean:
+            self.cleaned.add(variable)
         self.module.helper("UNSET")
         self.lines.add(f"{variable} = memo[{number}]")
         with self.lines.block(f"if {variable} is UNSET:"):
@@ -328,7 +418,16 @@ class Writer:
         self.url, self.repeats = url, repeats
         if got.fresh:
             self.fresh.add(got.code)
+        if got.clean:
+            self.cleaned.add(got.code)
+        self.own.discard(got.code)
         return got.code
+
+    def check_settled(self, problem: str) -> None:
+        """Write what repeats for each event what was reported, and what failed, when the connection was made."""
+        self.module.helper("not_settled")
+        with self.lines.block(f"if {problem} is not None:"):
+            self.lines.add(f"not_settled({problem}, reports)")
 
     def body(self) -> Lines:
         """Return the statements of the function, field reads first."""
@@ -338,14 +437,23 @@ class Writer:
         return whole
 
 
+class Uses(NamedTuple):
+    """How often a call uses each part, and the fields of each object inside another one, such as `context.os`."""
+
+    parts: Counter[str]
+    objects: Counter[tuple[str, str]]
+
+
 class CallParts:
     """The parts one call uses: how often, and the functions of those used more than once."""
 
-    def __init__(self, module: Module, fields: tuple[str, ...], uses: Counter[str]) -> None:
+    def __init__(self, module: Module, fields: tuple[str, ...], uses: Uses) -> None:
         self.module = module
         self.fields = fields
-        self.uses = uses
-        self._functions: dict[str, tuple[int, str]] = {}
+        self.uses = uses.parts
+        shared = Optimization.SHARED_OBJECTS in module.optimizations
+        self.objects = uses.objects if shared else Counter[tuple[str, str]]()
+        self._functions: dict[str, tuple[int, str, bool]] = {}
         self._templates: dict[str, int] = {}
 
     @property
@@ -360,19 +468,26 @@ class CallParts:
     def _next(self) -> int:
         return len(COUNTS) + len(self._functions) + len(self._templates)
 
-    def function(self, name: str) -> tuple[int, str]:
-        """Return memo number and function name of a part, writing the function at the first use."""
+    def function(self, name: str) -> tuple[int, str, bool]:
+        """Return memo number and function name of a part, and whether its value is clean; write it at the first use."""
         if name not in self._functions:
-            self._functions[name] = (self._next(), self.module.names.fresh("part_value"))
-            self._write(self._functions[name][1], name)
+            number, function = self._next(), self.module.names.fresh("part_value")
+            self._functions[name] = (number, function, False)
+            self._functions[name] = (number, function, self._write(function, name))
         return self._functions[name]
 
-    def _write(self, function: str, name: str) -> None:
+    def _write(self, function: str, name: str) -> bool:
         writer = Writer(self.module, call_roots(), call=self)
-        code = writer.value(self.module.mapping.parts[name]).code
-        writer.lines.add(f"return {code}")
+        got = writer.value(self.module.mapping.parts[name])
+        writer.lines.add(f"return {got.code}")
         with self.module.functions.block(f"def {function}({ARGUMENTS}):"):
             self.module.functions.extend(writer.body())
+        return got.clean
+
+
+def is_clean(value: Json) -> bool:
+    """Whether a value of the mapping itself has nothing that `nulls: drop` and `empty_text: drop` could leave out."""
+    return not isinstance(value, dict | list) and not (isinstance(value, str) and not value.strip())
 
 
 def call_roots() -> dict[str, str]:
@@ -386,7 +501,8 @@ class ValueCode:
 
     `present`: never None; `shape`: dict or list if known; `made`: an object or list that the instruction made, absent
     if empty; `fresh`: an object made for this use alone, so that it may be changed; `null`: an expression that says
-    whether null is to be sent where there is no value.
+    whether null is to be sent where there is no value; `own`: a variable that nothing else reads; `clean`: without
+    what `nulls: drop` and `empty_text: drop` leave out; `secret`: a text in it may be a `Secret`.
     """
 
     code: str
@@ -395,3 +511,6 @@ class ValueCode:
     made: bool = False
     fresh: bool = False
     null: str = ""
+    own: bool = False
+    clean: bool = False
+    secret: bool = False

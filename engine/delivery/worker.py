@@ -23,7 +23,7 @@ from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
-from engine.delivery.sending.jobs import Job, ids_of, normalized
+from engine.delivery.sending.jobs import Job, ids_of
 from engine.delivery.sending.outgoing import pick_rules
 from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
 from engine.delivery.sending.refusals import RefusalAlarm
@@ -67,9 +67,11 @@ class Worker:
         options: Options,
         clock: Clock,
         observer: DeliveryObserver,
+        read: Callable[[Waiting], Normalized],
     ) -> None:
         self.configured = configured
         self.name = configured.name
+        self._read = read
         self.shipping = Shipping(configured, sender, clock, options.random, observer, options.slots)
         self._thread = thread
         self._options = options
@@ -154,7 +156,7 @@ class Worker:
         rows = await self._thread.call(waiting, self.name, self._read_to, self._options.chunk)
         for row in rows:
             self._read_to = row.place
-            event = normalized(row)
+            event = self._read(row)
             ids = ids_of(event)
             if self._queue.defers(ids):
                 self._queue.defer(row.place, ids)
@@ -174,7 +176,7 @@ class Worker:
             if row is None:
                 self._queue.vanished(place, None)
                 continue
-            event = normalized(row)
+            event = self._read(row)
             ids = ids_of(event)
             job = self._planned(row, event, ids)
             if job is None:

@@ -25,16 +25,35 @@ _ON = Switch(on=True, options={}, reason=None, reports=())
 """The result for nearly every event, made once: its options must not be written to."""
 
 
+def lowercase(names: Sequence[str]) -> frozenset[str]:
+    """Return the names that matter to a destination, with `All`, in lowercase, as `says_nothing` needs them."""
+    return frozenset(name.lower() for name in (*names, ALL))
+
+
+def says_nothing(integrations: JsonObject, known: frozenset[str]) -> bool:
+    """Whether `switch` would return nothing but on, as for nearly every event; False when in doubt.
+
+    `known` is what `lowercase` returns.
+    """
+    for key, value in integrations.items():
+        if key == ALL:
+            if value is not True:
+                return False
+        elif key.lower() in known:
+            return False
+    return True
+
+
 def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
     """Read an event's `integrations` for the destination that goes by `names`, in letters of any case.
 
     The first of `names` that says something wins. A name in several spellings is off where any of them is false: a
     slip must not overrule who said no.
     """
-    if not integrations or (len(integrations) == 1 and integrations.get(ALL) is True):
+    usual, known = _known(tuple(names))
+    if says_nothing(integrations, known):
         return _ON
-    usual, lowercase = _known(tuple(names))
-    odd = any(key not in usual and key.lower() in lowercase for key in integrations)
+    odd = any(key not in usual and key.lower() in known for key in integrations)
     spellings = _Spellings(integrations) if odd else _AsUsual(integrations)
     reports = spellings.reports
     for name in names:
@@ -53,8 +72,7 @@ def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:
 @lru_cache(maxsize=256)
 def _known(names: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names that matter to a destination, as they are usually spelled and in lowercase."""
-    usual = frozenset([*names, ALL])
-    return usual, frozenset(name.lower() for name in usual)
+    return frozenset([*names, ALL]), lowercase(names)
 
 
 def _switch_of_all(spellings: _AsUsual) -> Switch:

@@ -24,6 +24,10 @@ MAX_CONTAINERS = 100_000
 LONGEST_TEXT = 60
 LONGEST_PLACE = 80
 
+MOST_PASSES = 16
+"""Passes that take pairs of brackets away: each takes two levels at most, and real events have fewer than ten."""
+
+_ALL_BUT_MARKS = bytes(byte for byte in range(256) if byte not in b'{}[]"')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JSON_TYPES = (str, bool, int, float, list, dict, type(None))
 
@@ -50,6 +54,39 @@ def size_problem(value: JsonObject) -> str | None:
         if containers > MAX_CONTAINERS:
             break
     return _first_problem(value)
+
+
+def nesting_problem(value: JsonObject, raw: bytes) -> str | None:
+    """Return the `size_problem` of an object that was read from `raw`, mostly without walking through it.
+
+    With at most a hundred opening brackets, counting those in texts, nothing is nested deeper than that: so few are
+    counted by what is left without them, which takes half the time of `translate` or `count`.  With more, pairs of
+    brackets are taken away level by level: a list of products of 32 KB takes a sixth of the time of the walk.
+    """
+    few = MAX_DEPTH + 1  # no more are taken away, so that this never takes long
+    if 2 * len(raw) - len(raw.replace(b"{", b"", few)) - len(raw.replace(b"[", b"", few)) <= MAX_DEPTH:
+        return None
+    return None if _is_shallow(raw) else size_problem(value)
+
+
+def _is_shallow(raw: bytes) -> bool:
+    """Whether the brackets of valid JSON say that it is neither too deep nor too much; False when in doubt."""
+    left = _brackets(raw)
+    if len(left) > 2 * MAX_CONTAINERS:
+        return False
+    for _ in range(MOST_PASSES):
+        left = left.replace(b"{}", b"").replace(b"[]", b"")
+        if not left:
+            return True
+    return False
+
+
+def _brackets(raw: bytes) -> bytes:
+    """Return the brackets of JSON that are outside of its texts: those with an even number of quotes before them."""
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")  # a quote after these begins or ends a text
+    left = raw.translate(None, _ALL_BUT_MARKS).replace(b'""', b"")  # a pair changes nothing between odd and even
+    return b"".join(left.split(b'"')[::2]) if b'"' in left else left
 
 
 def event_place(path: Sequence[object]) -> str:

@@ -7,7 +7,7 @@ only a file that cannot be opened raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -21,12 +21,21 @@ STDIN = "-"
 class EventReader:
     """The lines of one file, read on demand; closes the file at its end."""
 
-    def __init__(self, stream: IO[bytes], name: str, *, owned: bool, limit: int = LIMIT, size: int = SIZE) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes],
+        name: str,
+        *,
+        owned: bool,
+        limit: int = LIMIT,
+        size: int = SIZE,
+        before_read: Callable[[], object] | None = None,
+    ) -> None:
         self.name = name
         self._stream = stream
         self._owned = owned
         self._chunks = Chunks(stream, size)
-        self._lines = iter(Splitter(self._chunks, name, limit))
+        self._lines = iter(Splitter(self._chunks, name, limit, before_read))
 
     @property
     def consumed(self) -> int:
@@ -57,13 +66,22 @@ class EventReader:
         self.close()
 
 
-def read_events(path: str | Path, *, stdin: IO[bytes] | None = None, limit: int = LIMIT) -> EventReader:
-    """Open a file of events, or `stdin` for `-`; iterating yields its `Line`s, `with` closes it early."""
+def read_events(
+    path: str | Path,
+    *,
+    stdin: IO[bytes] | None = None,
+    limit: int = LIMIT,
+    before_read: Callable[[], object] | None = None,
+) -> EventReader:
+    """Open a file of events, or `stdin` for `-`; iterating yields its `Line`s, `with` closes it early.
+
+    `before_read` is called when all that was read so far has been yielded, and more is read, which may take long.
+    """
     if str(path) == STDIN:
         if stdin is None:
             raise UsageError("There is no standard input to read; name a file of events.")
-        return EventReader(stdin, "stdin", owned=False, limit=limit)
-    return EventReader(_open(Path(path)), str(path), owned=True, limit=limit)
+        return EventReader(stdin, "stdin", owned=False, limit=limit, before_read=before_read)
+    return EventReader(_open(Path(path)), str(path), owned=True, limit=limit, before_read=before_read)
 
 
 def total_size(path: str | Path) -> int | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from gzip import BadGzipFile, GzipFile
 from typing import IO, NamedTuple, cast
@@ -113,10 +113,12 @@ def _balanced() -> re.Pattern[bytes]:
 class Splitter:
     """Finds the JSON values in one stream, in order."""
 
-    def __init__(self, chunks: Chunks, name: str, limit: int = LIMIT) -> None:
+    def __init__(
+        self, chunks: Chunks, name: str, limit: int = LIMIT, before_read: Callable[[], object] | None = None
+    ) -> None:
         self._chunks = chunks
         self._name = name
-        self._window = Window(filter(None, chunks))
+        self._window = Window(filter(None, chunks), before_read)
         self._limit = limit
         self._value_end = 0  # offset; a line that begins before it already contains a value
         self._in_list = False
@@ -134,10 +136,35 @@ class Splitter:
                 continue
             if window.text[0] == LIST:
                 yield from self._items()
-            elif found := self._value():
+            elif not (yield from self._whole_lines()) and (found := self._value()):
                 yield found
         if self._chunks.trouble:
             yield self._error_here(self._chunks.trouble)
+
+    def _whole_lines(self) -> Generator[Line, None, bool]:
+        """Yield objects of one line each, up to a line that needs a closer look; False where that is this one.
+
+        What is in memory is split at its line ends at once (3.7 -> 1.0 us a line, without its parsing).
+        """
+        window = self._window
+        number, length = window.line, 0
+        if self._notes or self._follows_another():
+            return False
+        for line in bytes(window.text[: window.text.rfind(b"\n") + 1]).split(b"\n")[:-1]:
+            raw = line.strip(b" \t\r")
+            if raw:
+                if raw[0] != OBJECT or len(line) >= self._limit:
+                    break
+                try:
+                    value = orjson.loads(raw)
+                except orjson.JSONDecodeError:
+                    break
+                offset = window.offset + length + (0 if line[0] == OBJECT else line.index(raw))
+                yield tuple.__new__(Line, (self._name, number, offset, raw, None, value, ()))
+            number += 1
+            length += len(line) + 1
+        window.advance(length)
+        return length > 0
 
     def _skip_mark(self) -> bool:
         """Leave out a byte order mark, which programs put before a file, and so into the middle of joined ones."""
@@ -296,15 +323,18 @@ class Window:
     without copying the others.
     """
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], before_read: Callable[[], object] | None) -> None:
         self.text = bytearray()
         self.offset = 0
         self.line = 1
         self.line_begin = 0
         self._chunks = chunks
+        self._before_read = before_read
 
     def more(self) -> bool:
         """Read one more chunk of the stream; False at its end."""
+        if self._before_read is not None:
+            self._before_read()
         chunk = next(self._chunks, b"")
         self.text += chunk
         return bool(chunk)

@@ -68,38 +68,6 @@ def flattened(value: JsonObject, separator: str, lists: str, lost: list[str], me
     return _Flattening(separator, lists, lost, memo, place).of(value)
 
 
-def reshaped(
-    value: JsonObject,
-    names: Collection[str],
-    table: Mapping[str, str],
-    separator: str,
-    lost: list[str],
-    memo: Memo,
-    place: str,
-) -> JsonObject:
-    """`only`, `rename` and `flatten: true` in one go: what most mappings do to the context.
-
-    No name is so long that it would have to be counted before other keys.
-    """
-    result: JsonObject = {}
-    count = 0
-    try:
-        for key, member in value.items():
-            if key not in names:
-                continue
-            name = table.get(key, key)
-            if type(member) is dict and member:
-                count += _flatten_quickly(result, name + separator, member, separator)
-            else:
-                result[name] = member
-                count += 1
-        if count == len(result):
-            return result
-    except _LongKey:
-        pass
-    return flattened(rename(only(value, names), table, lost), separator, "keep", lost, memo, place)
-
-
 def _flatten_quickly(result: JsonObject, before: str, value: JsonObject, separator: str) -> int:
     """Flatten into `result` and return the number of members; fewer keys than that means that some were overwritten."""
     count = len(value)

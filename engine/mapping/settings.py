@@ -16,7 +16,7 @@ from engine.language.suggest import closest
 from engine.language.texts import kind_of
 from engine.mapping import templates
 from engine.mapping.model import Mapping
-from engine.mapping.schema import validator
+from engine.mapping.schema import own_validator
 from engine.mapping.setting import Setting
 from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json, JsonObject, Secret, Secrets
 
@@ -197,7 +197,7 @@ def typed(
     if isinstance(value, str):
         _check_text(setting, value)
     _check_writable(value)
-    problem = (fits or validator(schema_of(setting)))(value)
+    problem = (fits or own_validator(schema_of(setting)))(value)
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
         raise ValueError(f"{fault}.")
     if problem is None and setting.type == "template" and (found := templates.faults(mapping, setting, value)):
@@ -247,7 +247,7 @@ class _RowReader:
         self.unset: list[str] = []
         self._mapping = mapping
         self._fields = {name: replace(field, secret=setting.secret) for name, field in setting.fields.items()}
-        self._fits = {name: validator(schema_of(field)) for name, field in self._fields.items()}
+        self._fits = {name: own_validator(schema_of(field)) for name, field in self._fields.items()}
         self._environment = environment
 
     def row(self, at: str, row: Json) -> JsonObject:

@@ -24,9 +24,9 @@ def validate(*words: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def many(folder: Path) -> list[str]:
-    """Every other wrong mapping as a file of its own name."""
+    """Every fifth wrong mapping as a file of its own name."""
     names = []
-    for name, text in list(WRONG.items())[::2]:
+    for name, text in list(WRONG.items())[::5]:
         if not text.startswith(("name:", "extends:")):
             (folder / f"{name}.yaml").write_text(whole(f"{text}name: {name}\n"), encoding="utf-8")
             names.append(f"{name}.yaml")
@@ -39,7 +39,7 @@ def test_many_problems_are_sorted_and_always_the_same(many: list[str]) -> None:
     assert (first.returncode, first.stderr) == (1, "")
     assert first.stdout == second.stdout
     problems = json.loads(first.stdout)
-    assert len(problems) > 200
+    assert len(problems) > 100
     places = [(problem["file"], problem["line"], problem["column"]) for problem in problems]
     assert places == sorted(places)
     assert {problem["code"] for problem in problems} <= set(DOCS)

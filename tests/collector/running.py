@@ -76,11 +76,16 @@ class Server:
 
 @contextmanager
 def serving(
-    *options: str, mappings: Sequence[str] = MAPPINGS, sandbox: bool = True, log: Path | None = None
+    *options: str,
+    mappings: Sequence[str] = MAPPINGS,
+    sandbox: bool = True,
+    log: Path | None = None,
+    workers: int | None = 0,
 ) -> Iterator[Server]:
-    """Serve as long as the `with` lasts; `log` is a file for what it logs."""
+    """Serve as long as the `with` lasts; `log` is a file for what it logs. Without `workers`, as many as by default."""
     command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--admin-port", "0"]
-    command += [*(["--sandbox"] if sandbox else []), *([] if log else ["--no-log"]), *options]
+    command += [*(["--sandbox"] if sandbox else []), *([] if log else ["--no-log"])]
+    command += [*([] if workers is None else ["--workers", str(workers)]), *options]
     with ExitStack() as stack:
         errors = stack.enter_context(log.open("wb")) if log else subprocess.STDOUT
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)

@@ -11,12 +11,16 @@ Checks that are left out, and why:
 
 from __future__ import annotations
 
-import schemathesis
+from collections.abc import Callable
+
+import pytest
 from hypothesis import settings
 from schemathesis import Case, checks
 from schemathesis.config import SchemathesisConfig
-from schemathesis.openapi import from_asgi
+from schemathesis.openapi import from_asgi, from_dict
+from schemathesis.pytest.lazy import get_all_tests
 
+from engine.collector.openapi import CALLS
 from engine.delivery.outbox.base import OutboxError
 from tests.collector.harness import Inside, basic
 from tests.delivery.memory_outbox import MemoryOutbox
@@ -35,11 +39,25 @@ DESCRIBED = CHECKS[1:5]
 KEY = {"authorization": basic("wk:")}
 
 
-def described(inside: Inside, *, coverage: bool) -> schemathesis.BaseSchema:
-    """Return the description as that collector serves it; `coverage` is for schemathesis's own list of odd cases."""
+@pytest.fixture(scope="session")
+def document() -> dict:
+    return from_asgi("/openapi.json", Inside().collector).raw_schema
+
+
+def ask(document: dict, inside: Inside, path: str, examples: int, asked: Callable, *, coverage: bool = False) -> None:
+    """Hold one path of a description against a collector; `coverage` is for schemathesis's own list of odd cases.
+
+    Its `parametrize` would make every case of every path when tests are collected, which each worker does.
+    """
     phases = {"coverage": {"enabled": coverage}, "fuzzing": {"enabled": True}}
     config = SchemathesisConfig.from_dict({"seed": 1, "generation": {"mode": "all"}, "phases": phases})
-    return from_asgi("/openapi.json", inside.collector, config=config)
+    schema = from_dict({**document, "paths": {path: document["paths"][path]}}, config=config)
+    schema.app = inside.collector
+    tests = get_all_tests(schema=schema, test_func=asked, settings=settings(max_examples=examples), given_kwargs={})
+    found = [each.ok() for each in tests]
+    assert [operation.path for operation, _ in found] == [path] * len(document["paths"][path])
+    for _, test in found:
+        test()
 
 
 class Full(MemoryOutbox):
@@ -47,42 +65,58 @@ class Full(MemoryOutbox):
         raise OutboxError("There is no room left.")
 
 
-SHORT = r"^/v1/(.|import)$"
+PATHS = [*CALLS, "/healthz", "/readyz", "/openapi.json"]
+OTHER_NAMES = [path for path in CALLS if path == "/v1/import" or len(path) == len("/v1/t")]
 """Other names of the same calls: they are asked less, for the sake of time."""
-HEALTHY = described(Inside(), coverage=True).exclude(path_regex=SHORT)
-HEALTHY_TOO = described(Inside(), coverage=False).include(path_regex=SHORT)
-CLOSED = described(Inside(), coverage=False).exclude(path_regex=SHORT)
-FULL = described(Inside(outbox=Full()), coverage=False).include(path=["/v1/track", "/v1/batch", "/readyz"])
-LATE = Inside()
-LATE.collector.behind = lambda: True
-BEHIND = described(LATE, coverage=False).include(path=["/v1/track", "/v1/batch", "/readyz"])
+FIRST_NAMES = [path for path in PATHS if path not in OTHER_NAMES]
+ALIKE = ["/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/delete"]
+"""Calls that are described as /v1/track is, but for their name."""
 
 
-@HEALTHY.parametrize()
-@settings(max_examples=10)
-def test_with_a_write_key(case: Case) -> None:
+def test_every_path_is_asked(document: dict) -> None:
+    assert set(document["paths"]) == set(PATHS)
+
+
+def with_a_write_key(case: Case) -> None:
     case.call_and_validate(checks=CHECKS, headers=KEY)
 
 
-@HEALTHY_TOO.parametrize()
-@settings(max_examples=5)
-def test_other_names_of_the_same_calls(case: Case) -> None:
-    case.call_and_validate(checks=CHECKS, headers=KEY)
-
-
-@CLOSED.parametrize()
-@settings(max_examples=5)
-def test_without_a_write_key(case: Case) -> None:
+def without_a_write_key(case: Case) -> None:
     case.call_and_validate(checks=CHECKS)
 
 
-@FULL.parametrize()
-@settings(max_examples=5)
-def test_when_nothing_can_be_kept(case: Case) -> None:
+def as_described(case: Case) -> None:
     case.call_and_validate(checks=DESCRIBED, headers=KEY)
 
 
-@BEHIND.parametrize()
-@settings(max_examples=5)
-def test_when_too_much_waits(case: Case) -> None:
-    case.call_and_validate(checks=DESCRIBED, headers=KEY)
+@pytest.mark.parametrize("path", [path for path in FIRST_NAMES if path not in ALIKE])
+def test_with_a_write_key(document: dict, path: str) -> None:
+    ask(document, Inside(), path, 10, with_a_write_key, coverage=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALIKE)
+def test_calls_that_are_described_as_another_is(document: dict, path: str) -> None:
+    ask(document, Inside(), path, 10, with_a_write_key, coverage=True)
+
+
+@pytest.mark.parametrize("path", [*ALIKE, *OTHER_NAMES])
+def test_other_calls_and_other_names(document: dict, path: str) -> None:
+    ask(document, Inside(), path, 5, with_a_write_key)
+
+
+@pytest.mark.parametrize("path", FIRST_NAMES)
+def test_without_a_write_key(document: dict, path: str) -> None:
+    ask(document, Inside(), path, 5, without_a_write_key)
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/readyz"])
+def test_when_nothing_can_be_kept(document: dict, path: str) -> None:
+    ask(document, Inside(outbox=Full()), path, 5, as_described)
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/readyz"])
+def test_when_too_much_waits(document: dict, path: str) -> None:
+    late = Inside()
+    late.collector.behind = lambda: True
+    ask(document, late, path, 5, as_described)

@@ -1,4 +1,4 @@
-"""Several processes take requests: they share the outbox, die and come back, and end together, in order."""
+"""Other processes take requests: they share the outbox, die and come back, and end together, in order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import httpx
 import psutil
 import pytest
 
+from engine.commands.serve import _default_workers
 from tests.collector.running import STARTUP, Server, connect, raw_request, serving, tracks, until
 from tests.collector.test_server import kept, send_until_it_ends
 
+ONE = ("--workers", "1")
 WORKERS = ("--workers", "2")
 
 
@@ -53,6 +55,40 @@ def under_load(server: Server, answered: set[int], count: int = 4) -> list[threa
     return threads
 
 
+def test_taking_in_and_delivering_each_have_a_core_where_there_are_two() -> None:
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert _default_workers() == 0
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert _default_workers() == (1 if len(cores) > 1 else 0)
+
+
+@pytest.mark.slow
+def test_by_default_another_process_takes_requests_unless_the_vendors_are_emulated(tmp_path: Path) -> None:
+    file = tmp_path / "connections.yaml"
+    file.write_text("""
+        shop:
+          destination: exponea
+          base_url: http://127.0.0.1:9
+          settings: {api_key: k, project_token: t, hard_id: registered, soft_id: cookie}
+        sources:
+          web: {write_keys: sandbox}
+    """)
+    options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--admin-token", "sandbox")
+    with serving(*options, mappings=[], sandbox=False, workers=None) as server:
+        sent = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 5), auth=("sandbox", ""), timeout=STARTUP)
+        assert sent.json() == {"success": True}
+        assert len(workers_of(server)) == _default_workers()
+        assert "waybill_collector_kept_total 5.0" in server.metrics().splitlines()
+        assert server.stop() == 0
+    with serving(workers=None) as server:
+        assert workers_of(server) == []
+        assert httpx.get(f"{server.url}/readyz").status_code == 200  # from then on it obeys signals
+        assert server.stop() == 0
+
+
 def test_what_several_take_is_delivered_and_counted_once() -> None:
     with serving(*WORKERS) as server:
         until(lambda: len(workers_of(server)) == 2)
@@ -68,16 +104,17 @@ def test_what_several_take_is_delivered_and_counted_once() -> None:
         assert server.stop() == 0
 
 
-def test_one_that_dies_is_started_again_and_nothing_answered_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_one_that_dies_is_started_again_and_nothing_answered_is_lost(tmp_path: Path, count: int) -> None:
     path, answered = tmp_path / "outbox.db", set[int]()
-    with serving(*WORKERS, "--outbox", str(path), mappings=["exponea"]) as server:
-        until(lambda: len(workers_of(server)) == 2)
+    with serving("--outbox", str(path), mappings=["exponea"], workers=count) as server:
+        until(lambda: len(workers_of(server)) == count)
         threads = under_load(server, answered)
         for _ in range(3):
             before, had = workers_of(server), len(answered)
             until(lambda had=had: len(answered) > had + 50)
             os.kill(before[0], signal.SIGKILL)
-            until(lambda before=before: len(set(workers_of(server)) - {before[0]}) == 2)
+            until(lambda before=before: len(set(workers_of(server)) - {before[0]}) == count)
         assert server.stop() == 0
         for thread in threads:
             thread.join()
@@ -124,8 +161,8 @@ def test_slow_bodies_do_not_hold_up_the_end() -> None:
 
 
 def test_a_second_signal_ends_at_once() -> None:
-    with serving(*WORKERS, mappings=["exponea"]) as server:
-        until(lambda: len(workers_of(server)) == 2)
+    with serving(*ONE, mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 1)
         pids = workers_of(server)
         assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         with connect(server) as wire:
@@ -140,8 +177,8 @@ def test_a_second_signal_ends_at_once() -> None:
 
 
 def test_none_outlives_the_first() -> None:
-    with serving(*WORKERS, mappings=["exponea"]) as server:
-        until(lambda: len(workers_of(server)) == 2)
+    with serving(*ONE, mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 1)
         pids = workers_of(server)
         assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         server.stop(signal.SIGKILL)

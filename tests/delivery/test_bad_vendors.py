@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.delivery.outbox.base import LeaseLost
 from engine.delivery.sending.http import Sender, Unsendable, VendorReply
 from engine.delivery.status import CredentialsCheck, check_credentials
 from engine.delivery.supervisor import Delivery
@@ -257,6 +258,72 @@ def test_a_vendor_that_refuses_before_it_has_read_the_request_and_closes() -> No
                 reply = await sender.send(planned(vendor.url, body="x" * 16 * MB))
                 assert reply._replace(headers={}) == VendorReply(413, body=True)
                 assert vendor.connections == count, "a connection with half a request on it is not used again"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("body", [None, {"a": 1}])
+def test_the_head_of_a_request_goes_together_with_its_body(body) -> None:
+    pieces = []
+
+    async def speak(reader: Reader, writer: Writer) -> None:
+        while piece := await reader.read(65536):
+            pieces.append(piece)
+            writer.write(OK)
+
+    async def story() -> None:
+        async with raw(speak) as (vendor, sender):
+            for _ in range(2):
+                assert (await sender.send(planned(vendor.url, body=body))).body is True
+            assert vendor.connections == 1
+
+    asyncio.run(story())
+    assert [piece.partition(b"\r\n\r\n")[2] for piece in pieces] == [b"" if body is None else b'{"a":1}'] * 2
+
+
+def test_nothing_of_a_request_is_written_that_may_no_longer_be_sent() -> None:
+    """The lease is asked before the head and before the body; it may end in between."""
+    pieces, left = [], [True, False]
+
+    async def speak(reader: Reader, _: Writer) -> None:
+        pieces.append(await reader.read(100))
+        raise ConnectionError
+
+    def before_write() -> None:
+        if not left.pop(0):
+            raise LeaseLost
+
+    async def story() -> None:
+        async with raw(speak, before_write=before_write) as (vendor, sender):
+            with pytest.raises(LeaseLost):
+                await sender.send(planned(vendor.url, body={}))
+            await vendor.all_closed()
+
+    asyncio.run(story())
+    assert pieces == [b""]
+
+
+def test_no_more_connections_than_slots_and_the_next_requests_use_them_again() -> None:
+    now, most = 0, 0
+
+    async def speak(reader: Reader, writer: Writer) -> None:
+        nonlocal now, most
+        while True:
+            await _request(reader)
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0.01)
+            now -= 1
+            writer.write(OK)
+
+    async def story() -> None:
+        async with raw(speak, slots=3) as (vendor, sender):
+            for _ in range(2):
+                replies = await asyncio.gather(*(sender.send(planned(vendor.url)) for _ in range(10)))
+                assert {reply.body for reply in replies} == {True}
+            assert vendor.connections == most == 3
+            await sender.close()
+            await vendor.all_closed()
 
     asyncio.run(story())
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 
+import orjson
 import pytest
 
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.sending.jobs import normalized
+from engine.delivery.outbox.base import Waiting
+from engine.delivery.sending import jobs
+from engine.delivery.sending.jobs import EventReader, normalized
 from engine.events.reading import read_events
+from engine.plan import load
+from engine.records import Report
 from tests.delivery.memory_outbox import MemoryOutbox
 
 RECEIVED = "2026-01-01T00:00:00.000Z"
@@ -73,3 +78,71 @@ def test_planning_sees_what_intake_fixed() -> None:
 
 def test_times_are_written_as_segment_writes_them() -> None:
     assert iso(1_760_000_000.1239) == "2025-10-09T08:53:20.123Z"
+
+
+def row(number: int, raw: bytes = LINE) -> Waiting:
+    return Waiting(number, number, "m", RECEIVED, raw, None, None, None, 1.0)
+
+
+def test_connections_that_share_a_reader_get_one_event() -> None:
+    read = EventReader().read
+    event = read(row(1))
+    assert event == normalized(row(1))
+    assert read(row(1)._replace(place=2, progress="{}", digest="d", tried_at=2.0)) is event
+
+
+CHANGED = {
+    "raw": b'{"type":"track","userId":"v","event":"E"}',
+    "message_id": "other",
+    "received_at": "2026-01-01T00:00:01.000Z",
+    "reports": (Report("a", "b", "c"),),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), CHANGED.items(), ids=CHANGED)
+def test_an_event_that_others_have_changed_in_the_file_is_read_again(name, value) -> None:
+    read = EventReader().read
+    read(row(1))
+    changed = row(1)._replace(**{name: value})
+    assert read(changed) == normalized(changed) != normalized(row(1))
+    assert read(changed) is read(changed)
+
+
+def test_what_a_reader_remembers_is_bounded(monkeypatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_EVENTS", 3)
+    read = EventReader().read
+    first = [read(row(number)) for number in range(4)]
+    assert [read(row(number)) is first[number] for number in (1, 2, 3, 0)] == [True, True, True, False]
+
+    large = b'{"type":"track","userId":"u","event":"%s"}' % (b"E" * (jobs.MOST_RAW // 2))
+    read = EventReader().read
+    first = [read(row(number, raw)) for number, raw in enumerate([LINE, large, large, LINE])]
+    assert [read(row(n, raw)) is first[n] for n, raw in ((2, large), (3, LINE), (0, LINE), (1, large))] == [
+        *(True, True),
+        *(False, False),
+    ]
+
+    huge = large.replace(b"E", b"EEE")
+    assert read(row(9, huge)) == read(row(9, huge))
+    assert read(row(9, huge)) is not read(row(9, huge))
+
+
+@pytest.mark.parametrize("name", ["exponea", "extole", "user_com", "webhook"])
+def test_a_plan_does_not_change_the_event_that_other_connections_plan_too(name) -> None:
+    target = load(name)
+    connection = target.connect(target.example_settings())
+    values = [
+        {"type": "identify", "traits": {"email": "a@b.c", "address": {"city": "x"}, "tags": [{"a": 1}]}},
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "properties": {"products": [{"id": 1}, {"id": 2}], "a": {"b": 1}},
+        },
+        {"type": "page", "name": "Home", "properties": {"url": "https://example.com/"}},
+        {"type": "group", "groupId": "g", "traits": {"name": "G"}},
+    ]
+    for value in values:
+        raw = orjson.dumps({**value, "userId": "u", "anonymousId": "b", "context": {"page": {"path": "/"}}})
+        event = normalized(row(1, raw))
+        connection.plan_normalized(event, now=1.0)
+        assert event == normalized(row(1, raw))

@@ -298,6 +298,33 @@ def test_what_was_finished_already_is_not_given_as_written(outbox) -> None:
     assert outbox.write("a", fence, [first, second], NOW) == [second]
 
 
+def test_changes_that_are_alike_and_others_are_written_each_as_it_is(outbox) -> None:
+    outbox.take_in(events(*"123456"), ["a"], NOW)
+    fence = outbox.lease("a", "w", NOW, 10)
+    at = list(places(outbox).values())
+    alike = [Change(place, Outcome.DELIVERED, "sent", digest="d") for place in (at[4], at[0], at[2])]
+    others = [Change(at[1], Outcome.REJECTED, "no", "why"), Change(at[3], Outcome.WAITING, "later", tried_at=NOW)]
+    last = Change(at[3], Outcome.DELIVERED, "sent", digest="d")
+    changes = [*alike[:2], *others, alike[2], last]
+    assert outbox.write("a", fence, changes, NOW) == changes
+    assert outbox.write("a", fence, changes, NOW) == []
+    listed = {row.place: (row.outcome, row.reason, row.error) for row in outbox.listed(Chosen(), 0, 10)}
+    sent = (Outcome.DELIVERED, "sent", "")
+    waiting = (Outcome.WAITING, NOT_SENT_YET, "")
+    assert [listed[place] for place in at] == [sent, (Outcome.REJECTED, "no", "why"), sent, sent, sent, waiting]
+
+
+def test_of_changes_that_are_alike_those_of_events_that_still_wait_are_written(outbox) -> None:
+    outbox.take_in(events(*"1234"), ["a"], NOW)
+    fence = outbox.lease("a", "w", NOW, 10)
+    changes = [Change(place, Outcome.DELIVERED, "sent") for place in places(outbox).values()]
+    earlier = [Change(changes[1].place, Outcome.REJECTED, "no"), Change(changes[3].place, Outcome.WAITING, "later")]
+    assert outbox.write("a", fence, earlier, NOW) == earlier
+    assert outbox.write("a", fence, [*changes, changes[0]], NOW) == [changes[0], *changes[2:]]
+    counts = {("a", Outcome.DELIVERED): 3, ("a", Outcome.REJECTED): 1}
+    assert outbox.counts() == counts
+
+
 def test_an_event_is_found_by_its_number(outbox) -> None:
     outbox.take_in(events("1"), ["a"], NOW)
     assert outbox.event(1) == events("1")[0]

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from engine.commands.output.events import planned_json
+from engine.commands.connection_options import NamedConnection
+from engine.commands.output.ndjson import LineWriter
 from engine.delivery.configured_connection import ConfiguredConnection, rebased
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.sending.http import HEADERS, written_url
@@ -88,8 +89,8 @@ def on_wire(request: Request) -> OnWire:
 def shown(run: DryRun, connection: Connection, url: str) -> list[OnWire]:
     """Return the requests that a dry run prints, as docs/output.md says that they are sent."""
     found = []
-    compress = connection.mapping.http.compress is not None
-    for planned in json.loads(json.dumps(list(planned_json(run, compress=compress)))):
+    line = LineWriter(NamedConnection("case", connection), None).line({}, run)
+    for planned in json.loads(line)["requests"]:
         batch = planned.get("batch", {})
         if "beside" in batch:
             continue

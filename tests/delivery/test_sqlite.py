@@ -7,17 +7,21 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from random import Random
 
 import orjson
 import pytest
 
-from engine.delivery.outbox.base import Change, Chosen, NewEvent, OutboxError
+from engine.delivery.outbox.base import WINDOW, Change, Chosen, NewEvent, OutboxDamaged, OutboxError
 from engine.delivery.outbox.file import VERSION_1, VERSION_2, VERSIONS
 from engine.delivery.outbox.reports import EventReports
 from engine.delivery.outbox.sqlite import PURGED_AT_ONCE, SqliteOutbox
+from engine.delivery.outbox.statements import AT_ONCE
 from engine.records import Outcome, Report
+from tests.delivery.memory_outbox import MemoryOutbox
 
 NOW = 1_000_000.0
+REPORTS = ((), (), (Report("repaired", "event", "what"),))
 
 
 def events(*numbers: int) -> list[NewEvent]:
@@ -38,6 +42,32 @@ def test_what_was_taken_in_is_there_after_a_restart(tmp_path) -> None:
 def test_the_disk_is_asked_before_anything_is_answered(durable) -> None:
     modes = [durable._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     assert modes == ["wal", 2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_goes_in_many_at_a_time_is_as_one_by_one(durable, seed) -> None:
+    """The outbox in memory takes each event alone."""
+    random, memory, now = Random(seed), MemoryOutbox(), NOW
+    ids = ["m", "m\0", "m\0n", "M", "\u00fc", "m'", *(f"m{n}" for n in range(150))]
+    for _ in range(12):
+        now += random.choice([0.0, 1.0, WINDOW / 3])
+        given = [
+            NewEvent(random.choice("sst"), each, f"at {now}", random.choice([b"a", b"a", b"b"]), random.choice(REPORTS))
+            for each in random.choices(ids, k=random.choice([0, 1, AT_ONCE, AT_ONCE + 1, 50]))
+        ]
+        names, again = random.choice([[], ["a"], ["b", "a"], ["a", "b", "c"]]), random.random() < 0.1
+        assert durable.take_in(given, names, now, again=again) == memory.take_in(given, names, now, again=again)
+    assert durable.listed(Chosen(), 0, 10_000) == memory.listed(Chosen(), 0, 10_000)
+    assert [durable.waiting(name, 0, 10_000) for name in "abc"] == [memory.waiting(name, 0, 10_000) for name in "abc"]
+    assert [durable.event(n) for n in range(400)] == [memory.event(n) for n in range(400)]
+
+
+def test_an_event_needs_a_number(durable) -> None:
+    """Only damage can give the highest number to an event: it is reported where no event can have another."""
+    durable.take_in(events(1), ["a"], NOW)
+    durable._db.execute("UPDATE events SET id = ?", (2**63 - 2,))
+    with pytest.raises(OutboxDamaged, match="an impossible number of an event"):
+        durable.take_in(events(2), ["a"], NOW)
 
 
 def test_two_processes_can_use_one_file(tmp_path) -> None:

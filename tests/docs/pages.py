@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.commands.output.events import planned_json, report_text
+from engine.commands.connection_options import NamedConnection
+from engine.commands.output.events import report_text
+from engine.commands.output.ndjson import LineWriter
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.outgoing import DryRun, dry_run
 from engine.mapping.load import Library, Loaded
 from engine.mapping.yaml import reader
 from engine.plan import Connection, Destination
-from engine.records import masked
+from engine.records import NO_SECRETS
 from engine.testing.examples import NOW, validate
 from tests.docs.blocks import ROOT, Block, blocks
 
@@ -122,10 +124,11 @@ def connection(example: PageExample) -> Connection:
     return Destination(loaded(example)).connect(example.settings, {})
 
 
-def outcomes(run: DryRun) -> dict[str, Any]:
+def outcomes(example: PageExample, run: DryRun) -> dict[str, Any]:
     """Return what came out, in the forms a page can show."""
     plan = run.plan
-    requests: list[Any] = [masked(request) for request in planned_json(run, compress=False)]
+    writer = LineWriter(NamedConnection("example", connection(example)), NO_SECRETS)
+    requests = json.loads(writer.line({}, run))["requests"]
     return {
         "requests": requests,
         "body": requests[0]["body"] if len(requests) == 1 else None,

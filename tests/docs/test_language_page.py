@@ -44,7 +44,7 @@ def test_an_example_is_a_valid_mapping(example: PageExample) -> None:
 )
 def test_an_event_gives_what_the_page_shows(example: PageExample, shown: Shown) -> None:
     run = plan(example, shown)
-    given, made = outcomes(run), run.plan
+    given, made = outcomes(example, run), run.plan
     results = shown.results
     assert results.keys() & {"body", "requests", "outcome"}, "nothing is said of this event"
     assert given["reports"] == results.get("reports", "").splitlines()

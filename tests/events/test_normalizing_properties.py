@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import normalizing, timestamps
-from engine.events.integrations import switch
-from engine.events.json_values import json_problem, size_problem
+from engine.events.integrations import lowercase, says_nothing, switch
+from engine.events.json_values import json_problem, nesting_problem, size_problem
 from engine.events.normalizing import normalize, normalize_json, repair
 from engine.events.spec import FIELDS
 from engine.language.times import read_time
@@ -94,9 +95,58 @@ def test_json_is_json(value):
 
 
 @given(OBJECTS, st.lists(KEYS, max_size=3))
+def test_integrations_that_say_nothing_leave_every_spelling_of_a_name_out(integrations, names):
+    others = {key: value for key, value in integrations.items() if key != "All"}
+    spelled = {name.lower() for name in (*names, "All")}
+
+    assert says_nothing(integrations, lowercase(names)) == (
+        integrations.get("All", True) is True and spelled.isdisjoint(map(str.lower, others))
+    )
+
+
+@given(OBJECTS, st.lists(KEYS, max_size=3))
 def test_a_destination_is_on_with_options_or_off_with_a_reason(integrations, names):
     on, options, reason, reports = switch(integrations, names)
 
     assert on == (reason is None)
     assert options == {} or any(options is value for value in integrations.values())
     assert {report.code for report in reports} <= {"integration-unknown-value", "integration-spelling"}
+
+
+MARKS = st.text(st.sampled_from('[]{}"\\,a'), max_size=6)
+
+
+def nested(value, levels):
+    """`value` inside of as many objects and lists as there are levels, each with texts beside it."""
+    for is_list, before, after in levels:
+        value = [before, value, after] if is_list else {before: after, "a": value, after: before}
+    return {"a": value}
+
+
+@given(st.lists(st.tuples(st.booleans(), MARKS, MARKS), max_size=8), st.integers(1, 30), st.booleans())
+def test_brackets_tell_what_a_walk_would(levels, times, is_pretty):
+    value = nested(1, levels * times)
+    raw = orjson.dumps(value, option=orjson.OPT_INDENT_2 if is_pretty else 0) if len(levels) * times < 250 else b""
+
+    assert not raw or nesting_problem(value, raw) == size_problem(value)
+
+
+CROSSED = [
+    '["]",' * 150 + "1" + ',"["]' * 150,  # text closes each level, and opens it again
+    '["\\"]",' * 150 + "1" + ',"[\\""]' * 150,
+    '["\\\\",' * 150 + "1" + ',"\\\\"]' * 150,
+    '["\\\\\\"]\\"",' * 150 + "1" + ',"\\"["]' * 150,
+    '{"}":[' * 75 + "1" + ',"]{"]}' * 75,
+    "[" * 99 + "]" * 99,
+    "[" * 98 + "]" * 98,
+    "[" + "[]," * 99_998 + "1]",
+    '"' + '[{\\"' * 500 + '"',
+]
+
+
+@pytest.mark.parametrize("text", CROSSED, ids=len)
+def test_brackets_in_texts_open_and_close_nothing(text):
+    raw = f'{{"a":{text}}}'.encode()
+    value = orjson.loads(raw)
+
+    assert nesting_problem(value, raw) == size_problem(value)

@@ -46,6 +46,32 @@ def test_objects_one_behind_the_other(values, indent, between, size):
         assert content.count(b"\n", 0, line.offset) + 1 == line.line
 
 
+LINES = OBJECTS.map(lambda value: written(value, None)) | st.sampled_from(
+    [
+        b"",
+        b" \t",
+        b"  {}",
+        b'{"a":1} ',
+        b"\t{\n}",
+        b"[{}]",
+        b"[\n{}\n]",
+        b"\xef\xbb\xbf{}",
+        b"{} {}",
+        b"{",
+        b'{"a":}',
+        b"x",
+        b"7",
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=8), st.sampled_from([b"\n", b"\r\n"]), st.sampled_from([b"", b"\n"]))
+def test_lines_that_are_split_together_are_read_as_one_by_one(lines, between, end):
+    content = between.join(lines) + end
+
+    assert read(content, 1 << 18) == read(content, 1)
+
+
 @given(st.lists(JSON, max_size=6), INDENTS, st.sampled_from(["", "\n", " \r\n", "\ufeff"]), SIZES)
 def test_lists(values, indent, before, size):
     content = before.encode() + written(values, indent)

@@ -59,9 +59,16 @@ def plan(
 def _hidden(mapping: JsonObject, settings: JsonObject) -> JsonObject:
     declared = cast("dict[str, JsonObject]", mapping.get("settings") or {})
     secret = {name for name, setting in declared.items() if setting.get("secret")}
-    return {
-        name: Hidden(value) if name in secret and isinstance(value, str) else value for name, value in settings.items()
-    }
+    return {name: _all_hidden(value) if name in secret else value for name, value in settings.items()}
+
+
+def _all_hidden(value: Json) -> Json:
+    """Hide a text, or every text of a table or list."""
+    if isinstance(value, dict):
+        return {name: _all_hidden(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_all_hidden(member) for member in value]
+    return Hidden(value) if isinstance(value, str) else value
 
 
 def _part(run: Run, name: str) -> Json:

@@ -70,6 +70,7 @@ def test_checking_files_loads_nothing_that_sends_or_serves() -> None:
     loaded = set(loaded_by("from engine.commands import main; main(['validate-mappings', 'mappings'])").split())
     assert {"click", "yaml"} <= loaded
     assert loaded & NOT_FOR_CHECKING == set()
+    assert "jsonschema" not in loaded  # only to find out what is wrong, and for the schemas of authors
 
 
 def test_the_version_is_the_same_everywhere() -> None:

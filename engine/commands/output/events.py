@@ -12,9 +12,10 @@ from engine.commands.output.text import Display, shortened
 from engine.language.paths import Marker
 from engine.language.texts import text_of, visible, visible_lines
 from engine.mapping.problems import Problem
-from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secret, Secrets
+from engine.records import Json, JsonObject, Plan, Report, Secret, Secrets
 
 if TYPE_CHECKING:
+    from engine.commands.output.masking import Masking
     from engine.delivery.sending.outgoing import DryRun
 
 LONGEST_NAME = 60
@@ -86,44 +87,15 @@ def report_text(report: Report) -> str:
     return f"{place}{report.message.removesuffix('.')} [{report.code}]"
 
 
-def request_json(request: PlannedRequest, *, compress: bool = False) -> JsonObject:
-    """Return a request as the formats print it; with `compress`, its header says how the body is sent."""
-    headers = cast("JsonObject", request.headers)
-    return {
-        "request": request.request,
-        "method": request.method,
-        "url": request.url,
-        "headers": {**headers, "Content-Encoding": "gzip"} if compress and request.body is not None else headers,
-        "query": cast("JsonObject", request.query),
-        "body": request.body,
-    }
-
-
-def planned_json(run: DryRun, *, compress: bool) -> Iterator[JsonObject]:
-    """Yield the planned requests; the first of those that travel in a batch has it beside it, others name the first."""
-    first = 0
-    for sent in run.outgoing:
-        for number in range(first, first + sent.carries):
-            planned = request_json(run.plan.requests[number], compress=compress)
-            if sent.batch is None:
-                yield planned
-            elif number > first:
-                yield {**planned, "batch": {"name": sent.batch, "beside": first}}
-            else:
-                whole = request_json(sent.request, compress=compress)
-                del whole["request"]
-                yield {**planned, "batch": {"name": sent.batch, **whole}}
-        first += sent.carries
-
-
-def outgoing_json(run: DryRun, *, compress: bool) -> Iterator[JsonObject]:
-    """Yield the HTTP requests, each with a title: `add_event`, or `2 x add_event in commands` for a batch."""
+def outgoing_json(run: DryRun, masking: Masking) -> Iterator[JsonObject]:
+    """Yield the HTTP requests, masked, each with a title: `add_event`, or `2 x add_event in commands` for a batch."""
     first = 0
     for sent in run.outgoing:
         names = Counter(each.request for each in run.plan.requests[first : first + sent.carries])
         title = ", ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
-        request = request_json(sent.request, compress=compress)
-        yield {**request, "request": title if sent.batch is None else f"{title} in {sent.batch}"}
+        title = title if sent.batch is None else f"{title} in {sent.batch}"
+        shown = masking.address(sent.request).shown
+        yield {**shown, "request": masking.shown(title), "body": masking.body(sent.request.body)}
         first += sent.carries
 
 

@@ -6,7 +6,7 @@ Memory is bounded, because input of any size streams through.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,8 +76,8 @@ class Summary:
     def __init__(self) -> None:
         self.events = 0
         self.broken = 0
-        self.counts: dict[str, Counter[str]] = {}
-        self.reasons: dict[tuple[str, str], ReasonCounter] = {}
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.reasons: defaultdict[tuple[str, str], ReasonCounter] = defaultdict(ReasonCounter)
         self.reports: Counter[tuple[str, str, str]] = Counter()
 
     def add_event(self, reports: Iterable[Report]) -> None:
@@ -88,10 +88,9 @@ class Summary:
 
     def add(self, destination: str, plan: Plan, reports: Iterable[Report]) -> None:
         """Count one plan and its own reports."""
-        outcome = plan.outcome.value
-        self.counts.setdefault(destination, Counter())[outcome] += 1
+        self.counts[destination][plan.outcome] += 1
         if plan.outcome not in (Outcome.PLANNED, Outcome.DELIVERED):
-            self.reasons.setdefault((destination, outcome), ReasonCounter()).add(plan.reason)
+            self.reasons[destination, plan.outcome].add(plan.reason)
         for report in reports:
             self._count_report(destination, report)
 

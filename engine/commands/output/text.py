@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from engine.language.texts import visible
 from engine.records import Json
@@ -20,6 +20,8 @@ WIDTH = 80
 
 NARROWEST = 40
 """A terminal that says it is narrower gets lines of this width."""
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 STYLES: dict[str, dict[str, object]] = {
     "title": {"bold": True},
@@ -96,16 +98,34 @@ def local_time(moment: float | None) -> str:
 
 
 def _fold(value: Json, width: int, indent: str, before: str, after: str, lines: list[str]) -> None:
-    text = _json(value)
-    fits = len(indent) + len(before) + len(text) + len(after) <= width
-    if fits or not value or not isinstance(value, dict | list):
+    room = width - len(indent) - len(before) - len(after)
+    is_split = isinstance(value, dict | list) and bool(value)
+    # An object that is too long is not written only to see that (3 us a line otherwise).
+    text = "" if is_split and _room_left(value, room) < 0 else _json(value)
+    if not is_split or (text and len(text) <= room):
         lines.append(f"{indent}{before}{text}{after}")
         return
-    lines.append(f"{indent}{before}{text[0]}")
-    members = list(_members(value))
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    lines.append(f"{indent}{before}{first}")
+    members = list(_members(cast("dict[str, Json] | list[Json]", value)))
     for number, (name, member) in enumerate(members, 1):
         _fold(member, width, indent + "  ", name, "," if number < len(members) else "", lines)
-    lines.append(f"{indent}{text[-1]}{after}")
+    lines.append(f"{indent}{last}{after}")
+
+
+def _room_left(value: Json, room: int) -> int:
+    """Return how much of `room` characters is left behind a value, or more; less than 0 where it is too long."""
+    if isinstance(value, str):
+        return room - len(value) - 2
+    if not isinstance(value, dict | list):
+        return room - 1
+    if not value:
+        return room - 2
+    for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+        room = _room_left(member, room - 2 - (len(key) + 4 if isinstance(key, str) else 0))
+        if room < 0:
+            break
+    return room
 
 
 def _members(value: dict[str, Json] | list[Json]) -> Iterator[tuple[str, Json]]:
@@ -116,4 +136,4 @@ def _members(value: dict[str, Json] | list[Json]) -> Iterator[tuple[str, Json]]:
 
 
 def _json(value: Json) -> str:
-    return visible(json.dumps(value, ensure_ascii=False))
+    return visible(_encode(value))

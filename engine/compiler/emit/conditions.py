@@ -98,34 +98,48 @@ def _is_secret(writer: Writer, root: str, name: str) -> bool:
     return root == "settings" and any(each.secret and name in ("", key) for key, each in settings.items())
 
 
-def emit_path_value(writer: Writer, text: str, place: Place, *, counted: bool = True, filled: bool = True) -> str:
-    """Write a path; a type error at run time is reported and makes the value None.
+def emit_path_value(
+    writer: Writer, text: str, place: Place, *, counted: bool = True, filled: bool = True, into: str = ""
+) -> str:
+    """Write a path and return a variable, which others may read too; a type error is reported and makes it None.
 
     Where it is read again and again it is counted in the event's budget, unless its reader does that. Templates in
-    what it gives are filled, unless its reader does that.
+    what it gives are filled, unless its reader does that. `into` is a variable of the reader's own, to be assigned.
     """
     path = paths.parse(text)
-    variable = writer.names.fresh("value")
+    templates, secret = filled and may_give_template(writer, text), path.calls and is_secret(writer, text)
     if path.can_fail:
+        variable = into or writer.own_variable()
         with _guarded(writer, variable, place), writer.path_at(place):
             writer.lines.add(f"{variable} = {emit_path(path, writer, writer.lines, writer.names)}")
     else:
         with writer.path_at(place):
-            code = emit_path(path, writer, writer.lines, writer.names)
-        writer.lines.add(f"{variable} = {code}")
-        if code in writer.fresh:
-            writer.fresh.add(variable)
-    if filled and may_give_template(writer, text):
+            variable = emit_path(path, writer, writer.lines, writer.names)
+        if into or templates or secret or not variable.isidentifier() or variable == "None":
+            code, variable = variable, into or writer.own_variable()
+            writer.lines.add(f"{variable} = {code}")
+            writer.cleaned.discard(variable)
+            if code in writer.cleaned and not secret:
+                writer.cleaned.add(variable)
+    if templates:
         if writer.call is None:
             writer.lines.add(f"{variable} = {writer.names.function(filling.unfilled, 'unfilled')}({variable})")
         else:
             fill = writer.names.function(filling.filled, "filled")
             writer.lines.add(f"{variable} = {fill}({variable}, event, options, reports, memo)")
-    if path.calls and is_secret(writer, text):
+    if secret:
         writer.lines.add(f"{variable} = {writer.module.helper('secret')}({variable})")
     if counted and writer.repeats and reads_outside(writer, text):
         emit_count(writer, "spend_on" if is_chain(path.tree) else "spend_on_made", variable, place)
     return variable
+
+
+def emit_path_inline(writer: Writer, text: str, place: Place) -> str:
+    """Write a path that cannot fail and return an expression to be written once; nothing of it is copied."""
+    if may_give_template(writer, text):
+        return emit_path_value(writer, text, place, counted=False)
+    with writer.path_at(place):
+        return emit_path(paths.parse(text), writer, writer.lines, writer.names)
 
 
 OF_LOOP = frozenset({"item", "index", "key"})

@@ -11,17 +11,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 
-from engine.compiler.emit.conditions import emit_count, emit_path_value, reads_outside, value_is_saved, value_is_secret
+from engine.compiler.emit.conditions import (
+    emit_count,
+    emit_path_inline,
+    reads_outside,
+    value_is_saved,
+    value_is_secret,
+)
 from engine.compiler.emit.objects import emit_object_words, modifier_path
+from engine.compiler.lines import Lines
 from engine.compiler.runtime import LiteralText
-from engine.compiler.writer import ValueCode, Writer
+from engine.compiler.writer import ValueCode, Writer, is_clean
 from engine.language import functions
 from engine.language.paths import Marker
 from engine.language.times import seconds
 from engine.mapping import types
 from engine.mapping.keys import Stage
-from engine.mapping.model import MODIFIERS, FunctionUse, Instruction, Mapping, Modifiers, Value, looked_up
-from engine.mapping.nulls import null_places
+from engine.mapping.model import MODIFIERS, OBJECT_WORDS, FunctionUse, Instruction, Mapping, Modifiers, Value, looked_up
+from engine.mapping.nulls import NullPlace, null_places
 from engine.mapping.problems import place_text
 from engine.mapping.schema import counting_validator
 from engine.mapping.walk import paths_of, source_paths
@@ -35,10 +42,9 @@ def emit_modifiers(writer: Writer, value: Instruction, got: ValueCode) -> ValueC
     """Write every modifier of an instruction after its source."""
     if not _does_something(value.modifiers) and not got.made:
         return got
-    variable = got.code
     if not got.made:  # the source's variable may be a part's, which others read
-        variable = writer.names.fresh("value")
-        writer.lines.add(f"{variable} = {got.code}")
+        got = writer.owned(got)
+    variable = got.code
     at = writer.names.literal(place_text(value.place))
     now = ValueCode(variable, got.present, got.shape, got.made)
     with _unless_saved(writer, value, variable):
@@ -48,7 +54,21 @@ def emit_modifiers(writer: Writer, value: Instruction, got: ValueCode) -> ValueC
     with _unless_saved(writer, value, variable):
         now = _stage("test", writer, value, now, at)
     now = _stage("required", writer, value, now, at)
-    return _stage("null", writer, value, now, at)
+    now = _stage("null", writer, value, now, at)
+    secret = got.secret or value_is_secret(writer, value)
+    return replace(now, own=True, clean=_is_clean(writer, value.modifiers, got), secret=secret)
+
+
+def _is_clean(writer: Writer, modifiers: Modifiers, got: ValueCode) -> bool:
+    """Whether a value is certainly without what `nulls: drop` and `empty_text: drop` leave out after its modifiers."""
+    given = [] if modifiers.default is None else [modifiers.default[0]]
+    if modifiers.map is not None and not isinstance(modifiers.map, str):
+        given += looked_up(modifiers).values()
+    reshaped = any(getattr(modifiers, key.attribute) is not None for key in OBJECT_WORDS)
+    if reshaped and writer.module.mapping.nulls == "drop":
+        return False
+    no_text = got.shape in ("dict", "list") and writer.module.mapping.nulls != "drop"
+    return (got.clean or no_text or bool(modifiers.as_)) and all(map(is_clean, given))
 
 
 def _stage(stage: Stage, writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCode:
@@ -96,7 +116,7 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
             writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {shown}, error)")
         if secret:
             writer.lines.add(f"{got.code} = secret({got.code})")
-        writer.clean(ValueCode(got.code))
+        writer.clean(ValueCode(got.code, own=True, secret=secret))
     return ValueCode(got.code, made=got.made)
 
 
@@ -131,7 +151,7 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
         writer.module.helper(helper)
         writer.lines.add(f"{got.code} = {helper}({got.code}, {table}, {keep}, {fold}, reports, {at})")
         if isinstance(modifiers.map, str):
-            writer.clean(ValueCode(got.code))
+            writer.clean(ValueCode(got.code, own=True, secret=value_is_secret(writer, value)))
             if writer.repeats:
                 emit_count(writer, "spend_on", got.code, value.place)
     return ValueCode(got.code, made=got.made)
@@ -178,16 +198,34 @@ def _required(writer: Writer, value: Instruction, got: ValueCode, at: str) -> Va
 
 def _nulls(writer: Writer, value: Instruction, got: ValueCode, _at: str) -> ValueCode:
     """Write what finds out whether a value is absent because null was said; only `fields` asks for it."""
+    outer, writer.lines = writer.lines, Lines()
+    with writer.branch():
+        places = null_places(writer.module.mapping, value)
+        known = [each for each in places if each.path or (writer.call is not None and each.key in writer.call.fields)]
+        test = " or ".join(_is_null(writer, each, value.place) for each in known) or "False"
+    inner, writer.lines = writer.lines, outer
+    if not inner:
+        return replace(got, null=test)
     null = writer.names.fresh("null")
     writer.lines.add(f"{null} = False")
-    with writer.lines.block(f"if {got.code} is None:"), writer.branch():
-        for path, key in null_places(writer.module.mapping, value):
-            if not path and (writer.call is None or key not in writer.call.fields):
-                continue
-            holder = emit_path_value(writer, path or "message", value.place, counted=False)
-            test = f"type({holder}) is dict and {holder}.get({writer.names.literal(key)}, {holder}) is None"
-            writer.lines.add(f"{null} = {null} or {test}")
+    with writer.lines.block(f"if {got.code} is None:"):
+        writer.lines.extend(inner)
+        writer.lines.add(f"{null} = {test}")
     return replace(got, null=null)
+
+
+def _is_null(writer: Writer, null: NullPlace, place: Place) -> str:
+    """Return the expression that is true where an object has the key with null in it, and not without the key."""
+    found = f".get({writer.names.literal(null.key)}, 0) is None"
+    names = types.plain(null.path)
+    inner = writer.inner_object(*names) if len(names) == 2 else None
+    if inner is not None:
+        return inner + found
+    holder = emit_path_inline(writer, null.path or "message", place)
+    if writer.is_object(null.path or "message"):
+        return holder + found
+    variable = writer.names.fresh("v")
+    return f"type({variable} := {holder}) is dict and {variable}{found}"
 
 
 def missing(mapping: Mapping, value: Instruction) -> str:

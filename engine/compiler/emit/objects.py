@@ -15,7 +15,6 @@ from engine.compiler.emit.texts import fill_text
 from engine.compiler.runtime import KeysLike
 from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
-from engine.language.budget import LONG
 from engine.language.regex import compile_pattern
 from engine.mapping.model import OBJECT_WORDS, KeyPattern, Modifiers
 
@@ -104,33 +103,7 @@ def _may_overwrite(modifiers: Modifiers) -> bool:
 
 def _words(modifiers: Modifiers) -> list[EmitWord]:
     """The emitters of the object words in use, in order, each found by its word."""
-    words = [key.word for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None]
-    if _reshapes(modifiers):
-        words = ["reshape", *(word for word in words if word not in RESHAPED)]
-    return [globals()[f"_{word}"] for word in words]
-
-
-RESHAPED = frozenset({"only", "rename", "flatten"})
-
-
-def _reshapes(modifiers: Modifiers) -> bool:
-    """Whether `only`, maybe `rename`, and `flatten: true` can be done in one pass."""
-    flatten = modifiers.flatten
-    plain = isinstance(modifiers.only, tuple) and modifiers.except_ is None and not isinstance(modifiers.rename, str)
-    if not plain or flatten is None or flatten.wanted is not True or flatten.lists != "keep":
-        return False
-    names = (*(modifiers.only or ()), *dict(modifiers.rename or {}).values())  # type: ignore[arg-type]
-    return all(len(name) + len(flatten.separator) <= LONG for name in names)
-
-
-def _reshape(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:
-    assert modifiers.flatten is not None
-    writer.uses_lost()
-    writer.names.function(objects.reshaped, "reshaped")
-    names = writer.names.constant(frozenset(modifiers.only or ()), "names")
-    table = writer.names.constant(modifiers.rename or {}, "table")
-    separator = writer.names.literal(modifiers.flatten.separator)
-    return Word("", f"{code} = reshaped({code}, {names}, {table}, {separator}, lost, {writer.memo()}, {at})")
+    return [globals()[f"_{key.word}"] for key in OBJECT_WORDS if getattr(modifiers, key.attribute) is not None]
 
 
 def _only(writer: Writer, modifiers: Modifiers, code: str, at: str) -> Word:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from engine.compiler.emit.conditions import asks_the_clock, settings_only
-from engine.compiler.emit.texts import emit_base_url, emit_path, fill_text
+from engine.compiler.emit.texts import emit_base_url, emit_filled_url, emit_path, fill_text, settled_base
 from engine.compiler.from_objects import add_headers, add_query
+from engine.compiler.optimizations import Optimization
 from engine.compiler.runtime import header_fault
-from engine.compiler.writer import Writer
+from engine.compiler.writer import Module, Writer
 from engine.language.template import Text
-from engine.mapping.model import Batch, Http, Mapping, Request, TextOrValue, Value
+from engine.mapping.model import Batch, Http, Instruction, Mapping, Request, TextOrValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.walk import Occurrence, Scope, of_noun, values_in
 from engine.records import Place
@@ -21,6 +22,7 @@ NamedTexts = tuple[tuple[str, TextOrValue, Place], ...]
 NO_TOKEN = "Bearer ***"  # noqa: S105  it stands for one
 """The header of a plan with `oauth2`: an access token is known only when a request is sent, and is never shown."""
 
+OF_HEADERS = frozenset({"headers", "headers_from", "basic"})
 CONTENT_TYPES = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
@@ -38,10 +40,44 @@ def emit_address(writer: Writer, request: Request, *, has_body: bool) -> Address
     http = writer.module.mapping.http
     url = emit_url(writer, request.path, (*request.place, "path"))
     query = emit_query(writer, request, url)
-    headers = _headers(writer, request, http, has_body=has_body)
-    emit_headers_from(writer, request, headers)
+    if writer.call is not None and _are_headers_settled(writer.module, request):
+        headers = _settled_headers(writer, request, has_body=has_body)
+    else:
+        headers = _headers(writer, request, http, has_body=has_body)
     method = emit_method(writer, request)
     return AddressCode(method, url, headers, query)
+
+
+def _are_headers_settled(module: Module, request: Request) -> bool:
+    """Whether the headers are known once the settings are, although the rest of the address is not."""
+    http = module.mapping.http
+    if Optimization.SETTLED_PIECES not in module.optimizations:
+        return False
+    if any(asks_the_clock(value) for value in (*values_in(request), *values_in(http))):
+        return False
+    found = (
+        each
+        for noun in (request, http)
+        for each in of_noun(noun, noun.place, Scope(kind="request"))
+        if each.place[len(noun.place)] in OF_HEADERS
+    )
+    return all(settings_only(module.mapping, each.path, each.scope.loop) for each in found)
+
+
+def _settled_headers(writer: Writer, request: Request, *, has_body: bool) -> str:
+    """Write the headers once per connection; all events of it share them."""
+    module, key = writer.module, (request.name, has_body)
+    if key not in module.settled_headers:
+        once = Writer(module, {"settings": "settings"})
+        once.lines.add(f"return ({_headers(once, request, module.mapping.http, has_body=has_body)},)")
+        function = module.names.fresh("make_headers")
+        with module.functions.block(f"def {function}(reports):"):
+            module.functions.extend(once.body())
+        (headers,), problem = module.settle(function, ("headers",))
+        module.settled_headers[key] = headers, problem
+    headers, problem = module.settled_headers[key]
+    writer.check_settled(problem)
+    return headers
 
 
 def emit_request_id(writer: Writer, request: Request, address: AddressCode, sent: tuple[str, str, str]) -> AddressCode:
@@ -63,12 +99,16 @@ def emit_request_id(writer: Writer, request: Request, address: AddressCode, sent
 
 def emit_url(writer: Writer, path: TextOrValue | None, place: Place) -> str:
     """Write the URL: base URL and path, every value percent-encoded."""
+    url, place = writer.names.fresh("url"), place if path is not None else ("http", "base_url")
+    at = writer.names.literal(place_text(place))
+    writer.module.helper("sendable_url")
+    known = settled_base(writer)
+    if known is not None and not isinstance(path, Instruction):
+        writer.lines.add(f"{url} = sendable_url({emit_filled_url(writer, known, path, place)}, {at})")
+        return url
     base = emit_base_url(writer, writer.module.mapping.http.base_url)
     tail = emit_path(writer, path, place) if path is not None else "''"
-    url = writer.names.fresh("url")
     writer.module.helper("join_url")
-    writer.module.helper("sendable_url")
-    at = writer.names.literal(place_text(place if path is not None else ("http", "base_url")))
     writer.lines.add(f"{url} = sendable_url(join_url({base}, {tail}), {at})")
     return url
 
@@ -98,9 +138,12 @@ def header_list(request_headers: tuple[tuple[str, TextOrValue], ...], place: Pla
 
 
 def _headers(writer: Writer, request: Request, http: Http, *, has_body: bool) -> str:
-    return emit_headers(
+    """Write all headers of a request: those that are written, then those that objects give."""
+    headers = emit_headers(
         writer, header_list(request.headers, request.place, http), CONTENT_TYPES[request.encode] if has_body else None
     )
+    emit_headers_from(writer, request, headers)
+    return headers
 
 
 def emit_headers(writer: Writer, headers: NamedTexts, content_type: str | None) -> str:

@@ -22,8 +22,7 @@ class SettledAddress(NamedTuple):
     """Variables of an address that is computed once per connection."""
 
     address: AddressCode
-    failed: str
-    noted: str
+    problem: str
 
 
 class StepEmitter:
@@ -141,9 +140,7 @@ class StepEmitter:
             form = writer.names.fresh("form")
             writer.lines.add(f"{form} = form_body({code}, reports, {writer.names.literal(place_text(step.place))})")
             code = form
-        body = writer.names.fresh("body")
-        writer.lines.add(f"{body} = {code}")
-        return body
+        return code
 
     def _address(self, writer: Writer, request: Request, *, has_body: bool) -> AddressCode:
         if not is_settled(self.module.mapping, request):
@@ -190,11 +187,7 @@ class StepEmitter:
 
     @staticmethod
     def _checked(writer: Writer, settled: SettledAddress) -> AddressCode:
-        writer.module.helper("again")
-        with writer.lines.block(f"if {settled.noted}:"):
-            writer.lines.add(f"reports.extend({settled.noted})")
-        with writer.lines.block(f"if {settled.failed} is not None:"):
-            writer.lines.add(f"again({settled.failed})")
+        writer.check_settled(settled.problem)
         return settled.address
 
     def _settle(self, request: Request, *, has_body: bool) -> SettledAddress:
@@ -208,10 +201,8 @@ class StepEmitter:
 
     def _connected(self, function: str) -> SettledAddress:
         """Write what computes an address when a connection is made."""
-        names = [self.module.names.fresh(word) for word in ("method", "url", "headers", "query", "failed", "noted")]
-        self.module.helper("settle")
-        self.module.closing.add(f"{', '.join(names)} = settle({function})")
-        return SettledAddress(AddressCode(*names[:4]), names[4], names[5])
+        names, problem = self.module.settle(function, AddressCode._fields)
+        return SettledAddress(AddressCode(*names), problem)
 
 
 def _or_empty(writer: Writer, got: ValueCode) -> str:

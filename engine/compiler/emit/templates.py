@@ -16,7 +16,7 @@ from engine.compiler.emit.conditions import emit_path_value
 from engine.compiler.emit.values import emit_value
 from engine.compiler.filling import Fill, Template
 from engine.compiler.lines import Lines, build
-from engine.compiler.writer import CallParts, Module, Writer
+from engine.compiler.writer import CallParts, Module, Uses, Writer
 from engine.events.spec import COMMON, FIELDS
 from engine.language.sizes import json_size
 from engine.language.template import Hole, Text
@@ -141,7 +141,7 @@ class TemplateWriter(Writer):
     """The scope of a template: the fields of the event's own call, whichever that is."""
 
     def __init__(self, module: Module) -> None:
-        super().__init__(module, ROOTS, call=CallParts(module, EVENT_FIELDS, Counter()))
+        super().__init__(module, ROOTS, call=CallParts(module, EVENT_FIELDS, Uses(Counter(), Counter())))
 
     def root(self, name: str) -> str:
         """Return the expression of a root name; a field that the event's call does not have is None."""

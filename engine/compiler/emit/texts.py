@@ -7,9 +7,11 @@ from ast import literal_eval
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TypeAlias
 
 from engine.compiler.emit.conditions import emit_path_value, is_saved, is_secret, is_text, plain_setting
+from engine.compiler.optimizations import Optimization
 from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
 from engine.mapping.model import Instruction, TextOrValue
@@ -28,6 +30,7 @@ class TextCode:
 
     code: str
     present: bool
+    own: bool = False
 
 
 def fill_text(
@@ -60,7 +63,7 @@ def fill_text(
                 blocks.enter_context(writer.lines.block(f"if {hole.code} is not None:"))
                 blocks.enter_context(writer.branch())
         writer.lines.add(f"{result} = {(join or _joined)(writer, pieces)}")
-    return TextCode(result, present=not absent)
+    return TextCode(result, present=not absent, own=True)
 
 
 def _leave(writer: Writer, blocks: ExitStack, result: str) -> None:
@@ -83,9 +86,7 @@ def _settled(writer: Writer, text: Text, place: Place) -> str:
     """Write a text that only settings fill once per connection."""
     module = writer.module
     if text not in module.settled_texts:
-        if not module.settled_texts:
-            module.settled.add("reports = []")  # required settings always have a text, so nothing is reported
-        once = Writer(module, {"settings": "settings"})
+        once = module.once()
         pieces = [
             emit_hole(once, piece, place, "text_in") if isinstance(piece, Hole) else piece for piece in text.pieces
         ]
@@ -103,6 +104,8 @@ class HoleCode:
     present: bool
     secret: bool
     saved: bool
+    checked: bool = False
+    """Whether it is a segment of a path that leads nowhere else."""
 
 
 def _joined(writer: Writer, pieces: list[HoleCode | str]) -> str:
@@ -172,6 +175,40 @@ def _base_url(writer: Writer, base_url: TextOrValue, place: Place) -> str:
     return _sum(writer, _whole(writer, base_url, place))
 
 
+def settled_base(writer: Writer) -> Text | None:
+    """Return the base URL if an event finds it made: it is known, and cannot fail, once the settings are."""
+    base_url = writer.module.mapping.http.base_url
+    if Optimization.SETTLED_PIECES not in writer.module.optimizations or writer.call is None:
+        return None
+    if isinstance(base_url, Instruction) or not _is_checked(writer, base_url):
+        return None
+    first, *others = base_url.pieces or ("",)
+    known = isinstance(first, str) or is_text(writer.module.mapping, first.path)
+    return base_url if known and not any(isinstance(piece, Hole) for piece in others) else None
+
+
+def emit_filled_url(writer: Writer, base_url: Text, path: Text | None, place: Place) -> str:
+    """Write a URL whose beginning, up to the first value in the path, is made once per connection."""
+    codes = [] if path is None else _whole(writer, path, place)
+    known = list(takewhile(_is_literal, codes))
+    beginning = "".join(map(literal_eval, known))
+    if codes and not beginning.startswith("/"):
+        beginning = f"/{beginning}"
+    module = writer.module
+    if beginning not in module.settled_urls:
+        once = module.once()
+        base = _base_url(once, base_url, ("http", "base_url"))
+        module.settled_urls[beginning] = module.names.fresh("url")
+        once.module.helper("address")
+        made = _sum(once, [f"address({base})", once.names.literal(beginning)])
+        once.lines.add(f"{module.settled_urls[beginning]} = {made}")
+        module.settled.extend(once.lines)
+    codes = _merged(writer, [module.settled_urls[beginning], *codes[len(known) :]])
+    holes = (*base_url.holes, *(path.holes if path is not None else ()))
+    secret = any(is_secret(writer, hole.path) for hole in holes)
+    return _sum(writer, codes) if secret or len(codes) > LONGEST_SUM else " + ".join(codes)
+
+
 def emit_path(writer: Writer, path: TextOrValue, place: Place) -> str:
     """Write a request's path; its leading slash is put where URL and path are joined."""
     if isinstance(path, Instruction):
@@ -208,11 +245,29 @@ def _whole(writer: Writer, text: Text, place: Place) -> list[str]:
         if isinstance(piece, str):
             pieces.append(piece)
             continue
+        if _is_segment(writer, text):
+            pieces.append(_segment(writer, piece, place))
+            continue
         hole = emit_hole(writer, piece, place, "url_text")
         code = writer.names.fresh("text")
         writer.lines.add(f"{code} = {_needed(writer, hole, place)}")
         pieces.append(HoleCode(code, present=True, secret=hole.secret, saved=hole.saved))
     return _parts(writer, pieces, place)
+
+
+def _is_segment(writer: Writer, text: Text) -> bool:
+    """Whether the only `${}` of a path is a whole segment, so that nothing else of it can fail before its check."""
+    if len(text.holes) != 1 or is_secret(writer, text.holes[0].path) or settled_base(writer) is None:
+        return False
+    number = text.pieces.index(text.holes[0])
+    before, after = "".join(map(str, text.pieces[:number])), "".join(map(str, text.pieces[number + 1 :]))
+    return before[-1:] in ("", "/") and not set("?#").intersection(before) and after[:1] in ("", "/", "?", "#")
+
+
+def _segment(writer: Writer, hole: Hole, place: Place) -> HoleCode:
+    value, variable = emit_path_value(writer, hole.path, place), writer.names.fresh("text")
+    writer.lines.add(f"{variable} = {writer.module.helper('url_segment')}({value}, reports, {_at(writer, place)})")
+    return HoleCode(variable, present=True, secret=False, saved=False, checked=True)
 
 
 def _parts(writer: Writer, pieces: list[HoleCode | str], place: Place) -> list[str]:
@@ -223,7 +278,7 @@ def _parts(writer: Writer, pieces: list[HoleCode | str], place: Place) -> list[s
     for piece in pieces:
         if isinstance(piece, HoleCode):
             part.append(piece.code)
-            filled = True
+            filled = not piece.checked
             continue
         for text in DELIMITERS.split(piece):
             if text not in ("/", "?", "#"):
@@ -249,17 +304,23 @@ def _at(writer: Writer, place: Place) -> str:
 
 
 def _sum(writer: Writer, codes: list[str]) -> str:
-    """Join expressions; adjacent literals become one."""
+    """Join expressions, of which some may be secret."""
+    merged = _merged(writer, codes)
+    if len(merged) < 2:
+        return merged[0] if merged else "''"
+    writer.module.helper("joined")
+    return f"joined({', '.join(merged)})"
+
+
+def _merged(writer: Writer, codes: list[str]) -> list[str]:
+    """Make one literal of those that follow each other."""
     merged: list[str] = []
     for code in codes:
         if merged and _is_literal(merged[-1]) and _is_literal(code):
             merged[-1] = writer.names.literal(literal_eval(merged[-1]) + literal_eval(code))
         else:
             merged.append(code)
-    if len(merged) < 2:
-        return merged[0] if merged else "''"
-    writer.module.helper("joined")
-    return f"joined({', '.join(merged)})"
+    return merged
 
 
 def _is_literal(code: str) -> bool:

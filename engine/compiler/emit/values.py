@@ -6,7 +6,8 @@ any number of times, whether it can be None (absent), and what is certain about 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import repeat
 
@@ -15,13 +16,15 @@ from engine.compiler.emit.conditions import (
     emit_conditions,
     emit_count,
     emit_path_value,
+    is_secret,
     may_give_template,
     value_is_secret,
 )
 from engine.compiler.emit.modifiers import emit_modifiers
+from engine.compiler.emit.one_pass import emit_one_pass
 from engine.compiler.emit.texts import fill_text, fill_url_text
 from engine.compiler.growth import LONGEST_CHARACTER
-from engine.compiler.writer import ValueCode, Writer
+from engine.compiler.writer import ValueCode, Writer, is_clean
 from engine.language.template import Text
 from engine.mapping.model import (
     Choice,
@@ -47,6 +50,9 @@ from engine.records import Place
 MANY_COPIES = 300
 """From here on the copies that a value makes are counted: those of one event of 32 KB have 10 MB."""
 
+DEEPEST_CHOICE = 4
+"""Alternatives of a choice that stand inside each other: Python allows 100 levels of indentation."""
+
 OF_MAPPING = (("body",), ("items",))
 """What is read here was made by the mapping, of values that are clean already."""
 
@@ -55,30 +61,67 @@ SMALLEST_ITEM = 16
 
 
 def emit_value(writer: Writer, value: Value) -> ValueCode:
-    """Write the statements of any value; what it reads is counted where it copies that very often."""
+    """Write the statements of any value."""
+    with _counting(writer, value):
+        if isinstance(value, PathValue):
+            return writer.clean(_read(writer, value))
+        return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
+
+
+@contextmanager
+def _counting(writer: Writer, value: Value) -> Iterator[None]:
+    """Wrap a value; what it reads is counted where it copies that very often."""
     repeats = writer.repeats
     if not repeats and writer.module.growth.of(value).copies > MANY_COPIES:
         writer.repeats = 1
-    if isinstance(value, PathValue):
-        variable = emit_path_value(writer, value.path, value.place)
-        got = ValueCode(variable, fresh=variable in writer.fresh)
-        if plain(value.path)[:1] not in OF_MAPPING:
-            got = writer.clean(got)
-    else:
-        got = _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
+    yield
     writer.repeats = repeats
-    return got
+
+
+def _read(writer: Writer, value: PathValue, into: str = "") -> ValueCode:
+    """Write a path whose value is not cleaned yet."""
+    variable = emit_path_value(writer, value.path, value.place, into=into)
+    names = plain(value.path)
+    is_object = len(names) == 1 and writer.is_object(names[0])
+    return ValueCode(
+        variable,
+        present=is_object,
+        shape="dict" if is_object else None,
+        fresh=variable in writer.fresh,
+        own=bool(into) or variable in writer.own,
+        clean=variable in writer.cleaned or names[:1] in OF_MAPPING,
+        secret=is_secret(writer, value.path),
+    )
 
 
 def _choice(writer: Writer, choice: Choice) -> ValueCode:
-    result = writer.names.fresh("chosen")
-    for number, alternative in enumerate(choice.alternatives):
-        if number == 0:
-            writer.lines.add(f"{result} = {emit_value(writer, alternative).code}")
-            continue
-        with writer.lines.block(f"if {result} is None:"), writer.branch():
-            writer.lines.add(f"{result} = {emit_value(writer, alternative).code}")
-    return ValueCode(result)
+    """Write a choice: an alternative stands in the block of the one before it, which is absent or blank there."""
+    result, test = writer.names.fresh("chosen"), ""
+    clean, secret = True, False
+    with ExitStack() as blocks:
+        for number, alternative in enumerate(choice.alternatives):
+            if number:
+                if number % DEEPEST_CHOICE == 0:
+                    blocks.close()
+                    test = f"{result} is None"
+                blocks.enter_context(writer.lines.block(f"if {test}:"))
+                blocks.enter_context(writer.branch())
+            last = number + 1 == len(choice.alternatives) or (number + 1) % DEEPEST_CHOICE == 0
+            got = _alternative(writer, alternative, result, last=last)
+            test = writer.absent(got) if isinstance(alternative, PathValue) else f"{result} is None"
+            clean, secret = clean and (got.clean or isinstance(alternative, PathValue)), secret or got.secret
+    return ValueCode(result, own=True, clean=clean, secret=secret)
+
+
+def _alternative(writer: Writer, value: Value, result: str, *, last: bool) -> ValueCode:
+    """Write an alternative of a choice into its variable; whether a path's value is blank is left to the next one."""
+    if not isinstance(value, PathValue):
+        got = emit_value(writer, value)
+        writer.lines.add(f"{result} = {got.code}")
+        return replace(got, code=result, own=True)
+    with _counting(writer, value):
+        got = writer.without_nulls(_read(writer, value, into=result))
+    return writer.clean(got) if last else got
 
 
 def _instruction(writer: Writer, value: Instruction) -> ValueCode:
@@ -96,21 +139,35 @@ def _instruction(writer: Writer, value: Instruction) -> ValueCode:
         writer.lines.add(f"{result} = {got.code}")
         if null:
             writer.lines.add(f"{null} = {got.null}")
-    return ValueCode(result, null=null)
+    return ValueCode(result, null=null, own=True, clean=got.clean, secret=got.secret)
 
 
 def _modified(writer: Writer, value: Instruction) -> ValueCode:
-    emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
-    total = whole_list(value)
-    if total is None:
-        got = emit(writer, value.source, value.place)
-    else:
-        got = emit_list(writer, total, value.place, whole=True)
-        at = writer.names.literal(place_text(value.place))
-        writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
-        got = replace(got, present=False)
+    with writer.at(value.place):
+        found = emit_one_pass(writer, value, _word_by_word)
+        if found is not None:
+            return emit_modifiers(writer, *found)
+    got = _source(writer, value)
     with writer.at(value.place):
         return emit_modifiers(writer, value, got)
+
+
+def _source(writer: Writer, value: Instruction) -> ValueCode:
+    total = whole_list(value)
+    if total is None:
+        emit: Callable[..., ValueCode] = globals()[f"emit_{source_word(value)}"]
+        return emit(writer, value.source, value.place)
+    got = emit_list(writer, total, value.place, whole=True)
+    at = writer.names.literal(place_text(value.place))
+    writer.lines.add(f"{got.code} = {writer.module.helper('whole')}({got.code}, reports, {at})")
+    return replace(got, present=False)
+
+
+def _word_by_word(writer: Writer, value: Instruction, ready: tuple[ValueCode | None, ...]) -> ValueCode:
+    """Write what one pass did not do; the members of a `merge` are computed already, but for those kept in part."""
+    source = value.source
+    got = emit_merge(writer, source, value.place, ready) if isinstance(source, Merge) else _source(writer, value)
+    return emit_modifiers(writer, value, got)
 
 
 def emit_from(writer: Writer, source: From, _place: Place) -> ValueCode:
@@ -122,7 +179,7 @@ def emit_const(writer: Writer, source: Const, _place: Place) -> ValueCode:
     """Write `const`."""
     const = source.value
     shape = type(const).__name__ if isinstance(const, dict | list) else "scalar"
-    return ValueCode(writer.literal(const), present=const is not None, shape=shape)
+    return ValueCode(writer.literal(const), present=const is not None, shape=shape, clean=is_clean(const))
 
 
 def emit_text(writer: Writer, source: TextOf, place: Place) -> ValueCode:
@@ -130,9 +187,11 @@ def emit_text(writer: Writer, source: TextOf, place: Place) -> ValueCode:
     if writer.url:
         return ValueCode(fill_url_text(writer, source.text, (*place, "text")))
     code = fill_text(writer, source.text, (*place, "text"))
-    variable = writer.names.fresh("text")
-    writer.lines.add(f"{variable} = {code.code}")
-    return writer.clean(ValueCode(variable, present=code.present and writer.module.mapping.empty_text == "keep"))
+    present = code.present and writer.module.mapping.empty_text == "keep"
+    secret = any(is_secret(writer, hole.path) for hole in source.text.holes)
+    literal = source.text.literal
+    clean = literal is not None and is_clean(literal)
+    return writer.clean(ValueCode(code.code, present=present or clean, own=code.own, clean=clean, secret=secret))
 
 
 def emit_fields(writer: Writer, source: Fields, place: Place) -> ValueCode:
@@ -168,8 +227,13 @@ def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: 
             emit_put(writer, result, name, got.code, owner)
 
 
-def emit_merge(writer: Writer, source: Merge, place: Place) -> ValueCode:
-    """Write `merge`; a first member made for this use alone is updated in place, without a copy."""
+def emit_merge(
+    writer: Writer, source: Merge, place: Place, ready: tuple[ValueCode | None, ...] | None = None
+) -> ValueCode:
+    """Write `merge`; a first member made for this use alone is updated in place, without a copy.
+
+    `ready` are the members that are computed already.
+    """
     result = writer.names.fresh("object")
     members = source.members
     if not isinstance(members, tuple):
@@ -178,20 +242,18 @@ def emit_merge(writer: Writer, source: Merge, place: Place) -> ValueCode:
         at = writer.names.literal(place_text((*place, "merge")))
         writer.lines.add(f"{result} = merged_list({got.code}, {at})")
         return ValueCode(result, present=True, shape="dict", made=True)
-    first = emit_value(writer, members[0])
-    if first.fresh:
-        with writer.lines.block(f"if type({first.code}) is dict:"):
-            writer.lines.add(f"{result} = {first.code}")
-        with writer.lines.block("else:"):
+    for number, (member, code) in enumerate(zip(members, ready or [None] * len(members), strict=True)):
+        got = code or emit_value(writer, member)
+        if number == 0 and got.fresh:
+            with writer.lines.block(f"if type({got.code}) is dict:"):
+                writer.lines.add(f"{result} = {got.code}")
+            with writer.lines.block("else:"):
+                writer.lines.add(f"{result} = {{}}")
+                with writer.if_present(got):
+                    _merge_member(writer, result, member, got)
+            continue
+        if number == 0:
             writer.lines.add(f"{result} = {{}}")
-            with writer.if_present(first):
-                _merge_member(writer, result, members[0], first)
-    else:
-        writer.lines.add(f"{result} = {{}}")
-        with writer.if_present(first):
-            _merge_member(writer, result, members[0], first)
-    for member in members[1:]:
-        got = emit_value(writer, member)
         with writer.if_present(got):
             _merge_member(writer, result, member, got)
     return ValueCode(result, present=True, shape="dict", made=True)

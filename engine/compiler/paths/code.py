@@ -45,7 +45,8 @@ class Code:
 
     It cannot raise, and it may be written once, or any number of times if `repeat` (then it is a name or a
     literal). `saved` values may be markers. `root` is a name of the scope whose variable is not read
-    yet: `parts` alone has none, only `parts.x` does. A `known` value is the literal `value`.
+    yet: `parts` alone has none, only `parts.x` does. `of` is the root and the name of its field that it is, for the
+    scope may hold that object. A `known` value is the literal `value`.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Code:
     repeat: bool = False
     saved: bool = False
     root: str | None = None
+    of: tuple[str, str] | None = None
     known: bool = False
     value: Json = None
     depth: int = 0
@@ -101,6 +103,9 @@ class PathScope(Protocol):
 
     def is_object(self, name: str) -> bool:
         """Whether a root is an object whatever the event."""
+
+    def inner_object(self, root: str, field: str) -> str | None:
+        """Return the variable of the object `root.field` if there is one, an empty one where that is no object."""
 
     def branch(self) -> AbstractContextManager[None]:
         """Wrap what runs only under a condition."""

@@ -77,10 +77,14 @@ class Emitter(Loops):
             text = self.scope.member(current.root, key)
             if text is not None:
                 return self.given(text, ANY, saved=current.saved)
+            return replace(self._get(self.settle(current), key), of=(current.root, key))
         return self._get(self.settle(current), key)
 
     def _get(self, code: Code, key: str) -> Code:
         name_of_field = self.names.literal(key)
+        inner = self.scope.inner_object(*code.of) if code.of is not None else None
+        if inner is not None:
+            code = Code(text=inner, types=Types.OBJECT, repeat=True)
         if code.saved:
             return self.inline(f"{self.helper(runtime.path_member)}({code.text}, {name_of_field})", ANY, code)
         if code.known and isinstance(code.value, dict):

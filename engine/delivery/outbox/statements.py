@@ -22,7 +22,7 @@ BEGIN_WRITE = "BEGIN IMMEDIATE"
 COMMIT = "COMMIT"
 ROLLBACK = "ROLLBACK"
 
-ADD_CONNECTION = "INSERT OR IGNORE INTO connections (name) VALUES (?)"
+ADD_CONNECTION = "INSERT INTO connections (name) VALUES (?)"
 CONNECTION_ID = "SELECT id FROM connections WHERE name = ?"
 CONNECTIONS = """
     SELECT name, held, hint, held_at, due, pause, owner, leased_until, alarm FROM connections
@@ -33,10 +33,24 @@ SEEN_BY = """
     SELECT s.connection, max(CASE WHEN e.raw = ? THEN e.id END) FROM events AS e JOIN states AS s ON s.event = e.id
     WHERE e.message_id = ? AND e.source = ? AND e.taken_at > ? AND s.reason != ? GROUP BY s.connection
 """
-ADD_EVENT = "INSERT INTO events (source, message_id, received_at, taken_at, raw, reports) VALUES (?, ?, ?, ?, ?, ?)"
-ADD_STATE = """
-    INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES (?, ?, ?, ?, ?, ?)
-"""
+# Rows go in and are looked up many at a time, because each statement costs Python and SQLite something of its own:
+# taking in 100 events at a time takes a quarter less CPU (larger groups gain no more).  The statements are listed by
+# their number of rows, so that their texts are few and the connection's cache of prepared statements holds them all.
+AT_ONCE = 20
+
+
+def _for_rows(start: str, row: str, end: str = "") -> tuple[str, ...]:
+    return tuple(f"{start}{', '.join([row] * rows)}{end}" for rows in range(AT_ONCE + 1))
+
+
+STORED_IDS = _for_rows("SELECT message_id FROM events WHERE message_id IN (", "?", ")")
+LAST_EVENT = "SELECT ifnull(max(id), 0) FROM events"
+ADD_EVENTS = _for_rows(
+    "INSERT INTO events (id, source, message_id, received_at, taken_at, raw, reports) VALUES ", "(?, ?, ?, ?, ?, ?, ?)"
+)
+ADD_STATES = _for_rows(
+    "INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES ", "(?, ?, ?, ?, ?, ?)"
+)
 
 _WAITING = """
     SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
@@ -53,8 +67,10 @@ WAITING_AT = f"""
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
         changed_at = ?, fence = ?
-    WHERE place = ? AND outcome = 'waiting'
+    WHERE outcome = 'waiting' AND place IN (SELECT value FROM json_each(?))
 """
+SAVEPOINT = "SAVEPOINT before"
+UNDO = "ROLLBACK TO before"
 
 LEASE = """
     UPDATE connections SET fence = fence + (owner IS NOT ?1), owner = ?1, leased_until = ?3

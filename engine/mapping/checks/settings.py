@@ -83,7 +83,7 @@ def _contradictions(setting: Setting) -> Iterator[tuple[Place, str, str]]:
 
 def _values(context: CheckContext, setting: Setting, place: Place) -> Iterator[Problem]:
     if setting.pattern is not None:
-        fault = schema.check_schema({"pattern": setting.pattern})
+        fault = schema.pattern_fault(setting.pattern)
         if fault is not None:
             yield context.problem((*place, "pattern"), "bad-pattern", fault)
             return
@@ -104,7 +104,7 @@ def value_fault(mapping: Mapping, setting: Setting, value: Json) -> str | None:
         return typed_fault(mapping, setting, value)
     if setting.type == "url" and isinstance(value, str) and (fault := url_fault(value)):
         return f"{quoted(value)} is not an http:// or https:// address without ? and #" if fault == NOT_ONE else fault
-    return schema.validator(schema_of(setting))(value) if value is not None else None
+    return schema.own_validator(schema_of(setting))(value) if value is not None else None
 
 
 def typed_fault(mapping: Mapping, setting: Setting, value: Json) -> str | None:

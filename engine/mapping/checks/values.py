@@ -311,7 +311,7 @@ def _object_words(context: CheckContext, value: Instruction) -> Iterator[Problem
 
 def _key_pattern(context: CheckContext, value: Instruction) -> Iterator[Problem]:
     keys = value.modifiers.keys
-    fault = schema.check_schema({"pattern": keys.pattern}) if isinstance(keys, KeyPattern) else None
+    fault = schema.pattern_fault(keys.pattern) if isinstance(keys, KeyPattern) else None
     if fault is not None:
         yield context.problem((*value.place, "keys", "pattern"), "bad-pattern", fault)
 

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from engine.mapping.schema.validation import Kind, check, check_schema, check_value, counting_validator, validator
+from engine.mapping.schema.validation import (
+    Kind,
+    check,
+    check_schema,
+    check_value,
+    counting_validator,
+    own_validator,
+    pattern_fault,
+    validator,
+)
 
-__all__ = ["Kind", "check", "check_schema", "check_value", "counting_validator", "validator"]
+__all__ = [
+    "Kind",
+    "check",
+    "check_schema",
+    "check_value",
+    "counting_validator",
+    "own_validator",
+    "pattern_fault",
+    "validator",
+]

@@ -1,10 +1,10 @@
 """Validation of files against the mapping schema, and of values against the schemas of authors.
 
-Only this module uses the jsonschema library, and imports it when first needed (that takes 60 ms). It changes some
-things of draft 7: `pattern` and `patternProperties` use RE2; every `$ref` is linked to its target in advance
-(links.py), so nothing is ever fetched; a schema inside a mapping (`must`) is checked in its place; and steps are
-counted (steps.py), because a short schema can take for ever. The schema files themselves are not checked against
-draft 7 at run time; a test does that.
+Only this module uses the jsonschema library, and imports it when first needed: that takes 60 ms, and a file whose shape
+is certainly right does not need it (precheck.py). It changes some things of draft 7: `pattern` and `patternProperties`
+use RE2; every `$ref` is linked to its target in advance (links.py), so nothing is ever fetched; a schema inside a
+mapping (`must`) is checked in its place; and steps are counted (steps.py), because a short schema can take for ever.
+The schema files themselves are not checked against draft 7 at run time; a test does that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from engine.mapping.problems import Mark, Problem
-from engine.mapping.schema import files, links, messages
+from engine.mapping.schema import files, links, messages, precheck
 from engine.mapping.schema.clauses import clause
 from engine.mapping.schema.links import BadSchema
 from engine.mapping.schema.steps import MOST_STEPS, TooManySteps, counted, counting_keyword, current_steps
@@ -71,7 +71,17 @@ def validator(schema: Json) -> Callable[[Json], str | None]:
 
 def counting_validator(schema: Json) -> Callable[[Json, int], tuple[str | None, int]]:
     """Like `validator`, of a function that takes `most` steps at most and also returns how many it took."""
-    checker = _draft_7()(links.linked(schema))
+    return _counting(links.linked(schema))
+
+
+def own_validator(schema: Json) -> Callable[[Json], str | None]:
+    """Like `validator`, for a schema that the engine made: only what is wrong needs the library to say so."""
+    linked = links.linked(schema)
+    return lambda value: None if precheck.certainly_meets(value, linked) else _counting(linked)(value, MOST_STEPS)[0]
+
+
+def _counting(linked: Any) -> Callable[[Json, int], tuple[str | None, int]]:
+    checker = _draft_7()(linked)
 
     def check(value: Json, most: int) -> tuple[str | None, int]:
         with counted(most) as steps:
@@ -100,7 +110,18 @@ def check_schema(schema: Json) -> str | None:
     return None
 
 
+def pattern_fault(pattern: str) -> str | None:
+    """Return the problem of an author's pattern as a sentence, or None."""
+    try:
+        links.pattern(pattern)
+    except BadSchema as bad:
+        return str(bad)
+    return None
+
+
 def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
+    if precheck.certainly_meets(value, files.read(kind)):
+        return []
     errors = islice(_draft_7()(_linked_file(kind)).iter_errors(value), MOST_ERRORS)
     faults = messages.faults(errors, files.vocabulary(kind))
     problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.message)) for fault in faults]
@@ -121,17 +142,7 @@ def _deepest(error: ValidationError) -> ValidationError:
 
 @cache
 def _linked_file(kind: Kind) -> Any:
-    return links.linked(files.read(kind), _named)
-
-
-def _named(ref: str) -> Any:
-    """Return the target of a `$ref` in our schema files: a definition, all of which are in the mapping schema.
-
-    Its definition of draft 7 serves editors; here, the check of an author's schema also covers `$ref` and patterns.
-    """
-    if ref == "#/definitions/draft_7":
-        return {"author's schema": True}
-    return links.find(files.read("mapping"), f"#{ref.partition('#')[2]}")
+    return links.linked(files.read(kind), precheck.target)
 
 
 @cache
