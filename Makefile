@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/made-from-lock
 LOG := $(VENV)/last-stage.log
 CLIENTS := tests/collector/clients_js
-CLIENTS_STAMP := $(CLIENTS)/node_modules/made-from-lock
+PEERS := benchmarks/peers
+STAMPS := $(CLIENTS)/node_modules/made-from-lock $(PEERS)/node_modules/made-from-lock
 PYTHONS := $(or $(WAYBILL_PYTHON),python3.13 python3.12 python3.11 python3)
 WORKERS := auto --maxprocesses 4
 UPGRADE :=
+ROWS :=
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 NODE := $(BIN)/python -m tests.node
 
@@ -18,13 +20,13 @@ define stage
 printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
 endef
 
-.PHONY: help setup demo test test-all lint node bench format docs lock clean
+.PHONY: help setup demo test test-all lint node bench bench-check bench-page format docs lock clean
 .SILENT:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
 help: ## this list
-	sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' Makefile | expand -t 18
+	sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' Makefile | expand -t 20
 
 setup: $(STAMP) ## .venv with the locked packages and the engine itself (WAYBILL_PYTHON=python3.12 chooses another Python)
 
@@ -34,7 +36,7 @@ demo: $(STAMP) ## what the shipped mappings make of the samples, then the whole 
 test: node lint ## linters, types, and every test that is not slow
 	$(PYTEST) -m 'not slow'
 
-test-all: node lint ## the same with the slow tests
+test-all: node lint $(PEERS)/node_modules/made-from-lock bench-check ## the same with the slow tests, and bench-check
 	$(PYTEST) --hypothesis-profile=all
 
 lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
@@ -42,11 +44,17 @@ lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
 	$(call stage,ruff format --check,$(BIN)/ruff format --check .)
 	$(call stage,mypy --strict engine,$(BIN)/mypy)
 
-node: $(CLIENTS_STAMP) ## the JavaScript libraries and the browser that the collector is tested with
+node: $(CLIENTS)/node_modules/made-from-lock ## the JavaScript libraries and the browser that the collector is tested with
 	$(call stage,a browser,$(NODE) $(CLIENTS)/chromium.mjs)
 
-bench: $(STAMP) ## the speed of this machine, from benchmarks/
-	set -e; for file in benchmarks/[!_]*.py; do $(BIN)/python $$file; done
+bench: $(PEERS)/node_modules/made-from-lock ## one table of speed, with peers from npm (ROWS=plan,start: only these rows)
+	$(BIN)/python -m benchmarks --rows '$(ROWS)'
+
+bench-check: $(STAMP) ## whether planning takes more instructions than before, counted by valgrind; for busy machines too
+	$(BIN)/python -m benchmarks.instructions
+
+bench-page: $(PEERS)/node_modules/made-from-lock ## measure all of it, for docs/performance.md; wants a quiet machine
+	$(BIN)/python -m benchmarks --page
 
 format: $(STAMP) ## put the code into its layout
 	$(BIN)/ruff check --fix --show-fixes .
@@ -60,7 +68,7 @@ lock: $(STAMP) ## write requirements.lock from pyproject.toml; keeps versions th
 		--generate-hashes --no-emit-index-url --extra server --group dev --output-file requirements.lock pyproject.toml
 
 clean: ## remove everything that was made here, .venv too
-	rm -rf $(VENV) $(CLIENTS)/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS)/node_modules $(PEERS)/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # A name on PATH proves little: a version manager's stand-in may refuse to run, and Debian ships python3 without venv.
@@ -79,6 +87,6 @@ $(STAMP): requirements.lock pyproject.toml $(BIN)/python
 	$(call stage,the engine itself,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
 	touch $@
 
-$(CLIENTS_STAMP): $(CLIENTS)/package.json $(CLIENTS)/package-lock.json $(CLIENTS)/.npmrc | $(STAMP)
-	$(call stage,npm packages,$(NODE) npm --prefix $(CLIENTS) ci)
+$(STAMPS): %/node_modules/made-from-lock: %/package.json %/package-lock.json %/.npmrc | $(STAMP)
+	$(call stage,npm packages,$(NODE) npm --prefix $* ci)
 	touch $@

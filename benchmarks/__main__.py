@@ -16,7 +16,7 @@ PLANS = ("plan", "peers", "npm")
 GROUPS = (*PLANS, *programs.GROUPS)
 
 
-def measured(groups: list[str], rounds: int) -> list[Measured]:
+def measured(groups: list[str], rounds: int, events: int) -> list[Measured]:
     """Measure the rows of these groups: those of planning first, then the programs."""
     found = []
     rows = plan.chosen([], [name for name in groups if name in PLANS])
@@ -24,7 +24,7 @@ def measured(groups: list[str], rounds: int) -> list[Measured]:
         found += plan.run(rows, rounds)
     others = [name for name in groups if name in programs.GROUPS]
     if others:
-        found += programs.run(others, max(1, rounds // 3))
+        found += programs.run(others, max(1, rounds // 3), events)
     return found
 
 
@@ -33,18 +33,20 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rows", default="", help="groups of rows, by commas; default: all")
     options.add_argument("--rounds", type=int, default=plan.ROUNDS)
+    options.add_argument("--events", type=int, default=200_000, help="events of `engine run`")
     options.add_argument("--page", action="store_true", help="write docs/performance.md and its pictures")
+    options.add_argument("--endless", type=int, default=5_000_000, help="events that one process plans, for the page")
     given = options.parse_args()
     groups = [name for name in given.rows.split(",") if name] or list(GROUPS)
     unknown = [name for name in groups if name not in GROUPS]
     if unknown:
         options.error(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-    found = measured(groups, given.rounds)
+    found = measured(groups, given.rounds, given.events)
     print("\n".join(table(found)))
     if given.page:
         from benchmarks import page
 
-        page.write(found)
+        page.write(found, rounds=given.rounds, events=given.endless)
 
 
 if __name__ == "__main__":

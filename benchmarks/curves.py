@@ -228,45 +228,53 @@ def stages(rounds: int) -> Points:
     A stage is the difference between two runs that differ in nothing else.
     """
     from engine import load
-    from engine.events.normalizing import normalize_json
+    from engine.events.json_values import nesting_problem
+    from engine.events.normalizing import fields_of_json
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "smallest.yaml")
         file.write_text(SMALLEST)
-        smallest = load(file).connect({}).plan_normalized
+        smallest = load(file).connect({}).plan_json
     events = corpus.of_kind(corpus.events(200), "track")
     bare = [dumps({key: value for key, value in loads(raw).items() if key != "integrations"}) for raw in events]
-    plan = connected().plan_normalized
-
-    def over(raws: list[bytes], work: Callable[[bytes], object]) -> Callable[[], None]:
-        def run() -> None:
-            for raw in raws:
-                work(raw)
-
-        return run
+    plan = connected().plan_json
 
     def whole(raw: bytes) -> None:
-        for request in plan(normalize_json(raw, now=NOW), now=NOW).requests:
+        for request in plan(raw, now=NOW).requests:
             dumps(request.body)
 
     works = {
-        "reading the JSON": over(events, loads),
-        "depth, IDs, times": over(events, lambda raw: normalize_json(raw, now=NOW)),
-        "without integrations: read": over(bare, lambda raw: normalize_json(raw, now=NOW)),
-        "plan, reports, clock": over(bare, lambda raw: smallest(normalize_json(raw, now=NOW), now=NOW)),
-        "integrations": over(events, lambda raw: smallest(normalize_json(raw, now=NOW), now=NOW)),
-        "the generated step": over(events, lambda raw: plan(normalize_json(raw, now=NOW), now=NOW)),
-        "writing the body": over(events, whole),
+        "read": over(events, loads),
+        "depth": over(events, lambda raw: nesting_problem(loads(raw), raw)),
+        "checked": over(events, lambda raw: fields_of_json(raw, None, NOW)),
+        "bare, checked": over(bare, lambda raw: fields_of_json(raw, None, NOW)),
+        "bare, planned": over(bare, lambda raw: smallest(raw, now=NOW)),
+        "smallest": over(events, lambda raw: smallest(raw, now=NOW)),
+        "planned": over(events, lambda raw: plan(raw, now=NOW)),
+        "written": over(events, whole),
     }
-    found = ratios(works, round_trip(events), rounds * 3)
-    around = found["plan, reports, clock"] - found.pop("without integrations: read")
-    alone = {"reading the JSON": found["reading the JSON"]}
-    alone["depth, IDs, times"] = found["depth, IDs, times"] - found["reading the JSON"]
-    alone["integrations"] = found["integrations"] - found["depth, IDs, times"] - around
-    alone["plan, reports, clock"] = around
-    alone["the generated step"] = found["the generated step"] - found["integrations"]
-    alone["writing the body"] = found["writing the body"] - found["the generated step"]
+    took = ratios(works, round_trip(events), rounds * 3)
+    around = took["bare, planned"] - took["bare, checked"]
+    alone = {
+        "reading the JSON": took["read"],
+        "depth": took["depth"] - took["read"],
+        "IDs and times": took["checked"] - took["depth"],
+        "integrations": took["smallest"] - took["checked"] - around,
+        "plan, reports, clock": around,
+        "the generated step": took["planned"] - took["smallest"],
+        "writing the body": took["written"] - took["planned"],
+    }
     return {name: [(1, ratio)] for name, ratio in alone.items()}
+
+
+def over(events: list[bytes], work: Callable[[bytes], object]) -> Callable[[], None]:
+    """Return work on each of the events."""
+
+    def run() -> None:
+        for raw in events:
+            work(raw)
+
+    return run
 
 
 CURVES: dict[str, Callable[[int], Points]] = {

@@ -36,7 +36,8 @@ CALIBRATION = ("orjson", "hand")
 MISSING = """\
 valgrind is not installed, so no instructions were counted and nothing was compared.
   Debian, Ubuntu: apt-get install valgrind"""
-UPDATE = "`.venv/bin/python -m benchmarks.instructions --update` stores the counts of this machine"
+UPDATE = """\
+To compare on this machine, store its counts before a change: .venv/bin/python -m benchmarks.instructions --update"""
 
 
 class Case(NamedTuple):
@@ -191,9 +192,7 @@ def not_comparable(stored: Mapping[str, object], counts: Mapping[str, int]) -> s
     reference: Mapping[str, int] = stored["counts"]  # type: ignore[assignment]
     for name in (case.name for case in cases() if case.row in CALIBRATION):
         if abs(counts[name] / reference[name] - 1) > SAME_MACHINE:
-            return (
-                f"{name}, no work of the engine, takes {counts[name]:,} instructions here and {reference[name]:,} there"
-            )
+            return f"{name}, no work of the engine, takes {counts[name]:,} instructions; {reference[name]:,} are stored"
     return ""
 
 
@@ -203,19 +202,11 @@ def report(reference: Mapping[str, int], counts: Mapping[str, int]) -> tuple[lis
     for name, mine in counts.items():
         before = reference.get(name)
         if before is None:
-            lines.append(f"{name:36} {mine:12,}  new; {UPDATE}")
+            lines.append(f"{name:36} {mine:12,}  new: --update stores it")
             continue
         change = mine / before - 1
-        slower = change > TOLERANCE
-        note = (
-            f"  slower by more than {TOLERANCE:.0%}"
-            if slower
-            else "  faster; --update keeps it"
-            if change < -TOLERANCE
-            else ""
-        )
-        lines.append(f"{name:36} {before:12,} -> {mine:12,}  {change:+7.1%}{note}")
-        well = well and not slower
+        lines.append(f"{name:36} {before:12,} -> {mine:12,}  {change:+7.1%}{note(change)}")
+        well = well and change <= TOLERANCE
     return lines, well
 
 
@@ -246,7 +237,7 @@ def main() -> None:
     stored = json.loads(STORED.read_text())
     why = not_comparable(stored, counts)
     if why:
-        print(f"nothing was compared: {why}.\n{UPDATE}; do so before a change, and compare after it.")
+        print(f"nothing was compared: {why}.\n{UPDATE}")
         return
     lines, well = report(stored["counts"], counts)
     print("instructions of one pass over the events of a case, stored and now", *lines, sep="\n")

@@ -26,10 +26,9 @@ PICTURES = {
     "connections": ("The cost of an event for each of its connections", "connections"),
 }
 UP = "x reading and writing its JSON"
-ENDLESS = 5_000_000
 
 
-def write(found: list[Measured], *, rounds: int = 15, events: int = ENDLESS, page: Path = PAGE) -> None:
+def write(found: list[Measured], *, rounds: int, events: int, page: Path = PAGE) -> None:
     """Measure the curves and write the page and its pictures."""
     measured = {name: curve(rounds) for name, curve in curves.CURVES.items()}
     for name, (title, across) in PICTURES.items():

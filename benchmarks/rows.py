@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from engine.plan import Connection
 
 NOW = 1_785_000_000.0
-MOST_ITEMS = 50
 Work = Callable[[bytes], list[bytes]]
 
 
@@ -59,15 +58,14 @@ def plan() -> Work:
 
 def batch() -> Work:
     """The public way for a body of events."""
-    from engine.responses import ResponseReader
+    from engine.carrying import http_requests
 
     connection = connected()
-    plan, batched = connection.plan, ResponseReader(connection).batched
+    plan = connection.plan_batch
 
     def work(body: bytes) -> list[bytes]:
-        found = [request for event in loads(body)["batch"] for request in plan(event, now=NOW).requests]
-        parts = (found[start : start + MOST_ITEMS] for start in range(0, len(found), MOST_ITEMS))
-        return [dumps(batched(part, NOW).body) for part in parts]
+        plans = plan(body, now=NOW, show_secrets=True)
+        return [each.content or b"" for each in http_requests(connection, plans, now=NOW, show_secrets=True)]
 
     return work
 
