@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -87,15 +89,24 @@ def serving(
     command += [*(["--sandbox"] if sandbox else []), *([] if log else ["--no-log"])]
     command += [*([] if workers is None else ["--workers", str(workers)]), *options]
     with ExitStack() as stack:
+        # What is killed leaves its temporary files: they go with a folder of their own.
+        temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-", ignore_cleanup_errors=True))
         errors = stack.enter_context(log.open("wb")) if log else subprocess.STDOUT
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
-    try:
-        yield Server(process)
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, "TMPDIR": temporary},
+        )
+        try:
+            yield Server(process)
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 @contextmanager
