@@ -11,7 +11,7 @@ from engine.collector.body import Body
 from engine.collector.discards import Discard, find_discard
 from engine.collector.openapi import BATCH
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request
-from engine.delivery.intake import Identities, iso
+from engine.delivery.intake import Identities, iso_of
 from engine.delivery.outbox.base import NewEvent
 from engine.events.batches import BATCH_WIDE, merge_batch_wide, use_batch_sent_at
 from engine.events.json_repairs import reports_of_items
@@ -159,8 +159,8 @@ def _add_times(event: JsonObject, arrival: Arrival) -> None:
     event["originalTimestamp"] = original
     sent = read_time(event.get("sentAt"))
     if sent is not None:
-        corrected = arrival.received - (sent - seconds)
-        event["timestamp"] = arrival.received_at if moment_at(corrected) is None else iso(corrected)
+        corrected = moment_at(arrival.received - (sent - seconds))
+        event["timestamp"] = arrival.received_at if corrected is None else iso_of(corrected)
 
 
 def shape_lines(lines: Iterable[Line], source: str, now: str) -> Iterator[tuple[Line, NewEvent | Discard]]:

@@ -66,4 +66,9 @@ def taken_in(
 
 def iso(seconds: float) -> str:
     """Format a time as Segment does."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_of(datetime.fromtimestamp(seconds, UTC))
+
+
+def iso_of(moment: datetime) -> str:
+    """Format a moment in UTC as Segment does."""
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
