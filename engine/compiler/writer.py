@@ -12,15 +12,18 @@ from engine.compiler import filling, runtime
 from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
 from engine.compiler.optimizations import ALL, Optimization
+from engine.events.spec import FIELDS
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
 from engine.mapping.load import Loaded
-from engine.mapping.model import Mapping, PathValue, Value
+from engine.mapping.model import Choice, Mapping, PathValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.types import plain
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
+MOST_CHEAP = 2
+FIELDS_OF_EVENTS = frozenset((name,) for fields in FIELDS.values() for name in fields)
 MANY_READS = 3
 """Reads of an object's fields from which on the object is read once for all of them."""
 DEEPEST_INLINED = 5
@@ -375,7 +378,8 @@ class Writer:
         if name in self._known:
             return self._known[name]
         assert self.call is not None
-        inline = self.call.uses[name] == 1 and self._inside_parts < DEEPEST_INLINED
+        once = self.call.uses[name] == 1 or _is_cheap(self.module.mapping.parts[name])
+        inline = once and self._inside_parts < DEEPEST_INLINED
         variable = self._inlined(name) if inline else self._remembered(name)
         self._known[name] = variable
         return variable
@@ -483,6 +487,15 @@ class CallParts:
         with self.module.functions.block(f"def {function}({ARGUMENTS}):"):
             self.module.functions.extend(writer.body())
         return got.clean
+
+
+def _is_cheap(value: Value) -> bool:
+    """Whether a part is read as fast as it is remembered: one or two fields of the event."""
+    alternatives = value.alternatives if isinstance(value, Choice) else (value,)
+    fields = (plain(each.path) if isinstance(each, PathValue) else () for each in alternatives)
+    return len(alternatives) <= MOST_CHEAP and all(
+        names[:1] in FIELDS_OF_EVENTS and len(names) <= MOST_CHEAP for names in fields
+    )
 
 
 def is_clean(value: Json) -> bool:

@@ -75,3 +75,6 @@ CONTEXT: dict[str, tuple[str, ...]] = {
 }
 """What the spec and Segment's libraries have in `context`, and inside it where they name that too; anything else may
 come as well (https://segment.com/docs/connections/spec/common/#context)."""
+
+NEVER_BLANK = frozenset({"type", "userId", "anonymousId", "groupId", "previousId", "event", "timestamp"})
+"""Fields that are absent, or texts that are not blank, once an event is normalized."""

@@ -34,6 +34,8 @@ from engine.mapping.schema import counting_validator
 from engine.mapping.walk import paths_of, source_paths
 from engine.records import Json, Place
 
+NEVER_UNCLEAN = types.NUMBER | types.BOOLEAN
+"""The types in which nothing can be left out."""
 WORK_OF_FUNCTION = 32
 """What a function's character counts for where a loop repeats it: the slowest take a microsecond for one."""
 
@@ -116,7 +118,7 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
             writer.lines.add(f"{got.code} = cannot_convert(reports, {at}, {shown}, error)")
         if secret:
             writer.lines.add(f"{got.code} = secret({got.code})")
-        writer.clean(ValueCode(got.code, own=True, secret=secret))
+        writer.clean(ValueCode(got.code, own=True, secret=secret, clean=given <= NEVER_UNCLEAN))
     return ValueCode(got.code, made=got.made)
 
 

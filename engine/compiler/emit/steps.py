@@ -10,8 +10,8 @@ from typing import NamedTuple
 from engine.compiler.emit.conditions import emit_condition, emit_conditions, value_is_secret
 from engine.compiler.emit.replies import emit_batch, emit_item
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
-from engine.compiler.emit.values import emit_items, emit_rounds, emit_where, gives_templates
-from engine.compiler.writer import ARGUMENTS, CallParts, Module, ValueCode, Writer, call_roots
+from engine.compiler.emit.values import emit_items, emit_or_empty, emit_rounds, emit_where, gives_templates
+from engine.compiler.writer import ARGUMENTS, CallParts, Module, Writer, call_roots
 from engine.mapping.model import Batch, Request, Step
 from engine.mapping.problems import place_text
 from engine.mapping.walk import can_refuse, source_paths
@@ -126,15 +126,13 @@ class StepEmitter:
         """Write what the step gives: the body, unless the request has an envelope for it."""
         if step.value is None:
             return "None"
-        got = writer.value(step.value)
-        return got.code if got.present else _or_empty(writer, got)
+        return emit_or_empty(writer, step.value)
 
     def _body(self, writer: Writer, step: Step, request: Request, given: str) -> str:
         code = given
         if request.envelope is not None:
             with writer.envelope(given):
-                got = writer.value(request.envelope)
-            code = got.code if got.present else _or_empty(writer, got)
+                code = emit_or_empty(writer, request.envelope)
         if request.encode == "form" and code != "None":
             writer.module.helper("form_body")
             form = writer.names.fresh("form")
@@ -203,12 +201,6 @@ class StepEmitter:
         """Write what computes an address when a connection is made."""
         names, problem = self.module.settle(function, AddressCode._fields)
         return SettledAddress(AddressCode(*names), problem)
-
-
-def _or_empty(writer: Writer, got: ValueCode) -> str:
-    body = writer.names.fresh("body")
-    writer.lines.add(f"{body} = {{}} if {got.code} is None else {got.code}")
-    return body
 
 
 def _skipped(step: Step) -> str:

@@ -25,6 +25,7 @@ from engine.compiler.emit.one_pass import emit_one_pass
 from engine.compiler.emit.texts import fill_text, fill_url_text
 from engine.compiler.growth import LONGEST_CHARACTER
 from engine.compiler.writer import ValueCode, Writer, is_clean
+from engine.events.spec import NEVER_BLANK
 from engine.language.template import Text
 from engine.mapping.model import (
     Choice,
@@ -36,6 +37,7 @@ from engine.mapping.model import (
     Instruction,
     ListOf,
     Merge,
+    Modifiers,
     PathValue,
     TextOf,
     Value,
@@ -68,6 +70,21 @@ def emit_value(writer: Writer, value: Value) -> ValueCode:
         return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
 
 
+def emit_or_empty(writer: Writer, value: Value) -> str:
+    """Write a value in whose place an empty object stands if it is absent, and return its expression."""
+    source = value.source if isinstance(value, Instruction) and value.modifiers == Modifiers() else None
+    if isinstance(source, Fields | Merge):  # what is made here and empty would count as absent
+        emit: Callable[..., ValueCode] = emit_fields if isinstance(source, Fields) else emit_merge
+        with _counting(writer, value):
+            return emit(writer, source, value.place).code
+    got = emit_value(writer, value)
+    if got.present:
+        return got.code
+    body = writer.names.fresh("body")
+    writer.lines.add(f"{body} = {{}} if {got.code} is None else {got.code}")
+    return body
+
+
 @contextmanager
 def _counting(writer: Writer, value: Value) -> Iterator[None]:
     """Wrap a value; what it reads is counted where it copies that very often."""
@@ -83,13 +100,14 @@ def _read(writer: Writer, value: PathValue, into: str = "") -> ValueCode:
     variable = emit_path_value(writer, value.path, value.place, into=into)
     names = plain(value.path)
     is_object = len(names) == 1 and writer.is_object(names[0])
+    never_blank = len(names) == 1 and names[0] in NEVER_BLANK and writer.call is not None
     return ValueCode(
         variable,
         present=is_object,
         shape="dict" if is_object else None,
         fresh=variable in writer.fresh,
         own=bool(into) or variable in writer.own,
-        clean=variable in writer.cleaned or names[:1] in OF_MAPPING,
+        clean=never_blank or variable in writer.cleaned or names[:1] in OF_MAPPING,
         secret=is_secret(writer, value.path),
     )
 
