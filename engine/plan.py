@@ -14,17 +14,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
-from engine.compiler.growth import MOST_TOGETHER
-from engine.compiler.paths.runtime import NOT_COMPARED
-from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
 from engine.events.integrations import switch
 from engine.events.normalizing import Normalized, normalize, normalize_json
 from engine.language.bodies import encoded
-from engine.language.budget import COPIED, Invalid, invalid
+from engine.language.budget import COPIED, MOST_REPORTS, Invalid, invalid
 from engine.language.paths import Marker
 from engine.language.signatures import Signer
 from engine.language.sizes import json_size
@@ -34,6 +30,9 @@ from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
 from engine.mapping.signature import RequestSignature
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report, Secret, plain_request
+
+if TYPE_CHECKING:
+    from engine.compiler.build import Compiled, CompiledCall, CompiledStep
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -89,6 +88,8 @@ class Destination:
     def compiled(self) -> Compiled:
         """The generated module."""
         if self._compiled is None:
+            from engine.compiler.build import build  # `load` alone compiles nothing
+
             self._compiled = build(self.loaded)
         return self._compiled
 
@@ -269,6 +270,8 @@ class Connection:
 
     def _check_sizes(self, found: list[PlannedRequest] | str, doubtful: bool, now: float) -> None:
         """Make an event invalid one of whose bodies is too large or cannot be written, or all of them together."""
+        from engine.compiler.growth import MOST_TOGETHER
+
         together = 0
         for request in found if doubtful and not isinstance(found, str) else ():
             together += self._checked_size(request)
@@ -280,6 +283,8 @@ class Connection:
 
     def _checked_size(self, request: PlannedRequest) -> int:
         """Return the size of a body, and of the one that is sent if it is missing and has another envelope."""
+        from engine.compiler.build import size_limit
+
         missing = request.if_missing
         apart = 0 if missing is None or missing.body is request.body else self._checked_size(missing)
         place = f"requests.{request.request}"
@@ -298,6 +303,10 @@ class Connection:
 
 def _not_compared(reports: list[Report]) -> str:
     """Return what a reason adds where a comparison could not be made: a filter may have failed because of it."""
+    if not reports:
+        return ""
+    from engine.compiler.paths.runtime import NOT_COMPARED
+
     return next((f" ({report.message})" for report in reports if report.code == NOT_COMPARED), "")
 
 
