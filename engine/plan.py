@@ -14,20 +14,16 @@ from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
-from engine.compiler.build import Compiled, CompiledCall, CompiledStep, build, size_limit
-from engine.compiler.growth import MOST_TOGETHER
-from engine.compiler.paths.runtime import NOT_COMPARED
-from engine.compiler.runtime import MOST_REPORTS
 from engine.errors import MappingError
 from engine.events.batches import fields_of_item, fields_of_written, read_batch, split_batch
 from engine.events.integrations import lowercase, says_nothing, switch
 from engine.events.normalizing import Fields, Normalized, fields_of_json, normalize
 from engine.language.bodies import encoded
-from engine.language.budget import COPIED, Invalid, invalid
+from engine.language.budget import COPIED, MOST_REPORTS, Invalid, invalid
 from engine.language.paths import Marker
 from engine.language.signatures import Signer
 from engine.language.sizes import json_size
@@ -37,6 +33,9 @@ from engine.mapping.model import Mapping, Step
 from engine.mapping.settings import complete, examples, secrets_of
 from engine.mapping.signature import RequestSignature
 from engine.records import Json, JsonObject, Outcome, PlainRequests, Plan, PlannedRequest, Report, Secret
+
+if TYPE_CHECKING:
+    from engine.compiler.build import Compiled, CompiledCall, CompiledStep
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -98,6 +97,8 @@ class Destination:
     def compiled(self) -> Compiled:
         """The generated module."""
         if self._compiled is None:
+            from engine.compiler.build import build  # `load` alone compiles nothing
+
             self._compiled = build(self.loaded)
         return self._compiled
 
@@ -356,6 +357,8 @@ class Connection:
 
         `read` is how many bytes of the event are read at most, `largest` up to how many no body can be too large.
         """
+        from engine.compiler.growth import MOST_TOGETHER
+
         together = 0.0
         for request in found if read > largest and not isinstance(found, str) else ():
             together += self._checked_size(request, read <= largest * WRITTEN_UNMEASURED)
@@ -370,6 +373,8 @@ class Connection:
 
         A body that `is_moderate` for certain is written first: that takes a fifth of the time of measuring it.
         """
+        from engine.compiler.build import size_limit
+
         missing = request.if_missing
         apart = 0 if missing is None or missing.body is request.body else self._checked_size(missing, is_moderate)
         place = f"requests.{request.request}"
@@ -398,6 +403,10 @@ def _written_size(body: Json, encode: str) -> float:
 
 def _not_compared(reports: list[Report]) -> str:
     """Return what a reason adds where a comparison could not be made: a filter may have failed because of it."""
+    if not reports:
+        return ""
+    from engine.compiler.paths.runtime import NOT_COMPARED
+
     return next((f" ({report.message})" for report in reports if report.code == NOT_COMPARED), "")
 
 

@@ -30,8 +30,7 @@ OverLimit = budget.OverLimit
 invalid = budget.invalid
 
 UNSET = object()
-MOST_REPORTS = 1000
-"""Reports that are kept of one event."""
+MOST_REPORTS = budget.MOST_REPORTS
 EMPTY: JsonObject = {}
 MOST_ITERATIONS = 100_000
 """Items that all `each`, `entries` and `for_each` of one event, or of one batch, run over together."""

@@ -20,6 +20,9 @@ MOST_COPIED = 2_000_000
 LONG = 32
 """Characters of a prefix that may be put before any number of keys uncounted."""
 
+MOST_REPORTS = 1000
+"""Reports that are kept of one event."""
+
 COPIED, SIZES = 2, 3
 Memo: TypeAlias = "list[Any]"
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from engine.mapping.noun import Noun
 from engine.records import Json, JsonObject, Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MappingExample:
+class MappingExample(Noun):
     """An event and what the vendor's documentation says it becomes."""
 
     place: Place

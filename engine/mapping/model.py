@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, get_args
 
 from engine.language.functions import read_chain
@@ -17,6 +17,7 @@ from engine.language.objects import reversed_table
 from engine.language.template import Text
 from engine.mapping.example import MappingExample
 from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
+from engine.mapping.noun import Noun
 from engine.mapping.response_rules import Response, Results
 from engine.mapping.setting import Setting
 from engine.mapping.signature import RequestSignature
@@ -26,24 +27,21 @@ from engine.records import Json, JsonObject, Place
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class PathValue:
+class PathValue(Noun, kw_only=False):
     """A text: a JMESPath over the scope."""
 
     place: Place
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Noun, kw_only=False):
     """A list: the first alternative that is present."""
 
     place: Place
     alternatives: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Noun, kw_only=False):
     """A mapping: exactly one source, any modifiers."""
 
     place: Place
@@ -58,8 +56,7 @@ TextOrValue: TypeAlias = Text | Instruction
 # The sources of an instruction. The word of a source is that of its first key; `gives` is the type of what it makes.
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class From:
+class From(Noun):
     """`from`: another value, to be modified."""
 
     value: Value = declare(
@@ -70,8 +67,7 @@ class From:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Const:
+class Const(Noun):
     """`const`: the thing itself."""
 
     value: Json = declare(
@@ -81,8 +77,7 @@ class Const:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextOf:
+class TextOf(Noun):
     """`text`: text with `${path}`."""
 
     gives: ClassVar[str] = "text"
@@ -93,8 +88,7 @@ class TextOf:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fields:
+class Fields(Noun):
     """`fields`: an object, key by key."""
 
     gives: ClassVar[str] = "object"
@@ -106,8 +100,7 @@ class Fields:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge:
+class Merge(Noun):
     """`merge`: one object of several, or of a list of any length; later wins."""
 
     gives: ClassVar[str] = "object"
@@ -120,8 +113,7 @@ class Merge:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListOf:
+class ListOf(Noun):
     """`list`: a list of values."""
 
     gives: ClassVar[str] = "list"
@@ -132,8 +124,7 @@ class ListOf:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Each:
+class Each(Noun):
     """`each`: `value` for every item of a list."""
 
     gives: ClassVar[str] = "list"
@@ -152,8 +143,7 @@ class Each:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entries:
+class Entries(Noun):
     """`entries`: an object made entry by entry."""
 
     gives: ClassVar[str] = "object"
@@ -187,8 +177,7 @@ def source_word(value: Instruction) -> str:
 # The modifiers of an instruction.
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionUse:
+class FunctionUse(Noun, kw_only=False):
     """One function of an `as` chain with what is written beside it."""
 
     name: str
@@ -200,8 +189,7 @@ class FunctionUse:
         return tuple(FunctionUse(name, parameters) for name, parameters in read_chain(written))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flatten:
+class Flatten(Noun):
     """`flatten`: `wanted` is true or a path."""
 
     wanted: Literal[True] | str = True
@@ -218,8 +206,7 @@ class Flatten:
         return Flatten(wanted=written) if written is not False else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPattern:
+class KeyPattern(Noun):
     """`keys` with a pattern: keys in which it is not found are left out."""
 
     pattern: str
@@ -238,8 +225,7 @@ _TABLE: JsonObject = {"type": ["object", "string"], "minProperties": 1, "minLeng
 _KEYS: JsonObject = defined("keys")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Modifiers:
+class Modifiers(Noun):
     """The modifiers of an instruction, in the order in which they are applied."""
 
     when: str | None = declare(
@@ -413,8 +399,7 @@ NamedTexts: TypeAlias = tuple[tuple[str, TextOrValue], ...]
 POST = Text(("POST",))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Noun):
     """One kind of HTTP request."""
 
     name: str
@@ -436,8 +421,7 @@ class Request:
     body_schema: JsonObject | None = plain()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Noun):
     """How several requests travel in one."""
 
     name: str
@@ -457,8 +441,7 @@ class Batch:
     results: Results | None = declare(Holds.RESULTS, default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Http:
+class Http(Noun):
     """What all requests of a mapping share."""
 
     place: ClassVar[Place] = ("http",)
@@ -528,8 +511,7 @@ class Http:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Noun):
     """One step of a call: a request and the source of its body, an instruction whose words stand beside these."""
 
     place: Place
@@ -546,8 +528,7 @@ class Step:
     save: Table[str, str] = declare(Holds.PATH_BY_NAME, default={}, scope="reply")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
+class Mapping(Noun):
     """A whole destination. `calls` holds only calls with steps of their own; `shared` those that use another's."""
 
     name: str

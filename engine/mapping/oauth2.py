@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.language.template import Text
 from engine.mapping.keys import Holds, declare, plain
 from engine.mapping.model import NamedTexts, TextOrValue, Value
+from engine.mapping.noun import Noun
 from engine.mapping.word_schemas import TEXT_OR_NULL, defined
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OAuth2:
+class OAuth2(Noun):
     """How a connection gets the access token that its requests carry (RFC 6749)."""
 
     token_url: TextOrValue = declare(

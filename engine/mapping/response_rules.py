@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.mapping.keys import Holds, declare, plain
+from engine.mapping.noun import Noun
 from engine.records import Json, Place
 
 
@@ -12,8 +11,7 @@ def _status(written: Json) -> tuple[Json, ...]:
     return tuple(written) if isinstance(written, list) else (written,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Noun):
     """One rule of `responses`; `status` holds codes and classes (`4xx`), and without `then` the usual rules decide."""
 
     place: Place
@@ -25,8 +23,7 @@ class Response:
     hint: str = plain("")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class Results(Noun):
     """Where a batch's answer says how each item went."""
 
     list: str = declare(Holds.PATH, scope="results")

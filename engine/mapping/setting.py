@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
 from typing import Any
 
 from engine.mapping.keys import Holds, declare, keys_of, plain
+from engine.mapping.noun import Noun
 from engine.records import Json
 
 
@@ -14,8 +14,7 @@ def _row_fields(written: dict[str, dict[str, Any]]) -> Table[str, Setting]:
     return {name: Setting.of(name, raw) for name, raw in written.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Noun):
     """What a person fills in; also a field of the rows of one."""
 
     name: str

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.language.template import Text
 from engine.mapping.keys import Holds, declare, plain
+from engine.mapping.noun import Noun
 from engine.mapping.word_schemas import TEXT_OR_NULL, defined
 
 BODY = Text(("body",))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSignature:
+class RequestSignature(Noun):
     """How a request is signed: an HMAC of its body in a header, made anew each time it is sent."""
 
     header: str = plain(

@@ -73,6 +73,14 @@ def test_checking_files_loads_nothing_that_sends_or_serves() -> None:
     assert "jsonschema" not in loaded  # only to find out what is wrong, and for the schemas of authors
 
 
+def test_loading_a_mapping_compiles_nothing() -> None:
+    code = "import sys; from engine import load; load('exponea'); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert {"engine.plan", "engine.mapping.checks"} <= loaded
+    assert [name for name in loaded if name.startswith(("engine.compiler", "jsonschema"))] == []
+
+
 def test_the_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = subprocess.run(
