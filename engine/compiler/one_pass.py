@@ -131,7 +131,7 @@ class Whole(Keys):
         allowed.add_root(self)
 
 
-class Chosen:
+class Selection:
     """The members of an object that `only` keeps: what their keys become, and the tables of objects under them.
 
     Two keys may become the same. Of two objects under them only one stays, so there are no tables for these.
@@ -194,7 +194,7 @@ def put_whole(into: JsonObject, value: Json, keys: Whole, deep: bool, nested: se
     return count
 
 
-def put_chosen(into: JsonObject, value: Json, chosen: Chosen) -> int:
+def put_chosen(into: JsonObject, value: Json, chosen: Selection) -> int:
     """Put the members that are kept into an object, renamed and flattened; return how many there should be."""
     if type(value) is not dict:
         return _nothing(value)
@@ -232,7 +232,7 @@ def _put_nested(into: JsonObject, value: JsonObject, keys: Keys) -> int:
     return count
 
 
-def _learn(keys: Keys | Chosen, value: JsonObject) -> NoReturn:
+def _learn(keys: Keys | Selection, value: JsonObject) -> NoReturn:
     """Learn the keys of an object that has unknown ones; the next one like it can be done in one pass."""
     keys.learn(value)
     raise NotInOnePass

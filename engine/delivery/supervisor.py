@@ -19,7 +19,7 @@ from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged
 from engine.delivery.outbox_thread import OutboxThread
 from engine.delivery.sending.http import Sender
-from engine.delivery.sending.jobs import EventReader, normalized
+from engine.delivery.sending.jobs import SharedEvents, normalized
 from engine.delivery.sending.oauth2 import access_tokens
 from engine.delivery.sending.pacing import Clock, Restarts
 from engine.delivery.sending.refresh_tokens import RefreshTokens, SignInRefused
@@ -55,7 +55,7 @@ class Delivery:
         self._options = options or Options()
         self._clock = clock or Clock()
         self._observer = observer or DeliveryObserver()
-        self._read = EventReader().read if len(connections) > 1 else normalized
+        self._read = SharedEvents().read if len(connections) > 1 else normalized
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._workers: list[Worker] = []
         self._intake_open = intake_open

@@ -10,7 +10,7 @@ import pytest
 from engine.delivery.intake import iso, new_events, taken_in
 from engine.delivery.outbox.base import Waiting
 from engine.delivery.sending import jobs
-from engine.delivery.sending.jobs import EventReader, normalized
+from engine.delivery.sending.jobs import SharedEvents, normalized
 from engine.events.reading import read_events
 from engine.plan import load
 from engine.records import Report
@@ -85,7 +85,7 @@ def row(number: int, raw: bytes = LINE) -> Waiting:
 
 
 def test_connections_that_share_a_reader_get_one_event() -> None:
-    read = EventReader().read
+    read = SharedEvents().read
     event = read(row(1))
     assert event == normalized(row(1))
     assert read(row(1)._replace(place=2, progress="{}", digest="d", tried_at=2.0)) is event
@@ -101,7 +101,7 @@ CHANGED = {
 
 @pytest.mark.parametrize(("name", "value"), CHANGED.items(), ids=CHANGED)
 def test_an_event_that_others_have_changed_in_the_file_is_read_again(name, value) -> None:
-    read = EventReader().read
+    read = SharedEvents().read
     read(row(1))
     changed = row(1)._replace(**{name: value})
     assert read(changed) == normalized(changed) != normalized(row(1))
@@ -110,12 +110,12 @@ def test_an_event_that_others_have_changed_in_the_file_is_read_again(name, value
 
 def test_what_a_reader_remembers_is_bounded(monkeypatch) -> None:
     monkeypatch.setattr(jobs, "MOST_EVENTS", 3)
-    read = EventReader().read
+    read = SharedEvents().read
     first = [read(row(number)) for number in range(4)]
     assert [read(row(number)) is first[number] for number in (1, 2, 3, 0)] == [True, True, True, False]
 
     large = b'{"type":"track","userId":"u","event":"%s"}' % (b"E" * (jobs.MOST_RAW // 2))
-    read = EventReader().read
+    read = SharedEvents().read
     first = [read(row(number, raw)) for number, raw in enumerate([LINE, large, large, LINE])]
     assert [read(row(n, raw)) is first[n] for n, raw in ((2, large), (3, LINE), (0, LINE), (1, large))] == [
         *(True, True),

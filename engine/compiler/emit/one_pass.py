@@ -94,7 +94,7 @@ def _call(
     writer: Writer, member: Value | Kept, flatten: Flatten, allowed: one_pass.Allowed, *, alone: bool
 ) -> Callable[[str, str], str]:
     if isinstance(member, Kept):
-        chosen = one_pass.Chosen(member.names, dict(member.table), member.separator, allowed)
+        chosen = one_pass.Selection(member.names, dict(member.table), member.separator, allowed)
         put, constant = writer.names.function(one_pass.put_chosen, "put_chosen"), writer.names.constant(chosen, "keys")
         return lambda code, _deep: f"{put}(joined, {code}, {constant})"
     keys = one_pass.Whole(flatten.separator, allowed)

@@ -23,7 +23,7 @@ from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Repo
 
 StepPart: TypeAlias = "tuple[int, int | None]"
 MOST_EVENTS = 2000
-"""Events that an EventReader remembers: as many as a connection has users in its queue."""
+"""Events that an SharedEvents remembers: as many as a connection has users in its queue."""
 MOST_RAW = 4 * 1024 * 1024
 PIECES = ("", "1 request accepted", *(f"{count} requests accepted" for count in range(2, 100)))
 
@@ -164,7 +164,7 @@ def ids_of(event: Normalized) -> frozenset[str]:
     return frozenset([each for each in ids if isinstance(each, str)])
 
 
-class EventReader:
+class SharedEvents:
     """Reads the events of an outbox for several connections, which mostly want the same ones at about the same time.
 
     So what was read is remembered, and each event is parsed once: all connections but the first take 0.8 us, not 9.8.
