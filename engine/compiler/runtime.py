@@ -408,8 +408,7 @@ LONE_SURROGATE_IN_URL = "the URL would contain a lone surrogate (half a characte
 
 DOTS = frozenset({".", ".."})
 BAD_SEGMENTS = frozenset({"", *DOTS})
-is_encoded = re.compile(r"[^A-Za-z0-9_.~-]").search
-"""Find what `quote` encodes: a third of its time."""
+to_encode = re.compile(r"[^A-Za-z0-9_.~-]").search  # a third of the time of `quote`
 REQUEST_IDS = UUID("d1b0fafc-3b7a-48a2-8f0d-4c7752a6f7da")
 """The namespace of request ids (RFC 9562, section 5.5). Changing it changes the ids of all events."""
 
@@ -428,7 +427,7 @@ def url_text(value: Json, reports: Reports, place: str) -> str | None:
 
 def url_segment(value: Json, reports: Reports, place: str) -> str:
     """Return a value as one whole segment of a URL's path, encoded and checked; most ids need neither."""
-    if type(value) is str and value not in BAD_SEGMENTS and is_encoded(value) is None:
+    if type(value) is str and value not in BAD_SEGMENTS and to_encode(value) is None:
         return value
     return segment(url_text(value, reports, place), place)
 
