@@ -20,7 +20,7 @@ import orjson
 
 from engine.errors import MappingError
 from engine.events.batches import fields_of_item, fields_of_written, read_batch, split_batch
-from engine.events.integrations import lowercase, says_nothing, switch
+from engine.events.integrations import Unrelated, switch
 from engine.events.normalizing import Fields, Normalized, fields_of_json, normalize
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED, MOST_REPORTS, Invalid, invalid
@@ -44,7 +44,8 @@ Answers: TypeAlias = "tuple[Sequence[JsonObject], Table[int, JsonObject]]"
 """The vendor's responses, and what is already saved of them, by step number."""
 NO_ANSWERS: Answers = (NO_REPLIES, NOTHING_SAVED)
 NO_TEXT = Text(())
-REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, 100)))
+MOST_COUNTED = 100
+REASONS = ("", "1 request", *(f"{count} requests" for count in range(2, MOST_COUNTED)))
 PLANNED = Outcome.PLANNED  # a lookup through the enum takes longer
 new_tuple = tuple.__new__
 """Makes a named tuple in half the time of its own `__new__`."""
@@ -131,9 +132,10 @@ class Connection:
         self.compiled = target.compiled.connect(settings)
         self._names = target.mapping.integrations
         self._has_numbers = any(self._numbers)
-        self._known_names = lowercase(target.mapping.integrations)
+        self._unrelated = Unrelated(target.mapping.integrations)
         self._sent = View(self.compiled.calls, None)
-        self._views: dict[bool, View] = {}
+        self._masked: View | None = None
+        self._revealed: View | None = None
         nouns = target.mapping.requests.items()
         self.signers = {name: signer for name, each in nouns if (signer := self._signer(each.signature))}
         """How requests are signed, by name."""
@@ -143,19 +145,31 @@ class Connection:
 
     def _view(self, show_secrets: bool) -> View:
         """Return how events are planned for those who look at the requests, made at the first use."""
-        if show_secrets not in self._views:
-            self._views[show_secrets] = self._new_view(show_secrets=show_secrets)
-        return self._views[show_secrets]
+        view = self._revealed if show_secrets else self._masked
+        if view is None:
+            view = self._new_view(show_secrets)
+            if show_secrets:
+                self._revealed = view
+            else:
+                self._masked = view
+        return view
 
-    def _new_view(self, *, show_secrets: bool) -> View:
-        settings = self.mapping.settings.values()
-        if not any(setting.secret for setting in settings):
+    def _new_view(self, show_secrets: bool) -> View:
+        plain = self._plain_requests(show_secrets)
+        if plain is None:
             return self._sent
-        in_body = any(setting.sent_in == "body" for setting in settings)
-        plain = PlainRequests(self._numbers, show_secrets=show_secrets, body=in_body)
         if plain.searches or self.signers:  # a signature may be over what is masked
             return View(self.compiled.calls, plain)
-        return View(self.destination.compiled.connect(self.settings, plain.settled).calls, plain)
+        compiled = self.destination.compiled
+        return View(compiled.connect(self.settings, plain.settled).calls, None if compiled.are_settled else plain)
+
+    def _plain_requests(self, show_secrets: bool) -> PlainRequests | None:
+        """Return what makes requests plain; None where no setting is secret."""
+        settings = self.mapping.settings.values()
+        if not any(setting.secret for setting in settings):
+            return None
+        in_body = any(setting.sent_in == "body" for setting in settings)
+        return PlainRequests(self._numbers, show_secrets=show_secrets, body=in_body)
 
     def _signer(self, own: RequestSignature | None) -> Signer | None:
         """Return what signs a request or batch; None without a signature, or without its secret if that is optional."""
@@ -204,7 +218,8 @@ class Connection:
     ) -> Plan:
         """Like `plan`, for an event in bytes: the fast way."""
         clock = time.time() if now is None else now
-        plan = self._planned(fields_of_json(raw, received_at, clock), clock, self._view(show_secrets))
+        view = (self._revealed if show_secrets else self._masked) or self._view(show_secrets)
+        plan = self._planned(fields_of_json(raw, received_at, clock), clock, view)
         return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_batch(
@@ -269,9 +284,9 @@ class Connection:
             return Plan(Outcome.INVALID, reason, (), noticed)
         options: JsonObject = NO_OPTIONS
         reports: list[Report] = [*noticed]
-        integrations = event.get("integrations")
-        if integrations and not says_nothing(integrations, self._known_names):  # type: ignore[arg-type]  # an object
-            switched = switch(integrations, self._names)  # type: ignore[arg-type]
+        integrations = cast("JsonObject | None", event.get("integrations"))  # an object, once normalized
+        if integrations and not self._unrelated.has_all(integrations):
+            switched = switch(integrations, self._names)
             reports.extend(switched.reports)
             if not switched.on:
                 return _nothing(Outcome.IGNORED, str(switched.reason), reports)
@@ -294,13 +309,14 @@ class Connection:
             return _nothing(Outcome.INVALID, str(error), reports)
         if isinstance(found, str):
             return _nothing(Outcome.IGNORED, f"nothing to send: {found}{_not_compared(reports)}", reports)
-        reason = REASONS[len(found)] if len(found) < len(REASONS) else f"{len(found)} requests"
+        count = len(found)
+        reason = REASONS[count] if count < MOST_COUNTED else f"{count} requests"
         requests = tuple(found) if plain is None else tuple([plain.of(request) for request in found])
         return new_tuple(Plan, (PLANNED, reason, requests, tuple(reports[:MOST_REPORTS]) if reports else ()))
 
     def plain(self, request: PlannedRequest, *, show_secrets: bool) -> PlannedRequest:
         """Return a request of ordinary text, with `***` for secrets or with the real ones."""
-        plain = self._view(show_secrets).plain
+        plain = self._plain_requests(show_secrets)
         return request if plain is None else plain.of(request)
 
     def _without_numbers(self, plan: Plan) -> Plan:

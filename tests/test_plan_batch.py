@@ -100,7 +100,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
 def test_events_that_are_read_one_by_one_are_those_of_the_batch(raw):
-    assert CONNECTION._plans_of_written(raw, None, NOW, None) in (None, CONNECTION._plans_of_read(raw, None, NOW, None))
+    view = CONNECTION._sent
+    assert CONNECTION._plans_of_written(raw, None, NOW, view) in (None, CONNECTION._plans_of_read(raw, None, NOW, view))
 
 
 def test_one_bad_event_spoils_no_other():

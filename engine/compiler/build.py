@@ -110,6 +110,8 @@ class Compiled:
     batches: tuple[str, ...]
     module: Callable[[JsonObject, MakePlain | None], tuple[tuple[Any, ...], ...]]
     loaded: Loaded
+    are_settled: bool
+    """Whether settings alone decide all of every request but its body."""
 
     def connect(self, settings: JsonObject, plain: MakePlain | None = None) -> Connected:
         """Run the generated `connect` and assign its functions to calls, requests and batches.
@@ -190,7 +192,9 @@ def build(loaded: Loaded, optimizations: frozenset[Optimization] = ALL) -> Compi
     run = build_module(text, module.names, f"<waybill {mapping.name}>")["connect"]
     names = (tuple(mapping.requests), tuple(mapping.batches))
     largest = tuple((*planned, _largest(module, planned[1])) for planned in plan)
-    return Compiled(text, largest, *names, cast("Callable[[JsonObject, MakePlain | None], Any]", run), loaded)
+    return Compiled(
+        text, largest, *names, cast("Callable[[JsonObject, MakePlain | None], Any]", run), loaded, emitter.are_settled
+    )
 
 
 def _batch(code: BatchCode) -> str:

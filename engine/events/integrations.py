@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from engine.events.json_values import event_place, is_object, kind_of_any, quoted
 from engine.records import Json, JsonObject, Report
 
 ALL = "All"
+MOST_OTHERS, LONGEST_OTHER = 1000, 100
+"""Names of other destinations that are remembered, and their characters."""
 
 
 class Switch(NamedTuple):
@@ -42,6 +45,26 @@ def says_nothing(integrations: JsonObject, known: frozenset[str]) -> bool:
         elif key.lower() in known:
             return False
     return True
+
+
+class Unrelated:
+    """The names that do not matter to a destination, learned from events up to a number: they are much the same."""
+
+    __slots__ = ("_known", "_others")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._known = lowercase(names)
+        self._others = {ALL}
+
+    def has_all(self, integrations: JsonObject) -> bool:
+        """Whether `switch` would return nothing but on, as for nearly every event; False when in doubt."""
+        if self._others.issuperset(integrations):
+            return integrations.get(ALL, True) is True
+        nothing = says_nothing(integrations, self._known)
+        if nothing and len(self._others) < MOST_OTHERS:
+            room = MOST_OTHERS - len(self._others)
+            self._others.update(islice((name for name in integrations if len(name) <= LONGEST_OTHER), room))
+        return nothing
 
 
 def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:

@@ -43,7 +43,7 @@ def is_clean_time(value: Json, received: Json, received_at: str | None, now: flo
     """Whether `repair_timestamp` would leave a time as it is; False when in doubt."""
     if type(value) is not str:
         return False
-    if len(value) == 24 and value[7] == "-" and value[10] == "T" and value[19] == "." and value[23] == "Z":
+    if len(value) == 24 and value[7:20:3] == "-T::." and value[23] == "Z":
         try:
             _parse(value)
             # In this form the later text is the later time.

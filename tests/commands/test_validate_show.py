@@ -144,7 +144,7 @@ def test_the_code_is_python(engine: Callable[..., Done]) -> None:
     done = engine("show", "shop", "--code")
     assert done.code == 0
     compile(done.out, "shop", "exec")
-    assert done.out.startswith("def connect(settings):\n")
+    assert done.out.startswith("def connect(settings, plain=None):\n")
 
 
 @pytest.mark.parametrize("words", [["show", "shop"], ["show", "shop", "--code"], ["show", "shop", "--resolved"]])

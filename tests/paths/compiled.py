@@ -34,6 +34,9 @@ class DocumentScope:
     def is_object(self, name: str) -> bool:
         return name in self.objects
 
+    def inner_object(self, root: str, field: str) -> None:
+        """Return that no object inside the document is read several times."""
+
     @contextmanager
     def branch(self) -> Iterator[None]:
         known = dict(self.known)

@@ -31,6 +31,8 @@ class StepEmitter:
     def __init__(self, module: Module) -> None:
         self.module = module
         self._settled: dict[tuple[str, bool | None], SettledAddress] = {}
+        self.are_settled = True
+        """Whether no event decides where a request goes, in which group it travels, or what its headers say."""
 
     def step(self, step: Step, number: int, call: CallParts) -> str:
         """Write one step and return its function's name."""
@@ -114,6 +116,8 @@ class StepEmitter:
             has_body = step.value is not None or request.envelope is not None
             address = self._address(writer, request, has_body=has_body)
             address = emit_request_id(writer, request, address, (number, item, body))
+        is_settled_here = any(address == each.address for each in self._settled.values())
+        self.are_settled = self.are_settled and is_settled_here and group == "None"
         writer.names.function(PlannedRequest, "PlannedRequest")
         writer.names.function(tuple.__new__, "new_tuple")  # half the time of the named tuple's own __new__
         literal = writer.names.literal
