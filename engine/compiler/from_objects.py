@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.compiler.runtime import MOST_REPORTS, Reports, header_fault, invalid
+from engine.compiler.runtime import MOST_REPORTS, Reports, header_fault, inexact, invalid
 from engine.language.bodies import revealed
 from engine.language.header_names import is_header_name, may_be_data
 from engine.language.paths import Marker
@@ -109,6 +109,8 @@ class _Members:
         text = text_of(value)
         if text is None and value is not None:
             self.leave_out("not-text", name, f"{kind_of(value)} has no text")
+        elif type(value) is float and len(self._reports) < MOST_REPORTS:
+            inexact(value, self._reports, self._place)
         return text
 
     def fits(self, name: str, texts: list[str]) -> bool:
