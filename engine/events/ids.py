@@ -9,9 +9,11 @@ from engine.records import Json
 
 NOTHING = frozenset({"null", "undefined", "none", "nan", "nil", "[object object]", "(null)"})
 """What languages print for a value that is missing, in lowercase. As an id it would make all such people one."""
-DOUBTFUL = frozenset({word[0] for word in NOTHING} | {word[0].upper() for word in NOTHING}) | {
-    character for character in map(chr, range(0x3001)) if character.isspace()
-}
+SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""Every character that `str.isspace` takes for one."""
+DOUBTFUL = frozenset({word[0] for word in NOTHING} | {word[0].upper() for word in NOTHING} | set(SPACES))
 """What blank text and the text of nothing begin with; most ids do not, which spares them a closer look."""
 
 

@@ -7,12 +7,14 @@ import decimal
 import enum
 import json
 import math
+import sys
 from collections import OrderedDict
 
 import orjson
 import pytest
 
 from engine.events import normalizing
+from engine.events.ids import SPACES
 from engine.events.normalizing import Normalized, normalize, normalize_parsed
 from engine.events.spec import COMMON, FIELDS
 from engine.language.times import read_time
@@ -32,6 +34,10 @@ def test_the_size_of_an_event_is_known_where_its_bytes_are() -> None:
     assert normalize(orjson.loads(raw)).size == math.inf
     traits = b'{"type": "identify", "userId": "u", "context": {"traits": {"a": 1}}}'
     assert normalizing.normalize_json(traits).size == 2 * len(traits)  # the traits are there twice
+
+
+def test_every_space_is_known() -> None:
+    assert set(SPACES) == {character for character in map(chr, range(sys.maxunicode + 1)) if character.isspace()}
 
 
 @pytest.mark.parametrize("given", UNCHANGED, ids=repr)
