@@ -9,8 +9,9 @@ from engine.records import Json
 
 NOTHING = frozenset({"null", "undefined", "none", "nan", "nil", "[object object]", "(null)"})
 """What languages print for a value that is missing, in lowercase. As an id it would make all such people one."""
-SPACES = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
+SPACES = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
 )
 """Every character that `str.isspace` takes for one."""
 DOUBTFUL = frozenset({word[0] for word in NOTHING} | {word[0].upper() for word in NOTHING} | set(SPACES))
