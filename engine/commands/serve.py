@@ -34,6 +34,8 @@ NO_CONNECTION = (
 )
 COUNT = click.IntRange(min=1)
 PORT = click.IntRange(0, 65535)
+MOST_WORKERS = 64
+"""Processes that accept requests at most: as many as a large machine has cores; each takes 60 MB."""
 
 
 def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
@@ -70,7 +72,7 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 @click.option("--port", type=PORT, default=8910, show_default=True, help="0: any free port.")
 @click.option(
     "--workers",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, MOST_WORKERS),
     help="Processes that accept requests, beside the one that delivers; 0: it accepts them itself. Default: 1, with "
     "--sandbox or on one core 0.",
 )

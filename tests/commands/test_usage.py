@@ -369,3 +369,9 @@ def test_an_id_that_is_not_utf8(words: list[str], tmp_path: Path) -> None:
         [sys.executable, "-m", "engine", *words], check=False, timeout=60, capture_output=True, cwd=tmp_path
     )
     assert (done.returncode, done.stderr) == (2, b"A name or an ID on the command line is not valid UTF-8.\n")
+
+
+def test_no_machine_gets_more_workers_than_it_can_hold(engine: Callable[..., Done]) -> None:
+    done = engine("serve", "shop", "--example-settings", "--workers", "9999")
+    message = "Error: Invalid value for '--workers': 9999 is not in the range 0<=x<=64."
+    assert (done.code, done.err.splitlines()[-1]) == (2, message)
