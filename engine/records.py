@@ -147,6 +147,10 @@ def plain_request(request: PlannedRequest, numbers: Secrets, *, show_secrets: bo
 class PlainTexts(dict[str, Any]):
     """Headers or a query of ordinary text that all requests of a connection share, so nobody may change them."""
 
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Make a copy, also one that goes to another process, an ordinary dict."""
+        return dict, (dict(self),)
+
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("these belong to every request of the connection: change a copy, dict(request.headers)")
 

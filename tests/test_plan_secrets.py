@@ -263,3 +263,19 @@ def test_the_requests_are_the_same_with_masks_in_the_place_of_secrets(connection
         "Authorization": "Token ***",
         "X-Pin": "***",
     }
+
+
+def test_headers_that_all_requests_share_are_changed_in_a_copy() -> None:
+    target = load("exponea")
+    plan = target.connect(target.example_settings()).plan({"type": "track", "userId": "u", "event": "E"})
+    headers = plan.requests[0].headers
+    for change in (lambda: headers.update({"X": "1"}), lambda: headers.__setitem__("X", "1"), headers.clear):
+        with pytest.raises(TypeError) as error:
+            change()
+        assert (
+            str(error.value) == "these belong to every request of the connection: change a copy, dict(request.headers)"
+        )
+    for copied in (dict(headers), headers.copy(), copy.deepcopy(plan).requests[0].headers):
+        copied["X"] = "1"
+    sent = pickle.loads(pickle.dumps(plan))
+    assert (sent, type(sent.requests[0].headers)) == (plan, dict)

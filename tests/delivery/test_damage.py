@@ -97,7 +97,7 @@ READING: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "one event": (page_with(b'"m150"'), "status resume send import"),
     "a waiting event": (page_with(b'"m299"'), "status show replay resume"),
     "states": (root_of("states"), ""),
-    "connections": (root_of("connections"), "purge"),
+    "connections": (root_of("connections"), "purge import"),
     "index of messageIds": (root_of("events_by_message"), "status list replay resume"),
     "index of times": (root_of("events_by_time"), "status list show replay resume"),
     "index of states": (root_of("states_by_event"), "status list show replay resume"),
