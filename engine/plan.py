@@ -284,7 +284,7 @@ class Connection:
             return Plan(Outcome.INVALID, reason, (), noticed)
         options: JsonObject = NO_OPTIONS
         reports: list[Report] = [*noticed]
-        integrations = cast("JsonObject | None", event.get("integrations"))  # an object, once normalized
+        integrations: JsonObject | None = event.get("integrations")  # type: ignore[assignment]  # once normalized
         if integrations and not self._unrelated.has_all(integrations):
             switched = switch(integrations, self._names)
             reports.extend(switched.reports)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid5
 
+from engine.compiler.one_pass import Allowed
 from engine.language import budget
 from engine.language.bodies import revealed
 from engine.language.functions import CannotConvert, Noted, Nothing
@@ -254,34 +255,23 @@ def rename_by(value: JsonObject, table: Json, lost: list[str], reports: Reports,
     return rename(value, {old: new for old, new in texts.items() if new is not None}, lost)
 
 
-MOST_KNOWN_KEYS, LONGEST_KNOWN_KEY = 4096, 100
-
-
 class KeysLike:
-    """`keys` with a pattern: leaves out the keys in which it is not found, each reported.
+    """`keys` with a pattern: leaves out the keys in which it is not found, each reported."""
 
-    Keys are much the same from event to event: those in which it was found are remembered, up to a number, because a
-    look-up takes a tenth of the time of a match.
-    """
-
-    __slots__ = ("_known", "_pattern")
+    __slots__ = ("_allowed", "_written")
 
     def __init__(self, pattern: Any) -> None:
-        self._pattern = pattern
-        self._known: set[str] = set()
+        self._allowed = Allowed(pattern)
+        self._written = pattern.pattern
 
     def __call__(self, value: JsonObject, reports: Reports, place: str) -> JsonObject:
         """Return an object with the keys in which the pattern is found: the same one if that is all of them."""
-        known = self._known
-        if known.issuperset(value):
+        if self._allowed.known.issuperset(value):
             return value
-        kept = {key: member for key, member in value.items() if key in known or _is_found(self._pattern, key)}
-        if len(known) < MOST_KNOWN_KEYS:
-            room = MOST_KNOWN_KEYS - len(known)
-            known.update(islice((key for key in kept if len(key) <= LONGEST_KNOWN_KEY), room))
+        kept = {key: member for key, member in value.items() if self._allowed.admits(key)}
         if len(kept) == len(value):
             return value
-        _report_dropped(value, kept, self._pattern.pattern, reports, place)
+        _report_dropped(value, kept, self._written, reports, place)
         return kept
 
 
@@ -290,13 +280,6 @@ def _report_dropped(value: JsonObject, kept: JsonObject, pattern: str, reports: 
     for key in islice(dropped, max(0, MOST_REPORTS - len(reports))):
         message = f"{shown(key)} was left out: it does not match the pattern {pattern}"
         reports.append(Report("key-dropped", place, message))
-
-
-def _is_found(pattern: Any, text: str) -> bool:
-    try:
-        return pattern.search(text) is not None
-    except UnicodeEncodeError:  # half a character
-        return False
 
 
 def mapped(value: Json, table: Mapping[str, Json], keep: bool, fold: bool, reports: Reports, place: str) -> Json:

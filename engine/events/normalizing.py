@@ -67,13 +67,10 @@ def normalize_json(raw: bytes, *, received_at: str | None = None, now: float | N
 
 
 def normalize_parsed(
-    value: Json, raw: bytes, *, received_at: str | None = None, now: float | None = None, is_shallow: bool = False
+    value: Json, raw: bytes, *, received_at: str | None = None, now: float | None = None
 ) -> Normalized:
-    """Normalize the result of `orjson.loads(raw)`, which is certainly JSON; only its depth has to be checked.
-
-    `is_shallow` says that `nesting_problem` found nothing before, so that it is not asked again.
-    """
-    return _make(Normalized, fields_of_parsed(value, raw, received_at, now, is_shallow))
+    """Normalize the result of `orjson.loads(raw)`, which is certainly JSON; only its depth has to be checked."""
+    return _make(Normalized, fields_of_parsed(value, raw, received_at, now))
 
 
 def fields_of_json(raw: bytes, received_at: str | None, now: float | None) -> Fields:
@@ -86,23 +83,16 @@ def fields_of_json(raw: bytes, received_at: str | None, now: float | None) -> Fi
             return {}, None, (), f"not valid JSON: {error}", inf
         event, call, reports, reason, size = fields_of_parsed(found.value, found.raw, received_at, now)
         return event, call, (*found.reports, *reports), reason, size
-    if received_at is None and type(value) is dict and nesting_problem(value, raw) is None:
-        if _is_clean(value, None, now):
-            return value, value["type"], (), None, len(raw)
-        return *repair(value, None, now), len(raw) * 2  # as in `fields_of`, with calls less
     return fields_of_parsed(value, raw, received_at, now)
 
 
-def fields_of_parsed(
-    value: Json, raw: bytes, received_at: str | None, now: float | None, is_shallow: bool = False
-) -> Fields:
+def fields_of_parsed(value: Json, raw: bytes, received_at: str | None, now: float | None) -> Fields:
     """Return what `normalize_parsed` does as a plain tuple."""
     if type(value) is not dict:
         return _not_an_object(value)
-    if not is_shallow:
-        reason = nesting_problem(value, raw)
-        if reason is not None:
-            return {}, None, (), reason, inf
+    reason = nesting_problem(value, raw)
+    if reason is not None:
+        return {}, None, (), reason, inf
     return fields_of(value, received_at, now, len(raw))
 
 
@@ -136,11 +126,11 @@ def _not_an_object(value: object) -> Fields:
 def _is_clean(event: JsonObject, received_at: str | None = None, now: float | None = None) -> bool:
     """Whether `repair` would change and report nothing; False when in doubt."""
     get = event.get
-    user, anonymous = get("userId"), get("anonymousId")
+    call, user, anonymous = get("type"), get("userId"), get("anonymousId")
     if user is not None:
         if type(user) is not str or not user or (user[0] in DOUBTFUL and not is_id_text(user)):
             return False
-    elif anonymous is None and get("type") != "alias" and get("type") != "delete":  # whatever it is
+    elif anonymous is None and (type(call) is not str or call not in NEEDS_NO_ID):
         return False
     if anonymous is not None and (
         type(anonymous) is not str or not anonymous or (anonymous[0] in DOUBTFUL and not is_id_text(anonymous))
@@ -150,7 +140,6 @@ def _is_clean(event: JsonObject, received_at: str | None = None, now: float | No
         type(get("integrations")) is not dict and "integrations" in event
     ):
         return False
-    call = get("type")
     if call == "track":  # most events: a call less
         name = get("event")
         if type(name) is not str or not name or name.isspace():
