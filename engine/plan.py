@@ -36,6 +36,7 @@ from engine.records import Json, JsonObject, Outcome, PlainRequests, Plan, Plann
 
 if TYPE_CHECKING:
     from engine.compiler.build import Compiled, CompiledCall, CompiledStep
+    from engine.compiler.recording import Recorder
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -84,9 +85,11 @@ def destination(loaded: Loaded) -> Destination:
 class Destination:
     """A mapping that can run, compiled once, at the first connection."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, recorder: Recorder | None = None) -> None:
         self.loaded = loaded
         self.mapping: Mapping = loaded.mapping
+        self.recorder = recorder
+        """Takes what the generated code records, for those who explain it (`compiler/recording.py`)."""
         self._compiled: Compiled | None = None
 
     @property
@@ -100,7 +103,7 @@ class Destination:
         if self._compiled is None:
             from engine.compiler.build import build  # `load` alone compiles nothing
 
-            self._compiled = build(self.loaded)
+            self._compiled = build(self.loaded, recorder=self.recorder)
         return self._compiled
 
     def example_settings(self) -> JsonObject:

@@ -24,7 +24,8 @@ from engine.compiler.emit.values import emit_value
 from engine.compiler.growth import largest_event
 from engine.compiler.lines import Lines
 from engine.compiler.lines import build as build_module
-from engine.compiler.optimizations import ALL, Optimization
+from engine.compiler.optimizations import ALL, NONE, Optimization
+from engine.compiler.recording import Recorder
 from engine.compiler.runtime import Address, Reports
 from engine.compiler.writer import OBJECTS, BatchCode, CallParts, Module, Uses
 from engine.events.spec import FIELDS
@@ -170,10 +171,13 @@ def _size(settings: JsonObject) -> float:
         return inf
 
 
-def build(loaded: Loaded, optimizations: frozenset[Optimization] = ALL) -> Compiled:
-    """Compile a mapping that has passed the checks; what `optimizations` are chosen changes only the speed."""
+def build(loaded: Loaded, optimizations: frozenset[Optimization] = ALL, recorder: Recorder | None = None) -> Compiled:
+    """Compile a mapping that has passed the checks; what `optimizations` are chosen changes only the speed.
+
+    With a `recorder` the code tells it what it does, and nothing is optimized.
+    """
     mapping = loaded.mapping
-    module = Module(loaded, emit_value, optimizations)
+    module = Module(loaded, emit_value, optimizations if recorder is None else NONE, recorder)
     emitter = StepEmitter(module)
     steps: list[str] = []
     plan: list[tuple[str, tuple[Step, ...], list[object]]] = []

@@ -12,6 +12,7 @@ from engine.compiler import filling, runtime
 from engine.compiler.growth import ValueGrowth
 from engine.compiler.lines import Lines, Names
 from engine.compiler.optimizations import ALL, Optimization
+from engine.compiler.recording import Kind, Recorder
 from engine.events.spec import FIELDS
 from engine.language.objects import drop_nulls
 from engine.language.template import Text
@@ -53,8 +54,10 @@ class Module:
         loaded: Loaded,
         emit_value: Callable[[Writer, Value], ValueCode],
         optimizations: frozenset[Optimization] = ALL,
+        recorder: Recorder | None = None,
     ) -> None:
         self.loaded = loaded
+        self.recorder = recorder
         self.optimizations = optimizations
         self.mapping: Mapping = loaded.mapping
         self.emit_value = emit_value  # handed in: the emitters of values need the writer, and the writer them
@@ -230,6 +233,13 @@ class Writer:
         variable = self.names.fresh("value")
         self.lines.add(f"{variable} = {got.code}")
         return replace(got, code=variable, own=True)
+
+    def record(self, kind: Kind, place: Place, code: str, detail: str = "") -> None:
+        """Write what tells the recorder, if there is one, what `code` is here."""
+        recorder = self.module.recorder
+        if recorder is not None:
+            number = recorder.site(kind, place, detail)
+            self.lines.add(f"{self.names.function(recorder, 'record')}({number}, {code})")
 
     # What emit_path asks of a scope.
 

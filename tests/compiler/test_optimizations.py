@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from engine.compiler.optimizations import Optimization
+from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
 from engine.mapping import bundled
 from engine.mapping.load import Library
@@ -49,9 +50,15 @@ def plainer(name: str, fewer: frozenset[Optimization]) -> Destination:
     return compiled_with(shipped(name).loaded, fewer)
 
 
+@lru_cache
+def recorded(name: str) -> Destination:
+    return Destination(shipped(name).loaded, Recorder(values=False))
+
+
 def ways(name: str, some: tuple[frozenset[Optimization], ...], *, other: bool) -> Ways:
     settings = (other_settings if other else Destination.example_settings)(shipped(name))
     connections = {f"only {sorted(fewer)}": plainer(name, fewer).connect(settings, {}) for fewer in some}
+    connections["recorded"] = recorded(name).connect(settings, {})
     return Ways(shipped(name).connect(settings, {}), connections)
 
 
@@ -75,6 +82,8 @@ def assert_same(both: Ways, raw: bytes, *, ask_oracle: bool) -> None:
     found = both.optimized.plan_json(raw, received_at=RECEIVED, now=NOW, show_secrets=True)
     for label, connection in both.plainer.items():
         plain = connection.plan_json(raw, received_at=RECEIVED, now=NOW, show_secrets=True)
+        if connection.destination.recorder is not None:
+            connection.destination.recorder.taken()
         assert exact(plain) == exact(found), f"{label}: {raw.decode()}"
     event = orjson.loads(raw)
     parsed = both.optimized.plan(event, received_at=RECEIVED, now=NOW, show_secrets=True)

@@ -6,9 +6,13 @@ values, or only settings.
 
 from __future__ import annotations
 
+import json
+import re
+
 from engine.compiler import filling
 from engine.compiler.paths.emitter import emit as emit_path
 from engine.compiler.paths.emitter import emit_condition as emit_path_condition
+from engine.compiler.recording import Kind
 from engine.compiler.writer import Module, Writer
 from engine.language import budget, paths
 from engine.language.paths.syntax import Node
@@ -142,6 +146,7 @@ def emit_path_inline(writer: Writer, text: str, place: Place) -> str:
         return emit_path(paths.parse(text), writer, writer.lines, writer.names)
 
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OF_LOOP = frozenset({"item", "index", "key"})
 CHAINS = frozenset({"field", "subexpression", "index_expression", "index"})
 
@@ -193,6 +198,28 @@ class Guard:
 
 def emit_condition(writer: Writer, text: str, place: Place) -> str:
     """Write a condition and return a Python expression for its truth; a type error counts as false."""
+    record_names(writer, text, place)
+    holds = _condition(writer, text, place)
+    writer.record(Kind.CONDITION, place, f"bool({holds})", text)
+    return holds
+
+
+def record_names(writer: Writer, text: str, place: Place) -> None:
+    """Write what tells the recorder, if there is one, what the names in a condition or an expression give."""
+    if writer.module.recorder is None:
+        return
+    for root in dict.fromkeys((root.name, root.members) for root in paths.parse(text).roots):
+        name = ".".join((root[0], *map(_written_name, root[1])))
+        if name != text:
+            with writer.branch():
+                writer.record(Kind.READ, place, emit_path_value(writer, name, place, counted=False), name)
+
+
+def _written_name(name: str) -> str:
+    return name if _NAME.fullmatch(name) else json.dumps(name)
+
+
+def _condition(writer: Writer, text: str, place: Place) -> str:
     path = paths.parse(text)
     if not path.can_fail:
         with writer.path_at(place):

@@ -20,6 +20,7 @@ from engine.compiler.emit.conditions import (
 )
 from engine.compiler.emit.objects import emit_object_words, modifier_path
 from engine.compiler.lines import Lines
+from engine.compiler.recording import Kind
 from engine.compiler.runtime import LiteralText
 from engine.compiler.writer import ValueCode, Writer, is_clean
 from engine.language import functions
@@ -79,6 +80,7 @@ def _stage(stage: Stage, writer: Writer, value: Instruction, got: ValueCode, at:
         if key.stage == stage and getattr(value.modifiers, key.attribute) not in (None, (), False):
             emit: Callable[[Writer, Instruction, ValueCode, str], ValueCode] = globals()[f"_{key.word}"]
             got = emit(writer, value, got, at)
+            writer.record(Kind.WORD, (*value.place, key.word), got.code, key.word)
     return got
 
 
@@ -108,10 +110,12 @@ def _as(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCod
             emit_count(writer, "spend_on_made", got.code, value.place, WORK_OF_FUNCTION * len(value.modifiers.as_))
         given = types.of_source(writer.module.mapping, value.source)
         with writer.lines.block("try:"):
-            for use in value.modifiers.as_:
+            for number, use in enumerate(value.modifiers.as_):
                 if "number" in given and functions.FUNCTIONS[use.name].writes_numbers and not secret:
                     _report_inexact(writer, got.code, at)
                 _apply(writer, use, got.code, at, secret=secret)
+                shown = f"secret({got.code})" if secret else got.code
+                writer.record(Kind.FUNCTION, (*value.place, "as", number), shown, use.name)
                 given = functions.FUNCTIONS[use.name].gives
         with writer.lines.block("except CannotConvert as error:"):
             shown = f"secret({got.code})" if secret else got.code  # what is left of a chain is a plain text

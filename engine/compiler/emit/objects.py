@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from engine.compiler.emit.conditions import emit_condition, emit_path_value
 from engine.compiler.emit.texts import fill_text
+from engine.compiler.recording import Kind
 from engine.compiler.runtime import KeysLike
 from engine.compiler.writer import ValueCode, Writer
 from engine.language import functions, objects
@@ -54,6 +55,8 @@ def _word(writer: Writer, modifiers: Modifiers, emit: EmitWord, got: ValueCode, 
         wanted, statement, may_fail = emit(writer, modifiers, got.code, at)
         with writer.lines.block(f"if {wanted}:") if wanted else nullcontext():
             _transform(writer, got, statement, at)
+    word = emit.__name__.removeprefix("_")
+    writer.record(Kind.WORD, (*writer.place, word), got.code, word)
     stays = got.shape == "dict" and not may_fail
     return ValueCode(got.code, present=got.present and stays, shape=got.shape if stays else None)
 

@@ -11,6 +11,7 @@ from engine.compiler.emit.conditions import emit_condition, emit_conditions, val
 from engine.compiler.emit.replies import emit_batch, emit_item
 from engine.compiler.emit.requests import AddressCode, emit_address, emit_request_id, is_settled
 from engine.compiler.emit.values import emit_items, emit_or_empty, emit_rounds, emit_where, gives_templates
+from engine.compiler.recording import Kind
 from engine.compiler.writer import ARGUMENTS, CallParts, Module, Writer, call_roots
 from engine.mapping.model import Batch, Request, Step
 from engine.mapping.problems import place_text
@@ -37,6 +38,7 @@ class StepEmitter:
     def step(self, step: Step, number: int, call: CallParts) -> str:
         """Write one step and return its function's name."""
         writer = Writer(self.module, call_roots(), call=call)
+        writer.record(Kind.STEP, step.place, "None", step.request)
         self._conditions(writer, step)
         if step.for_each is None:
             writer.lines.add(f"return [{self._request(writer, step, number, 'None')}]")
@@ -78,6 +80,7 @@ class StepEmitter:
             writer.lines.block(opening),
             writer.loop(secret=secret, templates=templates, **names),
         ):
+            writer.record(Kind.ROUND, (*step.place, "for_each"), index)
             emit_where(writer, step.where, step.place)
             self._one_more(writer, step, requests)
             writer.lines.add(f"{requests}.append({self._request(writer, step, number, index)})")
@@ -118,6 +121,7 @@ class StepEmitter:
             address = emit_request_id(writer, request, address, (number, item, body))
         is_settled_here = any(address == each.address for each in self._settled.values())
         self.are_settled = self.are_settled and is_settled_here and group == "None"
+        writer.record(Kind.REQUEST, step.place, body, request.name)
         writer.names.function(PlannedRequest, "PlannedRequest")
         writer.names.function(tuple.__new__, "new_tuple")  # half the time of the named tuple's own __new__
         literal = writer.names.literal

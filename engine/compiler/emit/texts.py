@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from engine.compiler.emit.conditions import emit_path_value, is_saved, is_secret, is_text, plain_setting
 from engine.compiler.optimizations import Optimization
+from engine.compiler.recording import Kind
 from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
 from engine.mapping.model import Instruction, TextOrValue
@@ -126,6 +127,7 @@ Join: TypeAlias = Callable[[Writer, list["HoleCode | str"]], str]
 def emit_hole(writer: Writer, hole: Hole, place: Place, converter: str) -> HoleCode:
     """Write one `${path}` as a text variable, through `converter` (text_in, url_text)."""
     value = emit_path_value(writer, hole.path, place)
+    writer.record(Kind.READ, place, value, hole.path)
     variable = writer.names.fresh("text")
     writer.module.helper(converter)
     call = f"{converter}({value}, reports, {writer.names.literal(place_text(place))})"
@@ -266,6 +268,7 @@ def _is_segment(writer: Writer, text: Text) -> bool:
 
 def _segment(writer: Writer, hole: Hole, place: Place) -> HoleCode:
     value, variable = emit_path_value(writer, hole.path, place), writer.names.fresh("text")
+    writer.record(Kind.READ, place, value, hole.path)
     writer.lines.add(f"{variable} = {writer.module.helper('url_segment')}({value}, reports, {_at(writer, place)})")
     return HoleCode(variable, present=True, secret=False, saved=False, checked=True)
 

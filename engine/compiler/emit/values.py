@@ -18,12 +18,14 @@ from engine.compiler.emit.conditions import (
     emit_path_value,
     is_secret,
     may_give_template,
+    record_names,
     value_is_secret,
 )
 from engine.compiler.emit.modifiers import emit_modifiers
 from engine.compiler.emit.one_pass import emit_one_pass
 from engine.compiler.emit.texts import fill_text, fill_url_text
 from engine.compiler.growth import LONGEST_CHARACTER
+from engine.compiler.recording import Kind
 from engine.compiler.writer import ValueCode, Writer, is_clean
 from engine.events.spec import NEVER_BLANK
 from engine.language.template import Text
@@ -65,9 +67,21 @@ SMALLEST_ITEM = 16
 def emit_value(writer: Writer, value: Value) -> ValueCode:
     """Write the statements of any value."""
     with _counting(writer, value):
-        if isinstance(value, PathValue):
-            return writer.clean(_read(writer, value))
-        return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
+        got = _value(writer, value)
+    _record_value(writer, value, got)
+    return got
+
+
+def _value(writer: Writer, value: Value) -> ValueCode:
+    if isinstance(value, PathValue):
+        return writer.clean(_read(writer, value))
+    return _choice(writer, value) if isinstance(value, Choice) else _instruction(writer, value)
+
+
+def _record_value(writer: Writer, value: Value, got: ValueCode) -> None:
+    writer.record(Kind.VALUE, value.place, got.code)
+    if got.null:
+        writer.record(Kind.NULL, value.place, f"bool({got.null})")
 
 
 def emit_or_empty(writer: Writer, value: Value) -> str:
@@ -76,7 +90,9 @@ def emit_or_empty(writer: Writer, value: Value) -> str:
     if isinstance(source, Fields | Merge):  # what is made here and empty would count as absent
         emit: Callable[..., ValueCode] = emit_fields if isinstance(source, Fields) else emit_merge
         with _counting(writer, value):
-            return emit(writer, source, value.place).code
+            got = emit(writer, source, value.place)
+        _record_value(writer, value, got)
+        return got.code
     got = emit_value(writer, value)
     if got.present:
         return got.code
@@ -97,7 +113,9 @@ def _counting(writer: Writer, value: Value) -> Iterator[None]:
 
 def _read(writer: Writer, value: PathValue, into: str = "") -> ValueCode:
     """Write a path whose value is not cleaned yet."""
+    record_names(writer, value.path, value.place)
     variable = emit_path_value(writer, value.path, value.place, into=into)
+    writer.record(Kind.READ, value.place, variable, value.path)
     names = plain(value.path)
     is_object = len(names) == 1 and writer.is_object(names[0])
     never_blank = len(names) == 1 and names[0] in NEVER_BLANK and writer.call is not None
@@ -239,6 +257,7 @@ def emit_members(writer: Writer, result: str, entries: tuple[tuple[Text, Value],
 def _filled_entry(writer: Writer, result: str, key: Text, member: Value, owner: Place) -> None:
     """Write a member of an object that has `${}` keys: the key first, and the value only if there is a key."""
     name = fill_text(writer, key, member.place).code
+    writer.record(Kind.KEY, member.place, name)
     with writer.lines.block(f"if {name}:"), writer.branch():
         got = emit_value(writer, member)
         with writer.if_sent(got):
@@ -319,6 +338,7 @@ def emit_each(writer: Writer, each: Each, place: Place) -> ValueCode:
                 key="None",
             ),
         ):
+            writer.record(Kind.ROUND, (*place, "each"), index)
             emit_where(writer, each.where, place)
             emit_append(writer, result, emit_value(writer, each.value))
     return ValueCode(result, shape="list", made=True)
@@ -388,6 +408,7 @@ def emit_entries(writer: Writer, entries: Entries, place: Place) -> ValueCode:
             writer.lines.block(f"for {index}, ({key}, {item}) in enumerate({pairs}):"),
             writer.loop(secret=value_is_secret(writer, entries.of), item=item, index=index, key=key),
         ):
+            writer.record(Kind.ROUND, (*place, "entries"), index)
             emit_where(writer, entries.where, place)
             _entry(writer, result, entries, place, key, item)
     return ValueCode(result, shape="dict", made=True)
