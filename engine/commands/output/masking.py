@@ -31,7 +31,7 @@ DEEPEST_HELD = 4
 
 
 class Address(NamedTuple):
-    """Where a request goes, masked, for people and as visible JSON up to its body, and the parts that it was made of."""
+    """Where a request goes, masked, for people and as visible JSON up to its body, and the parts it was made of."""
 
     shown: JsonObject
     text: bytes
