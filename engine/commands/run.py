@@ -133,12 +133,7 @@ def plan_all(
 
     `flush` is called before more input is read, so that a slow pipe shows each event at once.
     """
-    from engine.delivery.configured_connection import ConfiguredConnection
-    from engine.delivery.sending.outgoing import DryRunner
-
-    configured = [ConfiguredConnection(name=each.name, connection=each.connection) for each in connections]
-    runners = [DryRunner(each).run for each in configured]
-    destinations = list(zip(connections, runners, strict=True))
+    destinations = [(each, _dry_runner(each)) for each in connections]
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -156,12 +151,18 @@ def plan_all(
             summary.add_event(event.reports)
             for named, dry_run in destinations:
                 run = dry_run(named.connection.plan_normalized(normalized, now=now), now)
-                plan = run.plan
-                if mask is not None and (plan.reports or mask(plan.reason) != plan.reason):
-                    run = run._replace(plan=_masked(plan, mask))
+                if mask is not None and (run.plan.reports or mask(run.plan.reason) != run.plan.reason):
+                    run = run._replace(plan=_masked(run.plan, mask))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
     flush()
+
+
+def _dry_runner(named: NamedConnection) -> Callable[[Plan, float], DryRun]:
+    from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.sending.outgoing import DryRunner
+
+    return DryRunner(ConfiguredConnection(name=named.name, connection=named.connection)).run
 
 
 def _clock(received_at: str | None) -> float:
