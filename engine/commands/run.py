@@ -133,10 +133,7 @@ def plan_all(
 
     `flush` is called before more input is read, so that a slow pipe shows each event at once.
     """
-    from engine.delivery.configured_connection import ConfiguredConnection
-    from engine.delivery.sending.outgoing import dry_run
-
-    configured = [ConfiguredConnection(name=each.name, connection=each.connection) for each in connections]
+    destinations = [(each, _dry_runner(each)) for each in connections]
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -150,14 +147,22 @@ def plan_all(
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
             if line.reports:
                 normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
-            event = Event(line, _masked_reports(normalized.reports, mask))
+            event = Event(line, _masked_reports(normalized.reports, mask) if normalized.reports else ())
             summary.add_event(event.reports)
-            for named, each in zip(connections, configured, strict=True):
-                run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
-                run = run if mask is None else run._replace(plan=_masked(run.plan, mask))
+            for named, dry_run in destinations:
+                run = dry_run(named.connection.plan_normalized(normalized, now=now), now)
+                if mask is not None and (run.plan.reports or mask(run.plan.reason) != run.plan.reason):
+                    run = run._replace(plan=_masked(run.plan, mask))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
     flush()
+
+
+def _dry_runner(named: NamedConnection) -> Callable[[Plan, float], DryRun]:
+    from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.sending.outgoing import DryRunner
+
+    return DryRunner(ConfiguredConnection(name=named.name, connection=named.connection)).run
 
 
 def _clock(received_at: str | None) -> float:
@@ -185,10 +190,7 @@ def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable
 
 def _masked(plan: Plan, mask: Callable[[str], str]) -> Plan:
     """Return a plan whose reason and reports show no secret of the event; its requests stay as they are."""
-    reason = mask(plan.reason)
-    if reason == plan.reason and not plan.reports:
-        return plan
-    return plan._replace(reason=reason, reports=_masked_reports(plan.reports, mask))
+    return plan._replace(reason=mask(plan.reason), reports=_masked_reports(plan.reports, mask))
 
 
 def _masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str] | None) -> tuple[Report, ...]:
