@@ -8,7 +8,7 @@ put a byte order mark before UTF-8.  Files of events and the collector read all 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from math import isinf
 from typing import NamedTuple
 
@@ -36,9 +36,9 @@ _NUMBER = re.compile(
 """A number, as JSON or Python writes it; where it is not in a text, it is one."""
 _LONGEST_FINITE = 300
 """A number with fewer characters and no exponent is finite."""
-_ALIKE = bytes.maketrans(b"123456789E", b"000000000e")
-_MARKS = (b"NaN", b"Infinity", b"0e000", b"0e+000", b"0" * _LONGEST_FINITE)
-"""A number that is not a finite float has one of these in it, once its digits are `_ALIKE`."""
+_ALIKE = bytes.maketrans(b"123456789+E", b"0000000000e")
+_MARKS = (b"NaN", b"Infinity", b"0e000", b"0" * _LONGEST_FINITE)
+"""A number that is not a finite float has one of these in it, once its digits, a plus and an E are `_ALIKE`."""
 
 
 class Repaired(NamedTuple):
@@ -157,26 +157,23 @@ def _with_whole_characters(raw: bytes, substitutes: _Substitutes, changes: list[
 
 
 def _with_finite_numbers(raw: bytes, substitutes: _Substitutes, changes: list[str]) -> bytes:
-    found = _infinite_numbers(raw)
-    if not found:
+    pieces = _between_infinite_numbers(raw)
+    if not pieces:
         return raw
-    changes.append(NO_NUMBERS.format(len(found)))
-    ends = [0, *(end for _, end in found)]
-    starts = [*(start for start, _ in found), len(raw)]
-    return substitutes.number.join(raw[end:start] for end, start in zip(ends, starts, strict=True))
+    changes.append(NO_NUMBERS.format(len(pieces) - 1))
+    return substitutes.number.join(pieces)
 
 
-def _infinite_numbers(raw: bytes) -> list[tuple[int, int]]:
-    """Return where numbers outside of texts begin and end that are not finite floats.
+def _between_infinite_numbers(raw: bytes) -> list[bytes]:
+    """Return what is around numbers outside of texts that are not finite floats; nothing where there are none.
 
     What may be one is looked for first, and whether it is in a text is counted by the quotes before it: a tenth of the
     time of a pattern that goes over all bytes.
     """
     plain = raw.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in raw else raw  # no escaped quotes
-    alike = plain.translate(_ALIKE)
-    found: list[tuple[int, int]] = []
-    upto = quotes = 0
-    for place in sorted(place for mark in _MARKS for place in _places(alike, mark)):
+    pieces: list[bytes] = []
+    begin = upto = quotes = 0
+    for place in _places(plain.translate(_ALIKE)):
         if place < upto:
             continue  # in the number before
         quotes += plain.count(b'"', upto, place)
@@ -184,16 +181,20 @@ def _infinite_numbers(raw: bytes) -> list[tuple[int, int]]:
         upto = place
         number = _NUMBER.match(plain, start) if quotes % 2 == 0 else None
         if number is not None and _is_infinite(number[0]):
-            upto = number.end()
-            found.append(number.span())
-    return found
+            pieces.append(raw[begin:start])
+            begin = upto = number.end()
+    return [*pieces, raw[begin:]] if pieces else []
 
 
-def _places(text: bytes, mark: bytes) -> Iterator[int]:
-    place = text.find(mark)
-    while place >= 0:
-        yield place
-        place = text.find(mark, place + len(mark))
+def _places(text: bytes) -> list[int]:
+    """Return where marks are, in order."""
+    places: list[int] = []
+    for mark in _MARKS:
+        place = text.find(mark)
+        while place >= 0:
+            places.append(place)
+            place = text.find(mark, place + len(mark))
+    return sorted(places)
 
 
 def _is_infinite(number: bytes) -> bool:
