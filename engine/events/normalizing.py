@@ -100,22 +100,27 @@ def fields_of(event: JsonObject, received_at: str | None, now: float | None, siz
     """Return the same for an object that is certainly JSON and not too deep; it has `size` bytes at most."""
     if received_at is not None and event.get("receivedAt") is None:
         event = {**event, "receivedAt": received_at}
-    if _is_clean(event, received_at, now):
+    has_clean_time = is_clean_time(event.get("timestamp"), event.get("receivedAt"), received_at, now)
+    if has_clean_time and _is_clean(event):
         return event, event["type"], (), None, size  # type: ignore[return-value]  # a clean event has a call
-    return *repair(event, received_at, now), size * 2  # traits may be there twice
+    draft = Draft(event, received_at, now)
+    return *repair(draft, has_clean_time=has_clean_time), size * 2  # traits may be there twice
 
 
 def repair(
-    event: JsonObject, received_at: str | None = None, now: float | None = None
+    draft: Draft, *, has_clean_time: bool = False
 ) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
-    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None)."""
-    call = event.get("type")
+    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None).
+
+    Times that are clean are not read again: 5 us of the 15 that any other repair takes.
+    """
+    call = draft.get("type")
     if type(call) is not str or call not in FIELDS:
-        return event, None, (), _unknown_type(call)
-    draft = Draft(event, received_at, now)
+        return draft.event, None, (), _unknown_type(call)
     _repair_shared_objects(draft)
     reasons = [_repair_ids(draft, call), *_repair_own_fields(draft, call)]
-    repair_timestamp(draft)
+    if not has_clean_time:
+        repair_timestamp(draft)
     return draft.event, call, tuple(draft.reports), next(filter(None, reasons), None)
 
 
@@ -123,8 +128,8 @@ def _not_an_object(value: object) -> Fields:
     return {}, None, (), f"an event must be a JSON object; this is {kind_of_any(value)}", inf
 
 
-def _is_clean(event: JsonObject, received_at: str | None = None, now: float | None = None) -> bool:
-    """Whether `repair` would change and report nothing; False when in doubt."""
+def _is_clean(event: JsonObject) -> bool:
+    """Whether `repair` would change and report nothing if the time is clean; False when in doubt."""
     get = event.get
     call, user, anonymous = get("type"), get("userId"), get("anonymousId")
     if user is not None:
@@ -144,11 +149,8 @@ def _is_clean(event: JsonObject, received_at: str | None = None, now: float | No
         name = get("event")
         if type(name) is not str or not name or name.isspace():
             return False
-        if type(get("properties")) is not dict and "properties" in event:
-            return False
-    elif type(call) is not str or call not in _OWN_FIELDS_ARE_CLEAN or not _OWN_FIELDS_ARE_CLEAN[call](event):
-        return False
-    return is_clean_time(get("timestamp"), get("receivedAt"), received_at, now)
+        return type(get("properties")) is dict or "properties" not in event
+    return type(call) is str and call in _OWN_FIELDS_ARE_CLEAN and _OWN_FIELDS_ARE_CLEAN[call](event)
 
 
 def _is_clean_id(value: Json) -> bool:
@@ -349,9 +351,14 @@ def _without_cleared(
         if inner is None:
             text = event_place(here)
             draft.report("trait-hidden", text, f"{text} was left out: {event_place(there)} is null")
-            left = {other: each for other, each in left.items() if other != key}
-        elif kept is not value:
-            left = {**left, key: kept}
+        elif kept is value:
+            continue
+        if left is older:
+            left = dict(older)  # once: a copy for each key would take the square of their number
+        if inner is None:
+            del left[key]
+        else:
+            left[key] = kept
     return left
 
 
