@@ -35,7 +35,7 @@ from engine.mapping.signature import RequestSignature
 from engine.records import Json, JsonObject, Outcome, PlainRequests, Plan, PlannedRequest, Report, Secret
 
 if TYPE_CHECKING:
-    from engine.compiler.build import Compiled, CompiledCall, CompiledStep
+    from engine.compiler.build import Compiled, CompiledCall, CompiledStep, StepFunction
 
 NO_OPTIONS: JsonObject = {}
 NOTHING_SAVED: Table[int, JsonObject] = MappingProxyType({})
@@ -118,6 +118,8 @@ class View(NamedTuple):
 
     calls: dict[str, CompiledCall]
     plain: PlainRequests | None
+    usual: Table[str, tuple[StepFunction, list[Any], float]]
+    """Calls whose requests are complete once their steps have run, for events up to a size: `_of_loaded` has why."""
 
 
 class Connection:
@@ -132,12 +134,12 @@ class Connection:
         self.compiled = target.compiled.connect(settings)
         self._has_numbers = any(self._numbers)
         self._unrelated = Unrelated(target.mapping.integrations)
-        self._sent = View(self.compiled.calls, None)
         self._masked: View | None = None
         self._revealed: View | None = None
         nouns = target.mapping.requests.items()
         self.signers = {name: signer for name, each in nouns if (signer := self._signer(each.signature))}
         """How requests are signed, by name."""
+        self._sent = self._view_of(self.compiled.calls, None)
         batches = target.mapping.batches.items()
         self.batch_signers = {name: signer for name, each in batches if (signer := self._signer(each.signature))}
         """How batches are signed, by name."""
@@ -158,9 +160,15 @@ class Connection:
         if plain is None:
             return self._sent
         if plain.searches or self.signers:  # a signature may be over what is masked
-            return View(self.compiled.calls, plain)
+            return self._view_of(self.compiled.calls, plain)
         compiled = self.destination.compiled
-        return View(compiled.connect(self.settings, plain.settled).calls, None if compiled.are_settled else plain)
+        calls = compiled.connect(self.settings, plain.settled).calls
+        return self._view_of(calls, None if compiled.are_settled else plain)
+
+    def _view_of(self, calls: dict[str, CompiledCall], plain: PlainRequests | None) -> View:
+        ready = {} if plain is not None or self.signers else calls
+        usual = {call: (each.run, each.memo, each.largest) for call, each in ready.items() if each.run is not None}
+        return View(calls, plain, usual)
 
     def _plain_requests(self, show_secrets: bool) -> PlainRequests | None:
         """Return what makes requests plain; None where no setting is secret."""
@@ -292,10 +300,28 @@ class Connection:
         """Plan what was read from `raw`, which nobody else holds; `besides` are bytes that were added to it."""
         if received_at is not None and type(event) is dict and event.get("receivedAt") is None:
             event["receivedAt"] = received_at
-        if is_clean(event, raw, received_at, now):
-            call: str = event["type"]  # type: ignore[assignment]  # a clean event has a call
-            return self._mapped(event, call, [], len(raw) + besides, now, view)
-        return self._planned(fields_of_parsed(event, raw, received_at, now, besides), now, view)
+        if not is_clean(event, raw, received_at, now):
+            return self._planned(fields_of_parsed(event, raw, received_at, now, besides), now, view)
+        call: str = event["type"]  # type: ignore[assignment]  # a clean event has a call
+        integrations: JsonObject | None = event.get("integrations")  # type: ignore[assignment]  # a clean event's
+        usual = view.usual.get(call)
+        size = len(raw) + besides
+        if (
+            usual is None
+            or size > usual[2]
+            or (integrations and not (self._unrelated.issuperset(integrations) and integrations.get(ALL, True) is True))
+        ):
+            return self._mapped(event, call, [], size, now, view)
+        memo = usual[1].copy()
+        reports: list[Report] = []
+        try:
+            found = usual[0](event, NO_OPTIONS, NO_OPTIONS, now, reports, memo)
+        except Invalid as error:
+            return _nothing(Outcome.INVALID, str(error), reports)
+        if memo[COPIED] or type(found) is str or len(found) >= MOST_COUNTED:
+            return self._finished(found, size, memo[COPIED], view.calls[call].largest, now, None, reports)
+        noticed = tuple(reports[:MOST_REPORTS]) if reports else ()
+        return new_tuple(Plan, (PLANNED, REASONS[len(found)], tuple(found), noticed))
 
     def _planned(self, fields: Fields, clock: float, view: View, answers: Answers = NO_ANSWERS) -> Plan:
         """Plan an event; `view` says whether its requests are plain, or their secrets stay `Secret`."""
@@ -322,7 +348,7 @@ class Connection:
             reports.extend(noticed)
             if not on:
                 return _nothing(Outcome.IGNORED, str(why), reports)
-        calls, plain = view
+        calls, plain, _ = view
         compiled = calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
         if compiled is None:
             return _nothing(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", reports)
@@ -332,8 +358,24 @@ class Connection:
                 found = compiled.run(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, answers)
-            if size > compiled.largest or memo[COPIED]:
-                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER, compiled.largest, clock)
+        except Invalid as error:
+            return _nothing(Outcome.INVALID, str(error), reports)
+        return self._finished(found, size, memo[COPIED], compiled.largest, clock, plain, reports)
+
+    def _finished(
+        self,
+        found: list[PlannedRequest] | str,
+        size: float,
+        copied: float,
+        largest: float,
+        clock: float,
+        plain: PlainRequests | None,
+        reports: list[Report],
+    ) -> Plan:
+        """Return the plan of what the steps of a call found, once sizes are checked and requests are signed."""
+        try:
+            if size > largest or copied:
+                self._check_sizes(found, size + copied * BYTES_PER_CHARACTER, largest, clock)
             if self.signers:
                 found = self._all_signed(found, clock)
         except Invalid as error:
