@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Outcome, load
@@ -50,7 +50,6 @@ def test_bytes_are_planned_as_the_event_is(more, received_at, outcome):
     assert plan == CONNECTION.plan(event, received_at=received_at, now=NOW)
 
 
-@settings(max_examples=50)
 @given(EVENTS, st.none() | st.just("2024-05-01T12:00:30.319Z"))
 def test_any_event_is_planned_from_bytes_as_it_is(event, received_at):
     raw = orjson.dumps(event)
