@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 import orjson
 
@@ -16,6 +16,7 @@ from engine.events.draft import Draft
 from engine.events.ids import DOUBTFUL, id_of_number, is_id_text
 from engine.events.json_repairs import read_repaired
 from engine.events.json_values import (
+    MAX_DEPTH,
     event_place,
     is_object,
     json_problem,
@@ -29,6 +30,7 @@ from engine.language.functions import camel_case, snake_case
 from engine.language.suggest import closest
 from engine.records import Json, JsonObject, Report
 
+BRACE = ord("{")  # a number is found in bytes faster than bytes are
 _make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
 Fields: TypeAlias = "tuple[JsonObject, str | None, tuple[Report, ...], str | None, float]"
 """The fields of `Normalized` as a plain tuple, which is made and taken apart in a third of the time."""
@@ -78,31 +80,36 @@ def fields_of_json(raw: bytes, received_at: str | None, now: float | None) -> Fi
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        found = read_repaired(raw)
-        if found is None:
-            return {}, None, (), f"not valid JSON: {error}", inf
-        event, call, reports, reason, size = fields_of_parsed(found.value, found.raw, received_at, now)
-        return event, call, (*found.reports, *reports), reason, size
+        return fields_of_broken(raw, error, received_at, now)
     return fields_of_parsed(value, raw, received_at, now)
 
 
-def fields_of_parsed(value: Json, raw: bytes, received_at: str | None, now: float | None) -> Fields:
-    """Return what `normalize_parsed` does as a plain tuple."""
+def fields_of_broken(raw: bytes, error: orjson.JSONDecodeError, received_at: str | None, now: float | None) -> Fields:
+    """Return the same for bytes that are not JSON; `error` says why, and they are repaired where that is possible."""
+    found = read_repaired(raw)
+    if found is None:
+        return {}, None, (), f"not valid JSON: {error}", inf
+    event, call, reports, reason, size = fields_of_parsed(found.value, found.raw, received_at, now)
+    return event, call, (*found.reports, *reports), reason, size
+
+
+def fields_of_parsed(value: Json, raw: bytes, received_at: str | None, now: float | None, besides: float = 0) -> Fields:
+    """Return what `normalize_parsed` does as a plain tuple; `besides` are bytes of the value that `raw` lacks."""
     if type(value) is not dict:
         return _not_an_object(value)
     reason = nesting_problem(value, raw)
     if reason is not None:
         return {}, None, (), reason, inf
-    return fields_of(value, received_at, now, len(raw))
+    return fields_of(value, received_at, now, len(raw) + besides)
 
 
 def fields_of(event: JsonObject, received_at: str | None, now: float | None, size: float) -> Fields:
     """Return the same for an object that is certainly JSON and not too deep; it has `size` bytes at most."""
     if received_at is not None and event.get("receivedAt") is None:
         event = {**event, "receivedAt": received_at}
-    has_clean_time = is_clean_time(event.get("timestamp"), event.get("receivedAt"), received_at, now)
-    if has_clean_time and _is_clean(event):
+    if is_clean(event, b"", received_at, now):
         return event, event["type"], (), None, size  # type: ignore[return-value]  # a clean event has a call
+    has_clean_time = is_clean_time(event.get("timestamp"), event.get("receivedAt"), received_at, now)
     draft = Draft(event, received_at, now)
     return *repair(draft, has_clean_time=has_clean_time), size * 2  # traits may be there twice
 
@@ -128,10 +135,22 @@ def _not_an_object(value: object) -> Fields:
     return {}, None, (), f"an event must be a JSON object; this is {kind_of_any(value)}", inf
 
 
-def _is_clean(event: JsonObject) -> bool:
-    """Whether `repair` would change and report nothing if the time is clean; False when in doubt."""
+def is_clean(event: Json, raw: bytes, received_at: str | None, now: float | None) -> TypeGuard[JsonObject]:
+    """Whether `repair` would change and report nothing, and `nesting_problem` find none; False when in doubt.
+
+    `raw` is what the event was read from, empty where its depth is known.  Most events need no call: with the
+    brackets and the times looked at here a track event takes a twentieth less of Python's time.
+    """
+    if type(event) is not dict or BRACE in raw.replace(b"[", b"{", MAX_DEPTH).replace(b"{", b" ", MAX_DEPTH):
+        return False
     get = event.get
-    call, user, anonymous = get("type"), get("userId"), get("anonymousId")
+    call, user, anonymous, time, received = (
+        get("type"),
+        get("userId"),
+        get("anonymousId"),
+        get("timestamp"),
+        get("receivedAt"),
+    )
     if user is not None:
         if type(user) is not str or not user or (user[0] in DOUBTFUL and not is_id_text(user)):
             return False
@@ -149,8 +168,11 @@ def _is_clean(event: JsonObject) -> bool:
         name = get("event")
         if type(name) is not str or not name or name.isspace():
             return False
-        return type(get("properties")) is dict or "properties" not in event
-    return type(call) is str and call in _OWN_FIELDS_ARE_CLEAN and _OWN_FIELDS_ARE_CLEAN[call](event)
+        if type(get("properties")) is not dict and "properties" in event:
+            return False
+    elif type(call) is not str or call not in _OWN_FIELDS_ARE_CLEAN or not _OWN_FIELDS_ARE_CLEAN[call](event):
+        return False
+    return is_clean_time(time, received, received_at, now)
 
 
 def _is_clean_id(value: Json) -> bool:
