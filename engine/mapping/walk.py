@@ -6,7 +6,7 @@ Which keys hold paths, texts or values is declared beside each key in model.py, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -32,11 +32,11 @@ from engine.mapping.model import (
 from engine.mapping.oauth2 import OAuth2
 from engine.mapping.response_rules import Response, Results
 from engine.mapping.signature import RequestSignature
+from engine.noun import Noun
 from engine.records import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Noun):
     """Where a path is read.
 
     `kind` of scope, the calls it may be for, the names of the loop around it, the names that the key around it adds,
