@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
 from engine.errors import PathError
@@ -296,10 +296,17 @@ PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
 
 def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
     """Return everything that the keys of a noun hold, in order."""
-    for key in keys_of(type(noun)):
+    for key, pieces in _walked(type(noun)):
         held = getattr(noun, key.attribute)
-        if held is not None and key.holds in PIECES:
-            yield from ((key, piece) for piece in PIECES[key.holds](held, (*place, key.word)))
+        if held is not None:
+            for piece in pieces(held, (*place, key.word)):
+                yield key, piece
+
+
+@cache
+def _walked(noun: type) -> tuple[tuple[Key, Callable[[Any, Place], Iterator[Piece]]], ...]:
+    """Return the keys of a class that are walked over; found once for each class, as hashing an Enum is slow."""
+    return tuple([(key, PIECES[key.holds]) for key in keys_of(noun) if key.holds in PIECES])
 
 
 # A whole mapping.
