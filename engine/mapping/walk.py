@@ -296,7 +296,8 @@ PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
 
 def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
     """Return everything that the keys of a noun hold, in order."""
-    for key, pieces in _walked(type(noun)):
+    of: Any = type(noun)
+    for key, pieces in _walked(of):
         held = getattr(noun, key.attribute)
         if held is not None:
             for piece in pieces(held, (*place, key.word)):
@@ -304,9 +305,9 @@ def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
 
 
 @cache
-def _walked(noun: type) -> tuple[tuple[Key, Callable[[Any, Place], Iterator[Piece]]], ...]:
+def _walked(of: Any) -> tuple[tuple[Key, Callable[[Any, Place], Iterator[Piece]]], ...]:
     """Return the keys of a class that are walked over; found once for each class, as hashing an Enum is slow."""
-    return tuple([(key, PIECES[key.holds]) for key in keys_of(noun) if key.holds in PIECES])
+    return tuple([(key, PIECES[key.holds]) for key in keys_of(of) if key.holds in PIECES])
 
 
 # A whole mapping.
