@@ -19,8 +19,8 @@ LONGEST_FILE = 600
 OWNERS: dict[str, tuple[str, ...]] = {
     "anyio": ("engine/delivery/sending/wire.py",),
     "click": ("engine/commands/*", "engine/reference/commands.py"),
-    "h11": ("engine/delivery/sending/http11.py", "engine/delivery/sending/wire.py"),
-    "httpcore": ("engine/delivery/sending/http11.py", "engine/delivery/sending/wire.py"),
+    "h11": ("engine/delivery/sending/wire.py",),
+    "httpcore": ("engine/delivery/sending/wire.py",),
     "httpx": ("engine/delivery/*",),
     "jmespath": ("engine/language/paths/*",),
     "jsonschema": ("engine/mapping/schema/*",),

@@ -19,7 +19,6 @@ import select
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -29,8 +28,6 @@ import httpcore
 import httpx
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSAttribute, TLSStream
-
-from engine.delivery.sending.http11 import KEPT, DirectConnection
 
 LONGEST_RESPONSE = 4 * 1024 * 1024
 MOST_CHUNKS = 16_384
@@ -82,18 +79,14 @@ class HttpPool:
         longest: int | None = None,
     ) -> None:
         self._longest = longest
-        # httpcore's pool only makes the connections through proxies.  For each request it would look three times
-        # through all of them, with a system call for each idle one: a third of the time of a request with eight slots.
-        proxy = None if local else _proxy(scheme, host)
-        tls = httpx.create_ssl_context(trust_env=not local) if scheme == "https" else None
-        backend = _Backend(before_write)
-        self._connection: Callable[[httpcore.Origin], httpcore.AsyncConnectionInterface]
-        if proxy is None:
-            self._connection = partial(DirectConnection, backend=backend, tls=tls)
-        else:
-            self._connection = httpcore.AsyncConnectionPool(
-                ssl_context=tls, proxy=proxy, keepalive_expiry=KEPT, network_backend=backend
-            ).create_connection
+        # httpcore's pool only makes the connections.  For each request it would look three times through all of them,
+        # with a system call for each idle one: a third of the time of a request with eight slots.
+        self._maker = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=not local) if scheme == "https" else None,
+            proxy=None if local else _proxy(scheme, host),
+            keepalive_expiry=5.0,
+            network_backend=_Backend(before_write),
+        )
         self._idle: list[httpcore.AsyncConnectionInterface] = []  # the one that was used last is the last
         self._slots = asyncio.Semaphore(slots)
 
@@ -118,7 +111,7 @@ class HttpPool:
         address = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         raw = httpcore.Request(request.method, address, headers=request.headers.raw, content=request.content)
         async with self._slots:
-            connection = await self._usable() or self._connection(address.origin)
+            connection = await self._usable() or self._maker.create_connection(address.origin)
             try:
                 return await self._exchange_on(connection, raw)
             finally:
