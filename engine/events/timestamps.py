@@ -48,12 +48,7 @@ def is_clean_time(value: Json, received: Json, received_at: str | None, now: flo
             _parse(value)
             # In this form the later text is the later time.
             if type(received) is str:
-                if (
-                    _EARLIEST_TEXT <= value <= received
-                    and received[10:11] == "T"
-                    and received[5] != "W"
-                    and received[-1] == "Z"
-                ):
+                if _EARLIEST_TEXT <= value <= received and received[10:11] == "T" and received[-1] == "Z":
                     _parse(received)
                     return True
             elif received is None and received_at is None and (now is None or value[:10] <= _day_of(now // DAY)):
