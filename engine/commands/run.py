@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
@@ -13,7 +12,7 @@ import click
 
 from engine.commands.connection_options import NamedConnection, connect
 from engine.commands.input_files import ReadErrors, progress_bar
-from engine.commands.options import SettingsOptions, settings_options
+from engine.commands.options import SettingsOptions, clock, settings_options
 from engine.commands.output.events import event_title, outgoing_json, plan_text, report_lines
 from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display
@@ -93,7 +92,7 @@ def command(
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
     not be read; 2: wrong usage.
     """
-    now = _clock(received_at)
+    now = clock(received_at)
     if no_headers and style != "text":
         raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
     try:
@@ -158,18 +157,6 @@ def plan_all(
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
     flush()
-
-
-def _clock(received_at: str | None) -> float:
-    """Return the time that times are compared with, in Unix seconds: what was given, or now."""
-    from engine.language.times import read_time
-
-    if received_at is None:
-        return time.time()
-    seconds = read_time(received_at)
-    if seconds is None:
-        raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
-    return seconds
 
 
 def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable[[], None]) -> Iterator[Line]:
