@@ -81,7 +81,10 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     explanation = _explained(connection, chosen, received_at, now)
     explanation = {"event": {"source": chosen.place}, "settings": origins, **explanation}
     explanation = _selected(explanation, field, output)
-    _print(explanation, style, connection, chosen, asked=field)
+    if style == "json":
+        _print_json(explanation)
+    else:
+        _print_text(explanation, connection, chosen, of_event=field is not None, whole=output is not None)
     return FOUND if explanation["outcome"] == "invalid" else 0
 
 
@@ -191,16 +194,20 @@ def _selected(explanation: JsonObject, field: str | None, output: str | None) ->
     return explanation
 
 
-def _print(explanation: JsonObject, style: str, connection: Connection, chosen: Chosen, *, asked: str | None) -> None:
+def _print_json(explanation: JsonObject) -> None:
     import json
 
+    from engine.language.texts import visible_lines
+
+    click.echo(visible_lines(json.dumps(explanation, ensure_ascii=False, indent=2)))
+
+
+def _print_text(
+    explanation: JsonObject, connection: Connection, chosen: Chosen, *, of_event: bool, whole: bool
+) -> None:
     from engine.commands.output.events import event_title
     from engine.commands.output.explanation import explanation_text
     from engine.commands.output.text import Display
-    from engine.language.texts import visible_lines
 
-    if style == "json":
-        click.echo(visible_lines(json.dumps(explanation, ensure_ascii=False, indent=2)))
-        return
-    title = event_title(chosen.value, connection.secrets)
-    click.echo(explanation_text(explanation, title, Display(sys.stdout), asked=asked), nl=False)
+    title, display = event_title(chosen.value, connection.secrets), Display(sys.stdout)
+    click.echo(explanation_text(explanation, title, display, of_event=of_event, whole=whole), nl=False)

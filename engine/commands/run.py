@@ -18,7 +18,7 @@ from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
 from engine.errors import SettingsError, UsageError
-from engine.events.normalizing import normalize_parsed
+from engine.events.normalizing import Normalized, normalize_parsed
 from engine.events.reading import read_events
 from engine.events.splitting import Line
 from engine.language.signatures import WIRE
@@ -27,6 +27,7 @@ from engine.records import NO_SECRETS, Plan, Report, Secrets
 
 if TYPE_CHECKING:
     from engine.delivery.sending.outgoing import DryRun, Outgoing
+    from engine.explaining.unread import UnreadCounter
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, DryRun], None]"
 MOST_REASONS = 1000
@@ -39,9 +40,10 @@ HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settin
 
 
 class Event(NamedTuple):
-    """One event as it was read, and the reports that do not depend on the destination."""
+    """One event as it was read, as mappings see it, and the reports that do not depend on the destination."""
 
     line: Line
+    normalized: Normalized
     reports: tuple[Report, ...]
 
     @property
@@ -71,6 +73,7 @@ class Event(NamedTuple):
 )
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
 @click.option("--no-headers", is_flag=True, help="Leave the headers out of the text.")
+@click.option("--unread", is_flag=True, help="Show the events' fields that reach no request, and nothing else.")
 @click.option(
     "--received-at",
     metavar="TIME",
@@ -83,6 +86,7 @@ def command(
     style: str,
     show_secrets: bool,
     no_headers: bool,
+    unread: bool,
     received_at: str | None,
 ) -> int:
     """Show what events become for each MAPPING (a name or a path): outcome, reason and requests. Sends nothing.
@@ -108,9 +112,11 @@ def command(
         "curl": _curl_printer,
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary, show = Summary(), printers[style](connections, secrets)
+    summary, counters = Summary(), _counters(connections, style) if unread else {}
+    show = _counting(counters, now) if unread else printers[style](connections, secrets)
     try:
         plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
+        _print_unread(counters, style, secrets or NO_SECRETS)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -149,7 +155,7 @@ def plan_all(
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
             if line.reports:
                 normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
-            event = Event(line, _masked_reports(normalized.reports, mask))
+            event = Event(line, normalized, _masked_reports(normalized.reports, mask))
             summary.add_event(event.reports)
             for named, each in zip(connections, configured, strict=True):
                 run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
@@ -194,6 +200,37 @@ def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
         connection.signers.get(sent.request.request) if sent.batch is None else connection.batch_signers.get(sent.batch)
     )
     return signer is not None and signer.over.literal == WIRE
+
+
+def _counters(connections: Sequence[NamedConnection], style: str) -> dict[str, UnreadCounter]:
+    from engine.explaining.unread import UnreadCounter
+
+    if style == "curl":
+        raise UsageError("--unread shows no requests; use --format text or ndjson.")
+    return {named.name: UnreadCounter(named.connection) for named in connections}
+
+
+def _counting(counters: dict[str, UnreadCounter], now: float) -> Printer:
+    def count(event: Event, named: NamedConnection, run: DryRun) -> None:
+        counters[named.name].add(event.normalized, run.plan, now)
+
+    return count
+
+
+def _print_unread(counters: dict[str, UnreadCounter], style: str, secrets: Secrets) -> None:
+    if not counters:
+        return
+    import json
+
+    from engine.commands.output.unread import unread_json, unread_text
+
+    display = Display(sys.stdout)
+    for name, counter in counters.items():
+        if style == "text":
+            click.echo(unread_text(name, counter, secrets, display), nl=False)
+            continue
+        for each in unread_json(name, counter, secrets):
+            click.echo(visible(json.dumps(each, ensure_ascii=False)))
 
 
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:

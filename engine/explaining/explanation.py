@@ -12,7 +12,7 @@ from engine.events.spec import FIELDS
 from engine.explaining.influence import MOST_LEAVES, Effect, Target, effect, leaves
 from engine.explaining.outputs import Output, OutputReader, Route
 from engine.explaining.story import Storyteller, Told
-from engine.explaining.trace import Item, Node, RequestTrace, StepTrace, traces
+from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
 from engine.language.paths import Marker
 from engine.mapping.load import Loaded
 from engine.mapping.problems import place_text
@@ -59,7 +59,9 @@ class _Explainer:
             "decided_by": [] if plan.outcome is Outcome.PLANNED else list(self._decided_by()),
             "steps": cast("Json", steps),
             "event_fields": cast("Json", fields),
-            "read_by_nothing": [each["path"] for each in fields if not each["read"] and each["value"] is not None],
+            "reached_no_request": [
+                each["path"] for each in fields if not each["reached_something"] and each["value"] is not None
+            ],
             "reports": [self._report(number < own, each) for number, each in enumerate(plan.reports)],
         }
 
@@ -68,7 +70,7 @@ class _Explainer:
     def _decided_by(self) -> Iterator[Json]:
         event, reason = self.normalized, self.plan.reason
         if event.invalid is not None:
-            yield self._told(Told("event", "the event itself", (), None, event.invalid))
+            yield self._told(Told("event", "the event itself", ()))
         elif not self.steps:
             yield from self._not_run()
         elif self.plan.outcome is Outcome.INVALID:
@@ -83,7 +85,7 @@ class _Explainer:
         integrations = event.get("integrations")
         off = isinstance(integrations, dict) and not switch(integrations, self.mapping.integrations).on
         if off:
-            yield self._told(Told("event", "integrations", (), None, self.plan.reason))
+            yield self._told(Told("event", "its integrations", ()))
             return
         calls = [call for call in FIELDS if call in self.mapping.calls or call in self.mapping.shared]
         yield self._told(Told("calls", "calls", ("calls",), None, f"the mapping has {', '.join(calls)}"))
@@ -97,11 +99,11 @@ class _Explainer:
         place = places.get(text, step.place)
         inside = [each for each in step.rest if each.place[: len(place)] == place and each.place != step.place]
         if place != step.place:
-            yield Told("value", text, place, None, reason, tuple(self.teller.story(Node(place, None, inside))))
+            yield Told("value", text, place, inner=tuple(self.teller.story(Node(place, None, inside))))
         elif failed:
             yield from failed
         else:
-            yield Told("value", text, place, None, reason)
+            yield Told("value", place_text(place), place)
 
     # Steps and their output fields.
 
@@ -171,18 +173,22 @@ class _Explainer:
         return {route: effect(event, route, value, replan, self.plan) for route, value in found.items()}
 
     def _event_fields(self) -> Iterator[JsonObject]:
-        asked = [roots for path in self._condition_paths() for roots in roots_of(path)]
+        notes = list(self._notes())
+        asked = _chains(each.detail for each in notes if each.kind is Kind.CONDITION)
+        tried = _chains(each.detail for each in notes if each.kind is Kind.READ)
         occurrences = Occurrences(self.mapping)
         for route, reached in self.effects.items():
-            in_condition = any(_covers((root.name, *root.members), _names(route)) for root in asked)
-            read = bool(reached) or in_condition
+            names = _names(route)
+            in_condition = any(_covers(chain, names) for chain in asked)
+            reached_something = bool(reached) or in_condition
             yield {
                 "path": path_text(route),
                 "value": _at(self.normalized.event, route),
-                "read": read,
+                "reached_something": reached_something,
                 "decides": reached.decides or in_condition,
                 "reaches": [self._reached(each) for each in reached.targets],
-                "read_in": [] if read else list(self._read_in(occurrences, _names(route))),
+                "tried": any(_covers(chain, names, whole=False) for chain in tried),
+                "read_in": [] if reached_something else list(self._read_in(occurrences, names)),
             }
 
     def _reached(self, target: Target) -> Json:
@@ -190,9 +196,11 @@ class _Explainer:
         name = self.plan.requests[target.request].request
         return {"number": target.request + 1, "name": name, "output": _target_text(target)}
 
-    def _condition_paths(self) -> Iterator[str]:
-        """Return the conditions that were looked at, and what they read."""
-        pending = [item for step in self.steps for item in self._all_items(step)]
+    def _notes(self) -> Iterator[Note]:
+        """Return everything that was noted of this event, also inside parts."""
+        pending: list[Item] = []
+        for step in self.steps:
+            pending += [*step.decisions, *step.rest, *(item for request in step.requests for item in request.items)]
         seen: set[int] = set()
         while pending:
             item = pending.pop()
@@ -200,17 +208,9 @@ class _Explainer:
                 pending += item.items if id(item) not in seen else []
                 seen.add(id(item))
                 continue
-            if item.kind is Kind.CONDITION:
-                yield item.detail
+            yield item
             if item.part is not None:
                 pending.append(item.part)
-
-    @staticmethod
-    def _all_items(step: StepTrace) -> Iterator[Item]:
-        yield from step.decisions
-        yield from step.rest
-        for request in step.requests:
-            yield from request.items
 
     def _read_in(self, occurrences: Occurrences, names: tuple[str, ...]) -> Iterator[Json]:
         """Return, once for each call, where the mapping reads such a field."""
@@ -219,7 +219,7 @@ class _Explainer:
             for root in roots_of(found.path):
                 chain = (root.name, *root.members)
                 for call in found.scope.calls:
-                    own = call == self.normalized.call
+                    own = call == self.normalized.call and bool(self.steps)
                     if call in seen or root.name not in FIELDS[call] or not _covers(chain, names, whole=not own):
                         continue
                     seen.add(call)
@@ -254,6 +254,10 @@ def path_text(route: Route) -> str:
 
 def _target_text(target: Target) -> str:
     return path_text(target.route[1:] if target.route[0] == "body" else target.route)
+
+
+def _chains(paths: Iterable[str]) -> list[tuple[str, ...]]:
+    return [(root.name, *root.members) for path in dict.fromkeys(paths) for root in roots_of(path)]
 
 
 def _names(route: Route) -> tuple[str, ...]:

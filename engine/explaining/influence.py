@@ -14,7 +14,17 @@ from engine.language.times import read_time
 from engine.records import Json, JsonObject, Plan, PlannedRequest
 
 NOT_OF_MAPPINGS = frozenset(
-    {"type", "messageId", "integrations", "receivedAt", "sentAt", "originalTimestamp", "version", "writeKey"}
+    {
+        "type",
+        "messageId",
+        "integrations",
+        "receivedAt",
+        "sentAt",
+        "originalTimestamp",
+        "version",
+        "writeKey",
+        "_metadata",
+    }
 )
 """Fields of an event that say how it travels; nobody asks where they went."""
 
@@ -67,7 +77,7 @@ def effect(event: JsonObject, route: Route, value: Json, replan: Replan, before:
     """Return what the field at `route` reaches, of an event that was planned as `before`."""
     targets: dict[Target, None] = {}
     decides = False
-    for other in _others(route, value):
+    for other in variants(route, value):
         plan = replan(replaced(event, route, other))
         if plan.outcome == before.outcome and len(plan.requests) == len(before.requests):
             targets |= dict.fromkeys(_changed(before.requests, plan.requests))
@@ -77,7 +87,7 @@ def effect(event: JsonObject, route: Route, value: Json, replan: Replan, before:
     return Effect(tuple(targets), decides)
 
 
-def _others(route: Route, value: Json) -> Iterator[object]:
+def variants(route: Route, value: Json) -> Iterator[object]:
     """Return what to put in a field's place; an item of a list cannot go away, for the others would move."""
     if not isinstance(route[-1], int):
         yield REMOVED
@@ -111,25 +121,23 @@ def _changed(before: Sequence[PlannedRequest], after: Sequence[PlannedRequest]) 
     for number, (one, other) in enumerate(zip(before, after, strict=True)):
         found = [Target(number, ("body", *route)) for route in _different((), one.body, other.body)]
         found += [Target(number, (name,)) for name in ("method", "url") if getattr(one, name) != getattr(other, name)]
-        found += [Target(number, ("query", *route)) for route in _different((), one.query, other.query)]  # type: ignore[arg-type]
+        found += [Target(number, ("query", *route)) for route in _different((), one.query, other.query)]
         yield from found
         if not found:
-            routes = _different((), one.headers, other.headers)  # type: ignore[arg-type]
+            routes = _different((), one.headers, other.headers)
             yield from (Target(number, ("headers", *route)) for route in routes)
 
 
-def _different(route: Route, one: Json, other: Json) -> Iterator[Route]:
+def _different(route: Route, one: object, other: object) -> Iterator[Route]:
     """Return the routes to the fields in which two values differ, by the fields of the first."""
     if one == other and type(one) is type(other):
         return
-    if isinstance(one, dict) and isinstance(other, dict) and one:
-        for key in {**one, **other}:
-            yield from _different((*route, key), one.get(key), other.get(key))
+    if isinstance(one, dict) and one:
+        inner = other if isinstance(other, dict) else {}
+        for key in {**one, **inner}:
+            yield from _different((*route, key), one.get(key, REMOVED), inner.get(key, REMOVED))
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for number, (first, second) in enumerate(zip(one, other, strict=True)):
             yield from _different((*route, number), first, second)
-    elif isinstance(one, dict) and one and other is None:
-        for key, member in one.items():
-            yield from _different((*route, key), member, None)
     else:
         yield route

@@ -38,14 +38,15 @@ def only_output(explanation: JsonObject, asked: str) -> JsonObject:
         kept: list[Json] = [each for each in requests if isinstance(each, dict) and (each["fields"] or each["absent"])]
         if kept:
             steps.append({**step, "requests": kept})
-    return {**explanation, "steps": cast("Json", steps), "event_fields": [], "read_by_nothing": [], "reports": []}
+    return {**explanation, "steps": cast("Json", steps), "event_fields": [], "reached_no_request": [], "reports": []}
 
 
 def only_field(explanation: JsonObject, asked: str) -> JsonObject:
     """Return the explanation of one field of the event, with the fields inside it; no step is told."""
     fields: list[Json] = [each for each in _objects(explanation["event_fields"]) if within(str(each["path"]), asked)]
-    unread: list[Json] = [each["path"] for each in fields if isinstance(each, dict) and not each["read"]]
-    return {**explanation, "steps": [], "event_fields": fields, "read_by_nothing": unread, "reports": []}
+    silent = cast("list[Json]", explanation["reached_no_request"])
+    unread: list[Json] = [each for each in silent if within(str(each), asked)]
+    return {**explanation, "steps": [], "event_fields": fields, "reached_no_request": unread, "reports": []}
 
 
 def _requests(explanation: JsonObject) -> Iterator[JsonObject]:

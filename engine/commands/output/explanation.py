@@ -1,4 +1,4 @@
-"""The explanation of an event as a tree for people: what is sent, what is absent, what is read by nothing.
+"""The explanation of an event as a tree for people: what is sent, what is absent, what is reached no request.
 
 Drawn here and not by rich, whose trees take longer to import than an event takes to explain.
 """
@@ -23,6 +23,9 @@ SHOWN_UNREAD = 100
 SHORTEST = 24
 """Columns that a value gets at least."""
 
+LONGEST = 2000
+"""Characters of the value of the only field that is asked for."""
+
 FIRST_ITEMS = 2
 """Items of a list that are told; those after them came about in the same way."""
 
@@ -41,25 +44,30 @@ class Row(NamedTuple):
     style: str = ""
 
 
-def explanation_text(explanation: JsonObject, title: str, display: Display, *, asked: str | None = None) -> str:
-    """Return the whole text; `asked` is the only field of the event that is asked for."""
-    writer = _Writer(display)
+def explanation_text(
+    explanation: JsonObject, title: str, display: Display, *, of_event: bool = False, whole: bool = False
+) -> str:
+    """Return the text; `of_event` tells the fields of the event alone, `whole` tells all of every value."""
+    writer = _Writer(display, whole=whole)
     writer.heading(explanation, title)
     for each in _objects(explanation["decided_by"]):
         writer.told([each], "  ", first="decided by ")
-    for step in _objects(explanation["steps"]):
+    is_planned = explanation["outcome"] == "planned"
+    for step in _objects(explanation["steps"]) if is_planned else ():  # otherwise it has been said what decided
         writer.step(step)
-    if asked is not None:
+    if of_event:
         writer.event_fields(_objects(explanation["event_fields"]))
-    else:
+    elif explanation["outcome"] != "invalid":
         writer.unread(_objects(explanation["event_fields"]))
     writer.reports(_objects(explanation["reports"]))
     return "".join(f"{line}\n" for line in writer.lines)
 
 
 class _Writer:
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Display, *, whole: bool) -> None:
         self.display = display
+        self.shortest = LONGEST if whole else SHORTEST
+        self.whole = whole
         self.lines: list[str] = []
 
     def heading(self, explanation: JsonObject, title: str) -> None:
@@ -119,12 +127,13 @@ class _Writer:
         told = _objects(field["told"])
         value = compact_json(field["value"]) if "value" in field else ""
         winner = _only_path(told, field.get("value")) if "value" in field else None
-        if not told and field["from"]:
-            winner = _listed(field["from"])
+        sources = cast("list[Json]", field["from"])
+        if sources and (winner or not told) and winner not in sources:
+            winner = f"{winner} of {_listed(sources)}" if winner else _listed(sources)
         more = f" (and {counted(alike, 'item')} like it)" if alike else ""
         rest = f"← {winner}{more}" if winner else more.strip()
         self._row(Row(str(field["output"]), value, rest, _where(field), "request"), branch)
-        self.told(_losers(told) if winner else told, f"{below}  ")
+        self.told(_losers(told) if winner and not self.whole else told, f"{below}  ")
 
     def told(self, told: Sequence[JsonObject], indent: str, *, first: str = "") -> None:
         """Add what happened inside a value; paths that gave nothing for the same reason share a line."""
@@ -156,16 +165,16 @@ class _Writer:
                 self.lines.append(f"  → {visible(str(each['output']))}  {place}")
             if field["decides"]:
                 self.lines.append("  decides whether something is sent")
-            if not field["read"]:
+            if not field["reached_something"]:
                 calls = _calls(field)
-                self._line("  ", 2, f"read by nothing; {calls}" if calls else "read by nothing", "", "notice")
+                self._line("  ", 2, f"reached no request; {calls}" if calls else "reached no request", "", "notice")
 
     def unread(self, fields: list[JsonObject]) -> None:
         """Add the fields of the event that reached no request; an object of which nothing is read takes one line."""
         rows = _unread_rows(fields)
         if not rows:
             return
-        self.lines += ["", self.display.paint("read by nothing", "notice")]
+        self.lines += ["", self.display.paint("reached no request", "notice")]
         for number, row in enumerate(rows[:SHOWN_UNREAD], 1):
             self._row(row, "└─ " if number == len(rows) else "├─ ")
         if len(rows) > SHOWN_UNREAD:
@@ -181,7 +190,7 @@ class _Writer:
         """Add a line; its value is shortened to fit, its name and the rest never are."""
         name = visible(row.name) + visible(joined)
         room = self.display.width - len(indent) - len(name) - len(row.where) - len(row.rest) - 6
-        value = shortened(visible(row.value), max(room, SHORTEST))
+        value = shortened(visible(row.value), max(room, self.shortest))
         text = "  ".join(filter(None, [name, value, visible(row.rest)]))
         self._line(indent, len(indent), text, row.where, row.style, name)
 
@@ -263,10 +272,10 @@ def _unread_rows(fields: list[JsonObject]) -> list[Row]:
     stories: dict[str, set[str]] = {}
     for field in fields:
         for outer in _objects_around(str(field["path"])):
-            stories.setdefault(outer, set()).add("read" if field["read"] else _calls(field))
+            stories.setdefault(outer, set()).add("read" if field["reached_something"] else _calls(field))
     rows: dict[str, list[JsonObject]] = {}
     for field in fields:
-        if not field["read"] and field["value"] is not None:
+        if not field["reached_something"] and field["value"] is not None:
             path = str(field["path"])
             row = next((outer for outer in _objects_around(path) if len(stories[outer]) == 1), path)
             rows.setdefault(row, []).append(field)
@@ -293,7 +302,8 @@ def _calls(field: JsonObject) -> str:
     for each in read_in:
         if not each["own"]:
             others.setdefault(_where(each), []).append(str(each["call"]))
-    found = [f"not needed here ({_where(each)})" for each in read_in if each["own"]]
+    own = "read, but nothing came of it" if field["tried"] else "not needed here"
+    found = [f"{own} ({_where(each)})" for each in read_in if each["own"]]
     found += [f"read in {', '.join(calls)} ({where})" for where, calls in others.items()]
     return "; ".join(found)
 
