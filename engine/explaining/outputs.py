@@ -97,6 +97,8 @@ class OutputReader:
             for name, inner in _entries(made):
                 if inner.value is None and name not in value:
                     yield Output((*route, name), None, inner, absent=True)
+            for nameless in _without_key(made):
+                yield Output((*route, str(nameless.place[-1])), None, nameless, absent=True)
         elif isinstance(source, Merge):
             for each in made.nodes():
                 yield from self._absent(route, value, self._made(each))
@@ -142,6 +144,14 @@ def _entries(made: Node) -> Iterator[tuple[str, Node]]:
         first = each.items[0] if each.items else None
         has_key = isinstance(first, Note) and first.kind is Kind.KEY and bool(first.value)
         yield str(first.value if isinstance(first, Note) and has_key else each.place[-1]), each
+
+
+def _without_key(made: Node) -> Iterator[Node]:
+    """Return the members of `fields` whose `${}` key has no text: only the key was looked at."""
+    notes = [item for item in made.items if isinstance(item, Note)]
+    for note in notes:
+        if note.kind is Kind.KEY and not note.value:
+            yield Node(note.place, None, [each for each in notes if each.place == note.place])
 
 
 def _whole(route: Route, value: Json, node: Node, inside: Route) -> Iterator[Output]:

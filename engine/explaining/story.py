@@ -51,15 +51,16 @@ class Storyteller:
         self.values: dict[Place, Value] = {value.place: value for value in values_of(mapping)}
         self._call = call
         self._event = event
-        self._reports: dict[str, str] = {}
+        self._reports: dict[str, list[str]] = {}
         for report in reports:
-            self._reports.setdefault(report.place, report.message)
+            self._reports.setdefault(report.place, []).append(report.message)
 
     def story(self, node: Node) -> list[Told]:
         """Return what happened inside a value, in order."""
         told, last = self._of_items(node.items, node)
-        if node.value is None and last is not None and not node.null:
-            told.append(Told("value", "", node.place, None, self._why_left_out(last, node.place)))
+        why = self._why_left_out(last, node.place)
+        if node.value is None and last is not None and not node.null and why:
+            told.append(Told("value", "", node.place, None, why))
         return told
 
     def of_items(self, items: Iterable[Item]) -> list[Told]:
@@ -85,6 +86,7 @@ class Storyteller:
                 last = item.value
             elif item.kind is Kind.CONDITION:
                 told.append(self._condition(item, told))
+                last = None  # what its names gave is not what the value is made of
             elif item.kind is Kind.FUNCTION:
                 functions += 1
                 told.append(self._function(item, last))
@@ -93,8 +95,8 @@ class Storyteller:
                 told += self._word(item, last, owner, functions)
                 last = item.value
             elif item.kind is Kind.KEY:
-                note = "" if item.value else "the key has no text, so there is no field"
-                told.append(Told("key", str(item.place[-1]), item.place, item.value, note))
+                told += self._key(item)
+                last = None
         return told, last
 
     def _has_own_output(self, owner: Node, inner: Node) -> bool:
@@ -112,8 +114,8 @@ class Storyteller:
         """Return why a path gave nothing."""
         path = note.detail
         names = plain(path)
-        if place_text(note.place) in self._reports:
-            return self._reports[place_text(note.place)]
+        if reported := self._reported(note.place, None):
+            return reported
         if not names:
             return "gives nothing"
         root = names[0]
@@ -139,6 +141,14 @@ class Storyteller:
         fine = holds != (word == "unless")
         return Told("condition", text, note.place, fine, "holds" if holds else "does not hold", names)
 
+    @staticmethod
+    def _key(note: Note) -> Iterator[Told]:
+        """Tell a key that has `${}` in it, not one that is written as it is."""
+        name = str(note.place[-1])
+        if note.value != name:
+            why = "" if note.value else "the key has no text, so there is no field"
+            yield Told("key", name, note.place, note.value or None, why)
+
     def _function(self, note: Note, before: Json) -> Told:
         why = "" if note.value is not None else f"gives nothing for {shown(before)}"
         return Told("function", note.detail, note.place, note.value, why)
@@ -146,7 +156,7 @@ class Storyteller:
     def _word(self, note: Note, before: Json, owner: Node, functions: int) -> Iterator[Told]:
         word, value = note.detail, note.value
         if word == "as" and value is None and before is not None:
-            yield self._failed_function(owner, note, functions)
+            yield self._failed_function(owner, note, functions, before)
         elif word == "map" and before is not None:
             yield Told("word", word, note.place, value, "" if value is not None else self._unmapped(before, owner))
         elif word == "default" and before is None:
@@ -156,19 +166,24 @@ class Storyteller:
         elif word not in QUIET and before is not None and before != value:
             yield Told("word", word, note.place, value, self._reshaped(before, value, owner))
 
-    def _failed_function(self, owner: Node, note: Note, functions: int) -> Told:
+    def _reported(self, place: Place, value: Json) -> str:
+        """Return what was reported at a place, of several items in a loop that about this value."""
+        messages = self._reports.get(place_text(place), [""])
+        return next((each for each in messages if each.startswith(shown(value))), messages[0])
+
+    def _failed_function(self, owner: Node, note: Note, functions: int, before: Json) -> Told:
         value = self.values.get(owner.place)
         uses = value.modifiers.as_ if isinstance(value, Instruction) else ()
         name = uses[functions].name if functions < len(uses) else "as"
-        why = self._reports.get(place_text(owner.place), "gives nothing for this value")
+        why = self._reported(owner.place, before) or f"gives nothing for {shown(before)}"
         return Told("function", name, (*note.place, functions), None, why)
 
     def _unmapped(self, before: Json, owner: Node) -> str:
-        return self._reports.get(place_text(owner.place)) or f"has no entry for {shown(before)}"
+        return self._reported(owner.place, before) or f"has no entry for {shown(before)}"
 
     def _reshaped(self, before: Json, after: Json, owner: Node) -> str:
         if not isinstance(before, dict) or not isinstance(after, dict | None):
-            return self._reports.get(place_text(owner.place), "")
+            return self._reported(owner.place, before)
         lost = [key for key in before if key not in (after or {})]
         named = ", ".join(lost[:MANY_KEYS]) + (f" and {len(lost) - MANY_KEYS} more" if len(lost) > MANY_KEYS else "")
         return f"takes away {named}" if lost else ""
@@ -178,7 +193,7 @@ class Storyteller:
             return "blank text is left out (empty_text: drop)" if not last.strip() else ""
         if last in ({}, []):
             return f"an empty {'object' if last == {} else 'list'} that was made here is left out"
-        return self._reports.get(place_text(place), "")
+        return self._reported(place, last)
 
 
 def _taken(told: list[Told], place: Place) -> tuple[Told, ...]:

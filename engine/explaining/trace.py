@@ -120,7 +120,10 @@ class _Reader:
         start = len(self._stack)
         while start and self._stack[start - 1].place[: len(place)] == place:
             start -= 1
-        node = Node(place, value, self._stack[start:])
+        items = self._stack[start:]
+        if self.steps and place == self.steps[-1].place:
+            items = self.steps[-1].add(items)
+        node = Node(place, value, items)
         del self._stack[start:]
         if place[0] == "parts" and len(place) == 2:
             self._parts[str(place[1])] = node
