@@ -20,7 +20,7 @@ SHOWN_FIELDS = 200
 """Fields of one request; more are counted."""
 
 SHOWN_UNREAD = 100
-SHORTEST = 24
+SHORTEST = 12
 """Columns that a value gets at least."""
 
 LONGEST = 2000
@@ -191,8 +191,14 @@ class _Writer:
         name = visible(row.name) + visible(joined)
         room = self.display.width - len(indent) - len(name) - len(row.where) - len(row.rest) - 6
         value = shortened(visible(row.value), max(room, self.shortest))
-        text = "  ".join(filter(None, [name, value, visible(row.rest)]))
+        text, rest = "  ".join(filter(None, [name, value])), visible(row.rest)
+        both = f"{text}  {rest}" if rest else text
+        if len(indent) + len(both) + len(row.where) + 2 <= self.display.width:
+            text, rest = both, ""
         self._line(indent, len(indent), text, row.where, row.style, name)
+        if rest:
+            below = f"{_hanging(indent)}  "
+            self.lines.append(self.display.wrap(rest, below, len(below)))
 
     def _line(self, first: str, indent: int, text: str, where: str, style: str, name: str = "") -> None:
         """Add a text with its place at the right; what does not fit goes on below its beginning."""
@@ -208,9 +214,12 @@ class _Writer:
         painted = head.replace(named, self.display.paint(named, style), 1)
         gap = " " * max(2, width - indent - len(head) - len(where))
         self.lines.append(first + painted + (gap + self.display.paint(where, "place") if where else ""))
-        hang = first[:indent].replace("├", "│").replace("└", " ").replace("─", " ")
-        hang = "".join(each if each in "│ " else " " for each in hang).ljust(indent)
-        self.lines += [f"{hang}  {line}" for line in lines[1:]]
+        self.lines += [f"{_hanging(first[:indent])}  {line}" for line in lines[1:]]
+
+
+def _hanging(first: str) -> str:
+    """Return what stands before a line that goes on below one that begins with `first`."""
+    return "".join("│" if each in "├│" else " " for each in first)
 
 
 def _first_items(fields: list[JsonObject]) -> list[tuple[JsonObject, int]]:
