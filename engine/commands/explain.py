@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from engine.events.splitting import Line
     from engine.plan import Connection
 
+MOST_ROWS = 100
 WITH_LINE = re.compile(r"(.+):([1-9][0-9]{0,9})")
 
 
-class Chosen(NamedTuple):
+class ExplainedEvent(NamedTuple):
     """The event to explain: where it is from, its bytes and value, and what was repaired in them."""
 
     place: str
@@ -108,7 +109,7 @@ def _connection(name: str, settings: SettingsOptions) -> tuple[Connection, JsonO
     return connection, origins
 
 
-def _chosen(event: str | None, message_id: str | None, outbox: Path | None) -> Chosen:
+def _chosen(event: str | None, message_id: str | None, outbox: Path | None) -> ExplainedEvent:
     if (event is None) == (message_id is None):
         raise UsageError("Name one event: a file, FILE:LINE, - for standard input, or --message-id ID --outbox FILE.")
     if message_id is not None:
@@ -119,7 +120,7 @@ def _chosen(event: str | None, message_id: str | None, outbox: Path | None) -> C
     return _of_file(event)
 
 
-def _of_file(name: str) -> Chosen:
+def _of_file(name: str) -> ExplainedEvent:
     from engine.events.reading import STDIN, read_events
 
     match = WITH_LINE.fullmatch(name)
@@ -132,7 +133,7 @@ def _of_file(name: str) -> Chosen:
     if line.error is not None:
         raise WaybillError(line.error)
     assert line.raw is not None
-    return Chosen(f"{line.file}:{line.line}", line.raw, line.value, None, line.reports)
+    return ExplainedEvent(f"{line.file}:{line.line}", line.raw, line.value, None, line.reports)
 
 
 def _line(reader: Iterator[Line], file: str, wanted: int | None) -> Line:
@@ -148,26 +149,29 @@ def _line(reader: Iterator[Line], file: str, wanted: int | None) -> Line:
     raise UsageError(f"No event begins in line {wanted} of {file}; the last one before it is in line {last}.")
 
 
-def _of_outbox(message_id: str, path: Path | None) -> Chosen:
+def _of_outbox(message_id: str, path: Path | None) -> ExplainedEvent:
     import orjson
 
-    from engine.delivery.outbox.base import DEFAULT_FILE, outbox_command
-    from engine.delivery.outbox.base import Chosen as Rows
+    from engine.delivery.outbox.base import DEFAULT_FILE, Chosen, outbox_command
+    from engine.language.texts import visible
 
     with open_outbox(path or Path(DEFAULT_FILE)) as outbox:
-        rows = outbox.listed(Rows(event=message_id), 0, 1)
-        found = outbox.event(rows[0].event) if rows else None
+        numbers = list(dict.fromkeys(row.event for row in outbox.listed(Chosen(event=message_id), 0, MOST_ROWS)))
+        found = outbox.event(numbers[-1]) if numbers else None
         if found is None:
             shown = outbox_command("list", outbox.path)
             raise UsageError(f"There is no event {message_id} in this outbox; {shown} shows the events.")
+    if len(numbers) > 1:
+        others = f"Its number instead of {message_id} explains another one: {', '.join(map(str, numbers))}."
+        click.echo(visible(f"{len(numbers)} events have this ID; this is the newest. {others}"), err=True)
     try:
         value = orjson.loads(found.raw)
     except orjson.JSONDecodeError as error:
         raise WaybillError(f"The event {message_id} of the outbox is not JSON: {error}.") from None
-    return Chosen(f"event {rows[0].event} of the outbox", found.raw, value, found.received_at, found.reports)
+    return ExplainedEvent(f"event {numbers[-1]} of the outbox", found.raw, value, found.received_at, found.reports)
 
 
-def _explained(connection: Connection, chosen: Chosen, received_at: str | None, now: float) -> JsonObject:
+def _explained(connection: Connection, chosen: ExplainedEvent, received_at: str | None, now: float) -> JsonObject:
     from engine.events.normalizing import normalize_parsed
     from engine.explaining.explanation import explain
 
@@ -203,7 +207,7 @@ def _print_json(explanation: JsonObject) -> None:
 
 
 def _print_text(
-    explanation: JsonObject, connection: Connection, chosen: Chosen, *, of_event: bool, whole: bool
+    explanation: JsonObject, connection: Connection, chosen: ExplainedEvent, *, of_event: bool, whole: bool
 ) -> None:
     from engine.commands.output.events import event_title
     from engine.commands.output.explanation import explanation_text

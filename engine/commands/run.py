@@ -97,12 +97,8 @@ def command(
     not be read; 2: wrong usage.
     """
     now = clock(received_at)
-    if no_headers and style != "text":
-        raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
-    try:
-        connections = connect(mappings, settings)
-    except SettingsError as error:
-        raise UsageError(f"{error}\n{HOW_TO_SET}") from None
+    _check(style, no_headers=no_headers, unread=unread)
+    connections = _connect(mappings, settings)
     for stream in (sys.stdout, sys.stderr):
         cast("IO[str]", stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
     output = _Output()
@@ -112,7 +108,7 @@ def command(
         "curl": _curl_printer,
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary, counters = Summary(), _counters(connections, style) if unread else {}
+    summary, counters = Summary(), _counters(connections) if unread else {}
     show = _counting(counters, now) if unread else printers[style](connections, secrets)
     try:
         plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
@@ -122,6 +118,20 @@ def command(
         return 0
     click.echo(summary.text(Display(sys.stderr)), err=True)
     return FOUND if summary.failed else 0
+
+
+def _connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedConnection]:
+    try:
+        return connect(mappings, settings)
+    except SettingsError as error:
+        raise UsageError(f"{error}\n{HOW_TO_SET}") from None
+
+
+def _check(style: str, *, no_headers: bool, unread: bool) -> None:
+    if no_headers and style != "text":
+        raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
+    if unread and style == "curl":
+        raise UsageError("--unread shows no requests; use --format text or ndjson.")
 
 
 def plan_all(
@@ -202,11 +212,9 @@ def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
     return signer is not None and signer.over.literal == WIRE
 
 
-def _counters(connections: Sequence[NamedConnection], style: str) -> dict[str, UnreadCounter]:
+def _counters(connections: Sequence[NamedConnection]) -> dict[str, UnreadCounter]:
     from engine.explaining.unread import UnreadCounter
 
-    if style == "curl":
-        raise UsageError("--unread shows no requests; use --format text or ndjson.")
     return {named.name: UnreadCounter(named.connection) for named in connections}
 
 

@@ -11,7 +11,7 @@ from engine.events.normalizing import Normalized
 from engine.events.spec import FIELDS
 from engine.explaining.influence import MOST_LEAVES, Effect, Target, effect, leaves
 from engine.explaining.outputs import Output, OutputReader, Route
-from engine.explaining.story import Storyteller, Told
+from engine.explaining.story import Detail, Storyteller
 from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
 from engine.language.paths import Marker
 from engine.mapping.load import Loaded
@@ -70,27 +70,27 @@ class _Explainer:
     def _decided_by(self) -> Iterator[Json]:
         event, reason = self.normalized, self.plan.reason
         if event.invalid is not None:
-            yield self._told(Told("event", "the event itself", ()))
+            yield self._detail(Detail("event", "the event itself", ()))
         elif not self.steps:
             yield from self._not_run()
         elif self.plan.outcome is Outcome.INVALID:
-            yield from map(self._told, self._refusal(reason))
+            yield from map(self._detail, self._refusal(reason))
         else:
             for step in self.steps:
                 failed = [each for each in self.teller.of_items(step.decisions) if each.value is not True]
-                yield from map(self._told, failed)
+                yield from map(self._detail, failed)
 
     def _not_run(self) -> Iterator[Json]:
         event = self.normalized.event
         integrations = event.get("integrations")
         off = isinstance(integrations, dict) and not switch(integrations, self.mapping.integrations).on
         if off:
-            yield self._told(Told("event", "its integrations", ()))
+            yield self._detail(Detail("event", "its integrations", ()))
             return
         calls = [call for call in FIELDS if call in self.mapping.calls or call in self.mapping.shared]
-        yield self._told(Told("calls", "calls", ("calls",), None, f"the mapping has {', '.join(calls)}"))
+        yield self._detail(Detail("calls", "calls", ("calls",), None, f"the mapping has {', '.join(calls)}"))
 
-    def _refusal(self, reason: str) -> Iterator[Told]:
+    def _refusal(self, reason: str) -> Iterator[Detail]:
         """Return what happened inside the value that makes the event invalid; its place ends the reason."""
         step = self.steps[-1]
         failed = [each for each in self.teller.of_items(step.decisions) if each.value is not True]
@@ -99,11 +99,11 @@ class _Explainer:
         place = places.get(text, step.place)
         inside = [each for each in step.rest if each.place[: len(place)] == place and each.place != step.place]
         if place != step.place:
-            yield Told("value", text, place, inner=tuple(self.teller.story(Node(place, None, inside))))
+            yield Detail("value", text, place, inner=tuple(self.teller.story(Node(place, None, inside))))
         elif failed:
             yield from failed
         else:
-            yield Told("value", place_text(place), place)
+            yield Detail("value", place_text(place), place)
 
     # Steps and their output fields.
 
@@ -117,14 +117,14 @@ class _Explainer:
             yield {
                 "request": step.request,
                 **self._place(step.place),
-                "decisions": [self._told(each) for each in self.teller.of_items(step.decisions)],
+                "decisions": [self._detail(each) for each in self.teller.of_items(step.decisions)],
                 "requests": cast("Json", requests),
             }
 
     def _request(self, step: StepTrace, trace: RequestTrace, request: PlannedRequest, number: int) -> JsonObject:
         outputs = list(OutputReader(self.teller.values, trace, step.place).outputs())
         around = [
-            {"output": ".".join(map(str, route)), "from": cast("Json", self._sources(number, route))}
+            {"output": route_text(route), "from": cast("Json", self._sources(number, route))}
             for route in self._parts_reached(number)
         ]
         return {
@@ -142,19 +142,19 @@ class _Explainer:
 
     def _output(self, output: Output, number: int) -> JsonObject:
         sources: list[str] = [] if output.absent else self._sources(number, ("body", *output.route))
-        told = self.teller.story(output.node) if not output.inside else []
+        details = self.teller.story(output.node) if not output.inside else []
         return {
-            "output": path_text(output.route),
+            "output": route_text(output.route),
             **({} if output.absent else {"value": _plain(output.value)}),
             **self._place(output.node.place),
             "from": cast("Json", sources),
-            "told": [self._told(each) for each in told],
+            "details": [self._detail(each) for each in details],
         }
 
     def _sources(self, number: int, route: Route) -> list[str]:
         """Return the event's fields that reach an output field."""
         return [
-            path_text(path)
+            route_text(path)
             for path, each in self.effects.items()
             if any(_meets(t, number, route) for t in each.targets)
         ]
@@ -182,7 +182,7 @@ class _Explainer:
             in_condition = any(_covers(chain, names) for chain in asked)
             reached_something = bool(reached) or in_condition
             yield {
-                "path": path_text(route),
+                "path": route_text(route),
                 "value": _at(self.normalized.event, route),
                 "reached_something": reached_something,
                 "decides": reached.decides or in_condition,
@@ -227,15 +227,15 @@ class _Explainer:
 
     # Places.
 
-    def _told(self, told: Told) -> Json:
-        place = self._place(told.place) if told.place else {}
+    def _detail(self, detail: Detail) -> Json:
+        place = self._place(detail.place) if detail.place else {}
         return {
-            "kind": told.kind,
-            "text": told.text,
+            "kind": detail.kind,
+            "text": detail.text,
             **place,
-            "value": _plain(told.value),
-            "note": told.note,
-            "inner": [self._told(each) for each in told.inner],
+            "value": _plain(detail.value),
+            "note": detail.note,
+            "inner": [self._detail(each) for each in detail.inner],
         }
 
     def _place(self, place: Place) -> JsonObject:
@@ -247,13 +247,13 @@ class _Explainer:
         return {"about": "event" if of_event else "mapping", **report._asdict()}
 
 
-def path_text(route: Route) -> str:
+def route_text(route: Route) -> str:
     """Write a route as a path: `items[0].name`; () is the whole body."""
     return place_text(route) or "(body)"
 
 
 def _target_text(target: Target) -> str:
-    return path_text(target.route[1:] if target.route[0] == "body" else target.route)
+    return route_text(target.route[1:] if target.route[0] == "body" else target.route)
 
 
 def _chains(paths: Iterable[str]) -> list[tuple[str, ...]]:

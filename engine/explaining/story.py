@@ -1,6 +1,6 @@
 """What happened inside one value, for people: the paths that were tried, what was made of them, and why nothing came.
 
-Everything told here was recorded while the compiled mapping ran; only why a path gave nothing is read from the event.
+All of it was recorded while the compiled mapping ran; only why a path gave nothing is read from the event.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ OWN_OUTPUTS = Fields | Merge | ListOf | Each | Entries
 """Sources whose members are output fields, which have a story of their own."""
 
 QUIET = frozenset({"as", "nulls", "must", "within"})
-"""Words that change nothing themselves: the functions of `as` are told one by one."""
+"""Words that change nothing themselves: each function of `as` is a detail of its own."""
 
 
-class Told(NamedTuple):
+class Detail(NamedTuple):
     """One thing that happened; `kind` is path, condition, function, word, key or value.
 
     `value` is what it gave, None for nothing, which `note` then explains; `inner` is what it consists of.
@@ -40,7 +40,7 @@ class Told(NamedTuple):
     place: Place
     value: Json = None
     note: str = ""
-    inner: tuple[Told, ...] = ()
+    inner: tuple[Detail, ...] = ()
 
 
 class Storyteller:
@@ -55,62 +55,63 @@ class Storyteller:
         for report in reports:
             self._reports.setdefault(report.place, []).append(report.message)
 
-    def story(self, node: Node) -> list[Told]:
+    def story(self, node: Node) -> list[Detail]:
         """Return what happened inside a value, in order."""
-        told, last = self._of_items(node.items, node)
+        details, last = self._of_items(node.items, node)
         why = self._why_left_out(last, node.place)
         if node.value is None and last is not None and not node.null and why:
-            told.append(Told("value", "", node.place, None, why))
-        return told
+            details.append(Detail("value", "", node.place, None, why))
+        return details
 
-    def of_items(self, items: Iterable[Item]) -> list[Told]:
+    def of_items(self, items: Iterable[Item]) -> list[Detail]:
         """Return what happened outside of any value: the conditions of a step."""
         return self._of_items(items, None)[0]
 
-    def _of_items(self, items: Iterable[Item], owner: Node | None) -> tuple[list[Told], Json]:
+    def _of_items(self, items: Iterable[Item], owner: Node | None) -> tuple[list[Detail], Json]:
         """Return the story, and the value that it ends with."""
-        told: list[Told] = []
+        details: list[Detail] = []
         last: Json = None
         functions = 0
         for item in items:
             if isinstance(item, Node):
                 if owner is not None and self._has_own_output(owner, item):
                     last = last or {}
-                    if owner.value is None and len(told) < MANY_KEYS:
-                        told.append(Told("key", str(item.place[-1]), item.place, item.value, "", (*self.story(item),)))
+                    if owner.value is None and len(details) < MANY_KEYS:
+                        name, inner = str(item.place[-1]), tuple(self.story(item))
+                        details.append(Detail("key", name, item.place, item.value, "", inner))
                     continue
-                told += self.story(item)
+                details += self.story(item)
                 last = item.value
             elif item.kind is Kind.READ:
-                told.append(self._read(item, told))
+                details.append(self._read(item, details))
                 last = item.value
             elif item.kind is Kind.CONDITION:
-                told.append(self._condition(item, told))
+                details.append(self._condition(item, details))
                 last = None  # what its names gave is not what the value is made of
             elif item.kind is Kind.FUNCTION:
                 functions += 1
-                told.append(self._function(item, last))
+                details.append(self._function(item, last))
                 last = item.value
             elif item.kind is Kind.WORD and owner is not None:
-                told += self._word(item, last, owner, functions)
+                details += self._word(item, last, owner, functions)
                 last = item.value
             elif item.kind is Kind.KEY:
-                told += self._key(item)
+                details += self._key(item)
                 last = None
-        return told, last
+        return details, last
 
     def _has_own_output(self, owner: Node, inner: Node) -> bool:
         value = self.values.get(owner.place)
         return isinstance(value, Instruction) and isinstance(value.source, OWN_OUTPUTS) and inner.place != owner.place
 
-    def _read(self, note: Note, told: list[Told]) -> Told:
+    def _read(self, note: Note, details: list[Detail]) -> Detail:
         value = self.values.get(note.place)
-        names = _taken(told, note.place) if isinstance(value, PathValue) and value.path == note.detail else ()
+        names = _taken(details, note.place) if isinstance(value, PathValue) and value.path == note.detail else ()
         inner = tuple(self.story(note.part)) if note.part is not None else names
         why = "" if note.value is not None else self.why_nothing(note, inner)
-        return Told("path", note.detail, note.place, note.value, why, inner)
+        return Detail("path", note.detail, note.place, note.value, why, inner)
 
-    def why_nothing(self, note: Note, inner: tuple[Told, ...] = ()) -> str:
+    def why_nothing(self, note: Note, inner: tuple[Detail, ...] = ()) -> str:
         """Return why a path gave nothing."""
         path = note.detail
         names = plain(path)
@@ -131,52 +132,52 @@ class Storyteller:
             root, NOT_THERE
         )
 
-    def _condition(self, note: Note, told: list[Told]) -> Told:
-        names = _taken(told, note.place)
+    def _condition(self, note: Note, details: list[Detail]) -> Detail:
+        names = _taken(details, note.place)
         word = next((str(key) for key in reversed(note.place) if isinstance(key, str)), "when")
         holds = note.value is True
         text = f"{word} {note.detail}"
         if note.detail in (names and names[0].text, ""):
             names = names[:1]
         fine = holds != (word == "unless")
-        return Told("condition", text, note.place, fine, "holds" if holds else "does not hold", names)
+        return Detail("condition", text, note.place, fine, "holds" if holds else "does not hold", names)
 
     @staticmethod
-    def _key(note: Note) -> Iterator[Told]:
+    def _key(note: Note) -> Iterator[Detail]:
         """Tell a key that has `${}` in it, not one that is written as it is."""
         name = str(note.place[-1])
         if note.value != name:
             why = "" if note.value else "the key has no text, so there is no field"
-            yield Told("key", name, note.place, note.value or None, why)
+            yield Detail("key", name, note.place, note.value or None, why)
 
-    def _function(self, note: Note, before: Json) -> Told:
+    def _function(self, note: Note, before: Json) -> Detail:
         why = "" if note.value is not None else f"gives nothing for {shown(before)}"
-        return Told("function", note.detail, note.place, note.value, why)
+        return Detail("function", note.detail, note.place, note.value, why)
 
-    def _word(self, note: Note, before: Json, owner: Node, functions: int) -> Iterator[Told]:
+    def _word(self, note: Note, before: Json, owner: Node, functions: int) -> Iterator[Detail]:
         word, value = note.detail, note.value
         if word == "as" and value is None and before is not None:
             yield self._failed_function(owner, note, functions, before)
         elif word == "map" and before is not None:
-            yield Told("word", word, note.place, value, "" if value is not None else self._unmapped(before, owner))
+            yield Detail("word", word, note.place, value, "" if value is not None else self._unmapped(before, owner))
         elif word == "default" and before is None:
-            yield Told("word", word, note.place, value)
+            yield Detail("word", word, note.place, value)
         elif word == "required" and value is None:
-            yield Told("word", word, note.place, None, "there is no value, so the event is invalid")
+            yield Detail("word", word, note.place, None, "there is no value, so the event is invalid")
         elif word not in QUIET and before is not None and before != value:
-            yield Told("word", word, note.place, value, self._reshaped(before, value, owner))
+            yield Detail("word", word, note.place, value, self._reshaped(before, value, owner))
 
     def _reported(self, place: Place, value: Json) -> str:
         """Return what was reported at a place, of several items in a loop that about this value."""
         messages = self._reports.get(place_text(place), [""])
         return next((each for each in messages if each.startswith(shown(value))), messages[0])
 
-    def _failed_function(self, owner: Node, note: Note, functions: int, before: Json) -> Told:
+    def _failed_function(self, owner: Node, note: Note, functions: int, before: Json) -> Detail:
         value = self.values.get(owner.place)
         uses = value.modifiers.as_ if isinstance(value, Instruction) else ()
         name = uses[functions].name if functions < len(uses) else "as"
         why = self._reported(owner.place, before) or f"gives nothing for {shown(before)}"
-        return Told("function", name, (*note.place, functions), None, why)
+        return Detail("function", name, (*note.place, functions), None, why)
 
     def _unmapped(self, before: Json, owner: Node) -> str:
         return self._reported(owner.place, before) or f"has no entry for {shown(before)}"
@@ -196,13 +197,13 @@ class Storyteller:
         return self._reported(place, last)
 
 
-def _taken(told: list[Told], place: Place) -> tuple[Told, ...]:
-    """Take away the names of a condition or an expression, which were told before it."""
-    start = len(told)
-    while start and told[start - 1].kind == "path" and told[start - 1].place == place:
+def _taken(details: list[Detail], place: Place) -> tuple[Detail, ...]:
+    """Take away the names of a condition or an expression, which stand before it."""
+    start = len(details)
+    while start and details[start - 1].kind == "path" and details[start - 1].place == place:
         start -= 1
-    names = tuple(told[start:])
-    del told[start:]
+    names = tuple(details[start:])
+    del details[start:]
     return names
 
 

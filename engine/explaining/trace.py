@@ -111,7 +111,7 @@ class _Reader:
             self._stack.append(Note(kind, place, detail, value, self._parts.get(named[0]) if named else None))
 
     def end(self) -> None:
-        """Give what is left to the last step."""
+        """Leave what is left to the last step."""
         if self.steps:
             self.steps[-1].rest += self.steps[-1].add(self._stack)
         self._stack = []

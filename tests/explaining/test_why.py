@@ -35,10 +35,10 @@ def explained(target: Destination, value: Json) -> Any:
     return explain(connection, normalize(value), NOW, connection.secrets)
 
 
-def lines(told: list[Any], indent: str = "") -> list[str]:
-    """Write what was told as text: what, what it gave, why it gave nothing."""
+def lines(details: list[Any], indent: str = "") -> list[str]:
+    """Write details as text: what, what it gave, why it gave nothing."""
     result = []
-    for each in told:
+    for each in details:
         value = "" if each["value"] is None else f" = {each['value']!r}"
         result.append(f"{indent}{each['kind']} {each['text']}{value} {each['note']}".rstrip())
         result += lines(each["inner"], indent + "  ")
@@ -104,7 +104,7 @@ ABSENT = {
 
 def test_why_a_field_is_absent(target: Destination) -> None:
     [request] = requests(explained(target, event("track", properties=PROPERTIES)))
-    assert {each["output"]: lines(each["told"]) for each in request["absent"]} == ABSENT
+    assert {each["output"]: lines(each["details"]) for each in request["absent"]} == ABSENT
 
 
 TRAITS = {"email": "a@example.com", "password": "p", "plan": " pro ", "bells": [{"tone": 1}, {"tone": 2, "loud": 1}]}
@@ -123,7 +123,7 @@ SENT = {
 def test_what_was_made_of_what_is_sent(target: Destination) -> None:
     send, ring = explained(target, event("identify", traits=TRAITS))["steps"]
     [request] = send["requests"]
-    found = {each["output"]: (each["from"], lines(each["told"])) for each in request["fields"]}
+    found = {each["output"]: (each["from"], lines(each["details"])) for each in request["fields"]}
     assert found == SENT
     assert lines(send["decisions"]) == ["condition when traits.email = True holds"]
     assert [[each["output"] for each in request["fields"]] for request in ring["requests"]] == [["tone", "number"]]

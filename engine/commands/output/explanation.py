@@ -27,14 +27,14 @@ LONGEST = 2000
 """Characters of the value of the only field that is asked for."""
 
 FIRST_ITEMS = 2
-"""Items of a list that are told; those after them came about in the same way."""
+"""Items of a list that are shown; those after them came about in the same way."""
 
 
 OF_EVERY_EVENT = frozenset({"properties", "traits", "context"})
 SEPARATOR = re.compile(r"\.|\[")
 
 
-class Row(NamedTuple):
+class TreeLine(NamedTuple):
     """One line: a name, its value, what else there is to say, and where the mapping says so."""
 
     name: str
@@ -51,7 +51,7 @@ def explanation_text(
     writer = _Writer(display, whole=whole)
     writer.heading(explanation, title)
     for each in _objects(explanation["decided_by"]):
-        writer.told([each], "  ", first="decided by ")
+        writer.details([each], "  ", first="decided by ")
     is_planned = explanation["outcome"] == "planned"
     for step in _objects(explanation["steps"]) if is_planned else ():  # otherwise it has been said what decided
         writer.step(step)
@@ -87,13 +87,13 @@ class _Writer:
         requests = _objects(step["requests"])
         if not requests:
             self._step_line(step, "", "not sent", "ignored")
-            self.told(_objects(step["decisions"]), "  ")
+            self.details(_objects(step["decisions"]), "  ")
         for number, request in enumerate(requests):
             many = f" {number + 1} of {len(requests)}" if len(requests) > 1 else ""
             batch = f" in {request['batch']}" if request["batch"] else ""
             self._step_line(step, f"{many}{batch}", f"{request['method']} {request['url']}", "request")
             if number == 0:
-                self.told(_objects(step["decisions"]), "  ")
+                self.details(_objects(step["decisions"]), "  ")
             self._request(request)
 
     def _step_line(self, step: JsonObject, more: str, what: str, style: str) -> None:
@@ -106,7 +106,9 @@ class _Writer:
         self.lines += ["", head + gap + self.display.paint(where, "place"), *([] if fits else [f"  {what}"])]
 
     def _request(self, request: JsonObject) -> None:
-        around = [Row(str(each["output"]), rest=f"← {_listed(each['from'])}") for each in _objects(request["around"])]
+        around = [
+            TreeLine(str(each["output"]), rest=f"← {_listed(each['from'])}") for each in _objects(request["around"])
+        ]
         fields, absent = _first_items(_objects(request["fields"])), _first_items(_objects(request["absent"]))
         branches = len(around) + len(fields) + bool(absent)
         for row in around:
@@ -124,20 +126,20 @@ class _Writer:
             self._field(field, alike, "   └─ " if last else "   ├─ ", "      " if last else "   │  ")
 
     def _field(self, field: JsonObject, alike: int, branch: str, below: str) -> None:
-        told = _objects(field["told"])
+        details = _objects(field["details"])
         value = compact_json(field["value"]) if "value" in field else ""
-        winner = _only_path(told, field.get("value")) if "value" in field else None
+        winner = _only_path(details, field.get("value")) if "value" in field else None
         sources = cast("list[Json]", field["from"])
-        if sources and (winner or not told) and winner not in sources:
+        if sources and (winner or not details) and winner not in sources:
             winner = f"{winner} of {_listed(sources)}" if winner else _listed(sources)
         more = f" (and {counted(alike, 'item')} like it)" if alike else ""
         rest = f"← {winner}{more}" if winner else more.strip()
-        self._row(Row(str(field["output"]), value, rest, _where(field), "request"), branch)
-        self.told(_losers(told) if winner and not self.whole else told, f"{below}  ")
+        self._row(TreeLine(str(field["output"]), value, rest, _where(field), "request"), branch)
+        self.details(_losers(details) if winner and not self.whole else details, f"{below}  ")
 
-    def told(self, told: Sequence[JsonObject], indent: str, *, first: str = "") -> None:
+    def details(self, details: Sequence[JsonObject], indent: str, *, first: str = "") -> None:
         """Add what happened inside a value; paths that gave nothing for the same reason share a line."""
-        for why, group in groupby(_without_empty_parts(told), _shared_reason):
+        for why, group in groupby(_without_empty_parts(details), _shared_reason):
             each = list(group)
             if why:
                 names = ", ".join(str(one["text"]) for one in each)
@@ -146,20 +148,20 @@ class _Writer:
             for one in each:
                 self._one(one, indent, first)
 
-    def _one(self, told: JsonObject, indent: str, first: str = "") -> None:
-        text, note, inner = str(told["text"]), str(told["note"]), _objects(told["inner"])
-        value = "" if told["value"] is None or told["kind"] == "condition" else compact_json(told["value"])
-        separator = " " if told["kind"] == "condition" else ": " if note and text else ""
-        rest = f"{separator}{note}" if told["kind"] == "condition" or not value else note
-        row = Row(first + text, value, rest.strip() if value else "", _where(told))
+    def _one(self, detail: JsonObject, indent: str, first: str = "") -> None:
+        text, note, inner = str(detail["text"]), str(detail["note"]), _objects(detail["inner"])
+        value = "" if detail["value"] is None or detail["kind"] == "condition" else compact_json(detail["value"])
+        separator = " " if detail["kind"] == "condition" else ": " if note and text else ""
+        rest = f"{separator}{note}" if detail["kind"] == "condition" or not value else note
+        row = TreeLine(first + text, value, rest.strip() if value else "", _where(detail))
         self._row(row, indent, joined="" if value else rest)
-        self.told(inner, f"{indent}  ")
+        self.details(inner, f"{indent}  ")
 
     def event_fields(self, fields: list[JsonObject]) -> None:
         """Add fields of the event: where each goes, or who would read it."""
         self.lines.append("")
         for field in fields[:SHOWN_FIELDS]:
-            self._row(Row(str(field["path"]), compact_json(field["value"]), "", "", "title"), "")
+            self._row(TreeLine(str(field["path"]), compact_json(field["value"]), "", "", "title"), "")
             for each in _objects(field["reaches"]):
                 place = self.display.paint(f"{each['name']}", "place")
                 self.lines.append(f"  → {visible(str(each['output']))}  {place}")
@@ -186,7 +188,7 @@ class _Writer:
             text = f"{each['place']}: {str(each['message']).removesuffix('.')} [{each['code']}]"
             self.lines.append(self.display.paint(self.display.wrap(text, "! ", 2), "notice"))
 
-    def _row(self, row: Row, indent: str, *, joined: str = "") -> None:
+    def _row(self, row: TreeLine, indent: str, *, joined: str = "") -> None:
         """Add a line; its value is shortened to fit, its name and the rest never are."""
         name = visible(row.name) + visible(joined)
         room = self.display.width - len(indent) - len(name) - len(row.where) - len(row.rest) - 6
@@ -237,17 +239,17 @@ def _first_items(fields: list[JsonObject]) -> list[tuple[JsonObject, int]]:
     ]
 
 
-def _only_path(told: Sequence[JsonObject], value: Json) -> str | None:
+def _only_path(details: Sequence[JsonObject], value: Json) -> str | None:
     """Return the path whose value was sent as it is, where nothing else happened."""
-    leaves = list(_leaf_paths(told))
+    leaves = list(_leaf_paths(details))
     if not leaves or any(each["kind"] != "path" for each in leaves):
         return None
     last = leaves[-1]
     return str(last["text"]) if last["value"] == value and last["value"] is not None else None
 
 
-def _leaf_paths(told: Iterable[JsonObject]) -> Iterator[JsonObject]:
-    for each in told:
+def _leaf_paths(details: Iterable[JsonObject]) -> Iterator[JsonObject]:
+    for each in details:
         inner = _objects(each["inner"])
         if inner and each["kind"] == "path":
             yield from _leaf_paths(inner)
@@ -255,9 +257,9 @@ def _leaf_paths(told: Iterable[JsonObject]) -> Iterator[JsonObject]:
             yield each
 
 
-def _without_empty_parts(told: Sequence[JsonObject]) -> Iterator[JsonObject]:
+def _without_empty_parts(details: Sequence[JsonObject]) -> Iterator[JsonObject]:
     """Return what happened, in place of a part that gave nothing the paths that it tried."""
-    for each in told:
+    for each in details:
         inner = _objects(each["inner"])
         is_part = each["kind"] == "path" and each["value"] is None and not each["note"]
         if inner and is_part and all(one["kind"] == "path" for one in inner):
@@ -266,17 +268,17 @@ def _without_empty_parts(told: Sequence[JsonObject]) -> Iterator[JsonObject]:
             yield each
 
 
-def _losers(told: Sequence[JsonObject]) -> list[JsonObject]:
+def _losers(details: Sequence[JsonObject]) -> list[JsonObject]:
     """Return the paths that were tried before the one that won."""
-    return [each for each in _leaf_paths(told) if each["value"] is None]
+    return [each for each in _leaf_paths(details) if each["value"] is None]
 
 
-def _shared_reason(told: JsonObject) -> str:
-    alone = told["kind"] == "path" and told["value"] is None and not told["inner"]
-    return str(told["note"]) if alone else ""
+def _shared_reason(detail: JsonObject) -> str:
+    alone = detail["kind"] == "path" and detail["value"] is None and not detail["inner"]
+    return str(detail["note"]) if alone else ""
 
 
-def _unread_rows(fields: list[JsonObject]) -> list[Row]:
+def _unread_rows(fields: list[JsonObject]) -> list[TreeLine]:
     """Return a row for each field that nothing reads; one for an object where the same is true of all its fields."""
     stories: dict[str, set[str]] = {}
     for field in fields:
@@ -291,11 +293,11 @@ def _unread_rows(fields: list[JsonObject]) -> list[Row]:
     return [_unread_row(path, found) for path, found in rows.items()]
 
 
-def _unread_row(path: str, found: list[JsonObject]) -> Row:
+def _unread_row(path: str, found: list[JsonObject]) -> TreeLine:
     calls = _calls(found[0])
     if found[0]["path"] == path:
-        return Row(path, compact_json(found[0]["value"]), calls)
-    return Row(path, rest="  ".join(filter(None, [counted(len(found), "field"), calls])))
+        return TreeLine(path, compact_json(found[0]["value"]), calls)
+    return TreeLine(path, rest="  ".join(filter(None, [counted(len(found), "field"), calls])))
 
 
 def _objects_around(path: str) -> list[str]:
@@ -317,8 +319,8 @@ def _calls(field: JsonObject) -> str:
     return "; ".join(found)
 
 
-def _where(told: JsonObject) -> str:
-    return f"{PurePath(str(told['file'])).name}:{told['line']}" if "file" in told else ""
+def _where(detail: JsonObject) -> str:
+    return f"{PurePath(str(detail['file'])).name}:{detail['line']}" if "file" in detail else ""
 
 
 def _listed(names: Json) -> str:
