@@ -21,6 +21,7 @@ from engine.errors import MappingError, UsageError, WaybillError
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
+    "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
