@@ -17,7 +17,7 @@ from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted,
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Loaded
 from engine.mapping.problems import Problem, place_text
-from engine.plan import Destination
+from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
 from engine.testing.meter import Meter
 
@@ -73,8 +73,16 @@ def check_examples(destination: Destination) -> Iterator[Problem]:
 
 def run(destination: Destination, example: MappingExample, meter: Meter | None = None) -> Plan:
     """Plan an example's event; settings not given take their `example`. What that takes is added to `meter`."""
-    settings = {**destination.example_settings(), **example.settings}
-    connection = destination.connect(settings, {})
+    return run_on(connect(destination, example), example, meter)
+
+
+def connect(destination: Destination, example: MappingExample) -> Connection:
+    """Return the connection of an example; raises SettingsError."""
+    return destination.connect({**destination.example_settings(), **example.settings}, {})
+
+
+def run_on(connection: Connection, example: MappingExample, meter: Meter | None = None) -> Plan:
+    """Plan an example's event on a connection with its settings."""
     with (meter or Meter()).measured(connection, example):
         # Without a clock to normalize by, an event of an example may have any time, today's or next year's.
         return connection.plan_normalized(normalize(example.event), now=NOW, replies=example.replies)
