@@ -1,7 +1,7 @@
 """How much of a mapping its examples exercise: what stands in it, and which of that an example has used.
 
-Examples run as they do when they are tested, on code that records what it does (`compiler/recording.py`), so what counts
-as used is what ran. Nothing is asked of parts that no call uses: no example could reach them.
+Examples run as they do when they are tested, on code that records what it does (`compiler/recording.py`), so what
+counts as used is what ran. Nothing is asked of parts that no call uses: no example could reach them.
 """
 
 from __future__ import annotations
@@ -172,11 +172,6 @@ def by_file(coverages: Iterable[Coverage], named: Collection[Path]) -> tuple[lis
     return found, others
 
 
-def percent(items: Collection[Item]) -> float:
-    """Return how much of these is used, in percent; 100 where there are none."""
-    return 100.0 * sum(item.used for item in items) / len(items) if items else 100.0
-
-
 class _Watcher(Recorder):
     """Takes what generated code records and keeps only what was used, so that no event costs memory."""
 
@@ -326,12 +321,11 @@ def _mark(loaded: Loaded, thing: Thing) -> Mark:
 
 
 def _entry_mark(loaded: Loaded, thing: Thing) -> Mark:
+    """Return where an entry of a table stands; that of a table which is read from its entries is one of those."""
     table = loaded.resolved.at(thing.place)
-    for key, entry in table.items() if isinstance(table, dict) else ():
-        values = entry if isinstance(entry, list) else [entry]
-        if thing.case == key or (
-            loaded.resolved.at((*thing.place[:-1], "reverse")) and thing.case in map(_text, values)
-        ):
+    entries = cast("JsonObject", table) if thing.case != UNMAPPED or thing.case in cast("JsonObject", table) else {}
+    for key, entry in entries.items():
+        if thing.case == key or thing.case in map(_text, entry if isinstance(entry, list) else [entry]):
             return loaded.resolved.key_mark((*thing.place, key))
     return loaded.resolved.key_mark(thing.place)
 
@@ -339,16 +333,19 @@ def _entry_mark(loaded: Loaded, thing: Thing) -> Mark:
 def label(mapping: Mapping, thing: Thing) -> str:
     """Return a thing in words, for people."""
     what, place, case = thing
-    words = {
-        What.STEP: lambda: f"step {_step(mapping, place)}",
-        What.FIELD: lambda: f"field {place[-1]}",
-        What.ALTERNATIVE: lambda: f"alternative {alternative_text(mapping, place)}",
-        What.CONDITION: lambda: f"{_word(place)} {case}",
-        What.ENTRY: lambda: f"map: {case}",
-        What.SETTING: lambda: f"setting {_setting(place)}: {case}",
-        What.RESPONSE: lambda: f"results.ok {case}" if case else f"response rule {place[-1]}",
-    }
-    return f"{words[what]()}"
+    if what is What.STEP:
+        return f"step {_step(mapping, place)}"
+    if what is What.FIELD:
+        return f"field {place[-1]}"
+    if what is What.ALTERNATIVE:
+        return f"alternative {_alternative(mapping, place)}"
+    if what is What.CONDITION:
+        return f"{_condition_text(place)} {case}"
+    if what is What.ENTRY:
+        return f"map of {_owner(place)}: {case}"
+    if what is What.SETTING:
+        return f"setting {'.'.join(str(name) for name in place[1:] if name != 'fields')}: {case}"
+    return f"results.ok of {place[1]} {case}" if case else f"response rule {_rule(mapping, place)}"
 
 
 def _step(mapping: Mapping, place: Place) -> str:
@@ -358,18 +355,33 @@ def _step(mapping: Mapping, place: Place) -> str:
     return f"{mapping.calls[call][cast('int', place[2])].request} of {call}"
 
 
-def _word(place: Place) -> str:
-    return f"require {place[-1]}" if place[-2] == "require" else str(place[-1])
-
-
-def _setting(place: Place) -> str:
-    return ".".join(str(name) for name in place[1:] if name != "fields")
-
-
-def alternative_text(mapping: Mapping, place: Place) -> str:
-    """Return what an alternative reads: its path, or its place where it is more than that."""
+def _alternative(mapping: Mapping, place: Place) -> str:
     value = value_at(mapping, place)
-    return value.path if isinstance(value, PathValue) else f"{place[-1]} ({place_text(place)})"
+    number = cast("int", place[-1]) + 1
+    return value.path if isinstance(value, PathValue) else f"{number} of {_owner(place)}"
+
+
+def _condition_text(place: Place) -> str:
+    if place[-2] == "require":
+        return f"require {place[-1]}"
+    return f"{place[-1]} of {_owner(place[:-1])}"
+
+
+def _rule(mapping: Mapping, place: Place) -> str:
+    number = cast("int", place[-1])
+    rules = mapping.responses if place[0] == "responses" else mapping.requests[str(place[1])].responses
+    codes = ", ".join(map(str, rules[number].status))
+    return f"{number + 1}" + (f" ({codes})" if codes else "")
+
+
+def _owner(place: Place) -> str:
+    """Return the nearest name that an author gave to what stands at a place: a field, a part, a call."""
+    for number in range(len(place) - 1, 0, -1):
+        if place[number - 1] in ("fields", "parts"):
+            return str(place[number])
+        if place[number - 1] == "calls":
+            return place_text(place[number : number + 2])
+    return place_text(place)
 
 
 def value_at(mapping: Mapping, place: Place) -> Value | None:

@@ -1,0 +1,87 @@
+"""The coverage of several mappings by the files they are written in, with a draft for each thing that is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from math import floor
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.mapping.load import Loaded
+from engine.records import JsonObject
+from engine.testing.coverage import Coverage, Exercise, FileCoverage, Item, Thing, What, by_file
+from engine.testing.drafts import Drafter
+
+
+class Missing(NamedTuple):
+    """Something that no example uses, and the draft of one that does, to be added to the examples of `mapping`.
+
+    Without a draft, `reason` says why there is none.
+    """
+
+    item: Item
+    mapping: str
+    draft: JsonObject | None
+    reason: str = ""
+
+
+class FileReport(NamedTuple):
+    """A file's coverage and what is missing in it."""
+
+    coverage: FileCoverage
+    missing: tuple[Missing, ...]
+
+
+class Report(NamedTuple):
+    """The coverage of all files that were named; `others` are files that were not, with the number of their items."""
+
+    files: tuple[FileReport, ...]
+    others: dict[str, int]
+
+    @property
+    def items(self) -> list[Item]:
+        """What there is to use in all files."""
+        return [item for file in self.files for item in file.coverage.items]
+
+
+def report_on(mappings: Iterable[Loaded], named: Iterable[Path]) -> Report:
+    """Run the examples of mappings without problems; report on the files that are `named`."""
+    exercises = [Exercise(loaded) for loaded in mappings]
+    coverages = [exercise.coverage() for exercise in exercises]
+    files, others = by_file(coverages, list(named))
+    drafters = [(Drafter(exercise), coverage) for exercise, coverage in zip(exercises, coverages, strict=True)]
+    reports = [FileReport(file, tuple(_missing(item, drafters) for item in file.missed)) for file in files]
+    return Report(tuple(reports), others)
+
+
+def percent(items: Iterable[Item]) -> float:
+    """Return how much is used, in percent with one decimal; rounded down, so that 100 is all of it."""
+    counts = Counter(item.used for item in items)
+    total = counts.total()
+    return floor(1000 * counts[True] / total) / 10 if total else 100.0
+
+
+def counts_by_kind(items: Iterable[Item]) -> dict[What, tuple[int, int]]:
+    """Return how many of each kind are used, and how many there are, for the kinds that occur."""
+    found: dict[What, tuple[int, int]] = {}
+    for item in items:
+        used, total = found.get(item.thing.what, (0, 0))
+        found[item.thing.what] = used + item.used, total + 1
+    return {what: found[what] for what in What if what in found}
+
+
+def _missing(item: Item, drafters: list[tuple[Drafter, Coverage]]) -> Missing:
+    """Find a draft for an item, in the first mapping that has one."""
+    having = [(drafter, thing) for drafter, coverage in drafters for thing in _same(coverage, item)]
+    for drafter, thing in having:
+        draft = drafter.draft(thing)
+        if draft is not None:
+            return Missing(item, drafter.exercise.loaded.path.as_posix(), draft)
+    return Missing(item, having[0][0].exercise.loaded.path.as_posix(), None, having[0][0].why_not())
+
+
+def _same(coverage: Coverage, item: Item) -> list[Thing]:
+    """Return the thing of a mapping that an item of a file is."""
+    key = item.mark, item.thing.what, item.thing.case
+    return [each.thing for each in coverage.items if (each.mark, each.thing.what, each.thing.case) == key][:1]

@@ -1,0 +1,293 @@
+"""What an event, settings and replies must have so that a value is there, or a condition holds: proposals, no proofs.
+
+A proposal is a list of changes to an example. Whether it does what it should is found by running it (`drafts.py`), so
+what is not understood here costs a draft and nothing else. The paths of loops lead to the first item of their list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, product
+from typing import NamedTuple, TypeAlias
+
+from engine.language import paths
+from engine.language.paths.syntax import Node
+from engine.mapping.model import (
+    Choice,
+    Const,
+    Each,
+    Entries,
+    Fields,
+    From,
+    Instruction,
+    ListOf,
+    Mapping,
+    Merge,
+    PathValue,
+    TextOf,
+    Value,
+)
+from engine.mapping.walk import source_paths
+from engine.records import Json
+
+Names: TypeAlias = tuple[str | int, ...]
+"""A chain of names in a path; in a change, beginning with what is changed: `event`, `settings`, `reply`."""
+
+MOST_PROPOSALS = 12
+"""Of one need, and of several needs together."""
+MOST_WORK = 3_000
+"""Paths that are looked at for one thing."""
+DEEPEST = 12
+"""Parts in parts."""
+ABSENT = object()
+OTHER = "something else"
+REPLY_TO = "reply to"
+"""The beginning of a change of the reply to the request that is named next; `reply` is that of the draft itself."""
+IDENTITY: Names = ()
+OF_TYPE: dict[Json, list[Json]] = {
+    "string": ["some text"],
+    "number": [7],
+    "boolean": [True],
+    "object": [{"key": "text"}],
+    "array": [["text"]],
+}
+
+
+class Change(NamedTuple):
+    """What to set, or to remove if `value` is ABSENT."""
+
+    names: Names
+    value: object
+
+
+Changes: TypeAlias = tuple[Change, ...]
+
+
+class Spot(NamedTuple):
+    """Where a path stands: the lists of the loops around it, None where one is not known; the parts around it."""
+
+    loops: tuple[Names | None, ...] = ()
+    depth: int = 0
+
+
+TOP = Spot()
+
+
+class Proposals:
+    """Makes proposals for one mapping; `samples` gives values for a name, in the order in which they are tried."""
+
+    def __init__(self, mapping: Mapping, samples: Callable[[str], list[Json]]) -> None:
+        self.mapping = mapping
+        self.samples = samples
+        self._work = 0
+
+    def restart(self) -> None:
+        """Begin with another thing: what may be looked at for one is bounded."""
+        self._work = 0
+
+    def present(self, value: Value, spot: Spot = TOP, wanted: Json = None) -> Iterator[Changes]:
+        """Propose what makes a value be there; with `wanted`, what makes it read that."""
+        if isinstance(value, PathValue):
+            yield from self.holds(value.path, spot, value=wanted)
+        elif isinstance(value, Choice):
+            for number, each in enumerate(value.alternatives):
+                before = [[self.without(other, spot)] for other in value.alternatives[:number]]
+                yield from together(*before, self.present(each, spot, wanted))
+        else:
+            yield from together(*self._conditions(value, spot), self._source(value, spot, wanted))
+
+    def without(self, value: Value, spot: Spot = TOP) -> Changes:
+        """Propose what makes a value be absent: nothing that it reads is there."""
+        places = (names for path in source_paths(value) for names in self.places_of(path, spot))
+        return tuple(Change(names, ABSENT) for names in places if names[0] == "event")
+
+    def holds(self, path: str, spot: Spot = TOP, *, wanted: bool = True, value: Json = None) -> Iterator[Changes]:
+        """Propose what makes a condition hold, or not; with `value`, what makes the path give that."""
+        yield from islice(self._node(paths.parse(path).tree, spot, wanted, value), MOST_PROPOSALS)
+
+    def list_of(self, of: Value, spot: Spot) -> Names | None:
+        """Return where the list stands that a loop runs over."""
+        path = next(source_paths(of), None)
+        return None if path is None else next(self.places_of(path, spot), None)
+
+    def _conditions(self, value: Instruction, spot: Spot) -> list[Iterator[Changes]]:
+        when, unless = value.modifiers.when, value.modifiers.unless
+        found = [self.holds(when, spot)] if when is not None else []
+        return [*found, *([self.holds(unless, spot, wanted=False)] if unless is not None else [])]
+
+    def _source(self, value: Instruction, spot: Spot, wanted: Json) -> Iterator[Changes]:
+        source = value.source
+        if isinstance(source, From):
+            yield from self.present(source.value, spot, wanted)
+        elif isinstance(source, TextOf):
+            yield from together(*(self.holds(hole.path, spot) for hole in source.text.holes))
+        elif isinstance(source, Const):
+            yield ()
+        elif isinstance(source, Each | Entries):
+            inner = spot._replace(loops=(*spot.loops, self.list_of(source.of, spot)))
+            needs = [self.present(source.of, spot)]
+            needs += [self.holds(source.where, inner)] if source.where is not None else []
+            needs += [self.present(source.value, inner)] if source.value is not None else []
+            yield from together(*needs)
+        else:
+            for member in _members(source):
+                yield from self.present(member, spot)
+
+    def _node(self, node: Node, spot: Spot, wanted: bool, value: Json = None) -> Iterator[Changes]:
+        kind, children, chain = node["type"], node.get("children", []), chain_of(node)
+        if chain is not None:
+            yield from self._chain(chain, spot, wanted, value)
+        elif kind == "literal":
+            yield from [()] if paths.holds(node["value"]) is wanted else []
+        elif kind == "not_expression":
+            yield from self._node(children[0], spot, not wanted)
+        elif kind in ("or_expression", "and_expression"):
+            each = (self._node(child, spot, wanted, value) for child in children)
+            if (kind == "or_expression") is wanted:
+                yield from (changes for found in each for changes in found)
+            else:
+                yield from together(*each)
+        elif kind == "comparator":
+            yield from self._comparison(node["value"], children, spot, wanted)
+        elif kind == "function_expression":
+            yield from self._function(node, spot, wanted)
+        else:
+            for names in chains_in(node):
+                yield from self._chain(names, spot, wanted, value)
+
+    def _comparison(self, operator: str, sides: list[Node], spot: Spot, wanted: bool) -> Iterator[Changes]:
+        left, right = sides if chain_of(sides[0]) or sides[0]["type"] != "literal" else sides[::-1]
+        one, other, literal = chain_of(left), chain_of(right), right.get("value")
+        if left["type"] == "function_expression" and left["value"] == "type":
+            same = (operator == "eq") is wanted
+            samples = OF_TYPE.get(literal, []) if same else [each for found in OF_TYPE.values() for each in found]
+            one = chain_of(left["children"][0])
+        elif other is not None and one is not None:
+            sample = self.samples(str(other[-1] if other else ""))[0]
+            first = self._chain(other, spot, True, sample)
+            same = (operator in ("eq", "lte", "gte")) is wanted
+            yield from together(first, self._chain(one, spot, True, sample if same else OTHER))
+            return
+        else:
+            samples = _compared(operator, literal, wanted)
+        for sample in samples if one is not None else ():
+            yield from self._chain(one or IDENTITY, spot, True, sample)
+        if one is not None and wanted is (operator == "ne"):
+            yield from self._chain(one, spot, False, None)
+
+    def _function(self, node: Node, spot: Spot, wanted: bool) -> Iterator[Changes]:
+        """Propose for `contains`, `starts_with` and `ends_with` what they look for; for others, their arguments."""
+        arguments = node["children"]
+        chain, last = chain_of(arguments[0]) if arguments else None, arguments[-1] if arguments else node
+        if chain is not None and last["type"] == "literal":
+            for sample in [last["value"], [last["value"]]] if wanted else [OTHER]:
+                yield from self._chain(chain, spot, True, sample)
+            return
+        for names in chains_in(node):
+            yield from self._chain(names, spot, wanted, None)
+
+    def _chain(self, chain: Names, spot: Spot, wanted: bool, value: Json) -> Iterator[Changes]:
+        self._work += 1
+        if self._work > MOST_WORK:
+            return
+        part = self._part(chain, spot)
+        if part is not None:
+            inside = Spot((), spot.depth + 1)
+            if isinstance(part, PathValue):
+                yield from self.holds(part.path, inside, wanted=wanted, value=value)
+            else:
+                yield from self.present(part, inside, value) if wanted else [self.without(part, inside)]
+            return
+        for names in self._places(chain, spot):
+            if wanted:
+                samples = self.samples(str(names[-1])) if value is None else [value]
+                samples = [True, *samples] if value is None and names[0] == "reply" else samples  # what says: it worked
+                yield from ((Change(names, sample),) for sample in samples)
+            else:
+                yield (Change(names, False if names[0] == "settings" else ABSENT),)
+
+    def _part(self, chain: Names, spot: Spot) -> Value | None:
+        is_part = chain[:1] == ("parts",) and len(chain) > 1 and spot.depth < DEEPEST
+        return self.mapping.parts.get(str(chain[1])) if is_part else None
+
+    def places_of(self, path: str, spot: Spot) -> Iterator[Names]:
+        """Return what an author can set that a path reads, itself and through parts."""
+        for chain in chains_in(paths.parse(path).tree):
+            self._work += 1
+            part = self._part(chain, spot)
+            if part is None:
+                yield from self._places(chain, spot)
+            elif self._work <= MOST_WORK:
+                for inner in source_paths(part):
+                    yield from self.places_of(inner, Spot((), spot.depth + 1))
+
+    def _places(self, chain: Names, spot: Spot) -> Iterator[Names]:
+        root, rest = chain[0] if chain else "", chain[1:]
+        if root == "item" and spot.loops and spot.loops[-1] is not None:
+            yield (*spot.loops[-1], 0, *rest)
+        elif root == "saved" and rest:
+            yield from self._saved(str(rest[0]))
+        elif root == "settings" and rest:
+            yield ("settings", *rest)
+        elif root == "options":
+            yield ("event", "integrations", (self.mapping.integrations or (self.mapping.title,))[0], *rest)
+        elif root in ("status", "headers", "body"):
+            yield ("reply", *chain)
+        elif root == "message" and rest:
+            yield ("event", *rest)
+        elif root not in ("type", "message", "parts", "item", "index", "key", "items", "group", ""):
+            yield ("event", *chain)  # `type` is the call, and an example of it is taken
+
+    def _saved(self, name: str) -> Iterator[Names]:
+        for step in (step for steps in self.mapping.calls.values() for step in steps):
+            chain = chain_of(paths.parse(step.save[name]).tree) if name in step.save else None
+            if chain is not None:
+                yield (REPLY_TO, step.request, *chain)
+
+
+def together(*needs: Iterable[Changes]) -> Iterator[Changes]:
+    """Combine proposals of needs that must all be met."""
+    few = [list(islice(need, MOST_PROPOSALS)) for need in needs]
+    for chosen in islice(product(*few), MOST_PROPOSALS):
+        yield tuple(change for changes in chosen for change in changes)
+
+
+def chain_of(node: Node) -> Names | None:
+    """Return the names of a path that only goes into objects and to items; None of any other."""
+    kind, children = node["type"], node.get("children", [])
+    if kind in ("field", "index"):
+        return (node["value"],) if kind == "field" or node["value"] >= 0 else None
+    if kind in ("identity", "current"):
+        return IDENTITY
+    if kind not in ("subexpression", "index_expression"):
+        return None
+    inner = [chain_of(child) for child in children]
+    return None if None in inner else tuple(name for names in inner for name in names or ())
+
+
+def chains_in(node: Node) -> Iterator[Names]:
+    """Return the chains that an expression begins with: what it reads of its scope."""
+    chain = chain_of(node)
+    if chain:
+        yield chain
+        return
+    inside = node["type"] in ("pipe", "projection", "filter_projection", "flatten", "value_projection", "subexpression")
+    for child in node.get("children", [])[: 1 if inside else None]:  # what follows reads what the first one gives
+        if isinstance(child, dict):
+            yield from chains_in(child)
+
+
+def _compared(operator: str, literal: Json, wanted: bool) -> list[Json]:
+    """Return values for which a comparison with a literal is true, or false."""
+    if operator in ("eq", "ne"):
+        return [literal] if (operator == "eq") is wanted else [OTHER]
+    if isinstance(literal, bool) or not isinstance(literal, int | float):
+        return []
+    is_less = operator in ("lt", "lte")
+    return [literal - 1 if is_less is wanted else literal + 1]
+
+
+def _members(source: Fields | Merge | ListOf) -> tuple[Value, ...]:
+    if isinstance(source, Fields):
+        return tuple(member for _, member in source.entries)
+    return source.members if isinstance(source.members, tuple) else (source.members,)
