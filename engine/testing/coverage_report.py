@@ -72,8 +72,9 @@ def counts_by_kind(items: Iterable[Item]) -> dict[What, tuple[int, int]]:
 
 
 def _missing(item: Item, drafters: list[tuple[Drafter, Coverage]]) -> Missing:
-    """Find a draft for an item, in the first mapping that has one."""
-    having = [(drafter, thing) for drafter, coverage in drafters for thing in _same(coverage, item)]
+    """Find a draft for an item, in the mapping whose file it stands in, else in the first one that has any."""
+    own_first = sorted(drafters, key=lambda each: each[0].exercise.loaded.path.as_posix() != item.mark.file)
+    having = [(drafter, thing) for drafter, coverage in own_first for thing in _same(coverage, item)]
     for drafter, thing in having:
         draft = drafter.draft(thing)
         if draft is not None:

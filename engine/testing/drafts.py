@@ -7,6 +7,7 @@ whether that is right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import islice, pairwise
@@ -38,6 +39,8 @@ MOST_RUNS = 4_000
 """Of one mapping: what is left over has no draft."""
 MOST_TRIES = 60
 MOST_BASES = 12
+BESIDES = 40
+"""Characters that `integrations` counts for, which a draft is better without."""
 TIME = "2024-03-05T10:15:30Z"
 SAMPLES: dict[str, Json] = {
     "useragent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15",
@@ -45,6 +48,14 @@ SAMPLES: dict[str, Json] = {
     "path": "/pricing",
     "referrer": "https://example.org/",
     "email": "ann@example.com",
+    "name": "Ann Lee",
+    "firstname": "Ann",
+    "lastname": "Lee",
+    "city": "Boston",
+    "region": "MA",
+    "state": "MA",
+    "country": "USA",
+    "postalcode": "02108",
     "phone": "+15550100",
     "ip": "203.0.113.7",
     "locale": "en-US",
@@ -135,12 +146,12 @@ class Drafter:
         rank = (plan.outcome is Outcome.INVALID, len(plan.reports) > 0)
         return _Tried(rank, example, plan, frozenset(used), base)
 
-    def _samples(self, name: str) -> list[Json]:
-        """Return values for a name: those of the examples first, then by name, then one of each type."""
-        plain = _plain(name)
-        found = [each[plain] for each in (self._known, SAMPLES) if plain in each]
-        text = name if name and not name.isdecimal() else "text"
-        return [*found, text, {"key": "text"}, 7, True, TIME, ["text"]]
+    def _samples(self, names: Names) -> list[Json]:
+        """Return values for what stands at names: those of the examples first, then by name, then one of each type."""
+        name = next((each for each in reversed(names) if isinstance(each, str)), "text")
+        keys = (f"{_plain(str(names[-2]))}.{_plain(name)}" if len(names) > 1 else "", _plain(name))
+        found = [each[key] for each in (self._known, SAMPLES) for key in keys if key in each]
+        return [*found, name, {"key": "text"}, 7, True, TIME, ["text"]]
 
     # Which examples to start from.
 
@@ -266,7 +277,7 @@ class Drafter:
         written: JsonObject = {"title": title}
         if example.settings:
             written["settings"] = example.settings
-        written["event"] = example.event
+        written["event"] = _with_id(example.event, title)
         if example.replies:
             written["replies"] = list(example.replies)
         written["expect"] = self._expected(tried, plan)
@@ -341,7 +352,18 @@ def _call(example: MappingExample) -> str:
 
 
 def _size(example: MappingExample) -> int:
-    return len(str(example.event)) + len(str(example.settings)) + len(str(example.replies))
+    """Return how much there is to read in an example; what switches destinations is not of interest."""
+    event = example.event if isinstance(example.event, dict) else {}
+    rest = sum(len(str(each)) for each in (event, example.settings, example.replies))
+    return rest + (BESIDES if "integrations" in event else 0)
+
+
+def _with_id(event: Json, title: str) -> JsonObject:
+    """Return the event of a draft with a messageId of its own."""
+    fields = cast("JsonObject", event)
+    return fields | (
+        {"messageId": re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")} if "messageId" in fields else {}
+    )
 
 
 def _synthetic(call: str) -> MappingExample:
@@ -351,17 +373,19 @@ def _synthetic(call: str) -> MappingExample:
 
 
 def _harvest(examples: tuple[MappingExample, ...]) -> dict[str, Json]:
-    """Return a value for each name in the events of examples, the first that is not empty."""
+    """Return what events of examples have at a name, and at a name in an object: the first that is not empty."""
     found: dict[str, Json] = {}
-    pending: list[Json] = [example.event for example in examples]
-    for value in pending:  # grows while it is read
+    pending: list[tuple[str, Json]] = [("event", example.event) for example in examples]
+    for holder, value in pending:  # grows while it is read
         if isinstance(value, dict):
             for name, member in value.items():
                 if member not in (None, "", {}, []):
-                    found.setdefault(_plain(name), member)
-                pending.append(member)
+                    found.setdefault(f"{_plain(holder)}.{_plain(name)}", member)
+                    if holder != "event":
+                        found.setdefault(_plain(name), member)
+                pending.append((name, member))
         elif isinstance(value, list):
-            pending += value
+            pending += [(holder, member) for member in value]
     return found
 
 

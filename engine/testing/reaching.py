@@ -74,9 +74,9 @@ TOP = Spot()
 
 
 class Proposals:
-    """Makes proposals for one mapping; `samples` gives values for a name, in the order in which they are tried."""
+    """Makes proposals for one mapping; `samples` gives values for a chain of names, the likeliest first."""
 
-    def __init__(self, mapping: Mapping, samples: Callable[[str], list[Json]]) -> None:
+    def __init__(self, mapping: Mapping, samples: Callable[[Names], list[Json]]) -> None:
         self.mapping = mapping
         self.samples = samples
         self._work = 0
@@ -163,7 +163,7 @@ class Proposals:
             samples = OF_TYPE.get(literal, []) if same else [each for found in OF_TYPE.values() for each in found]
             one = chain_of(left["children"][0])
         elif other is not None and one is not None:
-            sample = self.samples(str(other[-1] if other else ""))[0]
+            sample = self.samples(other)[0]
             first = self._chain(other, spot, True, sample)
             same = (operator in ("eq", "lte", "gte")) is wanted
             yield from together(first, self._chain(one, spot, True, sample if same else OTHER))
@@ -200,7 +200,7 @@ class Proposals:
             return
         for names in self._places(chain, spot):
             if wanted:
-                samples = self.samples(str(names[-1])) if value is None else [value]
+                samples = self.samples(names) if value is None else [value]
                 samples = [True, *samples] if value is None and names[0] == "reply" else samples  # what says: it worked
                 yield from ((Change(names, sample),) for sample in samples)
             else:

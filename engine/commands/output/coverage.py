@@ -33,9 +33,7 @@ def text_lines(report: Report, display: Display) -> Iterator[str]:
     """Write a table by file, the totals by kind, and a draft for each line that is missing."""
     yield from _table(report, display)
     yield ""
-    counts = counts_by_kind(report.items).items()
-    totals = ", ".join(f"{PLURALS[what]} {used}/{total}" for what, (used, total) in counts)
-    yield display.wrap(totals or "Nothing here can be used by an example.", "", 0)
+    yield from _totals_lines(report, display)
     for file, number in report.others.items():
         which = f"{number} items of {file} are not counted: name that file too, or its folder."
         yield display.wrap(which, "", 0)
@@ -47,6 +45,17 @@ def text_lines(report: Report, display: Display) -> Iterator[str]:
     for each in missing:
         yield ""
         yield from _missing_lines(each, display)
+
+
+def _totals_lines(report: Report, display: Display) -> Iterator[str]:
+    line = ""
+    for what, (used, total) in counts_by_kind(report.items).items():
+        piece = f"{PLURALS[what]} {used}/{total}"
+        if line and len(line) + len(piece) + len(", ,") > display.width:
+            yield f"{line},"
+            line = ""
+        line = f"{line}, {piece}" if line else piece
+    yield line or "Nothing here can be used by an example."
 
 
 def _table(report: Report, display: Display) -> Iterator[str]:
@@ -129,8 +138,8 @@ def cobertura(report: Report, now: int) -> str:
     SubElement(SubElement(root, "sources"), "source").text = "."
     packages = SubElement(root, "packages")
     folders: dict[str, list[FileCoverage]] = {}
-    for file in report.files:
-        folders.setdefault(str(PurePosixPath(file.coverage.file).parent), []).append(file.coverage)
+    for each in report.files:
+        folders.setdefault(str(PurePosixPath(each.coverage.file).parent), []).append(each.coverage)
     for folder, files in folders.items():
         rates = _rates([item for file in files for item in file.items])
         classes = SubElement(SubElement(packages, "package", {"name": _printable(folder), **rates}), "classes")

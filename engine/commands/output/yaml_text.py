@@ -11,7 +11,7 @@ from engine.records import Json, JsonObject
 
 WIDTH = 110
 """Up to here an object stands on one line."""
-PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_./@ -]*[A-Za-z0-9_./@-])?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+PLAIN = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_./@() -]*[A-Za-z0-9_./@()-])?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"})
 """What YAML, or somebody who reads it, may take for something other than text."""
 
@@ -68,6 +68,8 @@ def _scalar(value: Json) -> str:
         return json.dumps(value)
     if PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
+    if '"' in value and not re.search(r"['\\\x00-\x1f\x7f]", value) and visible(value) == value:
+        return f"'{value}'"
     return "".join(map(_escaped, json.dumps(value, ensure_ascii=False)))
 
 
