@@ -8,7 +8,7 @@ whether that is right.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from itertools import islice, pairwise
 from typing import NamedTuple, cast
@@ -33,7 +33,7 @@ from engine.testing.reaching import (
     chain_of,
     together,
 )
-from engine.testing.ways import Way, Ways
+from engine.testing.ways import Ways
 
 MOST_RUNS = 4_000
 """Of one mapping: what is left over has no draft."""
@@ -43,7 +43,7 @@ BESIDES = 40
 """Characters that `integrations` counts for, which a draft is better without."""
 TIME = "2024-03-05T10:15:30Z"
 SAMPLES: dict[str, Json] = {
-    "useragent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15",
+    "useragent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36",
     "url": "https://example.com/pricing",
     "path": "/pricing",
     "referrer": "https://example.org/",
@@ -72,11 +72,21 @@ SAMPLES: dict[str, Json] = {
     "products": [{"sku": "a"}],
 }
 """By name in lowercase without `_`; what the mapping's own examples have at a name goes before these."""
+SETTINGS: dict[str, list[Json]] = {
+    "url": ["https://example.com"],
+    "integer": [7],
+    "number": [7],
+    "list": [["text"]],
+    "table": [{"key": "text"}],
+    "rows": [],
+}
+"""Values of settings, by their types; others take a text."""
 SYNTHETIC: dict[str, JsonObject] = {
+    "identify": {"traits": {"plan": "pro"}},
     "track": {"event": "Order Completed"},
     "page": {"name": "Home"},
     "screen": {"name": "Home"},
-    "group": {"groupId": "g1"},
+    "group": {"groupId": "g1", "traits": {"plan": "pro"}},
     "alias": {"previousId": "a1"},
 }
 """What an event of a call has that has no example, besides type, messageId, userId and timestamp."""
@@ -125,7 +135,7 @@ class Drafter:
 
     def _attempts(self, thing: Thing) -> Iterator[_Tried]:
         """Run the proposals for a thing, the first ones with every example before the others."""
-        proposals = [(changes, request) for changes, request in islice(self._proposals(thing), MOST_TRIES)]
+        proposals = list({str(each): each for each in islice(self._proposals(thing), MOST_TRIES)}.values())
         bases = list(self._bases(thing))
         for changes, request in proposals:
             for base in bases:
@@ -148,10 +158,29 @@ class Drafter:
 
     def _samples(self, names: Names) -> list[Json]:
         """Return values for what stands at names: those of the examples first, then by name, then one of each type."""
+        if names == ("type",):
+            return [*self.mapping.calls, *self.mapping.shared]
+        if names[0] == "settings":
+            return self._settings(names)
         name = next((each for each in reversed(names) if isinstance(each, str)), "text")
         keys = (f"{_plain(str(names[-2]))}.{_plain(name)}" if len(names) > 1 else "", _plain(name))
         found = [each[key] for each in (self._known, SAMPLES) for key in keys if key in each]
         return [*found, name, {"key": "text"}, 7, True, TIME, ["text"]]
+
+    def _settings(self, names: Names) -> list[Json]:
+        """Return values of a setting, or of a field of its rows."""
+        setting = self.mapping.settings.get(str(names[1]))
+        if setting is not None and setting.fields and len(names) > len(("settings", "name")):
+            setting = setting.fields.get(str(names[-1]))
+        if setting is None or setting.type == "boolean":
+            return [True, False]
+        if setting.type == "template":
+            return ['{ "id": "${userId}" }' if setting.format == "json" else "${userId}"]
+        return [
+            *setting.choices,
+            *([setting.example] if setting.example is not None else []),
+            *SETTINGS.get(setting.type, ["text"]),
+        ]
 
     # Which examples to start from.
 
@@ -179,6 +208,7 @@ class Drafter:
         if thing.what is What.RESPONSE:
             yield from self._responses(thing)
             return
+        yield (), ""  # an event that was made may do it as it is
         for changes in self._of(thing):
             yield changes, ""
 
@@ -190,7 +220,8 @@ class Drafter:
             value: Json = {"true": True, "false": False}.get(case, case) if not inner else case
             yield (Change((*names, *inner), value),)
         elif what is What.STEP:
-            for way in self.ways.to(place) if len(place) > len(("calls", "call")) else [Way()]:
+            shared = self.mapping.shared.get(str(place[1]))
+            for way in self.ways.to(place if shared is None else ("calls", shared, 0)):
                 yield from together(*way.needs)
         elif what is What.CONDITION:
             yield from self._of_condition(place, wanted=case == HOLDS)
@@ -269,18 +300,19 @@ class Drafter:
             fields["anonymousId"] = "507f191e81"
         if base.place and (event, settings, replies) == (base.event, base.settings, [*base.replies]):
             return None
-        return MappingExample(place=(), title="", settings=settings, event=event, replies=tuple(replies), expect=[])
+        return _example(event, settings, replies)
 
     def _written(self, thing: Thing, tried: _Tried) -> JsonObject:
-        example, plan = tried.example, tried.plan
-        title = self._title(label(self.mapping, thing))
+        example, title = tried.example, self._title(label(self.mapping, thing))
+        event = _with_id(example.event, title)
+        plan, _ = self.exercise.run(_example(event, example.settings, example.replies))
         written: JsonObject = {"title": title}
         if example.settings:
             written["settings"] = example.settings
-        written["event"] = _with_id(example.event, title)
+        written["event"] = event
         if example.replies:
             written["replies"] = list(example.replies)
-        written["expect"] = self._expected(tried, plan)
+        written["expect"] = self._expected(tried.base, plan)
         return written
 
     def _title(self, text: str) -> str:
@@ -290,11 +322,11 @@ class Drafter:
         self._titles.add(title)
         return title
 
-    def _expected(self, tried: _Tried, plan: Plan) -> Json:
+    def _expected(self, base: MappingExample, plan: Plan) -> Json:
         """Return what a draft expects: every request, with what its body has other than that of the example before."""
         if plan.outcome is Outcome.INVALID:
             return {"invalid": plan.reason}
-        before = self.exercise.run(tried.base)[0].requests if tried.base.place else ()
+        before = self.exercise.run(base)[0].requests if base.place else ()
         found: list[Json] = []
         for number, request in enumerate(plan.requests):
             body = request.body if isinstance(request.body, dict) else {}
@@ -369,7 +401,11 @@ def _with_id(event: Json, title: str) -> JsonObject:
 def _synthetic(call: str) -> MappingExample:
     event: JsonObject = {"type": call, "messageId": f"{call}-1", "userId": "u1", "timestamp": TIME}
     event |= SYNTHETIC.get(call, {})
-    return MappingExample(place=(), title="", settings={}, event=event, replies=(), expect=[])
+    return _example(event, {}, ())
+
+
+def _example(event: Json, settings: JsonObject, replies: Iterable[JsonObject]) -> MappingExample:
+    return MappingExample(place=(), title="", settings=settings, event=event, replies=tuple(replies), expect=[])
 
 
 def _harvest(examples: tuple[MappingExample, ...]) -> dict[str, Json]:

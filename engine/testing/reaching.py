@@ -7,7 +7,8 @@ what is not understood here costs a draft and nothing else. The paths of loops l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, product
+from heapq import heappop, heappush
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from engine.language import paths
@@ -26,6 +27,7 @@ from engine.mapping.model import (
     PathValue,
     TextOf,
     Value,
+    looked_up,
 )
 from engine.mapping.walk import source_paths
 from engine.records import Json
@@ -34,7 +36,9 @@ Names: TypeAlias = tuple[str | int, ...]
 """A chain of names in a path; in a change, beginning with what is changed: `event`, `settings`, `reply`."""
 
 MOST_PROPOSALS = 12
-"""Of one need, and of several needs together."""
+"""Of one need."""
+MOST_COMBINED = 24
+"""Of several needs together."""
 MOST_WORK = 3_000
 """Paths that are looked at for one thing."""
 DEEPEST = 12
@@ -44,6 +48,8 @@ OTHER = "something else"
 REPLY_TO = "reply to"
 """The beginning of a change of the reply to the request that is named next; `reply` is that of the draft itself."""
 IDENTITY: Names = ()
+OF_CALL = (("type",), ("message",))
+"""What every event has; `type` is the call, and an example of that call is taken."""
 OF_TYPE: dict[Json, list[Json]] = {
     "string": ["some text"],
     "number": [7],
@@ -116,9 +122,10 @@ class Proposals:
         return [*found, *([self.holds(unless, spot, wanted=False)] if unless is not None else [])]
 
     def _source(self, value: Instruction, spot: Spot, wanted: Json) -> Iterator[Changes]:
-        source = value.source
+        source, table = value.source, looked_up(value.modifiers)
         if isinstance(source, From):
-            yield from self.present(source.value, spot, wanted)
+            for key in [wanted] if wanted is not None or not table else islice(table, MOST_PROPOSALS):
+                yield from self.present(source.value, spot, key)
         elif isinstance(source, TextOf):
             yield from together(*(self.holds(hole.path, spot) for hole in source.text.holes))
         elif isinstance(source, Const):
@@ -156,24 +163,32 @@ class Proposals:
                 yield from self._chain(names, spot, wanted, value)
 
     def _comparison(self, operator: str, sides: list[Node], spot: Spot, wanted: bool) -> Iterator[Changes]:
-        left, right = sides if chain_of(sides[0]) or sides[0]["type"] != "literal" else sides[::-1]
-        one, other, literal = chain_of(left), chain_of(right), right.get("value")
-        if left["type"] == "function_expression" and left["value"] == "type":
-            same = (operator == "eq") is wanted
-            samples = OF_TYPE.get(literal, []) if same else [each for found in OF_TYPE.values() for each in found]
+        left, right = sides if sides[0]["type"] != "literal" else sides[::-1]
+        one, other, is_equal = chain_of(left), chain_of(right), (operator in ("eq", "lte", "gte")) is wanted
+        if left["type"] == "function_expression" and left["value"] == "type" and chain_of(left["children"][0]):
             one = chain_of(left["children"][0])
-        elif other is not None and one is not None:
-            sample = self.samples(other)[0]
-            first = self._chain(other, spot, True, sample)
-            same = (operator in ("eq", "lte", "gte")) is wanted
-            yield from together(first, self._chain(one, spot, True, sample if same else OTHER))
-            return
+            same, different = (
+                OF_TYPE.get(right.get("value"), []),
+                [each for found in OF_TYPE.values() for each in found],
+            )
+            samples = same if is_equal else different
+        elif right["type"] == "literal":
+            samples = _compared(operator, right["value"], wanted)
         else:
-            samples = _compared(operator, literal, wanted)
-        for sample in samples if one is not None else ():
-            yield from self._chain(one or IDENTITY, spot, True, sample)
-        if one is not None and wanted is (operator == "ne"):
-            yield from self._chain(one, spot, False, None)
+            yield ()  # it may be so already
+            for names in [one] if one is not None else chains_in(left):
+                yield from self._alike(names, other or next(chains_in(right), IDENTITY), spot, is_equal)
+            return
+        for names in [one] if one is not None else chains_in(left):
+            for sample in samples:
+                yield from self._chain(names, spot, True, sample)
+            if wanted is (operator == "ne"):
+                yield from self._chain(names, spot, False, None)
+
+    def _alike(self, one: Names, other: Names, spot: Spot, is_equal: bool) -> Iterator[Changes]:
+        """Propose the same for two chains, or something else."""
+        for sample in self.samples(other) if other and is_equal else [OTHER]:
+            yield from together(self._chain(other, spot, True, sample), self._chain(one, spot, True, sample))
 
     def _function(self, node: Node, spot: Spot, wanted: bool) -> Iterator[Changes]:
         """Propose for `contains`, `starts_with` and `ends_with` what they look for; for others, their arguments."""
@@ -198,6 +213,8 @@ class Proposals:
             else:
                 yield from self.present(part, inside, value) if wanted else [self.without(part, inside)]
             return
+        if chain[:1] in OF_CALL:
+            yield ()
         for names in self._places(chain, spot):
             if wanted:
                 samples = self.samples(names) if value is None else [value]
@@ -236,7 +253,7 @@ class Proposals:
         elif root == "message" and rest:
             yield ("event", *rest)
         elif root not in ("type", "message", "parts", "item", "index", "key", "items", "group", ""):
-            yield ("event", *chain)  # `type` is the call, and an example of it is taken
+            yield ("event", *chain)
 
     def _saved(self, name: str) -> Iterator[Names]:
         for step in (step for steps in self.mapping.calls.values() for step in steps):
@@ -246,10 +263,20 @@ class Proposals:
 
 
 def together(*needs: Iterable[Changes]) -> Iterator[Changes]:
-    """Combine proposals of needs that must all be met."""
+    """Combine proposals of needs that must all be met: the likeliest of each first, then one step away, and so on."""
     few = [list(islice(need, MOST_PROPOSALS)) for need in needs]
-    for chosen in islice(product(*few), MOST_PROPOSALS):
-        yield tuple(change for changes in chosen for change in changes)
+    waiting = [(0, (0,) * len(few))] if all(few) else []
+    seen = {numbers for _, numbers in waiting}
+    for _ in range(MOST_COMBINED):
+        if not waiting:
+            return
+        steps, numbers = heappop(waiting)
+        yield tuple(change for number, proposals in zip(numbers, few, strict=True) for change in proposals[number])
+        for place, number in enumerate(numbers):
+            further = (*numbers[:place], number + 1, *numbers[place + 1 :])
+            if number + 1 < len(few[place]) and further not in seen:
+                seen.add(further)
+                heappush(waiting, (steps + 1, further))
 
 
 def chain_of(node: Node) -> Names | None:

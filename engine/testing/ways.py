@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias, cast
 
 from engine.mapping.model import Choice, Each, Entries, Fields, Instruction, Mapping, PathValue, Step, Value
-from engine.mapping.walk import children, parts_of, values_in, values_of
+from engine.mapping.walk import children, descendants, parts_of, values_in, values_of
 from engine.records import Place
 from engine.testing.reaching import TOP, Changes, Proposals, Spot
 
@@ -51,9 +51,11 @@ class Ways:
         if place[0] == "calls":
             step = self.mapping.calls[str(place[1])][cast("int", place[2])]
             own = condition if place == step.place and _word(condition) in IN_STEP else None
-            way = self._through_step(step, own)
-            inside = own is None and step.value is not None
-            yield self._into([cast("Value", step.value)] if inside else [], place, way, condition)
+            values = [step.value] if own is None and step.value is not None else []
+            required = tuple(self._required(str(place[1])))
+            for needs in ((), required) if required else ((),):
+                way = self._through_step(step, own, Way(needs))
+                yield self._into(list[Value](values), place, way, condition)
         elif place[0] == "parts":
             for way in self._to_part(str(place[1]), depth):
                 yield self._into([self.mapping.parts[str(place[1])]], place, way, condition)
@@ -71,8 +73,15 @@ class Ways:
         for user in users:
             yield from islice(self.to(user.place, depth=depth + 1), MOST_USERS)
 
-    def _through_step(self, step: Step, condition: Place | None) -> Way:
-        propose, way = self.proposals, Way()
+    def _required(self, call: str) -> Iterator[Need]:
+        """Return what the steps of a call need to plan a request at all."""
+        values = (step.value for step in self.mapping.calls[call] if step.value is not None and step.for_each is None)
+        inner = (each for value in values for each in descendants(value) if isinstance(each, Instruction))
+        for value in islice((each for each in inner if each.modifiers.required), MOST_USERS):
+            yield list(self.proposals.present(value))
+
+    def _through_step(self, step: Step, condition: Place | None, way: Way) -> Way:
+        propose = self.proposals
         before = IN_STEP[: IN_STEP.index(_word(condition))] if condition is not None else IN_STEP
         if step.when is not None and "when" in before:
             way = way.and_(list(propose.holds(step.when)))
