@@ -386,4 +386,6 @@ def _owner(place: Place) -> str:
 
 def value_at(mapping: Mapping, place: Place) -> Value | None:
     """Return the value that stands at a place."""
-    return next((value for value in values_of(mapping) if value.place == place), None)
+    places: dict[Place, Value] = {}
+    places = mapping.once(("places",), places, lambda: {value.place: value for value in values_of(mapping)})
+    return places.get(place)

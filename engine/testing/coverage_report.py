@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from math import floor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from engine.mapping.load import Loaded
+from engine.mapping.problems import Mark
 from engine.records import JsonObject
 from engine.testing.coverage import Coverage, Exercise, FileCoverage, Item, Thing, What, by_file
 from engine.testing.drafts import Drafter
@@ -50,7 +51,7 @@ def report_on(mappings: Iterable[Loaded], named: Iterable[Path]) -> Report:
     exercises = [Exercise(loaded) for loaded in mappings]
     coverages = [exercise.coverage() for exercise in exercises]
     files, others = by_file(coverages, list(named))
-    drafters = [(Drafter(exercise), coverage) for exercise, coverage in zip(exercises, coverages, strict=True)]
+    drafters = [(Drafter(exercise), _things(coverage)) for exercise, coverage in zip(exercises, coverages, strict=True)]
     reports = [FileReport(file, tuple(_missing(item, drafters) for item in file.missed)) for file in files]
     return Report(tuple(reports), others)
 
@@ -71,18 +72,21 @@ def counts_by_kind(items: Iterable[Item]) -> dict[What, tuple[int, int]]:
     return {what: found[what] for what in What if what in found}
 
 
-def _missing(item: Item, drafters: list[tuple[Drafter, Coverage]]) -> Missing:
+Key: TypeAlias = tuple[Mark, What, str]
+"""What a thing of a file is the same by, in all mappings that have it."""
+
+
+def _things(coverage: Coverage) -> dict[Key, Thing]:
+    return {(item.mark, item.thing.what, item.thing.case): item.thing for item in coverage.items}
+
+
+def _missing(item: Item, drafters: list[tuple[Drafter, dict[Key, Thing]]]) -> Missing:
     """Find a draft for an item, in the mapping whose file it stands in, else in the first one that has any."""
     own_first = sorted(drafters, key=lambda each: each[0].exercise.loaded.path.as_posix() != item.mark.file)
-    having = [(drafter, thing) for drafter, coverage in own_first for thing in _same(coverage, item)]
+    key = item.mark, item.thing.what, item.thing.case
+    having = [(drafter, things[key]) for drafter, things in own_first if key in things]
     for drafter, thing in having:
         draft = drafter.draft(thing)
         if draft is not None:
             return Missing(item, drafter.exercise.loaded.path.as_posix(), draft)
     return Missing(item, having[0][0].exercise.loaded.path.as_posix(), None, having[0][0].why_not())
-
-
-def _same(coverage: Coverage, item: Item) -> list[Thing]:
-    """Return the thing of a mapping that an item of a file is."""
-    key = item.mark, item.thing.what, item.thing.case
-    return [each.thing for each in coverage.items if (each.mark, each.thing.what, each.thing.case) == key][:1]

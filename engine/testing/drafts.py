@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import NamedTuple, cast
 
 from engine.errors import SettingsError
@@ -112,11 +112,13 @@ class Drafter:
         self._titles = {example.title for example in self.mapping.examples}
         self._runs = 0
         self._tries = 0
+        self._likely: list[str] = []
 
     def draft(self, thing: Thing) -> JsonObject | None:
         """Return a draft that uses a thing, in the form of the mapping file; None where none was found."""
         self.proposals.restart()
         self._tries = 0
+        self._likely = self._calls(thing)
         best: _Tried | None = None
         for tried in islice(self._attempts(thing), MOST_TRIES):
             if thing in tried.used and (best is None or tried.rank < best.rank):
@@ -159,7 +161,7 @@ class Drafter:
     def _samples(self, names: Names) -> list[Json]:
         """Return values for what stands at names: those of the examples first, then by name, then one of each type."""
         if names == ("type",):
-            return [*self.mapping.calls, *self.mapping.shared]
+            return list[Json](self._likely)
         if names[0] == "settings":
             return self._settings(names)
         name = next((each for each in reversed(names) if isinstance(each, str)), "text")
@@ -230,7 +232,9 @@ class Drafter:
             value = (OTHER if case == UNMAPPED else case) if what is What.ENTRY else None
             found = value_at(self.mapping, owner)
             for way in self.ways.to(owner) if found is not None else ():
-                yield from together(*way.needs, self.proposals.present(cast("Value", found), way.spot, value))
+                there = [[()]] if value is None else []  # what the way takes may do
+                present = self.proposals.present(cast("Value", found), way.spot, value)
+                yield from together(*way.needs, chain(*there, present))
 
     def _of_condition(self, place: Place, *, wanted: bool) -> Iterator[Changes]:
         """Propose for a condition, which is judged only where what stands before it lets an event through."""
@@ -267,11 +271,11 @@ class Drafter:
 
     def _results(self, thing: Thing) -> Iterator[tuple[Changes, str]]:
         batch = self.mapping.batches[str(thing.place[1])]
-        chain = None if batch.results is None else chain_of(paths.parse(batch.results.list).tree)
-        if chain is None or batch.results is None:
+        names = None if batch.results is None else chain_of(paths.parse(batch.results.list).tree)
+        if names is None or batch.results is None:
             return
-        entries: Names = ("reply", *chain)
-        inside = Spot((entries,))
+        entries: Names = ("reply", *names)
+        inside = Spot(((*entries, 0),))
         for changes in self.proposals.holds(batch.results.ok, inside, wanted=thing.case != FAILS):
             for name in (name for name, request in self.mapping.requests.items() if request.batch == batch.name):
                 yield (Change((*entries, 0), {}), *changes), name

@@ -41,6 +41,8 @@ MOST_COMBINED = 24
 """Of several needs together."""
 MOST_WORK = 3_000
 """Paths that are looked at for one thing."""
+MOST_WORK_TOGETHER = 100_000
+"""For all things of a mapping."""
 DEEPEST = 12
 """Parts in parts."""
 ABSENT = object()
@@ -70,10 +72,15 @@ Changes: TypeAlias = tuple[Change, ...]
 
 
 class Spot(NamedTuple):
-    """Where a path stands: the lists of the loops around it, None where one is not known; the parts around it."""
+    """Where a path stands.
+
+    `loops` are the first items of the loops around it, None where one is not known; `depth` counts the parts around
+    it; `current` is where names stand that an expression looks up in something else than the scope.
+    """
 
     loops: tuple[Names | None, ...] = ()
     depth: int = 0
+    current: Names | None = None
 
 
 TOP = Spot()
@@ -85,11 +92,17 @@ class Proposals:
     def __init__(self, mapping: Mapping, samples: Callable[[Names], list[Json]]) -> None:
         self.mapping = mapping
         self.samples = samples
-        self._work = 0
+        self._left = MOST_WORK
+        self._together = MOST_WORK_TOGETHER
 
     def restart(self) -> None:
-        """Begin with another thing: what may be looked at for one is bounded."""
-        self._work = 0
+        """Begin with another thing: what may be looked at for one is bounded, and for all."""
+        self._together -= MOST_WORK - self._left
+        self._left = max(0, min(MOST_WORK, self._together))
+
+    def _works(self) -> bool:
+        self._left -= 1
+        return self._left >= 0
 
     def present(self, value: Value, spot: Spot = TOP, wanted: Json = None) -> Iterator[Changes]:
         """Propose what makes a value be there; with `wanted`, what makes it read that."""
@@ -111,10 +124,15 @@ class Proposals:
         """Propose what makes a condition hold, or not; with `value`, what makes the path give that."""
         yield from islice(self._node(paths.parse(path).tree, spot, wanted, value), MOST_PROPOSALS)
 
-    def list_of(self, of: Value, spot: Spot) -> Names | None:
-        """Return where the list stands that a loop runs over."""
+    def in_loop(self, of: Value, spot: Spot, first: str | int = 0) -> Spot:
+        """Return the spot inside a loop over a value, at its first item."""
         path = next(source_paths(of), None)
-        return None if path is None else next(self.places_of(path, spot), None)
+        names = None if path is None else next(self.places_of(path, spot), None)
+        return spot._replace(loops=(*spot.loops, None if names is None else (*names, first)))
+
+    def in_source(self, source: Each | Entries, spot: Spot) -> Spot:
+        """Return the spot inside `each` or `entries`; without a `key`, `entries` run over an object."""
+        return self.in_loop(source.of, spot, "key" if isinstance(source, Entries) and source.key is None else 0)
 
     def _conditions(self, value: Instruction, spot: Spot) -> list[Iterator[Changes]]:
         when, unless = value.modifiers.when, value.modifiers.unless
@@ -131,7 +149,7 @@ class Proposals:
         elif isinstance(source, Const):
             yield ()
         elif isinstance(source, Each | Entries):
-            inner = spot._replace(loops=(*spot.loops, self.list_of(source.of, spot)))
+            inner = self.in_source(source, spot)
             needs = [self.present(source.of, spot)]
             needs += [self.holds(source.where, inner)] if source.where is not None else []
             needs += [self.present(source.value, inner)] if source.value is not None else []
@@ -158,6 +176,11 @@ class Proposals:
             yield from self._comparison(node["value"], children, spot, wanted)
         elif kind == "function_expression":
             yield from self._function(node, spot, wanted)
+        elif kind == "pipe":
+            yield from self._node(children[0], spot, wanted, value)
+        elif kind == "filter_projection" and wanted and chain_of(children[0]):
+            for names in self._places(chain_of(children[0]) or IDENTITY, spot):
+                yield from self._node(children[2], spot._replace(current=(*names, 0)), True)
         else:
             for names in chains_in(node):
                 yield from self._chain(names, spot, wanted, value)
@@ -187,7 +210,9 @@ class Proposals:
 
     def _alike(self, one: Names, other: Names, spot: Spot, is_equal: bool) -> Iterator[Changes]:
         """Propose the same for two chains, or something else."""
-        for sample in self.samples(other) if other and is_equal else [OTHER]:
+        if not is_equal:
+            yield from self._chain(one, spot, True, OTHER)
+        for sample in self.samples(other) if other and is_equal else []:
             yield from together(self._chain(other, spot, True, sample), self._chain(one, spot, True, sample))
 
     def _function(self, node: Node, spot: Spot, wanted: bool) -> Iterator[Changes]:
@@ -202,8 +227,7 @@ class Proposals:
             yield from self._chain(names, spot, wanted, None)
 
     def _chain(self, chain: Names, spot: Spot, wanted: bool, value: Json) -> Iterator[Changes]:
-        self._work += 1
-        if self._work > MOST_WORK:
+        if not self._works():
             return
         part = self._part(chain, spot)
         if part is not None:
@@ -213,7 +237,7 @@ class Proposals:
             else:
                 yield from self.present(part, inside, value) if wanted else [self.without(part, inside)]
             return
-        if chain[:1] in OF_CALL:
+        if chain[:1] in OF_CALL and spot.current is None:
             yield ()
         for names in self._places(chain, spot):
             if wanted:
@@ -224,24 +248,25 @@ class Proposals:
                 yield (Change(names, False if names[0] == "settings" else ABSENT),)
 
     def _part(self, chain: Names, spot: Spot) -> Value | None:
-        is_part = chain[:1] == ("parts",) and len(chain) > 1 and spot.depth < DEEPEST
+        is_part = chain[:1] == ("parts",) and len(chain) > 1 and spot.depth < DEEPEST and spot.current is None
         return self.mapping.parts.get(str(chain[1])) if is_part else None
 
     def places_of(self, path: str, spot: Spot) -> Iterator[Names]:
         """Return what an author can set that a path reads, itself and through parts."""
         for chain in chains_in(paths.parse(path).tree):
-            self._work += 1
             part = self._part(chain, spot)
             if part is None:
                 yield from self._places(chain, spot)
-            elif self._work <= MOST_WORK:
+            elif self._works():
                 for inner in source_paths(part):
                     yield from self.places_of(inner, Spot((), spot.depth + 1))
 
     def _places(self, chain: Names, spot: Spot) -> Iterator[Names]:
         root, rest = chain[0] if chain else "", chain[1:]
-        if root == "item" and spot.loops and spot.loops[-1] is not None:
-            yield (*spot.loops[-1], 0, *rest)
+        if spot.current is not None:
+            yield (*spot.current, *chain)
+        elif root == "item" and spot.loops and spot.loops[-1] is not None:
+            yield (*spot.loops[-1], *rest)
         elif root == "saved" and rest:
             yield from self._saved(str(rest[0]))
         elif root == "settings" and rest:

@@ -91,7 +91,7 @@ class Ways:
             others = (path for path, _ in step.require if condition is None or condition[-1] != path)
             way = way.and_(*(list(propose.holds(path)) for path in others))
         if step.for_each is not None and "for_each" in before:
-            spot = Spot((propose.list_of(step.for_each, TOP),))
+            spot = propose.in_loop(step.for_each, TOP)
             way = way.and_(list(propose.present(step.for_each)), spot=spot)
             if step.where is not None and "where" in before:
                 way = way.and_(list(propose.holds(step.where, spot)))
@@ -131,8 +131,7 @@ class Ways:
         source, propose = value.source, self.proposals
         if not isinstance(source, Each | Entries):
             return way
-        of = propose.list_of(source.of, way.spot)
-        spot = way.spot._replace(loops=(*way.spot.loops, of))
+        spot = propose.in_source(source, way.spot)
         way = way.and_(list(propose.present(source.of, way.spot)), spot=spot)
         if filtered and source.where is not None:
             way = way.and_(list(propose.holds(source.where, spot)))
