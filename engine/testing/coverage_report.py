@@ -18,12 +18,13 @@ from engine.testing.drafts import Drafter
 class Missing(NamedTuple):
     """Something that no example uses, and the draft of one that does, to be added to the examples of `mapping`.
 
-    Without a draft, `reason` says why there is none.
+    `again`: the same draft stands before, for something else. Without a draft, `reason` says why there is none.
     """
 
     item: Item
     mapping: str
     draft: JsonObject | None
+    again: bool = False
     reason: str = ""
 
 
@@ -86,7 +87,9 @@ def _missing(item: Item, drafters: list[tuple[Drafter, dict[Key, Thing]]]) -> Mi
     key = item.mark, item.thing.what, item.thing.case
     having = [(drafter, things[key]) for drafter, things in own_first if key in things]
     for drafter, thing in having:
+        known = len(drafter.made)
         draft = drafter.draft(thing)
         if draft is not None:
-            return Missing(item, drafter.exercise.loaded.path.as_posix(), draft)
-    return Missing(item, having[0][0].exercise.loaded.path.as_posix(), None, having[0][0].why_not())
+            return Missing(item, drafter.exercise.loaded.path.as_posix(), draft, again=len(drafter.made) == known)
+    drafter = having[0][0]
+    return Missing(item, drafter.exercise.loaded.path.as_posix(), None, reason=drafter.why_not())

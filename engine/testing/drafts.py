@@ -110,12 +110,19 @@ class Drafter:
         self.ways = Ways(self.mapping, self.proposals)
         self._known = _harvest(self.mapping.examples)
         self._titles = {example.title for example in self.mapping.examples}
+        self.made: list[tuple[JsonObject, frozenset[Thing]]] = []
         self._runs = 0
         self._tries = 0
         self._likely: list[str] = []
 
     def draft(self, thing: Thing) -> JsonObject | None:
-        """Return a draft that uses a thing, in the form of the mapping file; None where none was found."""
+        """Return a draft that uses a thing, in the form of the mapping file; None where none was found.
+
+        Where a draft that was made before uses it, too, that is returned again.
+        """
+        made = next((draft for draft, used in self.made if thing in used), None)
+        if made is not None:
+            return made
         self.proposals.restart()
         self._tries = 0
         self._likely = self._calls(thing)
@@ -125,7 +132,10 @@ class Drafter:
                 best = tried
                 if not any(tried.rank):
                     break
-        return None if best is None else self._written(thing, best)
+        if best is None:
+            return None
+        self.made.append((self._written(thing, best), best.used))
+        return self.made[-1][0]
 
     def why_not(self) -> str:
         """Say why the last thing has no draft."""

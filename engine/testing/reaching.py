@@ -39,9 +39,9 @@ MOST_PROPOSALS = 12
 """Of one need."""
 MOST_COMBINED = 24
 """Of several needs together."""
-MOST_WORK = 3_000
+MOST_WORK = 2_000
 """Paths that are looked at for one thing."""
-MOST_WORK_TOGETHER = 100_000
+MOST_WORK_TOGETHER = 50_000
 """For all things of a mapping."""
 DEEPEST = 12
 """Parts in parts."""
@@ -117,7 +117,8 @@ class Proposals:
 
     def without(self, value: Value, spot: Spot = TOP) -> Changes:
         """Propose what makes a value be absent: nothing that it reads is there."""
-        places = (names for path in source_paths(value) for names in self.places_of(path, spot))
+        seen: set[str] = set()
+        places = (names for path in source_paths(value) for names in self.places_of(path, spot, seen))
         return tuple(Change(names, ABSENT) for names in places if names[0] == "event")
 
     def holds(self, path: str, spot: Spot = TOP, *, wanted: bool = True, value: Json = None) -> Iterator[Changes]:
@@ -251,15 +252,17 @@ class Proposals:
         is_part = chain[:1] == ("parts",) and len(chain) > 1 and spot.depth < DEEPEST and spot.current is None
         return self.mapping.parts.get(str(chain[1])) if is_part else None
 
-    def places_of(self, path: str, spot: Spot) -> Iterator[Names]:
-        """Return what an author can set that a path reads, itself and through parts."""
+    def places_of(self, path: str, spot: Spot, seen: set[str] | None = None) -> Iterator[Names]:
+        """Return what an author can set that a path reads, itself and through parts, each of which is `seen` once."""
+        seen = set() if seen is None else seen
         for chain in chains_in(paths.parse(path).tree):
             part = self._part(chain, spot)
             if part is None:
                 yield from self._places(chain, spot)
-            elif self._works():
+            elif chain[1] not in seen and self._works():
+                seen.add(str(chain[1]))
                 for inner in source_paths(part):
-                    yield from self.places_of(inner, Spot((), spot.depth + 1))
+                    yield from self.places_of(inner, Spot((), spot.depth + 1), seen)
 
     def _places(self, chain: Names, spot: Spot) -> Iterator[Names]:
         root, rest = chain[0] if chain else "", chain[1:]

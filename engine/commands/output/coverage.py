@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -81,6 +82,9 @@ def _missing_lines(missing: Missing, display: Display) -> Iterator[str]:
     yield display.paint(visible(f"{mark.file}:{mark.line}:{mark.column}  {missing.item.label}"), "title")
     if missing.draft is None:
         yield display.wrap(f"No draft: {missing.reason}.", " " * INDENT, INDENT)
+        return
+    if missing.again:
+        yield display.wrap(f"The draft {json.dumps(missing.draft['title'])} does this, too.", " " * INDENT, INDENT)
         return
     if missing.mapping != mark.file:
         yield display.paint(visible(f"{' ' * INDENT}# for {missing.mapping}"), "place")
