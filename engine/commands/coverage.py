@@ -9,55 +9,45 @@ from pathlib import Path
 
 import click
 
+from engine.commands.options import CoverageOptions
 from engine.commands.shared import FOUND
-from engine.commands.validate import default_folder, files_of
 from engine.errors import MappingError
 from engine.mapping.load import Library, Loaded
-from engine.testing.coverage_report import Report
+from engine.testing.coverage_report import CoverageReport
+from engine.testing.kinds import PARTS
 
 
-def show_coverage(paths: Sequence[Path], directories: Iterable[Path], style: str, fail_under: float | None) -> int:
-    """Print the coverage of the mappings at `paths` as text, json or cobertura; return the exit code.
+def show_coverage(files: Sequence[Path], options: CoverageOptions) -> int:
+    """Print the coverage of mappings and files of parts; return the exit code.
 
-    Raises MappingError where the checker finds errors, and MappingNotFound.
+    Raises MappingError where the checker finds errors.
     """
     from engine.testing.coverage_report import percent, report_on
 
-    files = list(dict.fromkeys(files_of(paths or (default_folder(),))))
-    mappings = _without_errors(Library(list(directories) or None), files, frozenset(paths))
-    report = report_on(mappings, [path for path in files if _is_part(path) or path in {each.path for each in mappings}])
-    _print(report, style)
+    report = report_on(_without_errors(files), files)
+    _print(report, options.style)
     found = percent(report.items)
-    if fail_under is None or found >= fail_under:
+    if options.fail_under is None or found >= options.fail_under:
         return 0
-    click.echo(
-        f"The examples use {found:g} % of what is in the mappings; --fail-under asks for {fail_under:g} %.", err=True
+    message = (
+        f"The examples use {found:g} % of what is in the mappings; --fail-under asks for {options.fail_under:g} %."
     )
+    click.echo(message, err=True)
     return FOUND
 
 
-def _without_errors(library: Library, files: Iterable[Path], named: frozenset[Path]) -> list[Loaded]:
-    """Load the mappings among files; a YAML file of a folder that is no mapping is somebody else's."""
+def _without_errors(files: Iterable[Path]) -> list[Loaded]:
     from engine.mapping.checks import check
 
-    found = [library.read(path) for path in files if not _is_part(path)]
-    mappings = [loaded for loaded in found if loaded.path in named or _is_mapping(loaded)]
+    library = Library()
+    mappings = [library.read(path) for path in files if path.parent.name != PARTS]
     problems = [problem for loaded in mappings for problem in check(loaded) if problem.level == "error"]
     if problems:
         raise MappingError(sorted(problems))
     return mappings
 
 
-def _is_part(path: Path) -> bool:
-    return path.parent.name == "parts"
-
-
-def _is_mapping(loaded: Loaded) -> bool:
-    value = loaded.resolved.document.value
-    return not isinstance(value, dict) or "mapping" in value
-
-
-def _print(report: Report, style: str) -> None:
+def _print(report: CoverageReport, style: str) -> None:
     from engine.commands.output import coverage
     from engine.commands.output.text import Display
 

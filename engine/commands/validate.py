@@ -40,22 +40,20 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
     Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
-    files = list(dict.fromkeys(files_of(paths or (default_folder(),))))
+    files = list(dict.fromkeys(_files(paths or (_default(),))))
     problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
     return FOUND if any(problem.level == "error" for problem in problems) else 0
 
 
-def default_folder() -> Path:
-    """Return the folder mappings, where a command names none; raises MappingNotFound."""
+def _default() -> Path:
     here = Path("mappings")
     if not here.is_dir():
         raise MappingNotFound("There is no folder named mappings here; name the files or folders to check.")
     return here
 
 
-def files_of(paths: Iterable[Path]) -> Iterator[Path]:
-    """Return the mapping files at paths, those of folders and of their parts; raises MappingNotFound."""
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
@@ -78,8 +76,9 @@ def check_file(library: Library, path: Path) -> list[Problem]:
     try:
         return _check_file(library, path)
     except (MemoryError, RecursionError, SyntaxError):
-        message = "This file cannot be checked: it needs more memory than there is, or nests too much for Python."
-        return [Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")]
+        from engine.testing.examples import too_much
+
+        return [too_much(path)]
 
 
 def _check_file(library: Library, path: Path) -> list[Problem]:

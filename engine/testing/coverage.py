@@ -233,7 +233,7 @@ class _Watcher(Recorder):
 
 
 def _condition(place: Place, path: str, case: str) -> Thing:
-    """Return a condition as a thing; the conditions of a `require` have one place, so each is told by its path."""
+    """Return a condition as a thing; the conditions of a `require` have one place, so each has its path with it."""
     if place[-1] == "ok" and place[-2] == "results":
         return Thing(What.RESPONSE, place, case)
     return Thing(What.CONDITION, (*place, path) if place[-1] == "require" else place, case)

@@ -35,7 +35,7 @@ class FileReport(NamedTuple):
     missing: tuple[Missing, ...]
 
 
-class Report(NamedTuple):
+class CoverageReport(NamedTuple):
     """The coverage of all files that were named; `others` are files that were not, with the number of their items."""
 
     files: tuple[FileReport, ...]
@@ -47,14 +47,14 @@ class Report(NamedTuple):
         return [item for file in self.files for item in file.coverage.items]
 
 
-def report_on(mappings: Iterable[Loaded], named: Iterable[Path]) -> Report:
+def report_on(mappings: Iterable[Loaded], named: Iterable[Path]) -> CoverageReport:
     """Run the examples of mappings without problems; report on the files that are `named`."""
     exercises = [Exercise(loaded) for loaded in mappings]
     coverages = [exercise.coverage() for exercise in exercises]
     files, others = by_file(coverages, list(named))
     drafters = [(Drafter(exercise), _things(coverage)) for exercise, coverage in zip(exercises, coverages, strict=True)]
     reports = [FileReport(file, tuple(_missing(item, drafters) for item in file.missed)) for file in files]
-    return Report(tuple(reports), others)
+    return CoverageReport(tuple(reports), others)
 
 
 def percent(items: Iterable[Item]) -> float:

@@ -25,11 +25,11 @@ from engine.testing.reaching import (
     ABSENT,
     OTHER,
     REPLY_TO,
-    Change,
-    Changes,
+    Around,
+    Edit,
+    Edits,
     Names,
     Proposals,
-    Spot,
     chain_of,
     together,
 )
@@ -155,7 +155,7 @@ class Drafter:
                 if tried is not None:
                     yield tried
 
-    def _run(self, base: MappingExample, changes: Changes, request: str) -> _Tried | None:
+    def _run(self, base: MappingExample, changes: Edits, request: str) -> _Tried | None:
         example = self._changed(base, changes, request)
         if example is None:
             return None
@@ -216,7 +216,7 @@ class Drafter:
 
     # What to change.
 
-    def _proposals(self, thing: Thing) -> Iterator[tuple[Changes, str]]:
+    def _proposals(self, thing: Thing) -> Iterator[tuple[Edits, str]]:
         if thing.what is What.RESPONSE:
             yield from self._responses(thing)
             return
@@ -224,13 +224,13 @@ class Drafter:
         for changes in self._of(thing):
             yield changes, ""
 
-    def _of(self, thing: Thing) -> Iterator[Changes]:
+    def _of(self, thing: Thing) -> Iterator[Edits]:
         what, place, case = thing
         if what is What.SETTING:
             names: Names = ("settings", place[1])
             inner: Names = (0, place[-1]) if "fields" in place else ()
             value: Json = {"true": True, "false": False}.get(case, case) if not inner else case
-            yield (Change((*names, *inner), value),)
+            yield (Edit((*names, *inner), value),)
         elif what is What.STEP:
             shared = self.mapping.shared.get(str(place[1]))
             for way in self.ways.to(place if shared is None else ("calls", shared, 0)):
@@ -243,10 +243,10 @@ class Drafter:
             found = value_at(self.mapping, owner)
             for way in self.ways.to(owner) if found is not None else ():
                 there = [[()]] if value is None else []  # what the way takes may do
-                present = self.proposals.present(cast("Value", found), way.spot, value)
+                present = self.proposals.present(cast("Value", found), way.around, value)
                 yield from together(*way.needs, chain(*there, present))
 
-    def _of_condition(self, place: Place, *, wanted: bool) -> Iterator[Changes]:
+    def _of_condition(self, place: Place, *, wanted: bool) -> Iterator[Edits]:
         """Propose for a condition, which is judged only where what stands before it lets an event through."""
         is_require = place[-2] == "require"
         owner = place[:-2] if is_require else place[:-1]
@@ -255,11 +255,11 @@ class Drafter:
         if isinstance(path, dict) and not is_require:  # the options of `flatten`
             text = path.get("if")
         for way in self.ways.to(owner, place) if isinstance(text, str) else ():
-            yield from together(*way.needs, self.proposals.holds(str(text), way.spot, wanted=wanted))
+            yield from together(*way.needs, self.proposals.holds(str(text), way.around, wanted=wanted))
 
     # Replies.
 
-    def _responses(self, thing: Thing) -> Iterator[tuple[Changes, str]]:
+    def _responses(self, thing: Thing) -> Iterator[tuple[Edits, str]]:
         if thing.case:
             yield from self._results(thing)
             return
@@ -270,29 +270,29 @@ class Drafter:
             if rule.place == thing.place and name in sent:
                 yield from ((changes, name) for changes in self._of_rule(rule))
 
-    def _of_rule(self, rule: Response) -> Iterator[Changes]:
+    def _of_rule(self, rule: Response) -> Iterator[Edits]:
         conditions = [self.proposals.holds(rule.when)] if rule.when is not None else []
         conditions += [self.proposals.holds(rule.unless, wanted=False)] if rule.unless is not None else []
         found = list(together(*conditions)) or [()]
         for status in rule.status or (200,):
             codes = [status] if isinstance(status, int) else [int(status[0]) * 100 + each for each in (0, 4, 22)]
             for code in codes:
-                yield from ((*changes, Change(("reply", "status"), code)) for changes in found)  # read by rules, too
+                yield from ((*changes, Edit(("reply", "status"), code)) for changes in found)  # read by rules, too
 
-    def _results(self, thing: Thing) -> Iterator[tuple[Changes, str]]:
+    def _results(self, thing: Thing) -> Iterator[tuple[Edits, str]]:
         batch = self.mapping.batches[str(thing.place[1])]
         names = None if batch.results is None else chain_of(paths.parse(batch.results.list).tree)
         if names is None or batch.results is None:
             return
         entries: Names = ("reply", *names)
-        inside = Spot(((*entries, 0),))
+        inside = Around(((*entries, 0),))
         for changes in self.proposals.holds(batch.results.ok, inside, wanted=thing.case != FAILS):
             for name in (name for name, request in self.mapping.requests.items() if request.batch == batch.name):
-                yield (Change((*entries, 0), {}), *changes), name
+                yield (Edit((*entries, 0), {}), *changes), name
 
     # What a draft is.
 
-    def _changed(self, base: MappingExample, changes: Changes, request: str) -> MappingExample | None:
+    def _changed(self, base: MappingExample, changes: Edits, request: str) -> MappingExample | None:
         """Return an example with changes, or None where nothing is changed or what is changed is not there."""
         defaults = self.exercise.destination.example_settings()
         event, settings = deepcopy(base.event), deepcopy(base.settings)

@@ -61,17 +61,17 @@ OF_TYPE: dict[Json, list[Json]] = {
 }
 
 
-class Change(NamedTuple):
+class Edit(NamedTuple):
     """What to set, or to remove if `value` is ABSENT."""
 
     names: Names
     value: object
 
 
-Changes: TypeAlias = tuple[Change, ...]
+Edits: TypeAlias = tuple[Edit, ...]
 
 
-class Spot(NamedTuple):
+class Around(NamedTuple):
     """Where a path stands.
 
     `loops` are the first items of the loops around it, None where one is not known; `depth` counts the parts around
@@ -83,7 +83,7 @@ class Spot(NamedTuple):
     current: Names | None = None
 
 
-TOP = Spot()
+TOP = Around()
 
 
 class Proposals:
@@ -104,89 +104,89 @@ class Proposals:
         self._left -= 1
         return self._left >= 0
 
-    def present(self, value: Value, spot: Spot = TOP, wanted: Json = None) -> Iterator[Changes]:
+    def present(self, value: Value, around: Around = TOP, wanted: Json = None) -> Iterator[Edits]:
         """Propose what makes a value be there; with `wanted`, what makes it read that."""
         if isinstance(value, PathValue):
-            yield from self.holds(value.path, spot, value=wanted)
+            yield from self.holds(value.path, around, value=wanted)
         elif isinstance(value, Choice):
             for number, each in enumerate(value.alternatives):
-                before = [[self.without(other, spot)] for other in value.alternatives[:number]]
-                yield from together(*before, self.present(each, spot, wanted))
+                before = [[self.without(other, around)] for other in value.alternatives[:number]]
+                yield from together(*before, self.present(each, around, wanted))
         else:
-            yield from together(*self._conditions(value, spot), self._source(value, spot, wanted))
+            yield from together(*self._conditions(value, around), self._source(value, around, wanted))
 
-    def without(self, value: Value, spot: Spot = TOP) -> Changes:
+    def without(self, value: Value, around: Around = TOP) -> Edits:
         """Propose what makes a value be absent: nothing that it reads is there."""
         seen: set[str] = set()
-        places = (names for path in source_paths(value) for names in self.places_of(path, spot, seen))
-        return tuple(Change(names, ABSENT) for names in places if names[0] == "event")
+        places = (names for path in source_paths(value) for names in self.places_of(path, around, seen))
+        return tuple(Edit(names, ABSENT) for names in places if names[0] == "event")
 
-    def holds(self, path: str, spot: Spot = TOP, *, wanted: bool = True, value: Json = None) -> Iterator[Changes]:
+    def holds(self, path: str, around: Around = TOP, *, wanted: bool = True, value: Json = None) -> Iterator[Edits]:
         """Propose what makes a condition hold, or not; with `value`, what makes the path give that."""
-        yield from islice(self._node(paths.parse(path).tree, spot, wanted, value), MOST_PROPOSALS)
+        yield from islice(self._node(paths.parse(path).tree, around, wanted, value), MOST_PROPOSALS)
 
-    def in_loop(self, of: Value, spot: Spot, first: str | int = 0) -> Spot:
-        """Return the spot inside a loop over a value, at its first item."""
+    def in_loop(self, of: Value, around: Around, first: str | int = 0) -> Around:
+        """Return the around inside a loop over a value, at its first item."""
         path = next(source_paths(of), None)
-        names = None if path is None else next(self.places_of(path, spot), None)
-        return spot._replace(loops=(*spot.loops, None if names is None else (*names, first)))
+        names = None if path is None else next(self.places_of(path, around), None)
+        return around._replace(loops=(*around.loops, None if names is None else (*names, first)))
 
-    def in_source(self, source: Each | Entries, spot: Spot) -> Spot:
-        """Return the spot inside `each` or `entries`; without a `key`, `entries` run over an object."""
-        return self.in_loop(source.of, spot, "key" if isinstance(source, Entries) and source.key is None else 0)
+    def in_source(self, source: Each | Entries, around: Around) -> Around:
+        """Return the around inside `each` or `entries`; without a `key`, `entries` run over an object."""
+        return self.in_loop(source.of, around, "key" if isinstance(source, Entries) and source.key is None else 0)
 
-    def _conditions(self, value: Instruction, spot: Spot) -> list[Iterator[Changes]]:
+    def _conditions(self, value: Instruction, around: Around) -> list[Iterator[Edits]]:
         when, unless = value.modifiers.when, value.modifiers.unless
-        found = [self.holds(when, spot)] if when is not None else []
-        return [*found, *([self.holds(unless, spot, wanted=False)] if unless is not None else [])]
+        found = [self.holds(when, around)] if when is not None else []
+        return [*found, *([self.holds(unless, around, wanted=False)] if unless is not None else [])]
 
-    def _source(self, value: Instruction, spot: Spot, wanted: Json) -> Iterator[Changes]:
+    def _source(self, value: Instruction, around: Around, wanted: Json) -> Iterator[Edits]:
         source, table = value.source, looked_up(value.modifiers)
         if isinstance(source, From):
             for key in [wanted] if wanted is not None or not table else islice(table, MOST_PROPOSALS):
-                yield from self.present(source.value, spot, key)
+                yield from self.present(source.value, around, key)
         elif isinstance(source, TextOf):
-            yield from together(*(self.holds(hole.path, spot) for hole in source.text.holes))
+            yield from together(*(self.holds(hole.path, around) for hole in source.text.holes))
         elif isinstance(source, Const):
             yield ()
         elif isinstance(source, Each | Entries):
-            inner = self.in_source(source, spot)
-            needs = [self.present(source.of, spot)]
+            inner = self.in_source(source, around)
+            needs = [self.present(source.of, around)]
             needs += [self.holds(source.where, inner)] if source.where is not None else []
             needs += [self.present(source.value, inner)] if source.value is not None else []
             yield from together(*needs)
         else:
             for member in _members(source):
-                yield from self.present(member, spot)
+                yield from self.present(member, around)
 
-    def _node(self, node: Node, spot: Spot, wanted: bool, value: Json = None) -> Iterator[Changes]:
+    def _node(self, node: Node, around: Around, wanted: bool, value: Json = None) -> Iterator[Edits]:
         kind, children, chain = node["type"], node.get("children", []), chain_of(node)
         if chain is not None:
-            yield from self._chain(chain, spot, wanted, value)
+            yield from self._chain(chain, around, wanted, value)
         elif kind == "literal":
             yield from [()] if paths.holds(node["value"]) is wanted else []
         elif kind == "not_expression":
-            yield from self._node(children[0], spot, not wanted)
+            yield from self._node(children[0], around, not wanted)
         elif kind in ("or_expression", "and_expression"):
-            each = (self._node(child, spot, wanted, value) for child in children)
+            each = (self._node(child, around, wanted, value) for child in children)
             if (kind == "or_expression") is wanted:
                 yield from (changes for found in each for changes in found)
             else:
                 yield from together(*each)
         elif kind == "comparator":
-            yield from self._comparison(node["value"], children, spot, wanted)
+            yield from self._comparison(node["value"], children, around, wanted)
         elif kind == "function_expression":
-            yield from self._function(node, spot, wanted)
+            yield from self._function(node, around, wanted)
         elif kind == "pipe":
-            yield from self._node(children[0], spot, wanted, value)
+            yield from self._node(children[0], around, wanted, value)
         elif kind == "filter_projection" and wanted and chain_of(children[0]):
-            for names in self._places(chain_of(children[0]) or IDENTITY, spot):
-                yield from self._node(children[2], spot._replace(current=(*names, 0)), True)
+            for names in self._places(chain_of(children[0]) or IDENTITY, around):
+                yield from self._node(children[2], around._replace(current=(*names, 0)), True)
         else:
             for names in chains_in(node):
-                yield from self._chain(names, spot, wanted, value)
+                yield from self._chain(names, around, wanted, value)
 
-    def _comparison(self, operator: str, sides: list[Node], spot: Spot, wanted: bool) -> Iterator[Changes]:
+    def _comparison(self, operator: str, sides: list[Node], around: Around, wanted: bool) -> Iterator[Edits]:
         left, right = sides if sides[0]["type"] != "literal" else sides[::-1]
         one, other, is_equal = chain_of(left), chain_of(right), (operator in ("eq", "lte", "gte")) is wanted
         if left["type"] == "function_expression" and left["value"] == "type" and chain_of(left["children"][0]):
@@ -201,75 +201,75 @@ class Proposals:
         else:
             yield ()  # it may be so already
             for names in [one] if one is not None else chains_in(left):
-                yield from self._alike(names, other or next(chains_in(right), IDENTITY), spot, is_equal)
+                yield from self._alike(names, other or next(chains_in(right), IDENTITY), around, is_equal)
             return
         for names in [one] if one is not None else chains_in(left):
             for sample in samples:
-                yield from self._chain(names, spot, True, sample)
+                yield from self._chain(names, around, True, sample)
             if wanted is (operator == "ne"):
-                yield from self._chain(names, spot, False, None)
+                yield from self._chain(names, around, False, None)
 
-    def _alike(self, one: Names, other: Names, spot: Spot, is_equal: bool) -> Iterator[Changes]:
+    def _alike(self, one: Names, other: Names, around: Around, is_equal: bool) -> Iterator[Edits]:
         """Propose the same for two chains, or something else."""
         if not is_equal:
-            yield from self._chain(one, spot, True, OTHER)
+            yield from self._chain(one, around, True, OTHER)
         for sample in self.samples(other) if other and is_equal else []:
-            yield from together(self._chain(other, spot, True, sample), self._chain(one, spot, True, sample))
+            yield from together(self._chain(other, around, True, sample), self._chain(one, around, True, sample))
 
-    def _function(self, node: Node, spot: Spot, wanted: bool) -> Iterator[Changes]:
+    def _function(self, node: Node, around: Around, wanted: bool) -> Iterator[Edits]:
         """Propose for `contains`, `starts_with` and `ends_with` what they look for; for others, their arguments."""
         arguments = node["children"]
         chain, last = chain_of(arguments[0]) if arguments else None, arguments[-1] if arguments else node
         if chain is not None and last["type"] == "literal":
             for sample in [last["value"], [last["value"]]] if wanted else [OTHER]:
-                yield from self._chain(chain, spot, True, sample)
+                yield from self._chain(chain, around, True, sample)
             return
         for names in chains_in(node):
-            yield from self._chain(names, spot, wanted, None)
+            yield from self._chain(names, around, wanted, None)
 
-    def _chain(self, chain: Names, spot: Spot, wanted: bool, value: Json) -> Iterator[Changes]:
+    def _chain(self, chain: Names, around: Around, wanted: bool, value: Json) -> Iterator[Edits]:
         if not self._works():
             return
-        part = self._part(chain, spot)
+        part = self._part(chain, around)
         if part is not None:
-            inside = Spot((), spot.depth + 1)
+            inside = Around((), around.depth + 1)
             if isinstance(part, PathValue):
                 yield from self.holds(part.path, inside, wanted=wanted, value=value)
             else:
                 yield from self.present(part, inside, value) if wanted else [self.without(part, inside)]
             return
-        if chain[:1] in OF_CALL and spot.current is None:
+        if chain[:1] in OF_CALL and around.current is None:
             yield ()
-        for names in self._places(chain, spot):
+        for names in self._places(chain, around):
             if wanted:
                 samples = self.samples(names) if value is None else [value]
                 samples = [True, *samples] if value is None and names[0] == "reply" else samples  # what says: it worked
-                yield from ((Change(names, sample),) for sample in samples)
+                yield from ((Edit(names, sample),) for sample in samples)
             else:
-                yield (Change(names, False if names[0] == "settings" else ABSENT),)
+                yield (Edit(names, False if names[0] == "settings" else ABSENT),)
 
-    def _part(self, chain: Names, spot: Spot) -> Value | None:
-        is_part = chain[:1] == ("parts",) and len(chain) > 1 and spot.depth < DEEPEST and spot.current is None
+    def _part(self, chain: Names, around: Around) -> Value | None:
+        is_part = chain[:1] == ("parts",) and len(chain) > 1 and around.depth < DEEPEST and around.current is None
         return self.mapping.parts.get(str(chain[1])) if is_part else None
 
-    def places_of(self, path: str, spot: Spot, seen: set[str] | None = None) -> Iterator[Names]:
+    def places_of(self, path: str, around: Around, seen: set[str] | None = None) -> Iterator[Names]:
         """Return what an author can set that a path reads, itself and through parts, each of which is `seen` once."""
         seen = set() if seen is None else seen
         for chain in chains_in(paths.parse(path).tree):
-            part = self._part(chain, spot)
+            part = self._part(chain, around)
             if part is None:
-                yield from self._places(chain, spot)
+                yield from self._places(chain, around)
             elif chain[1] not in seen and self._works():
                 seen.add(str(chain[1]))
                 for inner in source_paths(part):
-                    yield from self.places_of(inner, Spot((), spot.depth + 1), seen)
+                    yield from self.places_of(inner, Around((), around.depth + 1), seen)
 
-    def _places(self, chain: Names, spot: Spot) -> Iterator[Names]:
+    def _places(self, chain: Names, around: Around) -> Iterator[Names]:
         root, rest = chain[0] if chain else "", chain[1:]
-        if spot.current is not None:
-            yield (*spot.current, *chain)
-        elif root == "item" and spot.loops and spot.loops[-1] is not None:
-            yield (*spot.loops[-1], *rest)
+        if around.current is not None:
+            yield (*around.current, *chain)
+        elif root == "item" and around.loops and around.loops[-1] is not None:
+            yield (*around.loops[-1], *rest)
         elif root == "saved" and rest:
             yield from self._saved(str(rest[0]))
         elif root == "settings" and rest:
@@ -290,7 +290,7 @@ class Proposals:
                 yield (REPLY_TO, step.request, *chain)
 
 
-def together(*needs: Iterable[Changes]) -> Iterator[Changes]:
+def together(*needs: Iterable[Edits]) -> Iterator[Edits]:
     """Combine proposals of needs that must all be met: the likeliest of each first, then one step away, and so on."""
     few = [list(islice(need, MOST_PROPOSALS)) for need in needs]
     waiting = [(0, (0,) * len(few))] if all(few) else []

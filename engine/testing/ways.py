@@ -13,14 +13,14 @@ from typing import NamedTuple, TypeAlias, cast
 from engine.mapping.model import Choice, Each, Entries, Fields, Instruction, Mapping, PathValue, Step, Value
 from engine.mapping.walk import children, descendants, parts_of, values_in, values_of
 from engine.records import Place
-from engine.testing.reaching import TOP, Changes, Proposals, Spot
+from engine.testing.reaching import TOP, Around, Edits, Proposals
 
 MOST_USERS = 4
 """Of the values that use a part, and of parts inside parts."""
 IN_STEP = ("when", "unless", "require", "for_each", "where")
 """In the order in which a step asks for them."""
 
-Need: TypeAlias = list[Changes]
+Need: TypeAlias = list[Edits]
 """What one condition takes, in several proposals."""
 
 
@@ -28,11 +28,11 @@ class Way(NamedTuple):
     """What must be met on the way to a value, and where the value stands."""
 
     needs: tuple[Need, ...] = ()
-    spot: Spot = TOP
+    around: Around = TOP
 
-    def and_(self, *needs: Need, spot: Spot | None = None) -> Way:
+    def and_(self, *needs: Need, around: Around | None = None) -> Way:
         """Return the way with more needs."""
-        return Way((*self.needs, *needs), spot or self.spot)
+        return Way((*self.needs, *needs), around or self.around)
 
 
 class Ways:
@@ -91,10 +91,10 @@ class Ways:
             others = (path for path, _ in step.require if condition is None or condition[-1] != path)
             way = way.and_(*(list(propose.holds(path)) for path in others))
         if step.for_each is not None and "for_each" in before:
-            spot = propose.in_loop(step.for_each, TOP)
-            way = way.and_(list(propose.present(step.for_each)), spot=spot)
+            around = propose.in_loop(step.for_each, TOP)
+            way = way.and_(list(propose.present(step.for_each)), around=around)
             if step.where is not None and "where" in before:
-                way = way.and_(list(propose.holds(step.where, spot)))
+                way = way.and_(list(propose.holds(step.where, around)))
         return way
 
     def _into(self, values: list[Value], place: Place, way: Way, condition: Place | None) -> Way:
@@ -110,38 +110,38 @@ class Ways:
     def _through(self, value: Value, place: Place, way: Way) -> Way:
         if isinstance(value, Choice):
             number = cast("int", place[len(value.place)])
-            return way.and_(*([self.proposals.without(each, way.spot)] for each in value.alternatives[:number]))
+            return way.and_(*([self.proposals.without(each, way.around)] for each in value.alternatives[:number]))
         if not isinstance(value, Instruction):
             return way
         way = self._through_loop(value, self._conditions(value, way), filtered=True)
         if isinstance(value.source, Fields):  # a member whose key has no text is not looked at
             key = next(key for key, member in value.source.entries if place[: len(member.place)] == member.place)
-            way = way.and_(*(list(self.proposals.holds(hole.path, way.spot)) for hole in key.holes))
+            way = way.and_(*(list(self.proposals.holds(hole.path, way.around)) for hole in key.holes))
         return way
 
     def _conditions(self, value: Instruction, way: Way, before: str = "") -> Way:
         when, unless = value.modifiers.when, value.modifiers.unless
         if when is not None and before != "when":
-            way = way.and_(list(self.proposals.holds(when, way.spot)))
+            way = way.and_(list(self.proposals.holds(when, way.around)))
         if unless is not None and before not in ("when", "unless"):
-            way = way.and_(list(self.proposals.holds(unless, way.spot, wanted=False)))
+            way = way.and_(list(self.proposals.holds(unless, way.around, wanted=False)))
         return way
 
     def _through_loop(self, value: Instruction, way: Way, *, filtered: bool) -> Way:
         source, propose = value.source, self.proposals
         if not isinstance(source, Each | Entries):
             return way
-        spot = propose.in_source(source, way.spot)
-        way = way.and_(list(propose.present(source.of, way.spot)), spot=spot)
+        around = propose.in_source(source, way.around)
+        way = way.and_(list(propose.present(source.of, way.around)), around=around)
         if filtered and source.where is not None:
-            way = way.and_(list(propose.holds(source.where, spot)))
+            way = way.and_(list(propose.holds(source.where, around)))
         return way
 
     def _to_condition(self, value: Instruction, word: str, way: Way) -> Way:
         way = self._conditions(value, way, word)
         if word == "where":
             return self._through_loop(value, way, filtered=False)
-        return way.and_(list(self.proposals.present(value, way.spot))) if word == "flatten" else way
+        return way.and_(list(self.proposals.present(value, way.around))) if word == "flatten" else way
 
 
 def _word(condition: Place | None) -> str:

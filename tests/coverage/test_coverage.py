@@ -10,7 +10,7 @@ import pytest
 from engine.mapping import bundled
 from engine.mapping.load import Library, Loaded
 from engine.testing.coverage import What, coverage_of
-from engine.testing.coverage_report import Report, counts_by_kind, percent, report_on
+from engine.testing.coverage_report import CoverageReport, counts_by_kind, percent, report_on
 from tests.runners import load
 
 HEAD = """
@@ -164,7 +164,7 @@ PARTS = sorted(bundled("mappings").glob("parts/*.yaml"))
 
 
 @lru_cache
-def shipped() -> Report:
+def shipped() -> CoverageReport:
     return report_on([Library([]).read(path) for path in SHIPPED], [*SHIPPED, *PARTS])
 
 

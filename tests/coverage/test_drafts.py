@@ -14,7 +14,7 @@ from engine.mapping.yaml import reader
 from engine.records import Json
 from engine.testing import drafts
 from engine.testing.coverage import Exercise
-from engine.testing.coverage_report import Report, percent, report_on
+from engine.testing.coverage_report import CoverageReport, percent, report_on
 from engine.testing.drafts import Drafter
 from engine.testing.examples import validate
 from tests.coverage.test_coverage import HEAD, REQUESTS, examples, step
@@ -46,7 +46,7 @@ def _missing_after_pasting(path: Path, folder: Path) -> tuple[list[str], list[st
     return [each.item.label for each in missing if each.draft is None], problems, covered
 
 
-def _report(path: Path, folder: Path) -> Report:
+def _report(path: Path, folder: Path) -> CoverageReport:
     return report_on([Library([]).read(path)], [*folder.glob("*.yaml"), *folder.glob("parts/*.yaml")])
 
 

@@ -1,20 +1,24 @@
-"""Coverage as text, JSON and Cobertura XML, and what `engine test --coverage` does with files that are no mappings."""
+"""Coverage as text, JSON and Cobertura XML, and as `engine test` shows it."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from engine.commands import main
 from engine.commands.coverage import show_coverage
+from engine.commands.options import CoverageOptions
 from engine.commands.output.coverage import DOCTYPE, cobertura
-from engine.errors import MappingError, MappingNotFound
+from engine.errors import MappingError
 from engine.mapping import bundled
 from engine.mapping.load import Library
-from engine.testing.coverage_report import Report, report_on
+from engine.testing.coverage_report import CoverageReport, report_on
 
 SHOP = """\
 mapping: 1
@@ -115,13 +119,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("mappings")
 
 
+TEXT = CoverageOptions()
+
+
+def files(folder: Path) -> list[Path]:
+    return [folder / "parts" / "shared.yaml", folder / "shop.yaml"]
+
+
 def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_coverage([folder], [], "text", None) == 0
+    assert show_coverage(files(folder), TEXT) == 0
     assert capsys.readouterr().out == PRINTED
 
 
 def test_one_file_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_coverage([folder / "shop.yaml"], [], "text", None) == 0
+    assert show_coverage([folder / "shop.yaml"], TEXT) == 0
     assert capsys.readouterr().out.splitlines()[:7] == [
         "File                 Items  Missed   Cover   Missing lines",
         "mappings/shop.yaml       9       4   55.5%   14, 15",
@@ -133,16 +144,15 @@ def test_one_file_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
-@pytest.mark.usefixtures("folder")
-def test_fail_under(capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_coverage([], [], "text", 54.5) == 0
-    assert show_coverage([], [], "text", 95) == 1
+def test_fail_under(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_coverage(files(folder), CoverageOptions(fail_under=54.5)) == 0
+    assert show_coverage(files(folder), CoverageOptions(fail_under=95)) == 1
     error = "The examples use 54.5 % of what is in the mappings; --fail-under asks for 95 %.\n"
     assert capsys.readouterr().err == error
 
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_coverage([folder], [], "json", None) == 0
+    assert show_coverage(files(folder), CoverageOptions("json")) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["percent"], found["used"], found["total"]) == (54.5, 6, 11)
     assert found["kinds"]["field"] == {"used": 2, "total": 3}
@@ -174,7 +184,7 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["not_counted"] == []
 
 
-def report(folder: Path) -> Report:
+def report(folder: Path) -> CoverageReport:
     return report_on([Library([]).read(folder / "shop.yaml")], [folder / "shop.yaml", folder / "parts/shared.yaml"])
 
 
@@ -238,28 +248,46 @@ def test_the_dtd_is_asked() -> None:
     ]
 
 
-def test_other_yaml_of_a_folder_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "compose.yaml").write_text("services: { web: { image: nginx } }\n", encoding="utf-8")
-    assert show_coverage([folder], [], "text", None) == 0
-    assert capsys.readouterr().out == PRINTED
-
-
 def test_a_mapping_with_problems(folder: Path) -> None:
     (folder / "shop.yaml").write_text(SHOP.replace("parts.user", "parts.usr"), encoding="utf-8")
     with pytest.raises(MappingError) as raised:
-        show_coverage([folder], [], "text", None)
+        show_coverage(files(folder), TEXT)
     assert [problem.code for problem in raised.value.problems] == ["unused-include", "unknown-part"]
-
-
-def test_no_files(folder: Path) -> None:
-    with pytest.raises(MappingNotFound, match=r"^There is no file mappings/shp.yaml\.$"):
-        show_coverage([folder / "shp.yaml"], [], "text", None)
 
 
 def test_names_that_steer_a_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steering = SHOP.replace("coupon:", '"\\e[31m":').replace("properties.coupon", "properties.c")
     (folder / "shop.yaml").write_text(steering, encoding="utf-8")
-    assert show_coverage([folder], [], "text", None) == 0
-    assert show_coverage([folder], [], "json", None) == 0
-    assert show_coverage([folder], [], "cobertura", None) == 0
+    assert show_coverage(files(folder), TEXT) == 0
+    assert show_coverage(files(folder), CoverageOptions("json")) == 0
+    assert show_coverage(files(folder), CoverageOptions("cobertura")) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "engine", "test", "mappings", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.usefixtures("folder")
+def test_command() -> None:
+    """The tests report first; in other formats than text, to standard error."""
+    found = run("--coverage", "--format", "json", "--fail-under", "60")
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["percent"] == 54.5
+    assert "passed" in found.stderr
+    assert found.stderr.endswith("The examples use 54.5 % of what is in the mappings; --fail-under asks for 60 %.\n")
+
+
+USAGE = {
+    ("--format", "json"): "--fail-under and --format are about --coverage: add it.\n",
+    ("--fail-under", "90"): "--fail-under and --format are about --coverage: add it.\n",
+    ("--coverage", "-k", "order"): "--coverage is about all examples: leave out -k.\n",
+}
+
+
+@pytest.mark.parametrize("words", USAGE)
+def test_usage(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["test", *words])
+    assert (raised.value.code, capsys.readouterr().err) == (2, USAGE[words])

@@ -38,6 +38,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery.sending",),
     ("engine.delivery",),
     ("engine.collector", "engine.sandbox"),
+    ("engine.commands.shared",),
+    ("engine.commands.output",),
+    ("engine.testing.items",),
+    ("engine.testing.plugin",),
     ("engine.commands",),
     ("engine.reference", "engine.__main__", "engine"),
 )

@@ -12,7 +12,7 @@ from engine.language.texts import visible
 from engine.mapping.problems import place_text
 from engine.records import Json, JsonObject
 from engine.testing.coverage import FileCoverage, Item, What
-from engine.testing.coverage_report import FileReport, Missing, Report, counts_by_kind, percent
+from engine.testing.coverage_report import CoverageReport, FileReport, Missing, counts_by_kind, percent
 
 PLURALS = {
     What.STEP: "steps",
@@ -30,7 +30,7 @@ DOCTYPE = '<!DOCTYPE coverage SYSTEM "http://cobertura.sourceforge.net/xml/cover
 """As coverage.py writes it: https://coverage.readthedocs.io/en/latest/cmd.html#xml-reporting-coverage-xml."""
 
 
-def text_lines(report: Report, display: Display) -> Iterator[str]:
+def text_lines(report: CoverageReport, display: Display) -> Iterator[str]:
     """Write a table by file, the totals by kind, and a draft for each line that is missing."""
     yield from _table(report, display)
     yield ""
@@ -48,7 +48,7 @@ def text_lines(report: Report, display: Display) -> Iterator[str]:
         yield from _missing_lines(each, display)
 
 
-def _totals_lines(report: Report, display: Display) -> Iterator[str]:
+def _totals_lines(report: CoverageReport, display: Display) -> Iterator[str]:
     line = ""
     for what, (used, total) in counts_by_kind(report.items).items():
         piece = f"{PLURALS[what]} {used}/{total}"
@@ -59,7 +59,7 @@ def _totals_lines(report: Report, display: Display) -> Iterator[str]:
     yield line or "Nothing here can be used by an example."
 
 
-def _table(report: Report, display: Display) -> Iterator[str]:
+def _table(report: CoverageReport, display: Display) -> Iterator[str]:
     names = [visible(file.coverage.file) for file in report.files]
     width = max([len(name) for name in (*names, "Total")])
     heading = "".join(word.rjust(COLUMN) for word in HEADINGS)
@@ -91,7 +91,7 @@ def _missing_lines(missing: Missing, display: Display) -> Iterator[str]:
     yield from yaml_item(missing.draft, INDENT)
 
 
-def as_json(report: Report) -> JsonObject:
+def as_json(report: CoverageReport) -> JsonObject:
     """Return a report as `--format json` prints it."""
     return {
         "percent": percent(report.items),
@@ -131,7 +131,7 @@ def _missing_json(missing: Missing) -> JsonObject:
     }
 
 
-def cobertura(report: Report, now: int) -> str:
+def cobertura(report: CoverageReport, now: int) -> str:
     """Return a report as Cobertura XML; `now` is its time in Unix seconds.
 
     A line with several items is a branch: how many of them are used is its condition coverage.
