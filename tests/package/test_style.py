@@ -26,9 +26,11 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jsonschema": ("engine/mapping/schema/*",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
+    "pytest": ("engine/testing/*", "engine/commands/test.py"),
     "re2": ("engine/language/regex.py",),
     "rich": ("engine/commands/*",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
+    "syrupy": ("engine/testing/snapshots.py",),
     "ua_parser": ("engine/language/functions/web.py",),
     "uvicorn": (
         "engine/sandbox/server.py",

@@ -1,0 +1,282 @@
+"""What pytest runs of a mapping file: `checks`, which fails with its problems, and a test for each example.
+
+A mapping with errors has only `checks`: it cannot run, so its examples would say the same again. Imported by the
+plugin when the first mapping is found.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from engine.commands.output.events import problem_texts
+from engine.commands.output.text import Display, shortened
+from engine.commands.shared import counted
+from engine.language.texts import visible
+from engine.mapping.checks import check, check_parts
+from engine.mapping.checks.context import UNUSED_CODES
+from engine.mapping.example import MappingExample
+from engine.mapping.load import Library
+from engine.mapping.problems import Problem
+from engine.plan import Destination
+from engine.records import Json, JsonObject, Plan, Secrets, masked
+from engine.testing.examples import Tried, same, settings_of, too_much, try_example
+from engine.testing.kinds import Kind
+from engine.testing.meter import Meter
+from engine.testing.pins import pinned, slugs
+from engine.testing.side_by_side import Row, lines_of, side_by_side
+from engine.testing.stash import UNPINNED
+
+if TYPE_CHECKING:
+    from _pytest._io import TerminalWriter
+
+LONGEST_NAME = 200
+
+
+class MappingWarning(UserWarning):
+    """A warning of the checks; `-W error::engine.testing.items.MappingWarning` makes it fail."""
+
+
+class Failure(Exception):  # noqa: N818  pytest catches it and shows it; nobody else sees it
+    """What a test says when it fails: problems, then what was expected beside what there is."""
+
+    def __init__(self, summary: str, problems: list[Problem], rows: tuple[list[str], list[str]] | None = None) -> None:
+        super().__init__(summary)
+        self.problems = problems
+        self.rows = rows
+
+
+class FailureText:
+    """A failure as pytest writes it; `reprcrash.message` is its line in pytest's summary and in JUnit XML."""
+
+    def __init__(self, failure: Failure, width: int) -> None:
+        self.message = str(failure)
+        self.reprcrash = self
+        display = Display(io.StringIO())
+        display.width = width
+        self._lines: list[str | Row] = [
+            line for text in problem_texts(failure.problems, display) for line in text.split("\n")
+        ]
+        if not failure.problems:
+            self._lines.append(self.message)
+        if failure.rows is not None:
+            self._lines += ["", *side_by_side(*failure.rows, width)]
+        self._width = width
+
+    def toterminal(self, writer: TerminalWriter) -> None:
+        """Write it; rows that differ are colored."""
+        for line in self._lines:
+            if isinstance(line, Row):
+                writer.line(line.text(self._width), bold=line.mark != " ", red=line.mark != " ")
+            else:
+                writer.line(line)
+
+    def __str__(self) -> str:
+        return "\n".join(line.text(self._width) if isinstance(line, Row) else line for line in self._lines)
+
+
+class MappingFile(pytest.File):
+    """A mapping file, or a file of shared parts."""
+
+    kind: Kind
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Check the file; yield its tests."""
+        path = _near(self.path)
+        try:
+            problems, destination = _checked(path, self.kind)
+        except (MemoryError, RecursionError, SyntaxError):
+            problems, destination = [too_much(path)], None
+        checks: ChecksItem = ChecksItem.from_parent(self, name="checks")
+        checks.problems = problems
+        yield checks
+        if destination is not None:
+            yield from self._examples(destination)
+
+    def _examples(self, destination: Destination) -> Iterator[pytest.Item]:
+        examples, meter = destination.mapping.examples, Meter()
+        titles = [example.title for example in examples]
+        for name, slug, example in zip(_names(titles), slugs(titles), examples, strict=True):
+            item: ExampleItem = ExampleItem.from_parent(self, name=name, callobj=_example)
+            item.destination, item.example, item.meter, item.slug = destination, example, meter, slug
+            yield item
+
+
+class ChecksItem(pytest.Item):
+    """All problems of a file but those of its examples."""
+
+    problems: list[Problem]
+
+    def runtest(self) -> None:
+        """Fail if there are errors; pass warnings on to pytest."""
+        for problem in self.problems:
+            if problem.level == "warning":
+                self.warn(MappingWarning(str(problem)))
+        errors = [problem for problem in self.problems if problem.level == "error"]
+        if errors:
+            raise Failure(f"{counted(len(errors), 'problem')}", self.problems)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:  # type: ignore[override]  # noqa: ARG002
+        """Show problems as `validate-mappings` does."""
+        return _shown(self, excinfo) or super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return where the test stands."""
+        return self.path, None, self.name
+
+
+class ExampleItem(pytest.Function):
+    """One example: what it expects, and its whole requests as a snapshot keeps them.
+
+    A function, although it has none of its own, because syrupy looks at no other tests.
+    """
+
+    destination: Destination
+    example: MappingExample
+    meter: Meter
+    slug: str
+
+    def runtest(self) -> None:
+        """Run the example; compare its requests with `expect`, then with the snapshot."""
+        tried = try_example(self.destination, self.example, self.meter)
+        secrets = self._secrets()
+        failures = [_difference(tried, self.example, secrets)] if tried.problems else []
+        requests = pinned(tried.plan, secrets)
+        with suppress(_NoSnapshots):
+            failures += self._snapshot(requests, failed=bool(failures))
+        if failures:
+            raise failures[0]
+
+    def _secrets(self) -> Secrets:
+        from engine.errors import SettingsError
+
+        try:
+            return self.destination.connect(settings_of(self.destination, self.example), {}).secrets
+        except SettingsError:
+            return self.destination.connect(self.destination.example_settings(), {}).secrets
+
+    def _snapshot(self, requests: JsonObject, *, failed: bool) -> list[Failure]:
+        """Compare with the snapshot. An example that fails is compared too, or syrupy would call its file unused."""
+        if not self.config.pluginmanager.hasplugin("syrupy"):
+            raise _NoSnapshots
+        from engine.testing import snapshots
+
+        update = bool(self.config.option.update_snapshots)
+        folder = snapshots.folder_of(self.path)
+        if link := snapshots.link_in(self.path, self.slug):
+            text = f"{_near(link)} is a symbolic link. Snapshots are files beside the mapping: remove the link."
+            return [Failure(visible(text), [])]
+        if not update and not folder.is_dir():
+            self.user_properties.append(UNPINNED)
+            raise _NoSnapshots
+        file = visible(f"{_near(folder / self.slug)}.json")
+        try:
+            differ = snapshots.compare(self, requests, update=update and not failed)
+        except (OSError, ValueError) as error:
+            return [Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.", [])]
+        if differ is None:
+            return []
+        was, now = differ
+        if not was:
+            return [Failure(f"There is no {file} yet. --snapshot-update writes it.", [])]
+        text = f"The requests are not those of {file}. If that is meant: --snapshot-update"
+        return [Failure(text, [], (_lines(was), _lines(now)))]
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
+        """Show the problems, and expected and actual side by side."""
+        return _shown(self, excinfo) or super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return where the example stands."""
+        mark = self.destination.loaded.mark(self.example.place)
+        return self.path, mark.line - 1, self.name
+
+
+class _NoSnapshots(Exception):  # noqa: N818  a reason, no error
+    """Examples of this mapping are not compared with snapshots."""
+
+
+def _example() -> None:
+    """Stand for an example where pytest wants a function."""
+
+
+def _checked(path: Path, kind: Kind) -> tuple[list[Problem], Destination | None]:
+    if kind == "parts":
+        return check_parts(path), None
+    loaded = Library().read(path)
+    problems = sorted(check(loaded))
+    if any(problem.level == "error" and problem.code not in UNUSED_CODES for problem in problems):
+        return problems, None
+    return problems, Destination(loaded)
+
+
+def _shown(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> FailureText | None:
+    if not isinstance(excinfo.value, Failure):
+        return None
+    return FailureText(excinfo.value, item.config.get_terminal_writer().fullwidth)
+
+
+def _names(titles: Iterable[str]) -> Iterator[str]:
+    """Return a name for each title; one that is there twice gets a number."""
+    seen: dict[str, int] = {}
+    for title in titles:
+        name = shortened(visible(title), LONGEST_NAME)
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
+
+
+def _near(path: Path) -> Path:
+    """Return a path relative to the current directory, if it is inside, as commands show it."""
+    return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
+
+
+def _lines(text: str) -> list[str]:
+    return [visible(line) for line in text.splitlines()]
+
+
+def _difference(tried: Tried, example: MappingExample, secrets: Secrets) -> Failure:
+    """Return the failure of an example: its problems, and what it expects beside what there is."""
+    summary = shortened(visible(tried.problems[0].message), LONGEST_NAME)
+    if tried.plan is None:
+        return Failure(summary, tried.problems)
+    actual = _like(_actual(tried.plan, example.expect), example.expect)
+    if same(actual, example.expect):  # the fault is elsewhere: a schema, a reply
+        return Failure(summary, tried.problems)
+    both = (lines_of(masked(value, secrets)) for value in (example.expect, actual))
+    return Failure(summary, tried.problems, (next(both), next(both)))
+
+
+def _actual(plan: Plan, expect: Json) -> Json:
+    """Return what there is in the form of `expect`: of each body the keys that the example names."""
+    if isinstance(expect, dict) or plan.outcome.value == "invalid":
+        return {plan.outcome.value: plan.reason}
+    entries = cast("list[JsonObject]", expect)
+    wanted = [(name, body) for entry in entries for name, body in entry.items()]
+    requests = plan.requests
+    if [name for name, _ in wanted] != [request.request for request in requests]:
+        return [{request.request: request.body} for request in requests]
+    return [{request.request: _named(request.body, body)} for request, (_, body) in zip(requests, wanted, strict=True)]
+
+
+def _named(body: Json, wanted: Json) -> Json:
+    if not isinstance(wanted, dict) or not isinstance(body, dict):
+        return wanted if not wanted else body
+    return {key: body[key] for key in wanted if key in body}
+
+
+def _like(given: Json, wanted: Json) -> Json:
+    """Return a value in the order and spelling of another, so that only what differs looks different."""
+    if same(given, wanted):
+        return wanted
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        keys = [*(key for key in wanted if key in given), *(key for key in given if key not in wanted)]
+        return {key: _like(given[key], wanted[key]) if key in wanted else given[key] for key in keys}
+    if isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted):
+        return [_like(*pair) for pair in zip(given, wanted, strict=True)]
+    return given
