@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from engine.sandbox.control import routes
 from engine.sandbox.emulator import Emulator, TimeSource
 from engine.sandbox.faults import Decision
+from engine.sandbox.generic.vendor import Description
 from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorResponse, Wire, query_of, segments_of
 from engine.sandbox.same_origin import SameOriginOnly
 from engine.sandbox.world import Config, LoggedRequest, World
@@ -32,15 +33,17 @@ def create_app(
     config: Config | None = None,
     database: str = ":memory:",
     clock: TimeSource = time.time,
+    descriptions: Sequence[Description] = (),
     *,
     host: str = "127.0.0.1",
 ) -> Starlette:
     """Create the application; `app.state.world` is what it serves, closed when the application's lifespan ends.
 
-    `host` is what the server listens on: the control API answers to this name too, not only to those of the loopback.
+    `descriptions` are of the vendors that are made from mappings. `host` is what the server listens on: the control API
+    answers to this name too, not only to those of the loopback.
     `httpx.ASGITransport(app)` runs no lifespan: close `app.state.world` yourself.
     """
-    world = World(config or Config(), database, clock)
+    world = World(config or Config(), database, clock, descriptions)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -99,6 +102,7 @@ class Vendors:
             response=response.encoded()[0],
             seconds=decision.delay + time.perf_counter() - started,
             fault=kind or ("latency" if decision.delay else ""),
+            secrets=vendor.secrets,
         )
         self._world.request_log.add(logged)
         send = {"reset": lambda _: wire.reset(), "half": wire.respond_half}.get(kind, wire.respond)
