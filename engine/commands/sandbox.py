@@ -26,10 +26,7 @@ from engine.sandbox.generic.vendor import Description
 from engine.sandbox.server import Sandbox
 from engine.sandbox.world import emulated, reserved
 
-MADE = (
-    "{name} is answered by a vendor made from its mapping: it knows what the mapping says, and nothing else of "
-    "{title} (engine docs sandbox)."
-)
+MADE = "{name} is answered by a vendor made from its mapping (engine docs sandbox)."
 
 SHOWN = 3
 STATE_WIDTH = 96
@@ -112,7 +109,7 @@ def into_sandbox(
     vendors = _vendors(configured)
     for each, vendor in zip(configured, vendors, strict=True):
         if isinstance(vendor, Description):
-            click.echo(MADE.format(name=each.name, title=visible(each.mapping.title)), err=True)
+            click.echo(MADE.format(name=each.name), err=True)
     made = [vendor for vendor in vendors if isinstance(vendor, Description)]
     sandbox = stack.enter_context(Sandbox(descriptions=made))
     return [_redirected(*pair, sandbox.url) for pair in zip(configured, vendors, strict=True)], sandbox

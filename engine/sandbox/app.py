@@ -103,6 +103,7 @@ class Vendors:
             seconds=decision.delay + time.perf_counter() - started,
             fault=kind or ("latency" if decision.delay else ""),
             secrets=vendor.secrets,
+            secret_names=vendor.secret_names,
         )
         self._world.request_log.add(logged)
         send = {"reset": lambda _: wire.reset(), "half": wire.respond_half}.get(kind, wire.respond)

@@ -39,6 +39,8 @@ class Emulator(ABC):
     settings_type: ClassVar[type[Any]]
     secrets: Secrets = NO_SECRETS
     """Texts of real settings, which nothing that is shown may have."""
+    secret_names: frozenset[str] = frozenset()
+    """Names of headers and parameters whose values are never shown, besides those that everyone knows."""
 
     def __init__(self, surroundings: Surroundings, settings: Any) -> None:
         """Take settings of `settings_type`."""

@@ -216,6 +216,7 @@ class LoggedRequest(NamedTuple):
     seconds: float
     fault: str
     secrets: Secrets = NO_SECRETS
+    secret_names: frozenset[str] = frozenset()
 
 
 class RequestLog:
@@ -250,15 +251,18 @@ class RequestLog:
 
 
 def _readable(number: int, logged: LoggedRequest) -> JsonObject:
-    request = logged.request
+    request, hidden = logged.request, logged.secret_names.union(SECRET_QUERY)
     found: JsonObject = {
         "number": number,
         "time": to_iso(request.now),
         "vendor": logged.vendor,
         "method": request.method,
         "path": request.path,
-        "query": {name: MASK if name in SECRET_QUERY else value for name, value in request.query.items()},
-        "headers": {name: _masked(name, value) for name, value in request.headers.items()},
+        "query": {name: MASK if name in hidden else value for name, value in request.query.items()},
+        "headers": {
+            name: MASK if name in logged.secret_names else _masked(name, value)
+            for name, value in request.headers.items()
+        },
         "body": _readable_body(request.body),
         "status": logged.status,
         "response": _readable_body(logged.response),

@@ -19,7 +19,6 @@ from engine.mapping import schema
 from engine.mapping.model import Request
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Place
-from engine.responses import Unbatchable
 from engine.sandbox.http_messages import MAX_BODY
 
 MARKS: tuple[JsonObject, ...] = ({"waybill": "first"}, {"waybill": "second"}, {"waybill": "third"})
@@ -74,6 +73,14 @@ def _form(text: str) -> JsonObject:
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
+class Packing(NamedTuple):
+    """How a batch has the items of one request: in which list, what they look like there, and where the body is."""
+
+    items: Place
+    template: Json
+    body: Place
+
+
 class Bodies:
     """Reads the bodies of one connection's requests and checks them by `body_schema`."""
 
@@ -87,68 +94,59 @@ class Bodies:
         request = self._requests[name]
         if request.body_schema is None:
             return None
+        if body is None:
+            return "there is no body"
         if name not in self._checks:
             self._checks[name] = schema.validator(_checkable(request))
         return self._checks[name](body)
 
-    def has_items(self, batch: str) -> bool:
-        """Whether it is known where the items of a batch are in its body."""
-        return batch in self._places
+    def packs(self, batch: str) -> bool:
+        """Whether it is known where the items of a batch are."""
+        return batch in self._packings
 
-    def items(self, batch: str, body: Json) -> list[Json] | None:
-        """Return the items of a batch, None where its body has none."""
-        place = self._places.get(batch)
-        if place is None:
+    def carried(self, batch: str, body: Json) -> list[Carried] | None:
+        """Return what a batch carries, item by item; None if it has none of the lists that items are in."""
+        packings = self._packings.get(batch, {})
+        lists = {each.items: _at(body, each.items) for each in packings.values()}
+        found = [(place, items) for place, items in lists.items() if isinstance(items, list)]
+        if not found:
             return None
-        found = _at(body, place)
-        return found if isinstance(found, list) else None
+        return [self._carried(packings, place, item) for place, items in found for item in items]
 
-    def carried(self, batch: str, item: Json) -> Carried:
-        """Say which request of a batch an item carries; one that it looks like and whose schema it meets, first."""
-        fitting = [
-            Carried(name, body, self.fault(name, body))
-            for name, (template, place) in self._templates.get(batch, {}).items()
-            if _looks_like(item, template) and (body := _at(item, place)) is not None
-        ]
-        fitting.sort(key=lambda each: each.fault is not None)
-        return fitting[0] if fitting else Carried("", item, None)
+    def _carried(self, packings: dict[str, Packing], place: Place, item: Json) -> Carried:
+        """Return what an item carries: the request that it looks like, best one whose schema its body meets."""
+        fitting: list[Carried] = []
+        for name, packing in packings.items():
+            if packing.items == place and _looks_like(item, packing.template):
+                body = _at(item, packing.body)
+                fitting.append(Carried(name, body, self.fault(name, body)))
+        return min(fitting, key=lambda each: each.fault is not None, default=Carried("", item, None))
 
     @cached_property
-    def _places(self) -> dict[str, Place]:
-        """Where the items of each batch are in its body."""
-        found: dict[str, Place] = {}
-        for name, batch in self._connection.compiled.batches.items():
-            place: Place | None = ()
-            if batch.body is not None:
-                try:
-                    place = _place_of([*MARKS], batch.body([*MARKS], None, [], 0.0))
-                except Invalid:
-                    place = None
-            if place is not None:
-                found[name] = place
-        return found
-
-    @cached_property
-    def _templates(self) -> dict[str, dict[str, tuple[Json, Place]]]:
-        """By batch and request: what an item looks like, and where in it the body is."""
-        found: dict[str, dict[str, tuple[Json, Place]]] = {}
+    def _packings(self) -> dict[str, dict[str, Packing]]:
+        """The packings that are known, by batch and request."""
+        found: dict[str, dict[str, Packing]] = {}
         for request in self._requests.values():
-            if request.batch is None:
-                continue
-            template = self._item(request)
-            place = _place_of(MARKS[0], template)
-            if place is not None:
-                found.setdefault(request.batch, {})[request.name] = template, place
+            packing = None if request.batch is None else self._packing(request.name, request.batch)
+            if request.batch is not None and packing is not None:
+                found.setdefault(request.batch, {})[request.name] = packing
         return found
 
-    def _item(self, request: Request) -> Json:
-        item = self._connection.compiled.requests[request.name].item
-        if item is None:
-            return MARKS[0]
+    def _packing(self, name: str, batch: str) -> Packing | None:
+        item, body = self._connection.compiled.requests[name].item, self._connection.compiled.batches[batch].body
         try:
-            return item(MARKS[0], [], 0.0)
-        except (Invalid, Unbatchable):
+            items: list[Json] = [mark if item is None else item(mark, [], 0.0) for mark in MARKS]
+            packed: Json = items if body is None else body(items, None, [], 0.0)
+        except Invalid:  # a mark lacks what an item needs
             return None
+        places = [_place_of(mark, packed) for mark in MARKS]
+        first, last = places[0], places[-1]
+        if first is None or last is None:
+            return None
+        at = next((number for number, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
+        if at is None:
+            return None
+        return Packing(first[:at], _at(packed, first[: at + 1]), first[at + 1 :])
 
 
 def _checkable(request: Request) -> Json:

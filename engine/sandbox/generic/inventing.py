@@ -48,11 +48,20 @@ def read(path: str, scope: JsonObject) -> Json:
 
 def invented(path: str, number: int) -> Json:
     """Return a value for a path: a number where its last name is about an id or a count, else text of that name."""
-    names = [name for root in parse(path).roots for name in (root.name, *root.members)]
-    last = names[-1] if names else "value"
+    last = _last_name(parse(path).tree) or "value"
     if last.lower() in {"id", "count", "total", "version"} or last.lower().endswith("_id"):
         return number
     return f"{last}-{number}"
+
+
+def _last_name(node: Node) -> str:
+    """Return the last name on the way that `_write` goes."""
+    kind, children = node["type"], node["children"]
+    if kind == "field":
+        return str(node["value"])
+    if kind in CHAINS or kind == "projection":
+        return next((name for child in reversed(children) if (name := _last_name(child))), "")
+    return _last_name(children[0]) if children else ""
 
 
 def _named(path: str, find: Callable[[], Json]) -> Json:

@@ -84,7 +84,8 @@ def routes_of(connection: Connection, base_path: str) -> list[Route]:
     )
     compiled = build(patched).connect(connection.settings).batches
     found = [_route(connection, noun, compiled[name].address) for name, noun in nouns.items()]
-    return sorted(found, key=lambda route: route.vagueness)
+    # Of one path, batches first: what has the items of one is one.
+    return sorted(found, key=lambda route: (route.vagueness, not route.is_batch))
 
 
 def _route(connection: Connection, noun: Request | Batch, address: Any) -> Route:

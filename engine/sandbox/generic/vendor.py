@@ -75,6 +75,9 @@ class GenericVendor(Emulator):
         self.title = description.connection.mapping.title
         self.secrets = description.connection.secrets
         self._description = description
+        self.secret_names = frozenset(
+            name for _, name, value in self._expected() if is_credential(name, value) and name != "authorization"
+        )
         self._tokens = (
             TokenEndpoint(description.connection, description.token_path, surroundings.random)
             if description.token_path
@@ -91,7 +94,9 @@ class GenericVendor(Emulator):
 
     def snapshot(self, limit: int) -> JsonObject:
         """Return the newest accepted requests by name, without secrets."""
-        return {name: [*reversed(self._newest(name, limit))] for name in self._description.connection.mapping.requests}
+        mapping = self._description.connection.mapping
+        held = {name: [*reversed(self._newest(name, limit))] for name in (*mapping.requests, *mapping.batches)}
+        return {name: rows for name, rows in held.items() if rows}
 
     def credentials(self) -> list[str]:
         """Return the headers and parameters that are credentials, masked, and how tokens are had."""
@@ -150,7 +155,8 @@ class GenericVendor(Emulator):
                 self._keep(request, item.request or name, item.body, None)
         if not received.items:
             self._keep(request, name, received.body, None)
-        self.state.count(self.name, f"batches_of_{name}")
+        else:
+            self.state.count(self.name, f"batch_requests_of_{name}")
         return self._description.replies.batch(name, errors, len(errors))
 
     def _keep(self, request: VendorRequest, name: str, body: Json, request_id: str | None) -> int:
@@ -223,10 +229,10 @@ class GenericVendor(Emulator):
             raise self._refusal(400, str(error), route) from error
         bodies = self._description.bodies
         if route.is_batch:
-            items = bodies.items(route.name, body)
-            if items is None and bodies.has_items(route.name):
+            items = bodies.carried(route.name, body)
+            if items is None and bodies.packs(route.name):
                 raise self._refusal(400, f"the body has no list of items of the batch {route.name}", route)
-            return Received(route, body, [bodies.carried(route.name, item) for item in items or ()])
+            return Received(route, body, items or [])
         fault = bodies.fault(route.name, body)
         if fault is not None:
             raise self._refusal(400, _not_met(route.name, fault), route)
