@@ -72,6 +72,7 @@ class Event(NamedTuple):
 )
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
 @click.option("--no-headers", is_flag=True, help="Leave the headers out of the text.")
+@click.option("--check-bodies", is_flag=True, help="Report each body that does not meet the request's body_schema.")
 @click.option(
     "--received-at",
     metavar="TIME",
@@ -84,6 +85,7 @@ def command(
     style: str,
     show_secrets: bool,
     no_headers: bool,
+    check_bodies: bool,
     received_at: str | None,
 ) -> int:
     """Show what events become for each MAPPING (a name or a path): outcome, reason and requests. Sends nothing.
@@ -91,7 +93,7 @@ def command(
     A request that is sent in a batch is shown in it: as the batch that is sent if no other event waits.
 
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
-    not be read; 2: wrong usage.
+    not be read, or --check-bodies found something; 2: wrong usage.
     """
     now = _clock(received_at)
     if no_headers and style != "text":
@@ -109,7 +111,7 @@ def command(
         "curl": _curl_printer,
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary, show = Summary(), printers[style](connections, secrets)
+    summary, show = Summary(faulty_bodies=0 if check_bodies else None), printers[style](connections, secrets)
     try:
         plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
@@ -137,6 +139,7 @@ def plan_all(
     from engine.delivery.sending.outgoing import dry_run
 
     configured = [ConfiguredConnection(name=each.name, connection=each.connection) for each in connections]
+    checked = None if summary.faulty_bodies is None else _body_checker(connections, summary)
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -154,10 +157,31 @@ def plan_all(
             summary.add_event(event.reports)
             for named, each in zip(connections, configured, strict=True):
                 run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
+                if checked is not None:
+                    run = checked(named, run)
                 run = run if mask is None else run._replace(plan=_masked(run.plan, mask))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
     flush()
+
+
+def _body_checker(
+    connections: Sequence[NamedConnection], summary: Summary
+) -> Callable[[NamedConnection, DryRun], DryRun]:
+    """Return what reports and counts the bodies of a dry run that do not meet their `body_schema`."""
+    from engine.compiler.runtime import MOST_REPORTS
+    from engine.testing.bodies import BodyChecks
+
+    checks = {named.connection: BodyChecks(named.connection.mapping) for named in connections}
+
+    def checked(named: NamedConnection, run: DryRun) -> DryRun:
+        found = tuple(checks[named.connection].reports(run.plan))
+        if not found:
+            return run
+        summary.add_faulty_bodies(len(found))
+        return run._replace(plan=run.plan._replace(reports=(*run.plan.reports, *found[:MOST_REPORTS])))
+
+    return checked
 
 
 def _clock(received_at: str | None) -> float:
