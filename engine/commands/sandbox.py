@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from engine.commands.connection_options import connections_of
 from engine.commands.options import FILE, SettingsOptions, settings_options
 from engine.commands.output.text import Display, shortened
 from engine.compiler.runtime import Invalid
@@ -21,10 +21,11 @@ from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
 from engine.language.texts import text_of, visible
 from engine.records import Json
-from engine.sandbox.generic.describing import describe, into_vendor
-from engine.sandbox.generic.vendor import Description
 from engine.sandbox.server import Sandbox
 from engine.sandbox.world import emulated, reserved
+
+if TYPE_CHECKING:
+    from engine.sandbox.generic.vendor import Description
 
 MADE = "{name} is answered by a vendor made from its mapping (engine docs sandbox)."
 
@@ -59,8 +60,11 @@ def command(
     Each MAPPING (a name or a path) gets a vendor made from it, with example settings for those not given, unless its
     vendor is emulated anyway.
     """
-    settings = settings._replace(examples=True)
-    configured = connections_of(mappings, connections_file, settings) if mappings or connections_file else []
+    configured: list[ConfiguredConnection] = []
+    if mappings or connections_file:
+        from engine.commands.connection_options import connections_of
+
+        configured = connections_of(mappings, connections_file, settings._replace(examples=True))
     run(host, port, config, database, configured)
 
 
@@ -75,7 +79,7 @@ def run(
     from engine.sandbox.world import Config, load_config
 
     read = load_config(config) if config else Config()
-    made = [each for each in _vendors(configured) if isinstance(each, Description)]
+    made = [vendor for vendor in _vendors(configured) if not isinstance(vendor, str)]
     with listen(host, port) as listener:
         server, world = build(read, database, time.time, made, host)
         click.echo(_welcome(url_of(listener), database, made))
@@ -108,33 +112,43 @@ def into_sandbox(
     """Start a sandbox and redirect all connections to it, those of an unknown vendor to one made from the mapping."""
     vendors = _vendors(configured)
     for each, vendor in zip(configured, vendors, strict=True):
-        if isinstance(vendor, Description):
+        if not isinstance(vendor, str):
             click.echo(MADE.format(name=each.name), err=True)
-    made = [vendor for vendor in vendors if isinstance(vendor, Description)]
+    made = [vendor for vendor in vendors if not isinstance(vendor, str)]
     sandbox = stack.enter_context(Sandbox(descriptions=made))
     return [_redirected(*pair, sandbox.url) for pair in zip(configured, vendors, strict=True)], sandbox
 
 
 def _redirected(configured: ConfiguredConnection, vendor: Description | str, url: str) -> ConfiguredConnection:
-    if isinstance(vendor, Description):
-        return into_vendor(configured, url, vendor)
-    return configured_connection.into_sandbox(configured, url, vendor)
+    if isinstance(vendor, str):
+        return configured_connection.into_sandbox(configured, url, vendor)
+    from engine.sandbox.generic.describing import into_vendor
+
+    return into_vendor(configured, url, vendor)
 
 
 def _vendors(configured: Sequence[ConfiguredConnection]) -> list[Description | str]:
     """Return what answers each connection: the base path of an emulated vendor, or one made from the mapping."""
-    taken, found = reserved(), list[Description | str]()
+    taken = reserved()
+    found: list[Description | str] = []
     for each in configured:
         try:
-            vendor = _base_path(each)
-            found.append(describe(each.name, each.connection, taken) if vendor is None else vendor)
+            base_path = _base_path(each)
+            found.append(_made(each, taken) if base_path is None else base_path)
         except Invalid as error:
             raise UsageError(f"{each.name}: {error}. {SETTINGS_HINT}") from error
-        if isinstance(made := found[-1], Description):
-            taken.add(made.name)
-            for fault in made.replies.faults:
-                click.echo(f"{each.name}: {visible(fault)}.", err=True)
     return found
+
+
+def _made(configured: ConfiguredConnection, taken: set[str]) -> Description:
+    """Describe the vendor of a connection and tell what it cannot do; its name is taken from then on."""
+    from engine.sandbox.generic.describing import describe
+
+    made = describe(configured.name, configured.connection, taken)
+    taken.add(made.name)
+    for fault in made.replies.faults:
+        click.echo(f"{configured.name}: {visible(fault)}.", err=True)
+    return made
 
 
 def _base_path(configured: ConfiguredConnection) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,10 +20,12 @@ from starlette.types import Receive, Scope, Send
 from engine.sandbox.control import routes
 from engine.sandbox.emulator import Emulator, TimeSource
 from engine.sandbox.faults import Decision
-from engine.sandbox.generic.vendor import Description
 from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorResponse, Wire, query_of, segments_of
 from engine.sandbox.same_origin import SameOriginOnly
 from engine.sandbox.world import Config, LoggedRequest, World
+
+if TYPE_CHECKING:
+    from engine.sandbox.generic.vendor import Description
 
 TOO_LARGE = VendorResponse(413, {"error": "The body is larger than 32 MB."})
 NO_VENDOR = VendorResponse(404, {"error": "No vendor has this path. See /_sandbox/ for the vendors and their paths."})

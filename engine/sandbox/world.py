@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
@@ -16,10 +16,12 @@ from engine.errors import UsageError
 from engine.records import MASK, NO_SECRETS, Json, JsonObject, Secrets, masked
 from engine.sandbox.emulator import Emulator, Surroundings, TimeSource
 from engine.sandbox.faults import Fault, Faults
-from engine.sandbox.generic.vendor import SCHEMA, Description, GenericVendor
 from engine.sandbox.http_messages import VendorRequest, segments_of
 from engine.sandbox.state import State, to_iso
 from engine.sandbox.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from engine.sandbox.generic.vendor import Description
 
 OWN = ("seed", "faults")
 KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "text", dict: "a mapping"}
@@ -126,7 +128,7 @@ class World:
     ) -> None:
         self.clock = clock
         self._descriptions = {each.name: each for each in descriptions}
-        self.state = State(database, [*(vendor.schema for vendor in VENDORS), *([SCHEMA] if descriptions else ())])
+        self.state = State(database, [*(vendor.schema for vendor in VENDORS), *(each.schema for each in descriptions)])
         self.faults = Faults()
         self.request_log = RequestLog()
         self._config = config
@@ -139,7 +141,7 @@ class World:
         for kind in VENDORS:
             self.vendors[kind.name] = kind(self._surroundings(), self._config.settings_of(kind))
         for name, description in self._descriptions.items():
-            self.vendors[name] = GenericVendor(self._surroundings(), description)
+            self.vendors[name] = description.vendor(self._surroundings())
 
     def _surroundings(self) -> Surroundings:
         random = Random(self._config.seed)  # noqa: S311  repeatable on purpose

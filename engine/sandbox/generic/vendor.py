@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import orjson
 
@@ -17,7 +17,6 @@ from engine.sandbox.generic.replies import Replies
 from engine.sandbox.generic.routes import Route, is_credential, shown
 from engine.sandbox.generic.tokens import TokenEndpoint
 from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
-from engine.sandbox.state import to_iso
 
 MOST_KEPT = 10_000
 """Requests of one vendor in the state: the newest."""
@@ -35,7 +34,7 @@ KEEP = """
 """
 FORGET = "DELETE FROM generic_received WHERE vendor = ? AND id <= ?"
 NEWEST = """
-    SELECT id, time, path, query, body FROM generic_received WHERE vendor = ? AND request = ? ORDER BY id DESC LIMIT ?
+    SELECT id, path, query, body FROM generic_received WHERE vendor = ? AND request = ? ORDER BY id DESC LIMIT ?
 """
 
 
@@ -53,6 +52,11 @@ class Description:
     routes: tuple[Route, ...]
     replies: Replies
     bodies: Bodies
+    schema: ClassVar[str] = SCHEMA
+
+    def vendor(self, surroundings: Surroundings) -> GenericVendor:
+        """Return the vendor, with no tokens issued yet."""
+        return GenericVendor(surroundings, self)
 
 
 class Received(NamedTuple):
@@ -116,9 +120,8 @@ class GenericVendor(Emulator):
                 "path": path,
                 **({"query": orjson.loads(query)} if query != "{}" else {}),
                 "body": orjson.loads(body),
-                "time": to_iso(time),
             }
-            for number, time, path, query, body in self.state.all(NEWEST, (self.name, name, limit))
+            for number, path, query, body in self.state.all(NEWEST, (self.name, name, limit))
         ]
 
     def _handler(self, request: VendorRequest) -> tuple[Handler, tuple[str, ...]]:
