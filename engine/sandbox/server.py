@@ -129,13 +129,9 @@ def url_of(listener: socket.socket) -> str:
 
 
 def build(
-    config: Config | None,
-    database: str,
-    clock: TimeSource,
-    descriptions: Sequence[Description] = (),
-    host: str = LOOPBACK,
+    config: Config | None, database: str, clock: TimeSource, made: Sequence[Description] = (), host: str = LOOPBACK
 ) -> tuple[uvicorn.Server, World]:
-    """Create the server and its world; raises `UsageError` when packages are missing."""
+    """Create the server and its world, with vendors `made` from mappings; UsageError when packages are missing."""
     try:
         import uvicorn
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -157,7 +153,7 @@ def build(
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope["extensions"] = {EXTENSION: self.transport}
 
-    app = create_app(config, database, clock, descriptions, host=host)
+    app = create_app(config, database, clock, made, host=host)
     settings = uvicorn.Config(
         app,
         http=WithTransport,
