@@ -9,7 +9,7 @@ from engine.compiler.recording import Kind
 from engine.events.integrations import switch
 from engine.events.normalizing import Normalized
 from engine.events.spec import FIELDS
-from engine.explaining.influence import MOST_LEAVES, Effect, Target, effect, leaves
+from engine.explaining.influence import MOST_LEAVES, Effect, Origins, Target, effect, leaves
 from engine.explaining.outputs import Output, OutputReader, Route
 from engine.explaining.story import Detail, Storyteller
 from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
@@ -40,7 +40,9 @@ class _Explainer:
         self.plan = connection.plan_normalized(normalized, now=now)
         self.steps = traces(recorder.taken())
         recorder.paused = True
+        self.left_out = 0
         self.effects = self._effects()
+        self.origins = Origins(self.effects)
         recorder.paused = False
         call = normalized.call or ""
         self.teller = Storyteller(self.mapping, call, normalized.event, self.plan.reports)
@@ -59,6 +61,7 @@ class _Explainer:
             "decided_by": [] if plan.outcome is Outcome.PLANNED else list(self._decided_by()),
             "steps": cast("Json", steps),
             "event_fields": cast("Json", fields),
+            "event_fields_left_out": self.left_out,
             "reached_no_request": [
                 each["path"] for each in fields if not each["reached_something"] and each["value"] is not None
             ],
@@ -153,11 +156,7 @@ class _Explainer:
 
     def _sources(self, number: int, route: Route) -> list[str]:
         """Return the event's fields that reach an output field."""
-        return [
-            route_text(path)
-            for path, each in self.effects.items()
-            if any(_meets(t, number, route) for t in each.targets)
-        ]
+        return [route_text(each) for each in self.origins.of(number, route)]
 
     # The event's fields.
 
@@ -169,7 +168,9 @@ class _Explainer:
         def replan(other: JsonObject) -> Plan:
             return self.connection.plan_normalized(self.normalized._replace(event=other), now=self.now)
 
-        found = dict(list(leaves(event))[:MOST_LEAVES])
+        every = list(leaves(event))
+        self.left_out = max(0, len(every) - MOST_LEAVES)
+        found = dict(every[:MOST_LEAVES])
         return {route: effect(event, route, value, replan, self.plan) for route, value in found.items()}
 
     def _event_fields(self) -> Iterator[JsonObject]:
@@ -268,11 +269,6 @@ def _covers(chain: Sequence[str], names: Sequence[str], *, whole: bool = True) -
     """Whether a path with these names reads a field, or a part of it; with `whole`, also as a part of an object."""
     length = min(len(chain), len(names))
     return tuple(chain[:length]) == tuple(names[:length]) and (whole or len(chain) >= len(names))
-
-
-def _meets(target: Target, number: int, route: Route) -> bool:
-    length = min(len(target.route), len(route))
-    return target.request == number and target.route[:length] == route[:length]
 
 
 def _at(value: Json, route: Iterable[str | int]) -> Json:

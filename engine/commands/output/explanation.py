@@ -59,6 +59,8 @@ def explanation_text(
         writer.event_fields(_objects(explanation["event_fields"]))
     elif explanation["outcome"] != "invalid":
         writer.unread(_objects(explanation["event_fields"]))
+    if explanation["event_fields_left_out"]:
+        writer.lines.append(f"{explanation['event_fields_left_out']} more fields of the event were not looked at")
     writer.reports(_objects(explanation["reports"]))
     return "".join(f"{line}\n" for line in writer.lines)
 
