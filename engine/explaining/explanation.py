@@ -43,7 +43,10 @@ class _Explainer:
         self.left_out = 0
         self.effects = self._effects()
         self.origins = Origins(self.effects)
+        self.rules: dict[tuple[int, str], JsonObject] = {}
+        """Where the mapping decides an output field, by the number of its request and its path."""
         recorder.paused = False
+        self.planned_by = [step for step in self.steps for _ in step.requests]
         call = normalized.call or ""
         self.teller = Storyteller(self.mapping, call, normalized.event, self.plan.reports)
 
@@ -146,6 +149,7 @@ class _Explainer:
     def _output(self, output: Output, number: int) -> JsonObject:
         sources: list[str] = [] if output.absent else self._sources(number, ("body", *output.route))
         details = self.teller.story(output.node) if not output.inside else []
+        self.rules[number, route_text(output.route)] = self._place(output.node.place)
         return {
             "output": route_text(output.route),
             **({} if output.absent else {"value": _plain(output.value)}),
@@ -193,9 +197,14 @@ class _Explainer:
             }
 
     def _reached(self, target: Target) -> Json:
-        """Return an output field that a field reaches: the request's number among those planned, from 1, its name."""
+        """Return an output field that a field reaches: its request, and where the mapping decides it."""
         name = self.plan.requests[target.request].request
-        return {"number": target.request + 1, "name": name, "output": _target_text(target)}
+        output = _target_text(target)
+        return {"number": target.request + 1, "name": name, "output": output, **self._rule(target.request, output)}
+
+    def _rule(self, request: int, output: str) -> JsonObject:
+        found = self.rules.get((request, output))
+        return found if found is not None else self._place(self.planned_by[request].place)
 
     def _notes(self) -> Iterator[Note]:
         """Return everything that was noted of this event, also inside parts."""

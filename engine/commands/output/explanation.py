@@ -161,12 +161,11 @@ class _Writer:
 
     def event_fields(self, fields: list[JsonObject]) -> None:
         """Add fields of the event: where each goes, or who would read it."""
-        self.lines.append("")
+        self.lines += [""] if fields else []
         for field in fields[:SHOWN_FIELDS]:
             self._row(TreeLine(str(field["path"]), compact_json(field["value"]), "", "", "title"), "")
             for each in _objects(field["reaches"]):
-                place = self.display.paint(f"{each['name']}", "place")
-                self.lines.append(f"  → {visible(str(each['output']))}  {place}")
+                self._row(TreeLine(str(each["output"]), rest=f"of {each['name']}", where=_where(each)), "  → ")
             if field["decides"]:
                 self.lines.append("  decides whether something is sent")
             if not field["reached_something"]:
