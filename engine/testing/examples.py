@@ -18,8 +18,8 @@ from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted,
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Loaded
 from engine.mapping.problems import Problem, place_text
-from engine.plan import Destination
-from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
+from engine.plan import Connection, Destination
+from engine.records import NO_SECRETS, Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Secrets, masked
 from engine.testing.meter import Meter
 
 NOW = 1_709_640_000.0
@@ -45,6 +45,8 @@ class Tried(NamedTuple):
 
     plan: Plan | None
     problems: list[Problem]
+    secrets: Secrets = NO_SECRETS
+    """Of its settings; the plan holds them where they are sent."""
 
 
 def validate(loaded: Loaded) -> list[Problem]:
@@ -73,12 +75,14 @@ def try_example(destination: Destination, example: MappingExample, meter: Meter)
         difference = Difference(example.place, f"This example did not run: {meter}.", advice)
         return Tried(None, [_problem(destination, "examples-too-long", difference)])
     try:
-        plan = run(destination, example, meter)
+        connection = _connected(destination, example)
     except SettingsError as error:
         message = f"This example cannot run: {' '.join(error.problems)}"
         difference = Difference((*example.place, "settings"), message)
         return Tried(None, [_problem(destination, "setting-value", difference)])
-    return Tried(plan, list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1)))
+    plan = _planned(connection, example, meter)
+    problems = list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1))
+    return Tried(plan, problems, connection.secrets)
 
 
 def _faults(destination: Destination, example: MappingExample, plan: Plan, meter: Meter) -> Iterator[Problem]:
@@ -96,15 +100,17 @@ def too_much(path: Path) -> Problem:
     return Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")
 
 
-def settings_of(destination: Destination, example: MappingExample) -> JsonObject:
-    """Return the settings of an example; those not given take their `example`."""
-    return {**destination.example_settings(), **example.settings}
-
-
 def run(destination: Destination, example: MappingExample, meter: Meter | None = None) -> Plan:
     """Plan an example's event; settings not given take their `example`. What that takes is added to `meter`."""
-    connection = destination.connect(settings_of(destination, example), {})
-    with (meter or Meter()).measured(connection, example):
+    return _planned(_connected(destination, example), example, meter or Meter())
+
+
+def _connected(destination: Destination, example: MappingExample) -> Connection:
+    return destination.connect({**destination.example_settings(), **example.settings}, {})
+
+
+def _planned(connection: Connection, example: MappingExample, meter: Meter) -> Plan:
+    with meter.measured(connection, example):
         # Without a clock to normalize by, an event of an example may have any time, today's or next year's.
         return connection.plan_normalized(normalize(example.event), now=NOW, replies=example.replies)
 
