@@ -71,10 +71,9 @@ def command(
 
 
 def _need_packages() -> None:
-    from importlib.util import find_spec
+    from importlib.util import find_spec  # pytest wants to import plugins itself
 
-    missing = [name for name in ("pytest", SYRUPY) if find_spec(name) is None]
-    if missing:
+    if not (find_spec("pytest") and find_spec(SYRUPY)):
         raise UsageError("engine test needs the extra \"author\": pip install 'waybill[author]'")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -17,12 +18,12 @@ import pytest
 from engine.commands.output.events import problem_texts
 from engine.commands.output.text import Display, shortened
 from engine.commands.shared import counted
-from engine.language.texts import visible
+from engine.language.texts import visible, visible_lines
 from engine.mapping.checks import check, check_parts
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Library
-from engine.mapping.problems import Problem, place_text
+from engine.mapping.problems import WIDTH, Problem, place_text
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Plan, Secrets, masked
 from engine.testing.examples import Tried, same, too_much, try_example
@@ -120,13 +121,14 @@ class ChecksItem(pytest.Item):
     problems: list[Problem]
 
     def runtest(self) -> None:
-        """Fail if there are errors; pass warnings on to pytest."""
-        for problem in self.problems:
-            if problem.level == "warning":
-                self.warn(MappingWarning(str(problem)))
-        errors = [problem for problem in self.problems if problem.level == "error"]
+        """Fail if there are errors; else pass warnings on to pytest."""
+        errors = sum(problem.level == "error" for problem in self.problems)
         if errors:
-            raise Failure(f"{counted(len(errors), 'problem')}", self.problems)
+            raise Failure(counted(errors, "problem"), self.problems)
+        for problem in self.problems:
+            text = visible_lines(f"{problem.path}\n{problem.text(WIDTH)}")
+            # The column stands where Python has the line, whose text it would print, credentials too.
+            warnings.warn_explicit(MappingWarning(text), None, f"{problem.file}:{problem.line}", problem.column)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:  # type: ignore[override]  # noqa: ARG002
         """Show problems as `validate-mappings` does."""
