@@ -31,8 +31,6 @@ CONFIGURATION = {
     "setup.cfg": "[tool:pytest]\naddopts = -p evil\n",
 }
 ENVIRONMENT = {"PYTEST_ADDOPTS": "-p evil", "PYTEST_PLUGINS": "evil"}
-START = "import sys; sys.path[:] = [each for each in sys.path if each]; from engine.commands import main; main()"
-"""What the installed command does: the folder it is run in is not on Python's path."""
 
 
 def test_no_code_of_the_folder_runs(folder: Folder) -> None:
@@ -44,9 +42,9 @@ def test_no_code_of_the_folder_runs(folder: Folder) -> None:
             (where / name).write_text(text)
     before = folder.files()
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", START, "test"], env=environment, capture_output=True, text=True, check=False
-    )
+    # With `-m` this folder is the first that Python imports from, which it is not for the installed command.
+    words = [sys.executable, "-m", "engine", "test"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert not proof.exists(), proof.read_text()
     assert (done.returncode, done.stderr) == (0, "")
     assert "3 passed" in done.stdout
