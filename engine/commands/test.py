@@ -10,14 +10,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 
 import click
 
-from engine.commands.options import FILE
+from engine.commands.options import FILE, CoverageOptions, coverage_options
 from engine.commands.shared import FOUND, INTERNAL, INTERRUPTED, USAGE, counted
-from engine.errors import MappingNotFound, UsageError
+from engine.errors import MappingError, MappingNotFound, UsageError
 
 SYRUPY = "syrupy"
 KEYWORDS = 'Write words with and, or, not between them: -k "page and not alias".'
@@ -33,6 +33,7 @@ EXIT_CODES = {0: 0, 1: FOUND, 2: INTERRUPTED, 3: INTERNAL, WRONG_USAGE: USAGE, N
 @click.option("-v", "--verbose", is_flag=True, help="List each example by its title.")
 @click.option("--snapshot-update", "update", is_flag=True, help="Write the snapshots; delete those of no example.")
 @click.option("--junit-xml", "junit", type=FILE, metavar="FILE", help="Also write the results as JUnit XML, for CI.")
+@coverage_options
 @click.option(
     "--trust",
     is_flag=True,
@@ -46,15 +47,19 @@ def command(
     update: bool,
     junit: Path | None,
     trust: bool,
+    coverage: CoverageOptions | None,
 ) -> int:
     """Run the examples of mappings, or of all in a folder (default: the folder mappings), as tests.
 
     Each example is compared with what it expects, and its whole requests with the snapshot in the folder snapshots
     beside its mapping, where there is one.
 
-    Exit code 0: all passed; 1: something failed; 2: wrong usage, or no example was selected; 130: interrupted.
+    Exit code 0: all passed; 1: something failed, or the examples use less than --fail-under asks for; 2: wrong usage,
+    or no example was selected; 130: interrupted.
     """
     _need_packages()
+    if coverage is not None and keywords is not None:
+        raise UsageError("--coverage is about all examples: leave out -k.")
     files = list(dict.fromkeys(_files(mappings)))
     options = [f"-k={keywords}"] if keywords is not None else []
     options += ["-x"] * first + ["-v"] * verbose + ["--snapshot-update" if update else "--snapshot-details"]
@@ -62,12 +67,27 @@ def command(
         junit.parent.mkdir(parents=True, exist_ok=True)
         junit.touch()  # what cannot be written is said now, and in our words
         options.append(f"--junit-xml={junit}")
-    code = run_pytest(files, options, trust=trust)
+    with redirect_stdout(sys.stderr) if coverage is not None and coverage.style != "text" else nullcontext():
+        code = run_pytest(files, options, trust=trust)
+    if coverage is not None and code in (0, FOUND):
+        return _with_coverage(files, coverage) or code
     if code == NO_TESTS:
         click.echo("No example was selected.", err=True)
     if code == WRONG_USAGE and keywords is not None and not trust:
         click.echo(KEYWORDS, err=True)
     return EXIT_CODES.get(code, FOUND)
+
+
+def _with_coverage(files: list[Path], options: CoverageOptions) -> int:
+    from engine.commands.coverage import show_coverage
+
+    if options.style == "text":
+        click.echo()
+    try:
+        return show_coverage(files, options)
+    except MappingError:  # the tests have said which
+        click.echo("No coverage: a mapping has problems.", err=True)
+        return FOUND
 
 
 def _need_packages() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -60,27 +61,45 @@ def validate(loaded: Loaded) -> list[Problem]:
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
     """Run every example and find those whose requests are not as expected."""
-    meter = Meter()
+    meter, connect = Meter(), connector(destination)
     for example in destination.mapping.examples:
         spent = meter.used_up
-        yield from try_example(destination, example, meter).problems
+        yield from try_example(destination, example, meter, connect).problems
         if spent:
             return
 
 
-def try_example(destination: Destination, example: MappingExample, meter: Meter) -> Tried:
-    """Run one example and compare its requests with those that it expects."""
+def connector(destination: Destination) -> Callable[[MappingExample], Connection]:
+    """Return what connects an example: settings not given take their `example`; raises SettingsError.
+
+    Examples without settings of their own share a connection, which takes longer to make than their events to plan.
+    """
+    usual = cache(lambda: destination.connect(destination.example_settings(), {}))
+
+    def connect(example: MappingExample) -> Connection:
+        return destination.connect(settings_of(destination, example), {}) if example.settings else usual()
+
+    return connect
+
+
+def try_example(
+    destination: Destination,
+    example: MappingExample,
+    meter: Meter,
+    connect: Callable[[MappingExample], Connection] | None = None,
+) -> Tried:
+    """Run one example and compare its requests with those that it expects; `connect` is a `connector`."""
     if meter.used_up:
         advice = "Examples need only a few items of a list. Take events that are smaller, or leave some out."
         difference = Difference(example.place, f"This example did not run: {meter}.", advice)
         return Tried(None, [_problem(destination, "examples-too-long", difference)])
     try:
-        connection = _connected(destination, example)
+        connection = (connect or connector(destination))(example)
     except SettingsError as error:
         message = f"This example cannot run: {' '.join(error.problems)}"
         difference = Difference((*example.place, "settings"), message)
         return Tried(None, [_problem(destination, "setting-value", difference)])
-    plan = _planned(connection, example, meter)
+    plan = run(connection, example, meter)
     problems = list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1))
     return Tried(plan, problems, connection.secrets)
 
@@ -100,17 +119,14 @@ def too_much(path: Path) -> Problem:
     return Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")
 
 
-def run(destination: Destination, example: MappingExample, meter: Meter | None = None) -> Plan:
-    """Plan an example's event; settings not given take their `example`. What that takes is added to `meter`."""
-    return _planned(_connected(destination, example), example, meter or Meter())
+def settings_of(destination: Destination, example: MappingExample) -> JsonObject:
+    """Return the settings of an example; those not given take their `example`."""
+    return {**destination.example_settings(), **example.settings}
 
 
-def _connected(destination: Destination, example: MappingExample) -> Connection:
-    return destination.connect({**destination.example_settings(), **example.settings}, {})
-
-
-def _planned(connection: Connection, example: MappingExample, meter: Meter) -> Plan:
-    with meter.measured(connection, example):
+def run(connection: Connection, example: MappingExample, meter: Meter | None = None) -> Plan:
+    """Plan an example's event on a connection with its settings. What that takes is added to `meter`."""
+    with (meter or Meter()).measured(connection, example):
         # Without a clock to normalize by, an event of an example may have any time, today's or next year's.
         return connection.plan_normalized(normalize(example.event), now=NOW, replies=example.replies)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -24,9 +24,9 @@ from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Library
 from engine.mapping.problems import WIDTH, Problem, place_text
-from engine.plan import Destination
+from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Plan, Secrets, masked
-from engine.testing.examples import Tried, same, too_much, try_example
+from engine.testing.examples import Tried, connector, same, too_much, try_example
 from engine.testing.kinds import Kind
 from engine.testing.meter import Meter
 from engine.testing.pins import folder_of, pinned, slugs
@@ -47,12 +47,17 @@ class Failure(Exception):  # noqa: N818  pytest catches it and shows it; nobody 
     """What a test says when it fails: problems, then what was expected beside what there is."""
 
     def __init__(
-        self, summary: str, problems: list[Problem], rows: tuple[list[str], list[str]] | None = None, place: str = ""
+        self,
+        summary: str,
+        problems: list[Problem],
+        rows: tuple[list[str], list[str]] | None = None,
+        placed: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(summary)
         self.problems = problems
         self.rows = rows
-        self.place = place
+        self.placed = placed
+        """Instead of problems: a place, and what is wrong there."""
 
 
 class FailureText:
@@ -66,8 +71,9 @@ class FailureText:
         self._lines: list[str | Row] = [
             line for text in problem_texts(failure.problems, display) for line in text.split("\n")
         ]
-        if not failure.problems:
-            self._lines += [failure.place, display.wrap(self.message, "  ", 2)]
+        if failure.placed is not None:
+            place, text = failure.placed
+            self._lines += [place, display.wrap(text, "  ", 2)]
         if failure.rows is not None:
             self._lines += ["", *side_by_side(*failure.rows, width)]
         self._width = width
@@ -103,7 +109,7 @@ class MappingFile(pytest.File):
             yield from self._examples(destination)
 
     def _examples(self, destination: Destination) -> Iterator[pytest.Item]:
-        examples, meter = destination.mapping.examples, Meter()
+        examples, meter, connect = destination.mapping.examples, Meter(), connector(destination)
         titles = [example.title for example in examples]
         files = list(slugs(titles))
         known_secrets: dict[tuple[str, ...], Secrets] = {}
@@ -111,7 +117,7 @@ class MappingFile(pytest.File):
             name = shortened(visible(example.title), LONGEST_NAME)
             item: ExampleItem = ExampleItem.from_parent(self, name=name, callobj=_example)
             item.destination, item.example, item.slug = destination, example, slug
-            item.meter, item.known_secrets, item.slugs = meter, known_secrets, frozenset(files)
+            item.meter, item.connect, item.known_secrets, item.slugs = meter, connect, known_secrets, frozenset(files)
             yield item
 
 
@@ -148,13 +154,14 @@ class ExampleItem(pytest.Function):
     destination: Destination
     example: MappingExample
     meter: Meter
+    connect: Callable[[MappingExample], Connection]
     slug: str
     slugs: frozenset[str]
     known_secrets: dict[tuple[str, ...], Secrets]
 
     def runtest(self) -> None:
         """Run the example; compare its requests with `expect`, then with the snapshot."""
-        tried = try_example(self.destination, self.example, self.meter)
+        tried = try_example(self.destination, self.example, self.meter, self.connect)
         # Secrets know the forms in which each can come back; finding these once for all examples saves half the time.
         secrets = self.known_secrets.setdefault(tuple(tried.secrets), tried.secrets)
         if tried.plan is None or tried.problems:
@@ -172,7 +179,7 @@ class ExampleItem(pytest.Function):
         folder = folder_of(self.path)
         if link := snapshots.link_in(self.path, self.slug):
             text = f"{_near(link)} is a symbolic link. Snapshots are files beside the mapping: remove the link."
-            raise self._failure(visible(text))
+            raise self._failure("symbolic link", visible(text))
         if not update and not folder.is_dir():
             self.user_properties.append(UNPINNED)
             return
@@ -181,18 +188,18 @@ class ExampleItem(pytest.Function):
             differ = snapshots.compare(self, requests, update=update)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise self._failure(visible(f"{file} cannot be used: {reason}.")) from error
+            raise self._failure("broken snapshot", visible(f"{file} cannot be used: {reason}.")) from error
         if differ is not None:
             was, now = differ
             if not was:
-                raise self._failure(f"There is no {file} yet. --snapshot-update writes it.")
+                raise self._failure("no snapshot", f"There is no {file} yet. --snapshot-update writes it.")
             text = f"The requests are not those of {file}. If that is intended: --snapshot-update"
-            raise self._failure(text, (_lines(was), _lines(now)))
+            raise self._failure("not its snapshot", text, (_lines(was), _lines(now)))
 
-    def _failure(self, text: str, rows: tuple[list[str], list[str]] | None = None) -> Failure:
+    def _failure(self, summary: str, text: str, rows: tuple[list[str], list[str]] | None = None) -> Failure:
         mark = self.destination.loaded.mark(self.example.place)
         place = f"{mark.file}:{mark.line}:{mark.column}  {place_text(self.example.place)}"
-        return Failure(text, [], rows, visible(place))
+        return Failure(summary, [], rows, (visible(place), text))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Show the problems, and expected and actual side by side."""

@@ -44,7 +44,7 @@ expected                                 actual
 ...                                      ...
 --------------------------- snapshot report summary ----------------------------
 1 snapshot failed. 1 snapshot passed.
-FAILED mappings/shop.yaml::An order - The requests are not those of mappings/..."""
+FAILED mappings/shop.yaml::An order - not its snapshot"""
 
 PROBLEMS = """\
 mappings/shop.yaml F                                                     [100%]
