@@ -20,7 +20,7 @@ from engine.mapping.example import MappingExample
 from engine.mapping.load import Loaded
 from engine.mapping.problems import Problem, place_text
 from engine.plan import Connection, Destination
-from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
+from engine.records import NO_SECRETS, Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Secrets, masked
 from engine.testing.meter import Meter
 
 NOW = 1_709_640_000.0
@@ -46,6 +46,8 @@ class Tried(NamedTuple):
 
     plan: Plan | None
     problems: list[Problem]
+    secrets: Secrets = NO_SECRETS
+    """Of its settings; the plan holds them where they are sent."""
 
 
 def validate(loaded: Loaded) -> list[Problem]:
@@ -92,12 +94,14 @@ def try_example(
         difference = Difference(example.place, f"This example did not run: {meter}.", advice)
         return Tried(None, [_problem(destination, "examples-too-long", difference)])
     try:
-        plan = run((connect or connector(destination))(example), example, meter)
+        connection = (connect or connector(destination))(example)
     except SettingsError as error:
         message = f"This example cannot run: {' '.join(error.problems)}"
         difference = Difference((*example.place, "settings"), message)
         return Tried(None, [_problem(destination, "setting-value", difference)])
-    return Tried(plan, list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1)))
+    plan = run(connection, example, meter)
+    problems = list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1))
+    return Tried(plan, problems, connection.secrets)
 
 
 def _faults(destination: Destination, example: MappingExample, plan: Plan, meter: Meter) -> Iterator[Problem]:

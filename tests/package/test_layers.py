@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.commands.output",),
     ("engine.testing.items",),
     ("engine.testing.plugin",),
+    ("engine.testing.given",),
     ("engine.commands",),
     ("engine.reference", "engine.__main__", "engine"),
 )

@@ -26,7 +26,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jsonschema": ("engine/mapping/schema/*",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
-    "pytest": ("engine/testing/*", "engine/commands/test.py"),
+    "pytest": ("engine/commands/test.py", "engine/testing/*"),
     "re2": ("engine/language/regex.py",),
     "rich": ("engine/commands/*",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
