@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands.validate import check_file
+from engine.testing.files import check_file
 from engine.errors import SettingsError
 from engine.mapping.checks import check
 from engine.mapping.load import Library, Loaded
