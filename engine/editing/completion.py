@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from engine.editing import words
-from engine.editing.positions import Edit, Lines, Position
+from engine.editing.positions import Edit, Position, TextLines
 from engine.editing.seen import call_fields, described
 from engine.editing.slots import Slot, slot_at
 from engine.editing.workspace import Understood, Workspace
@@ -57,7 +57,9 @@ class _Candidate(NamedTuple):
     written: str | None = None
 
 
-def complete(workspace: Workspace, lines: Lines, position: Position, known: Understood | None, kind: str) -> list[Item]:
+def complete(
+    workspace: Workspace, lines: TextLines, position: Position, known: Understood | None, kind: str
+) -> list[Item]:
     """Return what may be written at a position of a mapping or of shared parts."""
     column = lines.column(position)
     slot = slot_at(lines, position.line, column)
@@ -124,15 +126,11 @@ class _Finder:
     # Words and names.
 
     def _values(self, place: Place) -> Iterator[_Candidate]:
-        functions = "function" in words.nouns(self._kind, place)
-        for word in words.values(self._kind, place):
-            if functions and word.text in FUNCTIONS:
-                yield _function(word.text)
-            else:
+        if "function" in words.nouns(self._kind, place):
+            yield from map(_function, FUNCTIONS)
+        else:
+            for word in words.values(self._kind, place):
                 yield _Candidate(word.text, "word", about=word.about)
-        if functions:
-            without = {word.text for word in words.values(self._kind, place)}
-            yield from (_function(name) for name in FUNCTIONS if name not in without)
         for shape, names in NAMED.items():
             if _fits(shape, place):
                 yield from names(self)

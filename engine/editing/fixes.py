@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from engine.editing.positions import Edit, Lines, Range
+from engine.editing.positions import Edit, Range, TextLines
 from engine.mapping.problems import Problem
 
 WORD = re.compile(r"[^\s,\[\]{}:#]+")
 MOST_UNDERLINED = 200
 
 
-class Change(NamedTuple):
+class QuickFix(NamedTuple):
     """A change that an editor offers, for the problem that it answers."""
 
     title: str
@@ -20,7 +20,7 @@ class Change(NamedTuple):
     problem: Problem
 
 
-def underlined(problem: Problem, lines: Lines) -> Range:
+def underlined(problem: Problem, lines: TextLines) -> Range:
     """Return the range of a problem: what is written wrong, else the word where it is."""
     start = lines.at(problem)
     if problem.fix is not None and (found := _written(problem, lines)) is not None:
@@ -29,7 +29,7 @@ def underlined(problem: Problem, lines: Lines) -> Range:
     return lines.range(start, match.end() if match else min(start + 1, len(lines.text)))
 
 
-def changes(problems: list[Problem], lines: Lines, wanted: Range) -> list[Change]:
+def changes(problems: list[Problem], lines: TextLines, wanted: Range) -> list[QuickFix]:
     """Return the changes for the problems that touch a range."""
     found = []
     for problem in problems:
@@ -39,11 +39,11 @@ def changes(problems: list[Problem], lines: Lines, wanted: Range) -> list[Change
         written = _written(problem, lines)
         if written is not None:
             title = f"Replace {problem.fix.written} with {problem.fix.better}"
-            found.append(Change(title, Edit(written, problem.fix.better), problem))
+            found.append(QuickFix(title, Edit(written, problem.fix.better), problem))
     return found
 
 
-def _written(problem: Problem, lines: Lines) -> Range | None:
+def _written(problem: Problem, lines: TextLines) -> Range | None:
     """Return where the mistake of a problem is written; None where it is written with escapes, or differently."""
     assert problem.fix is not None
     start = lines.at(problem)

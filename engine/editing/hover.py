@@ -14,7 +14,7 @@ import orjson
 
 from engine.editing import words
 from engine.editing.completion import WORD_ABOUT, signature
-from engine.editing.positions import Lines, Position, Range
+from engine.editing.positions import Position, Range, TextLines
 from engine.editing.slots import Slot, slot_at
 from engine.editing.values import ExampleValues, Shown
 from engine.editing.workspace import Understood
@@ -40,7 +40,7 @@ class Hover(NamedTuple):
     range: Range
 
 
-def hover(lines: Lines, position: Position, known: Understood | None, kind: str) -> Hover | None:
+def hover(lines: TextLines, position: Position, known: Understood | None, kind: str) -> Hover | None:
     """Return what to show at a position of a mapping, or None."""
     column = lines.column(position)
     slot = slot_at(lines, position.line, column)
@@ -54,7 +54,7 @@ def hover(lines: Lines, position: Position, known: Understood | None, kind: str)
 class _HoverReader:
     """Puts together what is known about one slot; `start` and `end` are the columns of the word that it is about."""
 
-    def __init__(self, lines: Lines, slot: Slot, column: int, known: Understood | None, kind: str) -> None:
+    def __init__(self, lines: TextLines, slot: Slot, column: int, known: Understood | None, kind: str) -> None:
         self._lines = lines
         self._slot = slot
         self._column = column

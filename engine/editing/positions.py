@@ -40,7 +40,7 @@ class Edit(NamedTuple):
     text: str
 
 
-class Lines:
+class TextLines:
     """A text by lines, as editors count them."""
 
     def __init__(self, text: str, encoding: Encoding = "utf-16") -> None:

@@ -24,7 +24,7 @@ MOST_ITEMS = 20
 """Of one list; their fields are shown together."""
 
 
-class Field(NamedTuple):
+class SeenField(NamedTuple):
     """A field, and a value that it has in one of the events; None where only the spec knows it."""
 
     name: str
@@ -38,7 +38,7 @@ class SeenFields:
         normalized = (normalize(event) for event in islice(events, MOST_EVENTS))
         self._events = [(each.event, each.call) for each in normalized if each.call is not None]
 
-    def members(self, calls: Sequence[str], path: Sequence[str]) -> list[Field]:
+    def members(self, calls: Sequence[str], path: Sequence[str]) -> list[SeenField]:
         """Return the fields that the object at a path has in events of some calls, then those of the spec.
 
         `path` is names only: of a list, the fields of its items count.
@@ -49,7 +49,7 @@ class SeenFields:
                 _add(found, event, path)
         for name in _of_spec(path):
             found.setdefault(name, None)
-        return [Field(name, value) for name, value in islice(found.items(), MOST_FIELDS)]
+        return [SeenField(name, value) for name, value in islice(found.items(), MOST_FIELDS)]
 
 
 def _of_spec(path: Sequence[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pygls.lsp.server import LanguageServer
 from engine.editing import fixes
 from engine.editing.completion import Item, complete
 from engine.editing.hover import hover
-from engine.editing.positions import Edit, Encoding, Lines, Position, Range
+from engine.editing.positions import Edit, Encoding, Position, Range, TextLines
 from engine.editing.symbols import Navigation, RenameError, Target
 from engine.editing.workspace import Workspace
 from engine.errors import UsageError
@@ -96,9 +96,9 @@ class MappingServer(LanguageServer):
         """Tell the log of the editor that something is wrong with this server, without a traceback."""
         sys.stderr.write(f"waybill: internal error ({type(error).__name__}); please report it.\n")
 
-    def lines(self, path: Path) -> Lines:
+    def lines(self, path: Path) -> TextLines:
         """Return the text of an open file by lines."""
-        return Lines(self.files.text(path), self.encoding)
+        return TextLines(self.files.text(path), self.encoding)
 
     @property
     def encoding(self) -> Encoding:
@@ -110,7 +110,7 @@ class MappingServer(LanguageServer):
         """Definitions and renames."""
         return Navigation(self.files, self.encoding)
 
-    def changes(self, path: Path, wanted: Range) -> list[fixes.Change]:
+    def changes(self, path: Path, wanted: Range) -> list[fixes.QuickFix]:
         """Return the changes that answer problems in a range of a file."""
         found = (each for each in self._found.get(path, ()) if Path(each.file).absolute() == path)
         return fixes.changes(list(found), self.lines(path), wanted)
@@ -350,7 +350,7 @@ def _item(item: Item) -> types.CompletionItem:
     )
 
 
-def _diagnostic(problem: Problem, lines: Lines) -> types.Diagnostic:
+def _diagnostic(problem: Problem, lines: TextLines) -> types.Diagnostic:
     level = types.DiagnosticSeverity.Error if problem.level == "error" else types.DiagnosticSeverity.Warning
     tags = [types.DiagnosticTag.Unnecessary] if problem.code.startswith("unused-") else None
     text = "\n".join(filter(None, (problem.message, problem.advice)))
@@ -358,7 +358,7 @@ def _diagnostic(problem: Problem, lines: Lines) -> types.Diagnostic:
     return types.Diagnostic(place, text, severity=level, code=problem.code, source="waybill", tags=tags)
 
 
-def _action(change: fixes.Change, uri: str, lines: Lines) -> types.CodeAction:
+def _action(change: fixes.QuickFix, uri: str, lines: TextLines) -> types.CodeAction:
     return types.CodeAction(
         change.title,
         kind=types.CodeActionKind.QuickFix,

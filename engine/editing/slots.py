@@ -1,7 +1,7 @@
 """Where in a mapping a cursor is, found from indentation and brackets, so that it works while the YAML is broken.
 
 A slot is where one key or value may be written: between an indentation and a colon, behind a colon, between two commas.
-This reads only how a file is laid out; what it means is for the strict reader. Lines after the cursor do not count.
+This reads only how a file is laid out; what it means is for the strict reader. TextLines after the cursor do not count.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from engine.editing.positions import Lines
+from engine.editing.positions import TextLines
 from engine.records import Place
 
 LONGEST_LINE = 20_000
@@ -69,7 +69,7 @@ class _Flow:
         return (*self.place, self.count) if self.is_list else (*self.place, self.key or "")
 
 
-def slot_at(lines: Lines, line: int, column: int) -> Slot | None:
+def slot_at(lines: TextLines, line: int, column: int) -> Slot | None:
     """Return the slot that a cursor is in, or None where nothing can be written: in a comment, in a block of text."""
     scanner = _Scanner()
     for number in range(min(line, len(lines))):

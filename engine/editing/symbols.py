@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.editing.positions import Edit, Encoding, Lines, Position, Range
+from engine.editing.positions import Edit, Encoding, Position, Range, TextLines
 from engine.editing.slots import Slot, slot_at
 from engine.editing.workspace import Understood, Workspace
 from engine.errors import PathError, UsageError
@@ -38,7 +38,7 @@ class Symbol(NamedTuple):
     name: str
 
 
-class Use(NamedTuple):
+class NameUse(NamedTuple):
     """Where a name is written: the beginning of the name itself."""
 
     symbol: Symbol
@@ -54,24 +54,24 @@ class Target(NamedTuple):
     range: Range
 
 
-def uses(known: Understood) -> Iterator[Use]:
+def uses(known: Understood) -> Iterator[NameUse]:
     """Return every use of every name of a mapping, and every definition."""
     yield from _definitions(known)
     yield from _in_paths(known)
     yield from _named(known)
 
 
-def _definitions(known: Understood) -> Iterator[Use]:
+def _definitions(known: Understood) -> Iterator[NameUse]:
     mapping, resolved = known.loaded.mapping, known.loaded.resolved
     nouns = (mapping.parts, mapping.settings, mapping.requests, mapping.batches)
     for section, names in zip(SECTIONS, nouns, strict=True):
         for name in names:
             place: Place = (section, name)
             if resolved.owner(place).holds(place):
-                yield Use(Symbol(section, name), resolved.key_mark_inside(place, 1), place, is_definition=True)
+                yield NameUse(Symbol(section, name), resolved.key_mark_inside(place, 1), place, is_definition=True)
 
 
-def _in_paths(known: Understood) -> Iterator[Use]:
+def _in_paths(known: Understood) -> Iterator[NameUse]:
     resolved = known.loaded.resolved
     for found in known.occurrences.all:
         try:
@@ -85,10 +85,10 @@ def _in_paths(known: Understood) -> Iterator[Use]:
                 if place[-1:] == ("flatten",) and isinstance(resolved.at(place), dict):
                     place = (*place, "if")
                 inside = resolved.key_mark_inside if found.key else resolved.mark_inside
-                yield Use(Symbol(root.name, root.members[0]), inside(place, column), place)
+                yield NameUse(Symbol(root.name, root.members[0]), inside(place, column), place)
 
 
-def _named(known: Understood) -> Iterator[Use]:
+def _named(known: Understood) -> Iterator[NameUse]:
     """Return the names that stand alone: of requests and batches, and those in examples."""
     mapping, resolved = known.loaded.mapping, known.loaded.resolved
     plain: list[tuple[str, str | None, Place]] = [("requests", mapping.check, ("check",))]
@@ -107,12 +107,12 @@ def _named(known: Understood) -> Iterator[Use]:
             keys += [("requests", name, (*example.place, "expect", number, name)) for name in names]
     for section, name, place in plain:
         if name is not None:
-            yield Use(Symbol(section, name), resolved.mark_inside(place, 1), place)
+            yield NameUse(Symbol(section, name), resolved.mark_inside(place, 1), place)
     for section, name, place in keys:
-        yield Use(Symbol(section, name), resolved.key_mark_inside(place, 1), place)
+        yield NameUse(Symbol(section, name), resolved.key_mark_inside(place, 1), place)
 
 
-def use_at(known: Understood, lines: Lines, path: Path, position: Position) -> Use | None:
+def use_at(known: Understood, lines: TextLines, path: Path, position: Position) -> NameUse | None:
     """Return the name that a cursor is on."""
     offset = lines.offset(position)
     for use in uses(known):
@@ -195,7 +195,7 @@ class Navigation:
         if not file.is_relative_to(_folder(path)):
             raise RenameError(f"{symbol.name} is defined in {file}, which is not beside this file; rename it there.")
 
-    def _everywhere(self, known: Understood, path: Path, symbol: Symbol, *, strict: bool = False) -> Iterator[Use]:
+    def _everywhere(self, known: Understood, path: Path, symbol: Symbol, *, strict: bool = False) -> Iterator[NameUse]:
         """Return the uses of a name in all files that share its definition; `strict` raises if one cannot be read."""
         home = next((each.mark for each in _definitions(known) if each.symbol == symbol), None)
         yield from (each for each in uses(known) if each.symbol == symbol)
@@ -208,7 +208,7 @@ class Navigation:
             if found is not None and any(each.is_definition and each.mark == home for each in found):
                 yield from found
 
-    def _read(self, path: Path, symbol: Symbol, *, strict: bool) -> list[Use] | None:
+    def _read(self, path: Path, symbol: Symbol, *, strict: bool) -> list[NameUse] | None:
         loaded = self._workspace.library.read(path)
         if loaded.readable:
             return [each for each in uses(Understood(loaded, "mapping")) if each.symbol == symbol]
@@ -224,10 +224,10 @@ class Navigation:
             return library.beside(path, slot.text)
         return library.part_file(path, slot.text) if slot.place[:1] == ("include",) else None
 
-    def _lines(self, path: Path) -> Lines:
+    def _lines(self, path: Path) -> TextLines:
         return _lines(self._workspace.text(path), self._encoding)
 
-    def _target(self, use: Use) -> Target:
+    def _target(self, use: NameUse) -> Target:
         path = Path(use.mark.file).absolute()
         lines = self._lines(path)
         start = lines.at(use.mark)
@@ -235,8 +235,8 @@ class Navigation:
 
 
 @lru_cache(maxsize=8)
-def _lines(text: str, encoding: Encoding) -> Lines:
-    return Lines(text, encoding)
+def _lines(text: str, encoding: Encoding) -> TextLines:
+    return TextLines(text, encoding)
 
 
 def _folder(path: Path) -> Path:

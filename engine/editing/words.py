@@ -17,7 +17,7 @@ PATHS = frozenset({"path", "path or nothing", "value", "alternative"})
 MOST_SCHEMAS = 400
 
 
-class Word(NamedTuple):
+class SchemaWord(NamedTuple):
     """A key or a value that the schema knows at a place, and its description."""
 
     text: str
@@ -26,27 +26,27 @@ class Word(NamedTuple):
     """`object` or `list` where its value is nothing else, else ''."""
 
 
-def keys(kind: str, place: Place) -> list[Word]:
+def keys(kind: str, place: Place) -> list[SchemaWord]:
     """Return the keys that the mapping at a place may have, in the order of the schema."""
-    found: dict[str, Word] = {}
+    found: dict[str, SchemaWord] = {}
     for rule in _rules(kind, place):
         for key, inner in rule.get("properties", {}).items():
             if inner is not False:
-                found.setdefault(key, Word(key, _about(key, inner), _opens(inner)))
+                found.setdefault(key, SchemaWord(key, _about(key, inner), _opens(inner)))
     return list(found.values())
 
 
-def values(kind: str, place: Place) -> list[Word]:
+def values(kind: str, place: Place) -> list[SchemaWord]:
     """Return the words that may stand at a place where only some may: functions, `drop`, `true`."""
-    found: dict[str, Word] = {}
+    found: dict[str, SchemaWord] = {}
     for rule in _rules(kind, place):
         abouts = rule.get("enumDescriptions", ())
         for number, choice in enumerate(rule.get("enum", ())):
             text = {True: "true", False: "false"}.get(choice, choice) if isinstance(choice, bool) else choice
             if isinstance(text, str):
-                found.setdefault(text, Word(text, abouts[number] if number < len(abouts) else ""))
+                found.setdefault(text, SchemaWord(text, abouts[number] if number < len(abouts) else ""))
         if rule.get("type") == "boolean":
-            found |= {text: found.get(text, Word(text, "")) for text in ("true", "false")}
+            found |= {text: found.get(text, SchemaWord(text, "")) for text in ("true", "false")}
     return list(found.values())
 
 

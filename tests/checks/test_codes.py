@@ -178,7 +178,7 @@ def test_warnings_are_documented_as_warnings() -> None:
 
 
 def sources() -> list[Path]:
-    others = ("testing/examples.py", "commands/validate.py")
+    others = ("testing/examples.py", "testing/files.py", "commands/validate.py")
     folders = ("mapping", "language/paths")
     return [
         *(path for each in folders for path in sorted((ENGINE / each).rglob("*.py"))),

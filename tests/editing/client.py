@@ -69,7 +69,9 @@ def in_editor(work: Callable[[Editor], Awaitable[None]], *arguments: str, option
     return asyncio.run(asyncio.wait_for(_session(work, arguments, options), PATIENCE))
 
 
-async def _session(work: Callable[[Editor], Awaitable[None]], arguments: tuple[str, ...], options: object) -> int | None:
+async def _session(
+    work: Callable[[Editor], Awaitable[None]], arguments: tuple[str, ...], options: object
+) -> int | None:
     client = LanguageClient("tests", "1")
     editor = Editor(client)
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}

@@ -74,9 +74,11 @@ def test_a_session(tmp_path: Path) -> None:
         assert hovered is not None
         assert isinstance(hovered.contents, types.MarkupContent)
         assert hovered.contents.value == (
-            "part **who**, shop\\.yaml\\:11\n\nparts\\.who in the example “An order”:\n```\n\"u1\"\n```"
+            'part **who**, shop\\.yaml\\:11\n\nparts\\.who in the example “An order”:\n```\n"u1"\n```'
         )
-        target = await client.text_document_definition_async(types.DefinitionParams(where.text_document, where.position))
+        target = await client.text_document_definition_async(
+            types.DefinitionParams(where.text_document, where.position)
+        )
         definition = at(uri, MAPPING, "who: [")
         assert isinstance(target, types.Location)
         assert (target.uri, target.range.start) == (uri, definition.position)
