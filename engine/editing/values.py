@@ -9,10 +9,9 @@ from engine.errors import SettingsError
 from engine.mapping.checks import check
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Loaded
-from engine.mapping.settings import examples, secrets_of
 from engine.plan import Destination
 from engine.records import Json, Place, masked
-from engine.testing.examples import run
+from engine.testing.examples import connector, run
 from engine.testing.meter import Meter
 
 MOST_EXAMPLES = 50
@@ -46,15 +45,15 @@ class ExampleValues:
 
     def _run(self, loaded: Loaded) -> None:
         recorder, meter = Recorder(), Meter()
-        destination = Destination(loaded, recorder)
+        connect = connector(Destination(loaded, recorder))
         for example in loaded.mapping.examples[:MOST_EXAMPLES]:
             if meter.used_up:
                 return
-            secrets = secrets_of(loaded.mapping, {**examples(loaded.mapping), **example.settings})
             try:
-                run(destination, example, meter)
+                connection = connect(example)
             except SettingsError:
                 continue
+            run(connection, example, meter)
             for site, value in recorder.taken():
                 if site.kind is Kind.READ:
                     found = self._reads.setdefault((site.place, site.detail), [])
@@ -63,4 +62,4 @@ class ExampleValues:
                 else:
                     continue
                 if not found or (found[-1].value is ABSENT and value is not ABSENT):
-                    found.append(Shown(example.title, masked(value, secrets)))
+                    found.append(Shown(example.title, masked(value, connection.secrets)))

@@ -57,7 +57,7 @@ def written(name: str, plan: Plan) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "example"), CASES)
 def test_snapshot(name: str, example: MappingExample, snapshot: SnapshotAssertion) -> None:
-    plan = examples.run(shipped(name), example)
+    plan = examples.run(examples.connector(shipped(name))(example), example)
     assert written(name, plan) == snapshot(extension_class=JSONSnapshotExtension)
 
 
@@ -70,3 +70,12 @@ def test_no_problems(name: str) -> None:
 def test_titles_are_unique(name: str) -> None:
     titles = [example.title for example in shipped(name).mapping.examples]
     assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shared_connection_changes_no_plan(name: str) -> None:
+    destination = shipped(name)
+    connect = examples.connector(destination)
+    for example in destination.mapping.examples:
+        alone = examples.run(examples.connector(destination)(example), example)
+        assert examples.run(connect(example), example) == alone
