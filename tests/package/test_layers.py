@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.compiler.build",),
     ("engine.plan",),
     ("engine.responses", "engine.testing", "engine.explaining"),
-    ("engine.editing",),
+    ("engine.editing", "engine.assistant"),
     ("engine.carrying",),
     ("engine.delivery.outbox", "engine.delivery.sending.fair_queue", "engine.delivery.sending.pacing"),
     ("engine.delivery.sending.batching",),

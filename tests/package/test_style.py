@@ -25,6 +25,8 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "jmespath": ("engine/language/paths/*",),
     "jsonschema": ("engine/mapping/schema/*",),
     "lsprotocol": ("engine/editing/server.py",),
+    "mcp": ("engine/assistant/server.py",),
+    "mcp_types": ("engine/assistant/server.py",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
     "pygls": ("engine/editing/server.py",),
