@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.plan",),
     ("engine.responses", "engine.explaining"),
     ("engine.testing",),
+    ("engine.editing", "engine.assistant"),
     ("engine.carrying",),
     ("engine.delivery.outbox", "engine.delivery.sending.fair_queue", "engine.delivery.sending.pacing"),
     ("engine.delivery.sending.batching",),
