@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from typing import NamedTuple
 
-from engine.mapping.flows import Flow, Names, Sent, declared_personal, kinds, sent
+from engine.mapping.flows import Flow, Sent, declared_personal, kinds, sent
 from engine.mapping.model import Mapping
+from engine.mapping.personal import Names
 from engine.records import JsonObject
 
 NEVER = "never"

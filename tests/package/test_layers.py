@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.plan",),
     ("engine.responses", "engine.testing"),
     ("engine.carrying",),
+    ("engine.pages",),
     ("engine.delivery.outbox", "engine.delivery.sending.fair_queue", "engine.delivery.sending.pacing"),
     ("engine.delivery.sending.batching",),
     ("engine.delivery.intake", "engine.delivery.observers", "engine.delivery.outbox_thread"),
