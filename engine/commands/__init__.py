@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
     "lsp": ("engine.commands.lsp", "Serve an editor: problems while you type, completion, hover, rename."),
     "mcp": ("engine.commands.mcp", "Serve an assistant: tools that check, run, explain and test mappings."),
-    "docs": ("engine.commands.docs", "Print the pages of the documentation."),
+    "docs": ("engine.commands.docs", "Print a page of the documentation, or a page made from a mapping."),
 }
 NOT_UTF8 = re.compile("[\ud800-\udfff]")
 DEPRECATED = {"ENGINE_MAPPINGS": "WAYBILL_MAPPINGS", "ENGINE_DEBUG": "WAYBILL_DEBUG"}

@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.testing",),
     ("engine.editing", "engine.assistant"),
     ("engine.carrying",),
+    ("engine.pages",),
     ("engine.delivery.outbox", "engine.delivery.sending.fair_queue", "engine.delivery.sending.pacing"),
     ("engine.delivery.sending.batching",),
     ("engine.delivery.intake", "engine.delivery.observers", "engine.delivery.outbox_thread"),
