@@ -20,6 +20,10 @@ from engine.errors import MappingError, UsageError, WaybillError
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
+    "diff": (
+        "engine.commands.diff",
+        "Show what a change of a mapping does to traffic: which fields differ, and how often.",
+    ),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),

@@ -93,7 +93,7 @@ def command(
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
     not be read; 2: wrong usage.
     """
-    now = _clock(received_at)
+    now = parse_clock(received_at)
     if no_headers and style != "text":
         raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
     try:
@@ -160,7 +160,7 @@ def plan_all(
     flush()
 
 
-def _clock(received_at: str | None) -> float:
+def parse_clock(received_at: str | None) -> float:
     """Return the time that times are compared with, in Unix seconds: what was given, or now."""
     from engine.language.times import read_time
 

@@ -104,7 +104,11 @@ class Library:
 
     def read(self, path: Path) -> Loaded:
         """Load the mapping file at `path`."""
-        return self.of(reader.read(path), path)
+        return self.of(self.document(path), path)
+
+    def document(self, path: Path) -> Document:
+        """Read one file: the mapping itself, what it extends, or what it includes."""
+        return reader.read(path)
 
     def of(self, document: Document, path: Path) -> Loaded:
         """Load a mapping that has been read; `extends` and `include` are relative to `path`."""
@@ -137,7 +141,7 @@ class Library:
         if found.resolve() == path.resolve():
             advice = "Name another mapping, or remove `extends`."
             return [Problem.at(mark, place, Message("extends-itself", "A mapping cannot extend itself.", advice))]
-        base = reader.read(found)
+        base = self.document(found)
         problems = _read_problems(base, "mapping")
         if not _fine(problems):
             return problems
@@ -164,7 +168,7 @@ class Library:
                 message = _unknown_include(name, self._part_names(path))
                 problems.append(Problem.at(resolved.mark(place), place, message))
                 continue
-            document = reader.read(found)
+            document = self.document(found)
             faults = _read_problems(document, "parts")
             problems += faults
             if _fine(faults):

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.compiler.emit",),
     ("engine.compiler.build",),
     ("engine.plan",),
-    ("engine.responses", "engine.testing"),
+    ("engine.responses", "engine.testing", "engine.differences"),
     ("engine.carrying",),
     ("engine.delivery.outbox", "engine.delivery.sending.fair_queue", "engine.delivery.sending.pacing"),
     ("engine.delivery.sending.batching",),
