@@ -75,7 +75,7 @@ def load_at(at: At, directories: Sequence[Path], folder: Path | None = None) -> 
     commit = git.commit(at.revision)
     path = git.path(at)
     if path.suffix not in (".yaml", ".yml"):
-        raise UsageError(f"git:{at.revision}:{at.path} is no mapping: its name does not end with .yaml.")
+        raise UsageError(f"{visible(f'git:{at.revision}:{at.path}')} is no mapping: its name does not end with .yaml.")
     with TemporaryDirectory(prefix="waybill-") as made:
         copies = {git.copy(commit, path.parent, Path(made) / "own"): path.parent}
         own = Path(made) / "own" / path.name

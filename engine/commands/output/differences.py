@@ -25,6 +25,9 @@ MOST_ROWS = 100
 
 MOST_MARKDOWN_ROWS = 50
 MOST_OUTCOMES = 20
+INDENT = " " * 6
+"""Of what is below a field or an outcome."""
+
 LONGEST_CELL = 80
 """Characters of a value in a table, and of a field."""
 
@@ -56,7 +59,7 @@ def text(comparison: Differences, titles: Titles, samples: bool) -> str:
     changed = [each.request for each in counts.values() if each.removed or each.added]
     blocks += [
         list(_request_lines(display, name, counts.get(name), by_request.get(name, []), samples))
-        for name in dict.fromkeys([*by_request, *changed])
+        for name in sorted({*by_request, *changed})
     ]
     if len(fields) > MOST_ROWS:
         blocks.append([MORE.format(counted(len(fields) - MOST_ROWS, "more field"))])
@@ -87,18 +90,18 @@ def _numbers(count: RequestCount) -> str:
 
 
 def _sample_lines(display: Display, sample: Sample) -> Iterator[str]:
-    indent = "      "
-    event = visible(sample.event)
+    """Yield the values and their event on one line if they fit, else on a line each."""
     values = [value for value in (sample.old, sample.new) if value is not None]
-    arrows = " -> " * (len(values) - 1)
-    each = max(8, (display.width - len(indent) - len(arrows)) // max(1, len(values)))
-    line = indent + " -> ".join(shortened(value, each) for value in values)
-    beside = f"  ({event})"
-    if len(line) + len(beside) <= display.width:
-        yield line + display.paint(beside, "place")
-    else:
-        yield line
-        yield indent + display.paint(shortened(beside.strip(), display.width - len(indent)), "place")
+    event = f"({visible(sample.event)})"
+    line = " -> ".join(values)
+    room = display.width - len(INDENT)
+    if len(line) + len(event) + 2 <= room:
+        yield f"{INDENT}{line}  {display.paint(event, 'place')}"
+        return
+    first, *second = [line] if len(line) <= room else [values[0], *(f"-> {value}" for value in values[1:])]
+    for text in (first, *second):
+        yield INDENT + shortened(text, room)
+    yield INDENT + display.paint(shortened(event, room), "place")
 
 
 def _outcome_lines(display: Display, outcomes: list[OutcomeChange], samples: bool) -> Iterator[str]:
@@ -106,7 +109,7 @@ def _outcome_lines(display: Display, outcomes: list[OutcomeChange], samples: boo
     for each in outcomes[:MOST_OUTCOMES]:
         new = display.paint(each.new.value, each.new.value)
         yield f"  {each.old.value} -> {new}  {counted(each.events, 'event')}"
-        yield display.wrap(f"{each.reason} ({each.event})" if samples else _without_values(each), "      ", 6)
+        yield display.wrap(f"{each.reason} ({each.event})" if samples else _without_values(each), INDENT, len(INDENT))
     if len(outcomes) > MOST_OUTCOMES:
         yield f"  {MORE.format(counted(len(outcomes) - MOST_OUTCOMES, 'more change'))}"
 
