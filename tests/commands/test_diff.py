@@ -279,7 +279,7 @@ def test_a_mapping_with_problems(engine: Engine, events: Write, edited) -> None:
 
 
 @pytest.fixture
-def git(tmp_path: Path, engine: Engine) -> Callable[..., None]:  # noqa: ARG001  it makes the folder
+def git(tmp_path: Path, engine: Engine) -> Callable[..., None]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
         **{f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
