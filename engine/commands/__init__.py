@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("engine.commands.test", "Run the examples of mappings as tests, with snapshots of whole requests."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),
+    "diff": (
+        "engine.commands.diff",
+        "Show what a change of a mapping does to traffic: which fields differ, and how often.",
+    ),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),

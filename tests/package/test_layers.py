@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.compiler.emit",),
     ("engine.compiler.build",),
     ("engine.plan",),
-    ("engine.responses", "engine.explaining"),
+    ("engine.responses", "engine.explaining", "engine.differences"),
     ("engine.testing",),
     ("engine.editing", "engine.assistant"),
     ("engine.carrying",),
