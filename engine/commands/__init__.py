@@ -19,6 +19,7 @@ from engine.errors import MappingError, UsageError, WaybillError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
+    "new": ("engine.commands.new", "Write the mapping of a new destination, from answers, curl or OpenAPI."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery.sending",),
     ("engine.delivery",),
     ("engine.collector", "engine.sandbox"),
+    ("engine.scaffolding",),
     ("engine.commands",),
     ("engine.reference", "engine.__main__", "engine"),
 )

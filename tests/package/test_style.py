@@ -26,7 +26,9 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
     "re2": ("engine/language/regex.py",),
+    "rapidfuzz": ("engine/scaffolding/similar.py",),
     "rich": ("engine/commands/*",),
+    "ruamel": ("engine/scaffolding/writing.py",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
     "ua_parser": ("engine/language/functions/web.py",),
     "uvicorn": (

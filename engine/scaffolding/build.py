@@ -1,0 +1,167 @@
+"""A draft as a mapping with one example for each call, which passes the checker and its own examples.
+
+What an example expects is what the mapping makes of its event: the mapping is compiled, and its requests are written
+down, so that a person sees what is sent and any later change of it is noticed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from engine.mapping.load import Library
+from engine.mapping.problems import Problem
+from engine.mapping.yaml import reader
+from engine.plan import Destination
+from engine.records import Json, JsonObject, Outcome, Secret
+from engine.scaffolding.draft import Draft, NewRequest
+from engine.scaffolding.proposals import TIME, Builder, Similar, fill_placeholders
+from engine.scaffolding.writing import Commented, inline, write
+from engine.testing.examples import run, validate
+
+TITLES = {
+    "identify": "A person is identified",
+    "track": "A person does something",
+    "page": "A person views a page",
+    "screen": "A person views a screen",
+    "group": "A person joins a group",
+    "alias": "A person gets another ID",
+    "delete": "A person is deleted",
+}
+IDS: dict[str, JsonObject] = {
+    "group": {"groupId": "group-1"},
+    "alias": {"previousId": "anonymous-1"},
+    "track": {"event": "Order Completed"},
+    "page": {"name": "Pricing"},
+    "screen": {"name": "Cart"},
+}
+
+
+class NewMapping(NamedTuple):
+    """The text of a mapping file, and what the checker says of it."""
+
+    text: str
+    problems: list[Problem]
+    calls: tuple[str, ...]
+
+
+def build(draft: Draft, path: Path, *, similar: Similar | None = None) -> NewMapping:
+    """Return the mapping of a draft as the file at `path` will have it; reads only the parts that it includes."""
+    builders = _builders(draft, similar)
+    schema_line = (path.parent.parent / "schemas" / "mapping.schema.json").is_file()
+    document = _document(draft, builders)
+    document["examples"] = [_example(call, builder, []) for call, (builder, _) in builders.items()]
+    text = write(document, schema_line=schema_line)
+    expected = _expected(text, path)
+    document["examples"] = [
+        _example(call, builder, expect)
+        for (call, (builder, _)), expect in zip(builders.items(), expected, strict=False)
+    ]
+    text = write(document, schema_line=schema_line)
+    return NewMapping(text, validate(Library().of(reader.parse(text, path.as_posix()), path)), tuple(builders))
+
+
+def _builders(draft: Draft, similar: Similar | None) -> dict[str, tuple[Builder, list[JsonObject]]]:
+    """Return for each call its builder and its steps."""
+    found: dict[str, tuple[Builder, list[JsonObject]]] = {}
+    for request in draft.requests:
+        for call in request.calls:
+            if call not in found:
+                found[call] = (Builder(call, similar, _event(call)), [])
+            builder, steps = found[call]
+            steps.append(builder.step(request))
+            fill_placeholders(builder, request)
+    return found
+
+
+def _event(call: str) -> JsonObject:
+    identity = {"userId": "user-1", **IDS.get(call, {})}
+    return {"type": call, "messageId": f"{call}-1", **identity, "timestamp": TIME}
+
+
+def _document(draft: Draft, builders: dict[str, tuple[Builder, list[JsonObject]]]) -> JsonObject:
+    document: JsonObject = {"mapping": 1, "name": draft.name, "title": draft.title}
+    document |= {"about": draft.about} if draft.about else {}
+    document |= {"docs": draft.docs} if draft.docs else {}
+    if draft.settings:
+        document["settings"] = {name: setting.written() for name, setting in draft.settings.items()}
+    http: JsonObject = {"base_url": draft.base_url, **draft.http}
+    document["http"] = {key: inline(value) if key == "query_from" else value for key, value in http.items()}
+    document["requests"] = {request.name: _request(request) for request in draft.requests}
+    if any(setting.secret for setting in draft.settings.values()):
+        rule: JsonObject = {"status": [401, 403], "then": "stop", "hint": "Check the credentials."}
+        document["responses"] = [rule]
+    if any(builder.uses_parts for builder, _ in builders.values()) or _in_addresses(draft):
+        document["include"] = ["segment"]
+    document["calls"] = _calls(builders)
+    return document
+
+
+def _in_addresses(draft: Draft) -> bool:
+    texts = (text for each in draft.requests for text in (each.path, *each.query.values(), *each.headers.values()))
+    return any("${parts." in text for text in texts)
+
+
+def _calls(builders: dict[str, tuple[Builder, list[JsonObject]]]) -> JsonObject:
+    """Return `calls`; one whose steps are those of an earlier one shares them."""
+    calls: JsonObject = {}
+    for call, (_, steps) in builders.items():
+        same = (other for other in calls if _plain(builders[other][1]) == _plain(steps))
+        calls[call] = cast("Json", next(same, steps))
+    return calls
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Commented):
+        return _plain(value.value)
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _request(request: NewRequest) -> JsonObject:
+    written: JsonObject = {"about": request.about} if request.about else {}
+    written["path"] = request.path
+    if request.method != "POST":
+        written["method"] = request.method
+    written |= {"query": dict(request.query)} if request.query else {}
+    written |= {"headers": dict(request.headers)} if request.headers else {}
+    if request.encode != "json":
+        written["encode"] = request.encode
+    if request.schema is not None:
+        written["body_schema"] = inline(request.schema)
+    return written
+
+
+def _example(call: str, builder: Builder, expect: Json) -> JsonObject:
+    event = {key: inline(value) for key, value in builder.event.items()}
+    return {"title": TITLES[call], "event": event, "expect": expect}
+
+
+def _expected(text: str, path: Path) -> list[Json]:
+    """Return what the event of each example becomes; [] for all where the mapping cannot run, which problems say."""
+    loaded = Library().of(reader.parse(text, path.as_posix()), path)
+    if any(problem.level == "error" and problem.code != "example-fails" for problem in validate(loaded)):
+        return [[] for _ in range(len(TITLES))]
+    destination = Destination(loaded)
+    found: list[Json] = []
+    for example in destination.mapping.examples:
+        plan = run(destination, example)
+        if plan.outcome is Outcome.INVALID:
+            found.append({"invalid": str(plan.reason)})
+            continue
+        found.append([{request.request: _shown(request.body)} for request in plan.requests])
+    return found
+
+
+def _shown(body: Json) -> Any:
+    """Return what an example says of a body: its keys, but for those with a secret."""
+    if not isinstance(body, dict):
+        return {}
+    return {key: inline(value) for key, value in body.items() if not _has_secret(value)}
+
+
+def _has_secret(value: Json) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_secret, value.values()))
+    return any(map(_has_secret, value)) if isinstance(value, list) else isinstance(value, Secret)
