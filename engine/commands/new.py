@@ -14,12 +14,12 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.scaffolding.build import NewMapping
-    from engine.scaffolding.draft import Draft
-    from engine.scaffolding.proposals import Similar
+    from engine.scaffolding.outline import Outline
 
 STDOUT = STDIN = "-"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 KINDS = ("bearer", "header", "basic", "query", "oauth2", "none")
+EXTRA = ("rapidfuzz", "ruamel", "ruamel.yaml")
 NO_EXTRA = "engine new needs the extra \"author\": pip install 'waybill[author]'"
 
 
@@ -86,31 +86,35 @@ def command(  # noqa: PLR0913  one parameter an option
     Exit code 0: written, without problems; 1: written, with the problems that are shown; 2: wrong usage.
     """
     path = _path(name, output)
-    draft = _draft(name, title, base_url, docs)
+    outline = _draft(name, title, base_url, docs)
     chosen = _calls(calls)
     if operations and document is None:
         raise UsageError("--operation needs --from-openapi FILE.")
     if document is not None:
-        _from_openapi(draft, document, operations, chosen)
+        _from_openapi(outline, document, operations, chosen)
     for text in commands:
-        _from_curl(draft, text, chosen)
+        _from_curl(outline, text, chosen)
     asked = not commands and document is None and not requests and sys.stdin.isatty()
-    _complete(draft, credentials, requests, asked=asked)
-    similar = None
-    if events is not None:
-        similar = _similar(events)
+    _complete(outline, credentials, requests, asked=asked)
+    return _write(_built(outline, path, events), outline, path, to_stdout=output == STDOUT)
+
+
+def _built(outline: Outline, path: Path, events: str | None) -> NewMapping:
     from engine.scaffolding.build import build
 
     try:
-        made = build(draft, path, similar=similar)
+        if events is None:
+            return build(outline, path)
+        from engine.scaffolding.similar import Seen
+
+        return build(outline, path, similar=Seen.of_file(events, sys.stdin.buffer).similar)
     except ModuleNotFoundError as error:
-        raise UsageError(NO_EXTRA) if error.name in ("ruamel", "ruamel.yaml") else error from None
-    return _write(made, draft, path, to_stdout=output == STDOUT)
+        raise UsageError(NO_EXTRA) if error.name in EXTRA else error from None
 
 
 def _path(name: str, output: str | None) -> Path:
     """Return where the mapping goes; UsageError for names that cannot be one, and for a file that is there."""
-    from engine.scaffolding.draft import clean, snake
+    from engine.scaffolding.outline import clean, snake
 
     if len(name) > 60 or not NAME.fullmatch(name):
         raise UsageError(
@@ -132,30 +136,30 @@ def _exists(path: Path) -> str:
     return f"{path} exists, and nothing is overwritten. Choose another name, move the file, or use --output -."
 
 
-def _draft(name: str, title: str | None, base_url: str | None, docs: str | None) -> Draft:
+def _draft(name: str, title: str | None, base_url: str | None, docs: str | None) -> Outline:
     from engine.scaffolding.addresses import split
-    from engine.scaffolding.draft import Draft, clean, title_of
+    from engine.scaffolding.outline import Outline, clean, title_of
 
     if docs is not None and not re.fullmatch(r"https?://[^ ]+", docs):
         raise UsageError("--docs must be an address, such as https://docs.example.com/api.")
-    draft = Draft(name, clean(title) if title and title.strip() else title_of(name), docs=docs or "")
+    outline = Outline(name, clean(title) if title and title.strip() else title_of(name), docs=docs or "")
     if base_url is not None:
         origin, user, path, query = split(base_url)
         if user or query:
             raise UsageError("--base-url has credentials or a query; write it without, and use --credentials.")
-        draft.base_url = _based(draft, origin, path)
-    return draft
+        outline.base_url = _based(outline, origin, path)
+    return outline
 
 
-def _based(draft: Draft, origin: str, path: str) -> str:
-    from engine.scaffolding.addresses import base_text, path_text
+def _based(outline: Outline, origin: str, path: str) -> str:
+    from engine.scaffolding.addresses import base_text, path_template
     from engine.scaffolding.credentials import Scrubber
 
-    return base_text(draft, origin) + path_text(draft, path, Scrubber()).rstrip("/")
+    return base_text(outline, origin) + path_template(outline, path, Scrubber()).rstrip("/")
 
 
 def _calls(text: str | None) -> tuple[str, ...]:
-    from engine.scaffolding.draft import CALLS
+    from engine.scaffolding.outline import CALLS
 
     names = tuple(dict.fromkeys(word for word in (text or "").replace(",", " ").split()))
     for word in names:
@@ -166,57 +170,51 @@ def _calls(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def _from_curl(draft: Draft, text: str, calls: tuple[str, ...]) -> None:
+def _from_curl(outline: Outline, text: str, calls: tuple[str, ...]) -> None:
     from engine.scaffolding import curl
 
     if text == STDIN:
         text = sys.stdin.buffer.read(curl.LONGEST * 4 + 1).decode("utf-8", "replace")
-    curl.read(text, draft, calls=calls)
+    curl.read(text, outline, calls=calls)
 
 
-def _from_openapi(draft: Draft, file: str, operations: tuple[str, ...], calls: tuple[str, ...]) -> None:
+def _from_openapi(outline: Outline, file: str, operations: tuple[str, ...], calls: tuple[str, ...]) -> None:
     from engine.scaffolding import openapi
 
-    openapi.read(file, operations, draft, calls=calls)
+    openapi.read(file, operations, outline, calls=calls)
 
 
-def _similar(events: str) -> Similar:
-    from engine.scaffolding.similar import Seen
-
-    return Seen.of_file(events, sys.stdin.buffer).similar
-
-
-def _complete(draft: Draft, credentials: str | None, requests: tuple[str, ...], *, asked: bool) -> None:
+def _complete(outline: Outline, credentials: str | None, requests: tuple[str, ...], *, asked: bool) -> None:
     """Add what flags say, and ask for the rest on a terminal."""
     from engine.scaffolding import answers
 
     if asked:
         from engine.commands.new_questions import ask
 
-        credentials, requests = ask(draft, credentials)
-    if not draft.base_url:
+        credentials, requests = ask(outline, credentials)
+    if not outline.base_url:
         raise UsageError(
             "There is no base URL. Write --base-url https://..., --from-curl or --from-openapi; questions are asked on "
             "a terminal only."
         )
-    kind = credentials or ("none" if draft.requests else None)
+    kind = credentials or ("none" if outline.requests else None)
     if kind is None:
         raise UsageError(f"Say what credentials the vendor needs: --credentials {' | '.join(KINDS)}.")
-    answers.add_credentials(draft, kind)
+    answers.add_credentials(outline, kind)
     for text in requests:
-        answers.add_request(draft, text)
-    if not draft.requests:
+        answers.add_request(outline, text)
+    if not outline.requests:
         raise UsageError('There is no request. Write --request "add_event POST /events track".')
 
 
-def _write(made: NewMapping, draft: Draft, path: Path, *, to_stdout: bool) -> int:
+def _write(made: NewMapping, outline: Outline, path: Path, *, to_stdout: bool) -> int:
     if to_stdout:
         click.echo(made.text, nl=False)
     else:
         _write_file(path, made.text)
-    for note in draft.notes:
+    for note in outline.notes:
         click.echo(f"! {note}", err=True)
-    _report(made, draft, path, to_stdout=to_stdout)
+    _report(made, outline, path, to_stdout=to_stdout)
     if made.problems:
         from engine.commands.output.events import problem_texts
         from engine.commands.output.text import Display
@@ -238,11 +236,11 @@ def _write_file(path: Path, text: str) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _report(made: NewMapping, draft: Draft, path: Path, *, to_stdout: bool) -> None:
-    secrets = [name for name, setting in draft.settings.items() if setting.secret]
+def _report(made: NewMapping, outline: Outline, path: Path, *, to_stdout: bool) -> None:
+    secrets = [name for name, setting in outline.settings.items() if setting.secret]
     what = (
-        f"{counted(len(draft.requests), 'request')}, {counted(len(made.calls), 'call')} ({', '.join(made.calls)}), "
-        f"{counted(len(draft.settings), 'setting')}" + (f" (secret: {', '.join(secrets)})" if secrets else "")
+        f"{counted(len(outline.requests), 'request')}, {counted(len(made.calls), 'call')} ({', '.join(made.calls)}), "
+        f"{counted(len(outline.settings), 'setting')}" + (f" (secret: {', '.join(secrets)})" if secrets else "")
     )
     click.echo(f"{'' if to_stdout else f'{path}: '}{what}.", err=True)
     marked = len(re.findall(r"# (?:proposed|check):", made.text))

@@ -9,17 +9,17 @@ import click
 from engine.errors import UsageError
 from engine.scaffolding import addresses, answers
 from engine.scaffolding.credentials import Scrubber
-from engine.scaffolding.draft import CALLS, Draft
+from engine.scaffolding.outline import CALLS, Outline
 
 MOST_REQUESTS = 50
 
 
-def ask(draft: Draft, credentials: str | None) -> tuple[str, tuple[str, ...]]:
+def ask(outline: Outline, credentials: str | None) -> tuple[str, tuple[str, ...]]:
     """Ask for title, base URL, credentials and requests; return the last two as options have them."""
-    draft.title = click.prompt("Title, the vendor's own name", default=draft.title, err=True)
-    if not draft.base_url:
-        draft.base_url = click.prompt(
-            "Base URL (https://api.example.com)", value_proc=_checked(_base_url(draft)), err=True
+    outline.title = click.prompt("Title, the vendor's own name", default=outline.title, err=True)
+    if not outline.base_url:
+        outline.base_url = click.prompt(
+            "Base URL (https://api.example.com)", value_proc=_checked(_base_url(outline)), err=True
         )
     if credentials is None:
         question = "Credentials (bearer, header:NAME, basic, query:NAME, oauth2:TOKEN_URL, none)"
@@ -49,27 +49,27 @@ def _checked(read: Callable[[str], str]) -> Callable[[str], str]:
     return checked
 
 
-def _base_url(draft: Draft) -> Callable[[str], str]:
+def _base_url(outline: Outline) -> Callable[[str], str]:
     def read(text: str) -> str:
         origin, user, path, query = addresses.split(text.strip())
         if user or query:
             raise UsageError("Write the base URL without credentials and query.")
-        return addresses.base_text(draft, origin) + addresses.path_text(draft, path, Scrubber()).rstrip("/")
+        return addresses.base_text(outline, origin) + addresses.path_template(outline, path, Scrubber()).rstrip("/")
 
     return read
 
 
 def _credentials(text: str) -> str:
-    answers.add_credentials(Draft("x", "x", base_url="https://x.example"), text)
+    answers.add_credentials(Outline("x", "x", base_url="https://x.example"), text)
     return text
 
 
 def _line(text: str) -> str:
-    answers.add_request(Draft("x", "x"), f"{text} track")
+    answers.add_request(Outline("x", "x"), f"{text} track")
     return text
 
 
 def _calls(text: str) -> str:
     calls = text.replace(" ", "")
-    answers.add_request(Draft("x", "x"), f"x POST /x {calls}")
+    answers.add_request(Outline("x", "x"), f"x POST /x {calls}")
     return calls

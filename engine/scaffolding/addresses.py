@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from engine.errors import UsageError
 from engine.scaffolding.credentials import Scrubber, is_credential, looks_secret, secret
-from engine.scaffolding.draft import Draft, NewSetting, clean, literal, snake, title_of, word_set
 from engine.scaffolding.known import ANY, plain
+from engine.scaffolding.outline import NewSetting, Outline, clean, literal, snake, title_of, word_set
 
 PLACEHOLDER = re.compile(
     r"\$\{(\w{1,60})\}|\{\{ ?([\w.-]{1,60}) ?\}\}|\{([\w.-]{1,60})\}|<([\w .-]{1,60})>|\$([A-Za-z_]\w{0,59})"
@@ -48,40 +48,40 @@ def split(url: str) -> tuple[str, str, str, str]:
     return unmark(f"{parts.scheme.lower()}://{host}"), unmark(user), unmark(parts.path), unmark(parts.query)
 
 
-def base_text(draft: Draft, origin: str) -> str:
+def base_text(outline: Outline, origin: str) -> str:
     """Return the text of `base_url`; a placeholder in the host becomes a setting."""
     scheme, _, host = origin.partition("://")
     pieces, at = [], 0
     for found in PLACEHOLDER.finditer(host):
         name = next(filter(None, found.groups()))
-        pieces += [host[at : found.start()], f"${{settings.{_setting(draft, name)}}}"]
+        pieces += [host[at : found.start()], f"${{settings.{_setting(outline, name)}}}"]
         at = found.end()
     return f"{scheme}://{''.join([*pieces, host[at:]])}"
 
 
-def path_text(draft: Draft, path: str, scrubber: Scrubber) -> str:
+def path_template(outline: Outline, path: str, scrubber: Scrubber) -> str:
     """Return the text of a request's `path`."""
     before, made = "", []
     for segment in path.split("/"):
-        made.append(_segment(draft, segment, before, scrubber))
+        made.append(_segment(outline, segment, before, scrubber))
         before = segment.lower()
     return "/".join(made)
 
 
-def _segment(draft: Draft, segment: str, before: str, scrubber: Scrubber) -> str:
+def _segment(outline: Outline, segment: str, before: str, scrubber: Scrubber) -> str:
     if colon := COLON.fullmatch(segment):
-        return f"${{{place_of(draft, colon[1], before)}}}"
+        return f"${{{place_of(outline, colon[1], before)}}}"
     pieces, at = [], 0
     for found in PLACEHOLDER.finditer(segment):
         name = next(filter(None, found.groups()))
-        pieces += [_quoted(segment[at : found.start()]), f"${{{place_of(draft, name, before)}}}"]
+        pieces += [_quoted(segment[at : found.start()]), f"${{{place_of(outline, name, before)}}}"]
         at = found.end()
     rest = segment[at:]
     if not pieces and before in PEOPLE and ID.fullmatch(segment) and not scrubber.hides(segment):
         return "${userId}"
     if looks_secret(unquote(rest)) or scrubber.hides(unquote(rest)):
         scrubber.add(unquote(rest))
-        rest = f"${{{secret(draft, f'{before[:20]} token', sent_in='url')}}}"
+        rest = f"${{{secret(outline, f'{before[:20]} token', sent_in='url')}}}"
         return "".join([*pieces, rest])
     return "".join([*pieces, _quoted(rest)])
 
@@ -90,15 +90,15 @@ def _quoted(text: str) -> str:
     return literal(quote(text.encode("utf-8", "replace"), safe=SAFE))
 
 
-def place_of(draft: Draft, name: str, before: str = "") -> str:
+def place_of(outline: Outline, name: str, before: str = "") -> str:
     """Return the path that takes the place of a placeholder: of the event if it is well known, else a setting."""
     if plain(name) in ("id", "uid", "identifier") and before:
         name = "userId" if before in PEOPLE else f"{before.rstrip('s')} id"
     if is_credential(name):
-        return secret(draft, name, sent_in="url")
-    return ANY.get(plain(name)) or f"settings.{_setting(draft, name)}"
+        return secret(outline, name, sent_in="url")
+    return ANY.get(plain(name)) or f"settings.{_setting(outline, name)}"
 
 
-def _setting(draft: Draft, name: str) -> str:
+def _setting(outline: Outline, name: str) -> str:
     snaked = snake(name, "value")
-    return draft.add_setting(NewSetting(snaked, clean(title_of(snaked)), example=snaked.replace("_", "-")))
+    return outline.add_setting(NewSetting(snaked, clean(title_of(snaked)), example=snaked.replace("_", "-")))

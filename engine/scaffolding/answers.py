@@ -8,7 +8,7 @@ from engine.language.suggest import closest
 from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber
-from engine.scaffolding.draft import CALLS, MOST_FIELDS, Draft, NewRequest, VendorField, clean, snake
+from engine.scaffolding.outline import CALLS, MOST_FIELDS, NewRequest, Outline, VendorField, clean, snake
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 KINDS = ("bearer", "header", "basic", "query", "oauth2", "none")
@@ -23,7 +23,7 @@ OF_EVENTS = ("user_id", "event", "timestamp", "properties")
 """The fields of a request of which nothing is known, by call; these where the call has properties."""
 
 
-def add_credentials(draft: Draft, text: str) -> None:
+def add_credentials(outline: Outline, text: str) -> None:
     """Add credentials of a kind, `header:X-Api-Key`; raises UsageError for another kind."""
     kind, _, name = text.strip().partition(":")
     kind = kind.lower()
@@ -32,46 +32,50 @@ def add_credentials(draft: Draft, text: str) -> None:
         advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(KINDS)}."
         raise UsageError(f"There are no credentials of the kind {clean(kind, 40)}. {advice}")
     if kind == "bearer":
-        credentials.bearer(draft)
+        credentials.bearer(outline)
     elif kind == "header":
         name = name.strip() or "X-Api-Key"
         if not is_header_name(name) or name.lower() in OF_HTTP:
             raise UsageError(
                 f"{clean(name, 40)} cannot be the header of a credential; write --credentials header:X-Api-Key."
             )
-        credentials.in_header(draft, name)
+        credentials.in_header(outline, name)
     elif kind == "basic":
-        credentials.basic(draft)
+        credentials.basic(outline)
     elif kind == "query":
-        credentials.in_query(draft, clean(name.strip() or "api_key", 60))
+        credentials.in_query(outline, clean(name.strip() or "api_key", 60))
     elif kind == "oauth2":
-        _oauth2(draft, name.strip())
+        _oauth2(outline, name.strip())
 
 
-def _oauth2(draft: Draft, url: str) -> None:
+def _oauth2(outline: Outline, url: str) -> None:
     if not url:
-        draft.notes.append("The address of tokens is a guess; correct http.oauth2.token_url.")
-        credentials.oauth2(draft, f"{draft.base_url}/oauth/token")
+        outline.notes.append("The address of tokens is a guess; correct http.oauth2.token_url.")
+        credentials.oauth2(outline, f"{outline.base_url}/oauth/token")
         return
     origin, user, path, query = addresses.split(url)
     if user or query:
         raise UsageError("The token URL has credentials or a query; write it without.")
-    credentials.oauth2(draft, addresses.base_text(draft, origin) + addresses.path_text(draft, path, Scrubber()))
+    credentials.oauth2(
+        outline, addresses.base_text(outline, origin) + addresses.path_template(outline, path, Scrubber())
+    )
 
 
-def add_request(draft: Draft, text: str) -> None:
+def add_request(outline: Outline, text: str) -> None:
     """Add a request of one line: name, method, path, calls, and the fields of its body."""
     name, method, path, calls, fields = _words(text)
     if method not in METHODS:
         raise UsageError(f"{clean(method, 20)} is not a method of HTTP. {FORM}")
     request = NewRequest(snake(name, "send"), method=method, calls=_calls(calls))
-    request.path = addresses.path_text(draft, path if path.startswith("/") or not path else f"/{path}", Scrubber())
+    request.path = addresses.path_template(
+        outline, path if path.startswith("/") or not path else f"/{path}", Scrubber()
+    )
     names = [word for word in fields.split(",") if word][:MOST_FIELDS]
     if not names and method not in ("GET", "DELETE", "HEAD"):
         names = list(dict.fromkeys(word for call in request.calls for word in FIELDS.get(call, OF_EVENTS)))
     if names:
         request.fields = tuple(_field(each) for each in dict.fromkeys(names))
-    draft.add_request(request)
+    outline.add_request(request)
 
 
 def _words(text: str) -> tuple[str, str, str, str, str]:

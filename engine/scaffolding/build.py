@@ -1,4 +1,4 @@
-"""A draft as a mapping with one example for each call, which passes the checker and its own examples.
+"""A outline as a mapping with one example for each call, which passes the checker and its own examples.
 
 What an example expects is what the mapping makes of its event: the mapping is compiled, and its requests are written
 down, so that a person sees what is sent and any later change of it is noticed.
@@ -6,17 +6,19 @@ down, so that a person sees what is sent and any later change of it is noticed.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from engine.events.spec import FIELDS
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
 from engine.mapping.yaml import reader
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Outcome, Secret
-from engine.scaffolding.draft import Draft, NewRequest
+from engine.scaffolding.outline import NewRequest, Outline
 from engine.scaffolding.proposals import TIME, Builder, Similar, fill_placeholders
-from engine.scaffolding.writing import Commented, inline, write
+from engine.scaffolding.writing import Commented, Inline, inline, write
 from engine.testing.examples import run, validate
 
 TITLES = {
@@ -28,6 +30,7 @@ TITLES = {
     "alias": "A person gets another ID",
     "delete": "A person is deleted",
 }
+ROOTS = frozenset({"parts", "settings", "message", "saved", "item", *(key for call in FIELDS.values() for key in call)})
 IDS: dict[str, JsonObject] = {
     "group": {"groupId": "group-1"},
     "alias": {"previousId": "anonymous-1"},
@@ -45,11 +48,11 @@ class NewMapping(NamedTuple):
     calls: tuple[str, ...]
 
 
-def build(draft: Draft, path: Path, *, similar: Similar | None = None) -> NewMapping:
-    """Return the mapping of a draft as the file at `path` will have it; reads only the parts that it includes."""
-    builders = _builders(draft, similar)
+def build(outline: Outline, path: Path, *, similar: Similar | None = None) -> NewMapping:
+    """Return the mapping of a outline as the file at `path` will have it; reads only the parts that it includes."""
+    builders = _builders(outline, similar)
     schema_line = (path.parent.parent / "schemas" / "mapping.schema.json").is_file()
-    document = _document(draft, builders)
+    document = _document(outline, builders)
     document["examples"] = [_example(call, builder, []) for call, (builder, _) in builders.items()]
     text = write(document, schema_line=schema_line)
     expected = _expected(text, path)
@@ -61,10 +64,10 @@ def build(draft: Draft, path: Path, *, similar: Similar | None = None) -> NewMap
     return NewMapping(text, validate(Library().of(reader.parse(text, path.as_posix()), path)), tuple(builders))
 
 
-def _builders(draft: Draft, similar: Similar | None) -> dict[str, tuple[Builder, list[JsonObject]]]:
+def _builders(outline: Outline, similar: Similar | None) -> dict[str, tuple[Builder, list[JsonObject]]]:
     """Return for each call its builder and its steps."""
     found: dict[str, tuple[Builder, list[JsonObject]]] = {}
-    for request in draft.requests:
+    for request in outline.requests:
         for call in request.calls:
             if call not in found:
                 found[call] = (Builder(call, similar, _event(call)), [])
@@ -79,26 +82,38 @@ def _event(call: str) -> JsonObject:
     return {"type": call, "messageId": f"{call}-1", **identity, "timestamp": TIME}
 
 
-def _document(draft: Draft, builders: dict[str, tuple[Builder, list[JsonObject]]]) -> JsonObject:
-    document: JsonObject = {"mapping": 1, "name": draft.name, "title": draft.title}
-    document |= {"about": draft.about} if draft.about else {}
-    document |= {"docs": draft.docs} if draft.docs else {}
-    if draft.settings:
-        document["settings"] = {name: setting.written() for name, setting in draft.settings.items()}
-    http: JsonObject = {"base_url": draft.base_url, **draft.http}
+def _document(outline: Outline, builders: dict[str, tuple[Builder, list[JsonObject]]]) -> JsonObject:
+    document: JsonObject = {"mapping": 1, "name": outline.name, "title": outline.title}
+    document |= {"about": outline.about} if outline.about else {}
+    document |= {"docs": outline.docs} if outline.docs else {}
+    if outline.settings:
+        document["settings"] = {name: setting.written() for name, setting in outline.settings.items()}
+    http: JsonObject = {"base_url": outline.base_url, **outline.http}
     document["http"] = {key: inline(value) if key == "query_from" else value for key, value in http.items()}
-    document["requests"] = {request.name: _request(request) for request in draft.requests}
-    if any(setting.secret for setting in draft.settings.values()):
+    document["requests"] = {request.name: _request(request) for request in outline.requests}
+    if any(setting.secret for setting in outline.settings.values()):
         rule: JsonObject = {"status": [401, 403], "then": "stop", "hint": "Check the credentials."}
         document["responses"] = [rule]
-    if any(builder.uses_parts for builder, _ in builders.values()) or _in_addresses(draft):
+    if any(builder.uses_parts for builder, _ in builders.values()) or _in_addresses(outline):
         document["include"] = ["segment"]
     document["calls"] = _calls(builders)
+    _drop_unused(document)
     return document
 
 
-def _in_addresses(draft: Draft) -> bool:
-    texts = (text for each in draft.requests for text in (each.path, *each.query.values(), *each.headers.values()))
+def _drop_unused(document: JsonObject) -> None:
+    """Drop settings of credentials inside a value that is taken whole, which nothing reads then."""
+    users = [_plain(document.get(key)) for key in ("http", "requests", "calls")]
+    used = set(re.findall(r"settings\.([a-z0-9_]+)", str(users)))
+    settings = {name: value for name, value in cast("JsonObject", document.get("settings", {})).items() if name in used}
+    if settings:
+        document["settings"] = settings
+    else:
+        document.pop("settings", None)
+
+
+def _in_addresses(outline: Outline) -> bool:
+    texts = (text for each in outline.requests for text in (each.path, *each.query.values(), *each.headers.values()))
     return any("${parts." in text for text in texts)
 
 
@@ -124,13 +139,19 @@ def _request(request: NewRequest) -> JsonObject:
     written["path"] = request.path
     if request.method != "POST":
         written["method"] = request.method
-    written |= {"query": dict(request.query)} if request.query else {}
-    written |= {"headers": dict(request.headers)} if request.headers else {}
+    written |= {"query": _texts(request.query)} if request.query else {}
+    written |= {"headers": _texts(request.headers)} if request.headers else {}
     if request.encode != "json":
         written["encode"] = request.encode
     if request.schema is not None:
         written["body_schema"] = inline(request.schema)
     return written
+
+
+def _texts(texts: dict[str, str]) -> JsonObject:
+    """Return texts so that none of them looks like a path that somebody forgot to write as `${path}`."""
+    looks = {name: "${" not in text and not ROOTS.isdisjoint(re.findall(r"\w+", text)) for name, text in texts.items()}
+    return {name: Inline({"const": text}) if looks[name] else text for name, text in texts.items()}
 
 
 def _example(call: str, builder: Builder, expect: Json) -> JsonObject:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from engine.records import JsonObject
-from engine.scaffolding.draft import Draft, NewSetting, clean, literal, snake, title_of, word_set, words
+from engine.scaffolding.outline import NewSetting, Outline, clean, literal, snake, title_of, word_set, words
 
 SURE = word_set(
     "secret password passwd pwd passphrase authorization credential credentials apikey bearer jwt cookie session "
@@ -71,53 +71,55 @@ class Scrubber:
         return any(each in text for each in self.found)
 
 
-def secret(draft: Draft, name: str, *, sent_in: str = "", about: str = "") -> str:
+def secret(outline: Outline, name: str, *, sent_in: str = "", about: str = "") -> str:
     """Add a secret setting; return `settings.name` of it. The example is the name, never what was written."""
     snaked = snake(name, "secret").removeprefix("x_") or "secret"
     made = NewSetting(snaked, title_of(snaked), about=about, secret=True, sent_in=sent_in)
-    made.name = draft.add_setting(made)
-    draft.settings[made.name].example = made.name.replace("_", "-")
+    made.name = outline.add_setting(made)
+    outline.settings[made.name].example = made.name.replace("_", "-")
     return f"settings.{made.name}"
 
 
-def headers_of(draft: Draft) -> JsonObject:
-    """Return `http.headers` of a draft, to be added to."""
-    headers = draft.http.setdefault("headers", {})
+def headers_of(outline: Outline) -> JsonObject:
+    """Return `http.headers` of a outline, to be added to."""
+    headers = outline.http.setdefault("headers", {})
     assert isinstance(headers, dict)
     return headers
 
 
-def bearer(draft: Draft, scheme: str = "Bearer") -> None:
+def bearer(outline: Outline, scheme: str = "Bearer") -> None:
     """Send an access token in Authorization."""
-    headers_of(draft)["Authorization"] = f"{literal(clean(scheme))} ${{{secret(draft, 'access_token')}}}"
+    headers_of(outline)["Authorization"] = f"{literal(clean(scheme))} ${{{secret(outline, 'access_token')}}}"
 
 
-def in_header(draft: Draft, name: str, prefix: str = "") -> None:
+def in_header(outline: Outline, name: str, prefix: str = "") -> None:
     """Send a credential in a header of its own."""
-    headers_of(draft)[name] = f"{literal(prefix)}${{{secret(draft, name)}}}"
+    headers_of(outline)[name] = f"{literal(prefix)}${{{secret(outline, name)}}}"
 
 
-def basic(draft: Draft, *, user: bool = True, password: bool = True) -> None:
+def basic(outline: Outline, *, user: bool = True, password: bool = True) -> None:
     """Send user and password; one that is empty in the vendor's command is empty in the mapping."""
+    if "basic" in outline.http or "Authorization" in str(outline.http.get("headers")):
+        return
     nothing: JsonObject = {"const": ""}
-    draft.http["basic"] = [
-        secret(draft, "username" if password else "api_key") if user else nothing,
-        secret(draft, "password") if password else nothing,
+    outline.http["basic"] = [
+        secret(outline, "username" if password else "api_key") if user else nothing,
+        secret(outline, "password") if password else nothing,
     ]
 
 
-def in_query(draft: Draft, name: str) -> None:
+def in_query(outline: Outline, name: str) -> None:
     """Send a credential in the query of every request."""
-    value = draft.http.setdefault("query_from", {"fields": {}})
+    value = outline.http.setdefault("query_from", {"fields": {}})
     assert isinstance(value, dict)
     fields = value["fields"]
     assert isinstance(fields, dict)
-    fields[literal(name)] = secret(draft, name, sent_in="url")
+    fields[literal(name)] = secret(outline, name, sent_in="url")
 
 
-def oauth2(draft: Draft, token_url: str, scope: str = "") -> None:
+def oauth2(outline: Outline, token_url: str, scope: str = "") -> None:
     """Get access tokens for the client itself (RFC 6749, section 4.4)."""
-    draft.add_setting(NewSetting("client_id", "Client ID", example="client-id"))
-    name = secret(draft, "client_secret")
+    outline.add_setting(NewSetting("client_id", "Client ID", example="client-id"))
+    name = secret(outline, "client_secret")
     made: JsonObject = {"token_url": token_url, "client_id": "settings.client_id", "client_secret": name}
-    draft.http["oauth2"] = made | ({"scope": literal(clean(scope))} if scope else {})
+    outline.http["oauth2"] = made | ({"scope": literal(clean(scope))} if scope else {})

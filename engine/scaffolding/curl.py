@@ -1,4 +1,4 @@
-"""A curl command, as vendors' pages have it, as a request of a draft.
+"""A curl command, as vendors' pages have it, as a request of a outline.
 
 shlex splits it and getopt reads it, as the shell and curl do; libraries for this (uncurl and its kind) know a tenth of
 curl's options, and their messages repeat what was written. No file is read, whatever `@` and `<` name. Credentials
@@ -26,18 +26,18 @@ from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber, is_credential, looks_secret
 from engine.scaffolding.curl_options import LETTERS_WITH_VALUE, LETTERS_WITHOUT_VALUE, WITH_VALUE, WITHOUT_VALUE
-from engine.scaffolding.draft import (
+from engine.scaffolding.known import known_path
+from engine.scaffolding.outline import (
     DEEPEST,
     MOST_FIELDS,
     SURROGATES,
-    Draft,
     NewRequest,
+    Outline,
     VendorField,
     clean,
     literal,
     snake,
 )
-from engine.scaffolding.known import known_path
 
 LONGEST = 256 * 1024
 """Of a command, in characters."""
@@ -47,20 +47,20 @@ ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "
 ENDS = frozenset(["|", "||", "&&", "&", ";", ">", ">>", "2>&1", "<"])
 NOT_SENT = OF_HTTP | {"user-agent", "accept-encoding", "pragma", "cache-control", "referer", "origin", "dnt"}
 BROWSERS = re.compile(r"(?:sec|x-requested|priority)(?:-|$)")
-PLACEHOLDER = re.compile(r"\{\{.*\}\}|<.*>|\$\{?\w+\}?|\[.*\]|string|", re.DOTALL)
+PLACEHOLDER = re.compile(r"\{.*\}|<.*>|\$\{?\w+\}?|\[.*\]|string|", re.DOTALL)
 DATA = frozenset(["data", "data-ascii", "data-raw", "data-binary", "data-urlencode", "json"])
 JSON_ENDS = re.compile(r"^\s*[\[{]")
 CMD = "This looks like a command of Windows' cmd. Copy it in its form for bash (in a browser: Copy as cURL (bash))."
 
 
-def read(text: str, draft: Draft, name: str = "", calls: tuple[str, ...] = ()) -> None:
-    """Add the request of a curl command to a draft; raises UsageError, which never repeats what was written."""
+def read(text: str, outline: Outline, name: str = "", calls: tuple[str, ...] = ()) -> None:
+    """Add the request of a curl command to a outline; raises UsageError, which never repeats what was written."""
     options, operands = _options(_words(text))
     scrubber = Scrubber()
-    command = _Command(draft, scrubber, options, operands)
+    command = _Command(outline, scrubber, options, operands)
     request = command.request(name)
     request.calls = calls or guessed_calls(request)
-    draft.add_request(request)
+    outline.add_request(request)
 
 
 def _words(text: str) -> list[str]:
@@ -117,8 +117,10 @@ def _options(given: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
 class _Command:
     """One command while it is read."""
 
-    def __init__(self, draft: Draft, scrubber: Scrubber, options: list[tuple[str, str]], operands: list[str]) -> None:
-        self.draft = draft
+    def __init__(
+        self, outline: Outline, scrubber: Scrubber, options: list[tuple[str, str]], operands: list[str]
+    ) -> None:
+        self.outline = outline
         self.scrubber = scrubber
         self.options = options
         urls = [*self.values("url"), *operands]
@@ -137,8 +139,8 @@ class _Command:
         return any(name in names for name, _ in self.options)
 
     def note(self, text: str) -> None:
-        if text not in self.draft.notes:
-            self.draft.notes.append(text)
+        if text not in self.outline.notes:
+            self.outline.notes.append(text)
 
     def request(self, name: str) -> NewRequest:
         """Read the whole command, credentials first: what they are must be known wherever else they stand."""
@@ -146,13 +148,15 @@ class _Command:
         self._credentials()
         body, kind = self._body({name.lower(): value for name, value in kept})
         query = self._query(body if self.given("get") else "")
-        request = NewRequest("", method=self._method(), path=addresses.path_text(self.draft, self.path, self.scrubber))
+        request = NewRequest(
+            "", method=self._method(), path=addresses.path_template(self.outline, self.path, self.scrubber)
+        )
         if kind != "none" and not self.given("get"):
             self._read_body(request, body, kind)
         request.query = {key: value for key, value in query.items() if key}
         request.headers = {key: self._text(value, key) for key, value in kept if key.lower() not in NOT_SENT}
-        base = addresses.base_text(self.draft, self.origin)
-        if self.draft.base_url not in ("", base) and not f"{base}{request.path}".startswith(self.draft.base_url):
+        base = addresses.base_text(self.outline, self.origin)
+        if self.outline.base_url not in ("", base) and not f"{base}{request.path}".startswith(self.outline.base_url):
             raise UsageError("The commands have different hosts; a mapping has one. Make a mapping for each.")
         self._below(request, base)
         request.name = name or request_name(request)
@@ -160,10 +164,10 @@ class _Command:
 
     def _below(self, request: NewRequest, base: str) -> None:
         """Take off the path what `base_url` has of it."""
-        if not self.draft.base_url:
-            self.draft.base_url = base
-        elif self.draft.base_url != base:
-            request.path = f"{base}{request.path}"[len(self.draft.base_url) :]
+        if not self.outline.base_url:
+            self.outline.base_url = base
+        elif self.outline.base_url != base:
+            request.path = f"{base}{request.path}"[len(self.outline.base_url) :]
 
     def _method(self) -> str:
         if methods := self.values("request"):
@@ -189,8 +193,12 @@ class _Command:
             name, _, value = (part.strip() for part in line.partition(":"))
             if not is_header_name(name) or not value:
                 continue
-            if not self._credential(name, value) and not BROWSERS.match(name.lower()):
+            if self._credential(name, value) or BROWSERS.match(name.lower()):
+                continue
+            if value.isascii() and value.isprintable():
                 kept.append((name, value))
+            else:
+                self.note(f"The header {name[:40]} has characters that HTTP does not carry; it is left out.")
         return kept
 
     def _credential(self, name: str, value: str) -> bool:
@@ -201,14 +209,14 @@ class _Command:
         if lower == "cookie":
             self._cookies([value])
         elif lower != "authorization":
-            credentials.in_header(self.draft, name)
+            credentials.in_header(self.outline, name)
         elif value.lower().startswith("basic "):
             self._basic(_decoded(value.split(maxsplit=1)[1]))
         elif scheme := credentials.SCHEME.fullmatch(value):
             self.scrubber.add(scheme[2])
-            credentials.bearer(self.draft, scheme[1])
+            credentials.bearer(self.outline, scheme[1])
         else:
-            credentials.in_header(self.draft, "Authorization")
+            credentials.in_header(self.outline, "Authorization")
         return True
 
     def _credentials(self) -> None:
@@ -216,7 +224,7 @@ class _Command:
             self._basic(user)
         for token in self.values("oauth2-bearer"):
             self.scrubber.add(token)
-            credentials.bearer(self.draft)
+            credentials.bearer(self.outline)
         self._cookies(self.values("cookie"))
         if self.given("config", "netrc", "netrc-file", "cert", "key", "aws-sigv4", "digest", "ntlm", "negotiate"):
             self.note("The command has credentials that are in a file or of a kind that waybill does not send.")
@@ -225,7 +233,7 @@ class _Command:
         user, _, password = pair.partition(":")
         for text in (pair, user, password):
             self.scrubber.add(text)
-        credentials.basic(self.draft, user=bool(user), password=bool(password))
+        credentials.basic(self.outline, user=bool(user), password=bool(password))
 
     def _cookies(self, given: list[str]) -> None:
         for text in given:
@@ -235,7 +243,7 @@ class _Command:
             for pair in text.split(";"):
                 self.scrubber.add(pair.partition("=")[2].strip())
             self.scrubber.add(text)
-            credentials.in_header(self.draft, "Cookie")
+            credentials.in_header(self.outline, "Cookie")
 
     # The query
 
@@ -251,7 +259,7 @@ class _Command:
         for name, value in pairs:
             key = SURROGATES.sub("\ufffd", name)[:100]
             if is_credential(name) or looks_secret(value):
-                credentials.in_query(self.draft, key if not self.scrubber.hides(key) else "key")
+                credentials.in_query(self.outline, key if not self.scrubber.hides(key) else "key")
             elif not self.scrubber.hides(name):
                 query[key] = self._text(value, key)
         return query
@@ -259,9 +267,9 @@ class _Command:
     def _text(self, value: str, name: str) -> str:
         """Return the text of a header or a query parameter: a path where it stands for something, else what it is."""
         if self.scrubber.hides(value):
-            return f"${{{credentials.secret(self.draft, name, sent_in='url')}}}"
+            return f"${{{credentials.secret(self.outline, name, sent_in='url')}}}"
         if PLACEHOLDER.fullmatch(value):
-            return f"${{{addresses.place_of(self.draft, name)}}}" if value else ""
+            return f"${{{addresses.place_of(self.outline, name)}}}" if value else ""
         return literal(clean(value))
 
     # The body
@@ -344,7 +352,7 @@ class _Command:
 
     def _fields(self, body: dict[str, Any]) -> tuple[VendorField, ...]:
         self._find_secrets(body, 0)
-        made = BodyFields(self.draft, self.scrubber)
+        made = BodyFields(self.outline, self.scrubber)
         fields = made.of(body, 0)
         if made.left < 0:
             self.note(f"The body has more than {MOST_FIELDS} fields; those after them are left out.")
@@ -373,8 +381,8 @@ def is_secret_field(key: str, value: str) -> bool:
 class BodyFields:
     """The fields of a JSON body, at most 300 of them; `left` is below zero where there were more."""
 
-    def __init__(self, draft: Draft, scrubber: Scrubber) -> None:
-        self.draft = draft
+    def __init__(self, outline: Outline, scrubber: Scrubber) -> None:
+        self.outline = outline
         self.scrubber = scrubber
         self.left = MOST_FIELDS
 
@@ -392,7 +400,7 @@ class BodyFields:
     def _field(self, key: str, value: Json, depth: int) -> VendorField:
         if isinstance(value, str):
             if is_secret_field(key, value):
-                name = credentials.secret(self.draft, key, sent_in="body").removeprefix("settings.")
+                name = credentials.secret(self.outline, key, sent_in="body").removeprefix("settings.")
                 return VendorField(key, "text", setting=name)
             known = PLACEHOLDER.fullmatch(value) or self.scrubber.hides(value)
             return VendorField(key, "text", "text" if known else value, format=_time_format(value))
@@ -400,7 +408,7 @@ class BodyFields:
             members = self.of(value, depth + 1)
             return VendorField(key, "object", sample(members), members=members)
         if isinstance(value, list) and value and isinstance(value[0], dict) and depth < DEEPEST:
-            members = tuple(each for each in self.of(value[0], depth + 1) if each.kind != "object")
+            members = self.of(value[0], depth + 1)
             return VendorField(key, "list", [sample(members)], members=members)
         if isinstance(value, list):
             return VendorField(key, "list", [each for each in value[:3] if isinstance(each, int | float)] or ["text"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.events.spec import FIELDS
-from engine.scaffolding.draft import word_set
+from engine.scaffolding.outline import word_set
 
 OWN = {
     call: next((own for own in ("traits", "properties") if own in fields), "context.traits")

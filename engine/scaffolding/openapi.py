@@ -1,7 +1,7 @@
-"""Operations of an OpenAPI 3.0 or 3.1 document as requests of a draft.
+"""Operations of an OpenAPI 3.0 or 3.1 document as requests of a outline.
 
 The document is data of strangers: its size and depth are bounded, nothing but its own `#/...` is followed, and its
-texts become names, comments and samples by draft.py's rules only.
+texts become names, comments and samples by outline.py's rules only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber, is_credential
 from engine.scaffolding.curl import guessed_calls, request_name
-from engine.scaffolding.draft import Draft, NewRequest, NewSetting, VendorField, clean, literal, snake, title_of
+from engine.scaffolding.outline import NewRequest, NewSetting, Outline, VendorField, clean, literal, snake, title_of
 from engine.scaffolding.schemas import Schemas
 
 LARGEST_JSON = 32 * 1024 * 1024
@@ -49,8 +49,8 @@ class Operation(NamedTuple):
         return self.id or f"{self.method} {self.path}"
 
 
-def read(file: str, wanted: tuple[str, ...], draft: Draft, *, calls: tuple[str, ...] = ()) -> None:
-    """Add the wanted operations of a document to a draft; UsageError for what cannot be read or is not there."""
+def read(file: str, wanted: tuple[str, ...], outline: Outline, *, calls: tuple[str, ...] = ()) -> None:
+    """Add the wanted operations of a document to a outline; UsageError for what cannot be read or is not there."""
     document = _document(file)
     operations = list(_operations(document))
     if not operations:
@@ -61,9 +61,9 @@ def read(file: str, wanted: tuple[str, ...], draft: Draft, *, calls: tuple[str, 
         more = f" and {len(operations) - MOST_LISTED} more" if len(operations) > MOST_LISTED else ""
         raise UsageError(f"Choose operations with --operation ID: {listed}{more}.")
     info = document.get("info")
-    if isinstance(info, dict) and isinstance(info.get("title"), str) and draft.title == title_of(draft.name):
-        draft.title = clean(info["title"], 60) or draft.title
-    reader = _Reader(document, draft)
+    if isinstance(info, dict) and isinstance(info.get("title"), str) and outline.title == title_of(outline.name):
+        outline.title = clean(info["title"], 60) or outline.title
+    reader = _Reader(document, outline)
     for operation in chosen:
         reader.add(operation, calls)
 
@@ -131,35 +131,35 @@ def _find(wanted: str, operations: list[Operation], file: str) -> Operation:
 
 
 class _Reader:
-    """Adds operations of one document to a draft."""
+    """Adds operations of one document to a outline."""
 
-    def __init__(self, document: Node, draft: Draft) -> None:
+    def __init__(self, document: Node, outline: Outline) -> None:
         self.document = document
-        self.draft = draft
+        self.outline = outline
         self.schemas = Schemas(document, self._secret)
 
     def _secret(self, key: str) -> str:
         if not is_credential(key, alone=False):
             return ""
-        return credentials.secret(self.draft, key, sent_in="body").removeprefix("settings.")
+        return credentials.secret(self.outline, key, sent_in="body").removeprefix("settings.")
 
     def add(self, operation: Operation, calls: tuple[str, ...]) -> None:
         """Add one operation."""
         self._server(operation)
         self._security(operation)
         request = NewRequest("", method=operation.method, about=_about(operation))
-        request.path = addresses.path_text(self.draft, operation.path, Scrubber())
+        request.path = addresses.path_template(self.outline, operation.path, Scrubber())
         request.name = snake(operation.id, "") or request_name(request)
         self._parameters(operation, request)
         self._body(operation, request)
         request.calls = calls or guessed_calls(request)
-        self.draft.add_request(request)
+        self.outline.add_request(request)
         for what in self.schemas.left_out:
-            self.draft.notes.append(f"{request.name}: left out of body_schema: {what}.")
+            self.outline.notes.append(f"{request.name}: left out of body_schema: {what}.")
         self.schemas.left_out.clear()
 
     def _server(self, operation: Operation) -> None:
-        if self.draft.base_url:
+        if self.outline.base_url:
             return
         for place in (operation.node, operation.item, self.document):
             servers = place.get("servers")
@@ -168,9 +168,9 @@ class _Reader:
             if isinstance(url, str) and "://" in url:
                 self._variables(server.get("variables") if isinstance(server, dict) else None)
                 origin, _, path, _ = addresses.split(url[:2000])
-                path = addresses.path_text(self.draft, path, Scrubber()).rstrip("/")
-                self.draft.base_url = re.sub(
-                    r"\$\{(?!settings\.)[^}]*\}", "", addresses.base_text(self.draft, origin) + path
+                path = addresses.path_template(self.outline, path, Scrubber()).rstrip("/")
+                self.outline.base_url = re.sub(
+                    r"\$\{(?!settings\.)[^}]*\}", "", addresses.base_text(self.outline, origin) + path
                 )
                 return
         raise UsageError("The document names no server with https://; write --base-url https://...")
@@ -188,12 +188,12 @@ class _Reader:
             setting = NewSetting(snaked, title_of(snaked), choices=tuple(dict.fromkeys(values)))
             setting.default = str(default) if is_choice else ""
             setting.example = (values[0] if values else snaked.replace("_", "-")) if not setting.default else None
-            self.draft.add_setting(setting)
+            self.outline.add_setting(setting)
 
     # Credentials
 
     def _security(self, operation: Operation) -> None:
-        if self.draft.http:
+        if self.outline.http:
             return  # the same for all requests of a mapping
         security = operation.node.get("security", self.document.get("security"))
         first = next((each for each in security if isinstance(each, dict)), {}) if isinstance(security, list) else {}
@@ -207,24 +207,24 @@ class _Reader:
         kind, name = scheme.get("type"), scheme.get("name")
         key = name if isinstance(name, str) else "api_key"
         if kind == "http" and str(scheme.get("scheme")).lower() == "basic":
-            credentials.basic(self.draft)
+            credentials.basic(self.outline)
         elif kind == "http" and str(scheme.get("scheme")).lower() == "bearer":
-            credentials.bearer(self.draft)
+            credentials.bearer(self.outline)
         elif kind == "apiKey" and scheme.get("in") == "query":
-            credentials.in_query(self.draft, clean(key, 100))
+            credentials.in_query(self.outline, clean(key, 100))
         elif kind == "apiKey" and scheme.get("in") == "cookie":
-            credentials.in_header(self.draft, "Cookie")
+            credentials.in_header(self.outline, "Cookie")
         elif kind == "apiKey" and is_header_name(key) and key.lower() not in OF_HTTP:
-            credentials.in_header(self.draft, key)
+            credentials.in_header(self.outline, key)
         elif kind == "oauth2" and self._client_credentials(scheme, scopes):
             return
         elif kind in ("oauth2", "openIdConnect"):
-            self.draft.notes.append(
+            self.outline.notes.append(
                 f"{kind} without client credentials: an access token is a setting; see oauth2 in docs."
             )
-            credentials.bearer(self.draft)
+            credentials.bearer(self.outline)
         else:
-            self.draft.notes.append(
+            self.outline.notes.append(
                 "The document has a kind of credentials that waybill does not know; add them yourself."
             )
 
@@ -236,10 +236,10 @@ class _Reader:
             return False
         if "://" in url:
             origin, _, path, _ = addresses.split(url[:2000])
-            token = addresses.base_text(self.draft, origin) + addresses.path_text(self.draft, path, Scrubber())
+            token = addresses.base_text(self.outline, origin) + addresses.path_template(self.outline, path, Scrubber())
         else:
-            token = f"{self.draft.base_url}/{url.lstrip('/')[:500]}"
-        credentials.oauth2(self.draft, token, " ".join(each for each in scopes[:20] if isinstance(each, str)))
+            token = f"{self.outline.base_url}/{url.lstrip('/')[:500]}"
+        credentials.oauth2(self.outline, token, " ".join(each for each in scopes[:20] if isinstance(each, str)))
         return True
 
     # Parameters and body
@@ -254,21 +254,21 @@ class _Reader:
             if node.get("required") is not True:
                 left.append(clean(name, 30))
             elif place == "query" and is_credential(name):
-                credentials.in_query(self.draft, clean(name, 100))
+                credentials.in_query(self.outline, clean(name, 100))
             elif place == "query":
                 request.query[clean(name, 100)] = self._parameter(node, name)
             elif is_header_name(name) and name.lower() not in (*OF_HTTP, "authorization", "accept"):
                 request.headers[name] = self._parameter(node, name)
         if left:
             shown = ", ".join(left[:8]) + (", ..." if len(left) > 8 else "")
-            self.draft.notes.append(f"{request.name}: optional parameters are left out: {shown}.")
+            self.outline.notes.append(f"{request.name}: optional parameters are left out: {shown}.")
 
     def _parameter(self, node: Node, name: str) -> str:
         schema = self.schemas.draft_7(node.get("schema"))
         choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
         if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], str):
             return literal(clean(choices[0]))
-        return f"${{{addresses.place_of(self.draft, name)}}}"
+        return f"${{{addresses.place_of(self.outline, name)}}}"
 
     def _body(self, operation: Operation, request: NewRequest) -> None:
         content = self.schemas.resolve(operation.node.get("requestBody")).get("content")
@@ -281,13 +281,13 @@ class _Reader:
             if str(kind).startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
                 request.encode = "form"
                 if str(kind).startswith("multipart"):
-                    self.draft.notes.append(
+                    self.outline.notes.append(
                         f"{request.name}: multipart/form-data is not sent; the mapping sends a plain form."
                     )
                 self._schema(request, media)
                 return
         if content:
-            self.draft.notes.append(f"{request.name}: its body is neither JSON nor a form; write it yourself.")
+            self.outline.notes.append(f"{request.name}: its body is neither JSON nor a form; write it yourself.")
 
     def _schema(self, request: NewRequest, media: Any) -> None:
         node = self.schemas.resolve(media.get("schema") if isinstance(media, dict) else None)
@@ -298,7 +298,7 @@ class _Reader:
             node, inner = self.schemas.resolve(node["items"]), schema["items"]
         fields: tuple[VendorField, ...] = self.schemas.fields(node, inner)
         if not fields:
-            self.draft.notes.append(f"{request.name}: its body has no named fields; write it yourself.")
+            self.outline.notes.append(f"{request.name}: its body has no named fields; write it yourself.")
             return
         request.fields = fields
         if request.encode == "json":

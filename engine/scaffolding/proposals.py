@@ -14,8 +14,8 @@ from typing import Any
 
 from engine.mapping.schema import own_validator
 from engine.records import Json, JsonObject
-from engine.scaffolding.draft import NewRequest, VendorField, literal, shortened, snake
 from engine.scaffolding.known import OWN, event_place, known_path
+from engine.scaffolding.outline import NewRequest, VendorField, literal, shortened, snake
 from engine.scaffolding.writing import Commented, Inline
 
 TIME = "2024-03-05T10:15:30Z"
@@ -59,6 +59,8 @@ class Builder:
         step: JsonObject = {"request": request.name}
         if request.fields is None:
             return step
+        if not request.fields:
+            return step | {"const": [{}] if request.in_list else {}}
         members = self.fields(request.fields, required=True)
         step |= {"list": [{"fields": members}]} if request.in_list else {"fields": members}
         return step
@@ -74,7 +76,7 @@ class Builder:
         if wanted.constant:
             return Inline({"const": shortened(wanted.sample)})
         path, comment = self._path(wanted, item)
-        if wanted.kind == "object" and wanted.members and comment == UNKNOWN:
+        if wanted.kind == "object" and wanted.members and (comment == UNKNOWN or _has_setting(wanted)):
             return {"fields": self.fields(wanted.members, required=required)}
         if wanted.kind == "list" and wanted.members:
             return self._each(wanted, path)
@@ -88,7 +90,7 @@ class Builder:
         return Commented(value, "; ".join(notes)) if notes else value
 
     def give(self, path: str) -> None:
-        """Give the example's event some value for a path of an address, if it has none."""
+        """Set some value for a path of an address in the event of the example, if it has none."""
         if path not in ALWAYS and path not in self.event:
             self._put(path, f"{snake(event_place(path, self.call).rpartition('.')[2], 'value').replace('_', '-')}-1")
 
@@ -136,7 +138,7 @@ class Builder:
         return value
 
     def _put(self, path: str, sample: Json) -> bool:
-        """Give the example's event what a path reads; False if it already has another value there."""
+        """Set what a path reads in the event of the example; False if another value is there already."""
         target = self.event
         *above, last = _split(event_place(path, self.call))
         for name in above:
@@ -156,10 +158,14 @@ class Builder:
         return True
 
 
+def _has_setting(wanted: VendorField) -> bool:
+    return bool(wanted.setting) or any(map(_has_setting, wanted.members))
+
+
 def _meets(wanted: VendorField, function: Any, sample: Json) -> bool:
     """Whether the vendor's schema takes what a well-known path gives, e.g. a time in its form."""
-    if sample == "":
-        return False
+    if isinstance(sample, str) and not sample.strip():
+        return False  # events have no blank ids and names
     if wanted.schema is None or sample == wanted.sample or function in NUMBERS.values():
         return True
     outcome = OUTCOMES.get(str(function), sample)
@@ -186,7 +192,7 @@ IN_TEXT = re.compile(r"(?<!\$)\$\{([^}]+)\}")
 
 
 def fill_placeholders(builder: Builder, request: NewRequest) -> None:
-    """Give the example's event what the address and the headers of a request read."""
+    """Set what the address and the headers of a request read in the event of the example."""
     for text in (request.path, *request.query.values(), *request.headers.values()):
         for path in IN_TEXT.findall(text):
             if not path.startswith("settings."):

@@ -13,8 +13,8 @@ from typing import Any
 from engine.language.regex import compile_pattern
 from engine.mapping.schema import own_validator
 from engine.records import Json, JsonObject
-from engine.scaffolding.draft import DEEPEST, MOST_FIELDS, SURROGATES, VendorField, clean, shortened, snake
 from engine.scaffolding.known import plain
+from engine.scaffolding.outline import DEEPEST, MOST_FIELDS, SURROGATES, VendorField, clean, shortened, snake
 
 MOST_REFS = 50
 """One after the other."""
@@ -37,9 +37,21 @@ FORMATS: dict[str, str] = {
 }
 SAMPLES: dict[str, str] = {
     **dict.fromkeys(("event", "eventname", "eventtype"), "Order Completed"),
-    **{"email": "ann@example.com", "firstname": "Ann", "lastname": "Lee", "name": "Ann Lee", "phone": "+15550100"},
-    **{"country": "US", "currency": "EUR", "language": "en", "locale": "en-US", "timezone": "Europe/Berlin"},
-    **{"url": "https://example.com/", "ip": "203.0.113.7", "id": "id-1", "userid": "user-1", "groupid": "group-1"},
+    "email": "ann@example.com",
+    "firstname": "Ann",
+    "lastname": "Lee",
+    "name": "Ann Lee",
+    "phone": "+15550100",
+    "country": "US",
+    "currency": "EUR",
+    "language": "en",
+    "locale": "en-US",
+    "timezone": "Europe/Berlin",
+    "url": "https://example.com/",
+    "ip": "203.0.113.7",
+    "id": "id-1",
+    "userid": "user-1",
+    "groupid": "group-1",
 }
 MOST_ENUM = 100
 Node = dict[str, Any]

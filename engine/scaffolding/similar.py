@@ -14,7 +14,7 @@ from engine.errors import UsageError
 from engine.events.reading import read_events
 from engine.events.spec import FIELDS
 from engine.records import Json
-from engine.scaffolding.draft import clean, words
+from engine.scaffolding.outline import clean, words
 
 MOST_EVENTS = 10_000
 MOST_PATHS = 2_000

@@ -1,4 +1,4 @@
-"""A draft as the text of a mapping file, in the layout of those that ship, with comments and examples.
+"""A outline as the text of a mapping file, in the layout of those that ship, with comments and examples.
 
 ruamel.yaml writes it, so that no text of a stranger can become anything but a text. Texts that a YAML reader could
 take for something else are quoted, and characters that nobody sees are escapes.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.language.texts import visible
 from engine.records import Json, JsonObject, Secret
-from engine.scaffolding.draft import clean
+from engine.scaffolding.outline import clean
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML

@@ -1,8 +1,8 @@
 """What is known of a vendor's API before there is a mapping: settings, requests, and the fields of their bodies.
 
-The readers (curl.py, openapi.py, the flags) make a `Draft`, and writing.py makes the file. What strangers wrote enters
-here and nowhere else: names go through `snake`, texts through `clean`, and credentials are not in a draft at all, only
-the settings that take their place.
+The readers (curl.py, openapi.py, answers.py) make an `Outline`, and build.py the file. What strangers wrote enters here
+and nowhere else: names go through `snake`, texts through `clean`. Credentials are not in an outline, only the settings
+that take their place.
 """
 
 from __future__ import annotations
@@ -62,6 +62,10 @@ class NewSetting:
     choices: tuple[str, ...] = ()
     default: str = ""
 
+    def is_like(self, other: NewSetting) -> bool:
+        """Whether a value of one can be the other's: a secret that is sent elsewhere is another setting."""
+        return (self.title, self.secret, self.sent_in) == (other.title, other.secret, other.sent_in)
+
     def written(self) -> JsonObject:
         """Return its keys as they stand in a mapping."""
         every: JsonObject = {
@@ -96,7 +100,7 @@ class NewRequest:
 
 
 @dataclass(slots=True)
-class Draft:
+class Outline:
     """A mapping to be written; `notes` are for the person who asked for it."""
 
     name: str
@@ -111,13 +115,11 @@ class Draft:
 
     def add_setting(self, setting: NewSetting) -> str:
         """Add a setting, or find the one that is the same; return its name, which `settings.` is put before."""
-        name, number = setting.name, 1
-        while name in self.settings and self.settings[name].title != setting.title:
+        name, title, number = setting.name, setting.title, 1
+        while setting.name in self.settings and not self.settings[setting.name].is_like(setting):
             number += 1
-            name = f"{setting.name}_{number}"
-        setting.name = name
-        self.settings.setdefault(name, setting)
-        return name
+            setting.name, setting.title = f"{name}_{number}", f"{title} {number}"
+        return self.settings.setdefault(setting.name, setting).name
 
     def add_request(self, request: NewRequest) -> None:
         """Add a request under a name that is not taken."""
