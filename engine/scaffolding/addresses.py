@@ -81,7 +81,8 @@ def _segment(outline: Outline, segment: str, before: str, scrubber: Scrubber) ->
         return "${userId}"
     if looks_secret(unquote(rest)) or scrubber.hides(unquote(rest)):
         scrubber.add(unquote(rest))
-        rest = f"${{{secret(outline, f'{before[:20]} token', sent_in='url')}}}"
+        name = f"{before[:20] if before.isalpha() else 'url'} token"
+        rest = f"${{{secret(outline, name, sent_in='url')}}}"
         return "".join([*pieces, rest])
     return "".join([*pieces, _quoted(rest)])
 

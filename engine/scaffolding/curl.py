@@ -26,7 +26,7 @@ from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber, is_credential, looks_secret
 from engine.scaffolding.curl_options import LETTERS_WITH_VALUE, LETTERS_WITHOUT_VALUE, WITH_VALUE, WITHOUT_VALUE
-from engine.scaffolding.known import known_path
+from engine.scaffolding.known import ANY, known_path, plain
 from engine.scaffolding.outline import (
     DEEPEST,
     MOST_FIELDS,
@@ -34,14 +34,18 @@ from engine.scaffolding.outline import (
     NewRequest,
     Outline,
     VendorField,
-    clean,
     literal,
     snake,
 )
 
 LONGEST = 256 * 1024
 """Of a command, in characters."""
-QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\$'((?:\\.|[^'\\])*)'|\\.|[^'"\\$]+|\$""", re.DOTALL)
+PERSONAL = frozenset(["parts.email", "parts.phone", "parts.first_name", "parts.last_name", "userId", "anonymousId"])
+"""What of a query is about the person whom the vendor's page has made up."""
+LONGEST_VALUE = 1000
+"""Of a header or a query parameter."""
+QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\$'((?:\\.|[^'\\])*)'|\\.|[^'"\\$]+|.""", re.DOTALL)
+OPERATOR = re.compile(r"&&|\|\||[;|]")
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|([0-7]{1,3})|(.))", re.DOTALL)
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
 ENDS = frozenset(["|", "||", "&&", "&", ";", ">", ">>", "2>&1", "<"])
@@ -85,7 +89,9 @@ def _words(text: str) -> list[str]:
 
 def _posix(found: re.Match[str]) -> str:
     """Write `$'...'` of bash as the quoted text that it stands for."""
-    return found[0] if found[1] is None else shlex.quote(ESCAPE.sub(_character, found[1]))
+    if found[1] is not None:
+        return shlex.quote(ESCAPE.sub(_character, found[1]))
+    return found[0] if found[0][0] in "'\"\\" else OPERATOR.sub(r" \g<0> ", found[0])
 
 
 def _character(found: re.Match[str]) -> str:
@@ -147,6 +153,9 @@ class _Command:
         kept = self._headers()
         self._credentials()
         body, kind = self._body({name.lower(): value for name, value in kept})
+        if self.given("get") and kind == "json":
+            self.note("-G with JSON makes no query; its fields are left out.")
+            body = ""
         query = self._query(body if self.given("get") else "")
         request = NewRequest(
             "", method=self._method(), path=addresses.path_template(self.outline, self.path, self.scrubber)
@@ -195,10 +204,10 @@ class _Command:
                 continue
             if self._credential(name, value) or BROWSERS.match(name.lower()):
                 continue
-            if value.isascii() and value.isprintable():
+            if value.isascii() and value.isprintable() and len(value) <= LONGEST_VALUE:
                 kept.append((name, value))
             else:
-                self.note(f"The header {name[:40]} has characters that HTTP does not carry; it is left out.")
+                self.note(f"The header {name[:40]} is not plain ASCII or very long; it is left out.")
         return kept
 
     def _credential(self, name: str, value: str) -> bool:
@@ -260,7 +269,9 @@ class _Command:
             key = SURROGATES.sub("\ufffd", name)[:100]
             if is_credential(name) or looks_secret(value):
                 credentials.in_query(self.outline, key if not self.scrubber.hides(key) else "key")
-            elif not self.scrubber.hides(name):
+            elif len(name) > 100 or looks_secret(name) or len(value) > LONGEST_VALUE or self.scrubber.hides(name):
+                self.note("A query parameter that is very long, or named as a credential, is left out.")
+            else:
                 query[key] = self._text(value, key)
         return query
 
@@ -270,7 +281,9 @@ class _Command:
             return f"${{{credentials.secret(self.outline, name, sent_in='url')}}}"
         if PLACEHOLDER.fullmatch(value):
             return f"${{{addresses.place_of(self.outline, name)}}}" if value else ""
-        return literal(clean(value))
+        if ANY.get(plain(name)) in PERSONAL:
+            return f"${{{ANY[plain(name)]}}}"
+        return literal(SURROGATES.sub("\ufffd", value))
 
     # The body
 
@@ -439,7 +452,7 @@ def _decoded(text: str) -> str:
 def request_name(request: NewRequest) -> str:
     """Return a name for a request: what it does, and the last word of its path."""
     named = (part for part in request.path.split("/") if part and "$" not in part)
-    parts = [part for part in named if not re.fullmatch(r"v\d+(\.\d+)*", part)]
+    parts = [part for part in named if re.fullmatch(r"[A-Za-z][A-Za-z_.:-]*", part)]
     verb = {"GET": "get", "DELETE": "delete", "PUT": "update", "PATCH": "update"}.get(request.method, "send")
     return snake(f"{verb} {re.split(r'[.:?]', parts[-1])[0] if parts else 'event'}", "send")
 

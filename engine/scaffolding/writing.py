@@ -57,10 +57,10 @@ def write(document: JsonObject, *, schema_line: bool) -> str:
         if key in SECTIONS or (line.startswith("  - title:") and not first):
             lines.append("")
         lines.append(line)
-    return "".join(f"{_seen(line)}\n" for line in lines)
+    return "".join(f"{escaped(line)}\n" for line in lines)
 
 
-def _seen(line: str) -> str:
+def escaped(line: str) -> str:
     """Write what cannot be seen as YAML's escapes; only quoted texts have any."""
     if visible(line) == line:
         return line
@@ -99,6 +99,7 @@ def _yaml() -> YAML:
     yaml.Representer = TimeRepresenter
     yaml.Emitter = SpacedEmitter
     yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.width = 2**20  # lines are never broken: whoever reads a file line by line can trust them
     return yaml
 
