@@ -20,6 +20,7 @@ from engine.errors import MappingError, UsageError, WaybillError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
+    "new": ("engine.commands.new", "Write the mapping of a new destination, from answers, curl or OpenAPI."),
     "test": ("engine.commands.test", "Run the examples of mappings as tests, with snapshots of whole requests."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),

@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery.sending",),
     ("engine.delivery",),
     ("engine.collector", "engine.sandbox"),
+    ("engine.scaffolding",),
     ("engine.commands.shared",),
     ("engine.commands.output",),
     ("engine.testing.items",),
