@@ -23,7 +23,7 @@ from engine.records import Json, JsonObject, Outcome, Secret
 from engine.scaffolding.outline import NewRequest, Outline
 from engine.scaffolding.proposals import TIME, Builder, Similar, fill_placeholders
 from engine.scaffolding.writing import Commented, Inline, escaped, inline, write
-from engine.testing.examples import run, validate
+from engine.testing.examples import connector, run, validate
 
 TITLES = {
     "identify": "A person is identified",
@@ -170,8 +170,9 @@ def _expected(document: JsonObject, path: Path) -> list[Json]:
         return [[] for _ in range(len(TITLES))]
     destination = Destination(loaded)
     found: list[Json] = []
+    connect = connector(destination)
     for example in destination.mapping.examples:
-        plan = run(destination, example)
+        plan = run(connect(example), example)
         if plan.outcome is Outcome.INVALID:
             found.append({"invalid": str(plan.reason)})
             continue
