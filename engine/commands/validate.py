@@ -14,6 +14,7 @@ from engine.errors import MappingNotFound
 from engine.mapping import bundled
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
+from engine.testing.files import check_file
 
 
 @click.command("validate-mappings", context_settings=HELP_SETTINGS)
@@ -66,29 +67,6 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             shipped = bundled("mappings") / f"{path}.yaml"
             advice = f" This command expects a file, such as {path}.yaml." if shipped.is_file() else ""
             raise MappingNotFound(f"There is no file {path}.{advice}")
-
-
-def check_file(library: Library, path: Path) -> list[Problem]:
-    """Return the problems of one file, a mapping or a file of shared parts.
-
-    Whatever is in it, the others are still checked: a file that is too much for Python has that as its problem.
-    """
-    try:
-        return _check_file(library, path)
-    except (MemoryError, RecursionError, SyntaxError):
-        from engine.testing.examples import too_much
-
-        return [too_much(path)]
-
-
-def _check_file(library: Library, path: Path) -> list[Problem]:
-    if path.parent.name == "parts":
-        from engine.mapping.checks import check_parts
-
-        return check_parts(path)
-    from engine.testing.examples import validate
-
-    return validate(library.read(path))
 
 
 def _duplicates(files: list[Path]) -> Iterator[Problem]:

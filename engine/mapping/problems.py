@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import field
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.language.texts import visible
@@ -35,6 +36,13 @@ class Mark(NamedTuple):
     column: int
 
 
+class Fix(NamedTuple):
+    """What to write instead: `better` in place of `written`, which stands where the problem is."""
+
+    written: str
+    better: str
+
+
 class Message(NamedTuple):
     """The part of a problem that does not depend on the place."""
 
@@ -42,6 +50,7 @@ class Message(NamedTuple):
     message: str
     advice: str = ""
     level: Level = "error"
+    fix: Fix | None = None
 
 
 class Problem(Noun, kw_only=False):
@@ -49,7 +58,7 @@ class Problem(Noun, kw_only=False):
 
     `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole file), `code` the name of a
     file in docs/problems, `message` one or two sentences, `advice` what to do or ''. A `warning` is printed and counted
-    but does not fail.
+    but does not fail. `fix` is the answer to *did you mean*, for editors; None where there is no such question.
     """
 
     file: str
@@ -60,11 +69,12 @@ class Problem(Noun, kw_only=False):
     message: str
     advice: str = ""
     level: Level = "error"
+    fix: Fix | None = field(default=None, compare=False)
 
     @classmethod
     def at(cls, mark: Mark, path: Place, message: Message) -> Problem:
         """Make a problem at `mark`, about the value or key at `path`."""
-        return cls(*mark, place_text(path), message.code, message.message, message.advice, message.level)
+        return cls(*mark, place_text(path), message.code, message.message, message.advice, message.level, message.fix)
 
     def __lt__(self, other: Problem) -> bool:
         return self._order() < other._order()

@@ -20,6 +20,7 @@ MERGED: dict[str, MergeRules] = {
     "requests": {"*": REQUEST},
     "batches": {"*": REQUEST | {"results": NAMES}},
     "retry": NAMES,
+    "privacy": NAMES,
     "parts": NAMES,
     "calls": NAMES,
     "*": None,
@@ -39,6 +40,11 @@ class Resolved:
     def file(self) -> str:
         """The file that was loaded."""
         return self.document.file
+
+    @property
+    def files(self) -> frozenset[str]:
+        """All files that values come from."""
+        return frozenset(document.file for document in self._owners.values())
 
     def owner(self, place: Place) -> Document:
         """Return the document that a value came from."""

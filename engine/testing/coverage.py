@@ -126,6 +126,12 @@ class Exercise:
             self._connections[key] = connector(self.destination)(example), self._watcher.used
         return self._connections[key]
 
+    @property
+    def size(self) -> int:
+        """How many places are recorded: what a run costs."""
+        _ = self.destination.compiled
+        return len(self._watcher.sites)
+
     def things(self) -> list[Thing]:
         """Return what an example can use, each once."""
         _ = self.destination.compiled

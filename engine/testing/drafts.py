@@ -35,8 +35,11 @@ from engine.testing.reaching import (
 )
 from engine.testing.ways import Ways
 
+MOST_WORK = 2_000_000
+"""What all runs of one mapping may take: each counts for the places that are recorded. What is left has no draft."""
 MOST_RUNS = 4_000
-"""Of one mapping: what is left over has no draft."""
+FEWEST_RUNS = 100
+"""Of a mapping of any size."""
 MOST_TRIES = 60
 MOST_BASES = 12
 BESIDES = 40
@@ -111,6 +114,8 @@ class Drafter:
         self._known = _harvest(self.mapping.examples)
         self._titles = {example.title for example in self.mapping.examples}
         self.made: list[tuple[JsonObject, frozenset[Thing]]] = []
+        self._most = max(FEWEST_RUNS, min(MOST_RUNS, MOST_WORK // max(1, exercise.size)))
+        self._plans: dict[Place, Plan] = {}
         self._runs = 0
         self._tries = 0
         self._likely: list[str] = []
@@ -139,8 +144,8 @@ class Drafter:
 
     def why_not(self) -> str:
         """Say why the last thing has no draft."""
-        if self._runs >= MOST_RUNS:
-            return f"{MOST_RUNS:,} events were tried for this mapping, and no more are"
+        if self._runs >= self._most:
+            return f"{self._most:,} events were tried for this mapping, and no more are"
         if not self._tries:
             return "what an event needs for it cannot be told from the mapping"
         return f"none of the {self._tries} events that were tried reaches it"
@@ -151,7 +156,7 @@ class Drafter:
         bases = list(self._bases(thing))
         for changes, request in proposals:
             for base in bases:
-                tried = self._run(base, changes, request) if self._runs < MOST_RUNS else None
+                tried = self._run(base, changes, request) if self._runs < self._most else None
                 if tried is not None:
                     yield tried
 
@@ -329,6 +334,11 @@ class Drafter:
         written["expect"] = self._expected(tried.base, plan)
         return written
 
+    def _planned(self, base: MappingExample) -> Plan:
+        if base.place not in self._plans:
+            self._plans[base.place] = self.exercise.run(base)[0]
+        return self._plans[base.place]
+
     def _title(self, text: str) -> str:
         title, number = text[:1].upper() + text[1:], 2
         while title in self._titles:
@@ -340,7 +350,7 @@ class Drafter:
         """Return what a draft expects: every request, with what its body has other than that of the example before."""
         if plan.outcome is Outcome.INVALID:
             return {"invalid": plan.reason}
-        before = self.exercise.run(base)[0].requests if base.place else ()
+        before = self._planned(base).requests if base.place else ()
         found: list[Json] = []
         for number, request in enumerate(plan.requests):
             body = request.body if isinstance(request.body, dict) else {}

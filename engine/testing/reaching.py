@@ -126,13 +126,13 @@ class Proposals:
         yield from islice(self._node(paths.parse(path).tree, around, wanted, value), MOST_PROPOSALS)
 
     def in_loop(self, of: Value, around: Around, first: str | int = 0) -> Around:
-        """Return the around inside a loop over a value, at its first item."""
+        """Return what is around the inside of a loop over a value, at its first item."""
         path = next(source_paths(of), None)
         names = None if path is None else next(self.places_of(path, around), None)
         return around._replace(loops=(*around.loops, None if names is None else (*names, first)))
 
     def in_source(self, source: Each | Entries, around: Around) -> Around:
-        """Return the around inside `each` or `entries`; without a `key`, `entries` run over an object."""
+        """Return what is around the inside of `each` or `entries`; without a `key`, `entries` run over an object."""
         return self.in_loop(source.of, around, "key" if isinstance(source, Entries) and source.key is None else 0)
 
     def _conditions(self, value: Instruction, around: Around) -> list[Iterator[Edits]]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands.validate import check_file
 from engine.errors import SettingsError
 from engine.mapping.checks import check
 from engine.mapping.load import Library, Loaded
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject
+from engine.testing.files import check_file
 from tests.checks.harness import printed, problems_of
 from tests.mapping.whole import whole
 

@@ -178,6 +178,7 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 },
                 "expect": [{"send": {"id": "507f191e81"}}],
             },
+            "again": False,
             "reason": "",
         }
     ]

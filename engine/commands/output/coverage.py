@@ -127,6 +127,7 @@ def _missing_json(missing: Missing) -> JsonObject:
         "label": missing.item.label,
         "mapping": missing.mapping,
         "draft": missing.draft,
+        "again": missing.again,
         "reason": missing.reason,
     }
 

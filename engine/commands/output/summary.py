@@ -5,13 +5,13 @@ Memory is bounded, because input of any size streams through.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.commands.output.text import Display, local_time, shortened
 from engine.commands.shared import counted
+from engine.language.texts import kind_of_reason
 from engine.records import Outcome, Plan, Report
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ SHOWN_REPORTS = 3
 LONGEST_MESSAGE = 120
 OTHER = "(others)"
 ORDER = tuple(outcome.value for outcome in Outcome)
-
-# What a reason says about a value: texts in quotes, and a number that is the subject of its sentence.
-VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|^-?\d[\d.]*(?= (?:is|does|has) )')
 
 
 class SummaryRow(NamedTuple):
@@ -45,7 +42,7 @@ class ReasonCounter:
 
     def add(self, reason: str, count: int = 1, message: str = "") -> None:
         """Count a reason; `message` is an example of a vendor's message."""
-        kind = VALUE.sub('"', reason)
+        kind = kind_of_reason(reason)
         if kind not in self._counts and len(self._counts) >= MOST_KINDS:
             kind = reason = OTHER
         self._counts[kind] += count
