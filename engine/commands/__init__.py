@@ -20,8 +20,14 @@ from engine.errors import MappingError, UsageError, WaybillError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
+    "new": ("engine.commands.new", "Write the mapping of a new destination, from answers, curl or OpenAPI."),
+    "test": ("engine.commands.test", "Run the examples of mappings as tests, with snapshots of whole requests."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),
+    "diff": (
+        "engine.commands.diff",
+        "Show what a change of a mapping does to traffic: which fields differ, and how often.",
+    ),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
@@ -31,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
     "lsp": ("engine.commands.lsp", "Serve an editor: problems while you type, completion, hover, rename."),
     "mcp": ("engine.commands.mcp", "Serve an assistant: tools that check, run, explain and test mappings."),
-    "docs": ("engine.commands.docs", "Print the pages of the documentation."),
+    "docs": ("engine.commands.docs", "Print a page of the documentation, or a page made from a mapping."),
 }
 NOT_UTF8 = re.compile("[\ud800-\udfff]")
 DEPRECATED = {"ENGINE_MAPPINGS": "WAYBILL_MAPPINGS", "ENGINE_DEBUG": "WAYBILL_DEBUG"}

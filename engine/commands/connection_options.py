@@ -64,6 +64,28 @@ def given_settings(destinations: Sequence[Destination], settings: SettingsOption
     return {target.name: {**from_file.get(target.name, {}), **assigned[target.name]} for target in destinations}
 
 
+def connect_versions(versions: Sequence[Destination], settings: SettingsOptions) -> list[NamedConnection]:
+    """Connect versions of one mapping with the same settings: each gets those it knows; raises as `connect` does.
+
+    A setting that no version knows is refused as ever. The section of a settings file may have the name of any. Of two
+    examples for one setting, the last version's counts.
+    """
+    sections = _read(settings.file, versions) if settings.file is not None else {}
+    given: JsonObject = {}
+    for target in versions if settings.examples else ():
+        given |= target.example_settings()
+    for target in versions:
+        given |= sections.get(target.name, {})
+    for values in _assigned(settings.assignments, versions).values():
+        given |= values
+    known = {name for target in versions for name in target.mapping.settings}
+    result = []
+    for target in versions:
+        own = {name: value for name, value in given.items() if name in target.mapping.settings or name not in known}
+        result.append(NamedConnection(target.name, target.connect(own, os.environ)))
+    return result
+
+
 def _read(path: Path, destinations: Sequence[Destination]) -> dict[str, JsonObject]:
     document = reader.read(path)
     if any(problem.level == "error" for problem in document.problems):

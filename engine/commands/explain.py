@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from engine.plan import Connection
 
 MOST_ROWS = 100
+MOST_NAMES = 50
+"""Names that a message offers where none is near."""
+
 WITH_LINE = re.compile(r"(.+):([1-9][0-9]{0,9})")
 
 
@@ -183,19 +186,29 @@ def _explained(connection: Connection, chosen: ExplainedEvent, received_at: str 
 
 
 def _selected(explanation: JsonObject, field: str | None, output: str | None) -> JsonObject:
-    from engine.explaining.selection import field_names, only_field, only_output, output_names, within
+    """Return the explanation of what is asked for; where no request and no field was looked at, all that there is."""
+    from engine.explaining.selection import field_names, only_field, only_output, output_names
 
     if output is not None:
         names = output_names(explanation)
-        if not any(within(name, output) for name in names):
-            raise UsageError(f'No request has an output field "{output}". {did_you_mean(output, names)}')
-        return only_output(explanation, output)
+        _need(output, names, f'No request has an output field "{output}".')
+        return only_output(explanation, output) if names else explanation
     if field is not None:
         names = field_names(explanation)
-        if not any(within(name, field) for name in names):
-            raise UsageError(f'The event has no field "{field}". {did_you_mean(field, names)}')
-        return only_field(explanation, field)
+        _need(field, names, f'The event has no field "{field}".')
+        return only_field(explanation, field) if names else explanation
     return explanation
+
+
+def _need(asked: str, names: list[str], missing: str) -> None:
+    from engine.explaining.influence import NOT_OF_MAPPINGS
+    from engine.explaining.selection import within
+
+    if asked.partition(".")[0] in NOT_OF_MAPPINGS and asked not in names:
+        raise UsageError(f"{missing} What says how an event travels, such as messageId, is not explained.")
+    if names and not any(within(name, asked) for name in names):
+        advice = did_you_mean(asked, names) if len(names) <= MOST_NAMES else "--format json lists all."
+        raise UsageError(f"{missing} {advice}")
 
 
 def _print_json(explanation: JsonObject) -> None:

@@ -74,12 +74,13 @@ class Event(NamedTuple):
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
 @click.option("--no-headers", is_flag=True, help="Leave the headers out of the text.")
 @click.option("--unread", is_flag=True, help="Show the events' fields that reach no request, and nothing else.")
+@click.option("--check-bodies", is_flag=True, help="Report each body that does not meet the request's body_schema.")
 @click.option(
     "--received-at",
     metavar="TIME",
     help="When events without receivedAt were received (ISO 8601); also the clock that times are compared with.",
 )
-def command(
+def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
     files: tuple[str, ...],
     settings: SettingsOptions,
@@ -87,6 +88,7 @@ def command(
     show_secrets: bool,
     no_headers: bool,
     unread: bool,
+    check_bodies: bool,
     received_at: str | None,
 ) -> int:
     """Show what events become for each MAPPING (a name or a path): outcome, reason and requests. Sends nothing.
@@ -94,7 +96,7 @@ def command(
     A request that is sent in a batch is shown in it: as the batch that is sent if no other event waits.
 
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
-    not be read; 2: wrong usage.
+    not be read, or --check-bodies found something; 2: wrong usage.
     """
     now = clock(received_at)
     _check(style, no_headers=no_headers, unread=unread)
@@ -108,7 +110,7 @@ def command(
         "curl": _curl_printer,
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary, counters = Summary(), _counters(connections) if unread else {}
+    summary, counters = Summary(0 if check_bodies else None), _counters(connections) if unread else {}
     show = _counting(counters, now) if unread else printers[style](connections, secrets)
     try:
         plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
@@ -148,7 +150,7 @@ def plan_all(
 
     `flush` is called before more input is read, so that a slow pipe shows each event at once.
     """
-    destinations = [(each, _dry_runner(each)) for each in connections]
+    destinations = [(each, _dry_runner(each, summary)) for each in connections]
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -173,11 +175,32 @@ def plan_all(
     flush()
 
 
-def _dry_runner(named: NamedConnection) -> Callable[[Plan, float], DryRun]:
+def _dry_runner(named: NamedConnection, summary: Summary) -> Callable[[Plan, float], DryRun]:
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.sending.outgoing import DryRunner
 
-    return DryRunner(ConfiguredConnection(name=named.name, connection=named.connection)).run
+    run = DryRunner(ConfiguredConnection(name=named.name, connection=named.connection)).run
+    return run if summary.faulty_bodies is None else _checking(run, named, summary)
+
+
+def _checking(
+    run: Callable[[Plan, float], DryRun], named: NamedConnection, summary: Summary
+) -> Callable[[Plan, float], DryRun]:
+    """Return a dry run that also reports and counts the bodies that do not meet their `body_schema`."""
+    from engine.compiler.runtime import MOST_REPORTS
+    from engine.testing.bodies import BodyChecks
+
+    checks = BodyChecks(named.connection.mapping)
+
+    def checked(plan: Plan, now: float) -> DryRun:
+        made = run(plan, now)
+        found = tuple(checks.reports(made.plan))
+        if not found:
+            return made
+        summary.add_faulty_bodies(len(found))
+        return made._replace(plan=made.plan._replace(reports=(*made.plan.reports, *found[:MOST_REPORTS])))
+
+    return checked
 
 
 def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable[[], None]) -> Iterator[Line]:

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """A condition was decided; true or false. `detail` is the path; the names in it come before it, as reads."""
     FUNCTION = "function"
     """A function of `as` was applied; its result. `detail` is the function's name. If it failed, there is none."""
+    LOOKUP = "lookup"
+    """A value is looked up in the table of `map`; the value before that."""
     WORD = "word"
     """A modifier was applied; the value after it. `detail` is the word."""
     KEY = "key"
@@ -40,6 +42,8 @@ class Kind(StrEnum):
     """Whether null is sent where a value is absent; true or false."""
     REQUEST = "request"
     """A request was planned; its body. `detail` is the request's name."""
+    RESPONSE = "response"
+    """A rule of `responses` decides what a response means; None."""
 
 
 class Site(NamedTuple):

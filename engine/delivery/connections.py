@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Table
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -21,7 +22,8 @@ from engine.errors import MappingError, MappingNotFound, PathError, SettingsErro
 from engine.language import paths
 from engine.language.suggest import closest
 from engine.mapping import schema
-from engine.mapping.load import Library
+from engine.mapping.load import Library, Loaded
+from engine.mapping.privacy import Breach, breaches
 from engine.mapping.problems import Mark, place_text
 from engine.mapping.schema import files
 from engine.mapping.settings import NotSet, address_fault, complete, filled
@@ -37,6 +39,8 @@ NOT_CONNECTIONS = (
 LIKE_EVENTS = "This is JSON, like a file of events."
 EVENT_FIELDS = ("type", "messageId", "userId", "anonymousId")
 BAD_NAME = "A connection's name must be 1 to 64 letters, digits, _, . and -, and start with a letter or digit."
+MOST_BREACHES = 20
+"""Of one connection's `privacy` that are reported."""
 MESSAGES = {"rate_limit": "rate_limit must be a number of requests per s, m or h, such as 100/s or 5000/h, or none."}
 """Messages for keys whose schema would explain less."""
 
@@ -187,6 +191,7 @@ class _ConnectionsReader(FaultCollector):
         connection: Connection | None = None
         if target is not None:
             connection = self._settings(name, fields, lambda given: target.connect(given, self._environment))
+            self._privacy(name, fields, connection)
         when, url = self._when(name, fields), self._base_url(name, fields)
         if len(self.faults) > before:
             return []
@@ -257,6 +262,26 @@ class _ConnectionsReader(FaultCollector):
                 place: Place = (name, "settings", setting) if setting in given else (name, "settings")
                 self._fault(place if "settings" in fields else (name,), problem, on_key="no setting" in problem)
             return None
+
+    def _privacy(self, name: str, fields: JsonObject, connection: Connection | None) -> None:
+        """Report what breaks the connection's `privacy`; the mapping's own is proved with the mapping."""
+        promised, calls = fields.get("privacy"), fields.get("calls")
+        if not isinstance(promised, dict) or connection is None:
+            return
+        loaded = connection.destination.loaded
+        only = frozenset(map(str, calls)) if isinstance(calls, list) else None
+        privacy = cast("dict[str, str]", promised)
+        found = breaches(loaded.mapping, privacy, settings=connection.settings, calls=only)
+        for fault in dict.fromkeys(self._breach(name, loaded, each) for each in islice(found, MOST_BREACHES)):
+            self._fault(*fault)
+
+    @staticmethod
+    def _breach(name: str, loaded: Loaded, breach: Breach) -> tuple[Place, str]:
+        message = f"{breach.message}\n{breach.advice}"
+        if breach.template:
+            return (name, "settings", breach.template), message
+        file, line, column = loaded.mark(breach.sent.flow.written.place)
+        return (name, "privacy", breach.kind), f"{file}:{line}:{column}: {message}"
 
     def _when(self, name: str, fields: JsonObject) -> str | None:
         when = cast("str | None", fields.get("when"))

@@ -9,7 +9,7 @@ from engine.compiler.recording import Kind
 from engine.events.integrations import switch
 from engine.events.normalizing import Normalized
 from engine.events.spec import FIELDS
-from engine.explaining.influence import MOST_LEAVES, Effect, Target, effect, leaves
+from engine.explaining.influence import MOST_LEAVES, Effect, Origins, Target, effect, leaves
 from engine.explaining.outputs import Output, OutputReader, Route
 from engine.explaining.story import Detail, Storyteller
 from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
@@ -40,8 +40,13 @@ class _Explainer:
         self.plan = connection.plan_normalized(normalized, now=now)
         self.steps = traces(recorder.taken())
         recorder.paused = True
+        self.left_out = 0
         self.effects = self._effects()
+        self.origins = Origins(self.effects)
+        self.rules: dict[tuple[int, str], JsonObject] = {}
+        """Where the mapping decides an output field, by the number of its request and its path."""
         recorder.paused = False
+        self.planned_by = [step for step in self.steps for _ in step.requests]
         call = normalized.call or ""
         self.teller = Storyteller(self.mapping, call, normalized.event, self.plan.reports)
 
@@ -59,6 +64,7 @@ class _Explainer:
             "decided_by": [] if plan.outcome is Outcome.PLANNED else list(self._decided_by()),
             "steps": cast("Json", steps),
             "event_fields": cast("Json", fields),
+            "event_fields_left_out": self.left_out,
             "reached_no_request": [
                 each["path"] for each in fields if not each["reached_something"] and each["value"] is not None
             ],
@@ -143,6 +149,7 @@ class _Explainer:
     def _output(self, output: Output, number: int) -> JsonObject:
         sources: list[str] = [] if output.absent else self._sources(number, ("body", *output.route))
         details = self.teller.story(output.node) if not output.inside else []
+        self.rules[number, route_text(output.route)] = self._place(output.node.place)
         return {
             "output": route_text(output.route),
             **({} if output.absent else {"value": _plain(output.value)}),
@@ -153,11 +160,7 @@ class _Explainer:
 
     def _sources(self, number: int, route: Route) -> list[str]:
         """Return the event's fields that reach an output field."""
-        return [
-            route_text(path)
-            for path, each in self.effects.items()
-            if any(_meets(t, number, route) for t in each.targets)
-        ]
+        return [route_text(each) for each in self.origins.of(number, route)]
 
     # The event's fields.
 
@@ -169,7 +172,9 @@ class _Explainer:
         def replan(other: JsonObject) -> Plan:
             return self.connection.plan_normalized(self.normalized._replace(event=other), now=self.now)
 
-        found = dict(list(leaves(event))[:MOST_LEAVES])
+        every = list(leaves(event))
+        self.left_out = max(0, len(every) - MOST_LEAVES)
+        found = dict(every[:MOST_LEAVES])
         return {route: effect(event, route, value, replan, self.plan) for route, value in found.items()}
 
     def _event_fields(self) -> Iterator[JsonObject]:
@@ -192,9 +197,14 @@ class _Explainer:
             }
 
     def _reached(self, target: Target) -> Json:
-        """Return an output field that a field reaches: the request's number among those planned, from 1, its name."""
+        """Return an output field that a field reaches: its request, and where the mapping decides it."""
         name = self.plan.requests[target.request].request
-        return {"number": target.request + 1, "name": name, "output": _target_text(target)}
+        output = _target_text(target)
+        return {"number": target.request + 1, "name": name, "output": output, **self._rule(target.request, output)}
+
+    def _rule(self, request: int, output: str) -> JsonObject:
+        found = self.rules.get((request, output))
+        return found if found is not None else self._place(self.planned_by[request].place)
 
     def _notes(self) -> Iterator[Note]:
         """Return everything that was noted of this event, also inside parts."""
@@ -268,11 +278,6 @@ def _covers(chain: Sequence[str], names: Sequence[str], *, whole: bool = True) -
     """Whether a path with these names reads a field, or a part of it; with `whole`, also as a part of an object."""
     length = min(len(chain), len(names))
     return tuple(chain[:length]) == tuple(names[:length]) and (whole or len(chain) >= len(names))
-
-
-def _meets(target: Target, number: int, route: Route) -> bool:
-    length = min(len(target.route), len(route))
-    return target.request == number and target.route[:length] == route[:length]
 
 
 def _at(value: Json, route: Iterable[str | int]) -> Json:

@@ -6,7 +6,7 @@ A field that takes two changes at once to be seen (the losing alternative of a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias, cast
 
 from engine.explaining.outputs import Route
@@ -53,6 +53,26 @@ class Effect(NamedTuple):
 
     def __bool__(self) -> bool:
         return self.decides or bool(self.targets)
+
+
+class Origins:
+    """Which event fields reach a field of a request, or the object that it is in."""
+
+    def __init__(self, effects: Mapping[Route, Effect]) -> None:
+        self._found: dict[tuple[int, Route], dict[Route, None]] = {}
+        for source, each in effects.items():
+            for target in each.targets:
+                for length in range(len(target.route), 0, -1):  # what changes inside an empty object changes it
+                    self._found.setdefault((target.request, target.route[:length]), {})[source] = None
+        self._whole = {(target.request, target.route) for each in effects.values() for target in each.targets}
+
+    def of(self, request: int, route: Route) -> list[Route]:
+        """Return the fields that reach `route` of a request, by its number from 0."""
+        found = dict(self._found.get((request, route), {}))
+        for length in range(1, len(route)):
+            outer = (request, route[:length])
+            found |= self._found[outer] if outer in self._whole else {}
+        return list(found)
 
 
 def leaves(event: JsonObject) -> Iterator[tuple[Route, Json]]:

@@ -72,6 +72,7 @@ def build(raw: Raw, faults: BuildFaults) -> Mapping:
         responses=reader.rules(raw.get("responses") or [], ("responses",)),
         retry=_table(raw, "retry"),
         check=raw.get("check"),
+        privacy=_table(raw, "privacy"),
         parts={name: reader.value(item, ("parts", name)) for name, item in _table(raw, "parts").items()},
         calls={call: reader.steps(steps, ("calls", call)) for call, steps in calls.items() if isinstance(steps, list)},
         shared={call: steps for call, steps in calls.items() if isinstance(steps, str)},

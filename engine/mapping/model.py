@@ -20,7 +20,7 @@ from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, dec
 from engine.mapping.response_rules import Response, Results
 from engine.mapping.setting import Setting
 from engine.mapping.signature import RequestSignature
-from engine.mapping.word_schemas import FLATTEN, KEYS, WITHIN, defined
+from engine.mapping.word_schemas import FLATTEN, KEYS, PERSONAL, WITHIN, defined
 from engine.noun import Noun
 from engine.records import Json, JsonObject, Place
 
@@ -370,6 +370,14 @@ class Modifiers(Noun):
         default=None,
         stage="null",
     )
+    personal: tuple[str, ...] | None = declare(
+        Holds.PLAIN,
+        "The kinds of personal data that this value is: `personal: [email]`. It changes nothing that is sent; "
+        "`engine fields` marks it, and `privacy` is checked for it. `[]`: it is none, whatever its field is called.",
+        schema=PERSONAL,
+        convert=tuple,
+        default=None,
+    )
 
 
 MODIFIERS: tuple[Key, ...] = keys_of(Modifiers)
@@ -545,6 +553,7 @@ class Mapping(Noun):
     responses: tuple[Response, ...]
     retry: Table[str, str]
     check: str | None
+    privacy: Table[str, str]
     parts: Table[str, Value]
     calls: Table[str, tuple[Step, ...]]
     shared: Table[str, str]

@@ -20,6 +20,7 @@ MERGED: dict[str, MergeRules] = {
     "requests": {"*": REQUEST},
     "batches": {"*": REQUEST | {"results": NAMES}},
     "retry": NAMES,
+    "privacy": NAMES,
     "parts": NAMES,
     "calls": NAMES,
     "*": None,

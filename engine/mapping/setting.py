@@ -33,6 +33,7 @@ class Setting(Noun):
     format: str = plain("text")
     escape: str = plain("none")
     missing: str = plain("empty")
+    personal: tuple[str, ...] = plain((), convert=tuple)
 
     @staticmethod
     def of(name: str, raw: dict[str, Any]) -> Setting:

@@ -5,6 +5,7 @@ They stand beside the model, not in it, because they would hide what the model k
 
 from __future__ import annotations
 
+from engine.mapping.personal import KINDS
 from engine.records import JsonObject
 
 TEXT_OR_NULL: JsonObject = {"type": ["string", "null"], "minLength": 1}
@@ -92,3 +93,6 @@ WITHIN: JsonObject = {
     },
     "additionalProperties": False,
 }
+
+PERSONAL: JsonObject = {"type": "array", "uniqueItems": True, "items": {"enum": list(KINDS)}}
+"""The schema of `personal`."""

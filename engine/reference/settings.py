@@ -9,6 +9,7 @@ from engine.mapping import bundled
 from engine.mapping.load import Library
 from engine.mapping.model import Mapping
 from engine.mapping.setting import Setting
+from engine.pages.settings_table import KINDS
 from engine.records import Json
 
 _OPENING = """\
@@ -22,18 +23,6 @@ or as a dictionary passed to `connect` in Python.
 `${env:NAME}` in a value stands for an environment variable. `--example-settings` uses the examples in the last column.
 No output shows a secret unless `--show-secrets` is given.
 """
-
-_KINDS = {
-    "string": "text",
-    "url": "URL",
-    "boolean": "boolean",
-    "integer": "integer",
-    "number": "number",
-    "list": "list of texts",
-    "table": "table",
-    "rows": "rows",
-    "template": "template",
-}
 
 
 def settings_markdown() -> str:
@@ -62,7 +51,7 @@ def _row(setting: Setting) -> str:
 
 
 def _kind(setting: Setting) -> str:
-    kind = _KINDS[setting.type]
+    kind = KINDS[setting.type]
     if setting.choices:
         kind = "one of " + ", ".join(map(_json, setting.choices))
     if setting.fields:

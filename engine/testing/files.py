@@ -19,8 +19,9 @@ def check_file(library: Library, path: Path) -> list[Problem]:
     try:
         return _check_file(library, path)
     except (MemoryError, RecursionError, SyntaxError):
-        message = "This file cannot be checked: it needs more memory than there is, or nests too much for Python."
-        return [Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")]
+        from engine.testing.examples import too_much
+
+        return [too_much(path)]
 
 
 def _check_file(library: Library, path: Path) -> list[Problem]:

@@ -85,6 +85,11 @@ MISTAKES = {
         2,
         'The event has no field "evnt". Did you mean event?',
     ),
+    "no field of a mapping": (
+        ("shop", "two.ndjson:1", "--field", "messageId"),
+        2,
+        'The event has no field "messageId". What says how an event travels, such as messageId, is not explained.',
+    ),
     "both": (
         ("shop", "two.ndjson:1", "--field", "event", "--output", "name"),
         2,
@@ -131,6 +136,18 @@ def test_a_mapping_with_problems_shows_them(engine: Engine, events: Callable[...
     done = engine("explain", "shop", events(event()))
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("shop.yaml:38:15  calls.track[0].fields.name\n")
+
+
+@pytest.mark.parametrize("option", ["--output", "--field"])
+def test_an_invalid_event_has_no_fields_to_choose(option: str, engine: Engine, events: Callable[..., str]) -> None:
+    done = engine("explain", "shop", events(event(userId=None)), option, "name")
+    assert (done.code, done.err) == (1, "")
+    assert done.out == (
+        'track "Viewed"  events.ndjson:1\n'
+        "shop  invalid  neither userId nor anonymousId (no_user_anon_id)\n"
+        "settings  api_key, token: from the mapping's examples\n"
+        "  decided by the event itself\n"
+    )
 
 
 def test_more_events_are_announced(engine: Engine, events: Callable[..., str]) -> None:

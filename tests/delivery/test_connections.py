@@ -66,6 +66,41 @@ def test_what_is_wrong_is_reported_with_its_place(tmp_path, monkeypatch, case) -
     assert str(raised.value) + "\n" == case.with_suffix(".txt").read_text()
 
 
+ADS = """\
+mapping: 1
+name: ads
+title: Ads
+http: { base_url: https://api.ads.example }
+requests: { match: { path: /match } }
+settings: { fields: { title: Fields, type: list, optional: true } }
+calls:
+  identify: [{ request: match, fields: { mail: traits.email } }]
+  track: [{ request: match, from: message, only: settings.fields }]
+"""
+PROMISES = """\
+ads:
+  destination: ads.yaml
+  settings: { fields: [event, userId] }
+  privacy: { email: hashed, ip: never }
+"""
+
+
+def test_a_promise_about_personal_data_is_proved_for_the_calls_and_settings_of_a_connection(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ads.yaml").write_text(ADS)
+    assert loaded(Path(), PROMISES + "  calls: [track]\n").connections
+    with pytest.raises(ConnectionsError) as raised:
+        loaded(Path(), PROMISES)
+    assert str(raised.value) == (
+        "connections.yaml:4:21  ads.privacy.email\n"
+        "  ads.yaml:8:48: traits.email would be sent in the clear in match; `privacy` says that email is only sent "
+        "hashed.\n"
+        "  Hash it where it is read: `as: sha256`, or leave it out."
+    )
+
+
 def test_there_are_cases() -> None:
     assert len(CASES) >= 16
 

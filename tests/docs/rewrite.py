@@ -14,7 +14,9 @@ from tests.docs.console import ANYTHING, Console, commands
 from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
-IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md")
+IN_FOLDER = ("docs/coverage.md",)
+"""Pages that begin in an empty folder."""
+IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md", "docs/diff.md")
 
 
 def rewritten(page: str, console: Console, *, whole: bool) -> str:
@@ -49,6 +51,10 @@ def main() -> None:
             console = Console(Path(folder))
             console.folder = ROOT
             text = rewritten(page, console, whole=False)
+        (ROOT / page).write_text(text, encoding="utf-8")
+    for page in IN_FOLDER:
+        with tempfile.TemporaryDirectory() as folder:
+            text = rewritten(page, Console(Path(folder)), whole=True)
         (ROOT / page).write_text(text, encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for name in NEEDED:

@@ -39,6 +39,13 @@ def test_what_is_written_fits_the_schema(name: str, sample: str) -> None:
     validator.check_schema(SCHEMA)
     for explanation in explanations(name, sample):
         assert [error.message for error in validator.iter_errors(explanation)] == []
+        requests = [request for step in explanation["steps"] for request in step["requests"]]
+        absent = [field for request in requests for field in request["absent"]]
+        assert [field["output"] for field in absent if not any(map(has_reason, field["details"]))] == []
+
+
+def has_reason(detail: Any) -> bool:
+    return bool(detail["note"]) or any(map(has_reason, detail["inner"]))
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -16,8 +17,6 @@ from engine.plan import Connection, destination
 from engine.records import JsonObject, Outcome, Plan
 from tests.docs.blocks import ROOT
 from tests.explaining.test_why import MAPPING, NOW, event
-
-SAMPLES = sorted((ROOT / "samples").glob("*.ndjson"))
 
 
 def connected(name: str) -> Connection:
@@ -49,19 +48,16 @@ def test_fields_are_counted() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["user_com", "exponea", "webhook"])
+@pytest.mark.parametrize("name", ["user_com", "exponea"])
 def test_the_memory_says_what_each_event_says(name: str) -> None:
-    """Every sample three times: the second and third time it is known."""
+    """Look at every event three times: the second and third time it is known."""
     connection = connected(name)
-    for sample in SAMPLES[1:3]:
-        with read_events(sample) as reader:
-            values = [line.value for line in reader if isinstance(line.value, dict)]
-        counter = counted(connection, *values, *values, *values)
-        expected: dict[str, int] = {}
-        for value in values:
-            for field in unread_fields(connection, value):
-                expected[field] = expected.get(field, 0) + 3
-        assert {field: count.unread for field, count in counter.fields.items() if count.unread} == expected
+    with read_events(ROOT / "samples" / "ecommerce.ndjson") as reader:
+        values = [line.value for line in reader if isinstance(line.value, dict)]
+    counter = counted(connection, *values, *values, *values)
+    expected = Counter(field for value in values for field in unread_fields(connection, value))
+    found = {field: count.unread for field, count in counter.fields.items() if count.unread}
+    assert found == {field: 3 * count for field, count in expected.items()}
 
 
 def unread_fields(connection: Connection, value: JsonObject) -> set[str]:

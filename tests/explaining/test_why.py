@@ -175,3 +175,24 @@ def test_what_reached_no_request(target: Destination) -> None:
     }
     assert read_in["properties.extra"] == [("page", 63)]
     assert read_in["event"] == []
+
+
+def test_of_a_large_event_it_is_said_what_was_not_looked_at(target: Destination) -> None:
+    explanation = explained(target, event("group", groupId="g", traits={f"t{number}": 1 for number in range(1200)}))
+    assert (len(explanation["event_fields"]), explanation["event_fields_left_out"]) == (1000, 203)
+
+
+def test_what_a_field_reaches(target: Destination) -> None:
+    explanation = explained(target, event("identify", traits=TRAITS))
+    found = {
+        each["path"]: [(one["name"], one["output"], one["line"]) for one in each["reaches"]]
+        for each in explanation["event_fields"]
+        if each["path"].startswith(("userId", "traits.email", "traits.bells[1]"))
+    }
+    assert found == {
+        "userId": [("send", "id", 48)],
+        "traits.email": [("send", "email", 45), ("send", "mail", 49)],
+        "traits.bells[1].tone": [("send", "bells[1].tone", 45), ("ring", "tone", 56)],
+        "traits.bells[1].loud": [("send", "bells[1].loud", 45)],
+    }
+    assert {each["path"]: each["decides"] for each in explanation["event_fields"]}["traits.bells[1].loud"]

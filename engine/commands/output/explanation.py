@@ -59,6 +59,8 @@ def explanation_text(
         writer.event_fields(_objects(explanation["event_fields"]))
     elif explanation["outcome"] != "invalid":
         writer.unread(_objects(explanation["event_fields"]))
+    if explanation["event_fields_left_out"]:
+        writer.lines.append(f"{explanation['event_fields_left_out']} more fields of the event were not looked at")
     writer.reports(_objects(explanation["reports"]))
     return "".join(f"{line}\n" for line in writer.lines)
 
@@ -159,12 +161,11 @@ class _Writer:
 
     def event_fields(self, fields: list[JsonObject]) -> None:
         """Add fields of the event: where each goes, or who would read it."""
-        self.lines.append("")
+        self.lines += [""] if fields else []
         for field in fields[:SHOWN_FIELDS]:
             self._row(TreeLine(str(field["path"]), compact_json(field["value"]), "", "", "title"), "")
             for each in _objects(field["reaches"]):
-                place = self.display.paint(f"{each['name']}", "place")
-                self.lines.append(f"  → {visible(str(each['output']))}  {place}")
+                self._row(TreeLine(str(each["output"]), rest=f"of {each['name']}", where=_where(each)), "  → ")
             if field["decides"]:
                 self.lines.append("  decides whether something is sent")
             if not field["reached_something"]:

@@ -33,7 +33,7 @@ MOST_AROUND = 8
 """Kinds of batches that are known: a mapping has one for each of its requests."""
 
 
-class Around(NamedTuple):
+class BatchFrame(NamedTuple):
     """A batch without the body of its item, which is at `path` in it, in `holder`; all else is text.
 
     `path` has each key with the names of its object, because objects with the same members in another order are equal.
@@ -76,7 +76,7 @@ class Masking:
         settings = connection.mapping.settings.values()
         self._compress = connection.mapping.http.compress is not None
         self._secrets = secrets
-        self._around: list[Around] = []
+        self._around: list[BatchFrame] = []
         self._addresses: dict[tuple[str, str | None], Address] = {}
         pattern = "" if secrets is None else traces_pattern(tuple(secrets))
         self._always = secrets is not None and (
@@ -156,7 +156,7 @@ def _address(request: PlannedRequest, *, compress: bool, batch: str | None) -> J
     }
 
 
-def _around(batch: Json, body: Json) -> Around | None:
+def _around(batch: Json, body: Json) -> BatchFrame | None:
     """Return the one way from a batch to the body of its item, None where something else than text is beside it."""
     way: list[tuple[JsonObject | list[Json], Any]] = []
     value = batch
@@ -175,4 +175,4 @@ def _around(batch: Json, body: Json) -> Around | None:
         known = {**container, key: known} if type(container) is dict else [known]
         holder = known if holder is None else holder
     path = tuple((key, tuple(each) if type(each) is dict else None) for each, key in way)
-    return Around(known, holder, path) if type(body) is dict and path else None
+    return BatchFrame(known, holder, path) if type(body) is dict and path else None

@@ -18,6 +18,7 @@ from engine.mapping.checks.literals import check_literals
 from engine.mapping.checks.names import check_circles, check_names, check_unused, without_repeats
 from engine.mapping.checks.orders import check_orders
 from engine.mapping.checks.paths import check_paths
+from engine.mapping.checks.privacy import check_privacy
 from engine.mapping.checks.requests import check_requests
 from engine.mapping.checks.secrets import check_secrets
 from engine.mapping.checks.settings import check_examples, check_settings
@@ -46,6 +47,7 @@ MAPPING_CHECKS: Checks = (
     check_urls,
     check_settings,
     check_secrets,
+    check_privacy,
     check_examples,
     check_unused,
 )

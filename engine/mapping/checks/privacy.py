@@ -1,0 +1,16 @@
+"""The check of `privacy`: which path would send personal data in a form that the mapping rules out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.mapping.checks.context import CheckContext
+from engine.mapping.privacy import breaches
+from engine.mapping.problems import Problem
+
+
+def check_privacy(context: CheckContext) -> Iterator[Problem]:
+    """Find the paths that break what `privacy` promises."""
+    for breach in breaches(context.mapping, context.mapping.privacy):
+        place, column, key = breach.sent.flow.written
+        yield context.problem(place, "privacy-broken", breach.message, breach.advice, key=key, column=column)

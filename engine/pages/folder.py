@@ -1,0 +1,75 @@
+"""The pages of many mappings as files of a folder: one each, and an index with a matrix of destinations and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.events.spec import FIELDS
+from engine.mapping.load import Loaded
+from engine.mapping.model import Mapping
+from engine.pages import markdown
+from engine.pages.markdown import code, prose
+from engine.pages.page import MADE, destination_page
+
+INDEX = "README.md"
+
+
+class Stale(NamedTuple):
+    """A page that is not as the mappings have it, and why."""
+
+    path: Path
+    reason: str
+
+
+def index_page(mappings: Sequence[Mapping]) -> str:
+    """Return the index: which destination takes which calls."""
+    calls = [call for call in FIELDS if any(call in (*each.calls, *each.shared) for each in mappings)]
+    rows = [
+        [f"[{prose(each.title)}]({each.name}.md)", code(each.name), *(_cell(each, call) for call in calls)]
+        for each in sorted(mappings, key=lambda each: each.title.lower())
+    ]
+    table = markdown.table(["destination", "mapping", *map(code, calls)], rows)
+    return "\n".join(["# Destinations\n", f"{MADE}\n", *table]).rstrip("\n") + "\n"
+
+
+def _cell(mapping: Mapping, call: str) -> str:
+    steps = mapping.calls.get(mapping.shared.get(call, call))
+    return ", ".join(dict.fromkeys(code(step.request) for step in steps)) if steps else ""
+
+
+def pages(found: Sequence[Loaded]) -> dict[str, str]:
+    """Return the text of each page by the name of its file."""
+    index = index_page([loaded.mapping for loaded in found])
+    return {INDEX: index} | {f"{loaded.mapping.name}.md": destination_page(loaded) for loaded in found}
+
+
+def stale(folder: Path, wanted: dict[str, str]) -> list[Stale]:
+    """Return the pages of a folder that are missing, out of date, or of a mapping that is gone."""
+    found = []
+    for name, text in wanted.items():
+        path = folder / name
+        if not path.is_file():
+            found.append(Stale(path, "is missing"))
+        elif path.read_text(encoding="utf-8", errors="replace") != text:
+            found.append(Stale(path, "is out of date"))
+    return [*found, *(Stale(path, "is of no mapping any more") for path in _gone(folder, wanted))]
+
+
+def write(folder: Path, wanted: dict[str, str]) -> tuple[list[Path], list[Path]]:
+    """Write the pages that are missing or out of date, and remove those of mappings that are gone; returns both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = [each.path for each in stale(folder, wanted) if each.path.name in wanted]
+    for path in changed:
+        path.write_text(wanted[path.name], encoding="utf-8")
+    gone = _gone(folder, wanted)
+    for path in gone:
+        path.unlink()
+    return changed, gone
+
+
+def _gone(folder: Path, wanted: dict[str, str]) -> list[Path]:
+    """Return the pages that `engine docs` made earlier, and would not make today; other files are left alone."""
+    others = [path for path in sorted(folder.glob("*.md")) if path.name not in wanted]
+    return [path for path in others if MADE in path.read_text(encoding="utf-8", errors="replace")[:1000]]
