@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "connections": ("engine.commands.connections", "Check a file of connections; with --live, also its credentials."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
+    "fields": ("engine.commands.fields", "List which fields of events go where: in the clear, hashed, or not at all."),
     "docs": ("engine.commands.docs", "Print a page of the documentation, or a page made from a mapping."),
 }
 NOT_UTF8 = re.compile("[\ud800-\udfff]")
