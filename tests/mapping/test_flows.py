@@ -162,9 +162,7 @@ def leaves(value: Json, names: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
             yield from leaves(item, (*names, "[]"))
 
 
-def unknown_leaks(
-    target: Loaded, settings: JsonObject, event: Json, replies: list[JsonObject], now: float
-) -> list[str]:
+def unknown_leaks(connection: Connection, event: Json, replies: list[JsonObject], now: float) -> list[str]:
     """Return the texts of an event that are in its requests although no flow takes them there in the clear."""
     target = connection.destination.loaded
     normalized = normalize(event, now=now)
