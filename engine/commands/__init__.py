@@ -20,6 +20,7 @@ from engine.errors import MappingError, UsageError, WaybillError
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
+    "fmt": ("engine.commands.fmt", "Write mapping files in the canonical layout, comments kept."),
     "diff": (
         "engine.commands.diff",
         "Show what a change of a mapping does to traffic: which fields differ, and how often.",
