@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("engine.commands.test", "Run the examples of mappings as tests, with snapshots of whole requests."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),
+    "fmt": ("engine.commands.fmt", "Write mapping files in the canonical layout, comments kept."),
     "diff": (
         "engine.commands.diff",
         "Show what a change of a mapping does to traffic: which fields differ, and how often.",
