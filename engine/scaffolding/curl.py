@@ -392,7 +392,7 @@ def is_secret_field(key: str, value: str) -> bool:
 
 
 class BodyFields:
-    """The fields of a JSON body, at most 300 of them; `left` is below zero where there were more."""
+    """The fields of a JSON body, at most 200 of them; `left` is below zero where there were more."""
 
     def __init__(self, outline: Outline, scrubber: Scrubber) -> None:
         self.outline = outline
