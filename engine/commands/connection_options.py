@@ -47,15 +47,21 @@ def connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedCon
     """Load every mapping and connect it; raises UsageError, SettingsError or MappingError."""
     library = Library(settings.directories or None)
     destinations = [destination(library.load(name)) for name in dict.fromkeys(mappings)]
-    from_file = _read(settings.file, destinations) if settings.file is not None else {}
-    assigned = _assigned(settings.assignments, destinations)
+    given = given_settings(destinations, settings)
     result = []
     for target in destinations:
-        values: JsonObject = {**from_file.get(target.name, {}), **assigned[target.name]}
+        values = given[target.name]
         if settings.examples:
             values = {**target.example_settings(), **values}
         result.append(NamedConnection(target.name, target.connect(values, os.environ)))
     return result
+
+
+def given_settings(destinations: Sequence[Destination], settings: SettingsOptions) -> dict[str, JsonObject]:
+    """Return the settings that the command line gives each destination, without examples."""
+    from_file = _read(settings.file, destinations) if settings.file is not None else {}
+    assigned = _assigned(settings.assignments, destinations)
+    return {target.name: {**from_file.get(target.name, {}), **assigned[target.name]} for target in destinations}
 
 
 def _read(path: Path, destinations: Sequence[Destination]) -> dict[str, JsonObject]:

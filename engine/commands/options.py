@@ -199,3 +199,17 @@ def parse_time(text: str, now: float) -> float:
             f'"{text}" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.'
         )
     return found
+
+
+def clock(received_at: str | None) -> float:
+    """Return the time that times are compared with, in Unix seconds: that of `--received-at`, or now."""
+    from engine.language.times import read_time
+
+    if received_at is None:
+        return time.time()
+    found = read_time(received_at)
+    if found is None:
+        from engine.language.texts import visible
+
+        raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
+    return found

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -20,14 +19,10 @@ from engine.commands.options import FILE, CoverageOptions, coverage_options
 from engine.commands.shared import FOUND, INTERNAL, INTERRUPTED, USAGE, counted
 from engine.errors import MappingError, MappingNotFound, UsageError
 
-if TYPE_CHECKING:
-    import pytest
-
 SYRUPY = "syrupy"
-PLUGIN = "waybill"
-"""The name of our plugin, as pyproject.toml has it."""
 KEYWORDS = 'Write words with and, or, not between them: -k "page and not alias".'
-EXIT_CODES = {0: 0, 1: FOUND, 2: INTERRUPTED, 3: INTERNAL, 4: USAGE, 5: USAGE}
+WRONG_USAGE, NO_TESTS = 4, 5
+EXIT_CODES = {0: 0, 1: FOUND, 2: INTERRUPTED, 3: INTERNAL, WRONG_USAGE: USAGE, NO_TESTS: USAGE}
 """Of pytest: passed, failed, interrupted, internal error, wrong usage, no tests."""
 
 
@@ -67,15 +62,20 @@ def command(
         raise UsageError("--coverage is about all examples: leave out -k.")
     files = list(dict.fromkeys(_files(mappings)))
     options = [f"-k={keywords}"] if keywords is not None else []
-    options += ["-x"] * first + ["-v"] * verbose + ["--snapshot-update"] * update
-    options += [f"--junit-xml={junit}"] if junit else []
+    options += ["-x"] * first + ["-v"] * verbose + ["--snapshot-update" if update else "--snapshot-details"]
+    if junit is not None:
+        junit.parent.mkdir(parents=True, exist_ok=True)
+        junit.touch()  # what cannot be written is said now, and in our words
+        options.append(f"--junit-xml={junit}")
     with redirect_stdout(sys.stderr) if coverage is not None and coverage.style != "text" else nullcontext():
         code = run_pytest(files, options, trust=trust)
     if coverage is not None and code in (0, FOUND):
         return _with_coverage(files, coverage) or code
-    if code == USAGE and keywords is not None:
+    if code == NO_TESTS:
+        click.echo("No example was selected.", err=True)
+    if code == WRONG_USAGE and keywords is not None and not trust:
         click.echo(KEYWORDS, err=True)
-    return code
+    return EXIT_CODES.get(code, FOUND)
 
 
 def _with_coverage(files: list[Path], options: CoverageOptions) -> int:
@@ -91,10 +91,9 @@ def _with_coverage(files: list[Path], options: CoverageOptions) -> int:
 
 
 def _need_packages() -> None:
-    from importlib.util import find_spec
+    from importlib.util import find_spec  # pytest wants to import plugins itself
 
-    missing = [name for name in ("pytest", SYRUPY) if find_spec(name) is None]
-    if missing:
+    if not (find_spec("pytest") and find_spec(SYRUPY)):
         raise UsageError("engine test needs the extra \"author\": pip install 'waybill[author]'")
 
 
@@ -122,9 +121,7 @@ def _files(mappings: Iterable[str]) -> Iterator[Path]:
 
 
 def run_pytest(files: list[Path], options: list[str], *, trust: bool) -> int:
-    """Run pytest on mapping files in this process; return the exit code of the command."""
-    import pytest
-
+    """Run pytest on mapping files in this process; return pytest's exit code."""
     with ExitStack() as stack:
         words = ["--no-header"]
         if not trust:
@@ -134,33 +131,12 @@ def run_pytest(files: list[Path], options: list[str], *, trust: bool) -> int:
             configuration.write_text("[pytest]\n", encoding="utf-8")
             words += ["-p", SYRUPY, "-c", str(configuration), "--rootdir", str(Path.cwd()), "--noconftest"]
             words += ["-p", "no:cacheprovider"]
-        paths = [str(path.absolute()) for path in files]
-        code = int(pytest.main([*words, *options, *paths], plugins=[_Given(paths, trust=trust)]))
-    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        click.echo("No example was selected.", err=True)
-    return EXIT_CODES.get(code, FOUND)
-
-
-class _Given:
-    """What the plugin cannot know: which files are mappings whatever is in them, and who is not trusted."""
-
-    def __init__(self, paths: list[str], *, trust: bool) -> None:
-        self._paths = paths
-        self._trust = trust
-
-    def pytest_configure(self, config: pytest.Config) -> None:
-        from engine.testing import plugin
-        from engine.testing.stash import EXPLICIT
-
-        if not config.pluginmanager.hasplugin(PLUGIN):
-            config.pluginmanager.register(plugin, PLUGIN)
-        config.stash[EXPLICIT] = frozenset(self._paths)
-
-    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """Take every folder for a plain one: pytest would import the `__init__.py` of a package."""
         import pytest
 
-        return None if self._trust else pytest.Dir.from_parent(parent, path=path)
+        from engine.testing.given import Given
+
+        paths = [os.path.abspath(path) for path in files]  # noqa: PTH100  links stay, `..` goes, as the plugin has it
+        return int(pytest.main([*words, *options, *paths], plugins=[Given(paths, trust=trust)]))
 
 
 @contextmanager
@@ -170,6 +146,8 @@ def _own_environment() -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "_PYTEST_"))]:
         del os.environ[name]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    here, ours = Path.cwd(), Path(__file__).parents[2]
+    sys.path[:] = [each for each in sys.path if Path(each).absolute() != here or here == ours]
     try:
         yield
     finally:

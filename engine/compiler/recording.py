@@ -70,6 +70,8 @@ class Recorder:
     def __init__(self, *, values: bool = True) -> None:
         self.sites: list[Site] = []
         """All sites of the module, in the order of the code."""
+        self.paused = False
+        """Whether nothing is noted: events that are planned only to be compared."""
         self._values = values
         self._moments: list[Moment] = []
 
@@ -80,6 +82,8 @@ class Recorder:
 
     def __call__(self, number: int, value: Json) -> None:
         """Note what a site has to say; called by generated code."""
+        if self.paused:
+            return
         site = self.sites[number]
         if not self._values:
             value = value if isinstance(value, bool) else (None if value is None else True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.language.texts import visible
+from engine.noun import Noun
 from engine.records import JsonObject, Place
 
 Level: TypeAlias = Literal["error", "warning"]
@@ -44,8 +44,7 @@ class Message(NamedTuple):
     level: Level = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Noun, kw_only=False):
     """One problem of a mapping: where, what, and what to do.
 
     `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole file), `code` the name of a

@@ -24,7 +24,7 @@ from engine.mapping.walk import values_of
 from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Place, Plan
 from engine.responses import ResponseReader, Unbatchable
-from engine.testing.examples import NOW, connect, run_on
+from engine.testing.examples import NOW, connector, run
 from engine.testing.meter import Meter
 
 UNMAPPED = "a value that is not listed"
@@ -109,7 +109,7 @@ class Exercise:
         """
         connection, settled = self._connect(example)
         self._watcher.used = set(settled)
-        plan = run_on(connection, example, meter)
+        plan = run(connection, example, meter)
         _respond(connection, example, plan)
         used = self._watcher.used
         if plan.requests:
@@ -123,7 +123,7 @@ class Exercise:
         key = json.dumps(example.settings, sort_keys=True)
         if key not in self._connections:
             self._watcher.used = set()
-            self._connections[key] = connect(self.destination, example), self._watcher.used
+            self._connections[key] = connector(self.destination)(example), self._watcher.used
         return self._connections[key]
 
     @property

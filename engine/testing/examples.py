@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -19,7 +20,7 @@ from engine.mapping.example import MappingExample
 from engine.mapping.load import Loaded
 from engine.mapping.problems import Problem, place_text
 from engine.plan import Connection, Destination
-from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
+from engine.records import NO_SECRETS, Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Secrets, masked
 from engine.testing.meter import Meter
 
 NOW = 1_709_640_000.0
@@ -45,6 +46,8 @@ class Tried(NamedTuple):
 
     plan: Plan | None
     problems: list[Problem]
+    secrets: Secrets = NO_SECRETS
+    """Of its settings; the plan holds them where they are sent."""
 
 
 def validate(loaded: Loaded) -> list[Problem]:
@@ -58,27 +61,47 @@ def validate(loaded: Loaded) -> list[Problem]:
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
     """Run every example and find those whose requests are not as expected."""
-    meter = Meter()
+    meter, connect = Meter(), connector(destination)
     for example in destination.mapping.examples:
         spent = meter.used_up
-        yield from try_example(destination, example, meter).problems
+        yield from try_example(destination, example, meter, connect).problems
         if spent:
             return
 
 
-def try_example(destination: Destination, example: MappingExample, meter: Meter) -> Tried:
-    """Run one example and compare its requests with those that it expects."""
+def connector(destination: Destination) -> Callable[[MappingExample], Connection]:
+    """Return what connects an example: settings not given take their `example`; raises SettingsError.
+
+    Examples without settings of their own share a connection, which takes longer to make than their events to plan.
+    """
+    usual = cache(lambda: destination.connect(destination.example_settings(), {}))
+
+    def connect(example: MappingExample) -> Connection:
+        return destination.connect(settings_of(destination, example), {}) if example.settings else usual()
+
+    return connect
+
+
+def try_example(
+    destination: Destination,
+    example: MappingExample,
+    meter: Meter,
+    connect: Callable[[MappingExample], Connection] | None = None,
+) -> Tried:
+    """Run one example and compare its requests with those that it expects; `connect` is a `connector`."""
     if meter.used_up:
         advice = "Examples need only a few items of a list. Take events that are smaller, or leave some out."
         difference = Difference(example.place, f"This example did not run: {meter}.", advice)
         return Tried(None, [_problem(destination, "examples-too-long", difference)])
     try:
-        plan = run(destination, example, meter)
+        connection = (connect or connector(destination))(example)
     except SettingsError as error:
         message = f"This example cannot run: {' '.join(error.problems)}"
         difference = Difference((*example.place, "settings"), message)
         return Tried(None, [_problem(destination, "setting-value", difference)])
-    return Tried(plan, list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1)))
+    plan = run(connection, example, meter)
+    problems = list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1))
+    return Tried(plan, problems, connection.secrets)
 
 
 def _faults(destination: Destination, example: MappingExample, plan: Plan, meter: Meter) -> Iterator[Problem]:
@@ -101,17 +124,7 @@ def settings_of(destination: Destination, example: MappingExample) -> JsonObject
     return {**destination.example_settings(), **example.settings}
 
 
-def run(destination: Destination, example: MappingExample, meter: Meter | None = None) -> Plan:
-    """Plan an example's event; settings not given take their `example`. What that takes is added to `meter`."""
-    return run_on(connect(destination, example), example, meter)
-
-
-def connect(destination: Destination, example: MappingExample) -> Connection:
-    """Return the connection of an example; raises SettingsError."""
-    return destination.connect(settings_of(destination, example), {})
-
-
-def run_on(connection: Connection, example: MappingExample, meter: Meter | None = None) -> Plan:
+def run(connection: Connection, example: MappingExample, meter: Meter | None = None) -> Plan:
     """Plan an example's event on a connection with its settings. What that takes is added to `meter`."""
     with (meter or Meter()).measured(connection, example):
         # Without a clock to normalize by, an event of an example may have any time, today's or next year's.

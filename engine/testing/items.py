@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,20 +18,20 @@ import pytest
 from engine.commands.output.events import problem_texts
 from engine.commands.output.text import Display, shortened
 from engine.commands.shared import counted
-from engine.language.texts import visible
+from engine.language.texts import visible, visible_lines
 from engine.mapping.checks import check, check_parts
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Library
-from engine.mapping.problems import Problem
-from engine.plan import Destination
+from engine.mapping.problems import WIDTH, Problem, place_text
+from engine.plan import Connection, Destination
 from engine.records import Json, JsonObject, Plan, Secrets, masked
-from engine.testing.examples import Tried, same, settings_of, too_much, try_example
+from engine.testing.examples import Tried, connector, same, too_much, try_example
 from engine.testing.kinds import Kind
 from engine.testing.meter import Meter
-from engine.testing.pins import pinned, slugs
+from engine.testing.pins import folder_of, pinned, slugs
 from engine.testing.side_by_side import Row, lines_of, side_by_side
-from engine.testing.stash import UNPINNED
+from engine.testing.stash import NOT_COMPARED, UNPINNED
 
 if TYPE_CHECKING:
     from _pytest._io import TerminalWriter
@@ -46,10 +46,18 @@ class MappingWarning(UserWarning):
 class Failure(Exception):  # noqa: N818  pytest catches it and shows it; nobody else sees it
     """What a test says when it fails: problems, then what was expected beside what there is."""
 
-    def __init__(self, summary: str, problems: list[Problem], rows: tuple[list[str], list[str]] | None = None) -> None:
+    def __init__(
+        self,
+        summary: str,
+        problems: list[Problem],
+        rows: tuple[list[str], list[str]] | None = None,
+        placed: tuple[str, str] | None = None,
+    ) -> None:
         super().__init__(summary)
         self.problems = problems
         self.rows = rows
+        self.placed = placed
+        """Instead of problems: a place, and what is wrong there."""
 
 
 class FailureText:
@@ -63,8 +71,9 @@ class FailureText:
         self._lines: list[str | Row] = [
             line for text in problem_texts(failure.problems, display) for line in text.split("\n")
         ]
-        if not failure.problems:
-            self._lines.append(self.message)
+        if failure.placed is not None:
+            place, text = failure.placed
+            self._lines += [place, display.wrap(text, "  ", 2)]
         if failure.rows is not None:
             self._lines += ["", *side_by_side(*failure.rows, width)]
         self._width = width
@@ -100,11 +109,15 @@ class MappingFile(pytest.File):
             yield from self._examples(destination)
 
     def _examples(self, destination: Destination) -> Iterator[pytest.Item]:
-        examples, meter = destination.mapping.examples, Meter()
+        examples, meter, connect = destination.mapping.examples, Meter(), connector(destination)
         titles = [example.title for example in examples]
-        for name, slug, example in zip(_names(titles), slugs(titles), examples, strict=True):
+        files = list(slugs(titles))
+        known_secrets: dict[tuple[str, ...], Secrets] = {}
+        for slug, example in zip(files, examples, strict=True):
+            name = shortened(visible(example.title), LONGEST_NAME)
             item: ExampleItem = ExampleItem.from_parent(self, name=name, callobj=_example)
-            item.destination, item.example, item.meter, item.slug = destination, example, meter, slug
+            item.destination, item.example, item.slug = destination, example, slug
+            item.meter, item.connect, item.known_secrets, item.slugs = meter, connect, known_secrets, frozenset(files)
             yield item
 
 
@@ -114,13 +127,14 @@ class ChecksItem(pytest.Item):
     problems: list[Problem]
 
     def runtest(self) -> None:
-        """Fail if there are errors; pass warnings on to pytest."""
-        for problem in self.problems:
-            if problem.level == "warning":
-                self.warn(MappingWarning(str(problem)))
-        errors = [problem for problem in self.problems if problem.level == "error"]
+        """Fail if there are errors; else pass warnings on to pytest."""
+        errors = sum(problem.level == "error" for problem in self.problems)
         if errors:
-            raise Failure(f"{counted(len(errors), 'problem')}", self.problems)
+            raise Failure(counted(errors, "problem"), self.problems)
+        for problem in self.problems:
+            text = visible_lines(f"{problem.path}\n{problem.text(WIDTH)}")
+            # The column stands where Python has the line, whose text it would print, credentials too.
+            warnings.warn_explicit(MappingWarning(text), None, f"{problem.file}:{problem.line}", problem.column)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:  # type: ignore[override]  # noqa: ARG002
         """Show problems as `validate-mappings` does."""
@@ -140,53 +154,52 @@ class ExampleItem(pytest.Function):
     destination: Destination
     example: MappingExample
     meter: Meter
+    connect: Callable[[MappingExample], Connection]
     slug: str
+    slugs: frozenset[str]
+    known_secrets: dict[tuple[str, ...], Secrets]
 
     def runtest(self) -> None:
         """Run the example; compare its requests with `expect`, then with the snapshot."""
-        tried = try_example(self.destination, self.example, self.meter)
-        secrets = self._secrets()
-        failures = [_difference(tried, self.example, secrets)] if tried.problems else []
-        requests = pinned(tried.plan, secrets)
-        with suppress(_NoSnapshots):
-            failures += self._snapshot(requests, failed=bool(failures))
-        if failures:
-            raise failures[0]
+        tried = try_example(self.destination, self.example, self.meter, self.connect)
+        # Secrets know the forms in which each can come back; finding these once for all examples saves half the time.
+        secrets = self.known_secrets.setdefault(tuple(tried.secrets), tried.secrets)
+        if tried.plan is None or tried.problems:
+            raise _difference(tried, self.example, secrets)
+        if self.config.pluginmanager.hasplugin("syrupy"):
+            self._compare(pinned(tried.plan, secrets))
+        elif folder_of(self.path).is_dir():
+            self.user_properties.append(NOT_COMPARED)
 
-    def _secrets(self) -> Secrets:
-        from engine.errors import SettingsError
-
-        try:
-            return self.destination.connect(settings_of(self.destination, self.example), {}).secrets
-        except SettingsError:
-            return self.destination.connect(self.destination.example_settings(), {}).secrets
-
-    def _snapshot(self, requests: JsonObject, *, failed: bool) -> list[Failure]:
-        """Compare with the snapshot. An example that fails is compared too, or syrupy would call its file unused."""
-        if not self.config.pluginmanager.hasplugin("syrupy"):
-            raise _NoSnapshots
+    def _compare(self, requests: JsonObject) -> None:
+        """Compare with the snapshot, if the mapping has any, or write it."""
         from engine.testing import snapshots
 
         update = bool(self.config.option.update_snapshots)
-        folder = snapshots.folder_of(self.path)
+        folder = folder_of(self.path)
         if link := snapshots.link_in(self.path, self.slug):
             text = f"{_near(link)} is a symbolic link. Snapshots are files beside the mapping: remove the link."
-            return [Failure(visible(text), [])]
+            raise self._failure("symbolic link", visible(text))
         if not update and not folder.is_dir():
             self.user_properties.append(UNPINNED)
-            raise _NoSnapshots
+            return
         file = visible(f"{_near(folder / self.slug)}.json")
         try:
-            differ = snapshots.compare(self, requests, update=update and not failed)
+            differ = snapshots.compare(self, requests, update=update)
         except (OSError, ValueError) as error:
-            return [Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.", [])]
-        if differ is None:
-            return []
-        was, now = differ
-        if not was:
-            return [Failure(f"There is no {file} yet. --snapshot-update writes it.", [])]
-        text = f"The requests are not those of {file}. If that is meant: --snapshot-update"
-        return [Failure(text, [], (_lines(was), _lines(now)))]
+            reason = getattr(error, "strerror", None) or error
+            raise self._failure("broken snapshot", visible(f"{file} cannot be used: {reason}.")) from error
+        if differ is not None:
+            was, now = differ
+            if not was:
+                raise self._failure("no snapshot", f"There is no {file} yet. --snapshot-update writes it.")
+            text = f"The requests are not those of {file}. If that is intended: --snapshot-update"
+            raise self._failure("not its snapshot", text, (_lines(was), _lines(now)))
+
+    def _failure(self, summary: str, text: str, rows: tuple[list[str], list[str]] | None = None) -> Failure:
+        mark = self.destination.loaded.mark(self.example.place)
+        place = f"{mark.file}:{mark.line}:{mark.column}  {place_text(self.example.place)}"
+        return Failure(summary, [], rows, (visible(place), text))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Show the problems, and expected and actual side by side."""
@@ -196,10 +209,6 @@ class ExampleItem(pytest.Function):
         """Return where the example stands."""
         mark = self.destination.loaded.mark(self.example.place)
         return self.path, mark.line - 1, self.name
-
-
-class _NoSnapshots(Exception):  # noqa: N818  a reason, no error
-    """Examples of this mapping are not compared with snapshots."""
 
 
 def _example() -> None:
@@ -222,22 +231,13 @@ def _shown(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> F
     return FailureText(excinfo.value, item.config.get_terminal_writer().fullwidth)
 
 
-def _names(titles: Iterable[str]) -> Iterator[str]:
-    """Return a name for each title; one that is there twice gets a number."""
-    seen: dict[str, int] = {}
-    for title in titles:
-        name = shortened(visible(title), LONGEST_NAME)
-        seen[name] = seen.get(name, 0) + 1
-        yield name if seen[name] == 1 else f"{name} ({seen[name]})"
-
-
 def _near(path: Path) -> Path:
     """Return a path relative to the current directory, if it is inside, as commands show it."""
     return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
 
 
 def _lines(text: str) -> list[str]:
-    return [visible(line) for line in text.splitlines()]
+    return [visible(line).removesuffix(",") for line in text.split("\n")]
 
 
 def _difference(tried: Tried, example: MappingExample, secrets: Secrets) -> Failure:

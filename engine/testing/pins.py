@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 from engine.records import JsonObject, Plan, PlannedRequest, Secrets, masked
 
+FOLDER = "snapshots"
 MOST_BYTES = 180
 """Of a file's name; systems allow 255 with the ending."""
+
+
+def folder_of(mapping: Path) -> Path:
+    """Return where the snapshots of a mapping file stand."""
+    return mapping.parent / FOLDER / mapping.stem
 
 
 def pinned(plan: Plan | None, secrets: Secrets) -> JsonObject:

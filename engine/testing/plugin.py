@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.testing.kinds import PARTS, kind_of
-from engine.testing.stash import EXPLICIT, NAMED, UNPINNED
+from engine.testing.stash import EXPLICIT, NAMED, NOT_COMPARED, UNPINNED
 
 if TYPE_CHECKING:
     from engine.testing.items import MappingFile
 
 SUFFIXES = frozenset({".yaml", ".yml"})
+NOTES = {
+    UNPINNED: "No snapshots yet: {}. --snapshot-update writes them.",
+    NOT_COMPARED: "Not compared with their snapshots, because syrupy is not loaded: {}.",
+}
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> MappingFile | None:
@@ -40,12 +44,12 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> MappingFil
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which mappings have no snapshots: their examples were compared with `expect` alone."""
+    """Say which mappings were not compared with snapshots, but with the `expect` of their examples alone."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    unpinned = {report.nodeid.partition("::")[0] for report in reports if UNPINNED in report.user_properties}
-    if unpinned:
-        names = ", ".join(sorted(Path(each).stem for each in unpinned))
-        terminalreporter.write_line(f"No snapshots yet: {names}. --snapshot-update writes them.")
+    for found, line in NOTES.items():
+        files = {report.nodeid.partition("::")[0] for report in reports if found in report.user_properties}
+        if files:
+            terminalreporter.write_line(line.format(", ".join(sorted(Path(each).stem for each in files))))
 
 
 def _is_named(path: Path, config: pytest.Config) -> bool:

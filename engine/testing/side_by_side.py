@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import NamedTuple, TypeAlias
 
 from engine.language.texts import visible
@@ -42,8 +42,8 @@ def column(width: int) -> int:
 
 
 def lines_of(value: Json) -> list[str]:
-    """Write a value as JSON, a key or an entry a line."""
-    return [visible(line) for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n")]
+    """Write a value as JSON, a key or an entry a line, without the commas: a line that is not last is no difference."""
+    return [visible(line).removesuffix(",") for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n")]
 
 
 def side_by_side(expected: list[str], actual: list[str], width: int) -> list[Row]:
@@ -78,13 +78,9 @@ def _cut(line: str, width: int) -> list[str]:
 
 
 def _near_changes(rows: list[Row]) -> Iterator[Row]:
-    """Yield the rows that differ with a few around them; dots stand for what is left out."""
+    """Yield the rows that differ with a few around them; dots stand for two or more that are left out."""
     changed = [number for number, row in enumerate(rows) if row.mark != " "]
     near = {near for number in changed for near in range(number - CONTEXT, number + CONTEXT + 1)}
-    shown = True
-    for number, row in enumerate(rows):
-        if number in near:
-            yield row
-        elif shown:
-            yield Row("...", "...")
-        shown = number in near
+    for is_near, group in groupby(enumerate(rows), key=lambda each: each[0] in near):
+        found = [row for _, row in group]
+        yield from found if is_near or len(found) == 1 else [Row("...", "...")]

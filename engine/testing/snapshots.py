@@ -6,6 +6,7 @@ stranger may hold symbolic links, and `--snapshot-update` must write and delete 
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,21 +17,17 @@ from syrupy.extensions.json import JSONSnapshotExtension
 from syrupy.location import PyTestLocation
 
 from engine.records import JsonObject
+from engine.testing.pins import FOLDER, folder_of
 
-FOLDER = "snapshots"
 LARGEST = 16 * 1024 * 1024
 """Bytes of a snapshot that are read; requests are limited to less."""
 
 
 class HasSlug(Protocol):
-    """A test that has a file of its own, named `slug`."""
+    """A test that has a file of its own, named `slug`; `slugs` are those of all examples of its mapping."""
 
     slug: str
-
-
-def folder_of(mapping: Path) -> Path:
-    """Return where the snapshots of a mapping file stand."""
-    return mapping.parent / FOLDER / mapping.stem
+    slugs: frozenset[str]
 
 
 def link_in(mapping: Path, slug: str) -> Path | None:
@@ -73,14 +70,28 @@ class RequestSnapshots(JSONSnapshotExtension):
         return Path(snapshot_location).parent == folder_of(Path(test_location.filepath))
 
     def discover_snapshots(self, *, test_location: PyTestLocation, **options: Any) -> SnapshotCollections:
-        """Return the snapshots that are there; no other file, and nothing behind a symbolic link."""
+        """Return the snapshots of no example, which are those that syrupy may report and delete.
+
+        The others are used even where they were not: after `-x`, or behind an example that fails. Files of another
+        kind, and what is behind a symbolic link, are nobody's snapshots.
+        """
         found = SnapshotCollections()
         folder = folder_of(Path(test_location.filepath))
-        if not (folder.is_symlink() or folder.parent.is_symlink()):
-            for collection in super().discover_snapshots(test_location=test_location, **options):
-                if Path(collection.location).parent == folder and collection.location.endswith(".json"):
-                    found.add(collection)
+        slugs = getattr(test_location.item, "slugs", None)
+        if slugs is None or folder.is_symlink() or folder.parent.is_symlink():
+            return found
+        for collection in super().discover_snapshots(test_location=test_location, **options):
+            path = Path(collection.location)
+            if path.parent == folder and path.suffix == ".json" and path.stem not in slugs:
+                found.add(collection)
         return found
+
+    def delete_snapshots(self, *, snapshot_location: str, snapshot_names: set[str]) -> None:
+        """Delete a file; one that cannot be deleted is a warning, not the end of the run."""
+        try:
+            super().delete_snapshots(snapshot_location=snapshot_location, snapshot_names=snapshot_names)
+        except OSError as error:
+            warnings.warn(f"{snapshot_location} cannot be deleted: {error.strerror}.", stacklevel=1)
 
     def read_snapshot_data_from_location(self, *, snapshot_location: str, **names: Any) -> Any:
         """Return the text of a snapshot, or None if there is none; one that is too large raises OSError."""

@@ -9,4 +9,5 @@ NAMED = pytest.StashKey[frozenset[str]]()
 EXPLICIT = pytest.StashKey[frozenset[str]]()
 """Files that are mappings because `engine test` was given them, whatever is in them."""
 UNPINNED = ("waybill", "no snapshots")
+NOT_COMPARED = ("waybill", "snapshots not compared")
 """What the report of an example says, also in JUnit XML, if it was compared with no snapshot."""

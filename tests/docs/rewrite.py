@@ -16,7 +16,7 @@ from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
 IN_FOLDER = ("docs/coverage.md",)
 """Pages that begin in an empty folder."""
-IN_PLACE = ("README.md", "docs/output.md", "docs/architecture.md")
+IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md")
 
 
 def rewritten(page: str, console: Console, *, whole: bool) -> str:

@@ -11,7 +11,7 @@ from tests.package.tree import engine_files, imports, module_name
 # From the bottom up; a name stands for its module and all modules below it, the longest name wins.
 # What shares a row does not import one another.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("engine.errors", "engine.secret_forms"),
+    ("engine.errors", "engine.noun", "engine.secret_forms"),
     ("engine.records",),
     ("engine.language", "engine.expo"),
     ("engine.language.paths",),
@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.compiler.emit",),
     ("engine.compiler.build",),
     ("engine.plan",),
-    ("engine.responses",),
+    ("engine.responses", "engine.explaining"),
     ("engine.testing",),
     ("engine.carrying",),
     ("engine.delivery.outbox", "engine.delivery.sending.fair_queue", "engine.delivery.sending.pacing"),
@@ -42,6 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.commands.output",),
     ("engine.testing.items",),
     ("engine.testing.plugin",),
+    ("engine.testing.given",),
     ("engine.commands",),
     ("engine.reference", "engine.__main__", "engine"),
 )

@@ -17,6 +17,7 @@ from engine.language.suggest import closest
 from engine.mapping.model import OBJECT_WORDS, SOURCES
 from engine.mapping.problems import Message
 from engine.mapping.schema.files import Vocabulary
+from engine.noun import Noun
 from engine.records import Json, Place
 
 OTHER_NAMES = {
@@ -43,8 +44,7 @@ OTHER_NAMES = {
 """Other tools' names for our keys, tried when no key of ours is close."""
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaFault:
+class SchemaFault(Noun, kw_only=False):
     """One mistake: about the value at `path`, shown at `place` (at its key, with `on_key`)."""
 
     path: Place

@@ -58,7 +58,7 @@ def _uncertain(_value: Any, _rule: Any, _schema: Any) -> bool:
 
 
 def _type(value: Any, rule: Any, _schema: Any) -> bool:
-    return any(TYPES[name](value) for name in ([rule] if isinstance(rule, str) else rule))
+    return TYPES[rule](value) if isinstance(rule, str) else any(TYPES[name](value) for name in rule)
 
 
 def _is_number(value: Any) -> bool:
