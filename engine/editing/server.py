@@ -57,7 +57,8 @@ class MappingServer(LanguageServer):
         self._waiting: dict[Path, asyncio.Task[None]] = {}
         self._found: dict[Path, list[Problem]] = {}
         """The problems by the open file that was checked; some are in files that it includes."""
-        self._published: set[Path] = set()
+        self._shown: dict[Path, list[types.Diagnostic]] = {}
+        """What the editor shows, by file."""
         self._worker = ThreadPoolExecutor(1, "checks")
 
     # Starting.
@@ -137,7 +138,7 @@ class MappingServer(LanguageServer):
             waiting.cancel()
         self.files.close(path)
         self._found.pop(path, None)
-        self._publish()
+        self._publish(path)
         self._uris.pop(path, None)
 
     def check_all(self) -> None:
@@ -160,27 +161,28 @@ class MappingServer(LanguageServer):
             return
         if text is not None and self.files.texts.get(path) == text:
             self._found[path] = found
-            self._publish()
+            self._publish(path)
 
     def _problems(self, path: Path) -> list[Problem]:
         found = self.files.problems(path)
         self.files.understood(path)
         return found
 
-    def _publish(self) -> None:
-        """Send the problems of every file that has some, and none for those that had some before."""
-        by_file: dict[Path, dict[Problem, None]] = {path: {} for path in self._found}
+    def _publish(self, checked: Path) -> None:
+        """Send the problems of the file that was checked or closed, and of every other that has new ones."""
+        by_file: dict[Path, dict[Problem, None]] = {path: {} for path in (*self._shown, checked)}
         for problems in self._found.values():
             for problem in problems:
                 by_file.setdefault(Path(problem.file).absolute(), {})[problem] = None
-        for path in self._published - by_file.keys():
-            by_file[path] = {}
-        self._published = {path for path, found in by_file.items() if found}
         for path, found in by_file.items():
             lines = self.lines(path)
             shown = [_diagnostic(problem, lines) for problem in found]
-            uri = self._uris.get(path) or uris.from_fs_path(str(path)) or ""
-            self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, shown))
+            if path == checked or shown != self._shown.get(path):
+                uri = self._uris.get(path) or uris.from_fs_path(str(path)) or ""
+                self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, shown))
+                self._shown[path] = shown
+            if not shown:
+                self._shown.pop(path, None)
 
 
 def serve(directories: Iterable[Path] = (), samples: Iterable[Path] = ()) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-PATIENCE = 30
+PATIENCE = 60
 """Seconds after which a test fails instead of waiting on."""
 
 
@@ -43,17 +43,23 @@ class Editor:
 
     def type(self, uri: str, text: str) -> None:
         self._version += 1
-        self._published.clear()
         document = types.VersionedTextDocumentIdentifier(version=self._version, uri=uri)
         whole = types.TextDocumentContentChangeWholeDocument(text)
         self.client.text_document_did_change(types.DidChangeTextDocumentParams(document, [whole]))
 
-    async def codes(self, uri: str) -> list[str]:
-        """Wait until the problems of a file are published, and return their codes."""
-        while uri not in self.problems:
-            await self._published.wait()
+    async def shows(self, uri: str, codes: list[str]) -> None:
+        """Wait until the editor shows problems with these codes in a file; fail with those that it shows instead."""
+        while self._codes(uri) != codes:
             self._published.clear()
-        return [str(each.code) for each in self.problems.pop(uri)]
+            try:
+                await asyncio.wait_for(self._published.wait(), PATIENCE / 2)
+            except TimeoutError:
+                raise AssertionError(f"{uri} has {self._codes(uri)}, not {codes}") from None
+        self.problems.pop(uri)
+
+    def _codes(self, uri: str) -> list[str] | None:
+        found = self.problems.get(uri)
+        return None if found is None else [str(each.code) for each in found]
 
 
 def at(uri: str, text: str, needle: str, further: int = 0) -> types.TextDocumentPositionParams:
