@@ -30,7 +30,7 @@ from engine.testing.examples import Tried, connector, same, too_much, try_exampl
 from engine.testing.kinds import Kind
 from engine.testing.meter import Meter
 from engine.testing.pins import folder_of, pinned, slugs
-from engine.testing.side_by_side import Row, lines_of, side_by_side
+from engine.testing.side_by_side import TwoColumns, lines_of, side_by_side
 from engine.testing.stash import NOT_COMPARED, UNPINNED
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class MappingWarning(UserWarning):
     """A warning of the checks; `-W error::engine.testing.items.MappingWarning` makes it fail."""
 
 
-class Failure(Exception):  # noqa: N818  pytest catches it and shows it; nobody else sees it
+class Mismatch(Exception):  # noqa: N818  pytest catches it and shows it; nobody else sees it
     """What a test says when it fails: problems, then what was expected beside what there is."""
 
     def __init__(
@@ -60,15 +60,15 @@ class Failure(Exception):  # noqa: N818  pytest catches it and shows it; nobody 
         """Instead of problems: a place, and what is wrong there."""
 
 
-class FailureText:
+class MismatchText:
     """A failure as pytest writes it; `reprcrash.message` is its line in pytest's summary and in JUnit XML."""
 
-    def __init__(self, failure: Failure, width: int) -> None:
+    def __init__(self, failure: Mismatch, width: int) -> None:
         self.message = str(failure)
         self.reprcrash = self
         display = Display(io.StringIO())
         display.width = width
-        self._lines: list[str | Row] = [
+        self._lines: list[str | TwoColumns] = [
             line for text in problem_texts(failure.problems, display) for line in text.split("\n")
         ]
         if failure.placed is not None:
@@ -81,13 +81,13 @@ class FailureText:
     def toterminal(self, writer: TerminalWriter) -> None:
         """Write it; rows that differ are colored."""
         for line in self._lines:
-            if isinstance(line, Row):
+            if isinstance(line, TwoColumns):
                 writer.line(line.text(self._width), bold=line.mark != " ", red=line.mark != " ")
             else:
                 writer.line(line)
 
     def __str__(self) -> str:
-        return "\n".join(line.text(self._width) if isinstance(line, Row) else line for line in self._lines)
+        return "\n".join(line.text(self._width) if isinstance(line, TwoColumns) else line for line in self._lines)
 
 
 class MappingFile(pytest.File):
@@ -130,7 +130,7 @@ class ChecksItem(pytest.Item):
         """Fail if there are errors; else pass warnings on to pytest."""
         errors = sum(problem.level == "error" for problem in self.problems)
         if errors:
-            raise Failure(counted(errors, "problem"), self.problems)
+            raise Mismatch(counted(errors, "problem"), self.problems)
         for problem in self.problems:
             text = visible_lines(f"{problem.path}\n{problem.text(WIDTH)}")
             # The column stands where Python has the line, whose text it would print, credentials too.
@@ -196,10 +196,10 @@ class ExampleItem(pytest.Function):
             text = f"The requests are not those of {file}. If that is intended: --snapshot-update"
             raise self._failure("not its snapshot", text, (_lines(was), _lines(now)))
 
-    def _failure(self, summary: str, text: str, rows: tuple[list[str], list[str]] | None = None) -> Failure:
+    def _failure(self, summary: str, text: str, rows: tuple[list[str], list[str]] | None = None) -> Mismatch:
         mark = self.destination.loaded.mark(self.example.place)
         place = f"{mark.file}:{mark.line}:{mark.column}  {place_text(self.example.place)}"
-        return Failure(summary, [], rows, (visible(place), text))
+        return Mismatch(summary, [], rows, (visible(place), text))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Show the problems, and expected and actual side by side."""
@@ -225,10 +225,10 @@ def _checked(path: Path, kind: Kind) -> tuple[list[Problem], Destination | None]
     return problems, Destination(loaded)
 
 
-def _shown(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> FailureText | None:
-    if not isinstance(excinfo.value, Failure):
+def _shown(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> MismatchText | None:
+    if not isinstance(excinfo.value, Mismatch):
         return None
-    return FailureText(excinfo.value, item.config.get_terminal_writer().fullwidth)
+    return MismatchText(excinfo.value, item.config.get_terminal_writer().fullwidth)
 
 
 def _near(path: Path) -> Path:
@@ -240,16 +240,16 @@ def _lines(text: str) -> list[str]:
     return [visible(line).removesuffix(",") for line in text.split("\n")]
 
 
-def _difference(tried: Tried, example: MappingExample, secrets: Secrets) -> Failure:
+def _difference(tried: Tried, example: MappingExample, secrets: Secrets) -> Mismatch:
     """Return the failure of an example: its problems, and what it expects beside what there is."""
     summary = shortened(visible(tried.problems[0].message), LONGEST_NAME)
     if tried.plan is None:
-        return Failure(summary, tried.problems)
+        return Mismatch(summary, tried.problems)
     actual = _like(_actual(tried.plan, example.expect), example.expect)
     if same(actual, example.expect):  # the fault is elsewhere: a schema, a reply
-        return Failure(summary, tried.problems)
+        return Mismatch(summary, tried.problems)
     both = (lines_of(masked(value, secrets)) for value in (example.expect, actual))
-    return Failure(summary, tried.problems, (next(both), next(both)))
+    return Mismatch(summary, tried.problems, (next(both), next(both)))
 
 
 def _actual(plan: Plan, expect: Json) -> Json:

@@ -9,12 +9,10 @@ import json
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from engine.language.texts import visible
 from engine.records import Json
-
-Pair: TypeAlias = tuple[str, str]
 
 GUTTER = 3
 CONTEXT = 2
@@ -24,7 +22,7 @@ MOST_ROWS = 120
 """That are shown; who needs more looks at the snapshot or at `engine run`."""
 
 
-class Row(NamedTuple):
+class TwoColumns(NamedTuple):
     """A row of the two columns; `mark` is `|` where they differ, `<` and `>` where one side has nothing."""
 
     left: str
@@ -46,23 +44,23 @@ def lines_of(value: Json) -> list[str]:
     return [visible(line).removesuffix(",") for line in json.dumps(value, indent=2, ensure_ascii=False).split("\n")]
 
 
-def side_by_side(expected: list[str], actual: list[str], width: int) -> list[Row]:
+def side_by_side(expected: list[str], actual: list[str], width: int) -> list[TwoColumns]:
     """Return the rows that show where two texts differ, each at most `width` columns."""
     if max(len(expected), len(actual)) > MOST_LINES:
-        return [Row(f"(more than {MOST_LINES:,} lines)", f"(more than {MOST_LINES:,} lines)", "|")]
+        return [TwoColumns(f"(more than {MOST_LINES:,} lines)", f"(more than {MOST_LINES:,} lines)", "|")]
     rows = list(_near_changes(list(_rows(expected, actual, column(width)))))
-    head = [Row("expected", "actual"), *rows[:MOST_ROWS]]
-    return head if len(rows) <= MOST_ROWS else [*head, Row(f"... {len(rows) - MOST_ROWS:,} more rows", "...")]
+    head = [TwoColumns("expected", "actual"), *rows[:MOST_ROWS]]
+    return head if len(rows) <= MOST_ROWS else [*head, TwoColumns(f"... {len(rows) - MOST_ROWS:,} more rows", "...")]
 
 
-def _rows(expected: list[str], actual: list[str], width: int) -> Iterator[Row]:
+def _rows(expected: list[str], actual: list[str], width: int) -> Iterator[TwoColumns]:
     matcher = SequenceMatcher(None, expected, actual, autojunk=False)
     for kind, start, end, other_start, other_end in matcher.get_opcodes():
         pairs = zip_longest(expected[start:end], actual[other_start:other_end])
         for left, right in pairs:
             mark = " " if kind == "equal" else ">" if left is None else "<" if right is None else "|"
             for part in zip_longest(_cut(left or "", width), _cut(right or "", width), fillvalue=""):
-                yield Row(*part, mark)
+                yield TwoColumns(*part, mark)
 
 
 def _cut(line: str, width: int) -> list[str]:
@@ -77,10 +75,10 @@ def _cut(line: str, width: int) -> list[str]:
     return pieces
 
 
-def _near_changes(rows: list[Row]) -> Iterator[Row]:
+def _near_changes(rows: list[TwoColumns]) -> Iterator[TwoColumns]:
     """Yield the rows that differ with a few around them; dots stand for two or more that are left out."""
     changed = [number for number, row in enumerate(rows) if row.mark != " "]
     near = {near for number in changed for near in range(number - CONTEXT, number + CONTEXT + 1)}
     for is_near, group in groupby(enumerate(rows), key=lambda each: each[0] in near):
         found = [row for _, row in group]
-        yield from found if is_near or len(found) == 1 else [Row("...", "...")]
+        yield from found if is_near or len(found) == 1 else [TwoColumns("...", "...")]
