@@ -179,6 +179,7 @@ ODD: dict[str, Any] = {
     "a time as text": {**OBJECT, "properties": {"timestamp": {"type": "string", "pattern": "^[0-9]+$", "example": "12"}}},
     "a type": {**OBJECT, "properties": {"type": {"type": "string", "enum": ["click"]}}, "required": ["type"]},
     "an ID twice": {**OBJECT, "properties": {"user_id": {"type": "string"}, "external_id": {"enum": ["x", "y"]}}},
+    "an ID that is a number": {**OBJECT, "properties": {"user_id": {"type": "bogus", "example": -1}}},
     "two of one": {**OBJECT, "oneOf": [{**OBJECT, "properties": {"a": {}}}, {**OBJECT, "properties": {"b": {}}}]},
     "impossible": {**OBJECT, "properties": {"a": {"type": "string", "minLength": 9, "maxLength": 2}}, "required": ["z"]},
     "limits": {**OBJECT, "properties": {"a": {"type": "integer", "minimum": 1e300}, "b": {"type": "number", "multipleOf": 0}}},
@@ -218,8 +219,8 @@ MESSAGES: dict[str, tuple[Any, str]] = {
     "broken JSON": ('{"a": 1,,}', "api:1:9: this is not JSON: unexpected character, expected a string key."),
     "broken YAML": ("a: [", "api:2:1: this is not YAML: did not find expected node content."),
     "deep": ("a: " + "[" * 9000, "api:1: this file nests more than 100 levels, so it is not read."),
-    "a tag": ("a: !!python/object/apply:os.system [x]", "api:1:4: this is not YAML: could not determine a constructor "
-              "for the tag 'tag:yaml.org,2002:python/object/apply:os.system'."),
+    "a tag": ("a: !!python/object/apply:os.system [x]", ("api:1:4: this is not YAML: could not determine a constructor "
+              "for the tag 'tag:yaml.org,2002:python/object/apply:os.system'.")),
     "no operations": (document(paths={}), "api has no operations under `paths`."),
     "no server": (document(servers=[{"url": "/v1"}]), "The document names no server with https://; write --base-url https://..."),
     "another operation": (
