@@ -296,7 +296,7 @@ class _Reader:
         schema = self.schemas.draft_7(node)
         inner: Any = schema
         if isinstance(schema.get("items"), dict):
-            request.in_list = True
+            request.in_list = request.encode == "json"  # a form has no list of objects
             node, inner = self.schemas.resolve(node["items"]), schema["items"]
         fields: tuple[VendorField, ...] = self.schemas.fields(node, inner)
         if not fields:

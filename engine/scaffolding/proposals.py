@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.events.ids import is_id_text
 from engine.mapping.schema import own_validator
 from engine.records import Json, JsonObject
 from engine.scaffolding.known import OWN, event_place, known_path
@@ -81,7 +82,8 @@ class Builder:
         if wanted.kind == "list" and wanted.members:
             return self._each(wanted, path)
         converted, sample = self._converted(path, wanted)
-        if not _meets(wanted, converted, sample) or not self._put(path, sample):
+        no_text = path in TEXTS and not is_id_text(sample)
+        if no_text or not _meets(wanted, converted, sample) or not self._put(path, sample):
             path = f"{OWN[self.call]}.{_member(wanted.key)}"
             comment, converted = UNKNOWN, NUMBERS.get(wanted.kind)
             self._put(path, wanted.sample)  # a value that is there already is of the same name

@@ -25,6 +25,7 @@ PLAIN = (
 LIMITS = frozenset(PLAIN)
 TYPES = ("string", "number", "integer", "boolean", "array", "object", "null")
 KINDS = {"string": "text", "array": "list", "number": "number", "integer": "integer", "boolean": "boolean"}
+NUMBERS = frozenset(["number", "integer", "boolean"])
 FORMATS: dict[str, str] = {
     "email": "ann@example.com",
     "uuid": "3f2b1c9e-8d4a-4c6f-9b1e-2a7d5c8e0f13",
@@ -261,6 +262,8 @@ class Schemas:
         if made.kind == "list":
             return self._list(made, found, schema, depth)
         made.sample = self.sample(found, schema, key)
+        if made.kind in NUMBERS and not _is_of(made.kind, made.sample):
+            made.kind = "any"  # its choices contradict its type
         made.format = found["format"] if found.get("format") in ("date-time", "date") else ""
         return made
 
@@ -278,6 +281,12 @@ class Schemas:
             for word in ("minItems", "maxItems", "uniqueItems"):
                 schema.pop(word, None)
         return made
+
+
+def _is_of(kind: str, sample: Json) -> bool:
+    if isinstance(sample, bool) or kind == "boolean":
+        return isinstance(sample, bool) and kind == "boolean"
+    return isinstance(sample, int | float)
 
 
 def _is_limit(word: str, value: Any) -> bool:

@@ -37,8 +37,10 @@ def test_flags_make_a_mapping(inside: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(capsys, "acme", *FLAGS) == (
         0,
         "",
-        "mappings/acme.yaml: 1 request, 1 call (track), 0 settings.\n"
-        "Next: engine run mappings/acme.yaml --events FILE --example-settings\n",
+        (
+            "mappings/acme.yaml: 1 request, 1 call (track), 0 settings.\n"
+            "Next: engine run mappings/acme.yaml --events FILE --example-settings\n"
+        ),
     )
     text = (inside / "mappings" / "acme.yaml").read_text()
     assert (
@@ -95,15 +97,19 @@ def test_nothing_is_overwritten(inside: Path, capsys: pytest.CaptureFixture[str]
 MESSAGES = [
     (
         ["Acme.io"],
-        '"Acme.io" cannot be the name of a mapping: it has small letters, digits and _, and begins with a letter. Did you '
-        "mean acme_io?",
+        (
+            '"Acme.io" cannot be the name of a mapping: it has small letters, digits and _, and begins with a letter. Did you '
+            "mean acme_io?"
+        ),
     ),
     (["acme", "--output", "x/b.yaml"], "The file of this mapping is called acme.yaml: --output x/acme.yaml."),
     (["acme", *FLAGS, "--output", "x/acme.yaml"], "There is no folder x; make it first: mkdir -p x"),
     (
         ["acme"],
-        "There is no base URL. Write --base-url https://..., --from-curl or --from-openapi; questions are asked on a "
-        "terminal only.",
+        (
+            "There is no base URL. Write --base-url https://..., --from-curl or --from-openapi; questions are asked on a "
+            "terminal only."
+        ),
     ),
     (
         ["acme", "--base-url", "https://a.io"],
@@ -127,8 +133,10 @@ MESSAGES = [
     ),
     (
         ["acme", *FLAGS, "--request", "a POST"],
-        'The request "a POST" is not complete. Write it as "NAME METHOD PATH CALLS [FIELDS]", such as "add_event POST '
-        '/events track,page user_id,email".',
+        (
+            'The request "a POST" is not complete. Write it as "NAME METHOD PATH CALLS [FIELDS]", such as "add_event POST '
+            '/events track,page user_id,email".'
+        ),
     ),
     (["acme", *FLAGS, "--request", "a POST /x trak"], "There is no call trak. Did you mean track?"),
     (["acme", *FLAGS, "--calls", "trak"], "There is no call trak. Did you mean track?"),

@@ -82,7 +82,10 @@ def test_a_file_without_events_proposes_nothing(tmp_path: Path) -> None:
     assert str(raised.value).endswith("events has no event that can be read, so there is nothing to propose from.")
 
 
-@pytest.mark.parametrize("call", CALLS)
+SLOW = [pytest.param(call, marks=pytest.mark.slow) for call in CALLS if call not in ("identify", "track")]
+
+
+@pytest.mark.parametrize("call", ["identify", "track", *SLOW])
 def test_every_well_known_path_can_be_read(call: str) -> None:
     """All of them in one mapping: the checker knows each path, and the example has a value for each."""
     outline = Outline("acme", "Acme", base_url="https://a.io")
