@@ -20,9 +20,9 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from engine.editing import fixes
-from engine.editing.completion import Item, complete
+from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
-from engine.editing.positions import Edit, Encoding, Position, Range, TextLines
+from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
 from engine.editing.symbols import Navigation, RenameError, Target
 from engine.editing.workspace import Workspace
 from engine.errors import UsageError
@@ -241,7 +241,7 @@ def _writing(made: MappingServer) -> None:
 
     @made.feature(types.TEXT_DOCUMENT_COMPLETION, triggers)
     async def completion(params: types.CompletionParams) -> types.CompletionList | None:
-        def work(path: Path) -> list[Item]:
+        def work(path: Path) -> list[Completion]:
             known = made.files.understood(path)
             kind = made.files.kind(path) or "mapping"
             return complete(made.files, made.lines(path), _position(params.position), known, kind)
@@ -331,7 +331,7 @@ def _range(found: Range) -> types.Range:
     return types.Range(types.Position(*found.start), types.Position(*found.end))
 
 
-def _edit(edit: Edit) -> types.TextEdit:
+def _edit(edit: Replacement) -> types.TextEdit:
     return types.TextEdit(_range(edit.range), edit.text)
 
 
@@ -339,7 +339,7 @@ def _location(target: Target) -> types.Location:
     return types.Location(uris.from_fs_path(str(target.path)) or "", _range(target.range))
 
 
-def _item(item: Item) -> types.CompletionItem:
+def _item(item: Completion) -> types.CompletionItem:
     about = types.MarkupContent(types.MarkupKind.PlainText, item.about) if item.about else None
     return types.CompletionItem(
         item.label,

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.editing.positions import Edit, Encoding, Position, Range, TextLines
+from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
 from engine.editing.slots import Slot, slot_at
 from engine.editing.workspace import Understood, Workspace
 from engine.errors import PathError, UsageError
@@ -158,7 +158,7 @@ class Navigation:
         use = use_at(known, lines, path, position) if known is not None else None
         return self._target(use).range if use is not None else None
 
-    def rename(self, path: Path, position: Position, name: str) -> dict[Path, list[Edit]]:
+    def rename(self, path: Path, position: Position, name: str) -> dict[Path, list[Replacement]]:
         """Return what to change, by file, so that the name under the cursor is `name`; raises RenameError."""
         known = self._workspace.understood(path)
         use = use_at(known, self._lines(path), path, position) if known is not None else None
@@ -167,7 +167,7 @@ class Navigation:
         if not known.is_of(self._workspace.text(path)):
             raise RenameError("This file cannot be read as it is now; correct its problems first.")
         self._check(known, path, use.symbol, name)
-        edits: dict[Path, dict[Range, Edit]] = {}
+        edits: dict[Path, dict[Range, Replacement]] = {}
         for each in self._everywhere(known, path, use.symbol, strict=True):
             file = Path(each.mark.file).absolute()
             lines = self._lines(file)
@@ -177,7 +177,7 @@ class Navigation:
                     f"{where}: {use.symbol.name} is not written plainly here; change this use by hand first."
                 )
             target = self._target(each)
-            edits.setdefault(file, {})[target.range] = Edit(target.range, name)
+            edits.setdefault(file, {})[target.range] = Replacement(target.range, name)
         return {file: list(found.values()) for file, found in edits.items()}
 
     def _check(self, known: Understood, path: Path, symbol: Symbol, name: str) -> None:
