@@ -23,7 +23,7 @@ from engine.editing import fixes
 from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
 from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
-from engine.editing.symbols import Navigation, RenameError, Target
+from engine.editing.symbols import NamePlace, Navigation, RenameError
 from engine.editing.workspace import Workspace
 from engine.errors import UsageError
 from engine.mapping.problems import Problem
@@ -335,7 +335,7 @@ def _edit(edit: Replacement) -> types.TextEdit:
     return types.TextEdit(_range(edit.range), edit.text)
 
 
-def _location(target: Target) -> types.Location:
+def _location(target: NamePlace) -> types.Location:
     return types.Location(uris.from_fs_path(str(target.path)) or "", _range(target.range))
 
 

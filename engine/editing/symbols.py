@@ -47,7 +47,7 @@ class NameUse(NamedTuple):
     is_definition: bool = False
 
 
-class Target(NamedTuple):
+class NamePlace(NamedTuple):
     """Where an editor should go."""
 
     path: Path
@@ -131,20 +131,20 @@ class Navigation:
         self._workspace = workspace
         self._encoding = encoding
 
-    def definition(self, path: Path, position: Position) -> Target | None:
+    def definition(self, path: Path, position: Position) -> NamePlace | None:
         """Return where the name under the cursor is defined, or the file that `extends` or `include` names."""
         known = self._workspace.understood(path)
         lines = self._lines(path)
         file = self._file_at(path, slot_at(lines, position.line, lines.column(position)))
         if file is not None:
-            return Target(file.absolute(), Range(Position(0, 0), Position(0, 0)))
+            return NamePlace(file.absolute(), Range(Position(0, 0), Position(0, 0)))
         use = use_at(known, lines, path, position) if known is not None else None
         if known is None or use is None:
             return None
         found = (each for each in _definitions(known) if each.symbol == use.symbol)
         return next((self._target(each) for each in found), None)
 
-    def references(self, path: Path, position: Position) -> list[Target]:
+    def references(self, path: Path, position: Position) -> list[NamePlace]:
         """Return every use of the name under the cursor in a mapping and the files beside it."""
         known = self._workspace.understood(path)
         use = use_at(known, self._lines(path), path, position) if known is not None else None
@@ -227,11 +227,11 @@ class Navigation:
     def _lines(self, path: Path) -> TextLines:
         return _lines(self._workspace.text(path), self._encoding)
 
-    def _target(self, use: NameUse) -> Target:
+    def _target(self, use: NameUse) -> NamePlace:
         path = Path(use.mark.file).absolute()
         lines = self._lines(path)
         start = lines.at(use.mark)
-        return Target(path, lines.range(start, start + len(use.symbol.name)))
+        return NamePlace(path, lines.range(start, start + len(use.symbol.name)))
 
 
 @lru_cache(maxsize=8)
