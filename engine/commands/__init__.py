@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("engine.commands.test", "Run the examples of mappings as tests, with snapshots of whole requests."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
     "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),
+    "fmt": ("engine.commands.fmt", "Write mapping files in the canonical layout, comments kept."),
     "diff": (
         "engine.commands.diff",
         "Show what a change of a mapping does to traffic: which fields differ, and how often.",
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "connections": ("engine.commands.connections", "Check a file of connections; with --live, also its credentials."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
+    "fields": ("engine.commands.fields", "List which fields of events go where: in the clear, hashed, or not at all."),
     "lsp": ("engine.commands.lsp", "Serve an editor: problems while you type, completion, hover, rename."),
     "mcp": ("engine.commands.mcp", "Serve an assistant: tools that check, run, explain and test mappings."),
     "docs": ("engine.commands.docs", "Print a page of the documentation, or a page made from a mapping."),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.mapping_arguments import load_all, without_problems
 from engine.commands.options import mappings_option
 from engine.commands.shared import FOUND, counted, did_you_mean
-from engine.errors import MappingError, UsageError
+from engine.errors import UsageError
 from engine.mapping import bundled
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _of_mappings(name: str, output: Path | None, check: bool, directories: tuple
     from engine.pages.page import destination_page
 
     library = Library(directories or None)
-    loaded = _without_problems(_found(library, name, known))
+    loaded = without_problems(_found(library, name, known))
     if output is not None:
         return _checked(output, pages_of(loaded)) if check else _written(output, pages_of(loaded))
     text = index_page([each.mapping for each in loaded]) if Path(name).is_dir() else destination_page(loaded[0])
@@ -65,27 +66,12 @@ def _of_mappings(name: str, output: Path | None, check: bool, directories: tuple
 
 def _found(library: Library, name: str, known: list[str]) -> list[Loaded]:
     """Load a mapping, or all of a folder; an unknown name gets the nearest page or mapping."""
-    if Path(name).is_dir():
-        files = sorted([*Path(name).glob("*.yaml"), *Path(name).glob("*.yml")])
-        if not files:
-            raise UsageError(f"There are no mappings (*.yaml) in {name}.")
-        return [library.read(path) for path in files]
-    is_path = name.endswith((".yaml", ".yml")) or "/" in name
+    is_path = name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_dir()
     if not is_path and name not in library.names():
-        page = name.removesuffix(".md")
         names = sorted({*library.names(), *(each for each in known if each != INDEX)})
-        raise UsageError(f'There is no page and no mapping "{name}". {did_you_mean(page, names)}')
-    return [library.load(name)]
-
-
-def _without_problems(found: list[Loaded]) -> list[Loaded]:
-    """Return the mappings if they have no errors; raises MappingError with all of them."""
-    from engine.mapping.checks import check
-
-    problems = [problem for loaded in found for problem in check(loaded) if problem.level == "error"]
-    if problems:
-        raise MappingError(problems)
-    return found
+        advice = did_you_mean(name.removesuffix(".md"), names)
+        raise UsageError(f'There is no page and no mapping "{name}". {advice}')
+    return load_all(library, name)
 
 
 def _checked(output: Path, wanted: dict[str, str]) -> int:

@@ -124,9 +124,7 @@ def _path(name: str, output: str | None) -> Path:
     folder = Path("mappings") if Path("mappings").is_dir() else Path()
     path = folder / f"{name}.yaml" if output in (None, STDOUT) else Path(str(output))
     if path.stem != name or path.suffix not in (".yaml", ".yml"):
-        raise UsageError(
-            f"The file of the mapping {name} is called {name}.yaml; write --output {path.parent / name}.yaml."
-        )
+        raise UsageError(f"The file of this mapping is called {name}.yaml: --output {path.parent / name}.yaml.")
     if output != STDOUT and path.exists():
         raise UsageError(_exists(path))
     return path

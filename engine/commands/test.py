@@ -21,6 +21,8 @@ from engine.errors import MappingError, MappingNotFound, UsageError
 
 SYRUPY = "syrupy"
 KEYWORDS = 'Write words with and, or, not between them: -k "page and not alias".'
+UNNEEDED = ("cacheprovider", "doctest", "threadexception", "unittest", "unraisableexception")
+"""Of pytest's own plugins: the first writes a folder, the last collects garbage several times."""
 WRONG_USAGE, NO_TESTS = 4, 5
 EXIT_CODES = {0: 0, 1: FOUND, 2: INTERRUPTED, 3: INTERNAL, WRONG_USAGE: USAGE, NO_TESTS: USAGE}
 """Of pytest: passed, failed, interrupted, internal error, wrong usage, no tests."""
@@ -130,7 +132,8 @@ def run_pytest(files: list[Path], options: list[str], *, trust: bool) -> int:
             configuration = Path(folder) / "pytest.ini"
             configuration.write_text("[pytest]\n", encoding="utf-8")
             words += ["-p", SYRUPY, "-c", str(configuration), "--rootdir", str(Path.cwd()), "--noconftest"]
-            words += ["-p", "no:cacheprovider"]
+            for plugin in UNNEEDED:
+                words += ["-p", f"no:{plugin}"]
         import pytest
 
         from engine.testing.given import Given

@@ -41,20 +41,22 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
     Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
-    files = list(dict.fromkeys(_files(paths or (_default(),))))
+    files = list(dict.fromkeys(mapping_files(paths or (default_folder(),))))
     problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
     return FOUND if any(problem.level == "error" for problem in problems) else 0
 
 
-def _default() -> Path:
+def default_folder() -> Path:
+    """Return the folder `mappings`; raises MappingNotFound."""
     here = Path("mappings")
     if not here.is_dir():
         raise MappingNotFound("There is no folder named mappings here; name the files or folders to check.")
     return here
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
+def mapping_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield files as they are, and of folders the mappings and parts in them; raises MappingNotFound."""
     for path in paths:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])

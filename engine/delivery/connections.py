@@ -15,7 +15,7 @@ from collections.abc import Mapping as Table
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from engine.delivery.configured_connection import ConfiguredConnection, rebased
 from engine.errors import MappingError, MappingNotFound, PathError, SettingsError, UsageError
@@ -23,7 +23,6 @@ from engine.language import paths
 from engine.language.suggest import closest
 from engine.mapping import schema
 from engine.mapping.load import Library, Loaded
-from engine.mapping.privacy import Breach, breaches
 from engine.mapping.problems import Mark, place_text
 from engine.mapping.schema import files
 from engine.mapping.settings import NotSet, address_fault, complete, filled
@@ -31,6 +30,9 @@ from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.reader import read as read_yaml
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject, Place
+
+if TYPE_CHECKING:
+    from engine.mapping.privacy import Breach
 
 T = TypeVar("T")
 NOT_CONNECTIONS = (
@@ -268,6 +270,8 @@ class _ConnectionsReader(FaultCollector):
         promised, calls = fields.get("privacy"), fields.get("calls")
         if not isinstance(promised, dict) or connection is None:
             return
+        from engine.mapping.privacy import breaches
+
         loaded = connection.destination.loaded
         only = frozenset(map(str, calls)) if isinstance(calls, list) else None
         privacy = cast("dict[str, str]", promised)

@@ -63,7 +63,7 @@ class Flow:
     `names` is the field: ("traits", "email"), () for the whole event, ("settings", "sender") for a setting. `target` is
     the member of what is made that it ends up in. `only` and `but` say which members of the field are kept, where an
     object is. `tags` are the kinds that a `personal` on its way gives it. `exact`: it is the field itself, so that
-    members may still be told apart.
+    its members may still be told apart. `named`: `target` is certain.
     """
 
     names: Names
@@ -75,6 +75,7 @@ class Flow:
     but: frozenset[str] = frozenset()
     tags: tuple[str, ...] | None = None
     exact: bool = True
+    named: bool = True
     through: Names = ()
 
     def keeps(self, name: str) -> bool:
@@ -138,7 +139,7 @@ def kinds(mapping: Mapping, each: Sent, declared: dict[Names, tuple[str, ...]]) 
     known = [*((path, (kind,)) for path, kind in PERSONAL[each.call].items()), *declared.items()]
     found: dict[str, Names] = {}
     for path, tags in known:
-        if path and (path[0] in FIELDS[each.call] or path[0] not in EVENT_ROOTS) and _reaches(flow, path):
+        if path and (path[0] in FIELDS[each.call] or path[0] not in EVENT_ROOTS) and reaches(flow, path):
             for kind in tags:
                 found.setdefault(kind, max(path, flow.names, key=len))
     return found
@@ -150,7 +151,7 @@ def declared_personal(found: Iterable[Sent]) -> dict[Names, tuple[str, ...]]:
     return dict(tagged)
 
 
-def _reaches(flow: Flow, path: Names) -> bool:
+def reaches(flow: Flow, path: Names) -> bool:
     """Whether a flow takes a personal field: as itself, as a member of an object, or a part of it."""
     shared = min(len(flow.names), len(path))
     same = all(a == b or ITEMS in (a, b) for a, b in zip(flow.names[:shared], path[:shared], strict=True))
@@ -441,7 +442,7 @@ def _narrowed(flows: Flows, members: Names) -> Flows:
 
 
 def _member_of(flow: Flow, name: str) -> Flow | None:
-    if flow.decides or not flow.exact:
+    if flow.decides or not (flow.named if flow.target else flow.exact):
         return flow
     if flow.target:
         first = flow.target[0]
@@ -455,7 +456,7 @@ def _member_of(flow: Flow, name: str) -> Flow | None:
 
 def _kept(flow: Flow, only: frozenset[str] | None, but: frozenset[str]) -> Flow | None:
     """Return what `only` and `except` leave of a flow; all of it where the names of its members are not certain."""
-    if flow.decides or not flow.exact:
+    if flow.decides or not (flow.named if flow.target else flow.exact):
         return flow
     if not flow.target:
         both = only if flow.only is None or only is None else only & flow.only
@@ -481,4 +482,4 @@ def _new_name(flow: Flow, modifiers: Modifiers) -> Flow:
         target = (modifiers.flatten.separator.join(target),)
     if target and modifiers.prefix is not None:
         target = (shown_text(modifiers.prefix) + target[0], *target[1:])
-    return replace(flow, target=target, exact=False)
+    return replace(flow, target=target, exact=False, named=False)

@@ -89,9 +89,7 @@ def _every_request(mapping: Mapping) -> Iterator[str]:
 
 def _limits(mapping: Mapping) -> Iterator[str]:
     http, retry = mapping.http, mapping.retry
-    waits = (
-        f"after {retry.get('first_wait', '1s')}, then twice as long each time, at most {retry.get('max_wait', '5m')}"
-    )
+    waits = f"after {retry.get('first_wait', '1s')}, then twice as long, at most {retry.get('max_wait', '5m')}"
     rows = [
         ["rate", _rate(http.rate_limit) if http.rate_limit else "none known"],
         ["time of a request", code(http.timeout)],

@@ -8,7 +8,9 @@ from engine.language.suggest import closest
 from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber
+from engine.scaffolding.known import plain
 from engine.scaffolding.outline import CALLS, MOST_FIELDS, NewRequest, Outline, VendorField, clean, snake
+from engine.scaffolding.schemas import SAMPLES
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 KINDS = ("bearer", "header", "basic", "query", "oauth2", "none")
@@ -36,9 +38,7 @@ def add_credentials(outline: Outline, text: str) -> None:
     elif kind == "header":
         name = name.strip() or "X-Api-Key"
         if not is_header_name(name) or name.lower() in OF_HTTP:
-            raise UsageError(
-                f"{clean(name, 40)} cannot be the header of a credential; write --credentials header:X-Api-Key."
-            )
+            raise UsageError(f"{clean(name, 40)} cannot be the header of a credential, as X-Api-Key can.")
         credentials.in_header(outline, name)
     elif kind == "basic":
         credentials.basic(outline)
@@ -98,5 +98,6 @@ def _calls(text: str) -> tuple[str, ...]:
 def _field(name: str) -> VendorField:
     key = clean(name, 100)
     kind = "object" if key in ("traits", "properties", "attributes", "data") else "any"
-    sample: Json = {"plan": "pro"} if kind == "object" else f"{snake(key, 'value').replace('_', '-')}-1"
+    sample: Json = {"plan": "pro"} if kind == "object" else SAMPLES.get(plain(key))
+    sample = sample or f"{snake(key, 'value').replace('_', '-')}-1"
     return VendorField(key, kind, sample)

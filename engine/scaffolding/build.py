@@ -23,7 +23,7 @@ from engine.records import Json, JsonObject, Outcome, Secret
 from engine.scaffolding.outline import NewRequest, Outline
 from engine.scaffolding.proposals import TIME, Builder, Similar, fill_placeholders
 from engine.scaffolding.writing import Commented, Inline, escaped, inline, write
-from engine.testing.examples import run, validate
+from engine.testing.examples import connector, run, validate
 
 TITLES = {
     "identify": "A person is identified",
@@ -44,6 +44,10 @@ IDS: dict[str, JsonObject] = {
 }
 
 
+Builders = dict[str, tuple[Builder, list[JsonObject]]]
+"""By call: its builder, which has the event of the example, and its steps."""
+
+
 class NewMapping(NamedTuple):
     """The text of a mapping file, and what the checker says of it."""
 
@@ -53,23 +57,44 @@ class NewMapping(NamedTuple):
 
 
 def build(outline: Outline, path: Path, *, similar: Similar | None = None) -> NewMapping:
-    """Return the mapping of a outline as the file at `path` will have it; reads only the parts that it includes."""
+    """Return the mapping of an outline as the file at `path` will have it; reads only the parts that it includes."""
+    made = _build(outline, path, similar)
+    unmet = {request.name for request in outline.requests if request.schema is not None and _is_unmet(made, request)}
+    if not unmet:
+        return made
+    for request in outline.requests:
+        if request.name in unmet:
+            request.schema = None
+            outline.notes.append(f"{request.name}: body_schema is left out; no example that meets it could be made.")
+    return _build(outline, path, similar)
+
+
+def _is_unmet(made: NewMapping, request: NewRequest) -> bool:
+    """Whether the body of the example does not meet a schema, such as a `oneOf` of which two apply."""
+    about = f"The body of {request.name} does not match"
+    return any(each.code == "body-schema" and each.message.startswith(about) for each in made.problems)
+
+
+def _build(outline: Outline, path: Path, similar: Similar | None) -> NewMapping:
     builders = _builders(outline, similar)
-    schema_line = (path.parent.parent / "schemas" / "mapping.schema.json").is_file()
     document = _document(outline, builders)
-    document["examples"] = [_example(call, builder, []) for call, (builder, _) in builders.items()]
-    expected = _expected(document, path)
-    document["examples"] = [
-        _example(call, builder, expect)
-        for (call, (builder, _)), expect in zip(builders.items(), expected, strict=False)
-    ]
-    text = write(document, schema_line=schema_line)
+    expected = _expected({**document, "examples": _examples(builders, [])}, path)
+    document["examples"] = _examples(builders, expected)
+    text = write(document, schema_line=(path.parent.parent / "schemas" / "mapping.schema.json").is_file())
     return NewMapping(text, validate(Library().of(reader.parse(text, path.as_posix()), path)), tuple(builders))
 
 
-def _builders(outline: Outline, similar: Similar | None) -> dict[str, tuple[Builder, list[JsonObject]]]:
+def _examples(builders: Builders, expected: list[Json]) -> list[Json]:
+    """Return an example for each call, with what is expected of it, or with nothing while that is not known."""
+    given: list[Json] = [*expected, *([] for _ in builders)]
+    return [
+        _example(call, builder, expect) for (call, (builder, _)), expect in zip(builders.items(), given, strict=False)
+    ]
+
+
+def _builders(outline: Outline, similar: Similar | None) -> Builders:
     """Return for each call its builder and its steps."""
-    found: dict[str, tuple[Builder, list[JsonObject]]] = {}
+    found: Builders = {}
     for request in outline.requests:
         for call in request.calls:
             if call not in found:
@@ -85,7 +110,7 @@ def _event(call: str) -> JsonObject:
     return {"type": call, "messageId": f"{call}-1", **identity, "timestamp": TIME}
 
 
-def _document(outline: Outline, builders: dict[str, tuple[Builder, list[JsonObject]]]) -> JsonObject:
+def _document(outline: Outline, builders: Builders) -> JsonObject:
     document: JsonObject = {"mapping": 1, "name": outline.name, "title": outline.title}
     document |= {"about": outline.about} if outline.about else {}
     document |= {"docs": outline.docs} if outline.docs else {}
@@ -120,7 +145,7 @@ def _in_addresses(outline: Outline) -> bool:
     return any("${parts." in text for text in texts)
 
 
-def _calls(builders: dict[str, tuple[Builder, list[JsonObject]]]) -> JsonObject:
+def _calls(builders: Builders) -> JsonObject:
     """Return `calls`; one whose steps are those of an earlier one shares them."""
     calls: JsonObject = {}
     for call, (_, steps) in builders.items():
@@ -170,8 +195,9 @@ def _expected(document: JsonObject, path: Path) -> list[Json]:
         return [[] for _ in range(len(TITLES))]
     destination = Destination(loaded)
     found: list[Json] = []
+    connect = connector(destination)
     for example in destination.mapping.examples:
-        plan = run(destination, example)
+        plan = run(connect(example), example)
         if plan.outcome is Outcome.INVALID:
             found.append({"invalid": str(plan.reason)})
             continue

@@ -21,7 +21,6 @@ import orjson
 
 from engine.errors import UsageError
 from engine.language.header_names import OF_HTTP, is_header_name
-from engine.language.texts import visible
 from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber, is_credential, looks_secret
@@ -111,9 +110,9 @@ def _options(given: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
     try:
         found, operands = gnu_getopt(given, letters, names)
     except GetoptError as error:
-        option = visible(error.opt)[:40]
+        option = error.opt if re.fullmatch(r"[a-z0-9.-]{1,30}|[A-Za-z]", error.opt) else "one of its options"
         what = "needs a value" if "requires" in error.msg else "is not an option of curl"
-        dashes = "-" if len(option) == 1 else "--"
+        dashes = "" if " " in option else "-" if len(option) == 1 else "--"
         raise UsageError(f"The curl command cannot be read: {dashes}{option} {what}.") from None
     letter_names = {**LETTERS_WITH_VALUE, "G": "get", "I": "head", "n": "netrc"}
     short = {f"-{letter}": name for letter, name in letter_names.items()}
@@ -392,7 +391,7 @@ def is_secret_field(key: str, value: str) -> bool:
 
 
 class BodyFields:
-    """The fields of a JSON body, at most 300 of them; `left` is below zero where there were more."""
+    """The fields of a JSON body, at most 200 of them; `left` is below zero where there were more."""
 
     def __init__(self, outline: Outline, scrubber: Scrubber) -> None:
         self.outline = outline
@@ -428,7 +427,7 @@ class BodyFields:
         if isinstance(value, bool):
             return VendorField(key, "boolean", value)
         if isinstance(value, int | float):
-            return VendorField(key, "integer" if isinstance(value, int) else "number", value)
+            return VendorField(key, "number", value)  # 1 of a page may be 1.5 tomorrow
         return VendorField(key, "any", "text")
 
 

@@ -100,7 +100,9 @@ def _parsed(data: bytes, name: str) -> Json:
         try:
             parsed: Json = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError as error:
-            raise UsageError(f"{name}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}.") from None
+            raise UsageError(
+                f"{name}:{error.lineno}:{error.colno}: this is not JSON: {error.msg.partition(':')[0]}."
+            ) from None
         return parsed
     try:
         text = data.decode("utf-8-sig")

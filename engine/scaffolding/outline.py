@@ -17,7 +17,7 @@ from engine.records import Json, JsonObject
 LONGEST_NAME = 40
 LONGEST_TEXT = 200
 """Of a sample, a comment or a title, in characters."""
-MOST_FIELDS = 300
+MOST_FIELDS = 200
 """Of one request, at all depths."""
 DEEPEST = 8
 """Objects in objects; deeper ones are taken as they are."""

@@ -173,7 +173,7 @@ def _meets(wanted: VendorField, function: Any, sample: Json) -> bool:
 
 
 def _time(wanted: VendorField) -> Any:
-    if wanted.kind == "text":
+    if wanted.kind not in NUMBERS:
         return Inline({"date": "%Y-%m-%d"}) if wanted.format == "date" else "iso8601"
     large = isinstance(wanted.sample, int | float) and wanted.sample > MILLISECONDS
     return "unix_ms" if large else "unix_seconds"

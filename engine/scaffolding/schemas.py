@@ -95,7 +95,7 @@ class Schemas:
             self.left_out.append(what)
 
     def draft_7(self, node: Any) -> JsonObject:
-        """Return the schema of a request's body as draft 7, of at most 300 parts."""
+        """Return the schema of a request's body as draft 7, of at most 200 parts."""
         self._left = MOST_FIELDS
         return self._converted(node, ())
 
@@ -128,7 +128,11 @@ class Schemas:
         required = found.get("required")
         if isinstance(required, list):
             hidden = {key for key, each in (properties or {}).items() if self.resolve(each).get("readOnly")}
-            names = [_key(name) for name in required[:MOST_FIELDS] if isinstance(name, str) and name not in hidden]
+            known = made.get("properties")
+            named = [_key(name) for name in required[:MOST_FIELDS] if isinstance(name, str) and name not in hidden]
+            names = [name for name in named if not isinstance(known, dict) or name in known]
+            if len(names) < len(named):
+                self._leave("a required property of which nothing is said")
             if names:
                 made["required"] = list(dict.fromkeys(names))
         more = found.get("additionalProperties")
@@ -146,6 +150,7 @@ class Schemas:
         if isinstance(found.get("enum"), list) and found["enum"]:
             if len(found["enum"]) <= MOST_ENUM:
                 values = [_scalar_value(each) for each in found["enum"]]
+                values = [value for at, value in enumerate(values) if value not in values[:at]]
                 made["enum"] = [*values, *([None] if "null" in types and None not in values else [])]
             else:
                 self._leave(f"an enum of more than {MOST_ENUM} values")
@@ -153,7 +158,7 @@ class Schemas:
             made["const"] = _scalar_value(found["const"])
         for word in PLAIN:
             value = found.get(word)
-            if isinstance(value, int | float) and (not isinstance(value, bool) or word == "uniqueItems"):
+            if _is_limit(word, value):
                 made[word] = value
         for word, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
             if found.get(word) is True and bound in made:  # OpenAPI 3.0
@@ -273,6 +278,15 @@ class Schemas:
             for word in ("minItems", "maxItems", "uniqueItems"):
                 schema.pop(word, None)
         return made
+
+
+def _is_limit(word: str, value: Any) -> bool:
+    """Whether a limit is one that draft 7 has; checking by `multipleOf: 0` would divide by zero."""
+    if word == "uniqueItems" or isinstance(value, bool):
+        return word == "uniqueItems" and isinstance(value, bool)
+    if word.endswith(("Length", "Items", "Properties")):
+        return isinstance(value, int) and value >= 0
+    return isinstance(value, int | float) and (word != "multipleOf" or value > 0)
 
 
 def _types(found: Node) -> list[str]:

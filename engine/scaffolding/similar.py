@@ -22,6 +22,9 @@ MOST_PATHS = 2_000
 DEEPEST = 4
 ENOUGH = 82
 """Of 100: `order_total` is like `total_order` (100) and `orderTotals` (95), not like `order_id` (63)."""
+SUBSET = 0.85
+"""What it counts where all words of one name are in the other."""
+SHORT = 3
 SKIPPED = frozenset({"type", "messageId", "sentAt", "receivedAt", "originalTimestamp", "integrations"})
 NUMBERS = frozenset({"number", "integer"})
 FITS = {
@@ -86,6 +89,8 @@ class Seen:
             if not self._fits(call, path, kind):
                 continue
             score = max(fuzz.token_sort_ratio(wanted, alone), fuzz.token_sort_ratio(wanted, within) - 2)
+            if len(wanted) > SHORT:  # `coupon` of `coupon_code`; but `id` is part of too many
+                score = max(score, fuzz.token_set_ratio(wanted, alone) * SUBSET)
             if score >= ENOUGH and (best is None or score > best[0]):
                 best = (score, path, found)
         if best is None:

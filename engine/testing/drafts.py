@@ -35,7 +35,7 @@ from engine.testing.reaching import (
 )
 from engine.testing.ways import Ways
 
-MOST_WORK = 2_000_000
+MOST_WORK = 1_000_000
 """What all runs of one mapping may take: each counts for the places that are recorded. What is left has no draft."""
 MOST_RUNS = 4_000
 FEWEST_RUNS = 100
@@ -114,7 +114,7 @@ class Drafter:
         self._known = _harvest(self.mapping.examples)
         self._titles = {example.title for example in self.mapping.examples}
         self.made: list[tuple[JsonObject, frozenset[Thing]]] = []
-        self._most = max(FEWEST_RUNS, min(MOST_RUNS, MOST_WORK // max(1, exercise.size)))
+        self._most = min(MOST_RUNS, max(FEWEST_RUNS, MOST_WORK // max(1, exercise.size)))
         self._plans: dict[Place, Plan] = {}
         self._runs = 0
         self._tries = 0
@@ -126,7 +126,7 @@ class Drafter:
         Where a draft that was made before uses it, too, that is returned again.
         """
         made = next((draft for draft, used in self.made if thing in used), None)
-        if made is not None:
+        if made is not None or self._runs >= self._most:
             return made
         self.proposals.restart()
         self._tries = 0
@@ -152,13 +152,14 @@ class Drafter:
 
     def _attempts(self, thing: Thing) -> Iterator[_Tried]:
         """Run the proposals for a thing, the first ones with every example before the others."""
-        proposals = list({str(each): each for each in islice(self._proposals(thing), MOST_TRIES)}.values())
-        bases = list(self._bases(thing))
-        for changes, request in proposals:
-            for base in bases:
+        bases, seen = list(self._bases(thing)), set[str]()
+        for changes, request in islice(self._proposals(thing), MOST_TRIES):
+            written = str((changes, request))
+            for base in bases if written not in seen else ():
                 tried = self._run(base, changes, request) if self._runs < self._most else None
                 if tried is not None:
                     yield tried
+            seen.add(written)
 
     def _run(self, base: MappingExample, changes: Edits, request: str) -> _Tried | None:
         example = self._changed(base, changes, request)

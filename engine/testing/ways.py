@@ -41,6 +41,7 @@ class Ways:
     def __init__(self, mapping: Mapping, proposals: Proposals) -> None:
         self.mapping = mapping
         self.proposals = proposals
+        self._needs: dict[str, tuple[Need, ...]] = {}
 
     def to(self, place: Place, condition: Place | None = None, depth: int = 0) -> Iterator[Way]:
         """Return the ways to the value at a place.
@@ -52,10 +53,10 @@ class Ways:
             step = self.mapping.calls[str(place[1])][cast("int", place[2])]
             own = condition if place == step.place and _word(condition) in IN_STEP else None
             values = [step.value] if own is None and step.value is not None else []
-            required = tuple(self._required(str(place[1])))
-            for needs in ((), required) if required else ((),):
-                way = self._through_step(step, own, Way(needs))
-                yield self._into(list[Value](values), place, way, condition)
+            yield self._into(list[Value](values), place, self._through_step(step, own, Way()), condition)
+            required = self._required(str(place[1]))
+            if required:
+                yield self._into(list[Value](values), place, self._through_step(step, own, Way(required)), condition)
         elif place[0] == "parts":
             for way in self._to_part(str(place[1]), depth):
                 yield self._into([self.mapping.parts[str(place[1])]], place, way, condition)
@@ -73,12 +74,15 @@ class Ways:
         for user in users:
             yield from islice(self.to(user.place, depth=depth + 1), MOST_USERS)
 
-    def _required(self, call: str) -> Iterator[Need]:
+    def _required(self, call: str) -> tuple[Need, ...]:
         """Return what the steps of a call need to plan a request at all."""
-        values = (step.value for step in self.mapping.calls[call] if step.value is not None and step.for_each is None)
-        inner = (each for value in values for each in descendants(value) if isinstance(each, Instruction))
-        for value in islice((each for each in inner if each.modifiers.required), MOST_USERS):
-            yield list(self.proposals.present(value))
+        if call not in self._needs:
+            steps = self.mapping.calls[call]
+            values = (step.value for step in steps if step.value is not None and step.for_each is None)
+            inner = (each for value in values for each in descendants(value) if isinstance(each, Instruction))
+            required = islice((each for each in inner if each.modifiers.required), MOST_USERS)
+            self._needs[call] = tuple(list(self.proposals.present(value)) for value in required)
+        return self._needs[call]
 
     def _through_step(self, step: Step, condition: Place | None, way: Way) -> Way:
         propose = self.proposals

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.docs.console import ANYTHING, Console, commands
+from tests.docs.test_mapping_pages import PAGES as FOLLOWED
 from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
@@ -52,7 +53,7 @@ def main() -> None:
             console.folder = ROOT
             text = rewritten(page, console, whole=False)
         (ROOT / page).write_text(text, encoding="utf-8")
-    for page in IN_FOLDER:
+    for page in (*IN_FOLDER, *FOLLOWED):
         with tempfile.TemporaryDirectory() as folder:
             text = rewritten(page, Console(Path(folder)), whole=True)
         (ROOT / page).write_text(text, encoding="utf-8")

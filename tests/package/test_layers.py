@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.mapping.yaml",),
     ("engine.mapping.schema",),
     ("engine.mapping.build", "engine.mapping.resolve", "engine.mapping.settings"),
-    ("engine.mapping.load",),
+    ("engine.mapping.load", "engine.formatting"),
     ("engine.mapping.checks",),
     ("engine.compiler",),
     ("engine.compiler.paths",),

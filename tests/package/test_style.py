@@ -44,7 +44,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "engine/collector/server.py",
     ),
     "uvloop": ("engine/delivery/process.py",),
-    "yaml": ("engine/mapping/yaml/*", "engine/commands/show.py"),
+    "yaml": ("engine/mapping/yaml/*", "engine/commands/show.py", "engine/formatting/layout.py"),
 }
 
 # A destination is a YAML file: code that knows one by name would be a second place to add it.

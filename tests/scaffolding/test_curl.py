@@ -71,7 +71,7 @@ REFUSED = {
     f"wget https://x?k={SECRET}": "That is not a curl command: `curl` is not among its first words.",
     f"curl -H 'a: {SECRET}": "The curl command has a quote that is not closed; copy it whole.",
     f"curl --frobnicate={SECRET} x": "The curl command cannot be read: --frobnicate is not an option of curl.",
-    f"curl -*{SECRET}": "The curl command cannot be read: -* is not an option of curl.",
+    f"curl -*{SECRET}": "The curl command cannot be read: one of its options is not an option of curl.",
     f"curl {SECRET}.io -H": "The curl command cannot be read: -H needs a value.",
     f"curl -d {SECRET}": "The curl command has no address; write it as https://host/path.",
     f"curl ftp://x.io/{SECRET}": "The address of the request must begin with https:// or http://.",
@@ -119,26 +119,33 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("call", ["identify", "track", "group", "delete"])
-def test_no_text_is_anything_but_text(call: str) -> None:
+def test_no_text_is_anything_but_text() -> None:
     texts = [text for text in HOSTILE if text != "\ud800"]  # which JSON does not have
     body = {text or "empty": texts[-number] for number, text in enumerate(texts)}
     body["nested"] = {text: [{text: text}] for text in HOSTILE[:9]}
-    made = from_curl(f"{POST} --json {shlex.quote(json.dumps(body))}", calls=(call,))
+    made = from_curl(f"{POST} --json {shlex.quote(json.dumps(body))}", calls=("track", "delete"))
     assert made.problems == []
-    [[step]] = made.value["calls"].values()
-    assert {key.replace("$${", "${") for key in step["fields"]} == {key[:100] for key in body}
+    for [step] in made.value["calls"].values():
+        assert {key.replace("$${", "${") for key in step["fields"]} == {key[:100] for key in body}
     assert all(character.isprintable() or character == "\n" for character in made.text)
-    for text in HOSTILE:
-        words = [f"curl https://api.acme.io/x/{text.replace('?', '').replace('#', '')}", "-H", f"X-A: {text}"]
-        made = from_curl(shlex.join([*words[0].split(" ", 1), *words[1:], "--data-urlencode", f"{text or 'a'}={text}"]))
-        assert made.problems == [], text
+
+
+def test_no_text_of_an_address_is_anything_but_text() -> None:
+    commands = []
+    for text in HOSTILE[::3]:
+        url = f"https://api.acme.io/x/{text.replace('?', '').replace('#', '')}"
+        commands.append(shlex.join(["curl", url, "-H", f"X-A: {text}", "--data-urlencode", f"{text or 'a'}={text}"]))
+    made = from_curl(*commands, calls=("track",))
+    assert made.problems == []
+    assert len(made.value["requests"]) == len(HOSTILE[::3])
+    assert all(character.isprintable() or character == "\n" for character in made.text)
 
 
 def test_a_body_of_many_fields_is_cut() -> None:
-    made = from_curl(f"{POST} --json {shlex.quote(json.dumps({f'f{number}': number for number in range(400)}))}")
-    assert made.problems == []
-    assert made.notes == ["The body has more than 300 fields; those after them are left out."]
-    assert len(made.value["calls"]["track"][0]["fields"]) == 300
+    outline = Outline("acme", "Acme")
+    body = json.dumps({f"f{number}": number for number in range(400)})
+    curl.read(f"{POST} --json {shlex.quote(body)}", outline)
+    assert outline.notes == ["The body has more than 200 fields; those after them are left out."]
+    assert len(outline.requests[0].fields or ()) == 200
     deep = "[" * 500 + "]" * 500
     assert from_curl(f"{POST} -d '{{\"a\": {deep}}}'").problems == []

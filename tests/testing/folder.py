@@ -98,7 +98,7 @@ class Folder:
 
     def test(self, *words: str) -> Done:
         """Run `engine test`."""
-        with _own_syrupy(), pytest.raises(SystemExit) as ended:
+        with own_syrupy(), pytest.raises(SystemExit) as ended:
             main(["test", *words])
         out, err = self._capsys.readouterr()
         return Done(int(ended.value.code or 0), out, err)
@@ -109,7 +109,7 @@ class Folder:
 
 
 @contextmanager
-def _own_syrupy() -> Iterator[None]:
+def own_syrupy() -> Iterator[None]:
     """Give syrupy's session, which is a global variable, back to the run that this test belongs to."""
     kept = syrupy._syrupy
     try:
