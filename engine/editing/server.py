@@ -22,9 +22,10 @@ from pygls.lsp.server import LanguageServer
 from engine.editing import fixes
 from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
+from engine.editing.layout import layout
 from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
-from engine.editing.symbols import NamePlace, Navigation, RenameError
-from engine.editing.workspace import Workspace
+from engine.editing.symbols import NamePlace, Navigation
+from engine.editing.workspace import RefusedError, Workspace
 from engine.errors import UsageError
 from engine.mapping.problems import Problem
 
@@ -87,7 +88,7 @@ class MappingServer(LanguageServer):
             return None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work, path)
-        except RenameError as error:
+        except RefusedError as error:
             raise JsonRpcException(str(error), REQUEST_FAILED) from None
         except Exception as error:  # noqa: BLE001  the editor goes on without this answer
             self.note(error)
@@ -259,6 +260,13 @@ def _writing(made: MappingServer) -> None:
                 return None
             text = types.MarkupContent(types.MarkupKind.Markdown, found.markdown)
             return types.Hover(text, _range(found.range))
+
+        return await made.answer(params.text_document.uri, work)
+
+    @made.feature(types.TEXT_DOCUMENT_FORMATTING)
+    async def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+        def work(path: Path) -> list[types.TextEdit]:
+            return list(map(_edit, layout(made.lines(path), path.name)))
 
         return await made.answer(params.text_document.uri, work)
 

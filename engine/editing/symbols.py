@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
 from engine.editing.slots import Slot, slot_at
-from engine.editing.workspace import Understood, Workspace
-from engine.errors import PathError, UsageError
+from engine.editing.workspace import RefusedError, Understood, Workspace
+from engine.errors import PathError
 from engine.language import paths
 from engine.mapping.checks.paths import member_column
 from engine.mapping.problems import Mark
@@ -25,10 +25,6 @@ SECTIONS = ("parts", "settings", "requests", "batches")
 NOUNS = {"parts": "part", "settings": "setting", "requests": "request", "batches": "batch"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MOST_FILES = 200
-
-
-class RenameError(UsageError):
-    """A name cannot be changed; the text says why."""
 
 
 class Symbol(NamedTuple):
@@ -159,13 +155,13 @@ class Navigation:
         return self._target(use).range if use is not None else None
 
     def rename(self, path: Path, position: Position, name: str) -> dict[Path, list[Replacement]]:
-        """Return what to change, by file, so that the name under the cursor is `name`; raises RenameError."""
+        """Return what to change, by file, so that the name under the cursor is `name`; raises RefusedError."""
         known = self._workspace.understood(path)
         use = use_at(known, self._lines(path), path, position) if known is not None else None
         if known is None or use is None:
-            raise RenameError("There is no name of a part, setting, request or batch here.")
+            raise RefusedError("There is no name of a part, setting, request or batch here.")
         if not known.is_of(self._workspace.text(path)):
-            raise RenameError("This file cannot be read as it is now; correct its problems first.")
+            raise RefusedError("This file cannot be read as it is now; correct its problems first.")
         self._check(known, path, use.symbol, name)
         edits: dict[Path, dict[Range, Replacement]] = {}
         for each in self._everywhere(known, path, use.symbol, strict=True):
@@ -173,7 +169,7 @@ class Navigation:
             lines = self._lines(file)
             if not lines.text.startswith(use.symbol.name, lines.at(each.mark)):
                 where = f"{each.mark.file}:{each.mark.line}:{each.mark.column}"
-                raise RenameError(
+                raise RefusedError(
                     f"{where}: {use.symbol.name} is not written plainly here; change this use by hand first."
                 )
             target = self._target(each)
@@ -182,18 +178,18 @@ class Navigation:
 
     def _check(self, known: Understood, path: Path, symbol: Symbol, name: str) -> None:
         if not NAME.fullmatch(name):
-            raise RenameError(
+            raise RefusedError(
                 f'"{name[:60]}" is no name: write lowercase letters, digits and _, beginning with a letter.'
             )
         noun = NOUNS[symbol.section]
         defined = {each.symbol: each for each in _definitions(known)}
         if Symbol(symbol.section, name) in defined:
-            raise RenameError(f"This mapping already has a {noun} named {name}.")
+            raise RefusedError(f"This mapping already has a {noun} named {name}.")
         if symbol not in defined:
-            raise RenameError(f"This mapping has no {noun} named {symbol.name}, so there is nothing to rename.")
+            raise RefusedError(f"This mapping has no {noun} named {symbol.name}, so there is nothing to rename.")
         file = Path(defined[symbol].mark.file).absolute()
         if not file.is_relative_to(_folder(path)):
-            raise RenameError(f"{symbol.name} is defined in {file}, which is not beside this file; rename it there.")
+            raise RefusedError(f"{symbol.name} is defined in {file}, which is not beside this file; rename it there.")
 
     def _everywhere(self, known: Understood, path: Path, symbol: Symbol, *, strict: bool = False) -> Iterator[NameUse]:
         """Return the uses of a name in all files that share its definition; `strict` raises if one cannot be read."""
@@ -213,7 +209,7 @@ class Navigation:
         if loaded.readable:
             return [each for each in uses(Understood(loaded, "mapping")) if each.symbol == symbol]
         if strict and re.search(rf"\b{re.escape(symbol.name)}\b", self._workspace.text(path)):
-            raise RenameError(f"{path} uses this name too, or may, and cannot be read; correct it first.")
+            raise RefusedError(f"{path} uses this name too, or may, and cannot be read; correct it first.")
         return None
 
     def _file_at(self, path: Path, slot: Slot | None) -> Path | None:

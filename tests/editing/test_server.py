@@ -94,6 +94,14 @@ def test_a_session(tmp_path: Path) -> None:
             (definition.position, "person"),
             (at(uri, MAPPING, "who # ").position, "person"),
         ]
+        loose = MAPPING.replace("title: Shop", "title:   Shop")
+        editor.type(uri, loose)
+        options = types.FormattingOptions(tab_size=2, insert_spaces=True)
+        changed = await client.text_document_formatting_async(
+            types.DocumentFormattingParams(where.text_document, options)
+        )
+        assert changed
+        editor.type(uri, MAPPING)
         used = await client.text_document_references_async(
             types.ReferenceParams(types.ReferenceContext(True), where.text_document, where.position)
         )
