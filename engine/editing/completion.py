@@ -159,7 +159,11 @@ class _Finder:
                 yield _Candidate(name, "part", self._known.loaded.mark(("parts", name)).file.rpartition("/")[2])
 
     def _mappings(self) -> Iterator[_Candidate]:
-        yield from (_Candidate(name, "mapping") for name in self._workspace.library.names())
+        names = set(self._workspace.library.names())
+        if self._known is not None:
+            own = self._known.loaded.path
+            names |= {path.stem for path in own.parent.glob("*.yaml") if path.stem != own.stem}
+        yield from (_Candidate(name, "mapping") for name in sorted(names))
 
     def _includes(self) -> Iterator[_Candidate]:
         if self._known is not None:
