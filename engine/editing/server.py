@@ -199,6 +199,7 @@ def server(directories: Iterable[Path] = (), samples: Iterable[Path] = ()) -> Ma
     made = MappingServer(directories, samples)
     _files(made)
     _writing(made)
+    _changes(made)
     _names(made)
     return made
 
@@ -263,6 +264,8 @@ def _writing(made: MappingServer) -> None:
 
         return await made.answer(params.text_document.uri, work)
 
+
+def _changes(made: MappingServer) -> None:
     @made.feature(types.TEXT_DOCUMENT_FORMATTING)
     async def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
         def work(path: Path) -> list[types.TextEdit]:
