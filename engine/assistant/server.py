@@ -62,6 +62,11 @@ def server(root: Path) -> MCPServer[Any]:
         """Run the examples of a mapping: how many there are, which fail, and what differs."""
         return _answered(lambda: tools.test(mapping))
 
+    _searches(made, tools)
+    return made
+
+
+def _searches(made: MCPServer[Any], tools: Tools) -> None:
     @made.tool(annotations=READS, structured_output=False)
     def search_functions(query: str) -> str:
         """Find functions of `as`, which convert values: by what they do, or by their name in other tools."""
@@ -71,8 +76,6 @@ def server(root: Path) -> MCPServer[Any]:
     def search_docs(query: str) -> str:
         """Find sections of the documentation: the mapping language, problems, settings, delivery."""
         return _answered(lambda: tools.search_docs(query))
-
-    return made
 
 
 def _answered(ask: Callable[[], Any]) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from engine.editing import words
-from engine.editing.positions import Edit, Position, TextLines
+from engine.editing.positions import Position, Replacement, TextLines
 from engine.editing.seen import call_fields, described
 from engine.editing.slots import Slot, slot_at
 from engine.editing.workspace import Understood, Workspace
@@ -38,14 +38,14 @@ WORD_ABOUT = {
 }
 
 
-class Item(NamedTuple):
+class Completion(NamedTuple):
     """One proposal: `edit` writes it. `sort` is its place among the others."""
 
     label: str
     kind: str
     detail: str
     about: str
-    edit: Edit
+    edit: Replacement
     sort: int
 
 
@@ -59,7 +59,7 @@ class _Candidate(NamedTuple):
 
 def complete(
     workspace: Workspace, lines: TextLines, position: Position, known: Understood | None, kind: str
-) -> list[Item]:
+) -> list[Completion]:
     """Return what may be written at a position of a mapping or of shared parts."""
     column = lines.column(position)
     slot = slot_at(lines, position.line, column)
@@ -68,7 +68,7 @@ def complete(
     typed = lines.line(position.line)[slot.start : column] if slot.start <= column else ""
     start = column - len(typed)
     finder = _Finder(workspace, known, kind, slot)
-    items: list[Item] = []
+    items: list[Completion] = []
     for back, found in finder.found(typed):
         begin = column - back if back is not None else start
         end = max(slot.end, column) if back is None and slot.text else column
@@ -76,8 +76,10 @@ def complete(
             text = candidate.text if candidate.written is None else candidate.written
             if slot.kind == "key" and end > column and text.endswith(": "):
                 text = text[:-2]  # the colon is there
-            edit = Edit(lines.in_line(position.line, begin, end), text)
-            items.append(Item(candidate.text, candidate.kind, candidate.detail, candidate.about, edit, len(items)))
+            edit = Replacement(lines.in_line(position.line, begin, end), text)
+            items.append(
+                Completion(candidate.text, candidate.kind, candidate.detail, candidate.about, edit, len(items))
+            )
     return items
 
 
@@ -157,7 +159,11 @@ class _Finder:
                 yield _Candidate(name, "part", self._known.loaded.mark(("parts", name)).file.rpartition("/")[2])
 
     def _mappings(self) -> Iterator[_Candidate]:
-        yield from (_Candidate(name, "mapping") for name in self._workspace.library.names())
+        names = set(self._workspace.library.names())
+        if self._known is not None:
+            own = self._known.loaded.path
+            names |= {path.stem for path in own.parent.glob("*.yaml") if path.stem != own.stem}
+        yield from (_Candidate(name, "mapping") for name in sorted(names))
 
     def _includes(self) -> Iterator[_Candidate]:
         if self._known is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from engine.editing.positions import Edit, Range, TextLines
+from engine.editing.positions import Range, Replacement, TextLines
 from engine.mapping.problems import Problem
 
 WORD = re.compile(r"[^\s,\[\]{}:#]+")
@@ -16,7 +16,7 @@ class QuickFix(NamedTuple):
     """A change that an editor offers, for the problem that it answers."""
 
     title: str
-    edit: Edit
+    edit: Replacement
     problem: Problem
 
 
@@ -39,7 +39,7 @@ def changes(problems: list[Problem], lines: TextLines, wanted: Range) -> list[Qu
         written = _written(problem, lines)
         if written is not None:
             title = f"Replace {problem.fix.written} with {problem.fix.better}"
-            found.append(QuickFix(title, Edit(written, problem.fix.better), problem))
+            found.append(QuickFix(title, Replacement(written, problem.fix.better), problem))
     return found
 
 

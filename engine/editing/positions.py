@@ -33,7 +33,7 @@ class Range(NamedTuple):
     end: Position
 
 
-class Edit(NamedTuple):
+class Replacement(NamedTuple):
     """What takes the place of a piece of a text."""
 
     range: Range

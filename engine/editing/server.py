@@ -20,11 +20,12 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from engine.editing import fixes
-from engine.editing.completion import Item, complete
+from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
-from engine.editing.positions import Edit, Encoding, Position, Range, TextLines
-from engine.editing.symbols import Navigation, RenameError, Target
-from engine.editing.workspace import Workspace
+from engine.editing.layout import layout
+from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
+from engine.editing.symbols import NamePlace, Navigation
+from engine.editing.workspace import RefusedError, Workspace
 from engine.errors import UsageError
 from engine.mapping.problems import Problem
 
@@ -87,7 +88,7 @@ class MappingServer(LanguageServer):
             return None
         try:
             return await asyncio.get_running_loop().run_in_executor(self._worker, work, path)
-        except RenameError as error:
+        except RefusedError as error:
             raise JsonRpcException(str(error), REQUEST_FAILED) from None
         except Exception as error:  # noqa: BLE001  the editor goes on without this answer
             self.note(error)
@@ -198,6 +199,7 @@ def server(directories: Iterable[Path] = (), samples: Iterable[Path] = ()) -> Ma
     made = MappingServer(directories, samples)
     _files(made)
     _writing(made)
+    _changes(made)
     _names(made)
     return made
 
@@ -241,7 +243,7 @@ def _writing(made: MappingServer) -> None:
 
     @made.feature(types.TEXT_DOCUMENT_COMPLETION, triggers)
     async def completion(params: types.CompletionParams) -> types.CompletionList | None:
-        def work(path: Path) -> list[Item]:
+        def work(path: Path) -> list[Completion]:
             known = made.files.understood(path)
             kind = made.files.kind(path) or "mapping"
             return complete(made.files, made.lines(path), _position(params.position), known, kind)
@@ -259,6 +261,15 @@ def _writing(made: MappingServer) -> None:
                 return None
             text = types.MarkupContent(types.MarkupKind.Markdown, found.markdown)
             return types.Hover(text, _range(found.range))
+
+        return await made.answer(params.text_document.uri, work)
+
+
+def _changes(made: MappingServer) -> None:
+    @made.feature(types.TEXT_DOCUMENT_FORMATTING)
+    async def formatting(params: types.DocumentFormattingParams) -> list[types.TextEdit] | None:
+        def work(path: Path) -> list[types.TextEdit]:
+            return list(map(_edit, layout(made.lines(path), path.name)))
 
         return await made.answer(params.text_document.uri, work)
 
@@ -331,15 +342,15 @@ def _range(found: Range) -> types.Range:
     return types.Range(types.Position(*found.start), types.Position(*found.end))
 
 
-def _edit(edit: Edit) -> types.TextEdit:
+def _edit(edit: Replacement) -> types.TextEdit:
     return types.TextEdit(_range(edit.range), edit.text)
 
 
-def _location(target: Target) -> types.Location:
+def _location(target: NamePlace) -> types.Location:
     return types.Location(uris.from_fs_path(str(target.path)) or "", _range(target.range))
 
 
-def _item(item: Item) -> types.CompletionItem:
+def _item(item: Completion) -> types.CompletionItem:
     about = types.MarkupContent(types.MarkupKind.PlainText, item.about) if item.about else None
     return types.CompletionItem(
         item.label,

@@ -12,10 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.editing.positions import Edit, Encoding, Position, Range, TextLines
+from engine.editing.positions import Encoding, Position, Range, Replacement, TextLines
 from engine.editing.slots import Slot, slot_at
-from engine.editing.workspace import Understood, Workspace
-from engine.errors import PathError, UsageError
+from engine.editing.workspace import RefusedError, Understood, Workspace
+from engine.errors import PathError
 from engine.language import paths
 from engine.mapping.checks.paths import member_column
 from engine.mapping.problems import Mark
@@ -25,10 +25,6 @@ SECTIONS = ("parts", "settings", "requests", "batches")
 NOUNS = {"parts": "part", "settings": "setting", "requests": "request", "batches": "batch"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MOST_FILES = 200
-
-
-class RenameError(UsageError):
-    """A name cannot be changed; the text says why."""
 
 
 class Symbol(NamedTuple):
@@ -47,7 +43,7 @@ class NameUse(NamedTuple):
     is_definition: bool = False
 
 
-class Target(NamedTuple):
+class NamePlace(NamedTuple):
     """Where an editor should go."""
 
     path: Path
@@ -131,20 +127,20 @@ class Navigation:
         self._workspace = workspace
         self._encoding = encoding
 
-    def definition(self, path: Path, position: Position) -> Target | None:
+    def definition(self, path: Path, position: Position) -> NamePlace | None:
         """Return where the name under the cursor is defined, or the file that `extends` or `include` names."""
         known = self._workspace.understood(path)
         lines = self._lines(path)
         file = self._file_at(path, slot_at(lines, position.line, lines.column(position)))
         if file is not None:
-            return Target(file.absolute(), Range(Position(0, 0), Position(0, 0)))
+            return NamePlace(file.absolute(), Range(Position(0, 0), Position(0, 0)))
         use = use_at(known, lines, path, position) if known is not None else None
         if known is None or use is None:
             return None
         found = (each for each in _definitions(known) if each.symbol == use.symbol)
         return next((self._target(each) for each in found), None)
 
-    def references(self, path: Path, position: Position) -> list[Target]:
+    def references(self, path: Path, position: Position) -> list[NamePlace]:
         """Return every use of the name under the cursor in a mapping and the files beside it."""
         known = self._workspace.understood(path)
         use = use_at(known, self._lines(path), path, position) if known is not None else None
@@ -158,42 +154,42 @@ class Navigation:
         use = use_at(known, lines, path, position) if known is not None else None
         return self._target(use).range if use is not None else None
 
-    def rename(self, path: Path, position: Position, name: str) -> dict[Path, list[Edit]]:
-        """Return what to change, by file, so that the name under the cursor is `name`; raises RenameError."""
+    def rename(self, path: Path, position: Position, name: str) -> dict[Path, list[Replacement]]:
+        """Return what to change, by file, so that the name under the cursor is `name`; raises RefusedError."""
         known = self._workspace.understood(path)
         use = use_at(known, self._lines(path), path, position) if known is not None else None
         if known is None or use is None:
-            raise RenameError("There is no name of a part, setting, request or batch here.")
+            raise RefusedError("There is no name of a part, setting, request or batch here.")
         if not known.is_of(self._workspace.text(path)):
-            raise RenameError("This file cannot be read as it is now; correct its problems first.")
+            raise RefusedError("This file cannot be read as it is now; correct its problems first.")
         self._check(known, path, use.symbol, name)
-        edits: dict[Path, dict[Range, Edit]] = {}
+        edits: dict[Path, dict[Range, Replacement]] = {}
         for each in self._everywhere(known, path, use.symbol, strict=True):
             file = Path(each.mark.file).absolute()
             lines = self._lines(file)
             if not lines.text.startswith(use.symbol.name, lines.at(each.mark)):
                 where = f"{each.mark.file}:{each.mark.line}:{each.mark.column}"
-                raise RenameError(
+                raise RefusedError(
                     f"{where}: {use.symbol.name} is not written plainly here; change this use by hand first."
                 )
             target = self._target(each)
-            edits.setdefault(file, {})[target.range] = Edit(target.range, name)
+            edits.setdefault(file, {})[target.range] = Replacement(target.range, name)
         return {file: list(found.values()) for file, found in edits.items()}
 
     def _check(self, known: Understood, path: Path, symbol: Symbol, name: str) -> None:
         if not NAME.fullmatch(name):
-            raise RenameError(
+            raise RefusedError(
                 f'"{name[:60]}" is no name: write lowercase letters, digits and _, beginning with a letter.'
             )
         noun = NOUNS[symbol.section]
         defined = {each.symbol: each for each in _definitions(known)}
         if Symbol(symbol.section, name) in defined:
-            raise RenameError(f"This mapping already has a {noun} named {name}.")
+            raise RefusedError(f"This mapping already has a {noun} named {name}.")
         if symbol not in defined:
-            raise RenameError(f"This mapping has no {noun} named {symbol.name}, so there is nothing to rename.")
+            raise RefusedError(f"This mapping has no {noun} named {symbol.name}, so there is nothing to rename.")
         file = Path(defined[symbol].mark.file).absolute()
         if not file.is_relative_to(_folder(path)):
-            raise RenameError(f"{symbol.name} is defined in {file}, which is not beside this file; rename it there.")
+            raise RefusedError(f"{symbol.name} is defined in {file}, which is not beside this file; rename it there.")
 
     def _everywhere(self, known: Understood, path: Path, symbol: Symbol, *, strict: bool = False) -> Iterator[NameUse]:
         """Return the uses of a name in all files that share its definition; `strict` raises if one cannot be read."""
@@ -213,7 +209,7 @@ class Navigation:
         if loaded.readable:
             return [each for each in uses(Understood(loaded, "mapping")) if each.symbol == symbol]
         if strict and re.search(rf"\b{re.escape(symbol.name)}\b", self._workspace.text(path)):
-            raise RenameError(f"{path} uses this name too, or may, and cannot be read; correct it first.")
+            raise RefusedError(f"{path} uses this name too, or may, and cannot be read; correct it first.")
         return None
 
     def _file_at(self, path: Path, slot: Slot | None) -> Path | None:
@@ -227,11 +223,11 @@ class Navigation:
     def _lines(self, path: Path) -> TextLines:
         return _lines(self._workspace.text(path), self._encoding)
 
-    def _target(self, use: NameUse) -> Target:
+    def _target(self, use: NameUse) -> NamePlace:
         path = Path(use.mark.file).absolute()
         lines = self._lines(path)
         start = lines.at(use.mark)
-        return Target(path, lines.range(start, start + len(use.symbol.name)))
+        return NamePlace(path, lines.range(start, start + len(use.symbol.name)))
 
 
 @lru_cache(maxsize=8)

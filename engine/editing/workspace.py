@@ -14,6 +14,7 @@ from typing import Literal
 
 from engine.editing.seen import SeenFields, events_of_file, events_of_mapping
 from engine.editing.values import ExampleValues
+from engine.errors import UsageError
 from engine.mapping.load import Library, Loaded, read_parts
 from engine.mapping.problems import Problem
 from engine.mapping.walk import Occurrences
@@ -28,6 +29,10 @@ IS_MAPPING = re.compile(r"^mapping[ \t]*:", re.MULTILINE)
 IS_PARTS = re.compile(r"^parts[ \t]*:", re.MULTILINE)
 MOST_OPEN = 200
 """Files of which the last readable form is kept."""
+
+
+class RefusedError(UsageError):
+    """What an editor asked for cannot be done; the text says why."""
 
 
 def kind_of(path: Path, text: str) -> Kind | None:

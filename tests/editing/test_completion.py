@@ -56,6 +56,7 @@ CASES = {
     "types": ("type: string", "type: §", ["string", "url", "boolean"]),
     "what is expected": ("expect: []", "expect: [{ §", ["send", "find"]),
     "an include": ("parts:\n", "include: [§]\nparts:\n", ["common"]),
+    "a base": ("parts:\n", "extends: §\nparts:\n", ["base"]),
     "a condition": ("for_each: properties.products", "when: context.os.§", ["name", "version"]),
     "the calls that share": ("for_each: properties.products", "when: na§", ["type", "messageId", "userId"]),
     "an answer": ("save: { found: body.id }", "save: { found: §", ["body", "headers", "settings"]),
@@ -68,6 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mappings")
     (folder / "parts").mkdir()
     (folder / "parts" / "common.yaml").write_text("about: Parts.\nparts: { other: userId }\n")
+    (folder / "base.yaml").write_text("mapping: 1\nname: base\n")
     return folder
 
 

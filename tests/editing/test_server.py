@@ -94,6 +94,14 @@ def test_a_session(tmp_path: Path) -> None:
             (definition.position, "person"),
             (at(uri, MAPPING, "who # ").position, "person"),
         ]
+        loose = MAPPING.replace("title: Shop", "title:   Shop")
+        editor.type(uri, loose)
+        options = types.FormattingOptions(tab_size=2, insert_spaces=True)
+        changed = await client.text_document_formatting_async(
+            types.DocumentFormattingParams(where.text_document, options)
+        )
+        assert changed
+        editor.type(uri, MAPPING)
         used = await client.text_document_references_async(
             types.ReferenceParams(types.ReferenceContext(True), where.text_document, where.position)
         )
@@ -107,6 +115,7 @@ PARTS = "about: Parts.\nparts: { who: [userId, anonymousId] }\n"
 INCLUDING = MAPPING.replace("parts:\n  who: [userId, anonymousId]\n", "include: [common]\n")
 
 
+@pytest.mark.slow  # a process of its own, which takes a second to start
 def test_files_that_belong_together_and_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     parts = tmp_path / "parts" / "common.yaml"
@@ -155,6 +164,7 @@ def test_files_that_belong_together_and_files_that_are_none(tmp_path: Path) -> N
     assert in_editor(work, options={"events": str(samples), "mappings": 7}) == 0
 
 
+@pytest.mark.slow  # a process of its own, which takes a second to start
 def test_a_client_that_dies_or_sends_rubbish() -> None:
     command = [sys.executable, "-m", "engine", "lsp", "--stdio"]
     rubbish = b"Content-Length: 7\r\n\r\n{broken" + b'Content-Length: 2\r\n\r\n[]Content-Length: 900\r\n\r\n{"'

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.editing.positions import Position, TextLines
-from engine.editing.symbols import Navigation, RenameError
-from engine.editing.workspace import Workspace
+from engine.editing.symbols import Navigation
+from engine.editing.workspace import RefusedError, Workspace
 
 HEAD = "mapping: 1\ntitle: T\nabout: A mapping of a test.\ndocs: https://example.com\n"
 BASE = f"""\
@@ -148,18 +148,20 @@ def test_all_uses(folder: Path) -> None:
     ],
 )
 def test_names_that_are_refused(folder: Path, needle: str, better: str, message: str) -> None:
-    with pytest.raises(RenameError) as refused:
+    with pytest.raises(RefusedError) as refused:
         renamed(folder, "child.yaml", needle, better)
     assert str(refused.value) == message
 
 
 def test_half_a_rename_is_refused(folder: Path) -> None:
     (folder / "child.yaml").write_text(CHILD.replace('"parts.who"', '"part\\u0073.who"'))
-    with pytest.raises(RenameError, match=r"child.yaml:6:44: who is not written plainly here; change this use by hand"):
+    with pytest.raises(
+        RefusedError, match=r"child.yaml:6:44: who is not written plainly here; change this use by hand"
+    ):
         renamed(folder, "base.yaml", "${parts.w§ho}", "person")
     (folder / "child.yaml").write_text(CHILD + "  x: [")
     with pytest.raises(
-        RenameError, match=r"child.yaml uses this name too, or may, and cannot be read; correct it first"
+        RefusedError, match=r"child.yaml uses this name too, or may, and cannot be read; correct it first"
     ):
         renamed(folder, "base.yaml", "${parts.w§ho}", "person")
 
@@ -170,12 +172,12 @@ def test_a_file_that_is_broken_now_is_not_renamed_by_its_text_of_before(folder: 
     workspace = navigation._workspace
     workspace.understood(path)
     workspace.open(path, CHILD + "\nx: [")
-    with pytest.raises(RenameError, match="This file cannot be read as it is now; correct its problems first"):
+    with pytest.raises(RefusedError, match="This file cannot be read as it is now; correct its problems first"):
         navigation.rename(path, where, "post")
 
 
 def test_a_part_that_ships_is_not_renamed_from_elsewhere(folder: Path) -> None:
     text = BASE.replace("[common]", "[segment]").replace("parts.who", "parts.email")
     (folder / "base.yaml").write_text(text)
-    with pytest.raises(RenameError, match=r"parts/segment.yaml, which is not beside this file; rename it there"):
+    with pytest.raises(RefusedError, match=r"parts/segment.yaml, which is not beside this file; rename it there"):
         renamed(folder, "base.yaml", "${parts.em§ail}", "mail")

@@ -157,10 +157,10 @@ def _rows(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterato
         return
     item = rows.item_of(context.mapping, found.scope.loops)
     for name, setting in rows.unknown_fields(context.mapping, found.path, item):
-        _, advice = suggestion(name, setting.fields, "fields")
+        guess, advice = suggestion(name, setting.fields, "fields")
         column = next((token.column for token in path.tokens if token.kind in NAMES and token.value == name), 1)
         message = f"The rows of {quoted(setting.name)} have no field {quoted(name)}."
-        yield context.problem_in(found, column, "unknown-row-field", message, advice)
+        yield context.problem_in(found, column, "unknown-row-field", message, advice, fix=better(name, guess))
 
 
 def _templates(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
