@@ -45,6 +45,8 @@ HASHES = frozenset({"sha256", "sha1", "md5"})
 """The functions whose result counts as hashed."""
 ITEMS = "[]"
 """Stands in a field for the items of a list."""
+MOST_FLOWS = 300
+"""Of one part that are told apart by where they end up in it; of more, each is only known to be in it."""
 EVENT_ROOTS = frozenset(name for fields in FIELDS.values() for name in fields)
 
 
@@ -131,13 +133,13 @@ def kinds(mapping: Mapping, each: Sent, declared: dict[Names, tuple[str, ...]]) 
     `declared` are the fields that the mapping itself calls personal (`declared_personal`).
     """
     flow = each.flow
-    if flow.tags is not None:
-        return dict.fromkeys(flow.tags, flow.names)
+    if flow.tags == ():
+        return {}
+    found = dict.fromkeys(flow.tags or (), flow.names)
     if flow.names[:1] == ("settings",):
         setting = mapping.settings.get(flow.names[1]) if len(flow.names) > 1 else None
-        return dict.fromkeys(setting.personal, flow.names) if setting is not None else {}
+        return found | dict.fromkeys(setting.personal if setting is not None else (), flow.names)
     known = [*((path, (kind,)) for path, kind in PERSONAL[each.call].items()), *declared.items()]
-    found: dict[str, Names] = {}
     for path, tags in known:
         if path and (path[0] in FIELDS[each.call] or path[0] not in EVENT_ROOTS) and reaches(flow, path):
             for kind in tags:
@@ -147,8 +149,12 @@ def kinds(mapping: Mapping, each: Sent, declared: dict[Names, tuple[str, ...]]) 
 
 def declared_personal(found: Iterable[Sent]) -> dict[Names, tuple[str, ...]]:
     """Return the fields that `personal` names: they are personal wherever they are read."""
-    tagged = ((each.flow.names, each.flow.tags) for each in found if each.flow.tags and each.flow.names)
-    return dict(tagged)
+    declared: dict[Names, tuple[str, ...]] = {}
+    for flow in (each.flow for each in found if each.flow.tags and each.flow.names):
+        fields = [flow.names] if flow.only is None else [(*flow.names, name) for name in sorted(flow.only)]
+        for names in fields:
+            declared[names] = tuple(dict.fromkeys([*declared.get(names, ()), *(flow.tags or ())]))
+    return declared
 
 
 def reaches(flow: Flow, path: Names) -> bool:
@@ -333,6 +339,8 @@ class _FlowReader:
             value = self._mapping.parts.get(name)
             self._parts[name] = ()  # what a part that leads back to itself sees of it
             found = () if value is None else self._value(value, NOTHING_AROUND)
+            if len(found) > MOST_FLOWS:  # a few parts that use each other twice could stand for thousands
+                found = tuple(dict.fromkeys(replace(each, through=()) for each in _inexact(found)))
             self._parts[name] = tuple(dict.fromkeys(replace(each, through=(name, *each.through)) for each in found))
         return self._parts[name]
 

@@ -81,10 +81,15 @@ def breaches(
     found = list(sent(mapping, settings))
     declared = declared_personal(found)
     seen: set[tuple[object, ...]] = set()
+    known: dict[tuple[object, ...], dict[str, Names]] = {}
     for each in found:
-        if each.flow.decides or (calls is not None and each.call not in calls):
+        flow = each.flow
+        if flow.decides or (calls is not None and each.call not in calls):
             continue
-        for kind, field in kinds(mapping, each, declared).items():
+        held = (each.call, flow.names, flow.only, flow.but, flow.tags)
+        if held not in known:
+            known[held] = kinds(mapping, each, declared)
+        for kind, field in known[held].items():
             promise = privacy.get(kind)
             key = (each.flow.written, each.flow.names if each.flow.through else (), kind)
             if promise is not None and (promise == NEVER or not each.flow.hashed) and key not in seen:
