@@ -50,7 +50,7 @@ class Breach(NamedTuple):
         """Say what to do."""
         flow = self.sent.flow
         if self.template and self.settings_known:
-            return "Take it out of the setting."
+            return "Remove it from the setting."
         if self.template:
             return "What a template names is known only in a connection: write `privacy` in connections.yaml instead."
         if self._in_object:
