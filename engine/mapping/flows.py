@@ -50,7 +50,7 @@ MOST_FLOWS = 300
 EVENT_ROOTS = frozenset(name for fields in FIELDS.values() for name in fields)
 
 
-class PathMark(NamedTuple):
+class PathAt(NamedTuple):
     """Where a path is written: at `column` inside the text at `place`, or in a key."""
 
     place: Place
@@ -69,7 +69,7 @@ class Flow:
     """
 
     names: Names
-    written: PathMark
+    written: PathAt
     target: Names = ()
     hashed: str = ""
     decides: bool = False
@@ -183,7 +183,7 @@ class _FlowReader:
         listed = () if step.for_each is None else self._value(step.for_each, NOTHING_AROUND)
         around = Around(item=_items(listed))
         conditions = [self._value_or_none(step, word, around) for word in ("when", "unless", "where")]
-        required = (self._path(path, PathMark((*step.place, "require", path), key=True)) for path, _ in step.require)
+        required = (self._path(path, PathAt((*step.place, "require", path), key=True)) for path, _ in step.require)
         for flows in (listed, *conditions, *required):
             yield from ((step.request, "condition", each) for each in _decide(flows))
         body = () if step.value is None else self._value(step.value, around)
@@ -192,7 +192,7 @@ class _FlowReader:
 
     def _value_or_none(self, step: Step, word: str, around: Around) -> Flows:
         path = getattr(step, word)
-        return () if path is None else self._path(path, PathMark((*step.place, word)), around)
+        return () if path is None else self._path(path, PathAt((*step.place, word)), around)
 
     def _chain(self, name: str) -> Iterator[Request]:
         seen: set[str] = set()
@@ -214,10 +214,10 @@ class _FlowReader:
         for noun, place in nouns:
             for word, part in (("base_url", "URL"), ("path", "URL"), ("method", "method")):
                 if (text := getattr(noun, word, None)) is not None:
-                    yield from self._in(part, self._text(text, PathMark((*place, word)), around))
+                    yield from self._in(part, self._text(text, PathAt((*place, word)), around))
             for word, part in (("query", "query"), ("headers", "header")):
                 for name, text in getattr(noun, word, ()):
-                    flows = self._text(text, PathMark((*place, word, name)), around)
+                    flows = self._text(text, PathAt((*place, word, name)), around)
                     yield from self._in(part, _below((name,), flows))
                 if (value := getattr(noun, f"{word}_from", None)) is not None:
                     yield from self._in(part, self._value(value, around))
@@ -232,23 +232,21 @@ class _FlowReader:
 
     def _value(self, value: Value, around: Around) -> Flows:
         if isinstance(value, PathValue):
-            return self._path(value.path, PathMark(value.place), around)
+            return self._path(value.path, PathAt(value.place), around)
         if isinstance(value, Choice):
             return _all(self._value(each, around) for each in value.alternatives)
         return self._modified(self._source(value, around), value, around)
 
-    def _text(self, text: TextOrValue, written: PathMark, around: Around) -> Flows:
+    def _text(self, text: TextOrValue, written: PathAt, around: Around) -> Flows:
         if not isinstance(text, Text):
             return self._value(text, around)
-        holes = (
-            self._path(hole.path, PathMark(written.place, hole.column, written.key), around) for hole in text.holes
-        )
+        holes = (self._path(hole.path, PathAt(written.place, hole.column, written.key), around) for hole in text.holes)
         return _inexact(_all(holes))
 
     def _source(self, value: Instruction, around: Around) -> Flows:
         source = value.source
         if isinstance(source, TextOf):
-            return self._text(source.text, PathMark((*value.place, "text")), around)
+            return self._text(source.text, PathAt((*value.place, "text")), around)
         if isinstance(source, Fields):
             return _all(self._member(key, member, around) for key, member in source.entries)
         if isinstance(source, Merge) and not isinstance(source.members, tuple):
@@ -260,13 +258,13 @@ class _FlowReader:
 
     def _member(self, key: Text, value: Value, around: Around) -> Flows:
         name = shown_text(key)
-        in_key = self._text(key, PathMark(value.place, key=True), around)
+        in_key = self._text(key, PathAt(value.place, key=True), around)
         return (*_below((name,), in_key), *_below((name,), self._value(value, around)))
 
     def _loop(self, source: Each | Entries, place: Place, around: Around) -> Flows:
         listed = self._value(source.of, around)
         inside = replace(around, item=_items(listed))
-        where = () if source.where is None else self._path(source.where, PathMark((*place, "where")), inside)
+        where = () if source.where is None else self._path(source.where, PathAt((*place, "where")), inside)
         key = source.key if isinstance(source, Entries) else None
         names = () if key is None else self._value(key, inside)
         made = inside.item if source.value is None else self._value(source.value, inside)
@@ -277,19 +275,17 @@ class _FlowReader:
         modifiers, place = value.modifiers, value.place
         deciding = [(word, getattr(modifiers, word)) for word in ("when", "unless")]
         deciding.append(("flatten", modifiers.flatten.wanted if modifiers.flatten is not None else None))
-        decide = (
-            self._path(path, PathMark((*place, word)), around) for word, path in deciding if isinstance(path, str)
-        )
+        decide = (self._path(path, PathAt((*place, word)), around) for word, path in deciding if isinstance(path, str))
         conditions = _decide(_all(decide))
         if modifiers.as_ or modifiers.map is not None:
             hashed = hash_of(modifiers.as_)
             made = (replace(each, target=(), exact=False, hashed=each.hashed or hashed) for each in flows)
             flows = tuple(each if each.decides else changed for each, changed in zip(flows, made, strict=True))
         looked_up = [(word, getattr(modifiers, word)) for word in ("map", "rename")]
-        tables = _all(self._path(p, PathMark((*place, w)), around) for w, p in looked_up if isinstance(p, str))
+        tables = _all(self._path(p, PathAt((*place, w)), around) for w, p in looked_up if isinstance(p, str))
         flows = _renamed(self._filtered(flows, modifiers), modifiers)
         if modifiers.prefix is not None:
-            flows = (*flows, *self._text(modifiers.prefix, PathMark((*place, "prefix")), around))
+            flows = (*flows, *self._text(modifiers.prefix, PathAt((*place, "prefix")), around))
         if modifiers.personal is not None:
             flows = tuple(each if each.tags is not None else replace(each, tags=modifiers.personal) for each in flows)
         return (*conditions, *flows, *_inexact(tables))
@@ -310,7 +306,7 @@ class _FlowReader:
 
     # Paths.
 
-    def _path(self, path: str, written: PathMark, around: Around = NOTHING_AROUND) -> Flows:
+    def _path(self, path: str, written: PathAt, around: Around = NOTHING_AROUND) -> Flows:
         try:
             parsed = paths.parse(path)
         except PathError:
@@ -321,7 +317,7 @@ class _FlowReader:
             found += self._root(root, at, around)
         return found if len(types.plain(path)) > 0 else _inexact(found)
 
-    def _root(self, root: paths.Root, at: PathMark, around: Around) -> Flows:
+    def _root(self, root: paths.Root, at: PathAt, around: Around) -> Flows:
         name, members = root.name, root.members
         if name == "parts":
             wanted = members[:1] or tuple(self._mapping.parts)
@@ -348,7 +344,7 @@ class _FlowReader:
             self._parts[name] = tuple(dict.fromkeys(replace(each, through=(name, *each.through)) for each in found))
         return self._parts[name]
 
-    def _setting(self, members: Names, at: PathMark) -> Flows:
+    def _setting(self, members: Names, at: PathAt) -> Flows:
         names = members[:1] or tuple(self._mapping.settings)
         return tuple(Flow(("settings", name, *members[1:]), at) for name in names)
 
@@ -418,7 +414,7 @@ def _all(found: Iterable[Flows]) -> Flows:
     return tuple(flow for flows in found for flow in flows)
 
 
-def _at(written: PathMark, flows: Flows) -> Flows:
+def _at(written: PathAt, flows: Flows) -> Flows:
     return tuple(replace(each, written=written) for each in flows)
 
 
