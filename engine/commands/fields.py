@@ -16,7 +16,7 @@ from engine.commands.options import mappings_option
 from engine.commands.shared import did_you_mean
 
 if TYPE_CHECKING:
-    from engine.mapping.field_uses import FieldUse
+    from engine.pages.field_uses import FieldUse
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would calculate (https://owasp.org/www-community/attacks/CSV_Injection)."""
@@ -46,8 +46,8 @@ def command(names: tuple[str, ...], field: str | None, style: str, directories: 
     A form is `clear`, the name of a hash function, or `condition` for what is only read to decide. Personal data is
     marked with its kind. Nothing is run: a field is listed if some event could send it.
     """
-    from engine.mapping.field_uses import field_uses, matches
     from engine.mapping.load import Library
+    from engine.pages.field_uses import field_uses, matches
 
     library = Library(directories or None)
     loaded = without_problems([each for name in names for each in load_all(library, name)])

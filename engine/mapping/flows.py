@@ -45,10 +45,12 @@ HASHES = frozenset({"sha256", "sha1", "md5"})
 """The functions whose result counts as hashed."""
 ITEMS = "[]"
 """Stands in a field for the items of a list."""
+MOST_FLOWS = 300
+"""Flows of one part, each with the place where it ends up; of more, that place is not kept."""
 EVENT_ROOTS = frozenset(name for fields in FIELDS.values() for name in fields)
 
 
-class Written(NamedTuple):
+class PathAt(NamedTuple):
     """Where a path is written: at `column` inside the text at `place`, or in a key."""
 
     place: Place
@@ -67,7 +69,7 @@ class Flow:
     """
 
     names: Names
-    written: Written
+    written: PathAt
     target: Names = ()
     hashed: str = ""
     decides: bool = False
@@ -131,13 +133,13 @@ def kinds(mapping: Mapping, each: Sent, declared: dict[Names, tuple[str, ...]]) 
     `declared` are the fields that the mapping itself calls personal (`declared_personal`).
     """
     flow = each.flow
-    if flow.tags is not None:
-        return dict.fromkeys(flow.tags, flow.names)
+    if flow.tags == ():
+        return {}
+    found = dict.fromkeys(flow.tags or (), flow.names)
     if flow.names[:1] == ("settings",):
         setting = mapping.settings.get(flow.names[1]) if len(flow.names) > 1 else None
-        return dict.fromkeys(setting.personal, flow.names) if setting is not None else {}
+        return found | dict.fromkeys(setting.personal if setting is not None else (), flow.names)
     known = [*((path, (kind,)) for path, kind in PERSONAL[each.call].items()), *declared.items()]
-    found: dict[str, Names] = {}
     for path, tags in known:
         if path and (path[0] in FIELDS[each.call] or path[0] not in EVENT_ROOTS) and reaches(flow, path):
             for kind in tags:
@@ -147,8 +149,12 @@ def kinds(mapping: Mapping, each: Sent, declared: dict[Names, tuple[str, ...]]) 
 
 def declared_personal(found: Iterable[Sent]) -> dict[Names, tuple[str, ...]]:
     """Return the fields that `personal` names: they are personal wherever they are read."""
-    tagged = ((each.flow.names, each.flow.tags) for each in found if each.flow.tags and each.flow.names)
-    return dict(tagged)
+    declared: dict[Names, tuple[str, ...]] = {}
+    for flow in (each.flow for each in found if each.flow.tags and each.flow.names):
+        fields = [flow.names] if flow.only is None else [(*flow.names, name) for name in sorted(flow.only)]
+        for names in fields:
+            declared[names] = tuple(dict.fromkeys([*declared.get(names, ()), *(flow.tags or ())]))
+    return declared
 
 
 def reaches(flow: Flow, path: Names) -> bool:
@@ -177,7 +183,7 @@ class _FlowReader:
         listed = () if step.for_each is None else self._value(step.for_each, NOTHING_AROUND)
         around = Around(item=_items(listed))
         conditions = [self._value_or_none(step, word, around) for word in ("when", "unless", "where")]
-        required = (self._path(path, Written((*step.place, "require", path), key=True)) for path, _ in step.require)
+        required = (self._path(path, PathAt((*step.place, "require", path), key=True)) for path, _ in step.require)
         for flows in (listed, *conditions, *required):
             yield from ((step.request, "condition", each) for each in _decide(flows))
         body = () if step.value is None else self._value(step.value, around)
@@ -186,7 +192,7 @@ class _FlowReader:
 
     def _value_or_none(self, step: Step, word: str, around: Around) -> Flows:
         path = getattr(step, word)
-        return () if path is None else self._path(path, Written((*step.place, word)), around)
+        return () if path is None else self._path(path, PathAt((*step.place, word)), around)
 
     def _chain(self, name: str) -> Iterator[Request]:
         seen: set[str] = set()
@@ -208,10 +214,10 @@ class _FlowReader:
         for noun, place in nouns:
             for word, part in (("base_url", "URL"), ("path", "URL"), ("method", "method")):
                 if (text := getattr(noun, word, None)) is not None:
-                    yield from self._in(part, self._text(text, Written((*place, word)), around))
+                    yield from self._in(part, self._text(text, PathAt((*place, word)), around))
             for word, part in (("query", "query"), ("headers", "header")):
                 for name, text in getattr(noun, word, ()):
-                    flows = self._text(text, Written((*place, word, name)), around)
+                    flows = self._text(text, PathAt((*place, word, name)), around)
                     yield from self._in(part, _below((name,), flows))
                 if (value := getattr(noun, f"{word}_from", None)) is not None:
                     yield from self._in(part, self._value(value, around))
@@ -226,21 +232,21 @@ class _FlowReader:
 
     def _value(self, value: Value, around: Around) -> Flows:
         if isinstance(value, PathValue):
-            return self._path(value.path, Written(value.place), around)
+            return self._path(value.path, PathAt(value.place), around)
         if isinstance(value, Choice):
             return _all(self._value(each, around) for each in value.alternatives)
         return self._modified(self._source(value, around), value, around)
 
-    def _text(self, text: TextOrValue, written: Written, around: Around) -> Flows:
+    def _text(self, text: TextOrValue, written: PathAt, around: Around) -> Flows:
         if not isinstance(text, Text):
             return self._value(text, around)
-        holes = (self._path(hole.path, Written(written.place, hole.column, written.key), around) for hole in text.holes)
+        holes = (self._path(hole.path, PathAt(written.place, hole.column, written.key), around) for hole in text.holes)
         return _inexact(_all(holes))
 
     def _source(self, value: Instruction, around: Around) -> Flows:
         source = value.source
         if isinstance(source, TextOf):
-            return self._text(source.text, Written((*value.place, "text")), around)
+            return self._text(source.text, PathAt((*value.place, "text")), around)
         if isinstance(source, Fields):
             return _all(self._member(key, member, around) for key, member in source.entries)
         if isinstance(source, Merge) and not isinstance(source.members, tuple):
@@ -252,13 +258,13 @@ class _FlowReader:
 
     def _member(self, key: Text, value: Value, around: Around) -> Flows:
         name = shown_text(key)
-        in_key = self._text(key, Written(value.place, key=True), around)
+        in_key = self._text(key, PathAt(value.place, key=True), around)
         return (*_below((name,), in_key), *_below((name,), self._value(value, around)))
 
     def _loop(self, source: Each | Entries, place: Place, around: Around) -> Flows:
         listed = self._value(source.of, around)
         inside = replace(around, item=_items(listed))
-        where = () if source.where is None else self._path(source.where, Written((*place, "where")), inside)
+        where = () if source.where is None else self._path(source.where, PathAt((*place, "where")), inside)
         key = source.key if isinstance(source, Entries) else None
         names = () if key is None else self._value(key, inside)
         made = inside.item if source.value is None else self._value(source.value, inside)
@@ -269,17 +275,17 @@ class _FlowReader:
         modifiers, place = value.modifiers, value.place
         deciding = [(word, getattr(modifiers, word)) for word in ("when", "unless")]
         deciding.append(("flatten", modifiers.flatten.wanted if modifiers.flatten is not None else None))
-        decide = (self._path(path, Written((*place, word)), around) for word, path in deciding if isinstance(path, str))
+        decide = (self._path(path, PathAt((*place, word)), around) for word, path in deciding if isinstance(path, str))
         conditions = _decide(_all(decide))
         if modifiers.as_ or modifiers.map is not None:
             hashed = hash_of(modifiers.as_)
             made = (replace(each, target=(), exact=False, hashed=each.hashed or hashed) for each in flows)
             flows = tuple(each if each.decides else changed for each, changed in zip(flows, made, strict=True))
         looked_up = [(word, getattr(modifiers, word)) for word in ("map", "rename")]
-        tables = _all(self._path(p, Written((*place, w)), around) for w, p in looked_up if isinstance(p, str))
+        tables = _all(self._path(p, PathAt((*place, w)), around) for w, p in looked_up if isinstance(p, str))
         flows = _renamed(self._filtered(flows, modifiers), modifiers)
         if modifiers.prefix is not None:
-            flows = (*flows, *self._text(modifiers.prefix, Written((*place, "prefix")), around))
+            flows = (*flows, *self._text(modifiers.prefix, PathAt((*place, "prefix")), around))
         if modifiers.personal is not None:
             flows = tuple(each if each.tags is not None else replace(each, tags=modifiers.personal) for each in flows)
         return (*conditions, *flows, *_inexact(tables))
@@ -300,7 +306,7 @@ class _FlowReader:
 
     # Paths.
 
-    def _path(self, path: str, written: Written, around: Around = NOTHING_AROUND) -> Flows:
+    def _path(self, path: str, written: PathAt, around: Around = NOTHING_AROUND) -> Flows:
         try:
             parsed = paths.parse(path)
         except PathError:
@@ -311,7 +317,7 @@ class _FlowReader:
             found += self._root(root, at, around)
         return found if len(types.plain(path)) > 0 else _inexact(found)
 
-    def _root(self, root: paths.Root, at: Written, around: Around) -> Flows:
+    def _root(self, root: paths.Root, at: PathAt, around: Around) -> Flows:
         name, members = root.name, root.members
         if name == "parts":
             wanted = members[:1] or tuple(self._mapping.parts)
@@ -333,10 +339,12 @@ class _FlowReader:
             value = self._mapping.parts.get(name)
             self._parts[name] = ()  # what a part that leads back to itself sees of it
             found = () if value is None else self._value(value, NOTHING_AROUND)
+            if len(found) > MOST_FLOWS:  # a few parts that use each other twice could stand for thousands
+                found = tuple(dict.fromkeys(replace(each, through=()) for each in _inexact(found)))
             self._parts[name] = tuple(dict.fromkeys(replace(each, through=(name, *each.through)) for each in found))
         return self._parts[name]
 
-    def _setting(self, members: Names, at: Written) -> Flows:
+    def _setting(self, members: Names, at: PathAt) -> Flows:
         names = members[:1] or tuple(self._mapping.settings)
         return tuple(Flow(("settings", name, *members[1:]), at) for name in names)
 
@@ -406,7 +414,7 @@ def _all(found: Iterable[Flows]) -> Flows:
     return tuple(flow for flows in found for flow in flows)
 
 
-def _at(written: Written, flows: Flows) -> Flows:
+def _at(written: PathAt, flows: Flows) -> Flows:
     return tuple(replace(each, written=written) for each in flows)
 
 
@@ -468,7 +476,7 @@ def _kept(flow: Flow, only: frozenset[str] | None, but: frozenset[str]) -> Flow 
 
 
 def _renamed(flows: Flows, modifiers: Modifiers) -> Flows:
-    """Give the members the names that `rename`, `flatten`, `keys` and `prefix` give them, as far as they are known."""
+    """Rename the members as `rename`, `flatten`, `keys` and `prefix` do, as far as that is known."""
     if modifiers.rename is None and modifiers.flatten is None and modifiers.keys is None and modifiers.prefix is None:
         return flows
     return tuple(each if each.decides else _new_name(each, modifiers) for each in flows)

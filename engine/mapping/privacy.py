@@ -50,7 +50,7 @@ class Breach(NamedTuple):
         """Say what to do."""
         flow = self.sent.flow
         if self.template and self.settings_known:
-            return "Take it out of the setting."
+            return "Remove it from the setting."
         if self.template:
             return "What a template names is known only in a connection: write `privacy` in connections.yaml instead."
         if self._in_object:
@@ -81,10 +81,15 @@ def breaches(
     found = list(sent(mapping, settings))
     declared = declared_personal(found)
     seen: set[tuple[object, ...]] = set()
+    known: dict[tuple[object, ...], dict[str, Names]] = {}
     for each in found:
-        if each.flow.decides or (calls is not None and each.call not in calls):
+        flow = each.flow
+        if flow.decides or (calls is not None and each.call not in calls):
             continue
-        for kind, field in kinds(mapping, each, declared).items():
+        held = (each.call, flow.names, flow.only, flow.but, flow.tags)
+        if held not in known:
+            known[held] = kinds(mapping, each, declared)
+        for kind, field in known[held].items():
             promise = privacy.get(kind)
             key = (each.flow.written, each.flow.names if each.flow.through else (), kind)
             if promise is not None and (promise == NEVER or not each.flow.hashed) and key not in seen:

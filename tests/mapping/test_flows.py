@@ -11,7 +11,7 @@ import pytest
 
 from engine.events.normalizing import normalize
 from engine.mapping import bundled
-from engine.mapping.flows import declared_personal, kinds, reaches, sent
+from engine.mapping.flows import MOST_FLOWS, declared_personal, kinds, reaches, sent
 from engine.mapping.load import Library, Loaded
 from engine.mapping.personal import KINDS, PERSONAL
 from engine.mapping.privacy import shown_names
@@ -137,6 +137,35 @@ def test_a_part_that_leads_back_to_itself_ends() -> None:
         "body a < event",
         "body a < userId",
     ]
+
+
+def test_parts_that_use_each_other_twice_stay_few() -> None:
+    twice = {f"p{n}": {"fields": {"a": f"parts.p{n - 1}", "b": f"parts.p{n - 1}"}} for n in range(1, 13)}
+    parts = {"p0": {"from": "traits.email", "as": "sha256"}, **twice}
+    found = step("fields: { x: parts.p12 }", f"parts: {json.dumps(parts)}", "identify")
+    assert len(found) < 2 * MOST_FLOWS
+    assert {line.partition(" < ")[2] for line in found} == {"traits.email sha256"}
+
+
+def tagged(fields: str) -> dict[str, list[str]]:
+    """Return the kinds of what each field of an identify call is sent from."""
+    mapping = loaded(f"{SHOP}calls: {{ identify: [{{ request: save, fields: {fields} }}] }}\n").mapping
+    found = list(sent(mapping))
+    declared = declared_personal(found)
+    return {each.flow.target[0]: sorted(kinds(mapping, each, declared)) for each in found}
+
+
+def test_personal_adds_to_what_is_known_wherever_the_field_is_read() -> None:
+    assert tagged("{ a: { from: traits.mail, personal: [email] }, b: { from: traits, only: [mail] } }") == {
+        "a": ["email"],
+        "b": ["email"],
+    }
+    assert tagged("{ a: { from: traits, only: [x, phone], personal: [email] }, b: traits.x, c: traits.y }") == {
+        "a": ["email", "phone"],
+        "b": ["email"],
+        "c": [],
+    }
+    assert tagged("{ a: { from: traits.email, personal: [] }, b: traits.email }") == {"a": [], "b": ["email"]}
 
 
 def test_every_default_is_of_a_kind() -> None:
