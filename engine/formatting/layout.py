@@ -224,7 +224,7 @@ class _Layout:
             if not line.text or line.text.startswith(EDITOR_LINE):
                 header = number
         made = self._block(self._root, 0, (), first[header:], list(last.lines))
-        lines = [*_written([*first[:header], *made.above], 0), *made.lines]
+        lines = [*_written(_without_first_empty([*first[:header], *made.above]), 0), *made.lines]
         return "\n".join(lines).rstrip("\n") + "\n"
 
     def _block(self, node: Node, indent: int, place: Place, lead: list[Line], tail: list[Line]) -> Block:
@@ -268,9 +268,9 @@ class _Layout:
             lines = [f"{' ' * indent}- {first}".rstrip(), *others]
             lines[-1] += self._trailing(item)
             return lead, lines + self._behind(item, tail, indent)
-        made = self._block(item, indent + INDENT, (*place, number), lead, tail)
+        made = self._block(item, indent + INDENT, (*place, number), [], tail)
         made.lines[0] = f"{' ' * indent}- {made.lines[0][indent + INDENT :]}"
-        return made.above, made.lines
+        return lead + made.above, made.lines
 
     def _member(self, node: Node, number: int, indent: int, place: Place, tail: list[Line]) -> list[str]:
         """Return the lines of a key and its value."""
@@ -326,10 +326,10 @@ class _Layout:
         if node.is_list:
             return f"[{', '.join(map(self._flow, node.items))}]"
         pairs = zip(map(self._flow, node.keys), map(self._flow, node.items), strict=True)
-        inside = ", ".join(f"{key}: {value}".rstrip() for key, value in pairs)
+        inside = ", ".join(f"{key}: {value}" for key, value in pairs)
         if self._text[node.start] != "{":  # the pair in `[a: b]`
             return inside
-        return f"{{ {inside} }}" if inside else "{}"
+        return f"{{ {inside.rstrip()} }}" if inside else "{}"
 
     def _source(self, node: Node) -> str:
         return self._text[node.start : self._end(node)]

@@ -14,7 +14,7 @@ from tests.docs.console import ANYTHING, Console, commands
 from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
-IN_PLACE = ("README.md", "docs/output.md", "docs/architecture.md", "docs/diff.md")
+IN_PLACE = ("README.md", "docs/output.md", "docs/architecture.md", "docs/diff.md", "docs/layout.md")
 
 
 def rewritten(page: str, console: Console, *, whole: bool) -> str:
