@@ -97,8 +97,8 @@ def _standard_input(*, check: bool, diff: bool) -> int:
 
 
 def _show_difference(old: str, new: str, file: str) -> None:
-    lines = (text.splitlines(keepends=True) for text in (old, new))
-    for line in unified_diff(*lines, f"{file} (now)", f"{file} (formatted)"):
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    for line in unified_diff(before, after, f"{file} (now)", f"{file} (formatted)"):
         click.echo(visible_lines(line.rstrip("\r\n")))
 
 
