@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
@@ -17,6 +16,7 @@ import click
 from engine.commands.shared import FOUND, counted
 from engine.commands.validate import default_folder, mapping_files
 from engine.errors import MappingError, UsageError
+from engine.formatting.layout import LayoutError, formatted
 from engine.language.texts import visible_lines
 from engine.mapping.yaml import reader
 
@@ -52,6 +52,9 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> int:
         except MappingError as error:
             unreadable += 1
             _show_problems(error)
+        except LayoutError as error:
+            unreadable += 1
+            click.echo(visible_lines(str(error)), err=True)
     verb = "would be changed" if check or diff else "changed"
     more = f", {counted(unreadable, 'file')} with problems" if unreadable else ""
     click.echo(f"{counted(changed, 'file')} {verb} of {files}{more}.", err=diff)
@@ -75,8 +78,6 @@ def _done(document: Document, path: Path, *, check: bool, diff: bool) -> bool:
 
 
 def _formatted(document: Document) -> str:
-    from engine.formatting.layout import formatted
-
     errors = [problem for problem in document.problems if problem.level == "error"]
     if errors:
         raise MappingError(errors)
@@ -96,13 +97,9 @@ def _standard_input(*, check: bool, diff: bool) -> int:
 
 
 def _show_difference(old: str, new: str, file: str) -> None:
-    for line in _difference(old, new, file):
-        click.echo(visible_lines(line))
-
-
-def _difference(old: str, new: str, file: str) -> Iterator[str]:
-    lines = unified_diff(old.split("\n"), new.split("\n"), f"{file} (now)", f"{file} (formatted)", lineterm="")
-    return iter(lines)
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    for line in unified_diff(before, after, f"{file} (now)", f"{file} (formatted)"):
+        click.echo(visible_lines(line.rstrip("\r\n")))
 
 
 def _show_problems(error: MappingError) -> None:

@@ -48,7 +48,7 @@ class Node:
         return not self.is_scalar and not self.flow
 
 
-class Line(NamedTuple):
+class SourceLine(NamedTuple):
     """A whole line between two leaves: a comment and its column, or an empty line."""
 
     text: str
@@ -59,13 +59,13 @@ class Gap(NamedTuple):
     """What stands between two leaves: a comment on the first one's line, with the spaces before it, and whole lines."""
 
     trailing: str
-    lines: tuple[Line, ...]
+    lines: tuple[SourceLine, ...]
 
 
 class Block(NamedTuple):
     """A block as it is written: the lines above its first entry, which may go above a `-`, and its own."""
 
-    above: list[Line]
+    above: list[SourceLine]
     lines: list[str]
 
 
@@ -158,14 +158,14 @@ def _gap(text: str, *, first: bool, last: bool) -> Gap:
     for segment in whole:
         if "#" in segment:
             column = segment.index("#")
-            lines.append(Line(segment[column:].rstrip(), column))
+            lines.append(SourceLine(segment[column:].rstrip(), column))
         elif not segment.strip():
-            lines.append(Line(""))
+            lines.append(SourceLine(""))
     found = None if first else re.search(r"[ \t]*#.*", segments[0])
     return Gap(found[0].rstrip() if found else "", tuple(lines))
 
 
-def _split(lines: Sequence[Line], column: int) -> tuple[list[Line], list[Line]]:
+def _split(lines: Sequence[SourceLine], column: int) -> tuple[list[SourceLine], list[SourceLine]]:
     """Return the lines that belong to what is above, whose comments stand deeper than a column, and the others."""
     end = 0
     for number, line in enumerate(lines, 1):
@@ -175,7 +175,7 @@ def _split(lines: Sequence[Line], column: int) -> tuple[list[Line], list[Line]]:
     return list(lines[:end]), list(lines[end:])
 
 
-def _written(lines: Sequence[Line], indent: int) -> list[str]:
+def _written(lines: Sequence[SourceLine], indent: int) -> list[str]:
     """Return comments at an indentation; of several empty lines one."""
     found: list[str] = []
     for line in lines:
@@ -184,7 +184,7 @@ def _written(lines: Sequence[Line], indent: int) -> list[str]:
     return found
 
 
-def _without_first_empty(lines: Sequence[Line]) -> list[Line]:
+def _without_first_empty(lines: Sequence[SourceLine]) -> list[SourceLine]:
     return list(dropwhile(lambda line: not line.text, lines))
 
 
@@ -224,10 +224,10 @@ class _Layout:
             if not line.text or line.text.startswith(EDITOR_LINE):
                 header = number
         made = self._block(self._root, 0, (), first[header:], list(last.lines))
-        lines = [*_written([*first[:header], *made.above], 0), *made.lines]
+        lines = [*_written(_without_first_empty([*first[:header], *made.above]), 0), *made.lines]
         return "\n".join(lines).rstrip("\n") + "\n"
 
-    def _block(self, node: Node, indent: int, place: Place, lead: list[Line], tail: list[Line]) -> Block:
+    def _block(self, node: Node, indent: int, place: Place, lead: list[SourceLine], tail: list[SourceLine]) -> Block:
         """Return a list or mapping in block style; `lead` stands above its first entry, `tail` behind its last."""
         column = self._column(node.start)
         starts = node.items if node.is_list else node.keys
@@ -259,8 +259,8 @@ class _Layout:
         return ordered(words, order_at(place))
 
     def _item(
-        self, node: Node, number: int, indent: int, place: Place, around: tuple[list[Line], list[Line]]
-    ) -> tuple[list[Line], list[str]]:
+        self, node: Node, number: int, indent: int, place: Place, around: tuple[list[SourceLine], list[SourceLine]]
+    ) -> tuple[list[SourceLine], list[str]]:
         """Return the lines above an entry of a list, and its own."""
         item, (lead, tail) = node.items[number], around
         if not item.is_block:
@@ -268,11 +268,11 @@ class _Layout:
             lines = [f"{' ' * indent}- {first}".rstrip(), *others]
             lines[-1] += self._trailing(item)
             return lead, lines + self._behind(item, tail, indent)
-        made = self._block(item, indent + INDENT, (*place, number), lead, tail)
+        made = self._block(item, indent + INDENT, (*place, number), [], tail)
         made.lines[0] = f"{' ' * indent}- {made.lines[0][indent + INDENT :]}"
-        return made.above, made.lines
+        return lead + made.above, made.lines
 
-    def _member(self, node: Node, number: int, indent: int, place: Place, tail: list[Line]) -> list[str]:
+    def _member(self, node: Node, number: int, indent: int, place: Place, tail: list[SourceLine]) -> list[str]:
         """Return the lines of a key and its value."""
         key, value = node.keys[number], node.items[number]
         first = f"{' ' * indent}{self._source(key)}:{self._trailing(key)}"
@@ -304,7 +304,7 @@ class _Layout:
         length = len(written[0]) + len(self._trailing(value))
         return value.flow and len(written) == 1 and len(first) + 1 + length > WIDTH >= indent + INDENT + length
 
-    def _behind(self, leaf: Node, tail: list[Line], indent: int) -> list[str]:
+    def _behind(self, leaf: Node, tail: list[SourceLine], indent: int) -> list[str]:
         """Return the comments behind a leaf; as deep as a block scalar they would be part of it."""
         return _written(tail, indent if leaf.style in ("|", ">") else indent + INDENT)
 
@@ -326,10 +326,10 @@ class _Layout:
         if node.is_list:
             return f"[{', '.join(map(self._flow, node.items))}]"
         pairs = zip(map(self._flow, node.keys), map(self._flow, node.items), strict=True)
-        inside = ", ".join(f"{key}: {value}".rstrip() for key, value in pairs)
+        inside = ", ".join(f"{key}: {value}" for key, value in pairs)
         if self._text[node.start] != "{":  # the pair in `[a: b]`
             return inside
-        return f"{{ {inside} }}" if inside else "{}"
+        return f"{{ {inside.rstrip()} }}" if inside else "{}"
 
     def _source(self, node: Node) -> str:
         return self._text[node.start : self._end(node)]

@@ -74,10 +74,6 @@ def order_at(place: Place) -> Order:
 
 
 def ordered(keys: Iterable[str], order: Order) -> list[int]:
-    """Return the numbers of keys in the order they are written in; a key without a rank follows its predecessor."""
-    ranks: list[tuple[int, int]] = []
-    last = -1
-    for number, key in enumerate(keys):
-        last = order.get(key, last)
-        ranks.append((last, number))
+    """Return the numbers of keys in the order they are written in; keys without a rank come last, as they were."""
+    ranks = [(order.get(key, len(order)), number) for number, key in enumerate(keys)]
     return [number for _, number in sorted(ranks)]

@@ -17,7 +17,7 @@ from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
 IN_FOLDER = ("docs/coverage.md",)
 """Pages that begin in an empty folder."""
-IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md", "docs/diff.md")
+IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md", "docs/diff.md", "docs/layout.md")
 
 
 def rewritten(page: str, console: Console, *, whole: bool) -> str:

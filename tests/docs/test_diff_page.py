@@ -1,4 +1,4 @@
-"""docs/diff.md shows what `engine diff` prints; the pipelines of docs/ci.md find a breaking change."""
+"""docs/diff.md and docs/layout.md show what `engine diff` and `fmt` print; the pipelines of docs/ci.md find a breaking change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from tests.docs.console import Console
 from tests.docs.pages import text_of
 
 PAGE = "docs/diff.md"
+PAGES = (PAGE, "docs/layout.md")
 SHELL = "code=0\n"
 
 
-@pytest.mark.parametrize("block", [each for each in blocks(PAGE) if each.words == "run"], ids=lambda each: each.heading)
+@pytest.mark.parametrize(
+    "block",
+    [each for page in PAGES for each in blocks(page) if each.words == "run"],
+    ids=lambda each: each.heading,
+)
 def test_what_is_shown_is_what_happens(block: Block, tmp_path: Path) -> None:
     console = Console(tmp_path)
     console.folder = ROOT

@@ -136,13 +136,21 @@ EVERY_WORD = {
     "minProperties": 1,
     "maxProperties": 5,
     "propertyNames": {"pattern": "^[a-z]+$", "maxLength": 9},
-    "additionalProperties": {"anyOf": [{"type": "string", "minLength": 2}, {"type": "integer", "minimum": 3, "maximum": 9}]},
+    "additionalProperties": {
+        "anyOf": [{"type": "string", "minLength": 2}, {"type": "integer", "minimum": 3, "maximum": 9}]
+    },
     "properties": {
         "a": {"enum": [1, "x", None, 2.5], "description": "An enum"},
         "b": {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 2, "$comment": "few"},
     },
 }
-BODIES = [{"a": 1, "b": [1.0, 2], "cd": "xy", "e": 4}, {"a": None, "b": [True]}, {"a": True}, {"a": "x", "é": "xy"}, None]
+BODIES = [
+    {"a": 1, "b": [1.0, 2], "cd": "xy", "e": 4},
+    {"a": None, "b": [True]},
+    {"a": True},
+    {"a": "x", "é": "xy"},
+    None,
+]
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
