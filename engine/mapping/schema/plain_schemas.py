@@ -1,8 +1,8 @@
 """Schemas of authors that are plain: certainly JSON Schema, and checked in one walk over a value, without a library.
 
-Most `body_schema`s have types, properties and a few limits, and most bodies meet them. Importing jsonschema to find that
-out would take as long as all the rest of checking a file. Any other schema, and any value that is not certainly right,
-is left to the library.
+Most `body_schema`s have types, properties and a few limits, and most bodies meet them. Importing jsonschema to find
+that out would take as long as all the rest of checking a file. Any other schema, and any value that is not certainly
+right, is left to the library.
 """
 
 from __future__ import annotations

@@ -26,9 +26,7 @@ class _Uncertain(Exception):  # noqa: N818  reads as what it is
 
 
 def certainly_meets(value: Json, schema: Any) -> bool:
-    """Return whether a value surely meets a schema of ours, that of a file or of a setting's value (linked), or a plain
-    one of an author.
-    """
+    """Return whether a value surely meets a schema: of a file, of a setting's value (linked), or a plain one."""
     try:
         return _meets(value, schema)
     except (_Uncertain, RecursionError):
