@@ -30,7 +30,7 @@ class LayoutError(WaybillError):
 
 
 @dataclass(slots=True)
-class YamlNode:
+class LayoutNode:
     """A value or key of the file: its text is `text[start:end]`; a leaf is copied, or is flow style on one line."""
 
     start: int
@@ -38,8 +38,8 @@ class YamlNode:
     style: str | None = None
     flow: bool = False
     is_list: bool = False
-    items: list[YamlNode] = field(default_factory=list)
-    keys: list[YamlNode] = field(default_factory=list)
+    items: list[LayoutNode] = field(default_factory=list)
+    keys: list[LayoutNode] = field(default_factory=list)
     is_scalar: bool = False
 
     @property
@@ -98,14 +98,14 @@ def _comments(text: str) -> Counter[str]:
     )
 
 
-def _root(text: str) -> YamlNode:
+def _root(text: str) -> LayoutNode:
     """Return the tree of a text that the reader has accepted."""
     from yaml import events
     from yaml._yaml import CParser
 
     parser = CParser(text)
-    levels: list[YamlNode] = []
-    root: YamlNode | None = None
+    levels: list[LayoutNode] = []
+    root: LayoutNode | None = None
     while (event := parser.get_event()) is not None:
         if isinstance(event, events.CollectionEndEvent):
             levels.pop().end = _end(event)
@@ -127,17 +127,17 @@ def _end(event: Any) -> int:
     return end
 
 
-def _node(event: Any) -> YamlNode:
+def _node(event: Any) -> LayoutNode:
     from yaml import events
 
     start, end = event.start_mark.index, event.end_mark.index
     if isinstance(event, events.ScalarEvent):
-        return YamlNode(start, end, event.style, is_scalar=True)
+        return LayoutNode(start, end, event.style, is_scalar=True)
     is_list = isinstance(event, events.SequenceStartEvent)
-    return YamlNode(start, end, flow=bool(event.flow_style), is_list=is_list)
+    return LayoutNode(start, end, flow=bool(event.flow_style), is_list=is_list)
 
 
-def _leaves(node: YamlNode) -> Iterator[YamlNode]:
+def _leaves(node: LayoutNode) -> Iterator[LayoutNode]:
     """Yield what is copied, in the order of the text: scalars, also absent ones, and flow collections as a whole."""
     if not node.is_block:
         yield node
@@ -203,7 +203,7 @@ class _Layout:
             for number, (end, start) in enumerate(zip(ends, starts, strict=True))
         ]
 
-    def _end(self, leaf: YamlNode) -> int:
+    def _end(self, leaf: LayoutNode) -> int:
         """Return where a leaf ends; the parser ends a block scalar only where the next token begins."""
         if leaf.style not in ("|", ">"):
             return leaf.end
@@ -228,7 +228,7 @@ class _Layout:
         return "\n".join(lines).rstrip("\n") + "\n"
 
     def _block(
-        self, node: YamlNode, indent: int, place: Place, lead: list[SourceLine], tail: list[SourceLine]
+        self, node: LayoutNode, indent: int, place: Place, lead: list[SourceLine], tail: list[SourceLine]
     ) -> Block:
         """Return a list or mapping in block style; `lead` stands above its first entry, `tail` behind its last."""
         column = self._column(node.start)
@@ -254,14 +254,14 @@ class _Layout:
                 highest = above
         return Block(highest, lines + _written(rest, indent))
 
-    def _order(self, node: YamlNode, place: Place) -> list[int]:
+    def _order(self, node: LayoutNode, place: Place) -> list[int]:
         words = [] if node.is_list else [self._word(key) for key in node.keys]
         if node.is_list or (not place and "mapping" not in words):  # parts, settings, connections
             return list(range(len(node.items)))
         return ordered(words, order_at(place))
 
     def _item(
-        self, node: YamlNode, number: int, indent: int, place: Place, around: tuple[list[SourceLine], list[SourceLine]]
+        self, node: LayoutNode, number: int, indent: int, place: Place, around: tuple[list[SourceLine], list[SourceLine]]
     ) -> tuple[list[SourceLine], list[str]]:
         """Return the lines above an entry of a list, and its own."""
         item, (lead, tail) = node.items[number], around
@@ -274,7 +274,7 @@ class _Layout:
         made.lines[0] = f"{' ' * indent}- {made.lines[0][indent + INDENT :]}"
         return lead + made.above, made.lines
 
-    def _member(self, node: YamlNode, number: int, indent: int, place: Place, tail: list[SourceLine]) -> list[str]:
+    def _member(self, node: LayoutNode, number: int, indent: int, place: Place, tail: list[SourceLine]) -> list[str]:
         """Return the lines of a key and its value."""
         key, value = node.keys[number], node.items[number]
         first = f"{' ' * indent}{self._source(key)}:{self._trailing(key)}"
@@ -297,7 +297,7 @@ class _Layout:
         lines[-1] += self._trailing(value)
         return lines + self._behind(value, tail, indent)
 
-    def _goes_below(self, key: YamlNode, value: YamlNode, first: str, written: list[str], indent: int) -> bool:
+    def _goes_below(self, key: LayoutNode, value: LayoutNode, first: str, written: list[str], indent: int) -> bool:
         """Whether a value goes on the line after its key: where it was, or what is too long beside the key."""
         if value.style in ("|", ">") or value.start == value.end:
             return False
@@ -306,11 +306,11 @@ class _Layout:
         length = len(written[0]) + len(self._trailing(value))
         return value.flow and len(written) == 1 and len(first) + 1 + length > WIDTH >= indent + INDENT + length
 
-    def _behind(self, leaf: YamlNode, tail: list[SourceLine], indent: int) -> list[str]:
+    def _behind(self, leaf: LayoutNode, tail: list[SourceLine], indent: int) -> list[str]:
         """Return the comments behind a leaf; as deep as a block scalar they would be part of it."""
         return _written(tail, indent if leaf.style in ("|", ">") else indent + INDENT)
 
-    def _leaf(self, node: YamlNode, column: int, indent: int) -> list[str]:
+    def _leaf(self, node: LayoutNode, column: int, indent: int) -> list[str]:
         """Return the lines of a leaf that stood in a block at a column; the first without its indentation."""
         if node.flow and "\n" not in self._source(node):
             return [self._flow(node)]
@@ -321,7 +321,7 @@ class _Layout:
             moved = indent + INDENT - depths[0] if depths else 0
         return [first, *(_moved_by(line, moved) for line in others)]
 
-    def _flow(self, node: YamlNode) -> str:
+    def _flow(self, node: LayoutNode) -> str:
         """Return a flow collection on one line: `{ a: 1 }` and `[a, b]`."""
         if node.is_scalar:
             return self._source(node)
@@ -333,20 +333,20 @@ class _Layout:
             return inside
         return f"{{ {inside.rstrip()} }}" if inside else "{}"
 
-    def _source(self, node: YamlNode) -> str:
+    def _source(self, node: LayoutNode) -> str:
         return self._text[node.start : self._end(node)]
 
-    def _word(self, key: YamlNode) -> str:
+    def _word(self, key: LayoutNode) -> str:
         return self._source(key).strip("'\"")
 
     def _column(self, index: int) -> int:
         return index - (self._text.rfind("\n", 0, index) + 1)
 
-    def _first(self, node: YamlNode) -> int:
+    def _first(self, node: LayoutNode) -> int:
         """Return the number of the first leaf in a node."""
         return self._numbers[id(next(_leaves(node)))]
 
-    def _trailing(self, leaf: YamlNode) -> str:
+    def _trailing(self, leaf: LayoutNode) -> str:
         return self.gaps[self._numbers[id(leaf)] + 1].trailing
 
 

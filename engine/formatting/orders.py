@@ -15,7 +15,7 @@ from engine.mapping.signature import RequestSignature
 from engine.records import Place
 
 FILE = (
-    *("mapping", "name", "extends", "title", "integrations", "about", "docs"),
+    *("mapping", "name", "extends", "title", "integrations", "about", "docs", "privacy"),
     *("settings", "http", "requests", "check", "batches", "responses", "retry"),
     *("include", "nulls", "empty_text", "parts", "calls", "examples"),
 )
