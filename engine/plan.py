@@ -65,7 +65,8 @@ BYTES_PER_CHARACTER = 1.5
 def load(mapping: str | Path, *, directories: Sequence[Path | str] | None = None) -> Destination:
     """Load a destination by the name or path of its mapping.
 
-    `directories` are searched before the mappings that ship with the engine (default: `WAYBILL_MAPPINGS`).
+    `directories` are searched before the mappings that ship with the engine (default: `WAYBILL_MAPPINGS`,
+    or the folder `mappings` in the current one).
     Raises MappingNotFound, or MappingError with every problem `validate-mappings` would print.
     """
     library = Library(None if directories is None else [Path(directory) for directory in directories])

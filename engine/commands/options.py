@@ -33,7 +33,7 @@ mappings_option = click.option(
     multiple=True,
     type=DIRECTORY,
     metavar="FOLDER",
-    help="Folder of your own mappings (also WAYBILL_MAPPINGS). Repeatable.",
+    help="Folder of your own mappings (default: WAYBILL_MAPPINGS, or mappings). Repeatable.",
 )
 
 

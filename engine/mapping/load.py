@@ -25,6 +25,8 @@ from engine.records import Json, JsonObject, Place
 
 VARIABLES = ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS")
 """The second is deprecated, as the commands say."""
+HERE = Path("mappings")
+"""Where mappings of one's own are looked for unless the environment says where."""
 
 NOTHING_ELSE: JsonObject = {"name": "parts", "title": "Parts", "http": {"base_url": "https://parts.invalid"}}
 """The keys that a mapping requires, for a file of parts that is loaded by itself."""
@@ -94,6 +96,8 @@ class Library:
             raise MappingNotFound(f"Mapping file {name} does not exist.")
         for path in self._candidates(name):
             return path
+        if Path(f"{name}.yaml").is_file():
+            raise MappingNotFound(f"Unknown mapping {name}; for the file {name}.yaml here, write {name}.yaml.")
         guess = closest(name, self.names())
         advice = f"did you mean {guess}?" if guess else f"available: {', '.join(self.names())}"
         raise MappingNotFound(f"Unknown mapping {name}; {advice}")
@@ -259,7 +263,10 @@ def _name_problems(document: Document, path: Path) -> list[Problem]:
 
 
 def _from_environment() -> list[Path]:
-    value = next((os.environ[name] for name in VARIABLES if name in os.environ), "")
+    """Return the folders of the environment; without any, `mappings` in the current folder, if there is one."""
+    value = next((os.environ[name] for name in VARIABLES if name in os.environ), None)
+    if value is None:
+        return [HERE] if HERE.is_dir() else []
     return [Path(part) for part in value.split(os.pathsep) if part]
 
 

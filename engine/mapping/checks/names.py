@@ -132,20 +132,29 @@ def _way(last: str, before: Mapping[str, str]) -> list[str]:
 def check_unused(context: CheckContext) -> Iterator[Problem]:
     """Find unused parts, settings, requests, batches, saved values and includes."""
     mapping = context.mapping
-    parts = _used(context, "parts", set(mapping.parts))
-    settings = _used(context, "settings", set(mapping.settings))
     requests = {step.request for steps in mapping.calls.values() for step in steps} | {mapping.check or ""}
     requests |= {request.if_missing or "" for request in mapping.requests.values()}
     batches = {request.batch or "" for request in mapping.requests.values()}
-    for name in set(mapping.parts) - parts:
-        yield _unused(context, "unused-part", ("parts", name), "part", level="warning")
-    for name in set(mapping.settings) - settings - context.settings_in_texts:
-        yield _unused(context, "unused-setting", ("settings", name), "setting", level="warning")
+    missing = requests - set(mapping.requests) - {""}
+    if missing and all(closest(name, mapping.requests) is None for name in missing):
+        return  # what is unused may be that request under its right name, or what it uses
     for name in set(mapping.requests) - requests:
         yield _unused(context, "unused-request", ("requests", name), "request")
     for name in set(mapping.batches) - batches:
         yield _unused(context, "unused-batch", ("batches", name), "batch")
+    if not missing:
+        yield from _unused_values(context)
     yield from _unused_saved(context)
+
+
+def _unused_values(context: CheckContext) -> Iterator[Problem]:
+    mapping = context.mapping
+    parts = _used(context, "parts", set(mapping.parts))
+    settings = _used(context, "settings", set(mapping.settings)) | context.settings_in_texts
+    for name in set(mapping.parts) - parts:
+        yield _unused(context, "unused-part", ("parts", name), "part", level="warning")
+    for name in set(mapping.settings) - settings:
+        yield _unused(context, "unused-setting", ("settings", name), "setting", level="warning")
     yield from _unused_includes(context, parts)
 
 
