@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -94,14 +95,19 @@ def read_by_people(path: Path) -> bool:
     )
 
 
+@cache
+def texts_for_people() -> dict[Path, str]:
+    return {path: (ROOT / path).read_text(encoding="utf-8") for path in files() if read_by_people(path)}
+
+
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_no_text_has_an_old_phrase(phrase: str) -> None:
-    pattern = re.compile(phrase)
+    pattern = re.compile(phrase, re.MULTILINE)
     offenders = [
         f"{path}:{number}: {line.strip()[:100]}"
-        for path in files()
-        if read_by_people(path)
-        for number, line in enumerate((ROOT / path).read_text(encoding="utf-8").splitlines(), 1)
+        for path, text in texts_for_people().items()
+        if pattern.search(text)
+        for number, line in enumerate(text.splitlines(), 1)
         if pattern.search(line)
     ]
     assert not offenders, f"\nwrite {PHRASES[phrase]}:\n" + "\n".join(offenders)

@@ -34,7 +34,13 @@ def collected(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return [line for line in capsys.readouterr().out.splitlines() if "::" in line]
 
 
-@pytest.mark.parametrize("case", CASES)
+USUAL = ("a folder", "words", "the folder above", "nothing")
+"""The others are slow: each is a run of pytest."""
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(each, marks=() if each in USUAL else pytest.mark.slow) for each in CASES]
+)
 def test_only_what_is_named_is_collected(
     folder: Folder, case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
