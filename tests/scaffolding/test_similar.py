@@ -27,10 +27,7 @@ FOUND = {
         "properties.orderTotal",
         "proposed: 100% like orderTotal, number in 2 of 2 track events",
     ),
-    ("track", "totalOrder", "any"): (
-        "properties.orderTotal",
-        "proposed: 100% like orderTotal, number in 2 of 2 track events",
-    ),
+    ("track", "totalOrder", "any"): None,
     ("track", "order_id", "text"): ("properties.order.id", "proposed: 98% like id, integer in 1 of 2 track events"),
     ("track", "coupon", "text"): (
         "properties.coupon_code",
