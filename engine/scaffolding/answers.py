@@ -116,4 +116,4 @@ def _field(name: str) -> VendorField:
     kind = "object" if key in ("traits", "properties", "attributes", "data") else "any"
     sample: Json = {"plan": "pro"} if kind == "object" else SAMPLES.get(plain(key))
     sample = sample or f"{snake(key, 'value').replace('_', '-')}-1"
-    return VendorField(key, kind, sample)
+    return VendorField(key, kind, sample, made_up=True)

@@ -165,7 +165,7 @@ def _plain(value: Any) -> Any:
 
 def _request(request: NewRequest) -> JsonObject:
     written: JsonObject = {"about": request.about} if request.about else {}
-    comment = check_of(request.path)
+    comment = check_of(request.method, request.path)
     written["path"] = cast("Json", Commented(request.path, comment)) if comment else request.path
     if request.method != "POST":
         written["method"] = request.method

@@ -471,7 +471,8 @@ class BodyFields:
                 fields.append(self._field(SURROGATES.sub("\ufffd", key)[:100], value, depth))
                 if is_constant(key, value, body):
                     fields[-1].constant = True
-                    fields[-1].note = "" if not RESOURCE.isdisjoint(body) else UNKNOWN
+                    fields[-1].note = "" if is_resource(body) else UNKNOWN
+                fields[-1].opened = key in RESOURCE and "type" in body
         return tuple(fields)
 
     def _field(self, key: str, value: Json, depth: int) -> VendorField:
@@ -496,11 +497,16 @@ class BodyFields:
         return VendorField(key, "any", "text")
 
 
+def is_resource(body: dict[str, Any]) -> bool:
+    """Whether an object is a resource of JSON:API, by the objects beside its type."""
+    return any(isinstance(body.get(name), dict) for name in RESOURCE)
+
+
 def is_constant(key: str, value: Json, body: dict[str, Any]) -> bool:
     """Whether a field says which kind of thing an object is, as `type` of JSON:API does: `type: event`."""
     if plain(key) not in TYPE_KEYS or not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", value):
         return False
-    return not RESOURCE.isdisjoint(body) or value.rstrip("s") in THINGS
+    return is_resource(body) or value.rstrip("s") in THINGS
 
 
 def sample(members: tuple[VendorField, ...]) -> Json:

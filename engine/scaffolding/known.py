@@ -172,6 +172,11 @@ def is_whole(key: str, names: list[tuple[str, str]], call: str) -> bool:
     return not any(known_path(name, call, kind) and plain(name) not in _OF_WHOLE for name, kind in names)
 
 
+def stands_for_event(key: str) -> bool:
+    """Whether a list has the thing itself in it, by its name: `events`, `users`, `data`."""
+    return plain(key) in _ENVELOPES or about(key, None) is not None
+
+
 def is_of_products(key: str, names: list[str]) -> bool:
     """Whether a list is one of products, which an event has as a list too."""
     return plain(key) in _PRODUCTS or any(plain(name) in _OF_PRODUCTS for name in names)

@@ -152,7 +152,8 @@ class _Reader:
         self._server(operation)
         self._security(operation)
         request = NewRequest("", method=operation.method, about=_about(operation))
-        request.path = addresses.path_template(self.outline, operation.path, Scrubber())
+        places = self._path_settings(operation)
+        request.path = addresses.path_template(self.outline, operation.path, Scrubber(), places)
         request.name = snake(operation.id, "") or request_name(request)
         self._parameters(operation, request)
         self._body(operation, request)
@@ -249,10 +250,23 @@ class _Reader:
 
     # Parameters and body
 
-    def _parameters(self, operation: Operation, request: NewRequest) -> None:
+    def _given(self, operation: Operation) -> list[Node]:
         given = [*_list(operation.item.get("parameters")), *_list(operation.node.get("parameters"))]
+        return [self.schemas.resolve(each) for each in given[:200]]
+
+    def _path_settings(self, operation: Operation) -> dict[str, str]:
+        """Make settings of the path's parameters that have choices or a default; return the place of each."""
+        found = {}
+        for node in self._given(operation):
+            name, schema = node.get("name"), self.schemas.resolve(node.get("schema"))
+            has_values = _choices(schema) or _as_text(schema.get("default"))
+            if node.get("in") == "path" and isinstance(name, str) and has_values and not is_credential(name):
+                found[name] = f"settings.{self._setting(name, schema)}"
+        return found
+
+    def _parameters(self, operation: Operation, request: NewRequest) -> None:
         left = []
-        for node in map(self.schemas.resolve, given[:200]):
+        for node in self._given(operation):
             name, place = node.get("name"), node.get("in")
             if not isinstance(name, str) or place not in ("query", "header"):
                 continue

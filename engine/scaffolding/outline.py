@@ -50,6 +50,8 @@ class VendorField:
     """A list that a page has with one object, which stands for the event."""
     opened: bool = False
     """An object whose members somebody named, so that they are sent whatever its name is."""
+    made_up: bool = False
+    """Whether the sample is ours, so that it does not tell two fields apart."""
 
 
 @dataclass(slots=True)

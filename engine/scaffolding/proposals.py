@@ -104,7 +104,10 @@ class Builder:
             return self._each(wanted, path)
         converted, sample = self._converted(path, wanted)
         no_text = path in TEXTS and not is_id_text(sample)
-        if no_text or not _meets(wanted, converted, sample) or not self._put(path, sample):
+        is_put = not no_text and _meets(wanted, converted, sample) and self._put(path, sample)
+        if wanted.made_up and not no_text and not is_put:
+            comment = comment or UNKNOWN
+        elif not is_put:
             path = self._own(wanted, place)
             comment, converted = UNKNOWN, NUMBERS.get(wanted.kind)
             self._put(path, wanted.sample)  # a value that is there already is of the same name
@@ -118,13 +121,16 @@ class Builder:
             self._put(path, f"{snake(event_place(path, self.call).rpartition('.')[2], 'value').replace('_', '-')}-1")
 
     def _path(self, wanted: VendorField, place: Place) -> tuple[str, str]:
+        if wanted.sample == self.call and wanted.key.lower() == "type":
+            return "type", ""
         known = known_within(wanted.key, self.call, wanted.kind, place.subject)
         if known is not None:
             return known, ""
         found = self.similar(self.call, wanted.key, wanted.kind) if self.similar else None
         if found is not None and found[0]:
             return found
-        return self._own(wanted, place), f"{UNKNOWN}; {found[1]}" if found else UNKNOWN
+        own = self._own(wanted, place)
+        return own, f"{UNKNOWN}; {found[1].removeprefix(f'perhaps {own}, ')}" if found else UNKNOWN
 
     def _own(self, wanted: VendorField, place: Place) -> str:
         """Return the path of a guess, a field of the call's own object: `product_name` for the name of a product."""

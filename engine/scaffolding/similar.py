@@ -95,7 +95,7 @@ class Seen:
         wanted = " ".join(words(name))
         if not wanted:
             return None
-        best: tuple[float, str, str] | None = None
+        best: tuple[tuple[bool, float, int], str, str] | None = None
         last = _head(wanted)
         for path, found, alone, within in self._candidates(call):
             if not self._fits(call, path, kind) or fuzz.ratio(last, _head(alone)) < ENOUGH_LAST:
@@ -107,14 +107,15 @@ class Seen:
                 alone.split()
             ):  # `coupon` of `coupon_code`; but `id` is part of too many
                 score = max(score, fuzz.token_set_ratio(wanted, alone) * SUBSET)
-            if score >= ENOUGH and (best is None or score > best[0]):
-                best = (score, path, found)
+            rank = (not self._is_rare(call, path), score, self.paths[call][path].total())
+            if score >= ENOUGH and (best is None or rank > best[0]):
+                best = (rank, path, found)
         if best is None:
             return None
-        score, path, found = best
+        (is_usual, score, _), path, found = best
         kinds = self.paths[call][path]
         seen = f"{kinds.most_common(1)[0][0]} in {kinds.total():,} of {self.events[call]:,} {call} events"
-        if kinds.total() * RARE < self.events[call]:
+        if not is_usual:
             return "", f"perhaps {clean(path, 40)}, {seen}"
         return path, f"proposed: {score:.0f}% like {clean(found, 40)}, {seen}"
 
@@ -122,6 +123,9 @@ class Seen:
         if call not in self.candidates:
             self.candidates[call] = [_candidate(path) for path in self.paths.get(call, {})]
         return self.candidates[call]
+
+    def _is_rare(self, call: str, path: str) -> bool:
+        return self.paths[call][path].total() * RARE < self.events[call]
 
     def _fits(self, call: str, path: str, kind: str) -> bool:
         seen = self.paths[call][path].most_common(1)[0][0]
