@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
 from engine.errors import UsageError
@@ -15,11 +16,24 @@ PLACEHOLDER = re.compile(
 )
 COLON = re.compile(r":([A-Za-z_][\w-]{0,59})")
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
+NAMING = frozenset(["userId", "anonymousId", "parts.email", "parts.phone"])
+"""What a person is found by."""
 PEOPLE = word_set(
     "users user customers customer contacts contact people person persons profiles profile members member "
     "subscribers subscriber leads lead"
 )
 ID = re.compile(r"(?=.*[\d@])[\w.@+%-]{1,200}")
+LOGIN = re.compile(r"(?!.*\.(?:json|xml|php|do|aspx?)$)[A-Za-z]+\.[A-Za-z]+")
+"""A name of a person, `jane.doe`, where the path has the ID of one."""
+LIKE_ID = re.compile(
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\d{3,}|(?=(?:.*\d){3})(?=.*[A-Za-z])[A-Za-z0-9]{5,}"
+    r"|[A-Za-z]+[-_]\d+|[\w.+-]+@[\w.-]+"
+)
+ACTIONS = word_set(
+    "me update upsert merge batch bulk delete remove identify track attributes properties tags status subscription "
+    "subscriptions events import sync"
+)
+VERSION = re.compile(r"v?\d{1,2}(?:[._]\d+)*|v?(?:19|20)\d\d(?:[-_.]?\d\d){0,2}", re.IGNORECASE)
 SAFE = "/:@!$&'()*+,;=-._~%"
 
 
@@ -59,22 +73,48 @@ def base_text(outline: Outline, origin: str) -> str:
     return f"{scheme}://{''.join([*pieces, host[at:]])}"
 
 
-def path_template(outline: Outline, path: str, scrubber: Scrubber) -> str:
-    """Return the text of a request's `path`."""
-    before, made = "", []
+def path_template(outline: Outline, path: str, scrubber: Scrubber, places: Mapping[str, str] | None = None) -> str:
+    """Return the text of a request's `path`; `places` are paths for some of its placeholders."""
+    before, made, above = "", [], ""
     for segment in path.split("/"):
-        made.append(_segment(outline, segment, before, scrubber))
-        before = segment.lower()
+        made.append(
+            _person(segment, before, above, scrubber) or _segment(outline, segment, before, scrubber, places or {})
+        )
+        above, before = before, segment.lower()
     return "/".join(made)
 
 
-def _segment(outline: Outline, segment: str, before: str, scrubber: Scrubber) -> str:
+def _person(segment: str, before: str, above: str, scrubber: Scrubber) -> str:
+    """Return the path for an ID behind the name of one, `external_id/user-1`, or for a login; empty for others."""
+    if scrubber.hides(segment) or looks_secret(segment):
+        return ""
+    path = ANY.get(plain(before)) if before not in PEOPLE else None
+    is_id = ID.fullmatch(segment) or (above == "by" and re.fullmatch(r"[\w.@+%-]{1,200}", segment))
+    if path in NAMING and is_id:
+        return f"${{{path}}}"
+    return "${userId}" if before in PEOPLE and LOGIN.fullmatch(segment) else ""
+
+
+def check_of(method: str, path: str) -> str:
+    """Return a comment on a path that has the ID of somebody's example in it; empty if none looks like one."""
+    segments = path.split("/")
+    for segment in segments:
+        if LIKE_ID.fullmatch(segment) and not VERSION.fullmatch(segment):
+            return f"check: {clean(segment, 12)} looks like an ID; write ${{...}} there"
+    *_, before, last = ["", *segments]
+    is_name = re.fullmatch(r"[a-z][a-z_-]*", last) and last not in ACTIONS
+    if method in ("PUT", "PATCH", "DELETE") and before in PEOPLE and is_name:
+        return f"check: if {clean(last, 20)} is an ID, write ${{userId}} there"
+    return ""
+
+
+def _segment(outline: Outline, segment: str, before: str, scrubber: Scrubber, places: Mapping[str, str]) -> str:
     if colon := COLON.fullmatch(segment):
         return f"${{{place_of(outline, colon[1], before)}}}"
     pieces, at = [], 0
     for found in PLACEHOLDER.finditer(segment):
         name = next(filter(None, found.groups()))
-        pieces += [_quoted(segment[at : found.start()]), f"${{{place_of(outline, name, before)}}}"]
+        pieces += [_quoted(segment[at : found.start()]), f"${{{places.get(name) or place_of(outline, name, before)}}}"]
         at = found.end()
     rest = segment[at:]
     if not pieces and before in PEOPLE and ID.fullmatch(segment) and not scrubber.hides(segment):

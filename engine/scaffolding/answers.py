@@ -9,7 +9,7 @@ from engine.records import Json
 from engine.scaffolding import addresses, credentials
 from engine.scaffolding.credentials import Scrubber
 from engine.scaffolding.known import plain
-from engine.scaffolding.outline import CALLS, MOST_FIELDS, NewRequest, Outline, VendorField, clean, snake
+from engine.scaffolding.outline import CALLS, DEEPEST, MOST_FIELDS, NewRequest, Outline, VendorField, clean, snake
 from engine.scaffolding.schemas import SAMPLES
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -74,7 +74,7 @@ def add_request(outline: Outline, text: str) -> None:
     if not names and method not in ("GET", "DELETE", "HEAD"):
         names = list(dict.fromkeys(word for call in request.calls for word in FIELDS.get(call, OF_EVENTS)))
     if names:
-        request.fields = tuple(_field(each) for each in dict.fromkeys(names))
+        request.fields = _nested([name.split(".") for name in dict.fromkeys(names)])
     outline.add_request(request)
 
 
@@ -95,9 +95,25 @@ def _calls(text: str) -> tuple[str, ...]:
     return calls
 
 
+def _nested(names: list[list[str]]) -> tuple[VendorField, ...]:
+    """Return the fields that dotted names mean: `metric.name` is the member of an object."""
+    tables: dict[str, list[list[str]]] = {}
+    for first, *rest in names:
+        is_nested = bool(first) and 0 < len(rest) < DEEPEST and all(rest)
+        within = tables.setdefault(first if is_nested or not rest else ".".join([first, *rest]), [])
+        within += [rest] if is_nested else []
+    return tuple(_object(key, inner) if inner else _field(key) for key, inner in tables.items())
+
+
+def _object(name: str, inner: list[list[str]]) -> VendorField:
+    members = _nested(inner)
+    sample: Json = {each.key: each.sample for each in members}
+    return VendorField(clean(name, 100), "object", sample, members=members, opened=True)
+
+
 def _field(name: str) -> VendorField:
     key = clean(name, 100)
     kind = "object" if key in ("traits", "properties", "attributes", "data") else "any"
     sample: Json = {"plan": "pro"} if kind == "object" else SAMPLES.get(plain(key))
     sample = sample or f"{snake(key, 'value').replace('_', '-')}-1"
-    return VendorField(key, kind, sample)
+    return VendorField(key, kind, sample, made_up=True)

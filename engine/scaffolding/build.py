@@ -20,6 +20,7 @@ from engine.mapping.problems import Problem
 from engine.mapping.yaml import reader
 from engine.plan import Destination
 from engine.records import Json, JsonObject, Outcome, Secret
+from engine.scaffolding.addresses import check_of
 from engine.scaffolding.outline import NewRequest, Outline
 from engine.scaffolding.proposals import TIME, Builder, Similar, fill_placeholders
 from engine.scaffolding.writing import Commented, Inline, escaped, inline, write
@@ -164,7 +165,8 @@ def _plain(value: Any) -> Any:
 
 def _request(request: NewRequest) -> JsonObject:
     written: JsonObject = {"about": request.about} if request.about else {}
-    written["path"] = request.path
+    comment = check_of(request.method, request.path)
+    written["path"] = cast("Json", Commented(request.path, comment)) if comment else request.path
     if request.method != "POST":
         written["method"] = request.method
     written |= {"query": _texts(request.query)} if request.query else {}

@@ -35,7 +35,9 @@ from engine.scaffolding.outline import (
     VendorField,
     literal,
     snake,
+    word_set,
 )
+from engine.scaffolding.proposals import UNKNOWN
 
 LONGEST = 256 * 1024
 """Of a command, in characters."""
@@ -52,7 +54,23 @@ NOT_SENT = OF_HTTP | {"user-agent", "accept-encoding", "pragma", "cache-control"
 BROWSERS = re.compile(r"(?:sec|x-requested|priority)(?:-|$)")
 PLACEHOLDER = re.compile(r"\{.*\}|<.*>|\$\{?\w+\}?|\[.*\]|string|", re.DOTALL)
 DATA = frozenset(["data", "data-ascii", "data-raw", "data-binary", "data-urlencode", "json"])
+RESOURCE = frozenset(["attributes", "relationships"])
+"""What is beside the `type` of a resource object (JSON:API 1.1, section 7.2)."""
+TYPE_KEYS = frozenset(["type", "object", "objecttype", "kind", "resourcetype", "recordtype"])
+THINGS = word_set("event profile user contact customer person subscriber metric message text object record")
 JSON_ENDS = re.compile(r"^\s*[\[{]")
+JSON_TYPE = re.compile(r"application/json(?:; *charset=\"?utf-8\"?)?", re.IGNORECASE)
+"""What waybill sends without being told."""
+TYPED = {
+    **dict.fromkeys("\u201c\u201d\u201e", '"'),
+    **dict.fromkeys("\u2018\u2019", "'"),
+    **dict.fromkeys("\u2010\u2011\u2013\u2014\u2212", "-"),
+    "\u00a0": "a space",
+}
+"""What word processors and web pages make of characters, and what to type."""
+QUOTES = "\u201c\u201d\u201e\u2018\u2019"
+NOT_TYPED = re.compile(rf"[{QUOTES}\u00a0]|(?<!\S)[\u2010\u2011\u2013\u2014\u2212]")
+NO_COLON = 'A header (-H) of the curl command has no colon; write it as -H "Name: value".'
 CMD = "This looks like a command of Windows' cmd. Copy it in its form for bash (in a browser: Copy as cURL (bash))."
 
 
@@ -74,6 +92,7 @@ def _words(text: str) -> list[str]:
         raise UsageError("The curl command has a null character; copy it again.")
     if re.search(r"\^\s*$|\^\"", text, re.MULTILINE):
         raise UsageError(CMD)
+    _refuse_typographic(text)
     text = re.sub(r"\\[ \t]*\r?\n", " ", text)
     try:
         found = shlex.split("".join(map(_posix, QUOTED.finditer(text))))
@@ -84,6 +103,29 @@ def _words(text: str) -> list[str]:
         raise UsageError("That is not a curl command: `curl` is not among its first words.")
     end = next((at for at, word in enumerate(found) if at > start and word in ENDS), len(found))
     return found[start + 1 : end]
+
+
+def _refuse_typographic(text: str) -> None:
+    """Name quotes and dashes of a word processor outside quotes, where a shell takes them for letters."""
+    for piece in QUOTED.finditer(text):
+        if piece[0][0] in "'\"\\" or piece[1] is not None:
+            continue
+        if found := NOT_TYPED.search(text, piece.start(), piece.end()):
+            at = found.start()
+            line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+            raise UsageError(f"Line {line}, column {column} of the curl command has {_typed(text, at)}")
+
+
+def _typed(text: str, at: int) -> str:
+    """Return which character is there, and what to type instead."""
+    import unicodedata
+
+    character = text[at]
+    instead = TYPED[character]
+    if instead == "-":  # which of them it was, the option says
+        instead = "--" if text[at + 1 : at + 3].isalpha() and text[at + 1 : at + 3].islower() else "-"
+    named = f"{character} " if not character.isspace() else ""
+    return f"{named}({unicodedata.name(character).lower()}, U+{ord(character):04X}); type {instead} instead."
 
 
 def _posix(found: re.Match[str]) -> str:
@@ -163,12 +205,25 @@ class _Command:
             self._read_body(request, body, kind)
         request.query = {key: value for key, value in query.items() if key}
         request.headers = {key: self._text(value, key) for key, value in kept if key.lower() not in NOT_SENT}
+        self._content_type(request, kind, [value for key, value in kept if key.lower() == "content-type"])
         base = addresses.base_text(self.outline, self.origin)
         if self.outline.base_url not in ("", base) and not f"{base}{request.path}".startswith(self.outline.base_url):
             raise UsageError("The commands have different hosts; a mapping has one. Make a mapping for each.")
         self._below(request, base)
         request.name = name or request_name(request)
         return request
+
+    def _content_type(self, request: NewRequest, kind: str, given: list[str]) -> None:
+        """Keep a Content-Type that is not the one that waybill gives a body of this kind."""
+        if not given or kind not in ("json", "form") or JSON_TYPE.fullmatch(given[-1]):
+            return
+        is_form = "form" in given[-1].lower()
+        if kind == "json" and not is_form:
+            request.headers["Content-Type"] = self._text(given[-1], "Content-Type")
+        elif kind == "json":
+            self.note("The Content-Type is that of a form, the body is JSON; the mapping sends application/json.")
+        elif not is_form:
+            self.note("The Content-Type is not that of the body, which is a form; the mapping sends that of forms.")
 
     def _below(self, request: NewRequest, base: str) -> None:
         """Take off the path what `base_url` has of it."""
@@ -198,9 +253,13 @@ class _Command:
             if line.startswith("@"):
                 self.note("-H @file is not read; add its headers to the mapping.")
                 continue
-            name, _, value = (part.strip() for part in line.partition(":"))
-            if not is_header_name(name) or not value:
-                continue
+            name, colon, value = (part.strip() for part in line.partition(":"))
+            if name and not is_header_name(name if colon else line.strip().removesuffix(";")):
+                raise UsageError(NO_COLON)
+            if name and not colon and not line.strip().endswith(";"):
+                raise UsageError(NO_COLON)
+            if not name or not value:
+                continue  # curl takes `Name:` away, and sends `Name;` empty
             if self._credential(name, value) or BROWSERS.match(name.lower()):
                 continue
             if value.isascii() and value.isprintable() and len(value) <= LONGEST_VALUE:
@@ -350,7 +409,10 @@ class _Command:
             body = orjson.loads(text.encode("utf-8", "surrogatepass")) if text else {}
         except (orjson.JSONDecodeError, RecursionError) as error:
             where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, orjson.JSONDecodeError) else ""
-            self.note(f"The body is not valid JSON{where}; write its fields yourself.")
+            at = next((at for at, each in enumerate(text) if each in QUOTES), None)
+            which = "" if at is None else f"; it has {_typed(text, at).removesuffix('.')}"
+            which = which.replace("type ' instead", 'type " instead')
+            self.note(f"The body is not valid JSON{where}{which or '; write its fields yourself'}.")
             return
         request.in_list = isinstance(body, list)
         while isinstance(body, list):
@@ -407,6 +469,10 @@ class BodyFields:
                 break
             if not self.scrubber.hides(key):
                 fields.append(self._field(SURROGATES.sub("\ufffd", key)[:100], value, depth))
+                if is_constant(key, value, body):
+                    fields[-1].constant = True
+                    fields[-1].note = "" if is_resource(body) else UNKNOWN
+                fields[-1].opened = key in RESOURCE and "type" in body
         return tuple(fields)
 
     def _field(self, key: str, value: Json, depth: int) -> VendorField:
@@ -421,7 +487,7 @@ class BodyFields:
             return VendorField(key, "object", sample(members), members=members)
         if isinstance(value, list) and value and isinstance(value[0], dict) and depth < DEEPEST:
             members = self.of(value[0], depth + 1)
-            return VendorField(key, "list", [sample(members)], members=members)
+            return VendorField(key, "list", [sample(members)], members=members, single=len(value) == 1)
         if isinstance(value, list):
             return VendorField(key, "list", [each for each in value[:3] if isinstance(each, int | float)] or ["text"])
         if isinstance(value, bool):
@@ -429,6 +495,18 @@ class BodyFields:
         if isinstance(value, int | float):
             return VendorField(key, "number", value)  # 1 of a page may be 1.5 tomorrow
         return VendorField(key, "any", "text")
+
+
+def is_resource(body: dict[str, Any]) -> bool:
+    """Whether an object is a resource of JSON:API, by the objects beside its type."""
+    return any(isinstance(body.get(name), dict) for name in RESOURCE)
+
+
+def is_constant(key: str, value: Json, body: dict[str, Any]) -> bool:
+    """Whether a field says which kind of thing an object is, as `type` of JSON:API does: `type: event`."""
+    if plain(key) not in TYPE_KEYS or not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", value):
+        return False
+    return is_resource(body) or value.rstrip("s") in THINGS
 
 
 def sample(members: tuple[VendorField, ...]) -> Json:
@@ -465,12 +543,19 @@ GUESSES = (
     ("identify", re.compile(r"identify|user|customer|contact|people|person|profile|member|subscriber|lead")),
 )
 
+OF_TRACK = re.compile(
+    r"(?:events?|track|orders?|purchases?|conversions?|activit(?:y|ies)|messages?|sms|notifications?)(?:\.\w+)?"
+)
+"""As the end of a path, whatever is before it: `/Accounts/{id}/Messages.json`."""
+
 
 def guessed_calls(request: NewRequest) -> tuple[str, ...]:
     """Return for which call a request probably is, by its method, its name and its path."""
     if request.method == "DELETE":
         return ("delete",)
     text = f"{request.name} {request.path}".lower()
+    if OF_TRACK.fullmatch(text.rpartition("/")[2]):
+        return ("track",)
     if request.method in ("PUT", "PATCH") and not re.search(r"event|track", text):
         text = text.replace("account", "")
     return (next((call for call, pattern in GUESSES if pattern.search(text)), "track"),)

@@ -79,6 +79,23 @@ _OBJECTS = word_set(
     "userattributes userproperties customfields fields eventdata customdata custom extra details"
 )
 
+_ENVELOPES = word_set("data payload body params parameters fields extra details")
+"""Objects that are only around the others; what is in them decides."""
+_ABOUT = {
+    **dict.fromkeys(word_set("user customer contact profile person member subscriber lead recipient people"), "user"),
+    **dict.fromkeys(word_set("company organization organisation account group team workspace"), "group"),
+    **dict.fromkeys(word_set("event metric message batch record activity action track"), ""),
+}
+"""By the name of an object: whom its `id` and its `name` are of; "" for the call itself."""
+_OF_WHOLE = word_set("id name type title action category createdat created date from to alias event activity")
+"""Names that say nothing without the object that they are in."""
+_OF_ABOUT = {
+    "user": {"id": "userId", "name": "parts.name"},
+    "group": {"id": "context.groupId"},
+}
+_PRODUCTS = word_set("items products lineitems lines cart contents orderlines")
+_OF_PRODUCTS = word_set("sku price quantity productid")
+
 
 def _by_name(table: dict[str, str]) -> dict[str, str]:
     return {name: path for path, names in table.items() for name in names.split()}
@@ -123,6 +140,46 @@ def known_path(name: str, call: str, kind: str) -> str | None:
     if word == "id" and call in ("identify", "track", "page", "screen"):
         return "userId" if call == "identify" else "messageId"
     return OF_CALL[call].get(word) or ANY.get(word)
+
+
+def about(key: str, outside: str | None) -> str | None:
+    """Return whom an object is about: "" the call, user, group; None for things such as a product.
+
+    Envelopes and objects of properties are about what is around them.
+    """
+    word = plain(key)
+    if word in _ENVELOPES or word in _OBJECTS:
+        return outside
+    return _ABOUT.get(word, _ABOUT.get(word.removesuffix("s")))
+
+
+def known_within(name: str, call: str, kind: str, subject: str | None) -> str | None:
+    """Return the path of a well-known field of an object that is about `subject`."""
+    word = plain(name)
+    if not subject and subject is not None:
+        return known_path(name, call, kind)
+    if word in _OF_WHOLE and kind not in ("object", "list"):
+        if subject == "group" and call == "group":
+            return known_path(name, call, kind)
+        return _OF_ABOUT.get(subject or "", {}).get(word)
+    return known_path(name, call, kind)
+
+
+def is_whole(key: str, names: list[tuple[str, str]], call: str) -> bool:
+    """Whether an object is taken whole: one of properties, no envelope, none of whose members is well known."""
+    if plain(key) in _ENVELOPES or plain(key) not in _OBJECTS:
+        return False
+    return not any(known_path(name, call, kind) and plain(name) not in _OF_WHOLE for name, kind in names)
+
+
+def stands_for_event(key: str) -> bool:
+    """Whether a list has the thing itself in it, by its name: `events`, `users`, `data`."""
+    return plain(key) in _ENVELOPES or about(key, None) is not None
+
+
+def is_of_products(key: str, names: list[str]) -> bool:
+    """Whether a list is one of products, which an event has as a list too."""
+    return plain(key) in _PRODUCTS or any(plain(name) in _OF_PRODUCTS for name in names)
 
 
 def event_place(path: str, call: str) -> str:

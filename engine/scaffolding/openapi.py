@@ -56,6 +56,8 @@ def read(file: str, wanted: tuple[str, ...], outline: Outline, *, calls: tuple[s
     if not operations:
         raise UsageError(f"{clean(file)} has no operations under `paths`.")
     chosen = [_find(each, operations, file) for each in wanted]
+    if not chosen and len(operations) == 1:
+        chosen = operations
     if not chosen:
         listed = ", ".join(clean(each.label, 60) for each in operations[:MOST_LISTED])
         more = f" and {len(operations) - MOST_LISTED} more" if len(operations) > MOST_LISTED else ""
@@ -150,7 +152,8 @@ class _Reader:
         self._server(operation)
         self._security(operation)
         request = NewRequest("", method=operation.method, about=_about(operation))
-        request.path = addresses.path_template(self.outline, operation.path, Scrubber())
+        places = self._path_settings(operation)
+        request.path = addresses.path_template(self.outline, operation.path, Scrubber(), places)
         request.name = snake(operation.id, "") or request_name(request)
         self._parameters(operation, request)
         self._body(operation, request)
@@ -182,15 +185,16 @@ class _Reader:
         for name, node in list(variables.items())[:20] if isinstance(variables, dict) else ():
             if not isinstance(node, dict) or is_credential(str(name)):
                 continue
-            snaked = snake(str(name), "value")
-            choices = node.get("enum")
-            values = tuple(each for each in choices[:50] if isinstance(each, str)) if isinstance(choices, list) else ()
-            default = node.get("default")
-            is_choice = isinstance(default, str) and (not values or default in values)
-            setting = NewSetting(snaked, title_of(snaked), choices=tuple(dict.fromkeys(values)))
-            setting.default = str(default) if is_choice else ""
-            setting.example = (values[0] if values else snaked.replace("_", "-")) if not setting.default else None
-            self.outline.add_setting(setting)
+            self._setting(str(name), node)
+
+    def _setting(self, name: str, node: Node) -> str:
+        """Make a setting with the choices and the default of a variable or a schema; return its name."""
+        snaked = snake(name, "value")
+        values, default = _choices(node), _as_text(node.get("default"))
+        setting = NewSetting(snaked, title_of(snaked), choices=values)
+        setting.default = default if default and (not values or default in values) else ""
+        setting.example = (values[0] if values else snaked.replace("_", "-")) if not setting.default else None
+        return self.outline.add_setting(setting)
 
     # Credentials
 
@@ -246,10 +250,23 @@ class _Reader:
 
     # Parameters and body
 
-    def _parameters(self, operation: Operation, request: NewRequest) -> None:
+    def _given(self, operation: Operation) -> list[Node]:
         given = [*_list(operation.item.get("parameters")), *_list(operation.node.get("parameters"))]
+        return [self.schemas.resolve(each) for each in given[:200]]
+
+    def _path_settings(self, operation: Operation) -> dict[str, str]:
+        """Make settings of the path's parameters that have choices or a default; return the place of each."""
+        found = {}
+        for node in self._given(operation):
+            name, schema = node.get("name"), self.schemas.resolve(node.get("schema"))
+            has_values = _choices(schema) or _as_text(schema.get("default"))
+            if node.get("in") == "path" and isinstance(name, str) and has_values and not is_credential(name):
+                found[name] = f"settings.{self._setting(name, schema)}"
+        return found
+
+    def _parameters(self, operation: Operation, request: NewRequest) -> None:
         left = []
-        for node in map(self.schemas.resolve, given[:200]):
+        for node in self._given(operation):
             name, place = node.get("name"), node.get("in")
             if not isinstance(name, str) or place not in ("query", "header"):
                 continue
@@ -266,17 +283,23 @@ class _Reader:
             self.outline.notes.append(f"{request.name}: optional parameters are left out: {shown}.")
 
     def _parameter(self, node: Node, name: str) -> str:
-        schema = self.schemas.draft_7(node.get("schema"))
-        choices = schema.get("enum", [schema["const"]] if "const" in schema else [])
-        if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], str):
-            return literal(clean(choices[0]))
+        """Return the text of a parameter: the only value that it has, else a setting or a well-known path."""
+        schema = self.schemas.resolve(node.get("schema"))
+        constant = _as_text(schema.get("const"))
+        values = (constant,) if constant else _choices(schema)
+        if len(values) == 1:
+            return literal(clean(values[0]))
+        if (values or _as_text(schema.get("default"))) and not is_credential(name):
+            return f"${{settings.{self._setting(name, schema)}}}"
         return f"${{{addresses.place_of(self.outline, name)}}}"
 
     def _body(self, operation: Operation, request: NewRequest) -> None:
         content = self.schemas.resolve(operation.node.get("requestBody")).get("content")
-        for kind, media in content.items() if isinstance(content, dict) else ():
-            base = str(kind).partition(";")[0].strip().lower()
+        for kind, media in sorted(content.items(), key=_rank) if isinstance(content, dict) else ():
+            base = _base(kind)
             if base == "application/json" or base.endswith("+json") or base == "*/*":
+                if base.endswith("+json") and _is_type(str(kind)):
+                    request.headers["Content-Type"] = literal(str(kind))
                 self._schema(request, media)
                 return
         for kind, media in content.items() if isinstance(content, dict) else ():
@@ -307,8 +330,34 @@ class _Reader:
             request.schema = schema
 
 
+def _base(kind: Any) -> str:
+    """Return a media type without its parameters."""
+    return str(kind).partition(";")[0].strip().lower()
+
+
+def _rank(entry: tuple[Any, Any]) -> int:
+    """Put plain JSON before its kin, such as application/vnd.api+json."""
+    return 0 if _base(entry[0]) == "application/json" else 1 if _base(entry[0]).endswith("+json") else 2
+
+
+def _is_type(text: str) -> bool:
+    return text.isascii() and text.isprintable() and len(text) <= 200
+
+
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _as_text(value: Any) -> str:
+    """Return a value of a parameter as its text in an address or a header; empty for what has none."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value) if isinstance(value, str | int | float) else ""
+    return text if text == clean(text) else ""
+
+
+def _choices(node: Node) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, map(_as_text, _list(node.get("enum"))[:50]))))
 
 
 def _about(operation: Operation) -> str:

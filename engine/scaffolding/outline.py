@@ -46,6 +46,12 @@ class VendorField:
     constant: bool = False
     setting: str = ""
     schema: JsonObject | None = None
+    single: bool = False
+    """A list that a page has with one object, which stands for the event."""
+    opened: bool = False
+    """An object whose members somebody named, so that they are sent whatever its name is."""
+    made_up: bool = False
+    """Whether the sample is ours, so that it does not tell two fields apart."""
 
 
 @dataclass(slots=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.events.ids import is_id_text
 from engine.mapping.schema import own_validator
 from engine.records import Json, JsonObject
-from engine.scaffolding.known import OWN, event_place, known_path
+from engine.scaffolding.known import OWN, about, event_place, is_of_products, is_whole, known_path, known_within
 from engine.scaffolding.outline import NewRequest, VendorField, literal, shortened, snake
 from engine.scaffolding.writing import Commented, Inline
 
@@ -39,6 +39,21 @@ UNKNOWN = "check: a guess"
 
 Similar = Callable[[str, str, str], "tuple[str, str] | None"]
 """Call, vendor's name and kind of value to a path of the sample events and a comment."""
+
+
+class Place(NamedTuple):
+    """Where a field is: whom the objects around it are about, and the last of them that is no envelope."""
+
+    subject: str | None = ""
+    within: str = ""
+
+    def inside(self, key: str) -> Place:
+        """Return the place of the members of an object."""
+        subject = about(key, self.subject)
+        return Place(subject, self.within if about(key, "?") == "?" else "" if subject == "" else key)
+
+
+TOP = Place()
 
 
 @dataclass(slots=True)
@@ -66,25 +81,34 @@ class Builder:
         step |= {"list": [{"fields": members}]} if request.in_list else {"fields": members}
         return step
 
-    def fields(self, fields: tuple[VendorField, ...], *, required: bool) -> dict[str, Any]:
+    def fields(self, fields: tuple[VendorField, ...], *, required: bool, place: Place = TOP) -> dict[str, Any]:
         """Return the entries of `fields`."""
-        return {literal(each.key): self.value(each, required=required and each.required) for each in fields}
+        return {
+            literal(each.key): self.value(each, required=required and each.required, place=place) for each in fields
+        }
 
-    def value(self, wanted: VendorField, *, required: bool, item: str = "") -> Any:
+    def value(self, wanted: VendorField, *, required: bool, place: Place = TOP) -> Any:
         """Return the value of a field: a path, an instruction, or one of them with a comment."""
         if wanted.setting:
             return f"settings.{wanted.setting}"
         if wanted.constant:
-            return Inline({"const": shortened(wanted.sample)})
-        path, comment = self._path(wanted, item)
-        if wanted.kind == "object" and wanted.members and (comment == UNKNOWN or _has_setting(wanted)):
-            return {"fields": self.fields(wanted.members, required=required)}
+            constant = Inline({"const": shortened(wanted.sample)})
+            return Commented(constant, wanted.note) if wanted.note == UNKNOWN else constant
+        path, comment = self._path(wanted, place)
+        if wanted.kind == "object" and wanted.members and self._is_open(wanted, comment):
+            return {"fields": self.fields(wanted.members, required=required, place=place.inside(wanted.key))}
         if wanted.kind == "list" and wanted.members:
+            if wanted.single and not is_of_products(wanted.key, [each.key for each in wanted.members]):
+                members = self.fields(wanted.members, required=required, place=place.inside(wanted.key))
+                return {"list": [{"fields": members}]}
             return self._each(wanted, path)
         converted, sample = self._converted(path, wanted)
         no_text = path in TEXTS and not is_id_text(sample)
-        if no_text or not _meets(wanted, converted, sample) or not self._put(path, sample):
-            path = f"{OWN[self.call]}.{_member(wanted.key)}"
+        is_put = not no_text and _meets(wanted, converted, sample) and self._put(path, sample)
+        if wanted.made_up and not no_text and not is_put:
+            comment = comment or UNKNOWN
+        elif not is_put:
+            path = self._own(wanted, place)
             comment, converted = UNKNOWN, NUMBERS.get(wanted.kind)
             self._put(path, wanted.sample)  # a value that is there already is of the same name
         value = self._written(path, converted, required=required and path not in ALWAYS)
@@ -96,19 +120,30 @@ class Builder:
         if path not in ALWAYS and path not in self.event:
             self._put(path, f"{snake(event_place(path, self.call).rpartition('.')[2], 'value').replace('_', '-')}-1")
 
-    def _path(self, wanted: VendorField, item: str) -> tuple[str, str]:
-        if item:
-            return f"{item}.{_member(wanted.key)}", ""
-        known = known_path(wanted.key, self.call, wanted.kind)
-        found = self.similar(self.call, wanted.key, wanted.kind) if self.similar else None
-        if known is not None and (found is None or self._is_same(known, found[0])):
+    def _path(self, wanted: VendorField, place: Place) -> tuple[str, str]:
+        if wanted.sample == self.call and wanted.key.lower() == "type":
+            return "type", ""
+        known = known_within(wanted.key, self.call, wanted.kind, place.subject)
+        if known is not None:
             return known, ""
-        if found is not None:
+        found = self.similar(self.call, wanted.key, wanted.kind) if self.similar else None
+        if found is not None and found[0]:
             return found
-        return f"{OWN[self.call]}.{_member(wanted.key)}", UNKNOWN
+        own = self._own(wanted, place)
+        return own, f"{UNKNOWN}; {found[1].removeprefix(f'perhaps {own}, ')}" if found else UNKNOWN
 
-    def _is_same(self, known: str, found: str) -> bool:
-        return found in (known, event_place(known, self.call))
+    def _own(self, wanted: VendorField, place: Place) -> str:
+        """Return the path of a guess, a field of the call's own object: `product_name` for the name of a product."""
+        name = _member(wanted.key)
+        if place.within and known_path(wanted.key, self.call, wanted.kind):
+            name = f"{snake(place.within, 'value')}_{snake(name, 'value')}"
+        return f"{OWN[self.call]}.{name}"
+
+    def _is_open(self, wanted: VendorField, comment: str) -> bool:
+        """Whether the members of an object are sent one by one."""
+        if comment.startswith(UNKNOWN) or wanted.opened or _has_setting(wanted):
+            return True
+        return not comment and not is_whole(wanted.key, [(each.key, each.kind) for each in wanted.members], self.call)
 
     def _each(self, wanted: VendorField, path: str) -> dict[str, Any]:
         members = {

@@ -13,7 +13,7 @@ from typing import Any
 from engine.language.regex import compile_pattern
 from engine.mapping.schema import own_validator
 from engine.records import Json, JsonObject
-from engine.scaffolding.known import plain
+from engine.scaffolding.known import plain, stands_for_event
 from engine.scaffolding.outline import DEEPEST, MOST_FIELDS, SURROGATES, VendorField, clean, shortened, snake
 
 MOST_REFS = 50
@@ -275,6 +275,7 @@ class Schemas:
                 found["items"], items, made.key
             )
             least = schema.get("minItems")
+            made.single = stands_for_event(made.key) and (not isinstance(least, int) or least < 2)
             made.sample = [one] * min(least if isinstance(least, int) and least > 0 else 1, 3)
         made.sample = made.sample if isinstance(items, dict) else self.sample(found, schema, made.key)
         if own_validator(schema)(made.sample) is not None:

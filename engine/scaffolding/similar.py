@@ -25,6 +25,14 @@ ENOUGH = 82
 SUBSET = 0.85
 """What it counts where all words of one name are in the other."""
 SHORT = 3
+ENOUGH_LAST = 80
+"""Of 100, for the last words, which say what a thing is: `library_name` is a name, `name_count` a count."""
+SUFFIXES = frozenset(["code", "value", "amount", "number"])
+"""Last words that may be left out: `coupon` is `coupon_code`."""
+RARE = 3
+"""A path in fewer than one of this many events is not read, only named."""
+FOREIGN = {"context.library.": "library", "context.userAgentData.": "agent"}
+"""What is about the sender's software, and the word of a vendor's field that wants it."""
 SKIPPED = frozenset({"type", "messageId", "sentAt", "receivedAt", "originalTimestamp", "integrations"})
 NUMBERS = frozenset({"number", "integer"})
 FITS = {
@@ -78,26 +86,37 @@ class Seen:
                 _add(paths, _quoted(key), event[key], 1)
 
     def similar(self, call: str, name: str, kind: str) -> tuple[str, str] | None:
-        """Return the path whose name is most like a vendor's, with a comment; None if none is near enough."""
+        """Return the path whose name is most like a vendor's, with a comment; None if none is near enough.
+
+        The path is empty where few events have it: the comment names it then.
+        """
         from rapidfuzz import fuzz
 
         wanted = " ".join(words(name))
         if not wanted:
             return None
-        best: tuple[float, str, str] | None = None
+        best: tuple[tuple[bool, float, int], str, str] | None = None
+        last = _head(wanted)
         for path, found, alone, within in self._candidates(call):
-            if not self._fits(call, path, kind):
+            if not self._fits(call, path, kind) or fuzz.ratio(last, _head(alone)) < ENOUGH_LAST:
+                continue
+            if any(path.startswith(above) and word not in wanted.split() for above, word in FOREIGN.items()):
                 continue
             score = max(fuzz.token_sort_ratio(wanted, alone), fuzz.token_sort_ratio(wanted, within) - 2)
-            if len(wanted) > SHORT:  # `coupon` of `coupon_code`; but `id` is part of too many
+            if len(wanted) > SHORT and set(wanted.split()) <= set(
+                alone.split()
+            ):  # `coupon` of `coupon_code`; but `id` is part of too many
                 score = max(score, fuzz.token_set_ratio(wanted, alone) * SUBSET)
-            if score >= ENOUGH and (best is None or score > best[0]):
-                best = (score, path, found)
+            rank = (not self._is_rare(call, path), score, self.paths[call][path].total())
+            if score >= ENOUGH and (best is None or rank > best[0]):
+                best = (rank, path, found)
         if best is None:
             return None
-        score, path, found = best
+        (is_usual, score, _), path, found = best
         kinds = self.paths[call][path]
         seen = f"{kinds.most_common(1)[0][0]} in {kinds.total():,} of {self.events[call]:,} {call} events"
+        if not is_usual:
+            return "", f"perhaps {clean(path, 40)}, {seen}"
         return path, f"proposed: {score:.0f}% like {clean(found, 40)}, {seen}"
 
     def _candidates(self, call: str) -> list[Candidate]:
@@ -105,9 +124,18 @@ class Seen:
             self.candidates[call] = [_candidate(path) for path in self.paths.get(call, {})]
         return self.candidates[call]
 
+    def _is_rare(self, call: str, path: str) -> bool:
+        return self.paths[call][path].total() * RARE < self.events[call]
+
     def _fits(self, call: str, path: str, kind: str) -> bool:
         seen = self.paths[call][path].most_common(1)[0][0]
         return kind == "any" or seen in FITS[kind]
+
+
+def _head(name: str) -> str:
+    """Return the last word of a name that says what it is."""
+    *above, last = name.split() or [""]
+    return above[-1] if above and last in SUFFIXES else last
 
 
 def _candidate(path: str) -> Candidate:

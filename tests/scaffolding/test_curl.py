@@ -27,7 +27,9 @@ def test_a_command_becomes_a_mapping(case: dict[str, Any]) -> None:
     assert SECRET not in made.text
     [[step]] = made.value["calls"].values()
     given = {**made.value, "step": step, "fields": step.get("fields"), "notes": made.notes}
-    for key in case.keys() - {"title", "command"}:
+    given["calls"] = list(made.value["calls"])
+    assert set(case.get("lines", ())) <= {line.strip() for line in made.text.splitlines()}
+    for key in case.keys() - {"title", "command", "lines"}:
         found = given[key]
         assert ({name: found[name] for name in case[key]} if key == "http" else found) == case[key]
     if "notes" not in case:
@@ -71,6 +73,7 @@ def test_a_credential_is_written_nowhere() -> None:
         assert any(setting.secret for setting in outline.settings.values()) or title.startswith("a proxy"), title
 
 
+NO_COLON = 'A header (-H) of the curl command has no colon; write it as -H "Name: value".'
 REFUSED = {
     f"wget https://x?k={SECRET}": "That is not a curl command: `curl` is not among its first words.",
     f"curl -H 'a: {SECRET}": "The curl command has a quote that is not closed; copy it whole.",
@@ -89,6 +92,20 @@ REFUSED = {
     ),
     f"curl x.io/\0{SECRET}": "The curl command has a null character; copy it again.",
     "curl x.io -d " + "x" * curl.LONGEST: "The curl command has 262,157 characters; at most 262,144 are read.",
+    f"curl https://x.io -H 'Authorization Bearer {SECRET}'": NO_COLON,
+    f"curl https://x.io -H 'Authorization Bearer: {SECRET}'": NO_COLON,
+    f"curl https://x.io/{SECRET} \\\n \u2013X POST": (
+        "Line 2, column 2 of the curl command has \u2013 (en dash, U+2013); type - instead."
+    ),
+    f"curl https://x.io/{SECRET} \u2014header 'a: b'": (
+        "Line 1, column 36 of the curl command has \u2014 (em dash, U+2014); type -- instead."
+    ),
+    f"curl https://x.io/ -u \u2018{SECRET}\u2019": (
+        "Line 1, column 23 of the curl command has \u2018 (left single quotation mark, U+2018); type ' instead."
+    ),
+    f"curl\u00a0https://x.io/{SECRET}": (
+        "Line 1, column 5 of the curl command has (no-break space, U+00A0); type a space instead."
+    ),
     "": "That is not a curl command: `curl` is not among its first words.",
 }
 

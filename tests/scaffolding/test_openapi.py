@@ -137,6 +137,53 @@ def test_a_document_becomes_a_mapping(tmp_path: Path) -> None:
     ]
 
 
+PARAMETERS = """
+openapi: 3.1.0
+info: { title: Acme, version: "1" }
+servers: [{ url: https://api.acme.io }]
+paths:
+  /{region}/batch:
+    post:
+      parameters:
+        - { name: region, in: path, required: true, schema: { type: string, enum: [eu, us], default: eu } }
+        - { name: revision, in: header, required: true, schema: { type: string, default: "2024-10-15" } }
+        - { name: mode, in: query, required: true, schema: { enum: [fast, 1, null] } }
+        - { name: v, in: query, required: true, schema: { const: 2 } }
+        - { name: token, in: query, required: true, schema: { default: Zq7SeCrEtVaL9x8y } }
+      requestBody:
+        content:
+          "*/*": { schema: { type: string } }
+          application/vnd.api+json:
+            schema:
+              type: object
+              properties: { data: { type: array, minItems: 1, items: { $ref: "#/x" } } }
+x: { type: object, properties: { type: { enum: [event] }, user: { type: object, properties: { id: { type: string } } } } }
+"""
+
+
+def test_parameters_have_choices_and_defaults_and_the_only_operation_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text(PARAMETERS)
+    outline = Outline("acme", "Acme")
+    openapi.read(str(tmp_path / "api.yaml"), (), outline, calls=("track",))
+    mapping = made(outline)
+    assert (mapping.problems, mapping.notes) == ([], [])
+    settings, request = mapping.value["settings"], mapping.value["requests"]["send_batch"]
+    assert settings.pop("token")["secret"] is True
+    assert settings == {
+        "region": {"title": "Region", "type": "string", "choices": ["eu", "us"], "default": "eu"},
+        "revision": {"title": "Revision", "type": "string", "default": "2024-10-15"},
+        "mode": {"title": "Mode", "type": "string", "choices": ["fast", "1"], "example": "fast"},
+    }
+    assert request["path"] == "/${settings.region}/batch"
+    assert request["query"] == {"mode": "${settings.mode}", "v": "2"}
+    assert request["headers"] == {"revision": "${settings.revision}", "Content-Type": "application/vnd.api+json"}
+    item = {"type": {"const": "event"}, "user": {"fields": {"id": "userId"}}}
+    assert mapping.value["calls"]["track"] == [
+        {"request": "send_batch", "fields": {"data": {"list": [{"fields": item}]}}}
+    ]
+    assert "Zq7SeCrEtVaL9x8y" not in mapping.text
+
+
 SCHEMES: list[tuple[str, Any, Any]] = [
     ("bearer", {"type": "http", "scheme": "Bearer"}, {"headers": {"Authorization": "Bearer ${settings.access_token}"}}),
     ("basic", {"type": "http", "scheme": "basic"}, {"basic": ["settings.username", "settings.password"]}),
