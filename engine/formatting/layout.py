@@ -261,7 +261,12 @@ class _Layout:
         return ordered(words, order_at(place))
 
     def _item(
-        self, node: LayoutNode, number: int, indent: int, place: Place, around: tuple[list[SourceLine], list[SourceLine]]
+        self,
+        node: LayoutNode,
+        number: int,
+        indent: int,
+        place: Place,
+        around: tuple[list[SourceLine], list[SourceLine]],
     ) -> tuple[list[SourceLine], list[str]]:
         """Return the lines above an entry of a list, and its own."""
         item, (lead, tail) = node.items[number], around
