@@ -33,6 +33,7 @@ from engine.testing.reaching import (
     chain_of,
     together,
 )
+from engine.testing.targets import fields_with
 from engine.testing.ways import Ways
 
 MOST_WORK = 1_000_000
@@ -44,6 +45,8 @@ MOST_TRIES = 60
 MOST_BASES = 12
 BESIDES = 40
 """Characters that `integrations` counts for, which a draft is better without."""
+BODIES = (What.FIELD, What.ALTERNATIVE, What.ENTRY)
+"""What is written into a body, of a field that may not be known: keys of an object, or of a text."""
 TIME = "2024-03-05T10:15:30Z"
 SAMPLES: dict[str, Json] = {
     "useragent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/120.0.0.0 Safari/537.36",
@@ -260,6 +263,11 @@ class Drafter:
         text = place[-1] if is_require else path
         if isinstance(path, dict) and not is_require:  # the options of `flatten`
             text = path.get("if")
+        if place[-1] in ("when", "unless") and wanted is (place[-1] == "when"):  # best seen where the value is there
+            is_step = owner[0] == "calls" and len(owner) == len(("calls", "track", 0))
+            found = None if is_step else value_at(self.mapping, owner)
+            for way in self.ways.to(owner) if found is not None else ():
+                yield from together(*way.needs, self.proposals.present(cast("Value", found), way.around))
         for way in self.ways.to(owner, place) if isinstance(text, str) else ():
             yield from together(*way.needs, self.proposals.holds(str(text), way.around, wanted=wanted))
 
@@ -332,7 +340,7 @@ class Drafter:
         written["event"] = event
         if example.replies:
             written["replies"] = list(example.replies)
-        written["expect"] = self._expected(tried.base, plan)
+        written["expect"] = self._expected(thing, tried.base, plan)
         return written
 
     def _planned(self, base: MappingExample) -> Plan:
@@ -347,12 +355,17 @@ class Drafter:
         self._titles.add(title)
         return title
 
-    def _expected(self, base: MappingExample, plan: Plan) -> Json:
-        """Return what a draft expects: every request, with what its body has other than that of the example before."""
+    def _expected(self, thing: Thing, base: MappingExample, plan: Plan) -> Json:
+        """Return what a draft expects: every request, with what its body has other than that of the example before.
+
+        What the thing is written into stands there in any case; without it, a wrong entry of a `map` would pass.
+        """
         if plan.outcome is Outcome.INVALID:
             return {"invalid": plan.reason}
         before = self._planned(base).requests if base.place else ()
         found: list[Json] = []
+        named = fields_with(self.mapping, thing.place)
+        whole = not named and thing.what in BODIES and thing.place[0] == "calls"
         for number, request in enumerate(plan.requests):
             body = request.body if isinstance(request.body, dict) else {}
             old = before[number].body if number < len(before) else None
@@ -360,7 +373,7 @@ class Drafter:
             shown: JsonObject = {
                 key: value
                 for key, value in body.items()
-                if not (key in known and same(known[key], value)) and masked(value) == value
+                if (whole or key in named or not (key in known and same(known[key], value))) and masked(value) == value
             }
             found.append({request.request: shown or None})
         return found

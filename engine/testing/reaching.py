@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
+from engine.events.spec import FIELDS
 from engine.language import paths
 from engine.language.paths.syntax import Node
 from engine.mapping.model import (
@@ -45,6 +46,7 @@ MOST_WORK_TOGETHER = 50_000
 """For all things of a mapping."""
 DEEPEST = 12
 """Parts in parts."""
+EVENT_FIELDS = frozenset(name for fields in FIELDS.values() for name in fields)
 ABSENT = object()
 OTHER = "something else"
 REPLY_TO = "reply to"
@@ -75,12 +77,23 @@ class Around(NamedTuple):
     """Where a path stands.
 
     `loops` are the first items of the loops around it, None where one is not known; `depth` counts the parts around
-    it; `current` is where names stand that an expression looks up in something else than the scope.
+    it; `current` is where names stand that an expression looks up in something else than the scope; `call` is that of
+    the step, '' where it may be any.
     """
 
     loops: tuple[Names | None, ...] = ()
     depth: int = 0
     current: Names | None = None
+    call: str = ""
+
+    @property
+    def in_part(self) -> Around:
+        """What is around the inside of a part that is used here."""
+        return Around((), self.depth + 1, call=self.call)
+
+    def has(self, name: str) -> bool:
+        """Whether events of the call have a field; what is no field of any call may stand anywhere."""
+        return name not in EVENT_FIELDS or name in FIELDS.get(self.call, EVENT_FIELDS)
 
 
 TOP = Around()
@@ -232,7 +245,7 @@ class Proposals:
             return
         part = self._part(chain, around)
         if part is not None:
-            inside = Around((), around.depth + 1)
+            inside = around.in_part
             if isinstance(part, PathValue):
                 yield from self.holds(part.path, inside, wanted=wanted, value=value)
             else:
@@ -262,7 +275,7 @@ class Proposals:
             elif chain[1] not in seen and self._works():
                 seen.add(str(chain[1]))
                 for inner in source_paths(part):
-                    yield from self.places_of(inner, Around((), around.depth + 1), seen)
+                    yield from self.places_of(inner, around.in_part, seen)
 
     def _places(self, chain: Names, around: Around) -> Iterator[Names]:
         root, rest = chain[0] if chain else "", chain[1:]
@@ -279,8 +292,19 @@ class Proposals:
         elif root in ("status", "headers", "body"):
             yield ("reply", *chain)
         elif root == "message" and rest:
-            yield ("event", *rest)
-        elif root not in ("type", "message", "parts", "item", "index", "key", "items", "group", ""):
+            if around.has(str(rest[0])):
+                yield ("event", *rest)
+        elif around.has(str(root)) and root not in (
+            "type",
+            "message",
+            "parts",
+            "item",
+            "index",
+            "key",
+            "items",
+            "group",
+            "",
+        ):
             yield ("event", *chain)
 
     def _saved(self, name: str) -> Iterator[Names]:

@@ -53,10 +53,13 @@ class Ways:
             step = self.mapping.calls[str(place[1])][cast("int", place[2])]
             own = condition if place == step.place and _word(condition) in IN_STEP else None
             values = [step.value] if own is None and step.value is not None else []
-            yield self._into(list[Value](values), place, self._through_step(step, own, Way()), condition)
+            start = Way(around=TOP._replace(call=str(place[1])))
+            yield self._into(list[Value](values), place, self._through_step(step, own, start), condition)
             required = self._required(str(place[1]))
             if required:
-                yield self._into(list[Value](values), place, self._through_step(step, own, Way(required)), condition)
+                yield self._into(
+                    list[Value](values), place, self._through_step(step, own, start.and_(*required)), condition
+                )
         elif place[0] == "parts":
             for way in self._to_part(str(place[1]), depth):
                 yield self._into([self.mapping.parts[str(place[1])]], place, way, condition)
@@ -67,7 +70,9 @@ class Ways:
 
     def _to_part(self, name: str, depth: int) -> Iterator[Way]:
         values = (value for value in values_of(self.mapping) if isinstance(value, PathValue))
-        users = [value for value in values if name in parts_of(value.path)][:MOST_USERS]
+        users = [value for value in values if name in parts_of(value.path)]
+        of_calls = {user.place[:2]: user for user in reversed(users)}  # one of each call first: each has other fields
+        users = sorted(users, key=lambda user: of_calls[user.place[:2]] is not user)[:MOST_USERS]
         if depth >= MOST_USERS or not users:
             yield Way()
             return
@@ -77,26 +82,26 @@ class Ways:
     def _required(self, call: str) -> tuple[Need, ...]:
         """Return what the steps of a call need to plan a request at all."""
         if call not in self._needs:
-            steps = self.mapping.calls[call]
+            steps, around = self.mapping.calls[call], TOP._replace(call=call)
             values = (step.value for step in steps if step.value is not None and step.for_each is None)
             inner = (each for value in values for each in descendants(value) if isinstance(each, Instruction))
             required = islice((each for each in inner if each.modifiers.required), MOST_USERS)
-            self._needs[call] = tuple(list(self.proposals.present(value)) for value in required)
+            self._needs[call] = tuple(list(self.proposals.present(value, around)) for value in required)
         return self._needs[call]
 
     def _through_step(self, step: Step, condition: Place | None, way: Way) -> Way:
         propose = self.proposals
         before = IN_STEP[: IN_STEP.index(_word(condition))] if condition is not None else IN_STEP
         if step.when is not None and "when" in before:
-            way = way.and_(list(propose.holds(step.when)))
+            way = way.and_(list(propose.holds(step.when, way.around)))
         if step.unless is not None and "unless" in before:
-            way = way.and_(list(propose.holds(step.unless, wanted=False)))
+            way = way.and_(list(propose.holds(step.unless, way.around, wanted=False)))
         if "unless" in before:
             others = (path for path, _ in step.require if condition is None or condition[-1] != path)
-            way = way.and_(*(list(propose.holds(path)) for path in others))
+            way = way.and_(*(list(propose.holds(path, way.around)) for path in others))
         if step.for_each is not None and "for_each" in before:
-            around = propose.in_loop(step.for_each, TOP)
-            way = way.and_(list(propose.present(step.for_each)), around=around)
+            around = propose.in_loop(step.for_each, way.around)
+            way = way.and_(list(propose.present(step.for_each, way.around)), around=around)
             if step.where is not None and "where" in before:
                 way = way.and_(list(propose.holds(step.where, around)))
         return way

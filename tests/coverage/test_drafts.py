@@ -117,6 +117,56 @@ def test_loops_and_others(name: str) -> None:
     assert [each.label for each in exercise.coverage().items if drafter.draft(each.thing) is None] == []
 
 
+CALL_HAS_NOT = {
+    "in a choice": step("fields: { a: [properties.url, context.page.url] }"),
+    "in a part": "parts:\n  url: [properties.url, context.page.url]\n" + step("fields: { a: parts.url }"),
+    "in a condition": step("when: properties.url || context.page.url\n      fields: { a: context.page.url }"),
+}
+
+
+@pytest.mark.parametrize("name", CALL_HAS_NOT)
+def test_fields_that_the_call_does_not_have_are_not_tried(name: str) -> None:
+    """An identify has no `properties`; that path first must not use up what is tried."""
+    exercise = Exercise(load(HEAD + REQUESTS + CALL_HAS_NOT[name].replace("track", "identify")))
+    (field,) = [item.thing for item in exercise.coverage().items if item.label == "field a"]
+    drafter = Drafter(exercise)
+    draft = drafter.draft(field)
+    assert draft is not None
+    event = draft["event"]
+    assert isinstance(event, dict)
+    assert (event["context"], "properties" in event) == ({"page": {"url": "https://example.com/pricing"}}, False)
+
+
+NAMED = {
+    "map of a: y": step("fields: { a: { from: properties.a, map: { x: 1, y: 1 } } }"),
+    "alternative 2 of a": step("fields: { a: [{ from: properties.a, as: trim }, { from: properties.b, as: trim }] }"),
+    "alternative properties.b": "parts:\n  a: [properties.a, properties.b]\n" + step("fields: { a: parts.a }"),
+    "when of b holds": step("fields: { a: properties.a, b: { from: properties.a, when: properties.b } }"),
+    "map of deep: y": step("fields: { a: { fields: { deep: { from: properties.a, map: { x: 1, y: 1 } } } } }"),
+    "alternative properties.c": step("merge:\n        - [properties.c, properties.d]"),
+}
+EXPECTED: dict[str, Json] = {
+    "map of a: y": {"a": 1},
+    "alternative 2 of a": {"a": "x"},
+    "alternative properties.b": {"a": "x"},
+    "when of b holds": {"b": "x"},
+    "map of deep: y": {"a": {"deep": 1}},
+    "alternative properties.c": {"e": "x"},
+}
+PROPERTIES = ", properties: { a: x, d: { e: x }, samples: { b: x, c: { e: x } } }"
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_draft_expects_what_it_is_named_after(name: str) -> None:
+    """Also where the example it is made of gives the same: a wrong entry would pass otherwise."""
+    one = examples(PROPERTIES).replace("expect: []", "expect: [send: ]")
+    exercise = Exercise(load(HEAD + REQUESTS + NAMED[name] + one))
+    (thing,) = [item.thing for item in exercise.coverage().items if item.label == name]
+    draft = Drafter(exercise).draft(thing)
+    assert draft is not None
+    assert draft["expect"] == [{"send": EXPECTED[name]}]
+
+
 def test_what_cannot_be_reached() -> None:
     """No event makes this condition hold; the report says what was tried."""
     impossible = "properties.a == 'x' && properties.a == 'y'"

@@ -53,11 +53,17 @@ Total                           11       5   54.5%
 
 steps 1/1, fields 2/3, alternatives 1/2, conditions 1/2, map entries 1/3
 
-No example uses these. Each draft below does: read what it expects, and paste it
-at the end of `examples:`.
-
+No example uses these:
 mappings/parts/shared.yaml:2:18  alternative anonymousId
-  # for mappings/shop.yaml
+mappings/shop.yaml:14:9  field coupon
+mappings/shop.yaml:14:44  when of coupon holds
+mappings/shop.yaml:15:40  map of size: a value that is not listed
+mappings/shop.yaml:15:57  map of size: large
+
+These examples do. Each was run; read what it expects, and paste all at the end
+of `examples:` in mappings/shop.yaml:
+
+  # alternative anonymousId (mappings/parts/shared.yaml)
   - title: Alternative anonymousId
     event:
       type: track
@@ -68,8 +74,8 @@ mappings/parts/shared.yaml:2:18  alternative anonymousId
       anonymousId: "507f191e81"
     expect:
       - send: { id: "507f191e81" }
-
-mappings/shop.yaml:14:9  field coupon
+  # field coupon
+  # when of coupon holds
   - title: Field coupon
     event:
       type: track
@@ -80,11 +86,7 @@ mappings/shop.yaml:14:9  field coupon
       properties: { size: small, total: 27.5, coupon: coupon }
     expect:
       - send: { coupon: coupon }
-
-mappings/shop.yaml:14:44  when of coupon holds
-  The draft "Field coupon" does this, too.
-
-mappings/shop.yaml:15:40  map of size: a value that is not listed
+  # map of size: a value that is not listed
   - title: "Map of size: a value that is not listed"
     event:
       type: track
@@ -95,8 +97,7 @@ mappings/shop.yaml:15:40  map of size: a value that is not listed
       properties: { size: something else }
     expect:
       - send:
-
-mappings/shop.yaml:15:57  map of size: large
+  # map of size: large
   - title: "Map of size: large"
     event:
       type: track

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import cast
 
 from engine.commands.output.text import Display
 from engine.commands.output.yaml_text import yaml_item
@@ -40,12 +40,12 @@ def text_lines(report: CoverageReport, display: Display) -> Iterator[str]:
         yield display.wrap(which, "", 0)
     missing = [each for file in report.files for each in file.missing]
     if missing:
-        yield ""
-        advice = "No example uses these. Each draft below does: read what it expects, and paste it at the end of "
-        yield display.wrap(f"{advice}`examples:`.", "", 0)
+        yield from ("", display.paint("No example uses these:", "title"))
     for each in missing:
-        yield ""
         yield from _missing_lines(each, display)
+    for mapping in dict.fromkeys(each.mapping for each in missing if each.draft is not None):
+        yield ""
+        yield from _block(mapping, [each for each in missing if each.mapping == mapping], display)
 
 
 def _totals_lines(report: CoverageReport, display: Display) -> Iterator[str]:
@@ -78,17 +78,30 @@ def _numbers(items: Sequence[Item]) -> str:
 
 
 def _missing_lines(missing: Missing, display: Display) -> Iterator[str]:
-    mark = missing.item.mark
-    yield display.paint(visible(f"{mark.file}:{mark.line}:{mark.column}  {missing.item.label}"), "title")
+    yield visible(_named(missing))
     if missing.draft is None:
         yield display.wrap(f"No draft: {missing.reason}.", " " * INDENT, INDENT)
-        return
-    if missing.again:
-        yield display.wrap(f"The draft {json.dumps(missing.draft['title'])} does this, too.", " " * INDENT, INDENT)
-        return
-    if missing.mapping != mark.file:
-        yield display.paint(visible(f"{' ' * INDENT}# for {missing.mapping}"), "place")
-    yield from yaml_item(missing.draft, INDENT)
+
+
+def _named(missing: Missing) -> str:
+    mark = missing.item.mark
+    return f"{mark.file}:{mark.line}:{mark.column}  {missing.item.label}"
+
+
+def _block(mapping: str, missing: Sequence[Missing], display: Display) -> Iterator[str]:
+    """Write the drafts for one mapping so that they can be pasted together, each below what it covers."""
+    advice = "These examples do. Each was run; read what it expects, and paste all at the end of `examples:` in "
+    yield display.wrap(f"{advice}{visible(mapping)}:", "", 0)
+    yield ""
+    covered: dict[str, list[Missing]] = {}
+    for each in missing:
+        if each.draft is not None:
+            covered.setdefault(str(each.draft["title"]), []).append(each)
+    for several in covered.values():
+        for each in several:
+            elsewhere = f" ({each.item.mark.file})" if each.item.mark.file != mapping else ""
+            yield display.paint(visible(f"{' ' * INDENT}# {each.item.label}{elsewhere}"), "place")
+        yield from yaml_item(cast("JsonObject", several[0].draft), INDENT)
 
 
 def as_json(report: CoverageReport) -> JsonObject:
