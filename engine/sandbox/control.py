@@ -18,6 +18,7 @@ from engine.sandbox.faults import FaultError
 from engine.sandbox.world import World
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 100_000
+NOT_JSON = 'the body is not JSON; send a fault such as {"kind": "status", "status": 503}, or a list of faults'
 ENDPOINTS = {
     "GET /_sandbox/state": "the vendors' state; ?vendor= for one, ?limit= for more than the newest 100 of each kind",
     "GET /_sandbox/counts": "counts, by vendor",
@@ -102,8 +103,8 @@ def _inject(world: World) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
         try:
             made = world.faults.inject(orjson.loads(await request.body()), world.clock())
-        except orjson.JSONDecodeError as error:
-            return _json({"error": f"the body is not JSON: {error.msg}"}, 400)
+        except orjson.JSONDecodeError:
+            return _json({"error": NOT_JSON}, 400)
         except FaultError as error:
             return _json({"error": str(error)}, 400)
         return _json([fault.as_json() for fault in made], 201)

@@ -93,7 +93,7 @@ class Emulator(ABC):
 
     @abstractmethod
     def credentials(self) -> list[str]:
-        """Return the accepted credentials, one line each."""
+        """Return the credentials that are accepted and the headers that are required, one line each."""
 
 
 _ANY = "{}"

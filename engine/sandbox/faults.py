@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from random import Random
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from engine.language.regex import compile_pattern
 from engine.records import Json, JsonObject
@@ -19,6 +19,13 @@ KINDS = ("latency", "status", "reset", "half", "wrong_json", "items")
 APPLIED = {"half": True, "wrong_json": True}
 WRONG_JSON = '{"success": tru'
 ITEM_ERROR = "rejected by a sandbox fault"
+SHAPE = {
+    "latency": ("seconds",),
+    "status": ("status", "retry_after", "retry_after_as", "body"),
+    "wrong_json": ("body",),
+    "items": ("errors",),
+}
+"""What a fault of a kind has besides which requests it hits."""
 
 
 class FaultError(ValueError):
@@ -107,6 +114,7 @@ class Fault:
         names = ("kind", "vendor", "method", "path", "rate", "seed", "every", "after", "count", "for_seconds")
         fields: JsonObject = {name: getattr(self, name) for name in names}
         fields |= {"nth": [*self.nth], "applied": self.applied}
+        fields |= {name: _plain(getattr(self, name)) for name in SHAPE.get(self.kind, ())}
         return {"id": self.number, **fields, "matched": self.matched, "hit": self.hit}
 
 
@@ -127,9 +135,10 @@ class Decision:
 
 
 class Faults:
-    """The active faults, oldest first."""
+    """The active faults, oldest first; those of the `vendors` with these names, or of any if none are given."""
 
-    def __init__(self) -> None:
+    def __init__(self, vendors: Collection[str] = ()) -> None:
+        self._vendors = vendors
         self._faults: dict[int, Fault] = {}
         self._last = 0
 
@@ -137,6 +146,9 @@ class Faults:
         """Add a fault or a list of faults, all or none; raises `FaultError`."""
         given = faults if isinstance(faults, list) else [faults]
         made = [Fault.read(fault, self._last + number, now) for number, fault in enumerate(given, 1)]
+        for fault in made:
+            if fault.vendor and self._vendors and fault.vendor not in self._vendors:
+                raise FaultError(f"vendor must be one of {', '.join(self._vendors)}, not {fault.vendor!r}")
         self._last += len(made)
         self._faults |= {fault.number: fault for fault in made}
         return made
@@ -191,6 +203,13 @@ def _read(name: str, value: Json) -> Any:
         return reader(value)
     except (TypeError, ValueError) as error:
         raise FaultError(f"{name} must be {takes}, not {value!r}") from error
+
+
+def _plain(value: Any) -> Json:
+    """Return a field as JSON: a span of one length is a number."""
+    if not isinstance(value, tuple):
+        return cast("Json", value)
+    return cast("Json", value[0] if len(set(value)) == 1 and isinstance(value[0], float) else [*value])
 
 
 def _text(value: Json) -> str:

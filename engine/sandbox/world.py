@@ -15,7 +15,7 @@ import orjson
 from engine.errors import UsageError
 from engine.records import MASK, NO_SECRETS, Json, JsonObject, Secrets, masked
 from engine.sandbox.emulator import Emulator, Surroundings, TimeSource
-from engine.sandbox.faults import Fault, Faults
+from engine.sandbox.faults import Fault, FaultError, Faults
 from engine.sandbox.http_messages import VendorRequest, segments_of
 from engine.sandbox.state import State, to_iso
 from engine.sandbox.vendors import VENDORS
@@ -129,11 +129,15 @@ class World:
         self.clock = clock
         self._descriptions = {each.name: each for each in descriptions}
         self.state = State(database, [*(vendor.schema for vendor in VENDORS), *(each.schema for each in descriptions)])
-        self.faults = Faults()
         self.request_log = RequestLog()
         self._config = config
         self._start_vendors()
-        self.faults.inject([*config.faults], clock())
+        self.faults = Faults([*self.vendors])
+        try:
+            self.faults.inject([*config.faults], clock())
+        except FaultError as error:  # one that names a vendor which is not here
+            self.state.close()
+            raise UsageError(f"faults of the sandbox's configuration: {error}.") from error
 
     def _start_vendors(self) -> None:
         """Create the vendors, with fresh random numbers and rate limits."""

@@ -99,13 +99,49 @@ def test_faults_are_injected_shown_and_removed(client):
         ("GET", "/state?limit=0", None, "limit must be a whole number from 1 to 100000"),
         ("GET", "/requests?limit=many", None, "limit must be a whole number from 1 to 100000"),
         ("DELETE", "/faults/999", None, "no fault has the id 999"),
-        ("POST", "/faults", b"{", "the body is not JSON: unexpected end of data"),
+        *(
+            (
+                "POST",
+                "/faults",
+                body,
+                'the body is not JSON; send a fault such as {"kind": "status", "status": 503}, or a list of faults',
+            )
+            for body in (b"{", b"no", b"")
+        ),
+        (
+            "POST",
+            "/faults",
+            b'{"kind": "reset", "vendor": "nosuch"}',
+            "vendor must be one of exponea, extole, user_com, not 'nosuch'",
+        ),
         ("POST", "/faults", b"{}", "kind is missing; write one of latency, status, reset, half, wrong_json, items"),
     ],
 )
 def test_what_is_wrong_with_a_request(client, method, path, body, message):
     response = client.request(method, f"/_sandbox{path}", content=body)
     assert (response.status_code, response.json()) == (400, {"error": message})
+
+
+@pytest.mark.parametrize(
+    ("fault", "shown"),
+    [
+        ({"kind": "latency", "seconds": 0.5}, {"seconds": 0.5}),
+        ({"kind": "latency", "seconds": [0, 0.5]}, {"seconds": [0, 0.5]}),
+        (
+            {"kind": "status", "status": 429, "retry_after": 2, "body": {"a": 1}},
+            {"status": 429, "retry_after": 2, "retry_after_as": "seconds", "body": {"a": 1}},
+        ),
+        ({"kind": "wrong_json"}, {"body": '{"success": tru'}),
+        ({"kind": "items", "errors": ["no"]}, {"errors": ["no"]}),
+        ({"kind": "reset"}, {}),
+    ],
+)
+def test_what_a_fault_does_is_shown(client, fault, shown):
+    client.post("/_sandbox/faults", json=fault)
+    (found,) = client.get("/_sandbox/faults").json()
+    own = ("seconds", "status", "retry_after", "retry_after_as", "body", "errors")
+    assert {name: found[name] for name in own if name in found} == shown
+    client.delete("/_sandbox/faults")
 
 
 def test_an_invalid_fault_in_a_list_injects_nothing(client):

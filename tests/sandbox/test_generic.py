@@ -18,6 +18,7 @@ from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.sending.pacing import Clock
 from engine.delivery.supervisor import Delivery
+from engine.errors import UsageError
 from engine.language.signatures import Signer
 from engine.mapping.load import Library
 from engine.mapping.yaml import reader
@@ -27,6 +28,7 @@ from engine.sandbox.generic.describing import describe, into_vendor
 from engine.sandbox.generic.inventing import CannotInvent, hold, write
 from engine.sandbox.generic.vendor import MOST_KEPT
 from engine.sandbox.server import Sandbox
+from engine.sandbox.world import Config
 from engine.testing.examples import NOW
 from tests.delivery.memory_outbox import MemoryOutbox
 from tests.delivery.vendor import QUICK, results
@@ -200,7 +202,7 @@ def test_a_request_is_kept_by_its_name_and_answered_so_that_the_mapping_accepts_
         }
     ]
     assert list(state) == ["save", "special"], "the path without a value of the event is the nearer one"
-    assert vendor.world.vendors["shop"].credentials() == ["x-api-key: ***"]
+    assert vendor.world.vendors["shop"].credentials() == ["x-api-key: ***", "x-version: 2"]
 
 
 def test_each_item_of_a_batch_has_its_result(vendor: Vendor) -> None:
@@ -240,6 +242,31 @@ def test_a_batch_without_results_is_taken_whole_or_not_at_all() -> None:
     assert vendor.ask("POST", "/shop/v1/events", json={"entries": items[:1]}).json() == {"ok": True}
     assert len(vendor.world.state_of("shop", 10)["add"]) == 1
     vendor.close()
+
+
+def test_a_batch_has_no_more_than_its_limits() -> None:
+    vendor = Vendor(changed(batches={"many": {**SHOP["batches"]["many"], "max_items": 3, "max_bytes": 120}}))
+
+    def answer(texts: list[str]) -> tuple[int, str | None]:
+        body = {"entries": [{"kind": "note", "text": text} for text in texts]}
+        response = vendor.ask("POST", "/shop/v1/events", json=body)
+        return response.status_code, response.json().get("problem", {}).get("text")
+
+    assert answer(["a"] * 4) == (400, "the batch many has 4 items; max_items allows 3")
+    assert answer(["a", "b" * 68]) == (400, "the items of the batch many have 121 bytes; max_bytes allows 120")
+    assert vendor.world.state_of("shop", 10) == {}
+    assert answer(["a", "b" * 67]) == (200, None)
+    assert answer(["a"] * 3) == (200, None)
+    vendor.close()
+
+
+def test_a_fault_of_the_configuration_names_a_vendor_that_is_there() -> None:
+    config = Config(faults=({"kind": "reset", "vendor": "other"},))
+    with pytest.raises(UsageError) as refused:
+        create_app(config, descriptions=[describe("shop", connection(SHOP), set())])
+    assert str(refused.value) == (
+        "faults of the sandbox's configuration: vendor must be one of exponea, extole, user_com, shop, not 'other'."
+    )
 
 
 def test_every_fault_can_be_ordered(vendor: Vendor) -> None:

@@ -106,12 +106,32 @@ class Bodies:
 
     def carried(self, batch: str, body: Json) -> list[Carried] | None:
         """Return what a batch carries, item by item; None if it has none of the lists that items are in."""
-        packings = self._packings.get(batch, {})
-        lists = {each.items: _at(body, each.items) for each in packings.values()}
-        found = [(place, items) for place, items in lists.items() if isinstance(items, list)]
-        if not found:
+        found = self._items(batch, body)
+        if found is None:
             return None
-        return [self._carried(packings, place, item) for place, items in found for item in items]
+        packings = self._packings.get(batch, {})
+        return [self._carried(packings, place, item) for place, item in found]
+
+    def too_much(self, batch: str, body: Json) -> str | None:
+        """Return which limit of a batch its items exceed, as a clause; None where they are within.
+
+        Bytes are counted as delivery counts them: of each item, with a comma.
+        """
+        limits, items = self._connection.mapping.batches[batch], self._items(batch, body) or []
+        if len(items) > limits.max_items:
+            return f"the batch {batch} has {len(items)} items; max_items allows {limits.max_items}"
+        if limits.max_bytes is None:
+            return None
+        size = sum(len(orjson.dumps(item)) + 1 for _, item in items)
+        if size > limits.max_bytes:
+            return f"the items of the batch {batch} have {size:,} bytes; max_bytes allows {limits.max_bytes:,}"
+        return None
+
+    def _items(self, batch: str, body: Json) -> list[tuple[Place, Json]] | None:
+        """Return the items of a batch, each with the place of its list; None without any list."""
+        lists = {each.items: _at(body, each.items) for each in self._packings.get(batch, {}).values()}
+        found = [(place, items) for place, items in lists.items() if isinstance(items, list)]
+        return [(place, item) for place, items in found for item in items] if found else None
 
     def _carried(self, packings: dict[str, Packing], place: Place, item: Json) -> Carried:
         """Return what an item carries: the request that it looks like, best one whose schema its body meets."""

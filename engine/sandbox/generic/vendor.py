@@ -103,10 +103,14 @@ class GenericVendor(Emulator):
         return {name: rows for name, rows in held.items() if rows}
 
     def credentials(self) -> list[str]:
-        """Return the headers and parameters that are credentials, masked, and how tokens are had."""
-        found = [f"{name}: {shown(value)}" for _, name, value in self._expected() if is_credential(name, value)]
+        """Return the headers and parameters that are checked, credentials first and masked, and how tokens are had."""
+        expected = sorted(self._expected(), key=lambda each: not is_credential(*each[1:]))
+        found = [f"{name}: {shown(value)}" for _, name, value in expected]
         if self._tokens is not None:
-            found.append(f"Authorization: Bearer, a token of {self._description.token_path}")
+            found.insert(0, f"Authorization: Bearer, a token of {self._description.token_path}")
+        for route in self._description.routes:
+            found += [] if route.request_id is None else [f"{route.request_id.lower()}: any text"]
+            found += [] if route.signer is None else [f"{route.signer.header.lower()}: the signature of the body"]
         return list(dict.fromkeys(found))
 
     def _expected(self) -> Iterator[tuple[Route, str, str | list[str]]]:
@@ -235,6 +239,9 @@ class GenericVendor(Emulator):
             items = bodies.carried(route.name, body)
             if items is None and bodies.packs(route.name):
                 raise self._refusal(400, f"the body has no list of items of the batch {route.name}", route)
+            too_much = bodies.too_much(route.name, body)
+            if too_much is not None:
+                raise self._refusal(400, too_much, route)
             return Received(route, body, items or [])
         fault = bodies.fault(route.name, body)
         if fault is not None:
