@@ -34,7 +34,7 @@ MESSAGES = [
         ["run", "shop", "--example-settings", "--events", "."],
         ". is a directory; name the files in it, such as ./*.ndjson.\n",
     ),
-    (["docs", "langauge"], 'There is no page "langauge". Did you mean language?\n'),
+    (["docs", "langauge"], 'There is no page and no mapping "langauge". Did you mean language?\n'),
     (["validate-mappings", "folder"], "There are no mappings (*.yaml) in folder.\n"),
 ]
 
