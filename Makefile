@@ -11,6 +11,8 @@ STAMPS := $(CLIENTS)/node_modules/made-from-lock $(PEERS)/node_modules/made-from
 PYTHONS := $(or $(WAYBILL_PYTHON),python3.13 python3.12 python3.11 python3)
 # Many tests wait for a clock or another process, so half as many workers again as there are cores; each takes 0.5 GB.
 WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, -(-3 * (os.cpu_count() or 1) // 2)))')
+# Tests start some hundred processes, which would compile every module anew on a machine that writes no byte code.
+export PYTHONDONTWRITEBYTECODE :=
 UPGRADE :=
 ROWS :=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS)

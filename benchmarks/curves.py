@@ -2,6 +2,7 @@
 
     python -m benchmarks.curves [stages sizes fields connections memory] [--rounds 9]
     python -m benchmarks.curves endless [--events 5000000]      planned one after the other; memory has to stay flat
+    python -m benchmarks.curves shapes [--events 1000000]       the same, and no key of an event is ever seen again
 
 Each round runs every piece of work once, between two runs of orjson reading and writing the same events; figures are
 medians of the ratios.
@@ -17,7 +18,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orjson import dumps, loads
 
@@ -191,19 +192,47 @@ def weighed(make: Callable[[], list[Any]]) -> float:
     return used / len(held)
 
 
-def endless(count: int) -> Iterator[tuple[int, float]]:
-    """Plan so many events, each with names of its own, and yield how many MB the process has after each tenth."""
+class Tenth(NamedTuple):
+    """What was seen at each tenth of an endless run."""
+
+    events: int
+    megabytes: float
+    """Of the process, resident."""
+    ratio: float
+    """Planning to orjson's round trip of the same events, both by processor time."""
+
+
+def own_name(event: dict[str, Any], number: int) -> None:
+    """Give an event a name that no other has."""
+    if "properties" in event:
+        event["properties"]["of_its_own"] = {f"name_{number}": number}
+
+
+def own_shape(event: dict[str, Any], number: int) -> None:
+    """Give an event only names that no other has, flat and nested, but for those of Segment's spec."""
+    flat = {f"k{number}_{each}": each for each in range(15)}
+    nested = {f"o{number}": {f"n{number}_{each}": each for each in range(10)}}
+    event["traits" if "traits" in event else "properties"] = {**flat, **nested}
+
+
+def endless(count: int, change: Callable[[dict[str, Any], int], None] = own_name) -> Iterator[Tenth]:
+    """Plan the events, each with names of its own."""
     import psutil
 
-    plan, process = connected().plan_json, psutil.Process()
+    connection, process = connected(), psutil.Process()
     events = [loads(raw) for raw in corpus.events(1000)]
-    for number in range(count):
-        event = events[number % len(events)]
-        if "properties" in event:
-            event["properties"]["of_its_own"] = {f"name_{number}": number}
-        plan(dumps(event), now=NOW)
-        if (number + 1) % max(1, count // 10) == 0:
-            yield number + 1, process.memory_info().rss / 2**20
+    size = max(1, min(500, count // 10))
+    took, least = [0.0, 0.0], 0
+    for number in range(0, count, size):
+        made = []
+        for each in range(number, number + size):
+            change(events[each % len(events)], each)
+            made.append(dumps(events[each % len(events)]))
+        for which, work in enumerate((round_trip(made), planning([connection], made))):
+            took[which] += seconds(work)
+        if number + size - least >= count // 10:
+            yield Tenth(number + size, process.memory_info().rss / 2**20, took[1] / took[0])
+            took, least = [0.0, 0.0], number + size
 
 
 SMALLEST = """mapping: 1
@@ -284,19 +313,20 @@ CURVES: dict[str, Callable[[int], Points]] = {
     "connections": connections,
     "memory": memory,
 }
+ENDLESS = {"endless": (5_000_000, own_name), "shapes": (1_000_000, own_shape)}
 
 
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("names", nargs="*", default=list(CURVES), help=", ".join([*CURVES, "endless"]))
+    options.add_argument("names", nargs="*", default=list(CURVES), help=", ".join([*CURVES, *ENDLESS]))
     options.add_argument("--rounds", type=int, default=9)
-    options.add_argument("--events", type=int, default=5_000_000)
+    options.add_argument("--events", type=int)
     given = options.parse_args()
     for name in given.names:
-        if name == "endless":
-            for number, used in endless(given.events):
-                print(f"{number:12,} events planned, {used:6.1f} MB", flush=True)
+        if name in ENDLESS:
+            for tenth in endless(given.events or ENDLESS[name][0], ENDLESS[name][1]):
+                print(f"{tenth.events:12,} events planned, {tenth.megabytes:6.1f} MB, {tenth.ratio:5.2f} x", flush=True)
             continue
         print(name)
         for line, points in CURVES[name](given.rounds).items():

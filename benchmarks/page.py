@@ -1,19 +1,21 @@
 """Writes the figures and pictures of docs/performance.md, so that nobody types a figure.
 
-    make bench-page         measures everything, then this
+    make bench-page                                     measures everything, then this
+    python -m benchmarks.page repairs shapes fields     measures these curves alone, and writes their figures
 
 A figure stands between `<!-- figures: NAME -->` and `<!-- end -->`; the words around it are written by hand.
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import curves
+from benchmarks import curves, repairs
 from benchmarks._svg import chart
 from benchmarks._table import Measured, line, markdown, table
 
@@ -30,18 +32,22 @@ UP = "x reading and writing its JSON"
 
 def write(found: list[Measured], *, rounds: int, events: int, page: Path = PAGE) -> None:
     """Measure the curves and write the page and its pictures."""
-    measured = {name: curve(rounds) for name, curve in curves.CURVES.items()}
-    for name, (title, across) in PICTURES.items():
+    blocks = {"machine": [machine()], "table": table(found), "peers": peers(found)}
+    write_curves([*PICTURES, *FIGURES], rounds=rounds, events=events, page=page, blocks=blocks)
+
+
+def write_curves(
+    names: Iterable[str], *, rounds: int, events: int, page: Path = PAGE, blocks: dict[str, list[str]] | None = None
+) -> None:
+    """Measure some curves and write their pictures and figures, and `blocks` of what was measured before."""
+    blocks = dict(blocks or {})
+    for name in names:
+        if name in FIGURES:
+            blocks[name] = FIGURES[name](rounds, events)
+            continue
+        title, across = PICTURES[name]
         (page.parent / "performance").mkdir(exist_ok=True)
-        (page.parent / f"performance/{name}.svg").write_text(chart(title, across, UP, measured[name]))
-    blocks = {
-        "machine": [machine()],
-        "table": table(found),
-        "peers": peers(found),
-        "stages": stages(measured["stages"]),
-        "memory": memory(measured["memory"]),
-        "endless": flat(curves.endless(events)),
-    }
+        (page.parent / f"performance/{name}.svg").write_text(chart(title, across, UP, curves.CURVES[name](rounds)))
     page.write_text(filled(page.read_text(), blocks))
     print(f"wrote {page} and its pictures")
 
@@ -93,6 +99,31 @@ def memory(found: curves.Points) -> list[str]:
     return markdown(("held", "bytes an event"), [(name, f"{points[0][1]:,.0f}") for name, points in found.items()])
 
 
-def flat(used: Iterable[tuple[int, float]]) -> list[str]:
-    """Return the memory of a process as it plans events."""
-    return markdown(("events planned", "MB"), [(f"{count:,}", f"{size:.1f}") for count, size in used])
+def flat(seen: Iterable[curves.Tenth]) -> list[str]:
+    """Return the memory of a process as it plans events, and its time."""
+    head = ("events planned", "MB", "x reference")
+    return markdown(head, [(f"{each.events:,}", f"{each.megabytes:.1f}", f"{each.ratio:.2f}") for each in seen])
+
+
+FIGURES: dict[str, Callable[[int, int], list[str]]] = {
+    "stages": lambda rounds, _: stages(curves.stages(rounds)),
+    "repairs": lambda rounds, _: markdown(REPAIRS, repairs.summary(repairs.measured(rounds))),
+    "memory": lambda rounds, _: memory(curves.memory(rounds)),
+    "endless": lambda _, events: flat(curves.endless(events)),
+    "shapes": lambda _, events: flat(curves.endless(events, curves.own_shape)),
+}
+REPAIRS = ("what is repaired", "cases", "median", "worst", "which that is")
+
+
+def main() -> None:
+    """Measure and write."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("names", nargs="+", choices=[*PICTURES, *FIGURES])
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--events", type=int, default=500_000)
+    given = options.parse_args()
+    write_curves(given.names, rounds=given.rounds, events=given.events)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 import orjson
 
 from engine.errors import MappingError
-from engine.events.batches import fields_of_item, fields_of_written, read_batch, split_batch
-from engine.events.integrations import Unrelated, switch
-from engine.events.normalizing import Fields, Normalized, fields_of_json, normalize
+from engine.events.batches import bytes_of_sent_at, fields_of_item, read_batch, split_batch, use_batch_sent_at
+from engine.events.integrations import ALL, Unrelated
+from engine.events.normalizing import Fields, Normalized, fields_of_broken, fields_of_parsed, is_clean, normalize
 from engine.language.bodies import encoded
 from engine.language.budget import COPIED, MOST_REPORTS, Invalid, invalid
 from engine.language.paths import Marker
@@ -35,7 +35,7 @@ from engine.mapping.signature import RequestSignature
 from engine.records import Json, JsonObject, Outcome, PlainRequests, Plan, PlannedRequest, Report, Secret
 
 if TYPE_CHECKING:
-    from engine.compiler.build import Compiled, CompiledCall, CompiledStep
+    from engine.compiler.build import Compiled, CompiledCall, CompiledStep, StepFunction
     from engine.compiler.recording import Recorder
 
 NO_OPTIONS: JsonObject = {}
@@ -121,6 +121,8 @@ class View(NamedTuple):
 
     calls: dict[str, CompiledCall]
     plain: PlainRequests | None
+    usual: Table[str, tuple[StepFunction, list[Any], float]]
+    """Calls whose requests are complete once their steps have run, for events up to a size: `_of_loaded` has why."""
 
 
 class Connection:
@@ -133,15 +135,14 @@ class Connection:
         self.secrets = secrets_of(target.mapping, settings)
         self._numbers = secrets_of(target.mapping, settings, only_numbers=True)
         self.compiled = target.compiled.connect(settings)
-        self._names = target.mapping.integrations
         self._has_numbers = any(self._numbers)
         self._unrelated = Unrelated(target.mapping.integrations)
-        self._sent = View(self.compiled.calls, None)
         self._masked: View | None = None
         self._revealed: View | None = None
         nouns = target.mapping.requests.items()
         self.signers = {name: signer for name, each in nouns if (signer := self._signer(each.signature))}
         """How requests are signed, by name."""
+        self._sent = self._view_of(self.compiled.calls, None)
         batches = target.mapping.batches.items()
         self.batch_signers = {name: signer for name, each in batches if (signer := self._signer(each.signature))}
         """How batches are signed, by name."""
@@ -162,9 +163,15 @@ class Connection:
         if plain is None:
             return self._sent
         if plain.searches or self.signers:  # a signature may be over what is masked
-            return View(self.compiled.calls, plain)
+            return self._view_of(self.compiled.calls, plain)
         compiled = self.destination.compiled
-        return View(compiled.connect(self.settings, plain.settled).calls, None if compiled.are_settled else plain)
+        calls = compiled.connect(self.settings, plain.settled).calls
+        return self._view_of(calls, None if compiled.are_settled else plain)
+
+    def _view_of(self, calls: dict[str, CompiledCall], plain: PlainRequests | None) -> View:
+        ready = {} if plain is not None or self.signers else calls
+        usual = {call: (each.run, each.memo, each.largest) for call, each in ready.items() if each.run is not None}
+        return View(calls, plain, usual)
 
     def _plain_requests(self, show_secrets: bool) -> PlainRequests | None:
         """Return what makes requests plain; None where no setting is secret."""
@@ -222,7 +229,12 @@ class Connection:
         """Like `plan`, for an event in bytes: the fast way."""
         clock = time.time() if now is None else now
         view = (self._revealed if show_secrets else self._masked) or self._view(show_secrets)
-        plan = self._planned(fields_of_json(raw, received_at, clock), clock, view)
+        try:
+            event = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            plan = self._planned(fields_of_broken(raw, error, received_at, clock), clock, view)
+        else:
+            plan = self._of_loaded(event, raw, received_at, clock, view)
         return self._without_numbers(plan) if self._has_numbers and not show_secrets else plan
 
     def plan_batch(
@@ -248,9 +260,17 @@ class Connection:
             return None
         events, sent_at = written
         try:
-            return [self._planned(fields_of_written(raw, sent_at, received_at, now), now, view) for raw in events]
+            return [self._of_written(raw, sent_at, received_at, now, view) for raw in events]
         except orjson.JSONDecodeError:
             return None
+
+    def _of_written(self, raw: bytes, sent_at: str | None, received_at: str | None, now: float, view: View) -> Plan:
+        """Return the plan of an event of a `WrittenBatch`; raises orjson.JSONDecodeError where it is not JSON."""
+        event = orjson.loads(raw)
+        if sent_at is None:
+            return self._of_loaded(event, raw, received_at, now, view)
+        use_batch_sent_at(event, sent_at)
+        return self._of_loaded(event, raw, received_at, now, view, bytes_of_sent_at(sent_at))
 
     def _plans_of_read(self, body: bytes, received_at: str | None, now: float, view: View) -> list[Plan]:
         """Return the plans of any batch, or the one that says why it is none."""
@@ -277,24 +297,65 @@ class Connection:
         fields: Fields = normalized[:]  # a plain tuple is taken apart faster
         return self._planned(fields, time.time() if now is None else now, self._sent, (replies, saved))
 
-    def _planned(self, fields: Fields, clock: float, view: View, answers: Answers = NO_ANSWERS) -> Plan:
-        """Plan an event; `view` says whether its requests are plain, or their secrets stay `Secret`.
+    def _of_loaded(
+        self, event: Json, raw: bytes, received_at: str | None, now: float, view: View, besides: int = 0
+    ) -> Plan:
+        """Plan what was read from `raw`, which nobody else holds; `besides` are bytes that were added to it.
 
-        It is one function, as each call costs a hundredth of a small event's time.
+        A clean event whose requests need no more once its steps have run is planned here, as `_mapped` would plan it:
+        a twentieth less time for a track event.
         """
+        if received_at is not None and type(event) is dict and event.get("receivedAt") is None:
+            event["receivedAt"] = received_at
+        if not is_clean(event, raw, received_at, now):
+            return self._planned(fields_of_parsed(event, raw, received_at, now, besides), now, view)
+        call: str = event["type"]  # type: ignore[assignment]  # a clean event has a call
+        integrations: JsonObject | None = event.get("integrations")  # type: ignore[assignment]  # a clean event's
+        usual = view.usual.get(call)
+        size = len(raw) + besides
+        if (
+            usual is None
+            or size > usual[2]
+            or (integrations and not (self._unrelated.issuperset(integrations) and integrations.get(ALL, True) is True))
+        ):
+            return self._mapped(event, call, [], size, now, view)
+        memo = usual[1].copy()
+        reports: list[Report] = []
+        try:
+            found = usual[0](event, NO_OPTIONS, NO_OPTIONS, now, reports, memo)
+        except Invalid as error:
+            return _nothing(Outcome.INVALID, str(error), reports)
+        if memo[COPIED] or type(found) is str or len(found) >= MOST_COUNTED:
+            return self._finished(found, size, memo[COPIED], view.calls[call].largest, now, None, reports)
+        noticed = tuple(reports[:MOST_REPORTS]) if reports else ()
+        return new_tuple(Plan, (PLANNED, REASONS[len(found)], tuple(found), noticed))
+
+    def _planned(self, fields: Fields, clock: float, view: View, answers: Answers = NO_ANSWERS) -> Plan:
+        """Plan an event; `view` says whether its requests are plain, or their secrets stay `Secret`."""
         event, call, noticed, reason, size = fields
         if reason is not None:
             return Plan(Outcome.INVALID, reason, (), noticed)
-        options: JsonObject = NO_OPTIONS
-        reports: list[Report] = [*noticed]
+        return self._mapped(event, call, [*noticed], size, clock, view, answers)
+
+    def _mapped(
+        self,
+        event: JsonObject,
+        call: str | None,
+        reports: list[Report],
+        size: float,
+        clock: float,
+        view: View,
+        answers: Answers = NO_ANSWERS,
+    ) -> Plan:
+        """Plan a valid event; it is one function, as each call costs a hundredth of a small event's time."""
+        options = NO_OPTIONS
         integrations: JsonObject | None = event.get("integrations")  # type: ignore[assignment]  # once normalized
-        if integrations and not self._unrelated.has_all(integrations):
-            switched = switch(integrations, self._names)
-            reports.extend(switched.reports)
-            if not switched.on:
-                return _nothing(Outcome.IGNORED, str(switched.reason), reports)
-            options = switched.options
-        calls, plain = view
+        if integrations and not (self._unrelated.issuperset(integrations) and integrations.get(ALL, True) is True):
+            on, options, why, noticed = self._unrelated.switch(integrations)
+            reports.extend(noticed)
+            if not on:
+                return _nothing(Outcome.IGNORED, str(why), reports)
+        calls, plain, _ = view
         compiled = calls.get(call)  # type: ignore[arg-type]  # a valid event has a call
         if compiled is None:
             return _nothing(Outcome.IGNORED, f"{self.mapping.name} does not map {call} calls", reports)
@@ -304,8 +365,24 @@ class Connection:
                 found = compiled.run(event, options, NO_OPTIONS, clock, reports, memo)
             else:
                 found = self._requests(compiled, (event, options, clock), reports, memo, answers)
-            if size > compiled.largest or memo[COPIED]:
-                self._check_sizes(found, size + memo[COPIED] * BYTES_PER_CHARACTER, compiled.largest, clock)
+        except Invalid as error:
+            return _nothing(Outcome.INVALID, str(error), reports)
+        return self._finished(found, size, memo[COPIED], compiled.largest, clock, plain, reports)
+
+    def _finished(
+        self,
+        found: list[PlannedRequest] | str,
+        size: float,
+        copied: float,
+        largest: float,
+        clock: float,
+        plain: PlainRequests | None,
+        reports: list[Report],
+    ) -> Plan:
+        """Return the plan of what the steps of a call found, once sizes are checked and requests are signed."""
+        try:
+            if size > largest or copied:
+                self._check_sizes(found, size + copied * BYTES_PER_CHARACTER, largest, clock)
             if self.signers:
                 found = self._all_signed(found, clock)
         except Invalid as error:

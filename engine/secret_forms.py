@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from hashlib import md5, sha1, sha256
-from html.entities import codepoint2name
+from functools import cache
 from urllib.parse import quote_plus
 
 SHORTEST_SEARCHED = 6
@@ -37,7 +36,6 @@ URL_SAFE = {"+": "-", "/": "_"}
 LETTERS = re.compile(r"[a-f]")
 RUN = re.compile("[A-Za-z0-9]+")
 EXPONENT = re.compile(r"-?[0-9.]+e[+-][0-9]+")
-NAMES = {**codepoint2name, ord("'"): "apos"}
 
 
 def search_pattern(secrets: Sequence[str]) -> re.Pattern[str] | None:
@@ -120,6 +118,8 @@ def _encoded_in_base64(secret: str) -> Iterator[tuple[bytes, int]]:
 
 
 def _digests(secret: str) -> Iterator[str]:
+    from hashlib import md5, sha1, sha256
+
     raw = secret.encode(errors="surrogatepass")
     digests = [make(raw, usedforsecurity=False).hexdigest() for make in (md5, sha1, sha256)]
     yield from (*digests, *map(str.upper, digests))
@@ -148,13 +148,21 @@ def _character(character: str) -> str:
         "".join(rf"\\{{1,3}}u{_hex(units[at : at + 2].hex())}" for at in range(0, len(units), 2)),
         rf"&(?:amp;)?#0{{0,4}}(?:{ord(character)}|[xX]0{{0,4}}{_hex(f'{ord(character):x}')});",
     ]
-    if ord(character) in NAMES:
-        forms.append(f"&(?:amp;)?{NAMES[ord(character)]};")
+    if ord(character) in _names():
+        forms.append(f"&(?:amp;)?{_names()[ord(character)]};")
     if character == " ":
         forms += [r"\+", "%(?:25){0,2}2[Bb]"]
     # The plain one last: `%` and `&` begin their own escapes.
     forms.append(r"\\{1,4}" if character == "\\" else rf"\\{{0,3}}{plain}")
     return f"(?:{'|'.join(forms)})"
+
+
+@cache
+def _names() -> dict[int, str]:
+    """Return HTML's names of characters."""
+    from html.entities import codepoint2name
+
+    return {**codepoint2name, ord("'"): "apos"}
 
 
 def _hex(digits: str) -> str:

@@ -7,6 +7,7 @@ be used; 70 internal error; 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -19,7 +20,15 @@ from engine.errors import MappingError, UsageError, WaybillError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "validate-mappings": ("engine.commands.validate", "Check mapping files: what is wrong, where, and how to fix it."),
+    "new": ("engine.commands.new", "Write the mapping of a new destination, from answers, curl or OpenAPI."),
+    "test": ("engine.commands.test", "Run the examples of mappings as tests, with snapshots of whole requests."),
     "run": ("engine.commands.run", "Show which requests events become, without sending them."),
+    "explain": ("engine.commands.explain", "Explain one event: each output field, what is absent, what is never read."),
+    "fmt": ("engine.commands.fmt", "Write mapping files in the canonical layout, comments kept."),
+    "diff": (
+        "engine.commands.diff",
+        "Show what a change of a mapping does to traffic: which fields differ, and how often.",
+    ),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
@@ -28,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),
     "fields": ("engine.commands.fields", "List which fields of events go where: in the clear, hashed, or not at all."),
+    "lsp": ("engine.commands.lsp", "Serve an editor: problems while you type, completion, hover, rename."),
+    "mcp": ("engine.commands.mcp", "Serve an assistant: tools that check, run, explain and test mappings."),
     "docs": ("engine.commands.docs", "Print a page of the documentation, or a page made from a mapping."),
 }
 NOT_UTF8 = re.compile("[\ud800-\udfff]")
@@ -86,7 +97,10 @@ def _run(command: click.Command, argv: Sequence[str] | None) -> None:
     for old, new in DEPRECATED.items():
         if old in os.environ and new not in os.environ:
             click.echo(f"The environment variable {old} is deprecated; use {new}.", err=True)
-    sys.exit(_guarded(lambda: command.main(args=None if argv is None else list(argv), standalone_mode=False)))
+    code = _guarded(lambda: command.main(args=None if argv is None else list(argv), standalone_mode=False))
+    if argv is None:
+        gc.freeze()  # Python ends now and need not look for cycles in all that is left: 4 % of a `validate-mappings`
+    sys.exit(code)
 
 
 def _open_standard_streams() -> None:

@@ -47,14 +47,42 @@ def connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedCon
     """Load every mapping and connect it; raises UsageError, SettingsError or MappingError."""
     library = Library(settings.directories or None)
     destinations = [destination(library.load(name)) for name in dict.fromkeys(mappings)]
-    from_file = _read(settings.file, destinations) if settings.file is not None else {}
-    assigned = _assigned(settings.assignments, destinations)
+    given = given_settings(destinations, settings)
     result = []
     for target in destinations:
-        values: JsonObject = {**from_file.get(target.name, {}), **assigned[target.name]}
+        values = given[target.name]
         if settings.examples:
             values = {**target.example_settings(), **values}
         result.append(NamedConnection(target.name, target.connect(values, os.environ)))
+    return result
+
+
+def given_settings(destinations: Sequence[Destination], settings: SettingsOptions) -> dict[str, JsonObject]:
+    """Return the settings that the command line gives each destination, without examples."""
+    from_file = _read(settings.file, destinations) if settings.file is not None else {}
+    assigned = _assigned(settings.assignments, destinations)
+    return {target.name: {**from_file.get(target.name, {}), **assigned[target.name]} for target in destinations}
+
+
+def connect_versions(versions: Sequence[Destination], settings: SettingsOptions) -> list[NamedConnection]:
+    """Connect versions of one mapping with the same settings: each gets those it knows; raises as `connect` does.
+
+    A setting that no version knows is refused as ever. The section of a settings file may have the name of any. Of two
+    examples for one setting, the last version's counts.
+    """
+    sections = _read(settings.file, versions) if settings.file is not None else {}
+    given: JsonObject = {}
+    for target in versions if settings.examples else ():
+        given |= target.example_settings()
+    for target in versions:
+        given |= sections.get(target.name, {})
+    for values in _assigned(settings.assignments, versions).values():
+        given |= values
+    known = {name for target in versions for name in target.mapping.settings}
+    result = []
+    for target in versions:
+        own = {name: value for name, value in given.items() if name in target.mapping.settings or name not in known}
+        result.append(NamedConnection(target.name, target.connect(own, os.environ)))
     return result
 
 

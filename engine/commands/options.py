@@ -78,6 +78,41 @@ def settings_options(command: Callable[..., R]) -> Callable[..., R]:
     return with_settings
 
 
+class CoverageOptions(NamedTuple):
+    """How the coverage of mappings is shown, and the percentage below which the command fails."""
+
+    style: str = "text"
+    fail_under: float | None = None
+
+
+def coverage_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options for coverage to a command, which receives them as `coverage`; None without --coverage."""
+
+    @click.option(
+        "--coverage", "wanted", is_flag=True, help="Also show what of the mappings no example uses, and drafts that do."
+    )
+    @click.option(
+        "--fail-under",
+        type=click.FloatRange(0, 100),
+        metavar="PERCENT",
+        help="With --coverage: fail if the examples use less than this.",
+    )
+    @click.option(
+        "--format",
+        "style",
+        type=click.Choice(["text", "json", "cobertura"]),
+        help="With --coverage: text (the default), JSON, or Cobertura XML; the tests then report on standard error.",
+    )
+    @wraps(command)
+    def with_coverage(*, wanted: bool, fail_under: float | None, style: str | None, **others: object) -> R:
+        if not wanted and (fail_under is not None or style is not None):
+            raise UsageError("--fail-under and --format are about --coverage: add it.")
+        coverage = CoverageOptions(style or "text", fail_under) if wanted else None
+        return command(coverage=coverage, **others)
+
+    return with_coverage
+
+
 def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
@@ -163,4 +198,18 @@ def parse_time(text: str, now: float) -> float:
         raise UsageError(
             f'"{text}" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.'
         )
+    return found
+
+
+def clock(received_at: str | None) -> float:
+    """Return the time that times are compared with, in Unix seconds: that of `--received-at`, or now."""
+    from engine.language.times import read_time
+
+    if received_at is None:
+        return time.time()
+    found = read_time(received_at)
+    if found is None:
+        from engine.language.texts import visible
+
+        raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
     return found

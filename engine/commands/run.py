@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, NamedTuple, TypeAlias, cast
@@ -13,13 +12,13 @@ import click
 
 from engine.commands.connection_options import NamedConnection, connect
 from engine.commands.input_files import ReadErrors, progress_bar
-from engine.commands.options import SettingsOptions, settings_options
+from engine.commands.options import SettingsOptions, clock, settings_options
 from engine.commands.output.events import event_title, outgoing_json, plan_text, report_lines
 from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
 from engine.errors import SettingsError, UsageError
-from engine.events.normalizing import normalize_parsed
+from engine.events.normalizing import Normalized, normalize_parsed
 from engine.events.reading import read_events
 from engine.events.splitting import Line
 from engine.language.signatures import WIRE
@@ -28,6 +27,7 @@ from engine.records import NO_SECRETS, Plan, Report, Secrets
 
 if TYPE_CHECKING:
     from engine.delivery.sending.outgoing import DryRun, Outgoing
+    from engine.explaining.unread import UnreadCounter
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, DryRun], None]"
 MOST_REASONS = 1000
@@ -40,9 +40,10 @@ HOW_TO_SET = "Set them with --settings FILE or --set KEY=VALUE; --example-settin
 
 
 class Event(NamedTuple):
-    """One event as it was read, and the reports that do not depend on the destination."""
+    """One event as it was read, as mappings see it, and the reports that do not depend on the destination."""
 
     line: Line
+    normalized: Normalized
     reports: tuple[Report, ...]
 
     @property
@@ -72,18 +73,22 @@ class Event(NamedTuple):
 )
 @click.option("--show-secrets", is_flag=True, help="Print secrets instead of ***.")
 @click.option("--no-headers", is_flag=True, help="Leave the headers out of the text.")
+@click.option("--unread", is_flag=True, help="Show the events' fields that reach no request, and nothing else.")
+@click.option("--check-bodies", is_flag=True, help="Report each body that does not meet the request's body_schema.")
 @click.option(
     "--received-at",
     metavar="TIME",
     help="When events without receivedAt were received (ISO 8601); also the clock that times are compared with.",
 )
-def command(
+def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mappings: tuple[str, ...],
     files: tuple[str, ...],
     settings: SettingsOptions,
     style: str,
     show_secrets: bool,
     no_headers: bool,
+    unread: bool,
+    check_bodies: bool,
     received_at: str | None,
 ) -> int:
     """Show what events become for each MAPPING (a name or a path): outcome, reason and requests. Sends nothing.
@@ -91,15 +96,11 @@ def command(
     A request that is sent in a batch is shown in it: as the batch that is sent if no other event waits.
 
     A summary goes to standard error. Exit code 0: every event was planned or ignored; 1: some were invalid or could
-    not be read; 2: wrong usage.
+    not be read, or --check-bodies found something; 2: wrong usage.
     """
-    now = _clock(received_at)
-    if no_headers and style != "text":
-        raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
-    try:
-        connections = connect(mappings, settings)
-    except SettingsError as error:
-        raise UsageError(f"{error}\n{HOW_TO_SET}") from None
+    now = clock(received_at)
+    _check(style, no_headers=no_headers, unread=unread)
+    connections = _connect(mappings, settings)
     for stream in (sys.stdout, sys.stderr):
         cast("IO[str]", stream).reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
     output = _Output()
@@ -109,14 +110,30 @@ def command(
         "curl": _curl_printer,
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
-    summary, show = Summary(), printers[style](connections, secrets)
+    summary, counters = Summary(0 if check_bodies else None), _counters(connections) if unread else {}
+    show = _counting(counters, now) if unread else printers[style](connections, secrets)
     try:
         plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
+        _print_unread(counters, style, secrets or NO_SECRETS)
     except BrokenPipeError:  # `engine run ... | head` is no error; what is still buffered has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     click.echo(summary.text(Display(sys.stderr)), err=True)
     return FOUND if summary.failed else 0
+
+
+def _connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedConnection]:
+    try:
+        return connect(mappings, settings)
+    except SettingsError as error:
+        raise UsageError(f"{error}\n{HOW_TO_SET}") from None
+
+
+def _check(style: str, *, no_headers: bool, unread: bool) -> None:
+    if no_headers and style != "text":
+        raise UsageError(f"--no-headers is for text; --format {style} always has the headers.")
+    if unread and style == "curl":
+        raise UsageError("--unread shows no requests; use --format text or ndjson.")
 
 
 def plan_all(
@@ -133,10 +150,7 @@ def plan_all(
 
     `flush` is called before more input is read, so that a slow pipe shows each event at once.
     """
-    from engine.delivery.configured_connection import ConfiguredConnection
-    from engine.delivery.sending.outgoing import dry_run
-
-    configured = [ConfiguredConnection(name=each.name, connection=each.connection) for each in connections]
+    destinations = [(each, _dry_runner(each, summary)) for each in connections]
     # A bar would break up requests that are printed on the same terminal.
     with progress_bar(files, unless_output_is_a_terminal=True) as progress:
         errors = ReadErrors(show=progress.show)
@@ -150,26 +164,43 @@ def plan_all(
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
             if line.reports:
                 normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
-            event = Event(line, _masked_reports(normalized.reports, mask))
+            event = Event(line, normalized, _masked_reports(normalized.reports, mask) if normalized.reports else ())
             summary.add_event(event.reports)
-            for named, each in zip(connections, configured, strict=True):
-                run = dry_run(each, each.connection.plan_normalized(normalized, now=now), now)
-                run = run if mask is None else run._replace(plan=_masked(run.plan, mask))
+            for named, dry_run in destinations:
+                run = dry_run(named.connection.plan_normalized(normalized, now=now), now)
+                if mask is not None and (run.plan.reports or mask(run.plan.reason) != run.plan.reason):
+                    run = run._replace(plan=_masked(run.plan, mask))
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
     flush()
 
 
-def _clock(received_at: str | None) -> float:
-    """Return the time that times are compared with, in Unix seconds: what was given, or now."""
-    from engine.language.times import read_time
+def _dry_runner(named: NamedConnection, summary: Summary) -> Callable[[Plan, float], DryRun]:
+    from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.sending.outgoing import DryRunner
 
-    if received_at is None:
-        return time.time()
-    seconds = read_time(received_at)
-    if seconds is None:
-        raise UsageError(f'--received-at: "{visible(received_at)}" is not a time such as 2024-03-05T10:15:30Z.')
-    return seconds
+    run = DryRunner(ConfiguredConnection(name=named.name, connection=named.connection)).run
+    return run if summary.faulty_bodies is None else _checking(run, named, summary)
+
+
+def _checking(
+    run: Callable[[Plan, float], DryRun], named: NamedConnection, summary: Summary
+) -> Callable[[Plan, float], DryRun]:
+    """Return a dry run that also reports and counts the bodies that do not meet their `body_schema`."""
+    from engine.compiler.runtime import MOST_REPORTS
+    from engine.testing.bodies import BodyChecks
+
+    checks = BodyChecks(named.connection.mapping)
+
+    def checked(plan: Plan, now: float) -> DryRun:
+        made = run(plan, now)
+        found = tuple(checks.reports(made.plan))
+        if not found:
+            return made
+        summary.add_faulty_bodies(len(found))
+        return made._replace(plan=made.plan._replace(reports=(*made.plan.reports, *found[:MOST_REPORTS])))
+
+    return checked
 
 
 def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable[[], None]) -> Iterator[Line]:
@@ -185,10 +216,7 @@ def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable
 
 def _masked(plan: Plan, mask: Callable[[str], str]) -> Plan:
     """Return a plan whose reason and reports show no secret of the event; its requests stay as they are."""
-    reason = mask(plan.reason)
-    if reason == plan.reason and not plan.reports:
-        return plan
-    return plan._replace(reason=reason, reports=_masked_reports(plan.reports, mask))
+    return plan._replace(reason=mask(plan.reason), reports=_masked_reports(plan.reports, mask))
 
 
 def _masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str] | None) -> tuple[Report, ...]:
@@ -207,6 +235,35 @@ def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
         connection.signers.get(sent.request.request) if sent.batch is None else connection.batch_signers.get(sent.batch)
     )
     return signer is not None and signer.over.literal == WIRE
+
+
+def _counters(connections: Sequence[NamedConnection]) -> dict[str, UnreadCounter]:
+    from engine.explaining.unread import UnreadCounter
+
+    return {named.name: UnreadCounter(named.connection) for named in connections}
+
+
+def _counting(counters: dict[str, UnreadCounter], now: float) -> Printer:
+    def count(event: Event, named: NamedConnection, run: DryRun) -> None:
+        counters[named.name].add(event.normalized, run.plan, now)
+
+    return count
+
+
+def _print_unread(counters: dict[str, UnreadCounter], style: str, secrets: Secrets) -> None:
+    if not counters:
+        return
+    import json
+
+    from engine.commands.output.unread import unread_json, unread_text
+
+    display = Display(sys.stdout)
+    for name, counter in counters.items():
+        if style == "text":
+            click.echo(unread_text(name, counter, secrets, display), nl=False)
+            continue
+        for each in unread_json(name, counter, secrets):
+            click.echo(visible(json.dumps(each, ensure_ascii=False)))
 
 
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from engine.commands.options import FILE
+from engine.commands.options import FILE, SettingsOptions, settings_options
 from engine.commands.output.text import Display, shortened
 from engine.compiler.runtime import Invalid
 from engine.delivery import configured_connection
@@ -19,15 +20,14 @@ from engine.delivery.configured_connection import ConfiguredConnection, base_url
 from engine.delivery.sending.shipping import SETTINGS_HINT
 from engine.errors import UsageError
 from engine.language.texts import text_of, visible
-from engine.records import MASK, Json
+from engine.records import Json
 from engine.sandbox.server import Sandbox
-from engine.sandbox.world import emulated, locate, titles
+from engine.sandbox.world import emulated, reserved
 
-UNKNOWN = (
-    "{name} cannot use the sandbox: none of its vendors has {path}. It emulates {titles}, which it recognizes by the "
-    "paths of their APIs (engine docs sandbox). Leave {name} out, look at its requests with engine run, or omit "
-    "--sandbox."
-)
+if TYPE_CHECKING:
+    from engine.sandbox.generic.vendor import Description
+
+MADE = "{name} is answered by a vendor made from its mapping (engine docs sandbox)."
 
 SHOWN = 3
 STATE_WIDTH = 96
@@ -37,34 +37,64 @@ PLURAL = re.compile(r"(?:ies|s)\b")
 
 
 @click.command("sandbox")
+@click.argument("mappings", nargs=-1, metavar="[MAPPING...]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8900, show_default=True, help="0 picks a free port.")
 @click.option(
     "--config", type=FILE, help="YAML file: what the vendors accept, and which faults happen (engine docs sandbox)."
 )
 @click.option("--database", default=":memory:", metavar="FILE", help="Keep the state in a file instead of in memory.")
-def command(host: str, port: int, config: Path | None, database: str) -> None:
-    """Emulate the vendors on a port, until Ctrl-C. Requests are accepted or refused as the vendors' documents say."""
-    run(host, port, config, database)
+@click.option("--connections", "connections_file", type=FILE, help="YAML file of connections, in place of mappings.")
+@settings_options
+def command(
+    mappings: tuple[str, ...],
+    host: str,
+    port: int,
+    config: Path | None,
+    database: str,
+    connections_file: Path | None,
+    settings: SettingsOptions,
+) -> None:
+    """Emulate vendors on a port, until Ctrl-C. Requests are accepted or refused as the vendors' documents say.
+
+    Each MAPPING (a name or a path) gets a vendor made from it, with example settings for those not given, unless its
+    vendor is emulated anyway.
+    """
+    configured: list[ConfiguredConnection] = []
+    if mappings or connections_file:
+        from engine.commands.connection_options import connections_of
+
+        configured = connections_of(mappings, connections_file, settings._replace(examples=True))
+    run(host, port, config, database, configured)
 
 
-def run(host: str, port: int, config: Path | None, database: str) -> None:
-    """Serve the emulated vendors; raises `UsageError` for a port, file or package that is not available."""
+def run(
+    host: str, port: int, config: Path | None, database: str, configured: Sequence[ConfiguredConnection] = ()
+) -> None:
+    """Serve the emulated vendors, and those made from connections.
+
+    Raises `UsageError` for a port, file or package that is not available.
+    """
     from engine.sandbox.server import build, listen, serve, url_of
     from engine.sandbox.world import Config, load_config
 
-    settings = load_config(config) if config else Config()
+    read = load_config(config) if config else Config()
+    made = [vendor for vendor in _vendors(configured) if not isinstance(vendor, str)]
     with listen(host, port) as listener:
-        server, world = build(settings, database, time.time, host)
-        click.echo(_welcome(url_of(listener), database))
+        server, world = build(read, database, time.time, made, host)
+        click.echo(_welcome(url_of(listener), database, made))
         serve(server, world, listener)
 
 
-def _welcome(url: str, database: str) -> str:
+def _welcome(url: str, database: str, made: Sequence[Description]) -> str:
     from engine.sandbox.vendors import VENDORS
 
     kept = "in memory" if database == ":memory:" else f"in {database}"
     bases = [f"  {vendor.title:<32} {url}/{vendor.name}" for vendor in VENDORS]
+    for each in made:
+        bases.append(f"  {visible(each.connection.mapping.title):<32} {url}/{each.name}{each.base_path}")
+        if each.token_path:
+            bases.append(f"  {'':<32} {url}/{each.name}{each.token_path} (access tokens)")
     return "\n".join(
         [
             f"The sandbox listens on {url}; its state is kept {kept}.",
@@ -79,27 +109,53 @@ def _welcome(url: str, database: str) -> str:
 def into_sandbox(
     stack: ExitStack, configured: Sequence[ConfiguredConnection]
 ) -> tuple[list[ConfiguredConnection], Sandbox]:
-    """Start a sandbox and redirect all connections to it; raises UsageError before if it has no such vendor."""
-    base_paths = [_base_path(each) for each in configured]
-    sandbox = stack.enter_context(Sandbox())
-    pairs = zip(configured, base_paths, strict=True)
-    return [configured_connection.into_sandbox(each, sandbox.url, path) for each, path in pairs], sandbox
+    """Start a sandbox and redirect all connections to it, those of an unknown vendor to one made from the mapping."""
+    vendors = _vendors(configured)
+    for each, vendor in zip(configured, vendors, strict=True):
+        if not isinstance(vendor, str):
+            click.echo(MADE.format(name=each.name), err=True)
+    made = [vendor for vendor in vendors if not isinstance(vendor, str)]
+    sandbox = stack.enter_context(Sandbox(descriptions=made))
+    return [_redirected(*pair, sandbox.url) for pair in zip(configured, vendors, strict=True)], sandbox
 
 
-def _base_path(configured: ConfiguredConnection) -> str:
-    """Return the path below which the sandbox has a connection's requests; raises UsageError if there is none."""
-    try:
-        url = base_url(configured.connection)
-    except Invalid as error:
-        raise UsageError(f"{configured.name}: {error}. {SETTINGS_HINT}") from error
-    whole = urlsplit(url).path.rstrip("/")
-    found = request_paths(configured.connection)
-    for base in _endings(whole):
-        if not found or _has(base, [each.filled for each in found]):
-            return base
-    unknown = next((each for each in found if locate(whole + each.filled)[0] is None), found[0])
-    shown = whole if configured.connection.secrets.mask(url) == url else MASK
-    raise UsageError(UNKNOWN.format(name=configured.name, path=shown + unknown.written, titles=", ".join(titles())))
+def _redirected(configured: ConfiguredConnection, vendor: Description | str, url: str) -> ConfiguredConnection:
+    if isinstance(vendor, str):
+        return configured_connection.into_sandbox(configured, url, vendor)
+    from engine.sandbox.generic.describing import into_vendor
+
+    return into_vendor(configured, url, vendor)
+
+
+def _vendors(configured: Sequence[ConfiguredConnection]) -> list[Description | str]:
+    """Return what answers each connection: the base path of an emulated vendor, or one made from the mapping."""
+    taken = reserved()
+    found: list[Description | str] = []
+    for each in configured:
+        try:
+            base_path = _base_path(each)
+            found.append(_made(each, taken) if base_path is None else base_path)
+        except Invalid as error:
+            raise UsageError(f"{each.name}: {error}. {SETTINGS_HINT}") from error
+    return found
+
+
+def _made(configured: ConfiguredConnection, taken: set[str]) -> Description:
+    """Describe the vendor of a connection and tell what it cannot do; its name is taken from then on."""
+    from engine.sandbox.generic.describing import describe
+
+    made = describe(configured.name, configured.connection, taken)
+    taken.add(made.name)
+    for fault in made.replies.faults:
+        click.echo(f"{configured.name}: {visible(fault)}.", err=True)
+    return made
+
+
+def _base_path(configured: ConfiguredConnection) -> str | None:
+    """Return the path below which the sandbox emulates a connection's requests; None if it does not emulate them."""
+    whole = urlsplit(base_url(configured.connection)).path.rstrip("/")
+    found = [each.filled for each in request_paths(configured.connection)]
+    return next((base for base in _endings(whole) if found and _has(base, found)), None)
 
 
 def _endings(path: str) -> Iterator[str]:
@@ -112,7 +168,7 @@ def _endings(path: str) -> Iterator[str]:
 
 
 def _has(base: str, known: list[str]) -> bool:
-    return all(locate(base + path)[0] for path in known) and any(emulated(base + path) for path in known)
+    return all(emulated(base + path) for path in known)
 
 
 def state_text(display: Display, sandbox: Sandbox) -> str:

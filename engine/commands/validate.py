@@ -14,6 +14,7 @@ from engine.errors import MappingNotFound
 from engine.mapping import bundled
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
+from engine.testing.files import check_file
 
 
 @click.command("validate-mappings", context_settings=HELP_SETTINGS)
@@ -40,20 +41,22 @@ def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) 
     Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
-    files = list(dict.fromkeys(_files(paths or (_default(),))))
+    files = list(dict.fromkeys(mapping_files(paths or (default_folder(),))))
     problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
     return FOUND if any(problem.level == "error" for problem in problems) else 0
 
 
-def _default() -> Path:
+def default_folder() -> Path:
+    """Return the folder `mappings`; raises MappingNotFound."""
     here = Path("mappings")
     if not here.is_dir():
         raise MappingNotFound("There is no folder named mappings here; name the files or folders to check.")
     return here
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
+def mapping_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield files as they are, and of folders the mappings and parts in them; raises MappingNotFound."""
     for path in paths:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
@@ -66,28 +69,6 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             shipped = bundled("mappings") / f"{path}.yaml"
             advice = f" This command expects a file, such as {path}.yaml." if shipped.is_file() else ""
             raise MappingNotFound(f"There is no file {path}.{advice}")
-
-
-def check_file(library: Library, path: Path) -> list[Problem]:
-    """Return the problems of one file, a mapping or a file of shared parts.
-
-    Whatever is in it, the others are still checked: a file that is too much for Python has that as its problem.
-    """
-    try:
-        return _check_file(library, path)
-    except (MemoryError, RecursionError, SyntaxError):
-        message = "This file cannot be checked: it needs more memory than there is, or nests too much for Python."
-        return [Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")]
-
-
-def _check_file(library: Library, path: Path) -> list[Problem]:
-    if path.parent.name == "parts":
-        from engine.mapping.checks import check_parts
-
-        return check_parts(path)
-    from engine.testing.examples import validate
-
-    return validate(library.read(path))
 
 
 def _duplicates(files: list[Path]) -> Iterator[Problem]:

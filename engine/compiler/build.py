@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeAlias, cast
 
@@ -34,6 +33,7 @@ from engine.mapping.keys import IN_LIST, NO_LOOP
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping, Request, Step
 from engine.mapping.walk import Occurrence, Scope, of_noun, of_value, parts_of
+from engine.noun import Noun
 from engine.records import Json, JsonObject, PlannedRequest
 
 OF_INTAKE = 500
@@ -45,8 +45,7 @@ MakePlain: TypeAlias = "Callable[[tuple[Any, ...]], tuple[Any, ...]]"
 JudgeResult: TypeAlias = "tuple[str | None, Json, str] | None"
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledStep:
+class CompiledStep(Noun, kw_only=False):
     """One step of a call, ready to run."""
 
     step: Step
@@ -55,8 +54,7 @@ class CompiledStep:
     save: SaveFunction | None
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledCall:
+class CompiledCall(Noun, kw_only=False):
     """The steps of a call.
 
     `memo` is what each event begins with, to be copied: counts of loops, no part computed. The bodies of an event of
@@ -70,16 +68,14 @@ class CompiledCall:
     """All steps as one function, if none saves anything: the fast path of most events."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRequest:
+class CompiledRequest(Noun, kw_only=False):
     """How a request's response is judged, and how its body becomes an item of a batch."""
 
     judge: Callable[..., JudgeResult]
     item: Callable[..., Json] | None
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledBatch:
+class CompiledBatch(Noun, kw_only=False):
     """Where a batch is sent, its body from its items, and the results in its response as (ok, error).
 
     `address` is called as (items, group, reports, now); where it is `settled`, it reads only the settings.
@@ -91,8 +87,7 @@ class CompiledBatch:
     results: Callable[..., list[tuple[bool, Json]] | None] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Noun, kw_only=False):
     """The functions of a generated module, connected with settings; `oauth2` returns the texts behind its words."""
 
     calls: dict[str, CompiledCall]
@@ -101,8 +96,7 @@ class Connected:
     oauth2: Callable[[Reports], dict[str, Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Noun, kw_only=False):
     """A generated module: its text, and what its functions belong to, in order."""
 
     code: str

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """A condition was decided; true or false. `detail` is the path; the names in it come before it, as reads."""
     FUNCTION = "function"
     """A function of `as` was applied; its result. `detail` is the function's name. If it failed, there is none."""
+    LOOKUP = "lookup"
+    """A value is looked up in the table of `map`; the value before that."""
     WORD = "word"
     """A modifier was applied; the value after it. `detail` is the word."""
     KEY = "key"
@@ -40,6 +42,8 @@ class Kind(StrEnum):
     """Whether null is sent where a value is absent; true or false."""
     REQUEST = "request"
     """A request was planned; its body. `detail` is the request's name."""
+    RESPONSE = "response"
+    """A rule of `responses` decides what a response means; None."""
 
 
 class Site(NamedTuple):
@@ -66,6 +70,8 @@ class Recorder:
     def __init__(self, *, values: bool = True) -> None:
         self.sites: list[Site] = []
         """All sites of the module, in the order of the code."""
+        self.paused = False
+        """Whether nothing is noted: events that are planned only to be compared."""
         self._values = values
         self._moments: list[Moment] = []
 
@@ -76,6 +82,8 @@ class Recorder:
 
     def __call__(self, number: int, value: Json) -> None:
         """Note what a site has to say; called by generated code."""
+        if self.paused:
+            return
         site = self.sites[number]
         if not self._values:
             value = value if isinstance(value, bool) else (None if value is None else True)

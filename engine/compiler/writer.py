@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from engine.compiler import filling, runtime
@@ -20,6 +20,7 @@ from engine.mapping.load import Loaded
 from engine.mapping.model import Choice, Mapping, PathValue, Value
 from engine.mapping.problems import place_text
 from engine.mapping.types import plain
+from engine.noun import Noun
 from engine.records import Json, Place
 
 OBJECTS = frozenset({"traits", "properties", "context", "integrations", "settings", "options", "message"})
@@ -518,8 +519,7 @@ def call_roots() -> dict[str, str]:
     return {"options": "options", "saved": "saved", "settings": "settings", "message": "event"}
 
 
-@dataclass(frozen=True, slots=True)
-class ValueCode:
+class ValueCode(Noun, kw_only=False):
     """A value's expression, to be used any number of times, and what is certain about it.
 
     `present`: never None; `shape`: dict or list if known; `made`: an object or list that the instruction made, absent

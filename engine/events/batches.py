@@ -14,8 +14,8 @@ from typing import NamedTuple
 import orjson
 
 from engine.events.json_repairs import read_repaired, reports_of_items
-from engine.events.json_values import kind_of_any, nesting_problem, size_problem
-from engine.events.normalizing import Fields, fields_of, fields_of_parsed
+from engine.events.json_values import kind_of_any, size_problem
+from engine.events.normalizing import Fields, fields_of_parsed
 from engine.records import Json, JsonObject, Report
 
 BATCH_WIDE = ("context", "integrations", "sentAt")
@@ -77,14 +77,9 @@ def split_batch(raw: bytes) -> WrittenBatch | None:
     return WrittenBatch([first[2] + part for part in parts], sent_at)
 
 
-def fields_of_written(raw: bytes, sent_at: str | None, received_at: str | None, now: float | None) -> Fields:
-    """Normalize an event of a `WrittenBatch`; raises orjson.JSONDecodeError where it is not JSON."""
-    event = orjson.loads(raw)
-    use_batch_sent_at(event, sent_at)
-    reason = nesting_problem(event, raw)
-    if reason is not None:
-        return {}, None, (), reason, inf
-    return fields_of(event, received_at, now, len(raw) + (0 if sent_at is None else 6 * len(sent_at) + LENGTH_OF_KEY))
+def bytes_of_sent_at(sent_at: str) -> int:
+    """Return how many bytes the `sentAt` of a batch has at most where it is put into an event."""
+    return 6 * len(sent_at) + LENGTH_OF_KEY
 
 
 def fields_of_item(item: Json, received_at: str | None, now: float | None) -> Fields:

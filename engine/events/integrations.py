@@ -47,24 +47,24 @@ def says_nothing(integrations: JsonObject, known: frozenset[str]) -> bool:
     return True
 
 
-class Unrelated:
-    """The names that do not matter to a destination, learned from events up to a number: they are much the same."""
+class Unrelated(set[str]):
+    """The names that do not matter to a destination, learned from events up to a number: they are much the same.
 
-    __slots__ = ("_known", "_others")
+    Where it `issuperset` of an event's `integrations`, and `All` is true or missing, `switch` would say nothing but on.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
+        super().__init__((ALL,))
+        self._names = names
         self._known = lowercase(names)
-        self._others = {ALL}
 
-    def has_all(self, integrations: JsonObject) -> bool:
-        """Whether `switch` would return nothing but on, as for nearly every event; False when in doubt."""
-        if self._others.issuperset(integrations):
-            return integrations.get(ALL, True) is True
-        nothing = says_nothing(integrations, self._known)
-        if nothing and len(self._others) < MOST_OTHERS:
-            room = MOST_OTHERS - len(self._others)
-            self._others.update(islice((name for name in integrations if len(name) <= LONGEST_OTHER), room))
-        return nothing
+    def switch(self, integrations: JsonObject) -> Switch:
+        """Read an event's `integrations`, and learn from those that say nothing."""
+        if not says_nothing(integrations, self._known):
+            return switch(integrations, self._names)
+        room = max(0, MOST_OTHERS - len(self))
+        self.update(islice((name for name in integrations if len(name) <= LONGEST_OTHER), room))
+        return _ON
 
 
 def switch(integrations: JsonObject, names: Sequence[str]) -> Switch:

@@ -24,18 +24,21 @@ HALVES = "half characters (lone surrogates) were replaced by U+FFFD: {}"
 NO_NUMBERS = "numbers that JSON cannot represent (NaN, Infinity, too large) became null: {}"
 
 _LONE_SURROGATE = re.compile(
-    rb"(?P<valid>\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+    rb"\\(?:(?P<valid>\\|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
-"""An escaped backslash or a whole surrogate pair, which stay; or a lone surrogate, which does not."""
+"""An escaped backslash or a whole surrogate pair, which stay; or a lone surrogate, which does not.
+
+It begins with one certain character, which is looked for twenty times as fast as one of two alternatives is.
+"""
 _NUMBER = re.compile(
-    rb'(?P<kept>(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^"NI0-9-])++)'
-    rb"|(?<![\w.+-])-?(?:NaN|Infinity|[0-9]++(?:\.[0-9]++)?(?:[eE]\+?[0-9]++)?)(?![\w.])",
-    re.DOTALL,
+    rb"(?<![\w.+-])-?(?:NaN|Infinity|[0-9]++(?:\.[0-9]++)?(?:[eE]\+?[0-9]++)?)(?![\w.])",
 )
-"""Texts and what is between them, which stay; or a number, of which those that JSON cannot represent do not."""
-_MAYBE_INFINITE = re.compile(rb"NaN|Infinity|[0-9]{300}|[eE]\+?[0-9]{3}")
+"""A number, as JSON or Python writes it; where it is not in a text, it is one."""
 _LONGEST_FINITE = 300
 """A number with fewer characters and no exponent is finite."""
+_ALIKE = bytes.maketrans(b"123456789+E", b"0000000000e")
+_MARKS = (b"NaN", b"Infinity", b"0e000", b"0" * _LONGEST_FINITE)
+"""A number that is not a finite float has one of these in it, once its digits, a plus and an E are `_ALIKE`."""
 
 
 class Repaired(NamedTuple):
@@ -66,14 +69,19 @@ def read_repaired(raw: bytes) -> Repaired | None:
     null; a byte order mark is left out.
     """
     changes: list[str] = []
-    text = _repaired_text(raw, _AS_READ, changes)
-    if not changes:
-        return None
-    try:
-        value: Json = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return Repaired(value, text, tuple(map(repair_report, changes)))
+    text = _without_mark(raw, changes)
+    tried = 0
+    for repaired in (_with_whole_characters, _with_finite_numbers):
+        text = repaired(text, _AS_READ, changes)
+        if len(changes) == tried:
+            continue
+        tried = len(changes)
+        try:
+            value: Json = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        return Repaired(value, text, tuple(map(repair_report, changes)))
+    return None
 
 
 def reports_of_items(raw: bytes, name: str, shared: Collection[str]) -> list[tuple[Report, ...]]:
@@ -137,8 +145,10 @@ def _with_whole_characters(raw: bytes, substitutes: _Substitutes, changes: list[
 
     def replaced(found: re.Match[bytes]) -> bytes:
         nonlocal halves
-        halves += not found["valid"]
-        return found["valid"] or substitutes.half
+        if found["valid"] is not None:
+            return found[0]
+        halves += 1
+        return substitutes.half
 
     text = _LONE_SURROGATE.sub(replaced, raw)
     if halves:
@@ -147,22 +157,44 @@ def _with_whole_characters(raw: bytes, substitutes: _Substitutes, changes: list[
 
 
 def _with_finite_numbers(raw: bytes, substitutes: _Substitutes, changes: list[str]) -> bytes:
-    if not _MAYBE_INFINITE.search(raw):
+    pieces = _between_infinite_numbers(raw)
+    if not pieces:
         return raw
-    count = 0
+    changes.append(NO_NUMBERS.format(len(pieces) - 1))
+    return substitutes.number.join(pieces)
 
-    def replaced(found: re.Match[bytes]) -> bytes:
-        nonlocal count
-        whole = found.group()
-        if found["kept"] is not None or not _is_infinite(whole):
-            return whole
-        count += 1
-        return substitutes.number
 
-    text = _NUMBER.sub(replaced, raw)
-    if count:
-        changes.append(NO_NUMBERS.format(count))
-    return text
+def _between_infinite_numbers(raw: bytes) -> list[bytes]:
+    """Return what is around numbers outside of texts that are not finite floats; nothing where there are none.
+
+    What may be one is looked for first, and whether it is in a text is counted by the quotes before it: a tenth of the
+    time of a pattern that goes over all bytes.
+    """
+    plain = raw.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in raw else raw  # no escaped quotes
+    pieces: list[bytes] = []
+    begin = upto = quotes = 0
+    for place in _places(plain.translate(_ALIKE)):
+        if place < upto:
+            continue  # in the number before
+        quotes += plain.count(b'"', upto, place)
+        start = upto + len(plain[upto:place].rstrip(b"0123456789.+-"))
+        upto = place
+        number = _NUMBER.match(plain, start) if quotes % 2 == 0 else None
+        if number is not None and _is_infinite(number[0]):
+            pieces.append(raw[begin:start])
+            begin = upto = number.end()
+    return [*pieces, raw[begin:]] if pieces else []
+
+
+def _places(text: bytes) -> list[int]:
+    """Return where marks are, in order."""
+    places: list[int] = []
+    for mark in _MARKS:
+        place = text.find(mark)
+        while place >= 0:
+            places.append(place)
+            place = text.find(mark, place + len(mark))
+    return sorted(places)
 
 
 def _is_infinite(number: bytes) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 import orjson
 
@@ -16,6 +16,7 @@ from engine.events.draft import Draft
 from engine.events.ids import DOUBTFUL, id_of_number, is_id_text
 from engine.events.json_repairs import read_repaired
 from engine.events.json_values import (
+    MAX_DEPTH,
     event_place,
     is_object,
     json_problem,
@@ -29,6 +30,7 @@ from engine.language.functions import camel_case, snake_case
 from engine.language.suggest import closest
 from engine.records import Json, JsonObject, Report
 
+BRACE = ord("{")  # a number is found in bytes faster than bytes are
 _make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
 Fields: TypeAlias = "tuple[JsonObject, str | None, tuple[Report, ...], str | None, float]"
 """The fields of `Normalized` as a plain tuple, which is made and taken apart in a third of the time."""
@@ -78,44 +80,54 @@ def fields_of_json(raw: bytes, received_at: str | None, now: float | None) -> Fi
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        found = read_repaired(raw)
-        if found is None:
-            return {}, None, (), f"not valid JSON: {error}", inf
-        event, call, reports, reason, size = fields_of_parsed(found.value, found.raw, received_at, now)
-        return event, call, (*found.reports, *reports), reason, size
+        return fields_of_broken(raw, error, received_at, now)
     return fields_of_parsed(value, raw, received_at, now)
 
 
-def fields_of_parsed(value: Json, raw: bytes, received_at: str | None, now: float | None) -> Fields:
-    """Return what `normalize_parsed` does as a plain tuple."""
+def fields_of_broken(raw: bytes, error: orjson.JSONDecodeError, received_at: str | None, now: float | None) -> Fields:
+    """Return the same for bytes that are not JSON; `error` says why, and they are repaired where that is possible."""
+    found = read_repaired(raw)
+    if found is None:
+        return {}, None, (), f"not valid JSON: {error}", inf
+    event, call, reports, reason, size = fields_of_parsed(found.value, found.raw, received_at, now)
+    return event, call, (*found.reports, *reports), reason, size
+
+
+def fields_of_parsed(value: Json, raw: bytes, received_at: str | None, now: float | None, besides: float = 0) -> Fields:
+    """Return what `normalize_parsed` does as a plain tuple; `besides` are bytes of the value that `raw` lacks."""
     if type(value) is not dict:
         return _not_an_object(value)
     reason = nesting_problem(value, raw)
     if reason is not None:
         return {}, None, (), reason, inf
-    return fields_of(value, received_at, now, len(raw))
+    return fields_of(value, received_at, now, len(raw) + besides)
 
 
 def fields_of(event: JsonObject, received_at: str | None, now: float | None, size: float) -> Fields:
     """Return the same for an object that is certainly JSON and not too deep; it has `size` bytes at most."""
     if received_at is not None and event.get("receivedAt") is None:
         event = {**event, "receivedAt": received_at}
-    if _is_clean(event, received_at, now):
+    if is_clean(event, b"", received_at, now):
         return event, event["type"], (), None, size  # type: ignore[return-value]  # a clean event has a call
-    return *repair(event, received_at, now), size * 2  # traits may be there twice
+    has_clean_time = is_clean_time(event.get("timestamp"), event.get("receivedAt"), received_at, now)
+    draft = Draft(event, received_at, now)
+    return *repair(draft, has_clean_time=has_clean_time), size * 2  # traits may be there twice
 
 
 def repair(
-    event: JsonObject, received_at: str | None = None, now: float | None = None
+    draft: Draft, *, has_clean_time: bool = False
 ) -> tuple[JsonObject, str | None, tuple[Report, ...], str | None]:
-    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None)."""
-    call = event.get("type")
+    """Return the event as mappings see it, its call, what was changed, and why it is invalid (or None).
+
+    Times that are clean are not read again: 5 us of the 15 that any other repair takes.
+    """
+    call = draft.get("type")
     if type(call) is not str or call not in FIELDS:
-        return event, None, (), _unknown_type(call)
-    draft = Draft(event, received_at, now)
+        return draft.event, None, (), _unknown_type(call)
     _repair_shared_objects(draft)
     reasons = [_repair_ids(draft, call), *_repair_own_fields(draft, call)]
-    repair_timestamp(draft)
+    if not has_clean_time:
+        repair_timestamp(draft)
     return draft.event, call, tuple(draft.reports), next(filter(None, reasons), None)
 
 
@@ -123,10 +135,22 @@ def _not_an_object(value: object) -> Fields:
     return {}, None, (), f"an event must be a JSON object; this is {kind_of_any(value)}", inf
 
 
-def _is_clean(event: JsonObject, received_at: str | None = None, now: float | None = None) -> bool:
-    """Whether `repair` would change and report nothing; False when in doubt."""
+def is_clean(event: Json, raw: bytes, received_at: str | None, now: float | None) -> TypeGuard[JsonObject]:
+    """Whether `repair` would change and report nothing, and `nesting_problem` find none; False when in doubt.
+
+    `raw` is what the event was read from, empty where its depth is known.  Most events need no call: with the
+    brackets and the times looked at here a track event takes a twentieth less of Python's time.
+    """
+    if type(event) is not dict or BRACE in raw.replace(b"[", b"{", MAX_DEPTH).replace(b"{", b" ", MAX_DEPTH):
+        return False
     get = event.get
-    call, user, anonymous = get("type"), get("userId"), get("anonymousId")
+    call, user, anonymous, time, received = (
+        get("type"),
+        get("userId"),
+        get("anonymousId"),
+        get("timestamp"),
+        get("receivedAt"),
+    )
     if user is not None:
         if type(user) is not str or not user or (user[0] in DOUBTFUL and not is_id_text(user)):
             return False
@@ -148,7 +172,7 @@ def _is_clean(event: JsonObject, received_at: str | None = None, now: float | No
             return False
     elif type(call) is not str or call not in _OWN_FIELDS_ARE_CLEAN or not _OWN_FIELDS_ARE_CLEAN[call](event):
         return False
-    return is_clean_time(get("timestamp"), get("receivedAt"), received_at, now)
+    return is_clean_time(time, received, received_at, now)
 
 
 def _is_clean_id(value: Json) -> bool:
@@ -349,9 +373,14 @@ def _without_cleared(
         if inner is None:
             text = event_place(here)
             draft.report("trait-hidden", text, f"{text} was left out: {event_place(there)} is null")
-            left = {other: each for other, each in left.items() if other != key}
-        elif kept is not value:
-            left = {**left, key: kept}
+        elif kept is value:
+            continue
+        if left is older:
+            left = dict(older)  # once: a copy for each key would take the square of their number
+        if inner is None:
+            del left[key]
+        else:
+            left[key] = kept
     return left
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from engine.events.draft import Draft
 from engine.events.json_values import kind_of_any, quoted
-from engine.language.times import iso_text, moment_at, read_moment, read_time
+from engine.language.times import iso_text, moment_at, read_both, read_moment, read_time
 from engine.records import Json
 
 EARLIEST = 31_536_000.0
@@ -68,19 +68,20 @@ def _day_of(day: float) -> str:
 def repair_timestamp(draft: Draft) -> None:
     """Make `timestamp` a plausible time in ISO 8601, or leave it out; what is changed is reported."""
     given = draft.get("timestamp")
-    seconds = read_time(given)
-    if seconds is None:
+    found = read_both(given)
+    if found is None:
         _report_unreadable(draft, "timestamp")
         _put(draft, _from_others(draft, unreadable=given is not None))
         return
+    seconds, moment = found
     fault = _fault(seconds, _receipt(draft.get("receivedAt"), draft.received_at), draft.now)
     if fault is not None:
         other = _from_others(draft, unreadable=True)
         _report_implausible(draft, f"timestamp {_shown(given)} {fault}", other)
         _put(draft, other)
         return
-    text = _as_iso(given)
-    if text != given:
+    if type(given) is not str or not _is_iso(given):
+        text = _utc_text(moment)
         draft.put("timestamp", text)
         message = f"timestamp is not ISO 8601: {_shown(given)} was read as {text}"
         draft.report("timestamp-converted", "timestamp", message)

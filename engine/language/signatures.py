@@ -6,7 +6,6 @@ so that a dry run shows what would be sent.  A signature is a credential for one
 
 from __future__ import annotations
 
-import hmac
 from base64 import b64encode
 from typing import NamedTuple
 
@@ -34,6 +33,8 @@ class Signer(NamedTuple):
 
     def headers(self, body: bytes, wire: bytes, now: float) -> dict[str, str]:
         """Return the headers of one try: `body` before and `wire` after compression, `now` in unix seconds."""
+        import hmac
+
         sent_at = str(int(now))
         digest = hmac.digest(self.key.reveal().encode(), self._signed(body, wire, sent_at), self.hash)
         prefix = "".join(sent_at if isinstance(piece, Hole) else piece for piece in self.prefix.pieces)

@@ -6,17 +6,16 @@ the pieces (encoded, left out, refused) depends on where the text is used and is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
 from engine.errors import PathError
+from engine.noun import Noun
 
 QUOTES = "'\"`"
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Noun, kw_only=False):
     """One `${path}`; `column` is where the path begins in the text, from 1."""
 
     path: str
@@ -26,8 +25,7 @@ class Hole:
 Piece: TypeAlias = str | Hole
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Noun, kw_only=False):
     """A text as literal pieces and holes."""
 
     pieces: tuple[Piece, ...]

@@ -27,6 +27,9 @@ INVISIBLE = re.compile(
 
 From Default_Ignorable_Code_Point of the Unicode Character Database, and U+2800."""
 
+_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|^-?\d[\d.]*(?= (?:is|does|has) )')
+"""What a reason says about a value: texts in quotes, and a number that is the subject of its sentence."""
+
 _PLAIN = bytes(range(0x20, 0x7F))
 """The characters of ASCII that are always seen."""
 
@@ -101,6 +104,11 @@ def visible(text: str) -> str:
     return "".join(each if each.isprintable() and not INVISIBLE.match(each) else _escaped(each) for each in text)
 
 
+def shortened(text: str, length: int) -> str:
+    """Return at most `length` characters of a text."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 def visible_json(raw: bytes) -> bytes:
     """Do the same as `visible` to JSON as orjson writes it, which has no control codes but DEL.
 
@@ -120,6 +128,11 @@ def visible_lines(text: str) -> str:
 def _escaped(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def kind_of_reason(reason: str) -> str:
+    """Return a reason without the values in it, the same for reasons that differ only in these."""
+    return _VALUE.sub('"', reason)
 
 
 def kind_of(value: Json) -> str:

@@ -64,12 +64,20 @@ def read_time(value: Json) -> float | None:
 
 def read_moment(value: Json) -> datetime | None:
     """Read a time as a moment in UTC; None where `read_time` returns None."""
+    found = read_both(value)
+    return None if found is None else found[1]
+
+
+def read_both(value: Json) -> tuple[float, datetime | None] | None:
+    """Return what `read_time` and `read_moment` do, read once; None where they return None."""
     if isinstance(value, str):
         moment = _common_moment(value) or _moment(value)
         if moment is not None:
-            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    seconds = read_time(value)
-    return None if seconds is None else moment_at(seconds)
+            return (moment - _EPOCH).total_seconds(), moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        seconds = _seconds_of_text(value)
+    else:
+        seconds = read_time(value)
+    return None if seconds is None else (seconds, moment_at(seconds))
 
 
 def moment_at(seconds: float) -> datetime | None:

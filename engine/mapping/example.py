@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.mapping.noun import Noun
+from engine.noun import Noun
 from engine.records import Json, JsonObject, Place
 
 

@@ -89,14 +89,14 @@ Flows: TypeAlias = tuple[Flow, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class FlowScope:
     """What the names of a loop and of an envelope stand for."""
 
     item: Flows = ()
     body: Flows = ()
 
 
-NOTHING_AROUND = Around()
+NOTHING_AROUND = FlowScope()
 
 
 class Sent(NamedTuple):
@@ -181,7 +181,7 @@ class _FlowReader:
 
     def _of_step(self, step: Step) -> Iterator[tuple[str, str, Flow]]:
         listed = () if step.for_each is None else self._value(step.for_each, NOTHING_AROUND)
-        around = Around(item=_items(listed))
+        around = FlowScope(item=_items(listed))
         conditions = [self._value_or_none(step, word, around) for word in ("when", "unless", "where")]
         required = (self._path(path, PathAt((*step.place, "require", path), key=True)) for path, _ in step.require)
         for flows in (listed, *conditions, *required):
@@ -190,7 +190,7 @@ class _FlowReader:
         for request in self._chain(step.request):
             yield from ((request.name, part, flow) for part, flow in self._of_request(request, body, around))
 
-    def _value_or_none(self, step: Step, word: str, around: Around) -> Flows:
+    def _value_or_none(self, step: Step, word: str, around: FlowScope) -> Flows:
         path = getattr(step, word)
         return () if path is None else self._path(path, PathAt((*step.place, word)), around)
 
@@ -202,7 +202,7 @@ class _FlowReader:
             yield request
             name = request.if_missing or ""
 
-    def _of_request(self, request: Request, body: Flows, around: Around) -> Iterator[tuple[str, Flow]]:
+    def _of_request(self, request: Request, body: Flows, around: FlowScope) -> Iterator[tuple[str, Flow]]:
         for wrapped in (request.envelope, request.item):
             if wrapped is not None:
                 body = self._value(wrapped, replace(around, body=body))
@@ -230,20 +230,20 @@ class _FlowReader:
 
     # Values.
 
-    def _value(self, value: Value, around: Around) -> Flows:
+    def _value(self, value: Value, around: FlowScope) -> Flows:
         if isinstance(value, PathValue):
             return self._path(value.path, PathAt(value.place), around)
         if isinstance(value, Choice):
             return _all(self._value(each, around) for each in value.alternatives)
         return self._modified(self._source(value, around), value, around)
 
-    def _text(self, text: TextOrValue, written: PathAt, around: Around) -> Flows:
+    def _text(self, text: TextOrValue, written: PathAt, around: FlowScope) -> Flows:
         if not isinstance(text, Text):
             return self._value(text, around)
         holes = (self._path(hole.path, PathAt(written.place, hole.column, written.key), around) for hole in text.holes)
         return _inexact(_all(holes))
 
-    def _source(self, value: Instruction, around: Around) -> Flows:
+    def _source(self, value: Instruction, around: FlowScope) -> Flows:
         source = value.source
         if isinstance(source, TextOf):
             return self._text(source.text, PathAt((*value.place, "text")), around)
@@ -256,12 +256,12 @@ class _FlowReader:
         found = (self._value(member, around) for member in values_in(source))
         return _all(_below((ITEMS,), each) if isinstance(source, ListOf) else each for each in found)
 
-    def _member(self, key: Text, value: Value, around: Around) -> Flows:
+    def _member(self, key: Text, value: Value, around: FlowScope) -> Flows:
         name = shown_text(key)
         in_key = self._text(key, PathAt(value.place, key=True), around)
         return (*_below((name,), in_key), *_below((name,), self._value(value, around)))
 
-    def _loop(self, source: Each | Entries, place: Place, around: Around) -> Flows:
+    def _loop(self, source: Each | Entries, place: Place, around: FlowScope) -> Flows:
         listed = self._value(source.of, around)
         inside = replace(around, item=_items(listed))
         where = () if source.where is None else self._path(source.where, PathAt((*place, "where")), inside)
@@ -271,7 +271,7 @@ class _FlowReader:
         target = ITEMS if isinstance(source, Each) else "*"
         return (*_decide((*listed, *where)), *names, *_below((target,), made))
 
-    def _modified(self, flows: Flows, value: Instruction, around: Around) -> Flows:
+    def _modified(self, flows: Flows, value: Instruction, around: FlowScope) -> Flows:
         modifiers, place = value.modifiers, value.place
         deciding = [(word, getattr(modifiers, word)) for word in ("when", "unless")]
         deciding.append(("flatten", modifiers.flatten.wanted if modifiers.flatten is not None else None))
@@ -306,7 +306,7 @@ class _FlowReader:
 
     # Paths.
 
-    def _path(self, path: str, written: PathAt, around: Around = NOTHING_AROUND) -> Flows:
+    def _path(self, path: str, written: PathAt, around: FlowScope = NOTHING_AROUND) -> Flows:
         try:
             parsed = paths.parse(path)
         except PathError:
@@ -317,7 +317,7 @@ class _FlowReader:
             found += self._root(root, at, around)
         return found if len(types.plain(path)) > 0 else _inexact(found)
 
-    def _root(self, root: paths.Root, at: PathAt, around: Around) -> Flows:
+    def _root(self, root: paths.Root, at: PathAt, around: FlowScope) -> Flows:
         name, members = root.name, root.members
         if name == "parts":
             wanted = members[:1] or tuple(self._mapping.parts)

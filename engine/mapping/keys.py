@@ -8,10 +8,11 @@ overlook a path in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, field, fields, replace
 from enum import Enum, auto
 from typing import Any, Literal, TypeAlias
 
+from engine.noun import Noun
 from engine.records import JsonObject
 
 Stage: TypeAlias = Literal["", "condition", "change", "object", "default", "test", "required", "null"]
@@ -46,8 +47,7 @@ class Holds(Enum):
     OAUTH2 = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class Key(Noun):
     """One key: `word` in the file, `attribute` of the model."""
 
     holds: Holds

@@ -17,7 +17,7 @@ from engine.language.suggest import closest
 from engine.mapping import bundled, extent, schema
 from engine.mapping.build import BuildFaults, build
 from engine.mapping.model import Mapping
-from engine.mapping.problems import Mark, Message, Problem
+from engine.mapping.problems import Fix, Mark, Message, Problem
 from engine.mapping.resolve import Resolved
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
@@ -70,10 +70,16 @@ class Loaded:
 
 
 class Library:
-    """The directories of mappings: the user's first, then the one that ships with the engine."""
+    """The directories of mappings: the user's first, then the one that ships with the engine.
 
-    def __init__(self, directories: Iterable[Path] | None = None) -> None:
+    `read` reads their files; an editor has some of them open and not saved.
+    """
+
+    def __init__(
+        self, directories: Iterable[Path] | None = None, read: Callable[[Path], Document] = reader.read
+    ) -> None:
         own = list(directories) if directories is not None else _from_environment()
+        self.read_document = read
         self.directories = tuple(dict.fromkeys([*own, bundled("mappings")]))
 
     def names(self) -> list[str]:
@@ -104,7 +110,7 @@ class Library:
 
     def read(self, path: Path) -> Loaded:
         """Load the mapping file at `path`."""
-        return self.of(reader.read(path), path)
+        return self.of(self.read_document(path), path)
 
     def of(self, document: Document, path: Path) -> Loaded:
         """Load a mapping that has been read; `extends` and `include` are relative to `path`."""
@@ -128,16 +134,16 @@ class Library:
 
     def _extend(self, path: Path, resolved: Resolved, name: str) -> list[Problem]:
         mark, place = resolved.mark(("extends",)), ("extends",)
-        found = self._beside(path, name)
+        found = self.beside(path, name)
         if found is None:
             guess = closest(name, self.names())
             advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(self.names())}."
             message = f'Unknown mapping "{name}" in `extends`.'
-            return [Problem.at(mark, place, Message("unknown-mapping", message, advice))]
+            return [Problem.at(mark, place, Message("unknown-mapping", message, advice, fix=_better(name, guess)))]
         if found.resolve() == path.resolve():
             advice = "Name another mapping, or remove `extends`."
             return [Problem.at(mark, place, Message("extends-itself", "A mapping cannot extend itself.", advice))]
-        base = reader.read(found)
+        base = self.read_document(found)
         problems = _read_problems(base, "mapping")
         if not _fine(problems):
             return problems
@@ -149,7 +155,8 @@ class Library:
         resolved.extend(lower)
         return [*problems, *schema.check_value(resolved.value, resolved)]
 
-    def _beside(self, path: Path, name: str) -> Path | None:
+    def beside(self, path: Path, name: str) -> Path | None:
+        """Return the file of the mapping that `extends` names in the mapping at `path`."""
         own = path.parent / f"{name}.yaml"
         return own if own.is_file() else next(self._candidates(name), None)
 
@@ -159,33 +166,35 @@ class Library:
         seen: dict[str, str] = {}
         for number, name in enumerate(names):
             place: Place = ("include", number)
-            found = self._part_file(path, name)
+            found = self.part_file(path, name)
             if found is None:
-                message = _unknown_include(name, self._part_names(path))
+                message = _unknown_include(name, self.part_names(path))
                 problems.append(Problem.at(resolved.mark(place), place, message))
                 continue
-            document = reader.read(found)
+            document = self.read_document(found)
             faults = _read_problems(document, "parts")
             problems += faults
             if _fine(faults):
                 problems += _add_parts(resolved, document, place, seen, strict, own)
         return problems
 
-    def _part_file(self, path: Path, name: str) -> Path | None:
+    def part_file(self, path: Path, name: str) -> Path | None:
+        """Return the file of parts that `include` names in the mapping at `path`."""
         for directory in (path.parent, *self.directories):
             candidate = directory / "parts" / f"{name}.yaml"
             if candidate.is_file():
                 return _near(candidate)
         return None
 
-    def _part_names(self, path: Path) -> list[str]:
+    def part_names(self, path: Path) -> list[str]:
+        """Return the names that `include` may have in the mapping at `path`, sorted."""
         folders = (path.parent, *self.directories)
         return sorted({file.stem for folder in folders for file in folder.glob("parts/*.yaml")})
 
 
-def read_parts(path: Path) -> Loaded:
+def read_parts(path: Path, read: Callable[[Path], Document] = reader.read) -> Loaded:
     """Load a file of shared parts by itself, as a mapping with nothing else."""
-    document = reader.read(path)
+    document = read(path)
     problems = _read_problems(document, "parts")
     if _fine(problems):
         document = replace(document, value={**NOTHING_ELSE, **cast("JsonObject", document.value)})
@@ -209,7 +218,11 @@ def _unknown_include(name: str, names: list[str]) -> Message:
     guess = closest(name, names)
     advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(names)}." if names else ""
     message = f"parts/{name}.yaml exists neither beside this mapping nor among the parts that ship with waybill."
-    return Message("unknown-include", message, advice)
+    return Message("unknown-include", message, advice, fix=_better(name, guess))
+
+
+def _better(name: str, guess: str | None) -> Fix | None:
+    return None if guess is None else Fix(name, guess)
 
 
 def _add_parts(

@@ -17,11 +17,11 @@ from engine.language.objects import reversed_table
 from engine.language.template import Text
 from engine.mapping.example import MappingExample
 from engine.mapping.keys import IN_ENVELOPE, IN_LIST, IN_OBJECT, Holds, Key, declare, keys_of, plain
-from engine.mapping.noun import Noun
 from engine.mapping.response_rules import Response, Results
 from engine.mapping.setting import Setting
 from engine.mapping.signature import RequestSignature
 from engine.mapping.word_schemas import FLATTEN, KEYS, PERSONAL, WITHIN, defined
+from engine.noun import Noun
 from engine.records import Json, JsonObject, Place
 
 Found = TypeVar("Found")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.language.template import Text
 from engine.mapping.keys import Holds, declare, plain
 from engine.mapping.model import NamedTexts, TextOrValue, Value
-from engine.mapping.noun import Noun
 from engine.mapping.word_schemas import TEXT_OR_NULL, defined
+from engine.noun import Noun
 
 
 class OAuth2(Noun):

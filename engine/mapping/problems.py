@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import field
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.language.texts import visible
+from engine.noun import Noun
 from engine.records import JsonObject, Place
 
 Level: TypeAlias = Literal["error", "warning"]
@@ -35,6 +36,13 @@ class Mark(NamedTuple):
     column: int
 
 
+class Fix(NamedTuple):
+    """What to write instead: `better` in place of `written`, which stands where the problem is."""
+
+    written: str
+    better: str
+
+
 class Message(NamedTuple):
     """The part of a problem that does not depend on the place."""
 
@@ -42,15 +50,15 @@ class Message(NamedTuple):
     message: str
     advice: str = ""
     level: Level = "error"
+    fix: Fix | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Noun, kw_only=False):
     """One problem of a mapping: where, what, and what to do.
 
     `path` is the place inside the file (`calls.page[0].fields.event_type`, '' for the whole file), `code` the name of a
     file in docs/problems, `message` one or two sentences, `advice` what to do or ''. A `warning` is printed and counted
-    but does not fail.
+    but does not fail. `fix` is the answer to *did you mean*, for editors; None where there is no such question.
     """
 
     file: str
@@ -61,11 +69,12 @@ class Problem:
     message: str
     advice: str = ""
     level: Level = "error"
+    fix: Fix | None = field(default=None, compare=False)
 
     @classmethod
     def at(cls, mark: Mark, path: Place, message: Message) -> Problem:
         """Make a problem at `mark`, about the value or key at `path`."""
-        return cls(*mark, place_text(path), message.code, message.message, message.advice, message.level)
+        return cls(*mark, place_text(path), message.code, message.message, message.advice, message.level, message.fix)
 
     def __lt__(self, other: Problem) -> bool:
         return self._order() < other._order()

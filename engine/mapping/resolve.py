@@ -41,6 +41,11 @@ class Resolved:
         """The file that was loaded."""
         return self.document.file
 
+    @property
+    def files(self) -> frozenset[str]:
+        """All files that values come from."""
+        return frozenset(document.file for document in self._owners.values())
+
     def owner(self, place: Place) -> Document:
         """Return the document that a value came from."""
         for length in range(len(place), -1, -1):

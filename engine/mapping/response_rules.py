@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.mapping.keys import Holds, declare, plain
-from engine.mapping.noun import Noun
+from engine.noun import Noun
 from engine.records import Json, Place
 
 

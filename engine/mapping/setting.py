@@ -6,7 +6,7 @@ from collections.abc import Mapping as Table
 from typing import Any
 
 from engine.mapping.keys import Holds, declare, keys_of, plain
-from engine.mapping.noun import Noun
+from engine.noun import Noun
 from engine.records import Json
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.language.template import Text
 from engine.mapping.keys import Holds, declare, plain
-from engine.mapping.noun import Noun
 from engine.mapping.word_schemas import TEXT_OR_NULL, defined
+from engine.noun import Noun
 
 BODY = Text(("body",))
 

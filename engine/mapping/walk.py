@@ -6,8 +6,8 @@ Which keys hold paths, texts or values is declared beside each key in model.py, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import field, replace
+from functools import cache, partial
 from typing import Any, NamedTuple, TypeAlias
 
 from engine.errors import PathError
@@ -32,11 +32,11 @@ from engine.mapping.model import (
 from engine.mapping.oauth2 import OAuth2
 from engine.mapping.response_rules import Response, Results
 from engine.mapping.signature import RequestSignature
+from engine.noun import Noun
 from engine.records import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Noun):
     """Where a path is read.
 
     `kind` of scope, the calls it may be for, the names of the loop around it, the names that the key around it adds,
@@ -296,10 +296,18 @@ PIECES: dict[Holds, Callable[[Any, Place], Iterator[Piece]]] = {
 
 def _pieces(noun: object, place: Place) -> Iterator[tuple[Key, Piece]]:
     """Return everything that the keys of a noun hold, in order."""
-    for key in keys_of(type(noun)):
+    of: Any = type(noun)
+    for key, pieces in _walked(of):
         held = getattr(noun, key.attribute)
-        if held is not None and key.holds in PIECES:
-            yield from ((key, piece) for piece in PIECES[key.holds](held, (*place, key.word)))
+        if held is not None:
+            for piece in pieces(held, (*place, key.word)):
+                yield key, piece
+
+
+@cache
+def _walked(of: Any) -> tuple[tuple[Key, Callable[[Any, Place], Iterator[Piece]]], ...]:
+    """Return the keys of a class that are walked over; found once for each class, as hashing an Enum is slow."""
+    return tuple([(key, PIECES[key.holds]) for key in keys_of(of) if key.holds in PIECES])
 
 
 # A whole mapping.

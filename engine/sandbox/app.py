@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -23,6 +24,9 @@ from engine.sandbox.http_messages import JSON_TYPE, VendorRequest, VendorRespons
 from engine.sandbox.same_origin import SameOriginOnly
 from engine.sandbox.world import Config, LoggedRequest, World
 
+if TYPE_CHECKING:
+    from engine.sandbox.generic.vendor import Description
+
 TOO_LARGE = VendorResponse(413, {"error": "The body is larger than 32 MB."})
 NO_VENDOR = VendorResponse(404, {"error": "No vendor has this path. See /_sandbox/ for the vendors and their paths."})
 NO_RESPONSE = VendorResponse(0, b"")
@@ -32,15 +36,17 @@ def create_app(
     config: Config | None = None,
     database: str = ":memory:",
     clock: TimeSource = time.time,
+    descriptions: Sequence[Description] = (),
     *,
     host: str = "127.0.0.1",
 ) -> Starlette:
     """Create the application; `app.state.world` is what it serves, closed when the application's lifespan ends.
 
-    `host` is what the server listens on: the control API answers to this name too, not only to those of the loopback.
+    `descriptions` are of the vendors that are made from mappings. `host` is what the server listens on: the control API
+    answers to this name too, not only to those of the loopback.
     `httpx.ASGITransport(app)` runs no lifespan: close `app.state.world` yourself.
     """
-    world = World(config or Config(), database, clock)
+    world = World(config or Config(), database, clock, descriptions)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -99,6 +105,8 @@ class Vendors:
             response=response.encoded()[0],
             seconds=decision.delay + time.perf_counter() - started,
             fault=kind or ("latency" if decision.delay else ""),
+            secrets=vendor.secrets,
+            secret_names=vendor.secret_names,
         )
         self._world.request_log.add(logged)
         send = {"reset": lambda _: wire.reset(), "half": wire.respond_half}.get(kind, wire.respond)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, NamedTuple
 
-from engine.records import JsonObject
+from engine.records import NO_SECRETS, JsonObject, Secrets
 from engine.sandbox.http_messages import Refusal, VendorRequest, VendorResponse
 from engine.sandbox.state import State
 
@@ -31,12 +31,16 @@ class Surroundings:
 class Emulator(ABC):
     """One vendor. `roots` are the first path segments that belong to it, besides `/<name>/...`."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
+    name: str
+    title: str
     roots: ClassVar[tuple[str, ...]]
     schema: ClassVar[str]
     routes: ClassVar[Routes]
     settings_type: ClassVar[type[Any]]
+    secrets: Secrets = NO_SECRETS
+    """Texts of real settings, which nothing that is shown may have."""
+    secret_names: frozenset[str] = frozenset()
+    """Names of headers and parameters whose values are never shown, besides those that everyone knows."""
 
     def __init__(self, surroundings: Surroundings, settings: Any) -> None:
         """Take settings of `settings_type`."""

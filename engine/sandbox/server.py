@@ -11,6 +11,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from engine.sandbox.emulator import TimeSource
+    from engine.sandbox.generic.vendor import Description
     from engine.sandbox.world import Config, World
 
 MISSING = "The sandbox needs packages that are not installed ({name}): pip install 'waybill[server]'."
@@ -44,9 +46,10 @@ class Sandbox:
         host: str = LOOPBACK,
         port: int = 0,
         clock: TimeSource = time.time,
+        descriptions: Sequence[Description] = (),
     ) -> None:
         self._address = (host, port)
-        self._arguments = (config, database, clock)
+        self._arguments = (config, database, clock, descriptions)
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -126,9 +129,9 @@ def url_of(listener: socket.socket) -> str:
 
 
 def build(
-    config: Config | None, database: str, clock: TimeSource, host: str = LOOPBACK
+    config: Config | None, database: str, clock: TimeSource, made: Sequence[Description] = (), host: str = LOOPBACK
 ) -> tuple[uvicorn.Server, World]:
-    """Create the server and its world; raises `UsageError` when packages are missing."""
+    """Create the server and its world, with vendors `made` from mappings; UsageError when packages are missing."""
     try:
         import uvicorn
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -150,7 +153,7 @@ def build(
             scope: dict[str, Any] = self.scope  # type: ignore[assignment]
             scope["extensions"] = {EXTENSION: self.transport}
 
-    app = create_app(config, database, clock, host=host)
+    app = create_app(config, database, clock, made, host=host)
     settings = uvicorn.Config(
         app,
         http=WithTransport,

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
 
 from engine.errors import UsageError
-from engine.records import MASK, Json, JsonObject
+from engine.records import MASK, NO_SECRETS, Json, JsonObject, Secrets, masked
 from engine.sandbox.emulator import Emulator, Surroundings, TimeSource
 from engine.sandbox.faults import Fault, Faults
 from engine.sandbox.http_messages import VendorRequest, segments_of
 from engine.sandbox.state import State, to_iso
 from engine.sandbox.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from engine.sandbox.generic.vendor import Description
 
 OWN = ("seed", "faults")
 KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", str: "text", dict: "a mapping"}
@@ -120,9 +123,12 @@ def _fitting(default: object, value: Json, *path: str) -> object:
 class World:
     """The contents of one sandbox; call `close` when done."""
 
-    def __init__(self, config: Config, database: str, clock: TimeSource) -> None:
+    def __init__(
+        self, config: Config, database: str, clock: TimeSource, descriptions: Sequence[Description] = ()
+    ) -> None:
         self.clock = clock
-        self.state = State(database, [vendor.schema for vendor in VENDORS])
+        self._descriptions = {each.name: each for each in descriptions}
+        self.state = State(database, [*(vendor.schema for vendor in VENDORS), *(each.schema for each in descriptions)])
         self.faults = Faults()
         self.request_log = RequestLog()
         self._config = config
@@ -133,12 +139,19 @@ class World:
         """Create the vendors, with fresh random numbers and rate limits."""
         self.vendors: dict[str, Emulator] = {}
         for kind in VENDORS:
-            random = Random(self._config.seed)  # noqa: S311  repeatable on purpose
-            surroundings = Surroundings(state=self.state, clock=self.clock, random=random)
-            self.vendors[kind.name] = kind(surroundings, self._config.settings_of(kind))
+            self.vendors[kind.name] = kind(self._surroundings(), self._config.settings_of(kind))
+        for name, description in self._descriptions.items():
+            self.vendors[name] = description.vendor(self._surroundings())
+
+    def _surroundings(self) -> Surroundings:
+        random = Random(self._config.seed)  # noqa: S311  repeatable on purpose
+        return Surroundings(state=self.state, clock=self.clock, random=random)
 
     def locate(self, path: str) -> tuple[Emulator | None, str]:
         """Return the vendor of a raw path, and the vendor's own part of it."""
+        first, slash, rest = path.lstrip("/").partition("/")
+        if first in self._descriptions:
+            return self.vendors[first], slash + rest
         kind, own = locate(path)
         return None if kind is None else self.vendors[kind.name], own
 
@@ -184,9 +197,9 @@ def emulated(path: str) -> bool:
     return vendor is not None and vendor.routes.find(segments_of(own)) is not None
 
 
-def titles() -> list[str]:
-    """Return the titles of the vendors."""
-    return [vendor.title for vendor in VENDORS]
+def reserved() -> set[str]:
+    """Return the first path segments that belong to emulated vendors: no other vendor can have them as its name."""
+    return {*_NAMES, *_ROOTS}
 
 
 MOST_LOGGED = 1000
@@ -204,6 +217,8 @@ class LoggedRequest(NamedTuple):
     response: bytes
     seconds: float
     fault: str
+    secrets: Secrets = NO_SECRETS
+    secret_names: frozenset[str] = frozenset()
 
 
 class RequestLog:
@@ -238,21 +253,25 @@ class RequestLog:
 
 
 def _readable(number: int, logged: LoggedRequest) -> JsonObject:
-    request = logged.request
-    return {
+    request, hidden = logged.request, logged.secret_names.union(SECRET_QUERY)
+    found: JsonObject = {
         "number": number,
         "time": to_iso(request.now),
         "vendor": logged.vendor,
         "method": request.method,
         "path": request.path,
-        "query": {name: MASK if name in SECRET_QUERY else value for name, value in request.query.items()},
-        "headers": {name: _masked(name, value) for name, value in request.headers.items()},
+        "query": {name: MASK if name in hidden else value for name, value in request.query.items()},
+        "headers": {
+            name: MASK if name in logged.secret_names else _masked(name, value)
+            for name, value in request.headers.items()
+        },
         "body": _readable_body(request.body),
         "status": logged.status,
         "response": _readable_body(logged.response),
         "milliseconds": round(logged.seconds * 1000, 1),
         "fault": logged.fault,
     }
+    return cast("JsonObject", masked(found, logged.secrets)) if logged.secrets is not NO_SECRETS else found
 
 
 def _masked(name: str, value: str) -> str:

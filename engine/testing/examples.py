@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, cast
 
 import orjson
@@ -17,8 +19,8 @@ from engine.mapping.checks.context import UNUSED_CODES, plain_or_quoted, quoted,
 from engine.mapping.example import MappingExample
 from engine.mapping.load import Loaded
 from engine.mapping.problems import Problem, place_text
-from engine.plan import Destination
-from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, masked
+from engine.plan import Connection, Destination
+from engine.records import NO_SECRETS, Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Secrets, masked
 from engine.testing.meter import Meter
 
 NOW = 1_709_640_000.0
@@ -39,6 +41,15 @@ class Difference(NamedTuple):
     advice: str = ""
 
 
+class Tried(NamedTuple):
+    """What became of an example: its plan, if it ran, and what is wrong."""
+
+    plan: Plan | None
+    problems: list[Problem]
+    secrets: Secrets = NO_SECRETS
+    """Of its settings; the plan holds them where they are sent."""
+
+
 def validate(loaded: Loaded) -> list[Problem]:
     """Return every problem of a mapping: of the checks, and of its examples if it can run."""
     problems = check(loaded)
@@ -50,31 +61,71 @@ def validate(loaded: Loaded) -> list[Problem]:
 
 def check_examples(destination: Destination) -> Iterator[Problem]:
     """Run every example and find those whose requests are not as expected."""
-    meter = Meter()
+    meter, connect = Meter(), connector(destination)
     for example in destination.mapping.examples:
-        if meter.used_up:
-            advice = "Examples need only a few items of a list. Take events that are smaller, or leave some out."
-            difference = Difference(example.place, f"This example did not run: {meter}.", advice)
-            yield _problem(destination, "examples-too-long", difference)
+        spent = meter.used_up
+        yield from try_example(destination, example, meter, connect).problems
+        if spent:
             return
-        try:
-            plan = run(destination, example, meter)
-        except SettingsError as error:
-            message = f"This example cannot run: {' '.join(error.problems)}"
-            yield _problem(destination, "setting-value", Difference((*example.place, "settings"), message))
-            continue
-        for difference in _differences(example, plan):
-            yield _problem(destination, "example-fails", _with_reports(difference, plan))
-        for difference in _schema_faults(destination, example, plan, meter):
-            yield _problem(destination, "body-schema", difference)
-        for difference in _unused_replies(example, plan):
-            yield _problem(destination, "unused-reply", difference)
 
 
-def run(destination: Destination, example: MappingExample, meter: Meter | None = None) -> Plan:
-    """Plan an example's event; settings not given take their `example`. What that takes is added to `meter`."""
-    settings = {**destination.example_settings(), **example.settings}
-    connection = destination.connect(settings, {})
+def connector(destination: Destination) -> Callable[[MappingExample], Connection]:
+    """Return what connects an example: settings not given take their `example`; raises SettingsError.
+
+    Examples without settings of their own share a connection, which takes longer to make than their events to plan.
+    """
+    usual = cache(lambda: destination.connect(destination.example_settings(), {}))
+
+    def connect(example: MappingExample) -> Connection:
+        return destination.connect(settings_of(destination, example), {}) if example.settings else usual()
+
+    return connect
+
+
+def try_example(
+    destination: Destination,
+    example: MappingExample,
+    meter: Meter,
+    connect: Callable[[MappingExample], Connection] | None = None,
+) -> Tried:
+    """Run one example and compare its requests with those that it expects; `connect` is a `connector`."""
+    if meter.used_up:
+        advice = "Examples need only a few items of a list. Take events that are smaller, or leave some out."
+        difference = Difference(example.place, f"This example did not run: {meter}.", advice)
+        return Tried(None, [_problem(destination, "examples-too-long", difference)])
+    try:
+        connection = (connect or connector(destination))(example)
+    except SettingsError as error:
+        message = f"This example cannot run: {' '.join(error.problems)}"
+        difference = Difference((*example.place, "settings"), message)
+        return Tried(None, [_problem(destination, "setting-value", difference)])
+    plan = run(connection, example, meter)
+    problems = list(islice(_faults(destination, example, plan, meter), MOST_PROBLEMS + 1))
+    return Tried(plan, problems, connection.secrets)
+
+
+def _faults(destination: Destination, example: MappingExample, plan: Plan, meter: Meter) -> Iterator[Problem]:
+    for difference in _differences(example, plan):
+        yield _problem(destination, "example-fails", _with_reports(difference, plan))
+    for difference in _schema_faults(destination, example, plan, meter):
+        yield _problem(destination, "body-schema", difference)
+    for difference in _unused_replies(example, plan):
+        yield _problem(destination, "unused-reply", difference)
+
+
+def too_much(path: Path) -> Problem:
+    """Return the problem of a file that is too much for Python, so that the others are still checked."""
+    message = "This file cannot be checked: it needs more memory than there is, or nests too much for Python."
+    return Problem(path.as_posix(), 1, 1, "", "cannot-be-checked", message, "Split it, or use more parts.")
+
+
+def settings_of(destination: Destination, example: MappingExample) -> JsonObject:
+    """Return the settings of an example; those not given take their `example`."""
+    return {**destination.example_settings(), **example.settings}
+
+
+def run(connection: Connection, example: MappingExample, meter: Meter | None = None) -> Plan:
+    """Plan an example's event on a connection with its settings. What that takes is added to `meter`."""
     with (meter or Meter()).measured(connection, example):
         # Without a clock to normalize by, an event of an example may have any time, today's or next year's.
         return connection.plan_normalized(normalize(example.event), now=NOW, replies=example.replies)

@@ -10,13 +10,14 @@ from textwrap import indent
 
 import pytest
 
-from engine.commands.validate import _duplicates, check_file
+from engine.commands.validate import _duplicates
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library
 from engine.mapping.model import SOURCES
 from engine.mapping.problems import Mark, Problem
 from engine.mapping.yaml.refusals import file_unreadable
 from engine.reference.problems import GROUPS, PROBLEMS_FOLDER, Case, problem_docs, problems_markdown
+from engine.testing.files import check_file
 from tests.checks import hostile
 from tests.checks.harness import DOCS, printed, problems_of
 from tests.mapping.whole import BASE, whole
@@ -177,7 +178,7 @@ def test_warnings_are_documented_as_warnings() -> None:
 
 
 def sources() -> list[Path]:
-    others = ("testing/examples.py", "commands/validate.py")
+    others = ("testing/examples.py", "testing/files.py", "commands/validate.py")
     folders = ("mapping", "language/paths")
     return [
         *(path for each in folders for path in sorted((ENGINE / each).rglob("*.py"))),

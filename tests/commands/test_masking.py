@@ -186,6 +186,38 @@ def test_what_a_function_makes_of_a_secret_is_masked_by_its_type(connections: li
     assert masking.json([body]) == [b'{"made":"***","b":1}']
 
 
+BODY: Json = {"a": 1}
+KNOWN: Json = {"items": [{"name": "n", "data": BODY}]}
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"items": [{"name": "n", "data": {"a": 1}}]},  # equal, and not the same object: a copy may be written otherwise
+        {"items": [{"name": "n", "data": {"a": True}}]},
+        {"items": [{"data": BODY, "name": "n"}]},
+        {"items": [{"name": "n", "data": BODY, "more": 1}]},
+        {"items": [{"name": 'three """ quotes', "data": BODY}]},
+        {"items": [{"name": "sk_other", "data": BODY}]},
+        {"items": [{"name": "n", "data": BODY}, BODY]},
+        {"items": [[[[[BODY]]]]]},
+        {"items": []},
+        BODY,
+        "text",
+    ],
+)
+def test_what_is_around_the_body_of_an_item_is_used_for_the_same_alone(
+    batch: Json, connections: list[Connection]
+) -> None:
+    writer = LineWriter(NamedConnection("made", connections[1]), Secrets(["sk_other"]))
+    request = PlannedRequest("send", "POST", "https://vendor.example/", {}, {}, BODY, batch="all")
+    for made in (KNOWN, batch, KNOWN):
+        sent = request._replace(request="all", body=made, batch=None)
+        run = DryRun(Plan(Outcome.PLANNED, "1 request", (request,)), (Outgoing(sent, "json", 1, "all"),))
+        event: dict[str, Json] = {"messageId": 'm"""', "type": "track"}
+        assert writer.line(event, run) == reference(event, run, Secrets(["sk_other"]))
+
+
 def test_an_address_with_something_of_an_event_in_it_is_not_kept(connections: list[Connection]) -> None:
     masking = Masking(connections[1], Secrets(["secret-of-one"]))
     urls = [f"https://vendor.example/{name}" for name in ("a", "secret-of-one", "b")]

@@ -87,3 +87,13 @@ def test_what_is_recorded() -> None:
         for site, value in target.recorder.taken()
     ]
     assert "\n".join(noted) == EXPECTED.strip()
+
+
+def test_a_paused_recorder_notes_nothing() -> None:
+    target = Destination(load(MAPPING), Recorder())
+    assert target.recorder is not None
+    connection = target.connect({"api_key": "k3y"})
+    target.recorder.taken()
+    target.recorder.paused = True
+    connection.plan(EVENT)
+    assert target.recorder.taken() == []

@@ -15,7 +15,9 @@ from tests.docs.test_mapping_pages import PAGES as FOLLOWED
 from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
-IN_PLACE = ("README.md", "docs/output.md", "docs/architecture.md")
+IN_FOLDER = ("docs/coverage.md",)
+"""Pages that begin in an empty folder."""
+IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md", "docs/diff.md", "docs/layout.md")
 
 
 def rewritten(page: str, console: Console, *, whole: bool) -> str:
@@ -51,7 +53,7 @@ def main() -> None:
             console.folder = ROOT
             text = rewritten(page, console, whole=False)
         (ROOT / page).write_text(text, encoding="utf-8")
-    for page in FOLLOWED:
+    for page in (*IN_FOLDER, *FOLLOWED):
         with tempfile.TemporaryDirectory() as folder:
             text = rewritten(page, Console(Path(folder)), whole=True)
         (ROOT / page).write_text(text, encoding="utf-8")

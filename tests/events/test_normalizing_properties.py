@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events import normalizing, timestamps
+from engine.events.draft import Draft
 from engine.events.integrations import lowercase, says_nothing, switch
 from engine.events.json_values import json_problem, nesting_problem, size_problem
 from engine.events.normalizing import normalize, normalize_json, repair
@@ -63,8 +64,11 @@ def test_normalizing_again_changes_nothing_and_has_nothing_to_say(value):
 
 @given(EVENTS, st.none() | TIMES.filter(lambda time: isinstance(time, str)), st.none() | st.floats(0, 2e9))
 def test_the_quick_look_lets_pass_only_what_the_rules_leave_alone(value, received_at, now):
-    if normalizing._is_clean(value, received_at, now):
-        assert repair(value, received_at, now) == (value, value["type"], (), None)
+    repaired = repair(Draft(value, received_at, now))
+    if normalizing.is_clean(value, b"", received_at, now):
+        assert repaired == (value, value["type"], (), None)
+    if timestamps.is_clean_time(value.get("timestamp"), value.get("receivedAt"), received_at, now):
+        assert repair(Draft(value, received_at, now), has_clean_time=True) == repaired
 
 
 @given(EVENTS, st.none() | st.floats(0, 2e9))

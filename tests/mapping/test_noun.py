@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from engine.mapping.noun import Noun
+from engine.noun import Noun
 
 
 class Shelf(Noun):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.mapping.schema import files, links, own_validator, precheck, validation, validator
+from engine.mapping.schema import files, links, own_validator, plain_schemas, precheck, validation, validator
 from engine.mapping.yaml.reader import read
 
 HERE = Path(__file__).parent
@@ -121,3 +121,55 @@ def test_a_file_that_nests_as_deep_as_yaml_may_is_checked_at_once():
     for _ in range(20):
         value = {"each": "properties.items", "value": {"fields": {"a": [value]}}}
     assert quick({"parts": {"a": value}}, "parts")
+
+
+BODY_SCHEMAS = [
+    request["body_schema"]
+    for path in SHIPPED.glob("*.yaml")
+    for request in read(path).value.get("requests", {}).values()
+    if "body_schema" in (request or {})
+]
+EVERY_WORD = {
+    "title": "A schema with every plain word",
+    "type": ["object", "null"],
+    "required": ["a"],
+    "minProperties": 1,
+    "maxProperties": 5,
+    "propertyNames": {"pattern": "^[a-z]+$", "maxLength": 9},
+    "additionalProperties": {
+        "anyOf": [{"type": "string", "minLength": 2}, {"type": "integer", "minimum": 3, "maximum": 9}]
+    },
+    "properties": {
+        "a": {"enum": [1, "x", None, 2.5], "description": "An enum"},
+        "b": {"type": "array", "items": {"type": "number"}, "minItems": 1, "maxItems": 2, "$comment": "few"},
+    },
+}
+BODIES = [
+    {"a": 1, "b": [1.0, 2], "cd": "xy", "e": 4},
+    {"a": None, "b": [True]},
+    {"a": True},
+    {"a": "x", "é": "xy"},
+    None,
+]
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_plain_schema_of_an_author_is_one_for_the_library(number):
+    chance = random.Random(number)
+    schema = changed(chance.choice([*BODY_SCHEMAS, EVERY_WORD]), chance)
+    if plain_schemas.is_plain(schema):
+        assert list(validation._draft_7()(validation._linked_draft_7()).iter_errors(schema)) == []
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_a_body_that_certainly_meets_a_plain_schema_meets_it(number):
+    chance = random.Random(number)
+    body = changed({"body": chance.choice(BODIES)}, chance).get("body")
+    if validation.certainly_meets(body, EVERY_WORD):
+        assert validator(EVERY_WORD)(body) is None
+
+
+def test_right_bodies_need_no_library():
+    assert all(map(plain_schemas.is_plain, [*BODY_SCHEMAS, EVERY_WORD]))
+    found = [validation.certainly_meets(body, EVERY_WORD) for body in BODIES]
+    assert found == [validator(EVERY_WORD)(body) is None for body in BODIES] == [True, False, False, False, True]

@@ -12,7 +12,7 @@ import pytest
 from tests.package.tree import ROOT, files
 
 SETTINGS: dict[str, str | list[str]] = json.loads((ROOT / ".vscode/settings.json").read_text())["yaml.schemas"]
-MAPPINGS = [path for path in files() if path.parts[0] == "mappings"]
+MAPPINGS = [path for path in files() if path.parts[0] == "mappings" and path.suffix == ".yaml"]
 FIRST = "# yaml-language-server: $schema="
 
 

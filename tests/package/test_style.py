@@ -17,17 +17,26 @@ LONGEST_FILE = 600
 
 # Who may import what: one owner each, so that changing a library means changing one place.
 OWNERS: dict[str, tuple[str, ...]] = {
+    "anyio": ("engine/delivery/sending/wire.py",),
     "click": ("engine/commands/*", "engine/reference/commands.py"),
     "h11": ("engine/delivery/sending/wire.py",),
     "httpcore": ("engine/delivery/sending/wire.py",),
     "httpx": ("engine/delivery/*",),
     "jmespath": ("engine/language/paths/*",),
     "jsonschema": ("engine/mapping/schema/*",),
+    "lsprotocol": ("engine/editing/server.py",),
+    "mcp": ("engine/assistant/server.py",),
+    "mcp_types": ("engine/assistant/server.py",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
+    "pytest": ("engine/commands/test.py", "engine/testing/*"),
+    "pygls": ("engine/editing/server.py",),
     "re2": ("engine/language/regex.py",),
+    "rapidfuzz": ("engine/scaffolding/similar.py",),
     "rich": ("engine/commands/*",),
+    "ruamel": ("engine/scaffolding/writing.py",),
     "starlette": ("engine/sandbox/*", "engine/collector/*"),
+    "syrupy": ("engine/testing/snapshots.py",),
     "ua_parser": ("engine/language/functions/web.py",),
     "uvicorn": (
         "engine/sandbox/server.py",
@@ -35,7 +44,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "engine/collector/server.py",
     ),
     "uvloop": ("engine/delivery/process.py",),
-    "yaml": ("engine/mapping/yaml/*", "engine/commands/show.py"),
+    "yaml": ("engine/mapping/yaml/*", "engine/commands/show.py", "engine/formatting/layout.py"),
 }
 
 # A destination is a YAML file: code that knows one by name would be a second place to add it.

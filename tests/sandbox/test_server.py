@@ -135,20 +135,40 @@ def test_many_clients_at_once(sandbox):
     assert (counts["customers"], counts["events"], counts["events_received"]) == (3, 120, 120)
 
 
-COMMAND = "from engine.commands.sandbox import run; run('127.0.0.1', 0, None, ':memory:')"
+SHOP = """\
+mapping: 1
+name: extole
+title: Shop
+http:
+  base_url: https://api.shop.example/v1
+  oauth2: { token_url: "https://login.shop.example/token", client_id: { const: me }, client_secret: settings.key }
+settings: { key: { title: Key, type: string, secret: true, example: key-1 } }
+requests: { save: { path: /save } }
+calls: { track: [{ request: save, fields: { name: event } }] }
+"""
 
 
-def test_the_command_serves_until_it_is_interrupted():
-    process = subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, text=True)
+def test_the_command_serves_until_it_is_interrupted(tmp_path):
+    """With a vendor made from a mapping, whose name another one has."""
+    (tmp_path / "extole.yaml").write_text(SHOP)
+    command = [sys.executable, "-m", "engine", "sandbox", str(tmp_path / "extole.yaml"), "exponea", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     with process, contextlib.ExitStack() as stack:
         stack.callback(process.kill)
         first = process.stdout.readline()
         url = first.split()[4].rstrip(";")
         assert first == f"The sandbox listens on {url}; its state is kept in memory.\n"
         assert httpx.get(f"{url}/_sandbox/counts").status_code == 200
+        form = {"grant_type": "client_credentials"}
+        token = httpx.post(f"{url}/extole_own/token", data=form, auth=("me", "key-1")).json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert httpx.post(f"{url}/extole_own/v1/save", json={"name": "A"}, headers=bearer).json() == {}
+        assert httpx.post(f"{url}/extole/v6/events", json={"name": "A"}).status_code == 403, "this one is by hand"
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
     assert f"{url}/exponea" in rest
+    assert f"  Shop                             {url}/extole_own/v1\n" in rest
+    assert f"{url}/extole_own/token (access tokens)\n" in rest
     assert "engine docs sandbox" in rest
     assert process.returncode == 0
 

@@ -5,13 +5,13 @@ Memory is bounded, because input of any size streams through.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.commands.output.text import Display, local_time, shortened
 from engine.commands.shared import counted
+from engine.language.texts import kind_of_reason
 from engine.records import Outcome, Plan, Report
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ SHOWN_REPORTS = 3
 LONGEST_MESSAGE = 120
 OTHER = "(others)"
 ORDER = tuple(outcome.value for outcome in Outcome)
-
-# What a reason says about a value: texts in quotes, and a number that is the subject of its sentence.
-VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|^-?\d[\d.]*(?= (?:is|does|has) )')
 
 
 class SummaryRow(NamedTuple):
@@ -45,7 +42,7 @@ class ReasonCounter:
 
     def add(self, reason: str, count: int = 1, message: str = "") -> None:
         """Count a reason; `message` is an example of a vendor's message."""
-        kind = VALUE.sub('"', reason)
+        kind = kind_of_reason(reason)
         if kind not in self._counts and len(self._counts) >= MOST_KINDS:
             kind = reason = OTHER
         self._counts[kind] += count
@@ -71,14 +68,18 @@ class ReasonCounter:
 
 
 class Summary:
-    """Counts the plans of a run of `engine run`."""
+    """Counts the plans of a run of `engine run`.
 
-    def __init__(self) -> None:
+    `faulty_bodies` is how many bodies do not meet their `body_schema`, None if nobody asked.
+    """
+
+    def __init__(self, faulty_bodies: int | None = None) -> None:
         self.events = 0
         self.broken = 0
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.reasons: defaultdict[tuple[str, str], ReasonCounter] = defaultdict(ReasonCounter)
         self.reports: Counter[tuple[str, str, str]] = Counter()
+        self.faulty_bodies = faulty_bodies
 
     def add_event(self, reports: Iterable[Report]) -> None:
         """Count an event that was read, and reports that do not depend on the destination."""
@@ -102,8 +103,12 @@ class Summary:
 
     @property
     def failed(self) -> bool:
-        """Whether anything was invalid or could not be read."""
-        return self.broken > 0 or any(Outcome.INVALID in counts for counts in self.counts.values())
+        """Whether anything was invalid, could not be read, or does not meet its `body_schema`."""
+        return (
+            self.broken > 0
+            or bool(self.faulty_bodies)
+            or any(Outcome.INVALID in counts for counts in self.counts.values())
+        )
 
     def text(self, display: Display) -> str:
         """Return the counts as a table, the most common reports, and how many events there were."""
@@ -111,7 +116,20 @@ class Summary:
         lines = _table(display, "destination", self.counts, lambda *key: reasons.get(key, []))
         notices = (display.paint(display.wrap(row, "! ", 2), "notice") for row in self._reports())
         broken = f", and {counted(self.broken, 'line')} that could not be read" if self.broken else ""
-        return "\n".join(["", *lines, *notices, f"{counted(self.events, 'event')}{broken}."])
+        return "\n".join(["", *lines, *notices, f"{counted(self.events, 'event')}{broken}.{self._bodies()}"])
+
+    def add_faulty_bodies(self, count: int) -> None:
+        """Count bodies that do not meet their `body_schema`."""
+        self.faulty_bodies = (self.faulty_bodies or 0) + count
+
+    def _bodies(self) -> str:
+        """Say how many bodies do not meet their schema, where that was asked for."""
+        if self.faulty_bodies is None:
+            return ""
+        if not self.faulty_bodies:
+            return " Every body matches its body_schema."
+        bodies, verb = ("body", "does") if self.faulty_bodies == 1 else ("bodies", "do")
+        return f" {self.faulty_bodies} {bodies} {verb} not match the body_schema."
 
     def _reports(self) -> list[str]:
         found = sorted(self.reports.items(), key=lambda row: -row[1])

@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator
 from typing import IO, cast
 
-from engine.language.texts import visible
+from engine.language.texts import shortened, visible
 from engine.records import Json
+
+__all__ = ["Display", "local_time", "shortened"]
 
 WIDTH = 80
 """Of what is not a terminal."""
@@ -85,11 +87,6 @@ def _terminal_width(stream: IO[str]) -> int:
         return os.get_terminal_size(stream.fileno()).columns or WIDTH
     except (OSError, ValueError):
         return WIDTH
-
-
-def shortened(text: str, length: int) -> str:
-    """Return at most `length` characters of a text."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def local_time(moment: float | None) -> str:

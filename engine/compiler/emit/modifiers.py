@@ -147,6 +147,7 @@ def _map(writer: Writer, value: Instruction, got: ValueCode, at: str) -> ValueCo
     modifiers = value.modifiers
     keep, fold = modifiers.unmapped == "keep", modifiers.ignore_case
     with writer.if_present(got):
+        writer.record(Kind.LOOKUP, (*value.place, "map"), got.code)
         if isinstance(modifiers.map, str):
             table = modifier_path(writer, modifiers.map, counted=False)
             helper = "mapped_back" if modifiers.reverse else "mapped_by"

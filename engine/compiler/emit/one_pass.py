@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from engine.compiler import one_pass
@@ -29,12 +29,12 @@ from engine.mapping.model import (
 )
 from engine.mapping.types import plain
 from engine.mapping.walk import reads_template
+from engine.noun import Noun
 
 EmitPlainly = Callable[[Writer, Instruction, "tuple[ValueCode | None, ...]"], ValueCode]
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Noun, kw_only=False):
     """A member of which `only` keeps some keys, maybe renamed, always flattened."""
 
     source: Value

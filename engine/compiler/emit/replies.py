@@ -25,6 +25,7 @@ from engine.compiler.emit.requests import (
 )
 from engine.compiler.emit.values import emit_members
 from engine.compiler.lines import Lines
+from engine.compiler.recording import Kind
 from engine.compiler.writer import BatchCode, Module, Writer
 from engine.mapping.model import Batch, Request, Step
 from engine.mapping.response_rules import Response
@@ -82,6 +83,7 @@ def _status(writer: Writer, rule: Response) -> str:
 
 
 def _verdict(writer: Writer, rule: Response) -> None:
+    writer.record(Kind.RESPONSE, rule.place, "None")
     error = emit_path_value(writer, rule.error, (*rule.place, "error")) if rule.error is not None else "None"
     writer.lines.add(f"return ({writer.names.literal(rule.then)}, {error}, {writer.names.literal(rule.hint)})")
 

@@ -6,7 +6,6 @@ import re
 from ast import literal_eval
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -17,6 +16,7 @@ from engine.compiler.writer import Writer
 from engine.language.template import Hole, Text
 from engine.mapping.model import Instruction, TextOrValue
 from engine.mapping.problems import place_text
+from engine.noun import Noun
 from engine.records import Place
 
 DEEPEST_HOLES = 4
@@ -25,8 +25,7 @@ LONGEST_SUM = 50
 """Python's compiler recurses for each `+`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextCode:
+class TextCode(Noun, kw_only=False):
     """An expression for a text; None at run time if a `${}` has no value, unless `present`."""
 
     code: str
@@ -97,8 +96,7 @@ def _settled(writer: Writer, text: Text, place: Place) -> str:
     return module.settled_texts[text]
 
 
-@dataclass(frozen=True, slots=True)
-class HoleCode:
+class HoleCode(Noun, kw_only=False):
     """One filled `${}`."""
 
     code: str

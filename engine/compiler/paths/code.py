@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Protocol
 
 from engine.compiler.lines import Lines, Names
 from engine.language.paths.syntax import Node
 from engine.language.paths.values import holds
+from engine.noun import Noun
 from engine.records import Json
 
 
@@ -39,8 +39,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(Noun):
     """An expression that is complete in itself: a name, a literal, a call, or something in brackets.
 
     It cannot raise, and it may be written once, or any number of times if `repeat` (then it is a name or a

@@ -45,6 +45,10 @@ def _for_rows(start: str, row: str, end: str = "") -> tuple[str, ...]:
 
 STORED_IDS = _for_rows("SELECT message_id FROM events WHERE message_id IN (", "?", ")")
 LAST_EVENT = "SELECT ifnull(max(id), 0) FROM events"
+FIRST_EVENT_SINCE = "SELECT min(id) FROM events WHERE taken_at >= ?"
+STORED_EVENTS = """
+    SELECT id, message_id, received_at, raw FROM events WHERE id > ? AND id <= ? AND taken_at >= 0 ORDER BY id LIMIT ?
+"""
 ADD_EVENTS = _for_rows(
     "INSERT INTO events (id, source, message_id, received_at, taken_at, raw, reports) VALUES ", "(?, ?, ?, ?, ?, ?, ?)"
 )

@@ -88,15 +88,16 @@ class _Open:
 
     def add(self, job: Sendable, requests: list[PlannedRequest], size: Callable[[PlannedRequest], int]) -> int:
         """Add as many of an event's requests as fit; return how many."""
+        parcels, (max_items, max_bytes, _) = self.parcels, self.limits
         for number, request in enumerate(requests):
-            if self.full:
+            if len(parcels) >= max_items:
                 return number
-            if self.limits.max_bytes is not None:
+            if max_bytes is not None:
                 more = size(request)
-                if self.parcels and self.bytes + more > self.limits.max_bytes:
+                if parcels and self.bytes + more > max_bytes:
                     return number
                 self.bytes += more
-            self.parcels.append(Parcel(job, request))
+            parcels.append(Parcel(job, request))
             self.oldest = min(self.oldest, job.queued_at)
         return len(requests)
 

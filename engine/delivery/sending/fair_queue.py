@@ -321,6 +321,10 @@ class FairQueue:
         self._leave(place, ids, loaded=False)
 
     def _leave(self, place: int, ids: frozenset[str], *, loaded: bool) -> None:
+        if not self._behind:  # nobody has a second event
+            for each in ids:
+                del self._first[each]
+            return
         fronts: dict[int, list[str]] = {}
         for each in ids:
             line = self._behind.get(each)

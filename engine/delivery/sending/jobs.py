@@ -68,7 +68,9 @@ class Job:
         self.retries: Retries | None = None
         self._noted: dict[Report, None] = {}
         self.plan = self._planned(now)
-        self.weight = len(row.raw) + sum(map(_size, self.plan.requests))
+        self.weight = len(row.raw)
+        for request in self.plan.requests:
+            self.weight += _size(request)
 
     @property
     def readable(self) -> bool:
@@ -101,6 +103,8 @@ class Job:
     def next(self) -> Next:
         """Return the requests that may be sent now."""
         requests = self.plan.requests
+        if len(requests) == 1 and not self.accepted:  # most events
+            return Next([requests[0]], more=False)
         if self.accepted:
             return Next.of(each for each in requests if (each.step, each.item) not in self.accepted)
         return Next.of(requests)
@@ -161,7 +165,7 @@ def ids_of(event: Normalized) -> frozenset[str]:
     """Return the ids that order an event among others."""
     get = event.event.get
     ids = (get("userId"), get("anonymousId"), get("previousId"))
-    return frozenset([each for each in ids if isinstance(each, str)])
+    return frozenset([each for each in ids if each is not None and isinstance(each, str)])
 
 
 class SharedEvents:

@@ -188,14 +188,14 @@ class Shipping:
         for each in shipment.jobs():
             job = cast("Job", each)
             if not job.finished:
-                self._advance(job)
+                self._advance(job, now)
 
     def _saved(self, job: Job, request: PlannedRequest, reply: VendorReply) -> JsonObject | None:
         return self.responses.save(job.call, request.step, reply.status, reply.headers, reply.body)
 
-    def _advance(self, job: Job) -> None:
+    def _advance(self, job: Job, now: float) -> None:
         if job.done:
-            self._finish(job, Outcome.DELIVERED, job.delivered_reason())
+            self._delivered(job, now)
         elif job.plan.outcome is not Outcome.PLANNED:
             self._finish(job, job.plan.outcome, job.plan.reason)
         elif job.accepted:
@@ -317,17 +317,22 @@ class Shipping:
         accepted = job.accepted_part()
         self._finish(job, Outcome.REJECTED, f"{reason}; {accepted}" if accepted else reason, error)
 
+    def _delivered(self, job: Job, now: float) -> None:
+        """Record what happens to most events: `_finish` without what only other outcomes need."""
+        job.finished = True
+        self._observer.finished(self.name, Outcome.DELIVERED, now - job.queued_at)
+        reason, tried_at = job.delivered_reason(), job.tried_at
+        self.record(Change(job.place, Outcome.DELIVERED, reason, "", self.digest, None, tried_at, job.reports))
+
     def _finish(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> None:
         job.finished = True
         self._observer.finished(self.name, outcome, self._clock.time() - job.queued_at)
         self.record(self._change(job, outcome, reason, error))
 
     def _change(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> Change:
-        progress = None if outcome is Outcome.DELIVERED else job.progress()
-        if outcome is not Outcome.DELIVERED:
-            reason = self._secrets.mask(reason)  # it may quote the event
+        reason = self._secrets.mask(reason)  # it may quote the event
         error = error and error_text(error)
-        return Change(job.place, outcome, reason, error, self.digest, progress, job.tried_at, job.reports)
+        return Change(job.place, outcome, reason, error, self.digest, job.progress(), job.tried_at, job.reports)
 
     def _hold(self, reason: str, hint: str) -> None:
         if not self.stopped:

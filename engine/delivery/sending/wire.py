@@ -8,22 +8,26 @@ would be taken for the response to the next request.  There are no redirects and
 to bound.
 """
 
-# ruff: noqa: ASYNC109  the parameters are those of httpcore
+# ruff: noqa: ARG002, ASYNC109, S610  the parameters are those of httpcore, and no `extra` here is of Django
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import os
+import select
 import socket
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
+import anyio
 import h11
 import httpcore
 import httpx
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSAttribute, TLSStream
 
 LONGEST_RESPONSE = 4 * 1024 * 1024
 MOST_CHUNKS = 16_384
@@ -31,6 +35,7 @@ MOST_CHUNKS = 16_384
 LONGEST_HEADERS = 100 * 1024
 LARGE_WRITE = 64 * 1024
 HEADERS_END = b"\r\n\r\n"
+GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 CLOSED_BEFORE = "the vendor closed the connection before it responded"
 CLOSED_WITHIN = "the vendor closed the connection in the middle of its response"
@@ -139,10 +144,14 @@ class HttpPool:
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """One connection to a vendor. The parser gets headers and body in separate reads, so that each can be counted."""
+    """One connection to a vendor. The parser gets headers and body in separate reads, so that each can be counted.
 
-    def __init__(self, inner: httpcore.AsyncNetworkStream, before_write: Callable[[], None]) -> None:
+    It stands on anyio's streams: those of httpcore would add timeouts that nobody sets, an eighth of a request's CPU.
+    """
+
+    def __init__(self, inner: ByteStream, before_write: Callable[[], None]) -> None:
         self._inner = inner
+        self._socket = inner.extra(SocketAttribute.raw_socket)
         self._before_write = before_write
         self._unsent = b""  # the head of a request, until its body comes
         self._writing = False
@@ -158,8 +167,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         """Return what came; raises Failed where no more headers may come or none do."""
         self._writing = False
         try:
-            data = self._unread or await self._inner.read(max_bytes, timeout)
-        except httpcore.ReadError:
+            data = self._unread or await self._inner.receive(max_bytes)
+        except (anyio.EndOfStream, *GONE):
             data = b""
         self._unread, self._ended = b"", not data
         if self._in_headers:
@@ -210,17 +219,23 @@ class _Stream(httpcore.AsyncNetworkStream):
         buffer, self._unsent = self._unsent + buffer, b""
         if len(buffer) <= LARGE_WRITE:
             if buffer:
-                await self._inner.write(buffer, timeout)
+                await self._send(buffer)
             return
         # A vendor may respond and close before it has read everything; once writing has failed, it is too late to read.
-        listening = asyncio.ensure_future(self._inner.read(LARGE_WRITE))
+        listening = asyncio.ensure_future(self._inner.receive(LARGE_WRITE))
         try:
-            await self._inner.write(buffer, timeout)
+            await self._send(buffer)
         finally:
             listening.cancel()
             await asyncio.wait([listening])
             if not listening.cancelled() and listening.exception() is None:
                 self._unread += listening.result()
+
+    async def _send(self, buffer: bytes) -> None:
+        try:
+            await self._inner.send(buffer)
+        except GONE as error:
+            raise httpcore.WriteError(str(error)) from error
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -231,23 +246,37 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> httpcore.AsyncNetworkStream:
         """Return the stream inside TLS."""
         try:
-            return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._before_write)
-        except BaseException as error:  # also when cancelled, where httpcore would leave the socket open
+            inner = await TLSStream.wrap(
+                self._inner, hostname=server_hostname, ssl_context=ssl_context, standard_compatible=False
+            )
+            return _Stream(inner, self._before_write)
+        except BaseException as error:  # also when cancelled, where the socket would stay open
             await self.aclose()
-            if isinstance(error, httpcore.ConnectError):
+            if isinstance(error, ssl.SSLError | anyio.EndOfStream | anyio.BrokenResourceError):
                 raise Failed(f"the TLS handshake failed: {_cause(error)}") from error
             raise
 
     def get_extra_info(self, info: str) -> Any:
         """Return what httpcore wants to know; it closes an idle connection that `is_readable`."""
-        if info == "is_readable" and (self._used_up or self._unread):
-            return True
-        return self._inner.get_extra_info(info)
+        if info == "is_readable":
+            return self._used_up or bool(self._unread) or _is_readable(self._socket)
+        return self._inner.extra(TLSAttribute.ssl_object, None) if info == "ssl_object" else None
+
+
+def _is_readable(connected: socket.socket) -> bool:
+    """Whether a socket is closed, or has something to read: also its end."""
+    number = connected.fileno()
+    if number < 0:
+        return True
+    if not hasattr(select, "poll"):  # as on Windows
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
     def __init__(self, before_write: Callable[[], None]) -> None:
-        self._inner = httpcore.AnyIOBackend()
         self._before_write = before_write
 
     async def connect_tcp(
@@ -259,8 +288,8 @@ class _Backend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            inner = await self._inner.connect_tcp(host, port, timeout, local_address, socket_options)
-        except httpcore.ConnectError as error:
+            inner = await anyio.connect_tcp(host, port, local_host=local_address)
+        except (OSError, anyio.BrokenResourceError) as error:
             raise Failed(f"the connection failed: {_cause(error)}") from error
         return _Stream(inner, self._before_write)
 

@@ -7,9 +7,7 @@ SHA-1 and MD5 are here because vendors ask for them, not to protect anything.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import partial
 
 from engine.language.functions.arguments import bytes_from, text_from
 from engine.language.functions.model import NUMBER, TEXT, CannotConvert, Example, Function, Parameter
@@ -40,8 +38,10 @@ def _email(text: str) -> str:
 _NORMALIZERS: dict[str, Callable[[str], str]] = {"none": str, "email": _email, "phone": _phone}
 
 
-def _hasher(algorithm: Callable[[bytes], hashlib._Hash], size: int) -> Callable[[str], Callable[[Json], Json]]:
+def _hasher(algorithm: str, size: int) -> Callable[[str], Callable[[Json], Json]]:
     def hashing(normalize: str) -> Callable[[Json], Json]:
+        import hashlib
+
         prepare = _NORMALIZERS[normalize]
 
         def hashed(value: Json) -> Json:
@@ -51,7 +51,7 @@ def _hasher(algorithm: Callable[[bytes], hashlib._Hash], size: int) -> Callable[
             text = prepare(text)
             if not text:
                 raise CannotConvert("empty text is not hashed")
-            return algorithm(bytes_from(text)).hexdigest()
+            return hashlib.new(algorithm, bytes_from(text), usedforsecurity=False).hexdigest()
 
         return hashed
 
@@ -77,7 +77,7 @@ def _function(name: str, size: int, source: str, ada: str, phone: str) -> Functi
             Example("\ud83d", reason=LONE_SURROGATE),
             Example([], reason="a list is not text"),
         ),
-        call=_hasher(partial(hashlib.new, name, usedforsecurity=False), size),
+        call=_hasher(name, size),
         source=source,
     )
 

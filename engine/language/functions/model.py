@@ -7,9 +7,10 @@ check of a chain's types and the tests of the examples are all made from that on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
+from engine.noun import Noun
 from engine.records import Json
 
 TEXT = frozenset({"text"})
@@ -39,8 +40,7 @@ class Noted:
         self.message = message
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
+class Parameter(Noun):
     """A parameter of a function, as in `{ round: 2 }` and `{ replace: { find: a, with: b } }`.
 
     `kind` is `text`, `integer`, `number`, `path`, `pattern`, `format` or `functions`; all but numbers and functions are
@@ -62,8 +62,7 @@ class Parameter:
         return self.default is None
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(Noun, kw_only=False):
     """An example call: the value, and the result (`gives`) or the `reason` why it cannot be converted."""
 
     given: Json
@@ -80,8 +79,7 @@ class Group(NamedTuple):
     about: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Function:
+class Function(Noun):
     """A function that may be named in `as`.
 
     `call` takes the value, which is never null.  With `parameters`, `call` takes all of them by keyword instead, each

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +33,7 @@ from engine.language.paths.roots import Root, Signature, read
 from engine.language.paths.syntax import Node, Token
 from engine.language.paths.values import PathTooLongError, PathTypeError
 from engine.language.texts import kind_of
+from engine.noun import Noun
 from engine.records import LARGEST_INTEGER, SMALLEST_INTEGER, Json
 
 MOST_STEPS = 1_000_000
@@ -41,8 +42,7 @@ STEPS_OF_A_VISIT = 10
 """The library takes one or two microseconds for each node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Noun, kw_only=False):
     """A path that can be evaluated, and what is known about it before any event.
 
     `roots` are the names it looks up in the scope, with the fields that follow them. `uses_current_root`: it takes

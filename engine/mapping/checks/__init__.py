@@ -29,6 +29,8 @@ from engine.mapping.checks.urls import check_urls
 from engine.mapping.checks.values import check_keys, check_texts, check_values
 from engine.mapping.load import Library, Loaded, read_parts
 from engine.mapping.problems import Problem
+from engine.mapping.yaml import reader
+from engine.mapping.yaml.reader import Document
 
 Checks = Sequence[Callable[[CheckContext], Iterator[Problem]]]
 
@@ -61,9 +63,9 @@ def check(loaded: Loaded) -> list[Problem]:
     return sorted(dict.fromkeys(_attributed(loaded, found)))
 
 
-def check_parts(path: Path) -> list[Problem]:
+def check_parts(path: Path, read: Callable[[Path], Document] = reader.read) -> list[Problem]:
     """Return every problem of a file of shared parts by itself."""
-    loaded = read_parts(path)
+    loaded = read_parts(path, read)
     found = [problem for problem in _run(loaded, VALUE_CHECKS) if problem.code not in ONLY_WHERE_INCLUDED]
     return sorted(dict.fromkeys([*loaded.problems, *found]))
 

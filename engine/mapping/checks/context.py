@@ -16,7 +16,7 @@ from engine.language.suggest import closest
 from engine.language.texts import visible, visible_lines
 from engine.mapping.load import Loaded
 from engine.mapping.model import Value
-from engine.mapping.problems import Level, Problem, place_text
+from engine.mapping.problems import Fix, Level, Problem, place_text
 from engine.mapping.walk import Occurrence, Occurrences, values_of
 from engine.records import Place
 
@@ -72,6 +72,7 @@ class CheckContext:
         key: bool = False,
         column: int | None = None,
         level: Level = "error",
+        fix: Fix | None = None,
     ) -> Problem:
         """Make a problem at the value of a place, at its key, or at one character inside either."""
         resolved = self.loaded.resolved
@@ -81,14 +82,22 @@ class CheckContext:
             mark = resolved.key_mark_inside(place, column) if key else resolved.mark_inside(place, column)
         else:
             mark = resolved.key_mark(place) if key else resolved.mark(place)
-        return Problem(*mark, place_text(place), code, _readable(message), _readable(advice), level)
+        return Problem(*mark, place_text(place), code, _readable(message), _readable(advice), level, fix)
 
     def problem_in(
-        self, found: Occurrence, column: int, code: str, message: str, advice: str = "", *, level: Level = "error"
+        self,
+        found: Occurrence,
+        column: int,
+        code: str,
+        message: str,
+        advice: str = "",
+        *,
+        level: Level = "error",
+        fix: Fix | None = None,
     ) -> Problem:
         """Make a problem at a column of a path."""
         at = found.column + column - 1
-        return self.problem(found.place, code, message, advice, key=found.key, column=at, level=level)
+        return self.problem(found.place, code, message, advice, key=found.key, column=at, level=level, fix=fix)
 
     def record_unknown(self, section: str, name: str | None, guess: str | None, problem: Problem) -> Problem:
         """Record a problem about a name of `section` that does not exist, and return it."""
@@ -126,6 +135,11 @@ def suggestion(name: str, names: Iterable[str], kind: str, prefix: str = "") -> 
         return guess, f"Did you mean {prefix}{plain_or_quoted(guess)}?"
     some = [*map(plain_or_quoted, known[:MOST_NAMED]), *(["..."] if len(known) > MOST_NAMED else [])]
     return None, f"Available: {', '.join(some)}." if known else f"This mapping has no {kind}."
+
+
+def better(written: str, guess: str | None) -> Fix | None:
+    """Return the fix that replaces a mistyped name by the one that was probably meant; None without a guess."""
+    return None if guess is None else Fix(written, guess)
 
 
 def listed(names: Iterable[str], word: str = "or") -> str:

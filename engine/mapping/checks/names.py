@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from engine.language.suggest import closest
-from engine.mapping.checks.context import UNUSED_CODES, CheckContext, UnknownName, quoted, suggestion
-from engine.mapping.problems import Level, Problem, place_text
+from engine.mapping.checks.context import UNUSED_CODES, CheckContext, UnknownName, better, quoted, suggestion
+from engine.mapping.problems import Fix, Level, Problem, place_text
 from engine.mapping.walk import parts_in, roots_of
 from engine.records import Place
 
@@ -37,7 +37,7 @@ def unknown_request(context: CheckContext, name: str, place: Place, *, key: bool
     """Make the problem that no request has this name."""
     guess, advice = suggestion(name, context.mapping.requests, "requests")
     message = f"Unknown request {quoted(name)}."
-    problem = context.problem(place, "unknown-request", message, advice, key=key)
+    problem = context.problem(place, "unknown-request", message, advice, key=key, fix=better(name, guess))
     return context.record_unknown("requests", name, guess, problem)
 
 
@@ -45,12 +45,12 @@ def _batch(context: CheckContext, name: str | None, place: Place) -> Iterator[Pr
     if name is None or name in context.mapping.batches:
         return
     guess, advice = suggestion(name, context.mapping.batches, "batches")
-    problem = context.problem(place, "unknown-batch", f"Unknown batch {quoted(name)}.", advice)
+    problem = context.problem(place, "unknown-batch", f"Unknown batch {quoted(name)}.", advice, fix=better(name, guess))
     yield context.record_unknown("batches", name, guess, problem)
 
 
 def _shared(context: CheckContext, call: str, named: str) -> Iterator[Problem]:
-    mapping = context.mapping
+    mapping, guess = context.mapping, None
     if named in mapping.calls and named != call:
         return
     if named == call:
@@ -62,7 +62,7 @@ def _shared(context: CheckContext, call: str, named: str) -> Iterator[Problem]:
         guess = closest(named, [other for other in mapping.calls if other != call])
         message = f"This mapping has no steps for {named}, so {call} cannot share them."
         advice = f"Did you mean {guess}?" if guess else ""
-    yield context.problem(("calls", call), "unknown-call", message, advice)
+    yield context.problem(("calls", call), "unknown-call", message, advice, fix=better(named, guess))
 
 
 def check_circles(context: CheckContext) -> Iterator[Problem]:
@@ -245,4 +245,11 @@ def _at_definition(unused: Problem, use: UnknownName) -> Problem:
     word, name = SECTIONS[use.section], quoted(str(use.name))
     message = f"The {word} {name} is used in several places but defined here as {quoted(str(use.guess))}."
     advice = f"Did you mean {use.name}?"
-    return replace(unused, code=use.problem.code, message=message, advice=advice, level="error")
+    return replace(
+        unused,
+        code=use.problem.code,
+        message=message,
+        advice=advice,
+        level="error",
+        fix=Fix(str(use.guess), str(use.name)),
+    )

@@ -14,11 +14,11 @@ from engine.language.paths.syntax import NAMES
 from engine.language.suggest import closest
 from engine.mapping import rows, types
 from engine.mapping.checks.advice import bare_text, function_advice, method_advice
-from engine.mapping.checks.context import CheckContext, a_call, listed, quoted, suggestion
+from engine.mapping.checks.context import CheckContext, a_call, better, listed, quoted, suggestion
 from engine.mapping.checks.facts import keys_of
 from engine.mapping.keys import IN_OBJECT
 from engine.mapping.model import PathValue
-from engine.mapping.problems import Problem
+from engine.mapping.problems import Fix, Problem
 from engine.mapping.walk import Occurrence, Scope, reads_template
 
 CALL_WORDS = frozenset({"parts", "settings", "options", "message", "saved"})
@@ -58,6 +58,7 @@ class NameProblem(NamedTuple):
     section: str = ""
     guess: str | None = None
     member: bool = False
+    fix: Fix | None = None
 
 
 def check_paths(context: CheckContext) -> Iterator[Problem]:
@@ -156,10 +157,10 @@ def _rows(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterato
         return
     item = rows.item_of(context.mapping, found.scope.loops)
     for name, setting in rows.unknown_fields(context.mapping, found.path, item):
-        _, advice = suggestion(name, setting.fields, "fields")
+        guess, advice = suggestion(name, setting.fields, "fields")
         column = next((token.column for token in path.tokens if token.kind in NAMES and token.value == name), 1)
         message = f"The rows of {quoted(setting.name)} have no field {quoted(name)}."
-        yield context.problem_in(found, column, "unknown-row-field", message, advice)
+        yield context.problem_in(found, column, "unknown-row-field", message, advice, fix=better(name, guess))
 
 
 def _templates(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:
@@ -193,7 +194,8 @@ def _problem(
     context: CheckContext, found: Occurrence, path: paths.Path, root: paths.Root, fault: NameProblem
 ) -> Problem:
     column = member_column(path, root, root.members[0]) if fault.member else root.column
-    problem = context.problem_in(found, column, fault.code, fault.message, fault.advice)
+    fix = better(root.members[0], fault.guess) if fault.member else fault.fix
+    problem = context.problem_in(found, column, fault.code, fault.message, fault.advice, fix=fix)
     if not fault.section:
         return problem
     return context.record_unknown(fault.section, root.members[0] if fault.member else None, fault.guess, problem)
@@ -313,7 +315,7 @@ def _other_scope(context: CheckContext, found: Occurrence, name: str) -> NamePro
         return NameProblem("unknown-field", message, "Add it, e.g. group_by: userId.")
     guess = closest(name, sorted(words))
     message = f"{title} has no {quoted(name)}, only {listed(sorted(words), 'and')}."
-    return NameProblem("unknown-field", message, f"Did you mean {guess}?" if guess else "")
+    return NameProblem("unknown-field", message, f"Did you mean {guess}?" if guess else "", fix=better(name, guess))
 
 
 def _unknown_field(context: CheckContext, root: paths.Root, found: Occurrence) -> NameProblem:
@@ -335,9 +337,10 @@ def _unknown_field(context: CheckContext, root: paths.Root, found: Occurrence) -
     )
     message += f"; {listed(others, 'and')} calls have it." if others else "."
     section, _, inner = (guess or "").partition(".")
+    fix = better(name, guess if inner == name else section) if guess else None
     if inner and section in ("parts", "settings"):
-        return NameProblem("unknown-field", message, " ".join(advice), section, inner)
-    return NameProblem("unknown-field", message, " ".join(advice))
+        return NameProblem("unknown-field", message, " ".join(advice), section, inner, fix=fix)
+    return NameProblem("unknown-field", message, " ".join(advice), fix=fix)
 
 
 def _subject(kind: str, calls: Sequence[str]) -> str:

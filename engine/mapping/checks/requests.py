@@ -9,7 +9,7 @@ from engine.errors import PathError
 from engine.language import paths
 from engine.language.header_names import OF_CLIENT, OF_HTTP
 from engine.language.template import Text
-from engine.mapping.checks.context import CheckContext, listed, plain_or_quoted, quoted, suggestion
+from engine.mapping.checks.context import CheckContext, better, listed, plain_or_quoted, quoted, suggestion
 from engine.mapping.model import Batch, Const, Instruction, Request, TextOrValue
 from engine.mapping.problems import Problem
 from engine.mapping.response_rules import Response
@@ -278,5 +278,5 @@ def _method(context: CheckContext, method: TextOrValue, place: Place) -> Iterato
     if not isinstance(method, Text) or method.literal is None or method.literal in METHODS:
         return
     message = f"Unknown HTTP method {quoted(method.literal)}."
-    _, advice = suggestion(method.literal, METHODS, "methods")
-    yield context.problem(place, "unknown-method", message, advice)
+    guess, advice = suggestion(method.literal, METHODS, "methods")
+    yield context.problem(place, "unknown-method", message, advice, fix=better(method.literal, guess))

@@ -10,7 +10,7 @@ from engine.events.spec import COMMON, FIELDS, IDS
 from engine.language.other_names import EVENT_FIELDS
 from engine.language.suggest import closest
 from engine.mapping import schema
-from engine.mapping.checks.context import CheckContext, a_call, listed, quoted, suggestion
+from engine.mapping.checks.context import CheckContext, a_call, better, listed, quoted, suggestion
 from engine.mapping.checks.names import unknown_request
 from engine.mapping.example import MappingExample
 from engine.mapping.model import Mapping
@@ -163,7 +163,7 @@ def _setting(context: CheckContext, name: str, value: Json, place: Place) -> Ite
     if setting is None:
         guess, advice = suggestion(name, context.mapping.settings, "settings")
         message = f"Unknown setting {quoted(name)}."
-        problem = context.problem(place, "unknown-setting", message, advice, key=True)
+        problem = context.problem(place, "unknown-setting", message, advice, key=True, fix=better(name, guess))
         yield context.record_unknown("settings", name, guess, problem)
     elif not setting.secret:
         fault = value_fault(context.mapping, setting, value)
@@ -190,8 +190,9 @@ def _replies(example: MappingExample) -> Iterator[tuple[Place, str]]:
 def _event(context: CheckContext, event: JsonObject, place: Place) -> Iterator[Problem]:
     call = event.get("type")
     if isinstance(call, str) and call not in FIELDS:
-        _, advice = suggestion(call, FIELDS, "calls")
-        yield context.problem((*place, "type"), "unknown-call", f"Unknown call {quoted(call)}.", advice)
+        guess, advice = suggestion(call, FIELDS, "calls")
+        message = f"Unknown call {quoted(call)}."
+        yield context.problem((*place, "type"), "unknown-call", message, advice, fix=better(call, guess))
         return
     for name in (*IDS, "messageId"):
         value = event.get(name)
@@ -214,4 +215,5 @@ def _fields(context: CheckContext, event: JsonObject, call: str, place: Place) -
         if guess is not None:
             message = f"{a_call(call)} has no field {quoted(name)}."
             advice = f"Did you mean {guess}?"
-            yield context.problem((*place, name), "unknown-field", message, advice, key=True, level="warning")
+            fix = better(name, guess)
+            yield context.problem((*place, name), "unknown-field", message, advice, key=True, level="warning", fix=fix)

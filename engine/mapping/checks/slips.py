@@ -20,7 +20,7 @@ from engine.mapping.checks.context import CheckContext, quoted
 from engine.mapping.checks.paths import member_column, name_problem
 from engine.mapping.checks.types import kinds
 from engine.mapping.model import Instruction
-from engine.mapping.problems import Problem
+from engine.mapping.problems import Fix, Problem
 from engine.mapping.walk import Occurrence
 from engine.records import Json, Place
 
@@ -141,7 +141,8 @@ def _context_field(context: CheckContext, found: Occurrence, path: paths.Path, r
         message = f"Segment's {before} has no field {quoted(name)}."
         column = member_column(path, root, name)
         advice = f"Did you mean {before}.{guess}?"
-        yield context.problem_in(found, column, "unknown-context-field", message, advice, level="warning")
+        fix = Fix(name, guess)
+        yield context.problem_in(found, column, "unknown-context-field", message, advice, level="warning", fix=fix)
 
 
 def _double_quotes(context: CheckContext, found: Occurrence, path: paths.Path) -> Iterator[Problem]:

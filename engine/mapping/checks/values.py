@@ -10,7 +10,7 @@ from engine.events.spec import FIELDS
 from engine.language import functions, paths, template
 from engine.language.texts import read_number, text_of
 from engine.mapping import schema, types
-from engine.mapping.checks.context import CheckContext, listed, quoted, suggestion
+from engine.mapping.checks.context import CheckContext, better, listed, quoted, suggestion
 from engine.mapping.checks.facts import KnownKeys, after_except, after_only, made_keys, why_always, why_made
 from engine.mapping.checks.types import kinds
 from engine.mapping.model import (
@@ -323,9 +323,10 @@ def _never_there(context: CheckContext, value: Instruction, word: str, keys: Kno
         if keys is None or name in keys:
             continue
         place: Place = (*value.place, word, name if word == "rename" else number)
-        _, advice = suggestion(name, sorted(keys), "keys")
+        guess, advice = suggestion(name, sorted(keys), "keys")
         message = f"The object never has a key {quoted(name)} to {VERBS[word]}."
-        yield context.problem(place, "key-never-there", message, advice if keys else "", key=word == "rename")
+        advice, fix = advice if keys else "", better(name, guess)
+        yield context.problem(place, "key-never-there", message, advice, key=word == "rename", fix=fix)
 
 
 def _targets(context: CheckContext, value: Instruction) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.mapping.schema.validation import (
     Kind,
+    certainly_meets,
     check,
     check_schema,
     check_value,
@@ -15,6 +16,7 @@ from engine.mapping.schema.validation import (
 
 __all__ = [
     "Kind",
+    "certainly_meets",
     "check",
     "check_schema",
     "check_value",

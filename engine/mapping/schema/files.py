@@ -7,18 +7,17 @@ not show it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from engine.mapping import bundled
+from engine.noun import Noun
 
 FILES = {"mapping": "mapping.schema.json", "parts": "parts.schema.json"}
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Noun, kw_only=False):
     """The parts of a schema that messages use: noun -> key -> description, function -> its parameters."""
 
     keys: Mapping[str, Mapping[str, str]]

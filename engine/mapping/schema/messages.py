@@ -15,8 +15,9 @@ from typing import Any
 from engine.language.other_names import advice_for, function_named
 from engine.language.suggest import closest
 from engine.mapping.model import OBJECT_WORDS, SOURCES
-from engine.mapping.problems import Message
+from engine.mapping.problems import Fix, Message
 from engine.mapping.schema.files import Vocabulary
+from engine.noun import Noun
 from engine.records import Json, Place
 
 OTHER_NAMES = {
@@ -43,8 +44,7 @@ OTHER_NAMES = {
 """Other tools' names for our keys, tried when no key of ours is close."""
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaFault:
+class SchemaFault(Noun, kw_only=False):
     """One mistake: about the value at `path`, shown at `place` (at its key, with `on_key`)."""
 
     path: Place
@@ -267,7 +267,7 @@ def unknown(path: Place, guess: str | None, known: tuple[str, Sequence[str]], vo
     if (noun, key) in INSTEAD:
         return Message("unknown-key", message, INSTEAD[noun, key])
     if guess is not None:
-        return Message("unknown-key", message, f'Did you mean "{guess}"?')
+        return Message("unknown-key", message, f'Did you mean "{guess}"?', fix=Fix(key, guess))
     if noun == "instruction" and (other := _other_tool(key, vocabulary)):
         return Message("unknown-key", message, other)
     owner = vocabulary.owner(key)
@@ -308,7 +308,8 @@ def function(name: str, vocabulary: Vocabulary) -> Message:
         return Message("unknown-function", f"Unknown function {_quoted(name)}.", f"Write a list: [{', '.join(ours)}].")
     guess = function_named(name) or (None if advice_for(name) else closest(name, vocabulary.functions))
     advice = f'Did you mean "{guess}"?' if guess else advice_for(name) or "docs/functions.md lists them all."
-    return Message("unknown-function", f"Unknown function {_quoted(name)}.", advice)
+    fix = Fix(name, guess) if guess else None
+    return Message("unknown-function", f"Unknown function {_quoted(name)}.", advice, fix=fix)
 
 
 def bad_key(error: Any) -> Message:
@@ -332,7 +333,8 @@ def _enum(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
     named = _or([_plain(choice) for choice in choices])
     guess = closest(written, filter(_is_text, choices)) if isinstance(written, str) else None
     message = f"{_subject(path)} must be {named}, not {_plain(written)}."
-    return Message("not-allowed", message, f'Did you mean "{guess}"?' if guess else "")
+    fix = Fix(str(written), guess) if guess else None
+    return Message("not-allowed", message, f'Did you mean "{guess}"?' if guess else "", fix=fix)
 
 
 def _type(error: Any, path: Place) -> Message:

@@ -2,7 +2,8 @@
 
 Importing jsonschema takes about as long as all the rest of checking a file, and most files are right. So the keywords
 that our schemas use are here again, each as a yes or no; whatever is not certainly right is left to validation.py,
-which finds out what is wrong. A keyword that is not here, and an author's own schema, is never certainly right.
+which finds out what is wrong. A keyword that is not here is never certainly right, nor is an author's own schema that
+is not plain (plain_schemas.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias
 
 from engine.language.regex import compile_pattern
 from engine.mapping.schema import files, links
+from engine.mapping.schema.plain_schemas import is_plain
 from engine.records import Json
 
 Keyword: TypeAlias = Callable[[Any, Any, Any], bool]
@@ -24,7 +26,7 @@ class _Uncertain(Exception):  # noqa: N818  reads as what it is
 
 
 def certainly_meets(value: Json, schema: Any) -> bool:
-    """Return whether a value surely meets a schema of ours: that of a file, or that of a setting's value (linked)."""
+    """Return whether a value surely meets a schema: of a file, of a setting's value (linked), or a plain one."""
     try:
         return _meets(value, schema)
     except (_Uncertain, RecursionError):
@@ -58,7 +60,7 @@ def _uncertain(_value: Any, _rule: Any, _schema: Any) -> bool:
 
 
 def _type(value: Any, rule: Any, _schema: Any) -> bool:
-    return any(TYPES[name](value) for name in ([rule] if isinstance(rule, str) else rule))
+    return TYPES[rule](value) if isinstance(rule, str) else any(TYPES[name](value) for name in rule)
 
 
 def _is_number(value: Any) -> bool:
@@ -132,14 +134,22 @@ def _if(value: Any, rule: Any, schema: Any) -> bool:
     return _meets(value, schema.get("then" if _meets(value, rule) else "else", True))
 
 
+def _authors_schema(value: Any, _rule: Any, _schema: Any) -> bool:
+    if not is_plain(value):
+        raise _Uncertain
+    return True
+
+
 def _limit(kind: Callable[[Any], bool], holds: Callable[[Any, Any], bool]) -> Keyword:
     return lambda value, rule, _schema: not kind(value) or holds(value, rule)
 
 
 KEYWORDS: dict[str, Keyword] = {
+    "author's schema": _authors_schema,
     "type": _type,
     "enum": _enum,
     "pattern": _pattern,
+    "maxLength": _limit(TYPES["string"], lambda text, most: len(text) <= most),
     "minLength": _limit(TYPES["string"], lambda text, least: len(text) >= least),
     "minimum": _limit(_is_number, lambda number, least: number >= least),
     "maximum": _limit(_is_number, lambda number, most: number <= most),

@@ -15,15 +15,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from engine.mapping.problems import Mark, Problem
-from engine.mapping.schema import files, links, messages, precheck
+from engine.mapping.schema import files, links, precheck
 from engine.mapping.schema.clauses import clause
 from engine.mapping.schema.links import BadSchema
+from engine.mapping.schema.plain_schemas import is_plain
 from engine.mapping.schema.steps import MOST_STEPS, TooManySteps, counted, counting_keyword, current_steps
 from engine.mapping.yaml.reader import Document
 from engine.records import Json, JsonObject, Place
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
+
+    from engine.mapping.schema.messages import SchemaFault
 
 Errors: TypeAlias = "Iterator[ValidationError]"
 Kind: TypeAlias = Literal["mapping", "parts"]
@@ -96,6 +99,11 @@ def _counting(linked: Any) -> Callable[[Json, int], tuple[str | None, int]]:
     return check
 
 
+def certainly_meets(value: Json, schema: Json) -> bool:
+    """Whether a value surely meets an author's schema, which is plain; found out without the library."""
+    return is_plain(schema) and precheck.certainly_meets(value, schema)
+
+
 def check_schema(schema: Json) -> str | None:
     """Return the problem of an author's schema as a sentence, or None."""
     if isinstance(schema, dict) and str(schema.get("$schema", DRAFT_7)).rstrip("#") != DRAFT_7:
@@ -122,13 +130,15 @@ def pattern_fault(pattern: str) -> str | None:
 def _faults(value: Json, places: Places, kind: Kind) -> list[tuple[Place, Problem]]:
     if precheck.certainly_meets(value, files.read(kind)):
         return []
+    from engine.mapping.schema import messages
+
     errors = islice(_draft_7()(_linked_file(kind)).iter_errors(value), MOST_ERRORS)
     faults = messages.faults(errors, files.vocabulary(kind))
     problems = [(fault.path, Problem.at(_mark(fault, places), fault.path, fault.message)) for fault in faults]
     return sorted(problems, key=lambda found: found[1])
 
 
-def _mark(fault: messages.SchemaFault, places: Places) -> Mark:
+def _mark(fault: SchemaFault, places: Places) -> Mark:
     return places.key_mark(fault.place) if fault.on_key else places.mark(fault.place)
 
 

@@ -6,11 +6,12 @@ and the commands work on the value, and should see only JSON.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from engine.mapping.problems import Mark, Problem
+from engine.noun import Noun
 from engine.records import Json, Place
 
 
@@ -47,8 +48,7 @@ class YamlNode:
         self.inside: dict[str | int, YamlNode] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Noun, kw_only=False):
     """A file's value, its places, and its problems.
 
     `readable` is False if the text is not YAML: `value` then has what precedes the error. `faulty` has the places whose

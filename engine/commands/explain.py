@@ -1,0 +1,230 @@
+"""`engine explain`: why one event becomes what it becomes; nothing is sent."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from engine.commands.connection_options import given_settings
+from engine.commands.options import OUTBOX_FILE, SettingsOptions, clock, open_outbox, settings_options
+from engine.commands.shared import FOUND, did_you_mean
+from engine.errors import SettingsError, UsageError, WaybillError
+from engine.records import Json, JsonObject, Report
+
+if TYPE_CHECKING:
+    from engine.events.splitting import Line
+    from engine.plan import Connection
+
+MOST_ROWS = 100
+MOST_NAMES = 50
+"""Names that a message offers where none is near."""
+
+WITH_LINE = re.compile(r"(.+):([1-9][0-9]{0,9})")
+
+
+class ExplainedEvent(NamedTuple):
+    """The event to explain: where it is from, its bytes and value, and what was repaired in them."""
+
+    place: str
+    raw: bytes
+    value: Json
+    received_at: str | None = None
+    reports: tuple[Report, ...] = ()
+
+
+@click.command("explain")
+@click.argument("mapping", metavar="MAPPING")
+@click.argument("event", metavar="EVENT", required=False)
+@click.option("--message-id", "message_id", metavar="ID", help="Explain this event of an outbox.")
+@click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", help="The outbox of --message-id.")
+@click.option("--field", metavar="PATH", help="Only this field of the event: properties.coupon.")
+@click.option("--output", metavar="PATH", help="Only this output field: data.cart_value.")
+@settings_options
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or one JSON object.",
+)
+@click.option(
+    "--received-at",
+    metavar="TIME",
+    help="When an event without receivedAt was received (ISO 8601); also the clock that times are compared with.",
+)
+def command(  # noqa: PLR0913, PLR0917  the options are what they are
+    mapping: str,
+    event: str | None,
+    message_id: str | None,
+    outbox_file: Path | None,
+    field: str | None,
+    output: str | None,
+    settings: SettingsOptions,
+    style: str,
+    received_at: str | None,
+) -> int:
+    """Explain what one event becomes for MAPPING (a name or a path), and why; sends nothing.
+
+    EVENT is a file (its first event), FILE:LINE as `engine run` prints it, or - for standard input. Settings that are
+    not given take the mapping's examples.
+
+    Exit code 0: the event was planned or ignored; 1: it is invalid, or the mapping has problems; 2: wrong usage.
+    """
+    if field is not None and output is not None:
+        raise UsageError("--field is about the event and --output about the requests; give one of them.")
+    now = clock(received_at)
+    connection, origins = _connection(mapping, settings)
+    chosen = _chosen(event, message_id, outbox_file)
+    explanation = _explained(connection, chosen, received_at, now)
+    explanation = {"event": {"source": chosen.place}, "settings": origins, **explanation}
+    explanation = _selected(explanation, field, output)
+    if style == "json":
+        _print_json(explanation)
+    else:
+        _print_text(explanation, connection, chosen, of_event=field is not None, whole=output is not None)
+    return FOUND if explanation["outcome"] == "invalid" else 0
+
+
+def _connection(name: str, settings: SettingsOptions) -> tuple[Connection, JsonObject]:
+    """Return the connection, which records, and where each setting is from."""
+    from engine.compiler.recording import Recorder
+    from engine.mapping.load import Library
+    from engine.plan import Destination, destination
+
+    loaded = Library(settings.directories or None).load(name)
+    destination(loaded)  # a mapping with problems is explained by these
+    target = Destination(loaded, Recorder())
+    given, examples = given_settings([target], settings)[target.name], target.example_settings()
+    try:
+        connection = target.connect({**examples, **given})
+    except SettingsError as error:
+        raise UsageError(f"{error}\nSet them with --settings FILE or --set KEY=VALUE.") from None
+    origins: JsonObject = {
+        each: "given" if each in given else "example" if each in examples else "default" for each in connection.settings
+    }
+    return connection, origins
+
+
+def _chosen(event: str | None, message_id: str | None, outbox: Path | None) -> ExplainedEvent:
+    if (event is None) == (message_id is None):
+        raise UsageError("Name one event: a file, FILE:LINE, - for standard input, or --message-id ID --outbox FILE.")
+    if message_id is not None:
+        return _of_outbox(message_id, outbox)
+    if outbox is not None:
+        raise UsageError("--outbox needs --message-id ID; without it the event is in a file.")
+    assert event is not None
+    return _of_file(event)
+
+
+def _of_file(name: str) -> ExplainedEvent:
+    from engine.events.reading import STDIN, read_events
+
+    match = WITH_LINE.fullmatch(name)
+    file, wanted = (match[1], int(match[2])) if match and name != STDIN and not Path(name).exists() else (name, None)
+    with ExitStack() as stack:
+        reader = iter(stack.enter_context(read_events(file, stdin=sys.stdin.buffer)))
+        line = _line(reader, file, wanted)
+        if wanted is None and next(reader, None) is not None:
+            click.echo(f"{file} has more events; this is its first. {file}:LINE explains another one.", err=True)
+    if line.error is not None:
+        raise WaybillError(line.error)
+    assert line.raw is not None
+    return ExplainedEvent(f"{line.file}:{line.line}", line.raw, line.value, None, line.reports)
+
+
+def _line(reader: Iterator[Line], file: str, wanted: int | None) -> Line:
+    last = 0
+    for line in reader:
+        if wanted is None or line.line == wanted:
+            return line
+        last = line.line
+        if last > wanted:
+            break
+    if wanted is None:
+        raise UsageError(f"{file} has no event.")
+    raise UsageError(f"No event begins in line {wanted} of {file}; the last one before it is in line {last}.")
+
+
+def _of_outbox(message_id: str, path: Path | None) -> ExplainedEvent:
+    import orjson
+
+    from engine.delivery.outbox.base import DEFAULT_FILE, Chosen, outbox_command
+    from engine.language.texts import visible
+
+    with open_outbox(path or Path(DEFAULT_FILE)) as outbox:
+        numbers = list(dict.fromkeys(row.event for row in outbox.listed(Chosen(event=message_id), 0, MOST_ROWS)))
+        found = outbox.event(numbers[-1]) if numbers else None
+        if found is None:
+            shown = outbox_command("list", outbox.path)
+            raise UsageError(f"There is no event {message_id} in this outbox; {shown} shows the events.")
+    if len(numbers) > 1:
+        others = f"Its number instead of {message_id} explains another one: {', '.join(map(str, numbers))}."
+        click.echo(visible(f"{len(numbers)} events have this ID; this is the newest. {others}"), err=True)
+    try:
+        value = orjson.loads(found.raw)
+    except orjson.JSONDecodeError as error:
+        raise WaybillError(f"The event {message_id} of the outbox is not JSON: {error}.") from None
+    return ExplainedEvent(f"event {numbers[-1]} of the outbox", found.raw, value, found.received_at, found.reports)
+
+
+def _explained(connection: Connection, chosen: ExplainedEvent, received_at: str | None, now: float) -> JsonObject:
+    from engine.events.normalizing import normalize_parsed
+    from engine.explaining.explanation import explain
+
+    received = chosen.received_at or received_at
+    normalized = normalize_parsed(chosen.value, chosen.raw, received_at=received, now=now)
+    if chosen.reports:
+        normalized = normalized._replace(reports=(*chosen.reports, *normalized.reports))
+    return explain(connection, normalized, now, connection.secrets)
+
+
+def _selected(explanation: JsonObject, field: str | None, output: str | None) -> JsonObject:
+    """Return the explanation of what is asked for; where no request and no field was looked at, all that there is."""
+    from engine.explaining.selection import field_names, only_field, only_output, output_names
+
+    if output is not None:
+        names = output_names(explanation)
+        _need(output, names, f'No request has an output field "{output}".')
+        return only_output(explanation, output) if names else explanation
+    if field is not None:
+        names = field_names(explanation)
+        _need(field, names, f'The event has no field "{field}".')
+        return only_field(explanation, field) if names else explanation
+    return explanation
+
+
+def _need(asked: str, names: list[str], missing: str) -> None:
+    from engine.explaining.influence import NOT_OF_MAPPINGS
+    from engine.explaining.selection import within
+
+    if asked.partition(".")[0] in NOT_OF_MAPPINGS and asked not in names:
+        raise UsageError(f"{missing} What says how an event travels, such as messageId, is not explained.")
+    if names and not any(within(name, asked) for name in names):
+        advice = did_you_mean(asked, names) if len(names) <= MOST_NAMES else "--format json lists all."
+        raise UsageError(f"{missing} {advice}")
+
+
+def _print_json(explanation: JsonObject) -> None:
+    import json
+
+    from engine.language.texts import visible_lines
+
+    click.echo(visible_lines(json.dumps(explanation, ensure_ascii=False, indent=2)))
+
+
+def _print_text(
+    explanation: JsonObject, connection: Connection, chosen: ExplainedEvent, *, of_event: bool, whole: bool
+) -> None:
+    from engine.commands.output.events import event_title
+    from engine.commands.output.explanation import explanation_text
+    from engine.commands.output.text import Display
+
+    title, display = event_title(chosen.value, connection.secrets), Display(sys.stdout)
+    click.echo(explanation_text(explanation, title, display, of_event=of_event, whole=whole), nl=False)

@@ -1,0 +1,62 @@
+"""The pytest plugin: `pytest mappings/` runs the checks of each mapping file there, and each of its examples as a test.
+
+Only what is named is collected: a mapping file, or the files that stand directly in a folder and in its `parts`, on
+the command line or in `testpaths`. That is what `validate-mappings` does too; a repository keeps mappings that are
+wrong on purpose among its tests, and installing waybill must change nobody's run. So this module imports nothing
+heavy, and reads no file elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.testing.kinds import PARTS, kind_of
+from engine.testing.stash import EXPLICIT, NAMED, NOT_COMPARED, UNPINNED
+
+if TYPE_CHECKING:
+    from engine.testing.items import MappingFile
+
+SUFFIXES = frozenset({".yaml", ".yml"})
+NOTES = {
+    UNPINNED: "No snapshots yet: {}. --snapshot-update writes them.",
+    NOT_COMPARED: "Not compared with their snapshots, because syrupy is not loaded: {}.",
+}
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> MappingFile | None:
+    """Collect a mapping file, or a file of shared parts, if it was named; leave every other YAML alone."""
+    if file_path.suffix not in SUFFIXES or not _is_named(file_path, parent.config):
+        return None
+    kind = kind_of(file_path)
+    if kind is None and str(file_path) in parent.config.stash.get(EXPLICIT, frozenset()):
+        kind = "mapping"
+    if kind is None:
+        return None
+    from engine.testing.items import MappingFile
+
+    made: MappingFile = MappingFile.from_parent(parent, path=file_path)
+    made.kind = kind
+    return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which mappings were not compared with snapshots, but with the `expect` of their examples alone."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    for found, line in NOTES.items():
+        files = {report.nodeid.partition("::")[0] for report in reports if found in report.user_properties}
+        if files:
+            terminalreporter.write_line(line.format(", ".join(sorted(Path(each).stem for each in files))))
+
+
+def _is_named(path: Path, config: pytest.Config) -> bool:
+    if NAMED not in config.stash:
+        here = config.invocation_params.dir
+        # As pytest does: symbolic links stay, `..` goes.
+        config.stash[NAMED] = frozenset(os.path.abspath(here / each.partition("::")[0]) for each in config.args)  # noqa: PTH100
+    named = config.stash[NAMED]
+    folder = path.parent
+    return str(path) in named or str(folder) in named or (folder.name == PARTS and str(folder.parent) in named)

@@ -1,0 +1,15 @@
+"""docs/testing.md, typed and run from its first block to its last, in an empty folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.docs.blocks import blocks
+from tests.docs.console import Console
+
+
+def test_the_page_can_be_followed(tmp_path: Path) -> None:
+    console = Console(tmp_path)
+    for block in blocks("docs/testing.md"):
+        console.play(block)
+    assert '"title": "Order"' not in (tmp_path / "mappings/snapshots/shop/an-order.json").read_text(encoding="utf-8")

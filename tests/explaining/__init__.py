@@ -1,0 +1,1 @@
+"""Why an event becomes what it becomes."""
