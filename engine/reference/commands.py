@@ -33,7 +33,7 @@ The command is installed as `engine` and as `waybill`; in a checkout, `python cl
 
 | environment variable | means |
 |---|---|
-| `WAYBILL_MAPPINGS` | folders of your own mappings, separated like `PATH`; before those that ship; default: `mappings` |
+| `WAYBILL_MAPPINGS` | folders of own mappings, separated as in `PATH`; before those that ship (default: `mappings`) |
 | `WAYBILL_DEBUG` | if set, an internal error shows its traceback |
 | `WAYBILL_ADMIN_TOKEN` | the token of `engine serve --admin-token` |
 | `NO_COLOR` | if set, no colors |
