@@ -9,6 +9,7 @@ import pytest
 
 from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
+from engine.explaining.arrival import Arrival
 from engine.explaining.explanation import explain
 from engine.mapping.load import Library
 from engine.plan import Destination, destination
@@ -32,7 +33,7 @@ def target() -> Destination:
 
 def explained(target: Destination, value: Json) -> Any:
     connection = target.connect(target.example_settings())
-    return explain(connection, normalize(value), NOW, connection.secrets)
+    return explain(connection, Arrival(value, normalize(value, now=NOW), None, NOW), connection.secrets)
 
 
 def lines(details: list[Any], indent: str = "") -> list[str]:
