@@ -1,4 +1,4 @@
-"""An event as it came and what normalizing made of it, so that a field is named and changed where its author wrote it."""
+"""An event as it came, and normalized: a field is named, shown and changed where its author wrote it."""
 
 from __future__ import annotations
 

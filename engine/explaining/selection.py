@@ -42,7 +42,7 @@ def only_output(explanation: JsonObject, asked: str) -> JsonObject:
 
 
 def only_field(explanation: JsonObject, asked: str) -> JsonObject:
-    """Return the explanation of one field of the event, with the fields inside it and the reports on it; without the steps."""
+    """Return the explanation of one field of the event, the fields inside it and its reports; without the steps."""
     fields: list[Json] = [each for each in _objects(explanation["event_fields"]) if within(str(each["path"]), asked)]
     silent = cast("list[Json]", explanation["reached_no_request"])
     unread: list[Json] = [each for each in silent if within(str(each), asked)]
