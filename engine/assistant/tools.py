@@ -81,12 +81,14 @@ class Tools:
     def explain(self, mapping: str, event: JsonObject, settings: JsonObject | None = None) -> JsonObject:
         """Return why an event becomes what it becomes: every output field, what is absent, what is never read."""
         from engine.compiler.recording import Recorder
+        from engine.explaining.arrival import Arrival
         from engine.explaining.explanation import explain
 
         target = self._destination(mapping)
         connection = self._connected(Destination(target.loaded, Recorder()), settings)
         now = time.time()
-        found = explain(connection, normalize(self._event(event), now=now), now, connection.secrets)
+        arrival = Arrival(event, normalize(self._event(event), now=now), None, now)
+        found = explain(connection, arrival, connection.secrets)
         return {**found, "file": self._shown(str(found["file"]))}
 
     def test(self, mapping: str) -> JsonObject:

@@ -111,7 +111,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     }
     secrets = None if show_secrets else Secrets(each for named in connections for each in named.connection.secrets)
     summary, counters = Summary(0 if check_bodies else None), _counters(connections) if unread else {}
-    show = _counting(counters, now) if unread else printers[style](connections, secrets)
+    show = _counting(counters, received_at, now) if unread else printers[style](connections, secrets)
     try:
         plan_all(connections, files, show, output.flush, summary, received_at, secrets, now)
         _print_unread(counters, style, secrets or NO_SECRETS)
@@ -243,9 +243,12 @@ def _counters(connections: Sequence[NamedConnection]) -> dict[str, UnreadCounter
     return {named.name: UnreadCounter(named.connection) for named in connections}
 
 
-def _counting(counters: dict[str, UnreadCounter], now: float) -> Printer:
+def _counting(counters: dict[str, UnreadCounter], received_at: str | None, now: float) -> Printer:
+    from engine.explaining.arrival import Arrival
+
     def count(event: Event, named: NamedConnection, run: DryRun) -> None:
-        counters[named.name].add(event.normalized, run.plan, now)
+        arrival = Arrival(event.line.value, event.normalized, received_at, now)
+        counters[named.name].add(arrival, run.plan)
 
     return count
 

@@ -7,9 +7,9 @@ from typing import cast
 
 from engine.compiler.recording import Kind
 from engine.events.integrations import switch
-from engine.events.normalizing import Normalized
 from engine.events.spec import FIELDS
-from engine.explaining.influence import MOST_LEAVES, Effect, Origins, Target, effect, leaves
+from engine.explaining.arrival import Arrival
+from engine.explaining.influence import MOST_LEAVES, Effect, Origins, Target, effect
 from engine.explaining.outputs import Output, OutputReader, Route
 from engine.explaining.story import Detail, Storyteller
 from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
@@ -21,23 +21,23 @@ from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Report, Secrets, masked
 
 
-def explain(connection: Connection, normalized: Normalized, now: float, secrets: Secrets) -> JsonObject:
-    """Explain what a normalized event becomes; the connection's destination records (`Recorder`).
+def explain(connection: Connection, arrival: Arrival, secrets: Secrets) -> JsonObject:
+    """Explain what an event becomes; the connection's destination records (`Recorder`).
 
-    `now` is the clock in Unix seconds. `secrets` are masked wherever they stand.
+    `secrets` are masked wherever they stand.
     """
-    return cast("JsonObject", masked(_Explainer(connection, normalized, now).explanation(), secrets))
+    return cast("JsonObject", masked(_Explainer(connection, arrival).explanation(), secrets))
 
 
 class _Explainer:
-    def __init__(self, connection: Connection, normalized: Normalized, now: float) -> None:
+    def __init__(self, connection: Connection, arrival: Arrival) -> None:
         recorder = connection.destination.recorder
         assert recorder is not None
-        self.connection, self.normalized, self.now = connection, normalized, now
+        self.connection, self.arrival, self.normalized = connection, arrival, arrival.normalized
         self.mapping = connection.mapping
         self.loaded: Loaded = connection.destination.loaded
         recorder.taken()
-        self.plan = connection.plan_normalized(normalized, now=now)
+        self.plan = connection.plan_normalized(self.normalized, now=arrival.now)
         self.steps = traces(recorder.taken())
         recorder.paused = True
         self.left_out = 0
@@ -47,8 +47,8 @@ class _Explainer:
         """Where the mapping decides an output field, by the number of its request and its path."""
         recorder.paused = False
         self.planned_by = [step for step in self.steps for _ in step.requests]
-        call = normalized.call or ""
-        self.teller = Storyteller(self.mapping, call, normalized.event, self.plan.reports)
+        call = self.normalized.call or ""
+        self.teller = Storyteller(self.mapping, call, self.normalized.event, self.plan.reports)
 
     def explanation(self) -> JsonObject:
         """Return all of it."""
@@ -165,35 +165,30 @@ class _Explainer:
     # The event's fields.
 
     def _effects(self) -> dict[Route, Effect]:
-        event = self.normalized.event
-        if self.normalized.invalid is not None:
-            return {}
+        event = self.arrival.event
 
         def replan(other: JsonObject) -> Plan:
-            return self.connection.plan_normalized(self.normalized._replace(event=other), now=self.now)
+            return self.arrival.replanned(self.connection, other)
 
-        every = list(leaves(event))
+        every = list(self.arrival.fields())
         self.left_out = max(0, len(every) - MOST_LEAVES)
         found = dict(every[:MOST_LEAVES])
         return {route: effect(event, route, value, replan, self.plan) for route, value in found.items()}
 
     def _event_fields(self) -> Iterator[JsonObject]:
         notes = list(self._notes())
-        asked = _chains(each.detail for each in notes if each.kind is Kind.CONDITION)
         tried = _chains(each.detail for each in notes if each.kind is Kind.READ)
         occurrences = Occurrences(self.mapping)
         for route, reached in self.effects.items():
             names = _names(route)
-            in_condition = any(_covers(chain, names) for chain in asked)
-            reached_something = bool(reached) or in_condition
             yield {
                 "path": route_text(route),
-                "value": _at(self.normalized.event, route),
-                "reached_something": reached_something,
-                "decides": reached.decides or in_condition,
+                "value": _at(self.arrival.event, route),
+                "reached_something": bool(reached),
+                "decides": reached.decides,
                 "reaches": [self._reached(each) for each in reached.targets],
                 "tried": any(_covers(chain, names, whole=False) for chain in tried),
-                "read_in": [] if reached_something else list(self._read_in(occurrences, names)),
+                "read_in": [] if reached else list(self._read_in(occurrences, names)),
             }
 
     def _reached(self, target: Target) -> Json:

@@ -35,7 +35,7 @@ ANOTHER_TIME = "2001-02-03T04:05:06Z"
 REMOVED = object()
 
 Replan: TypeAlias = Callable[[JsonObject], Plan]
-"""Plans a normalized event."""
+"""Plans the event with other fields."""
 
 
 class Target(NamedTuple):
@@ -116,7 +116,14 @@ def variants(route: Route, value: Json) -> Iterator[object]:
     elif isinstance(value, int | float):
         yield value * 2 + 7
     elif isinstance(value, str):
-        yield ANOTHER_TIME if read_time(value) is not None else f"q{value}q"
+        yield ANOTHER_TIME if read_time(value) is not None else _another_text(value)
+    elif value is not None:  # an empty list or object; something in it would be a field that the event has not
+        yield [] if value == {} else {}
+
+
+def _another_text(value: str) -> str:
+    """Return another text; blank text stays blank, for the other would reach what this one is dropped from."""
+    return f"q{value}q" if value.strip() else f"{value} "
 
 
 def replaced(value: Json, route: Route, other: object) -> JsonObject:

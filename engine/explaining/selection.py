@@ -42,11 +42,18 @@ def only_output(explanation: JsonObject, asked: str) -> JsonObject:
 
 
 def only_field(explanation: JsonObject, asked: str) -> JsonObject:
-    """Return the explanation of one field of the event, with the fields inside it; without the steps."""
+    """Return the explanation of one field of the event, the fields inside it and its reports; without the steps."""
     fields: list[Json] = [each for each in _objects(explanation["event_fields"]) if within(str(each["path"]), asked)]
     silent = cast("list[Json]", explanation["reached_no_request"])
     unread: list[Json] = [each for each in silent if within(str(each), asked)]
-    return {**explanation, "steps": [], "event_fields": fields, "reached_no_request": unread, "reports": []}
+    reports: list[Json] = [each for each in _objects(explanation["reports"]) if _is_on(each, asked)]
+    return {**explanation, "steps": [], "event_fields": fields, "reached_no_request": unread, "reports": reports}
+
+
+def _is_on(report: JsonObject, asked: str) -> bool:
+    """Whether a report is on a field of the event, on something inside it, or on an object that it is in."""
+    place = str(report["place"])
+    return report["about"] == "event" and (within(place, asked) or within(asked, place))
 
 
 def _requests(explanation: JsonObject) -> Iterator[JsonObject]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from engine.compiler.recording import Kind, Recorder
-from engine.events.normalizing import Normalized
-from engine.explaining.influence import MOST_LEAVES, REMOVED, leaves, replaced, variants
+from engine.explaining.arrival import Arrival
+from engine.explaining.influence import MOST_LEAVES, REMOVED, replaced, variants
 from engine.explaining.outputs import Route
 from engine.mapping.walk import roots_of
 from engine.plan import Connection, Destination
@@ -23,6 +23,9 @@ MOST_SHAPES = 10_000
 
 MOST_FIELDS = 5_000
 """Fields that are counted by name; an event whose keys are data could have any number of them."""
+
+FILLED_FROM = ((("traits",), ("context", "traits")), (("category",), ("properties", "category")))
+"""Fields of which normalizing looks at one for the other."""
 
 Flow: TypeAlias = tuple[int, ...]
 
@@ -71,13 +74,13 @@ class UnreadCounter:
         self.uncounted = 0
         """Fields, one by one, that were too many to count by name."""
 
-    def add(self, normalized: Normalized, plan: Plan, now: float) -> None:
+    def add(self, arrival: Arrival, plan: Plan) -> None:
         """Count the fields of an event that was planned as `plan`."""
         if plan.outcome is not Outcome.PLANNED:
             return
         self.events += 1
-        found = dict(zip(range(MOST_LEAVES), leaves(normalized.event), strict=False)).values()
-        unread = self._unread(normalized, list(found), now)
+        found = dict(zip(range(MOST_LEAVES), arrival.fields(), strict=False)).values()
+        unread = self._unread(arrival, list(found))
         named: dict[str, list[tuple[Route, Json]]] = {}
         for route, value in found:
             if value is not None:
@@ -95,26 +98,28 @@ class UnreadCounter:
         count.events += 1
         count.unread += unread
 
-    def _unread(self, normalized: Normalized, found: list[tuple[Route, Json]], now: float) -> frozenset[Route]:
+    def _unread(self, arrival: Arrival, found: list[tuple[Route, Json]]) -> frozenset[Route]:
+        normalized = arrival.normalized
         self._recorder.flow()
-        self._recording.plan_normalized(normalized, now=now)
+        self._recording.plan_normalized(normalized, now=arrival.now)
         flow = self._recorder.flow()
-        key = (normalized.call, flow, *((route, type(value)) for route, value in found))
+        repaired = tuple((each.code, each.place) for each in normalized.reports)
+        key = (normalized.call, flow, repaired, *((route, type(value)) for route, value in found))
         unread = self._known.get(key)
         if unread is None:
             if len(self._known) >= MOST_SHAPES:
                 self._known.clear()
-            unread = self._known[key] = frozenset(self._find(normalized, found, flow, now))
+            unread = self._known[key] = frozenset(self._find(arrival, found, flow))
         return unread
 
-    def _find(self, normalized: Normalized, found: list[tuple[Route, Json]], flow: Flow, now: float) -> Iterator[Route]:
+    def _find(self, arrival: Arrival, found: list[tuple[Route, Json]], flow: Flow) -> Iterator[Route]:
         """Return the fields without which, and with other values of which, the same is sent."""
 
         def sent(event: JsonObject) -> object:
-            plan = self._connection.plan_normalized(normalized._replace(event=event), now=now)
+            plan = arrival.replanned(self._connection, event)
             return plan.outcome, plan.requests
 
-        event = normalized.event
+        event = arrival.event
         before = sent(event)
         chains = self._read_chains(flow)
         others = [each for each in found if not any(_overlap(chain, each[0]) for chain in chains)]
@@ -131,7 +136,8 @@ class UnreadCounter:
     def _read_chains(self, flow: Flow) -> list[tuple[str, ...]]:
         sites = {number // 4 for number in flow}
         paths = {self._recorder.sites[number].detail for number in sites if self._is_read(number)}
-        return [(root.name, *root.members) for path in paths for root in roots_of(path)]
+        chains = [(root.name, *root.members) for path in paths for root in roots_of(path)]
+        return [*chains, *_filled_from(chains)]
 
     def _is_read(self, number: int) -> bool:
         return self._recorder.sites[number].kind in (Kind.READ, Kind.CONDITION)
@@ -140,6 +146,15 @@ class UnreadCounter:
 def field_name(route: Route) -> str:
     """Write a route with `[]` for every position in a list."""
     return "".join("[]" if isinstance(key, int) else f".{key}" for key in route).removeprefix(".")
+
+
+def _filled_from(chains: list[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Return what normalizing may read for what is read: it fills in one field from another, or hides it."""
+    for chain in chains:
+        for pair in FILLED_FROM:
+            for one, other in (pair, pair[::-1]):
+                if chain[: len(one)] == one[: len(chain)]:
+                    yield other
 
 
 def _overlap(chain: tuple[str, ...], route: Route) -> bool:

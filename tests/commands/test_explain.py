@@ -150,6 +150,18 @@ def test_an_invalid_event_has_no_fields_to_choose(option: str, engine: Engine, e
     )
 
 
+MOVED = """\
+├─ email  "e@example.com"  ← context.traits.email                   shop.yaml:48
+"""
+
+
+def test_a_value_is_from_where_the_event_has_it(engine: Engine, events: Callable[..., str]) -> None:
+    file = events(event("identify", context={"traits": {"email": "e@example.com"}}))
+    done = engine("explain", "shop", file)
+    assert (done.code, done.err) == (0, "")
+    assert MOVED in done.out
+
+
 def test_more_events_are_announced(engine: Engine, events: Callable[..., str]) -> None:
     done = engine("explain", "shop", events(event(), event()), "--output", "name", "--format", "json")
     assert done.err == "events.ndjson has more events; this is its first. events.ndjson:LINE explains another one.\n"

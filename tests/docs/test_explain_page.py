@@ -13,6 +13,7 @@ import pytest
 from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
 from engine.events.reading import read_events
+from engine.explaining.arrival import Arrival
 from engine.explaining.explanation import explain
 from engine.mapping.load import Library
 from engine.plan import Destination
@@ -20,6 +21,7 @@ from tests.docs.blocks import ROOT, Block, blocks
 from tests.docs.console import Console
 
 PAGE = "docs/explain.md"
+NOW = 1709633730.0
 SCHEMA = json.loads((ROOT / "schemas" / "explanation.schema.json").read_text(encoding="utf-8"))
 BY_COMMAND = {"event": {"source": "stdin:1"}, "settings": {"api_key": "example"}}
 """What the command adds to an explanation."""
@@ -30,7 +32,8 @@ def explanations(name: str, sample: str) -> Iterator[Any]:
     connection = target.connect(target.example_settings())
     with read_events(ROOT / "samples" / sample) as reader:
         for line in reader:
-            yield explain(connection, normalize(line.value), 1709633730.0, connection.secrets) | BY_COMMAND
+            arrival = Arrival(line.value, normalize(line.value, now=NOW), None, NOW)
+            yield explain(connection, arrival, connection.secrets) | BY_COMMAND
 
 
 @pytest.mark.parametrize(("name", "sample"), [("user_com", "edge.ndjson"), ("exponea", "mobile.ndjson")])

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
 from engine.events.reading import read_events
 from engine.explaining import unread
-from engine.explaining.influence import effect, leaves
+from engine.explaining.arrival import Arrival
+from engine.explaining.explanation import explain
 from engine.explaining.unread import Count, UnreadCounter
 from engine.mapping.load import Library
-from engine.plan import Connection, destination
-from engine.records import JsonObject, Outcome, Plan
+from engine.plan import Connection, Destination, destination
+from engine.records import JsonObject
 from tests.docs.blocks import ROOT
-from tests.explaining.test_why import MAPPING, NOW, event
+from tests.explaining.test_why import MAPPING, event
+
+NOW = 1735689600.0
+"""After the samples."""
 
 
 def connected(name: str) -> Connection:
@@ -24,11 +30,15 @@ def connected(name: str) -> Connection:
     return target.connect(target.example_settings())
 
 
+def arrived(value: Any) -> Arrival:
+    return Arrival(value, normalize(value, now=NOW), None, NOW)
+
+
 def counted(connection: Connection, *events: Any) -> UnreadCounter:
     counter = UnreadCounter(connection)
     for each in events:
-        normalized = normalize(each)
-        counter.add(normalized, connection.plan_normalized(normalized, now=NOW), NOW)
+        arrival = arrived(each)
+        counter.add(arrival, connection.plan_normalized(arrival.normalized, now=NOW))
     return counter
 
 
@@ -48,31 +58,34 @@ def test_fields_are_counted() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["user_com", "exponea"])
-def test_the_memory_says_what_each_event_says(name: str) -> None:
-    """Look at every event three times: the second and third time it is known."""
+@pytest.mark.parametrize(("name", "files"), [("user_com", "*"), ("exponea", "edge")])
+def test_unread_says_what_explain_says(name: str, files: str) -> None:
+    """Count every sample twice: the second time it is known."""
     connection = connected(name)
-    with read_events(ROOT / "samples" / "ecommerce.ndjson") as reader:
-        values = [line.value for line in reader if isinstance(line.value, dict)]
-    counter = counted(connection, *values, *values, *values)
-    expected = Counter(field for value in values for field in unread_fields(connection, value))
+    values = list(samples(files))
+    counter = counted(connection, *values, *values)
+    recording = Destination(connection.destination.loaded, Recorder()).connect(connection.settings)
+    expected = Counter(field for value in values for field in unread_fields(recording, value))
     found = {field: count.unread for field, count in counter.fields.items() if count.unread}
-    assert found == {field: 3 * count for field, count in expected.items()}
+    assert found == {field: 2 * count for field, count in expected.items()}
 
 
-def unread_fields(connection: Connection, value: JsonObject) -> set[str]:
-    """Return the fields of one event that reach nothing, each found by itself."""
-    normalized = normalize(value)
-    before = connection.plan_normalized(normalized, now=NOW)
-    if before.outcome is not Outcome.PLANNED:
+def samples(files: str) -> Iterator[JsonObject]:
+    for file in sorted((ROOT / "samples").glob(f"{files}.ndjson")):
+        with read_events(file) as reader:
+            yield from (line.value for line in reader if isinstance(line.value, dict))
+
+
+def unread_fields(connection: Connection, value: Any) -> set[str]:
+    """Return the fields of one planned event that reach no request, as it is explained."""
+    arrival = arrived(value)
+    explanation: Any = explain(connection, arrival, connection.secrets)
+    if explanation["outcome"] != "planned":
         return set()
-
-    def replan(other: JsonObject) -> Plan:
-        return connection.plan_normalized(normalized._replace(event=other), now=NOW)
-
-    found = [(unread.field_name(route), route, one) for route, one in leaves(normalized.event) if one is not None]
-    read = {name for name, route, one in found if effect(normalized.event, route, one, replan, before)}
-    return {name for name, _, _ in found} - read
+    rows = zip(arrival.fields(), explanation["event_fields"], strict=True)
+    named = [(unread.field_name(route), each) for (route, one), each in rows if one is not None]
+    listed = {name for name, each in named if each["path"] in explanation["reached_no_request"]}
+    return listed - {name for name, each in named if each["reached_something"]}
 
 
 def test_names_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

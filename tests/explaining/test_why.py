@@ -9,7 +9,9 @@ import pytest
 
 from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
+from engine.explaining.arrival import Arrival
 from engine.explaining.explanation import explain
+from engine.explaining.selection import only_field
 from engine.mapping.load import Library
 from engine.plan import Destination, destination
 from engine.records import Json
@@ -32,7 +34,7 @@ def target() -> Destination:
 
 def explained(target: Destination, value: Json) -> Any:
     connection = target.connect(target.example_settings())
-    return explain(connection, normalize(value), NOW, connection.secrets)
+    return explain(connection, Arrival(value, normalize(value, now=NOW), None, NOW), connection.secrets)
 
 
 def lines(details: list[Any], indent: str = "") -> list[str]:
@@ -169,12 +171,78 @@ def test_what_decides(name: str, target: Destination) -> None:
 
 def test_what_reached_no_request(target: Destination) -> None:
     explanation = explained(target, event("track", properties=PROPERTIES, context={"userAgent": "curl/8"}))
-    assert explanation["reached_no_request"] == ["timestamp", "event", "properties.box.depth", "properties.extra"]
+    assert explanation["reached_no_request"] == [
+        "timestamp",
+        "event",
+        "properties.size",
+        "properties.blank",
+        "properties.gift",
+        "properties.box.depth",
+        "properties.extra",
+    ]
     read_in = {
         each["path"]: [(one["call"], one["line"]) for one in each["read_in"]] for each in explanation["event_fields"]
     }
     assert read_in["properties.extra"] == [("page", 63)]
     assert read_in["event"] == []
+
+
+TRAITS_OF_CONTEXT = {"traits": {"email": "e@example.com"}}
+EMPTY = [[], [[]], {}]
+AS_IT_CAME: dict[str, tuple[Json, str, list[tuple[Json, list[str], bool]]]] = {
+    "traits of the context": (
+        event("identify", context=TRAITS_OF_CONTEXT),
+        "context.traits",
+        [("e@example.com", ["email", "mail"], True)],
+    ),
+    "a number that becomes text": (
+        event("page", userId=5, properties={"url": "u"}),
+        "userId",
+        [(5, ["list", "list[1]"], False)],
+    ),
+    "a time that cannot be read": (event("track", timestamp="noon"), "timestamp", [("noon", [], False)]),
+    "blank text": (event("track", anonymousId=" "), "anonymousId", [(" ", [], False)]),
+    "what nothing is sent without": (
+        event("page", properties={"url": "u"}),
+        "properties",
+        [("u", ["list[0]", "whole.url"], True)],
+    ),
+    "an object that a condition asks for": (
+        event("identify", traits={"email": {"a": 1, "b": 2}}),
+        "traits.email",
+        [(1, ["email.a", "mail.a"], False), (2, ["email.b", "mail.b"], False)],
+    ),
+    "empty lists and objects": (
+        event("identify", traits={"email": "e", "nested": EMPTY}),
+        "traits.nested",
+        [([], ["nested[0]"], False), ([], ["nested[1][0]"], False), ({}, ["nested[2]"], False)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AS_IT_CAME)
+def test_a_field_is_what_its_author_wrote(name: str, target: Destination) -> None:
+    value, asked, expected = AS_IT_CAME[name]
+    explanation: Any = only_field(explained(target, value), asked)
+    fields = explanation["event_fields"]
+    assert [(each["value"], [one["output"] for one in each["reaches"]], each["decides"]) for each in fields] == expected
+
+
+REPORTED = {
+    "userId": ["id-converted"],
+    "context": ["trait-hidden"],
+    "context.traits.email": ["trait-hidden"],
+    "context.traits.phone": [],
+    "timestamp": ["timestamp-unreadable", "no-timestamp"],
+}
+
+
+@pytest.mark.parametrize("asked", REPORTED)
+def test_a_field_keeps_the_reports_on_it(asked: str, target: Destination) -> None:
+    context = {"traits": {"email": "old", "phone": "1"}}
+    value = event("identify", userId=5, timestamp="noon", traits={"email": None}, context=context)
+    explanation: Any = only_field(explained(target, value), asked)
+    assert [each["code"] for each in explanation["reports"]] == REPORTED[asked]
 
 
 def test_of_a_large_event_it_is_said_what_was_not_looked_at(target: Destination) -> None:

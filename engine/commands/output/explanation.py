@@ -133,7 +133,8 @@ class _Writer:
         winner = _only_path(details, field.get("value")) if "value" in field else None
         sources = cast("list[Json]", field["from"])
         if sources and (winner or not details) and winner not in sources:
-            winner = f"{winner} of {_listed(sources)}" if winner else _listed(sources)
+            is_filled_in = len(sources) == 1 and str(sources[0]).endswith(f".{winner}")  # traits, from the context
+            winner = f"{winner} of {_listed(sources)}" if winner and not is_filled_in else _listed(sources)
         more = f" (and {counted(alike, 'item')} like it)" if alike else ""
         rest = f"← {winner}{more}" if winner else more.strip()
         self._row(TreeLine(str(field["output"]), value, rest, _where(field), "request"), branch)
