@@ -10,7 +10,7 @@ from engine.mapping.flows import shown_text
 from engine.mapping.model import Each, Fields, From, Instruction, Merge, Step, Value
 from engine.pages import markdown
 from engine.pages.markdown import code
-from engine.pages.wording import Scope, changes, conditions, loop_text, part_of, source_text
+from engine.pages.wording import PageScope, changes, conditions, loop_text, part_of, source_text
 
 MOST_ROWS = 300
 """Fields of a step that are shown."""
@@ -28,7 +28,7 @@ class _At:
         return replace(self, name=f"{self.name}.{name}" if self.name else name)
 
 
-def field_table(scope: Scope, step: Step) -> Iterator[str]:
+def field_table(scope: PageScope, step: Step) -> Iterator[str]:
     """Return the table of the fields of a step's body, cut at MOST_ROWS."""
     if step.value is None:
         return
@@ -38,7 +38,7 @@ def field_table(scope: Scope, step: Step) -> Iterator[str]:
         yield f"Only the first {MOST_ROWS} fields are shown.\n"
 
 
-def _rows(scope: Scope, value: Value, at: _At, *, merged: bool = False) -> Iterator[list[str]]:
+def _rows(scope: PageScope, value: Value, at: _At, *, merged: bool = False) -> Iterator[list[str]]:
     part = part_of(scope, value)
     if part is not None:
         yield from _rows(scope, part, at, merged=merged)
@@ -73,7 +73,7 @@ def _leaf(at: _At, merged: bool, source: str, notes: list[str], when: list[str])
     return [code(name) if name else WHOLE, source, ", ".join(notes), ", ".join([*at.when, *when])]
 
 
-def _is_made(scope: Scope, value: Value) -> bool:
+def _is_made(scope: PageScope, value: Value) -> bool:
     """Whether a value is an object that is made key by key, so that its fields can be named."""
     part = part_of(scope, value)
     if part is not None:

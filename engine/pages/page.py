@@ -16,7 +16,7 @@ from engine.pages.examples import example_blocks
 from engine.pages.field_table import field_table
 from engine.pages.markdown import code, prose
 from engine.pages.settings_table import settings_table
-from engine.pages.wording import Scope, changes, conditions, inner_text, source_text, text_or_value
+from engine.pages.wording import PageScope, changes, conditions, inner_text, source_text, text_or_value
 from engine.plan import Destination
 from engine.records import JsonObject
 
@@ -65,7 +65,7 @@ def _settings(mapping: Mapping) -> Iterator[str]:
 
 
 def _every_request(mapping: Mapping) -> Iterator[str]:
-    http, scope = mapping.http, Scope.of(mapping)
+    http, scope = mapping.http, PageScope.of(mapping)
     rows = [["address", text_or_value(scope, http.base_url)]]
     rows += [[f"header {code(name)}", text_or_value(scope, text)] for name, text in http.headers]
     if http.headers_from is not None:
@@ -129,12 +129,12 @@ def _calls(loaded: Loaded) -> Iterator[str]:
         if others:
             yield f"The same for {', '.join(map(code, others))}.\n"
         for number, step in enumerate(steps, 1):
-            scope = Scope.of(mapping, call, *others)
+            scope = PageScope.of(mapping, call, *others)
             yield f"{number}. {_step(loaded, step, scope)}\n"
             yield from field_table(scope, step)
 
 
-def _step(loaded: Loaded, step: Step, scope: Scope) -> str:
+def _step(loaded: Loaded, step: Step, scope: PageScope) -> str:
     mapping, request = loaded.mapping, loaded.mapping.requests[step.request]
     about = _about(loaded, "requests", request.name)
     sentences = [f"{code(request.name)}: {_line(mapping, request, scope)}.", about, *_rules(step, scope)]
@@ -146,7 +146,7 @@ def _step(loaded: Loaded, step: Step, scope: Scope) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _line(mapping: Mapping, request: Request, scope: Scope) -> str:
+def _line(mapping: Mapping, request: Request, scope: PageScope) -> str:
     batch = mapping.batches.get(request.batch or "")
     noun: Request | Batch = request if batch is None else batch
     is_base = noun.path is None or (isinstance(noun.path, Text) and noun.path.literal == "")
@@ -155,7 +155,7 @@ def _line(mapping: Mapping, request: Request, scope: Scope) -> str:
     return f"{text_or_value(scope, noun.method)} {path}{travels}"
 
 
-def _rules(step: Step, scope: Scope) -> Iterator[str]:
+def _rules(step: Step, scope: PageScope) -> Iterator[str]:
     if step.when is not None:
         yield f"Only when {code(step.when)}."
     if step.unless is not None:
@@ -189,7 +189,7 @@ def _parts(mapping: Mapping, lines: list[str]) -> Iterator[str]:
 
 def _part(mapping: Mapping, name: str) -> list[str]:
     value = mapping.parts.get(name)
-    text = "" if value is None else source_text(Scope.of(mapping), value)
+    text = "" if value is None else source_text(PageScope.of(mapping), value)
     notes, when = ("", "")
     if isinstance(value, Instruction):
         notes, when = ", ".join(changes(value.modifiers)), ", ".join(conditions(value.modifiers))

@@ -40,19 +40,19 @@ MOST_ENTRIES = 40
 EVENT_FIELDS = frozenset(name for fields in FIELDS.values() for name in fields)
 
 
-class Scope(NamedTuple):
+class PageScope(NamedTuple):
     """What a value is in: the parts of its mapping, and which fields of events its calls have, all outside of calls."""
 
     parts: Table[str, Value]
     fields: frozenset[str] = EVENT_FIELDS
 
     @classmethod
-    def of(cls, mapping: Mapping, *calls: str) -> Scope:
+    def of(cls, mapping: Mapping, *calls: str) -> PageScope:
         """Return the scope of the steps of some calls, or of what stands in none."""
         return cls(mapping.parts, frozenset(name for call in calls for name in FIELDS[call]) or EVENT_FIELDS)
 
 
-def source_text(scope: Scope, value: Value) -> str:
+def source_text(scope: PageScope, value: Value) -> str:
     """Return what a value is taken from; parts are followed."""
     if isinstance(value, PathValue):
         part = part_of(scope, value)
@@ -76,7 +76,7 @@ def source_text(scope: Scope, value: Value) -> str:
     return loop_text(scope, source)
 
 
-def loop_text(scope: Scope, source: Each | Entries) -> str:
+def loop_text(scope: PageScope, source: Each | Entries) -> str:
     """Return what a loop runs over."""
     word = "each item" if isinstance(source, Each) else "each entry"
     where = f" where {code(source.where)}" if source.where is not None else ""
@@ -84,7 +84,7 @@ def loop_text(scope: Scope, source: Each | Entries) -> str:
     return f"{word} of {inner_text(scope, source.of)}{where}{made}"
 
 
-def inner_text(scope: Scope, value: Value) -> str:
+def inner_text(scope: PageScope, value: Value) -> str:
     """Return what a value inside another is, with its own conversions and conditions."""
     if (part := part_of(scope, value)) is not None:
         return inner_text(scope, part)
@@ -101,7 +101,7 @@ def inner_text(scope: Scope, value: Value) -> str:
     return f"{text} ({', '.join(notes)})" if notes else text
 
 
-def _group(scope: Scope, value: Value) -> list[str]:
+def _group(scope: PageScope, value: Value) -> list[str]:
     """Return the alternatives of a choice, also through parts; none of another value.
 
     What is done to a choice is done to whichever alternative is taken, so these must be seen to belong together.
@@ -118,19 +118,19 @@ def _group(scope: Scope, value: Value) -> list[str]:
     return [text for each, group in pairs for text in group or [inner_text(scope, each)]]
 
 
-def _is_changed(scope: Scope, value: Value) -> bool:
+def _is_changed(scope: PageScope, value: Value) -> bool:
     part = part_of(scope, value)
     if part is not None:
         return _is_changed(scope, part)
     return isinstance(value, Instruction) and bool([*changes(value.modifiers), *conditions(value.modifiers)])
 
 
-def _alternatives(scope: Scope, value: Choice) -> list[Value]:
+def _alternatives(scope: PageScope, value: Choice) -> list[Value]:
     """Return the alternatives that the calls of the scope can have; all of them where they have none."""
     return [each for each in value.alternatives if _can_be_there(scope, each)] or [*value.alternatives]
 
 
-def _can_be_there(scope: Scope, value: Value) -> bool:
+def _can_be_there(scope: PageScope, value: Value) -> bool:
     if (part := part_of(scope, value)) is not None:
         return _can_be_there(scope, part)
     if isinstance(value, PathValue):
@@ -141,13 +141,13 @@ def _can_be_there(scope: Scope, value: Value) -> bool:
     return not isinstance(value.source, From) or _can_be_there(scope, value.source.value)
 
 
-def part_of(scope: Scope, value: Value) -> Value | None:
+def part_of(scope: PageScope, value: Value) -> Value | None:
     """Return the part that a value is, where it is nothing else."""
     chain = types.plain(value.path) if isinstance(value, PathValue) else ()
     return scope.parts.get(chain[1]) if len(chain) == 2 and chain[0] == "parts" else None
 
 
-def text_or_value(scope: Scope, text: TextOrValue) -> str:
+def text_or_value(scope: PageScope, text: TextOrValue) -> str:
     """Return a text as it is written, or what the instruction in its place is."""
     return code(shown_text(text)) if isinstance(text, Text) else inner_text(scope, text)
 

@@ -20,7 +20,7 @@ NAME = "waybill"
 """Of the plugin, as pyproject.toml has it."""
 
 
-class Shown(NamedTuple):
+class ReportLines(NamedTuple):
     """What syrupy prints of its report: all that its hook reads."""
 
     lines: Iterator[str]
@@ -53,4 +53,4 @@ class Given:
         if session is None or report is None or report.update_snapshots or not report.num_unused:
             return
         self.left_over = sorted(os.path.relpath(each.location) for each in report.unused)
-        session.report = Shown(takewhile(str.strip, report.lines))  # lazy, for syrupy turns colors off when it prints
+        session.report = ReportLines(takewhile(str.strip, report.lines))  # lazy: colors are off only then
