@@ -23,6 +23,8 @@ SYRUPY = "syrupy"
 KEYWORDS = 'Write words with and, or, not between them: -k "page and not alias".'
 UNNEEDED = ("cacheprovider", "doctest", "threadexception", "unittest", "unraisableexception")
 """Of pytest's own plugins: the first writes a folder, the last collects garbage several times."""
+MOST_NAMED = 5
+"""Snapshots of no example."""
 WRONG_USAGE, NO_TESTS = 4, 5
 EXIT_CODES = {0: 0, 1: FOUND, 2: INTERRUPTED, 3: INTERNAL, WRONG_USAGE: USAGE, NO_TESTS: USAGE}
 """Of pytest: passed, failed, interrupted, internal error, wrong usage, no tests."""
@@ -56,28 +58,40 @@ def command(
     Each example is compared with what it expects, and its whole requests with the snapshot in the folder snapshots
     beside its mapping, where there is one.
 
-    Exit code 0: all passed; 1: something failed, or the examples use less than --fail-under asks for; 2: wrong usage,
-    or no example was selected; 130: interrupted.
+    Exit code 0: all passed; 1: something failed, a snapshot is of no example, or the examples use less than
+    --fail-under asks for; 2: wrong usage, or no example was selected; 130: interrupted.
     """
     _need_packages()
     if coverage is not None and keywords is not None:
         raise UsageError("--coverage is about all examples: leave out -k.")
     files = list(dict.fromkeys(_files(mappings)))
     options = [f"-k={keywords}"] if keywords is not None else []
-    options += ["-x"] * first + ["-v"] * verbose + ["--snapshot-update" if update else "--snapshot-details"]
+    options += ["-x"] * first + ["-v"] * verbose + ["--snapshot-update"] * update
     if junit is not None:
         junit.parent.mkdir(parents=True, exist_ok=True)
         junit.touch()  # what cannot be written is said now, and in our words
         options.append(f"--junit-xml={junit}")
     with redirect_stdout(sys.stderr) if coverage is not None and coverage.style != "text" else nullcontext():
-        code = run_pytest(files, options, trust=trust)
+        code, left_over = run_pytest(files, options, trust=trust)
     if coverage is not None and code in (0, FOUND):
-        return _with_coverage(files, coverage) or code
+        code = _with_coverage(files, coverage) or code
+    if left_over:
+        click.echo(_left_over(left_over), err=True)
     if code == NO_TESTS:
         click.echo("No example was selected.", err=True)
     if code == WRONG_USAGE and keywords is not None and not trust:
         click.echo(KEYWORDS, err=True)
     return EXIT_CODES.get(code, FOUND)
+
+
+def _left_over(paths: list[str]) -> str:
+    """Say which snapshots fail the run, which may have nothing else that is FAILED."""
+    from engine.language.texts import visible
+
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    named = visible(", ".join(paths[:MOST_NAMED])) + more
+    which = "it" if len(paths) == 1 else "them"
+    return f"{counted(len(paths), 'snapshot')} of no example: {named}.\nengine test --snapshot-update deletes {which}."
 
 
 def _with_coverage(files: list[Path], options: CoverageOptions) -> int:
@@ -122,8 +136,8 @@ def _files(mappings: Iterable[str]) -> Iterator[Path]:
         yield from (path for path, kind in kinds.items() if kind is not None)
 
 
-def run_pytest(files: list[Path], options: list[str], *, trust: bool) -> int:
-    """Run pytest on mapping files in this process; return pytest's exit code."""
+def run_pytest(files: list[Path], options: list[str], *, trust: bool) -> tuple[int, list[str]]:
+    """Run pytest on mapping files in this process; return pytest's exit code, and the snapshots of no example."""
     with ExitStack() as stack:
         words = ["--no-header"]
         if not trust:
@@ -139,7 +153,8 @@ def run_pytest(files: list[Path], options: list[str], *, trust: bool) -> int:
         from engine.testing.given import Given
 
         paths = [os.path.abspath(path) for path in files]  # noqa: PTH100  links stay, `..` goes, as the plugin has it
-        return int(pytest.main([*words, *options, *paths], plugins=[Given(paths, trust=trust)]))
+        given = Given(paths, trust=trust)
+        return int(pytest.main([*words, *options, *paths], plugins=[given])), given.left_over
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from engine.language import paths
 from engine.language.suggest import closest
 from engine.mapping import schema
 from engine.mapping.load import Library, Loaded
+from engine.mapping.personal import KINDS, no_kind
 from engine.mapping.problems import Mark, place_text
 from engine.mapping.schema import files
 from engine.mapping.settings import NotSet, address_fault, complete, filled
@@ -233,10 +234,21 @@ class _ConnectionsReader(FaultCollector):
         if validate is None:
             self._unknown_key((name, key), "A connection", [each[1:] for each in _validators() if each[0] == "."])
             return False
+        if key == "privacy" and isinstance(value, dict) and not self._knows_kinds(name, value):
+            return False
         if (problem := validate(value)) is not None:
             self._fault((name, key), MESSAGES.get(key) or f"{sentence(problem)}.")
             return False
         return True
+
+    def _knows_kinds(self, name: str, promised: JsonObject) -> bool:
+        """Report kinds of personal data that there are not."""
+        unknown = [kind for kind in promised if kind not in KINDS]
+        for kind in unknown[:MOST_BREACHES]:
+            guess = closest(kind, KINDS)
+            advice = f"\nDid you mean {guess}?" if guess else ""
+            self._fault((name, "privacy", kind), f"{no_kind(kind)}{advice}", on_key=True)
+        return not unknown
 
     def _destination(self, name: str, fields: JsonObject) -> Destination | None:
         """Load the mapping, unless `destination` seems to be misspelled, which is reported already."""

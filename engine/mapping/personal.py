@@ -8,12 +8,16 @@ what a vendor's own name for a field hides (`properties.contact`), no list can k
 
 from __future__ import annotations
 
+import json
+
 from engine.events.spec import FIELDS
 
 Names = tuple[str, ...]
 
 KINDS = ("email", "phone", "name", "address", "ip", "ids")
 """The kinds of personal data, as `personal` and `privacy` name them."""
+MOST_SHOWN = 60
+"""Characters of a word that is none of them."""
 
 _NAMES = ("name", "firstName", "first_name", "lastName", "last_name", "username")
 _ADDRESSES = ("address", "street", "city", "region", "state", "postalCode", "postal_code", "zip", "country")
@@ -50,3 +54,10 @@ def _paths(call: str) -> dict[Names, str]:
 
 PERSONAL: dict[str, dict[Names, str]] = {call: _paths(call) for call in FIELDS}
 """The personal fields of each call, with their kinds."""
+
+
+def no_kind(written: str) -> str:
+    """Say that there is no such kind of personal data, and which there are."""
+    shown = written if len(written) <= MOST_SHOWN else f"{written[: MOST_SHOWN - 1]}…"
+    word = json.dumps(shown, ensure_ascii=False)
+    return f"There is no kind {word}: `privacy` knows {', '.join(KINDS[:-1])} and {KINDS[-1]}."

@@ -16,7 +16,7 @@ from engine.pages.examples import example_blocks
 from engine.pages.field_table import field_table
 from engine.pages.markdown import code, prose
 from engine.pages.settings_table import settings_table
-from engine.pages.wording import changes, conditions, inner_text, source_text, text_or_value
+from engine.pages.wording import PageScope, changes, conditions, inner_text, source_text, text_or_value
 from engine.plan import Destination
 from engine.records import JsonObject
 
@@ -65,18 +65,18 @@ def _settings(mapping: Mapping) -> Iterator[str]:
 
 
 def _every_request(mapping: Mapping) -> Iterator[str]:
-    http = mapping.http
-    rows = [["address", text_or_value(mapping, http.base_url)]]
-    rows += [[f"header {code(name)}", text_or_value(mapping, text)] for name, text in http.headers]
+    http, scope = mapping.http, PageScope.of(mapping)
+    rows = [["address", text_or_value(scope, http.base_url)]]
+    rows += [[f"header {code(name)}", text_or_value(scope, text)] for name, text in http.headers]
     if http.headers_from is not None:
-        rows.append(["other headers", inner_text(mapping, http.headers_from)])
+        rows.append(["other headers", inner_text(scope, http.headers_from)])
     if http.query_from is not None:
-        rows.append(["query", inner_text(mapping, http.query_from)])
+        rows.append(["query", inner_text(scope, http.query_from)])
     if http.basic is not None:
-        user, password = (inner_text(mapping, each) for each in http.basic)
+        user, password = (inner_text(scope, each) for each in http.basic)
         rows.append(["basic authentication", f"user {user}, password {password}"])
     if http.oauth2 is not None:
-        rows.append(["access token", f"OAuth 2, from {text_or_value(mapping, http.oauth2.token_url)}"])
+        rows.append(["access token", f"OAuth 2, from {text_or_value(scope, http.oauth2.token_url)}"])
     if http.signature is not None:
         rows.append(["signature", f"HMAC ({http.signature.hash}) in the header {code(http.signature.header)}"])
     if http.compress:
@@ -129,39 +129,40 @@ def _calls(loaded: Loaded) -> Iterator[str]:
         if others:
             yield f"The same for {', '.join(map(code, others))}.\n"
         for number, step in enumerate(steps, 1):
-            yield f"{number}. {_step(loaded, step)}\n"
-            yield from field_table(mapping, step)
+            scope = PageScope.of(mapping, call, *others)
+            yield f"{number}. {_step(loaded, step, scope)}\n"
+            yield from field_table(scope, step)
 
 
-def _step(loaded: Loaded, step: Step) -> str:
+def _step(loaded: Loaded, step: Step, scope: PageScope) -> str:
     mapping, request = loaded.mapping, loaded.mapping.requests[step.request]
     about = _about(loaded, "requests", request.name)
-    sentences = [f"{code(request.name)}: {_line(mapping, request)}.", about, *_rules(mapping, step)]
+    sentences = [f"{code(request.name)}: {_line(mapping, request, scope)}.", about, *_rules(step, scope)]
     if request.if_missing:
         missing = mapping.requests[request.if_missing]
-        sentences.append(f"If the vendor answers 404: {code(missing.name)}, {_line(mapping, missing)}.")
+        sentences.append(f"If the vendor answers 404: {code(missing.name)}, {_line(mapping, missing, scope)}.")
     if request.envelope is not None:
-        sentences.append(f"The fields below are `body` in {source_text(mapping, request.envelope)}.")
+        sentences.append(f"The fields below are `body` in {source_text(scope, request.envelope)}.")
     return " ".join(filter(None, sentences))
 
 
-def _line(mapping: Mapping, request: Request) -> str:
+def _line(mapping: Mapping, request: Request, scope: PageScope) -> str:
     batch = mapping.batches.get(request.batch or "")
     noun: Request | Batch = request if batch is None else batch
     is_base = noun.path is None or (isinstance(noun.path, Text) and noun.path.literal == "")
-    path = "the address itself" if is_base or noun.path is None else text_or_value(mapping, noun.path)
+    path = "the address itself" if is_base or noun.path is None else text_or_value(scope, noun.path)
     travels = f", in the batch {code(batch.name)}" if batch is not None else ""
-    return f"{text_or_value(mapping, noun.method)} {path}{travels}"
+    return f"{text_or_value(scope, noun.method)} {path}{travels}"
 
 
-def _rules(mapping: Mapping, step: Step) -> Iterator[str]:
+def _rules(step: Step, scope: PageScope) -> Iterator[str]:
     if step.when is not None:
         yield f"Only when {code(step.when)}."
     if step.unless is not None:
         yield f"Not when {code(step.unless)}."
     if step.for_each is not None:
         where = f" where {code(step.where)}" if step.where is not None else ""
-        yield f"One for each item of {inner_text(mapping, step.for_each)}{where}, at most {step.max_requests:,}."
+        yield f"One for each item of {inner_text(scope, step.for_each)}{where}, at most {step.max_requests:,}."
     for path, message in step.require:
         yield f"Needs {code(path)}: {prose(message)}."
     for name, path in step.save.items():
@@ -188,7 +189,7 @@ def _parts(mapping: Mapping, lines: list[str]) -> Iterator[str]:
 
 def _part(mapping: Mapping, name: str) -> list[str]:
     value = mapping.parts.get(name)
-    text = "" if value is None else source_text(mapping, value)
+    text = "" if value is None else source_text(PageScope.of(mapping), value)
     notes, when = ("", "")
     if isinstance(value, Instruction):
         notes, when = ", ".join(changes(value.modifiers)), ", ".join(conditions(value.modifiers))

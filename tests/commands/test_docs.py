@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from engine.mapping import bundled
+from engine.pages.field_table import field_table
 from engine.pages.folder import INDEX
+from engine.pages.wording import PageScope
 from tests.commands.conftest import Engine
+from tests.runners import load
 
 NEWSLETTER = """\
 mapping: 1
@@ -184,3 +187,31 @@ def test_texts_of_a_mapping_are_no_markup(engine: Engine, folder: Path) -> None:
     page = engine("docs", "own/newsletter.yaml").out
     assert page.startswith("# &lt;b>News&lt;/b> \\u001b[31m ## Free\n")
     assert "| ``a`\\|b`` | always ``` `` x \\| `` ``` |  |  |" in page
+
+
+WORDED = {
+    "[traits.a, properties.url, context.b]": ("`traits.a`, else `context.b`", ""),
+    "parts.url": ("`context.page.url`", ""),
+    "[{ from: parts.name, as: first_word }, context.b]": (
+        "`first_word` of `traits.name` or `context.traits.name`, else `context.b`",
+        "",
+    ),
+    "[{ from: parts.name, as: [trim, first_word], when: userId }, context.b]": (
+        "`first_word` of `trim` of (`traits.name` or `context.traits.name`) (when `userId`), else `context.b`",
+        "",
+    ),
+    "[context.b, { from: traits.a, default: 1 }]": ("`context.b`, else `traits.a` (default `1`)", ""),
+    "[context.b, { from: traits.a, as: { truncate: 3 } }]": ("`context.b`, else `truncate` `3` of `traits.a`", ""),
+    "{ from: [properties.a, traits.b], as: trim }": ("`traits.b`", "`trim`"),
+    "{ from: traits.a, map: { m: 1 }, ignore_case: true }": ("`traits.a`", "`m` → `1`, case is ignored"),
+}
+
+
+@pytest.mark.parametrize("written", WORDED)
+def test_a_value_in_words(written: str) -> None:
+    """What is done to one alternative is seen to be done to it; what identify calls do not have is left out."""
+    parts = "parts:\n  name: [traits.name, context.traits.name]\n  url: [properties.url, context.page.url]\n"
+    loaded = load(NEWSLETTER.replace("email: traits.email", f"email: {written}") + parts, "newsletter")
+    (step,) = loaded.mapping.calls["identify"]
+    row = list(field_table(PageScope.of(loaded.mapping, "identify"), step))[2]
+    assert tuple(row.split(" | ")[1:3]) == WORDED[written]

@@ -15,6 +15,7 @@ from typing import Any
 from engine.language.other_names import advice_for, function_named
 from engine.language.suggest import closest
 from engine.mapping.model import OBJECT_WORDS, SOURCES
+from engine.mapping.personal import no_kind
 from engine.mapping.problems import Fix, Message
 from engine.mapping.schema.files import Vocabulary
 from engine.noun import Noun
@@ -313,7 +314,18 @@ def function(name: str, vocabulary: Vocabulary) -> Message:
 
 
 def bad_key(error: Any) -> Message:
-    return _form(error) if error.validator == "pattern" else Message("empty", "A key cannot be empty.")
+    """Return the message for a key that is refused for what it is."""
+    if error.validator == "pattern":
+        return _form(error)
+    if error.validator == "enum":
+        return _kind_of_data(str(error.instance), error.validator_value)
+    return Message("empty", "A key cannot be empty.")
+
+
+def _kind_of_data(written: str, kinds: Sequence[str]) -> Message:
+    guess = closest(written, kinds)
+    fix = Fix(written, guess) if guess else None
+    return Message("not-allowed", no_kind(written), f'Did you mean "{guess}"?' if guess else "", fix=fix)
 
 
 def value(error: Any, path: Place, vocabulary: Vocabulary) -> Message:
