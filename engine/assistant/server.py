@@ -9,8 +9,10 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError as RefusedError
 from mcp_types import ToolAnnotations
+from pydantic import ValidationError
 
-from engine.assistant.tools import Tools, answer
+from engine import __version__
+from engine.assistant.tools import Tools, answer, short
 from engine.errors import WaybillError
 
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
@@ -26,10 +28,36 @@ def serve(root: Path) -> None:
     server(root).run("stdio")
 
 
+class _Server(MCPServer[Any]):
+    """The SDK's server, which says in one sentence what is wrong with the arguments of a call."""
+
+    async def call_tool(self, *call: Any, **more: Any) -> Any:
+        """Call a tool; raises ToolError."""
+        try:
+            return await super().call_tool(*call, **more)
+        except RefusedError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise RefusedError(_wrong_arguments(call[0], error.__cause__)) from None
+            raise
+
+
+def _wrong_arguments(tool: str, error: ValidationError) -> str:
+    """Return what is wrong with arguments, without their values and without addresses of another project."""
+    found = []
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        name = short(".".join(map(str, each["loc"])))
+        found.append(
+            f'The argument "{name}" is missing.'
+            if each["type"] == "missing"
+            else f'The argument "{name}" is wrong: {each["msg"][:1].lower()}{each["msg"][1:]}.'
+        )
+    return f"The tool {tool} was not called. {' '.join(found)}"
+
+
 def server(root: Path) -> MCPServer[Any]:
     """Return the server with its tools."""
     tools = Tools(root)
-    made: MCPServer[Any] = MCPServer("waybill", instructions=ABOUT, log_level="CRITICAL")
+    made: MCPServer[Any] = _Server("waybill", version=__version__, instructions=ABOUT, log_level="CRITICAL")
 
     @made.tool(annotations=READS, structured_output=False)
     def validate(mapping: str, text: str | None = None) -> str:

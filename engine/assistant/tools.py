@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -23,6 +23,7 @@ from engine.language.texts import visible, visible_json
 from engine.mapping import bundled
 from engine.mapping.load import Library, Loaded
 from engine.mapping.problems import Problem
+from engine.mapping.settings import variables
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
 from engine.plan import Connection, Destination, destination
@@ -39,6 +40,10 @@ MOST_FOUND = 8
 """Functions or sections that a search returns."""
 LONGEST_QUERY = 200
 WORDS = re.compile(r"[a-z0-9_]+")
+PLURAL = re.compile(r"(ss|x|zz|ch|sh)es$|(?<!s)s$")
+SHORTEST_PLURAL = 3
+FENCED = re.compile(r"^(`{3,}|~{3,}).*?^\1", re.MULTILINE | re.DOTALL)
+"""A block of code: a `#` in it is a comment, not a heading."""
 HEADING = re.compile(r"^#{1,3} +(.+)$", re.MULTILINE)
 EXAMPLE_OF = re.compile(r"examples\[(\d+)\]")
 
@@ -55,18 +60,31 @@ class Section(NamedTuple):
     text: str
 
 
+class _Confined(Library):
+    """The mappings below a root and those that ship; no link that leads elsewhere is named in advice."""
+
+    def __init__(self, root: Path, read: Callable[[Path], Document]) -> None:
+        super().__init__([root, root / "mappings"], read)
+        self._root = root
+
+    def names(self) -> list[str]:
+        """Return the names of the mappings that may be read, sorted."""
+        found = (path for directory in self.directories for path in directory.glob("*.yaml"))
+        return sorted({path.stem for path in found if _is_within(path, self._root)})
+
+
 class Tools:
     """The tools for one root folder; every method is a tool, and its arguments are those of the tool."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._library = Library([self.root, self.root / "mappings"], self._read)
+        self._library = _Confined(self.root, self._read)
 
     def validate(self, mapping: str, text: str | None = None) -> JsonObject:
         """Return every problem of a mapping, its examples run; `text` is checked in place of what the file has."""
         path = self._path(mapping) if text is None else self._inside(mapping)
         texts = {} if text is None else {path: text}
-        library = Library(self._library.directories[:2], lambda file: self._read(file, texts))
+        library = _Confined(self.root, lambda file: self._read(file, texts))
         problems = check_file(library, path)
         return {"valid": not _errors(problems), "problems": [self._problem(each) for each in problems]}
 
@@ -89,7 +107,8 @@ class Tools:
         now = time.time()
         arrival = Arrival(event, normalize(self._event(event), now=now), None, now)
         found = explain(connection, arrival, connection.secrets)
-        return {**found, "file": self._shown(str(found["file"]))}
+        files = {str(target.loaded.path), *map(str, target.loaded.resolved.files)}
+        return cast("JsonObject", self._with_files_shown(found, files))
 
     def test(self, mapping: str) -> JsonObject:
         """Run the examples of a mapping and return which fail, with what differs."""
@@ -129,11 +148,11 @@ class Tools:
         try:
             path = (self.root / name).resolve()
         except (OSError, ValueError, RuntimeError):
-            raise ToolError(f'"{_short(name)}" is not a path.') from None
+            raise ToolError(f'"{short(name)}" is not a path.') from None
         if not path.is_relative_to(self.root):
-            raise ToolError(f"{_short(name)} is outside of the folder that this server may read (--root).")
+            raise ToolError(f"{short(name)} is outside of the folder that this server may read (--root).")
         if path.suffix not in (".yaml", ".yml"):
-            raise ToolError(f"{_short(name)} is not a mapping; mappings are files that end in .yaml.")
+            raise ToolError(f"{short(name)} is not a mapping; mappings are files that end in .yaml.")
         return path
 
     def _path(self, name: str) -> Path:
@@ -141,13 +160,12 @@ class Tools:
         if "/" in name or "\\" in name or name.endswith((".yaml", ".yml")):
             path = self._inside(name)
             if not path.is_file():
-                raise ToolError(f"There is no file {_short(name)} below the folder of this server (--root).")
+                raise ToolError(f"There is no file {short(name)} below the folder of this server (--root).")
             return path
         return self._allowed(self._library.find(name))
 
     def _allowed(self, path: Path) -> Path:
-        real = path.resolve()
-        if not real.is_relative_to(self.root) and not real.is_relative_to(bundled("mappings").resolve()):
+        if not _is_within(path, self.root):
             raise ToolError(f"{path.name} leads outside of the folder that this server may read (--root).")
         return path
 
@@ -171,6 +189,12 @@ class Tools:
 
     def _connected(self, target: Destination, settings: JsonObject | None) -> Connection:
         """Connect with some settings; those not given take the mapping's examples. No environment is read."""
+        for setting, value in (settings or {}).items():
+            if names := variables(value):
+                raise ToolError(
+                    f"{short(setting)}: ${{env:{short(names[0])}}} is not resolved here: no environment is read. "
+                    "Write the value itself, or leave the setting out to take the mapping's example."
+                )
         try:
             return target.connect({**target.example_settings(), **(settings or {})}, {})
         except SettingsError as error:
@@ -196,8 +220,21 @@ class Tools:
             f"{self._shown(problem.file)}:{problem.line}:{problem.column} {problem.message} {problem.advice}".rstrip()
         )
 
+    def _with_files_shown(self, value: Json, files: set[str]) -> Json:
+        """Return an explanation with its files as `_shown`: those of the mapping, and no text of an event."""
+        if isinstance(value, list):
+            return [self._with_files_shown(each, files) for each in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: self._shown(inner)
+            if key == "file" and isinstance(inner, str) and inner in files
+            else self._with_files_shown(inner, files)
+            for key, inner in value.items()
+        }
+
     def _shown(self, file: str) -> str:
-        path = Path(file)
+        path = Path(file).absolute()
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.name
 
 
@@ -215,11 +252,18 @@ def answer(value: JsonObject) -> str:
     return text
 
 
+def _is_within(path: Path, root: Path) -> bool:
+    """Whether a file, with links resolved, is below the root or one of those that ship."""
+    real = path.resolve()
+    return real.is_relative_to(root) or real.is_relative_to(bundled("mappings").resolve())
+
+
 def _errors(problems: list[Problem]) -> bool:
     return any(each.level == "error" for each in problems)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """Return a name from a request so that it can be shown."""
     return visible(name[:200])
 
 
@@ -242,16 +286,25 @@ def _plan_json(plan: Plan) -> JsonObject:
 
 
 def _words(query: str) -> set[str]:
-    words = set(WORDS.findall(query[:LONGEST_QUERY].lower()))
+    words = _stems(query[:LONGEST_QUERY])
     if not words:
         raise ToolError("Write some words to search for, such as: unix seconds.")
     return words
 
 
+def _stems(text: str) -> set[str]:
+    return set(map(_stem, WORDS.findall(text.lower())))
+
+
+def _stem(word: str) -> str:
+    """Return a word without the ending of a plural: `hashes` finds `hash`."""
+    return PLURAL.sub(r"\1", word) if len(word) > SHORTEST_PLURAL else word
+
+
 def _function_rank(name: str, words: set[str], other: str | None) -> int:
     function = FUNCTIONS[name]
-    named = words & {name, *name.split("_")}
-    about = words & set(WORDS.findall(f"{function.about} {function.group}".lower()))
+    named = words & {*map(_stem, (name, *name.split("_")))}
+    about = words & _stems(f"{function.about} {function.group}")
     return 10 * len(named) + len(about) + 20 * (name == other)
 
 
@@ -276,7 +329,9 @@ def _function_json(name: str) -> JsonObject:
 def _sections() -> Iterator[Section]:
     for path in sorted(bundled("docs").glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        headings = list(HEADING.finditer(text))
+        # Of the same length, so that what is found there stands there.
+        outside = FENCED.sub(lambda block: " " * len(block[0]), text)
+        headings = list(HEADING.finditer(outside))
         for number, heading in enumerate(headings):
             end = headings[number + 1].start() if number + 1 < len(headings) else len(text)
             yield Section(path.stem, heading[1], text[heading.end() : end].strip())
@@ -284,7 +339,11 @@ def _sections() -> Iterator[Section]:
 
 def _section_rank(section: Section, words: set[str]) -> float:
     """Return how well a section fits: how many of the words it has, then how often, its title first."""
-    counts = Counter(WORDS.findall(section.text.lower()))
-    titled = words & set(WORDS.findall(section.title.lower()))
+    counts = Counter(map(_stem, WORDS.findall(section.text.lower())))
+    title = _stems(section.title)
+    titled = words & title
     held = [word for word in words if counts[word]]
-    return 5 * len(titled) + 3 * len(held) + sum(min(counts[word], 5) for word in held) / 10 if titled or held else 0
+    if not titled and not held:
+        return 0
+    whole = len(titled) / len(title) if titled else 0.0
+    return 8 * len(titled) + 3 * whole + 3 * len(held) + sum(min(counts[word], 5) for word in held) / 10

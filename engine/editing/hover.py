@@ -14,7 +14,7 @@ import orjson
 
 from engine.editing import words
 from engine.editing.completion import WORD_ABOUT, signature
-from engine.editing.positions import Position, Range, TextLines
+from engine.editing.positions import BYTE_ORDER_MARK, Position, Range, TextLines
 from engine.editing.slots import Slot, slot_at
 from engine.editing.values import ExampleValues, Shown
 from engine.editing.workspace import Understood
@@ -39,9 +39,40 @@ class Hover(NamedTuple):
     markdown: str
     range: Range
 
+    def on(self, line: int) -> Hover:
+        """Return it on another line."""
+        start, end = (each._replace(line=line) for each in self.range)
+        return self._replace(range=Range(start, end))
+
 
 def hover(lines: TextLines, position: Position, known: Understood | None, kind: str) -> Hover | None:
-    """Return what to show at a position of a mapping, or None."""
+    """Return what to show at a position of a mapping, or None.
+
+    While a text cannot be read, a line that stands unchanged in the last one that could is looked up there.
+    """
+    if known is not None and not known.is_of(lines.text):
+        mark = BYTE_ORDER_MARK if lines.text.startswith(BYTE_ORDER_MARK) else ""
+        before = lines.other(mark + known.loaded.resolved.document.text)
+        moved = _line_in(before, lines, position.line)
+        if moved is not None:
+            found = _hover(before, position._replace(line=moved), known, known.kind)
+            return found and found.on(position.line)
+    return _hover(lines, position, known, kind)
+
+
+def _line_in(before: TextLines, lines: TextLines, number: int) -> int | None:
+    """Return the number of a line in an earlier text, None if it is not among those above or below all changes."""
+    if all(lines.line(each) == before.line(each) for each in range(number + 1)):
+        return number if number < len(before) else None
+    behind = len(lines) - number
+    if behind <= len(before) and all(
+        lines.line(len(lines) - each) == before.line(len(before) - each) for each in range(1, behind + 1)
+    ):
+        return len(before) - behind
+    return None
+
+
+def _hover(lines: TextLines, position: Position, known: Understood | None, kind: str) -> Hover | None:
     column = lines.column(position)
     slot = slot_at(lines, position.line, column)
     if slot is None or not slot.text:

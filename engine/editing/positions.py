@@ -53,6 +53,10 @@ class TextLines:
     def __len__(self) -> int:
         return len(self._starts)
 
+    def other(self, text: str) -> TextLines:
+        """Return another text in the same encoding."""
+        return TextLines(text, self._encoding)
+
     def line(self, number: int) -> str:
         """Return a line without its break; '' for one that the text does not have."""
         if not 0 <= number < len(self._starts):

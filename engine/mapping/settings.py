@@ -322,10 +322,14 @@ def filled(value: Json, environment: Table[str, str]) -> Json:
     texts = list(_texts(value))
     if any(NOT_FILLED.search(ENVIRONMENT.sub("", text)) for text in texts):
         raise ValueError(HOW_FILLED)
-    names = dict.fromkeys(name for text in texts for name in ENVIRONMENT.findall(text))
-    if missing := [name for name in names if name not in environment]:
+    if missing := [name for name in variables(value) if name not in environment]:
         raise NotSet(missing)
     return _put_in(value, environment)
+
+
+def variables(value: Json) -> list[str]:
+    """Return the names of the environment variables that a value refers to, each once."""
+    return list(dict.fromkeys(name for text in _texts(value) for name in ENVIRONMENT.findall(text)))
 
 
 def _texts(value: Json) -> Iterator[str]:

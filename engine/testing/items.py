@@ -87,7 +87,9 @@ class MismatchText:
                 writer.line(line)
 
     def __str__(self) -> str:
-        return "\n".join(line.text(self._width) if isinstance(line, TwoColumns) else line for line in self._lines)
+        """Return what other processes are sent: the reason first, since pytest takes their summary from line 1."""
+        lines = [line.text(self._width) if isinstance(line, TwoColumns) else line for line in self._lines]
+        return "\n".join([self.message, "", *lines])
 
 
 class MappingFile(pytest.File):

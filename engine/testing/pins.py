@@ -18,6 +18,12 @@ def folder_of(mapping: Path) -> Path:
     return mapping.parent / FOLDER / mapping.stem
 
 
+def is_snapshot(file: Path) -> bool:
+    """Whether a file stands where the snapshots of a mapping do, and the mapping is there."""
+    mapping, folder = file.parent.name, file.parent.parent
+    return folder.name == FOLDER and any((folder.parent / f"{mapping}{end}").is_file() for end in (".yaml", ".yml"))
+
+
 def pinned(plan: Plan | None, secrets: Secrets) -> JsonObject:
     """Return what a snapshot keeps of a plan; secrets are masked."""
     if plan is None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engine.testing.items import MappingFile
 
 SUFFIXES = frozenset({".yaml", ".yml"})
+MOST_UNUSED = 20
+"""Snapshots of no example that are named."""
 NOTES = {
     UNPINNED: "No snapshots yet: {}. --snapshot-update writes them.",
     NOT_COMPARED: "Not compared with their snapshots, because syrupy is not loaded: {}.",
@@ -50,6 +52,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         files = {report.nodeid.partition("::")[0] for report in reports if found in report.user_properties}
         if files:
             terminalreporter.write_line(line.format(", ".join(sorted(Path(each).stem for each in files))))
+    if unused := _unused(terminalreporter.config):
+        more = f" and {len(unused) - MOST_UNUSED} more" if len(unused) > MOST_UNUSED else ""
+        names = ", ".join(unused[:MOST_UNUSED])
+        terminalreporter.write_line(f"Snapshots of no example: {names}{more}. --snapshot-update deletes them.")
+
+
+def _unused(config: pytest.Config) -> list[str]:
+    """Return the snapshots beside mappings that no example has, unless syrupy names them itself, as `engine test` asks.
+
+    syrupy fails the run for them, but by itself it only counts them.
+    """
+    report, options = getattr(getattr(config, "_syrupy", None), "report", None), config.option
+    if report is None or report.disable_unused_snapshots or options.update_snapshots:
+        return []
+    if options.include_snapshot_details:
+        return []
+    from engine.language.texts import visible
+    from engine.testing.pins import is_snapshot
+
+    paths = [Path(each.location) for each in report.unused]
+    return sorted(visible(os.path.relpath(path, config.invocation_params.dir)) for path in paths if is_snapshot(path))
 
 
 def _is_named(path: Path, config: pytest.Config) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from engine.assistant.tools import ToolError, Tools, answer
+from engine import __version__
+from engine.assistant.tools import ToolError, Tools, _sections, answer
+from engine.errors import WaybillError
+from engine.mapping import bundled
 from engine.records import Json, JsonObject
 
 MAPPING = """\
@@ -47,7 +51,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def test_validate_a_file_and_a_text_that_is_not_written(root: Path) -> None:
+def test_validate_a_file_and_a_text_that_is_not_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = Tools(root)
     assert tools.validate("mappings/shop.yaml") == {"valid": True, "problems": []}
     found = tools.validate("mappings/shop.yaml", MAPPING.replace("userId, total", "userid, total"))
@@ -58,6 +62,10 @@ def test_validate_a_file_and_a_text_that_is_not_written(root: Path) -> None:
     ]
     assert tools.validate("mappings/new.yaml", MAPPING.replace("name: shop", "name: new"))["valid"] is True
     assert tools.validate("shop")["valid"] is True
+    (root / "mappings" / "shop.yaml").write_text(MAPPING.replace("userId, total", "userid, total"))
+    monkeypatch.chdir(root.parent)
+    problem = cast("list[JsonObject]", Tools(root).validate("shop")["problems"])[0]
+    assert problem["file"] == "mappings/shop.yaml"
     assert not (root / "mappings" / "new.yaml").exists()
 
 
@@ -68,6 +76,13 @@ def test_run_masks_secrets(root: Path) -> None:
     assert requests[0]["body"] == {"key": "***", "id": "u1", "total": 2}
     assert "s3cret" not in answer(found)
     assert "k3y-of-example" not in answer(Tools(root).run("shop", EVENT))
+
+
+def test_explain_shows_files_below_the_root(root: Path) -> None:
+    found = Tools(root).explain("shop", {**EVENT, "properties": {"total": "2", "file": "/a/b.yaml"}})
+    assert found["file"] == "mappings/shop.yaml"
+    assert str(root) not in answer(found)
+    assert '"file":"mappings/shop.yaml","line":13' in answer(found)
 
 
 def test_explain_masks_secrets(root: Path) -> None:
@@ -88,10 +103,13 @@ def test_settings_are_never_read_from_the_environment(root: Path, monkeypatch: p
     monkeypatch.setenv("SHOP_KEY", "from-the-environment")
     with pytest.raises(ToolError) as refused:
         Tools(root).run("shop", EVENT, {"api_key": "${env:SHOP_KEY}"})
-    assert "from-the-environment" not in str(refused.value)
-    assert "SHOP_KEY" in str(refused.value)
+    assert str(refused.value) == (
+        "api_key: ${env:SHOP_KEY} is not resolved here: no environment is read. "
+        "Write the value itself, or leave the setting out to take the mapping's example."
+    )
 
 
+SHIPPED = [path.stem for path in bundled("mappings").glob("*.yaml")]
 OUTSIDE = "is outside of the folder that this server may read (--root)."
 
 
@@ -102,13 +120,15 @@ OUTSIDE = "is outside of the folder that this server may read (--root)."
         ("/etc/passwd", f"/etc/passwd {OUTSIDE}"),
         ("mappings/link.yaml", f"mappings/link.yaml {OUTSIDE}"),
         ("link", "link.yaml leads outside of the folder that this server may read (--root)."),
+        ("shap", "Unknown mapping shap; did you mean shop?"),
+        ("linc", "Unknown mapping linc; available: " + ", ".join(sorted([*SHIPPED, "shop"]))),
         ("mappings/shop.txt", "mappings/shop.txt is not a mapping; mappings are files that end in .yaml."),
         ("mappings/none.yaml", "There is no file mappings/none.yaml below the folder of this server (--root)."),
         ("a\0/b.yaml", '"a\\u0000/b.yaml" is not a path.'),
     ],
 )
 def test_what_is_not_read(root: Path, name: str, message: str) -> None:
-    with pytest.raises(ToolError) as refused:
+    with pytest.raises(WaybillError) as refused:
         Tools(root).test(name)
     assert str(refused.value) == message
 
@@ -154,6 +174,7 @@ def test_functions_are_found_by_what_they_do_and_by_other_names(root: Path) -> N
 
     assert names("lower") == ["lowercase"]
     assert names("unix seconds")[0] == "unix_seconds"
+    assert names("hash") == ["sha256", "md5", "sha1"]
     assert names("xyzzy") == []
     with pytest.raises(ToolError, match="Write some words"):
         names("?!")
@@ -164,3 +185,32 @@ def test_documentation_is_found(root: Path) -> None:
     assert len(sections) == 8
     assert all(len(str(each["text"])) <= 4000 for each in sections)
     assert "language" in [each["page"] for each in sections]
+    batches = cast("list[JsonObject]", Tools(root).search_docs("batch results")["sections"])[0]
+    assert (batches["page"], batches["title"]) == ("language", "Batches")
+    titles = [section.title for section in _sections()]
+    assert "Personal data" in titles
+    assert not any(title.startswith("identify") for title in titles), "a comment in a block of code is no heading"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, 'The argument "mapping" is missing. The argument "event" is missing.'),
+        (
+            {"mapping": "shop", "event": "s3cret"},
+            'The argument "event" is wrong: input should be a valid dictionary.',
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(root: Path, arguments: dict[str, Any], message: str) -> None:
+    from engine.assistant.server import server
+
+    with pytest.raises(Exception, match=r"^The tool run was not called") as refused:
+        asyncio.run(server(root).call_tool("run", arguments))
+    assert str(refused.value) == f"The tool run was not called. {message}"
+
+
+def test_the_version_is_that_of_waybill(root: Path) -> None:
+    from engine.assistant.server import server
+
+    assert server(root).version == __version__

@@ -92,6 +92,43 @@ def test_what_is_shown(name: str, opened: tuple[Workspace, Path]) -> None:
     assert shown(opened, needle) == "\n\n".join(sections)
 
 
+BREAKS = {
+    "above": ("title: Shop\n", "title: [Shop\nbroken\n\n"),
+    "below": ("examples:\n", "examples: {\n"),
+    "above, fewer lines": ("docs: https://example.com\nsettings:\n", "settings: {{\n"),
+    "the first line": ("mapping: 1\n", "{ mapping: 1\n"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_text_that_is_broken_elsewhere(name: str, tmp_path: Path) -> None:
+    workspace, path = Workspace([]), tmp_path / "shop.yaml"
+    workspace.open(path, MAPPING)
+    workspace.understood(path)
+    broken = MAPPING.replace(*BREAKS[name], 1)
+    workspace.open(path, broken)
+    known = workspace.understood(path)
+    assert known is not None
+    assert not known.is_of(broken)
+    for needle in ("properties.tot§al, as:", "parts.w§ho"):
+        now = broken.index(needle.replace("§", "")) + needle.index("§")
+        lines = TextLines(broken)
+        found, good = hover(lines, lines.position(now), known, "mapping"), shown((workspace, path), needle)
+        assert found is not None
+        assert found.markdown == good
+        assert found.range.start.line == lines.position(now).line
+
+
+def test_a_line_that_was_changed_is_not_looked_up(tmp_path: Path) -> None:
+    workspace, path = Workspace([]), tmp_path / "shop.yaml"
+    workspace.open(path, MAPPING)
+    workspace.understood(path)
+    broken = MAPPING.replace("id: parts.who", "id: [parts.whom")
+    workspace.open(path, broken)
+    lines = TextLines(broken)
+    assert hover(lines, lines.position(broken.index("parts.whom") + 8), workspace.understood(path), "mapping") is None
+
+
 def test_a_function(opened: tuple[Workspace, Path]) -> None:
     assert shown(opened, "{ rou§nd: 1 }") == (
         "**round**: number or text -> number\n\n"

@@ -67,6 +67,27 @@ def test_it_costs_nothing_where_there_is_no_mapping() -> None:
     ]
 
 
+UNUSED = "Snapshots of no example: mappings/snapshots/shop/old.json. --snapshot-update deletes them."
+
+
+def test_unused_snapshots_are_named(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    words = ("-p", "waybill", "-p", "syrupy", "-p", "no:cacheprovider", "-q", "mappings/")
+    with own_syrupy():
+        assert pytest.main([*words, "--snapshot-update"]) == 0
+    (folder.snapshots / "old.json").write_text("{}")
+    capsys.readouterr()
+    with own_syrupy():
+        assert pytest.main([*words]) == 1
+    assert UNUSED in capsys.readouterr().out.splitlines()
+    with own_syrupy():
+        assert pytest.main([*words, "-k", "refund"]) == 0
+    assert "Snapshots of no example" not in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_several_processes_write_compare_and_delete(folder: Folder) -> None:
     folder.write(SHOP.replace("An order", "Eine Bestellung für Zoë [1]"))
@@ -82,7 +103,11 @@ def test_several_processes_write_compare_and_delete(folder: Folder) -> None:
     ]
     assert "2 snapshots passed." in pytest_with(folder.path)
     folder.replace("path: /add", "path: /put")
-    assert "2 failed, 1 passed" in pytest_with(folder.path, code=1)
+    done = pytest_with(folder.path, code=1)
+    assert "2 failed, 1 passed" in done
+    assert "FAILED mappings/shop.yaml::A refund: all of it - not its snapshot" in done.splitlines()
+    (folder.snapshots / "old.json").write_text("{}")
+    assert UNUSED in pytest_with(folder.path, code=1).splitlines()
 
 
 def pytest_with(path: Path, *words: str, code: int = 0) -> str:

@@ -308,7 +308,7 @@ def function(name: str, vocabulary: Vocabulary) -> Message:
         ours = [part if part in vocabulary.functions else str(function_named(part)) for part in several]
         return Message("unknown-function", f"Unknown function {_quoted(name)}.", f"Write a list: [{', '.join(ours)}].")
     guess = function_named(name) or (None if advice_for(name) else closest(name, vocabulary.functions))
-    advice = f'Did you mean "{guess}"?' if guess else advice_for(name) or "docs/functions.md lists them all."
+    advice = f'Did you mean "{guess}"?' if guess else advice_for(name) or "`engine docs functions` lists them all."
     fix = Fix(name, guess) if guess else None
     return Message("unknown-function", f"Unknown function {_quoted(name)}.", advice, fix=fix)
 
