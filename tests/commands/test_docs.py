@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,12 @@ X-Key: ***
 """
 
 
+IN_THE_WAY = (
+    "engine docs did not make what is in the way: pages/newsletter.md. Nothing was written. Move it away, or choose "
+    "another folder with --output.\n"
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "own"
@@ -184,3 +191,30 @@ def test_texts_of_a_mapping_are_no_markup(engine: Engine, folder: Path) -> None:
     page = engine("docs", "own/newsletter.yaml").out
     assert page.startswith("# &lt;b>News&lt;/b> \\u001b[31m ## Free\n")
     assert "| ``a`\\|b`` | always ``` `` x \\| `` ``` |  |  |" in page
+
+
+@pytest.mark.parametrize(
+    "kind", ["a file of ours", "a link out of the folder", "a link to nothing", "a pipe", "a folder"]
+)
+def test_what_it_did_not_make_is_left_alone(engine: Engine, folder: Path, kind: str) -> None:
+    page, outside = Path("pages/newsletter.md"), Path("outside.md")
+    page.parent.mkdir()
+    if kind == "a file of ours":
+        page.write_text("# By hand\n")
+    elif kind.startswith("a link"):
+        page.symlink_to("../outside.md")
+        if kind == "a link out of the folder":
+            outside.write_text(PAGE.replace("Newsletter", "Other"))
+    elif kind == "a pipe":
+        os.mkfifo(page)
+    else:
+        page.mkdir()
+    before = outside.read_text() if outside.exists() else None
+    assert engine("docs", "own", "--output", "pages") == (
+        2,
+        "",
+        IN_THE_WAY,
+    )
+    assert [path.name for path in page.parent.iterdir()] == ["newsletter.md"]
+    assert (outside.read_text() if outside.exists() else None) == before
+    assert kind != "a file of ours" or page.read_text() == "# By hand\n"
