@@ -117,6 +117,7 @@ def _open_standard_streams() -> None:
 def _guarded(work: Callable[[], object]) -> int:
     try:
         result = work()
+        sys.stdout.flush()  # a pipe that is closed is found out here, not when Python ends
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
@@ -126,6 +127,8 @@ def _guarded(work: Callable[[], object]) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
+        return _quiet_pipe()
+    except SystemExit:  # the end of click where it meets a closed pipe, and only there: no command of ours exits
         return _quiet_pipe()
     except MappingError as error:
         from engine.commands.output.events import problem_texts

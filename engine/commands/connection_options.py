@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -13,11 +14,16 @@ from engine.errors import UsageError
 from engine.mapping.load import Library
 from engine.mapping.settings import Written
 from engine.mapping.yaml import reader
+from engine.mapping.yaml.without_text import without_text
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject
 
 if TYPE_CHECKING:
     from engine.delivery.configured_connection import ConfiguredConnection
+
+
+KEY = re.compile(r"[a-z][a-z_]{0,39}[0-9]{0,2}")
+"""A name of a setting as people write them."""
 
 
 class NamedConnection(NamedTuple):
@@ -89,7 +95,7 @@ def connect_versions(versions: Sequence[Destination], settings: SettingsOptions)
 def _read(path: Path, destinations: Sequence[Destination]) -> dict[str, JsonObject]:
     document = reader.read(path)
     if any(problem.level == "error" for problem in document.problems):
-        raise UsageError("\n".join(str(problem) for problem in document.problems))
+        raise UsageError("\n".join(str(without_text(problem)) for problem in document.problems))
     value = document.value
     if not isinstance(value, dict) or not all(isinstance(member, dict) for member in value.values()):
         example = f"{destinations[0].name}:\n  api_key: ..."
@@ -105,19 +111,25 @@ def _assigned(assignments: Sequence[str], destinations: Sequence[Destination]) -
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise UsageError(f"--set expects KEY=VALUE; this has no = sign: {key}")
+            raise UsageError("--set expects KEY=VALUE, such as --set api_key=...; there is no = sign in it.")
         name, dot, setting = key.rpartition(".")
         targets = [target for target in destinations if not dot or target.name == name]
         if not targets:
-            raise UsageError(f"--set {key}: {name} is not one of the mappings given.")
+            known = ", ".join(target.name for target in destinations)
+            raise UsageError(f"--set: what is before the dot is not one of the mappings given: {known}.")
         _assign(result, targets, setting, Written(value))
     return result
+
+
+def _shown(key: str) -> str:
+    """Return a key as messages show it: only what looks like a name, because the rest may be a part of a secret."""
+    return f'"{key}"' if KEY.fullmatch(key) else "of this name"
 
 
 def _assign(result: dict[str, JsonObject], targets: Sequence[Destination], setting: str, value: Json) -> None:
     known = [target for target in targets if setting in target.mapping.settings]
     if not known:
         names = dict.fromkeys(name for target in targets for name in target.mapping.settings)
-        raise UsageError(f'--set: there is no setting "{setting}". {did_you_mean(setting, names)}')
+        raise UsageError(f"--set: there is no setting {_shown(setting)}. {did_you_mean(setting, names)}")
     for target in known:
         result[target.name][setting] = value

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engine.events.normalizing import Normalized
 
 R = TypeVar("R")
+NONE_READ = "No event could be read, so nothing was compared."
 
 
 class Traffic(NamedTuple):
@@ -99,7 +100,8 @@ def command(
     OLD and NEW are a name, a path, or git:REV:path, a file at a revision of git. Both get the same settings.
 
     The verdict is "no difference", "additive" (nothing but new fields and new requests) or "breaking". Exit code 0:
-    no difference, or additive; 1: breaking, or problems in a mapping, or events that could not be read; 2: wrong usage.
+    no difference, or additive; 1: breaking, or problems in a mapping, or events that could not be read; 2: wrong usage,
+    or nothing to compare.
     """
     from engine.commands.output import differences
 
@@ -110,8 +112,13 @@ def command(
     unreadable = ReadErrors()
     for event, place in _events(traffic, unreadable, now):
         comparison.add(before.plan_normalized(event, now=now), after.plan_normalized(event, now=now), place)
+    if not comparison.events and unreadable.count:
+        click.echo(NONE_READ, err=True)
+        return FOUND
     if not comparison.events:
         raise UsageError(_nothing_compared(traffic))
+    if not comparison.compared:
+        raise UsageError(_no_request(comparison.events))
     titles = differences.Titles(after.mapping.name, visible(old), visible(new))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -182,6 +189,11 @@ def _of_outbox(outbox: Path, since: float | None) -> Iterator[tuple[Normalized, 
     for each in stored_events(outbox, since):
         waiting = Waiting(0, each.number, each.message_id, each.received_at, each.raw, None, None, None, 0.0)
         yield normalized(waiting), each.message_id
+
+
+def _no_request(events: int) -> str:
+    which = "the only event becomes no request" if events == 1 else f"none of {events} events becomes a request"
+    return f"Nothing to compare: {which} in either version."
 
 
 def _nothing_compared(traffic: Traffic) -> str:

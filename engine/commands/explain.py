@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from engine.commands.connection_options import given_settings
-from engine.commands.options import OUTBOX_FILE, SettingsOptions, clock, open_outbox, settings_options
+from engine.commands.options import OUTBOX_FILE, SettingsOptions, clock, settings_options
 from engine.commands.shared import FOUND, did_you_mean
 from engine.errors import SettingsError, UsageError, WaybillError
 from engine.records import Json, JsonObject, Report
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from engine.events.splitting import Line
     from engine.plan import Connection
 
-MOST_ROWS = 100
 MOST_NAMES = 50
 """Names that a message offers where none is near."""
 
@@ -155,23 +154,28 @@ def _line(reader: Iterator[Line], file: str, wanted: int | None) -> Line:
 def _of_outbox(message_id: str, path: Path | None) -> ExplainedEvent:
     import orjson
 
-    from engine.delivery.outbox.base import DEFAULT_FILE, Chosen, outbox_command
+    from engine.delivery.outbox.base import DEFAULT_FILE, outbox_command
+    from engine.delivery.outbox.reading import stored_event
     from engine.language.texts import visible
 
-    with open_outbox(path or Path(DEFAULT_FILE)) as outbox:
-        numbers = list(dict.fromkeys(row.event for row in outbox.listed(Chosen(event=message_id), 0, MOST_ROWS)))
-        found = outbox.event(numbers[-1]) if numbers else None
-        if found is None:
-            shown = outbox_command("list", outbox.path)
-            raise UsageError(f"There is no event {message_id} in this outbox; {shown} shows the events.")
+    path = path or Path(DEFAULT_FILE)
+    numbers, found = stored_event(path, message_id)
+    if found is None:
+        shown = outbox_command("list", path)
+        raise UsageError(f"There is no event {message_id} in this outbox; {shown} shows the events.")
     if len(numbers) > 1:
-        others = f"Its number instead of {message_id} explains another one: {', '.join(map(str, numbers))}."
+        others = f"Its number instead of {message_id} explains another one: {_listed(numbers)}."
         click.echo(visible(f"{len(numbers)} events have this ID; this is the newest. {others}"), err=True)
     try:
         value = orjson.loads(found.raw)
     except orjson.JSONDecodeError as error:
         raise WaybillError(f"The event {message_id} of the outbox is not JSON: {error}.") from None
     return ExplainedEvent(f"event {numbers[-1]} of the outbox", found.raw, value, found.received_at, found.reports)
+
+
+def _listed(numbers: list[int]) -> str:
+    more = f" and {len(numbers) - MOST_NAMES} more" if len(numbers) > MOST_NAMES else ""
+    return ", ".join(map(str, numbers[-MOST_NAMES:])) + more
 
 
 def _explained(connection: Connection, chosen: ExplainedEvent, received_at: str | None, now: float) -> JsonObject:

@@ -13,7 +13,7 @@ import click
 
 from engine.commands.mapping_arguments import load_all, without_problems
 from engine.commands.options import mappings_option
-from engine.commands.shared import did_you_mean
+from engine.commands.shared import FOUND, did_you_mean
 
 if TYPE_CHECKING:
     from engine.pages.field_uses import FieldUse
@@ -40,11 +40,13 @@ MOST_NAMED = 6
     help="Text for people, a JSON list, or CSV for a spreadsheet.",
 )
 @mappings_option
-def command(names: tuple[str, ...], field: str | None, style: str, directories: tuple[Path, ...]) -> None:
+def command(names: tuple[str, ...], field: str | None, style: str, directories: tuple[Path, ...]) -> int:
     """List which fields of events each MAPPING (a name, a file, or a folder of them) sends, where, and in which form.
 
     A form is `clear`, the name of a hash function, or `condition` for what is only read to decide. Personal data is
     marked with its kind. Nothing is run: a field is listed if some event could send it.
+
+    Exit code 0: fine; 1: no mapping reads FIELD, or a mapping has problems; 2: wrong usage.
     """
     from engine.mapping.load import Library
     from engine.pages.field_uses import field_uses, matches
@@ -56,6 +58,8 @@ def command(names: tuple[str, ...], field: str | None, style: str, directories: 
     click.echo(FORMATS[style](uses), nl=False)
     if not uses and field is not None:
         click.echo(_nothing(field, every), err=True)
+        return FOUND
+    return 0
 
 
 def _nothing(field: str, every: Iterable[FieldUse]) -> str:

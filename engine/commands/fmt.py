@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
-from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +12,7 @@ import click
 from engine.commands.shared import FOUND, counted
 from engine.commands.validate import default_folder, mapping_files
 from engine.errors import MappingError, UsageError
+from engine.files import not_a_file, replace
 from engine.formatting.layout import LayoutError, formatted
 from engine.language.texts import visible_lines
 from engine.mapping.yaml import reader
@@ -24,6 +21,10 @@ if TYPE_CHECKING:
     from engine.mapping.yaml.reader import Document
 
 STDIN = "-"
+
+
+class UnformattableError(Exception):
+    """What stands at a path is no regular file."""
 
 
 @click.command("fmt")
@@ -46,19 +47,26 @@ def command(paths: tuple[str, ...], check: bool, diff: bool) -> int:
     changed, unreadable, files = 0, 0, 0
     for path in dict.fromkeys(mapping_files(written)):
         files += 1
-        document = reader.read(path)
         try:
+            document = _document(path)
             changed += _done(document, path, check=check, diff=diff)
         except MappingError as error:
             unreadable += 1
             _show_problems(error)
-        except LayoutError as error:
+        except (LayoutError, UnformattableError) as error:
             unreadable += 1
             click.echo(visible_lines(str(error)), err=True)
     verb = "would be changed" if check or diff else "changed"
     more = f", {counted(unreadable, 'file')} with problems" if unreadable else ""
     click.echo(f"{counted(changed, 'file')} {verb} of {files}{more}.", err=diff)
     return FOUND if unreadable or (changed and (check or diff)) else 0
+
+
+def _document(path: Path) -> Document:
+    """Read a file; a pipe would be waited for, and could not be replaced."""
+    if fault := not_a_file(path):
+        raise UnformattableError(f"{path} {fault}.")
+    return reader.read(path)
 
 
 def _done(document: Document, path: Path, *, check: bool, diff: bool) -> bool:
@@ -72,7 +80,7 @@ def _done(document: Document, path: Path, *, check: bool, diff: bool) -> bool:
     elif check:
         click.echo(visible_lines(document.file))
     else:
-        _replace(path, text)
+        replace(path.resolve(), text)  # a link stays a link
         click.echo(visible_lines(document.file))
     return True
 
@@ -107,18 +115,3 @@ def _show_problems(error: MappingError) -> None:
     from engine.commands.output.text import Display
 
     click.echo("\n".join(problem_texts(error.problems, Display(sys.stderr))), err=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a new file beside the old one and rename it, so that nobody finds half a file; a link stays a link."""
-    target = path.resolve()
-    number, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(text.encode())
-        shutil.copymode(target, name)
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -11,6 +11,7 @@ import click
 
 from engine.commands.shared import FOUND, HELP_SETTINGS, counted, did_you_mean
 from engine.errors import UsageError
+from engine.files import create
 
 if TYPE_CHECKING:
     from engine.scaffolding.build import NewMapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 STDOUT = STDIN = "-"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+LONGEST_NAME = 60
 KINDS = ("bearer", "header", "basic", "query", "oauth2", "none")
 EXTRA = ("rapidfuzz", "ruamel", "ruamel.yaml")
 NO_EXTRA = "engine new needs the extra \"author\": pip install 'waybill[author]'"
@@ -116,7 +118,9 @@ def _path(name: str, output: str | None) -> Path:
     """Return where the mapping goes; UsageError for names that cannot be one, and for a file that is there."""
     from engine.scaffolding.outline import clean, snake
 
-    if len(name) > 60 or not NAME.fullmatch(name):
+    if len(name) > LONGEST_NAME:
+        raise UsageError(f"The name has {len(name)} characters; that of a mapping has at most {LONGEST_NAME}.")
+    if not NAME.fullmatch(name):
         raise UsageError(
             f'"{clean(name, 60)}" cannot be the name of a mapping: it has small letters, digits and _, and begins with '
             f"a letter. Did you mean {snake(name, 'my_destination')}?"
@@ -224,8 +228,7 @@ def _write(made: NewMapping, outline: Outline, path: Path, *, to_stdout: bool) -
 
 def _write_file(path: Path, text: str) -> None:
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        create(path, text)
     except FileExistsError:
         raise UsageError(_exists(path)) from None
     except FileNotFoundError:

@@ -194,7 +194,9 @@ def _checking(
 
     def checked(plan: Plan, now: float) -> DryRun:
         made = run(plan, now)
+        before = checks.checked
         found = tuple(checks.reports(made.plan))
+        summary.checked_bodies += checks.checked - before
         if not found:
             return made
         summary.add_faulty_bodies(len(found))

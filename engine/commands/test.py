@@ -21,6 +21,8 @@ from engine.errors import MappingError, MappingNotFound, UsageError
 
 SYRUPY = "syrupy"
 KEYWORDS = 'Write words with and, or, not between them: -k "page and not alias".'
+RESULTS = (b"<?xml", b"<testsuite")
+"""How a file of results begins."""
 UNNEEDED = ("cacheprovider", "doctest", "threadexception", "unittest", "unraisableexception")
 """Of pytest's own plugins: the first writes a folder, the last collects garbage several times."""
 MOST_NAMED = 5
@@ -68,7 +70,7 @@ def command(
     options = [f"-k={keywords}"] if keywords is not None else []
     options += ["-x"] * first + ["-v"] * verbose + ["--snapshot-update"] * update
     if junit is not None:
-        junit.parent.mkdir(parents=True, exist_ok=True)
+        _check_results(junit)
         junit.touch()  # what cannot be written is said now, and in our words
         options.append(f"--junit-xml={junit}")
     with redirect_stdout(sys.stderr) if coverage is not None and coverage.style != "text" else nullcontext():
@@ -104,6 +106,22 @@ def _with_coverage(files: list[Path], options: CoverageOptions) -> int:
     except MappingError:  # the tests have said which
         click.echo("No coverage: a mapping has problems.", err=True)
         return FOUND
+
+
+def _check_results(path: Path) -> None:
+    """Refuse a file that is no XML, such as a mapping that was meant to be tested, and a folder that is not there."""
+    if path.parent.exists() and not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is not a folder; name another file for --junit-xml.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}; make it first: mkdir -p {path.parent}")
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        start = file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(RESULTS):
+        raise UsageError(
+            f"{path} exists and has no test results in it: --junit-xml would replace it. Name another file."
+        )
 
 
 def _need_packages() -> None:

@@ -11,6 +11,7 @@ import click
 from engine.commands.options import DIRECTORY
 from engine.commands.shared import FOUND, HELP_SETTINGS, counted
 from engine.errors import MappingNotFound
+from engine.files import not_a_file
 from engine.mapping import bundled
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
@@ -65,6 +66,8 @@ def mapping_files(paths: Iterable[Path]) -> Iterator[Path]:
             yield from found
         elif path.exists():
             yield path
+        elif path.is_symlink() and (fault := not_a_file(path)):
+            raise MappingNotFound(f"{path} {fault}.")
         else:
             shipped = bundled("mappings") / f"{path}.yaml"
             advice = f" This command expects a file, such as {path}.yaml." if shipped.is_file() else ""

@@ -29,6 +29,7 @@ from engine.mapping.schema import files
 from engine.mapping.settings import NotSet, address_fault, complete, filled
 from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.reader import read as read_yaml
+from engine.mapping.yaml.without_text import without_text
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject, Place
 
@@ -102,7 +103,7 @@ def read(path: Path, environment: Table[str, str], directories: Sequence[Path] =
     if _is_json(document):
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), f"{LIKE_EVENTS} {NOT_CONNECTIONS}")]))
     if document.problems:
-        raise ConnectionsError([str(problem) for problem in document.problems])
+        raise ConnectionsError([str(without_text(problem)) for problem in document.problems])
     if not isinstance(value, dict) or not value:
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), NOT_CONNECTIONS)]))
     reader = _ConnectionsReader(path, Library(directories or None), environment)

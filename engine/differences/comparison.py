@@ -206,6 +206,11 @@ class Differences:
         return [RequestCount(name, *counts) for name, counts in sorted(self._counts.items())]
 
     @property
+    def compared(self) -> bool:
+        """Whether there was anything to compare: a request in one of the versions, or an outcome that changed."""
+        return bool(self._counts or self._outcomes)
+
+    @property
     def verdict(self) -> DiffVerdict:
         """What the differences mean."""
         breaks = (

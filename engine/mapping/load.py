@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from engine.errors import MappingError, MappingNotFound
+from engine.files import not_a_file
 from engine.language.suggest import closest
 from engine.mapping import bundled, extent, schema
 from engine.mapping.build import BuildFaults, build
@@ -91,9 +92,9 @@ class Library:
     def find(self, name: str) -> Path:
         """Find a mapping by name or path; raises MappingNotFound with the nearest name."""
         if name.endswith((".yaml", ".yml")) or "/" in name:
-            if Path(name).is_file():
-                return Path(name)
-            raise MappingNotFound(f"Mapping file {name} does not exist.")
+            if fault := not_a_file(Path(name)):
+                raise MappingNotFound(f"Mapping file {name} {fault}.")
+            return Path(name)
         for path in self._candidates(name):
             return path
         if Path(f"{name}.yaml").is_file():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.errors import UsageError
 from engine.events.spec import FIELDS
+from engine.files import create, replace
 from engine.mapping.load import Loaded
 from engine.mapping.model import Mapping
 from engine.pages import markdown
@@ -14,6 +17,9 @@ from engine.pages.markdown import code, prose
 from engine.pages.page import MADE, destination_page
 
 INDEX = "README.md"
+FIRST_BYTES = 2000
+"""Of a page, in which the mark is that `engine docs` made it."""
+MOST_NAMED = 10
 
 
 class Stale(NamedTuple):
@@ -58,11 +64,16 @@ def stale(folder: Path, wanted: dict[str, str]) -> list[Stale]:
 
 
 def write(folder: Path, wanted: dict[str, str]) -> tuple[list[Path], list[Path]]:
-    """Write the pages that are missing or out of date, and remove those of mappings that are gone; returns both."""
+    """Write the pages that are missing or out of date, and remove those of mappings that are gone; returns both.
+
+    Raises UsageError, and writes nothing, if a file that `engine docs` did not make is in the way.
+    """
+    if foreign := [folder / name for name in wanted if _is_foreign(folder / name)]:
+        raise UsageError(_in_the_way(foreign))
     folder.mkdir(parents=True, exist_ok=True)
     changed = [each.path for each in stale(folder, wanted) if each.path.name in wanted]
     for path in changed:
-        path.write_text(wanted[path.name], encoding="utf-8")
+        (replace if path.exists() else create)(path, wanted[path.name])
     gone = _gone(folder, wanted)
     for path in gone:
         path.unlink()
@@ -72,4 +83,25 @@ def write(folder: Path, wanted: dict[str, str]) -> tuple[list[Path], list[Path]]
 def _gone(folder: Path, wanted: dict[str, str]) -> list[Path]:
     """Return the pages that `engine docs` made earlier, and would not make today; other files are left alone."""
     others = [path for path in sorted(folder.glob("*.md")) if path.name not in wanted]
-    return [path for path in others if MADE in path.read_text(encoding="utf-8", errors="replace")[:1000]]
+    return [path for path in others if _is_made(path)]
+
+
+def _is_made(path: Path) -> bool:
+    """Whether a page is one of ours. A link is not: it may lead to any file outside the folder."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return MADE.encode() in file.read(FIRST_BYTES)
+
+
+def _is_foreign(path: Path) -> bool:
+    return os.path.lexists(path) and not _is_made(path)
+
+
+def _in_the_way(paths: Sequence[Path]) -> str:
+    shown = ", ".join(str(path) for path in paths[:MOST_NAMED])
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    return (
+        f"engine docs did not make what is in the way: {shown}{more}. Nothing was written. Move it away, or choose "
+        "another folder with --output."
+    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
 from engine.errors import UsageError
-from engine.scaffolding.credentials import Scrubber, is_credential, looks_secret, secret
+from engine.scaffolding.credentials import Scrubber, is_credential, looks_secret, looks_secret_in_path, secret
 from engine.scaffolding.known import ANY, plain
 from engine.scaffolding.outline import NewSetting, Outline, clean, literal, snake, title_of, word_set
 
@@ -119,7 +119,7 @@ def _segment(outline: Outline, segment: str, before: str, scrubber: Scrubber, pl
     rest = segment[at:]
     if not pieces and before in PEOPLE and ID.fullmatch(segment) and not scrubber.hides(segment):
         return "${userId}"
-    if looks_secret(unquote(rest)) or scrubber.hides(unquote(rest)):
+    if looks_secret_in_path(unquote(rest)) or scrubber.hides(unquote(rest)):
         scrubber.add(unquote(rest))
         name = f"{before[:20] if before.isalpha() else 'url'} token"
         rest = f"${{{secret(outline, name, sent_in='url')}}}"

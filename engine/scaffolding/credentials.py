@@ -30,6 +30,10 @@ SCHEME = re.compile(
     r"(bearer|token|key|api-?key|bot|ssws|oauth|geniekey|[a-z]+(?:-[a-z]+)*-(?:key|token|auth)) +(\S.*)", re.IGNORECASE
 )
 """A scheme of Authorization; what comes after it is the credential."""
+SHORTEST_SEGMENT = 10
+SEGMENT = re.compile(r"[A-Za-z0-9_.~:@=+-]+")
+WORD = re.compile(r"[A-Za-z]*|[A-Za-z]+[0-9]{1,2}|v?[0-9]+")
+"""A part of a segment as people write them: `oauth2`, `v3`, `2024`."""
 SHORTEST = 6
 """Shorter texts (`key`, `user`) stand everywhere."""
 
@@ -54,6 +58,16 @@ def looks_secret(text: str) -> bool:
     if not LONG.fullmatch(text) or UUID.fullmatch(text):
         return False
     return any(map(str.isdigit, text)) and any(map(str.isalpha, text)) and "/" not in text
+
+
+def looks_secret_in_path(segment: str) -> bool:
+    """Whether a segment of a path looks like a token: 10 or more letters and digits that are not words with numbers."""
+    if looks_secret(segment):
+        return True
+    if len(segment) < SHORTEST_SEGMENT or not SEGMENT.fullmatch(segment):
+        return False
+    mixed = any(map(str.isdigit, segment)) and any(map(str.isalpha, segment))
+    return mixed and not all(map(WORD.fullmatch, re.split(r"[-_.:@=+~]+", segment)))
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ from engine.scaffolding.outline import (
     literal,
     snake,
     word_set,
+    words,
 )
 from engine.scaffolding.proposals import UNKNOWN
 
@@ -422,6 +423,13 @@ class _Command:
 
     def _read_form(self, request: NewRequest, pairs: list[tuple[str, str]]) -> None:
         request.encode = "form"
+        for _, value in pairs:  # a body in a form, such as `payload={"token": ...}`
+            if JSON_ENDS.match(value):
+                with suppress(orjson.JSONDecodeError, RecursionError):
+                    self._find_secrets(orjson.loads(value.encode("utf-8", "replace")), 0)
+        for key, value in pairs:  # also those of which a later one has the name
+            if is_credential(key) or is_secret_field(key, value):
+                self.scrubber.add(value)
         request.fields = self._fields(dict(pairs))
 
     def _fields(self, body: dict[str, Any]) -> tuple[VendorField, ...]:
@@ -445,7 +453,7 @@ class _Command:
 
 def is_secret_field(key: str, value: str) -> bool:
     """Whether a field of a body is a credential; ids, which look like tokens, have well-known names."""
-    if is_credential(key, alone=False):
+    if is_credential(key, alone=False) or words(key) == ["token"]:
         return True
     known = any(known_path(key, call, "text") for call in ("track", "identify", "group"))
     is_id = known or snake(key, "").endswith(("id", "hash"))

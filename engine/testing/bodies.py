@@ -20,6 +20,8 @@ class BodyChecks:
     def __init__(self, mapping: Mapping) -> None:
         self._requests = mapping.requests
         self._checks: dict[str, Callable[[Json], str | None]] = {}
+        self.checked = 0
+        """How many bodies there were whose request has a `body_schema`."""
 
     def reports(self, plan: Plan) -> Iterator[Report]:
         """Yield a report for each body of a plan that does not meet its schema, also of those sent on a 404."""
@@ -40,6 +42,7 @@ class BodyChecks:
         wanted = self._requests[name].body_schema
         if wanted is None:
             return None
+        self.checked += 1
         check = self._checks.get(name)
         if check is None:
             check = self._checks[name] = schema.validator(wanted)

@@ -59,14 +59,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _unused(config: pytest.Config) -> list[str]:
-    """Return the snapshots beside mappings that no example has, unless syrupy names them itself, as `engine test` asks.
+    """Return the snapshots beside mappings that no example has, unless `engine test` names them itself.
 
     syrupy fails the run for them, but by itself it only counts them.
     """
+    if EXPLICIT in config.stash:
+        return []
     report, options = getattr(getattr(config, "_syrupy", None), "report", None), config.option
     if report is None or report.disable_unused_snapshots or options.update_snapshots:
-        return []
-    if options.include_snapshot_details:
         return []
     from engine.language.texts import visible
     from engine.testing.pins import is_snapshot

@@ -84,6 +84,11 @@ def test_all_is_well(engine, events, tmp_path: Path) -> None:
     assert '"of": "<saved.number>"' in done.out
 
 
+def test_where_no_body_is_checked_it_says_so(engine, events) -> None:
+    done = engine("run", "shop", "--example-settings", "--check-bodies", "--events", events(event("alias")))
+    assert done.err.splitlines()[-1] == "1 event. No body was checked."
+
+
 def test_programs_read_the_report_and_no_secret(engine, events, tmp_path: Path) -> None:
     (tmp_path / "orders.yaml").write_text(json.dumps(MAPPING))
     events(event("screen", name="Cart"))

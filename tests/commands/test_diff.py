@@ -455,3 +455,18 @@ def test_renaming_what_a_vendor_identifies_users_by_is_breaking(engine: Engine) 
     assert "  - body.custom_id  removed from 14 requests\n" in done.out
     assert "  + body.customer_id  added to 14 requests\n" in done.out
     assert done.out.endswith("Breaking: 14 of 15 events differ.\n")
+
+
+def test_nothing_to_compare(engine: Engine, events: Write) -> None:
+    words = ("diff", "shop", "shop", "--example-settings", "--events")
+    ignored = events(*[event("alias", previousId="u0")] * 3)
+    message = "Nothing to compare: none of 3 events becomes a request in either version.\n"
+    assert engine(*words, ignored) == (2, "", message)
+    message = "Nothing to compare: the only event becomes no request in either version.\n"
+    assert engine(*words, events(event("alias", previousId="u0"))) == (2, "", message)
+    done = engine(*words, events("{", "{"))
+    assert (done.code, done.out, done.err.splitlines()[-1]) == (
+        1,
+        "",
+        "No event could be read, so nothing was compared.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,12 @@ X-Key: ***
 }
 ```
 """
+
+
+IN_THE_WAY = (
+    "engine docs did not make what is in the way: pages/newsletter.md. Nothing was written. Move it away, or choose "
+    "another folder with --output.\n"
+)
 
 
 @pytest.fixture
@@ -215,3 +222,30 @@ def test_a_value_in_words(written: str) -> None:
     (step,) = loaded.mapping.calls["identify"]
     row = list(field_table(PageScope.of(loaded.mapping, "identify"), step))[2]
     assert tuple(row.split(" | ")[1:3]) == WORDED[written]
+
+
+@pytest.mark.parametrize(
+    "kind", ["a file of ours", "a link out of the folder", "a link to nothing", "a pipe", "a folder"]
+)
+def test_what_it_did_not_make_is_left_alone(engine: Engine, folder: Path, kind: str) -> None:
+    page, outside = Path("pages/newsletter.md"), Path("outside.md")
+    page.parent.mkdir()
+    if kind == "a file of ours":
+        page.write_text("# By hand\n")
+    elif kind.startswith("a link"):
+        page.symlink_to("../outside.md")
+        if kind == "a link out of the folder":
+            outside.write_text(PAGE.replace("Newsletter", "Other"))
+    elif kind == "a pipe":
+        os.mkfifo(page)
+    else:
+        page.mkdir()
+    before = outside.read_text() if outside.exists() else None
+    assert engine("docs", "own", "--output", "pages") == (
+        2,
+        "",
+        IN_THE_WAY,
+    )
+    assert [path.name for path in page.parent.iterdir()] == ["newsletter.md"]
+    assert (outside.read_text() if outside.exists() else None) == before
+    assert kind != "a file of ours" or page.read_text() == "# By hand\n"

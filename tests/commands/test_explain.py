@@ -216,6 +216,16 @@ shop: 3 fields reached no request, in 2 planned events
 """
 
 
+def test_an_empty_file_stays_empty(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "z.db").touch()
+    assert engine("explain", "shop", "--message-id", "m1", "--outbox", "z.db") == (
+        2,
+        "",
+        "z.db is empty, so it is no outbox; name one with --outbox.\n",
+    )
+    assert [(path.name, path.stat().st_size) for path in tmp_path.glob("z.db*")] == [("z.db", 0)]
+
+
 def test_fields_that_reach_no_request(engine: Engine, events: Callable[..., str]) -> None:
     file = events(
         event(properties={"plan": "key-of-the-example"}), event("identify", traits={"email": "e"}), event("group")

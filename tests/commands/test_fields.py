@@ -81,7 +81,7 @@ def test_one_field_or_kind(engine: Engine, field: str, found: list[str]) -> None
     ],
 )
 def test_what_nothing_reads(engine: Engine, field: str, err: str) -> None:
-    assert engine("fields", "own", "--field", field) == (0, "", err)
+    assert engine("fields", "own", "--field", field) == (1, "", err)
     assert engine("fields", "own", "--field", field, "--format", "json").out == "[]\n"
 
 

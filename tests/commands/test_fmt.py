@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,14 @@ def test_hostile_names_and_texts_do_not_reach_the_terminal(engine: Engine) -> No
     done = engine("fmt", ".", "--diff")
     assert "\x1b" not in done.out + done.err
     assert "\u202e" not in done.out
+
+
+def test_only_files_are_formatted(engine: Engine, folder: Path) -> None:
+    os.mkfifo(folder / "pipe.yaml")
+    Path("loop.yaml").symlink_to("loop.yaml")
+    assert engine("fmt", "m/pipe.yaml") == (
+        1,
+        "0 files changed of 1, 1 file with problems.\n",
+        "m/pipe.yaml is a named pipe, not a file.\n",
+    )
+    assert engine("fmt", "loop.yaml") == (2, "", "loop.yaml cannot be opened (too many levels of symbolic links).\n")

@@ -102,13 +102,20 @@ def test_settings_that_do_not_fit(sent: Callable[..., Any], words: list[str], pr
 
 
 WRONG = [
-    (["--set", "strict"], "--set expects KEY=VALUE; this has no = sign: strict\n"),
+    (["--set", "api_keyS3CRET"], "--set expects KEY=VALUE, such as --set api_key=...; there is no = sign in it.\n"),
+    (
+        ["--set", "S3CRET=="],
+        "--set: there is no setting of this name. Available: api_key, token, site, strict, limit, levels.\n",
+    ),
     (["--set", "strickt=true"], '--set: there is no setting "strickt". Did you mean strict?\n'),
     (
         ["--set", "colour=red"],
         '--set: there is no setting "colour". Available: api_key, token, site, strict, limit, levels.\n',
     ),
-    (["--set", "exponea.api_key=x"], "--set exponea.api_key: exponea is not one of the mappings given.\n"),
+    (
+        ["--set", "exponea.api_key=x"],
+        "--set: what is before the dot is not one of the mappings given: shop.\n",
+    ),
 ]
 
 
@@ -141,3 +148,29 @@ def test_a_secret_is_not_told_where_it_does_not_fit(sent: Callable[..., Any], tm
     assert code == 2
     assert "hush" not in message
     assert "API Key (api_key): the value does not fit the type string; it is secret and not shown." in message
+
+
+UNQUOTED = {
+    "api_key: !x S3CRET": ("tag", "A text cannot begin with !.\n  Put the whole text in quotes."),
+    "@S3CRET: 1": ("needs-quotes", "This text needs quotes.\n  Put the whole text in quotes."),
+    "api_key: &S3CRET x": ("anchor", "A text cannot begin with &.\n  Put the whole text in quotes."),
+    "api_key: *S3CRET": ("alias", "A text cannot begin with *.\n  Put the whole text in quotes."),
+    "api_key: S3CRET: x": ("needs-quotes", "This text needs quotes.\n  Put the whole text in quotes."),
+    "{ S3CRET: 1, S3CRET: 2 }": ("duplicate-key", "This key is there twice.\n  Remove one of them."),
+    "{ a: 1, S3CRET }": (
+        "key-without-value",
+        "This key has no value.\n  Put a text with a comma in it in quotes.",
+    ),
+    "S3CRET": None,
+}
+
+
+@pytest.mark.parametrize("line", UNQUOTED)
+def test_no_hint_on_a_file_of_settings_repeats_it(sent: Callable[..., Any], tmp_path: Path, line: str) -> None:
+    (tmp_path / "settings.yaml").write_text(f"shop:\n  {line}\n")
+    code, message = sent("--settings", "settings.yaml")
+    assert (code, "S3CRET" in message) == (2, False)
+    wanted = UNQUOTED[line]
+    if wanted is not None:
+        assert message.startswith("settings.yaml:2:")
+        assert " ".join(message.split()[1:]) == f"{' '.join(wanted[1].split())} [{wanted[0]}]"

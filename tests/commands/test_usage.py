@@ -354,6 +354,21 @@ def test_nobody_sees_a_bar_in_a_pipe(many: Path) -> None:
     assert errors.decode() == "\ndestination  outcome  events\nshop         planned   20000\n20000 events.\n"
 
 
+@pytest.mark.parametrize(
+    "words", ["docs language", "explain shop {}", "test shop", "run shop --example-settings --events {}"]
+)
+def test_a_pipe_that_nobody_reads_is_no_error(words: str, events: Callable[..., str], tmp_path: Path) -> None:
+    file = events(event())
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "engine", *words.format(tmp_path / file).split()],
+        stdout=writing, stderr=subprocess.PIPE, env={**os.environ, "WAYBILL_MAPPINGS": str(SHOP.parent)}, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, b"rror" in done.stderr) == (0, False)
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
 def test_a_stream_that_the_caller_closed_is_no_error(closed: str) -> None:
     done = subprocess.run(

@@ -11,7 +11,7 @@ from tests.package.tree import engine_files, imports, module_name
 # From the bottom up; a name stands for its module and all modules below it, the longest name wins.
 # What shares a row does not import one another.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("engine.errors", "engine.noun", "engine.secret_forms"),
+    ("engine.errors", "engine.files", "engine.noun", "engine.secret_forms"),
     ("engine.records",),
     ("engine.language", "engine.expo"),
     ("engine.language.paths",),

@@ -102,6 +102,7 @@ MESSAGES = [
             "mean acme_io?"
         ),
     ),
+    (["a" * 300], "The name has 300 characters; that of a mapping has at most 60."),
     (["acme", "--output", "x/b.yaml"], "The file of this mapping is called acme.yaml: --output x/acme.yaml."),
     (["acme", *FLAGS, "--output", "x/acme.yaml"], "There is no folder x; make it first: mkdir -p x"),
     (

@@ -137,9 +137,9 @@ def test_a_mapping_with_problems_is_one_failure_and_keeps_its_snapshots(folder: 
 
 
 def test_titles_and_results_for_programs(folder: Folder) -> None:
-    done = folder.test("mappings/shop.yaml", "-v", "--junit-xml", "made/results.xml")
+    done = folder.test("mappings/shop.yaml", "-v", "--junit-xml", "results.xml")
     assert re.findall(r"::(.*) PASSED", done.out) == ["checks", "An order", "A refund: all of it"]
-    (suite,) = ET.parse(folder.path / "made" / "results.xml").getroot()
+    (suite,) = ET.parse(folder.path / "results.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("3", "0")
     assert [case.get("name") for case in suite] == ["checks", "An order", "A refund: all of it"]
 
@@ -154,7 +154,11 @@ USAGE = {
         "ERROR: Wrong expression passed to '-k': an order: at column 4: expected end of input; got identifier\n\n"
         'Write words with and, or, not between them: -k "page and not alias".\n'
     ),
-    "no file to write": "/dev/null: File exists.\n",
+    "no file to write": "/dev/null is not a folder; name another file for --junit-xml.\n",
+    "no folder to write into": "There is no folder made; make it first: mkdir -p made\n",
+    "a mapping to write into": (
+        "other/shop.yaml exists and has no test results in it: --junit-xml would replace it. Name another file.\n"
+    ),
 }
 WORDS = {
     "nowhere": ["no/such.yaml"],
@@ -164,6 +168,8 @@ WORDS = {
     "no example": ["other", "-k", "nothing"],
     "not words": ["other", "-k", "an order"],
     "no file to write": ["other", "--junit-xml", "/dev/null/results.xml"],
+    "no folder to write into": ["other", "--junit-xml", "made/results.xml"],
+    "a mapping to write into": ["other", "--junit-xml", "other/shop.yaml"],
 }
 
 
@@ -173,7 +179,7 @@ def test_wrong_usage(folder: Folder, case: str) -> None:
     (folder.path / "empty").mkdir()
     (folder.path / "empty" / "values.yaml").write_text("mapping:\n  properties: {}\n")
     done = folder.test(*WORDS[case])
-    assert (done.code, done.err) == (1 if case == "no file to write" else 2, USAGE[case])
+    assert (done.code, done.err) == (2, USAGE[case])
 
 
 def test_files_that_are_no_mappings_are_left_alone(folder: Folder) -> None:

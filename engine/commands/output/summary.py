@@ -80,6 +80,7 @@ class Summary:
         self.reasons: defaultdict[tuple[str, str], ReasonCounter] = defaultdict(ReasonCounter)
         self.reports: Counter[tuple[str, str, str]] = Counter()
         self.faulty_bodies = faulty_bodies
+        self.checked_bodies = 0
 
     def add_event(self, reports: Iterable[Report]) -> None:
         """Count an event that was read, and reports that do not depend on the destination."""
@@ -126,6 +127,8 @@ class Summary:
         """Say how many bodies do not meet their schema, where that was asked for."""
         if self.faulty_bodies is None:
             return ""
+        if not self.checked_bodies:
+            return " No body was checked."
         if not self.faulty_bodies:
             return " Every body matches its body_schema."
         bodies, verb = ("body", "does") if self.faulty_bodies == 1 else ("bodies", "do")

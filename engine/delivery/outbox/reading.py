@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 from engine.delivery.outbox import file
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.base import OutboxDamaged, OutboxError
+from engine.delivery.outbox.base import NewEvent, OutboxDamaged, OutboxError
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import recognize
+from engine.delivery.outbox.reports import from_text
 from engine.errors import UsageError
 
 AT_ONCE = 500
+WITH_REPORTS = 3
+"""The first version of the file that has the reports of events."""
 PATIENCE = 10.0
 """Seconds to wait for a lock."""
 
@@ -37,11 +40,7 @@ def stored_events(path: Path, since: float | None) -> Iterator[StoredEvent]:
 
     Raises UsageError if there is no outbox, and OutboxError.
     """
-    if not path.exists() and not Path(f"{path}-wal").exists():
-        raise UsageError(f"There is no outbox {path}; name one with --outbox.")
-    with _errors(path), closing(_connect(path)) as db:
-        if int(db.execute(sql.VERSION).fetchone()[0]) > len(VERSIONS):
-            raise OutboxError(f"{path} was created by a newer version of the engine; update the engine.")
+    with _opened(path) as db:
         last = db.execute(sql.LAST_EVENT).fetchone()[0]
         after = (db.execute(sql.FIRST_EVENT_SINCE, (0.0 if since is None else since,)).fetchone()[0] or last + 1) - 1
         while rows := db.execute(sql.STORED_EVENTS, (after, last, AT_ONCE)).fetchall():
@@ -50,6 +49,39 @@ def stored_events(path: Path, since: float | None) -> Iterator[StoredEvent]:
                     raise OutboxDamaged(file.damage_text(path, f"event {row[0]}"))
                 yield StoredEvent(*row)
             after = rows[-1][0]
+
+
+def stored_event(path: Path, wanted: str) -> tuple[list[int], NewEvent | None]:
+    """Return the numbers of the events with an ID or a number, and the newest of them; raises as `stored_events`."""
+    with _opened(path) as db:
+        numbers = [row[0] for row in db.execute(sql.EVENT_NUMBERS, {"event": wanted})]
+        if not numbers:
+            return [], None
+        has_reports = _version(db) >= WITH_REPORTS
+        row = db.execute(sql.EVENT if has_reports else sql.BEFORE_REPORTS, (numbers[-1],)).fetchone()
+        if row is None or tuple(map(type, row[:4])) != (str, str, str, bytes):
+            raise OutboxDamaged(file.damage_text(path, f"event {numbers[-1]}"))
+        source, message_id, received_at, raw, reports = row
+        try:
+            return numbers, NewEvent(source, message_id, received_at, raw, from_text(reports).event)
+        except ValueError as error:
+            raise OutboxDamaged(file.damage_text(path, "impossible reports")) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.exists() and not Path(f"{path}-wal").exists():
+        raise UsageError(f"There is no outbox {path}; name one with --outbox.")
+    if path.is_file() and not path.stat().st_size and not Path(f"{path}-wal").exists():
+        raise UsageError(f"{path} is empty, so it is no outbox; name one with --outbox.")
+    with _errors(path), closing(_connect(path)) as db:
+        if _version(db) > len(VERSIONS):
+            raise OutboxError(f"{path} was created by a newer version of the engine; update the engine.")
+        yield db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute(sql.VERSION).fetchone()[0])
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -136,6 +136,11 @@ LISTED = f"{_LISTED} AND s.place > :after ORDER BY s.place LIMIT :limit"
 NEWEST = f"{_LISTED} ORDER BY s.place DESC LIMIT :limit OFFSET :skip"
 COUNT = f"SELECT count(*) FROM states AS s JOIN connections AS c ON c.id = s.connection WHERE {_CHOSEN}"
 EVENT = "SELECT source, message_id, received_at, raw, reports FROM events WHERE id = ? AND taken_at >= 0"
+EVENT_NUMBERS = """
+    SELECT id FROM events WHERE (message_id = :event OR id = CAST(:event AS INTEGER) AND CAST(id AS TEXT) = :event)
+    AND taken_at >= 0 ORDER BY id
+"""
+BEFORE_REPORTS = "SELECT source, message_id, received_at, raw, NULL FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
         tried_at = NULL, reports = NULL, queued_at = ?, changed_at = ?

@@ -1,0 +1,66 @@
+"""Files of people: what stands at a path, and texts that are written as a whole or not at all.
+
+A full disk, or the end of the process, leaves the old file, or none: never half of one. Errors name the file that was
+meant, never the temporary one beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+KINDS = {
+    stat.S_IFDIR: "is a folder, not a file",
+    stat.S_IFIFO: "is a named pipe, not a file",
+    stat.S_IFSOCK: "is a socket, not a file",
+    stat.S_IFCHR: "is a device, not a file",
+    stat.S_IFBLK: "is a device, not a file",
+}
+
+
+def not_a_file(path: Path) -> str | None:
+    """Return why a path is no regular file, as the end of a sentence; None where it is one."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "is a symbolic link to a file that does not exist" if path.is_symlink() else "does not exist"
+    except NotADirectoryError:
+        return "does not exist"
+    except (OSError, ValueError) as error:  # a loop of links, a name that is too long, a null character
+        reason = getattr(error, "strerror", None) or error
+        return f"cannot be opened ({str(reason).lower()})"
+    return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "is not a regular file")
+
+
+def create(path: Path, text: str) -> None:
+    """Write a file that is not there yet; raises FileExistsError, also for a link to nothing, and OSError."""
+    path.open("xb").close()  # the name is ours from here, with the mode of a new file
+    try:
+        replace(path, text)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a new file beside the old one and rename it; a link is replaced itself. Raises OSError."""
+    temporary = None
+    try:
+        number, name = tempfile.mkstemp(prefix=".waybill-", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(number, "wb") as file:
+            file.write(text.encode())
+        shutil.copymode(path, temporary)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
