@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from mcp.server.mcpserver.exceptions import ToolError as RefusedError
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
-from engine import __version__
 from engine.assistant.tools import Tools, answer, short
 from engine.errors import WaybillError
 
@@ -57,7 +57,7 @@ def _wrong_arguments(tool: str, error: ValidationError) -> str:
 def server(root: Path) -> MCPServer[Any]:
     """Return the server with its tools."""
     tools = Tools(root)
-    made: MCPServer[Any] = _Server("waybill", version=__version__, instructions=ABOUT, log_level="CRITICAL")
+    made: MCPServer[Any] = _Server("waybill", version=version("waybill"), instructions=ABOUT, log_level="CRITICAL")
 
     @made.tool(annotations=READS, structured_output=False)
     def validate(mapping: str, text: str | None = None) -> str:

@@ -11,6 +11,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,7 +20,6 @@ from pygls import uris
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from engine import __version__
 from engine.editing import fixes
 from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
@@ -51,7 +51,7 @@ class MappingServer(LanguageServer):
     """One editor's session."""
 
     def __init__(self, directories: Iterable[Path], samples: Iterable[Path]) -> None:
-        super().__init__("waybill", __version__, text_document_sync_kind=types.TextDocumentSyncKind.Full)
+        super().__init__("waybill", version("waybill"), text_document_sync_kind=types.TextDocumentSyncKind.Full)
         self._directories = list(directories)
         self._samples = list(samples)
         self.files = Workspace(self._directories or None)

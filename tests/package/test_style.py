@@ -30,6 +30,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
     "pytest": ("engine/commands/test.py", "engine/testing/*"),
+    "pydantic": ("engine/assistant/server.py",),
     "pygls": ("engine/editing/server.py",),
     "re2": ("engine/language/regex.py",),
     "rapidfuzz": ("engine/scaffolding/similar.py",),
