@@ -102,6 +102,6 @@ def _in_the_way(paths: Sequence[Path]) -> str:
     shown = ", ".join(str(path) for path in paths[:MOST_NAMED])
     more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
     return (
-        f"engine docs did not make what is in the way: {shown}{more}. Nothing was written. Move it away, or choose "
+        f"Not made by engine docs, so not replaced: {shown}{more}. Nothing was written. Move it away, or choose "
         "another folder with --output."
     )

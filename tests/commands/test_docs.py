@@ -103,7 +103,7 @@ X-Key: ***
 
 
 IN_THE_WAY = (
-    "engine docs did not make what is in the way: pages/newsletter.md. Nothing was written. Move it away, or choose "
+    "Not made by engine docs, so not replaced: pages/newsletter.md. Nothing was written. Move it away, or choose "
     "another folder with --output.\n"
 )
 

@@ -156,7 +156,7 @@ UNQUOTED = {
     "api_key: &S3CRET x": ("anchor", "A text cannot begin with &.\n  Put the whole text in quotes."),
     "api_key: *S3CRET": ("alias", "A text cannot begin with *.\n  Put the whole text in quotes."),
     "api_key: S3CRET: x": ("needs-quotes", "This text needs quotes.\n  Put the whole text in quotes."),
-    "{ S3CRET: 1, S3CRET: 2 }": ("duplicate-key", "This key is there twice.\n  Remove one of them."),
+    "{ S3CRET: 1, S3CRET: 2 }": ("duplicate-key", "This key already appears on line 2.\n  Remove one of them."),
     "{ a: 1, S3CRET }": (
         "key-without-value",
         "This key has no value.\n  Put a text with a comma in it in quotes.",

@@ -6,11 +6,13 @@ quotes are missing, so these messages only say what to do; the place says where.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
 from engine.mapping.problems import Problem
 
+FIRST_LINE = re.compile(r" on line [0-9]+\.\Z")
 QUOTES = "Put the whole text in quotes."
 
 
@@ -43,7 +45,7 @@ WORDS = {
     "anchor": _Words("A text cannot begin with &.", QUOTES),
     "alias": _Words("A text cannot begin with *.", QUOTES),
     "key-not-text": _Words("This key is not text.", "Put it in quotes."),
-    "duplicate-key": _Words("This key is there twice.", "Remove one of them."),
+    "duplicate-key": _Words("This key already appears{where}.", "Remove one of them."),
     "key-without-value": _Words("This key has no value.", "Put a text with a comma in it in quotes."),
     "capital-word": _Words("This is text here, not true, false or null.", "Write it in small letters, or in quotes."),
     "bad-escape": _Words(
@@ -62,4 +64,6 @@ def without_text(problem: Problem) -> Problem:
     if problem.code in NEUTRAL:
         return replace(problem, path="", fix=None)
     message, advice = WORDS.get(problem.code, OTHER)
+    line = FIRST_LINE.search(problem.message)
+    message = message.replace("{where}", line[0][:-1] if line else "")
     return replace(problem, path="", message=message, advice=advice, fix=None)
