@@ -78,7 +78,7 @@ def command(
     if coverage is not None and code in (0, FOUND):
         code = _with_coverage(files, coverage) or code
     if left_over:
-        click.echo(_left_over(left_over), err=True)
+        click.echo(("\n" if coverage is not None else "") + _left_over(left_over), err=True)
     if code == NO_TESTS:
         click.echo("No example was selected.", err=True)
     if code == WRONG_USAGE and keywords is not None and not trust:

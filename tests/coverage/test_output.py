@@ -19,6 +19,7 @@ from engine.errors import MappingError
 from engine.mapping import bundled
 from engine.mapping.load import Library
 from engine.testing.coverage_report import CoverageReport, report_on
+from engine.testing.examples import validate
 
 SHOP = """\
 mapping: 1
@@ -130,6 +131,14 @@ def files(folder: Path) -> list[Path]:
 def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert show_coverage(files(folder), TEXT) == 0
     assert capsys.readouterr().out == PRINTED
+
+
+def test_the_printed_block_is_pasted_whole(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_coverage(files(folder), TEXT) == 0
+    block = capsys.readouterr().out.partition("mappings/shop.yaml:\n\n")[2]
+    (folder / "shop.yaml").write_text(SHOP + block)
+    assert [str(problem) for problem in validate(Library([]).read(folder / "shop.yaml"))] == []
+    assert show_coverage(files(folder), CoverageOptions(fail_under=100)) == 0
 
 
 def test_one_file_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
