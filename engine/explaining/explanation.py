@@ -9,7 +9,7 @@ from engine.compiler.recording import Kind
 from engine.events.integrations import switch
 from engine.events.spec import FIELDS
 from engine.explaining.arrival import Arrival
-from engine.explaining.influence import MOST_LEAVES, Effect, Origins, Target, effect
+from engine.explaining.influence import Effect, Origins, Target, effect, most_leaves
 from engine.explaining.outputs import Output, OutputReader, Route
 from engine.explaining.story import Detail, Storyteller
 from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
@@ -171,8 +171,9 @@ class _Explainer:
             return self.arrival.replanned(self.connection, other)
 
         every = list(self.arrival.fields())
-        self.left_out = max(0, len(every) - MOST_LEAVES)
-        found = dict(every[:MOST_LEAVES])
+        most = most_leaves(len(every))
+        self.left_out = max(0, len(every) - most)
+        found = dict(every[:most])
         return {route: effect(event, route, value, replan, self.plan) for route, value in found.items()}
 
     def _event_fields(self) -> Iterator[JsonObject]:

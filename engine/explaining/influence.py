@@ -30,12 +30,20 @@ NOT_OF_MAPPINGS = frozenset(
 
 MOST_LEAVES = 1000
 """Fields of one event that are looked at; each is planned twice."""
+MOST_WORK = 400_000
+"""Fields that are looked at, times the fields that are planned for each: of an event with very many, fewer are."""
+FEWEST_LEAVES = 20
 
 ANOTHER_TIME = "2001-02-03T04:05:06Z"
 REMOVED = object()
 
 Replan: TypeAlias = Callable[[JsonObject], Plan]
 """Plans the event with other fields."""
+
+
+def most_leaves(count: int) -> int:
+    """Return how many fields of an event with `count` of them are looked at, so that the answer takes seconds."""
+    return min(MOST_LEAVES, max(FEWEST_LEAVES, MOST_WORK // max(count, 1)))
 
 
 class Target(NamedTuple):

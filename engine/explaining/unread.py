@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from engine.compiler.recording import Kind, Recorder
 from engine.explaining.arrival import Arrival
-from engine.explaining.influence import MOST_LEAVES, REMOVED, replaced, variants
+from engine.explaining.influence import REMOVED, most_leaves, replaced, variants
 from engine.explaining.outputs import Route
 from engine.mapping.walk import roots_of
 from engine.plan import Connection, Destination
@@ -79,8 +79,9 @@ class UnreadCounter:
         if plan.outcome is not Outcome.PLANNED:
             return
         self.events += 1
-        found = dict(zip(range(MOST_LEAVES), arrival.fields(), strict=False)).values()
-        unread = self._unread(arrival, list(found))
+        every = list(arrival.fields())
+        found = every[: most_leaves(len(every))]
+        unread = self._unread(arrival, found)
         named: dict[str, list[tuple[Route, Json]]] = {}
         for route, value in found:
             if value is not None:

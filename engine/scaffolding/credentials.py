@@ -64,7 +64,7 @@ def looks_secret_in_path(segment: str) -> bool:
     """Whether a segment of a path looks like a token: 10 or more letters and digits that are not words with numbers."""
     if looks_secret(segment):
         return True
-    if len(segment) < SHORTEST_SEGMENT or not SEGMENT.fullmatch(segment):
+    if len(segment) < SHORTEST_SEGMENT or not SEGMENT.fullmatch(segment) or UUID.fullmatch(segment):
         return False
     mixed = any(map(str.isdigit, segment)) and any(map(str.isalpha, segment))
     return mixed and not all(map(WORD.fullmatch, re.split(r"[-_.:@=+~]+", segment)))

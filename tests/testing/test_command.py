@@ -54,11 +54,6 @@ engine test --snapshot-update deletes it.
 PROBLEMS = """\
 mappings/shop.yaml F                                                     [100%]
 ____________________________________ checks ____________________________________
-mappings/shop.yaml:5:3  settings.key
-  5 |   key: { title: Key, about: The key of the shop., type: string, secret: t…
-    |   ^
-  Warning: The setting "key" is never used.
-  Use it or remove it.                                          [unused-setting]
 mappings/shop.yaml:13:16  calls.track[0].request
   13 |     - request: ad
      |                ^
