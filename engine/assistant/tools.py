@@ -99,13 +99,13 @@ class Tools:
     def explain(self, mapping: str, event: JsonObject, settings: JsonObject | None = None) -> JsonObject:
         """Return why an event becomes what it becomes: every output field, what is absent, what is never read."""
         from engine.compiler.recording import Recorder
-        from engine.explaining.arrival import Arrival
         from engine.explaining.explanation import explain
+        from engine.explaining.original import OriginalEvent
 
         target = self._destination(mapping)
         connection = self._connected(Destination(target.loaded, Recorder()), settings)
         now = time.time()
-        arrival = Arrival(event, normalize(self._event(event), now=now), None, now)
+        arrival = OriginalEvent(event, normalize(self._event(event), now=now), None, now)
         found = explain(connection, arrival, connection.secrets)
         files = {str(target.loaded.path), *map(str, target.loaded.resolved.files)}
         return cast("JsonObject", self._with_files_shown(found, files))

@@ -117,7 +117,8 @@ def _open_standard_streams() -> None:
 def _guarded(work: Callable[[], object]) -> int:
     try:
         result = work()
-        sys.stdout.flush()  # a pipe that is closed is found out here, not when Python ends
+        if not sys.stdout.closed:  # a server on standard output closes it
+            sys.stdout.flush()  # a pipe that is closed is found out here, not when Python ends
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:

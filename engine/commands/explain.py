@@ -180,14 +180,14 @@ def _listed(numbers: list[int]) -> str:
 
 def _explained(connection: Connection, chosen: ExplainedEvent, received_at: str | None, now: float) -> JsonObject:
     from engine.events.normalizing import normalize_parsed
-    from engine.explaining.arrival import Arrival
     from engine.explaining.explanation import explain
+    from engine.explaining.original import OriginalEvent
 
     received = chosen.received_at or received_at
     normalized = normalize_parsed(chosen.value, chosen.raw, received_at=received, now=now)
     if chosen.reports:
         normalized = normalized._replace(reports=(*chosen.reports, *normalized.reports))
-    return explain(connection, Arrival(chosen.value, normalized, received, now), connection.secrets)
+    return explain(connection, OriginalEvent(chosen.value, normalized, received, now), connection.secrets)
 
 
 def _selected(explanation: JsonObject, field: str | None, output: str | None) -> JsonObject:

@@ -246,10 +246,10 @@ def _counters(connections: Sequence[NamedConnection]) -> dict[str, UnreadCounter
 
 
 def _counting(counters: dict[str, UnreadCounter], received_at: str | None, now: float) -> Printer:
-    from engine.explaining.arrival import Arrival
+    from engine.explaining.original import OriginalEvent
 
     def count(event: Event, named: NamedConnection, run: DryRun) -> None:
-        arrival = Arrival(event.line.value, event.normalized, received_at, now)
+        arrival = OriginalEvent(event.line.value, event.normalized, received_at, now)
         counters[named.name].add(arrival, run.plan)
 
     return count

@@ -8,8 +8,8 @@ from typing import cast
 from engine.compiler.recording import Kind
 from engine.events.integrations import switch
 from engine.events.spec import FIELDS
-from engine.explaining.arrival import Arrival
 from engine.explaining.influence import Effect, Origins, Target, effect, most_leaves
+from engine.explaining.original import OriginalEvent
 from engine.explaining.outputs import Output, OutputReader, Route
 from engine.explaining.story import Detail, Storyteller
 from engine.explaining.trace import Item, Node, Note, RequestTrace, StepTrace, traces
@@ -21,7 +21,7 @@ from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Report, Secrets, masked
 
 
-def explain(connection: Connection, arrival: Arrival, secrets: Secrets) -> JsonObject:
+def explain(connection: Connection, arrival: OriginalEvent, secrets: Secrets) -> JsonObject:
     """Explain what an event becomes; the connection's destination records (`Recorder`).
 
     `secrets` are masked wherever they stand.
@@ -30,7 +30,7 @@ def explain(connection: Connection, arrival: Arrival, secrets: Secrets) -> JsonO
 
 
 class _Explainer:
-    def __init__(self, connection: Connection, arrival: Arrival) -> None:
+    def __init__(self, connection: Connection, arrival: OriginalEvent) -> None:
         recorder = connection.destination.recorder
         assert recorder is not None
         self.connection, self.arrival, self.normalized = connection, arrival, arrival.normalized

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from engine.compiler.recording import Kind, Recorder
-from engine.explaining.arrival import Arrival
 from engine.explaining.influence import REMOVED, most_leaves, replaced, variants
+from engine.explaining.original import OriginalEvent
 from engine.explaining.outputs import Route
 from engine.mapping.walk import roots_of
 from engine.plan import Connection, Destination
@@ -74,7 +74,7 @@ class UnreadCounter:
         self.uncounted = 0
         """Fields, one by one, that were too many to count by name."""
 
-    def add(self, arrival: Arrival, plan: Plan) -> None:
+    def add(self, arrival: OriginalEvent, plan: Plan) -> None:
         """Count the fields of an event that was planned as `plan`."""
         if plan.outcome is not Outcome.PLANNED:
             return
@@ -99,7 +99,7 @@ class UnreadCounter:
         count.events += 1
         count.unread += unread
 
-    def _unread(self, arrival: Arrival, found: list[tuple[Route, Json]]) -> frozenset[Route]:
+    def _unread(self, arrival: OriginalEvent, found: list[tuple[Route, Json]]) -> frozenset[Route]:
         normalized = arrival.normalized
         self._recorder.flow()
         self._recording.plan_normalized(normalized, now=arrival.now)
@@ -113,7 +113,7 @@ class UnreadCounter:
             unread = self._known[key] = frozenset(self._find(arrival, found, flow))
         return unread
 
-    def _find(self, arrival: Arrival, found: list[tuple[Route, Json]], flow: Flow) -> Iterator[Route]:
+    def _find(self, arrival: OriginalEvent, found: list[tuple[Route, Json]], flow: Flow) -> Iterator[Route]:
         """Return the fields without which, and with other values of which, the same is sent."""
 
         def sent(event: JsonObject) -> object:

@@ -149,7 +149,7 @@ USER_COM = [
     Slip("user_com", "/${groupId}/", "/{groupId}/", "path-placeholder", "${groupId}"),
     Slip("user_com", "/${groupId}/", "/:groupId/", "path-placeholder", "${groupId}"),
     Slip("user_com", "path: /site-views/", "path: https://app.user.com/site-views/", "address-in-path", "base_url"),
-    Slip("user_com", "as: first_word", "as: firstName", "unknown-function", "docs/functions.md"),
+    Slip("user_com", "as: first_word", "as: firstName", "unknown-function", "engine docs functions"),
     Slip("user_com", "as: unix_seconds", "as: epoch", "unknown-function", '"unix_seconds"'),
 ]
 EXPONEA = [

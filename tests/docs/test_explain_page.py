@@ -13,8 +13,8 @@ import pytest
 from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
 from engine.events.reading import read_events
-from engine.explaining.arrival import Arrival
 from engine.explaining.explanation import explain
+from engine.explaining.original import Arrival
 from engine.mapping.load import Library
 from engine.plan import Destination
 from tests.docs.blocks import ROOT, Block, blocks

@@ -12,8 +12,8 @@ from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
 from engine.events.reading import read_events
 from engine.explaining import unread
-from engine.explaining.arrival import Arrival
 from engine.explaining.explanation import explain
+from engine.explaining.original import OriginalEvent
 from engine.explaining.unread import Count, UnreadCounter
 from engine.mapping.load import Library
 from engine.plan import Connection, Destination, destination
@@ -30,8 +30,8 @@ def connected(name: str) -> Connection:
     return target.connect(target.example_settings())
 
 
-def arrived(value: Any) -> Arrival:
-    return Arrival(value, normalize(value, now=NOW), None, NOW)
+def arrived(value: Any) -> OriginalEvent:
+    return OriginalEvent(value, normalize(value, now=NOW), None, NOW)
 
 
 def counted(connection: Connection, *events: Any) -> UnreadCounter:

@@ -75,6 +75,7 @@ def test_unused_snapshots_are_named(
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # syrupy leaves unused snapshots to the main process
     words = ("-p", "waybill", "-p", "syrupy", "-p", "no:cacheprovider", "-q", "mappings/")
     with own_syrupy():
         assert pytest.main([*words, "--snapshot-update"]) == 0

@@ -12,7 +12,7 @@ from engine.plan import Connection
 from engine.records import Json, JsonObject, Plan
 
 
-class Arrival(NamedTuple):
+class OriginalEvent(NamedTuple):
     """An event as it came (`value`), and normalized with `received_at` and the clock `now`, in Unix seconds."""
 
     value: Json
