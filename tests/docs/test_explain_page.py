@@ -14,7 +14,7 @@ from engine.compiler.recording import Recorder
 from engine.events.normalizing import normalize
 from engine.events.reading import read_events
 from engine.explaining.explanation import explain
-from engine.explaining.original import Arrival
+from engine.explaining.original import OriginalEvent
 from engine.mapping.load import Library
 from engine.plan import Destination
 from tests.docs.blocks import ROOT, Block, blocks
@@ -32,7 +32,7 @@ def explanations(name: str, sample: str) -> Iterator[Any]:
     connection = target.connect(target.example_settings())
     with read_events(ROOT / "samples" / sample) as reader:
         for line in reader:
-            arrival = Arrival(line.value, normalize(line.value, now=NOW), None, NOW)
+            arrival = OriginalEvent(line.value, normalize(line.value, now=NOW), None, NOW)
             yield explain(connection, arrival, connection.secrets) | BY_COMMAND
 
 
