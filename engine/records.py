@@ -30,6 +30,18 @@ MOST_LEARNED = 4
 """Texts that `Secrets` learns: an access token and a refresh token, and those before them."""
 
 
+def value_at(value: Json, place: Place) -> Json:
+    """Return the value at a place inside another, None where there is none."""
+    for key in place:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
+
+
 class Outcome(StrEnum):
     """How an event ended for one destination; every event has exactly one, with a reason."""
 

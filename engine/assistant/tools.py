@@ -105,8 +105,8 @@ class Tools:
         target = self._destination(mapping)
         connection = self._connected(Destination(target.loaded, Recorder()), settings)
         now = time.time()
-        arrival = OriginalEvent(event, normalize(self._event(event), now=now), None, now)
-        found = explain(connection, arrival, connection.secrets)
+        original = OriginalEvent(event, normalize(self._event(event), now=now), None, now)
+        found = explain(connection, original, connection.secrets)
         files = {str(target.loaded.path), *map(str, target.loaded.resolved.files)}
         return cast("JsonObject", self._with_files_shown(found, files))
 

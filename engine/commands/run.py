@@ -249,8 +249,8 @@ def _counting(counters: dict[str, UnreadCounter], received_at: str | None, now: 
     from engine.explaining.original import OriginalEvent
 
     def count(event: Event, named: NamedConnection, run: DryRun) -> None:
-        arrival = OriginalEvent(event.line.value, event.normalized, received_at, now)
-        counters[named.name].add(arrival, run.plan)
+        original = OriginalEvent(event.line.value, event.normalized, received_at, now)
+        counters[named.name].add(original, run.plan)
 
     return count
 

@@ -21,23 +21,23 @@ from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Place, Plan, PlannedRequest, Report, Secrets, masked
 
 
-def explain(connection: Connection, arrival: OriginalEvent, secrets: Secrets) -> JsonObject:
+def explain(connection: Connection, original: OriginalEvent, secrets: Secrets) -> JsonObject:
     """Explain what an event becomes; the connection's destination records (`Recorder`).
 
     `secrets` are masked wherever they stand.
     """
-    return cast("JsonObject", masked(_Explainer(connection, arrival).explanation(), secrets))
+    return cast("JsonObject", masked(_Explainer(connection, original).explanation(), secrets))
 
 
 class _Explainer:
-    def __init__(self, connection: Connection, arrival: OriginalEvent) -> None:
+    def __init__(self, connection: Connection, original: OriginalEvent) -> None:
         recorder = connection.destination.recorder
         assert recorder is not None
-        self.connection, self.arrival, self.normalized = connection, arrival, arrival.normalized
+        self.connection, self.original, self.normalized = connection, original, original.normalized
         self.mapping = connection.mapping
         self.loaded: Loaded = connection.destination.loaded
         recorder.taken()
-        self.plan = connection.plan_normalized(self.normalized, now=arrival.now)
+        self.plan = connection.plan_normalized(self.normalized, now=original.now)
         self.steps = traces(recorder.taken())
         recorder.paused = True
         self.left_out = 0
@@ -165,12 +165,12 @@ class _Explainer:
     # The event's fields.
 
     def _effects(self) -> dict[Route, Effect]:
-        event = self.arrival.event
+        event = self.original.event
 
         def replan(other: JsonObject) -> Plan:
-            return self.arrival.replanned(self.connection, other)
+            return self.original.replanned(self.connection, other)
 
-        every = list(self.arrival.fields())
+        every = list(self.original.fields())
         most = most_leaves(len(every))
         self.left_out = max(0, len(every) - most)
         found = dict(every[:most])
@@ -184,7 +184,7 @@ class _Explainer:
             names = _names(route)
             yield {
                 "path": route_text(route),
-                "value": _at(self.arrival.event, route),
+                "value": _at(self.original.event, route),
                 "reached_something": bool(reached),
                 "decides": reached.decides,
                 "reaches": [self._reached(each) for each in reached.targets],

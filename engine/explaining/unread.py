@@ -74,14 +74,14 @@ class UnreadCounter:
         self.uncounted = 0
         """Fields, one by one, that were too many to count by name."""
 
-    def add(self, arrival: OriginalEvent, plan: Plan) -> None:
+    def add(self, original: OriginalEvent, plan: Plan) -> None:
         """Count the fields of an event that was planned as `plan`."""
         if plan.outcome is not Outcome.PLANNED:
             return
         self.events += 1
-        every = list(arrival.fields())
+        every = list(original.fields())
         found = every[: most_leaves(len(every))]
-        unread = self._unread(arrival, found)
+        unread = self._unread(original, found)
         named: dict[str, list[tuple[Route, Json]]] = {}
         for route, value in found:
             if value is not None:
@@ -99,10 +99,10 @@ class UnreadCounter:
         count.events += 1
         count.unread += unread
 
-    def _unread(self, arrival: OriginalEvent, found: list[tuple[Route, Json]]) -> frozenset[Route]:
-        normalized = arrival.normalized
+    def _unread(self, original: OriginalEvent, found: list[tuple[Route, Json]]) -> frozenset[Route]:
+        normalized = original.normalized
         self._recorder.flow()
-        self._recording.plan_normalized(normalized, now=arrival.now)
+        self._recording.plan_normalized(normalized, now=original.now)
         flow = self._recorder.flow()
         repaired = tuple((each.code, each.place) for each in normalized.reports)
         key = (normalized.call, flow, repaired, *((route, type(value)) for route, value in found))
@@ -110,17 +110,17 @@ class UnreadCounter:
         if unread is None:
             if len(self._known) >= MOST_SHAPES:
                 self._known.clear()
-            unread = self._known[key] = frozenset(self._find(arrival, found, flow))
+            unread = self._known[key] = frozenset(self._find(original, found, flow))
         return unread
 
-    def _find(self, arrival: OriginalEvent, found: list[tuple[Route, Json]], flow: Flow) -> Iterator[Route]:
+    def _find(self, original: OriginalEvent, found: list[tuple[Route, Json]], flow: Flow) -> Iterator[Route]:
         """Return the fields without which, and with other values of which, the same is sent."""
 
         def sent(event: JsonObject) -> object:
-            plan = arrival.replanned(self._connection, event)
+            plan = original.replanned(self._connection, event)
             return plan.outcome, plan.requests
 
-        event = arrival.event
+        event = original.event
         before = sent(event)
         chains = self._read_chains(flow)
         others = [each for each in found if not any(_overlap(chain, each[0]) for chain in chains)]

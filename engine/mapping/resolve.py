@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from engine.mapping.problems import Mark
 from engine.mapping.yaml.reader import Document
-from engine.records import Json, JsonObject, Place
+from engine.records import Json, JsonObject, Place, value_at
 
 MergeRules: TypeAlias = "dict[str, MergeRules] | None"
 
@@ -67,15 +67,7 @@ class Resolved:
 
     def at(self, place: Place) -> Json:
         """Return the raw value at a place, or null."""
-        value: Json = self.value
-        for key in place:
-            if isinstance(value, dict) and isinstance(key, str):
-                value = value.get(key)
-            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-                value = value[key]
-            else:
-                return None
-        return value
+        return value_at(self.value, place)
 
     def key_mark_inside(self, place: Place, column: int) -> Mark:
         """Return the place of one character of the key at a place."""

@@ -32,8 +32,8 @@ def explanations(name: str, sample: str) -> Iterator[Any]:
     connection = target.connect(target.example_settings())
     with read_events(ROOT / "samples" / sample) as reader:
         for line in reader:
-            arrival = OriginalEvent(line.value, normalize(line.value, now=NOW), None, NOW)
-            yield explain(connection, arrival, connection.secrets) | BY_COMMAND
+            original = OriginalEvent(line.value, normalize(line.value, now=NOW), None, NOW)
+            yield explain(connection, original, connection.secrets) | BY_COMMAND
 
 
 @pytest.mark.parametrize(("name", "sample"), [("user_com", "edge.ndjson"), ("exponea", "mobile.ndjson")])

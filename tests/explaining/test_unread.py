@@ -37,8 +37,8 @@ def arrived(value: Any) -> OriginalEvent:
 def counted(connection: Connection, *events: Any) -> UnreadCounter:
     counter = UnreadCounter(connection)
     for each in events:
-        arrival = arrived(each)
-        counter.add(arrival, connection.plan_normalized(arrival.normalized, now=NOW))
+        original = arrived(each)
+        counter.add(original, connection.plan_normalized(original.normalized, now=NOW))
     return counter
 
 
@@ -78,11 +78,11 @@ def samples(files: str) -> Iterator[JsonObject]:
 
 def unread_fields(connection: Connection, value: Any) -> set[str]:
     """Return the fields of one planned event that reach no request, as it is explained."""
-    arrival = arrived(value)
-    explanation: Any = explain(connection, arrival, connection.secrets)
+    original = arrived(value)
+    explanation: Any = explain(connection, original, connection.secrets)
     if explanation["outcome"] != "planned":
         return set()
-    rows = zip(arrival.fields(), explanation["event_fields"], strict=True)
+    rows = zip(original.fields(), explanation["event_fields"], strict=True)
     named = [(unread.field_name(route), each) for (route, one), each in rows if one is not None]
     listed = {name for name, each in named if each["path"] in explanation["reached_no_request"]}
     return listed - {name for name, each in named if each["reached_something"]}

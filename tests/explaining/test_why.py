@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from engine.compiler.recording import Recorder
@@ -107,6 +108,24 @@ ABSENT = {
 def test_why_a_field_is_absent(target: Destination) -> None:
     [request] = requests(explained(target, event("track", properties=PROPERTIES)))
     assert {each["output"]: lines(each["details"]) for each in request["absent"]} == ABSENT
+
+
+SHIPPED = Destination(Library([]).load("user_com"), Recorder())
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+@pytest.mark.parametrize(("file", "line", "count"), [("web", 4, 4), ("server", 1, 17), ("mobile", 4, 10)])
+def test_every_absent_field_of_a_sample_has_a_reason(file: str, line: int, count: int) -> None:
+    """Each member of `fields` is sent or absent; what is absent says what was tried, and what came of it."""
+    value = orjson.loads((SAMPLES / f"{file}.ndjson").read_bytes().splitlines()[line - 1])
+    found = requests(explained(SHIPPED, value))
+    absent = [each for request in found for each in request["absent"]]
+    assert len(absent) == count
+    assert [each["output"] for each in absent if not any(detail["note"] for detail in flat(each["details"]))] == []
+
+
+def flat(details: list[Any]) -> list[Any]:
+    return [each for detail in details for each in (detail, *flat(detail["inner"]))]
 
 
 TRAITS = {"email": "a@example.com", "password": "p", "plan": " pro ", "bells": [{"tone": 1}, {"tone": 2, "loud": 1}]}

@@ -18,7 +18,7 @@ from engine.compiler.runtime import Invalid
 from engine.mapping import schema
 from engine.mapping.model import Request
 from engine.plan import Connection
-from engine.records import Json, JsonObject, Place
+from engine.records import Json, JsonObject, Place, value_at
 from engine.sandbox.http_messages import MAX_BODY
 
 MARKS: tuple[JsonObject, ...] = ({"waybill": "first"}, {"waybill": "second"}, {"waybill": "third"})
@@ -129,7 +129,7 @@ class Bodies:
 
     def _items(self, batch: str, body: Json) -> list[tuple[Place, Json]] | None:
         """Return the items of a batch, each with the place of its list; None without any list."""
-        lists = {each.items: _at(body, each.items) for each in self._packings.get(batch, {}).values()}
+        lists = {each.items: value_at(body, each.items) for each in self._packings.get(batch, {}).values()}
         found = [(place, items) for place, items in lists.items() if isinstance(items, list)]
         return [(place, item) for place, items in found for item in items] if found else None
 
@@ -138,7 +138,7 @@ class Bodies:
         fitting: list[Carried] = []
         for name, packing in packings.items():
             if packing.items == place and _looks_like(item, packing.template):
-                body = _at(item, packing.body)
+                body = value_at(item, packing.body)
                 fitting.append(Carried(name, body, self.fault(name, body)))
         return min(fitting, key=lambda each: each.fault is not None, default=Carried("", item, None))
 
@@ -166,7 +166,7 @@ class Bodies:
         at = next((number for number, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), None)
         if at is None:
             return None
-        return Packing(first[:at], _at(packed, first[: at + 1]), first[at + 1 :])
+        return Packing(first[:at], value_at(packed, first[: at + 1]), first[at + 1 :])
 
 
 def _checkable(request: Request) -> Json:
@@ -183,17 +183,6 @@ def _place_of(wanted: Json, value: Json, place: Place = ()) -> Place | None:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     found = (_place_of(wanted, member, (*place, key)) for key, member in inner)
     return next((each for each in found if each is not None), None)
-
-
-def _at(value: Json, place: Place) -> Json:
-    for key in place:
-        if isinstance(value, dict) and isinstance(key, str):
-            value = value.get(key)
-        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-            value = value[key]
-        else:
-            return None
-    return value
 
 
 def _looks_like(item: Json, template: Json) -> bool:
