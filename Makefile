@@ -15,7 +15,8 @@ WORKERS = $(shell $(BIN)/python -c 'import os; print(min(4, -(-3 * (os.cpu_count
 export PYTHONDONTWRITEBYTECODE :=
 UPGRADE :=
 ROWS :=
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS)
+# A worker that has nothing left takes tests from another: some tests take ten seconds, and most none.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 NODE := $(BIN)/python -m tests.node
 
 # stage(words, command): one line while all is well, the command's whole output when it fails.
