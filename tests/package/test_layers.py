@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery",),
     ("engine.collector", "engine.sandbox"),
     ("engine.scaffolding",),
+    ("engine.console",),
     ("engine.commands.shared",),
     ("engine.commands.output",),
     ("engine.testing.items",),
