@@ -232,6 +232,10 @@ class SqliteOutbox:
         """Return the unfinished states at these places."""
         return self._waiting(self._all(sql.WAITING_AT, (str(list(places)), self._known(connection))))
 
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places, whichever way they ended."""
+        return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
+
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
         return [Waiting._make((*row[:-1], () if row[-1] is None else self._reports(row[-1]).event)) for row in rows]
 
