@@ -21,7 +21,7 @@ from engine.language.texts import kind_of_reason
 from engine.records import Outcome, PlannedRequest, Secrets
 
 MOST_GROUPS = 1000
-"""Groups that are told apart; the events of others are counted together, with OTHER as their reason."""
+"""Groups that are kept apart; the events of others are counted together, with OTHER as their reason."""
 
 OTHER = "(others)"
 
@@ -31,7 +31,7 @@ READ_AT_ONCE = 20
 GONE = "it is no longer there: it was purged or queued again meanwhile"
 
 
-class StoredEvent(NamedTuple):
+class ReplayEvent(NamedTuple):
     """A state as commands list it, and with all that planning it again needs."""
 
     row: Listed
@@ -60,19 +60,19 @@ class Preview(NamedTuple):
     sent_again: int = 0
 
 
-def stored(outbox: Outbox, rows: Iterable[Listed]) -> list[StoredEvent]:
+def stored(outbox: Outbox, rows: Iterable[Listed]) -> list[ReplayEvent]:
     """Return the events of listed states, without those that are gone meanwhile; READ_AT_ONCE rows at most."""
     by_place = {row.place: row for row in rows}
-    return [StoredEvent(by_place[each.place], each) for each in outbox.stored_at(list(by_place))]
+    return [ReplayEvent(by_place[each.place], each) for each in outbox.stored_at(list(by_place))]
 
 
-def preview(events: Iterable[StoredEvent], connection: ConfiguredConnection, now: float) -> list[Preview]:
+def preview(events: Iterable[ReplayEvent], connection: ConfiguredConnection, now: float) -> list[Preview]:
     """Return what events of a connection would become at `now` (Unix seconds) under its mapping."""
     digest = connection.digest()
     return [_preview(each, connection, digest, now) for each in events]
 
 
-def _preview(event: StoredEvent, configured: ConfiguredConnection, digest: str, now: float) -> Preview:
+def _preview(event: ReplayEvent, configured: ConfiguredConnection, digest: str, now: float) -> Preview:
     found = normalized(event.waiting)
     job = Job(configured.connection, event.waiting, digest, now, found, ids_of(found))
     outcome, reason, _ = outcome_of(configured, job)

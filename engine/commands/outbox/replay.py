@@ -191,7 +191,7 @@ def _show(decisions: Iterator[ReplayDecision], summary: ReplaySummary, showing: 
 def _queue(
     outbox: Outbox, decisions: Iterator[ReplayDecision], summary: ReplaySummary, now: float, *, each: bool
 ) -> None:
-    """Queue events, `CHUNK` in a transaction, or one where a person is told `each`."""
+    """Queue events, `CHUNK` in a transaction; with `each`, one, and each that is not queued is shown."""
     for part in _parts((decision._replace(preview=None) for decision in decisions), 1 if each else CHUNK):
         for decision in _queued(outbox, part, now):
             summary.add(decision)
