@@ -63,7 +63,7 @@ def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listene
     background = Background(config, outbox, background_outbox)
     group_commit = GroupCommit(outbox, time.time, config.limits.held_bytes)
     collector = Collector(
-        WriteKeys(config.sources),
+        WriteKeys(config.reloading.sources),
         group_commit,
         config.collector_observer,
         limits=config.limits,

@@ -199,6 +199,7 @@ def _config(
 ) -> ServerConfig:
     from engine.collector.background import ServerConfig
     from engine.collector.observers import CollectorObserver, shared_between_processes
+    from engine.collector.reloading import Reloading, Served
     from engine.delivery import logs
     from engine.delivery.metrics import Metrics
     from engine.delivery.observers import Observers
@@ -210,7 +211,8 @@ def _config(
         def text() -> bytes:
             return observer.text() + metrics.text()
 
-    config = ServerConfig(sources, configured, limits, observer, metrics, text)
+    served = Served(sources, configured)
+    config = ServerConfig(Reloading(served, lambda: served), limits, observer, metrics, text)
     if secrets is None:
         return config
     stack.callback(logs.stop, logs.start(sys.stderr, secrets))
@@ -265,8 +267,8 @@ def _serve(
     else:
         from engine.collector import server as processes
 
-        names = tuple(each.name for each in config.connections)
-        settings = processes.WorkerSettings(tuple(config.sources), config.limits, path, names, secrets)
+        names = tuple(each.name for each in config.reloading.connections)
+        settings = processes.WorkerSettings(tuple(config.reloading.sources), config.limits, path, names, secrets)
         processes.run_workers(config, outbox, background_outbox, listener, settings, workers)
     if world is not None:
         _show_results(outbox, world)
@@ -283,10 +285,10 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
     else:
         admin = url_of(config.admin[0])
         click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
-    for source in config.sources:
+    for source in config.reloading.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)
-    names = ", ".join(each.name for each in config.connections)
+    names = ", ".join(each.name for each in config.reloading.connections)
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
 
 
