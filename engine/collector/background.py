@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.observers import CollectorObserver
-from engine.collector.reloading import Reloading, ReloadReport
+from engine.collector.reloading import Reloading, ReloadReport, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
+from engine.collector.watching import watch
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Outbox, OutboxError
 from engine.delivery.status import delivery_status
@@ -47,8 +48,8 @@ class ServerConfig(NamedTuple):
     """What is served: events come in from the sources of `reloading` and go out to its connections.
 
     `metrics` returns Prometheus text, `admin` is the admin address and its token, `keep` is how many seconds finished
-    events stay in the outbox, None for ever.  `console` answers all paths of the admin address that are not its own,
-    with its own login.
+    events stay in the outbox, None for ever.  With `watch`, a change of a file that was loaded is a reload.  `console`
+    answers all paths of the admin address that are not its own, with its own login.
     """
 
     reloading: Reloading
@@ -59,6 +60,7 @@ class ServerConfig(NamedTuple):
     proxies: str = "127.0.0.1"
     admin: tuple[socket.socket, str] | None = None
     keep: float | None = None
+    watch: bool = False
     console: ASGIApp | None = None
 
 
@@ -74,20 +76,38 @@ class Background:
         self.backlog = Backlog(background_outbox, names, config.limits.backlog, observer)
         options = Options(until_idle=False)
         self._delivery = Delivery(outbox, config.reloading.connections, options, observer=config.delivery_observer)
+        config.reloading.delivery = self._replace
+        config.reloading.on_result = config.collector_observer.reloaded
+
+    @property
+    def reloading(self) -> Reloading:
+        """What is served."""
+        return self._config.reloading
 
     def stop(self) -> None:
         """End soon: delivery still waits for the requests it has sent."""
+        self.reloading.close()
         self._delivery.stop()
+
+    async def _replace(self, served: Served) -> dict[str, int]:
+        self.backlog.names = [each.name for each in served.connections]
+        return await self._delivery.replace(served.connections)
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""
         purging = purge(self._outbox, self._config.keep, self._clock, self._config.collector_observer.purged)
+        reloading = self.reloading
         tasks = [asyncio.create_task(self.backlog.poll()), asyncio.create_task(purging)]
+        if self._config.watch:
+            tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
+        reloading.attach()
         admin = self._admin()
         serving = None if admin is None else asyncio.create_task(admin[0].serve(sockets=[admin[1]]))
         try:
             await self._delivery.run()
         finally:
+            reloading.close()
+            await reloading.ended()
             for task in tasks:
                 task.cancel()
             if admin is not None and serving is not None:
@@ -113,12 +133,15 @@ class BacklogObserver(NamedTuple):
 
 
 class Backlog:
-    """Counts the unfinished events of each connection; the longest queue may have `limit` of them, 0 for no limit."""
+    """Counts the unfinished events of the connections `names`.
+
+    The longest queue may have `limit` of them, 0 for no limit.
+    """
 
     def __init__(
         self, outbox: Outbox, names: Sequence[str], limit: int, observer: BacklogObserver | None = None
     ) -> None:
-        self._outbox, self._names, self._limit, self._observer = outbox, names, limit, observer
+        self._outbox, self.names, self._limit, self._observer = outbox, names, limit, observer
         self._depth = 0
 
     def behind(self) -> bool:
@@ -134,9 +157,10 @@ class Backlog:
             await asyncio.sleep(max(POLL_INTERVAL, 20 * (time.monotonic() - began)))
 
     def _count(self) -> dict[str, tuple[int, float | None]]:
-        return {name: self._outbox.unfinished(name) for name in self._names}
+        return {name: self._outbox.unfinished(name) for name in self.names}
 
     def _report(self, queues: dict[str, tuple[int, float | None]]) -> None:
+        queues = {name: queue for name, queue in queues.items() if name in self.names}  # a reload may have been quicker
         self._depth = max((depth for depth, _ in queues.values()), default=0)
         if self._observer is None:
             return

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.collector.observers import NAME
 from engine.collector.sources import EventSource
+from engine.collector.watching import WatchedFiles
+from engine.delivery import logs
 from engine.delivery.configured_connection import ConfiguredConnection, differences
 from engine.delivery.connections import ConnectionsError
 from engine.errors import MappingError, WaybillError
@@ -22,9 +24,6 @@ from engine.records import JsonObject, Secrets
 
 Trigger: TypeAlias = Literal["signal", "request", "watch"]
 Kind: TypeAlias = Literal["unchanged", "changed", "added", "removed"]
-Stamp: TypeAlias = tuple[int, int] | None
-"""Time of the last change in nanoseconds, and size in bytes; None for a file that is not there."""
-
 STOPPING = "The server is stopping, so nothing was loaded."
 INTERNAL = "Loading failed ({kind}): an error of the engine itself; its log has the traceback. Please report it."
 
@@ -32,11 +31,10 @@ logger = logging.getLogger(NAME)
 
 
 class Served(NamedTuple):
-    """Who sends events and who receives them, and the files that say so, as they were when they were read."""
+    """Who sends events and who receives them."""
 
     sources: Sequence[EventSource]
     connections: Sequence[ConfiguredConnection]
-    files: dict[Path, Stamp] = {}  # noqa: RUF012  never changed
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -88,11 +86,17 @@ class Reloading:
     delivered under its old version; that returns how many events of each removed connection wait.
     """
 
-    def __init__(self, served: Served, load: Callable[[], Served]) -> None:
-        self.served = served
+    def __init__(self, load: Callable[[WatchedFiles], Served]) -> None:
+        """Load for the first time; raises what `load` does."""
         self._load = load
+        self._files = WatchedFiles()
+        self.served = load(self._files)
         self._lock = asyncio.Lock()
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._requested = False
+        self._task: asyncio.Task[None] | None = None
+        self._refused: tuple[str, ...] = ()
         self.door: Callable[[Served], Awaitable[None]] = _nothing
         self.delivery: Callable[[Served], Awaitable[dict[str, int]]] = _none_waiting
         self.on_result: Callable[[str], None] = lambda _: None
@@ -111,6 +115,37 @@ class Reloading:
         """Refuse every reload from now on, because the server is stopping."""
         self._closed = True
 
+    def attach(self) -> None:
+        """Use the running event loop for what `request` asks for, also if it did so before."""
+        self._loop = asyncio.get_running_loop()
+        if self._requested:
+            self._begin()
+
+    async def ended(self) -> None:
+        """Wait for the reload that `request` began."""
+        if self._task is not None:
+            await self._task
+
+    def request(self) -> None:
+        """Have the event loop reload soon; for signal handlers and other threads."""
+        self._requested = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._as_requested())
+
+    async def _as_requested(self) -> None:
+        while self._requested:
+            self._requested = False
+            await self.reload("signal")
+
+    def changed(self) -> bool:
+        """Whether a file is no longer what was loaded."""
+        return self._files.changed()
+
     async def reload(self, trigger: Trigger = "request") -> ReloadReport:
         """Load everything again and put it to work, or report every problem and leave all as it is; never raises.
 
@@ -124,13 +159,18 @@ class Reloading:
     async def _reloaded(self) -> ReloadReport:
         if self._closed:
             return ReloadReport((STOPPING,))
+        files = WatchedFiles()
         try:
-            new = await asyncio.to_thread(self._load)
+            new = await asyncio.to_thread(self._load, files)
         except Exception as error:  # noqa: BLE001  whatever is wrong with the files, the server goes on
+            await asyncio.to_thread(files.failed_after, self._files)
+            self._files = files
             return ReloadReport(tuple(self._masked(_problems(error))))
         if self._closed:
             return ReloadReport((STOPPING,))
+        self._files = files
         old, self.served = self.served, new
+        logs.mask([*old.secrets, *new.secrets])  # requests under the old version may still be in flight
         await self.door(new)
         waiting = await self.delivery(new)
         return ReloadReport(
@@ -143,6 +183,9 @@ class Reloading:
         return (secrets.mask(problem) for problem in problems)
 
     def _note(self, report: ReloadReport, trigger: Trigger) -> None:
+        again, self._refused = report.problems == self._refused != (), report.problems
+        if again and trigger == "watch":  # something changed that mended nothing
+            return
         result = "refused" if report.problems else "reloaded"
         self.on_result(result)
         if report.problems:
