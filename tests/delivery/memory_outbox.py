@@ -240,10 +240,11 @@ class MemoryOutbox:
 
     @staticmethod
     def _reasons(states: list[_State], limit: int) -> list[Reason]:
-        found: dict[tuple[str, Outcome, str], list[str]] = {}
+        found: dict[tuple[str, Outcome, str], list[tuple[float, int, str]]] = {}
         for state in states:
-            found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
-        rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
+            example = (state.changed_at, state.place, state.error)
+            found.setdefault((state.connection, state.outcome, state.reason), []).append(example)
+        rows = [Reason(*key, len(examples), max(examples)[2]) for key, examples in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
