@@ -16,4 +16,27 @@ await story(async ({ signIn, given }) => {
     await shot(page, `overview-${theme}-390`);
     await page.context().close();
   }
+
+  const order = (name) => fetch(`${given.control}/${name}`);
+  const page = await signIn();
+  const stream = (state) => page.locator(`#stream[data-state=${state}]`).waitFor();
+  await stream('open');
+  await order('pause');
+  await page.getByText('a change to see').waitFor();
+
+  await order('away');
+  await stream('lost');
+  await order('back');
+  await stream('open');
+
+  await page.getByRole('button', { name: 'Resume crm' }).click();
+  await page.getByText('the vendor answered 401').waitFor({ state: 'detached' });
+
+  // Another process knows no session: the page asks to sign in, and leads back.
+  await stream('open');
+  await order('anew');
+  await page.waitForURL((url) => url.pathname === '/login');
+  await page.fill('#token', given.token);
+  await page.keyboard.press('Enter');
+  await stream('open');
 });
