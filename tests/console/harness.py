@@ -9,7 +9,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -54,6 +53,9 @@ class Running:
         self._site, self._listener = site, listener
         self._address = listener.getsockname()
         self.url = url_of(listener)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self._make()
         self._start()
 
@@ -62,15 +64,15 @@ class Running:
 
     def _start(self) -> None:
         self._server = ConsoleServer(config(self.console), self.console)
-        work = partial(self._server.serve, sockets=[self._listener])
-        self._thread = threading.Thread(target=lambda: asyncio.run(work()), daemon=True)
-        self._thread.start()
+        serving = self._server.serve(sockets=[self._listener])
+        self._serving = asyncio.run_coroutine_threadsafe(serving, self._loop)
 
     def away(self) -> None:
         """Break all connections and answer nobody, as a network does; sessions remain."""
         close, self.console.close = self.console.close, lambda: None  # type: ignore[method-assign]
-        self._server.force_exit = True
-        self.end()
+        for connection in list(self._server.server_state.connections):
+            self._loop.call_soon_threadsafe(connection.transport.abort)  # type: ignore[union-attr]
+        self._stop()
         self.console.close = close  # type: ignore[method-assign]
 
     def back(self) -> None:
@@ -80,16 +82,31 @@ class Running:
 
     def anew(self) -> None:
         """Start another console in place of this one, as after an update."""
-        self.end()
+        self._stop()
         self._make()
         self.back()
 
-    def end(self) -> None:
+    def _stop(self) -> None:
         """Stop the server; it has to end by itself, whatever streams are open."""
         self._server.should_exit = True
-        self._thread.join(20)
-        assert not self._thread.is_alive()
+        self._serving.result(20)
         self._listener.close()
+
+    def end(self) -> None:
+        """Stop for good."""
+        self._stop()
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_all() -> None:
+    """End what a library left behind, as `asyncio.run` does."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
