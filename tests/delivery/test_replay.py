@@ -221,8 +221,8 @@ event 3  m3  crm
   now: ignored: the connection crm takes no identify calls
 1 more event not shown; --limit N shows more.
 crm: 1 event would be queued again, 3 left out.
-  was rejected: the vendor answered 400 (4) -> ignored (2), planned (1), invalid
-      (1)
+  was rejected: the vendor answered 400 (4)
+      -> ignored (2), planned (1), invalid (1)
   left out: 1 x ignored: the connection crm takes no identify calls
   left out: 1 x ignored: the connection's `when` is not met: userId != 'robot'
   left out: 1 x invalid: no event: a track call must name what happened

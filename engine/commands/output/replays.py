@@ -145,8 +145,11 @@ class ReplaySummary:
         groups = self._groups.of(name)
         for group in groups[:SHOWN_GROUPS]:
             now = ", ".join(f"{outcome.value} ({count})" for outcome, count in group.now.most_common())
-            reason = shortened(group.reason, LONGEST_REASON)
-            yield display.wrap(f"{group.key.outcome.value}: {reason} ({group.events}) -> {now}", "  was ", 6)
+            was = f"{group.key.outcome.value}: {shortened(group.reason, LONGEST_REASON)} ({group.events})"
+            line = display.wrap(f"{was} -> {now}", "  was ", 6)
+            if "\n" in line:
+                line = "\n".join([display.wrap(was, "  was ", 6), display.wrap(now, "      -> ", 9)])
+            yield line
         if (more := len(groups) - SHOWN_GROUPS) > 0:
             yield f"  and {counted(more, 'more reason')}"
 
