@@ -104,9 +104,10 @@ def load(
     environment: Table[str, str],
     directories: Sequence[Path] = (),
     corrected: CorrectedMapping | None = None,
+    read_mapping: Callable[[Path], Document] = read_yaml,
 ) -> File:
     """Read a connections file; raises ConnectionsError with all errors of its connections."""
-    reading = read(path, environment, directories, corrected)
+    reading = read(path, environment, directories, corrected, read_mapping)
     if reading.faults:
         raise ConnectionsError(fault_texts(reading.document, reading.faults))
     return reading.file
@@ -117,6 +118,7 @@ def read(
     environment: Table[str, str],
     directories: Sequence[Path] = (),
     corrected: CorrectedMapping | None = None,
+    read_mapping: Callable[[Path], Document] = read_yaml,
 ) -> CheckedFile:
     """Read a connections file; raises ConnectionsError only if it does not map names."""
     document = read_yaml(path)
@@ -127,7 +129,7 @@ def read(
         raise ConnectionsError([str(without_text(problem)) for problem in document.problems])
     if not isinstance(value, dict) or not value:
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), NOT_CONNECTIONS)]))
-    reader = _ConnectionsReader(path, Library(directories or None), environment, corrected)
+    reader = _ConnectionsReader(path, Library(directories or None, read_mapping), environment, corrected)
     reading = CheckedFile(document, File([], [], {}), [], reader.faults)
     for name, raw in value.items():
         if name == SOURCES:
