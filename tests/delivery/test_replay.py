@@ -10,7 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.commands import main
+from engine.commands import main, options
+from engine.commands.outbox.judges import Judges
+from engine.commands.outbox.replay import set_aside
 from engine.commands.output.text import local_time
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import iso
@@ -379,6 +381,27 @@ def test_what_is_purged_or_queued_meanwhile_has_no_preview() -> None:
     assert len(stored(outbox, [row, row._replace(place=77)])) == 1
 
 
+def test_what_is_refused_again_while_others_are_queued_is_not_queued_again(monkeypatch) -> None:
+    """Or a replay beside a running delivery would never end."""
+    monkeypatch.setattr(options, "CHUNK", 2)
+    outbox = MemoryOutbox()
+    outbox.take_in([event(number) for number in range(5)], ["shop"], 1.0)
+    refuse_all(outbox)
+    found = []
+    for row in set_aside(outbox, Chosen(outcomes=(Outcome.REJECTED,)), Judges()):
+        found.append(row.message_id)
+        outbox.replay([row.place], "again", 2.0)
+        refuse_all(outbox)
+    assert found == ["m0", "m1", "m2", "m3", "m4"]
+
+
+def refuse_all(outbox: MemoryOutbox) -> None:
+    fence = outbox.lease("shop", "test", 1.0, 10.0)
+    assert fence is not None
+    changes = [Change(row.place, Outcome.REJECTED, "no") for row in outbox.waiting("shop", 0, 99)]
+    outbox.write("shop", fence, changes, 1.0)
+
+
 def listed(reason: str, changed_at: float, connection: str = "shop") -> Listed:
     return Listed(1, "m", "s", connection, Outcome.REJECTED, reason, "", changed_at, 1)
 
@@ -387,12 +410,13 @@ def test_events_are_grouped_by_connection_and_kind_of_reason() -> None:
     rows = [listed('"a" is no time', 3.0), listed('"b" is no time', 1.0), listed("refused", 2.0, "crm")]
     found = [(each.key.connection, each.reason, each.events, each.first, each.last) for each in grouped(rows)]
     assert found == [("crm", "refused", 1, 2.0, 2.0), ("shop", '"a" is no time', 2, 1.0, 3.0)]
+    assert [each.varied for each in grouped(rows)] == [False, True]
 
 
 def test_of_reasons_without_end_the_rest_is_counted_together() -> None:
     groups = grouped(listed(f"reason {number}", 1.0) for number in range(MOST_GROUPS + 5))
     assert len(groups) == MOST_GROUPS + 1
-    assert (groups[0].reason, groups[0].events) == (OTHER, 5)
+    assert (groups[0].reason, groups[0].events, groups[0].varied) == (OTHER, 5, False)
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"[]", b"{}", b'{"type":"track","event":"\\u202e","userId":{"a":[1]}}'])

@@ -138,7 +138,7 @@ def command(
     judges = judges_of(outbox, options)
     outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
     chosen = selection(outbox, judges.only, outcomes, since)
-    rows: Iterable[Listed] = _named(outbox, events, judges, since) if events else _set_aside(outbox, chosen, judges)
+    rows: Iterable[Listed] = _named(outbox, events, judges, since) if events else set_aside(outbox, chosen, judges)
     summary = _replay(outbox, rows, judges, showing, each=bool(events))
     if options.mapping is not None and not showing.dry_run and summary.queued.total():
         click.echo(f"They are planned again when they are sent: deliver with {options.mapping} from now on.")
@@ -220,7 +220,7 @@ def _parts(things: Iterable[T], size: int) -> Iterator[list[T]]:
         yield part
 
 
-def _set_aside(outbox: Outbox, chosen: Chosen, judges: Judges) -> Iterator[Listed]:
+def set_aside(outbox: Outbox, chosen: Chosen, judges: Judges) -> Iterator[Listed]:
     """Yield the chosen events that are there now, and not those that are refused again while others are queued."""
     newest = outbox.newest(Chosen(), 0, 1)
     last = newest[0].place if newest else 0

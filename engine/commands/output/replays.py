@@ -145,7 +145,8 @@ class ReplaySummary:
         groups = self._groups.of(name)
         for group in groups[:SHOWN_GROUPS]:
             now = ", ".join(f"{outcome.value} ({count})" for outcome, count in group.now.most_common())
-            was = f"{group.key.outcome.value}: {shortened(group.reason, LONGEST_REASON)} ({group.events})"
+            like = " and other values" if group.varied else ""
+            was = f"{group.key.outcome.value}: {shortened(group.reason, LONGEST_REASON)}{like} ({group.events})"
             line = display.wrap(f"{was} -> {now}", "  was ", 6)
             if "\n" in line:
                 line = "\n".join([display.wrap(was, "  was ", 6), display.wrap(now, "      -> ", 9)])
