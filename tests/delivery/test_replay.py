@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +14,13 @@ import pytest
 from engine.commands import main, options
 from engine.commands.outbox.judges import Judges
 from engine.commands.outbox.replay import set_aside
-from engine.commands.output.text import local_time
+from engine.commands.output.replays import ReplayDecision, event_lines
+from engine.commands.output.text import Display, local_time
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import Change, Chosen, Listed, NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.delivery.replaying import MOST_GROUPS, OTHER, RequestLine, grouped, preview, stored
+from engine.delivery.replaying import MOST_GROUPS, OTHER, Preview, RequestLine, grouped, preview, stored
 from engine.delivery.supervisor import Delivery
 from engine.plan import load
 from engine.records import JsonObject, Outcome
@@ -372,6 +374,32 @@ def test_half_done_events_show_what_is_not_sent_again(tmp_path) -> None:
             assert (len(other.requests), other.accepted, other.sent_again) == (2, (), 1)
 
     asyncio.run(story())
+
+
+POST = RequestLine("POST", "/notes/u1")
+USED = RequestLine("PUT", f"/{'x' * 70}")
+SHOWN = {
+    "planned, 2 requests: 2 x POST /notes/u1": {"requests": (POST, POST)},
+    "planned: nothing is left to send\n       accepted before, not sent again: POST /notes/u1": {"accepted": (POST,)},
+    "planned, 2 requests: POST /notes/u1, PUT\n       /" + "x" * 58 + "…\n"
+    "       1 request was accepted under another mapping; all are sent again": {
+        "requests": (POST, USED),
+        "sent_again": 1,
+    },
+    "planned, 7 requests: POST /0, POST /1, POST /2, POST /3, POST /4 and 2\n       more\n"
+    "       3 requests were accepted under another mapping; all are sent again": {
+        "requests": tuple(RequestLine("POST", f"/{number}") for number in range(7)),
+        "sent_again": 3,
+    },
+}
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_requests_are_shown_by_method_and_path_with_what_was_accepted(text) -> None:
+    row = listed("refused", NOW)
+    planned = Preview(row, Outcome.PLANNED, "2 requests", **SHOWN[text])
+    lines = "\n".join(event_lines(Display(io.StringIO()), ReplayDecision(row, queued=True, preview=planned)))
+    assert lines == f"event 1  m  shop\n  was: rejected since {SINCE}: refused\n  now: {text}"
 
 
 def test_what_is_purged_or_queued_meanwhile_has_no_preview() -> None:
