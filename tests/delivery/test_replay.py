@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -199,6 +200,10 @@ UNCLEAR = {
     "m1 --since 1h --connection shop": (
         "Event m1 is no event of shop that ended since 1h; engine outbox show m1 shows it.\n"
     ),
+    "--mapping ours/user_com.yaml --connection crm": (
+        "Invalid settings for Ours:\n  Key (key) is not set.\nGive them with --settings, --set or "
+        "--example-settings, or name the --connections FILE that has them.\n"
+    ),
     "--mapping none.yaml": "Mapping file none.yaml does not exist.\n",
 }
 
@@ -345,8 +350,18 @@ def test_a_connection_that_is_held_or_paused_is_named_with_what_resumes_it(here,
         outbox.pause("old", NOW, "over")
     code, out, _ = replay("--outbox o.db")
     assert (code, out.split("\n", 4)[4]) == (0, HELD)
+    code, out, _ = replay("m1 --outbox o.db --connection shop --dry-run")
+    assert (code, re.sub(r"since [-0-9]+ [:0-9]+: q", "since {}: q", out)) == (1, WAITS)
 
 
+WAITS = f"""\
+event 1  m1  shop
+  was: held since {{}}: queued again by a person
+  now: not queued: it is still waiting
+shop: 0 events would be queued again, 1 left out.
+  left out: 1 x it is still waiting
+shop has been held since {SINCE}, so its events wait. Once the cause is fixed, run: engine outbox resume shop --outbox o.db
+"""
 HELD = (
     f"crm is paused, so its events wait: the vendor answered 503. Next try: {local_time(4_000_000_000.0)}, or at once "
     f"with: engine outbox resume crm --outbox o.db\nshop has been held since {SINCE}, so its events wait. Once the cause "

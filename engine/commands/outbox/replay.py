@@ -163,7 +163,7 @@ def _replay(outbox: Outbox, rows: Iterable[Listed], judges: Judges, showing: Sho
     if showing.dry_run and judges.by_name is None and summary.queued.total():
         _say(display, NOT_JUDGED, showing)
     for row in outbox.connections():
-        if summary.queued[row.name] and (text := obstacle(row, outbox.path, now)):
+        if row.name in summary.waiting and (text := obstacle(row, outbox.path, now)):
             click.echo(text, err=showing.ndjson)
     return summary
 

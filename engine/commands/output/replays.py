@@ -105,6 +105,8 @@ class ReplaySummary:
 
     def __init__(self) -> None:
         self.queued: Counter[str] = Counter()
+        self.waiting: set[str] = set()
+        """The connections for which an event is queued, or waits already."""
         self._left_out: Counter[str] = Counter()
         self._why: defaultdict[str, ReasonCounter] = defaultdict(ReasonCounter)
         self._groups = ReasonGroups()
@@ -116,6 +118,8 @@ class ReplaySummary:
         self._names[row.connection] = None
         if preview is not None:
             self._groups.add(row, preview.outcome)
+        if decision.queued or row.outcome in (Outcome.WAITING, Outcome.HELD):
+            self.waiting.add(row.connection)
         if decision.queued:
             self.queued[row.connection] += 1
         else:
