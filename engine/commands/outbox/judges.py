@@ -28,10 +28,7 @@ SETTINGS_TWICE = (
 SETTINGS_OF_NOTHING = (
     "Settings and --mappings are about a mapping: add --mapping MAPPING, or --connections FILE, which has its own."
 )
-
 GIVE_SETTINGS = "Give them with --settings, --set or --example-settings, or name the --connections FILE that has them."
-    "Give settings with --settings, --set or --example-settings, or name the --connections FILE that has them."
-)
 
 
 class ReplayOptions(NamedTuple):
