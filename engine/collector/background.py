@@ -9,10 +9,10 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.observers import CollectorObserver
@@ -44,6 +44,18 @@ GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"all
 POST_ONLY = RequestRefused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST"),)).response
 
 
+class AdminPages(Protocol):
+    """An ASGI application at the admin address; `link` is where it is opened."""
+
+    link: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+    def close(self) -> None:
+        """End what would keep the server from stopping."""
+
+
 class ServerConfig(NamedTuple):
     """What is served: events come in from the sources of `reloading` and go out to its connections.
 
@@ -61,7 +73,7 @@ class ServerConfig(NamedTuple):
     admin: tuple[socket.socket, str] | None = None
     keep: float | None = None
     watch: bool = False
-    console: ASGIApp | None = None
+    console: AdminPages | None = None
 
 
 class Background:
@@ -111,6 +123,8 @@ class Background:
             for task in tasks:
                 task.cancel()
             if admin is not None and serving is not None:
+                if self._config.console is not None:
+                    self._config.console.close()
                 admin[0].should_exit = True
                 await serving
 
@@ -193,7 +207,7 @@ class Admin:
         metrics: Callable[[], bytes],
         status: Callable[[], JsonObject],
         reload: Callable[[], Awaitable[ReloadReport]],
-        console: ASGIApp | None = None,
+        console: AdminPages | None = None,
     ) -> None:
         if not token:
             raise ValueError("an empty token would let everyone in")

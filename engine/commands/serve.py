@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from engine.commands.console import ConsoleOptions, console_options
 from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, settings_options
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -22,13 +23,19 @@ if TYPE_CHECKING:
     from engine.collector.reloading import Reloading, Served
     from engine.collector.responses import CollectorLimits
     from engine.collector.watching import WatchedFiles
+    from engine.console.app import Console
     from engine.delivery.outbox.base import Outbox
+    from engine.records import JsonObject
     from engine.sandbox.server import Sandbox
 
 SANDBOX_KEY = "sandbox"
 DEFAULT_SOURCE = "default"
 NO_KEY = "No write key: name one with --write-key, or define sources in the --connections file."
 NO_ADMIN = "The admin address (/metrics, /status) is off: it needs --admin-token."
+CONSOLE_NEEDS_TOKEN = "--console needs --admin-token: the token of its login page."  # noqa: S105
+CONSOLE = """The console: {link}
+The link works once, within 10 minutes; after that the page asks for the admin token."""
+SAMPLES = "The source samples sends the mappings' examples, 4 a second, for the console to show."
 NO_CONNECTION = (
     "Every connection of the source {name} is disabled: its events stay in the outbox and are not delivered."
 )
@@ -87,6 +94,8 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 )
 @click.option("--admin-host", default="127.0.0.1", show_default=True, help="Admin address to listen on.")
 @click.option("--admin-port", type=PORT, default=8911, show_default=True, help="0: any free port.")
+@click.option("--console", "console", is_flag=True, help="Serve the web console at the admin address.")
+@console_options
 @click.option("--proxies", default="127.0.0.1", show_default=True, help="Proxies whose X-Forwarded-For is trusted.")
 @click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event, in bytes.")
 @click.option(
@@ -123,6 +132,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     admin_token: str,
     admin_host: str,
     admin_port: int,
+    console: bool,
+    reached: ConsoleOptions,
     proxies: str,
     event_bytes: int,
     batch_bytes: int,
@@ -148,6 +159,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
+        if console:
+            config = config._replace(console=_console(config, arguments, path, admin_host, reached))
         _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
 
@@ -263,6 +276,34 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)")), token
 
 
+def _console(
+    config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions
+) -> Console:
+    """Return the console for the admin address; raise UsageError where that would not be safe."""
+    from engine.commands.console import access_of, import_all
+
+    if config.admin is None:
+        raise UsageError(CONSOLE_NEEDS_TOKEN)
+    import_all()
+    from engine.console.app import console_app
+    from engine.console.site import Site
+
+    async def reload() -> JsonObject:
+        return (await config.reloading.reload()).json()
+
+    site = Site(
+        outbox_file=outbox_file,
+        connections=lambda: config.reloading.connections,
+        sources=lambda: config.reloading.sources,
+        connections_file=arguments.file,
+        directories=arguments.settings.directories,
+        live=True,
+        reload=reload,
+    )
+    listener, token = config.admin
+    return console_app(site, access_of(listener, host, token, reached))
+
+
 def _serve(
     stack: ExitStack,
     config: ServerConfig,
@@ -283,6 +324,8 @@ def _serve(
     background_outbox = stack.enter_context(open_outbox(path))
     stack.enter_context(server.reload_on_hangup(config.reloading))
     _announce(config, listener, world)
+    if world is not None and config.console is not None:
+        _send_samples(stack, config.reloading, path)
     if workers == 0:
         server.run(config, outbox, background_outbox, listener)
     else:
@@ -303,11 +346,23 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
     else:
         admin = url_of(config.admin[0])
         click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
+    if config.console is not None:
+        click.echo(CONSOLE.format(link=config.console.link))
     for source in config.reloading.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)
     names = ", ".join(each.name for each in config.reloading.connections)
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
+
+
+def _send_samples(stack: ExitStack, reloading: Reloading, path: Path) -> None:
+    """Send the mappings' examples, so that the console has something to show."""
+    from engine.collector.samples import SampleTraffic, sample_traffic
+    from engine.commands.options import open_outbox
+
+    outbox = stack.enter_context(open_outbox(path))
+    click.echo(SAMPLES)
+    stack.enter_context(sample_traffic(SampleTraffic(outbox, lambda: reloading.connections)))
 
 
 def _show_results(outbox: Outbox, world: Sandbox) -> None:

@@ -21,6 +21,7 @@ from engine.language.texts import visible
 from engine.records import Json, Secrets, masked
 
 NAME = "waybill.delivery"
+LOGGERS = (NAME, "waybill.console")
 BETWEEN_RETRIES = 60.0
 """Seconds between two lines about events that are tried again."""
 
@@ -54,10 +55,11 @@ def start(stream: IO[str], secrets: Iterable[str]) -> logging.Handler:
     """Log to a stream until `stop` is called with the handler."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(secrets))
-    logger = logging.getLogger(NAME)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     return handler
 
 
@@ -70,9 +72,9 @@ def mask(secrets: Iterable[str]) -> None:
 
 def stop(handler: logging.Handler) -> None:
     """Stop logging to a stream."""
-    logger = logging.getLogger(NAME)
-    logger.removeHandler(handler)
-    logger.propagate = True
+    for name in LOGGERS:
+        logging.getLogger(name).removeHandler(handler)
+        logging.getLogger(name).propagate = True
     handler.close()
 
 

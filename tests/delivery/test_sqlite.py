@@ -132,7 +132,7 @@ def test_an_overview_is_of_one_moment(tmp_path) -> None:
             crowded._db.beside = other
             seen = crowded.overview(5)
             assert seen.counts == {("a", Outcome.WAITING): seen.unfinished["a"][0]}
-            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 6
+            assert other.unfinished("a")[0] == seen.unfinished["a"][0] + 7
 
 
 def work(outbox: SqliteOutbox) -> None:

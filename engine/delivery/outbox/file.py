@@ -204,7 +204,7 @@ VERSION_4 = (
     CREATE INDEX states_set_aside ON states (connection, outcome, reason, changed_at)
     WHERE outcome IN ('rejected', 'invalid', 'ignored')
     """,
-    "CREATE INDEX states_changed ON states (changed_at)",
+    "CREATE INDEX states_changed ON states (connection, changed_at)",
 )
 
 VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)

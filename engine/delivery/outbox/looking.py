@@ -22,8 +22,8 @@ from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
 
-FEW = 20_000
-"""Entries of an index up to which all of them are looked at and sorted."""
+FEW = 2000
+"""Entries of an index up to which all are looked at and sorted; with more, events are read from the newest on."""
 
 MOST_COUNTED = 10_000
 """How far chosen states are counted."""
@@ -86,10 +86,24 @@ def newest(
     values = _values(db, chosen)
     if values is None:
         return []
-    source = _best(db, chosen, values)
     place = (None, None) if before is None else before
-    given = {**values, "limit": limit, "skip": skip, "before_event": place[0], "before_place": place[1]}
-    return found_at(db, [row[1] for row in db.execute(sql.NEWEST_BY[source], given)])
+    given = {**values, "limit": limit + skip, "before_event": place[0], "before_place": place[1]}
+    found: list[Position] = []
+    for part in _parts(chosen):
+        wanted = {**given, **_of_part(db, part)}
+        source = _best(db, part, wanted, FEW)
+        found += [Position._make(row) for row in db.execute(sql.NEWEST_BY[source], wanted)]
+    found = sorted(found, reverse=True)[skip : skip + limit]
+    return found_at(db, [each.place for each in found])
+
+
+def _parts(chosen: Chosen) -> list[Chosen]:
+    """Return what is looked for one by one: reasons have an index each for what was set aside and what waits."""
+    if chosen.reason is None:
+        return [chosen]
+    wanted = [[each for each in kind if each in (chosen.outcomes or kind)] for kind in (SET_ASIDE, WAITING)]
+    others = [each for each in chosen.outcomes if each not in (*SET_ASIDE, *WAITING)]
+    return [chosen._replace(outcomes=tuple(part)) for part in (*wanted, others) if part]
 
 
 def counted(db: sqlite3.Connection, chosen: Chosen, most: int = MOST_COUNTED) -> int:
@@ -97,8 +111,12 @@ def counted(db: sqlite3.Connection, chosen: Chosen, most: int = MOST_COUNTED) ->
     values = _values(db, chosen)
     if values is None:
         return 0
-    source = _best(db, chosen, values)
-    return int(db.execute(sql.COUNT_BY[source], {**values, "most": most + 1}).fetchone()[0])
+    count = 0
+    for part in _parts(chosen):
+        wanted = {**values, **_of_part(db, part)}
+        source = _best(db, part, wanted, None)
+        count += db.execute(sql.COUNT_BY[source], {**wanted, "most": most + 1}).fetchone()[0]
+    return min(count, most + 1)
 
 
 def changed_since(db: sqlite3.Connection, since: float, limit: int) -> list[Found]:
@@ -142,10 +160,11 @@ def _values(db: sqlite3.Connection, chosen: Chosen) -> dict[str, Any] | None:
     if chosen.connection is not None and number is None:
         return None
     values["held"] = "".join(f" {number} " for number, _ in db.execute(sql.HELD))
-    if chosen.reason is not None and not chosen.outcomes:
-        values["outcomes"] = outcome_list((*SET_ASIDE, *WAITING))
-    values["reasons"] = orjson.dumps(_reasons(db, chosen)).decode()
     return values
+
+
+def _of_part(db: sqlite3.Connection, part: Chosen) -> dict[str, str]:
+    return {"outcomes": outcome_list(part.outcomes), "reasons": orjson.dumps(_reasons(db, part)).decode()}
 
 
 def _connection_id(db: sqlite3.Connection, name: str | None) -> int | None:
@@ -161,35 +180,46 @@ def _reasons(db: sqlite3.Connection, chosen: Chosen) -> list[Sequence[Any]]:
     return [
         row
         for row in db.execute(sql.REASONS_SET_ASIDE, (MOST_REASONS,))
-        if text in row[2].translate(IN_LOWER_CASE) and number in (None, row[0])
+        if Outcome(row[1]) in chosen.outcomes and text in row[2].translate(IN_LOWER_CASE) and number in (None, row[0])
     ]
 
 
-def _best(db: sqlite3.Connection, chosen: Chosen, values: dict[str, Any]) -> str:
-    """Return the index to start from, and put its key into `values`: the one with the fewest entries."""
-    counts: dict[str, int] = {}
+def _best(db: sqlite3.Connection, chosen: Chosen, values: dict[str, Any], few: int | None) -> str:
+    """Return the index to start from, and put its key into `values`: the one with the fewest entries.
 
-    def count(name: str, statement: str, **more: Any) -> None:
-        counts[name] = db.execute(statement, {**values, "most": FEW + 1, **more}).fetchone()[0]
-
+    With `few`, one with more entries is no use, because they are in another order than events; then events are read
+    from the newest on, by a key if there is one.
+    """
     if chosen.event is not None:
         return "event"
-    wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
-    lengths = [(db.execute(sql.KEY_COUNT, {"key": each, "most": FEW + 1}).fetchone()[0], each) for each in wanted]
-    if lengths:
-        counts["key"], values["key"] = min(lengths)
+    counts: dict[str, int] = {}
+    most = (few or MOST_COUNTED) + 1
+
+    def count(name: str, statement: str) -> None:
+        counts[name] = db.execute(statement, {**values, "most": most}).fetchone()[0]
+
+    if chosen.reason is not None and values["reasons"] != "[]":
+        count("reason", sql.REASON_COUNT)
     if chosen.outcomes and set(chosen.outcomes) <= set(SET_ASIDE):
         count("set aside", sql.SET_ASIDE_COUNT)
-        if chosen.reason is not None and values["reasons"] != "[]":
-            count("reason", sql.REASON_COUNT)
     if chosen.outcomes and set(chosen.outcomes) <= set(WAITING):
+        counts.pop("reason", None)
         count("unfinished", sql.UNFINISHED_COUNT)
+    wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
+    lengths = [(db.execute(sql.KEY_COUNT, {"key": each, "most": most}).fetchone()[0], each) for each in wanted]
+    if lengths:
+        counts["key"], values["key"] = min(lengths)
     if chosen.since is not None:
         count("changed", sql.CHANGED_COUNT)
     best = min(counts, key=counts.__getitem__, default="all")
-    if best in ("key", "all") or counts[best] <= FEW:
+    if few is None or best in ("key", "all") or counts[best] <= few or _is_in_words(best, chosen, values):
         return best
     return "key" if "key" in counts else "all"
+
+
+def _is_in_words(best: str, chosen: Chosen, values: Mapping[str, Any]) -> bool:
+    """Whether a text is in no reason, so that all vendors' messages are looked at, which only some states have."""
+    return chosen.reason is not None and values["reasons"] == "[]" and best in ("set aside", "unfinished")
 
 
 def exchanges_of(db: sqlite3.Connection, connection: str, numbers: Iterable[int]) -> list[Exchange]:
@@ -260,9 +290,9 @@ class Standing(NamedTuple):
 def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
     """Return how every connection stands at a time."""
     last, ended = slot_of(now), slots_ended(db, now, 3600.0)
-    set_aside: dict[int, dict[Outcome, int]] = {}
-    for number, outcome, count in db.execute(sql.SET_ASIDE_NOW):
-        set_aside.setdefault(number, {})[Outcome(outcome)] = count
+    set_aside: dict[str, dict[Outcome, int]] = {}
+    for name, outcome, count in db.execute(sql.SET_ASIDE_NOW):
+        set_aside.setdefault(name, {})[Outcome(outcome)] = count
     found = []
     for *values, waiting, oldest in db.execute(sql.STANDINGS).fetchall():
         row = ConnectionRow._make(values)
@@ -274,9 +304,21 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
             hour[each.outcome] = hour.get(each.outcome, 0) + each.events
         lag = None if oldest is None else max(0.0, now - oldest)
         drain = waiting / rate if waiting and rate else None
-        aside = set_aside.get(_connection_id(db, row.name) or 0, {})
+        aside = set_aside.get(row.name, {})
         digest = db.execute(sql.LAST_DIGEST, (row.name,)).fetchone()
         found.append(Standing(row, waiting, lag, rate, drain, hour, aside, None if digest is None else digest[0]))
+    return found
+
+
+def counts(db: sqlite3.Connection) -> dict[tuple[str, Outcome], int]:
+    """Count states by connection and outcome."""
+    set_aside = {(name, Outcome(outcome)): count for name, outcome, count in db.execute(sql.SET_ASIDE_NOW)}
+    found: dict[tuple[str, Outcome], int] = {}
+    for name, held, total, waiting in db.execute(sql.COUNTS):
+        own = {key: count for key, count in set_aside.items() if key[0] == name}
+        own[name, Outcome.HELD if held else Outcome.WAITING] = waiting
+        own[name, Outcome.DELIVERED] = total - sum(own.values())
+        found |= dict(sorted((item for item in own.items() if item[1]), key=lambda item: item[0][1].value))
     return found
 
 

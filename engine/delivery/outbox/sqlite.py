@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from engine.delivery.outbox import file, keeping
+from engine.delivery.outbox import file, keeping, looking
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
@@ -43,7 +43,6 @@ from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
 from engine.delivery.outbox.keeping import Discarded
-from engine.delivery.outbox.looking import search_values
 from engine.delivery.outbox.reports import EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
@@ -254,6 +253,10 @@ class SqliteOutbox:
         """Return the unfinished states at these places."""
         return self._waiting(self._all(sql.WAITING_AT, (str(list(places)), self._known(connection))))
 
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places, whichever way they ended."""
+        return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
+
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
         return [
             Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows
@@ -349,7 +352,7 @@ class SqliteOutbox:
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""
         with self._transaction(sql.BEGIN_READ) as db:
-            counts = _counts(db.execute(sql.COUNTS))
+            counts = looking.counts(db)
             commonest = _reasons(db.execute(sql.REASONS, (reasons,))) + _reasons(db.execute(sql.RETRIED, (reasons,)))
             connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
             unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED) if count}
@@ -359,7 +362,7 @@ class SqliteOutbox:
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        return _counts(self._all(sql.COUNTS))
+        return self.look(looking.counts)
 
     def retried(self, reasons: int) -> list[Reason]:
         """Return why events that were tried still wait."""
@@ -403,7 +406,7 @@ class SqliteOutbox:
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove finished states, `PURGED_AT_ONCE` events per transaction so that no writer waits long."""
-        given: dict[str, Any] = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
+        given: dict[str, Any] = {"older_than": older_than, "outcomes": looking.outcome_list(outcomes)}
         given |= {"after": 0, "limit": PURGED_AT_ONCE}
         ended = Counter(self._purge_step(self._purge_last_state, given))
         events = 0
@@ -468,7 +471,7 @@ class SqliteOutbox:
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Return what a purge would remove, read in one transaction."""
-        given = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
+        given = {"older_than": older_than, "outcomes": looking.outcome_list(outcomes)}
         with self._transaction(sql.BEGIN_READ) as db:
             ended = _outcomes(db.execute(sql.PURGEABLE_STATES, given))
             return Purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
@@ -476,7 +479,7 @@ class SqliteOutbox:
     def verify(self) -> None:
         """Raise OutboxDamaged if the file is damaged, also where SQLite took damage for a value; reads all of it."""
         [reason] = self._all(sql.QUICK_CHECK)[0]
-        wrong = self._all(sql.WRONG_VALUES, {"outcomes": _outcome_list(Outcome)}) if reason == "ok" else []
+        wrong = self._all(sql.WRONG_VALUES, {"outcomes": looking.outcome_list(Outcome)}) if reason == "ok" else []
         if reason != "ok" or wrong:
             reason = f"impossible values in {wrong[0][0]}" if wrong else " ".join(reason.split())
             raise OutboxDamaged(file.damage_text(self.path, reason))
@@ -491,10 +494,6 @@ class SqliteOutbox:
         with self._lock_and_errors():
             self._db.close()
         self._spare.restore()
-
-
-def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
-    return {(name, Outcome(outcome)): count for name, outcome, count in rows}
 
 
 def _reasons(rows: Iterable[Any]) -> list[Reason]:
@@ -548,13 +547,8 @@ def _first_state(*, duplicate: bool) -> tuple[str, str]:
     return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
 
 
-def _outcome_list(outcomes: Iterable[Outcome]) -> str:
-    """Return outcomes as the text in which statements search for one with `instr`."""
-    return "".join(f" {outcome.value} " for outcome in outcomes)
-
-
 def _chosen_values(chosen: Chosen) -> dict[str, Any]:
-    return search_values(chosen)
+    return looking.search_values(chosen)
 
 
 def _outcomes(rows: Iterable[Any]) -> dict[Outcome, int]:

@@ -69,6 +69,10 @@ WAITING_AT = f"""
     {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event WHERE s.connection = ? AND s.outcome = 'waiting'
 """
+STORED_AT = f"""
+    {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
+    JOIN events AS e ON e.id = s.event ORDER BY s.place
+"""
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
         changed_at = ?, fence = ?, exchanges = ifnull(json_extract(ended.value, '$[1]'), exchanges)
@@ -90,9 +94,17 @@ ALARM = "UPDATE connections SET alarm = ? WHERE name = ?"
 RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NULL, pause = '' WHERE name = ?"
 
 _SHOWN = "CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END"
-COUNTS = f"""
-    SELECT c.name, {_SHOWN} AS shown, count(*)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
+# Each from an index: what was delivered is the rest of all.
+COUNTS = """
+    SELECT c.name, c.held,
+        (SELECT count(*) FROM states INDEXED BY states_changed WHERE connection = c.id),
+        (SELECT count(*) FROM states INDEXED BY states_unfinished WHERE outcome = 'waiting' AND connection = c.id)
+    FROM connections AS c ORDER BY c.name
+"""
+SET_ASIDE_NOW = """
+    SELECT c.name, s.outcome, count(*)
+    FROM states AS s INDEXED BY states_set_aside JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY s.connection, s.outcome
 """
 # The first place is the oldest: a state that is queued again gets a place behind all others.
 _UNFINISHED = """
@@ -102,10 +114,16 @@ _UNFINISHED = """
 """
 UNFINISHED = f"SELECT {_UNFINISHED} FROM (SELECT (SELECT id FROM connections WHERE name = ?) AS id) AS c"
 ALL_UNFINISHED = f"SELECT c.name, {_UNFINISHED} FROM connections AS c"
+# The example is the latest: by the index, without a look at each state.
 REASONS = """
-    SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
+    SELECT c.name, g.outcome, g.reason, g.n, (
+        SELECT words FROM states INDEXED BY states_set_aside
+        WHERE outcome IN ('rejected', 'invalid', 'ignored') AND connection = g.connection AND outcome = g.outcome
+            AND reason = g.reason ORDER BY changed_at DESC, place DESC LIMIT 1)
+    FROM (
+        SELECT connection, outcome, reason, count(*) AS n FROM states INDEXED BY states_set_aside
+        WHERE outcome IN ('rejected', 'invalid', 'ignored') GROUP BY connection, outcome, reason
+    ) AS g JOIN connections AS c ON c.id = g.connection ORDER BY g.n DESC, 1, 2, 3 LIMIT ?
 """
 RETRIED = """
     SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
@@ -122,13 +140,17 @@ REPORTS = """
         json_each(s.reports) AS part, json_each(part.value) AS report
     WHERE s.reports IS NOT NULL GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
+_EVENT = """
+    SELECT id FROM events WHERE message_id = :event
+    UNION SELECT id FROM events WHERE id = CAST(:event AS INTEGER) AND CAST(id AS TEXT) = :event
+"""
 _HAS_KEY = "EXISTS (SELECT 1 FROM event_keys WHERE key = :{0} AND event = s.event)"
 _CHOSEN = f"""
     (:connection IS NULL OR c.name = :connection)
     AND (:outcomes = '' OR instr(:outcomes, ' ' || {_SHOWN} || ' '))
     AND (:since IS NULL OR s.changed_at >= :since)
     AND (:until IS NULL OR s.changed_at <= :until)
-    AND (:event IS NULL OR s.event IN (SELECT id FROM events WHERE message_id = :event OR CAST(id AS TEXT) = :event))
+    AND (:event IS NULL OR s.event IN ({_EVENT}))
     AND (:user IS NULL OR {_HAS_KEY.format("user")})
     AND (:name IS NULL OR {_HAS_KEY.format("name")})
     AND (:call IS NULL OR {_HAS_KEY.format("call")})
@@ -145,10 +167,7 @@ LISTED = f"{_LISTED} AND s.place > :after ORDER BY s.place LIMIT :limit"
 NEWEST = f"{_LISTED} ORDER BY s.place DESC LIMIT :limit OFFSET :skip"
 COUNT = f"SELECT count(*) FROM states AS s JOIN connections AS c ON c.id = s.connection WHERE {_CHOSEN}"
 EVENT = "SELECT source, message_id, received_at, raw, reports FROM events WHERE id = ? AND taken_at >= 0"
-EVENT_NUMBERS = """
-    SELECT id FROM events WHERE (message_id = :event OR id = CAST(:event AS INTEGER) AND CAST(id AS TEXT) = :event)
-    AND taken_at >= 0 ORDER BY id
-"""
+EVENT_NUMBERS = f"SELECT id FROM events WHERE id IN ({_EVENT}) AND taken_at >= 0 ORDER BY id"
 BEFORE_REPORTS = "SELECT source, message_id, received_at, raw, NULL FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
@@ -195,11 +214,6 @@ VERSION_FILES = "SELECT name, files FROM mapping_versions WHERE digest = ?"
 # Looking: which states are meant (places, the newest first), then what is shown of them.
 HELD = "SELECT id, name FROM connections WHERE held != ''"
 KEY_COUNT = "SELECT count(*) FROM (SELECT 1 FROM event_keys WHERE key = :key LIMIT :most)"
-EVENT_COUNT = """
-    SELECT count(*) FROM (
-        SELECT 1 FROM events WHERE message_id = :event OR (id = CAST(:event AS INTEGER) AND CAST(id AS TEXT) = :event)
-        LIMIT :most)
-"""
 UNFINISHED_COUNT = """
     SELECT count(*) FROM (
         SELECT 1 FROM states INDEXED BY states_unfinished
@@ -220,27 +234,16 @@ REASON_COUNT = """
 """
 CHANGED_COUNT = """
     SELECT count(*) FROM (
-        SELECT 1 FROM states INDEXED BY states_changed WHERE changed_at >= :since LIMIT :most)
+        SELECT 1 FROM states INDEXED BY states_changed
+        WHERE connection IN (SELECT id FROM connections) AND changed_at >= :since LIMIT :most)
 """
-# A reason is looked for by its index, one reason after the other, however many states have it.
 REASONS_SET_ASIDE = """
-    WITH RECURSIVE found (c, o, r) AS (
-        SELECT * FROM (
-            SELECT connection, outcome, reason FROM states INDEXED BY states_set_aside
-            WHERE outcome IN ('rejected', 'invalid', 'ignored') ORDER BY connection, outcome, reason LIMIT 1)
-        UNION ALL
-        SELECT n.connection, n.outcome, n.reason FROM found JOIN states AS n ON n.place = (
-            SELECT place FROM states INDEXED BY states_set_aside
-            WHERE outcome IN ('rejected', 'invalid', 'ignored') AND (connection, outcome, reason) > (c, o, r)
-            ORDER BY connection, outcome, reason LIMIT 1)
-    )
-    SELECT c, o, r FROM found LIMIT ?
+    SELECT DISTINCT connection, outcome, reason FROM states INDEXED BY states_set_aside
+    WHERE outcome IN ('rejected', 'invalid', 'ignored') LIMIT ?
 """
 _SOURCES = {
     "key": "event_keys AS k JOIN states AS s ON s.event = k.event",
-    "event": """
-        events AS e JOIN states AS s ON s.event = e.id
-    """,
+    "event": f"({_EVENT}) AS e JOIN states AS s ON s.event = e.id",
     "unfinished": "states AS s INDEXED BY states_unfinished",
     "set aside": "states AS s INDEXED BY states_set_aside",
     "reason": """
@@ -253,11 +256,11 @@ _SOURCES = {
 }
 _STARTS = {
     "key": "k.key = :key",
-    "event": "(e.message_id = :event OR (e.id = CAST(:event AS INTEGER) AND CAST(e.id AS TEXT) = :event))",
+    "event": "1",
     "unfinished": "s.outcome = 'waiting'",
     "set aside": "s.outcome IN ('rejected', 'invalid', 'ignored')",
     "reason": "s.outcome IN ('rejected', 'invalid', 'ignored')",
-    "changed": "s.changed_at >= :since",
+    "changed": "s.connection IN (SELECT id FROM connections) AND s.changed_at >= :since",
     "all": "s.event > 0",
 }
 _CONDITIONS = f"""
@@ -267,7 +270,6 @@ _CONDITIONS = f"""
         || ' '))
     AND (:since IS NULL OR s.changed_at >= :since)
     AND (:until IS NULL OR s.changed_at <= :until)
-    AND (:event IS NULL OR s.event IN (SELECT id FROM events WHERE message_id = :event OR CAST(id AS TEXT) = :event))
     AND (:user IS NULL OR {_HAS_KEY.format("user")})
     AND (:name IS NULL OR {_HAS_KEY.format("name")})
     AND (:call IS NULL OR {_HAS_KEY.format("call")})
@@ -281,7 +283,7 @@ def _newest(source: str) -> str:
     early = " AND (:before_event IS NULL OR k.event <= :before_event)" if source == "key" else ""
     early = " AND s.event <= ifnull(:before_event, 9223372036854775807)" if source == "all" else early
     where = f"{_STARTS[source]}{early} AND {_CONDITIONS} AND {_BEFORE} AND s.event > 0"
-    return f"SELECT s.event, s.place FROM {_SOURCES[source]} WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :skip"
+    return f"SELECT s.event, s.place FROM {_SOURCES[source]} WHERE {where} ORDER BY {order} LIMIT :limit"
 
 
 NEWEST_BY = {source: _newest(source) for source in _SOURCES}
@@ -299,7 +301,7 @@ ROWS_AT = f"""
 """
 CHANGED_SINCE = """
     SELECT place FROM states INDEXED BY states_changed
-    WHERE changed_at >= ? AND event > 0 ORDER BY changed_at DESC LIMIT ?
+    WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
 """
 EXCHANGES_OF = f"""
     SELECT {_EXCHANGE} FROM exchanges
@@ -323,18 +325,15 @@ STANDINGS = f"""
     SELECT name, held, hint, held_at, due, pause, owner, leased_until, alarm, {_UNFINISHED} FROM connections AS c
     ORDER BY name
 """
-SET_ASIDE_NOW = """
-    SELECT connection, outcome, count(*) FROM states INDEXED BY states_set_aside
-    WHERE outcome IN ('rejected', 'invalid', 'ignored') GROUP BY connection, outcome
-"""
 ENDED = """
     SELECT slot, c.name, outcome, events FROM ended JOIN connections AS c ON c.id = ended.connection
     WHERE slot >= ? AND slot <= ? ORDER BY slot
 """
 ARRIVED = "SELECT slot, source, events, discarded FROM arrived WHERE slot >= ? AND slot <= ? ORDER BY slot"
 LAST_DIGEST = """
-    SELECT digest FROM states WHERE connection = (SELECT id FROM connections WHERE name = ?) AND digest IS NOT NULL
-    ORDER BY place DESC LIMIT 1
+    SELECT digest FROM states INDEXED BY states_changed
+    WHERE connection = (SELECT id FROM connections WHERE name = ?) AND digest IS NOT NULL
+    ORDER BY changed_at DESC LIMIT 1
 """
 DISCARDS = """
     SELECT id, source, discarded_at, code, reason, message_id, raw FROM discards
@@ -415,7 +414,8 @@ WRONG_VALUES = """
         OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
         OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
         OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
-        OR NOT (reports IS NULL OR json_valid(reports))
+        OR NOT (reports IS NULL OR json_valid(reports)) OR typeof(exchanges) NOT IN ('null', 'text')
+        OR exchanges GLOB '*[^0-9+ ]*'
     UNION ALL
     SELECT 'event ' || id FROM events
     WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
@@ -425,5 +425,11 @@ WRONG_VALUES = """
     WHERE typeof(name) != 'text' OR typeof(held) != 'text' OR typeof(hint) != 'text' OR typeof(pause) != 'text'
         OR typeof(alarm) != 'text' OR typeof(fence) != 'integer'
         OR typeof(held_at) NOT IN ('null', 'real') OR typeof(due) NOT IN ('null', 'real')
+    UNION ALL
+    SELECT 'request ' || number FROM exchanges
+    WHERE typeof(took) != 'integer' OR typeof(name) != 'text' OR typeof(method) != 'text' OR typeof(url) != 'text'
+        OR typeof(items) != 'integer' OR typeof(status) != 'integer' OR typeof(digest) != 'text'
+        OR typeof(failure) != 'text' OR typeof(headers) != 'text' OR typeof(answer) != 'text'
+        OR typeof(cut) != 'integer'
     LIMIT 1
 """
