@@ -32,7 +32,9 @@ NO_TOKEN = {
 }
 
 
-RELOADED = ReloadReport((), (ConnectionChange("shop", "changed", "b", "a", ("mapping",)),), (SourceChange("web", "added"),))
+RELOADED = ReloadReport(
+    (), (ConnectionChange("shop", "changed", "b", "a", ("mapping",)),), (SourceChange("web", "added"),)
+)
 
 
 def ask(
@@ -103,7 +105,14 @@ def test_refusals(method: str, path: str, status: int, message: str) -> None:
 
 def test_a_reload_answers_with_what_changed_or_what_is_wrong() -> None:
     answer = ask("/reload", method="POST")
-    changed = {"name": "shop", "change": "changed", "digest": "b", "old_digest": "a", "differs": ["mapping"], "waiting": 0}
+    changed = {
+        "name": "shop",
+        "change": "changed",
+        "digest": "b",
+        "old_digest": "a",
+        "differs": ["mapping"],
+        "waiting": 0,
+    }
     sources = [{"name": "web", "change": "added"}]
     assert (answer.status_code, answer.json()) == (
         200,
@@ -120,7 +129,13 @@ def test_a_reload_answers_with_what_changed_or_what_is_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("path", "token", "status"),
-    [("/", None, 299), ("/events/7", None, 299), ("/metrics/x", None, 299), ("/metrics", None, 401), ("/reload", None, 401)],
+    [
+        ("/", None, 299),
+        ("/events/7", None, 299),
+        ("/metrics/x", None, 299),
+        ("/metrics", None, 401),
+        ("/reload", None, 401),
+    ],
 )
 def test_a_console_has_all_other_paths(path: str, token: str | None, status: int) -> None:
     async def console(_scope: Scope, _receive: Receive, send: Send) -> None:

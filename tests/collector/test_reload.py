@@ -19,7 +19,7 @@ import httpx
 import orjson
 import pytest
 
-from engine.collector.reloading import Served
+from engine.collector.reloading import ConnectionChange, ReloadReport, Served, SourceChange
 from engine.commands import main
 from engine.commands.serve import EmulatedVendors
 from engine.delivery.configured_connection import base_url
@@ -374,6 +374,29 @@ def test_no_text_of_the_answer_steers_the_terminal(capsys: pytest.CaptureFixture
     with answering(whole(422, body)) as url:
         code, _, errors = asked(capsys, "--admin-url", url, *TOKEN)
     assert (code, errors.splitlines()[:2]) == (1, ["a\\u001b[31mb\\u202ec", "line"])
+
+
+PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
+CHANGES = ReloadReport(
+    (),
+    (
+        ConnectionChange("shop", "changed", "9a8b7c6d5e4f3a2b", "5e0c1a2b3c4d5e6f", ("mapping", "settings")),
+        ConnectionChange("crm", "unchanged", "0a1b2c3d4e5f6a7b", "0a1b2c3d4e5f6a7b"),
+        ConnectionChange("trial", "added", "1a2b3c4d5e6f7a8b"),
+        ConnectionChange("old", "removed", "", "2a3b4c5d6e7f8a9b", (), 12),
+    ),
+    (SourceChange("web", "changed"), SourceChange("app", "unchanged")),
+)
+PROBLEM = 'connections.yaml:4:3  shop.settinks\n  A connection has no key "settinks". Did you mean settings?'
+
+
+@pytest.mark.parametrize(("status", "report"), [(200, CHANGES), (422, ReloadReport((PROBLEM,)))])
+def test_the_documentation_shows_what_is_printed(
+    status: int, report: ReloadReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with answering(whole(status, orjson.dumps(report.json()))) as url:
+        _, printed, errors = asked(capsys, "--admin-url", url, *TOKEN)
+    assert f"```console\n$ engine reload\n{printed}{errors}```\n" in PAGE
 
 
 URL = "--admin-url must be http://HOST:PORT or https://HOST, without a path, a user or a query.\n"
