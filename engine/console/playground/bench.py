@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import orjson
@@ -28,6 +29,7 @@ class Workbench:
         self._patience = patience
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending: weakref.finalize[..., Workbench] | None = None
 
     def ask(self, question: JsonObject) -> JsonObject:
         """Return the answer to a question; blocks, so it is called in a thread."""
@@ -42,11 +44,10 @@ class Workbench:
 
     def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.communicate()
+        self._process = None
+        if self._ending is not None:
+            self._ending()
+            self._ending = None
 
     def _asked(self, question: bytes) -> bytes | None:
         process = self._running()
@@ -72,4 +73,11 @@ class Workbench:
             folder = Path(engine.__file__).parent.parent  # so that it is this engine, wherever the console was started
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, cwd=folder)  # noqa: S603  our own
+            self._ending = weakref.finalize(self, _end, self._process)
         return self._process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with process:
+        pass

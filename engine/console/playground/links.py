@@ -106,8 +106,7 @@ class Linker:
     def _link(self, kind: str, number: int, output: str | None, field: JsonObject, text: str) -> Json:
         file, line = str(field["file"]), cast("int", field["line"])
         sources = _texts(field["from"])
-        if not sources and kind == ABSENT:
-            sources = [str(each["text"]) for each in losers(_objects(field["details"]))]
+        sources = sources or _paths(_objects(field["details"]), sent=kind == SENT)
         where = self._mapping.where(file, line)
         place = self._mapping.of(str(field["place"]), file, line)
         return self._made(kind, number, output, place, sources, f"{text} · {where}")
@@ -163,11 +162,20 @@ def sentence(field: JsonObject, *, sent: bool) -> str:
         return visible(f"{output} is not sent: {why}"[:LONGEST_TEXT])
     winner = only_path(details, field.get("value"))
     sources = _texts(field["from"])
-    origin = winner or _listed(sources) or "written in the mapping"
     functions = [str(each["text"]) for each in leaf_paths(details) if each["kind"] in ("function", "word")]
+    origin = winner or _listed(sources) or _listed(_paths(details, sent=True))
+    if not origin:
+        origin = "its default in the mapping" if functions[-1:] == ["default"] else "written in the mapping"
+        functions = []
     through = f" through {', '.join(dict.fromkeys(functions))}" if functions else ""
-    before = f"; before it: {'; '.join(tried[:MOST_NAMED])}" if tried and origin else ""
+    before = f"; before it: {'; '.join(tried[:MOST_NAMED])}" if tried else ""
     return visible(f"{output} ← {origin}{through}{before}"[:LONGEST_TEXT])
+
+
+def _paths(details: Sequence[JsonObject], *, sent: bool) -> list[str]:
+    """Return the paths that gave something, or where nothing was sent, those that were tried."""
+    leaves = (each for each in leaf_paths(details) if each["kind"] == "path")
+    return list(dict.fromkeys(str(each["text"]) for each in leaves if (each["value"] is not None) == sent))
 
 
 def _inside(prefix: str, output: str) -> str:

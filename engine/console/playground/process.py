@@ -26,6 +26,8 @@ LENGTH = 4
 """Bytes of a length."""
 MOST_MEMORY = 1024 * 1024 * 1024
 """Bytes of address space."""
+LONGEST = 30
+"""Seconds after which it ends by itself; the console, if it is still there, has stopped it long before."""
 
 
 def main() -> None:
@@ -34,7 +36,9 @@ def main() -> None:
     os.environ.clear()
     answerer = Answerer(time.time)
     while (question := read_frame(sys.stdin.buffer)) is not None:
+        _limit_time(LONGEST)
         write_frame(sys.stdout.buffer, answerer.written(question))
+        _limit_time(0)
 
 
 class Answerer:
@@ -98,6 +102,13 @@ def _limit_memory() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def _limit_time(seconds: int) -> None:
+    with suppress(ImportError, AttributeError):  # not on Windows
+        import signal
+
+        signal.alarm(seconds)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from engine.console.playground.spans import Span, Units, value_spans
 from engine.delivery.sending.http import Unsendable
 from engine.delivery.sending.outgoing import DryRun, Outgoing
 from engine.explaining.outputs import Route
-from engine.language.texts import compact_json, visible, visible_json
+from engine.language.texts import compact_json, visible, visible_lines
 from engine.plan import Connection
 from engine.records import Json, JsonObject, PlannedRequest, Secrets
 from engine.showing.curl import sent_as_curl
@@ -89,7 +89,7 @@ def request_text(request: JsonObject) -> tuple[str, dict[Route, Span]]:
 def body_text(body: Json) -> str:
     """Write JSON over several lines, with nothing that a reader could not see."""
     try:
-        return visible_json(orjson.dumps(body, option=orjson.OPT_INDENT_2).replace(b"\x7f", b"\\u007f")).decode()
+        return visible_lines(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
     except TypeError:  # half a character, integers beyond 64 bits
         return visible(compact_json(body))
 

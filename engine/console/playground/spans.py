@@ -66,6 +66,8 @@ def value_spans(text: str, start: int = 0) -> Spans:
             levels.append(_Level(begin if top is None or top.member is None else top.member, is_list=mark == "["))
             route.append(0 if mark == "[" else "")
         else:
+            if mark and not levels:
+                break
             if mark:
                 begin = levels.pop().start
                 route.pop()

@@ -39,13 +39,13 @@ LONGEST_TITLE = 80
 
 
 class UnresolvedEnvironment(dict[str, str]):
-    """An environment in which each variable is what stands for it, so that `${env:NAME}` stays text."""
+    """An environment that is never read: `<env:NAME>` stands for each variable, also in the requests that are shown."""
 
     def __contains__(self, name: object) -> bool:
         return True
 
     def __missing__(self, name: str) -> str:
-        return f"${{env:{name}}}"
+        return f"<env:{name}>"
 
 
 class Event(NamedTuple):

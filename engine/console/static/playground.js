@@ -530,14 +530,18 @@ byId('download').addEventListener('click', () => {
 function showGuide(open) {
   byId('guide').hidden = !open;
   byId('guide-open').hidden = open;
+}
+function remember(open) {
+  showGuide(open);
+  byId(open ? 'guide-close' : 'guide-open').focus();
   try {
     sessionStorage.setItem('waybill-guide', open ? 'open' : 'closed');
   } catch {
     // It is then there again on the next visit.
   }
 }
-byId('guide-close').addEventListener('click', () => { showGuide(false); byId('guide-open').focus(); });
-byId('guide-open').addEventListener('click', () => { showGuide(true); byId('guide-close').focus(); });
+byId('guide-close').addEventListener('click', () => remember(false));
+byId('guide-open').addEventListener('click', () => remember(true));
 let closed = null;
 try {
   closed = sessionStorage.getItem('waybill-guide');
