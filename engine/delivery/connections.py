@@ -88,15 +88,25 @@ class CheckedFile(NamedTuple):
     faults: list[ConnectionFault]
 
 
-def load(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> File:
+def load(
+    path: Path,
+    environment: Table[str, str],
+    directories: Sequence[Path] = (),
+    read_mapping: Callable[[Path], Document] = read_yaml,
+) -> File:
     """Read a connections file; raises ConnectionsError with all errors of its connections."""
-    reading = read(path, environment, directories)
+    reading = read(path, environment, directories, read_mapping)
     if reading.faults:
         raise ConnectionsError(fault_texts(reading.document, reading.faults))
     return reading.file
 
 
-def read(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> CheckedFile:
+def read(
+    path: Path,
+    environment: Table[str, str],
+    directories: Sequence[Path] = (),
+    read_mapping: Callable[[Path], Document] = read_yaml,
+) -> CheckedFile:
     """Read a connections file; raises ConnectionsError only if it does not map names."""
     document = read_yaml(path)
     value = document.value
@@ -106,7 +116,7 @@ def read(path: Path, environment: Table[str, str], directories: Sequence[Path] =
         raise ConnectionsError([str(without_text(problem)) for problem in document.problems])
     if not isinstance(value, dict) or not value:
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), NOT_CONNECTIONS)]))
-    reader = _ConnectionsReader(path, Library(directories or None), environment)
+    reader = _ConnectionsReader(path, Library(directories or None, read_mapping), environment)
     reading = CheckedFile(document, File([], [], {}), [], reader.faults)
     for name, raw in value.items():
         if name == SOURCES:

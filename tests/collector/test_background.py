@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from engine.collector.background import Admin, Backlog, BacklogObserver, purge
+from engine.collector.reloading import ReloadReport
 from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.reports import EventReports
 from engine.delivery.status import delivery_status
@@ -30,8 +31,12 @@ NO_TOKEN = {
 }
 
 
+async def reload() -> ReloadReport:
+    return ReloadReport()
+
+
 def ask(path: str, given: str | None = f"Bearer {TOKEN}", method: str = "GET") -> httpx.Response:
-    admin = Admin(TOKEN, lambda: b"waybill_events_total 1.0\n", lambda: STATUS)
+    admin = Admin(TOKEN, lambda: b"waybill_events_total 1.0\n", lambda: STATUS, reload)
 
     async def work() -> httpx.Response:
         transport = httpx.ASGITransport(app=admin)
@@ -51,7 +56,7 @@ def test_nothing_without_the_token(path: str, given: str | None) -> None:
 
 def test_an_empty_token_is_refused() -> None:
     with pytest.raises(ValueError, match="an empty token would let everyone in"):
-        Admin("", lambda: b"", lambda: STATUS)
+        Admin("", lambda: b"", lambda: STATUS, reload)
 
 
 ANSWERS = [
@@ -73,8 +78,8 @@ def test_answers(method: str, path: str, status: int, body: bytes, kind: str) ->
     ("method", "path", "status", "message"),
     [
         ("POST", "/status", 405, "Use GET."),
-        ("GET", "/", 404, "Unknown path. Available: /metrics, /status."),
-        ("GET", "/v1/track", 404, "Unknown path. Available: /metrics, /status."),
+        ("GET", "/", 404, "Unknown path. Available: /metrics, /status, /reload."),
+        ("GET", "/v1/track", 404, "Unknown path. Available: /metrics, /status, /reload."),
     ],
 )
 def test_refusals(method: str, path: str, status: int, message: str) -> None:

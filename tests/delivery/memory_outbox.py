@@ -25,6 +25,7 @@ from engine.delivery.outbox.base import (
     TakenIn,
     Waiting,
 )
+from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome
 
@@ -51,6 +52,7 @@ class _State:
     tried_at: float | None = None
     fence: int | None = None
     reports: EventReports = NO_REPORTS
+    exchanges: str | None = None
 
 
 class MemoryOutbox:
@@ -64,6 +66,8 @@ class MemoryOutbox:
         self._states: dict[int, _State] = {}
         self._connections: dict[str, ConnectionRow] = {}
         self._fences: Counter[str] = Counter()
+        self._exchanges: dict[str, dict[int, Exchange]] = {}
+        self._versions: dict[str, tuple[str, bytes]] = {}
         self._last_event = 0
         self._last_place = 0
 
@@ -122,6 +126,7 @@ class MemoryOutbox:
                 state.tried_at,
                 state.queued_at,
                 state.event.given.reports,
+                state.exchanges,
             )
             for state in self._states.values()
             if state.connection == connection and state.outcome is Outcome.WAITING and state.place > after
@@ -131,7 +136,9 @@ class MemoryOutbox:
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
         return [row for row in self.waiting(connection, 0, len(self._states)) if row.place in places]
 
-    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
+    def write(
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
+    ) -> list[Change]:
         written = []
         row = self._connections.get(connection)
         if row is None or row.owner is None or self._fences[connection] != fence:
@@ -142,8 +149,19 @@ class MemoryOutbox:
                 state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
                 state.changed_at, state.fence, state.reports = now, fence, change.reports
+                state.exchanges = change.exchanges or state.exchanges
                 written.append(change)
+        self._exchanges.setdefault(connection, {}).update({each.number: each for each in exchanges})
         return written
+
+    def last_exchange(self, connection: str) -> int:
+        return max(self._exchanges.get(connection, {}), default=0)
+
+    def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
+        self._versions.setdefault(digest, (name, files))
+
+    def version_files(self, digest: str) -> tuple[str, bytes] | None:
+        return self._versions.get(digest)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         row = self._connections.setdefault(connection, ConnectionRow(connection))
@@ -222,10 +240,11 @@ class MemoryOutbox:
 
     @staticmethod
     def _reasons(states: list[_State], limit: int) -> list[Reason]:
-        found: dict[tuple[str, Outcome, str], list[str]] = {}
+        found: dict[tuple[str, Outcome, str], list[tuple[float, int, str]]] = {}
         for state in states:
-            found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
-        rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
+            example = (state.changed_at, state.place, state.error)
+            found.setdefault((state.connection, state.outcome, state.reason), []).append(example)
+        rows = [Reason(*key, len(examples), max(examples)[2]) for key, examples in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
