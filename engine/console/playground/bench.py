@@ -26,7 +26,7 @@ class Workbench:
     """The process of one console; it is started by the first question and ends with `close`, or with the console."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+        self.patience = patience
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._ending: weakref.finalize[..., Workbench] | None = None
@@ -36,7 +36,7 @@ class Workbench:
         with self._lock:
             answer = self._asked(orjson.dumps(question))
         if answer is None:
-            return {"error": TOO_LONG.format(self._patience)}
+            return {"error": TOO_LONG.format(self.patience)}
         found: JsonObject = orjson.loads(answer)
         if fault := found.pop("fault", None):
             LOGGER.error("playground: %s", fault)
@@ -53,7 +53,7 @@ class Workbench:
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        timer = threading.Timer(self._patience, process.kill)
+        timer = threading.Timer(self.patience, process.kill)
         timer.start()
         try:
             write_frame(process.stdin, question)

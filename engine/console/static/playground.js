@@ -93,7 +93,7 @@ function editor(side, label, text, extensions) {
         ...cm.completionKeymap, ...cm.defaultKeymap, ...cm.historyKeymap, ...cm.searchKeymap, ...cm.lintKeymap,
         cm.indentWithTab,
       ]),
-      cm.EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', autocapitalize: 'off' }),
+      cm.EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0', spellcheck: 'false', autocapitalize: 'off' }),
       cm.EditorView.updateListener.of((update) => changed(side, update)),
       cm.EditorView.domEventHandlers({
         mousemove: (event, view) => lightAt(side, view.posAtCoords({ x: event.clientX, y: event.clientY }), true),
