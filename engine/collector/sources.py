@@ -111,7 +111,7 @@ def load(
 
     If sources are not `required`, a file may have none.
     """
-    reading = read(path, environment, directories, read_mapping)
+    reading = read(path, environment, directories, read_mapping=read_mapping)
     assert isinstance(reading.document.value, dict)
     raw = reading.document.value.get(SOURCES)
     reader = _SourcesReader(environment, reading.enabled, reading.file.disabled)

@@ -47,7 +47,7 @@ def connections_of(
     if connections_file is not None:
         if mappings or settings.file or settings.assignments:
             raise UsageError("--connections cannot be combined with mappings or settings; the file names them.")
-        return load(connections_file, os.environ, settings.directories, read_mapping).connections
+        return load(connections_file, os.environ, settings.directories, read_mapping=read_mapping).connections
     if not mappings:
         raise UsageError("Name at least one mapping, or a file of connections with --connections.")
     connected = connect(mappings, settings, read_mapping)

@@ -115,23 +115,14 @@ class MemoryOutbox:
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         found = [
-            Waiting(
-                state.place,
-                state.event.number,
-                state.event.given.message_id,
-                state.event.given.received_at,
-                state.event.given.raw,
-                state.progress,
-                state.digest,
-                state.tried_at,
-                state.queued_at,
-                state.event.given.reports,
-                state.exchanges,
-            )
+            _as_waiting(state)
             for state in self._states.values()
             if state.connection == connection and state.outcome is Outcome.WAITING and state.place > after
         ]
         return found[:limit]
+
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        return [_as_waiting(self._states[place]) for place in sorted(places) if place in self._states]
 
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
         return [row for row in self.waiting(connection, 0, len(self._states)) if row.place in places]
@@ -318,3 +309,19 @@ class MemoryOutbox:
 
 def _purged(states: Sequence[_State], events: Sequence[int]) -> Purged:
     return Purged(Counter(state.outcome for state in states), len(events))
+
+
+def _as_waiting(state: _State) -> Waiting:
+    return Waiting(
+        state.place,
+        state.event.number,
+        state.event.given.message_id,
+        state.event.given.received_at,
+        state.event.given.raw,
+        state.progress,
+        state.digest,
+        state.tried_at,
+        state.queued_at,
+        state.event.given.reports,
+        state.exchanges,
+    )

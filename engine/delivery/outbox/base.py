@@ -59,6 +59,13 @@ class Outbox(Protocol):
         """Return the unfinished states at these places."""
         ...
 
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places as they would wait, whichever way they ended, in the order of the queue.
+
+        One that is no longer at its place, because it was purged or queued again, is left out.
+        """
+        ...
+
     def write(
         self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
     ) -> list[Change]:

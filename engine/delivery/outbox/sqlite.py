@@ -253,6 +253,10 @@ class SqliteOutbox:
         """Return the unfinished states at these places."""
         return self._waiting(self._all(sql.WAITING_AT, (str(list(places)), self._known(connection))))
 
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places, whichever way they ended."""
+        return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
+
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
         return [
             Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows

@@ -69,6 +69,10 @@ WAITING_AT = f"""
     {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event WHERE s.connection = ? AND s.outcome = 'waiting'
 """
+STORED_AT = f"""
+    {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
+    JOIN events AS e ON e.id = s.event ORDER BY s.place
+"""
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
         changed_at = ?, fence = ?, exchanges = ifnull(json_extract(ended.value, '$[1]'), exchanges)
