@@ -59,7 +59,7 @@ const colors = cm.HighlightStyle.define([
 ]);
 const theme = cm.EditorView.theme({
   '&': { color: 'var(--text)', backgroundColor: 'var(--surface)', fontSize: 'var(--size-1)' },
-  '&.cm-focused': { outline: '2px solid var(--accent)', outlineOffset: '-2px' },
+  '&.cm-focused': { outline: 'none' }, // the side that has the focus shows it as a whole
   '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.5', overflow: 'auto' },
   '.cm-content': { caretColor: 'var(--text)' },
   '.cm-cursor': { borderLeftColor: 'var(--text)' },
@@ -208,7 +208,7 @@ function problemItem(view, each) {
     view.focus();
   });
   const item = element('li', { class: each.level === 'warning' ? 'warning' : 'error' },
-    element('div', { class: 'head' }, go, element('span', { class: 'code', text: each.code ?? '' })),
+    element('div', { class: 'head' }, go, element('span', { class: 'problem-code', text: each.code ?? '' })),
     element('div', { text: `${each.level === 'warning' ? 'Warning: ' : ''}${each.message}` }));
   if (each.advice) item.append(element('div', { class: 'advice', text: each.advice }));
   if (each.fix) {
@@ -254,13 +254,13 @@ function showPlan(answer) {
   const reports = byId('reports');
   const left = plan.reports_left_out ? [{ message: `${plan.reports_left_out} more reports`, code: '' }] : [];
   reports.replaceChildren(...[...plan.reports, ...left].map((each) => element('li', {},
-    element('div', { class: 'head' }, element('span', { text: each.message }), element('span', { class: 'code', text: each.code })))));
+    element('div', { class: 'head' }, element('span', { text: each.message }), element('span', { class: 'problem-code', text: each.code })))));
   reports.hidden = !reports.children.length;
 }
 
 function whyNoPlan(answer) {
   if (answer.settings_problems.length) return `Settings: ${answer.settings_problems.join(' ')}`;
-  if (answer.problems.some((each) => each.level === 'error')) return 'Mend the problems of the mapping to see what the event becomes.';
+  if (answer.problems.some((each) => each.level === 'error')) return 'The mapping has problems. The requests below are those of before.';
   return 'There is no event that can be read.';
 }
 
