@@ -18,7 +18,7 @@ import orjson
 from engine.language.texts import visible
 from engine.records import Json, JsonObject
 
-PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*|https?://[A-Za-z0-9][A-Za-z0-9_./-]*|[1-9][0-9]*/[smh]")
 """A text without quotes, in any place."""
 REFERENCE = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
 """A text without quotes, but not inside brackets."""
@@ -38,7 +38,7 @@ class Splice(NamedTuple):
 
 
 class EditedText(NamedTuple):
-    """The new text of a file, and the comments that stood inside a value that is replaced."""
+    """The new text of a file, and the comments that are gone with values that were replaced or removed."""
 
     text: str
     lost: tuple[str, ...] = ()
@@ -102,9 +102,13 @@ def inline(value: Json, *, flow: bool = False) -> str:
 def _entry(key: str, value: Json, column: int, depth: int = 0) -> str:
     """Return `key: value`; below it, the members of what is long, or of objects down to `depth`."""
     line = f"{scalar(key)}: {inline(value)}"
-    if not isinstance(value, dict | list) or not value or (depth <= 0 and column + len(line) <= WIDTH):
+    if not isinstance(value, dict | list) or not value or not (_is_open(value, depth) or column + len(line) > WIDTH):
         return line
     return "\n".join([f"{scalar(key)}:", *_members(value, column + 2, depth)])
+
+
+def _is_open(value: Json, depth: int) -> bool:
+    return isinstance(value, dict) and depth > 0
 
 
 def _members(value: JsonObject | list[Json], column: int, depth: int = 0) -> Iterator[str]:
@@ -270,12 +274,12 @@ class _Splicer:
 
     def _dash(self, node: Any, item: Any) -> int:
         """Return where an item of a list starts: at its dash, if it has one."""
-        start: int = item.start_mark.index
+        start = int(item.start_mark.index)
         return start if node.flow_style else self._text.rindex("-", 0, start)
 
     def _end(self, node: Any, key: Any = None) -> int:
         """Return where a value ends; the marks of what has lines of its own include the blank lines behind it."""
-        start, end = node.start_mark.index, node.end_mark.index
+        start, end = int(node.start_mark.index), int(node.end_mark.index)
         if node.id != "scalar" and not node.flow_style:
             last = node.value[-1]
             return self._end(last[1], last[0]) if isinstance(last, tuple) else self._end(last)
