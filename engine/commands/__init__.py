@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
     "outbox": ("engine.commands.outbox", "Inspect an outbox; replay events, resume connections, purge old events."),
+    "console": ("engine.commands.console", "Serve the web console: look at an outbox, or try mappings, in a browser."),
     "connections": ("engine.commands.connections", "Check a file of connections; with --live, also its credentials."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
     "show": ("engine.commands.show", "Print a mapping: its file, its resolved form, or its compiled code."),

@@ -1,7 +1,7 @@
 """What generated code tells about itself while it runs: the compiler with recording switched on.
 
 `build(loaded, recorder=Recorder())` writes the same code, with a call after everything that an author may ask about.
-What such a call notes is a `Site`: a kind, and the place in the mapping. So what is explained is what runs, and nothing
+What such a call notes is a `CallSite`: a kind, and the place in the mapping. So what is explained is what runs, and nothing
 interprets a mapping a second time.
 """
 
@@ -46,7 +46,7 @@ class Kind(StrEnum):
     """A rule of `responses` decides what a response means; None."""
 
 
-class Site(NamedTuple):
+class CallSite(NamedTuple):
     """A spot of the mapping that generated code records."""
 
     kind: Kind
@@ -57,7 +57,7 @@ class Site(NamedTuple):
 class Moment(NamedTuple):
     """What a site recorded; several times where it stands in a loop."""
 
-    site: Site
+    site: CallSite
     value: Json
 
 
@@ -68,7 +68,7 @@ class Recorder:
     """
 
     def __init__(self, *, values: bool = True) -> None:
-        self.sites: list[Site] = []
+        self.sites: list[CallSite] = []
         """All sites of the module, in the order of the code."""
         self.paused = False
         """Whether nothing is noted: events that are planned only to be compared."""
@@ -77,7 +77,7 @@ class Recorder:
 
     def site(self, kind: Kind, place: Place, detail: str) -> int:
         """Number a site; called by the emitters."""
-        self.sites.append(Site(kind, place, detail))
+        self.sites.append(CallSite(kind, place, detail))
         return len(self.sites) - 1
 
     def __call__(self, number: int, value: Json) -> None:

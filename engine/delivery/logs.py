@@ -46,20 +46,20 @@ class JsonFormatter(logging.Formatter):
         return self._secrets.mask(str(value))
 
 
-def start(stream: IO[str], secrets: Iterable[str]) -> logging.Handler:
-    """Log to a stream until `stop` is called with the handler."""
+def start(stream: IO[str], secrets: Iterable[str], name: str = NAME) -> logging.Handler:
+    """Log to a stream until `stop` is called with the handler; `name` is the logger."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(secrets))
-    logger = logging.getLogger(NAME)
+    logger = logging.getLogger(name)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     return handler
 
 
-def stop(handler: logging.Handler) -> None:
+def stop(handler: logging.Handler, name: str = NAME) -> None:
     """Stop logging to a stream."""
-    logger = logging.getLogger(NAME)
+    logger = logging.getLogger(name)
     logger.removeHandler(handler)
     logger.propagate = True
     handler.close()

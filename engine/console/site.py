@@ -1,0 +1,47 @@
+"""What the pages may use: the outbox, the connections, and what an operator may do with them.
+
+A page gets a `Site` and nothing else, so that it works the same in `engine console`, which reads an outbox, and in
+`engine serve --console`, which delivers beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.records import JsonObject
+
+if TYPE_CHECKING:
+    from engine.collector.sources import EventSource
+    from engine.delivery.configured_connection import ConfiguredConnection
+
+
+def _none() -> Sequence[ConfiguredConnection]:
+    return ()
+
+
+def _no_sources() -> Sequence[EventSource]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a console shows.
+
+    `connections` and `sources` return the current ones, which a reload replaces. `live` says whether this process
+    delivers; without it, states such as "delivering" are of the past. `reload` loads mappings and connections again and
+    returns its report, None where there is nothing to load again. `clock` returns seconds since 1970.
+    """
+
+    outbox_file: Path | None = None
+    connections: Callable[[], Sequence[ConfiguredConnection]] = _none
+    sources: Callable[[], Sequence[EventSource]] = _no_sources
+    connections_file: Path | None = None
+    directories: Sequence[Path] = ()
+    read_only: bool = False
+    live: bool = False
+    clock: Callable[[], float] = time.time
+    reload: Callable[[], Awaitable[JsonObject]] | None = None
