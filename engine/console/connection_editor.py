@@ -19,6 +19,7 @@ from engine.console.connections_file import (
     read_connections,
     save,
 )
+from engine.console.destinations import named_mapping
 from engine.console.settings_form import (
     LITERAL,
     FormField,
@@ -128,9 +129,7 @@ def open_connection(site: Site, name: str) -> OpenedConnection:
 
 def open_new(site: Site, destination: str) -> OpenedConnection:
     """Open the form of a new connection; raises MappingNotFound, MappingError and UsageError."""
-    if "/" in destination or destination.endswith((".yaml", ".yml")):
-        raise MappingNotFound(f'"{destination[:100]}" is not the name of a mapping.')
-    loaded = _usable(_library(site).load(destination))
+    loaded = _usable(named_mapping(site, destination))
     raw: JsonObject = {"destination": destination}
     return OpenedConnection("", loaded, raw, _file(site), _only_yaml(site), is_new=True)
 
@@ -158,7 +157,8 @@ def sent_form(
     With `only_yaml`, nothing is written, and the page has the connection as YAML.
     """
     name = {} if opened.is_new else {"name": opened.name}
-    submitted = submitted_form(opened.loaded.mapping, opened.raw, {**typed, **name}, calls, environment)
+    mapping, given = opened.loaded.mapping, {**typed, **name}
+    submitted = submitted_form(mapping, opened.raw, given, calls, environment, is_new=opened.is_new)
     page = _filled_in(opened, submitted, calls, environment)
     errors = {key: (text,) for key, text in submitted.errors.items()}
     known = list(opened.file.connections) if opened.file is not None else []
@@ -204,16 +204,12 @@ def _only_yaml(site: Site) -> str:
     return not_writable(site.connections_file) or ""
 
 
-def _library(site: Site) -> Library:
-    return Library(site.directories or None)
-
-
 def _mapping(site: Site, file: ConnectionsText, name: str, raw: JsonObject) -> Loaded:
     wanted = raw.get("destination", name)
     text = wanted if isinstance(wanted, str) else name
     if "/" in text or text.endswith((".yaml", ".yml")):
         text = str(file.path.parent / text)
-    return _usable(_library(site).load(text))
+    return _usable(Library(site.directories or None).load(text))
 
 
 def _usable(loaded: Loaded) -> Loaded:

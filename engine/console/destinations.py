@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.console.connections_file import read_connections
-from engine.errors import UsageError
+from engine.errors import MappingNotFound, UsageError
 from engine.mapping import bundled
 from engine.mapping.load import Library, Loaded
 from engine.records import JsonObject
@@ -15,6 +15,7 @@ from engine.records import JsonObject
 if TYPE_CHECKING:
     from engine.console.site import Site
 
+LONGEST_NAME = 100
 MOST_MAPPINGS = 300
 """Mappings that are listed; each is read for its title."""
 MOST_PROBLEMS = 20
@@ -63,6 +64,13 @@ def destination_list(site: Site) -> DestinationList:
     rows = [_row(library, name, connections) for name in names[:MOST_MAPPINGS]]
     rows.sort(key=lambda each: (each.shipped, each.title.lower() or each.name))
     return DestinationList(connections, rows, problem, max(0, len(names) - MOST_MAPPINGS))
+
+
+def named_mapping(site: Site, name: str) -> Loaded:
+    """Load a mapping by its name, never by a path; raises MappingNotFound."""
+    if len(name) > LONGEST_NAME or "/" in name or name.endswith((".yaml", ".yml")):
+        raise MappingNotFound(f'"{name[:LONGEST_NAME]}" is not the name of a mapping.')
+    return Library(site.directories or None).load(name)
 
 
 def _connections(site: Site) -> list[ConnectionRow]:

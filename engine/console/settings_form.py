@@ -167,11 +167,18 @@ def _reference(value: Json) -> str | None:
 
 
 def submitted_form(
-    mapping: Mapping, raw: JsonObject, typed: Table[str, str], calls: Sequence[str], environment: Table[str, str]
+    mapping: Mapping,
+    raw: JsonObject,
+    typed: Table[str, str],
+    calls: Sequence[str],
+    environment: Table[str, str],
+    *,
+    is_new: bool = False,
 ) -> Submitted:
-    """Return what a form becomes; `raw` has the connection's fields as the file has them, none for a new one.
+    """Return what a form becomes; `raw` has the connection's fields as the file has them.
 
-    `typed` has the texts of the controls by name, `calls` the calls that are chosen, None of them for all.
+    `typed` has the texts of the controls by name, `calls` the calls that are chosen. A new connection gets the names
+    that are proposed for the secrets that it must have.
     """
     name, literals = typed.get("name", "").strip(), []
     errors: dict[str, str] = {}
@@ -183,6 +190,8 @@ def submitted_form(
         try:
             if setting.secret:
                 removed = f"remove.{setting.name}" in typed
+                if is_new and name and not text.strip() and not setting.optional and setting.default is None:
+                    text = proposed_variable(name, setting.name)
                 value = None if removed else _secret(setting, name, old, text.strip(), environment)
                 shown[key] = _reference(value) or ""
                 literals += [setting.name] if shown[key] and _is_literal(shown[key], text.strip()) else []
