@@ -1,8 +1,8 @@
 """What generated code tells about itself while it runs: the compiler with recording switched on.
 
 `build(loaded, recorder=Recorder())` writes the same code, with a call after everything that an author may ask about.
-What such a call notes is a `CallSite`: a kind, and the place in the mapping. So what is explained is what runs, and nothing
-interprets a mapping a second time.
+What such a call notes is a `CallSite`: a kind, and the place in the mapping. So what is explained is what runs, and
+nothing interprets a mapping a second time.
 """
 
 from __future__ import annotations

@@ -64,17 +64,22 @@ class Console:
         if not any(route.path == "/" for route in routes):
             routes.append(Route("/", _first_page(found)))
         # No Starlette application around it: that one would word errors itself, and these are for the guard.
-        router = Router([*routes, *login.routes(), Mount("/static", StaticFiles(directory=STATIC))])
+        self.router = Router([*routes, *login.routes(), Mount("/static", StaticFiles(directory=STATIC))])
         self.state = State({"rendering": self.rendering, "streams": self.streams})
         questions = [path for page in found for path in getattr(page, "QUESTIONS", ())]
-        self._guard = ConsoleGuard(
-            router, access, self.sessions, self._error_page, read_only=site.read_only, questions=["/logout", *questions]
+        self.guard = ConsoleGuard(
+            self.router,
+            access,
+            self.sessions,
+            self._error_page,
+            read_only=site.read_only,
+            questions=["/logout", *questions],
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         scope["app"] = self  # `request.app` of the pages
-        await self._guard(scope, receive, send)
+        await self.guard(scope, receive, send)
 
     def close(self) -> None:
         """Sign everyone out and end all streams."""

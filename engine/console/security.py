@@ -39,6 +39,7 @@ CSRF_HEADER = "x-csrf-token"
 HARMLESS = ("GET", "HEAD")
 OPEN_PATHS = ("/login", "/static/")
 """Paths that need no session: how to sign in, and what that page is made of."""
+KEPT = "public, max-age=31536000, immutable"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -46,7 +47,7 @@ POLICY = (
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer, browsers send `Origin: null` with forms
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
@@ -78,7 +79,7 @@ class ConsoleGuard:
         questions: Iterable[str] = (),
     ) -> None:
         self._app, self._access, self._sessions = app, access, sessions
-        self._error_page, self._read_only, self._questions = error_page, read_only, frozenset(questions)
+        self._error_page, self._read_only, self.questions = error_page, read_only, frozenset(questions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -112,7 +113,11 @@ class ConsoleGuard:
             body = await _body(request)
             receive = _replay(body)
             await self._check_change(Request(request.scope, _replay(body)))
-        await self._app(request.scope, receive, send)
+        try:
+            await self._app(request.scope, receive, send)
+        finally:
+            if request.state.form is not None:
+                await request.state.form.close()
         if request.method not in HARMLESS:
             _audit(request, send.status)
 
@@ -154,7 +159,7 @@ class ConsoleGuard:
         given = request.headers.get(CSRF_HEADER) or (form.get(CSRF_FIELD) if form is not None else "")
         if not isinstance(given, str) or not same(given, session.csrf):
             raise HTTPException(403, NO_TOKEN)
-        if self._read_only and request.url.path not in self._questions:
+        if self._read_only and request.url.path not in self.questions:
             raise HTTPException(403, READ_ONLY)
 
 
@@ -172,8 +177,14 @@ class _Started:
             for name, value in HEADERS.items():
                 headers[name] = value
             headers["content-security-policy"] = POLICY.format(nonce=self._scope["state"]["nonce"])
-            headers.setdefault("cache-control", "no-store")
+            headers["cache-control"] = KEPT if self._has_digest() else "no-store"
         await self._send(message)
+
+    def _has_digest(self) -> bool:
+        """Whether a static file is asked for under an address that changes with it."""
+        return (
+            self.status == 200 and self._scope["path"].startswith("/static/") and b"v=" in self._scope["query_string"]
+        )
 
 
 def login_path(path: str, query: str = "") -> str:

@@ -10,6 +10,7 @@ from engine.records import Json
 
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 NARROW_SPACE = "\u202f"
+NOTHING = "\N{EN DASH}"
 
 
 def shown(value: object) -> str:
@@ -21,7 +22,7 @@ def shown(value: object) -> str:
 def number(value: float | None) -> str:
     """Return a number with its thousands apart: `12 480`, `0.4`; a dash where there is none."""
     if value is None:
-        return "–"  # noqa: RUF001
+        return NOTHING
     if float(value).is_integer():
         return f"{int(value):,}".replace(",", NARROW_SPACE)
     return f"{value:.1f}" if abs(value) < 100 else number(round(value))
@@ -30,7 +31,7 @@ def number(value: float | None) -> str:
 def seconds(value: float | None) -> str:
     """Return a duration in its two largest units: `45 s`, `3 min 20 s`, `2 d 4 h`; a dash where there is none."""
     if value is None:
-        return "–"  # noqa: RUF001
+        return NOTHING
     if value < 1:
         return "0 s" if value <= 0 else "< 1 s"
     rest, parts = int(value), list[tuple[int, str]]()
@@ -44,7 +45,7 @@ def seconds(value: float | None) -> str:
 def ago(when: float | None, now: float) -> str:
     """Return how long ago a time was: `now`, `45 s ago`, `in 3 min`; a dash where there is none."""
     if when is None:
-        return "–"  # noqa: RUF001
+        return NOTHING
     if abs(now - when) < 1:
         return "now"
     return f"in {seconds(when - now)}" if when > now else f"{seconds(now - when)} ago"

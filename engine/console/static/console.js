@@ -3,6 +3,13 @@
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 
+// htmx notes the address of each page, in which a search for a person may stand.
+try {
+  sessionStorage.removeItem('htmx-current-path-for-history');
+} catch {
+  // Then nothing was noted.
+}
+
 function changeTheme() {
   const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   root.dataset.theme = dark ? 'light' : 'dark';

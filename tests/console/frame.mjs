@@ -1,0 +1,45 @@
+// The frame of every page: signing in by token and by link, what is refused, the theme, the keys, and no violations.
+
+import { axe, check, shot, story } from './browser.mjs';
+
+await story(async ({ open, signIn, given }) => {
+  for (const dark of [false, true]) {
+    const theme = dark ? 'dark' : 'light';
+    const login = await open('/', { dark });
+    check(new URL(login.url()).pathname === '/login', 'a page asks to sign in', login.url());
+    await axe(login, `login, ${theme}`);
+    await shot(login, `login-${theme}`);
+    await login.setViewportSize({ width: 390, height: 844 });
+    await shot(login, `login-${theme}-390`);
+    await login.fill('#token', 'guess');
+    await login.keyboard.press('Enter');
+    await login.getByText('This is not the token.').waitFor();
+  }
+
+  const linked = await open(given.link);
+  await linked.waitForURL((url) => url.pathname === given.first);
+  const again = await open(given.link);
+  await again.getByText('This link has been used').waitFor();
+
+  const page = await signIn();
+  await page.keyboard.press('t');
+  check((await page.evaluate(() => document.documentElement.dataset.theme)) === 'dark', 't changes the theme');
+  await page.reload();
+  check((await page.evaluate(() => document.documentElement.dataset.theme)) === 'dark', 'and it stays');
+  await page.keyboard.press('?');
+  check(await page.getByRole('dialog').isVisible(), '? shows the keys');
+  await axe(page, 'the keys');
+  await page.keyboard.press('Escape');
+
+  // A form from an earlier session.
+  await page.evaluate(() => (document.querySelector('form[action="/logout"] [name=csrf]').value = 'stale'));
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByText('The form is from an earlier session').waitFor();
+  await axe(page, 'an error');
+  await shot(page, 'error');
+  await page.goto(given.first);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL((url) => url.pathname === '/login');
+  const stored = await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage), document.cookie]);
+  check(JSON.stringify(stored) === '[["waybill-theme"],[],""]', 'the browser keeps the theme only', stored);
+});

@@ -1,0 +1,14 @@
+"""The frame of the console in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.console.site import Site
+from tests.console.harness import served, tell
+
+
+def test_the_frame(tmp_path: Path) -> None:
+    site = Site(outbox_file=tmp_path / "outbox.db", read_only=True)
+    with served(site) as (console, url):
+        tell("frame.mjs", url=url, link=console.link, first="/")
