@@ -105,6 +105,12 @@ class ConnectionPage:
         return self.opened.file.digest if self.opened.file is not None else ""
 
     @property
+    def first_error(self) -> str:
+        """The key of the first field with an error, '' if there is none."""
+        keys = ["name", *(each.key for each in self.fields), "calls", "when", "rate_limit"]
+        return next((key for key in keys if key in self.errors), "")
+
+    @property
     def general_errors(self) -> Sequence[str]:
         """Messages that belong to no field of the form."""
         keys = {each.key for each in self.fields} | {"name", "calls", "when", "rate_limit"}

@@ -92,13 +92,15 @@ def proposed_variable(connection: str, setting: str) -> str:
 
 
 def text_of(value: Json) -> str:
-    """Return a value as it is typed: text without quotes, all else as JSON; nothing for null."""
+    """Return a value as it is typed: text without quotes, all else as JSON, rows line by line; nothing for null."""
     if value is None:
         return ""
     if isinstance(value, str):
         return value
-    is_nested = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(e, dict | list) for e in value))
-    return json.dumps(value, ensure_ascii=False, indent=2 if is_nested else None)
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        lines = (f"  {json.dumps(each, ensure_ascii=False)}" for each in value)
+        return "\n".join(["[", ",\n".join(lines), "]"])
+    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict) and value else None)
 
 
 def form_fields(

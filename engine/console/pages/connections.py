@@ -148,8 +148,8 @@ def _loaded(site: Site, name: str) -> ConfiguredConnection | None:
 
 
 def _sources(site: Site, page: ConnectionPage) -> list[str] | None:
-    """Return the sources whose events a loaded connection gets; None for one that is not loaded."""
-    if _loaded(site, page.opened.name) is None:
+    """Return the sources whose events a loaded connection gets; None for one that is not loaded, or without sources."""
+    if _loaded(site, page.opened.name) is None or not site.sources():
         return None
     return [each.name for each in site.sources() if each.enabled and page.opened.name in each.connections]
 
