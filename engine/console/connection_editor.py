@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.console.connections_file import (
     ConnectionsText,
     FileChanged,
+    ProposedChange,
     not_writable,
     propose,
     read_connections,
@@ -172,23 +173,42 @@ def sent_form(
         errors["name"] = (wrong,)
     if errors:
         return _with_errors(page, errors, submitted, environment)
-    if only_yaml:
-        return _as_yaml(page, submitted, environment, directories)
-    assert opened.file is not None
-    if typed.get("digest") != opened.file.digest:
+    try:
+        change = (
+            None
+            if opened.file is None
+            else propose(opened.file, submitted.name, submitted.fields, environment, directories)
+        )
+    except UsageError as error:  # a file that only a person can change
+        return _as_yaml(page, {"": (str(error),)}, submitted, environment)
+    faults = {} if change is None else _by_key(change.faults)
+    if only_yaml or change is None:
+        return _as_yaml(page, faults, submitted, environment)
+    if typed.get("digest") != change.file.digest:
         return _in_conflict(page, submitted)
-    change = propose(opened.file, submitted.name, submitted.fields, environment, directories)
-    if change.faults:
-        return _with_errors(page, _by_key(change.faults), submitted, environment)
+    if faults:
+        return _with_errors(page, faults, submitted, environment)
+    return _saved(page, change, submitted, environment)
+
+
+def _saved(
+    page: ConnectionPage, change: ProposedChange, submitted: Submitted, environment: Table[str, str]
+) -> ConnectionPage:
     try:
         file = save(change)
     except FileChanged:
         return _in_conflict(page, submitted)
     except OSError as error:
-        raise UsageError(f"{opened.file.path} cannot be written: {error.strerror}.") from error
-    now = opened._replace(file=file, raw=file.fields(submitted.name), name=submitted.name)
+        message = f"{change.file.path} cannot be written: {error.strerror}. Put the YAML into it in another way."
+        return _as_yaml(page, {"": (message,)}, submitted, environment)
+    opened = page.opened._replace(file=file, raw=file.fields(submitted.name), name=submitted.name)
     return replace(
-        page, opened=now, saved=True, literals=submitted.literals, lost=len(change.lost), other_problems=change.others
+        page,
+        opened=opened,
+        saved=True,
+        literals=submitted.literals,
+        lost=len(change.lost),
+        other_problems=change.others,
     )
 
 
@@ -283,14 +303,9 @@ def _in_conflict(page: ConnectionPage, submitted: Submitted) -> ConnectionPage:
 
 
 def _as_yaml(
-    page: ConnectionPage, submitted: Submitted, environment: Table[str, str], directories: Sequence[Path]
+    page: ConnectionPage, errors: Table[str, Sequence[str]], submitted: Submitted, environment: Table[str, str]
 ) -> ConnectionPage:
-    opened = page.opened
-    errors: dict[str, tuple[str, ...]] = {}
-    if opened.file is not None:
-        change = propose(opened.file, submitted.name, submitted.fields, environment, directories)
-        errors = _by_key(change.faults)
-    fields, held = pasted(opened.loaded.mapping, submitted.name, submitted.fields)
+    fields, held = pasted(page.opened.loaded.mapping, submitted.name, submitted.fields)
     text = entry_text(submitted.name, fields)
     return replace(_with_errors(page, errors, submitted, environment), yaml=text, held=tuple(held))
 

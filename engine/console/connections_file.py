@@ -105,7 +105,7 @@ def not_writable(path: Path) -> str | None:
     """Return why a file cannot be replaced, as a sentence; None if it can."""
     real = path.resolve()
     for each in (real, real.parent):
-        if not os.access(each, os.W_OK):
+        if not os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             return f"{each} is not writable for this process."
     try:
         owner = real.stat()

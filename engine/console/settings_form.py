@@ -23,7 +23,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 AREAS = ("list", "table", "rows", "template")
 """Types whose values are typed into several lines."""
 WRITTEN = ("destination", "enabled", "settings", "calls", "when", "rate_limit")
-"""The fields of a connection that the form has; all others stay as they are."""
+"""The fields of a connection that the form has, in the order of the file; all others stay as they are."""
 NOT_SHOWN, NOT_THERE = "set, not shown", "not set"
 NO_CALLS = "Choose at least one call, or all of them."
 NO_NAME = "Give the connection a name."
@@ -211,6 +211,8 @@ def submitted_form(
     if not settings and "settings" not in raw:
         del fields["settings"]
     _rest(mapping, fields, typed, calls, errors)
+    if is_new:
+        fields = {key: fields[key] for key in WRITTEN if key in fields}
     return Submitted(name, fields, errors, tuple(literals), shown)
 
 
@@ -358,8 +360,9 @@ def pasted(mapping: Mapping, name: str, fields: JsonObject) -> tuple[JsonObject,
             shown[key] = f"${{env:{proposed_variable(name, key)}}}"
         elif setting is not None:
             shown[key] = value
-    kept = {key: value for key, value in fields.items() if key != "settings"}
-    return ({**kept, "settings": shown} if shown else kept), held
+    ordered = [*(key for key in WRITTEN if key in fields), *(key for key in fields if key not in WRITTEN)]
+    result = {key: shown if key == "settings" else fields[key] for key in ordered}
+    return {key: value for key, value in result.items() if key != "settings" or shown}, held
 
 
 class SettingDifference(NamedTuple):
