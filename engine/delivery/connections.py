@@ -121,7 +121,13 @@ def read(
     read_mapping: Callable[[Path], Document] = read_yaml,
 ) -> CheckedFile:
     """Read a connections file; raises ConnectionsError only if it does not map names."""
-    document = read_yaml(path)
+    return read_document(read_yaml(path), path, environment, directories)
+
+
+def read_document(
+    document: Document, path: Path, environment: Table[str, str], directories: Sequence[Path] = ()
+) -> CheckedFile:
+    """Read the text that the file at `path` has, or is to have; raises ConnectionsError like `read`."""
     value = document.value
     if _is_json(document):
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), f"{LIKE_EVENTS} {NOT_CONNECTIONS}")]))
