@@ -112,6 +112,7 @@ def test_a_reload_answers_with_what_changed_or_what_is_wrong() -> None:
         "old_digest": "a",
         "differs": ["mapping"],
         "waiting": 0,
+        "held": "",
     }
     sources = [{"name": "web", "change": "added"}]
     assert (answer.status_code, answer.json()) == (
