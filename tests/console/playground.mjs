@@ -71,8 +71,7 @@ await story(async ({ signIn, given }) => {
   // Proposals and descriptions.
   await replaceWord(page, 'mapping', 'uppercase', 'snake');
   await page.keyboard.press('Control+Space');
-  await page.locator('.cm-tooltip-autocomplete li', { hasText: 'snake_case' }).waitFor();
-  await page.keyboard.press('Enter');
+  await page.locator('.cm-tooltip-autocomplete li', { hasText: 'snake_case' }).click();
   await requests(page, '"name": "order_completed"');
 
   // Several events, and a hostile one, which stays text.

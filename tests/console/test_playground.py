@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import anyio
 import pytest
 
 from engine.console.pages.playground import NOT_JSON, Turns
@@ -120,30 +120,27 @@ def test_a_fault_of_waybill_is_logged_and_not_shown(caplog: pytest.LogCaptureFix
     assert Answerer(lambda: 0.0).written(b'{"mapping": "", "events": "", "settings": {}}').startswith(b'{"name"')
 
 
-async def _questions() -> list[JsonObject | None]:
+async def _answers() -> list[JsonObject | None]:
     """Ask four times at once: three of one session, one of another; the first one holds the others up."""
-    turns, entered, go = Turns(), anyio.Event(), threading.Event()
-    answers: list[JsonObject | None] = [None] * 4
+    turns, entered, go = Turns(), asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
 
     def first() -> JsonObject:
-        anyio.from_thread.run_sync(entered.set)
+        loop.call_soon_threadsafe(entered.set)
         go.wait()
         return {"number": 0}
 
-    async def ask(number: int, session: int, work: Callable[[], JsonObject]) -> None:
-        answers[number] = await turns.take((session, "try"), work)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, 0, 1, first)
-        await entered.wait()
-        tasks.start_soon(ask, 1, 1, lambda: {"number": 1})
-        await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(ask, 2, 1, lambda: {"number": 2})
-        tasks.start_soon(ask, 3, 2, lambda: {"number": 3})
-        await anyio.wait_all_tasks_blocked()
-        go.set()
-    return answers
+    works: list[tuple[int, Callable[[], JsonObject]]] = [
+        (1, first),
+        (1, lambda: {"number": 1}),
+        (1, lambda: {"number": 2}),
+        (2, lambda: {"number": 3}),
+    ]
+    tasks = [asyncio.ensure_future(turns.take((session, "try"), work)) for session, work in works]
+    await entered.wait()  # the others have come by then: tasks start in the order in which they were made
+    go.set()
+    return list(await asyncio.gather(*tasks))
 
 
 def test_of_a_session_only_the_newest_question_is_asked() -> None:
-    assert anyio.run(_questions) == [{"number": 0}, None, {"number": 2}, {"number": 3}]
+    assert asyncio.run(_answers()) == [{"number": 0}, None, {"number": 2}, {"number": 3}]

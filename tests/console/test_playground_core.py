@@ -10,8 +10,8 @@ from hypothesis import given as for_any
 from hypothesis import strategies as st
 
 from engine.console.playground.choices import FIRST_STEPS, chosen_mapping, mapping_names, samples
-from engine.console.playground.given import LONGEST_EVENTS, LONGEST_MAPPING, Given, GivenError
 from engine.console.playground.links import flow_end
+from engine.console.playground.question import LONGEST_EVENTS, LONGEST_MAPPING, Question, QuestionError
 from engine.console.playground.spans import DEEPEST, MOST_SPANS, Span, Units, value_spans
 from engine.console.playground.trying import try_out
 from engine.mapping import bundled
@@ -32,7 +32,7 @@ EVENT = json.dumps(
 
 
 def tried(mapping: str = FIRST, events: str = EVENT, **settings: Json) -> JsonObject:
-    return try_out(Given(mapping, events, settings, 0, None), [], NOW)
+    return try_out(Question(mapping, events, settings, 0, None), [], NOW)
 
 
 def cut(text: str, span: list[int] | None) -> str | None:
@@ -216,7 +216,7 @@ def test_a_field_in_a_batch_and_a_rule_in_shared_parts() -> None:
 
 def test_one_of_several_events() -> None:
     events = str(samples()[-1]["events"])
-    answer = try_out(Given(FIRST, events, {}, 2, None), [], NOW)
+    answer = try_out(Question(FIRST, events, {}, 2, None), [], NOW)
     assert [(each["title"], each["outcome"], each["line"]) for each in answer["events"]] == [  # type: ignore[index, call-overload, union-attr]
         ("identify", "planned", 1),
         ("track Signed Up", "planned", 2),
@@ -312,7 +312,7 @@ def test_no_other_file_is_read(tmp_path: Path, name: str, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path / "here")
     for word in ("extends", "include"):
         given = f"{word}: {name}" if word == "extends" else f"{word}: [{name}]"
-        answer = try_out(Given(f"{given}\n{FIRST}", EVENT, {}, 0, tmp_path), [tmp_path / "here/own"], NOW)
+        answer = try_out(Question(f"{given}\n{FIRST}", EVENT, {}, 0, tmp_path), [tmp_path / "here/own"], NOW)
         assert "found-it" not in json.dumps(answer)
         assert answer["problems"] != []
 
@@ -326,7 +326,7 @@ def test_what_is_beside_an_own_mapping_is_found(tmp_path: Path) -> None:
     assert chosen["home"] == str(tmp_path)
     text = str(chosen["text"]).replace("coupon: properties.coupon", "team: parts.team")
     text = text.replace("mapping: 1", "mapping: 1\ninclude: [ours]")
-    answer = try_out(Given(text, EVENT, {}, 0, tmp_path), [tmp_path, bundled("mappings")], NOW)
+    answer = try_out(Question(text, EVENT, {}, 0, tmp_path), [tmp_path, bundled("mappings")], NOW)
     assert answer["problems"] == []
     assert '"team": "growth"' in str(answer["plan"])
     assert (tmp_path / "mine.yaml").read_text() == FIRST.replace("first_steps", "mine")
@@ -426,6 +426,6 @@ def test_hostile_events(name: str) -> None:
     ],
 )
 def test_questions_that_are_refused(question: Json, message: str) -> None:
-    with pytest.raises(GivenError) as caught:
-        Given.of(question)
+    with pytest.raises(QuestionError) as caught:
+        Question.of(question)
     assert str(caught.value) == message

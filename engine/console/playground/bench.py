@@ -11,7 +11,6 @@ from pathlib import Path
 
 import orjson
 
-import engine
 from engine.console.playground.process import read_frame, write_frame
 from engine.records import JsonObject
 
@@ -70,7 +69,7 @@ class Workbench:
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._process is None:
-            folder = Path(engine.__file__).parent.parent  # so that it is this engine, wherever the console was started
+            folder = Path(__file__).parents[3]  # so that it is this engine, wherever the console was started
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, cwd=folder)  # noqa: S603  our own
             self._ending = weakref.finalize(self, _end, self._process)

@@ -18,7 +18,7 @@ from typing import IO
 import orjson
 
 from engine.console.playground.editing import Editors
-from engine.console.playground.given import Given, GivenError
+from engine.console.playground.question import Question, QuestionError
 from engine.console.playground.trying import try_out
 from engine.records import Json, JsonObject
 
@@ -60,11 +60,11 @@ class Answerer:
         """Return the answer, or `error` with what is wrong and what to do."""
         directories = [Path(str(each)) for each in _list(question.get("directories"))]
         try:
-            given = Given.of(question)
+            asked = Question.of(question)
             if question.get("ask") in ("complete", "hover"):
-                return self._editors.answer(given, question, directories)
-            return try_out(given, directories, self._clock())
-        except GivenError as error:
+                return self._editors.answer(asked, question, directories)
+            return try_out(asked, directories, self._clock())
+        except QuestionError as error:
             return {"error": str(error)}
         except (MemoryError, RecursionError):
             return {"error": "This needs too much memory. Take a smaller mapping or a smaller event."}
