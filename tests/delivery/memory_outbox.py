@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DEFAULT_FILE,
@@ -25,7 +26,6 @@ from engine.delivery.outbox.base import (
     TakenIn,
     Waiting,
 )
-from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome
 
@@ -52,7 +52,7 @@ class _State:
     tried_at: float | None = None
     fence: int | None = None
     reports: EventReports = NO_REPORTS
-    exchanges: str | None = None
+    attempts: str | None = None
 
 
 class MemoryOutbox:
@@ -66,7 +66,7 @@ class MemoryOutbox:
         self._states: dict[int, _State] = {}
         self._connections: dict[str, ConnectionRow] = {}
         self._fences: Counter[str] = Counter()
-        self._exchanges: dict[str, dict[int, Exchange]] = {}
+        self._attempts: dict[str, dict[int, Attempt]] = {}
         self._versions: dict[str, tuple[str, bytes]] = {}
         self._last_event = 0
         self._last_place = 0
@@ -128,7 +128,7 @@ class MemoryOutbox:
         return [row for row in self.waiting(connection, 0, len(self._states)) if row.place in places]
 
     def write(
-        self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
     ) -> list[Change]:
         written = []
         row = self._connections.get(connection)
@@ -140,13 +140,13 @@ class MemoryOutbox:
                 state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
                 state.changed_at, state.fence, state.reports = now, fence, change.reports
-                state.exchanges = change.exchanges or state.exchanges
+                state.attempts = change.attempts or state.attempts
                 written.append(change)
-        self._exchanges.setdefault(connection, {}).update({each.number: each for each in exchanges})
+        self._attempts.setdefault(connection, {}).update({each.number: each for each in attempts})
         return written
 
-    def last_exchange(self, connection: str) -> int:
-        return max(self._exchanges.get(connection, {}), default=0)
+    def last_attempt(self, connection: str) -> int:
+        return max(self._attempts.get(connection, {}), default=0)
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
         self._versions.setdefault(digest, (name, files))
@@ -323,5 +323,5 @@ def _as_waiting(state: _State) -> Waiting:
         state.tried_at,
         state.queued_at,
         state.event.given.reports,
-        state.exchanges,
+        state.attempts,
     )

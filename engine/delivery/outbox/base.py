@@ -1,4 +1,4 @@
-"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they exchange.
+"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they attempt.
 
 `SqliteOutbox` implements it. Another implementation has to pass `tests/delivery/test_outbox.py`. Three promises matter
 most. What a call has returned from is durable. An event has one *state* per connection, and a state's *place* orders
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from engine.delivery.outbox.exchanges import Exchange
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.errors import WaybillError
 from engine.records import Outcome, Report
@@ -67,16 +67,16 @@ class Outbox(Protocol):
         ...
 
     def write(
-        self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
     ) -> list[Change]:
         """Write changes of unfinished states and return those written; raise `LeaseLost` if `fence` is not the lease's.
 
-        The fence is stored with each state. `exchanges` are the requests that led to the changes, which name them.
+        The fence is stored with each state. `attempts` are the requests that led to the changes, which name them.
         """
         ...
 
-    def last_exchange(self, connection: str) -> int:
-        """Return the number of a connection's last exchange, 0 if it had none."""
+    def last_attempt(self, connection: str) -> int:
+        """Return the number of a connection's last attempt, 0 if it had none."""
         ...
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
@@ -229,7 +229,7 @@ class TakenIn(NamedTuple):
 class Waiting(NamedTuple):
     """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made.
 
-    `reports` are those of intake; `exchanges` are the numbers of earlier requests (`ExchangeNumbers.of`).
+    `reports` are those of intake; `attempts` are the numbers of earlier requests (`AttemptNumbers.of`).
     """
 
     place: int
@@ -242,14 +242,14 @@ class Waiting(NamedTuple):
     tried_at: float | None
     queued_at: float
     reports: tuple[Report, ...] = ()
-    exchanges: str | None = None
+    attempts: str | None = None
 
 
 class Change(NamedTuple):
     """What became of one state; with outcome `waiting` it stays queued, with its progress.
 
-    `error` is the vendor's message, here and in the records below. `exchanges` are the numbers of all requests the
-    event had so far, as text (`ExchangeNumbers.text`).
+    `error` is the vendor's message, here and in the records below. `attempts` are the numbers of all requests the
+    event had so far, as text (`AttemptNumbers.text`).
     """
 
     place: int
@@ -260,7 +260,7 @@ class Change(NamedTuple):
     progress: str | None = None
     tried_at: float | None = None
     reports: EventReports = NO_REPORTS
-    exchanges: str | None = None
+    attempts: str | None = None
 
 
 class ConnectionRow(NamedTuple):

@@ -144,10 +144,10 @@ VERSION_4 = (
     CREATE TRIGGER events_without_keys AFTER INSERT ON events WHEN NEW.keys IS NULL
     BEGIN INSERT OR IGNORE INTO unkeyed (event) VALUES (NEW.id); END
     """,
-    # Requests and their answers (exchanges.py), and which of them a state had.
-    "ALTER TABLE states ADD COLUMN exchanges TEXT",
+    # Requests and their answers (attempts.py), and which of them a state had.
+    "ALTER TABLE states ADD COLUMN attempts TEXT",
     """
-    CREATE TABLE exchanges (
+    CREATE TABLE attempts (
         connection INTEGER NOT NULL,
         number INTEGER NOT NULL,
         took INTEGER NOT NULL,

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import orjson
 
 from engine.delivery.outbox import statements as sql
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import NewEvent
-from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.outbox.keys import keys_of
 from engine.records import Outcome
 
@@ -64,7 +64,7 @@ def add_keys(db: sqlite3.Connection, first: int, events: Sequence[NewEvent]) -> 
 
 
 def count_arrived(db: sqlite3.Connection, sources: Iterable[str], now: float, discarded: int = 0) -> None:
-    """Count events that came in, or with `discarded` so many of a single source that were discarded."""
+    """Count events that came in; with `discarded`, count this many discarded ones of a single source instead."""
     slot = slot_of(now)
     for source, count in Counter(sources).items():
         db.execute(sql.COUNT_ARRIVED, (slot, source, 0 if discarded else count, discarded))
@@ -81,12 +81,12 @@ def count_ended(db: sqlite3.Connection, connection: str, outcomes: Iterable[Outc
         db.execute(sql.FORGET_ENDED, (slot - KEPT_SLOTS,))
 
 
-def add_exchanges(db: sqlite3.Connection, connection: str, exchanges: Sequence[Exchange]) -> None:
+def add_attempts(db: sqlite3.Connection, connection: str, attempts: Sequence[Attempt]) -> None:
     """Add the requests of a connection."""
     [number] = db.execute(sql.CONNECTION_ID, (connection,)).fetchone()
-    for start in range(0, len(exchanges), sql.AT_ONCE):
-        part = [(number, *each) for each in exchanges[start : start + sql.AT_ONCE]]
-        db.execute(sql.ADD_EXCHANGES[len(part)], [*chain.from_iterable(part)])
+    for start in range(0, len(attempts), sql.AT_ONCE):
+        part = [(number, *each) for each in attempts[start : start + sql.AT_ONCE]]
+        db.execute(sql.ADD_ATTEMPTS[len(part)], [*chain.from_iterable(part)])
 
 
 def add_discards(db: sqlite3.Connection, discards: Sequence[Discarded]) -> None:
@@ -100,7 +100,7 @@ def add_discards(db: sqlite3.Connection, discards: Sequence[Discarded]) -> None:
 
 
 def key_some(db: sqlite3.Connection) -> int:
-    """Give keys to some events that an older version stored, the newest first; return how many are left, about."""
+    """Add the keys of some events that an older version stored, the newest first; return how many are left, about."""
     later = db.execute(sql.UNKEYED_LATER, (KEYED_AT_ONCE,)).fetchall()
     [before] = db.execute(sql.KEYED_FROM).fetchone()
     rows = later or db.execute(sql.UNKEYED_BEFORE, (before, KEYED_AT_ONCE)).fetchall()

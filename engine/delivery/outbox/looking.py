@@ -16,8 +16,8 @@ import orjson
 
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
+from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
 from engine.delivery.outbox.base import Chosen, ConnectionRow
-from engine.delivery.outbox.exchanges import NO_EXCHANGES, Exchange, ExchangeNumbers
 from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
@@ -42,7 +42,7 @@ class Found(NamedTuple):
     """One state with its event, as commands and pages show it; times are Unix seconds.
 
     `event` is the event's number and `place` the state's. `raw` is the event as it was stored. `digest` is that of the
-    mapping's version that planned it, None before that. `exchanges` are the numbers of its requests.
+    mapping's version that planned it, None before that. `attempts` are the numbers of its requests.
     """
 
     event: int
@@ -59,7 +59,7 @@ class Found(NamedTuple):
     digest: str | None
     queued_at: float
     tried_at: float | None
-    exchanges: ExchangeNumbers
+    attempts: AttemptNumbers
     received_at: str
     taken_at: float
 
@@ -72,7 +72,7 @@ class Found(NamedTuple):
             return None
 
 
-class Position(NamedTuple):
+class PageEnd(NamedTuple):
     """Where a page of a search ends; the next one shows what is before it."""
 
     event: int
@@ -80,7 +80,7 @@ class Position(NamedTuple):
 
 
 def newest(
-    db: sqlite3.Connection, chosen: Chosen, limit: int, *, skip: int = 0, before: Position | None = None
+    db: sqlite3.Connection, chosen: Chosen, limit: int, *, skip: int = 0, before: PageEnd | None = None
 ) -> list[Found]:
     """Return the chosen states, the newest event first."""
     values = _values(db, chosen)
@@ -88,11 +88,11 @@ def newest(
         return []
     place = (None, None) if before is None else before
     given = {**values, "limit": limit + skip, "before_event": place[0], "before_place": place[1]}
-    found: list[Position] = []
+    found: list[PageEnd] = []
     for part in _parts(chosen):
         wanted = {**given, **_of_part(db, part)}
         source = _best(db, part, wanted, FEW)
-        found += [Position._make(row) for row in db.execute(sql.NEWEST_BY[source], wanted)]
+        found += [PageEnd._make(row) for row in db.execute(sql.NEWEST_BY[source], wanted)]
     found = sorted(found, reverse=True)[skip : skip + limit]
     return found_at(db, [each.place for each in found])
 
@@ -131,8 +131,8 @@ def found_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Found]:
 
 def _found(row: Sequence[Any]) -> Found:
     found = Found._make(row)
-    reports, numbers = from_text(row[9]), NO_EXCHANGES if row[14] is None else ExchangeNumbers.of(row[14])
-    return found._replace(outcome=Outcome(found.outcome), reports=reports, exchanges=numbers)
+    reports, numbers = from_text(row[9]), NO_ATTEMPTS if row[14] is None else AttemptNumbers.of(row[14])
+    return found._replace(outcome=Outcome(found.outcome), reports=reports, attempts=numbers)
 
 
 def search_values(chosen: Chosen) -> dict[str, Any]:
@@ -222,10 +222,10 @@ def _is_in_words(best: str, chosen: Chosen, values: Mapping[str, Any]) -> bool:
     return chosen.reason is not None and values["reasons"] == "[]" and best in ("set aside", "unfinished")
 
 
-def exchanges_of(db: sqlite3.Connection, connection: str, numbers: Iterable[int]) -> list[Exchange]:
+def attempts_of(db: sqlite3.Connection, connection: str, numbers: Iterable[int]) -> list[Attempt]:
     """Return a connection's requests with these numbers, in their order; those that were purged are missing."""
-    rows = db.execute(sql.EXCHANGES_OF, (connection, str(list(numbers))))
-    return [Exchange._make(row)._replace(refused=bool(row[8])) for row in rows]
+    rows = db.execute(sql.ATTEMPTS_OF, (connection, str(list(numbers))))
+    return [Attempt._make(row)._replace(refused=bool(row[8])) for row in rows]
 
 
 class SetAsideGroup(NamedTuple):

@@ -18,6 +18,7 @@ import orjson
 
 from engine.delivery.outbox import file, keeping, looking
 from engine.delivery.outbox import statements as sql
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DUPLICATE,
@@ -39,7 +40,6 @@ from engine.delivery.outbox.base import (
     TakenIn,
     Waiting,
 )
-from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
 from engine.delivery.outbox.keeping import Discarded
@@ -269,20 +269,20 @@ class SqliteOutbox:
             raise OutboxDamaged(file.damage_text(self.path, "impossible reports")) from error
 
     def write(
-        self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
     ) -> list[Change]:
         """Write changes of unfinished states, and return those written."""
         with self._transaction() as db:
             if db.execute(sql.FENCE, (connection,)).fetchone() != (fence,):
                 raise LeaseLost(f"Another worker has taken over {connection}.")
-            keeping.add_exchanges(db, connection, exchanges)
+            keeping.add_attempts(db, connection, attempts)
             written = _written(db, changes, now, fence)
             keeping.count_ended(db, connection, [change.outcome for change in written], now)
             return written
 
-    def last_exchange(self, connection: str) -> int:
-        """Return the number of a connection's last exchange."""
-        return int(self._all(sql.LAST_EXCHANGE, (connection,))[0][0])
+    def last_attempt(self, connection: str) -> int:
+        """Return the number of a connection's last attempt."""
+        return int(self._all(sql.LAST_ATTEMPT, (connection,))[0][0])
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
         """Keep the files of a mapping's version."""
@@ -301,7 +301,7 @@ class SqliteOutbox:
                 keeping.count_arrived(db, [source], now, discarded=count)
 
     def key_some(self) -> int:
-        """Give keys to some events that an older version stored; return how many are left, about."""
+        """Add the keys of some events that an older version stored; return how many are left, about."""
         if not self._all(sql.UNKEYED)[0][0]:
             return 0
         with self._transaction() as db:
@@ -424,7 +424,7 @@ class SqliteOutbox:
             events += removed
             given["after"] = last
         events += self._purge_step(self._purge_last_event, given)
-        self._purge_exchanges(older_than, refused=not outcomes or not {Outcome.REJECTED, Outcome.INVALID} - {*outcomes})
+        self._purge_attempts(older_than, refused=not outcomes or not {Outcome.REJECTED, Outcome.INVALID} - {*outcomes})
         self._spare.restore()
         return Purged(dict(ended), events)
 
@@ -448,16 +448,16 @@ class SqliteOutbox:
             db.execute(sql.PURGE_EVENT_MARKS)
         return events
 
-    def _purge_exchanges(self, older_than: float, *, refused: bool) -> None:
+    def _purge_attempts(self, older_than: float, *, refused: bool) -> None:
         given: dict[str, Any] = {"before": int(older_than * 1e6), "older_than": older_than}
         given |= {"refused": refused, "limit": PURGED_AT_ONCE}
-        for (number,) in self._all(sql.CONNECTIONS_WITH_OLD_EXCHANGES, given):
-            while self._purge_step(self._purge_some_exchanges, given | {"connection": number}) == PURGED_AT_ONCE:
+        for (number,) in self._all(sql.CONNECTIONS_WITH_OLD_ATTEMPTS, given):
+            while self._purge_step(self._purge_some_attempts, given | {"connection": number}) == PURGED_AT_ONCE:
                 pass
 
-    def _purge_some_exchanges(self, given: Mapping[str, Any]) -> int:
+    def _purge_some_attempts(self, given: Mapping[str, Any]) -> int:
         with self._transaction() as db:
-            return db.execute(sql.PURGE_EXCHANGES, given).rowcount
+            return db.execute(sql.PURGE_ATTEMPTS, given).rowcount
 
     def _purge_step(self, step: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
         """Run a transaction; on a full disk once more, with the room of the spare file and of the `-wal`."""
@@ -513,7 +513,7 @@ def _written(db: sqlite3.Connection, changes: Sequence[Change], now: float, fenc
 def _finish(db: sqlite3.Connection, alike: Sequence[Change], now: float, fence: int) -> int:
     """Write changes that differ in nothing but their place and requests; return how many states still waited."""
     _, outcome, *others, reports, _ = alike[0]
-    places = orjson.dumps([(change.place, change.exchanges) for change in alike]).decode()
+    places = orjson.dumps([(change.place, change.attempts) for change in alike]).decode()
     return db.execute(sql.FINISH, (outcome.value, *others, as_text(reports), now, fence, places)).rowcount
 
 

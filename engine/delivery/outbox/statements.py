@@ -59,7 +59,7 @@ ADD_STATES = _for_rows(
 
 _WAITING = """
     SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
-        e.reports, s.exchanges
+        e.reports, s.attempts
 """
 WAITING = f"""
     {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
@@ -75,7 +75,7 @@ STORED_AT = f"""
 """
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
-        changed_at = ?, fence = ?, exchanges = ifnull(json_extract(ended.value, '$[1]'), exchanges)
+        changed_at = ?, fence = ?, attempts = ifnull(json_extract(ended.value, '$[1]'), attempts)
     FROM json_each(?) AS ended
     WHERE states.place = json_extract(ended.value, '$[0]') AND outcome = 'waiting'
 """
@@ -193,12 +193,12 @@ COUNT_ENDED = """
     ON CONFLICT DO UPDATE SET events = events + excluded.events
 """
 FORGET_ENDED = "DELETE FROM ended WHERE slot < ?"
-_EXCHANGE = "number, took, name, method, url, items, status, digest, refused, failure, headers, answer, cut"
-ADD_EXCHANGES = _for_rows(
-    f"INSERT OR REPLACE INTO exchanges (connection, {_EXCHANGE}) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ATTEMPT = "number, took, name, method, url, items, status, digest, refused, failure, headers, answer, cut"
+ADD_ATTEMPTS = _for_rows(
+    f"INSERT OR REPLACE INTO attempts (connection, {_ATTEMPT}) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-LAST_EXCHANGE = """
-    SELECT ifnull(max(number), 0) FROM exchanges WHERE connection = (SELECT id FROM connections WHERE name = ?)
+LAST_ATTEMPT = """
+    SELECT ifnull(max(number), 0) FROM attempts WHERE connection = (SELECT id FROM connections WHERE name = ?)
 """
 ADD_DISCARD = """
     INSERT INTO discards (source, discarded_at, code, reason, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)
@@ -295,7 +295,7 @@ COUNT_BY = {
     for source in _SOURCES
 }
 ROWS_AT = f"""
-    {_LISTED_ROW}, e.raw, s.digest, s.queued_at, s.tried_at, s.exchanges, e.received_at, e.taken_at
+    {_LISTED_ROW}, e.raw, s.digest, s.queued_at, s.tried_at, s.attempts, e.received_at, e.taken_at
     FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection ORDER BY wanted.key
 """
@@ -303,8 +303,8 @@ CHANGED_SINCE = """
     SELECT place FROM states INDEXED BY states_changed
     WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
 """
-EXCHANGES_OF = f"""
-    SELECT {_EXCHANGE} FROM exchanges
+ATTEMPTS_OF = f"""
+    SELECT {_ATTEMPT} FROM attempts
     WHERE connection = (SELECT id FROM connections WHERE name = ?) AND number IN (SELECT value FROM json_each(?))
     ORDER BY number
 """
@@ -345,14 +345,14 @@ DISCARD_GROUPS = """
 """
 
 # A purge forgets requests by their age.  Those that something was refused in stay as long as what was set aside stays.
-PURGE_EXCHANGES = """
-    DELETE FROM exchanges WHERE (connection, number) IN (
-        SELECT connection, number FROM exchanges WHERE connection = :connection AND number < :before
+PURGE_ATTEMPTS = """
+    DELETE FROM attempts WHERE (connection, number) IN (
+        SELECT connection, number FROM attempts WHERE connection = :connection AND number < :before
             AND (:refused OR NOT refused) ORDER BY number LIMIT :limit)
 """
-CONNECTIONS_WITH_OLD_EXCHANGES = """
+CONNECTIONS_WITH_OLD_ATTEMPTS = """
     SELECT id FROM connections
-    WHERE EXISTS (SELECT 1 FROM exchanges WHERE connection = connections.id AND number < :before)
+    WHERE EXISTS (SELECT 1 FROM attempts WHERE connection = connections.id AND number < :before)
 """
 OLD_EVENTS_IN_PART = """
     SELECT id, raw FROM events
@@ -388,7 +388,7 @@ PURGEABLE_EVENTS = f"""
 LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
 EMPTY_LAST_STATE = f"""
     UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
-        tried_at = NULL, reports = NULL, exchanges = NULL, queued_at = 0, changed_at = 0
+        tried_at = NULL, reports = NULL, attempts = NULL, queued_at = 0, changed_at = 0
     WHERE {_LAST_STATE}
 """
 NEXT_OLD_EVENTS = f"""
@@ -414,8 +414,8 @@ WRONG_VALUES = """
         OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
         OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
         OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
-        OR NOT (reports IS NULL OR json_valid(reports)) OR typeof(exchanges) NOT IN ('null', 'text')
-        OR exchanges GLOB '*[^0-9+ ]*'
+        OR NOT (reports IS NULL OR json_valid(reports)) OR typeof(attempts) NOT IN ('null', 'text')
+        OR attempts GLOB '*[^0-9+ ]*'
     UNION ALL
     SELECT 'event ' || id FROM events
     WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
@@ -426,7 +426,7 @@ WRONG_VALUES = """
         OR typeof(alarm) != 'text' OR typeof(fence) != 'integer'
         OR typeof(held_at) NOT IN ('null', 'real') OR typeof(due) NOT IN ('null', 'real')
     UNION ALL
-    SELECT 'request ' || number FROM exchanges
+    SELECT 'request ' || number FROM attempts
     WHERE typeof(took) != 'integer' OR typeof(name) != 'text' OR typeof(method) != 'text' OR typeof(url) != 'text'
         OR typeof(items) != 'integer' OR typeof(status) != 'integer' OR typeof(digest) != 'text'
         OR typeof(failure) != 'text' OR typeof(headers) != 'text' OR typeof(answer) != 'text'
