@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.console.playground.choices import FIRST_STEPS, chosen_mapping, mapping_names, samples
 from engine.console.playground.links import flow_end
 from engine.console.playground.question import LONGEST_EVENTS, LONGEST_MAPPING, Question, QuestionError
-from engine.console.playground.spans import DEEPEST, MOST_SPANS, Span, Units, value_spans
+from engine.console.playground.spans import DEEPEST, MOST_SPANS, TextSpan, Units, value_spans
 from engine.console.playground.trying import try_out
 from engine.mapping import bundled
 from engine.records import Json, JsonObject
@@ -73,7 +73,7 @@ def test_every_value_is_where_it_is_said_to_be(value: object, indent: int | None
 @for_any(st.text(max_size=40))
 def test_units_are_those_of_browsers(text: str) -> None:
     end = len(text) // 2
-    assert Units(text).of(Span(0, end)) == [0, len(text[:end].encode("utf-16-le", "surrogatepass")) // 2]
+    assert Units(text).of(TextSpan(0, end)) == [0, len(text[:end].encode("utf-16-le", "surrogatepass")) // 2]
 
 
 @pytest.mark.parametrize(
@@ -227,14 +227,14 @@ def test_one_of_several_events() -> None:
 
 
 @pytest.mark.parametrize("name", [each["name"] for each in mapping_names([])])
-def test_every_mapping_that_can_be_chosen_with_its_examples_and_the_samples(name: str) -> None:
+def test_every_mapping_that_can_be_chosen(name: str) -> None:
     chosen = chosen_mapping(name, [])
     examples = [str(each["events"]) for each in chosen["examples"]]  # type: ignore[index, call-overload, union-attr]
-    for events in [*examples[:1], str(samples()[0]["events"])]:
-        answer = tried(str(chosen["text"]), events)
-        assert (answer["problems"], answer["event_problems"], answer["settings_problems"]) == ([], [], [])
-        assert answer["plan"] is not None
-        links_of(answer, str(chosen["text"]), events)
+    events = [*examples, str(samples()[0]["events"])][0]
+    answer = tried(str(chosen["text"]), events)
+    assert (answer["problems"], answer["event_problems"], answer["settings_problems"]) == ([], [], [])
+    assert answer["plan"] is not None
+    links_of(answer, str(chosen["text"]), events)
 
 
 # Problems.
@@ -346,7 +346,7 @@ calls:
       fields:
 """
 MANY_KEYS = json.dumps(
-    {"type": "track", "event": "x", "userId": "u", "properties": {f"k{number}": 1 for number in range(1000)}}
+    {"type": "track", "event": "x", "userId": "u", "properties": {f"k{number}": 1 for number in range(400)}}
 )
 
 HOSTILE_MAPPINGS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.console.playground.files import TypedLibrary
 from engine.console.playground.question import Question, lines_of
-from engine.console.playground.spans import Span, Units
+from engine.console.playground.spans import TextSpan, Units
 from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
 from engine.editing.positions import Position, TextLines
@@ -66,7 +66,7 @@ def _proposal(each: Completion, lines: TextLines) -> Json:
 
 
 def _range(lines: TextLines, start: Position, end: Position) -> list[Json]:
-    return list(Units(lines.text).of(Span(lines.offset(start), lines.offset(end))))
+    return list(Units(lines.text).of(TextSpan(lines.offset(start), lines.offset(end))))
 
 
 def _number(value: Json) -> int:

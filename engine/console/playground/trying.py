@@ -15,7 +15,7 @@ from engine.console.playground.files import TypedLibrary, shown_file
 from engine.console.playground.links import Linker, MappingPlaces
 from engine.console.playground.question import MOST_EVENTS, Question, lines_of, place_of
 from engine.console.playground.shown import ShownRequest, in_units, shown_requests
-from engine.console.playground.spans import Span, Units, value_spans
+from engine.console.playground.spans import TextSpan, Units, value_spans
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.outgoing import DryRunner
 from engine.editing.fixes import changes, underlined
@@ -123,7 +123,7 @@ def visible_text(text: str) -> str:
 
 def _units(place: Range, lines: TextLines) -> list[Json]:
     units = Units(lines.text)
-    return list(units.of(Span(lines.offset(place.start), lines.offset(place.end))))
+    return list(units.of(TextSpan(lines.offset(place.start), lines.offset(place.end))))
 
 
 def _event_problems(found: Sequence[Line], text: str) -> JsonObject:
@@ -134,7 +134,7 @@ def _event_problems(found: Sequence[Line], text: str) -> JsonObject:
             continue
         number, column, message = place_of(line.error)
         start = lines.offset(lines.in_line(number - 1, column - 1, column - 1).start)
-        place: list[Json] = list(units.of(Span(start, min(start + 1, len(text)))))
+        place: list[Json] = list(units.of(TextSpan(start, min(start + 1, len(text)))))
         problems.append({"line": number, "column": column, "message": visible(message), "range": place})
     if len(found) > MOST_EVENTS:
         message = f"The playground takes {MOST_EVENTS} events; the others are left out. `engine run` takes any number."
