@@ -92,6 +92,12 @@ await story(async ({ signIn, given }) => {
   await requests(page, '"person": "user-456"');
   check(await page.locator('#lost').isHidden(), 'it goes on by itself');
 
+  // Another browser, or another day: what was typed is not lost.
+  await page.route('**/playground/try', (route) => route.fulfill({ status: 401 }));
+  await replaceWord(page, 'event', '456', '789');
+  await page.getByText('You are signed out. Download the mapping to keep it, then reload the page.').waitFor();
+  await page.unroute('**/playground/try');
+
   // Another mapping, its example, its settings; and its file.
   await page.selectOption('#mapping', given.mapping);
   await requests(page, given.shown);
