@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 
 from engine.console.pages.playground import NOT_JSON, Turns
@@ -16,7 +21,7 @@ from engine.console.playground.process import Answerer
 from engine.console.site import Site
 from engine.mapping import bundled
 from engine.records import JsonObject
-from tests.console.harness import served, signed_in, tell, visitor
+from tests.console.harness import TOKEN, served, signed_in, tell, visitor
 
 FIRST = str(chosen_mapping(FIRST_STEPS, [])["text"])
 QUESTION: JsonObject = {"mapping": FIRST, "events": str(samples()[0]["events"]), "directories": []}
@@ -144,3 +149,19 @@ async def _answers() -> list[JsonObject | None]:
 
 def test_of_a_session_only_the_newest_question_is_asked() -> None:
     assert asyncio.run(_answers()) == [{"number": 0}, None, {"number": 2}, {"number": 3}]
+
+
+def test_ctrl_c_ends_the_console_and_its_process_in_silence() -> None:
+    command = [sys.executable, "-m", "engine", "console", "--port", "0", "--admin-token", TOKEN]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert running.stdout is not None
+    origin = running.stdout.readline().partition(": ")[2].partition("/login")[0]
+    with httpx.Client(base_url=origin) as client:
+        client.post("/login", data={"token": TOKEN})
+        token = client.get("/playground").text.partition('name="csrf-token" content="')[2].partition('"')[0]
+        assert client.post("/playground/try", json=QUESTION, headers={"X-CSRF-Token": token}).json()["plan"]
+    [tries] = psutil.Process(running.pid).children()
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=20)
+    assert "Traceback" not in output
+    tries.wait(20)

@@ -14,6 +14,7 @@ from engine.console.playground.links import flow_end
 from engine.console.playground.question import LONGEST_EVENTS, LONGEST_MAPPING, Question, QuestionError
 from engine.console.playground.spans import DEEPEST, MOST_SPANS, TextSpan, Units, value_spans
 from engine.console.playground.trying import try_out
+from engine.errors import MappingNotFound
 from engine.mapping import bundled
 from engine.records import Json, JsonObject
 
@@ -330,6 +331,18 @@ def test_what_is_beside_an_own_mapping_is_found(tmp_path: Path) -> None:
     assert answer["problems"] == []
     assert '"team": "growth"' in str(answer["plan"])
     assert (tmp_path / "mine.yaml").read_text() == FIRST.replace("first_steps", "mine")
+
+
+def test_what_only_looks_like_a_mapping_is_not_offered(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "nowhere.yaml").symlink_to(tmp_path / "gone")
+    (tmp_path / "latin.yaml").write_bytes(b"mapping: 1\nname: latin\ntitle: \xe9\n")
+    assert [each["name"] for each in mapping_names([tmp_path]) if each["group"] == "own"] == ["latin"]
+    chosen = chosen_mapping("latin", [tmp_path])
+    assert (str(chosen["text"])[-3:], chosen["examples"]) == (" \ufffd\n", [])
+    for name in ("folder", "nowhere"):
+        with pytest.raises(MappingNotFound):
+            chosen_mapping(name, [tmp_path])
 
 
 # Hostile input: each answers within its bounds, with a message.

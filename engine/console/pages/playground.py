@@ -93,15 +93,17 @@ def routes(site: Site) -> list[Route]:
 
 def _config(request: Request, directories: list[Path]) -> JsonObject:
     """Return what the page's script starts with; a `mapping` in the address is chosen at first."""
-    names = mapping_names(directories)
-    wanted = request.query_params.get("mapping")
-    known = wanted if any(each["name"] == wanted for each in names) else FIRST_STEPS
+    wanted = request.query_params.get("mapping", FIRST_STEPS)
+    try:
+        chosen = chosen_mapping(wanted, directories)
+    except MappingNotFound:
+        chosen = chosen_mapping(FIRST_STEPS, directories)
     return {
         "codemirror": static_path("vendored/codemirror.js"),
         "nonce": request.state.nonce,
-        "mappings": cast("Json", names),
+        "mappings": cast("Json", mapping_names(directories)),
         "samples": cast("Json", samples()),
-        "chosen": chosen_mapping(str(known), directories),
+        "chosen": chosen,
     }
 
 

@@ -1,4 +1,4 @@
-"""The process that tries mappings: `python -m engine.console.playground.process`, which the console starts.
+"""The process that tries mappings, which the console starts.
 
 It is a process of its own because what is typed may take seconds and much memory: threads would slow delivery down,
 and only a process can be stopped. Questions and answers are JSON, each with its length before it, on standard input
@@ -26,13 +26,15 @@ LENGTH = 4
 """Bytes of a length."""
 MOST_MEMORY = 1024 * 1024 * 1024
 """Bytes of address space."""
+NICE = 10
+"""How far it stands back behind delivery where both want the processor."""
 LONGEST = 30
 """Seconds after which it ends by itself; the console, if it is still there, has stopped it long before."""
 
 
 def main() -> None:
     """Answer questions until standard input ends."""
-    _limit_memory()
+    _be_modest()
     os.environ.clear()
     answerer = Answerer(time.time)
     while (question := read_frame(sys.stdin.buffer)) is not None:
@@ -97,7 +99,9 @@ def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _limit_memory() -> None:
+def _be_modest() -> None:
+    with suppress(AttributeError, OSError):  # not on Windows
+        os.nice(NICE)
     with suppress(ImportError, ValueError, OSError):  # not on Windows; a Mac refuses
         import resource
 
@@ -109,7 +113,3 @@ def _limit_time(seconds: int) -> None:
         import signal
 
         signal.alarm(seconds)
-
-
-if __name__ == "__main__":
-    main()
