@@ -60,7 +60,11 @@ logger = logging.getLogger(NAME)
 
 
 class Collector:
-    """Receives calls. `ready`: whether it is not stopping; `behind`: whether too many events wait for delivery."""
+    """Receives calls.
+
+    `keys`: who may send, which a reload replaces; `ready`: whether it is not stopping; `behind`: whether too many
+    events wait for delivery.
+    """
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class Collector:
         new_id: Callable[[], str] = lambda: str(uuid4()),
         behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._keys, self._group_commit, self._observer = keys, group_commit, observer
+        self.keys, self._group_commit, self._observer = keys, group_commit, observer
         self._limits = limits or CollectorLimits()
         self._bodies = BodyReader(self._limits)
         self._clock, self._new_id = clock, new_id
@@ -156,7 +160,7 @@ class Collector:
         await self._group_commit.commit(shaped.events, source.connections)
 
     def _source(self, key: str, sender: JsonObject) -> EventSource:
-        source = self._keys.source(key) if key else None
+        source = self.keys.source(key) if key else None
         sender["source"] = source.name if source else ""
         if source is None or not source.enabled:
             self._observer.refused("source_disabled" if source else "unknown_source", **sender)

@@ -7,17 +7,18 @@ import contextlib
 import hmac
 import socket
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.observers import CollectorObserver
+from engine.collector.reloading import Reloading, ReloadReport, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
-from engine.collector.sources import EventSource
-from engine.delivery.configured_connection import ConfiguredConnection
+from engine.collector.watching import watch
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Outbox, OutboxError
 from engine.delivery.status import delivery_status
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL = 1.0
 PURGE_INTERVAL = 600.0
 METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
-ADMIN_PATHS = ("/metrics", "/status")
+ADMIN_PATHS = ("/metrics", "/status", "/reload")
 NO_TOKEN = RequestRefused(
     401,
     "unauthorized",
@@ -40,17 +41,30 @@ NO_TOKEN = RequestRefused(
 ).response
 NOT_FOUND = RequestRefused(404, "not_found", f"Unknown path. Available: {', '.join(ADMIN_PATHS)}.").response
 GET_ONLY = RequestRefused(405, "method_not_allowed", "Use GET.", headers=((b"allow", b"GET, HEAD"),)).response
+POST_ONLY = RequestRefused(405, "method_not_allowed", "Use POST.", headers=((b"allow", b"POST"),)).response
+
+
+class AdminPages(Protocol):
+    """An ASGI application at the admin address; `link` is where it is opened."""
+
+    link: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+    def close(self) -> None:
+        """End what would keep the server from stopping."""
 
 
 class ServerConfig(NamedTuple):
-    """What is served: events come in from sources and go out to connections.
+    """What is served: events come in from the sources of `reloading` and go out to its connections.
 
     `metrics` returns Prometheus text, `admin` is the admin address and its token, `keep` is how many seconds finished
-    events stay in the outbox, None for ever.
+    events stay in the outbox, None for ever.  With `watch`, a change of a file that was loaded is a reload.  `console`
+    answers all paths of the admin address that are not its own, with its own login.
     """
 
-    sources: Sequence[EventSource]
-    connections: Sequence[ConfiguredConnection]
+    reloading: Reloading
     limits: CollectorLimits
     collector_observer: CollectorObserver
     delivery_observer: DeliveryObserver
@@ -58,6 +72,8 @@ class ServerConfig(NamedTuple):
     proxies: str = "127.0.0.1"
     admin: tuple[socket.socket, str] | None = None
     keep: float | None = None
+    watch: bool = False
+    console: AdminPages | None = None
 
 
 class Background:
@@ -67,28 +83,48 @@ class Background:
         self, config: ServerConfig, outbox: Outbox, background_outbox: Outbox, clock: Callable[[], float] = time.time
     ) -> None:
         self._config, self._outbox, self._clock = config, background_outbox, clock
-        names = [each.name for each in config.connections]
+        names = [each.name for each in config.reloading.connections]
         observer = BacklogObserver(config.collector_observer.backlog.set, config.delivery_observer.queue, clock)
         self.backlog = Backlog(background_outbox, names, config.limits.backlog, observer)
         options = Options(until_idle=False)
-        self._delivery = Delivery(outbox, config.connections, options, observer=config.delivery_observer)
+        self._delivery = Delivery(outbox, config.reloading.connections, options, observer=config.delivery_observer)
+        config.reloading.delivery = self._replace
+        config.reloading.on_result = config.collector_observer.reloaded
+
+    @property
+    def reloading(self) -> Reloading:
+        """What is served."""
+        return self._config.reloading
 
     def stop(self) -> None:
         """End soon: delivery still waits for the requests it has sent."""
+        self.reloading.close()
         self._delivery.stop()
+
+    async def _replace(self, served: Served) -> dict[str, int]:
+        self.backlog.names = [each.name for each in served.connections]
+        return await self._delivery.replace(served.connections)
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""
         purging = purge(self._outbox, self._config.keep, self._clock, self._config.collector_observer.purged)
+        reloading = self.reloading
         tasks = [asyncio.create_task(self.backlog.poll()), asyncio.create_task(purging)]
+        if self._config.watch:
+            tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
+        reloading.attach()
         admin = self._admin()
         serving = None if admin is None else asyncio.create_task(admin[0].serve(sockets=[admin[1]]))
         try:
             await self._delivery.run()
         finally:
+            reloading.close()
+            await reloading.ended()
             for task in tasks:
                 task.cancel()
             if admin is not None and serving is not None:
+                if self._config.console is not None:
+                    self._config.console.close()
                 admin[0].should_exit = True
                 await serving
 
@@ -96,7 +132,9 @@ class Background:
         if self._config.admin is None:
             return None
         listener, token = self._config.admin
-        app = Admin(token, self._config.metrics, lambda: delivery_status(self._outbox))
+        config = self._config
+        status = partial(delivery_status, self._outbox)
+        app = Admin(token, config.metrics, status, config.reloading.reload, config.console)
         return http.server(http.config(app)), listener
 
 
@@ -109,12 +147,15 @@ class BacklogObserver(NamedTuple):
 
 
 class Backlog:
-    """Counts the unfinished events of each connection; the longest queue may have `limit` of them, 0 for no limit."""
+    """Counts the unfinished events of the connections `names`.
+
+    The longest queue may have `limit` of them, 0 for no limit.
+    """
 
     def __init__(
         self, outbox: Outbox, names: Sequence[str], limit: int, observer: BacklogObserver | None = None
     ) -> None:
-        self._outbox, self._names, self._limit, self._observer = outbox, names, limit, observer
+        self._outbox, self.names, self._limit, self._observer = outbox, names, limit, observer
         self._depth = 0
 
     def behind(self) -> bool:
@@ -130,9 +171,10 @@ class Backlog:
             await asyncio.sleep(max(POLL_INTERVAL, 20 * (time.monotonic() - began)))
 
     def _count(self) -> dict[str, tuple[int, float | None]]:
-        return {name: self._outbox.unfinished(name) for name in self._names}
+        return {name: self._outbox.unfinished(name) for name in self.names}
 
     def _report(self, queues: dict[str, tuple[int, float | None]]) -> None:
+        queues = {name: queue for name, queue in queues.items() if name in self.names}  # a reload may have been quicker
         self._depth = max((depth for depth, _ in queues.values()), default=0)
         if self._observer is None:
             return
@@ -154,32 +196,51 @@ async def purge(
 
 
 class Admin:
-    """The ASGI application of the admin address; `metrics` returns Prometheus text, `status` JSON."""
+    """The ASGI application of the admin address; `metrics` returns Prometheus text, `status` JSON.
 
-    def __init__(self, token: str, metrics: Callable[[], bytes], status: Callable[[], JsonObject]) -> None:
+    `console` gets every other path, and asks for its own login.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        metrics: Callable[[], bytes],
+        status: Callable[[], JsonObject],
+        reload: Callable[[], Awaitable[ReloadReport]],
+        console: AdminPages | None = None,
+    ) -> None:
         if not token:
             raise ValueError("an empty token would let everyone in")
         self._expected = b"Bearer " + token.encode()
-        self._metrics, self._status = metrics, status
+        self._metrics, self._status, self._reload, self._console = metrics, status, reload, console
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        status, body, headers = await self._response(scope)
+        path = scope["path"].rstrip("/")
+        if self._console is not None and path not in ADMIN_PATHS:
+            await self._console(scope, receive, send)
+            return
+        status, body, headers = await self._response(scope, path)
         headers = (*headers, (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": [*headers]})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _response(self, scope: Scope) -> HttpResponse:
+    async def _response(self, scope: Scope, path: str) -> HttpResponse:
         given: bytes = dict(scope["headers"]).get(b"authorization", b"")
         if not hmac.compare_digest(given, self._expected):
             return NO_TOKEN
-        path = scope["path"].rstrip("/")
         if path not in ADMIN_PATHS:
             return NOT_FOUND
+        if path == "/reload":
+            return POST_ONLY if scope["method"] != "POST" else _reload_response(await self._reload())
         if scope["method"] not in ("GET", "HEAD"):
             return GET_ONLY
         if path == "/metrics":
             return HttpResponse(200, await asyncio.to_thread(self._metrics), METRICS_TYPE)
         return HttpResponse(200, orjson.dumps(await asyncio.to_thread(self._status)), (JSON_TYPE,))
+
+
+def _reload_response(report: ReloadReport) -> HttpResponse:
+    return HttpResponse(422 if report.problems else 200, orjson.dumps(report.json()), (JSON_TYPE,))

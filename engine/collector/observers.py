@@ -74,6 +74,7 @@ class CollectorObserver:
         self._kept = Counter("waybill_collector_kept", "Events written to the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
         self._purged = Counter("waybill_collector_purged", "Finished events removed.", registry=registry)
+        self._reloads = Counter("waybill_reloads", "Reloads, by result.", ["result"], registry=registry)
         self._seconds = Histogram("waybill_collector_seconds", "Duration of requests.", registry=registry)
         self.backlog = Gauge(
             "waybill_collector_backlog",
@@ -120,6 +121,10 @@ class CollectorObserver:
         self._purged.inc(events)
         if events:
             self._logger.info("purged", extra={"fields": {"events": events}})
+
+    def reloaded(self, result: str) -> None:
+        """Count a reload."""
+        self._reloads.labels(result).inc()
 
     def _log(self, event: str, **fields: Json) -> None:
         second = int(self._monotonic())

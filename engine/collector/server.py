@@ -14,6 +14,9 @@ is safe at any time.
 Each opens the outbox itself; SQLite serializes their transactions.  The first process delivers and has the admin
 address, in a thread, because the supervisor needs the main one.  Every worker process writes what it answered 200 and
 closes its outbox, and only then delivery stops.
+
+A reload (engine/collector/reloading.py) passes the sources to worker processes through a pipe of each: no process is
+replaced for it, so no request is refused.
 """
 
 from __future__ import annotations
@@ -28,9 +31,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing import connection, parent_process
+from multiprocessing import Pipe, connection, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
@@ -41,6 +44,7 @@ from engine.collector.app import Collector
 from engine.collector.background import Background, Backlog, ServerConfig
 from engine.collector.group_commit import GroupCommit
 from engine.collector.observers import NAME, CollectorObserver
+from engine.collector.reloading import Reloading, Served
 from engine.collector.responses import CollectorLimits
 from engine.collector.sources import EventSource, WriteKeys
 from engine.delivery import logs
@@ -56,6 +60,10 @@ INTERRUPTED = 130
 DAMAGED = 4
 DAMAGE_GRACE = 1.0
 """Seconds for the responses of a worker process that found the outbox damaged, before it exits."""
+CONFIRM_WITHIN = 30.0
+"""Seconds for a worker process to use new sources; one that hangs is replaced by one that has them."""
+INHERITED = {signal.SIGINT, signal.SIGHUP}
+"""Signals that a terminal sends to all processes, and that only the first one obeys."""
 
 
 def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listener: socket.socket) -> None:
@@ -63,12 +71,17 @@ def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listene
     background = Background(config, outbox, background_outbox)
     group_commit = GroupCommit(outbox, time.time, config.limits.held_bytes)
     collector = Collector(
-        WriteKeys(config.sources),
+        WriteKeys(config.reloading.sources),
         group_commit,
         config.collector_observer,
         limits=config.limits,
         behind=background.backlog.behind,
     )
+
+    async def door(served: Served) -> None:
+        collector.keys = WriteKeys(served.sources)
+
+    config.reloading.door = door
     server = http.server(http.config(collector, proxies=config.proxies))
     http.allow_many_connections()
     with rare_garbage_collection(), asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
@@ -82,7 +95,7 @@ async def _serve(
     server: uvicorn.Server,
     listener: socket.socket,
 ) -> None:
-    with _signal_handlers(asyncio.get_running_loop(), collector, server):
+    with _signal_handlers(asyncio.get_running_loop(), background, collector, server):
         task = asyncio.create_task(background.run())
         task.add_done_callback(lambda _: setattr(server, "should_exit", True))
         group_commit.on_damage = lambda: setattr(server, "should_exit", True)
@@ -98,12 +111,15 @@ async def _serve(
 
 
 @contextlib.contextmanager
-def _signal_handlers(loop: asyncio.AbstractEventLoop, collector: Collector, server: uvicorn.Server) -> Iterator[None]:
+def _signal_handlers(
+    loop: asyncio.AbstractEventLoop, background: Background, collector: Collector, server: uvicorn.Server
+) -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGINT)
 
     def stop() -> None:
         if not collector.ready:
             os._exit(INTERRUPTED)
+        background.reloading.close()
         collector.stop(http.BODY_GRACE)
         server.should_exit = True
 
@@ -116,6 +132,36 @@ def _signal_handlers(loop: asyncio.AbstractEventLoop, collector: Collector, serv
             loop.remove_signal_handler(number)
 
 
+@contextlib.contextmanager
+def reload_on_hangup(reloading: Reloading) -> Iterator[None]:
+    """Reload on SIGHUP; if the terminal was closed, which sends it too, end as at any other signal.
+
+    Under nohup, where the signal is ignored, the server outlives its terminal.
+    """
+    before = signal.getsignal(signal.SIGHUP)
+    terminal = before is not signal.SIG_IGN and _has_terminal()
+
+    def hangup(_number: int, _frame: object) -> None:
+        if terminal and not _has_terminal():
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            reloading.request()
+
+    signal.signal(signal.SIGHUP, hangup)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 class WorkerSettings(NamedTuple):
     """What a worker process needs; it gets this through a pipe, write keys included."""
 
@@ -125,6 +171,12 @@ class WorkerSettings(NamedTuple):
     connections: tuple[str, ...]
     secrets: tuple[str, ...] | None
     """What to mask in the log, None for no log."""
+
+    @classmethod
+    def of(cls, served: Served, limits: CollectorLimits, outbox: Path, *, log: bool) -> WorkerSettings:
+        """Return them for what is served now."""
+        names = tuple(each.name for each in served.connections)
+        return cls(tuple(served.sources), limits, outbox, names, served.secrets if log else None)
 
 
 def run_workers(
@@ -141,6 +193,13 @@ def run_workers(
     uvicorn_config = http.config(app, proxies=config.proxies, lifespan="on", workers=workers)
     supervisor = Supervisor(uvicorn_config, [listener])
     supervisor.install_signal_handlers()
+
+    async def door(served: Served) -> None:
+        log = settings.secrets is not None
+        now = WorkerSettings.of(served, settings.limits, settings.outbox, log=log)
+        await asyncio.to_thread(supervisor.update, now)
+
+    config.reloading.door = door
     background = _BackgroundThread(Background(config, outbox, background_outbox), supervisor)
     with rare_garbage_collection():
         background.start()
@@ -159,6 +218,7 @@ class WorkerApp:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        self.inbox: connection.Connection | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the start and the end of the process."""
@@ -189,7 +249,7 @@ class WorkerApp:
         self._group_commit = GroupCommit(self._outbox, time.time, settings.limits.held_bytes)
         self._group_commit.on_damage = lambda: loop.call_later(DAMAGE_GRACE, os._exit, DAMAGED)
         self._background_outbox = SqliteOutbox(settings.outbox)
-        backlog = Backlog(self._background_outbox, settings.connections, settings.limits.backlog)
+        self._backlog = backlog = Backlog(self._background_outbox, settings.connections, settings.limits.backlog)
         self._polling = loop.create_task(backlog.poll())
         self._collector = Collector(
             WriteKeys(settings.sources),
@@ -199,6 +259,55 @@ class WorkerApp:
             behind=backlog.behind,
         )
         _stop_on_signal(loop, self._collector)
+        threading.Thread(target=self._receive, args=(loop,), daemon=True, name="settings").start()
+
+    def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take settings from the first process, until this one or that one ends."""
+        assert self.inbox is not None
+        with contextlib.suppress(OSError, EOFError, RuntimeError):
+            while True:
+                loop.call_soon_threadsafe(self._update, self.inbox.recv())
+
+    def _update(self, settings: WorkerSettings) -> None:
+        assert self.inbox is not None
+        if settings.secrets is not None:
+            logs.mask([*(self._settings.secrets or ()), *settings.secrets])
+        self._settings = settings
+        self._backlog.names = settings.connections
+        self._collector.keys = WriteKeys(settings.sources)
+        with contextlib.suppress(OSError):  # the first process is gone
+            self.inbox.send(True)
+
+
+class WorkerProcess(Process):
+    """A process that takes requests; `update` gives it new settings through a pipe."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        self._outbox, self._inbox = Pipe()
+        super().__init__(config, sockets)
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve; runs in the process."""
+        cast("WorkerApp", self.config.app).inbox = self._inbox
+        super().target(sockets)
+
+    def start(self) -> None:
+        """Start the process, and leave its end of the pipe to it, so that its death is noticed."""
+        super().start()
+        self._inbox.close()
+
+    def update(self, settings: WorkerSettings) -> None:
+        """Return when the process uses new settings, or has died: its successor starts with them."""
+        timer = threading.Timer(CONFIRM_WITHIN, self.process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._outbox.send(settings)
+            self._outbox.recv()
+        except (OSError, EOFError):
+            pass
+        finally:
+            timer.cancel()
 
 
 def _stop_on_signal(loop: asyncio.AbstractEventLoop, collector: Collector) -> None:
@@ -227,9 +336,24 @@ class Supervisor(Multiprocess):
     uvicorn's own supervisor also pings each process, waiting long for one that has died, and knows no second signal.
     """
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        self._hangup = signal.getsignal(signal.SIGHUP)
+        super().__init__(config, sockets)
+        self._lock = threading.Lock()  # so that every process either starts with new settings or is given them
+
     def init_processes(self) -> None:
         """Start the processes."""
-        self.processes = [self._started() for _ in range(self.processes_num)]
+        for _ in range(self.processes_num):
+            with self._lock:
+                self.processes.append(self._started())
+
+    def update(self, settings: WorkerSettings) -> None:
+        """Pass new settings to all processes; return when none uses the old ones any more."""
+        with self._lock:
+            self.config.app = WorkerApp(settings)
+            processes = cast("list[WorkerProcess]", [*self.processes])
+        for process in processes:
+            process.update(settings)
 
     def keep_subprocess_alive(self) -> None:
         """Replace processes that died, unless they cannot even start, or the outbox is damaged."""
@@ -240,14 +364,15 @@ class Supervisor(Multiprocess):
             if process.exitcode in (STARTUP_FAILURE, DAMAGED):
                 self.should_exit.set()
                 return
-            self.processes[number] = self._started()
+            with self._lock:
+                self.processes[number] = self._started()
             fields = {"fields": {"pid": process.pid, "successor": self.processes[number].pid}}
             logging.getLogger(NAME).error("worker process died", extra=fields)
 
     def _started(self) -> Process:
-        """Start a process that ignores SIGINT from its beginning: Ctrl-C sends it to all processes of a terminal."""
-        process = Process(self.config, self.sockets)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        """Start a process that ignores from its beginning what a terminal sends to all processes, such as Ctrl-C."""
+        process = WorkerProcess(self.config, self.sockets)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INHERITED)
         try:
             process.start()
         finally:
@@ -255,7 +380,7 @@ class Supervisor(Multiprocess):
         return process
 
     def install_signal_handlers(self) -> None:
-        """Take the signals over from uvicorn: SIGTERM and SIGINT end it, all others have their usual effect."""
+        """Take the signals over from uvicorn: SIGTERM and SIGINT end it, SIGHUP has the effect it had before."""
 
         def stop(_number: int, _frame: object) -> None:
             if self.should_exit.is_set():
@@ -265,7 +390,9 @@ class Supervisor(Multiprocess):
             self.should_exit.set()
 
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, self._hangup if number == signal.SIGHUP else signal.SIG_DFL)
+        if signal.SIGHUP in self.signal_queue:  # uvicorn took it meanwhile
+            signal.raise_signal(signal.SIGHUP)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
 

@@ -13,6 +13,7 @@ from engine.collector.openapi import BATCH
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request
 from engine.delivery.intake import Identities, iso_of
 from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.keys import keys_of
 from engine.events.batches import BATCH_WIDE, merge_batch_wide, use_batch_sent_at
 from engine.events.json_repairs import reports_of_items
 from engine.events.json_values import MAX_DEPTH, kind_of_any, nesting_problem, size_problem
@@ -104,7 +105,7 @@ def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: 
     if len(raw) > limits.event_bytes and (size := len(orjson.dumps(item))) > limits.event_bytes:
         reason = f"the event has {size} bytes; the limit is {limits.event_bytes}"
         return Discard("event_too_large", reason, message_id)
-    return NewEvent(source, message_id, arrival.received_at, raw)
+    return NewEvent(source, message_id, arrival.received_at, raw, keys=keys_of(event))
 
 
 def _completed(item: JsonObject, call: str | None, arrival: Arrival) -> JsonObject:
@@ -181,7 +182,8 @@ def _event_of_line(line: Line, source: str, message_id: str, now: str) -> NewEve
     if (reason := size_problem(event)) is not None:
         return Discard("bad_request", reason, message_id)
     timed = _with_timestamp(event)
-    return NewEvent(source, message_id, now, raw if timed is event else orjson.dumps(timed), line.reports)
+    kept = raw if timed is event else orjson.dumps(timed)
+    return NewEvent(source, message_id, now, kept, line.reports, keys_of(timed))
 
 
 def _with_timestamp(event: JsonObject) -> JsonObject:

@@ -15,14 +15,16 @@ from __future__ import annotations
 
 import binascii
 import os
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
-from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.delivery.connections import ConnectionsError, FaultCollector, File, fault_texts, read
+from engine.mapping.yaml import reader
+from engine.mapping.yaml.reader import Document
 from engine.records import Json, JsonObject, Place
 
 SOURCES = "sources"
@@ -98,13 +100,18 @@ class ConnectionsAndSources(NamedTuple):
 
 
 def load(
-    path: Path, environment: Table[str, str], directories: Sequence[Path] = (), *, required: bool = True
+    path: Path,
+    environment: Table[str, str],
+    directories: Sequence[Path] = (),
+    read_mapping: Callable[[Path], Document] = reader.read,
+    *,
+    required: bool = True,
 ) -> ConnectionsAndSources:
     """Return connections and sources of a file; raise ConnectionsError with everything that is wrong in either.
 
     If sources are not `required`, a file may have none.
     """
-    reading = read(path, environment, directories)
+    reading = read(path, environment, directories, read_mapping=read_mapping)
     assert isinstance(reading.document.value, dict)
     raw = reading.document.value.get(SOURCES)
     reader = _SourcesReader(environment, reading.enabled, reading.file.disabled)

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "send": ("engine.commands.send", "Deliver events through a durable outbox, to the vendors or into the sandbox."),
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
+    "reload": ("engine.commands.reload", "Have a running `engine serve` load its mappings and connections again."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
     "outbox": ("engine.commands.outbox", "Inspect an outbox; replay events, resume connections, purge old events."),
     "console": ("engine.commands.console", "Serve the web console: look at an outbox, or try mappings, in a browser."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -14,6 +14,7 @@ from engine.errors import UsageError
 from engine.mapping.load import Library
 from engine.mapping.settings import Written
 from engine.mapping.yaml import reader
+from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.without_text import without_text
 from engine.plan import Connection, Destination, destination
 from engine.records import Json, JsonObject
@@ -34,7 +35,10 @@ class NamedConnection(NamedTuple):
 
 
 def connections_of(
-    mappings: Sequence[str], connections_file: Path | None, settings: SettingsOptions
+    mappings: Sequence[str],
+    connections_file: Path | None,
+    settings: SettingsOptions,
+    read_mapping: Callable[[Path], Document] = reader.read,
 ) -> list[ConfiguredConnection]:
     """Return the connections a command line names, for delivery: a file of them, or one for each mapping."""
     from engine.delivery.configured_connection import ConfiguredConnection
@@ -43,15 +47,18 @@ def connections_of(
     if connections_file is not None:
         if mappings or settings.file or settings.assignments:
             raise UsageError("--connections cannot be combined with mappings or settings; the file names them.")
-        return load(connections_file, os.environ, settings.directories).connections
+        return load(connections_file, os.environ, settings.directories, read_mapping=read_mapping).connections
     if not mappings:
         raise UsageError("Name at least one mapping, or a file of connections with --connections.")
-    return [ConfiguredConnection(name=each.name, connection=each.connection) for each in connect(mappings, settings)]
+    connected = connect(mappings, settings, read_mapping)
+    return [ConfiguredConnection(name=each.name, connection=each.connection) for each in connected]
 
 
-def connect(mappings: Sequence[str], settings: SettingsOptions) -> list[NamedConnection]:
+def connect(
+    mappings: Sequence[str], settings: SettingsOptions, read_mapping: Callable[[Path], Document] = reader.read
+) -> list[NamedConnection]:
     """Load every mapping and connect it; raises UsageError, SettingsError or MappingError."""
-    library = Library(settings.directories or None)
+    library = Library(settings.directories or None, read_mapping)
     destinations = [destination(library.load(name)) for name in dict.fromkeys(mappings)]
     given = given_settings(destinations, settings)
     result = []

@@ -139,11 +139,10 @@ def _site(outbox: Path | None, connections: Path | None, directories: tuple[Path
 
 def _serve(stack: ExitStack, site: Site, access: Access, listener: socket.socket, *, new_token: bool) -> None:
     from engine.console.app import console_app
-    from engine.console.security import NAME
     from engine.console.server import serve
     from engine.delivery import logs
 
-    stack.callback(logs.stop, logs.start(sys.stderr, [access.token], NAME), NAME)
+    stack.callback(logs.stop, logs.start(sys.stderr, [access.token]))
     console = console_app(site, access)
     click.echo(LINK.format(link=console.link, token=f": {access.token}" if new_token else ""))
     click.echo(TRIES if site.outbox_file is None else READS.format(outbox=site.outbox_file))

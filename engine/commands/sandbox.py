@@ -79,7 +79,7 @@ def run(
     from engine.sandbox.world import Config, load_config
 
     read = load_config(config) if config else Config()
-    made = [vendor for vendor in _vendors(configured) if not isinstance(vendor, str)]
+    made = _descriptions(_vendors(configured))
     with listen(host, port) as listener:
         server, world = build(read, database, time.time, made, host)
         click.echo(_welcome(url_of(listener), database, made))
@@ -114,9 +114,19 @@ def into_sandbox(
     for each, vendor in zip(configured, vendors, strict=True):
         if not isinstance(vendor, str):
             click.echo(MADE.format(name=each.name), err=True)
-    made = [vendor for vendor in vendors if not isinstance(vendor, str)]
-    sandbox = stack.enter_context(Sandbox(descriptions=made))
+    sandbox = stack.enter_context(Sandbox(descriptions=_descriptions(vendors)))
     return [_redirected(*pair, sandbox.url) for pair in zip(configured, vendors, strict=True)], sandbox
+
+
+def into_running(sandbox: Sandbox, configured: Sequence[ConfiguredConnection]) -> list[ConfiguredConnection]:
+    """Redirect all connections to a sandbox that runs, whose vendors made from mappings are those of these from now."""
+    vendors = _vendors(configured)
+    sandbox.replace(_descriptions(vendors))
+    return [_redirected(*pair, sandbox.url) for pair in zip(configured, vendors, strict=True)]
+
+
+def _descriptions(vendors: Sequence[Description | str]) -> list[Description]:
+    return [vendor for vendor in vendors if not isinstance(vendor, str)]
 
 
 def _redirected(configured: ConfiguredConnection, vendor: Description | str, url: str) -> ConfiguredConnection:

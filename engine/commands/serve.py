@@ -9,26 +9,33 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from engine.commands.console import ConsoleOptions, console_options
 from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, settings_options
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.collector.background import ServerConfig
+    from engine.collector.reloading import Reloading, Served
     from engine.collector.responses import CollectorLimits
-    from engine.collector.sources import EventSource
-    from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.collector.watching import WatchedFiles
+    from engine.console.app import Console
     from engine.delivery.outbox.base import Outbox
+    from engine.records import JsonObject
     from engine.sandbox.server import Sandbox
 
 SANDBOX_KEY = "sandbox"
 DEFAULT_SOURCE = "default"
 NO_KEY = "No write key: name one with --write-key, or define sources in the --connections file."
 NO_ADMIN = "The admin address (/metrics, /status) is off: it needs --admin-token."
+CONSOLE_NEEDS_TOKEN = "--console needs --admin-token: the token of its login page."  # noqa: S105
+CONSOLE = """The console: {link}
+The link works once, within 10 minutes; after that the page asks for the admin token."""
+SAMPLES = "The source samples sends the mappings' examples, 4 a second, for the console to show."
 NO_CONNECTION = (
     "Every connection of the source {name} is disabled: its events stay in the outbox and are not delivered."
 )
@@ -67,6 +74,9 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
     metavar="FILE",
     help="The durable queue. Default: outbox.db, with --sandbox a temporary one.",
 )
+@click.option(
+    "--watch", is_flag=True, help="Reload when a file changes: mappings with what they extend, connections, settings."
+)
 @click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors in this process; write key: sandbox.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8910, show_default=True, help="0: any free port.")
@@ -80,10 +90,12 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
     "--admin-token",
     envvar="WAYBILL_ADMIN_TOKEN",
     default="",
-    help="Required for /metrics and /status; safer as WAYBILL_ADMIN_TOKEN. With --sandbox: sandbox.",
+    help="Required for /metrics, /status and /reload; safer as WAYBILL_ADMIN_TOKEN. With --sandbox: sandbox.",
 )
 @click.option("--admin-host", default="127.0.0.1", show_default=True, help="Admin address to listen on.")
 @click.option("--admin-port", type=PORT, default=8911, show_default=True, help="0: any free port.")
+@click.option("--console", "console", is_flag=True, help="Serve the web console at the admin address.")
+@console_options
 @click.option("--proxies", default="127.0.0.1", show_default=True, help="Proxies whose X-Forwarded-For is trusted.")
 @click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event, in bytes.")
 @click.option(
@@ -112,6 +124,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     write_keys: tuple[str, ...],
     settings: SettingsOptions,
     outbox_file: Path | None,
+    watch: bool,
     sandbox: bool,
     host: str,
     port: int,
@@ -119,6 +132,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     admin_token: str,
     admin_host: str,
     admin_port: int,
+    console: bool,
+    reached: ConsoleOptions,
     proxies: str,
     event_bytes: int,
     batch_bytes: int,
@@ -134,18 +149,19 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used; 130: second signal, immediate exit.
     """
     settings = settings._replace(examples=settings.examples or sandbox)
-    if workers is None:
-        workers = 0 if sandbox else _default_workers()
-    configured, sources = _connections_and_sources(mappings, connections_file, settings, write_keys, sandbox=sandbox)
+    workers = (0 if sandbox else _default_workers()) if workers is None else workers
     limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
+    arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
     with ExitStack() as stack:
-        configured, outbox_file, world = _into_sandbox(stack, configured, outbox_file, sandbox=sandbox)
-        secrets = _secrets(configured, sources) if log else None
+        vendors = EmulatedVendors(stack)
+        reloading = _reloading(arguments, vendors)
+        path = outbox_file or _default_outbox(stack, sandbox=sandbox)
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
-        path = outbox_file or DEFAULT_FILE
-        config = _config(stack, sources, configured, limits, secrets, path, workers=workers)
-        config = config._replace(admin=admin, proxies=proxies, keep=keep)
-        _serve(stack, config, path, (host, port), secrets, workers, world)
+        config = _config(stack, reloading, limits, path, workers=workers, log=log)
+        config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
+        if console:
+            config = config._replace(console=_console(config, arguments, path, admin_host, reached))
+        _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
 
 def _default_workers() -> int:
@@ -163,39 +179,73 @@ def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int)
     return CollectorLimits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
 
 
-def _connections_and_sources(
-    mappings: Sequence[str], file: Path | None, settings: SettingsOptions, write_keys: Sequence[str], *, sandbox: bool
-) -> tuple[list[ConfiguredConnection], list[EventSource]]:
-    """Return who receives and who sends, from a connections file or from the command line."""
-    from engine.collector import sources
-    from engine.commands.connection_options import connections_of
+class Arguments(NamedTuple):
+    """What the command line says of who sends events and who receives them; a reload reads it again."""
 
-    if file is not None and not (mappings or settings.file or settings.assignments or write_keys):
-        found = sources.load(file, os.environ, settings.directories)
-        return found.file.connections, found.sources
-    for error in filter(None, map(sources.write_key_error, write_keys)):
-        raise UsageError(f"--write-key: {error}")
-    configured = connections_of(mappings, file, settings)
-    keys = tuple(write_keys) or ((SANDBOX_KEY,) if sandbox else ())
-    if not keys:
-        raise UsageError(NO_KEY)
-    return configured, [sources.EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))]
+    mappings: Sequence[str]
+    file: Path | None
+    settings: SettingsOptions
+    write_keys: Sequence[str]
+    sandbox: bool
+
+    def load(self, files: WatchedFiles) -> Served:
+        """Return who receives and who sends, from a connections file or from the command line."""
+        from engine.collector import sources
+        from engine.collector.reloading import Served
+        from engine.commands.connection_options import connections_of
+
+        for path in filter(None, (self.file, self.settings.file)):
+            files.add(path)
+        given = self.mappings or self.settings.file or self.settings.assignments or self.write_keys
+        if self.file is not None and not given:
+            found = sources.load(self.file, os.environ, self.settings.directories, files.read)
+            return Served(found.sources, found.file.connections)
+        for error in filter(None, map(sources.write_key_error, self.write_keys)):
+            raise UsageError(f"--write-key: {error}")
+        configured = connections_of(self.mappings, self.file, self.settings, files.read)
+        keys = tuple(self.write_keys) or ((SANDBOX_KEY,) if self.sandbox else ())
+        if not keys:
+            raise UsageError(NO_KEY)
+        source = sources.EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))
+        return Served([source], configured)
 
 
-def _secrets(configured: Sequence[ConfiguredConnection], sources: Sequence[EventSource]) -> tuple[str, ...]:
-    secrets = [secret for each in configured for secret in each.connection.secrets]
-    return (*secrets, *(key for source in sources for key in source.write_keys))
+class EmulatedVendors:
+    """The sandbox of `--sandbox`: started for the first connections, and told of those that a reload brings."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.sandbox: Sandbox | None = None
+
+    def redirect(self, served: Served) -> Served:
+        """Point all connections to the sandbox."""
+        from engine.commands.sandbox import into_running, into_sandbox
+
+        if self.sandbox is not None:
+            return served._replace(connections=into_running(self.sandbox, served.connections))
+        connections, self.sandbox = into_sandbox(self._stack, served.connections)
+        return served._replace(connections=connections)
+
+
+def _reloading(arguments: Arguments, vendors: EmulatedVendors) -> Reloading:
+    """Load what the command line names, for the first time."""
+    from engine.collector.reloading import Reloading
+
+    def load(files: WatchedFiles) -> Served:
+        served = arguments.load(files)
+        return vendors.redirect(served) if arguments.sandbox else served
+
+    return Reloading(load)
+
+
+def _default_outbox(stack: ExitStack, *, sandbox: bool) -> Path:
+    if not sandbox:
+        return DEFAULT_FILE
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_FILE
 
 
 def _config(
-    stack: ExitStack,
-    sources: list[EventSource],
-    configured: list[ConfiguredConnection],
-    limits: CollectorLimits,
-    secrets: tuple[str, ...] | None,
-    outbox_file: Path,
-    *,
-    workers: int,
+    stack: ExitStack, reloading: Reloading, limits: CollectorLimits, outbox_file: Path, *, workers: int, log: bool
 ) -> ServerConfig:
     from engine.collector.background import ServerConfig
     from engine.collector.observers import CollectorObserver, shared_between_processes
@@ -210,10 +260,10 @@ def _config(
         def text() -> bytes:
             return observer.text() + metrics.text()
 
-    config = ServerConfig(sources, configured, limits, observer, metrics, text)
-    if secrets is None:
+    config = ServerConfig(reloading, limits, observer, metrics, text)
+    if not log:
         return config
-    stack.callback(logs.stop, logs.start(sys.stderr, secrets))
+    stack.callback(logs.stop, logs.start(sys.stderr, reloading.served.secrets))
     return config._replace(delivery_observer=Observers([metrics, logs.Logging(outbox_file)]))
 
 
@@ -226,19 +276,32 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)")), token
 
 
-def _into_sandbox(
-    stack: ExitStack, configured: list[ConfiguredConnection], outbox_file: Path | None, *, sandbox: bool
-) -> tuple[list[ConfiguredConnection], Path | None, Sandbox | None]:
-    """With `sandbox`, point connections to emulated vendors, with a temporary outbox unless one is given."""
-    if not sandbox:
-        return configured, outbox_file, None
-    from engine.commands.sandbox import into_sandbox
+def _console(
+    config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions
+) -> Console:
+    """Return the console for the admin address; raise UsageError where that would not be safe."""
+    from engine.commands.console import access_of, import_all
 
-    connections, world = into_sandbox(stack, configured)
-    if outbox_file is None:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
-        outbox_file = Path(directory) / DEFAULT_FILE
-    return connections, outbox_file, world
+    if config.admin is None:
+        raise UsageError(CONSOLE_NEEDS_TOKEN)
+    import_all()
+    from engine.console.app import console_app
+    from engine.console.site import Site
+
+    async def reload() -> JsonObject:
+        return (await config.reloading.reload()).json()
+
+    site = Site(
+        outbox_file=outbox_file,
+        connections=lambda: config.reloading.connections,
+        sources=lambda: config.reloading.sources,
+        connections_file=arguments.file,
+        directories=arguments.settings.directories,
+        live=True,
+        reload=reload,
+    )
+    listener, token = config.admin
+    return console_app(site, access_of(listener, host, token, reached))
 
 
 def _serve(
@@ -246,10 +309,12 @@ def _serve(
     config: ServerConfig,
     path: Path,
     address: tuple[str, int],
-    secrets: tuple[str, ...] | None,
     workers: int,
+    *,
+    log: bool,
     world: Sandbox | None,
 ) -> None:
+    from engine.collector import server
     from engine.commands.options import open_outbox
     from engine.sandbox.server import listen
 
@@ -257,17 +322,15 @@ def _serve(
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     outbox = stack.enter_context(open_outbox(path, create=True))
     background_outbox = stack.enter_context(open_outbox(path))
+    stack.enter_context(server.reload_on_hangup(config.reloading))
     _announce(config, listener, world)
+    if world is not None and config.console is not None:
+        _send_samples(stack, config.reloading, path)
     if workers == 0:
-        from engine.collector import server
-
         server.run(config, outbox, background_outbox, listener)
     else:
-        from engine.collector import server as processes
-
-        names = tuple(each.name for each in config.connections)
-        settings = processes.WorkerSettings(tuple(config.sources), config.limits, path, names, secrets)
-        processes.run_workers(config, outbox, background_outbox, listener, settings, workers)
+        settings = server.WorkerSettings.of(config.reloading.served, config.limits, path, log=log)
+        server.run_workers(config, outbox, background_outbox, listener, settings, workers)
     if world is not None:
         _show_results(outbox, world)
 
@@ -283,11 +346,23 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
     else:
         admin = url_of(config.admin[0])
         click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
-    for source in config.sources:
+    if config.console is not None:
+        click.echo(CONSOLE.format(link=config.console.link))
+    for source in config.reloading.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)
-    names = ", ".join(each.name for each in config.connections)
+    names = ", ".join(each.name for each in config.reloading.connections) or "no connection"
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
+
+
+def _send_samples(stack: ExitStack, reloading: Reloading, path: Path) -> None:
+    """Send the mappings' examples, so that the console has something to show."""
+    from engine.collector.samples import SampleTraffic, sample_traffic
+    from engine.commands.options import open_outbox
+
+    outbox = stack.enter_context(open_outbox(path))
+    click.echo(SAMPLES)
+    stack.enter_context(sample_traffic(SampleTraffic(outbox, lambda: reloading.connections)))
 
 
 def _show_results(outbox: Outbox, world: Sandbox) -> None:

@@ -21,6 +21,7 @@ from engine.console.yaml_edits import edited
 from engine.delivery.connections import SOURCES, ConnectionFault, ConnectionsError, fault_texts, read_document
 from engine.errors import UsageError
 from engine.files import not_a_file, replace
+from engine.mapping.load import Library
 from engine.mapping.yaml.reader import Document, parse
 from engine.mapping.yaml.without_text import without_text
 from engine.records import JsonObject
@@ -131,7 +132,7 @@ def propose(
     document = parse(result.text, file.path.as_posix())
     if document.problems or _canonical(document.value) != _canonical({**value, name: fields}):
         raise UsageError(UNUSUAL.format(path=file.path))
-    faults = read_document(document, file.path, environment, directories).faults
+    faults = read_document(document, file.path, environment, Library(directories or None)).faults
     own = tuple(fault for fault in faults if fault.place[:1] == (name,))
     others = fault_texts(document, [fault for fault in faults if fault.place[:1] != (name,)])
     return ProposedChange(file=file, name=name, text=result.text, faults=own, others=tuple(others), lost=result.lost)

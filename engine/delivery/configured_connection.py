@@ -110,6 +110,19 @@ class ConfiguredConnection:
         return blake2b(orjson.dumps(raw), digest_size=8).hexdigest()
 
 
+def differences(old: ConfiguredConnection, new: ConfiguredConnection) -> tuple[str, ...]:
+    """Return what differs between two versions of a connection: mapping, settings, filters; empty if nothing does."""
+    http, other = old.mapping.http, new.mapping.http
+    address = (http.base_url, http.oauth2) != (other.base_url, other.oauth2)  # the connection may have one of its own
+    filters = ("calls", "when", "rate_limit", "ordered_batches")
+    found = {
+        "mapping": old.digest() != new.digest(),
+        "settings": address or old.connection.settings != new.connection.settings,
+        "filters": any(getattr(old, name) != getattr(new, name) for name in filters),
+    }
+    return tuple(name for name, differs in found.items() if differs)
+
+
 def _reads_type(when: str) -> bool:
     """Whether a condition judges the type of an event; any other is about what a deletion does not have."""
     return any(root.name == "type" for root in parse(when).roots)

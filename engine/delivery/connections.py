@@ -88,21 +88,48 @@ class CheckedFile(NamedTuple):
     faults: list[ConnectionFault]
 
 
-def load(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> File:
+class CorrectedMapping(NamedTuple):
+    """A mapping in place of the one in the file: for one connection, or for all whose mapping has the same name."""
+
+    destination: Destination
+    connection: str | None = None
+
+    def replaces(self, connection: str, mapping: str | None = None) -> bool:
+        """Whether it is the mapping of a connection, whose own is called `mapping`."""
+        return mapping == self.destination.name if self.connection is None else connection == self.connection
+
+
+def load(
+    path: Path,
+    environment: Table[str, str],
+    directories: Sequence[Path] = (),
+    corrected: CorrectedMapping | None = None,
+    read_mapping: Callable[[Path], Document] = read_yaml,
+) -> File:
     """Read a connections file; raises ConnectionsError with all errors of its connections."""
-    reading = read(path, environment, directories)
+    reading = read(path, environment, directories, corrected, read_mapping)
     if reading.faults:
         raise ConnectionsError(fault_texts(reading.document, reading.faults))
     return reading.file
 
 
-def read(path: Path, environment: Table[str, str], directories: Sequence[Path] = ()) -> CheckedFile:
+def read(
+    path: Path,
+    environment: Table[str, str],
+    directories: Sequence[Path] = (),
+    corrected: CorrectedMapping | None = None,
+    read_mapping: Callable[[Path], Document] = read_yaml,
+) -> CheckedFile:
     """Read a connections file; raises ConnectionsError only if it does not map names."""
-    return read_document(read_yaml(path), path, environment, directories)
+    return read_document(read_yaml(path), path, environment, Library(directories or None, read_mapping), corrected)
 
 
 def read_document(
-    document: Document, path: Path, environment: Table[str, str], directories: Sequence[Path] = ()
+    document: Document,
+    path: Path,
+    environment: Table[str, str],
+    library: Library,
+    corrected: CorrectedMapping | None = None,
 ) -> CheckedFile:
     """Read the text that the file at `path` has, or is to have; raises ConnectionsError like `read`."""
     value = document.value
@@ -112,7 +139,7 @@ def read_document(
         raise ConnectionsError([str(without_text(problem)) for problem in document.problems])
     if not isinstance(value, dict) or not value:
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), NOT_CONNECTIONS)]))
-    reader = _ConnectionsReader(path, Library(directories or None), environment)
+    reader = _ConnectionsReader(path, library, environment, corrected)
     reading = CheckedFile(document, File([], [], {}), [], reader.faults)
     for name, raw in value.items():
         if name == SOURCES:
@@ -188,10 +215,13 @@ class FaultCollector:
 class _ConnectionsReader(FaultCollector):
     """Reads the connections of one file."""
 
-    def __init__(self, path: Path, library: Library, environment: Table[str, str]) -> None:
+    def __init__(
+        self, path: Path, library: Library, environment: Table[str, str], corrected: CorrectedMapping | None = None
+    ) -> None:
         super().__init__(environment)
         self._path = path
         self._library = library
+        self._corrected = corrected
 
     def connection(self, name: str, raw: Json) -> list[ConfiguredConnection]:
         """Read one connection; the list is empty if it has an error."""
@@ -259,6 +289,9 @@ class _ConnectionsReader(FaultCollector):
 
     def _destination(self, name: str, fields: JsonObject) -> Destination | None:
         """Load the mapping, unless `destination` seems to be misspelled, which is reported already."""
+        corrected = self._corrected
+        if corrected is not None and corrected.replaces(name):
+            return corrected.destination
         wanted = fields.get("destination", None if _is_misspelled("destination", fields) else name)
         if not isinstance(wanted, str):
             return None
@@ -266,10 +299,11 @@ class _ConnectionsReader(FaultCollector):
             wanted = str(self._path.parent / wanted)
         place: Place = (name, "destination") if "destination" in fields else (name,)
         try:
-            return destination(self._library.load(wanted))
+            found = destination(self._library.load(wanted))
         except (MappingNotFound, MappingError) as error:
             self._fault(place, str(error))
             return None
+        return corrected.destination if corrected is not None and corrected.replaces(name, found.name) else found
 
     def _settings(self, name: str, fields: JsonObject, use: Callable[[JsonObject], T]) -> T | None:
         """Apply `use` to the settings; report each error at the setting it belongs to."""

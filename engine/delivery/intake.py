@@ -12,6 +12,7 @@ from hashlib import blake2b
 from itertools import islice
 
 from engine.delivery.outbox.base import NewEvent, Outbox, TakenIn
+from engine.delivery.outbox.keys import keys_of
 from engine.events.splitting import Line
 from engine.records import Json
 
@@ -47,7 +48,7 @@ def new_events(lines: Iterable[Line], source: str, received_at: str) -> Iterator
     identities = Identities(source)
     for line in lines:
         assert line.raw is not None
-        yield NewEvent(source, identities.of(line), received_at, line.raw, line.reports)
+        yield NewEvent(source, identities.of(line), received_at, line.raw, line.reports, keys_of(line.value))
 
 
 def taken_in(

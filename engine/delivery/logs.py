@@ -21,6 +21,7 @@ from engine.language.texts import visible
 from engine.records import Json, Secrets, masked
 
 NAME = "waybill.delivery"
+LOGGERS = (NAME, "waybill.console")
 BETWEEN_RETRIES = 60.0
 """Seconds between two lines about events that are tried again."""
 
@@ -30,6 +31,10 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
+        self.mask(secrets)
+
+    def mask(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on, in place of those before."""
         self._secrets = Secrets(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -46,22 +51,30 @@ class JsonFormatter(logging.Formatter):
         return self._secrets.mask(str(value))
 
 
-def start(stream: IO[str], secrets: Iterable[str], name: str = NAME) -> logging.Handler:
-    """Log to a stream until `stop` is called with the handler; `name` is the logger."""
+def start(stream: IO[str], secrets: Iterable[str]) -> logging.Handler:
+    """Log to a stream until `stop` is called with the handler."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(secrets))
-    logger = logging.getLogger(name)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     return handler
 
 
-def stop(handler: logging.Handler, name: str = NAME) -> None:
+def mask(secrets: Iterable[str]) -> None:
+    """Have logs that were started mask these secrets, in place of those they were started with."""
+    for handler in logging.getLogger(NAME).handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.mask(secrets)
+
+
+def stop(handler: logging.Handler) -> None:
     """Stop logging to a stream."""
-    logger = logging.getLogger(name)
-    logger.removeHandler(handler)
-    logger.propagate = True
+    for name in LOGGERS:
+        logging.getLogger(name).removeHandler(handler)
+        logging.getLogger(name).propagate = True
     handler.close()
 
 
@@ -136,6 +149,11 @@ class Logging(DeliveryObserver):
     def ended(self, connection: str, unfinished: int) -> None:
         """Log that a worker ended."""
         self._log(logging.INFO, "worker ended", connection=connection, unfinished=unfinished)
+
+    def removed(self, connection: str, unfinished: int) -> None:
+        """Log that a reload removed a connection."""
+        level = logging.WARNING if unfinished else logging.INFO
+        self._log(level, "connection removed", connection=connection, waiting=unfinished)
 
     def _log(self, level: int, event: str, **fields: Json) -> None:
         self._logger.log(level, event, extra={"fields": fields})

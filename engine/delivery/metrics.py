@@ -111,3 +111,8 @@ class Metrics(DeliveryObserver):
         self._held.labels(connection)  # exports a 0 for a connection that was never held
         self._failures.labels(connection)
         self._alarm.labels(connection)
+
+    def removed(self, connection: str, unfinished: int) -> None:  # noqa: ARG002
+        """Set the gauges of a connection that is no longer delivered to 0."""
+        for gauge in (self._depth, self._oldest, self._held, self._alarm):
+            gauge.labels(connection).set(0)

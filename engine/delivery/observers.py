@@ -61,6 +61,9 @@ class DeliveryObserver:
     def ended(self, connection: str, unfinished: int) -> None:
         """A worker ended and left this many events unfinished."""
 
+    def removed(self, connection: str, unfinished: int) -> None:
+        """A reload removed a connection; this many events wait for it in the outbox and are not delivered."""
+
     def queue(self, connection: str, depth: int, age: float) -> None:
         """The number of unfinished events, and the age of the oldest in seconds."""
 

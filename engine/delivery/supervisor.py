@@ -1,6 +1,8 @@
 """Delivery to several connections at once: takes their leases, runs a worker for each, restarts failed ones.
 
-Each connection is an independent task, so a slow or broken vendor does not slow the others.
+Each connection is an independent task, so a slow or broken vendor does not slow the others.  `_current` has the version
+of each connection that may be delivered; a task of another version ends as at a stop, and the task of the version that
+replaces it waits for that, so that each event is planned by one version.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from contextlib import suppress
 from uuid import uuid4
 
 from engine.compiler.runtime import Invalid
-from engine.delivery.configured_connection import ConfiguredConnection, base_url
+from engine.delivery.configured_connection import ConfiguredConnection, base_url, differences
 from engine.delivery.lease import Lease
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged
+from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged, OutboxError
 from engine.delivery.outbox_thread import OutboxThread
 from engine.delivery.sending.http import Sender
 from engine.delivery.sending.jobs import SharedEvents, normalized
@@ -51,7 +53,8 @@ class Delivery:
     ) -> None:
         self._outbox = outbox
         self._thread = OutboxThread(outbox)
-        self._connections = connections
+        self._current = {each.name: each for each in connections}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._options = options or Options()
         self._clock = clock or Clock()
         self._observer = observer or DeliveryObserver()
@@ -61,7 +64,7 @@ class Delivery:
         self._intake_open = intake_open
         self._stopping = False
         self._held: set[str] = set()  # reported as held
-        self._changed = asyncio.Event()  # set and replaced when `_stopping` or `_intake_open` changes
+        self._changed = asyncio.Event()  # set and replaced when one of `_stopping`, `_intake_open`, `_current` changes
 
     def stop(self) -> None:
         """End soon: send nothing new, wait for the requests in flight."""
@@ -81,30 +84,79 @@ class Delivery:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    async def replace(self, connections: Sequence[ConfiguredConnection]) -> dict[str, int]:
+        """Deliver to these connections from now on; return when none is delivered under another version any more.
+
+        A connection that does not differ goes on undisturbed.  Return how many events wait for each that is gone.
+        """
+        if self._stopping:
+            return {}
+        old = self._current
+        self._current = {each.name: _same(old.get(each.name), each) for each in connections}
+        if len(connections) > 1 and self._read is normalized:
+            self._read = SharedEvents().read
+        for worker in self._workers:
+            if self._ends(worker.configured):
+                worker.stop()
+        self._change()
+        ending = [self._tasks[name] for name, each in old.items() if name in self._tasks and self._ends(each)]
+        for name, each in self._current.items():
+            if each is not old.get(name):
+                self._begin(each)
+        await asyncio.gather(*ending, return_exceptions=True)
+        gone = [name for name in old if name not in self._current and not self._stopping]
+        return {name: await self._removed(name) for name in gone}
+
+    async def _removed(self, name: str) -> int:
+        self._held.discard(name)
+        count = 0
+        with suppress(OutboxError):  # an outbox in trouble is reported where it is written
+            count, _ = await self._thread.call(self._outbox.unfinished, name)
+        self._observer.removed(name, count)
+        return count
+
+    def _ends(self, configured: ConfiguredConnection) -> bool:
+        """Whether a version of a connection is to be delivered no longer."""
+        return self._stopping or self._current.get(configured.name) is not configured
+
+    def _begin(self, configured: ConfiguredConnection) -> None:
+        """Start a connection's task; it begins when that of an earlier version has ended."""
+        if configured.warning:
+            self._observer.warned(configured.name, configured.warning)
+        before = self._tasks.get(configured.name)
+        self._tasks[configured.name] = asyncio.create_task(self._after(before, configured))
+
+    async def _after(self, before: asyncio.Task[None] | None, configured: ConfiguredConnection) -> None:
+        if before is not None:
+            await before
+        await (self._connection if self._options.until_idle else self._keep_running)(configured)
+
     async def run(self) -> None:
         """Deliver; when all workers have ended, raise the first error.
 
         Without `until_idle`, only a damaged outbox is raised: after any other error the worker is restarted.
         """
-        work = self._connection if self._options.until_idle else self._keep_running
-        for each in self._connections:
-            if each.warning:
-                self._observer.warned(each.name, each.warning)
+        for each in self._current.values():
+            self._begin(each)
         try:
-            tasks = [asyncio.create_task(work(each)) for each in self._connections]
-            results = await asyncio.gather(*tasks, return_exceptions=True)
+            while not (self._stopping or self._options.until_idle):
+                await self._changed.wait()
+            results = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._thread.close()
-        for each, result in zip(self._connections, results, strict=True):
+        for name, result in zip(self._tasks, results, strict=True):
             if isinstance(result, BaseException):
                 if not isinstance(result, WaybillError | OSError):  # their messages are for users already
-                    result.add_note(f"{WITH}{each.name}")
+                    result.add_note(f"{WITH}{name}")
                 raise result
 
     async def _keep_running(self, configured: ConfiguredConnection) -> None:
         """Restart a connection's worker after any error, except a damaged outbox or during shutdown."""
         restarts = Restarts(self._options.restart, self._options.longest_restart)
-        while not self._stopping:
+        while not self._ends(configured):
             began = self._clock.time()
             try:
                 await self._connection(configured)
@@ -123,7 +175,7 @@ class Delivery:
         self._observer.failed(name, reason, wait)
         with suppress(Exception):  # the outbox may be what failed, and that is reported already
             await self._thread.call(self._outbox.pause, name, due, reason)
-        while not self._stopping and (left := due - self._clock.time()) > 0:
+        while not self._ends(configured) and (left := due - self._clock.time()) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._changed.wait()
@@ -131,7 +183,7 @@ class Delivery:
     async def _connection(self, configured: ConfiguredConnection) -> None:
         """Take a connection's lease, deliver, and release it; wait while another worker has it or it is held."""
         name, reported = configured.name, False
-        while not self._stopping:
+        while not self._ends(configured):
             changed, idle = self._changed, self._may_end()
             row = await self._row(name)
             self._report_held(row)
@@ -211,7 +263,7 @@ class Delivery:
         self._workers.append(worker)
         renewing = asyncio.create_task(self._renew(lease, worker))
         try:
-            if self._stopping:
+            if self._ends(configured):
                 worker.stop()
             if not self._intake_open:
                 worker.intake_ended()
@@ -244,3 +296,8 @@ class Delivery:
                 worker.fail(LeaseLost(f"Another worker has taken over {lease.connection}."))
                 return
             lease.until = renewed.until
+
+
+def _same(old: ConfiguredConnection | None, new: ConfiguredConnection) -> ConfiguredConnection:
+    """Return the version that is at work, if the new one does not differ from it."""
+    return new if old is None or differences(old, new) else old

@@ -18,12 +18,11 @@ from typing import cast
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Change, Waiting
-from engine.delivery.outbox.reports import NO_REPORTS
 from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
-from engine.delivery.sending.jobs import Job, ids_of
+from engine.delivery.sending.jobs import Job, ids_of, outcome_of
 from engine.delivery.sending.outgoing import pick_rules
 from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
 from engine.delivery.sending.refusals import RefusalAlarm
@@ -188,16 +187,10 @@ class Worker:
     def _planned(self, row: Waiting, event: Normalized, ids: frozenset[str]) -> Job | None:
         """Plan an event; None if there is nothing to send, which is its outcome."""
         job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time(), event, ids)
-        outcome, reason, reports = job.plan.outcome, job.plan.reason, None
-        if job.readable:  # an event the connection does not want is ignored, even if it is invalid
-            unwanted = self.configured.unwanted(job.call, job.event)
-            if unwanted is not None:
-                outcome, reason, reports = Outcome.IGNORED, unwanted, NO_REPORTS
+        outcome, reason, reports = outcome_of(self.configured, job)
         if outcome is Outcome.PLANNED:
             return job
         self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
-        reason = self.configured.connection.secrets.mask(reason)  # it may quote the event
-        reports = job.reports if reports is None else reports
         self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest, reports=reports))
         return None
 

@@ -138,7 +138,7 @@ class Faults:
     """The active faults, oldest first; those of the `vendors` with these names, or of any if none are given."""
 
     def __init__(self, vendors: Collection[str] = ()) -> None:
-        self._vendors = vendors
+        self.vendors = vendors
         self._faults: dict[int, Fault] = {}
         self._last = 0
 
@@ -147,8 +147,8 @@ class Faults:
         given = faults if isinstance(faults, list) else [faults]
         made = [Fault.read(fault, self._last + number, now) for number, fault in enumerate(given, 1)]
         for fault in made:
-            if fault.vendor and self._vendors and fault.vendor not in self._vendors:
-                raise FaultError(f"vendor must be one of {', '.join(self._vendors)}, not {fault.vendor!r}")
+            if fault.vendor and self.vendors and fault.vendor not in self.vendors:
+                raise FaultError(f"vendor must be one of {', '.join(self.vendors)}, not {fault.vendor!r}")
         self._last += len(made)
         self._faults |= {fault.number: fault for fault in made}
         return made

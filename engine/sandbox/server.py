@@ -99,6 +99,10 @@ class Sandbox:
         """Remove one fault, or all."""
         self._world.faults.remove(number)
 
+    def replace(self, descriptions: Sequence[Description]) -> None:
+        """Answer for these vendors made from mappings, in place of those so far."""
+        self._world.replace(descriptions)
+
     def reset(self) -> None:
         """Clear the vendors' state and the log of requests."""
         self._world.reset()

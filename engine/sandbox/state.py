@@ -51,6 +51,11 @@ class State:
             self._connection.executescript(statement)
         self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
+    def add(self, schema: str) -> None:
+        """Create the tables of a vendor that came later, unless they are there."""
+        with self._lock:
+            self._connection.executescript(schema)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Lock the state for one request; an exception rolls its changes back."""

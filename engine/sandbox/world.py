@@ -151,6 +151,21 @@ class World:
         random = Random(self._config.seed)  # noqa: S311  repeatable on purpose
         return Surroundings(state=self.state, clock=self.clock, random=random)
 
+    def replace(self, descriptions: Sequence[Description]) -> None:
+        """Have these vendors made from mappings, in place of those so far; what they keep stays, by name.
+
+        A vendor whose connection is the same goes on, with the tokens it has issued.
+        """
+        for each in descriptions:
+            self.state.add(each.schema)
+        before, self._descriptions = self._descriptions, {each.name: each for each in descriptions}
+        vendors = {name: vendor for name, vendor in self.vendors.items() if name not in before}
+        for name, each in self._descriptions.items():
+            same = name in before and before[name].is_like(each)
+            vendors[name] = self.vendors[name] if same else each.vendor(self._surroundings())
+        self.vendors = vendors
+        self.faults.vendors = [*vendors]
+
     def locate(self, path: str) -> tuple[Emulator | None, str]:
         """Return the vendor of a raw path, and the vendor's own part of it."""
         first, slash, rest = path.lstrip("/").partition("/")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DEFAULT_FILE,
@@ -51,6 +52,7 @@ class _State:
     tried_at: float | None = None
     fence: int | None = None
     reports: EventReports = NO_REPORTS
+    attempts: str | None = None
 
 
 class MemoryOutbox:
@@ -64,6 +66,8 @@ class MemoryOutbox:
         self._states: dict[int, _State] = {}
         self._connections: dict[str, ConnectionRow] = {}
         self._fences: Counter[str] = Counter()
+        self._attempts: dict[str, dict[int, Attempt]] = {}
+        self._versions: dict[str, tuple[str, bytes]] = {}
         self._last_event = 0
         self._last_place = 0
 
@@ -111,27 +115,21 @@ class MemoryOutbox:
 
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         found = [
-            Waiting(
-                state.place,
-                state.event.number,
-                state.event.given.message_id,
-                state.event.given.received_at,
-                state.event.given.raw,
-                state.progress,
-                state.digest,
-                state.tried_at,
-                state.queued_at,
-                state.event.given.reports,
-            )
+            _as_waiting(state)
             for state in self._states.values()
             if state.connection == connection and state.outcome is Outcome.WAITING and state.place > after
         ]
         return found[:limit]
 
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        return [_as_waiting(self._states[place]) for place in sorted(places) if place in self._states]
+
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
         return [row for row in self.waiting(connection, 0, len(self._states)) if row.place in places]
 
-    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
+    def write(
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
+    ) -> list[Change]:
         written = []
         row = self._connections.get(connection)
         if row is None or row.owner is None or self._fences[connection] != fence:
@@ -142,8 +140,19 @@ class MemoryOutbox:
                 state.outcome, state.reason, state.error = change.outcome, change.reason, change.error
                 state.digest, state.progress, state.tried_at = change.digest, change.progress, change.tried_at
                 state.changed_at, state.fence, state.reports = now, fence, change.reports
+                state.attempts = change.attempts or state.attempts
                 written.append(change)
+        self._attempts.setdefault(connection, {}).update({each.number: each for each in attempts})
         return written
+
+    def last_attempt(self, connection: str) -> int:
+        return max(self._attempts.get(connection, {}), default=0)
+
+    def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
+        self._versions.setdefault(digest, (name, files))
+
+    def version_files(self, digest: str) -> tuple[str, bytes] | None:
+        return self._versions.get(digest)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         row = self._connections.setdefault(connection, ConnectionRow(connection))
@@ -222,10 +231,11 @@ class MemoryOutbox:
 
     @staticmethod
     def _reasons(states: list[_State], limit: int) -> list[Reason]:
-        found: dict[tuple[str, Outcome, str], list[str]] = {}
+        found: dict[tuple[str, Outcome, str], list[tuple[float, int, str]]] = {}
         for state in states:
-            found.setdefault((state.connection, state.outcome, state.reason), []).append(state.error)
-        rows = [Reason(*key, len(errors), max(errors)) for key, errors in found.items()]
+            example = (state.changed_at, state.place, state.error)
+            found.setdefault((state.connection, state.outcome, state.reason), []).append(example)
+        rows = [Reason(*key, len(examples), max(examples)[2]) for key, examples in found.items()]
         return sorted(rows, key=lambda row: (-row.events, row[:3]))[:limit]
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
@@ -299,3 +309,19 @@ class MemoryOutbox:
 
 def _purged(states: Sequence[_State], events: Sequence[int]) -> Purged:
     return Purged(Counter(state.outcome for state in states), len(events))
+
+
+def _as_waiting(state: _State) -> Waiting:
+    return Waiting(
+        state.place,
+        state.event.number,
+        state.event.given.message_id,
+        state.event.given.received_at,
+        state.event.given.raw,
+        state.progress,
+        state.digest,
+        state.tried_at,
+        state.queued_at,
+        state.event.given.reports,
+        state.attempts,
+    )

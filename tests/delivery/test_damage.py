@@ -109,7 +109,7 @@ VALUES: dict[str, tuple[str, str, str]] = {
     "an outcome": (
         "UPDATE states SET outcome = 'lost' WHERE place = 151",
         "impossible values in state 151",
-        "status list show purge",
+        "list show purge",
     ),
     "a text": ("UPDATE events SET message_id = CAST(x'1bff' AS TEXT) WHERE id = 151", "text that is not UTF-8", "list"),
     "a time": ("UPDATE states SET changed_at = 'now' WHERE place = 151", "impossible values in state 151", "show"),

@@ -124,6 +124,7 @@ def test_several_observers_hear_everything() -> None:
         "split": ("shop", 50),
         "elsewhere": ("shop", 9.0),
         "ended": ("shop", 3),
+        "removed": ("shop", 3),
         "queue": ("shop", 3, 9.0),
     }
     assert set(reports) == {name for name in vars(DeliveryObserver) if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they exchange.
+"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they attempt.
 
 `SqliteOutbox` implements it. Another implementation has to pass `tests/delivery/test_outbox.py`. Three promises matter
 most. What a call has returned from is durable. An event has one *state* per connection, and a state's *place* orders
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.errors import WaybillError
 from engine.records import Outcome, Report
@@ -58,11 +59,32 @@ class Outbox(Protocol):
         """Return the unfinished states at these places."""
         ...
 
-    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places as they would wait, whichever way they ended, in the order of the queue.
+
+        One that is no longer at its place, because it was purged or queued again, is left out.
+        """
+        ...
+
+    def write(
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
+    ) -> list[Change]:
         """Write changes of unfinished states and return those written; raise `LeaseLost` if `fence` is not the lease's.
 
-        The fence is stored with each state.
+        The fence is stored with each state. `attempts` are the requests that led to the changes, which name them.
         """
+        ...
+
+    def last_attempt(self, connection: str) -> int:
+        """Return the number of a connection's last attempt, 0 if it had none."""
+        ...
+
+    def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
+        """Keep the files of a mapping's version, unless they are there already."""
+        ...
+
+    def version_files(self, digest: str) -> tuple[str, bytes] | None:
+        """Return the name and the files of a mapping's version; None if it was not kept."""
         ...
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
@@ -172,7 +194,8 @@ class LeaseLost(WaybillError):  # noqa: N818  reads as what happened
 class NewEvent(NamedTuple):
     """An event at intake. `message_id` and `received_at` are fixed here for good: later planning reads them.
 
-    `reports` say what was changed before it was stored, so that `raw` no longer shows it.
+    `reports` say what was changed before it was stored, so that `raw` no longer shows it. `keys` are those by which it
+    is found; None if they are not known yet, so that they are read from `raw` later.
     """
 
     source: str
@@ -180,6 +203,7 @@ class NewEvent(NamedTuple):
     received_at: str
     raw: bytes
     reports: tuple[Report, ...] = ()
+    keys: tuple[int, ...] | None = None
 
 
 class TakenIn(NamedTuple):
@@ -205,7 +229,7 @@ class TakenIn(NamedTuple):
 class Waiting(NamedTuple):
     """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made.
 
-    `reports` are those of intake.
+    `reports` are those of intake; `attempts` are the numbers of earlier requests (`AttemptNumbers.of`).
     """
 
     place: int
@@ -218,12 +242,14 @@ class Waiting(NamedTuple):
     tried_at: float | None
     queued_at: float
     reports: tuple[Report, ...] = ()
+    attempts: str | None = None
 
 
 class Change(NamedTuple):
     """What became of one state; with outcome `waiting` it stays queued, with its progress.
 
-    `error` is the vendor's message, here and in the records below.
+    `error` is the vendor's message, here and in the records below. `attempts` are the numbers of all requests the
+    event had so far, as text (`AttemptNumbers.text`).
     """
 
     place: int
@@ -234,6 +260,7 @@ class Change(NamedTuple):
     progress: str | None = None
     tried_at: float | None = None
     reports: EventReports = NO_REPORTS
+    attempts: str | None = None
 
 
 class ConnectionRow(NamedTuple):
@@ -326,9 +353,19 @@ class Purged(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Which states are meant: all conditions given must hold; no outcomes means all."""
+    """Which states are meant: all conditions given must hold; no outcomes means all.
+
+    `since` and `until` are about when a state last changed. `event` is a messageId or a number. `user` is any id of a
+    person or group, or an email; `name` and `call` are the event's name and type. `reason` is text within the reason
+    or the vendor's message, of any case.
+    """
 
     connection: str | None = None
     outcomes: tuple[Outcome, ...] = ()
     since: float | None = None
     event: str | None = None
+    until: float | None = None
+    user: str | None = None
+    name: str | None = None
+    call: str | None = None
+    reason: str | None = None

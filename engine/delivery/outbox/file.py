@@ -132,4 +132,79 @@ VERSION_3 = (
     "CREATE INDEX states_reported ON states (connection) WHERE reports IS NOT NULL",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3)
+VERSION_4 = (
+    # By which events are found (keys.py).  Events that an older version stored have NULL for `keys`: those that were
+    # there are below `keyed_from`, those that such a process adds later are listed by a trigger.
+    "ALTER TABLE events ADD COLUMN keys INTEGER",
+    "CREATE TABLE event_keys (key INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (key, event)) WITHOUT ROWID",
+    "CREATE TABLE keyed_from (event INTEGER NOT NULL)",
+    "INSERT INTO keyed_from SELECT ifnull(max(id), 0) + 1 FROM events",
+    "CREATE TABLE unkeyed (event INTEGER PRIMARY KEY)",
+    """
+    CREATE TRIGGER events_without_keys AFTER INSERT ON events WHEN NEW.keys IS NULL
+    BEGIN INSERT OR IGNORE INTO unkeyed (event) VALUES (NEW.id); END
+    """,
+    # Requests and their answers (attempts.py), and which of them a state had.
+    "ALTER TABLE states ADD COLUMN attempts TEXT",
+    """
+    CREATE TABLE attempts (
+        connection INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        took INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        method TEXT NOT NULL,
+        url TEXT NOT NULL,
+        items INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        refused INTEGER NOT NULL,
+        failure TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        cut INTEGER NOT NULL,
+        PRIMARY KEY (connection, number)
+    ) WITHOUT ROWID
+    """,
+    # The files of each version of a mapping under which events were planned.
+    """
+    CREATE TABLE mapping_versions (
+        digest TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        files BLOB NOT NULL,
+        first_used REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    # How many events ended, and came in, in each slot of SLOT seconds of the last hours.
+    """
+    CREATE TABLE ended (
+        slot INTEGER NOT NULL, connection INTEGER NOT NULL, outcome TEXT NOT NULL, events INTEGER NOT NULL,
+        PRIMARY KEY (slot, connection, outcome)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE arrived (
+        slot INTEGER NOT NULL, source TEXT NOT NULL, events INTEGER NOT NULL, discarded INTEGER NOT NULL,
+        PRIMARY KEY (slot, source)
+    ) WITHOUT ROWID
+    """,
+    # What the collector discarded, for looking at.
+    """
+    CREATE TABLE discards (
+        id INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        discarded_at REAL NOT NULL,
+        code TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        raw BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX discards_by_source ON discards (source, id)",
+    """
+    CREATE INDEX states_set_aside ON states (connection, outcome, reason, changed_at)
+    WHERE outcome IN ('rejected', 'invalid', 'ignored')
+    """,
+    "CREATE INDEX states_changed ON states (connection, changed_at)",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)

@@ -6,19 +6,20 @@ Few events are read at a time, so that no reader keeps a process that writes fro
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.delivery.outbox import file
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.base import NewEvent, OutboxDamaged, OutboxError
+from engine.delivery.outbox.base import NewEvent, OutboxDamaged, OutboxError, outbox_command
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import recognize
 from engine.delivery.outbox.reports import from_text
 from engine.errors import UsageError
 
+T = TypeVar("T")
 AT_ONCE = 500
 WITH_REPORTS = 3
 """The first version of the file that has the reports of events."""
@@ -66,6 +67,25 @@ def stored_event(path: Path, wanted: str) -> tuple[list[int], NewEvent | None]:
             return numbers, NewEvent(source, message_id, received_at, raw, from_text(reports).event)
         except ValueError as error:
             raise OutboxDamaged(file.damage_text(path, "impossible reports")) from error
+
+
+class OutboxFile:
+    """An outbox that is only looked at: it may be in use, and may be in a file that this process cannot write.
+
+    Each `look` opens the file, so it finds one that was moved back or replaced.  Raises as `stored_events`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what a function of `looking` finds, in one read transaction."""
+        with _opened(self.path) as db:
+            if _version(db) < len(VERSIONS):
+                shown = outbox_command("status", self.path)
+                raise OutboxError(f"{self.path} was made by an older version of the engine; `{shown}` brings it up.")
+            db.execute(sql.BEGIN_READ)
+            return function(db)
 
 
 @contextmanager

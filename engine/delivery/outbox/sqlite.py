@@ -14,8 +14,11 @@ from itertools import chain, groupby, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine.delivery.outbox import file
+import orjson
+
+from engine.delivery.outbox import file, keeping, looking
 from engine.delivery.outbox import statements as sql
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DUPLICATE,
@@ -39,6 +42,7 @@ from engine.delivery.outbox.base import (
 )
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
+from engine.delivery.outbox.keeping import Discarded
 from engine.delivery.outbox.reports import EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
@@ -174,9 +178,23 @@ class SqliteOutbox:
                     had = self._add_known(db, event, numbers, now)
                     duplicates += bool(numbers) and had == set(numbers)
                     ignored.update(had)
+            self._count(db, events, dict(zip(numbers, connections, strict=True)), ignored, now)
         names = dict(zip(numbers, connections, strict=True))
         by_name = {names[each]: count for each, count in ignored.items()}
         return TakenIn(len(events) - duplicates, duplicates, by_name)
+
+    @staticmethod
+    def _count(
+        db: sqlite3.Connection,
+        events: Sequence[NewEvent],
+        names: Mapping[int, str],
+        ignored: Mapping[int, int],
+        now: float,
+    ) -> None:
+        """Count what came in, and the duplicates, which end at once."""
+        keeping.count_arrived(db, [event.source for event in events], now)
+        for number, count in ignored.items():
+            keeping.count_ended(db, names[number], [Outcome.IGNORED] * count, now)
 
     def _add_new(self, db: sqlite3.Connection, events: Sequence[NewEvent], numbers: Sequence[int], now: float) -> None:
         """Add events whose messageIds are nowhere in the file, in two statements for each `AT_ONCE` rows.
@@ -187,6 +205,7 @@ class SqliteOutbox:
         if first + len(events) > HIGHEST:
             raise OutboxDamaged(file.damage_text(self.path, "an impossible number of an event"))
         _add(db, sql.ADD_EVENTS, [(n, *_event_values(event, now)) for n, event in enumerate(events, first)])
+        keeping.add_keys(db, first, events)
         state = _first_state(duplicate=False)
         homes = range(first, first + len(events))
         _add(db, sql.ADD_STATES, [(home, number, *state, now, now) for home in homes for number in numbers])
@@ -196,7 +215,9 @@ class SqliteOutbox:
         seen = self._seen_by(db, event, now)
         homes = {each: seen.get(each) for each in numbers}
         if not numbers or None in homes.values():
-            homes = dict.fromkeys(numbers, db.execute(sql.ADD_EVENTS[1], (None, *_event_values(event, now))).lastrowid)
+            added = db.execute(sql.ADD_EVENTS[1], (None, *_event_values(event, now))).lastrowid
+            keeping.add_keys(db, added or 0, [event])
+            homes = dict.fromkeys(numbers, added)
         _add(db, sql.ADD_STATES, [(homes[n], n, *_first_state(duplicate=n in seen), now, now) for n in numbers])
         return seen.keys() & set(numbers)
 
@@ -232,8 +253,14 @@ class SqliteOutbox:
         """Return the unfinished states at these places."""
         return self._waiting(self._all(sql.WAITING_AT, (str(list(places)), self._known(connection))))
 
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places, whichever way they ended."""
+        return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
+
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
-        return [Waiting._make((*row[:-1], () if row[-1] is None else self._reports(row[-1]).event)) for row in rows]
+        return [
+            Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows
+        ]
 
     def _reports(self, text: str | None) -> EventReports:
         try:
@@ -241,18 +268,49 @@ class SqliteOutbox:
         except ValueError as error:
             raise OutboxDamaged(file.damage_text(self.path, "impossible reports")) from error
 
-    def write(self, connection: str, fence: int, changes: Sequence[Change], now: float) -> list[Change]:
+    def write(
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
+    ) -> list[Change]:
         """Write changes of unfinished states, and return those written."""
         with self._transaction() as db:
             if db.execute(sql.FENCE, (connection,)).fetchone() != (fence,):
                 raise LeaseLost(f"Another worker has taken over {connection}.")
-            # Events that ended alike are written by one statement: 3.3 us an event instead of 7.5.
-            alike = [list(run) for _, run in groupby(changes, _all_but_place)]
-            db.execute(sql.SAVEPOINT)
-            if all(_finish(db, run, now, fence) == len(run) for run in alike):
-                return list(changes)
-            db.execute(sql.UNDO)  # some had ended before; written one by one, they show which
-            return [each for each in changes if _finish(db, [each], now, fence)]
+            keeping.add_attempts(db, connection, attempts)
+            written = _written(db, changes, now, fence)
+            keeping.count_ended(db, connection, [change.outcome for change in written], now)
+            return written
+
+    def last_attempt(self, connection: str) -> int:
+        """Return the number of a connection's last attempt."""
+        return int(self._all(sql.LAST_ATTEMPT, (connection,))[0][0])
+
+    def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
+        """Keep the files of a mapping's version."""
+        if self.version_files(digest) is None:
+            self._run(sql.ADD_VERSION, (digest, name, files, now))
+
+    def version_files(self, digest: str) -> tuple[str, bytes] | None:
+        """Return the name and the files of a mapping's version."""
+        return next(iter(self._all(sql.VERSION_FILES, (digest,))), None)
+
+    def keep_discards(self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float) -> None:
+        """Keep discarded events for looking at, and count by source how many there were, kept or not."""
+        with self._transaction() as db:
+            keeping.add_discards(db, discards)
+            for source, count in counts.items():
+                keeping.count_arrived(db, [source], now, discarded=count)
+
+    def key_some(self) -> int:
+        """Add the keys of some events that an older version stored; return how many are left, about."""
+        if not self._all(sql.UNKEYED)[0][0]:
+            return 0
+        with self._transaction() as db:
+            return keeping.key_some(db)
+
+    def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what a function of `looking` finds, in one read transaction."""
+        with self._transaction(sql.BEGIN_READ) as db:
+            return function(db)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease, and return its fence."""
@@ -294,17 +352,17 @@ class SqliteOutbox:
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""
         with self._transaction(sql.BEGIN_READ) as db:
-            counts = _counts(db.execute(sql.COUNTS))
+            counts = looking.counts(db)
             commonest = _reasons(db.execute(sql.REASONS, (reasons,))) + _reasons(db.execute(sql.RETRIED, (reasons,)))
             connections = [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
-            unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED)}
+            unfinished = {name: (count, oldest) for name, count, oldest in db.execute(sql.ALL_UNFINISHED) if count}
             reported = dict(db.execute(sql.REPORTED))
             reports = [ReportCount._make(row) for row in db.execute(sql.REPORTS, (reasons,))]
         return Overview(counts, commonest, connections, unfinished, reported, reports)
 
     def counts(self) -> dict[tuple[str, Outcome], int]:
         """Count states by connection and outcome."""
-        return _counts(self._all(sql.COUNTS))
+        return self.look(looking.counts)
 
     def retried(self, reasons: int) -> list[Reason]:
         """Return why events that were tried still wait."""
@@ -348,7 +406,7 @@ class SqliteOutbox:
 
     def purge(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Remove finished states, `PURGED_AT_ONCE` events per transaction so that no writer waits long."""
-        given: dict[str, Any] = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
+        given: dict[str, Any] = {"older_than": older_than, "outcomes": looking.outcome_list(outcomes)}
         given |= {"after": 0, "limit": PURGED_AT_ONCE}
         ended = Counter(self._purge_step(self._purge_last_state, given))
         events = 0
@@ -366,6 +424,7 @@ class SqliteOutbox:
             events += removed
             given["after"] = last
         events += self._purge_step(self._purge_last_event, given)
+        self._purge_attempts(older_than, refused=not outcomes or not {Outcome.REJECTED, Outcome.INVALID} - {*outcomes})
         self._spare.restore()
         return Purged(dict(ended), events)
 
@@ -379,6 +438,7 @@ class SqliteOutbox:
         with self._transaction() as db:
             ended = _outcomes(db.execute(sql.OLD_STATES, given))
             db.execute(sql.PURGE_STATES, given)
+            keeping.remove_keys(db, db.execute(sql.OLD_EVENTS_IN_PART, given))
             return ended, db.execute(sql.PURGE_EVENTS, given).rowcount
 
     def _purge_last_event(self, given: Mapping[str, Any]) -> int:
@@ -387,6 +447,17 @@ class SqliteOutbox:
             db.execute(sql.PURGE_STATE_MARKS)
             db.execute(sql.PURGE_EVENT_MARKS)
         return events
+
+    def _purge_attempts(self, older_than: float, *, refused: bool) -> None:
+        given: dict[str, Any] = {"before": int(older_than * 1e6), "older_than": older_than}
+        given |= {"refused": refused, "limit": PURGED_AT_ONCE}
+        for (number,) in self._all(sql.CONNECTIONS_WITH_OLD_ATTEMPTS, given):
+            while self._purge_step(self._purge_some_attempts, given | {"connection": number}) == PURGED_AT_ONCE:
+                pass
+
+    def _purge_some_attempts(self, given: Mapping[str, Any]) -> int:
+        with self._transaction() as db:
+            return db.execute(sql.PURGE_ATTEMPTS, given).rowcount
 
     def _purge_step(self, step: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
         """Run a transaction; on a full disk once more, with the room of the spare file and of the `-wal`."""
@@ -400,7 +471,7 @@ class SqliteOutbox:
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Return what a purge would remove, read in one transaction."""
-        given = {"older_than": older_than, "outcomes": _outcome_list(outcomes)}
+        given = {"older_than": older_than, "outcomes": looking.outcome_list(outcomes)}
         with self._transaction(sql.BEGIN_READ) as db:
             ended = _outcomes(db.execute(sql.PURGEABLE_STATES, given))
             return Purged(ended, db.execute(sql.PURGEABLE_EVENTS, given).fetchone()[0])
@@ -408,7 +479,7 @@ class SqliteOutbox:
     def verify(self) -> None:
         """Raise OutboxDamaged if the file is damaged, also where SQLite took damage for a value; reads all of it."""
         [reason] = self._all(sql.QUICK_CHECK)[0]
-        wrong = self._all(sql.WRONG_VALUES, {"outcomes": _outcome_list(Outcome)}) if reason == "ok" else []
+        wrong = self._all(sql.WRONG_VALUES, {"outcomes": looking.outcome_list(Outcome)}) if reason == "ok" else []
         if reason != "ok" or wrong:
             reason = f"impossible values in {wrong[0][0]}" if wrong else " ".join(reason.split())
             raise OutboxDamaged(file.damage_text(self.path, reason))
@@ -425,23 +496,29 @@ class SqliteOutbox:
         self._spare.restore()
 
 
-def _counts(rows: Iterable[Any]) -> dict[tuple[str, Outcome], int]:
-    return {(name, Outcome(outcome)): count for name, outcome, count in rows}
-
-
 def _reasons(rows: Iterable[Any]) -> list[Reason]:
     return [Reason(*row)._replace(outcome=Outcome(row[1])) for row in rows]
 
 
+def _written(db: sqlite3.Connection, changes: Sequence[Change], now: float, fence: int) -> list[Change]:
+    # Events that ended alike are written by one statement: 3.3 us an event instead of 7.5.
+    alike = [list(run) for _, run in groupby(changes, _what_became)]
+    db.execute(sql.SAVEPOINT)
+    if all(_finish(db, run, now, fence) == len(run) for run in alike):
+        return list(changes)
+    db.execute(sql.UNDO)  # some had ended before; written one by one, they show which
+    return [each for each in changes if _finish(db, [each], now, fence)]
+
+
 def _finish(db: sqlite3.Connection, alike: Sequence[Change], now: float, fence: int) -> int:
-    """Write changes that differ in nothing but their place; return how many states still waited."""
-    _, outcome, *others, reports = alike[0]
-    places = str([change.place for change in alike])
+    """Write changes that differ in nothing but their place and requests; return how many states still waited."""
+    _, outcome, *others, reports, _ = alike[0]
+    places = orjson.dumps([(change.place, change.attempts) for change in alike]).decode()
     return db.execute(sql.FINISH, (outcome.value, *others, as_text(reports), now, fence, places)).rowcount
 
 
-def _all_but_place(change: Change) -> tuple[Any, ...]:
-    return change[1:]
+def _what_became(change: Change) -> tuple[Any, ...]:
+    return change[1:-1]
 
 
 def _known_ids(db: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
@@ -461,7 +538,8 @@ def _add(db: sqlite3.Connection, statements: Sequence[str], rows: Sequence[tuple
 
 def _event_values(event: NewEvent, now: float) -> tuple[Any, ...]:
     reports = as_text(EventReports(event.reports)) if event.reports else None
-    return event.source, event.message_id, event.received_at, now, event.raw, reports
+    keys = None if event.keys is None else len(event.keys)
+    return event.source, event.message_id, event.received_at, now, event.raw, reports, keys
 
 
 def _first_state(*, duplicate: bool) -> tuple[str, str]:
@@ -469,13 +547,8 @@ def _first_state(*, duplicate: bool) -> tuple[str, str]:
     return (Outcome.IGNORED.value, DUPLICATE) if duplicate else (Outcome.WAITING.value, NOT_SENT_YET)
 
 
-def _outcome_list(outcomes: Iterable[Outcome]) -> str:
-    """Return outcomes as the text in which statements search for one with `instr`."""
-    return "".join(f" {outcome.value} " for outcome in outcomes)
-
-
 def _chosen_values(chosen: Chosen) -> dict[str, Any]:
-    return {**chosen._asdict(), "outcomes": _outcome_list(chosen.outcomes)}
+    return looking.search_values(chosen)
 
 
 def _outcomes(rows: Iterable[Any]) -> dict[Outcome, int]:

@@ -50,7 +50,8 @@ STORED_EVENTS = """
     SELECT id, message_id, received_at, raw FROM events WHERE id > ? AND id <= ? AND taken_at >= 0 ORDER BY id LIMIT ?
 """
 ADD_EVENTS = _for_rows(
-    "INSERT INTO events (id, source, message_id, received_at, taken_at, raw, reports) VALUES ", "(?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO events (id, source, message_id, received_at, taken_at, raw, reports, keys) VALUES ",
+    "(?, ?, ?, ?, ?, ?, ?, ?)",
 )
 ADD_STATES = _for_rows(
     "INSERT INTO states (event, connection, outcome, reason, queued_at, changed_at) VALUES ", "(?, ?, ?, ?, ?, ?)"
@@ -58,7 +59,7 @@ ADD_STATES = _for_rows(
 
 _WAITING = """
     SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
-        e.reports
+        e.reports, s.attempts
 """
 WAITING = f"""
     {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
@@ -68,10 +69,15 @@ WAITING_AT = f"""
     {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event WHERE s.connection = ? AND s.outcome = 'waiting'
 """
+STORED_AT = f"""
+    {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
+    JOIN events AS e ON e.id = s.event ORDER BY s.place
+"""
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
-        changed_at = ?, fence = ?
-    WHERE outcome = 'waiting' AND place IN (SELECT value FROM json_each(?))
+        changed_at = ?, fence = ?, attempts = ifnull(json_extract(ended.value, '$[1]'), attempts)
+    FROM json_each(?) AS ended
+    WHERE states.place = json_extract(ended.value, '$[0]') AND outcome = 'waiting'
 """
 SAVEPOINT = "SAVEPOINT before"
 UNDO = "ROLLBACK TO before"
@@ -88,23 +94,36 @@ ALARM = "UPDATE connections SET alarm = ? WHERE name = ?"
 RESUME = "UPDATE connections SET held = '', hint = '', held_at = NULL, due = NULL, pause = '' WHERE name = ?"
 
 _SHOWN = "CASE WHEN s.outcome = 'waiting' AND c.held != '' THEN 'held' ELSE s.outcome END"
-COUNTS = f"""
-    SELECT c.name, {_SHOWN} AS shown, count(*)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection GROUP BY c.name, shown ORDER BY c.name, shown
+# Each from an index: what was delivered is the rest of all.
+COUNTS = """
+    SELECT c.name, c.held,
+        (SELECT count(*) FROM states INDEXED BY states_changed WHERE connection = c.id),
+        (SELECT count(*) FROM states INDEXED BY states_unfinished WHERE outcome = 'waiting' AND connection = c.id)
+    FROM connections AS c ORDER BY c.name
 """
-UNFINISHED = """
-    SELECT count(*), min(queued_at) FROM states INDEXED BY states_unfinished
-    WHERE outcome = 'waiting' AND connection = (SELECT id FROM connections WHERE name = ?)
+SET_ASIDE_NOW = """
+    SELECT c.name, s.outcome, count(*)
+    FROM states AS s INDEXED BY states_set_aside JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY s.connection, s.outcome
 """
-ALL_UNFINISHED = """
-    SELECT c.name, count(*), min(s.queued_at)
-    FROM states AS s INDEXED BY states_unfinished JOIN connections AS c ON c.id = s.connection
-    WHERE s.outcome = 'waiting' GROUP BY c.name
+# The first place is the oldest: a state that is queued again gets a place behind all others.
+_UNFINISHED = """
+    (SELECT count(*) FROM states INDEXED BY states_unfinished WHERE outcome = 'waiting' AND connection = c.id),
+    (SELECT queued_at FROM states INDEXED BY states_unfinished WHERE outcome = 'waiting' AND connection = c.id
+        ORDER BY place LIMIT 1)
 """
+UNFINISHED = f"SELECT {_UNFINISHED} FROM (SELECT (SELECT id FROM connections WHERE name = ?) AS id) AS c"
+ALL_UNFINISHED = f"SELECT c.name, {_UNFINISHED} FROM connections AS c"
+# The example is the latest: by the index, without a look at each state.
 REASONS = """
-    SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
-    FROM states AS s JOIN connections AS c ON c.id = s.connection
-    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
+    SELECT c.name, g.outcome, g.reason, g.n, (
+        SELECT words FROM states INDEXED BY states_set_aside
+        WHERE outcome IN ('rejected', 'invalid', 'ignored') AND connection = g.connection AND outcome = g.outcome
+            AND reason = g.reason ORDER BY changed_at DESC, place DESC LIMIT 1)
+    FROM (
+        SELECT connection, outcome, reason, count(*) AS n FROM states INDEXED BY states_set_aside
+        WHERE outcome IN ('rejected', 'invalid', 'ignored') GROUP BY connection, outcome, reason
+    ) AS g JOIN connections AS c ON c.id = g.connection ORDER BY g.n DESC, 1, 2, 3 LIMIT ?
 """
 RETRIED = """
     SELECT c.name, s.outcome, s.reason, count(*) AS n, max(s.words)
@@ -121,30 +140,224 @@ REPORTS = """
         json_each(s.reports) AS part, json_each(part.value) AS report
     WHERE s.reports IS NOT NULL GROUP BY 1, 2, 3 ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
+_EVENT = """
+    SELECT id FROM events WHERE message_id = :event
+    UNION SELECT id FROM events WHERE id = CAST(:event AS INTEGER) AND CAST(id AS TEXT) = :event
+"""
+_HAS_KEY = "EXISTS (SELECT 1 FROM event_keys WHERE key = :{0} AND event = s.event)"
 _CHOSEN = f"""
     (:connection IS NULL OR c.name = :connection)
     AND (:outcomes = '' OR instr(:outcomes, ' ' || {_SHOWN} || ' '))
     AND (:since IS NULL OR s.changed_at >= :since)
-    AND (:event IS NULL OR s.event IN (SELECT id FROM events WHERE message_id = :event OR CAST(id AS TEXT) = :event))
+    AND (:until IS NULL OR s.changed_at <= :until)
+    AND (:event IS NULL OR s.event IN ({_EVENT}))
+    AND (:user IS NULL OR {_HAS_KEY.format("user")})
+    AND (:name IS NULL OR {_HAS_KEY.format("name")})
+    AND (:call IS NULL OR {_HAS_KEY.format("call")})
+    AND (:reason IS NULL OR instr(lower(s.reason), :reason) OR instr(lower(s.words), :reason))
+"""
+_LISTED_ROW = f"""
+    SELECT e.id, e.message_id, e.source, c.name, {_SHOWN}, s.reason, s.words, s.changed_at, s.place, s.reports
 """
 _LISTED = f"""
-    SELECT e.id, e.message_id, e.source, c.name, {_SHOWN}, s.reason, s.words, s.changed_at, s.place, s.reports
-    FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
+    {_LISTED_ROW} FROM states AS s JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection
     WHERE {_CHOSEN}
 """
 LISTED = f"{_LISTED} AND s.place > :after ORDER BY s.place LIMIT :limit"
 NEWEST = f"{_LISTED} ORDER BY s.place DESC LIMIT :limit OFFSET :skip"
 COUNT = f"SELECT count(*) FROM states AS s JOIN connections AS c ON c.id = s.connection WHERE {_CHOSEN}"
 EVENT = "SELECT source, message_id, received_at, raw, reports FROM events WHERE id = ? AND taken_at >= 0"
-EVENT_NUMBERS = """
-    SELECT id FROM events WHERE (message_id = :event OR id = CAST(:event AS INTEGER) AND CAST(id AS TEXT) = :event)
-    AND taken_at >= 0 ORDER BY id
-"""
+EVENT_NUMBERS = f"SELECT id FROM events WHERE id IN ({_EVENT}) AND taken_at >= 0 ORDER BY id"
 BEFORE_REPORTS = "SELECT source, message_id, received_at, raw, NULL FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
         tried_at = NULL, reports = NULL, queued_at = ?, changed_at = ?
     WHERE place = ? AND outcome != 'waiting'
+"""
+
+ADD_KEYS = _for_rows("INSERT OR IGNORE INTO event_keys (key, event) VALUES ", "(?, ?)")
+KEYED_FROM = "SELECT event FROM keyed_from"
+SET_KEYED_FROM = "UPDATE keyed_from SET event = ?"
+UNKEYED_BEFORE = "SELECT id, raw FROM events WHERE id < ? AND taken_at >= 0 ORDER BY id DESC LIMIT ?"
+UNKEYED_LATER = "SELECT u.event, ifnull(e.raw, x'') FROM unkeyed AS u LEFT JOIN events AS e ON e.id = u.event LIMIT ?"
+KEYED_LATER = "DELETE FROM unkeyed WHERE event = ?"
+UNKEYED = "SELECT (SELECT event FROM keyed_from) > 1 OR EXISTS (SELECT 1 FROM unkeyed)"
+REMOVE_KEY = "DELETE FROM event_keys WHERE key = ? AND event = ?"
+COUNT_ARRIVED = """
+    INSERT INTO arrived VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET events = events + excluded.events, discarded = discarded + excluded.discarded
+"""
+FORGET_ARRIVED = "DELETE FROM arrived WHERE slot < ?"
+COUNT_ENDED = """
+    INSERT INTO ended SELECT ?1, id, ?3, ?4 FROM connections WHERE name = ?2
+    ON CONFLICT DO UPDATE SET events = events + excluded.events
+"""
+FORGET_ENDED = "DELETE FROM ended WHERE slot < ?"
+_ATTEMPT = "number, took, name, method, url, items, status, digest, refused, failure, headers, answer, cut"
+ADD_ATTEMPTS = _for_rows(
+    f"INSERT OR REPLACE INTO attempts (connection, {_ATTEMPT}) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+LAST_ATTEMPT = """
+    SELECT ifnull(max(number), 0) FROM attempts WHERE connection = (SELECT id FROM connections WHERE name = ?)
+"""
+ADD_DISCARD = """
+    INSERT INTO discards (source, discarded_at, code, reason, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)
+"""
+FORGET_DISCARDS = """
+    DELETE FROM discards WHERE source = ? AND id <= (
+        SELECT id FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
+"""
+FORGET_OLD_DISCARDS = "DELETE FROM discards WHERE discarded_at < ?"
+ADD_VERSION = "INSERT OR IGNORE INTO mapping_versions (digest, name, files, first_used) VALUES (?, ?, ?, ?)"
+VERSION_FILES = "SELECT name, files FROM mapping_versions WHERE digest = ?"
+
+# Looking: which states are meant (places, the newest first), then what is shown of them.
+HELD = "SELECT id, name FROM connections WHERE held != ''"
+KEY_COUNT = "SELECT count(*) FROM (SELECT 1 FROM event_keys WHERE key = :key LIMIT :most)"
+UNFINISHED_COUNT = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM states INDEXED BY states_unfinished
+        WHERE outcome = 'waiting' AND connection = ifnull(:connection_id, connection) LIMIT :most)
+"""
+SET_ASIDE_COUNT = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM states INDEXED BY states_set_aside
+        WHERE outcome IN ('rejected', 'invalid', 'ignored') AND instr(:outcomes, ' ' || outcome || ' ')
+        AND (:connection_id IS NULL OR connection = :connection_id) LIMIT :most)
+"""
+REASON_COUNT = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM json_each(:reasons) AS r CROSS JOIN states AS s INDEXED BY states_set_aside
+        ON s.connection = json_extract(r.value, '$[0]') AND s.outcome = json_extract(r.value, '$[1]')
+            AND s.reason = json_extract(r.value, '$[2]')
+        WHERE s.outcome IN ('rejected', 'invalid', 'ignored') LIMIT :most)
+"""
+CHANGED_COUNT = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM states INDEXED BY states_changed
+        WHERE connection IN (SELECT id FROM connections) AND changed_at >= :since LIMIT :most)
+"""
+REASONS_SET_ASIDE = """
+    SELECT DISTINCT connection, outcome, reason FROM states INDEXED BY states_set_aside
+    WHERE outcome IN ('rejected', 'invalid', 'ignored') LIMIT ?
+"""
+_SOURCES = {
+    "key": "event_keys AS k JOIN states AS s ON s.event = k.event",
+    "event": f"({_EVENT}) AS e JOIN states AS s ON s.event = e.id",
+    "unfinished": "states AS s INDEXED BY states_unfinished",
+    "set aside": "states AS s INDEXED BY states_set_aside",
+    "reason": """
+        json_each(:reasons) AS r CROSS JOIN states AS s INDEXED BY states_set_aside
+        ON s.connection = json_extract(r.value, '$[0]') AND s.outcome = json_extract(r.value, '$[1]')
+            AND s.reason = json_extract(r.value, '$[2]')
+    """,
+    "changed": "states AS s INDEXED BY states_changed",
+    "all": "states AS s INDEXED BY states_by_event",
+}
+_STARTS = {
+    "key": "k.key = :key",
+    "event": "1",
+    "unfinished": "s.outcome = 'waiting'",
+    "set aside": "s.outcome IN ('rejected', 'invalid', 'ignored')",
+    "reason": "s.outcome IN ('rejected', 'invalid', 'ignored')",
+    "changed": "s.connection IN (SELECT id FROM connections) AND s.changed_at >= :since",
+    "all": "s.event > 0",
+}
+_CONDITIONS = f"""
+    (:connection_id IS NULL OR s.connection = :connection_id)
+    AND (:outcomes = '' OR instr(:outcomes, ' ' ||
+        CASE WHEN s.outcome = 'waiting' AND instr(:held, ' ' || s.connection || ' ') THEN 'held' ELSE s.outcome END
+        || ' '))
+    AND (:since IS NULL OR s.changed_at >= :since)
+    AND (:until IS NULL OR s.changed_at <= :until)
+    AND (:user IS NULL OR {_HAS_KEY.format("user")})
+    AND (:name IS NULL OR {_HAS_KEY.format("name")})
+    AND (:call IS NULL OR {_HAS_KEY.format("call")})
+    AND (:reason IS NULL OR instr(lower(s.reason), :reason) OR instr(lower(s.words), :reason))
+"""
+_BEFORE = "(:before_event IS NULL OR (s.event, s.place) < (:before_event, :before_place))"
+
+
+def _newest(source: str) -> str:
+    order = "k.event DESC, s.place DESC" if source == "key" else "s.event DESC, s.place DESC"
+    early = " AND (:before_event IS NULL OR k.event <= :before_event)" if source == "key" else ""
+    early = " AND s.event <= ifnull(:before_event, 9223372036854775807)" if source == "all" else early
+    where = f"{_STARTS[source]}{early} AND {_CONDITIONS} AND {_BEFORE} AND s.event > 0"
+    return f"SELECT s.event, s.place FROM {_SOURCES[source]} WHERE {where} ORDER BY {order} LIMIT :limit"
+
+
+NEWEST_BY = {source: _newest(source) for source in _SOURCES}
+COUNT_BY = {
+    source: f"""
+        SELECT count(*) FROM (
+            SELECT 1 FROM {_SOURCES[source]} WHERE {_STARTS[source]} AND {_CONDITIONS} AND s.event > 0 LIMIT :most)
+    """
+    for source in _SOURCES
+}
+ROWS_AT = f"""
+    {_LISTED_ROW}, e.raw, s.digest, s.queued_at, s.tried_at, s.attempts, e.received_at, e.taken_at
+    FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
+    JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection ORDER BY wanted.key
+"""
+CHANGED_SINCE = """
+    SELECT place FROM states INDEXED BY states_changed
+    WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
+"""
+ATTEMPTS_OF = f"""
+    SELECT {_ATTEMPT} FROM attempts
+    WHERE connection = (SELECT id FROM connections WHERE name = ?) AND number IN (SELECT value FROM json_each(?))
+    ORDER BY number
+"""
+GROUPS = """
+    SELECT c.name, s.outcome, s.reason, count(*) AS n, min(s.changed_at), max(s.changed_at)
+    FROM states AS s INDEXED BY states_set_aside JOIN connections AS c ON c.id = s.connection
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND instr(:outcomes, ' ' || s.outcome || ' ')
+        AND (:connection_id IS NULL OR s.connection = :connection_id)
+    GROUP BY s.connection, s.outcome, s.reason ORDER BY n DESC, 1, 2, 3 LIMIT :limit
+"""
+LATEST_OF_GROUP = """
+    SELECT words FROM states INDEXED BY states_set_aside
+    WHERE outcome IN ('rejected', 'invalid', 'ignored') AND connection = (SELECT id FROM connections WHERE name = ?)
+        AND outcome = ? AND reason = ?
+    ORDER BY changed_at DESC LIMIT 1
+"""
+STANDINGS = f"""
+    SELECT name, held, hint, held_at, due, pause, owner, leased_until, alarm, {_UNFINISHED} FROM connections AS c
+    ORDER BY name
+"""
+ENDED = """
+    SELECT slot, c.name, outcome, events FROM ended JOIN connections AS c ON c.id = ended.connection
+    WHERE slot >= ? AND slot <= ? ORDER BY slot
+"""
+ARRIVED = "SELECT slot, source, events, discarded FROM arrived WHERE slot >= ? AND slot <= ? ORDER BY slot"
+LAST_DIGEST = """
+    SELECT digest FROM states INDEXED BY states_changed
+    WHERE connection = (SELECT id FROM connections WHERE name = ?) AND digest IS NOT NULL
+    ORDER BY changed_at DESC LIMIT 1
+"""
+DISCARDS = """
+    SELECT id, source, discarded_at, code, reason, message_id, raw FROM discards
+    WHERE (:source IS NULL OR source = :source) AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit
+"""
+DISCARD_GROUPS = """
+    SELECT source, code, reason, count(*) AS n, min(discarded_at), max(discarded_at) FROM discards
+    GROUP BY source, code, reason ORDER BY n DESC LIMIT ?
+"""
+
+# A purge forgets requests by their age.  Those that something was refused in stay as long as what was set aside stays.
+PURGE_ATTEMPTS = """
+    DELETE FROM attempts WHERE (connection, number) IN (
+        SELECT connection, number FROM attempts WHERE connection = :connection AND number < :before
+            AND (:refused OR NOT refused) ORDER BY number LIMIT :limit)
+"""
+CONNECTIONS_WITH_OLD_ATTEMPTS = """
+    SELECT id FROM connections
+    WHERE EXISTS (SELECT 1 FROM attempts WHERE connection = connections.id AND number < :before)
+"""
+OLD_EVENTS_IN_PART = """
+    SELECT id, raw FROM events
+    WHERE id > :after AND id <= :last AND +taken_at >= 0 AND +taken_at < :older_than
+        AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
 """
 
 # SQLite numbers a new row one higher than the highest row, so deleting the last row would give its number out again.
@@ -175,7 +388,7 @@ PURGEABLE_EVENTS = f"""
 LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
 EMPTY_LAST_STATE = f"""
     UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
-        tried_at = NULL, reports = NULL, queued_at = 0, changed_at = 0
+        tried_at = NULL, reports = NULL, attempts = NULL, queued_at = 0, changed_at = 0
     WHERE {_LAST_STATE}
 """
 NEXT_OLD_EVENTS = f"""
@@ -186,7 +399,7 @@ PURGE_STATES = f"DELETE FROM states WHERE {_OLD_STATES}"
 PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
 EMPTY_LAST_EVENT = f"""
     UPDATE events SET source = '', message_id = '', received_at = '', taken_at = -1, raw = x'',
-        reports = NULL
+        reports = NULL, keys = 0
     WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY}
 """
 PURGE_EVENTS = f"""
@@ -201,7 +414,8 @@ WRONG_VALUES = """
         OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
         OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
         OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
-        OR NOT (reports IS NULL OR json_valid(reports))
+        OR NOT (reports IS NULL OR json_valid(reports)) OR typeof(attempts) NOT IN ('null', 'text')
+        OR attempts GLOB '*[^0-9+ ]*'
     UNION ALL
     SELECT 'event ' || id FROM events
     WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
@@ -211,5 +425,11 @@ WRONG_VALUES = """
     WHERE typeof(name) != 'text' OR typeof(held) != 'text' OR typeof(hint) != 'text' OR typeof(pause) != 'text'
         OR typeof(alarm) != 'text' OR typeof(fence) != 'integer'
         OR typeof(held_at) NOT IN ('null', 'real') OR typeof(due) NOT IN ('null', 'real')
+    UNION ALL
+    SELECT 'request ' || number FROM attempts
+    WHERE typeof(took) != 'integer' OR typeof(name) != 'text' OR typeof(method) != 'text' OR typeof(url) != 'text'
+        OR typeof(items) != 'integer' OR typeof(status) != 'integer' OR typeof(digest) != 'text'
+        OR typeof(failure) != 'text' OR typeof(headers) != 'text' OR typeof(answer) != 'text'
+        OR typeof(cut) != 'integer'
     LIMIT 1
 """

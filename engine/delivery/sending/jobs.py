@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 import orjson
 
 from engine.compiler.runtime import MOST_REPORTS
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import own_id
 from engine.delivery.outbox.base import Waiting
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, kept
@@ -147,6 +148,21 @@ class Job:
         # A step whose response had nothing to save has saved nothing; only one that was not sent yet gives markers.
         self.saved = {step: {} for step, _ in self.accepted}
         self.saved |= {int(step): saved for step, saved in stored["saved"].items()}
+
+
+def outcome_of(configured: ConfiguredConnection, job: Job) -> tuple[Outcome, str, EventReports]:
+    """Return the outcome of an event that is not sent, its reason and what is kept of its reports; or planned.
+
+    An event the connection does not want is ignored, even if it is invalid.
+    """
+    if job.readable:
+        unwanted = configured.unwanted(job.call, job.event)
+        if unwanted is not None:
+            return Outcome.IGNORED, configured.connection.secrets.mask(unwanted), NO_REPORTS
+    if job.plan.outcome is Outcome.PLANNED:
+        return Outcome.PLANNED, job.plan.reason, NO_REPORTS
+    reason = configured.connection.secrets.mask(job.plan.reason)  # it may quote the event
+    return job.plan.outcome, reason, job.reports
 
 
 def _order(part: StepPart) -> tuple[int, int]:

@@ -54,6 +54,11 @@ class Description:
     bodies: Bodies
     schema: ClassVar[str] = SCHEMA
 
+    def is_like(self, other: Description) -> bool:
+        """Whether the same vendor is made from another description."""
+        own, its = self.connection, other.connection
+        return (own.destination.loaded.raw, own.settings) == (its.destination.loaded.raw, its.settings)
+
     def vendor(self, surroundings: Surroundings) -> GenericVendor:
         """Return the vendor, with no tokens issued yet."""
         return GenericVendor(surroundings, self)
