@@ -25,7 +25,7 @@ MOST_PROBLEMS = 20
 """Problems of a mapping that are shown."""
 
 
-class ConnectionRow(NamedTuple):
+class ConnectionUse(NamedTuple):
     """A connection: the mapping it names, whether it is enabled, and whether this process has loaded it.
 
     `path` is the file of a mapping that is named by its path.
@@ -50,14 +50,14 @@ class DestinationRow(NamedTuple):
     shipped: bool
     path: Path
     calls: Sequence[str]
-    used_by: Sequence[ConnectionRow]
+    used_by: Sequence[ConnectionUse]
     problems: int = 0
 
 
 class DestinationList(NamedTuple):
     """The page: connections, mappings, what is wrong with the connections file, and mappings that are not listed."""
 
-    connections: Sequence[ConnectionRow]
+    connections: Sequence[ConnectionUse]
     mappings: Sequence[DestinationRow]
     problem: str = ""
     more: int = 0
@@ -81,12 +81,12 @@ def named_mapping(site: Site, name: str) -> Loaded:
     return Library(site.directories or None).load(name)
 
 
-def users(site: Site, name: str, path: Path) -> list[ConnectionRow]:
+def users(site: Site, name: str, path: Path) -> list[ConnectionUse]:
     """Return the connections that use a mapping."""
     return [each for each in _connections(site)[0] if each.uses(name, path)]
 
 
-def _connections(site: Site) -> tuple[list[ConnectionRow], str]:
+def _connections(site: Site) -> tuple[list[ConnectionUse], str]:
     """Return the connections of the file, those that are disabled too, and what is wrong with the file.
 
     Without a file, or with a wrong one, they are those of this process.
@@ -99,25 +99,25 @@ def _connections(site: Site) -> tuple[list[ConnectionRow], str]:
     except UsageError as error:
         return _loaded_connections(site), str(error)
     folder = site.connections_file.parent
-    return [_connection_row(folder, name, raw, loaded=name in loaded) for name, raw in raws.items()], ""
+    return [_connection_use(folder, name, raw, loaded=name in loaded) for name, raw in raws.items()], ""
 
 
-def _connection_row(folder: Path, name: str, raw: Json, *, loaded: bool) -> ConnectionRow:
+def _connection_use(folder: Path, name: str, raw: Json, *, loaded: bool) -> ConnectionUse:
     fields: JsonObject = raw if isinstance(raw, dict) else {}
     enabled, wanted = fields.get("enabled") is not False, str(fields.get("destination", name))
     is_path = "/" in wanted or wanted.endswith((".yaml", ".yml"))
-    return ConnectionRow(name, wanted, enabled, enabled and loaded, folder / wanted if is_path else None)
+    return ConnectionUse(name, wanted, enabled, enabled and loaded, folder / wanted if is_path else None)
 
 
-def _loaded_connections(site: Site) -> list[ConnectionRow]:
-    return [ConnectionRow(each.name, each.mapping.name, enabled=True, loaded=True) for each in site.connections()]
+def _loaded_connections(site: Site) -> list[ConnectionUse]:
+    return [ConnectionUse(each.name, each.mapping.name, enabled=True, loaded=True) for each in site.connections()]
 
 
 def _is_shipped(path: Path) -> bool:
     return path.resolve().parent == bundled("mappings").resolve()
 
 
-def _row(library: Library, name: str, connections: Sequence[ConnectionRow], *, check: bool) -> DestinationRow:
+def _row(library: Library, name: str, connections: Sequence[ConnectionUse], *, check: bool) -> DestinationRow:
     """Return the row of a mapping; one's own are checked whole if `check`, else only for their shape."""
     path = library.find(name)
     loaded, shipped = library.read(path), _is_shipped(path)

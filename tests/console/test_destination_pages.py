@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from engine.console.markdown import Block, Span, blocks, spans
+from engine.console.markdown import MarkdownBlock, MarkdownSpan, blocks, spans
 from engine.console.pages.connections import BUSY, NOT_LOADED
 from engine.console.security import READ_ONLY
 from engine.console.site import Site
@@ -68,14 +68,19 @@ def test_a_page_says_what_engine_docs_prints(name: str, site: Site) -> None:
     assert text_of(answer.text) == plain(destination_page(Library([]).load(name)))
 
 
-MARKDOWN: dict[str, list[Block]] = {
-    "# A `b`\n": [Block("h1", [Span("text", "A "), Span("code", "b")])],
-    "1. `a`: b.\n": [Block("item", [Span("code", "a"), Span("text", ": b.")], number="1")],
+MARKDOWN: dict[str, list[MarkdownBlock]] = {
+    "# A `b`\n": [MarkdownBlock("h1", [MarkdownSpan("text", "A "), MarkdownSpan("code", "b")])],
+    "1. `a`: b.\n": [MarkdownBlock("item", [MarkdownSpan("code", "a"), MarkdownSpan("text", ": b.")], number="1")],
     "| a | b |\n|---|---|\n| `x \\| y` |  |\n\nz": [
-        Block("table", rows=[[[Span("text", "a")], [Span("text", "b")]], [[Span("code", "x | y")], []]]),
-        Block("paragraph", [Span("text", "z")]),
+        MarkdownBlock(
+            "table",
+            rows=[[[MarkdownSpan("text", "a")], [MarkdownSpan("text", "b")]], [[MarkdownSpan("code", "x | y")], []]],
+        ),
+        MarkdownBlock("paragraph", [MarkdownSpan("text", "z")]),
     ],
-    "```json\n# no heading\n| no table |\n```\n": [Block("code", text="# no heading\n| no table |", language="json")],
+    "```json\n# no heading\n| no table |\n```\n": [
+        MarkdownBlock("code", text="# no heading\n| no table |", language="json")
+    ],
     "<!-- Made by `engine docs`. -->\n": [],
 }
 
@@ -85,14 +90,14 @@ def test_markdown_becomes_blocks(text: str) -> None:
     assert list(blocks(text)) == MARKDOWN[text]
 
 
-SPANS: dict[str, list[Span]] = {
-    "`` a`b ``": [Span("code", "a`b")],
-    "` ` `": [Span("code", " "), Span("text", " `")],
-    "a &lt;b> & **c**": [Span("text", "a <b> & **c**")],
-    "[x](javascript:y) <javascript:z>": [Span("text", "[x](javascript:y) <javascript:z>")],
-    "<https://a.example/%3E>.": [Span("link", "https://a.example/%3E"), Span("text", ".")],
-    "`<https://a.example>`": [Span("code", "<https://a.example>")],
-    "`open": [Span("text", "`open")],
+SPANS: dict[str, list[MarkdownSpan]] = {
+    "`` a`b ``": [MarkdownSpan("code", "a`b")],
+    "` ` `": [MarkdownSpan("code", " "), MarkdownSpan("text", " `")],
+    "a &lt;b> & **c**": [MarkdownSpan("text", "a <b> & **c**")],
+    "[x](javascript:y) <javascript:z>": [MarkdownSpan("text", "[x](javascript:y) <javascript:z>")],
+    "<https://a.example/%3E>.": [MarkdownSpan("link", "https://a.example/%3E"), MarkdownSpan("text", ".")],
+    "`<https://a.example>`": [MarkdownSpan("code", "<https://a.example>")],
+    "`open": [MarkdownSpan("text", "`open")],
 }
 
 
