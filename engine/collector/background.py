@@ -21,6 +21,7 @@ from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse,
 from engine.collector.watching import watch
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import Outbox, OutboxError
+from engine.delivery.outbox.keeping import DISCARDS_KEPT
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
@@ -187,11 +188,16 @@ class Backlog:
 async def purge(
     outbox: Outbox, keep: float | None, clock: Callable[[], float], on_purge: Callable[[int], None]
 ) -> None:
-    """Remove events that ended more than `keep` seconds ago, again and again; the next round makes up for a failure."""
-    while keep is not None:
+    """Remove what is old, again and again: discards, and events that ended more than `keep` seconds ago.
+
+    The next round makes up for a failure.
+    """
+    while True:
         with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
-            purged = await asyncio.to_thread(outbox.purge, clock() - keep)
-            on_purge(purged.events)
+            await asyncio.to_thread(outbox.forget_discards, clock() - DISCARDS_KEPT)
+            if keep is not None:
+                purged = await asyncio.to_thread(outbox.purge, clock() - keep)
+                on_purge(purged.events)
         await asyncio.sleep(PURGE_INTERVAL)
 
 

@@ -68,6 +68,11 @@ class CollectorObserver:
         self._discarded = Counter(
             "waybill_collector_discarded", "Events discarded.", ["source", "code"], registry=registry
         )
+        self._copies_lost = Counter(
+            "waybill_collector_discard_copies_lost",
+            "Copies of discarded events that could not be kept.",
+            registry=registry,
+        )
         self._repaired = Counter(
             "waybill_collector_repaired", "Bodies that were not quite JSON and were repaired.", registry=registry
         )
@@ -105,6 +110,11 @@ class CollectorObserver:
         for each in discards:
             self._discarded.labels(source, each.code).inc()
             self._log("discarded", source=source, code=each.code, reason=each.reason, messageId=each.message_id)
+
+    def copies_lost(self, copies: int, reason: str) -> None:
+        """Count and log copies of discarded events that could not be kept."""
+        self._copies_lost.inc(copies)
+        self._log("discards not kept", copies=copies, reason=reason)
 
     def kept(self, taken: TakenIn) -> None:
         """Count the events of a transaction."""

@@ -203,6 +203,7 @@ LAST_ATTEMPT = """
 ADD_DISCARD = """
     INSERT INTO discards (source, discarded_at, code, reason, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)
 """
+EARLIER_DISCARD = "SELECT discarded_at FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
 FORGET_DISCARDS = """
     DELETE FROM discards WHERE source = ? AND id <= (
         SELECT id FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
