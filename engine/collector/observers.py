@@ -126,6 +126,13 @@ class CollectorObserver:
         self._repaired.inc()
         self._log("repaired", reason=what, **fields)
 
+    def adding_keys(self, events: int) -> None:
+        """Log that events of an older version become searchable, so many of them; with 0, that all are."""
+        if events:
+            self._logger.info("events of an older version become searchable", extra={"fields": {"events": events}})
+        else:
+            self._logger.info("all events are searchable")
+
     def purged(self, events: int) -> None:
         """Count and log events removed from the outbox because they ended long ago."""
         self._purged.inc(events)

@@ -101,7 +101,7 @@ class Outbox(Protocol):
         ...
 
     def key_some(self) -> int:
-        """Give some events that an older version stored the keys by which they are found; return how many are left."""
+        """Add the keys of some events that an older version stored; return how many are left, about."""
         ...
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:

@@ -103,7 +103,7 @@ def key_some(db: sqlite3.Connection) -> int:
     else:
         before = rows[-1][0] if rows else 0
         db.execute(sql.SET_KEYED_FROM, (before,))
-    return before if rows else 0
+    return before if later else max(0, before - 1)
 
 
 def remove_keys(db: sqlite3.Connection, rows: Iterable[tuple[int, bytes]]) -> None:

@@ -107,6 +107,14 @@ class SqliteOutbox:
             self._db.execute(pragma)
         if self._version() == len(VERSIONS):
             return
+        try:
+            self._migrate()
+        except OutboxFull as error:
+            if not self.path.stat().st_size:
+                raise
+            raise OutboxFull(file.no_space_to_migrate(self.path)) from error
+
+    def _migrate(self) -> None:
         with self._transaction():
             done = self._version()  # read again: another process may have migrated it meanwhile
             self._refuse_newer(done)
