@@ -15,8 +15,8 @@ from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DAMAGED_CONTENT = ("no such table", "no such column", "no such index", "malformed JSON")
-MIGRATION_SHARE = "a third"
-"""Of a file's size: two indexes of all states, first in the `-wal`; an event with its states takes a KB or more."""
+MIGRATED_STATE = 200
+"""Bytes for two more indexes that have a state, first in the `-wal`, then in the file."""
 NOT_TEXT = "Could not decode to UTF-8"
 NO_SPACE = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 """How SQLite reports a full disk where it needs shared memory, and an exceeded quota."""
@@ -65,17 +65,13 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
     return f"{path}: {error}."
 
 
-def no_space_to_migrate(path: Path) -> str:
-    """Return that a file of an older version cannot be brought up, and what to do."""
+def no_space_to_migrate(path: Path, states: int) -> str:
+    """Return that a file of an older version with so many states cannot be brought up, and what to do."""
     return (
-        f"No space left on the disk of {path}, which is of an older version of the engine and has to be brought up to "
-        f"this one. That takes at most {MIGRATION_SHARE} of its {_megabytes(path)} MB once more. Its content is safe "
-        "and unchanged; free some space, and start again."
+        f"No space left on the disk of {path}, which is of an older version of the engine. To bring it up to this one "
+        f"takes up to {1 + states * MIGRATED_STATE // 1_000_000} MB. Its content is safe and unchanged; free some space, "
+        "and start again."
     )
-
-
-def _megabytes(path: Path) -> int:
-    return -(-path.stat().st_size // 1_000_000)
 
 
 def damage_text(path: Path, reason: str) -> str:

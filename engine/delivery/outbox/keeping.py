@@ -94,7 +94,7 @@ def add_discards(db: sqlite3.Connection, discards: Sequence[Discarded], *, all_o
 def key_some(db: sqlite3.Connection) -> int:
     """Add the keys of some events that an older version stored, the newest first; return how many are left, about."""
     later = db.execute(sql.UNKEYED_LATER, (KEYED_AT_ONCE,)).fetchall()
-    [before] = db.execute(sql.KEYED_FROM).fetchone()
+    before = int(db.execute(sql.KEYED_FROM).fetchone()[0])
     rows = later or db.execute(sql.UNKEYED_BEFORE, (before, KEYED_AT_ONCE)).fetchall()
     pairs = [(key, number) for number, raw in rows for key in keys_of_raw(raw)]
     db.executemany(sql.ADD_KEYS[1], pairs)

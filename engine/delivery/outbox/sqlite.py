@@ -110,9 +110,9 @@ class SqliteOutbox:
         try:
             self._migrate()
         except OutboxFull as error:
-            if not self.path.stat().st_size:
+            if not self._version():  # a new file
                 raise
-            raise OutboxFull(file.no_space_to_migrate(self.path)) from error
+            raise OutboxFull(file.no_space_to_migrate(self.path, self._all(sql.LAST_PLACE)[0][0])) from error
 
     def _migrate(self) -> None:
         with self._transaction():

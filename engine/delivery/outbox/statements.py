@@ -44,6 +44,7 @@ def _for_rows(start: str, row: str, end: str = "") -> tuple[str, ...]:
 
 
 STORED_IDS = _for_rows("SELECT message_id FROM events WHERE message_id IN (", "?", ")")
+LAST_PLACE = "SELECT ifnull(max(place), 0) FROM states"
 LAST_EVENT = "SELECT ifnull(max(id), 0) FROM events"
 FIRST_EVENT_SINCE = "SELECT min(id) FROM events WHERE taken_at >= ?"
 STORED_EVENTS = """
