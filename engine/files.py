@@ -48,13 +48,18 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a new file beside the old one and rename it; a link is replaced itself. Raises OSError."""
+    """Write a new file beside the old one, with its mode and owner, and rename it; raises OSError.
+
+    A link is replaced itself.
+    """
     temporary = None
     try:
         number, name = tempfile.mkstemp(prefix=".waybill-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(number, "wb") as file:
             file.write(text.encode())
+        with suppress(OSError):  # only root may give a file to another
+            os.chown(temporary, path.stat().st_uid, path.stat().st_gid)
         shutil.copymode(path, temporary)
         temporary.replace(path)
     except BaseException as error:

@@ -351,7 +351,7 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
     for source in config.reloading.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)
-    names = ", ".join(each.name for each in config.reloading.connections)
+    names = ", ".join(each.name for each in config.reloading.connections) or "no connection"
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
 
 
