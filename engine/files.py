@@ -7,11 +7,12 @@ meant, never the temporary one beside it.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 KINDS = {
     stat.S_IFDIR: "is a folder, not a file",
@@ -49,13 +50,24 @@ def create(path: Path, text: str) -> None:
 
 def replace(path: Path, text: str) -> None:
     """Write a new file beside the old one and rename it; a link is replaced itself. Raises OSError."""
+    with written(path, path.stat().st_mode) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def written(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """Take the bytes of a file that is there, or replaced, once all are written; raises OSError.
+
+    Without `mode`, only the owner can read it.
+    """
     temporary = None
     try:
         number, name = tempfile.mkstemp(prefix=".waybill-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(number, "wb") as file:
-            file.write(text.encode())
-        shutil.copymode(path, temporary)
+            yield file
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
         temporary.replace(path)
     except BaseException as error:
         if temporary is not None:

@@ -113,7 +113,7 @@ def coverage_options(command: Callable[..., R]) -> Callable[..., R]:
     return with_coverage
 
 
-def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
+def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], None]) -> Callable[P, None]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
     @click.option(

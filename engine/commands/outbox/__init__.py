@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.commands.options import OUTBOX_FILE
-from engine.commands.outbox import listing, purge, replay, resume, showing, status
+from engine.commands.outbox import export, listing, purge, replay, resume, showing, status
 from engine.commands.shared import CommandGroup
 from engine.delivery.outbox.base import DEFAULT_FILE
 
@@ -31,5 +31,5 @@ def command(context: click.Context, path: Path) -> None:
     context.obj = path
 
 
-for each in (status, listing, showing, replay, resume, purge):
+for each in (status, listing, showing, export, replay, resume, purge):
     command.add_command(each.command)

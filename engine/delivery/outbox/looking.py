@@ -79,6 +79,9 @@ class PageEnd(NamedTuple):
     place: int
 
 
+BEGINNING = PageEnd(0, 0)
+
+
 def newest(
     db: sqlite3.Connection, chosen: Chosen, limit: int, *, skip: int = 0, before: PageEnd | None = None
 ) -> list[Found]:
@@ -95,6 +98,27 @@ def newest(
         found += [PageEnd._make(row) for row in db.execute(sql.NEWEST_BY[source], wanted)]
     found = sorted(found, reverse=True)[skip : skip + limit]
     return found_at(db, [each.place for each in found])
+
+
+def oldest(
+    db: sqlite3.Connection, chosen: Chosen, limit: int, *, skip: int = 0, after: PageEnd = BEGINNING
+) -> list[Found]:
+    """Return the chosen states, the oldest event first."""
+    values = _values(db, chosen)
+    if values is None:
+        return []
+    given = {**values, "limit": limit + skip, "after_event": after.event, "after_place": after.place}
+    source = "all" if chosen.event is None else "event"
+    wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
+    if chosen.event is None and wanted:
+        source = "key"
+        given["key"] = min(wanted, key=lambda key: _key_count(db, key, MOST_COUNTED))
+    places = [place for _, place in db.execute(sql.OLDEST_BY[source], given)]
+    return found_at(db, places[skip:])
+
+
+def _key_count(db: sqlite3.Connection, key: int, most: int) -> int:
+    return int(db.execute(sql.KEY_COUNT, {"key": key, "most": most}).fetchone()[0])
 
 
 def _parts(chosen: Chosen) -> list[Chosen]:
@@ -206,7 +230,7 @@ def _best(db: sqlite3.Connection, chosen: Chosen, values: dict[str, Any], few: i
         counts.pop("reason", None)
         count("unfinished", sql.UNFINISHED_COUNT)
     wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
-    lengths = [(db.execute(sql.KEY_COUNT, {"key": each, "most": most}).fetchone()[0], each) for each in wanted]
+    lengths = [(_key_count(db, each, most), each) for each in wanted]
     if lengths:
         counts["key"], values["key"] = min(lengths)
     if chosen.since is not None:
@@ -295,7 +319,7 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
         set_aside.setdefault(name, {})[Outcome(outcome)] = count
     found = []
     for *values, waiting, oldest in db.execute(sql.STANDINGS).fetchall():
-        row = ConnectionRow._make(values)
+        row = as_of(ConnectionRow._make(values), now)
         own = [each for each in ended if each.name == row.name]
         minute = sum(each.events for each in own if last - 60 // SLOT <= each.slot < last)
         rate = minute / 60
@@ -308,6 +332,15 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
         digest = db.execute(sql.LAST_DIGEST, (row.name,)).fetchone()
         found.append(Standing(row, waiting, lag, rate, drain, hour, aside, None if digest is None else digest[0]))
     return found
+
+
+def as_of(row: ConnectionRow, now: float) -> ConnectionRow:
+    """Return a row without the lease and the pause that a process left behind when it ended."""
+    if row.owner is not None and (row.leased_until is None or row.leased_until <= now):
+        row = row._replace(owner=None, leased_until=None)
+    if row.owner is None and row.due is not None and row.due <= now:
+        row = row._replace(due=None, pause="")
+    return row
 
 
 def counts(db: sqlite3.Connection) -> dict[tuple[str, Outcome], int]:
