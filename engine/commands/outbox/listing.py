@@ -34,14 +34,14 @@ MOST_ROWS = 100_000
 MOST_SKIPPED = 2**31 - 1
 LONGEST_TYPE = 8
 COLUMNS = (
-    Column("ID", right=True),
-    Column("TIME"),
-    Column("TYPE", least=LONGEST_TYPE),
-    Column("EVENT", least=8, share=2),
-    Column("USER", least=8, share=2),
-    Column("CONNECTION", least=10, share=1),
-    Column("OUTCOME"),
-    Column("REASON", least=12, share=3),
+    Column("id", right=True),
+    Column("time"),
+    Column("type", least=LONGEST_TYPE),
+    Column("event", least=8, share=2),
+    Column("user", least=8, share=2),
+    Column("connection", least=10, share=1),
+    Column("outcome"),
+    Column("reason", least=12, share=3),
 )
 
 
@@ -72,8 +72,8 @@ class Page(NamedTuple):
 def command(outbox: SqliteOutbox, filters: Filters, limit: int, skip: int, first: bool, style: str) -> None:
     """List the newest events, the newest last: a line for each event and connection.
 
-    TIME is when that last changed (came in, was tried, ended), in local time. USER is the first of userId,
-    anonymousId, previousId, groupId and email that the event has; --user looks at all of them. ID is for `show` and
+    `time` is when that last changed (came in, was tried, ended), in local time. `user` is the first of userId,
+    anonymousId, previousId, groupId and email that the event has; --user looks at all of them. `id` is for `show` and
     `replay`. A terminal gets lines of its width, a file or a pipe whole texts.
     """
     now, chosen = now_and_chosen(outbox, filters)

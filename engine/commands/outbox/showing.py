@@ -13,7 +13,7 @@ import click
 from engine.commands.options import FILE, mappings_option, with_outbox
 from engine.commands.outbox.shared import no_event
 from engine.commands.output.text import Display
-from engine.delivery.outbox.base import Chosen
+from engine.delivery.outbox.base import Chosen, as_of
 from engine.language.texts import visible_lines
 
 if TYPE_CHECKING:
@@ -83,9 +83,8 @@ def _digests(file: Path, directories: tuple[Path, ...]) -> dict[str, str]:
 
 def _events(outbox: SqliteOutbox, event: str, current: Mapping[str, str], now: float) -> list[ShownEvent]:
     from engine.commands.output.timeline import ShownEvent
-    from engine.delivery.outbox import looking
 
-    rows = {row.name: looking.as_of(row, now) for row in outbox.connections()}
+    rows = {row.name: as_of(row, now) for row in outbox.connections()}
     states = outbox.look(lambda db: list(_states(db, event, current, rows)))
     found = []
     for number in sorted({each.found.event for each in states}):

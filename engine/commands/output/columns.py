@@ -7,6 +7,7 @@ share what is left.  Texts are data: what cannot be seen is shown as an escape.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
@@ -24,13 +25,15 @@ LONGEST = 2000
 class Column(NamedTuple):
     """A column: `least` is the width below which it is not cut, and `share` how much of what is left it gets.
 
-    One without a share is never cut, but at `least` if that is given.
+    One without a share is never cut, but at `least` if that is given. The last one may go on below instead of being
+    cut (`wraps`).
     """
 
     title: str
     least: int = 0
     share: int = 0
     right: bool = False
+    wraps: bool = False
 
 
 def table(display: Display, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -42,8 +45,12 @@ def table(display: Display, columns: Sequence[Column], rows: Iterable[Sequence[s
         _line(columns, [_fit(text, width) for text, width in zip(header, widths, strict=True)], widths), "title"
     )
     for row in shown:
+        below: list[str] = []
+        if columns[-1].wraps and display.terminal:
+            row[-1], *below = wrap(row[-1], widths[-1]) or [""]
         cells = [_fit(text, width) if display.terminal else text for text, width in zip(row, widths, strict=True)]
         yield _line(columns, cells, widths, display)
+        yield from (" " * (sum(widths[:-1]) + len(GAP) * (len(widths) - 1)) + line for line in below)
 
 
 def _cell(display: Display, column: Column, text: str) -> str:

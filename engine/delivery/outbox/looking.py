@@ -17,7 +17,8 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow
+from engine.delivery.outbox.base import Chosen, ConnectionRow, as_of
+from engine.delivery.outbox.base import Standing as Standing  # noqa: PLC0414  what `standings` returns
 from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
@@ -282,35 +283,6 @@ def groups(
     return found
 
 
-class Standing(NamedTuple):
-    """How a connection stands; `rate` is events that ended a second, over the last minute.
-
-    `lag` is for how many seconds the oldest event has waited, `drain` in how many all that wait would be sent at that
-    rate; None if nothing waits, or nothing ended. `hour` has how many events ended in the last hour by outcome,
-    `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping version of its last event.
-    """
-
-    row: ConnectionRow
-    waiting: int
-    lag: float | None
-    rate: float
-    drain: float | None
-    hour: Mapping[Outcome, int]
-    set_aside: Mapping[Outcome, int]
-    digest: str | None
-
-    @property
-    def state(self) -> str:
-        """One word: held, paused, delivering, waiting or idle."""
-        if self.row.held:
-            return "held"
-        if self.row.due is not None:
-            return "paused"
-        if self.row.owner is None:
-            return "waiting" if self.waiting else "idle"
-        return "delivering" if self.waiting or self.rate else "idle"
-
-
 def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
     """Return how every connection stands at a time."""
     last, ended = slot_of(now), slots_ended(db, now, 3600.0)
@@ -332,15 +304,6 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
         digest = db.execute(sql.LAST_DIGEST, (row.name,)).fetchone()
         found.append(Standing(row, waiting, lag, rate, drain, hour, aside, None if digest is None else digest[0]))
     return found
-
-
-def as_of(row: ConnectionRow, now: float) -> ConnectionRow:
-    """Return a row without the lease and the pause that a process left behind when it ended."""
-    if row.owner is not None and (row.leased_until is None or row.leased_until <= now):
-        row = row._replace(owner=None, leased_until=None)
-    if row.owner is None and row.due is not None and row.due <= now:
-        row = row._replace(due=None, pause="")
-    return row
 
 
 def counts(db: sqlite3.Connection) -> dict[tuple[str, Outcome], int]:

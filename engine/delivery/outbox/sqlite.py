@@ -37,6 +37,7 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
 )
@@ -348,6 +349,10 @@ class SqliteOutbox:
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
+        return self.look(lambda db: looking.standings(db, now))
 
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""
