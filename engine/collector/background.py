@@ -142,13 +142,15 @@ class Background:
                 admin[0].should_exit = True
                 await serving
 
+    def _status(self) -> JsonObject:
+        return delivery_status(self._outbox, self._clock())
+
     def _admin(self) -> tuple[uvicorn.Server, socket.socket] | None:
         if self._config.admin is None:
             return None
         listener, token = self._config.admin
         config = self._config
-        status = partial(delivery_status, self._outbox)
-        app = Admin(token, config.metrics, status, config.reloading.reload, config.console)
+        app = Admin(token, config.metrics, self._status, config.reloading.reload, config.console)
         return http.server(http.config(app)), listener
 
 

@@ -38,12 +38,12 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
 )
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
-from engine.delivery.outbox.keeping import Discarded
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
@@ -367,6 +367,10 @@ class SqliteOutbox:
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
+        return self.look(lambda db: looking.standings(db, now))
 
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""

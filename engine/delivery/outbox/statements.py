@@ -290,6 +290,16 @@ def _newest(source: str) -> str:
 
 
 NEWEST_BY = {source: _newest(source) for source in _SOURCES}
+
+
+def _oldest(source: str) -> str:
+    event = "k.event" if source == "key" else "s.event"
+    where = f"{_STARTS[source]} AND {event} >= :after_event AND {_CONDITIONS} AND s.event > 0"
+    where += " AND (s.event, s.place) > (:after_event, :after_place)"
+    return f"SELECT s.event, s.place FROM {_SOURCES[source]} WHERE {where} ORDER BY {event}, s.place LIMIT :limit"
+
+
+OLDEST_BY = {source: _oldest(source) for source in ("event", "key", "all")}
 COUNT_BY = {
     source: f"""
         SELECT count(*) FROM (
