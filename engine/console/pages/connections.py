@@ -76,18 +76,18 @@ def routes(site: Site) -> list[Route]:
         return RedirectResponse(f"/connections/{quote(page.name)}?{urlencode(named)}", 303)
 
     return [
-        Route("/connections/{name}", _told(show)),
-        Route("/connections/{name}", _told(send), methods=["POST"]),
-        Route(YAML_PATH, _told(send), methods=["POST"]),
+        Route("/connections/{name}", _answered(show)),
+        Route("/connections/{name}", _answered(send), methods=["POST"]),
+        Route(YAML_PATH, _answered(send), methods=["POST"]),
         Route("/connections/{name}/check", _checks(site), methods=["POST"]),
         Route(RELOAD_PATH, _reloads(site), methods=["POST"]),
     ]
 
 
-def _told(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def _answered(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """Return a handler whose errors about files and mappings become pages."""
 
-    def told(request: Request) -> Response:
+    def answered(request: Request) -> Response:
         try:
             return handler(request)
         except MappingNotFound as error:
@@ -96,7 +96,7 @@ def _told(handler: Callable[[Request], Response]) -> Callable[[Request], Respons
             rendering: Rendering = request.app.state.rendering
             return rendering.page(request, "connection_problems.html", status=422, problems=str(error).splitlines())
 
-    return told
+    return answered
 
 
 def _opened(site: Site, name: str, destination: str | None) -> OpenedConnection:

@@ -17,8 +17,8 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow
-from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded
+from engine.delivery.outbox.keeping import SLOT, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
 
