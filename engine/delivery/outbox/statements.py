@@ -343,7 +343,7 @@ DISCARDS = """
 """
 DISCARD_GROUPS = """
     SELECT source, code, reason, count(*) AS n, min(discarded_at), max(discarded_at) FROM discards
-    GROUP BY source, code, reason ORDER BY n DESC LIMIT ?
+    GROUP BY source, code, reason ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
 
 # A purge forgets requests by their age.  Those that something was refused in stay as long as what was set aside stays.
