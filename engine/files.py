@@ -7,6 +7,7 @@ meant, never the temporary one beside it.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -49,16 +50,19 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a new file beside the old one and rename it; a link is replaced itself. Raises OSError."""
-    with written(path, path.stat().st_mode) as file:
+    """Write a new file beside the old one, with its mode and owner, and rename it; raises OSError.
+
+    A link is replaced itself.
+    """
+    with written(path, like=path) as file:
         file.write(text.encode())
 
 
 @contextmanager
-def written(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
+def written(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Take the bytes of a file that is there, or replaced, once all are written; raises OSError.
 
-    Without `mode`, only the owner can read it.
+    It gets the mode and the owner of `like`; without it, only its owner can read it.
     """
     temporary = None
     try:
@@ -66,8 +70,10 @@ def written(path: Path, mode: int | None = None) -> Iterator[IO[bytes]]:
         temporary = Path(name)
         with os.fdopen(number, "wb") as file:
             yield file
-        if mode is not None:
-            temporary.chmod(stat.S_IMODE(mode))
+        if like is not None:
+            with suppress(OSError):  # only root may give a file to another
+                os.chown(temporary, like.stat().st_uid, like.stat().st_gid)
+            shutil.copymode(like, temporary)
         temporary.replace(path)
     except BaseException as error:
         if temporary is not None:

@@ -16,11 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.observers import CollectorObserver
-from engine.collector.reloading import Reloading, ReloadReport, Served
+from engine.collector.reloading import Reloading, ReloadReport, Remaining, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
 from engine.collector.watching import watch
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import Outbox, OutboxError
+from engine.delivery.outbox.base import Outbox, OutboxError, advice
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
@@ -101,9 +101,17 @@ class Background:
         self.reloading.close()
         self._delivery.stop()
 
-    async def _replace(self, served: Served) -> dict[str, int]:
+    async def _replace(self, served: Served) -> Remaining:
         self.backlog.names = [each.name for each in served.connections]
-        return await self._delivery.replace(served.connections)
+        waiting = await self._delivery.replace(served.connections)
+        return Remaining(waiting, await asyncio.to_thread(self._held))
+
+    def _held(self) -> dict[str, str]:
+        """Return what to do about each held connection."""
+        with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
+            rows = self._outbox.connections()
+            return {row.name: advice(row.hint, row.name, self._outbox.path) for row in rows if row.held}
+        return {}
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""

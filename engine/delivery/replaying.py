@@ -118,6 +118,8 @@ class ReasonGroup:
     events: int = 0
     first: float = float("inf")
     last: float = 0.0
+    varied: bool = False
+    """Whether the others have other values in their reason."""
     now: Counter[Outcome] = field(default_factory=Counter)
     """What they would become, where that was asked."""
 
@@ -132,6 +134,7 @@ class ReasonGroups:
         """Count an event, and what it would become."""
         group = self._group(row)
         group.events += 1
+        group.varied = group.varied or group.reason not in (row.reason, OTHER)
         group.first, group.last = min(group.first, row.changed_at), max(group.last, row.changed_at)
         if now is not None:
             group.now[now] += 1

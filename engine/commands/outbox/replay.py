@@ -139,7 +139,7 @@ def command(
     judges = judges_of(outbox, options)
     outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
     chosen = chosen_by(outbox, filters._replace(connection=judges.only, outcomes=outcomes), time.time())
-    rows: Iterable[Listed] = _named(outbox, events, judges, chosen) if events else _set_aside(outbox, chosen, judges)
+    rows: Iterable[Listed] = _named(outbox, events, judges, chosen) if events else set_aside(outbox, chosen, judges)
     summary = _replay(outbox, rows, judges, showing, each=bool(events))
     if options.mapping is not None and not showing.dry_run and summary.queued.total():
         click.echo(f"They are planned again when they are sent: deliver with {options.mapping} from now on.")
@@ -164,7 +164,7 @@ def _replay(outbox: Outbox, rows: Iterable[Listed], judges: Judges, showing: Sho
     if showing.dry_run and judges.by_name is None and summary.queued.total():
         _say(display, NOT_JUDGED, showing)
     for row in outbox.connections():
-        if summary.queued[row.name] and (text := obstacle(row, outbox.path, now)):
+        if row.name in summary.waiting and (text := obstacle(row, outbox.path, now)):
             click.echo(text, err=showing.ndjson)
     return summary
 
@@ -221,7 +221,7 @@ def _parts(things: Iterable[T], size: int) -> Iterator[list[T]]:
         yield part
 
 
-def _set_aside(outbox: Outbox, chosen: Chosen, judges: Judges) -> Iterator[Listed]:
+def set_aside(outbox: Outbox, chosen: Chosen, judges: Judges) -> Iterator[Listed]:
     """Yield the chosen events that are there now, and not those that are refused again while others are queued."""
     newest = outbox.newest(Chosen(), 0, 1)
     last = newest[0].place if newest else 0
