@@ -293,7 +293,8 @@ class MemoryOutbox:
                 new = self._next_place()
                 del self._states[place]
                 state.place, state.outcome, state.reason, state.error = new, Outcome.WAITING, reason, ""
-                state.tried_at, state.queued_at, state.changed_at, state.reports = None, now, now, NO_REPORTS
+                state.tried_at, state.queued_at, state.changed_at, state.fence = None, now, now, None
+                state.reports = NO_REPORTS if state.progress is None else state.reports
                 self._states[new] = state
                 done += 1
         return done
@@ -344,4 +345,6 @@ def _as_waiting(state: _State) -> Waiting:
         state.queued_at,
         state.event.given.reports,
         state.attempts,
+        state.reports,
+        state.fence is None and state.progress is not None,
     )

@@ -233,7 +233,8 @@ class TakenIn(NamedTuple):
 class Waiting(NamedTuple):
     """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made.
 
-    `reports` are those of intake; `attempts` are the numbers of earlier requests (`AttemptNumbers.of`).
+    `reports` are those of intake, `kept` those that were kept with the state. `attempts` are the numbers of earlier
+    requests (`AttemptNumbers.of`). `replayed` is whether nothing was written since a person queued it again.
     """
 
     place: int
@@ -247,6 +248,8 @@ class Waiting(NamedTuple):
     queued_at: float
     reports: tuple[Report, ...] = ()
     attempts: str | None = None
+    kept: EventReports = NO_REPORTS
+    replayed: bool = False
 
 
 class Change(NamedTuple):

@@ -44,7 +44,7 @@ from engine.delivery.outbox.base import (
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
 from engine.delivery.outbox.keeping import Discarded
-from engine.delivery.outbox.reports import EventReports, as_text, from_text
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
 
@@ -259,9 +259,13 @@ class SqliteOutbox:
         return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
 
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
-        return [
-            Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows
-        ]
+        return [self._one_waiting(row) for row in rows]
+
+    def _one_waiting(self, row: Sequence[Any]) -> Waiting:
+        *values, intake, attempts, kept, replayed = row
+        reports = () if intake is None else self._reports(intake).event
+        noted = NO_REPORTS if kept is None else self._reports(kept)
+        return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
         try:

@@ -59,7 +59,7 @@ ADD_STATES = _for_rows(
 
 _WAITING = """
     SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
-        e.reports, s.attempts
+        e.reports, s.attempts, s.reports, s.fence IS NULL AND s.progress IS NOT NULL
 """
 WAITING = f"""
     {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
@@ -171,7 +171,8 @@ EVENT_NUMBERS = f"SELECT id FROM events WHERE id IN ({_EVENT}) AND taken_at >= 0
 BEFORE_REPORTS = "SELECT source, message_id, received_at, raw, NULL FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
-        tried_at = NULL, reports = NULL, queued_at = ?, changed_at = ?
+        tried_at = NULL, reports = CASE WHEN progress IS NULL THEN NULL ELSE reports END, fence = NULL,
+        queued_at = ?, changed_at = ?
     WHERE place = ? AND outcome != 'waiting'
 """
 
