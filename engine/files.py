@@ -50,9 +50,9 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a new file beside the old one, with its mode and owner, and rename it; raises OSError.
+    """Write a new file beside the old one, with its mode and owner, and rename it; a link is replaced itself.
 
-    A link is replaced itself.
+    Raises OSError.
     """
     with written(path, like=path) as file:
         file.write(text.encode())
@@ -62,7 +62,7 @@ def replace(path: Path, text: str) -> None:
 def written(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Take the bytes of a file that is there, or replaced, once all are written; raises OSError.
 
-    It gets the mode and the owner of `like`; without it, only its owner can read it.
+    It gets mode and owner of the file `like`; without one, only the owner can read it.
     """
     temporary = None
     try:

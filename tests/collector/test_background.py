@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.collector.background import Admin, Backlog, BacklogObserver, purge
 from engine.collector.reloading import ConnectionChange, ReloadReport, SourceChange
-from engine.delivery.outbox.base import Change, NewEvent
+from engine.delivery.outbox.base import Change, Discarded, NewEvent
 from engine.delivery.outbox.reports import EventReports
 from engine.delivery.status import delivery_status
 from engine.records import Json, JsonObject, Outcome, Report
@@ -302,8 +303,31 @@ def test_what_ended_long_ago_is_removed() -> None:
     assert [each and each.message_id for each in found] == [None, "waits", "young"]
 
 
-def test_without_keep_nothing_is_removed() -> None:
-    asyncio.run(asyncio.wait_for(purge(MemoryOutbox(), None, lambda: NOW, pytest.fail), 10))
+class Forgetting(MemoryOutbox):
+    """Tells when discards are forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgot = threading.Event()
+
+    def forget_discards(self, older_than: float) -> int:
+        forgotten = super().forget_discards(older_than)
+        self.forgot.set()
+        return forgotten
+
+
+def test_without_keep_only_old_discards_are_removed() -> None:
+    outbox = Forgetting()
+    discards = [Discarded("web", NOW - age, "bad_request", "why", "", b"{}") for age in (7 * DAY + 1, 7 * DAY, 0)]
+    outbox.keep_discards(discards, {"web": 3}, NOW)
+
+    async def work() -> None:
+        task = asyncio.create_task(purge(outbox, None, lambda: NOW, pytest.fail))
+        assert await asyncio.to_thread(outbox.forgot.wait, 10)
+        task.cancel()
+
+    asyncio.run(work())
+    assert outbox.discards == discards[1:]
 
 
 def test_the_server_purges() -> None:

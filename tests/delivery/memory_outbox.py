@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.delivery.outbox.attempts import Attempt
@@ -16,6 +16,7 @@ from engine.delivery.outbox.base import (
     Change,
     Chosen,
     ConnectionRow,
+    Discarded,
     LeaseLost,
     Listed,
     NewEvent,
@@ -70,6 +71,8 @@ class MemoryOutbox:
         self._fences: Counter[str] = Counter()
         self._attempts: dict[str, dict[int, Attempt]] = {}
         self._versions: dict[str, tuple[str, bytes]] = {}
+        self.discards: list[Discarded] = []
+        self.discarded: Counter[str] = Counter()
         self._last_event = 0
         self._last_place = 0
 
@@ -146,6 +149,20 @@ class MemoryOutbox:
                 written.append(change)
         self._attempts.setdefault(connection, {}).update({each.number: each for each in attempts})
         return written
+
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
+        self.discards += discards
+        self.discarded.update(counts)
+
+    def forget_discards(self, older_than: float) -> int:
+        before = len(self.discards)
+        self.discards = [each for each in self.discards if each.discarded_at >= older_than]
+        return before - len(self.discards)
+
+    def key_some(self) -> int:
+        return 0
 
     def last_attempt(self, connection: str) -> int:
         return max(self._attempts.get(connection, {}), default=0)

@@ -18,7 +18,7 @@ from engine.commands.shared import did_you_mean
 from engine.language.texts import visible, visible_json
 
 if TYPE_CHECKING:
-    from engine.delivery.outbox.keeping import Discarded
+    from engine.delivery.outbox.base import Discarded
     from engine.delivery.outbox.looking import DiscardGroup
     from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.records import JsonObject

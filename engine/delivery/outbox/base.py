@@ -87,6 +87,23 @@ class Outbox(Protocol):
         """Return the name and the files of a mapping's version; None if it was not kept."""
         ...
 
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
+        """Keep discarded events for looking at, and count by source how many there were, kept or not.
+
+        At most `DISCARDS_A_SECOND` of a source are kept of one second, unless `all_of_them` is set.
+        """
+        ...
+
+    def forget_discards(self, older_than: float) -> int:
+        """Remove discarded events that came before a time; return how many."""
+        ...
+
+    def key_some(self) -> int:
+        """Add the keys of some events that an older version stored; return how many are left, about."""
+        ...
+
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease until `now + seconds`; return its fence, None if another worker has it.
 
@@ -208,6 +225,17 @@ class NewEvent(NamedTuple):
     raw: bytes
     reports: tuple[Report, ...] = ()
     keys: tuple[int, ...] | None = None
+
+
+class Discarded(NamedTuple):
+    """An event that the collector discarded, without secrets; `raw` is JSON, times are Unix seconds."""
+
+    source: str
+    discarded_at: float
+    code: str
+    reason: str
+    message_id: str
+    raw: bytes
 
 
 class TakenIn(NamedTuple):

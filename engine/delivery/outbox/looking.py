@@ -17,9 +17,9 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow, as_of
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, as_of
 from engine.delivery.outbox.base import Standing as Standing  # noqa: PLC0414  what `standings` returns
-from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
+from engine.delivery.outbox.keeping import SLOT, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
 

@@ -44,6 +44,7 @@ def _for_rows(start: str, row: str, end: str = "") -> tuple[str, ...]:
 
 
 STORED_IDS = _for_rows("SELECT message_id FROM events WHERE message_id IN (", "?", ")")
+LAST_PLACE = "SELECT ifnull(max(place), 0) FROM states"
 LAST_EVENT = "SELECT ifnull(max(id), 0) FROM events"
 FIRST_EVENT_SINCE = "SELECT min(id) FROM events WHERE taken_at >= ?"
 STORED_EVENTS = """
@@ -204,6 +205,7 @@ LAST_ATTEMPT = """
 ADD_DISCARD = """
     INSERT INTO discards (source, discarded_at, code, reason, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)
 """
+EARLIER_DISCARD = "SELECT discarded_at FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
 FORGET_DISCARDS = """
     DELETE FROM discards WHERE source = ? AND id <= (
         SELECT id FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
