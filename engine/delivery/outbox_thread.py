@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import Change, Outbox
-from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.sending.pacing import Clock
 
 P = ParamSpec("P")
@@ -47,16 +47,16 @@ class ChangeWriter:
         self._fence = fence
         self._clock = clock
         self._changes: list[Change] = []
-        self._exchanges: list[Exchange] = []
+        self._attempts: list[Attempt] = []
         self._task: asyncio.Task[None] | None = None
         self._gathering: asyncio.Future[None] | None = None
         self._in_flight: asyncio.Future[None] | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self.on_written: Callable[[list[Change]], None] = lambda _changes: None
 
-    def note(self, exchange: Exchange) -> None:
+    def note(self, attempt: Attempt) -> None:
         """Add a request to the next group; the changes that it led to are added right after it."""
-        self._exchanges.append(exchange)
+        self._attempts.append(attempt)
 
     def add(self, change: Change) -> None:
         """Add a change to the next group."""
@@ -90,11 +90,11 @@ class ChangeWriter:
         await asyncio.sleep(0)  # changes added in the same turn of the loop share a group
         while self._changes:
             changes, self._changes = self._changes, []
-            exchanges, self._exchanges = self._exchanges, []
+            attempts, self._attempts = self._attempts, []
             self._in_flight, self._gathering = self._gathering, None
             write, now = self._thread.outbox.write, self._clock.time()
             try:
-                self.on_written(await self._thread.call(write, self._connection, self._fence, changes, now, exchanges))
+                self.on_written(await self._thread.call(write, self._connection, self._fence, changes, now, attempts))
             finally:
                 if self._in_flight is not None and not self._in_flight.done():
                     self._in_flight.set_result(None)

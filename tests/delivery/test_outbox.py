@@ -452,3 +452,17 @@ def test_reports_of_intake_stay_with_the_event(outbox) -> None:
     [row] = outbox.waiting("a", 0, 10)
     assert (row.reports, outbox.waiting_at("a", [row.place])[0].reports) == ((CONVERTED,), (CONVERTED,))
     assert outbox.event(row.event) == given
+
+
+def test_finished_states_are_read_with_all_that_planning_them_again_needs(outbox) -> None:
+    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
+    first, second, third = places(outbox).values()
+    finish(outbox, "1", digest="d", progress="{}")
+    found = outbox.stored_at([third, first, 77])
+    assert [(row.place, row.message_id, row.digest, row.progress) for row in found] == [
+        (first, "1", "d", "{}"),
+        (third, "3", None, None),
+    ]
+    assert outbox.stored_at([]) == []
+    outbox.replay([first], "replayed", NOW)
+    assert [row.place for row in outbox.stored_at([first, second])] == [second], "it is at another place now"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -10,13 +12,16 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.commands import main
-from engine.commands.output.text import local_time
+from engine.commands import main, options
+from engine.commands.outbox.judges import Judges
+from engine.commands.outbox.replay import set_aside
+from engine.commands.output.replays import ReplayDecision, event_lines
+from engine.commands.output.text import Display, local_time
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import Change, Chosen, Listed, NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.delivery.replaying import MOST_GROUPS, OTHER, RequestLine, grouped, preview, stored
+from engine.delivery.replaying import MOST_GROUPS, OTHER, Preview, RequestLine, grouped, preview, stored
 from engine.delivery.supervisor import Delivery
 from engine.plan import load
 from engine.records import JsonObject, Outcome
@@ -191,9 +196,13 @@ UNCLEAR = {
         "replayed.\nThere is no event 77 in this outbox; engine outbox list shows the events. A purged event cannot be "
         "replayed.\n"
     ),
-    "m1 --since 1h": "Event m1 is no event that ended since 1h; engine outbox show m1 shows it.\n",
+    "m1 --since 1h": "Event m1 is no event that the other options choose; engine outbox show m1 shows it.\n",
     "m1 --since 1h --connection shop": (
-        "Event m1 is no event of shop that ended since 1h; engine outbox show m1 shows it.\n"
+        "Event m1 is no event of shop that the other options choose; engine outbox show m1 shows it.\n"
+    ),
+    "--mapping ours/user_com.yaml --connection crm": (
+        "Invalid settings for Ours:\n  Key (key) is not set.\nGive them with --settings, --set or "
+        "--example-settings, or name the --connections FILE that has them.\n"
     ),
     "--mapping none.yaml": "Mapping file none.yaml does not exist.\n",
 }
@@ -221,8 +230,8 @@ event 3  m3  crm
   now: ignored: the connection crm takes no identify calls
 1 more event not shown; --limit N shows more.
 crm: 1 event would be queued again, 3 left out.
-  was rejected: the vendor answered 400 (4) -> ignored (2), planned (1), invalid
-      (1)
+  was rejected: the vendor answered 400 (4)
+      -> ignored (2), planned (1), invalid (1)
   left out: 1 x ignored: the connection crm takes no identify calls
   left out: 1 x ignored: the connection's `when` is not met: userId != 'robot'
   left out: 1 x invalid: no event: a track call must name what happened
@@ -341,8 +350,18 @@ def test_a_connection_that_is_held_or_paused_is_named_with_what_resumes_it(here,
         outbox.pause("old", NOW, "over")
     code, out, _ = replay("--outbox o.db")
     assert (code, out.split("\n", 4)[4]) == (0, HELD)
+    code, out, _ = replay("m1 --outbox o.db --connection shop --dry-run")
+    assert (code, re.sub(r"since [-0-9]+ [:0-9]+: q", "since {}: q", out)) == (1, WAITS)
 
 
+WAITS = f"""\
+event 1  m1  shop
+  was: held since {{}}: queued again by a person
+  now: not queued: it is still waiting
+shop: 0 events would be queued again, 1 left out.
+  left out: 1 x it is still waiting
+shop has been held since {SINCE}, so its events wait. Once the cause is fixed, run: engine outbox resume shop --outbox o.db
+"""
 HELD = (
     f"crm is paused, so its events wait: the vendor answered 503. Next try: {local_time(4_000_000_000.0)}, or at once "
     f"with: engine outbox resume crm --outbox o.db\nshop has been held since {SINCE}, so its events wait. Once the cause "
@@ -372,11 +391,58 @@ def test_half_done_events_show_what_is_not_sent_again(tmp_path) -> None:
     asyncio.run(story())
 
 
+POST = RequestLine("POST", "/notes/u1")
+USED = RequestLine("PUT", f"/{'x' * 70}")
+SHOWN = {
+    "planned, 2 requests: 2 x POST /notes/u1": {"requests": (POST, POST)},
+    "planned: nothing is left to send\n       accepted before, not sent again: POST /notes/u1": {"accepted": (POST,)},
+    "planned, 2 requests: POST /notes/u1, PUT\n       /" + "x" * 58 + "…\n"
+    "       1 request was accepted under another mapping; all are sent again": {
+        "requests": (POST, USED),
+        "sent_again": 1,
+    },
+    "planned, 7 requests: POST /0, POST /1, POST /2, POST /3, POST /4 and 2\n       more\n"
+    "       3 requests were accepted under another mapping; all are sent again": {
+        "requests": tuple(RequestLine("POST", f"/{number}") for number in range(7)),
+        "sent_again": 3,
+    },
+}
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_requests_are_shown_by_method_and_path_with_what_was_accepted(text) -> None:
+    row = listed("refused", NOW)
+    planned = Preview(row, Outcome.PLANNED, "2 requests", **SHOWN[text])
+    lines = "\n".join(event_lines(Display(io.StringIO()), ReplayDecision(row, queued=True, preview=planned)))
+    assert lines == f"event 1  m  shop\n  was: rejected since {SINCE}: refused\n  now: {text}"
+
+
 def test_what_is_purged_or_queued_meanwhile_has_no_preview() -> None:
     outbox = MemoryOutbox()
     outbox.take_in([event(1)], ["shop"], 1.0)
     [row] = outbox.listed(Chosen(), 0, 9)
     assert len(stored(outbox, [row, row._replace(place=77)])) == 1
+
+
+def test_what_is_refused_again_while_others_are_queued_is_not_queued_again(monkeypatch) -> None:
+    """Or a replay beside a running delivery would never end."""
+    monkeypatch.setattr(options, "CHUNK", 2)
+    outbox = MemoryOutbox()
+    outbox.take_in([event(number) for number in range(5)], ["shop"], 1.0)
+    refuse_all(outbox)
+    found = []
+    for row in set_aside(outbox, Chosen(outcomes=(Outcome.REJECTED,)), Judges()):
+        found.append(row.message_id)
+        outbox.replay([row.place], "again", 2.0)
+        refuse_all(outbox)
+    assert found == ["m0", "m1", "m2", "m3", "m4"]
+
+
+def refuse_all(outbox: MemoryOutbox) -> None:
+    fence = outbox.lease("shop", "test", 1.0, 10.0)
+    assert fence is not None
+    changes = [Change(row.place, Outcome.REJECTED, "no") for row in outbox.waiting("shop", 0, 99)]
+    outbox.write("shop", fence, changes, 1.0)
 
 
 def listed(reason: str, changed_at: float, connection: str = "shop") -> Listed:
@@ -387,12 +453,13 @@ def test_events_are_grouped_by_connection_and_kind_of_reason() -> None:
     rows = [listed('"a" is no time', 3.0), listed('"b" is no time', 1.0), listed("refused", 2.0, "crm")]
     found = [(each.key.connection, each.reason, each.events, each.first, each.last) for each in grouped(rows)]
     assert found == [("crm", "refused", 1, 2.0, 2.0), ("shop", '"a" is no time', 2, 1.0, 3.0)]
+    assert [each.varied for each in grouped(rows)] == [False, True]
 
 
 def test_of_reasons_without_end_the_rest_is_counted_together() -> None:
     groups = grouped(listed(f"reason {number}", 1.0) for number in range(MOST_GROUPS + 5))
     assert len(groups) == MOST_GROUPS + 1
-    assert (groups[0].reason, groups[0].events) == (OTHER, 5)
+    assert (groups[0].reason, groups[0].events, groups[0].varied) == (OTHER, 5, False)
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"[]", b"{}", b'{"type":"track","event":"\\u202e","userId":{"a":[1]}}'])

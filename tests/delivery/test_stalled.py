@@ -138,9 +138,9 @@ def test_nobody_waits_for_what_is_not_written_because_the_lease_is_lost() -> Non
     written = threading.Event()
 
     class Slow(MemoryOutbox):
-        def write(self, connection, fence, changes, now):
+        def write(self, connection, fence, changes, now, attempts=()):
             written.wait(10)
-            return super().write(connection, fence, changes, now)
+            return super().write(connection, fence, changes, now, attempts)
 
     async def story() -> None:
         thread = OutboxThread(Slow())

@@ -15,7 +15,7 @@ from tests.docs.test_mapping_pages import PAGES as FOLLOWED
 from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 
-IN_FOLDER = ("docs/coverage.md",)
+IN_FOLDER = ("docs/coverage.md", "docs/delivery.md")
 """Pages that begin in an empty folder."""
 IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md", "docs/diff.md", "docs/layout.md")
 

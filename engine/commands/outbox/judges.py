@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.commands.connection_options import connect
 from engine.commands.options import SettingsOptions, check_connection
 from engine.commands.shared import did_you_mean
-from engine.errors import UsageError
+from engine.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from engine.delivery.configured_connection import ConfiguredConnection
@@ -28,6 +28,7 @@ SETTINGS_TWICE = (
 SETTINGS_OF_NOTHING = (
     "Settings and --mappings are about a mapping: add --mapping MAPPING, or --connections FILE, which has its own."
 )
+GIVE_SETTINGS = "Give them with --settings, --set or --example-settings, or name the --connections FILE that has them."
 
 
 class ReplayOptions(NamedTuple):
@@ -76,7 +77,10 @@ def _of_mapping(outbox: Outbox, options: ReplayOptions, mapping: str) -> Judges:
 
     target = _destination(mapping, options.settings)
     name = options.connection or _named_like(outbox, target, mapping)
-    [named] = connect([mapping], options.settings)
+    try:
+        [named] = connect([mapping], options.settings)
+    except SettingsError as error:
+        raise UsageError(f"{error}\n{GIVE_SETTINGS}") from error
     judge = ConfiguredConnection(name=name, connection=named.connection)
     return Judges({name: judge}, name, notes=(f"{name} is judged by the mapping {_shown(mapping, target)}.",))
 

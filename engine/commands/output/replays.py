@@ -105,6 +105,8 @@ class ReplaySummary:
 
     def __init__(self) -> None:
         self.queued: Counter[str] = Counter()
+        self.waiting: set[str] = set()
+        """The connections for which an event is queued, or waits already."""
         self._left_out: Counter[str] = Counter()
         self._why: defaultdict[str, ReasonCounter] = defaultdict(ReasonCounter)
         self._groups = ReasonGroups()
@@ -116,6 +118,8 @@ class ReplaySummary:
         self._names[row.connection] = None
         if preview is not None:
             self._groups.add(row, preview.outcome)
+        if decision.queued or row.outcome in (Outcome.WAITING, Outcome.HELD):
+            self.waiting.add(row.connection)
         if decision.queued:
             self.queued[row.connection] += 1
         else:
@@ -145,8 +149,12 @@ class ReplaySummary:
         groups = self._groups.of(name)
         for group in groups[:SHOWN_GROUPS]:
             now = ", ".join(f"{outcome.value} ({count})" for outcome, count in group.now.most_common())
-            reason = shortened(group.reason, LONGEST_REASON)
-            yield display.wrap(f"{group.key.outcome.value}: {reason} ({group.events}) -> {now}", "  was ", 6)
+            like = " and other values" if group.varied else ""
+            was = f"{group.key.outcome.value}: {shortened(group.reason, LONGEST_REASON)}{like} ({group.events})"
+            line = display.wrap(f"{was} -> {now}", "  was ", 6)
+            if "\n" in line:
+                line = "\n".join([display.wrap(was, "  was ", 6), display.wrap(now, "      -> ", 9)])
+            yield line
         if (more := len(groups) - SHOWN_GROUPS) > 0:
             yield f"  and {counted(more, 'more reason')}"
 

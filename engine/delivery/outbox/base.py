@@ -1,4 +1,4 @@
-"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they exchange.
+"""The contract of an outbox: what delivery, the collector and the commands may rely on, and the records they attempt.
 
 `SqliteOutbox` implements it. Another implementation has to pass `tests/delivery/test_outbox.py`. Three promises matter
 most. What a call has returned from is durable. An event has one *state* per connection, and a state's *place* orders
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from engine.delivery.outbox.exchanges import Exchange
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.errors import WaybillError
 from engine.records import Outcome, Report
@@ -67,16 +67,16 @@ class Outbox(Protocol):
         ...
 
     def write(
-        self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
     ) -> list[Change]:
         """Write changes of unfinished states and return those written; raise `LeaseLost` if `fence` is not the lease's.
 
-        The fence is stored with each state. `exchanges` are the requests that led to the changes, which name them.
+        The fence is stored with each state. `attempts` are the requests that led to the changes, which name them.
         """
         ...
 
-    def last_exchange(self, connection: str) -> int:
-        """Return the number of a connection's last exchange, 0 if it had none."""
+    def last_attempt(self, connection: str) -> int:
+        """Return the number of a connection's last attempt, 0 if it had none."""
         ...
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
@@ -85,6 +85,23 @@ class Outbox(Protocol):
 
     def version_files(self, digest: str) -> tuple[str, bytes] | None:
         """Return the name and the files of a mapping's version; None if it was not kept."""
+        ...
+
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
+        """Keep discarded events for looking at, and count by source how many there were, kept or not.
+
+        At most `DISCARDS_A_SECOND` of a source are kept of one second, unless `all_of_them` is set.
+        """
+        ...
+
+    def forget_discards(self, older_than: float) -> int:
+        """Remove discarded events that came before a time; return how many."""
+        ...
+
+    def key_some(self) -> int:
+        """Add the keys of some events that an older version stored; return how many are left, about."""
         ...
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
@@ -117,6 +134,10 @@ class Outbox(Protocol):
 
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
+        ...
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
         ...
 
     def overview(self, reasons: int) -> Overview:
@@ -206,6 +227,17 @@ class NewEvent(NamedTuple):
     keys: tuple[int, ...] | None = None
 
 
+class Discarded(NamedTuple):
+    """An event that the collector discarded, without secrets; `raw` is JSON, times are Unix seconds."""
+
+    source: str
+    discarded_at: float
+    code: str
+    reason: str
+    message_id: str
+    raw: bytes
+
+
 class TakenIn(NamedTuple):
     """How many events were new to at least one connection, and how many were duplicates for all.
 
@@ -229,7 +261,8 @@ class TakenIn(NamedTuple):
 class Waiting(NamedTuple):
     """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made.
 
-    `reports` are those of intake; `exchanges` are the numbers of earlier requests (`ExchangeNumbers.of`).
+    `reports` are those of intake, `kept` those that were kept with the state. `attempts` are the numbers of earlier
+    requests (`AttemptNumbers.of`). `replayed` is whether nothing was written since a person queued it again.
     """
 
     place: int
@@ -242,14 +275,16 @@ class Waiting(NamedTuple):
     tried_at: float | None
     queued_at: float
     reports: tuple[Report, ...] = ()
-    exchanges: str | None = None
+    attempts: str | None = None
+    kept: EventReports = NO_REPORTS
+    replayed: bool = False
 
 
 class Change(NamedTuple):
     """What became of one state; with outcome `waiting` it stays queued, with its progress.
 
-    `error` is the vendor's message, here and in the records below. `exchanges` are the numbers of all requests the
-    event had so far, as text (`ExchangeNumbers.text`).
+    `error` is the vendor's message, here and in the records below. `attempts` are the numbers of all requests the
+    event had so far, as text (`AttemptNumbers.text`).
     """
 
     place: int
@@ -260,7 +295,7 @@ class Change(NamedTuple):
     progress: str | None = None
     tried_at: float | None = None
     reports: EventReports = NO_REPORTS
-    exchanges: str | None = None
+    attempts: str | None = None
 
 
 class ConnectionRow(NamedTuple):
@@ -279,6 +314,44 @@ class ConnectionRow(NamedTuple):
     owner: str | None = None
     leased_until: float | None = None
     alarm: str = ""
+
+
+def as_of(row: ConnectionRow, now: float) -> ConnectionRow:
+    """Return a row without the lease and the pause that a process left behind when it ended."""
+    if row.owner is not None and (row.leased_until is None or row.leased_until <= now):
+        row = row._replace(owner=None, leased_until=None)
+    if row.owner is None and row.due is not None and row.due <= now:
+        row = row._replace(due=None, pause="")
+    return row
+
+
+class Standing(NamedTuple):
+    """How a connection stands; `rate` is events that ended a second, over the last minute.
+
+    `lag` is for how many seconds the oldest event has waited, `drain` in how many all that wait would be sent at that
+    rate; None if nothing waits, or nothing ended. `hour` has how many events ended in the last hour by outcome,
+    `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping version of its last event.
+    """
+
+    row: ConnectionRow
+    waiting: int
+    lag: float | None
+    rate: float
+    drain: float | None
+    hour: Mapping[Outcome, int]
+    set_aside: Mapping[Outcome, int]
+    digest: str | None
+
+    @property
+    def state(self) -> str:
+        """One word: held, paused, delivering, waiting or idle."""
+        if self.row.held:
+            return "held"
+        if self.row.due is not None:
+            return "paused"
+        if self.row.owner is None:
+            return "waiting" if self.waiting else "idle"
+        return "delivering" if self.waiting or self.rate else "idle"
 
 
 def advice(hint: str, connection: str, outbox: Path) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, outbox_command
@@ -15,6 +16,8 @@ from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DAMAGED_CONTENT = ("no such table", "no such column", "no such index", "malformed JSON")
+MIGRATED_STATE = 200
+"""Bytes for two more indexes that have a state, first in the `-wal`, then in the file."""
 NOT_TEXT = "Could not decode to UTF-8"
 NO_SPACE = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 """How SQLite reports a full disk where it needs shared memory, and an exceeded quota."""
@@ -63,12 +66,30 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
     return f"{path}: {error}."
 
 
+def no_space_to_migrate(path: Path, states: int) -> str:
+    """Return that a file of an older version with so many states cannot be brought up, and what to do."""
+    return (
+        f"No space left on the disk of {path}, which is of an older version of the engine. To bring it up to this one "
+        f"takes up to {1 + states * MIGRATED_STATE // 1_000_000} MB. Its content is safe and unchanged; free some "
+        "space, and start again."
+    )
+
+
 def damage_text(path: Path, reason: str) -> str:
     """Return that the file is damaged, and what to do."""
     return (
         f"{path} is damaged or not an outbox ({reason}). It was left unchanged: move it away to start a new one, or "
         f"try to recover its content with: sqlite3 {path} .recover"
     )
+
+
+@contextmanager
+def values_are_ours(path: Path) -> Iterator[None]:
+    """Raise OutboxDamaged where a value that was read can have been written by no version of the engine."""
+    try:
+        yield
+    except ValueError as error:
+        raise OutboxDamaged(damage_text(path, "impossible values")) from error
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -144,10 +165,10 @@ VERSION_4 = (
     CREATE TRIGGER events_without_keys AFTER INSERT ON events WHEN NEW.keys IS NULL
     BEGIN INSERT OR IGNORE INTO unkeyed (event) VALUES (NEW.id); END
     """,
-    # Requests and their answers (exchanges.py), and which of them a state had.
-    "ALTER TABLE states ADD COLUMN exchanges TEXT",
+    # Requests and their answers (attempts.py), and which of them a state had.
+    "ALTER TABLE states ADD COLUMN attempts TEXT",
     """
-    CREATE TABLE exchanges (
+    CREATE TABLE attempts (
         connection INTEGER NOT NULL,
         number INTEGER NOT NULL,
         took INTEGER NOT NULL,

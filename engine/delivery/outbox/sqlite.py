@@ -18,6 +18,7 @@ import orjson
 
 from engine.delivery.outbox import file, keeping, looking
 from engine.delivery.outbox import statements as sql
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DUPLICATE,
@@ -26,6 +27,7 @@ from engine.delivery.outbox.base import (
     Change,
     Chosen,
     ConnectionRow,
+    Discarded,
     LeaseLost,
     Listed,
     NewEvent,
@@ -36,14 +38,13 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
 )
-from engine.delivery.outbox.exchanges import Exchange
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
-from engine.delivery.outbox.keeping import Discarded
-from engine.delivery.outbox.reports import EventReports, as_text, from_text
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
 
@@ -107,6 +108,14 @@ class SqliteOutbox:
             self._db.execute(pragma)
         if self._version() == len(VERSIONS):
             return
+        try:
+            self._migrate()
+        except OutboxFull as error:
+            if not self._version():  # a new file
+                raise
+            raise OutboxFull(file.no_space_to_migrate(self.path, self._all(sql.LAST_PLACE)[0][0])) from error
+
+    def _migrate(self) -> None:
         with self._transaction():
             done = self._version()  # read again: another process may have migrated it meanwhile
             self._refuse_newer(done)
@@ -258,9 +267,13 @@ class SqliteOutbox:
         return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
 
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
-        return [
-            Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows
-        ]
+        return [self._one_waiting(row) for row in rows]
+
+    def _one_waiting(self, row: Sequence[Any]) -> Waiting:
+        *values, intake, attempts, kept, replayed = row
+        reports = () if intake is None else self._reports(intake).event
+        noted = NO_REPORTS if kept is None else self._reports(kept)
+        return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
         try:
@@ -269,20 +282,20 @@ class SqliteOutbox:
             raise OutboxDamaged(file.damage_text(self.path, "impossible reports")) from error
 
     def write(
-        self, connection: str, fence: int, changes: Sequence[Change], now: float, exchanges: Sequence[Exchange] = ()
+        self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
     ) -> list[Change]:
         """Write changes of unfinished states, and return those written."""
         with self._transaction() as db:
             if db.execute(sql.FENCE, (connection,)).fetchone() != (fence,):
                 raise LeaseLost(f"Another worker has taken over {connection}.")
-            keeping.add_exchanges(db, connection, exchanges)
+            keeping.add_attempts(db, connection, attempts)
             written = _written(db, changes, now, fence)
             keeping.count_ended(db, connection, [change.outcome for change in written], now)
             return written
 
-    def last_exchange(self, connection: str) -> int:
-        """Return the number of a connection's last exchange."""
-        return int(self._all(sql.LAST_EXCHANGE, (connection,))[0][0])
+    def last_attempt(self, connection: str) -> int:
+        """Return the number of a connection's last attempt."""
+        return int(self._all(sql.LAST_ATTEMPT, (connection,))[0][0])
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
         """Keep the files of a mapping's version."""
@@ -293,15 +306,21 @@ class SqliteOutbox:
         """Return the name and the files of a mapping's version."""
         return next(iter(self._all(sql.VERSION_FILES, (digest,))), None)
 
-    def keep_discards(self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float) -> None:
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
         """Keep discarded events for looking at, and count by source how many there were, kept or not."""
         with self._transaction() as db:
-            keeping.add_discards(db, discards)
+            keeping.add_discards(db, discards, all_of_them=all_of_them)
             for source, count in counts.items():
                 keeping.count_arrived(db, [source], now, discarded=count)
 
+    def forget_discards(self, older_than: float) -> int:
+        """Remove discarded events that came before a time; return how many."""
+        return self._run(sql.FORGET_OLD_DISCARDS, (older_than,))
+
     def key_some(self) -> int:
-        """Give keys to some events that an older version stored; return how many are left, about."""
+        """Add the keys of some events that an older version stored; return how many are left, about."""
         if not self._all(sql.UNKEYED)[0][0]:
             return 0
         with self._transaction() as db:
@@ -309,7 +328,7 @@ class SqliteOutbox:
 
     def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function of `looking` finds, in one read transaction."""
-        with self._transaction(sql.BEGIN_READ) as db:
+        with self._transaction(sql.BEGIN_READ) as db, file.values_are_ours(self.path):
             return function(db)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
@@ -348,6 +367,10 @@ class SqliteOutbox:
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
+        return self.look(lambda db: looking.standings(db, now))
 
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""
@@ -424,7 +447,9 @@ class SqliteOutbox:
             events += removed
             given["after"] = last
         events += self._purge_step(self._purge_last_event, given)
-        self._purge_exchanges(older_than, refused=not outcomes or not {Outcome.REJECTED, Outcome.INVALID} - {*outcomes})
+        self._purge_attempts(older_than, refused=not outcomes or not {Outcome.REJECTED, Outcome.INVALID} - {*outcomes})
+        if not outcomes:
+            self._purge_step(self.forget_discards, older_than)
         self._spare.restore()
         return Purged(dict(ended), events)
 
@@ -448,18 +473,18 @@ class SqliteOutbox:
             db.execute(sql.PURGE_EVENT_MARKS)
         return events
 
-    def _purge_exchanges(self, older_than: float, *, refused: bool) -> None:
+    def _purge_attempts(self, older_than: float, *, refused: bool) -> None:
         given: dict[str, Any] = {"before": int(older_than * 1e6), "older_than": older_than}
         given |= {"refused": refused, "limit": PURGED_AT_ONCE}
-        for (number,) in self._all(sql.CONNECTIONS_WITH_OLD_EXCHANGES, given):
-            while self._purge_step(self._purge_some_exchanges, given | {"connection": number}) == PURGED_AT_ONCE:
+        for (number,) in self._all(sql.CONNECTIONS_WITH_OLD_ATTEMPTS, given):
+            while self._purge_step(self._purge_some_attempts, given | {"connection": number}) == PURGED_AT_ONCE:
                 pass
 
-    def _purge_some_exchanges(self, given: Mapping[str, Any]) -> int:
+    def _purge_some_attempts(self, given: Mapping[str, Any]) -> int:
         with self._transaction() as db:
-            return db.execute(sql.PURGE_EXCHANGES, given).rowcount
+            return db.execute(sql.PURGE_ATTEMPTS, given).rowcount
 
-    def _purge_step(self, step: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
+    def _purge_step(self, step: Callable[[Any], T], given: Any) -> T:
         """Run a transaction; on a full disk once more, with the room of the spare file and of the `-wal`."""
         try:
             return step(given)
@@ -513,7 +538,7 @@ def _written(db: sqlite3.Connection, changes: Sequence[Change], now: float, fenc
 def _finish(db: sqlite3.Connection, alike: Sequence[Change], now: float, fence: int) -> int:
     """Write changes that differ in nothing but their place and requests; return how many states still waited."""
     _, outcome, *others, reports, _ = alike[0]
-    places = orjson.dumps([(change.place, change.exchanges) for change in alike]).decode()
+    places = orjson.dumps([(change.place, change.attempts) for change in alike]).decode()
     return db.execute(sql.FINISH, (outcome.value, *others, as_text(reports), now, fence, places)).rowcount
 
 

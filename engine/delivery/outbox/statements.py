@@ -44,6 +44,7 @@ def _for_rows(start: str, row: str, end: str = "") -> tuple[str, ...]:
 
 
 STORED_IDS = _for_rows("SELECT message_id FROM events WHERE message_id IN (", "?", ")")
+LAST_PLACE = "SELECT ifnull(max(place), 0) FROM states"
 LAST_EVENT = "SELECT ifnull(max(id), 0) FROM events"
 FIRST_EVENT_SINCE = "SELECT min(id) FROM events WHERE taken_at >= ?"
 STORED_EVENTS = """
@@ -59,7 +60,7 @@ ADD_STATES = _for_rows(
 
 _WAITING = """
     SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
-        e.reports, s.exchanges
+        e.reports, s.attempts, s.reports, s.fence IS NULL AND s.progress IS NOT NULL
 """
 WAITING = f"""
     {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
@@ -75,7 +76,7 @@ STORED_AT = f"""
 """
 FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
-        changed_at = ?, fence = ?, exchanges = ifnull(json_extract(ended.value, '$[1]'), exchanges)
+        changed_at = ?, fence = ?, attempts = ifnull(json_extract(ended.value, '$[1]'), attempts)
     FROM json_each(?) AS ended
     WHERE states.place = json_extract(ended.value, '$[0]') AND outcome = 'waiting'
 """
@@ -171,7 +172,8 @@ EVENT_NUMBERS = f"SELECT id FROM events WHERE id IN ({_EVENT}) AND taken_at >= 0
 BEFORE_REPORTS = "SELECT source, message_id, received_at, raw, NULL FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
-        tried_at = NULL, reports = NULL, queued_at = ?, changed_at = ?
+        tried_at = NULL, reports = CASE WHEN progress IS NULL THEN NULL ELSE reports END, fence = NULL,
+        queued_at = ?, changed_at = ?
     WHERE place = ? AND outcome != 'waiting'
 """
 
@@ -193,16 +195,17 @@ COUNT_ENDED = """
     ON CONFLICT DO UPDATE SET events = events + excluded.events
 """
 FORGET_ENDED = "DELETE FROM ended WHERE slot < ?"
-_EXCHANGE = "number, took, name, method, url, items, status, digest, refused, failure, headers, answer, cut"
-ADD_EXCHANGES = _for_rows(
-    f"INSERT OR REPLACE INTO exchanges (connection, {_EXCHANGE}) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ATTEMPT = "number, took, name, method, url, items, status, digest, refused, failure, headers, answer, cut"
+ADD_ATTEMPTS = _for_rows(
+    f"INSERT OR REPLACE INTO attempts (connection, {_ATTEMPT}) VALUES ", "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-LAST_EXCHANGE = """
-    SELECT ifnull(max(number), 0) FROM exchanges WHERE connection = (SELECT id FROM connections WHERE name = ?)
+LAST_ATTEMPT = """
+    SELECT ifnull(max(number), 0) FROM attempts WHERE connection = (SELECT id FROM connections WHERE name = ?)
 """
 ADD_DISCARD = """
     INSERT INTO discards (source, discarded_at, code, reason, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)
 """
+EARLIER_DISCARD = "SELECT discarded_at FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
 FORGET_DISCARDS = """
     DELETE FROM discards WHERE source = ? AND id <= (
         SELECT id FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
@@ -287,6 +290,16 @@ def _newest(source: str) -> str:
 
 
 NEWEST_BY = {source: _newest(source) for source in _SOURCES}
+
+
+def _oldest(source: str) -> str:
+    event = "k.event" if source == "key" else "s.event"
+    where = f"{_STARTS[source]} AND {event} >= :after_event AND {_CONDITIONS} AND s.event > 0"
+    where += " AND (s.event, s.place) > (:after_event, :after_place)"
+    return f"SELECT s.event, s.place FROM {_SOURCES[source]} WHERE {where} ORDER BY {event}, s.place LIMIT :limit"
+
+
+OLDEST_BY = {source: _oldest(source) for source in ("event", "key", "all")}
 COUNT_BY = {
     source: f"""
         SELECT count(*) FROM (
@@ -295,7 +308,7 @@ COUNT_BY = {
     for source in _SOURCES
 }
 ROWS_AT = f"""
-    {_LISTED_ROW}, e.raw, s.digest, s.queued_at, s.tried_at, s.exchanges, e.received_at, e.taken_at
+    {_LISTED_ROW}, e.raw, s.digest, s.queued_at, s.tried_at, s.attempts, e.received_at, e.taken_at
     FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection ORDER BY wanted.key
 """
@@ -303,8 +316,8 @@ CHANGED_SINCE = """
     SELECT place FROM states INDEXED BY states_changed
     WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
 """
-EXCHANGES_OF = f"""
-    SELECT {_EXCHANGE} FROM exchanges
+ATTEMPTS_OF = f"""
+    SELECT {_ATTEMPT} FROM attempts
     WHERE connection = (SELECT id FROM connections WHERE name = ?) AND number IN (SELECT value FROM json_each(?))
     ORDER BY number
 """
@@ -341,18 +354,18 @@ DISCARDS = """
 """
 DISCARD_GROUPS = """
     SELECT source, code, reason, count(*) AS n, min(discarded_at), max(discarded_at) FROM discards
-    GROUP BY source, code, reason ORDER BY n DESC LIMIT ?
+    GROUP BY source, code, reason ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
 
 # A purge forgets requests by their age.  Those that something was refused in stay as long as what was set aside stays.
-PURGE_EXCHANGES = """
-    DELETE FROM exchanges WHERE (connection, number) IN (
-        SELECT connection, number FROM exchanges WHERE connection = :connection AND number < :before
+PURGE_ATTEMPTS = """
+    DELETE FROM attempts WHERE (connection, number) IN (
+        SELECT connection, number FROM attempts WHERE connection = :connection AND number < :before
             AND (:refused OR NOT refused) ORDER BY number LIMIT :limit)
 """
-CONNECTIONS_WITH_OLD_EXCHANGES = """
+CONNECTIONS_WITH_OLD_ATTEMPTS = """
     SELECT id FROM connections
-    WHERE EXISTS (SELECT 1 FROM exchanges WHERE connection = connections.id AND number < :before)
+    WHERE EXISTS (SELECT 1 FROM attempts WHERE connection = connections.id AND number < :before)
 """
 OLD_EVENTS_IN_PART = """
     SELECT id, raw FROM events
@@ -388,7 +401,7 @@ PURGEABLE_EVENTS = f"""
 LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
 EMPTY_LAST_STATE = f"""
     UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
-        tried_at = NULL, reports = NULL, exchanges = NULL, queued_at = 0, changed_at = 0
+        tried_at = NULL, reports = NULL, attempts = NULL, queued_at = 0, changed_at = 0
     WHERE {_LAST_STATE}
 """
 NEXT_OLD_EVENTS = f"""
@@ -414,8 +427,8 @@ WRONG_VALUES = """
         OR typeof(connection) != 'integer' OR typeof(reason) != 'text' OR typeof(words) != 'text'
         OR typeof(queued_at) != 'real' OR typeof(changed_at) != 'real' OR typeof(tried_at) NOT IN ('null', 'real')
         OR typeof(digest) NOT IN ('null', 'text') OR typeof(progress) NOT IN ('null', 'text')
-        OR NOT (reports IS NULL OR json_valid(reports)) OR typeof(exchanges) NOT IN ('null', 'text')
-        OR exchanges GLOB '*[^0-9+ ]*'
+        OR NOT (reports IS NULL OR json_valid(reports)) OR typeof(attempts) NOT IN ('null', 'text')
+        OR attempts GLOB '*[^0-9+ ]*'
     UNION ALL
     SELECT 'event ' || id FROM events
     WHERE typeof(source) != 'text' OR typeof(message_id) != 'text' OR typeof(received_at) != 'text'
@@ -426,10 +439,27 @@ WRONG_VALUES = """
         OR typeof(alarm) != 'text' OR typeof(fence) != 'integer'
         OR typeof(held_at) NOT IN ('null', 'real') OR typeof(due) NOT IN ('null', 'real')
     UNION ALL
-    SELECT 'request ' || number FROM exchanges
+    SELECT 'request ' || number FROM attempts
     WHERE typeof(took) != 'integer' OR typeof(name) != 'text' OR typeof(method) != 'text' OR typeof(url) != 'text'
         OR typeof(items) != 'integer' OR typeof(status) != 'integer' OR typeof(digest) != 'text'
         OR typeof(failure) != 'text' OR typeof(headers) != 'text' OR typeof(answer) != 'text'
         OR typeof(cut) != 'integer'
+    UNION ALL
+    SELECT 'discard ' || id FROM discards
+    WHERE typeof(source) != 'text' OR typeof(discarded_at) != 'real' OR typeof(code) != 'text'
+        OR typeof(reason) != 'text' OR typeof(message_id) != 'text' OR typeof(raw) != 'blob'
+    UNION ALL
+    SELECT 'mapping version ' || digest FROM mapping_versions
+    WHERE typeof(digest) != 'text' OR typeof(name) != 'text' OR typeof(files) != 'blob' OR typeof(first_used) != 'real'
+    UNION ALL
+    SELECT 'count of ended events ' || slot FROM ended
+    WHERE typeof(slot) != 'integer' OR typeof(connection) != 'integer' OR typeof(events) != 'integer'
+        OR NOT instr(:outcomes, ' ' || outcome || ' ')
+    UNION ALL
+    SELECT 'count of events that came in ' || slot FROM arrived
+    WHERE typeof(slot) != 'integer' OR typeof(source) != 'text' OR typeof(events) != 'integer'
+        OR typeof(discarded) != 'integer'
+    UNION ALL
+    SELECT 'key ' || key FROM event_keys WHERE typeof(key) != 'integer' OR typeof(event) != 'integer'
     LIMIT 1
 """

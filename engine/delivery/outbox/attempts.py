@@ -22,14 +22,14 @@ MOST_OF_EVENT = 20
 """Requests of one event and connection that are kept: the last ones."""
 
 
-class Exchange(NamedTuple):
+class Attempt(NamedTuple):
     """One request and what came back, without secrets.
 
     `number` is unique within the connection and grows: the Unix time it began, in microseconds. `took` is in
     milliseconds. `name` is that of the mapping's request or batch, `items` how many events' requests it carried.
-    `status` is 0 and `failure` says why if no answer came back. `digest` is of the request's method, URL and body as
-    they were sent, '' if it was not sent. `refused` is whether anything was not accepted; only then `headers` (some
-    lines) and `answer` are kept, and `cut` is how many bytes of the answer's body are missing.
+    `status` is 0 and `failure` says why if no answer came back; with a status, why its body is not kept. `digest` is of
+    the request's method, URL and body (`sending/recorded.py`). `refused` is whether anything was not accepted; only
+    then `headers` (some lines) and `answer` are kept, and `cut` is how many bytes of the answer's body are missing.
     """
 
     number: int
@@ -47,17 +47,17 @@ class Exchange(NamedTuple):
     cut: int = 0
 
 
-class ExchangeNumbers(NamedTuple):
+class AttemptNumbers(NamedTuple):
     """Which requests an event had: the numbers of the last ones, and how many `earlier` ones are no longer listed."""
 
     numbers: tuple[int, ...] = ()
     earlier: int = 0
 
-    def plus(self, number: int) -> ExchangeNumbers:
+    def plus(self, number: int) -> AttemptNumbers:
         """Return these with one more, without the oldest if there are too many."""
         numbers = (*self.numbers, number)
         more = max(0, len(numbers) - MOST_OF_EVENT)
-        return ExchangeNumbers(numbers[more:], self.earlier + more)
+        return AttemptNumbers(numbers[more:], self.earlier + more)
 
     def text(self) -> str | None:
         """Return them as the outbox holds them: `+3 1700000000000001 1700000000000002`; None if there are none."""
@@ -67,11 +67,11 @@ class ExchangeNumbers(NamedTuple):
         return " ".join([*words, *map(str, self.numbers)])
 
     @classmethod
-    def of(cls, text: str | None) -> ExchangeNumbers:
+    def of(cls, text: str | None) -> AttemptNumbers:
         """Return those of a text from the file; raises ValueError for any other text."""
         words = text.split() if text else []
         earlier = int(words.pop(0)[1:]) if words and words[0].startswith("+") else 0
         return cls(tuple(map(int, words)), earlier)
 
 
-NO_EXCHANGES = ExchangeNumbers()
+NO_ATTEMPTS = AttemptNumbers()
