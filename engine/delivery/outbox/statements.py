@@ -346,9 +346,9 @@ ARRIVED = "SELECT slot, source, events, discarded FROM arrived WHERE slot >= ? A
 # Of the last changes only: a connection that planned nothing would have all of them looked at.
 LAST_DIGEST = """
     SELECT digest FROM (
-        SELECT digest, connection FROM states INDEXED BY states_changed ORDER BY changed_at DESC LIMIT 2000
-    )
-    WHERE connection = (SELECT id FROM connections WHERE name = ?) AND digest IS NOT NULL LIMIT 1
+        SELECT digest FROM states INDEXED BY states_changed
+        WHERE connection = (SELECT id FROM connections WHERE name = ?) ORDER BY changed_at DESC LIMIT 2000
+    ) WHERE digest IS NOT NULL LIMIT 1
 """
 DISCARDS = """
     SELECT id, source, discarded_at, code, reason, message_id, raw FROM discards
