@@ -26,7 +26,7 @@ PING_SECONDS = 15
 RETRY_MILLISECONDS = 1000
 """How long a browser waits before it connects again."""
 SLOWNESS = 20
-"""A pause is at least so many times as long as the reading before it."""
+"""A pause is at least 20 times as long as the reading before it."""
 TOO_MANY = "20 pages of this console are already open and live. Close some of them, then reload this one."
 
 logger = logging.getLogger(NAME)
