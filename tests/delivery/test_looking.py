@@ -154,6 +154,10 @@ class Past(NamedTuple):
     end: float
     states: list[State]
 
+    def __repr__(self) -> str:
+        """Return something short: hypothesis shows it."""
+        return f"Past(end={self.end})"
+
 
 @pytest.fixture(scope="module")
 def pasts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Past]]:
@@ -275,6 +279,15 @@ def test_slots_and_standings_are_those_of_what_happened(tmp_path: Path, seed: in
     assert (others, standing.waiting, standing.rate, standing.hour) == ([], len(waiting), minute / 60, hour)
     assert standing.lag == (now - min(row.queued_at for row in waiting) if waiting else None)
     assert standing.drain == (len(waiting) / standing.rate if waiting and minute else None)
+
+
+def test_a_standing_has_the_version_that_planned_last(durable) -> None:
+    durable.take_in([NewEvent("web", f"m{n}", "r", b"{}") for n in range(3)], ["shop"], START)
+    fence = durable.lease("shop", "me", START, 10)
+    for number, digest in enumerate(("d1", "d2", None)):
+        durable.write("shop", fence, [Change(number + 1, Outcome.DELIVERED, "", digest=digest)], START + number)
+    [standing] = durable.look(lambda db: looking.standings(db, START + 9))
+    assert (standing.digest, standing.state) == ("d2", "idle")
 
 
 NUMBERS = st.lists(st.integers(1, 2**62), max_size=60)

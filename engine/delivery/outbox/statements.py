@@ -332,10 +332,12 @@ ENDED = """
     WHERE slot >= ? AND slot <= ? ORDER BY slot
 """
 ARRIVED = "SELECT slot, source, events, discarded FROM arrived WHERE slot >= ? AND slot <= ? ORDER BY slot"
+# Of the latest states alone: a file of an older version may have none with a digest.
 LAST_DIGEST = """
-    SELECT digest FROM states INDEXED BY states_changed
-    WHERE connection = (SELECT id FROM connections WHERE name = ?) AND digest IS NOT NULL
-    ORDER BY changed_at DESC LIMIT 1
+    SELECT digest FROM (
+        SELECT digest FROM states INDEXED BY states_changed
+        WHERE connection = (SELECT id FROM connections WHERE name = ?) ORDER BY changed_at DESC LIMIT 1000)
+    WHERE digest IS NOT NULL LIMIT 1
 """
 DISCARDS = """
     SELECT id, source, discarded_at, code, reason, message_id, raw FROM discards
