@@ -248,11 +248,6 @@ _SOURCES = {
     "event": f"({_EVENT}) AS e JOIN states AS s ON s.event = e.id",
     "unfinished": "states AS s INDEXED BY states_unfinished",
     "set aside": "states AS s INDEXED BY states_set_aside",
-    "reason": """
-        json_each(:reasons) AS r CROSS JOIN states AS s INDEXED BY states_set_aside
-        ON s.connection = json_extract(r.value, '$[0]') AND s.outcome = json_extract(r.value, '$[1]')
-            AND s.reason = json_extract(r.value, '$[2]')
-    """,
     "changed": "states AS s INDEXED BY states_changed",
     "all": "states AS s INDEXED BY states_by_event",
 }
@@ -261,7 +256,6 @@ _STARTS = {
     "event": "1",
     "unfinished": "s.outcome = 'waiting'",
     "set aside": "s.outcome IN ('rejected', 'invalid', 'ignored')",
-    "reason": "s.outcome IN ('rejected', 'invalid', 'ignored')",
     "changed": "s.connection IN (SELECT id FROM connections) AND s.changed_at >= :since",
     "all": "s.event > 0",
 }
