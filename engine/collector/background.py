@@ -16,11 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.observers import CollectorObserver
-from engine.collector.reloading import Reloading, ReloadReport, Served
+from engine.collector.reloading import Reloading, ReloadReport, Remaining, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
 from engine.collector.watching import watch
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import Outbox, OutboxError
+from engine.delivery.outbox.base import Outbox, OutboxError, advice
 from engine.delivery.outbox.keeping import DISCARDS_KEPT
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
@@ -106,9 +106,17 @@ class Background:
         self.reloading.close()
         self._delivery.stop()
 
-    async def _replace(self, served: Served) -> dict[str, int]:
+    async def _replace(self, served: Served) -> Remaining:
         self.backlog.names = [each.name for each in served.connections]
-        return await self._delivery.replace(served.connections)
+        waiting = await self._delivery.replace(served.connections)
+        return Remaining(waiting, await asyncio.to_thread(self._held))
+
+    def _held(self) -> dict[str, str]:
+        """Return what to do about each held connection."""
+        with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
+            rows = self._outbox.connections()
+            return {row.name: advice(row.hint, row.name, self._outbox.path) for row in rows if row.held}
+        return {}
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""
@@ -134,13 +142,15 @@ class Background:
                 admin[0].should_exit = True
                 await serving
 
+    def _status(self) -> JsonObject:
+        return delivery_status(self._outbox, self._clock())
+
     def _admin(self) -> tuple[uvicorn.Server, socket.socket] | None:
         if self._config.admin is None:
             return None
         listener, token = self._config.admin
         config = self._config
-        status = partial(delivery_status, self._outbox)
-        app = Admin(token, config.metrics, status, config.reloading.reload, config.console)
+        app = Admin(token, config.metrics, self._status, config.reloading.reload, config.console)
         return http.server(http.config(app)), listener
 
 

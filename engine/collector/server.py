@@ -30,7 +30,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import Pipe, connection, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -195,7 +195,7 @@ def run_workers(
     app = WorkerApp(settings)
     uvicorn_config = http.config(app, proxies=config.proxies, lifespan="on", workers=workers)
     supervisor = Supervisor(uvicorn_config, [listener])
-    supervisor.install_signal_handlers()
+    supervisor.install_signal_handlers(config.reloading.close)
 
     async def door(served: Served) -> None:
         now = WorkerSettings.of(served, settings.limits, settings.outbox, log=settings.log)
@@ -382,14 +382,15 @@ class Supervisor(Multiprocess):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
-    def install_signal_handlers(self) -> None:
-        """Take the signals over from uvicorn: SIGTERM and SIGINT end it, SIGHUP has the effect it had before."""
+    def install_signal_handlers(self, first: Callable[[], None]) -> None:
+        """Take the signals over from uvicorn: SIGTERM and SIGINT call `first` and end it, SIGHUP is as before."""
 
         def stop(_number: int, _frame: object) -> None:
             if self.should_exit.is_set():
                 for process in self.processes:
                     process.kill()
                 os._exit(INTERRUPTED)
+            first()
             self.should_exit.set()
 
         for number in SIGNALS:

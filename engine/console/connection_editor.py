@@ -20,7 +20,7 @@ from engine.console.connections_file import (
     read_connections,
     save,
 )
-from engine.console.destinations import named_mapping
+from engine.console.destinations import mapping_errors, named_mapping
 from engine.console.settings_form import (
     LITERAL,
     FormField,
@@ -239,10 +239,7 @@ def _mapping(site: Site, file: ConnectionsText, name: str, raw: JsonObject) -> L
 
 
 def _usable(loaded: Loaded) -> Loaded:
-    from engine.mapping.checks import check
-
-    errors = [problem for problem in check(loaded) if problem.level == "error"]
-    if errors:
+    if errors := mapping_errors(loaded):
         raise MappingError(errors)
     return loaded
 

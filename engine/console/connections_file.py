@@ -30,8 +30,8 @@ LARGEST_EDITED = 256 * 1024
 """Bytes of a file that the console changes; finding places in a larger one takes too long for a page."""
 TOO_LARGE = "{path} has more than {limit:,} bytes, so it is not changed here. Change it with an editor."
 UNUSUAL = (
-    "{path} is written in a way that cannot be changed safely here, so it was left alone. Choose Show YAML, and put it "
-    "into the file with an editor."
+    "{path} is written in a way that cannot be changed safely here, so it was left alone. Put the YAML into it with "
+    "an editor."
 )
 CHANGED = "{path} was changed meanwhile, so nothing was written. Compare, and save again to write your version."
 FOREIGN = "{path} belongs to another user than this process, which would take it over."

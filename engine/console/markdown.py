@@ -16,45 +16,45 @@ ITEM = re.compile(r"(\d+)\. (.+)")
 CELLS = re.compile(r"(?<!\\)\|")
 
 
-class Span(NamedTuple):
+class MarkdownSpan(NamedTuple):
     """A piece of a line; `kind` is `text`, `code` or `link`."""
 
     kind: str
     text: str
 
 
-class Block(NamedTuple):
+class MarkdownBlock(NamedTuple):
     """A heading (`h1` to `h3`), `paragraph`, `item`, `table` or `code` block.
 
     The first row of a table has its titles. `number` is that of an item, `text` and `language` are those of code.
     """
 
     kind: str
-    spans: Sequence[Span] = ()
-    rows: Sequence[Sequence[Sequence[Span]]] = ()
+    spans: Sequence[MarkdownSpan] = ()
+    rows: Sequence[Sequence[Sequence[MarkdownSpan]]] = ()
     text: str = ""
     language: str = ""
     number: str = ""
 
 
-def blocks(markdown: str) -> Iterator[Block]:
+def blocks(markdown: str) -> Iterator[MarkdownBlock]:
     """Return the blocks of a page."""
     lines = iter(markdown.split("\n"))
-    table: list[list[list[Span]]] = []
+    table: list[list[list[MarkdownSpan]]] = []
     for line in lines:
         if line.startswith("|"):
             if not line.startswith("|---"):
                 table.append([spans(cell.strip().replace("\\|", "|")) for cell in CELLS.split(line)[1:-1]])
             continue
         if table:
-            yield Block("table", rows=table)
+            yield MarkdownBlock("table", rows=table)
             table = []
         if line.startswith("```"):
-            yield Block("code", text="\n".join(_until_fence(lines)), language=line[3:])
+            yield MarkdownBlock("code", text="\n".join(_until_fence(lines)), language=line[3:])
         elif line and not line.startswith("<!--"):
             yield _block(line)
     if table:
-        yield Block("table", rows=table)
+        yield MarkdownBlock("table", rows=table)
 
 
 def _until_fence(lines: Iterator[str]) -> Iterator[str]:
@@ -64,26 +64,26 @@ def _until_fence(lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
-def _block(line: str) -> Block:
+def _block(line: str) -> MarkdownBlock:
     if heading := HEADING.fullmatch(line):
-        return Block(f"h{len(heading[1])}", spans(heading[2]))
+        return MarkdownBlock(f"h{len(heading[1])}", spans(heading[2]))
     if item := ITEM.fullmatch(line):
-        return Block("item", spans(item[2]), number=item[1])
-    return Block("paragraph", spans(line))
+        return MarkdownBlock("item", spans(item[2]), number=item[1])
+    return MarkdownBlock("paragraph", spans(line))
 
 
-def spans(text: str) -> list[Span]:
+def spans(text: str) -> list[MarkdownSpan]:
     """Return the pieces of a line: code, links to the web, and text."""
     found, start = [], 0
     for match in SPANS.finditer(text):
         found.append(_plain(text[start : match.start()]))
-        found.append(Span("link", match[3]) if match[3] else Span("code", _code(match[2])))
+        found.append(MarkdownSpan("link", match[3]) if match[3] else MarkdownSpan("code", _code(match[2])))
         start = match.end()
     return [each for each in [*found, _plain(text[start:])] if each.text]
 
 
-def _plain(text: str) -> Span:
-    return Span("text", text.replace("&lt;", "<"))
+def _plain(text: str) -> MarkdownSpan:
+    return MarkdownSpan("text", text.replace("&lt;", "<"))
 
 
 def _code(text: str) -> str:

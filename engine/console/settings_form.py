@@ -35,7 +35,7 @@ LITERAL = (
 )
 
 
-class Choice(NamedTuple):
+class FormChoice(NamedTuple):
     """An entry of a list of choices."""
 
     value: str
@@ -53,7 +53,7 @@ class FormField:
     setting: Setting
     control: str
     value: str = ""
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[FormChoice, ...] = ()
     placeholder: str = ""
     default: str = ""
     held: bool = False
@@ -68,7 +68,7 @@ class FormField:
     @property
     def required(self) -> bool:
         """Whether a connection cannot be made without it."""
-        return not self.setting.optional and self.setting.default is None
+        return _is_required(self.setting)
 
 
 class Submitted(NamedTuple):
@@ -129,7 +129,7 @@ def _typed_again(
         name = ENVIRONMENT.sub(r"\1", value)
         return replace(field, value=name, is_set=name in environment if name else None)
     if field.control == "choice" and value not in [each.value for each in field.choices]:
-        return replace(field, choices=(*field.choices, Choice(value, value)))
+        return replace(field, choices=(*field.choices, FormChoice(value, value)))
     return field
 
 
@@ -144,9 +144,9 @@ def _field(setting: Setting, connection: str, value: Json, environment: Table[st
     if not setting.choices and setting.type != "boolean":
         return field
     texts = [text_of(each) for each in setting.choices or (True, False)]
-    first = Choice("", f"Default: {default}" if default else "Not set" if setting.optional else "Choose …")
+    first = FormChoice("", f"Default: {default}" if default else "Not set" if setting.optional else "Choose …")
     others = [shown] if shown and shown not in texts else []
-    return replace(field, control="choice", choices=(first, *(Choice(each, each) for each in [*texts, *others])))
+    return replace(field, control="choice", choices=(first, *(FormChoice(each, each) for each in [*texts, *others])))
 
 
 def _secret_field(setting: Setting, connection: str, value: Json, environment: Table[str, str]) -> FormField:
@@ -160,6 +160,10 @@ def _secret_field(setting: Setting, connection: str, value: Json, environment: T
         held=held,
         is_set=name in environment if name else None,
     )
+
+
+def _is_required(setting: Setting) -> bool:
+    return not setting.optional and setting.default is None
 
 
 def _reference(value: Json) -> str | None:
@@ -182,38 +186,61 @@ def submitted_form(
     `typed` has the texts of the controls by name, `calls` the calls that are chosen. A new connection gets the names
     that are proposed for the secrets that it must have.
     """
-    name, literals = typed.get("name", "").strip(), []
-    errors: dict[str, str] = {}
-    shown = {key: value for key, value in typed.items() if not key.startswith("setting.")}
-    settings = dict(_object(raw.get("settings")))
-    for setting in mapping.settings.values():
-        key, old = f"setting.{setting.name}", settings.get(setting.name)
-        text = _line_ends(typed.get(key, ""))
-        try:
-            if setting.secret:
-                removed = f"remove.{setting.name}" in typed
-                if is_new and name and not text.strip() and not setting.optional and setting.default is None:
-                    text = proposed_variable(name, setting.name)
-                value = None if removed else _secret(setting, name, old, text.strip(), environment)
-                shown[key] = _reference(value) or ""
-                literals += [setting.name] if shown[key] and _is_literal(shown[key], text.strip()) else []
-            else:
-                shown[key] = text
-                value = _value(setting, old, text)
-        except ValueError as error:
-            errors[key] = f"{label(setting)}: {error}"
-            continue
-        if value is None:
-            settings.pop(setting.name, None)
-        else:
-            settings[setting.name] = value
+    name = typed.get("name", "").strip()
+    given = {f"setting.{each}": _line_ends(typed.get(f"setting.{each}", "")) for each in mapping.settings}
+    if is_new and name:
+        needed = (each for each in mapping.settings.values() if each.secret and _is_required(each))
+        missing = {f"setting.{each.name}": proposed_variable(name, each.name) for each in needed}
+        given |= {key: text for key, text in missing.items() if not given[key].strip()}
+    reader = _SettingsReader(name, environment, {key for key in typed if key.startswith("remove.")})
+    settings = reader.settings(mapping, _object(raw.get("settings")), given)
     fields = {**raw, "settings": settings}
     if not settings and "settings" not in raw:
         del fields["settings"]
-    _rest(mapping, fields, typed, calls, errors)
+    _rest(mapping, fields, typed, calls, reader.errors)
     if is_new:
         fields = {key: fields[key] for key in WRITTEN if key in fields}
-    return Submitted(name, fields, errors, tuple(literals), shown)
+    others = {key: value for key, value in typed.items() if not key.startswith("setting.")}
+    return Submitted(name, fields, reader.errors, tuple(reader.literals), others | reader.shown)
+
+
+class _SettingsReader:
+    """Reads the settings of a form; `shown` is what was typed, without secrets."""
+
+    def __init__(self, connection: str, environment: Table[str, str], removed: set[str]) -> None:
+        self.errors: dict[str, str] = {}
+        self.literals: list[str] = []
+        self.shown: dict[str, str] = {}
+        self._connection, self._environment, self._removed = connection, environment, removed
+
+    def settings(self, mapping: Mapping, old: JsonObject, given: Table[str, str]) -> JsonObject:
+        """Return the settings; those that are not of the mapping stay."""
+        settings = dict(old)
+        for name, setting in mapping.settings.items():
+            key = f"setting.{name}"
+            try:
+                value = self._value(setting, old.get(name), given[key])
+            except ValueError as error:
+                self.errors[key] = f"{label(setting)}: {error}"
+                continue
+            if value is None:
+                settings.pop(name, None)
+            else:
+                settings[name] = value
+        return settings
+
+    def _value(self, setting: Setting, old: Json, text: str) -> Json:
+        key = f"setting.{setting.name}"
+        if not setting.secret:
+            self.shown[key] = text
+            return _value(setting, old, text)
+        text = text.strip()
+        is_removed = f"remove.{setting.name}" in self._removed
+        value = None if is_removed else _secret(setting, self._connection, old, text, self._environment)
+        name = self.shown[key] = _reference(value) or ""
+        if name and text not in (name, f"${{env:{name}}}"):
+            self.literals.append(setting.name)
+        return value
 
 
 def name_error(name: str, existing: Sequence[str]) -> str | None:
@@ -244,11 +271,6 @@ def _secret(setting: Setting, connection: str, old: Json, text: str, environment
     proposed = proposed_variable(connection, setting.name)
     is_name = text in environment or text in (proposed, held) or _looks_like_a_name(text)
     return f"${{env:{text if is_name else proposed}}}"
-
-
-def _is_literal(name: str, text: str) -> bool:
-    """Whether what was typed is neither the name that it became nor a reference to it."""
-    return text not in (name, f"${{env:{name}}}")
 
 
 def _looks_like_a_name(text: str) -> bool:

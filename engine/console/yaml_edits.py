@@ -56,16 +56,22 @@ class _Entry(NamedTuple):
 def edited(text: str, old: JsonObject, name: str, fields: JsonObject) -> EditedText:
     """Return the text with the entry `name` changed to `fields`, or added; `old` is the parsed value of the text.
 
-    The caller parses the result and compares: unusual YAML may be spliced wrongly.
+    Raises ValueError and IndexError for a layout that it does not know; one that it takes for another may be spliced
+    wrongly, so the caller parses the result and compares.
     """
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     body = text.removeprefix(MARK)
     root = YAML(pure=True).compose(body)
     splicer = _Splicer(body)
     splicer.table(root, old, {**old, name: fields}, depth=2)
     new = splicer.text()
-    gone = Counter(_comments(body, root)) - Counter(_comments(new, YAML(pure=True).compose(new)))
+    try:
+        after = YAML(pure=True).compose(new)
+    except YAMLError as error:
+        raise ValueError(str(error)) from error
+    gone = Counter(_comments(body, root)) - Counter(_comments(new, after))
     return EditedText(MARK * text.startswith(MARK) + new, tuple(gone.elements()))
 
 

@@ -113,6 +113,7 @@ def test_a_reload_answers_with_what_changed_or_what_is_wrong() -> None:
         "old_digest": "a",
         "differs": ["mapping"],
         "waiting": 0,
+        "held": "",
     }
     sources = [{"name": "web", "change": "added"}]
     assert (answer.status_code, answer.json()) == (
@@ -171,6 +172,12 @@ def test_status_of_connections() -> None:
         "pause": "",
         "next_try_at": None,
         "alarm": "",
+        "state": "held",
+        "lag_seconds": 20.0,
+        "events_per_second": 0.033,
+        "drain_seconds": 30.0,
+        "last_hour": {"delivered": 1, "rejected": 1},
+        "mapping": None,
     }
     reason: dict[str, Json] = {
         "connection": "shop",
@@ -180,7 +187,7 @@ def test_status_of_connections() -> None:
         "words": reply,
     }
     counted: dict[str, Json] = {"connection": "shop", "code": "id-converted", "place": "userId", "reports": 1}
-    assert delivery_status(outbox) == {"connections": [shop], "reasons": [reason], "reports": [counted]}
+    assert delivery_status(outbox, 1020.0) == {"connections": [shop], "reasons": [reason], "reports": [counted]}
     keys = [f"`connections[].{key}`" for key in shop]
     keys += [f"`reasons[].{key}`" for key in reason] + [f"`reports[].{key}`" for key in counted]
     assert [key for key in keys if key not in PAGE] == []

@@ -24,7 +24,7 @@ from engine.commands import main
 from engine.commands.serve import EmulatedVendors
 from engine.delivery.configured_connection import base_url
 from tests.collector.running import ROOT, STARTUP, Server, serving, tracks, until
-from tests.delivery.vendor import BATCHES, MAPPING, Vendor, shop
+from tests.delivery.vendor import BATCHES, MAPPING, Answer, Vendor, shop
 
 TOKEN = ("--admin-token", "sandbox")
 VERSIONS = [BATCHES.replace("path: /many", f"path: /many/{n}").format(max_items=40, give_up="24h") for n in range(3)]
@@ -222,8 +222,17 @@ def test_the_command_says_what_changed_or_what_is_wrong(
             assert post(server, "rotated-key", 1) == 200
             until(lambda: len([item for each in vendor.requests for item in each.body]) == 4)
             assert asked(capsys, "--admin-url", server.admin, "--admin-token", "wrong")[0] == 2
+            files.mapping(1)
+            vendor.answer = lambda _: Answer(409, {"why": "closed"})
+            assert post(server, "rotated-key", 2) == 200
+            until(lambda: len(logged(log, "held")) == 2)
+            code, printed, errors = asked(capsys, *reload)
+            words = " ".join(printed.split())
+            for name in ("shop", "crm"):
+                to_do = f"Ask for access. Then: engine outbox resume {name} --outbox {tmp_path}/outbox.db"
+                assert f"{name} unchanged; still held: {to_do}" in words
             text = server.metrics()
-            assert 'waybill_reloads_total{result="reloaded"} 3.0' in text
+            assert 'waybill_reloads_total{result="reloaded"} 4.0' in text
             assert 'waybill_reloads_total{result="refused"} 1.0' in text
             assert server.stop() == 0
 
@@ -377,11 +386,12 @@ def test_no_text_of_the_answer_steers_the_terminal(capsys: pytest.CaptureFixture
 
 
 PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
+HELD = "Check the API key. Then: engine outbox resume crm"
 CHANGES = ReloadReport(
     (),
     (
         ConnectionChange("shop", "changed", "9a8b7c6d5e4f3a2b", "5e0c1a2b3c4d5e6f", ("mapping", "settings")),
-        ConnectionChange("crm", "unchanged", "0a1b2c3d4e5f6a7b", "0a1b2c3d4e5f6a7b"),
+        ConnectionChange("crm", "unchanged", "0a1b2c3d4e5f6a7b", "0a1b2c3d4e5f6a7b", held=HELD),
         ConnectionChange("trial", "added", "1a2b3c4d5e6f7a8b"),
         ConnectionChange("old", "removed", "", "2a3b4c5d6e7f8a9b", (), 12),
     ),

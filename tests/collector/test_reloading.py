@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.collector.reloading import ConnectionChange, Reloading, ReloadReport, Served, SourceChange
+from engine.collector.reloading import ConnectionChange, Reloading, ReloadReport, Remaining, Served, SourceChange
 from engine.collector.sources import EventSource
 from engine.collector.watching import WatchedFiles, watch
 from engine.delivery import logs
@@ -67,9 +67,9 @@ def test_the_report_names_every_change(tmp_path: Path, log: Callable[[], list[di
         assert served is reloading.served
         order.append("door")
 
-    async def delivery(_served: Served) -> dict[str, int]:
+    async def delivery(_served: Served) -> Remaining:
         order.append("delivery")
-        return {"gone": 7}
+        return Remaining({"gone": 7}, {"new": "Check."})
 
     reloading.door, reloading.delivery = door, delivery
     report = asyncio.run(reloading.reload())
@@ -80,7 +80,7 @@ def test_the_report_names_every_change(tmp_path: Path, log: Callable[[], list[di
         (
             ConnectionChange("same", "unchanged", was, was),
             ConnectionChange("tuned", "changed", now, was, ("mapping", "settings")),
-            ConnectionChange("new", "added", was),
+            ConnectionChange("new", "added", was, held="Check."),
             ConnectionChange("gone", "removed", "", was, (), 7),
         ),
         (SourceChange("web", "changed"), SourceChange("app", "added"), SourceChange("closed", "removed")),
@@ -134,6 +134,22 @@ def test_what_is_wrong_is_reported_and_nothing_changes(
     assert results == ["refused"]
     line = {"level": "error", "event": "reload refused", "trigger": "signal", "problems": [*expected]}
     assert [each for each in log() if each["event"] == "reload refused"] == [line]
+
+
+def test_an_error_of_the_engine_ends_nothing(log: Callable[[], list[dict]]) -> None:
+    reloading = Reloading(Loads(Served([WEB], [])))
+
+    async def door(_served: Served) -> None:
+        raise ZeroDivisionError
+
+    reloading.door = door
+    text = (
+        "The files were loaded, but an error of the engine itself (ZeroDivisionError) kept some of them from use. Restart "
+        "the server; its log has the traceback. Please report it."
+    )
+    assert asyncio.run(reloading.reload()) == ReloadReport((text,))
+    assert [each["event"] for each in log()] == ["reload failed", "reload refused"]
+    assert "ZeroDivisionError" in log()[0]["traceback"]
 
 
 def test_every_problem_of_a_mapping_is_reported(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from engine.console.connection_editor import (
     sent_form,
     shown_page,
 )
-from engine.console.connections_file import not_writable, read_connections
+from engine.console.connections_file import UNUSUAL, not_writable, read_connections
 from engine.console.settings_form import LITERAL, NO_CALLS, NO_NAME, RESERVED, proposed_variable
 from engine.console.site import Site
 from engine.errors import MappingNotFound, UsageError
@@ -402,13 +402,24 @@ def test_a_console_that_changes_nothing_gives_the_yaml(tmp_path: Path) -> None:
     assert path.read_text() == CONNECTIONS
 
 
-def test_yaml_that_is_laid_out_as_nobody_does_is_left_alone(tmp_path: Path) -> None:
+UNUSUAL_LAYOUTS = {
+    "the end of the document": "hook: { destination: webhook, settings: { url: https://example.com/x } }\n...\n",
+    "line ends that count": "hook:\n  settings: { url: https://example.com/x }\n  destination: |+\n    webhook\n\n",
+    "keys after ?": "? hook\n: destination: webhook\n  settings: { url: https://example.com/x }\n",
+}
+
+
+@pytest.mark.parametrize("layout", UNUSUAL_LAYOUTS)
+def test_a_file_of_unusual_layout_is_left_alone(layout: str, tmp_path: Path) -> None:
     path = tmp_path / "connections.yaml"
-    text = "? hook\n: destination: webhook\n  settings: { url: https://example.com/x }\n"
-    page = sent(site_with(path, text), "hook", rate_limit="5/s")
-    assert page.saved or page.yaml
-    if not page.saved:
-        assert path.read_text() == text
+    text = UNUSUAL_LAYOUTS[layout]
+    page = sent_new(
+        site_with(path, text), "user_com", name="people", enabled=None, setting__app_url="https://a.user.com"
+    )
+    assert not page.saved
+    assert page.general_errors == [UNUSUAL.format(path=path)]
+    assert page.yaml.startswith("people:\n  destination: user_com\n  enabled: false\n")
+    assert path.read_text() == text
 
 
 def test_other_problems_of_the_file_are_known_and_do_not_matter(tmp_path: Path) -> None:

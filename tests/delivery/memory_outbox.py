@@ -24,8 +24,10 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
+    as_of,
 )
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome
@@ -213,6 +215,24 @@ class MemoryOutbox:
         held = state.outcome is Outcome.WAITING and self._connections[state.connection].held
         return Outcome.HELD if held else state.outcome
 
+    def standings(self, now: float) -> list[Standing]:
+        found = []
+        for row in self.connections():
+            ended = [
+                each
+                for each in self._states.values()
+                if each.connection == row.name and each.outcome is not Outcome.WAITING
+            ]
+            rate = sum(now - 60 <= each.changed_at for each in ended) / 60
+            waiting, oldest = self.unfinished(row.name)
+            lag = None if oldest is None else max(0.0, now - oldest)
+            hour = Counter(each.outcome for each in ended if each.changed_at >= now - 3600)
+            aside = Counter(each.outcome for each in ended if each.outcome is not Outcome.DELIVERED)
+            digest = next((each.digest for each in ended if each.digest), None)
+            drain = waiting / rate if waiting and rate else None
+            found.append(Standing(as_of(row, now), waiting, lag, rate, drain, hour, aside, digest))
+        return found
+
     def overview(self, reasons: int) -> Overview:
         unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
         found = self._reasons(self._set_aside(), reasons) + self.retried(reasons)
@@ -290,7 +310,8 @@ class MemoryOutbox:
                 new = self._next_place()
                 del self._states[place]
                 state.place, state.outcome, state.reason, state.error = new, Outcome.WAITING, reason, ""
-                state.tried_at, state.queued_at, state.changed_at, state.reports = None, now, now, NO_REPORTS
+                state.tried_at, state.queued_at, state.changed_at, state.fence = None, now, now, None
+                state.reports = NO_REPORTS if state.progress is None else state.reports
                 self._states[new] = state
                 done += 1
         return done
@@ -341,4 +362,6 @@ def _as_waiting(state: _State) -> Waiting:
         state.queued_at,
         state.event.given.reports,
         state.attempts,
+        state.reports,
+        state.fence is None and state.progress is not None,
     )

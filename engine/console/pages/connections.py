@@ -29,6 +29,7 @@ from engine.console.connection_editor import (
 )
 from engine.console.markdown import spans
 from engine.console.security import audit
+from engine.delivery.connections import sentence
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.delivery.status import CredentialsCheck, check_credentials
 from engine.errors import MappingError, MappingNotFound, UsageError
@@ -76,18 +77,18 @@ def routes(site: Site) -> list[Route]:
         return RedirectResponse(f"/connections/{quote(page.name)}?{urlencode(named)}", 303)
 
     return [
-        Route("/connections/{name}", _told(show)),
-        Route("/connections/{name}", _told(send), methods=["POST"]),
-        Route(YAML_PATH, _told(send), methods=["POST"]),
+        Route("/connections/{name}", _answered(show)),
+        Route("/connections/{name}", _answered(send), methods=["POST"]),
+        Route(YAML_PATH, _answered(send), methods=["POST"]),
         Route("/connections/{name}/check", _checks(site), methods=["POST"]),
         Route(RELOAD_PATH, _reloads(site), methods=["POST"]),
     ]
 
 
-def _told(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def _answered(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """Return a handler whose errors about files and mappings become pages."""
 
-    def told(request: Request) -> Response:
+    def answered(request: Request) -> Response:
         try:
             return handler(request)
         except MappingNotFound as error:
@@ -96,7 +97,7 @@ def _told(handler: Callable[[Request], Response]) -> Callable[[Request], Respons
             rendering: Rendering = request.app.state.rendering
             return rendering.page(request, "connection_problems.html", status=422, problems=str(error).splitlines())
 
-    return told
+    return answered
 
 
 def _opened(site: Site, name: str, destination: str | None) -> OpenedConnection:
@@ -180,7 +181,8 @@ def _checks(site: Site) -> Callable[[Request], Awaitable[Response]]:
 async def _checked(site: Site, configured: ConfiguredConnection) -> CredentialsCheck:
     try:
         async with asyncio.timeout(LONGEST_CHECK):
-            return await check_credentials(configured, site.outbox_file or DEFAULT_FILE)
+            result = await check_credentials(configured, site.outbox_file or DEFAULT_FILE)
+            return result._replace(message=sentence(result.message))
     except TimeoutError:
         return CredentialsCheck(False, TOO_SLOW.format(seconds=LONGEST_CHECK))
 

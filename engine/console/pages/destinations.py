@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from engine.console.destinations import destination_list, named_mapping, problem_texts
+from engine.console.destinations import destination_list, named_mapping, problem_texts, users
 from engine.console.markdown import blocks
 from engine.errors import MappingNotFound
 from engine.pages.page import destination_page
@@ -37,7 +37,6 @@ def routes(site: Site) -> list[Route]:
         except MappingNotFound as error:
             raise HTTPException(404, str(error)) from error
         problems = problem_texts(loaded)
-        used_by = [each for row in destination_list(site).mappings if row.name == name for each in row.used_by]
         rendering: Rendering = request.app.state.rendering
         return rendering.page(
             request,
@@ -45,7 +44,7 @@ def routes(site: Site) -> list[Route]:
             name=name,
             title=loaded.mapping.title if loaded.readable else name,
             file=loaded.path,
-            used_by=used_by,
+            used_by=users(site, name, loaded.path),
             problems=[each.splitlines() for each in problems],
             blocks=() if problems else list(blocks(destination_page(loaded))),
         )

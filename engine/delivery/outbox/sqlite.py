@@ -38,12 +38,13 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
 )
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
-from engine.delivery.outbox.reports import EventReports, as_text, from_text
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
 
@@ -266,9 +267,13 @@ class SqliteOutbox:
         return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
 
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
-        return [
-            Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows
-        ]
+        return [self._one_waiting(row) for row in rows]
+
+    def _one_waiting(self, row: Sequence[Any]) -> Waiting:
+        *values, intake, attempts, kept, replayed = row
+        reports = () if intake is None else self._reports(intake).event
+        noted = NO_REPORTS if kept is None else self._reports(kept)
+        return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
         try:
@@ -362,6 +367,10 @@ class SqliteOutbox:
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
+        return self.look(lambda db: looking.standings(db, now))
 
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""
