@@ -35,7 +35,7 @@ PURGE_INTERVAL = 600.0
 KEYS_INTERVAL = 60.0
 """Seconds until events are looked for again that a process of an older version added without keys."""
 KEYS_SHARE = 5
-"""Adding keys may take one part in so many of the time, so that intake and delivery are not slowed down."""
+"""Adding keys may take a fifth of the time, so that intake and delivery are not slowed down."""
 METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 ADMIN_PATHS = ("/metrics", "/status", "/reload")
 NO_TOKEN = RequestRefused(

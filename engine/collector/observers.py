@@ -127,7 +127,7 @@ class CollectorObserver:
         self._log("repaired", reason=what, **fields)
 
     def adding_keys(self, events: int) -> None:
-        """Log that events of an older version become searchable, so many of them; with 0, that all are."""
+        """Log how many events of an older version become searchable; with 0, that all are."""
         if events:
             self._logger.info("events of an older version become searchable", extra={"fields": {"events": events}})
         else:

@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import httpx
+import orjson
 import psutil
 import pytest
 
 from engine.commands.serve import _default_workers
+from engine.delivery.outbox import looking
+from engine.delivery.outbox.reading import OutboxFile
 from tests.collector.running import STARTUP, Server, connect, raw_request, serving, tracks, until
 from tests.collector.test_server import kept, send_until_it_ends
 
@@ -102,6 +105,22 @@ def test_what_several_take_is_delivered_and_counted_once() -> None:
         assert "waybill_collector_duplicates_total 39.0" in lines
         assert 'waybill_events_total{connection="exponea",outcome="delivered"} 41.0' in lines
         assert server.stop() == 0
+
+
+def test_what_they_discard_is_kept_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    with serving(*WORKERS, "--write-key", "sandbox-key-1", "--outbox", str(path), mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 2)
+        body = orjson.dumps({"batch": [{"type": "track", "a": "the key is sandbox-key-1"}] * 5})
+        for _ in range(8):
+            answer = httpx.post(f"{server.url}/v1/batch", content=body, auth=("sandbox-key-1", ""), timeout=STARTUP)
+            assert answer.json() == {"success": True}
+        assert server.stop() == 0
+    look = OutboxFile(path).look
+    found = [orjson.loads(each.raw) for _, each in look(lambda db: looking.discards(db, None, 100))]
+    assert found == [{"type": "track", "a": "the key is ***"}] * len(found)
+    assert 0 < len(found) <= 40
+    assert sum(each.discarded for each in look(lambda db: looking.slots_arrived(db, time.time(), 600))) == 40
 
 
 @pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.delivery.outbox import looking
@@ -154,6 +154,10 @@ class Past(NamedTuple):
     end: float
     states: list[State]
 
+    def __repr__(self) -> str:
+        """Return something short: hypothesis shows it."""
+        return f"Past(end={self.end})"
+
 
 @pytest.fixture(scope="module")
 def pasts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Past]]:
@@ -179,6 +183,8 @@ CHOSEN = st.builds(
 )
 
 
+@example(0, Chosen(reason="%"), 60, 2000, 0)  # in some reasons, and in messages of other states
+@example(0, Chosen(reason="%"), 60, 0, 0)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1), CHOSEN, st.integers(2, 60), st.sampled_from([0, 5, 50, 2000]), st.integers(0, 3))
 def test_a_search_finds_what_a_slow_one_finds(
@@ -275,6 +281,15 @@ def test_slots_and_standings_are_those_of_what_happened(tmp_path: Path, seed: in
     assert (others, standing.waiting, standing.rate, standing.hour) == ([], len(waiting), minute / 60, hour)
     assert standing.lag == (now - min(row.queued_at for row in waiting) if waiting else None)
     assert standing.drain == (len(waiting) / standing.rate if waiting and minute else None)
+
+
+def test_a_standing_has_the_version_that_planned_last(durable) -> None:
+    durable.take_in([NewEvent("web", f"m{n}", "r", b"{}") for n in range(3)], ["shop"], START)
+    fence = durable.lease("shop", "me", START, 10)
+    for number, digest in enumerate(("d1", "d2", None)):
+        durable.write("shop", fence, [Change(number + 1, Outcome.DELIVERED, "", digest=digest)], START + number)
+    [standing] = durable.look(lambda db: looking.standings(db, START + 9))
+    assert (standing.digest, standing.state) == ("d2", "idle")
 
 
 NUMBERS = st.lists(st.integers(1, 2**62), max_size=60)

@@ -67,7 +67,7 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
 
 
 def no_space_to_migrate(path: Path, states: int) -> str:
-    """Return that a file of an older version with so many states cannot be brought up, and what to do."""
+    """Return that a file of an older version with that many states cannot be brought up, and what to do."""
     return (
         f"No space left on the disk of {path}, which is of an older version of the engine. To bring it up to this one "
         f"takes up to {1 + states * MIGRATED_STATE // 1_000_000} MB. Its content is safe and unchanged; free some "

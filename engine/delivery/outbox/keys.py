@@ -7,6 +7,7 @@ show an event too many, and are less likely than a fault of the disk.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from engine.events.ids import id_of_number
@@ -17,12 +18,20 @@ NAMED = ("event", "name")
 LONGEST = 1000
 """Characters of a text that count."""
 
+REMEMBERED = 2048
+"""Texts whose numbers are remembered."""
+
 TYPE, NAME, PERSON = "type", "event", "user"
 
 
 def key(kind: str, text: str) -> int:
     """Return the number of a text of one kind: `TYPE`, `NAME` or `PERSON`."""
-    value = f"{kind}\0{text[:LONGEST]}".encode(errors="surrogatepass")
+    return _number(kind, text[:LONGEST])
+
+
+@lru_cache(REMEMBERED)  # types, names and active users come again and again
+def _number(kind: str, text: str) -> int:
+    value = f"{kind}\0{text}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(value, digest_size=8).digest(), "big", signed=True)
 
 

@@ -223,12 +223,9 @@ def _best(db: sqlite3.Connection, chosen: Chosen, values: dict[str, Any], few: i
     def count(name: str, statement: str) -> None:
         counts[name] = db.execute(statement, {**values, "most": most}).fetchone()[0]
 
-    if chosen.reason is not None and values["reasons"] != "[]":
-        count("reason", sql.REASON_COUNT)
     if chosen.outcomes and set(chosen.outcomes) <= set(SET_ASIDE):
         count("set aside", sql.SET_ASIDE_COUNT)
     if chosen.outcomes and set(chosen.outcomes) <= set(WAITING):
-        counts.pop("reason", None)
         count("unfinished", sql.UNFINISHED_COUNT)
     wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
     lengths = [(_key_count(db, each, most), each) for each in wanted]
@@ -237,14 +234,16 @@ def _best(db: sqlite3.Connection, chosen: Chosen, values: dict[str, Any], few: i
     if chosen.since is not None:
         count("changed", sql.CHANGED_COUNT)
     best = min(counts, key=counts.__getitem__, default="all")
-    if few is None or best in ("key", "all") or counts[best] <= few or _is_in_words(best, chosen, values):
+    if few is None or best in ("key", "all") or counts[best] <= few or _is_rare(db, best, chosen, values, few):
         return best
     return "key" if "key" in counts else "all"
 
 
-def _is_in_words(best: str, chosen: Chosen, values: Mapping[str, Any]) -> bool:
-    """Whether a text is in no reason, so that all vendors' messages are looked at, which only some states have."""
-    return chosen.reason is not None and values["reasons"] == "[]" and best in ("set aside", "unfinished")
+def _is_rare(db: sqlite3.Connection, best: str, chosen: Chosen, values: Mapping[str, Any], few: int) -> bool:
+    """Whether few reasons have a text, so that all states are looked at that may have it in the vendor's message."""
+    if chosen.reason is None or best not in ("set aside", "unfinished"):
+        return False
+    return bool(db.execute(sql.REASON_COUNT, {**values, "most": few + 1}).fetchone()[0] <= few)
 
 
 def attempts_of(db: sqlite3.Connection, connection: str, numbers: Iterable[int]) -> list[Attempt]:

@@ -249,11 +249,6 @@ _SOURCES = {
     "event": f"({_EVENT}) AS e JOIN states AS s ON s.event = e.id",
     "unfinished": "states AS s INDEXED BY states_unfinished",
     "set aside": "states AS s INDEXED BY states_set_aside",
-    "reason": """
-        json_each(:reasons) AS r CROSS JOIN states AS s INDEXED BY states_set_aside
-        ON s.connection = json_extract(r.value, '$[0]') AND s.outcome = json_extract(r.value, '$[1]')
-            AND s.reason = json_extract(r.value, '$[2]')
-    """,
     "changed": "states AS s INDEXED BY states_changed",
     "all": "states AS s INDEXED BY states_by_event",
 }
@@ -262,7 +257,6 @@ _STARTS = {
     "event": "1",
     "unfinished": "s.outcome = 'waiting'",
     "set aside": "s.outcome IN ('rejected', 'invalid', 'ignored')",
-    "reason": "s.outcome IN ('rejected', 'invalid', 'ignored')",
     "changed": "s.connection IN (SELECT id FROM connections) AND s.changed_at >= :since",
     "all": "s.event > 0",
 }
@@ -343,12 +337,12 @@ ENDED = """
     WHERE slot >= ? AND slot <= ? ORDER BY slot
 """
 ARRIVED = "SELECT slot, source, events, discarded FROM arrived WHERE slot >= ? AND slot <= ? ORDER BY slot"
-# Of the last changes only: a connection that planned nothing would have all of them looked at.
+# Of the latest states alone: a file of an older version may have none with a digest.
 LAST_DIGEST = """
     SELECT digest FROM (
         SELECT digest FROM states INDEXED BY states_changed
-        WHERE connection = (SELECT id FROM connections WHERE name = ?) ORDER BY changed_at DESC LIMIT 2000
-    ) WHERE digest IS NOT NULL LIMIT 1
+        WHERE connection = (SELECT id FROM connections WHERE name = ?) ORDER BY changed_at DESC LIMIT 1000)
+    WHERE digest IS NOT NULL LIMIT 1
 """
 DISCARDS = """
     SELECT id, source, discarded_at, code, reason, message_id, raw FROM discards
