@@ -20,7 +20,7 @@ from engine.language.texts import visible_lines
 if TYPE_CHECKING:
     import sqlite3
 
-    from engine.commands.output.timeline import EventState, ShownEvent
+    from engine.commands.output.event_states import EventState, ShownEvent
     from engine.delivery.outbox.base import ConnectionRow
     from engine.delivery.outbox.looking import Found
     from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -123,7 +123,7 @@ def _digests(file: Path, directories: tuple[Path, ...]) -> dict[str, str]:
 
 
 def _events(outbox: SqliteOutbox, chosen: Chosen, current: Mapping[str, str], now: float) -> list[ShownEvent]:
-    from engine.commands.output.timeline import ShownEvent
+    from engine.commands.output.event_states import ShownEvent
 
     rows = {row.name: as_of(row, now) for row in outbox.connections()}
     states = outbox.look(lambda db: list(_states(db, chosen, current, rows)))
@@ -138,7 +138,7 @@ def _events(outbox: SqliteOutbox, chosen: Chosen, current: Mapping[str, str], no
 def _states(
     db: sqlite3.Connection, chosen: Chosen, current: Mapping[str, str], connections: Mapping[str, ConnectionRow]
 ) -> Iterator[EventState]:
-    from engine.commands.output.timeline import EventState
+    from engine.commands.output.event_states import EventState
     from engine.delivery.outbox import looking
 
     rows = looking.newest(db, chosen, MOST_STATES)

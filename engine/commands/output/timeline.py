@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import orjson
 
+from engine.commands.output.event_states import EventState, ShownEvent
 from engine.commands.output.events import report_lines
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import counted
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import DEFAULT_FILE, DUPLICATE, ConnectionRow, NewEvent, resume_command
+from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, resume_command
 from engine.language.texts import visible
 from engine.records import Json, JsonObject, Outcome, Report
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from engine.delivery.sending.versions import Version
 
 WAITING = (Outcome.WAITING, Outcome.HELD)
-AGAIN_AFTER = 1.0
-"""Seconds between intake and queueing that tell a replay from intake itself."""
-
 INDENT = 2
 AT = 23
 """Where the text of a timeline begins, behind its time."""
@@ -39,46 +36,6 @@ AT = 23
 
 Again: TypeAlias = "Mapping[int, Version | str]"
 NOT_AGAIN: Again = MappingProxyType({})
-
-
-class EventState(NamedTuple):
-    """What became of an event for one connection.
-
-    `attempts` are the requests that are still kept. `row` is the connection. `mapping` is the name of the mapping whose
-    version planned it, '' if that was not kept; `current` is the digest of today's version, None if nobody asked.
-    `first` is the number of the event that a duplicate repeats.
-    """
-
-    found: Found
-    attempts: list[Attempt]
-    row: ConnectionRow
-    mapping: str = ""
-    current: str | None = None
-    first: int | None = None
-
-    @property
-    def is_duplicate(self) -> bool:
-        """Whether it ended as a duplicate."""
-        return self.found.outcome is Outcome.IGNORED and self.found.reason == DUPLICATE
-
-    @property
-    def queued_again(self) -> bool:
-        """Whether it was replayed."""
-        return not self.is_duplicate and self.found.queued_at - self.found.taken_at > AGAIN_AFTER
-
-
-class ShownEvent(NamedTuple):
-    """An event with what became of it; `outbox` is the file, for the commands that are shown."""
-
-    number: int
-    event: NewEvent
-    states: list[EventState]
-    outbox: Path
-
-    @property
-    def reports(self) -> list[Report]:
-        """The reports about the event itself, each once: every connection has them."""
-        return list(dict.fromkeys([*self.event.reports, *chain(*(each.found.reports.event for each in self.states))]))
 
 
 def event_lines(display: Display, shown: ShownEvent, now: float, again: Again = NOT_AGAIN) -> Iterator[str]:
