@@ -329,8 +329,9 @@ class Standing(NamedTuple):
     """How a connection stands; `rate` is events that ended a second, over the last minute.
 
     `lag` is for how many seconds the oldest event has waited, `drain` in how many all that wait would be sent at that
-    rate; None if nothing waits, or nothing ended. `hour` has how many events ended in the last hour by outcome,
-    `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping version of its last event.
+    rate; None if nothing waits, nothing ended, or the connection is held or paused. `hour` has how many events ended
+    in the last hour by outcome, `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping
+    version of its last event.
     """
 
     row: ConnectionRow

@@ -298,7 +298,7 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
         for each in own:
             hour[each.outcome] = hour.get(each.outcome, 0) + each.events
         lag = None if oldest is None else max(0.0, now - oldest)
-        drain = waiting / rate if waiting and rate else None
+        drain = waiting / rate if waiting and rate and not (row.held or row.due) else None
         aside = set_aside.get(row.name, {})
         digest = db.execute(sql.LAST_DIGEST, (row.name,)).fetchone()
         found.append(Standing(row, waiting, lag, rate, drain, hour, aside, None if digest is None else digest[0]))
