@@ -20,11 +20,13 @@ def shown(value: object) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with its thousands apart: `12 480`, `0.4`; a dash where there is none."""
+    """Return a number with its thousands apart: `12 480`, `0.4`, `< 0.1`; a dash where there is none."""
     if value is None:
         return NOTHING
     if float(value).is_integer():
         return f"{int(value):,}".replace(",", NARROW_SPACE)
+    if 0 < value < 0.05:
+        return "< 0.1"
     return f"{value:.1f}" if abs(value) < 100 else number(round(value))
 
 
@@ -54,3 +56,8 @@ def ago(when: float | None, now: float) -> str:
 def utc(when: float) -> str:
     """Return a time as people and machines read it: `2026-11-29 20:33:10 UTC`."""
     return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(when: float) -> str:
+    """Return the time of day, for what is of today: `20:33:10 UTC`."""
+    return datetime.fromtimestamp(when, UTC).strftime("%H:%M:%S UTC")

@@ -1,0 +1,63 @@
+"""Charts as SVG, made of numbers alone; colors come from classes of `base.css`, words from `title` elements.
+
+A chart shows nothing that the page does not also say as text: it is for the eye that looks for a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+from engine.console.wording import number
+
+BAR = 4
+HEIGHT = 40
+GAP = 1
+
+
+def stacked_bars(bars: Sequence[Mapping[str, int]], ends: float, seconds: float, label: str) -> Markup:
+    """Return bars of `seconds` each, the last of which ends at the Unix time `ends`; a part is a class and a count."""
+    highest = max((sum(bar.values()) for bar in bars), default=0)
+    drawn = [
+        _bar(bar, index * BAR, highest, ends - (len(bars) - index) * seconds)
+        for index, bar in enumerate(bars)
+        if any(bar.values())
+    ]
+    width = len(bars) * BAR
+    axis = Markup('<path class="axis" d="M0 {0}.5H{1}"/>').format(HEIGHT, width)
+    opening = Markup(
+        '<svg class="chart" viewBox="0 0 {0} {1}" preserveAspectRatio="none" role="img" aria-label="{2}">'
+    ).format(width, HEIGHT + 1, label)
+    return opening + Markup("").join([axis, *drawn]) + Markup("</svg>")
+
+
+def _bar(bar: Mapping[str, int], left: int, highest: int, starts: float) -> Markup:
+    """Return one bar, its largest part not necessarily at the bottom: parts keep their order, so that they compare."""
+    parts, bottom = [], float(HEIGHT)
+    for name, count in bar.items():
+        if not count:
+            continue
+        height = max(count / highest * HEIGHT, 1.0)
+        bottom -= height
+        parts.append(
+            Markup('<rect class="{0}" x="{1}" y="{2:.1f}" width="{3}" height="{4:.1f}"/>').format(
+                name, left, max(bottom, 0.0), BAR - GAP, height
+            )
+        )
+    words = ", ".join(f"{number(count)} {name}" for name, count in bar.items() if count)
+    when = datetime.fromtimestamp(starts, UTC).strftime("%H:%M UTC")
+    return Markup("<g><title>{0}: {1}</title>{2}</g>").format(when, words, Markup("").join(parts))
+
+
+def edges(pairs: Sequence[tuple[int, int, str]], left: int, right: int) -> Markup:
+    """Return curves between two columns of `left` and `right` nodes of equal height; a pair has a class."""
+    drawn = [
+        Markup('<path class="{0}" d="M0 {1:.2f}C50 {1:.2f} 50 {2:.2f} 100 {2:.2f}"/>').format(
+            name, (start + 0.5) / left * 100, (end + 0.5) / right * 100
+        )
+        for start, end, name in pairs
+    ]
+    opening = Markup('<svg class="edges" viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">')
+    return opening + Markup("").join(drawn) + Markup("</svg>")
