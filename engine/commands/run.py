@@ -13,7 +13,7 @@ import click
 from engine.commands.connection_options import NamedConnection, connect
 from engine.commands.input_files import ReadErrors, progress_bar
 from engine.commands.options import SettingsOptions, clock, settings_options
-from engine.commands.output.events import event_title, outgoing_json, plan_text, report_lines
+from engine.commands.output.events import event_title, plan_text, report_lines
 from engine.commands.output.summary import Summary
 from engine.commands.output.text import Display
 from engine.commands.shared import FOUND
@@ -21,12 +21,11 @@ from engine.errors import SettingsError, UsageError
 from engine.events.normalizing import Normalized, normalize_parsed
 from engine.events.reading import read_events
 from engine.events.splitting import Line
-from engine.language.signatures import WIRE
 from engine.language.texts import visible
 from engine.records import NO_SECRETS, Plan, Report, Secrets
 
 if TYPE_CHECKING:
-    from engine.delivery.sending.outgoing import DryRun, Outgoing
+    from engine.delivery.sending.outgoing import DryRun
     from engine.explaining.unread import UnreadCounter
 
 Printer: TypeAlias = "Callable[[Event, NamedConnection, DryRun], None]"
@@ -227,18 +226,6 @@ def _masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str] | No
     return tuple(report._replace(message=mask(report.message)) for report in reports)
 
 
-def _compresses(named: NamedConnection) -> bool:
-    return named.connection.mapping.http.compress is not None
-
-
-def _signs_wire(named: NamedConnection, sent: Outgoing) -> bool:
-    connection = named.connection
-    signer = (
-        connection.signers.get(sent.request.request) if sent.batch is None else connection.batch_signers.get(sent.batch)
-    )
-    return signer is not None and signer.over.literal == WIRE
-
-
 def _counters(connections: Sequence[NamedConnection]) -> dict[str, UnreadCounter]:
     from engine.explaining.unread import UnreadCounter
 
@@ -272,7 +259,8 @@ def _print_unread(counters: dict[str, UnreadCounter], style: str, secrets: Secre
 
 
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:
-    from engine.commands.output.masking import Masking
+    from engine.showing.masking import Masking
+    from engine.showing.requests import outgoing_json
 
     display = Display(sys.stdout)
     width = max(len(named.name) for named in connections)
@@ -330,8 +318,8 @@ def _curl_printer(_connections: Sequence[NamedConnection], secrets: Secrets | No
 
     An empty line stands between events.
     """
-    from engine.commands.output.curl import curl_text
     from engine.delivery.sending.http import Unsendable
+    from engine.showing.curl import sent_as_curl
 
     last: list[Line] = []
 
@@ -341,14 +329,7 @@ def _curl_printer(_connections: Sequence[NamedConnection], secrets: Secrets | No
             last[:] = [event.line]
         for sent in run.outgoing:
             try:
-                text = curl_text(
-                    sent.request,
-                    sent.encode,
-                    secrets,
-                    compress=_compresses(named),
-                    signed_bytes=_signs_wire(named, sent),
-                )
-                sys.stdout.write(text + "\n")
+                sys.stdout.write(sent_as_curl(named.connection, sent, secrets) + "\n")
             except (Unsendable, TypeError, ValueError) as error:
                 click.echo(f"{event.place}: {sent.request.request} cannot be sent: {visible(str(error))}.", err=True)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.commands.output import shell
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.http import Sender
 from engine.delivery.sending.outgoing import dry_run
 from engine.events.normalizing import normalize
 from engine.plan import load
 from engine.records import Json
+from engine.showing import shell
 from tests.commands.conftest import HERE, Done, event
 from tests.commands.shells import EDITS_LINES, SHELLS, Noted, noting_vendor, pasted, script
 

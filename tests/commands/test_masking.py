@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.commands.connection_options import NamedConnection
-from engine.commands.output.masking import Masking
 from engine.commands.output.ndjson import LineWriter
 from engine.commands.output.text import WIDTH, Display
 from engine.delivery.sending.outgoing import DryRun, Outgoing
@@ -28,6 +27,7 @@ from engine.language.texts import visible, visible_json
 from engine.plan import Connection
 from engine.records import Json, Outcome, Plan, PlannedRequest, Secret, Secrets, masked
 from engine.secret_forms import MOST_TRACED, traces_pattern
+from engine.showing.masking import Masking
 from tests.runners import destination
 
 KEYS = [

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
-from urllib.parse import quote
+from typing import cast
 
 from engine.commands.output.excerpts import Excerpts
 from engine.commands.output.text import Display, shortened
-from engine.language.paths import Marker
-from engine.language.texts import text_of, visible, visible_lines
+from engine.language.texts import visible, visible_lines
 from engine.mapping.problems import Problem
-from engine.records import Json, JsonObject, Plan, Report, Secret, Secrets
-
-if TYPE_CHECKING:
-    from engine.commands.output.masking import Masking
-    from engine.delivery.sending.outgoing import DryRun
+from engine.records import Json, JsonObject, Plan, Report, Secrets
+from engine.showing.requests import plain_text, url_text
 
 LONGEST_NAME = 60
 
@@ -70,7 +64,7 @@ def _request_lines(request: JsonObject, display: Display, *, headers: bool) -> I
     yield display.paint(line, "request")
     for name, value in cast("JsonObject", request["headers"]).items() if headers else ():
         header = f"      {name}: "
-        yield display.wrap(_plain(value), header, len(header))
+        yield display.wrap(plain_text(value), header, len(header))
     if request["body"] is not None:
         yield from display.fold(request["body"], 6)
 
@@ -85,38 +79,3 @@ def report_text(report: Report) -> str:
     """Return a report as one sentence; a message that begins with its place says it once."""
     place = "" if report.message.startswith(f"{report.place} ") else f"{report.place}: "
     return f"{place}{report.message.removesuffix('.')} [{report.code}]"
-
-
-def outgoing_json(run: DryRun, masking: Masking) -> Iterator[JsonObject]:
-    """Yield the HTTP requests, masked, each with a title: `add_event`, or `2 x add_event in commands` for a batch."""
-    first = 0
-    for sent in run.outgoing:
-        names = Counter(each.request for each in run.plan.requests[first : first + sent.carries])
-        title = ", ".join(name if count == 1 else f"{count} x {name}" for name, count in names.items())
-        title = title if sent.batch is None else f"{title} in {sent.batch}"
-        shown = masking.address(sent.request).shown
-        yield {**shown, "request": masking.shown(title), "body": masking.body(sent.request.body)}
-        first += sent.carries
-
-
-def url_text(request: JsonObject) -> str:
-    """Write the whole URL of a request, its query encoded but for masked secrets and markers of saved values."""
-    query = cast("JsonObject", request["query"])
-    return f"{_plain(request['url'])}?{pairs_text(query)}" if query else _plain(request["url"])
-
-
-def pairs_text(pairs: JsonObject) -> str:
-    """Write names and values as a query or a form holds them; a list repeats its name."""
-    return "&".join(
-        f"{quote(name, safe='')}={_encoded(each)}"
-        for name, value in pairs.items()
-        for each in (value if isinstance(value, list) else [value])
-    )
-
-
-def _encoded(value: Json) -> str:
-    return str(value) if isinstance(value, Marker) else quote(_plain(value), safe="*")
-
-
-def _plain(value: Json) -> str:
-    return value.reveal() if isinstance(value, Secret) else text_of(value) or ""

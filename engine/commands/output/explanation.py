@@ -6,13 +6,14 @@ Drawn here and not by rich, whose trees take longer to import than an event take
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import PurePath
 from typing import NamedTuple, cast
 
 from engine.commands.output.text import Display, shortened
 from engine.commands.shared import counted
+from engine.explaining.winners import losers, only_path
 from engine.language.texts import compact_json, visible
 from engine.records import Json, JsonObject
 
@@ -130,7 +131,7 @@ class _Writer:
     def _field(self, field: JsonObject, alike: int, branch: str, below: str) -> None:
         details = _objects(field["details"])
         value = compact_json(field["value"]) if "value" in field else ""
-        winner = _only_path(details, field.get("value")) if "value" in field else None
+        winner = only_path(details, field.get("value")) if "value" in field else None
         sources = cast("list[Json]", field["from"])
         if sources and (winner or not details) and winner not in sources:
             is_filled_in = len(sources) == 1 and str(sources[0]).endswith(f".{winner}")  # traits, from the context
@@ -138,7 +139,7 @@ class _Writer:
         more = f" (and {counted(alike, 'item')} like it)" if alike else ""
         rest = f"← {winner}{more}" if winner else more.strip()
         self._row(TreeLine(str(field["output"]), value, rest, _where(field), "request"), branch)
-        self.details(_losers(details) if winner and not self.whole else details, f"{below}  ")
+        self.details(losers(details) if winner and not self.whole else details, f"{below}  ")
 
     def details(self, details: Sequence[JsonObject], indent: str, *, first: str = "") -> None:
         """Add what happened inside a value; paths that gave nothing for the same reason share a line."""
@@ -241,24 +242,6 @@ def _first_items(fields: list[JsonObject]) -> list[tuple[JsonObject, int]]:
     ]
 
 
-def _only_path(details: Sequence[JsonObject], value: Json) -> str | None:
-    """Return the path whose value was sent as it is, where nothing else happened."""
-    leaves = list(_leaf_paths(details))
-    if not leaves or any(each["kind"] != "path" for each in leaves):
-        return None
-    last = leaves[-1]
-    return str(last["text"]) if last["value"] == value and last["value"] is not None else None
-
-
-def _leaf_paths(details: Iterable[JsonObject]) -> Iterator[JsonObject]:
-    for each in details:
-        inner = _objects(each["inner"])
-        if inner and each["kind"] == "path":
-            yield from _leaf_paths(inner)
-        else:
-            yield each
-
-
 def _without_empty_parts(details: Sequence[JsonObject]) -> Iterator[JsonObject]:
     """Return what happened, in place of a part that gave nothing the paths that it tried."""
     for each in details:
@@ -268,11 +251,6 @@ def _without_empty_parts(details: Sequence[JsonObject]) -> Iterator[JsonObject]:
             yield from _without_empty_parts(inner)
         else:
             yield each
-
-
-def _losers(details: Sequence[JsonObject]) -> list[JsonObject]:
-    """Return the paths that were tried before the one that won."""
-    return [each for each in _leaf_paths(details) if each["value"] is None]
 
 
 def _shared_reason(detail: JsonObject) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from engine.commands.output.masking import HOLE, HOLE_MARK, Masking
 from engine.language.texts import visible_json
 from engine.records import Json, Outcome
+from engine.showing.masking import HOLE, HOLE_MARK, Masking
 
 if TYPE_CHECKING:
     from engine.commands.connection_options import NamedConnection

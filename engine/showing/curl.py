@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from engine.commands.output import shell
 from engine.delivery.sending.http import HEADERS, written_url
 from engine.language.bodies import compressed, encoded
 from engine.language.paths import Marker
+from engine.language.signatures import WIRE
 from engine.language.texts import text_of
 from engine.records import Json, JsonObject, PlannedRequest, Secret, Secrets, masked
+from engine.showing import shell
+
+if TYPE_CHECKING:
+    from engine.delivery.sending.outgoing import Outgoing
+    from engine.plan import Connection
 
 SAYS_NO_BODY = frozenset({"POST", "PUT", "PATCH"})
 """Methods with which delivery sends `Content-Length: 0` where there is no body."""
@@ -55,6 +60,15 @@ def curl_text(
     if compress and signed_bytes and body is not None and secrets is None:
         through, body = (), compressed(body)
     return shell.command(words, body, body_option="--data-raw", input_options=("--data-binary", "@-"), through=through)
+
+
+def sent_as_curl(connection: Connection, sent: Outgoing, secrets: Secrets | None) -> str:
+    """Return the command of a request of a connection's dry run; raises what `curl_text` raises."""
+    compress = connection.mapping.http.compress is not None
+    batch = sent.batch
+    signer = connection.signers.get(sent.request.request) if batch is None else connection.batch_signers.get(batch)
+    signs_wire = signer is not None and signer.over.literal == WIRE
+    return curl_text(sent.request, sent.encode, secrets, compress=compress, signed_bytes=signs_wire)
 
 
 def _url(request: PlannedRequest, text: _Text) -> str:
