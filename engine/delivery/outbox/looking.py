@@ -17,7 +17,7 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Waiting
 from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
@@ -122,6 +122,34 @@ def counted(db: sqlite3.Connection, chosen: Chosen, most: int = MOST_COUNTED) ->
 def changed_since(db: sqlite3.Connection, since: float, limit: int) -> list[Found]:
     """Return the states that changed since a time, the latest change first."""
     return found_at(db, [row[0] for row in db.execute(sql.CHANGED_SINCE, (since, limit))])
+
+
+def changed_between(
+    db: sqlite3.Connection, chosen: Chosen, since: float, until: float, limit: int
+) -> tuple[list[Found], int]:
+    """Return the chosen states that changed from `since` to before `until`, the latest first, and how many there are.
+
+    It looks at everything that changed in that time, so it is for short times.
+    """
+    values = _values(db, chosen)
+    if values is None:
+        return [], 0
+    given = {**values, "from": since, "to": until, "limit": limit}
+    found = found_at(db, [row[0] for row in db.execute(sql.CHANGED_BETWEEN, given)])
+    if len(found) < limit:
+        return found, len(found)
+    return found, int(db.execute(sql.COUNT_CHANGED, given).fetchone()[0])
+
+
+def stored_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Waiting]:
+    """Return states as they would wait, as `Outbox.stored_at` does."""
+    rows = db.execute(sql.STORED_AT, (str(list(places)),))
+    return [Waiting._make((*row[:9], from_text(row[9]).event, row[10])) for row in rows]
+
+
+def connection_rows(db: sqlite3.Connection) -> list[ConnectionRow]:
+    """Return all connections."""
+    return [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
 
 
 def found_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Found]:
