@@ -50,8 +50,6 @@ LONGEST_MAPPING = 256 * 1024
 LARGE_MAPPING = (
     "The mapping has {size:,} bytes; a preview takes {longest:,}. `engine outbox replay --dry-run` takes more."
 )
-    "The mapping has {size:,} bytes; a preview takes {longest:,}. `engine outbox replay --dry-run` takes more."
-)
 NO_CONNECTION = (
     "This console does not know the connection {name}, so it cannot say what its events would become. "
     "Start it with --connections FILE."
@@ -226,3 +224,21 @@ def judge_by(text: str, current: ConfiguredConnection, directories: Sequence[Pat
     except (MappingError, RecursionError, MemoryError, SyntaxError) as error:
         raise PreviewError(f"The mapping has problems.\n{error}") from error
     return replace(current, connection=connection)
+
+
+WHY_DISCARDED = {
+    "no_user_anon_id": "Each call but alias and delete needs a userId or an anonymousId; blank text, null or "
+    "undefined as text do not count.",
+    "id_required": "A group call needs a groupId; alias and delete need a userId.",
+    "id_not_string": "An id must be text or a whole number.",
+    "event_not_defined": "A track call needs the name of its event.",
+    "event_not_string": "The name of an event must be text, and not blank.",
+    "properties_not_object": "properties must be an object, null, or an empty list.",
+    "traits_not_object": "traits must be an object, null, or an empty list.",
+    "name_not_string": "The name of a page or screen must be text.",
+    "category_not_string": "The category of a page or screen must be text.",
+    "empty_batch": "A batch must have events.",
+    "event_too_large": "An event of a batch may have 32 KB (`--event-bytes`).",
+    "bad_request": "An event must be a JSON object with a known type, nested at most 100 levels deep.",
+}
+"""The rule behind each code of the collector, for people; Segment's libraries are answered 200 all the same."""
