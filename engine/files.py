@@ -10,8 +10,10 @@ import os
 import shutil
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 KINDS = {
     stat.S_IFDIR: "is a folder, not a file",
@@ -48,14 +50,30 @@ def create(path: Path, text: str) -> None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a new file beside the old one and rename it; a link is replaced itself. Raises OSError."""
+    """Write a new file beside the old one, with its mode and owner, and rename it; a link is replaced itself.
+
+    Raises OSError.
+    """
+    with written(path, like=path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def written(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
+    """Take the bytes of a file that is there, or replaced, once all are written; raises OSError.
+
+    It gets mode and owner of the file `like`; without one, only the owner can read it.
+    """
     temporary = None
     try:
         number, name = tempfile.mkstemp(prefix=".waybill-", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(number, "wb") as file:
-            file.write(text.encode())
-        shutil.copymode(path, temporary)
+            yield file
+        if like is not None:
+            with suppress(OSError):  # only root may give a file to another
+                os.chown(temporary, like.stat().st_uid, like.stat().st_gid)
+            shutil.copymode(like, temporary)
         temporary.replace(path)
     except BaseException as error:
         if temporary is not None:

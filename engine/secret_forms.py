@@ -75,6 +75,23 @@ def traces_pattern(secrets: Sequence[str]) -> str | None:
     return None if None in traces else "|".join(dict.fromkeys(map(str, traces)))
 
 
+def plain_traces(secret: str) -> list[str] | None:
+    """Return lower-case texts of which one is in JSON, in lower case, wherever a form of a secret is in a text of it.
+
+    They are for one secret what `traces_pattern` is for many, and found faster.  None if there are no such texts.
+    """
+    if EXPONENT.fullmatch(secret):
+        return None
+    if len(secret) < SHORTEST_SEARCHED:
+        return [secret.lower()] if RUN.fullmatch(secret) else None
+    traces = [_trace_in(secret[:SHORTEST_SEARCHED])]  # in messages that cut the secret, too
+    traces += [_trace_in(_certain_base64(inside, before)) for inside, before in _encoded_in_base64(secret)]
+    if None in traces:
+        return None
+    digests = [digest[:LONGEST_TRACE] for digest in _digests(secret)]
+    return list(dict.fromkeys(trace.lower() for trace in (*map(str, traces), *digests)))
+
+
 def _traces(secret: str) -> Iterator[str | None]:
     """Yield a trace of each form of a secret, None for a form without one."""
     if EXPONENT.fullmatch(secret):  # a number, which Python and JSON write differently

@@ -50,6 +50,9 @@ Now for real, but into emulated vendors: a server takes the samples and what two
 ENDED = """\
 Delivered, and in the end what each vendor holds. What was `rejected` is meant to be: a few samples break a vendor's
 rules, and its own words say which. `engine outbox` would show such events, and send them again."""
+CONSOLE = """\
+The same with live traffic, in the web console; open the link that it prints:
+  .venv/bin/engine serve exponea extole user_com --sandbox --console"""
 
 
 def main() -> int:
@@ -66,6 +69,7 @@ def main() -> int:
         run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], COUNTED),
         whole_way(files),
     ]
+    print(f"\n{CONSOLE}")
     return max((code for code in codes if code != FOUND_INVALID), default=0)
 
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from engine.collector.body import BodyReader, ClientDisconnected, parse_body
+from engine.collector.discard_copies import DiscardCopies
 from engine.collector.group_commit import GroupCommit
 from engine.collector.observers import NAME, CollectorObserver
 from engine.collector.openapi import CALLS, description
@@ -62,8 +63,8 @@ logger = logging.getLogger(NAME)
 class Collector:
     """Receives calls.
 
-    `keys`: who may send, which a reload replaces; `ready`: whether it is not stopping; `behind`: whether too many
-    events wait for delivery.
+    `keys`: who may send, which a reload replaces; `discards`: copies of what is discarded, in which `secrets` are
+    masked; `ready`: whether it is not stopping; `behind`: whether too many events wait for delivery.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Collector:
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: str(uuid4()),
         behind: Callable[[], bool] = lambda: False,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.keys, self._group_commit, self._observer = keys, group_commit, observer
         self._limits = limits or CollectorLimits()
@@ -84,11 +86,17 @@ class Collector:
         self.ready = True
         self.behind = behind
         group_commit.on_commit = observer.kept
+        self.discards = DiscardCopies(group_commit, secrets, observer.copies_lost, clock)
 
     def stop(self, seconds: float) -> None:
         """Report not ready, and give bodies that are still arriving at most these seconds."""
         self.ready = False
         self._bodies.shorten_timeouts(seconds)
+
+    async def close(self) -> None:
+        """Write everything that is pending."""
+        await self.discards.close()
+        await self._group_commit.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -157,6 +165,8 @@ class Collector:
             shaped = shape_body(body, call, source.name, arrival, self._limits)
             del raw, body
         self._observer.received(source.name, len(shaped.events), shaped.discards)
+        self.discards.add(source.name, shaped.discards)
+        shaped.discards.clear()  # they hold events as they came, whose memory nothing counts
         await self._group_commit.commit(shaped.events, source.connections)
 
     def _source(self, key: str, sender: JsonObject) -> EventSource:

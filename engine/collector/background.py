@@ -16,11 +16,12 @@ from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.observers import CollectorObserver
-from engine.collector.reloading import Reloading, ReloadReport, Served
+from engine.collector.reloading import Reloading, ReloadReport, Remaining, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
 from engine.collector.watching import watch
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import Outbox, OutboxError
+from engine.delivery.outbox.base import Outbox, OutboxError, advice
+from engine.delivery.outbox.keeping import DISCARDS_KEPT
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL = 1.0
 PURGE_INTERVAL = 600.0
+KEYS_INTERVAL = 60.0
+"""Seconds until events are looked for again that a process of an older version added without keys."""
+KEYS_SHARE = 5
+"""Adding keys may take one part in so many of the time, so that intake and delivery are not slowed down."""
 METRICS_TYPE = ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),)
 ADMIN_PATHS = ("/metrics", "/status", "/reload")
 NO_TOKEN = RequestRefused(
@@ -101,15 +106,24 @@ class Background:
         self.reloading.close()
         self._delivery.stop()
 
-    async def _replace(self, served: Served) -> dict[str, int]:
+    async def _replace(self, served: Served) -> Remaining:
         self.backlog.names = [each.name for each in served.connections]
-        return await self._delivery.replace(served.connections)
+        waiting = await self._delivery.replace(served.connections)
+        return Remaining(waiting, await asyncio.to_thread(self._held))
+
+    def _held(self) -> dict[str, str]:
+        """Return what to do about each held connection."""
+        with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
+            rows = self._outbox.connections()
+            return {row.name: advice(row.hint, row.name, self._outbox.path) for row in rows if row.held}
+        return {}
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""
         purging = purge(self._outbox, self._config.keep, self._clock, self._config.collector_observer.purged)
         reloading = self.reloading
-        tasks = [asyncio.create_task(self.backlog.poll()), asyncio.create_task(purging)]
+        keys = add_keys(self._outbox, self._config.collector_observer.adding_keys)
+        tasks = [asyncio.create_task(each) for each in (self.backlog.poll(), purging, keys)]
         if self._config.watch:
             tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
         reloading.attach()
@@ -128,13 +142,15 @@ class Background:
                 admin[0].should_exit = True
                 await serving
 
+    def _status(self) -> JsonObject:
+        return delivery_status(self._outbox, self._clock())
+
     def _admin(self) -> tuple[uvicorn.Server, socket.socket] | None:
         if self._config.admin is None:
             return None
         listener, token = self._config.admin
         config = self._config
-        status = partial(delivery_status, self._outbox)
-        app = Admin(token, config.metrics, status, config.reloading.reload, config.console)
+        app = Admin(token, config.metrics, self._status, config.reloading.reload, config.console)
         return http.server(http.config(app)), listener
 
 
@@ -187,12 +203,34 @@ class Backlog:
 async def purge(
     outbox: Outbox, keep: float | None, clock: Callable[[], float], on_purge: Callable[[int], None]
 ) -> None:
-    """Remove events that ended more than `keep` seconds ago, again and again; the next round makes up for a failure."""
-    while keep is not None:
+    """Remove what is old, again and again: discards, and events that ended more than `keep` seconds ago.
+
+    The next round makes up for a failure.
+    """
+    while True:
         with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
-            purged = await asyncio.to_thread(outbox.purge, clock() - keep)
-            on_purge(purged.events)
+            await asyncio.to_thread(outbox.forget_discards, clock() - DISCARDS_KEPT)
+            if keep is not None:
+                purged = await asyncio.to_thread(outbox.purge, clock() - keep)
+                on_purge(purged.events)
         await asyncio.sleep(PURGE_INTERVAL)
+
+
+async def add_keys(outbox: Outbox, on_change: Callable[[int], None]) -> None:
+    """Add the keys of events that an older version stored, a few at a time; `on_change` gets how many are left, about.
+
+    It is called at the start and at the end, with 0.  Until then, searches do not find these events.
+    """
+    working = False
+    while True:
+        began, left = time.monotonic(), None
+        with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
+            left = await asyncio.to_thread(outbox.key_some)
+        if left is not None and working != bool(left):
+            working = bool(left)
+            on_change(left)
+        pause = (KEYS_SHARE - 1) * (time.monotonic() - began)
+        await asyncio.sleep(pause if left else KEYS_INTERVAL)
 
 
 class Admin:

@@ -17,11 +17,15 @@ from engine.records import Json, JsonObject
 
 
 class Discard(NamedTuple):
-    """Why an event is not stored: Segment's code, a reason for people, and the event's messageId if it has one."""
+    """Why an event is not stored: Segment's code, a reason for people, the event's messageId if it has one, and it.
+
+    `event` is as it came.
+    """
 
     code: str
     reason: str
     message_id: str = ""
+    event: Json = None
 
 
 def find_discard(event: JsonObject) -> Discard | None:

@@ -15,10 +15,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.delivery.outbox.base import NewEvent, Outbox, OutboxDamaged, TakenIn
 
+T = TypeVar("T")
 MAX_EVENTS = 2500
 """Events in one transaction, unless a single request has more."""
 
@@ -65,6 +66,11 @@ class GroupCommit:
             await request.committed
         finally:
             self.pending_bytes -= request.size
+
+    async def between(self, function: Callable[[Outbox, float], T]) -> T:
+        """Run what no request waits for, between two transactions, with the outbox and the time; raise what it does."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: function(self._outbox, self._clock()))
 
     async def close(self) -> None:
         """Write everything that is pending, then end the thread."""

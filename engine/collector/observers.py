@@ -68,6 +68,11 @@ class CollectorObserver:
         self._discarded = Counter(
             "waybill_collector_discarded", "Events discarded.", ["source", "code"], registry=registry
         )
+        self._copies_lost = Counter(
+            "waybill_collector_discard_copies_lost",
+            "Copies of discarded events that could not be kept.",
+            registry=registry,
+        )
         self._repaired = Counter(
             "waybill_collector_repaired", "Bodies that were not quite JSON and were repaired.", registry=registry
         )
@@ -106,6 +111,11 @@ class CollectorObserver:
             self._discarded.labels(source, each.code).inc()
             self._log("discarded", source=source, code=each.code, reason=each.reason, messageId=each.message_id)
 
+    def copies_lost(self, copies: int, reason: str) -> None:
+        """Count and log copies of discarded events that could not be kept."""
+        self._copies_lost.inc(copies)
+        self._log("discards not kept", copies=copies, reason=reason)
+
     def kept(self, taken: TakenIn) -> None:
         """Count the events of a transaction."""
         self._kept.inc(taken.new)
@@ -115,6 +125,13 @@ class CollectorObserver:
         """Count and log a body that was not quite JSON; `what` says what was changed in it."""
         self._repaired.inc()
         self._log("repaired", reason=what, **fields)
+
+    def adding_keys(self, events: int) -> None:
+        """Log that events of an older version become searchable, so many of them; with 0, that all are."""
+        if events:
+            self._logger.info("events of an older version become searchable", extra={"fields": {"events": events}})
+        else:
+            self._logger.info("all events are searchable")
 
     def purged(self, events: int) -> None:
         """Count and log events removed from the outbox because they ended long ago."""

@@ -25,6 +25,10 @@ from engine.records import JsonObject, Secrets
 Trigger: TypeAlias = Literal["signal", "request", "watch"]
 Kind: TypeAlias = Literal["unchanged", "changed", "added", "removed"]
 STOPPING = "The server is stopping, so nothing was loaded."
+NOT_IN_USE = (
+    "The files were loaded, but an error of the engine itself ({kind}) kept some of them from use. Restart the server; "
+    "its log has the traceback. Please report it."
+)
 INTERNAL = "Loading failed ({kind}): an error of the engine itself; its log has the traceback. Please report it."
 
 logger = logging.getLogger(NAME)
@@ -44,7 +48,10 @@ class Served(NamedTuple):
 
 
 class ConnectionChange(NamedTuple):
-    """What a reload did to a connection: the digests of its mapping, what differs, and what waits if it is removed."""
+    """What a reload did to a connection: the digests of its mapping, what differs, and what waits if it is removed.
+
+    `held` says what to do about a connection that is held, and that a reload does not resume.
+    """
 
     name: str
     change: Kind
@@ -52,6 +59,14 @@ class ConnectionChange(NamedTuple):
     old_digest: str = ""
     differs: tuple[str, ...] = ()
     waiting: int = 0
+    held: str = ""
+
+
+class Remaining(NamedTuple):
+    """What a reload leaves: how many events wait for each removed connection; what to do about each held one."""
+
+    waiting: dict[str, int]
+    held: dict[str, str]
 
 
 class SourceChange(NamedTuple):
@@ -83,7 +98,7 @@ class Reloading:
     """What is served now; `reload` loads it again, and `door` and `delivery` put the new version to work.
 
     `door` returns when every process that takes requests has the new sources, `delivery` when no connection is
-    delivered under its old version; that returns how many events of each removed connection wait.
+    delivered under its old version.
     """
 
     def __init__(self, load: Callable[[WatchedFiles], Served]) -> None:
@@ -98,7 +113,7 @@ class Reloading:
         self._task: asyncio.Task[None] | None = None
         self._refused: tuple[str, ...] = ()
         self.door: Callable[[Served], Awaitable[None]] = _nothing
-        self.delivery: Callable[[Served], Awaitable[dict[str, int]]] = _none_waiting
+        self.delivery: Callable[[Served], Awaitable[Remaining]] = _none_remaining
         self.on_result: Callable[[str], None] = lambda _: None
 
     @property
@@ -171,10 +186,14 @@ class Reloading:
         self._files = files
         old, self.served = self.served, new
         logs.mask([*old.secrets, *new.secrets])  # requests under the old version may still be in flight
-        await self.door(new)
-        waiting = await self.delivery(new)
+        try:
+            await self.door(new)
+            remaining = await self.delivery(new)
+        except Exception as error:
+            logger.exception("reload failed")
+            return ReloadReport((NOT_IN_USE.format(kind=type(error).__name__),))
         return ReloadReport(
-            connections=tuple(_connection_changes(old.connections, new.connections, waiting)),
+            connections=tuple(_connection_changes(old.connections, new.connections, remaining)),
             sources=tuple(_source_changes(old.sources, new.sources)),
         )
 
@@ -201,8 +220,8 @@ async def _nothing(_served: Served) -> None:
     return
 
 
-async def _none_waiting(_served: Served) -> dict[str, int]:
-    return {}
+async def _none_remaining(_served: Served) -> Remaining:
+    return Remaining({}, {})
 
 
 def _problems(error: Exception) -> Sequence[str]:
@@ -220,20 +239,20 @@ def _problems(error: Exception) -> Sequence[str]:
 
 
 def _connection_changes(
-    old: Sequence[ConfiguredConnection], new: Sequence[ConfiguredConnection], waiting: dict[str, int]
+    old: Sequence[ConfiguredConnection], new: Sequence[ConfiguredConnection], remaining: Remaining
 ) -> Iterable[ConnectionChange]:
     before = {each.name: each for each in old}
     for each in new:
         earlier = before.pop(each.name, None)
         if earlier is None:
-            yield ConnectionChange(each.name, "added", each.digest())
-            continue
-        differs = differences(earlier, each)
-        yield ConnectionChange(
-            each.name, "changed" if differs else "unchanged", each.digest(), earlier.digest(), differs
-        )
+            change = ConnectionChange(each.name, "added", each.digest())
+        else:
+            differs = differences(earlier, each)
+            kind: Kind = "changed" if differs else "unchanged"
+            change = ConnectionChange(each.name, kind, each.digest(), earlier.digest(), differs)
+        yield change._replace(held=remaining.held.get(each.name, ""))
     for name, gone in before.items():
-        yield ConnectionChange(name, "removed", "", gone.digest(), (), waiting.get(name, 0))
+        yield ConnectionChange(name, "removed", "", gone.digest(), (), remaining.waiting.get(name, 0))
 
 
 def _source_changes(old: Sequence[EventSource], new: Sequence[EventSource]) -> Iterable[SourceChange]:

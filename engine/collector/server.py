@@ -30,7 +30,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import Pipe, connection, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -76,10 +76,12 @@ def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listene
         config.collector_observer,
         limits=config.limits,
         behind=background.backlog.behind,
+        secrets=config.reloading.served.secrets,
     )
 
     async def door(served: Served) -> None:
         collector.keys = WriteKeys(served.sources)
+        collector.discards.mask(served.secrets)
 
     config.reloading.door = door
     server = http.server(http.config(collector, proxies=config.proxies))
@@ -103,7 +105,7 @@ async def _serve(
             await server.serve(sockets=[listener])
         finally:
             collector.ready = False
-            await group_commit.close()
+            await collector.close()
             background.stop()
             await task
             if group_commit.damage is not None:
@@ -169,14 +171,15 @@ class WorkerSettings(NamedTuple):
     limits: CollectorLimits
     outbox: Path
     connections: tuple[str, ...]
-    secrets: tuple[str, ...] | None
-    """What to mask in the log, None for no log."""
+    secrets: tuple[str, ...]
+    """What to mask, in the log and in copies of discarded events."""
+    log: bool
 
     @classmethod
     def of(cls, served: Served, limits: CollectorLimits, outbox: Path, *, log: bool) -> WorkerSettings:
         """Return them for what is served now."""
         names = tuple(each.name for each in served.connections)
-        return cls(tuple(served.sources), limits, outbox, names, served.secrets if log else None)
+        return cls(tuple(served.sources), limits, outbox, names, served.secrets, log)
 
 
 def run_workers(
@@ -192,11 +195,10 @@ def run_workers(
     app = WorkerApp(settings)
     uvicorn_config = http.config(app, proxies=config.proxies, lifespan="on", workers=workers)
     supervisor = Supervisor(uvicorn_config, [listener])
-    supervisor.install_signal_handlers()
+    supervisor.install_signal_handlers(config.reloading.close)
 
     async def door(served: Served) -> None:
-        log = settings.secrets is not None
-        now = WorkerSettings.of(served, settings.limits, settings.outbox, log=log)
+        now = WorkerSettings.of(served, settings.limits, settings.outbox, log=settings.log)
         await asyncio.to_thread(supervisor.update, now)
 
     config.reloading.door = door
@@ -235,14 +237,14 @@ class WorkerApp:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._polling.cancel()
-        await self._group_commit.close()
+        await self._collector.close()
         self._outbox.close()
         self._background_outbox.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
         settings, loop = self._settings, asyncio.get_running_loop()
-        if settings.secrets is not None:
+        if settings.log:
             logs.start(sys.stderr, settings.secrets)
         rare_garbage_collection().__enter__()  # for the life of the process
         self._outbox = SqliteOutbox(settings.outbox)
@@ -257,6 +259,7 @@ class WorkerApp:
             CollectorObserver(),
             limits=settings.limits,
             behind=backlog.behind,
+            secrets=settings.secrets,
         )
         _stop_on_signal(loop, self._collector)
         threading.Thread(target=self._receive, args=(loop,), daemon=True, name="settings").start()
@@ -270,11 +273,11 @@ class WorkerApp:
 
     def _update(self, settings: WorkerSettings) -> None:
         assert self.inbox is not None
-        if settings.secrets is not None:
-            logs.mask([*(self._settings.secrets or ()), *settings.secrets])
+        logs.mask([*self._settings.secrets, *settings.secrets])
         self._settings = settings
         self._backlog.names = settings.connections
         self._collector.keys = WriteKeys(settings.sources)
+        self._collector.discards.mask(settings.secrets)
         with contextlib.suppress(OSError):  # the first process is gone
             self.inbox.send(True)
 
@@ -379,14 +382,15 @@ class Supervisor(Multiprocess):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return process
 
-    def install_signal_handlers(self) -> None:
-        """Take the signals over from uvicorn: SIGTERM and SIGINT end it, SIGHUP has the effect it had before."""
+    def install_signal_handlers(self, first: Callable[[], None]) -> None:
+        """Take the signals over from uvicorn: SIGTERM and SIGINT call `first` and end it, SIGHUP is as before."""
 
         def stop(_number: int, _frame: object) -> None:
             if self.should_exit.is_set():
                 for process in self.processes:
                     process.kill()
                 os._exit(INTERRUPTED)
+            first()
             self.should_exit.set()
 
         for number in SIGNALS:

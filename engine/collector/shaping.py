@@ -60,7 +60,7 @@ def shape_body(body: Body, call: str, source: str, arrival: Arrival, limits: Col
     shaped = Shaped([], [])
     items = _items(body.value, limits)
     if not items:
-        shaped.discards.append(Discard("empty_batch", "the batch has no events"))
+        shaped.discards.append(Discard("empty_batch", "the batch has no events", event={"batch": []}))
     repairs = None if body.repaired is None else reports_of_items(body.repaired, "batch", BATCH_WIDE)
     room = MAX_GROWTH * limits.batch_bytes
     for number, item in enumerate(items):
@@ -88,6 +88,11 @@ def _items(body: JsonObject, limits: CollectorLimits) -> list[Json]:
 
 
 def _event(item: Json, call: str | None, source: str, arrival: Arrival, limits: CollectorLimits) -> NewEvent | Discard:
+    event = _stored(item, call, source, arrival, limits)
+    return event._replace(event=item) if isinstance(event, Discard) else event
+
+
+def _stored(item: Json, call: str | None, source: str, arrival: Arrival, limits: CollectorLimits) -> NewEvent | Discard:
     if type(item) is not dict:
         return Discard("bad_request", f"an event must be an object; this is {kind_of_any(item)}")
     event = _completed(item, call, arrival)
@@ -168,7 +173,8 @@ def shape_lines(lines: Iterable[Line], source: str, now: str) -> Iterator[tuple[
     """Yield each line of a file with its event or discard; lines that could not be read must be removed before."""
     identities = Identities(source)
     for line in lines:
-        yield line, _event_of_line(line, source, identities.of(line), now)
+        event = _event_of_line(line, source, identities.of(line), now)
+        yield line, event._replace(event=line.value) if isinstance(event, Discard) else event
 
 
 def _event_of_line(line: Line, source: str, message_id: str, now: str) -> NewEvent | Discard:

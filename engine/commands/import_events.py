@@ -17,9 +17,10 @@ from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from engine.collector.discards import Discard
     from engine.collector.sources import EventSource
     from engine.commands.input_files import Progress
-    from engine.delivery.outbox.base import NewEvent, Outbox
+    from engine.delivery.outbox.base import Discarded, NewEvent, Outbox
     from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
@@ -44,13 +45,13 @@ def command(
     from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.delivery.process import Shutdown, on_signals
 
-    source = _source(name, connections_file, directories)
+    source, secrets = _source(name, connections_file, directories)
     _check_files(files)
     outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
     shutdown = Shutdown()
     try:
         with on_signals(shutdown), progress_bar(files) as progress:
-            importing = _Importing(source, progress)
+            importing = _Importing(source, secrets, progress)
             for file in files:
                 importing.take_in(outbox, file, shutdown)
     finally:
@@ -65,12 +66,16 @@ def command(
 class _Importing:
     """Adds files to the outbox, one after the other, and counts what became of their events."""
 
-    def __init__(self, source: EventSource, progress: Progress) -> None:
+    def __init__(self, source: EventSource, secrets: Sequence[str], progress: Progress) -> None:
+        from engine.collector.concealing import Concealing
         from engine.commands.input_files import DISCARDED, ReadErrors
         from engine.delivery.outbox.base import TakenIn
 
         self.taken = TakenIn()
         self._source = source
+        self._concealing = Concealing(secrets)
+        self._copies: list[Discarded] = []
+        self._counted = 0
         self._advance = progress.advance
         self._unreadable, self._discarded = ReadErrors(show=progress.show), ReadErrors(DISCARDED, progress.show)
 
@@ -91,6 +96,25 @@ class _Importing:
             events = self._events(reader, shutdown)
             for taken in taken_in(outbox, events, self._source.connections, time.time):
                 self.taken = self.taken.plus(taken)
+        self._keep_discards(outbox)
+
+    def _keep_discards(self, outbox: Outbox) -> None:
+        """Keep the first discards of this import, and count all of them."""
+        more = self._discarded.count - self._counted
+        if more:
+            outbox.keep_discards(self._copies, {self._source.name: more}, time.time(), all_of_them=True)
+        self._counted = self._discarded.count
+        self._copies = []
+
+    def _copy(self, discard: Discard) -> None:
+        from engine.collector.discard_copies import copied, event_bytes
+        from engine.delivery.outbox.base import Discarded
+        from engine.delivery.outbox.keeping import MOST_DISCARDS
+
+        if self._discarded.count <= MOST_DISCARDS:
+            raw = event_bytes(discard.event)
+            kept = Discarded(self._source.name, time.time(), discard.code, discard.reason, discard.message_id, raw)
+            self._copies += copied(self._concealing, [kept])
 
     def _events(self, reader: EventReader, shutdown: Shutdown) -> Iterator[NewEvent]:
         """Yield the events of one file; report and count discards."""
@@ -105,6 +129,7 @@ class _Importing:
             before = reader.consumed
             if isinstance(event, Discard):
                 self._discarded.add(line.file, f"{line.file}:{line.line}: {event.reason} ({event.code})")
+                self._copy(event)
             else:
                 yield event
 
@@ -118,10 +143,13 @@ def _check_files(files: Sequence[str]) -> None:
             read_events(file).close()
 
 
-def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:
+def _source(name: str, file: Path, directories: Sequence[Path]) -> tuple[EventSource, tuple[str, ...]]:
+    """Return a source, and all secrets of the file."""
     from engine.collector import sources
+    from engine.collector.reloading import Served
 
-    known = {each.name: each for each in sources.load(file, os.environ, directories).sources}
+    found = sources.load(file, os.environ, directories)
+    known = {each.name: each for each in found.sources}
     if name not in known:
         raise UsageError(f'{file} has no source "{name}". {did_you_mean(name, known)}')
     if not known[name].connections:
@@ -131,4 +159,4 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> EventSource:
             f"The source {name} is disabled in {file} (enabled: false) and accepts no events. Enable it, or name "
             "another one with --source."
         )
-    return known[name]
+    return known[name], Served(found.sources, found.file.connections).secrets

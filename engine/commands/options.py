@@ -17,7 +17,6 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from engine.delivery.outbox.base import Chosen, Listed, Outbox
     from engine.delivery.outbox.sqlite import SqliteOutbox
-    from engine.records import Outcome
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 OUTBOX_FILE = click.Path(path_type=Path, readable=False)  # what is wrong with it is for the outbox to say
@@ -113,7 +112,7 @@ def coverage_options(command: Callable[..., R]) -> Callable[..., R]:
     return with_coverage
 
 
-def with_outbox(command: Callable[Concatenate[Outbox, P], None]) -> Callable[P, None]:
+def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], None]) -> Callable[P, None]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
     @click.option(
@@ -158,17 +157,6 @@ def _is_missing(path: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def selection(
-    outbox: Outbox, connection: str | None, outcomes: tuple[Outcome, ...], since: str | None, event: str | None = None
-) -> Chosen:
-    """Return which events the options select."""
-    from engine.delivery.outbox.base import Chosen
-
-    if connection is not None:
-        check_connection(outbox, connection)
-    return Chosen(connection, outcomes, None if since is None else parse_time(since, time.time()), event)
 
 
 def check_connection(outbox: Outbox, connection: str) -> None:

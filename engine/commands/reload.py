@@ -156,6 +156,11 @@ def _lines(report: JsonObject) -> list[str]:
 
 
 def _change(each: JsonObject) -> str:
+    held = each["held"]
+    return f"{_what(each)}; still held: {held}" if held else _what(each)
+
+
+def _what(each: JsonObject) -> str:
     change, differs = str(each["change"]), cast("list[str]", each["differs"])
     if change == "changed":
         what = [f"mapping {each['old_digest']} -> {each['digest']}" if part == "mapping" else part for part in differs]

@@ -6,8 +6,9 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,6 +61,33 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
     return duration
 
 
+def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for limits to the command, which receives them as one argument, `limits`."""
+
+    @click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event, in bytes.")
+    @click.option(
+        "--batch-bytes", type=COUNT, default=500 * 1024, show_default=True, help="Largest body, in bytes, decompressed."
+    )
+    @click.option("--batch-events", type=COUNT, default=2500, show_default=True, help="Most events in a batch.")
+    @click.option(
+        "--backlog",
+        type=click.IntRange(min=0),
+        default=1_000_000,
+        show_default=True,
+        help="Answer 429 while a connection has more unfinished events than this; 0: never.",
+    )
+    @wraps(command)
+    def with_limits(*, event_bytes: int, batch_bytes: int, batch_events: int, backlog: int, **others: object) -> None:
+        from engine.collector.responses import CollectorLimits
+
+        limits = CollectorLimits(
+            event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog
+        )
+        command(limits=limits, **others)
+
+    return with_limits
+
+
 @click.command("serve")
 @click.argument("mappings", nargs=-1, metavar="[MAPPING...]")
 @click.option("--connections", "connections_file", type=FILE, help="YAML: connections, and sources with write keys.")
@@ -97,18 +125,7 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 @click.option("--console", "console", is_flag=True, help="Serve the web console at the admin address.")
 @console_options
 @click.option("--proxies", default="127.0.0.1", show_default=True, help="Proxies whose X-Forwarded-For is trusted.")
-@click.option("--event-bytes", type=COUNT, default=32 * 1024, show_default=True, help="Largest event, in bytes.")
-@click.option(
-    "--batch-bytes", type=COUNT, default=500 * 1024, show_default=True, help="Largest body, in bytes, decompressed."
-)
-@click.option("--batch-events", type=COUNT, default=2500, show_default=True, help="Most events in a batch.")
-@click.option(
-    "--backlog",
-    type=click.IntRange(min=0),
-    default=1_000_000,
-    show_default=True,
-    help="Answer 429 while a connection has more unfinished events than this; 0: never.",
-)
+@_limits_options
 @click.option(
     "--keep",
     metavar="TIME",
@@ -135,10 +152,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     console: bool,
     reached: ConsoleOptions,
     proxies: str,
-    event_bytes: int,
-    batch_bytes: int,
-    batch_events: int,
-    backlog: int,
+    limits: CollectorLimits,
     keep: float | None,
     log: bool,
 ) -> None:
@@ -150,7 +164,6 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     """
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers
-    limits = _limits(event_bytes, batch_bytes, batch_events, backlog)
     arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
     with ExitStack() as stack:
         vendors = EmulatedVendors(stack)
@@ -171,12 +184,6 @@ def _default_workers() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if cores > 1 else 0
-
-
-def _limits(event_bytes: int, batch_bytes: int, batch_events: int, backlog: int) -> CollectorLimits:
-    from engine.collector.responses import CollectorLimits
-
-    return CollectorLimits(event_bytes=event_bytes, batch_bytes=batch_bytes, batch_events=batch_events, backlog=backlog)
 
 
 class Arguments(NamedTuple):
@@ -351,7 +358,7 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
     for source in config.reloading.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)
-    names = ", ".join(each.name for each in config.reloading.connections)
+    names = ", ".join(each.name for each in config.reloading.connections) or "no connection"
     click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
 
 

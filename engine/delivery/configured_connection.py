@@ -105,9 +105,7 @@ class ConfiguredConnection:
 
     def digest(self) -> str:
         """Return a hash of the mapping; progress made under another mapping does not count."""
-        loaded = self.connection.destination.loaded
-        raw = {word: value for word, value in loaded.raw.items() if word not in NOT_MAPPED_BY_IT}
-        return blake2b(orjson.dumps(raw), digest_size=8).hexdigest()
+        return digest_of(self.connection.destination.loaded)
 
 
 def differences(old: ConfiguredConnection, new: ConfiguredConnection) -> tuple[str, ...]:
@@ -121,6 +119,12 @@ def differences(old: ConfiguredConnection, new: ConfiguredConnection) -> tuple[s
         "filters": any(getattr(old, name) != getattr(new, name) for name in filters),
     }
     return tuple(name for name, differs in found.items() if differs)
+
+
+def digest_of(loaded: Loaded) -> str:
+    """Return a hash of what a mapping says about events; it identifies a version of the mapping."""
+    raw = {word: value for word, value in loaded.raw.items() if word not in NOT_MAPPED_BY_IT}
+    return blake2b(orjson.dumps(raw), digest_size=8).hexdigest()
 
 
 def _reads_type(when: str) -> bool:
@@ -147,6 +151,14 @@ def rebased(connection: Connection, url: str, token_url: str | None = None) -> C
     if http.oauth2 is not None and token_url is not None:
         http = replace(http, oauth2=replace(http.oauth2, token_url=template.Text((token_url,))))
     return Connection(Destination(PatchedMapping(loaded, http=http)), connection.settings)
+
+
+def rebased_like(current: Connection, older: Connection) -> Connection:
+    """Return a connection of another version of the mapping with the base URL that is put in place of the mapping's."""
+    url = current.mapping.http.base_url
+    if not isinstance(current.destination.loaded, PatchedMapping) or not isinstance(url, template.Text):
+        return older
+    return rebased(older, str(url.literal))
 
 
 class RequestPath(NamedTuple):

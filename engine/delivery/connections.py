@@ -121,7 +121,17 @@ def read(
     read_mapping: Callable[[Path], Document] = read_yaml,
 ) -> CheckedFile:
     """Read a connections file; raises ConnectionsError only if it does not map names."""
-    document = read_yaml(path)
+    return read_document(read_yaml(path), path, environment, Library(directories or None, read_mapping), corrected)
+
+
+def read_document(
+    document: Document,
+    path: Path,
+    environment: Table[str, str],
+    library: Library,
+    corrected: CorrectedMapping | None = None,
+) -> CheckedFile:
+    """Read the text that the file at `path` has, or is to have; raises ConnectionsError like `read`."""
     value = document.value
     if _is_json(document):
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), f"{LIKE_EVENTS} {NOT_CONNECTIONS}")]))
@@ -129,7 +139,7 @@ def read(
         raise ConnectionsError([str(without_text(problem)) for problem in document.problems])
     if not isinstance(value, dict) or not value:
         raise ConnectionsError(fault_texts(document, [ConnectionFault((), NOT_CONNECTIONS)]))
-    reader = _ConnectionsReader(path, Library(directories or None, read_mapping), environment, corrected)
+    reader = _ConnectionsReader(path, library, environment, corrected)
     reading = CheckedFile(document, File([], [], {}), [], reader.faults)
     for name, raw in value.items():
         if name == SOURCES:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import orjson
-
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.base import Listed, Outbox, Waiting
-from engine.delivery.sending.jobs import Job, ids_of, normalized, outcome_of
+from engine.delivery.sending.jobs import Job, accepted_count, ids_of, normalized, outcome_of
+from engine.delivery.sending.versions import Version
 from engine.language.texts import kind_of_reason
 from engine.records import Outcome, PlannedRequest, Secrets
 
@@ -68,13 +67,13 @@ def stored(outbox: Outbox, rows: Iterable[Listed]) -> list[ReplayEvent]:
 
 def preview(events: Iterable[ReplayEvent], connection: ConfiguredConnection, now: float) -> list[Preview]:
     """Return what events of a connection would become at `now` (Unix seconds) under its mapping."""
-    digest = connection.digest()
-    return [_preview(each, connection, digest, now) for each in events]
+    version = Version.of(connection, lambda: now)
+    return [_preview(each, connection, version, now) for each in events]
 
 
-def _preview(event: ReplayEvent, configured: ConfiguredConnection, digest: str, now: float) -> Preview:
+def _preview(event: ReplayEvent, configured: ConfiguredConnection, version: Version, now: float) -> Preview:
     found = normalized(event.waiting)
-    job = Job(configured.connection, event.waiting, digest, now, found, ids_of(found))
+    job = Job(version, event.waiting, now, found, ids_of(found))
     outcome, reason, _ = outcome_of(configured, job)
     if outcome is not Outcome.PLANNED:
         return Preview(event.row, outcome, reason)
@@ -84,17 +83,13 @@ def _preview(event: ReplayEvent, configured: ConfiguredConnection, digest: str, 
     for request in job.plan.requests:
         is_accepted = (request.step, request.item) in job.accepted
         (accepted if is_accepted else sent).append(_line(request, secrets))
-    again = 0 if job.accepted else _accepted(event.waiting.progress)
+    again = 0 if job.accepted else accepted_count(event.waiting.progress)
     return Preview(event.row, outcome, reason, tuple(sent), tuple(accepted), again)
 
 
 def _line(request: PlannedRequest, secrets: Secrets) -> RequestLine:
     url = str(request.url)  # masks what the mapping made of secrets, which taking it apart would reveal
     return RequestLine(str(request.method), secrets.mask(urlsplit(url).path or "/"))
-
-
-def _accepted(progress: str | None) -> int:
-    return 0 if progress is None else len(orjson.loads(progress)["accepted"])
 
 
 class ReasonKey(NamedTuple):

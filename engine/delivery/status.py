@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, Outbox, advice
+from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, Outbox, Standing, advice
 from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.oauth2 import access_tokens
 from engine.delivery.sending.refresh_tokens import RefreshTokens, SignInFailed, SignInRefused
@@ -25,15 +25,18 @@ from engine.responses import ResponseReader
 MOST_REASONS = 50
 
 
-def delivery_status(outbox: Outbox) -> JsonObject:
-    """Return each connection with its events by outcome, and the commonest reasons and reports."""
+def delivery_status(outbox: Outbox, now: float) -> JsonObject:
+    """Return how each connection stands at a time, its events by outcome, and the commonest reasons and reports."""
+    standings = {each.row.name: each for each in outbox.standings(now)}
     overview = outbox.overview(MOST_REASONS)
     connections: list[Json] = []
     for row in overview.connections:
         outcomes: JsonObject = {
             outcome.value: count for (name, outcome), count in overview.counts.items() if name == row.name
         }
-        connections.append(_connection(row, outbox.path, outcomes, *overview.unfinished.get(row.name, (0, None))))
+        unfinished = overview.unfinished.get(row.name, (0, None))
+        shown = _connection(row, outbox.path, outcomes, *unfinished)
+        connections.append({**shown, **(_numbers(standings[row.name]) if row.name in standings else {})})
     reasons: list[Json] = [
         {
             "connection": each.connection,
@@ -63,6 +66,21 @@ def _connection(
         "next_try_at": _time(row.due),
         "alarm": row.alarm,
     }
+
+
+def _numbers(standing: Standing) -> JsonObject:
+    return {
+        "state": standing.state,
+        "lag_seconds": _rounded(standing.lag),
+        "events_per_second": _rounded(standing.rate),
+        "drain_seconds": _rounded(standing.drain),
+        "last_hour": {outcome.value: count for outcome, count in sorted(standing.hour.items())},
+        "mapping": standing.digest,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _time(seconds: float | None) -> str | None:

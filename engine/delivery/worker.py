@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 from typing import cast
 
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
+from engine.delivery.older_versions import TOO_LARGE, OlderVersions
 from engine.delivery.outbox.base import Change, Waiting
 from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
-from engine.delivery.sending.jobs import Job, ids_of, outcome_of
-from engine.delivery.sending.outgoing import pick_rules
+from engine.delivery.sending.jobs import Job, accepted_count, ids_of, outcome_of
 from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.shipping import Shipping
+from engine.delivery.sending.versions import Version
 from engine.events.normalizing import Normalized
-from engine.records import Outcome
+from engine.records import Outcome, Report
+
+SENT_AGAIN = "sent-again"
+REPLAYED = "does not count in a replay"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,10 @@ class Worker:
         self._writer.on_failure = self.wake
         self._writer.on_written = lambda changes: observer.written(self.name, changes)
         self.shipping.record = self._writer.add
-        self._rules = pick_rules(configured, self.shipping.responses, clock.time)
+        self.shipping.note = self._writer.note
+        self._older = OlderVersions(configured, thread.outbox, clock.time)
+        rules = self.shipping.version.rules
+        self._rules = replace(rules, apart=lambda job: cast("Job", job).version.rules)
         self._queue = FairQueue(options.queue._replace(line=max(options.queue.line, configured.largest_batch)))
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: Exception | None = None
@@ -128,6 +135,9 @@ class Worker:
 
     async def run(self) -> None:
         """Deliver until nothing can be sent, or until stopped; raises OutboxError and LeaseLost."""
+        self.shipping.last_attempt = await self._thread.call(self._thread.outbox.last_attempt, self.name)
+        if not await self._thread.call(self._older.keep):
+            self._observer.warned(self.name, TOO_LARGE)
         try:
             while not self._stopping and self._error is None and not self._writer.failed():
                 self._woken.clear()
@@ -159,7 +169,7 @@ class Worker:
             ids = ids_of(event)
             if self._queue.defers(ids):
                 self._queue.defer(row.place, ids)
-            elif (job := self._planned(row, event, ids)) is not None:
+            elif (job := await self._planned(row, event, ids)) is not None:
                 self._queue.add(job)
         return more or bool(rows)
 
@@ -177,22 +187,37 @@ class Worker:
                 continue
             event = self._read(row)
             ids = ids_of(event)
-            job = self._planned(row, event, ids)
+            job = await self._planned(row, event, ids)
             if job is None:
                 self._queue.vanished(place, ids)
             else:
                 self._queue.loaded(job)
         return len(places) == self._options.chunk
 
-    def _planned(self, row: Waiting, event: Normalized, ids: frozenset[str]) -> Job | None:
+    async def _planned(self, row: Waiting, event: Normalized, ids: frozenset[str]) -> Job | None:
         """Plan an event; None if there is nothing to send, which is its outcome."""
-        job = Job(self.configured.connection, row, self.shipping.digest, self._clock.time(), event, ids)
+        version, why = self.shipping.version, ""
+        if row.progress is not None and row.digest != version.digest:
+            version, why = await self._version_of(row)
+        job = Job(version, row, self._clock.time(), event, ids)
+        if why and job.plan.outcome is Outcome.PLANNED:
+            job.note([sent_again(row, why)])
         outcome, reason, reports = outcome_of(self.configured, job)
         if outcome is Outcome.PLANNED:
             return job
         self._observer.finished(self.name, outcome, self._clock.time() - row.queued_at)
-        self._writer.add(Change(row.place, outcome, reason, digest=self.shipping.digest, reports=reports))
+        self._writer.add(
+            Change(row.place, outcome, reason, digest=version.digest, reports=reports, attempts=row.attempts)
+        )
         return None
+
+    async def _version_of(self, row: Waiting) -> tuple[Version, str]:
+        """Return what finishes an event that is half done under another version; or what plans it anew, and why.
+
+        A replay is there for a corrected mapping.
+        """
+        found = REPLAYED if row.replayed else await self._thread.call(self._older.find, row.digest or "")
+        return (self.shipping.version, found) if isinstance(found, str) else (found, "")
 
     def _dispatch(self) -> float | None:
         """Start the shipments that may go now; return when to look again."""
@@ -288,6 +313,17 @@ class Worker:
         await self._writer.settle()
         if self._error is not None:
             raise self._error
+
+
+def sent_again(row: Waiting, why: str) -> Report:
+    """Return what is said of a half-done event that is planned anew: `why` its own version does not finish it."""
+    count = accepted_count(row.progress)
+    requests = "1 request" if count == 1 else f"up to {count} requests"
+    message = (
+        f"the version of the mapping under which a part of it was accepted ({row.digest}) {why}, so it was planned "
+        f"anew by the current one; {requests} may arrive twice"
+    )
+    return Report(SENT_AGAIN, "event", message)
 
 
 def _earliest(*times: float | None) -> float | None:

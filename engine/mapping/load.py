@@ -158,6 +158,7 @@ class Library:
             return [Problem.at(mark, place, Message("extends-twice", message, advice))]
         lower = Resolved(base)
         resolved.extend(lower)
+        resolved.extended, resolved.base = name, base
         return [*problems, *schema.check_value(resolved.value, resolved)]
 
     def beside(self, path: Path, name: str) -> Path | None:
@@ -176,7 +177,7 @@ class Library:
                 message = _unknown_include(name, self.part_names(path))
                 problems.append(Problem.at(resolved.mark(place), place, message))
                 continue
-            document = self.read_document(found)
+            document = resolved.included[name] = self.read_document(found)
             faults = _read_problems(document, "parts")
             problems += faults
             if _fine(faults):

@@ -33,6 +33,11 @@ class Resolved:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.extended: str | None = None
+        """The name of the mapping that `extends` names, and `base` its document."""
+        self.base: Document | None = None
+        self.included: dict[str, Document] = {}
+        """The documents of parts by the names that `include` gives, also those of which no part is used."""
         self.value: JsonObject = dict(document.value) if isinstance(document.value, dict) else {}
         self._owners: dict[Place, Document] = {(): document}
 

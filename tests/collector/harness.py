@@ -60,19 +60,22 @@ class Inside:
         outbox: Outbox | None = None,
         sources: Sequence[EventSource] = SOURCES,
         new_id: Callable[[], str] | None = None,
+        secrets: Sequence[str] = (),
+        clock: Callable[[], float] = lambda: NOW,
     ) -> None:
         numbers = count(1)
         self.observer = Recorder()
         self.outbox: Outbox = outbox or MemoryOutbox()
         self.limits = limits or CollectorLimits()
-        self.group_commit = GroupCommit(self.outbox, lambda: NOW, self.limits.held_bytes)
+        self.group_commit = GroupCommit(self.outbox, clock, self.limits.held_bytes)
         self.collector = Collector(
             WriteKeys(sources),
             self.group_commit,
             self.observer,
             limits=self.limits,
-            clock=lambda: NOW,
+            clock=clock,
             new_id=new_id or (lambda: f"id-{next(numbers)}"),
+            secrets=secrets,
         )
 
     def ask(self, *args: object, **kwargs: object) -> Answer:
@@ -111,6 +114,17 @@ class Inside:
             return Answer(0, {}, b"")
         names = {name.decode(): value.decode("latin-1") for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], names, sent[1]["body"])
+
+    def post(self, *batches: Sequence[object], key: str = "wk") -> list[Answer]:
+        """Send some batches, then end as the server does."""
+
+        async def work() -> list[Answer]:
+            bodies = [orjson.dumps({"batch": [*each]}) for each in batches]
+            answers = [await self.asked("/v1/batch", body, key=key) for body in bodies]
+            await self.collector.close()
+            return answers
+
+        return asyncio.run(work())
 
     def events(self, connection: str = "shop") -> list[dict]:
         """Return what is kept for a connection."""

@@ -6,15 +6,17 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import httpx
 import orjson
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.collector.background import Admin, Backlog, BacklogObserver, purge
-from engine.collector.reloading import ReloadReport
-from engine.delivery.outbox.base import Change, NewEvent
+from engine.collector.reloading import ConnectionChange, ReloadReport, SourceChange
+from engine.delivery.outbox.base import Change, Discarded, NewEvent
 from engine.delivery.outbox.reports import EventReports
 from engine.delivery.status import delivery_status
 from engine.records import Json, JsonObject, Outcome, Report
@@ -31,12 +33,22 @@ NO_TOKEN = {
 }
 
 
-async def reload() -> ReloadReport:
-    return ReloadReport()
+RELOADED = ReloadReport(
+    (), (ConnectionChange("shop", "changed", "b", "a", ("mapping",)),), (SourceChange("web", "added"),)
+)
 
 
-def ask(path: str, given: str | None = f"Bearer {TOKEN}", method: str = "GET") -> httpx.Response:
-    admin = Admin(TOKEN, lambda: b"waybill_events_total 1.0\n", lambda: STATUS, reload)
+def ask(
+    path: str,
+    given: str | None = f"Bearer {TOKEN}",
+    method: str = "GET",
+    report: ReloadReport = RELOADED,
+    console: ASGIApp | None = None,
+) -> httpx.Response:
+    async def reload() -> ReloadReport:
+        return report
+
+    admin = Admin(TOKEN, lambda: b"waybill_events_total 1.0\n", lambda: STATUS, reload, console)
 
     async def work() -> httpx.Response:
         transport = httpx.ASGITransport(app=admin)
@@ -47,16 +59,20 @@ def ask(path: str, given: str | None = f"Bearer {TOKEN}", method: str = "GET") -
 
 
 @pytest.mark.parametrize("given", [None, "", "Bearer ", "Bearer t0ke", "Bearer t0ken ", "bearer t0ken", "Basic t0ken"])
-@pytest.mark.parametrize("path", ["/metrics", "/status", "/elsewhere"])
+@pytest.mark.parametrize("path", ["/metrics", "/status", "/reload", "/elsewhere"])
 def test_nothing_without_the_token(path: str, given: str | None) -> None:
     answer = ask(path, given)
     assert (answer.status_code, answer.json()) == (401, NO_TOKEN)
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+async def never() -> ReloadReport:
+    raise AssertionError
+
+
 def test_an_empty_token_is_refused() -> None:
     with pytest.raises(ValueError, match="an empty token would let everyone in"):
-        Admin("", lambda: b"", lambda: STATUS, reload)
+        Admin("", lambda: b"", lambda: STATUS, never)
 
 
 ANSWERS = [
@@ -78,6 +94,7 @@ def test_answers(method: str, path: str, status: int, body: bytes, kind: str) ->
     ("method", "path", "status", "message"),
     [
         ("POST", "/status", 405, "Use GET."),
+        ("GET", "/reload", 405, "Use POST."),
         ("GET", "/", 404, "Unknown path. Available: /metrics, /status, /reload."),
         ("GET", "/v1/track", 404, "Unknown path. Available: /metrics, /status, /reload."),
     ],
@@ -85,6 +102,49 @@ def test_answers(method: str, path: str, status: int, body: bytes, kind: str) ->
 def test_refusals(method: str, path: str, status: int, message: str) -> None:
     answer = ask(path, method=method)
     assert (answer.status_code, answer.json()["message"]) == (status, message)
+
+
+def test_a_reload_answers_with_what_changed_or_what_is_wrong() -> None:
+    answer = ask("/reload", method="POST")
+    changed = {
+        "name": "shop",
+        "change": "changed",
+        "digest": "b",
+        "old_digest": "a",
+        "differs": ["mapping"],
+        "waiting": 0,
+        "held": "",
+    }
+    sources = [{"name": "web", "change": "added"}]
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"result": "reloaded", "connections": [changed], "sources": sources},
+    )
+    answer = ask("/reload", method="POST", report=ReloadReport(("c.yaml:1:1  shop\n  Wrong.",)))
+    assert (answer.status_code, answer.json()) == (
+        422,
+        {"result": "refused", "problems": ["c.yaml:1:1  shop\n  Wrong."]},
+    )
+    for key in ("result", *changed, "sources", "problems"):
+        assert f"`{key}`" in PAGE, key
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("/", None, 299),
+        ("/events/7", None, 299),
+        ("/metrics/x", None, 299),
+        ("/metrics", None, 401),
+        ("/reload", None, 401),
+    ],
+)
+def test_a_console_has_all_other_paths(path: str, token: str | None, status: int) -> None:
+    async def console(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b"console"})
+
+    assert ask(path, token, console=console).status_code == status
 
 
 def test_status_of_connections() -> None:
@@ -112,6 +172,12 @@ def test_status_of_connections() -> None:
         "pause": "",
         "next_try_at": None,
         "alarm": "",
+        "state": "held",
+        "lag_seconds": 20.0,
+        "events_per_second": 0.033,
+        "drain_seconds": 30.0,
+        "last_hour": {"delivered": 1, "rejected": 1},
+        "mapping": None,
     }
     reason: dict[str, Json] = {
         "connection": "shop",
@@ -121,7 +187,7 @@ def test_status_of_connections() -> None:
         "words": reply,
     }
     counted: dict[str, Json] = {"connection": "shop", "code": "id-converted", "place": "userId", "reports": 1}
-    assert delivery_status(outbox) == {"connections": [shop], "reasons": [reason], "reports": [counted]}
+    assert delivery_status(outbox, 1020.0) == {"connections": [shop], "reasons": [reason], "reports": [counted]}
     keys = [f"`connections[].{key}`" for key in shop]
     keys += [f"`reasons[].{key}`" for key in reason] + [f"`reports[].{key}`" for key in counted]
     assert [key for key in keys if key not in PAGE] == []
@@ -237,8 +303,31 @@ def test_what_ended_long_ago_is_removed() -> None:
     assert [each and each.message_id for each in found] == [None, "waits", "young"]
 
 
-def test_without_keep_nothing_is_removed() -> None:
-    asyncio.run(asyncio.wait_for(purge(MemoryOutbox(), None, lambda: NOW, pytest.fail), 10))
+class Forgetting(MemoryOutbox):
+    """Tells when discards are forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgot = threading.Event()
+
+    def forget_discards(self, older_than: float) -> int:
+        forgotten = super().forget_discards(older_than)
+        self.forgot.set()
+        return forgotten
+
+
+def test_without_keep_only_old_discards_are_removed() -> None:
+    outbox = Forgetting()
+    discards = [Discarded("web", NOW - age, "bad_request", "why", "", b"{}") for age in (7 * DAY + 1, 7 * DAY, 0)]
+    outbox.keep_discards(discards, {"web": 3}, NOW)
+
+    async def work() -> None:
+        task = asyncio.create_task(purge(outbox, None, lambda: NOW, pytest.fail))
+        assert await asyncio.to_thread(outbox.forgot.wait, 10)
+        task.cancel()
+
+    asyncio.run(work())
+    assert outbox.discards == discards[1:]
 
 
 def test_the_server_purges() -> None:

@@ -25,7 +25,7 @@ from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 from engine.collector import http
 from engine.collector import server as collector_server
 from engine.collector.http import LimitedProtocol
-from engine.collector.server import Supervisor
+from engine.collector.server import Supervisor, WorkerProcess
 
 OVERRIDDEN = {
     "HttpToolsProtocol.connection_made": "self, transport",
@@ -41,6 +41,8 @@ OVERRIDDEN = {
     "HttpToolsProtocol.send_400_response": "self, msg",
     "Multiprocess.init_processes": "self",
     "Multiprocess.keep_subprocess_alive": "self",
+    "Process.target": "self, sockets",
+    "Process.start": "self",
 }
 USED = {
     "HttpToolsProtocol": {
@@ -56,9 +58,14 @@ USED = {
         "url",
         "_unset_keepalive_if_required",
     },
-    "Multiprocess": {"config", "processes", "processes_num", "should_exit", "sockets"},
+    "Multiprocess": {"config", "processes", "processes_num", "should_exit", "signal_queue", "sockets"},
+    "Process": {"config", "process"},
 }
-CLASSES = {"HttpToolsProtocol": (HttpToolsProtocol, LimitedProtocol), "Multiprocess": (Multiprocess, Supervisor)}
+CLASSES = {
+    "HttpToolsProtocol": (HttpToolsProtocol, LimitedProtocol),
+    "Multiprocess": (Multiprocess, Supervisor),
+    "Process": (Process, WorkerProcess),
+}
 
 
 def changed(name: str) -> str:

@@ -26,7 +26,7 @@ from engine.language.regex import compile_pattern
 from engine.language.texts import visible, visible_json
 from engine.plan import Connection
 from engine.records import Json, Outcome, Plan, PlannedRequest, Secret, Secrets, masked
-from engine.secret_forms import MOST_TRACED, traces_pattern
+from engine.secret_forms import MOST_TRACED, plain_traces, traces_pattern
 from engine.showing.masking import Masking
 from tests.runners import destination
 
@@ -103,6 +103,9 @@ def never_missed(secret: str, value: Json) -> None:
     pattern = traces_pattern(tuple(secrets))
     if pattern is not None and masked(value, secrets) != value:
         assert compile_pattern(pattern).search(orjson.dumps(value)), (secret, value)
+    plain = plain_traces(secret)
+    if plain is not None and masked(value, secrets) != value:
+        assert any(trace in orjson.dumps(value).decode().lower() for trace in plain), (secret, value)
 
 
 @pytest.mark.parametrize("secret", KEYS)

@@ -71,8 +71,7 @@ await story(async ({ signIn, given }) => {
   // Proposals and descriptions.
   await replaceWord(page, 'mapping', 'uppercase', 'snake');
   await page.keyboard.press('Control+Space');
-  await page.locator('.cm-tooltip-autocomplete li', { hasText: 'snake_case' }).waitFor();
-  await page.keyboard.press('Enter');
+  await page.locator('.cm-tooltip-autocomplete li', { hasText: 'snake_case' }).click();
   await requests(page, '"name": "order_completed"');
 
   // Several events, and a hostile one, which stays text.
@@ -92,6 +91,12 @@ await story(async ({ signIn, given }) => {
   await page.unroute('**/playground/try');
   await requests(page, '"person": "user-456"');
   check(await page.locator('#lost').isHidden(), 'it goes on by itself');
+
+  // Another browser, or another day: what was typed is not lost.
+  await page.route('**/playground/try', (route) => route.fulfill({ status: 401 }));
+  await replaceWord(page, 'event', '456', '789');
+  await page.getByText('You are signed out. Download the mapping to keep it, then reload the page.').waitFor();
+  await page.unroute('**/playground/try');
 
   // Another mapping, its example, its settings; and its file.
   await page.selectOption('#mapping', given.mapping);

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import anyio
+import httpx
+import psutil
 import pytest
 
 from engine.console.pages.playground import NOT_JSON, Turns
@@ -16,7 +21,7 @@ from engine.console.playground.process import Answerer
 from engine.console.site import Site
 from engine.mapping import bundled
 from engine.records import JsonObject
-from tests.console.harness import served, signed_in, tell, visitor
+from tests.console.harness import TOKEN, served, signed_in, tell, visitor
 
 FIRST = str(chosen_mapping(FIRST_STEPS, [])["text"])
 QUESTION: JsonObject = {"mapping": FIRST, "events": str(samples()[0]["events"]), "directories": []}
@@ -120,30 +125,43 @@ def test_a_fault_of_waybill_is_logged_and_not_shown(caplog: pytest.LogCaptureFix
     assert Answerer(lambda: 0.0).written(b'{"mapping": "", "events": "", "settings": {}}').startswith(b'{"name"')
 
 
-async def _questions() -> list[JsonObject | None]:
+async def _answers() -> list[JsonObject | None]:
     """Ask four times at once: three of one session, one of another; the first one holds the others up."""
-    turns, entered, go = Turns(), anyio.Event(), threading.Event()
-    answers: list[JsonObject | None] = [None] * 4
+    turns, entered, go = Turns(), asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
 
     def first() -> JsonObject:
-        anyio.from_thread.run_sync(entered.set)
+        loop.call_soon_threadsafe(entered.set)
         go.wait()
         return {"number": 0}
 
-    async def ask(number: int, session: int, work: Callable[[], JsonObject]) -> None:
-        answers[number] = await turns.take((session, "try"), work)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, 0, 1, first)
-        await entered.wait()
-        tasks.start_soon(ask, 1, 1, lambda: {"number": 1})
-        await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(ask, 2, 1, lambda: {"number": 2})
-        tasks.start_soon(ask, 3, 2, lambda: {"number": 3})
-        await anyio.wait_all_tasks_blocked()
-        go.set()
-    return answers
+    works: list[tuple[int, Callable[[], JsonObject]]] = [
+        (1, first),
+        (1, lambda: {"number": 1}),
+        (1, lambda: {"number": 2}),
+        (2, lambda: {"number": 3}),
+    ]
+    tasks = [asyncio.ensure_future(turns.take((session, "try"), work)) for session, work in works]
+    await entered.wait()  # the others have come by then: tasks start in the order in which they were made
+    go.set()
+    return list(await asyncio.gather(*tasks))
 
 
 def test_of_a_session_only_the_newest_question_is_asked() -> None:
-    assert anyio.run(_questions) == [{"number": 0}, None, {"number": 2}, {"number": 3}]
+    assert asyncio.run(_answers()) == [{"number": 0}, None, {"number": 2}, {"number": 3}]
+
+
+def test_ctrl_c_ends_the_console_and_its_process_in_silence() -> None:
+    command = [sys.executable, "-m", "engine", "console", "--port", "0", "--admin-token", TOKEN]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert running.stdout is not None
+    origin = running.stdout.readline().partition(": ")[2].partition("/login")[0]
+    with httpx.Client(base_url=origin) as client:
+        client.post("/login", data={"token": TOKEN})
+        token = client.get("/playground").text.partition('name="csrf-token" content="')[2].partition('"')[0]
+        assert client.post("/playground/try", json=QUESTION, headers={"X-CSRF-Token": token}).json()["plan"]
+    [tries] = psutil.Process(running.pid).children()
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=20)
+    assert "Traceback" not in output
+    tries.wait(20)

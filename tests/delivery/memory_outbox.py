@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.delivery.outbox.attempts import Attempt
@@ -16,6 +16,7 @@ from engine.delivery.outbox.base import (
     Change,
     Chosen,
     ConnectionRow,
+    Discarded,
     LeaseLost,
     Listed,
     NewEvent,
@@ -23,8 +24,10 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
+    as_of,
 )
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome
@@ -68,6 +71,8 @@ class MemoryOutbox:
         self._fences: Counter[str] = Counter()
         self._attempts: dict[str, dict[int, Attempt]] = {}
         self._versions: dict[str, tuple[str, bytes]] = {}
+        self.discards: list[Discarded] = []
+        self.discarded: Counter[str] = Counter()
         self._last_event = 0
         self._last_place = 0
 
@@ -145,6 +150,20 @@ class MemoryOutbox:
         self._attempts.setdefault(connection, {}).update({each.number: each for each in attempts})
         return written
 
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
+        self.discards += discards
+        self.discarded.update(counts)
+
+    def forget_discards(self, older_than: float) -> int:
+        before = len(self.discards)
+        self.discards = [each for each in self.discards if each.discarded_at >= older_than]
+        return before - len(self.discards)
+
+    def key_some(self) -> int:
+        return 0
+
     def last_attempt(self, connection: str) -> int:
         return max(self._attempts.get(connection, {}), default=0)
 
@@ -195,6 +214,24 @@ class MemoryOutbox:
     def _shown(self, state: _State) -> Outcome:
         held = state.outcome is Outcome.WAITING and self._connections[state.connection].held
         return Outcome.HELD if held else state.outcome
+
+    def standings(self, now: float) -> list[Standing]:
+        found = []
+        for row in self.connections():
+            ended = [
+                each
+                for each in self._states.values()
+                if each.connection == row.name and each.outcome is not Outcome.WAITING
+            ]
+            rate = sum(now - 60 <= each.changed_at for each in ended) / 60
+            waiting, oldest = self.unfinished(row.name)
+            lag = None if oldest is None else max(0.0, now - oldest)
+            hour = Counter(each.outcome for each in ended if each.changed_at >= now - 3600)
+            aside = Counter(each.outcome for each in ended if each.outcome is not Outcome.DELIVERED)
+            digest = next((each.digest for each in ended if each.digest), None)
+            drain = waiting / rate if waiting and rate else None
+            found.append(Standing(as_of(row, now), waiting, lag, rate, drain, hour, aside, digest))
+        return found
 
     def overview(self, reasons: int) -> Overview:
         unfinished = {name: found for name in self._connections if (found := self.unfinished(name))[0]}
@@ -273,7 +310,8 @@ class MemoryOutbox:
                 new = self._next_place()
                 del self._states[place]
                 state.place, state.outcome, state.reason, state.error = new, Outcome.WAITING, reason, ""
-                state.tried_at, state.queued_at, state.changed_at, state.reports = None, now, now, NO_REPORTS
+                state.tried_at, state.queued_at, state.changed_at, state.fence = None, now, now, None
+                state.reports = NO_REPORTS if state.progress is None else state.reports
                 self._states[new] = state
                 done += 1
         return done
@@ -324,4 +362,6 @@ def _as_waiting(state: _State) -> Waiting:
         state.queued_at,
         state.event.given.reports,
         state.attempts,
+        state.reports,
+        state.fence is None and state.progress is not None,
     )

@@ -28,6 +28,7 @@ class Event:
     sizes: list[int] = field(default_factory=list)
     weight: int = 100
     retries: Retries | None = None
+    apart: bool = False
 
     def next(self) -> Next:
         left = enumerate(self.wants[self.sent :], start=self.sent)

@@ -80,14 +80,14 @@ def test_a_worker_that_dies_is_reported_and_started_again_and_the_others_go_on(t
             async with going_on(outbox, connections) as metrics:
                 await until(lambda: len([each for each in logged() if each["event"] == "worker failed"]) >= 3)
                 await until(lambda: outbox.unfinished("well")[0] == 0)
-                ill, well = delivery_status(outbox)["connections"]
+                ill, well = delivery_status(outbox, 1.0)["connections"]
                 assert ill["pause"] == "ValueError: *** is no number"
                 assert ill["next_try_at"] is not None
                 assert (well["pause"], well["next_try_at"]) == ("", None)
                 assert outbox.unfinished("ill")[0] == 1
                 outbox.error = None
                 await until(lambda: outbox.unfinished("ill")[0] == 0)
-                await until(lambda: delivery_status(outbox)["connections"][0]["pause"] == "")
+                await until(lambda: delivery_status(outbox, 1.0)["connections"][0]["pause"] == "")
                 [count] = [each for each in metrics() if each.startswith("waybill_worker_failures_total")]
                 assert count.startswith('waybill_worker_failures_total{connection="ill"} ')
 

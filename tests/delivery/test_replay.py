@@ -196,9 +196,9 @@ UNCLEAR = {
         "replayed.\nThere is no event 77 in this outbox; engine outbox list shows the events. A purged event cannot be "
         "replayed.\n"
     ),
-    "m1 --since 1h": "Event m1 is no event that ended since 1h; engine outbox show m1 shows it.\n",
+    "m1 --since 1h": "Event m1 is no event that the other options choose; engine outbox show m1 shows it.\n",
     "m1 --since 1h --connection shop": (
-        "Event m1 is no event of shop that ended since 1h; engine outbox show m1 shows it.\n"
+        "Event m1 is no event of shop that the other options choose; engine outbox show m1 shows it.\n"
     ),
     "--mapping ours/user_com.yaml --connection crm": (
         "Invalid settings for Ours:\n  Key (key) is not set.\nGive them with --settings, --set or "

@@ -16,6 +16,7 @@ def test_the_demo_tells_of_every_mapping() -> None:
     shown, rest = done.stdout.split(demo.COUNTED)
     counted, way = rest.split(demo.SERVED)
     calls, held = way.split(demo.ENDED)
+    assert done.stdout.rstrip().endswith(demo.CONSOLE)
     for mapping in ROOT.glob("mappings/*.yaml"):
         assert f"\n  {mapping.stem} " in shown
         assert f"\n{mapping.stem} " in done.stderr

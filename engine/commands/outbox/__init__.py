@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.commands.options import OUTBOX_FILE
-from engine.commands.outbox import listing, purge, replay, resume, showing, status
+from engine.commands.outbox import discards, export, listing, purge, replay, resume, showing, status, top
 from engine.commands.shared import CommandGroup
 from engine.delivery.outbox.base import DEFAULT_FILE
 
@@ -24,12 +24,12 @@ from engine.delivery.outbox.base import DEFAULT_FILE
 )
 @click.pass_context
 def command(context: click.Context, path: Path) -> None:
-    """Inspect an outbox: what was delivered, what is waiting, what was set aside and why; send events again.
+    """Inspect an outbox: how connections stand, what became of each event and why; send events again.
 
     --outbox may precede or follow the command's name.
     """
     context.obj = path
 
 
-for each in (status, listing, showing, replay, resume, purge):
+for each in (status, top, listing, showing, export, discards, replay, resume, purge):
     command.add_command(each.command)

@@ -18,10 +18,10 @@ from engine.commands.options import (
     FILE,
     SettingsOptions,
     selected_rows,
-    selection,
     settings_options,
     with_outbox,
 )
+from engine.commands.outbox.filters import Filters, chosen_by, event_filters
 from engine.commands.outbox.judges import Judges, ReplayOptions, judges_of
 from engine.commands.outbox.shared import FINAL, SET_ASIDE, SHOWN, no_event
 from engine.commands.output.text import Display
@@ -34,6 +34,7 @@ from engine.records import Outcome
 if TYPE_CHECKING:
     from engine.commands.output.replays import ReplayDecision, ReplaySummary
     from engine.delivery.outbox.base import Listed, Outbox
+    from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.delivery.replaying import Preview
 
 R = TypeVar("R")
@@ -109,15 +110,15 @@ def showing_options(command: Callable[..., R]) -> Callable[..., R]:
 @click.command("replay")
 @click.argument("events", nargs=-1, metavar="[ID...]")
 @click.option("--only-rejected", is_flag=True, help="Only events the vendor rejected, not invalid ones.")
-@click.option("--since", metavar="TIME", help="Only events that ended since then: 2h, 7d, or a date.")
+@event_filters
 @judging_options
 @showing_options
 @with_outbox
 def command(
-    outbox: Outbox,
+    outbox: SqliteOutbox,
     events: tuple[str, ...],
     only_rejected: bool,
-    since: str | None,
+    filters: Filters,
     options: ReplayOptions,
     showing: Showing,
 ) -> None:
@@ -136,8 +137,8 @@ def command(
         raise UsageError(ONLY_REJECTED)
     judges = judges_of(outbox, options)
     outcomes = (Outcome.REJECTED,) if only_rejected else SET_ASIDE
-    chosen = selection(outbox, judges.only, outcomes, since)
-    rows: Iterable[Listed] = _named(outbox, events, judges, since) if events else set_aside(outbox, chosen, judges)
+    chosen = chosen_by(outbox, filters._replace(connection=judges.only, outcomes=outcomes), time.time())
+    rows: Iterable[Listed] = _named(outbox, events, judges, chosen) if events else set_aside(outbox, chosen, judges)
     summary = _replay(outbox, rows, judges, showing, each=bool(events))
     if options.mapping is not None and not showing.dry_run and summary.queued.total():
         click.echo(f"They are planned again when they are sent: deliver with {options.mapping} from now on.")
@@ -228,30 +229,30 @@ def set_aside(outbox: Outbox, chosen: Chosen, judges: Judges) -> Iterator[Listed
             yield row
 
 
-def _named(outbox: Outbox, events: Iterable[str], judges: Judges, since: str | None) -> list[Listed]:
+def _named(outbox: Outbox, events: Iterable[str], judges: Judges, chosen: Chosen) -> list[Listed]:
     """Return the states of the events that a person named; raises UsageError with all that are not there."""
     found: list[Listed] = []
     wrong: list[str] = []
     for event in events:
         rows = [
             row
-            for row in selected_rows(outbox, selection(outbox, judges.only, (), since, event))
+            for row in selected_rows(outbox, chosen._replace(outcomes=(), event=event))
             if judges.means(row.connection)
         ]
         found += rows
         if not rows and not outbox.count(Chosen(event=event)):
             wrong.append(f"{no_event(outbox, event)} A purged event cannot be replayed.")
         elif not rows:
-            wrong.append(_not_meant(outbox, event, judges, since))
+            wrong.append(_not_meant(outbox, event, judges, filtered=chosen != Chosen(judges.only, chosen.outcomes)))
     if wrong:
         raise UsageError("\n".join(wrong))
     return _without_duplicates(found)
 
 
-def _not_meant(outbox: Outbox, event: str, judges: Judges, since: str | None) -> str:
+def _not_meant(outbox: Outbox, event: str, judges: Judges, *, filtered: bool) -> str:
     names = judges.only or ", ".join(judges.by_name or ())
     which = f" of {names}" if names else ""
-    when = f" that ended since {since}" if since else ""
+    when = " that the other options choose" if filtered else ""
     shown = outbox_command(f"show {shlex.quote(visible(event))}", outbox.path)
     return f"Event {visible(event)} is no event{which}{when}; {shown} shows it."
 

@@ -1,64 +1,131 @@
-"""`engine outbox show`: one event, its outcomes and reports."""
+"""`engine outbox show`: one event, and for each connection what was planned, sent, answered and decided."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import (
-    with_outbox,
-)
-from engine.commands.outbox.shared import SHOWN, no_event
-from engine.commands.output.text import Display, local_time
-from engine.delivery.outbox.base import Chosen
-from engine.language.texts import visible
+from engine.commands.options import FILE, mappings_option, with_outbox
+from engine.commands.outbox.shared import no_event
+from engine.commands.output.text import Display
+from engine.delivery.outbox.base import Chosen, as_of
+from engine.language.texts import visible_lines
 
 if TYPE_CHECKING:
-    from engine.delivery.outbox.base import Outbox
-    from engine.records import Report
+    import sqlite3
+
+    from engine.commands.output.timeline import EventState, ShownEvent
+    from engine.delivery.outbox.base import ConnectionRow
+    from engine.delivery.outbox.looking import Found
+    from engine.delivery.outbox.sqlite import SqliteOutbox
+
+MOST_STATES = 50
+"""States of an ID that are shown: of an ID that many events have, the newest."""
 
 
 @click.command("show")
 @click.argument("event", metavar="ID")
+@click.option(
+    "--connections",
+    "file",
+    type=FILE,
+    metavar="FILE",
+    help="Also say whether the mapping version that planned the event is the current one of this file's connection.",
+)
+@mappings_option
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or a JSON list of the events with this ID.",
+)
 @with_outbox
-def command(outbox: Outbox, event: str) -> None:
-    """Show one event and how it ended for each connection, with the reports of what was converted or left out.
+def command(outbox: SqliteOutbox, event: str, file: Path | None, directories: tuple[Path, ...], style: str) -> None:
+    """Show one event and its timeline for each connection.
 
-    ID is the event's ID in the outbox, or its messageId.
+    When it was received, by which version of the mapping it was planned, each request with its answer and the time it
+    took, the next try, the outcome, reports of what was converted or left out, and the command that explains it.
+
+    ID is the event's number in the outbox, or its messageId.
     """
-    import orjson
+    now = time.time()
+    current = {} if file is None else _digests(file, directories)
+    found = _events(outbox, event, current, now)
+    if not found:
+        raise no_event(outbox, event)
+    if style == "json":
+        _print_json(found, now)
+        return
+    from engine.commands.output.timeline import event_lines
 
     display = Display(sys.stdout)
-    rows = outbox.listed(Chosen(event=event), 0, SHOWN)
-    if not rows:
-        raise no_event(outbox, event)
-    for number in dict.fromkeys(row.event for row in rows):
-        found = outbox.event(number)
-        assert found is not None
-        title = f"event {number}  {visible(found.message_id)}  from {visible(found.source)}"
-        click.echo(display.paint(title, "title"))
-        click.echo(f"  received {found.received_at}")
-        states = [row for row in rows if row.event == number]
-        _print_reports(display, [*found.reports, *(each for row in states for each in row.reports.event)], "  ! ")
-        for row in states:
-            outcome = display.paint(row.outcome.value, row.outcome.value)
-            click.echo(f"  {row.connection}  {outcome}  {visible(row.reason)}  ({local_time(row.changed_at)})")
-            if row.error:
-                click.echo(f"    the vendor: {visible(row.error)}")
-            _print_reports(display, row.reports.mapping, "    ! ")
-        try:
-            lines = display.fold(orjson.loads(found.raw), 2)
-        except orjson.JSONDecodeError:
-            lines = [f"  {visible(found.raw[:1000].decode(errors='replace'))}"]
-        click.echo("\n".join(lines))
+    for number, shown in enumerate(found):
+        click.echo("\n" * bool(number), nl=False)
+        for line in event_lines(display, shown, now):
+            click.echo(line)
 
 
-def _print_reports(display: Display, reports: Iterable[Report], first: str) -> None:
-    """Print reports, each once: every connection has those about the event itself."""
-    from engine.commands.output.events import report_lines
+def _digests(file: Path, directories: tuple[Path, ...]) -> dict[str, str]:
+    """Return the digest of the current mapping of each connection of a file."""
+    import os
 
-    for line in report_lines(dict.fromkeys(reports), first, display):
-        click.echo(line, nl=False)
+    from engine.delivery.connections import load
+
+    return {each.name: each.digest() for each in load(file, os.environ, directories).connections}
+
+
+def _events(outbox: SqliteOutbox, event: str, current: Mapping[str, str], now: float) -> list[ShownEvent]:
+    from engine.commands.output.timeline import ShownEvent
+
+    rows = {row.name: as_of(row, now) for row in outbox.connections()}
+    states = outbox.look(lambda db: list(_states(db, event, current, rows)))
+    found = []
+    for number in sorted({each.found.event for each in states}):
+        kept = outbox.event(number)
+        if kept is not None:  # else it was purged a moment ago
+            found.append(ShownEvent(number, kept, [each for each in states if each.found.event == number], outbox.path))
+    return found
+
+
+def _states(
+    db: sqlite3.Connection, event: str, current: Mapping[str, str], connections: Mapping[str, ConnectionRow]
+) -> Iterator[EventState]:
+    from engine.commands.output.timeline import EventState
+    from engine.delivery.outbox import looking
+
+    rows = looking.newest(db, Chosen(event=event), MOST_STATES)
+    rows.sort(key=lambda row: (row.connection, row.place))
+    for row in rows:
+        version = None if row.digest is None else looking.version_files(db, row.digest)
+        attempts = looking.attempts_of(db, row.connection, row.attempts.numbers)
+        first = _first(db, row)
+        mapping = "" if version is None else version[0]
+        yield EventState(row, attempts, connections[row.connection], mapping, current.get(row.connection), first)
+
+
+def _first(db: sqlite3.Connection, row: Found) -> int | None:
+    """Return the event that a duplicate repeats: the last one before it that has its source and messageId."""
+    from engine.delivery.outbox import looking
+    from engine.delivery.outbox.base import DUPLICATE
+
+    if row.reason != DUPLICATE:
+        return None
+    same = looking.newest(db, Chosen(event=row.message_id, connection=row.connection), MOST_STATES)
+    earlier = [each.event for each in same if each.source == row.source and each.place < row.place]
+    return max(earlier, default=None)
+
+
+def _print_json(found: list[ShownEvent], now: float) -> None:
+    import json
+
+    from engine.commands.output.timeline import event_json
+
+    shown = [event_json(each, now) for each in found]
+    click.echo(visible_lines(json.dumps(shown, ensure_ascii=False, indent=2)))

@@ -1,42 +1,57 @@
-"""`engine outbox status`: how many events ended how, by connection, with reasons."""
+"""`engine outbox status`: how each connection stands, and how many events ended how, with reasons."""
 
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import (
-    with_outbox,
-)
-from engine.commands.output.text import Display, local_time
-from engine.delivery.outbox.base import resume_command
-from engine.language.texts import visible
+from engine.commands.options import with_outbox
+from engine.commands.output.text import Display
 
 if TYPE_CHECKING:
-    from engine.delivery.outbox.base import Outbox
+    from engine.delivery.outbox.sqlite import SqliteOutbox
 
 
 @click.command("status")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or the object that /status of the admin address returns.",
+)
 @with_outbox
-def command(outbox: Outbox) -> None:
-    """Count events by connection and outcome, with reasons."""
+def command(outbox: SqliteOutbox, style: str) -> None:
+    """Show how each connection stands: state, what waits and for how long, rate, time to drain, the last hour.
+
+    Below it, all events that the outbox has by connection and outcome, with reasons. `engine outbox top` shows the
+    first part live.
+    """
+    now = time.time()
+    if style == "json":
+        _print_json(outbox, now)
+        return
+    from engine.commands.output.standings import notes, standing_lines
     from engine.commands.output.summary import delivery_text
     from engine.delivery.observers import MOST_REASONS
 
-    overview = outbox.overview(MOST_REASONS)
-    click.echo(delivery_text(Display(sys.stdout), overview))
-    for row in overview.connections:
-        if row.name in overview.unfinished:
-            count, oldest = overview.unfinished[row.name]
-            click.echo(f"{row.name}: {count} unfinished; the oldest was queued {local_time(oldest)}.")
-        if row.alarm:
-            click.echo(f"{row.name}: {row.alarm}.")
-        if row.held:
-            click.echo(
-                f"{row.name} has been held since {local_time(row.held_at)}. Once the cause is fixed, run: "
-                f"{resume_command(row.name, outbox.path)}"
-            )
-        elif row.due is not None and row.name not in overview.unfinished:  # otherwise it is in the table
-            click.echo(f"{row.name} is paused: {visible(row.pause.rstrip('.'))}. Next try: {local_time(row.due)}.")
+    display, standings = Display(sys.stdout), outbox.standings(now)
+    for line in standing_lines(display, standings):
+        click.echo(line)
+    for standing in standings:
+        for line in notes(display, standing, outbox.path):
+            click.echo(line)
+    click.echo("\n" * bool(standings) + delivery_text(display, outbox.overview(MOST_REASONS)))
+
+
+def _print_json(outbox: SqliteOutbox, now: float) -> None:
+    import json
+
+    from engine.delivery.status import delivery_status
+    from engine.language.texts import visible_lines
+
+    click.echo(visible_lines(json.dumps(delivery_status(outbox, now), ensure_ascii=False, indent=2)))

@@ -15,7 +15,7 @@ from typing import IO, cast
 from engine.language.texts import shortened, visible
 from engine.records import Json
 
-__all__ = ["Display", "local_time", "shortened"]
+__all__ = ["Display", "duration", "local_time", "short_time", "shortened"]
 
 WIDTH = 80
 """Of what is not a terminal."""
@@ -35,6 +35,9 @@ STYLES: dict[str, dict[str, object]] = {
     "rejected": {"fg": "red"},
     "waiting": {"fg": "yellow"},
     "held": {"fg": "yellow"},
+    "paused": {"fg": "yellow"},
+    "delivering": {"fg": "green"},
+    "idle": {"dim": True},
     "request": {"fg": "cyan"},
     "notice": {"fg": "yellow"},
     "excerpt": {"fg": "cyan"},
@@ -92,6 +95,25 @@ def _terminal_width(stream: IO[str]) -> int:
 def local_time(moment: float | None) -> str:
     """Write a time for people, in their own time zone."""
     return "" if moment is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def short_time(moment: float, now: float) -> str:
+    """Write a time for people as short as its distance from now allows: with a date, or a year, only if it needs it."""
+    then, today = time.localtime(moment), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M:%S", then)
+    return time.strftime("%m-%d %H:%M" if then[0] == today[0] else "%Y-%m-%d", then)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for people in its two largest units: 12s, 3m 20s, 2h 5m, 4d 1h."""
+    left, units = round(seconds), (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    parts = []
+    for unit, size in units:
+        count, left = divmod(left, size)
+        parts.append(f"{count}{unit}" if count else "")
+    first = next((number for number, part in enumerate(parts) if part), len(parts) - 1)
+    return " ".join(part for part in parts[first : first + 2] if part) or "0s"
 
 
 def _fold(value: Json, width: int, indent: str, before: str, after: str, lines: list[str]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import anyio
 import orjson
-from anyio import to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -39,7 +39,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._newest: dict[tuple[int, str], int] = {}
-        self._lock = anyio.Lock()
+        self._lock = asyncio.Lock()
 
     async def take(self, who: tuple[int, str], ask: Callable[[], JsonObject]) -> JsonObject | None:
         """Return the answer, or None where a newer question of the same kind came meanwhile."""
@@ -48,7 +48,7 @@ class Turns:
             if self._newest[who] != turn:
                 return None
             try:
-                return await to_thread.run_sync(ask)
+                return await run_in_threadpool(ask)
             finally:
                 if self._newest[who] == turn:
                     del self._newest[who]
@@ -93,15 +93,17 @@ def routes(site: Site) -> list[Route]:
 
 def _config(request: Request, directories: list[Path]) -> JsonObject:
     """Return what the page's script starts with; a `mapping` in the address is chosen at first."""
-    names = mapping_names(directories)
-    wanted = request.query_params.get("mapping")
-    known = wanted if any(each["name"] == wanted for each in names) else FIRST_STEPS
+    wanted = request.query_params.get("mapping", FIRST_STEPS)
+    try:
+        chosen = chosen_mapping(wanted, directories)
+    except MappingNotFound:
+        chosen = chosen_mapping(FIRST_STEPS, directories)
     return {
         "codemirror": static_path("vendored/codemirror.js"),
         "nonce": request.state.nonce,
-        "mappings": cast("Json", names),
+        "mappings": cast("Json", mapping_names(directories)),
         "samples": cast("Json", samples()),
-        "chosen": chosen_mapping(str(known), directories),
+        "chosen": chosen,
     }
 
 

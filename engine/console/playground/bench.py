@@ -11,14 +11,20 @@ from pathlib import Path
 
 import orjson
 
-import engine
 from engine.console.playground.process import read_frame, write_frame
 from engine.records import JsonObject
 
 PATIENCE = 10.0
 """Seconds that an answer may take."""
 TOO_LONG = "This took more than {:g} s, or too much memory, and was stopped. Take a smaller mapping or a smaller event."
-COMMAND = (sys.executable, "-m", "engine.console.playground.process")
+START = """\
+import sys
+sys.path.append(sys.argv[1])
+from engine.console.playground.process import main
+main()"""
+"""What Python runs. The folder of this engine comes last, and -P leaves the current one out: no file there is taken for
+a module of Python's own."""
+COMMAND = (sys.executable, "-P", "-c", START, str(Path(__file__).parents[3]))
 LOGGER = logging.getLogger("waybill.console")
 
 
@@ -70,9 +76,9 @@ class Workbench:
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._process is None:
-            folder = Path(engine.__file__).parent.parent  # so that it is this engine, wherever the console was started
             pipe = subprocess.PIPE
-            self._process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, cwd=folder)  # noqa: S603  our own
+            # Of another session than the console's, so that Ctrl-C at its terminal is for the console alone.
+            self._process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, start_new_session=True)  # noqa: S603
             self._ending = weakref.finalize(self, _end, self._process)
         return self._process
 

@@ -28,7 +28,11 @@ def mapping_names(directories: Sequence[Path]) -> list[JsonObject]:
     own: list[JsonObject] = []
     others: list[JsonObject] = []
     for name in library.names():
-        place = others if library.find(name).absolute().parent == shipped.absolute() else own
+        try:
+            found = library.find(name).absolute()
+        except MappingNotFound:  # a folder, or a link that leads nowhere
+            continue
+        place = others if found.parent == shipped.absolute() else own
         place.append({"name": name, "group": "shipped" if place is others else "own"})
     return [{"name": FIRST_STEPS, "group": "start"}, *own, *others]
 
@@ -42,8 +46,11 @@ def chosen_mapping(name: str, directories: Sequence[Path]) -> JsonObject:
     if name not in library.names():
         raise MappingNotFound(f"There is no mapping {visible(name[:64])}. Choose another one, or reload the page.")
     path = library.find(name)
-    with path.open("rb") as handle:
-        text = handle.read(LARGEST).decode("utf-8-sig", "replace")
+    try:
+        with path.open("rb") as handle:
+            text = handle.read(LARGEST).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise MappingNotFound(f"The mapping {visible(name[:64])} cannot be read: {error.strerror}.") from None
     home = next((each for each in library.directories if each.absolute() == path.absolute().parent), None)
     return {"name": name, "home": str(home) if home else None, "text": text, "examples": _examples(library, path)}
 

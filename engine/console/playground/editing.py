@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.console.playground.files import TypedLibrary
-from engine.console.playground.given import Given, lines_of
-from engine.console.playground.spans import Span, Units
+from engine.console.playground.question import Question, lines_of
+from engine.console.playground.spans import TextSpan, Units
 from engine.editing.completion import Completion, complete
 from engine.editing.hover import hover
 from engine.editing.positions import Position, TextLines
@@ -26,15 +26,15 @@ class Editors:
     def __init__(self) -> None:
         self._workspaces: dict[str, Workspace] = {}
 
-    def answer(self, given: Given, question: JsonObject, directories: Sequence[Path]) -> JsonObject:
+    def answer(self, asked: Question, question: JsonObject, directories: Sequence[Path]) -> JsonObject:
         """Return proposals or a description at a line and a unit of UTF-16, both from 0."""
-        path = TypedLibrary(directories, given.mapping, given.home).path.absolute()
+        path = TypedLibrary(directories, asked.mapping, asked.home).path.absolute()
         workspace = self._workspace(str(question.get("page"))[:64], directories)
         for each in [each for each in workspace.texts if each != path]:
             workspace.close(each)
-        workspace.open(path, given.mapping)
-        workspace.samples = [line.value for line in lines_of(given.events) if line.error is None]
-        lines = TextLines(given.mapping)
+        workspace.open(path, asked.mapping)
+        workspace.samples = [line.value for line in lines_of(asked.events) if line.error is None]
+        lines = TextLines(asked.mapping)
         position = Position(_number(question.get("line")), _number(question.get("unit")))
         known = workspace.understood(path)
         if question.get("ask") == "complete":
@@ -66,7 +66,7 @@ def _proposal(each: Completion, lines: TextLines) -> Json:
 
 
 def _range(lines: TextLines, start: Position, end: Position) -> list[Json]:
-    return list(Units(lines.text).of(Span(lines.offset(start), lines.offset(end))))
+    return list(Units(lines.text).of(TextSpan(lines.offset(start), lines.offset(end))))
 
 
 def _number(value: Json) -> int:

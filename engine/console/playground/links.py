@@ -10,7 +10,7 @@ from typing import cast
 
 from engine.console.playground.files import shown_file
 from engine.console.playground.shown import ShownRequest, in_units
-from engine.console.playground.spans import Span, Units
+from engine.console.playground.spans import TextSpan, Units
 from engine.editing.positions import TextLines
 from engine.explaining.explanation import route_text
 from engine.explaining.outputs import Route
@@ -66,7 +66,7 @@ class MappingPlaces:
         start = self._lines.in_line(line, column, column).start
         last_column = flow_end(text, column) if last == line else len(self._lines.line(last))
         end = self._lines.in_line(last, 0, last_column).end
-        return self._units.of(Span(self._lines.offset(start), self._lines.offset(end)))
+        return self._units.of(TextSpan(self._lines.offset(start), self._lines.offset(end)))
 
 
 class Linker:

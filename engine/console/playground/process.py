@@ -1,4 +1,4 @@
-"""The process that tries mappings: `python -m engine.console.playground.process`, which the console starts.
+"""The process that tries mappings, which the console starts.
 
 It is a process of its own because what is typed may take seconds and much memory: threads would slow delivery down,
 and only a process can be stopped. Questions and answers are JSON, each with its length before it, on standard input
@@ -18,7 +18,7 @@ from typing import IO
 import orjson
 
 from engine.console.playground.editing import Editors
-from engine.console.playground.given import Given, GivenError
+from engine.console.playground.question import Question, QuestionError
 from engine.console.playground.trying import try_out
 from engine.records import Json, JsonObject
 
@@ -26,13 +26,15 @@ LENGTH = 4
 """Bytes of a length."""
 MOST_MEMORY = 1024 * 1024 * 1024
 """Bytes of address space."""
+NICE = 10
+"""How far it stands back behind delivery where both want the processor."""
 LONGEST = 30
 """Seconds after which it ends by itself; the console, if it is still there, has stopped it long before."""
 
 
 def main() -> None:
     """Answer questions until standard input ends."""
-    _limit_memory()
+    _be_modest()
     os.environ.clear()
     answerer = Answerer(time.time)
     while (question := read_frame(sys.stdin.buffer)) is not None:
@@ -60,11 +62,11 @@ class Answerer:
         """Return the answer, or `error` with what is wrong and what to do."""
         directories = [Path(str(each)) for each in _list(question.get("directories"))]
         try:
-            given = Given.of(question)
+            asked = Question.of(question)
             if question.get("ask") in ("complete", "hover"):
-                return self._editors.answer(given, question, directories)
-            return try_out(given, directories, self._clock())
-        except GivenError as error:
+                return self._editors.answer(asked, question, directories)
+            return try_out(asked, directories, self._clock())
+        except QuestionError as error:
             return {"error": str(error)}
         except (MemoryError, RecursionError):
             return {"error": "This needs too much memory. Take a smaller mapping or a smaller event."}
@@ -97,7 +99,9 @@ def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
-def _limit_memory() -> None:
+def _be_modest() -> None:
+    with suppress(AttributeError, OSError):  # not on Windows
+        os.nice(NICE)
     with suppress(ImportError, ValueError, OSError):  # not on Windows; a Mac refuses
         import resource
 
@@ -109,7 +113,3 @@ def _limit_time(seconds: int) -> None:
         import signal
 
         signal.alarm(seconds)
-
-
-if __name__ == "__main__":
-    main()

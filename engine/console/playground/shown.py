@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from engine.console.playground.spans import Span, Units, value_spans
+from engine.console.playground.spans import TextSpan, Units, value_spans
 from engine.delivery.sending.http import Unsendable
 from engine.delivery.sending.outgoing import DryRun, Outgoing
 from engine.explaining.outputs import Route
@@ -33,7 +33,7 @@ class ShownRequest(NamedTuple):
     title: str
     text: str
     curl: str
-    spans: dict[Route, Span]
+    spans: dict[Route, TextSpan]
     carried: list[Route]
 
     def as_json(self) -> JsonObject:
@@ -60,20 +60,20 @@ def shown_requests(run: DryRun, connection: Connection) -> list[ShownRequest]:
     return found
 
 
-def request_text(request: JsonObject) -> tuple[str, dict[Route, Span]]:
+def request_text(request: JsonObject) -> tuple[str, dict[Route, TextSpan]]:
     """Write a masked request as HTTP, its body laid out, and return where everything stands in it."""
     method = plain_text(request["method"])
     url = visible(url_text(request))
     line = f"{method} {url}"
-    spans: dict[Route, Span] = {
-        ("method",): Span(0, len(method)),
-        ("url",): Span(len(method) + 1, len(line)),
-        ("query",): Span(len(method) + 1, len(line)),
+    spans: dict[Route, TextSpan] = {
+        ("method",): TextSpan(0, len(method)),
+        ("url",): TextSpan(len(method) + 1, len(line)),
+        ("query",): TextSpan(len(method) + 1, len(line)),
     }
     text = line + "\n"
     for name, value in cast("JsonObject", request["headers"]).items():
         header = visible(f"{name}: {plain_text(value)}")
-        spans["headers", name] = Span(len(text), len(text) + len(header))
+        spans["headers", name] = TextSpan(len(text), len(text) + len(header))
         text += header + "\n"
     if request["body"] is not None:
         text += "\n"
@@ -122,7 +122,7 @@ def _places(body: Json) -> Iterator[tuple[Route, Json]]:
         pending += [((*route, key), member) for key, member in inner if isinstance(member, dict | list)]
 
 
-def in_units(text: str, spans: dict[Route, Span]) -> dict[Route, list[int]]:
+def in_units(text: str, spans: dict[Route, TextSpan]) -> dict[Route, list[int]]:
     """Return places as browsers count."""
     units = Units(text)
     return {route: units.of(span) for route, span in spans.items()}

@@ -19,18 +19,18 @@ DEEPEST = 100
 
 TOKEN = re.compile(r'[ \t\r\n]*+(?:([{}\[\],:])|("[^"\\]*+(?:\\.[^"\\]*+)*+")|([^\s{}\[\],:"]++))')
 
-Spans: TypeAlias = "dict[Route, Span]"
+Spans: TypeAlias = "dict[Route, TextSpan]"
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """The first character of a piece of text and the one after its last."""
 
     start: int
     end: int
 
-    def moved(self, by: int) -> Span:
+    def moved(self, by: int) -> TextSpan:
         """Return it in a text that has `by` characters before this one."""
-        return Span(self.start + by, self.end + by)
+        return TextSpan(self.start + by, self.end + by)
 
 
 class _Level:
@@ -74,7 +74,7 @@ def value_spans(text: str, start: int = 0) -> Spans:
             elif top is not None and top.member is not None:
                 begin = top.member
             if len(route) <= DEEPEST:
-                found[tuple(route)] = Span(begin, end)
+                found[tuple(route)] = TextSpan(begin, end)
         if not levels:
             break
     return found
@@ -102,6 +102,6 @@ class Units:
     def __init__(self, text: str) -> None:
         self._wide = [] if text.isascii() else [at for at, each in enumerate(text) if each > "\uffff"]
 
-    def of(self, span: Span) -> list[int]:
+    def of(self, span: TextSpan) -> list[int]:
         """Return a place in units: from, to."""
         return [at + bisect_left(self._wide, at) for at in span]

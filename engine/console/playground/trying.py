@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from engine.compiler.recording import Recorder
 from engine.console.playground.files import TypedLibrary, shown_file
-from engine.console.playground.given import MOST_EVENTS, Given, lines_of, place_of
 from engine.console.playground.links import Linker, MappingPlaces
+from engine.console.playground.question import MOST_EVENTS, Question, lines_of, place_of
 from engine.console.playground.shown import ShownRequest, in_units, shown_requests
-from engine.console.playground.spans import Span, Units, value_spans
+from engine.console.playground.spans import TextSpan, Units, value_spans
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.outgoing import DryRunner
 from engine.editing.fixes import changes, underlined
@@ -48,24 +48,24 @@ class UnresolvedEnvironment(dict[str, str]):
         return f"<env:{name}>"
 
 
-class Event(NamedTuple):
+class TypedEvent(NamedTuple):
     """One event of the page: how it was read, and normalized."""
 
     line: Line
     normalized: Normalized
 
 
-def try_out(given: Given, directories: Sequence[Path], now: float) -> JsonObject:
+def try_out(asked: Question, directories: Sequence[Path], now: float) -> JsonObject:
     """Return all that the page shows for a question; `now` is the clock of planning, in Unix seconds."""
-    library = TypedLibrary(directories, given.mapping, given.home)
+    library = TypedLibrary(directories, asked.mapping, asked.home)
     loaded, problems = _checked(library)
-    lines = TextLines(given.mapping)
+    lines = TextLines(asked.mapping)
     answer: JsonObject = {
         "name": library.path.stem,
         "problems": [problem_json(each, lines, library.path) for each in problems],
         "settings": [],
         "settings_problems": [],
-        **_event_problems(lines_of(given.events), given.events),
+        **_event_problems(lines_of(asked.events), asked.events),
         "events": [],
         "plan": None,
         "links": [],
@@ -77,10 +77,10 @@ def try_out(given: Given, directories: Sequence[Path], now: float) -> JsonObject
     if any(each.level == "error" and each.code not in _RUNS_ANYWAY for each in problems):
         return answer
     try:
-        connection = target.connect({**target.example_settings(), **given.settings}, UnresolvedEnvironment())
+        connection = target.connect({**target.example_settings(), **asked.settings}, UnresolvedEnvironment())
     except SettingsError as error:
         return {**answer, "settings_problems": [visible(each) for each in error.problems]}
-    return {**answer, **_planned(connection, given, now)}
+    return {**answer, **_planned(connection, asked, now)}
 
 
 _RUNS_ANYWAY = frozenset({"example-fails", "unused-reply", "body-schema", "examples-too-long", "name-is-not-file"})
@@ -123,7 +123,7 @@ def visible_text(text: str) -> str:
 
 def _units(place: Range, lines: TextLines) -> list[Json]:
     units = Units(lines.text)
-    return list(units.of(Span(lines.offset(place.start), lines.offset(place.end))))
+    return list(units.of(TextSpan(lines.offset(place.start), lines.offset(place.end))))
 
 
 def _event_problems(found: Sequence[Line], text: str) -> JsonObject:
@@ -134,7 +134,7 @@ def _event_problems(found: Sequence[Line], text: str) -> JsonObject:
             continue
         number, column, message = place_of(line.error)
         start = lines.offset(lines.in_line(number - 1, column - 1, column - 1).start)
-        place: list[Json] = list(units.of(Span(start, min(start + 1, len(text)))))
+        place: list[Json] = list(units.of(TextSpan(start, min(start + 1, len(text)))))
         problems.append({"line": number, "column": column, "message": visible(message), "range": place})
     if len(found) > MOST_EVENTS:
         message = f"The playground takes {MOST_EVENTS} events; the others are left out. `engine run` takes any number."
@@ -168,15 +168,15 @@ def settings_json(target: Destination) -> list[Json]:
 # Plans.
 
 
-def _planned(connection: Connection, given: Given, now: float) -> JsonObject:
-    lines = lines_of(given.events)[:MOST_EVENTS]
+def _planned(connection: Connection, asked: Question, now: float) -> JsonObject:
+    lines = lines_of(asked.events)[:MOST_EVENTS]
     events = [_event(line, now) for line in lines if line.error is None]
     if not events:
         return {}
     runner = DryRunner(ConfiguredConnection(name=connection.mapping.name, connection=connection))
     runs = [runner.run(connection.plan_normalized(each.normalized, now=now), now) for each in events]
     secrets = Secrets(connection.secrets)
-    chosen = min(max(given.chosen, 0), len(events) - 1)
+    chosen = min(max(asked.chosen, 0), len(events) - 1)
     requests = shown_requests(runs[chosen], connection)
     plan = runs[chosen].plan
     return {
@@ -194,16 +194,16 @@ def _planned(connection: Connection, given: Given, now: float) -> JsonObject:
             **_outcome_json(plan, secrets),
             "requests": [each.as_json() for each in requests],
         },
-        "links": _links(connection, events[chosen], given, requests, now),
+        "links": _links(connection, events[chosen], asked, requests, now),
     }
 
 
-def _event(line: Line, now: float) -> Event:
+def _event(line: Line, now: float) -> TypedEvent:
     assert line.raw is not None
     normalized = normalize_parsed(line.value, line.raw, received_at=None, now=now)
     if line.reports:
         normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
-    return Event(line, normalized)
+    return TypedEvent(line, normalized)
 
 
 def _outcome_json(plan: Plan, secrets: Secrets) -> JsonObject:
@@ -232,11 +232,11 @@ def event_name(event: Json, secrets: Secrets) -> str:
 
 
 def _links(
-    connection: Connection, event: Event, given: Given, requests: Sequence[ShownRequest], now: float
+    connection: Connection, event: TypedEvent, asked: Question, requests: Sequence[ShownRequest], now: float
 ) -> list[Json]:
     original = OriginalEvent(event.line.value, event.normalized, None, now)
     explanation = explain(connection, original, connection.secrets)
-    start = len(given.events.encode("utf-8", "surrogatepass")[: event.line.offset].decode("utf-8", "ignore"))
-    places = in_units(given.events, value_spans(given.events, start))
+    start = len(asked.events.encode("utf-8", "surrogatepass")[: event.line.offset].decode("utf-8", "ignore"))
+    places = in_units(asked.events, value_spans(asked.events, start))
     linker = Linker(MappingPlaces(connection.destination.loaded), requests, places)
     return linker.links(explanation)

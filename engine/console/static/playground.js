@@ -132,8 +132,8 @@ function question(more = {}) {
 async function post(path, body, signal) {
   const headers = { 'Content-Type': 'application/json', 'X-CSRF-Token': csrf };
   const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal });
-  if (answer.status === 401) location.assign('/login?next=/playground');
-  if (!answer.ok) throw Object.assign(new Error(`The console answered ${answer.status}.`), { refused: answer.status < 500 });
+  if ([401, 403].includes(answer.status)) throw Object.assign(new Error('You are signed out. Download the mapping to keep it, then reload the page.'), { refused: true });
+  if (!answer.ok) throw Object.assign(new Error(`The console answered ${answer.status}. Reload the page.`), { refused: answer.status < 500 });
   return answer.json();
 }
 
@@ -158,8 +158,7 @@ async function tryOut() {
     if (error.name === 'AbortError' || asked !== state.asked) return;
     const wait = RETRIES[Math.min(state.retry, RETRIES.length - 1)];
     state.retry += 1;
-    const advice = error.refused ? 'Reload the page.' : `Trying again in ${wait / 1000} s.`;
-    lost(`${error.refused ? error.message : 'The console cannot be reached.'} ${advice}`);
+    lost(error.refused ? error.message : `The console cannot be reached. Trying again in ${wait / 1000} s.`);
     if (!error.refused) timer = setTimeout(tryOut, wait);
   }
   byId('playground').setAttribute('aria-busy', 'false');
@@ -341,9 +340,12 @@ async function copied(button, words) {
   try {
     await navigator.clipboard.writeText(words);
     button.textContent = 'Copied';
-  } catch {
-    getSelection().selectAllChildren(button.closest('.request').querySelector('pre'));
+  } catch { // without TLS, browsers let nobody but the person copy
+    const shown = element('pre', { text: words });
+    button.closest('.request').append(shown);
+    getSelection().selectAllChildren(shown);
     button.textContent = 'Press Ctrl C';
+    setTimeout(() => shown.remove(), 15_000);
   }
   setTimeout(() => { button.textContent = 'Copy as curl'; }, 1500);
 }
@@ -357,12 +359,11 @@ function light(links, from = '', scroll = false) {
   state.lit = links;
   for (const side of SIDES) {
     const ranges = links.flatMap((link) => (side === 'mapping' ? (link.mapping ? [link.mapping] : []) : link.event));
-    const effects = [setLit.of(ranges)];
+    views[side].dispatch({ effects: setLit.of(ranges) });
     if (scroll && from !== side && ranges.length) {
-      const at = Math.min(ranges[0][0], views[side].state.doc.length);
-      effects.push(cm.EditorView.scrollIntoView(at, { y: 'nearest', yMargin: 40 }));
+      const block = views[side].lineBlockAt(Math.min(ranges[0][0], views[side].state.doc.length));
+      bringIntoView(views[side].scrollDOM, block.top, block.bottom);
     }
-    views[side].dispatch({ effects });
   }
   const numbers = new Set(links.map((link) => String(state.links.indexOf(link))));
   let first;
@@ -371,10 +372,19 @@ function light(links, from = '', scroll = false) {
     each.classList.toggle('lit', on);
     if (on) first ??= each;
   }
-  if (scroll && from !== 'requests') first?.scrollIntoView({ block: 'nearest' });
+  if (scroll && first && from !== 'requests') {
+    const { top, bottom } = first.getBoundingClientRect();
+    const above = byId('results').scrollTop - byId('results').getBoundingClientRect().top;
+    bringIntoView(byId('results'), top + above, bottom + above);
+  }
   const words = links.slice(0, 3).map((link) => link.text).join('   |   ');
   const line = links.length > 3 ? `${words}   and ${links.length - 3} more` : words;
   if (byId('link').textContent !== line) byId('link').textContent = line;
+}
+
+/** Scrolls one side and nothing around it: the page must not jump under the pointer. */
+function bringIntoView(box, top, bottom) {
+  if (top < box.scrollTop || bottom > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight / 3;
 }
 
 /** Lights up what belongs to a place of an editor: of places inside each other, the innermost. */
@@ -504,7 +514,15 @@ async function chooseMapping(name) {
   }
 }
 
+function showAbout(name) {
+  const about = byId('about');
+  if (!about) return; // this console has no page of destinations
+  about.hidden = !config.mappings.some((each) => each.name === name && each.group !== 'start');
+  about.href = `/destinations/${encodeURIComponent(name)}`;
+}
+
 function take(chosen) {
+  showAbout(chosen.name);
   state.home = chosen.home;
   state.settings = {};
   delete byId('settings-form').dataset.names;
@@ -573,6 +591,7 @@ tabs.forEach((tab, number) => {
 });
 openTab(tabs[0]);
 
+showAbout(config.chosen.name);
 showExamples(config.chosen.examples);
 chooseEvent(byId('sample').value);
 ask(0);

@@ -27,9 +27,9 @@ class Attempt(NamedTuple):
 
     `number` is unique within the connection and grows: the Unix time it began, in microseconds. `took` is in
     milliseconds. `name` is that of the mapping's request or batch, `items` how many events' requests it carried.
-    `status` is 0 and `failure` says why if no answer came back. `digest` is of the request's method, URL and body as
-    they were sent, '' if it was not sent. `refused` is whether anything was not accepted; only then `headers` (some
-    lines) and `answer` are kept, and `cut` is how many bytes of the answer's body are missing.
+    `status` is 0 and `failure` says why if no answer came back; with a status, why its body is not kept. `digest` is of
+    the request's method, URL and body (`sending/recorded.py`). `refused` is whether anything was not accepted; only
+    then `headers` (some lines) and `answer` are kept, and `cut` is how many bytes of the answer's body are missing.
     """
 
     number: int

@@ -88,6 +88,23 @@ class Outbox(Protocol):
         """Return the name and the files of a mapping's version; None if it was not kept."""
         ...
 
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
+        """Keep discarded events for looking at, and count by source how many there were, kept or not.
+
+        At most `DISCARDS_A_SECOND` of a source are kept of one second, unless `all_of_them` is set.
+        """
+        ...
+
+    def forget_discards(self, older_than: float) -> int:
+        """Remove discarded events that came before a time; return how many."""
+        ...
+
+    def key_some(self) -> int:
+        """Add the keys of some events that an older version stored; return how many are left, about."""
+        ...
+
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease until `now + seconds`; return its fence, None if another worker has it.
 
@@ -118,6 +135,10 @@ class Outbox(Protocol):
 
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
+        ...
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
         ...
 
     def overview(self, reasons: int) -> Overview:
@@ -207,6 +228,17 @@ class NewEvent(NamedTuple):
     keys: tuple[int, ...] | None = None
 
 
+class Discarded(NamedTuple):
+    """An event that the collector discarded, without secrets; `raw` is JSON, times are Unix seconds."""
+
+    source: str
+    discarded_at: float
+    code: str
+    reason: str
+    message_id: str
+    raw: bytes
+
+
 class TakenIn(NamedTuple):
     """How many events were new to at least one connection, and how many were duplicates for all.
 
@@ -230,7 +262,8 @@ class TakenIn(NamedTuple):
 class Waiting(NamedTuple):
     """One unfinished state with its event; `digest` identifies the mapping under which `progress` was made.
 
-    `reports` are those of intake; `attempts` are the numbers of earlier requests (`AttemptNumbers.of`).
+    `reports` are those of intake, `kept` those that were kept with the state. `attempts` are the numbers of earlier
+    requests (`AttemptNumbers.of`). `replayed` is whether nothing was written since a person queued it again.
     """
 
     place: int
@@ -244,6 +277,8 @@ class Waiting(NamedTuple):
     queued_at: float
     reports: tuple[Report, ...] = ()
     attempts: str | None = None
+    kept: EventReports = NO_REPORTS
+    replayed: bool = False
 
 
 class Change(NamedTuple):
@@ -280,6 +315,44 @@ class ConnectionRow(NamedTuple):
     owner: str | None = None
     leased_until: float | None = None
     alarm: str = ""
+
+
+def as_of(row: ConnectionRow, now: float) -> ConnectionRow:
+    """Return a row without the lease and the pause that a process left behind when it ended."""
+    if row.owner is not None and (row.leased_until is None or row.leased_until <= now):
+        row = row._replace(owner=None, leased_until=None)
+    if row.owner is None and row.due is not None and row.due <= now:
+        row = row._replace(due=None, pause="")
+    return row
+
+
+class Standing(NamedTuple):
+    """How a connection stands; `rate` is events that ended a second, over the last minute.
+
+    `lag` is for how many seconds the oldest event has waited, `drain` in how many all that wait would be sent at that
+    rate; None if nothing waits, or nothing ended. `hour` has how many events ended in the last hour by outcome,
+    `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping version of its last event.
+    """
+
+    row: ConnectionRow
+    waiting: int
+    lag: float | None
+    rate: float
+    drain: float | None
+    hour: Mapping[Outcome, int]
+    set_aside: Mapping[Outcome, int]
+    digest: str | None
+
+    @property
+    def state(self) -> str:
+        """One word: held, paused, delivering, waiting or idle."""
+        if self.row.held:
+            return "held"
+        if self.row.due is not None:
+            return "paused"
+        if self.row.owner is None:
+            return "waiting" if self.waiting else "idle"
+        return "delivering" if self.waiting or self.rate else "idle"
 
 
 def advice(hint: str, connection: str, outbox: Path) -> str:

@@ -15,6 +15,8 @@ from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, 
 OWNER_ONLY = 0o600
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DAMAGED_CONTENT = ("no such table", "no such column", "no such index", "malformed JSON")
+MIGRATED_STATE = 200
+"""Bytes for two more indexes that have a state, first in the `-wal`, then in the file."""
 NOT_TEXT = "Could not decode to UTF-8"
 NO_SPACE = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 """How SQLite reports a full disk where it needs shared memory, and an exceeded quota."""
@@ -61,6 +63,15 @@ def error_text(path: Path, error: sqlite3.Error, patience: float) -> str:
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path} cannot be opened for writing ({error}); check that its directory exists and is writable."
     return f"{path}: {error}."
+
+
+def no_space_to_migrate(path: Path, states: int) -> str:
+    """Return that a file of an older version with so many states cannot be brought up, and what to do."""
+    return (
+        f"No space left on the disk of {path}, which is of an older version of the engine. To bring it up to this one "
+        f"takes up to {1 + states * MIGRATED_STATE // 1_000_000} MB. Its content is safe and unchanged; free some "
+        "space, and start again."
+    )
 
 
 def damage_text(path: Path, reason: str) -> str:

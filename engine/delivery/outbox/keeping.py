@@ -10,13 +10,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
 
 import orjson
 
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import Attempt
-from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.base import Discarded, NewEvent
 from engine.delivery.outbox.keys import keys_of
 from engine.records import Outcome
 
@@ -32,22 +31,14 @@ MOST_DISCARDS = 1000
 DISCARDS_KEPT = 7 * 24 * 3600.0
 """Seconds for which a discard is kept."""
 
+DISCARDS_A_SECOND = 20
+"""Discards of one source and second that are kept."""
+
 LARGEST_DISCARD = 32 * 1024
 """Bytes of a discarded event that are kept."""
 
 KEYED_AT_ONCE = 500
 """Events of an older version that get their keys in one transaction."""
-
-
-class Discarded(NamedTuple):
-    """An event that the collector discarded, without secrets; `raw` may be cut to LARGEST_DISCARD bytes."""
-
-    source: str
-    discarded_at: float
-    code: str
-    reason: str
-    message_id: str
-    raw: bytes
 
 
 def slot_of(now: float) -> int:
@@ -89,20 +80,21 @@ def add_attempts(db: sqlite3.Connection, connection: str, attempts: Sequence[Att
         db.execute(sql.ADD_ATTEMPTS[len(part)], [*chain.from_iterable(part)])
 
 
-def add_discards(db: sqlite3.Connection, discards: Sequence[Discarded]) -> None:
-    """Add what a source's events were discarded for, and forget what is beyond the bounds."""
+def add_discards(db: sqlite3.Connection, discards: Sequence[Discarded], *, all_of_them: bool) -> None:
+    """Add discarded events, unless their source had `DISCARDS_A_SECOND` within a second; forget the oldest ones."""
     for each in discards:
-        db.execute(sql.ADD_DISCARD, (*each[:-1], each.raw[:LARGEST_DISCARD]))
+        given = (each.source, DISCARDS_A_SECOND - 1)
+        earlier = None if all_of_them else db.execute(sql.EARLIER_DISCARD, given).fetchone()
+        if earlier is None or not each.discarded_at - 1 < earlier[0] <= each.discarded_at:
+            db.execute(sql.ADD_DISCARD, (*each[:-1], each.raw[:LARGEST_DISCARD]))
     for source in {each.source for each in discards}:
         db.execute(sql.FORGET_DISCARDS, (source, source, MOST_DISCARDS))
-    if discards:
-        db.execute(sql.FORGET_OLD_DISCARDS, (discards[-1].discarded_at - DISCARDS_KEPT,))
 
 
 def key_some(db: sqlite3.Connection) -> int:
     """Add the keys of some events that an older version stored, the newest first; return how many are left, about."""
     later = db.execute(sql.UNKEYED_LATER, (KEYED_AT_ONCE,)).fetchall()
-    [before] = db.execute(sql.KEYED_FROM).fetchone()
+    before = int(db.execute(sql.KEYED_FROM).fetchone()[0])
     rows = later or db.execute(sql.UNKEYED_BEFORE, (before, KEYED_AT_ONCE)).fetchall()
     pairs = [(key, number) for number, raw in rows for key in keys_of_raw(raw)]
     db.executemany(sql.ADD_KEYS[1], pairs)
@@ -111,7 +103,7 @@ def key_some(db: sqlite3.Connection) -> int:
     else:
         before = rows[-1][0] if rows else 0
         db.execute(sql.SET_KEYED_FROM, (before,))
-    return before if rows else 0
+    return before if later else max(0, before - 1)
 
 
 def remove_keys(db: sqlite3.Connection, rows: Iterable[tuple[int, bytes]]) -> None:

@@ -17,8 +17,9 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow, Waiting
-from engine.delivery.outbox.keeping import SLOT, Discarded, slot_of
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, Waiting, as_of
+from engine.delivery.outbox.base import Standing as Standing  # noqa: PLC0414  what `standings` returns
+from engine.delivery.outbox.keeping import SLOT, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
 
@@ -79,6 +80,9 @@ class PageEnd(NamedTuple):
     place: int
 
 
+BEGINNING = PageEnd(0, 0)
+
+
 def newest(
     db: sqlite3.Connection, chosen: Chosen, limit: int, *, skip: int = 0, before: PageEnd | None = None
 ) -> list[Found]:
@@ -95,6 +99,27 @@ def newest(
         found += [PageEnd._make(row) for row in db.execute(sql.NEWEST_BY[source], wanted)]
     found = sorted(found, reverse=True)[skip : skip + limit]
     return found_at(db, [each.place for each in found])
+
+
+def oldest(
+    db: sqlite3.Connection, chosen: Chosen, limit: int, *, skip: int = 0, after: PageEnd = BEGINNING
+) -> list[Found]:
+    """Return the chosen states, the oldest event first."""
+    values = _values(db, chosen)
+    if values is None:
+        return []
+    given = {**values, "limit": limit + skip, "after_event": after.event, "after_place": after.place}
+    source = "all" if chosen.event is None else "event"
+    wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
+    if chosen.event is None and wanted:
+        source = "key"
+        given["key"] = min(wanted, key=lambda key: _key_count(db, key, MOST_COUNTED))
+    places = [place for _, place in db.execute(sql.OLDEST_BY[source], given)]
+    return found_at(db, places[skip:])
+
+
+def _key_count(db: sqlite3.Connection, key: int, most: int) -> int:
+    return int(db.execute(sql.KEY_COUNT, {"key": key, "most": most}).fetchone()[0])
 
 
 def _parts(chosen: Chosen) -> list[Chosen]:
@@ -234,7 +259,7 @@ def _best(db: sqlite3.Connection, chosen: Chosen, values: dict[str, Any], few: i
         counts.pop("reason", None)
         count("unfinished", sql.UNFINISHED_COUNT)
     wanted = [values[each] for each in ("user", "name", "call") if values[each] is not None]
-    lengths = [(db.execute(sql.KEY_COUNT, {"key": each, "most": most}).fetchone()[0], each) for each in wanted]
+    lengths = [(_key_count(db, each, most), each) for each in wanted]
     if lengths:
         counts["key"], values["key"] = min(lengths)
     if chosen.since is not None:
@@ -286,35 +311,6 @@ def groups(
     return found
 
 
-class Standing(NamedTuple):
-    """How a connection stands; `rate` is events that ended a second, over the last minute.
-
-    `lag` is for how many seconds the oldest event has waited, `drain` in how many all that wait would be sent at that
-    rate; None if nothing waits, or nothing ended. `hour` has how many events ended in the last hour by outcome,
-    `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping version of its last event.
-    """
-
-    row: ConnectionRow
-    waiting: int
-    lag: float | None
-    rate: float
-    drain: float | None
-    hour: Mapping[Outcome, int]
-    set_aside: Mapping[Outcome, int]
-    digest: str | None
-
-    @property
-    def state(self) -> str:
-        """One word: held, paused, delivering, waiting or idle."""
-        if self.row.held:
-            return "held"
-        if self.row.due is not None:
-            return "paused"
-        if self.row.owner is None:
-            return "waiting" if self.waiting else "idle"
-        return "delivering" if self.waiting or self.rate else "idle"
-
-
 def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
     """Return how every connection stands at a time."""
     last, ended = slot_of(now), slots_ended(db, now, 3600.0)
@@ -323,7 +319,7 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
         set_aside.setdefault(name, {})[Outcome(outcome)] = count
     found = []
     for *values, waiting, oldest in db.execute(sql.STANDINGS).fetchall():
-        row = ConnectionRow._make(values)
+        row = as_of(ConnectionRow._make(values), now)
         own = [each for each in ended if each.name == row.name]
         minute = sum(each.events for each in own if last - 60 // SLOT <= each.slot < last)
         rate = minute / 60

@@ -27,6 +27,7 @@ from engine.delivery.outbox.base import (
     Change,
     Chosen,
     ConnectionRow,
+    Discarded,
     LeaseLost,
     Listed,
     NewEvent,
@@ -37,13 +38,13 @@ from engine.delivery.outbox.base import (
     Purged,
     Reason,
     ReportCount,
+    Standing,
     TakenIn,
     Waiting,
 )
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
-from engine.delivery.outbox.keeping import Discarded
-from engine.delivery.outbox.reports import EventReports, as_text, from_text
+from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
 
@@ -107,6 +108,14 @@ class SqliteOutbox:
             self._db.execute(pragma)
         if self._version() == len(VERSIONS):
             return
+        try:
+            self._migrate()
+        except OutboxFull as error:
+            if not self._version():  # a new file
+                raise
+            raise OutboxFull(file.no_space_to_migrate(self.path, self._all(sql.LAST_PLACE)[0][0])) from error
+
+    def _migrate(self) -> None:
         with self._transaction():
             done = self._version()  # read again: another process may have migrated it meanwhile
             self._refuse_newer(done)
@@ -258,9 +267,13 @@ class SqliteOutbox:
         return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
 
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
-        return [
-            Waiting._make((*row[:-2], () if row[-2] is None else self._reports(row[-2]).event, row[-1])) for row in rows
-        ]
+        return [self._one_waiting(row) for row in rows]
+
+    def _one_waiting(self, row: Sequence[Any]) -> Waiting:
+        *values, intake, attempts, kept, replayed = row
+        reports = () if intake is None else self._reports(intake).event
+        noted = NO_REPORTS if kept is None else self._reports(kept)
+        return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
         try:
@@ -293,12 +306,18 @@ class SqliteOutbox:
         """Return the name and the files of a mapping's version."""
         return next(iter(self._all(sql.VERSION_FILES, (digest,))), None)
 
-    def keep_discards(self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float) -> None:
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
         """Keep discarded events for looking at, and count by source how many there were, kept or not."""
         with self._transaction() as db:
-            keeping.add_discards(db, discards)
+            keeping.add_discards(db, discards, all_of_them=all_of_them)
             for source, count in counts.items():
                 keeping.count_arrived(db, [source], now, discarded=count)
+
+    def forget_discards(self, older_than: float) -> int:
+        """Remove discarded events that came before a time; return how many."""
+        return self._run(sql.FORGET_OLD_DISCARDS, (older_than,))
 
     def key_some(self) -> int:
         """Add the keys of some events that an older version stored; return how many are left, about."""
@@ -348,6 +367,10 @@ class SqliteOutbox:
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
         return [ConnectionRow._make(row) for row in self._all(sql.CONNECTIONS, (name,))]
+
+    def standings(self, now: float) -> list[Standing]:
+        """Return how every connection stands."""
+        return self.look(lambda db: looking.standings(db, now))
 
     def overview(self, reasons: int) -> Overview:
         """Return a summary, read in one transaction."""
@@ -425,6 +448,8 @@ class SqliteOutbox:
             given["after"] = last
         events += self._purge_step(self._purge_last_event, given)
         self._purge_attempts(older_than, refused=not outcomes or not {Outcome.REJECTED, Outcome.INVALID} - {*outcomes})
+        if not outcomes:
+            self._purge_step(self.forget_discards, older_than)
         self._spare.restore()
         return Purged(dict(ended), events)
 
@@ -459,7 +484,7 @@ class SqliteOutbox:
         with self._transaction() as db:
             return db.execute(sql.PURGE_ATTEMPTS, given).rowcount
 
-    def _purge_step(self, step: Callable[[Mapping[str, Any]], T], given: Mapping[str, Any]) -> T:
+    def _purge_step(self, step: Callable[[Any], T], given: Any) -> T:
         """Run a transaction; on a full disk once more, with the room of the spare file and of the `-wal`."""
         try:
             return step(given)

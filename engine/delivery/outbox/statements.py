@@ -44,6 +44,7 @@ def _for_rows(start: str, row: str, end: str = "") -> tuple[str, ...]:
 
 
 STORED_IDS = _for_rows("SELECT message_id FROM events WHERE message_id IN (", "?", ")")
+LAST_PLACE = "SELECT ifnull(max(place), 0) FROM states"
 LAST_EVENT = "SELECT ifnull(max(id), 0) FROM events"
 FIRST_EVENT_SINCE = "SELECT min(id) FROM events WHERE taken_at >= ?"
 STORED_EVENTS = """
@@ -59,7 +60,7 @@ ADD_STATES = _for_rows(
 
 _WAITING = """
     SELECT s.place, s.event, e.message_id, e.received_at, e.raw, s.progress, s.digest, s.tried_at, s.queued_at,
-        e.reports, s.attempts
+        e.reports, s.attempts, s.reports, s.fence IS NULL AND s.progress IS NOT NULL
 """
 WAITING = f"""
     {_WAITING} FROM states AS s INDEXED BY states_unfinished JOIN events AS e ON e.id = s.event
@@ -171,7 +172,8 @@ EVENT_NUMBERS = f"SELECT id FROM events WHERE id IN ({_EVENT}) AND taken_at >= 0
 BEFORE_REPORTS = "SELECT source, message_id, received_at, raw, NULL FROM events WHERE id = ?"
 REQUEUE = """
     UPDATE states SET place = (SELECT max(place) + 1 FROM states), outcome = 'waiting', reason = ?, words = '',
-        tried_at = NULL, reports = NULL, queued_at = ?, changed_at = ?
+        tried_at = NULL, reports = CASE WHEN progress IS NULL THEN NULL ELSE reports END, fence = NULL,
+        queued_at = ?, changed_at = ?
     WHERE place = ? AND outcome != 'waiting'
 """
 
@@ -203,6 +205,7 @@ LAST_ATTEMPT = """
 ADD_DISCARD = """
     INSERT INTO discards (source, discarded_at, code, reason, message_id, raw) VALUES (?, ?, ?, ?, ?, ?)
 """
+EARLIER_DISCARD = "SELECT discarded_at FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?"
 FORGET_DISCARDS = """
     DELETE FROM discards WHERE source = ? AND id <= (
         SELECT id FROM discards WHERE source = ? ORDER BY id DESC LIMIT 1 OFFSET ?)
@@ -287,6 +290,16 @@ def _newest(source: str) -> str:
 
 
 NEWEST_BY = {source: _newest(source) for source in _SOURCES}
+
+
+def _oldest(source: str) -> str:
+    event = "k.event" if source == "key" else "s.event"
+    where = f"{_STARTS[source]} AND {event} >= :after_event AND {_CONDITIONS} AND s.event > 0"
+    where += " AND (s.event, s.place) > (:after_event, :after_place)"
+    return f"SELECT s.event, s.place FROM {_SOURCES[source]} WHERE {where} ORDER BY {event}, s.place LIMIT :limit"
+
+
+OLDEST_BY = {source: _oldest(source) for source in ("event", "key", "all")}
 COUNT_BY = {
     source: f"""
         SELECT count(*) FROM (

@@ -53,11 +53,19 @@ class Shipment(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickRules:
-    """The limits of each batch, the size of an item in bytes, and whether a batch holds at most one event per id."""
+    """The limits of each batch, the size of an item in bytes, and whether a batch holds at most one event per id.
+
+    `apart` returns the rules of an event that is apart from the others, if those are different ones.
+    """
 
     limits: Callable[[str], BatchLimits]
     size: Callable[[PlannedRequest], int]
     ordered_batches: bool = False
+    apart: Callable[[Sendable], PickRules] | None = None
+
+    def of(self, job: Sendable) -> PickRules:
+        """Return the rules that hold for an event."""
+        return self.apart(job) if job.apart and self.apart is not None else self
 
 
 class Picked(NamedTuple):
@@ -133,7 +141,7 @@ class _Picking:
         """Take a head, if there is a slot or a batch for it."""
         upcoming = job.next()
         key = _key(upcoming)
-        if key[0] is None or self.probing or (job.retries is not None and job.retries.alone):
+        if key[0] is None or self.probing or _alone(job):
             if self.free > 0:
                 self._alone(key, job, upcoming.requests)
             return
@@ -148,8 +156,9 @@ class _Picking:
         if name is None:
             self.shipments.append(Shipment(None, [Parcel(job, requests[0])]))
             return
-        batch = _Open(key, self.rules.limits(name))
-        batch.add(job, requests, self.rules.size)
+        rules = self.rules.of(job)
+        batch = _Open(key, rules.limits(name))
+        batch.add(job, requests, rules.size)
         self.shipments.append(Shipment(name, batch.parcels))
 
     def _opened(self, key: Key) -> _Open | None:
@@ -187,7 +196,7 @@ class _Picking:
             if self.open.get(batch.key) is not batch or job.place in added:
                 continue
             upcoming = job.next()
-            if _key(upcoming) == batch.key and not (job.retries is not None and job.retries.alone):
+            if _key(upcoming) == batch.key and not _alone(job):
                 added.add(job.place)
                 self._into(batch, job, upcoming)
 
@@ -216,6 +225,10 @@ class _Picking:
 def _key(upcoming: Next) -> Key:
     first = upcoming.requests[0]
     return first.batch, first.group
+
+
+def _alone(job: Sendable) -> bool:
+    return job.apart or (job.retries is not None and job.retries.alone)
 
 
 _place = attrgetter("job.place")

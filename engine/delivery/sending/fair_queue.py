@@ -71,6 +71,11 @@ class Sendable(Protocol):
     weight: int
     retries: Retries | None
 
+    @property
+    def apart(self) -> bool:
+        """Whether it shares no batch with others."""
+        ...
+
     def next(self) -> Next:
         """Return the requests that may be sent now."""
         ...

@@ -53,6 +53,20 @@ class VendorReply(NamedTuple):
     no_token: bool = False
 
 
+class Try(NamedTuple):
+    """One request as it was sent, and what came back.
+
+    It `began` at a Unix time and `took` so many seconds. `content` is its body before compression, `answer` that of the
+    response; it is None if it was not read.
+    """
+
+    began: float
+    took: float
+    content: bytes | None
+    reply: VendorReply
+    answer: bytes | None = None
+
+
 class Refused(Exception):  # noqa: N818  reads as what happened
     """A request that must not be sent; the message says why."""
 
@@ -100,43 +114,61 @@ class Sender:
             await self._tokens.close()
         await self._pool.close()
 
-    async def send(self, request: PlannedRequest, encode: str = "json", signer: Signer | None = None) -> VendorReply:
+    async def send(
+        self,
+        request: PlannedRequest,
+        encode: str = "json",
+        signer: Signer | None = None,
+        tries: list[Try] | None = None,
+    ) -> VendorReply:
         """Send a request, signed by `signer` now; network errors are part of the reply.
 
-        Raises Refused, Unsendable, SignInFailed, SignInRefused, and what `before_write` raises.
+        `tries` takes what was sent, also where this raises. Raises Refused, Unsendable, SignInFailed, SignInRefused,
+        and what `before_write` raises.
         """
         self._check(revealed(request.url))
         if self._tokens is None:
-            return await self._exchange(request, encode, signer)
+            return await self._exchange(request, encode, signer, tries)
         token = await self._tokens.current()
-        reply = await self._exchange(_with_token(request, token), encode, signer)
+        reply = await self._exchange(_with_token(request, token), encode, signer, tries)
         if reply.status != NOT_AUTHORIZED:
             return reply
         token = await self._tokens.instead_of(token)
-        return await self._exchange(_with_token(request, token), encode, signer)
+        return await self._exchange(_with_token(request, token), encode, signer, tries)
 
-    async def _exchange(self, request: PlannedRequest, encode: str, signer: Signer | None) -> VendorReply:
-        from engine.delivery.sending.wire import Failed, Unwritable
-
+    async def _exchange(
+        self, request: PlannedRequest, encode: str, signer: Signer | None, tries: list[Try] | None
+    ) -> VendorReply:
         try:
-            built = self._built(request, encode, signer)
+            body = encoded(request.body, encode)
+            built = self._built(request, body, signer)
         except (TypeError, ValueError, self._bad_url) as error:
             raise Unsendable(str(error)) from error
+        began = self._now()
+        reply, answer = await self._answered(built)
+        if tries is not None:
+            tries.append(Try(began, self._now() - began, body, reply, answer))
+        return reply
+
+    async def _answered(self, built: httpx.Request) -> tuple[VendorReply, bytes | None]:
+        from engine.delivery.sending.wire import Failed, Unwritable
+
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._pool.exchange(built)
         except Unwritable as error:
             raise Unsendable(str(error)) from error
         except Failed as failed:
-            return VendorReply(failure=str(failed))
+            return VendorReply(failure=str(failed)), None
         except TimeoutError:
-            return VendorReply(failure=f"the vendor did not answer within {self._timeout:g}s", timed_out=True)
+            failure = f"the vendor did not answer within {self._timeout:g}s"
+            return VendorReply(failure=failure, timed_out=True), None
         return _reply(response)
 
-    def _built(self, request: PlannedRequest, encode: str, signer: Signer | None) -> httpx.Request:
+    def _built(self, request: PlannedRequest, body: bytes | None, signer: Signer | None) -> httpx.Request:
         import httpx
 
-        body = content = encoded(request.body, encode)
+        content = body
         headers = self._headers.copy()
         headers.update(_headers(request))
         if body is not None and self._compress:
@@ -193,11 +225,12 @@ def _query(value: str | list[str]) -> str | list[str]:
     return [revealed(each) for each in value] if isinstance(value, list) else revealed(value)
 
 
-def _reply(response: RawResponse) -> VendorReply:
+def _reply(response: RawResponse) -> tuple[VendorReply, bytes | None]:
+    """Return a response as it is judged, and its body if it can be read."""
     headers = cast("JsonObject", response.headers)
     if response.body is None or "content-encoding" in headers:
-        return VendorReply(response.status, headers, None, readable=False)
-    return VendorReply(response.status, headers, *_parsed(response.body))
+        return VendorReply(response.status, headers, None, readable=False), None
+    return VendorReply(response.status, headers, *_parsed(response.body)), response.body
 
 
 def _parsed(body: bytes) -> tuple[Json, bool]:

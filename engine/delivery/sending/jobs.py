@@ -15,11 +15,12 @@ import orjson
 from engine.compiler.runtime import MOST_REPORTS
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import own_id
+from engine.delivery.outbox.attempts import AttemptNumbers
 from engine.delivery.outbox.base import Waiting
-from engine.delivery.outbox.reports import NO_REPORTS, EventReports, kept
+from engine.delivery.outbox.reports import MORE, NO_REPORTS, EventReports, kept
 from engine.delivery.sending.fair_queue import Next, Retries
+from engine.delivery.sending.versions import Version
 from engine.events.normalizing import Normalized, normalize_parsed
-from engine.plan import Connection
 from engine.records import Json, JsonObject, Outcome, Plan, PlannedRequest, Report
 
 StepPart: TypeAlias = "tuple[int, int | None]"
@@ -30,13 +31,16 @@ PIECES = ("", "1 request accepted", *(f"{count} requests accepted" for count in 
 
 
 class Job:
-    """An unfinished event; events that share one of `ids` are delivered in the order of their `place`."""
+    """An unfinished event; events that share one of `ids` are delivered in the order of their `place`.
+
+    It is planned by a `version` of the mapping; progress that was made under another one does not count.
+    """
 
     __slots__ = (
         "_normalized",
         "_noted",
         "accepted",
-        "connection",
+        "attempts",
         "event",
         "finished",
         "ids",
@@ -47,21 +51,21 @@ class Job:
         "row",
         "saved",
         "tried_at",
+        "version",
         "weight",
     )
 
-    def __init__(
-        self, connection: Connection, row: Waiting, digest: str, now: float, event: Normalized, ids: frozenset[str]
-    ) -> None:
-        self.connection = connection
+    def __init__(self, version: Version, row: Waiting, now: float, event: Normalized, ids: frozenset[str]) -> None:
+        self.version = version
         self.row = row
         self.place = row.place
         self.queued_at = row.queued_at
         self.tried_at = row.tried_at
+        self.attempts = row.attempts
         self.finished = False
         self.accepted: set[StepPart] = set()
         self.saved: dict[int, JsonObject] = {}
-        if row.progress is not None and row.digest == digest:
+        if row.progress is not None and row.digest == version.digest:
             self._restore(row.progress)
         self._normalized = event
         self.event = event.event
@@ -69,6 +73,8 @@ class Job:
         self.retries: Retries | None = None
         self._noted: dict[Report, None] = {}
         self.plan = self._planned(now)
+        if row.kept is not NO_REPORTS and row.digest == version.digest:
+            self._restore_reports(row.kept)
         self.weight = len(row.raw)
         for request in self.plan.requests:
             self.weight += _size(request)
@@ -77,6 +83,11 @@ class Job:
     def readable(self) -> bool:
         """Whether it is an event at all, regardless of the mapping."""
         return self._normalized.invalid is None
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is sent without others: it is planned by an older version of the mapping."""
+        return self.version.older
 
     @property
     def call(self) -> str:
@@ -92,14 +103,19 @@ class Job:
     def reports(self) -> EventReports:
         """What the outbox keeps of the reports of its plan."""
         found = (*self.plan.reports, *self._noted)
-        return kept(found, len(self._normalized.reports), self.connection.secrets) if found else NO_REPORTS
+        return kept(found, len(self._normalized.reports), self.version.connection.secrets) if found else NO_REPORTS
 
     def note(self, reports: Iterable[Report]) -> None:
         """Add what the batch left out that carried a request of this event, once however often it is sent."""
         self._noted = dict.fromkeys(islice((*self._noted, *reports), MOST_REPORTS))
 
+    def tried(self, number: str) -> None:
+        """Record the number of an attempt that carried a request of it."""
+        known = self.attempts
+        self.attempts = number if known is None else AttemptNumbers.of(known).plus(int(number)).text()
+
     def _planned(self, now: float) -> Plan:
-        return self.connection.plan_normalized(self._normalized, now=now, saved=self.saved)
+        return self.version.connection.plan_normalized(self._normalized, now=now, saved=self.saved)
 
     def next(self) -> Next:
         """Return the requests that may be sent now."""
@@ -149,6 +165,12 @@ class Job:
         self.saved = {step: {} for step, _ in self.accepted}
         self.saved |= {int(step): saved for step, saved in stored["saved"].items()}
 
+    def _restore_reports(self, reports: EventReports) -> None:
+        """Keep what an earlier worker noted while it sent a part of the event."""
+        mask = self.version.connection.secrets.mask
+        planned = {report._replace(message=mask(report.message)) for report in self.plan.reports}
+        self.note(each for each in reports.mapping if each not in planned and each.code != MORE)
+
 
 def outcome_of(configured: ConfiguredConnection, job: Job) -> tuple[Outcome, str, EventReports]:
     """Return the outcome of an event that is not sent, its reason and what is kept of its reports; or planned.
@@ -163,6 +185,11 @@ def outcome_of(configured: ConfiguredConnection, job: Job) -> tuple[Outcome, str
         return Outcome.PLANNED, job.plan.reason, NO_REPORTS
     reason = configured.connection.secrets.mask(job.plan.reason)  # it may quote the event
     return job.plan.outcome, reason, job.reports
+
+
+def accepted_count(progress: str | None) -> int:
+    """Return how many requests were accepted by the stored progress of an event."""
+    return 0 if progress is None else len(orjson.loads(progress)["accepted"])
 
 
 def _order(part: StepPart) -> tuple[int, int]:

@@ -44,6 +44,7 @@ class _OnlyEvent:
     queued_at = 0.0
     weight = 0
     retries: Retries | None = None
+    apart = False
 
     def __init__(self, requests: Sequence[PlannedRequest]) -> None:
         self.left = deque(requests)

@@ -1,5 +1,8 @@
 """One shipment: sends it, interprets the response, and records the result for each event.
 
+Every request that is sent is an attempt: it is noted before the changes that it leads to, and so are its events'.  What
+was never sent (a request that cannot be written, no access token) is none; its events' reasons say what happened.
+
 A fault stays with the event that has it.  A batch that the vendor refuses as a whole, without naming an item, is sent
 again in halves until the refused item is alone; so is one that the vendor answers with an error while it takes others.
 An event whose request failed waits for its own retry, and the connection goes on with the events of other users.
@@ -14,15 +17,17 @@ from typing import NamedTuple, cast
 
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import Change
 from engine.delivery.sending.batching import Parcel, Shipment
 from engine.delivery.sending.fair_queue import Retries
-from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
+from engine.delivery.sending.http import Refused, Sender, Try, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
-from engine.delivery.sending.outgoing import outgoing
+from engine.delivery.sending.outgoing import Outgoing, outgoing
 from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
 from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
+from engine.delivery.sending.versions import Version
 from engine.language.signatures import Signer
 from engine.records import JsonObject, Outcome, PlannedRequest, Report
 from engine.responses import UNREADABLE, ItemResult, ResponseReader, Then, Unbatchable, error_text
@@ -37,7 +42,10 @@ NO_RESULTS = "the response has no result for each item of the batch: {path} (bat
 
 
 class Shipping:
-    """Ships for one connection; the worker sets `record`, and reads `stopped` and `pace` after each shipment."""
+    """Ships for one connection; the worker sets `record` and `note`, and reads `stopped` and `pace` after a shipment.
+
+    `last_attempt` is the number of the last request, which the worker reads from the outbox.
+    """
 
     def __init__(
         self,
@@ -49,14 +57,15 @@ class Shipping:
         slots: int,
     ) -> None:
         self.name = configured.name
-        self.responses = ResponseReader(configured.connection)
-        self.digest = configured.digest()
+        self.version = Version.of(configured, clock.time)
+        self.last_attempt = 0
         self.pace = Pace(configured.retry, slots, random)
         self.stopped = ""
         self.hint = ""
         self.pause_reason = ""
         self.stopping = asyncio.Event()
         self.record: Callable[[Change], None] = lambda _: None
+        self.note: Callable[[Attempt], None] = lambda _: None
         self._retry = configured.retry
         self._random = random
         self._secrets = configured.connection.secrets
@@ -83,6 +92,8 @@ class Shipping:
         if result.then == "retry":
             return await self._failed(shipment, result, reply, began)
         self._hold(result.description, result.hint)
+        for job in shipment.jobs():
+            self._wait(cast("Job", job), result.description)
         return False
 
     def _succeeded(self, began: float) -> None:
@@ -119,51 +130,73 @@ class Shipping:
         return began, self._masked(result), reply, request
 
     async def _sent(self, shipment: Shipment) -> tuple[float, VendorReply, ShipmentResult]:
-        began, reply = await self._send(shipment)
-        requests = [parcel.request for parcel in shipment.parcels]
-        return began, reply, interpret(self.responses, shipment.batch, requests, reply)
+        """Send a shipment, say what the reply means, and note the attempt: two, if the access token was renewed."""
+        began, tries = self._clock.time(), list[Try]()
+        number = self._number(began)
+        reply, sent = await self._send(shipment, began, tries)
+        version = version_of(shipment)
+        result = interpret(version.responses, shipment.batch, [each.request for each in shipment.parcels], reply)
+        for tried in tries:
+            assert sent is not None
+            refused = tried.reply is not reply or not result.all_accepted
+            items = len(shipment.parcels)
+            attempt = version.recorder.attempt(number, sent.request, sent.encode, items, tried, refused=refused)
+            self._note_attempt(shipment, attempt)
+            if tried is not tries[-1]:
+                number = self._number(self._clock.time())
+        return began, reply, result
+
+    def _number(self, began: float) -> int:
+        """Return the number of the next attempt: the time in microseconds, but always a higher one."""
+        self.last_attempt = max(self.last_attempt + 1, int(began * 1e6))
+        return self.last_attempt
+
+    def _note_attempt(self, shipment: Shipment, attempt: Attempt) -> None:
+        self.note(attempt)
+        number, last = str(attempt.number), None
+        for parcel in shipment.parcels:  # the requests of an event are beside each other
+            if parcel.job is not last:
+                last = parcel.job
+                cast("Job", last).tried(number)
 
     def _masked(self, result: ShipmentResult) -> ShipmentResult:
         return result._replace(error=self._secrets.mask(result.error)) if result.error else result
 
-    async def _send(self, shipment: Shipment) -> tuple[float, VendorReply]:
-        began = self._clock.time()
+    async def _send(self, shipment: Shipment, began: float, tries: list[Try]) -> tuple[VendorReply, Outgoing | None]:
+        """Send a shipment; return the reply and what was sent, None if nothing was."""
+        sent: Outgoing | None = None
+        responses = version_of(shipment).responses
         try:
             reports: list[Report] = []
-            sent = outgoing(shipment, self.responses, began, reports)
+            sent = outgoing(shipment, responses, began, reports)
             if reports:
-                self._note(shipment, reports, began)
-            reply = await self._sender.send(sent.request, sent.encode, self._signer(shipment))
+                self._note_reports(shipment, responses, reports, began)
+            reply = await self._sender.send(sent.request, sent.encode, _signer(shipment, responses), tries)
         except SignInFailed as failed:
             headers: JsonObject = {} if failed.retry_after is None else {"retry-after": failed.retry_after}
-            return began, VendorReply(headers=headers, failure=str(failed), no_token=True)
+            return VendorReply(headers=headers, failure=str(failed), no_token=True), sent
         except (Refused, SignInRefused) as refused:  # the settings make a wrong address; not the event's fault
             self._hold(str(refused), SETTINGS_HINT)
-            return began, VendorReply(failure=str(refused))
+            return VendorReply(failure=str(refused)), sent
         except (Unsendable, Unbatchable) as error:
-            return began, VendorReply(unsendable=str(error))
+            return VendorReply(unsendable=str(error)), sent
         took = self._clock.time() - began
         self._observer.answered(self.name, reply.status, len(shipment.parcels), took)
         if reply.timed_out:
             self._observer.timed_out(self.name, took)
-        return began, reply
+        return reply, sent
 
-    def _note(self, shipment: Shipment, reports: list[Report], now: float) -> None:
+    @staticmethod
+    def _note_reports(shipment: Shipment, responses: ResponseReader, reports: list[Report], now: float) -> None:
         """Add to events what their items leave out, the first of `reports`, and to all of them what the batch does."""
         whole = 0
         for parcel in shipment.parcels:
             own: list[Report] = []
-            self.responses.item(parcel.request, now, own)
+            responses.item(parcel.request, now, own)
             cast("Job", parcel.job).note(own)
             whole += len(own)
         for job in shipment.jobs():
             cast("Job", job).note(reports[whole:])
-
-    def _signer(self, shipment: Shipment) -> Signer | None:
-        connection = self.responses.connection
-        if shipment.batch is None:
-            return connection.signers.get(shipment.parcels[0].request.request)
-        return connection.batch_signers.get(shipment.batch)
 
     def _accepted(
         self, shipment: Shipment, result: ShipmentResult, reply: VendorReply, request: PlannedRequest
@@ -191,7 +224,7 @@ class Shipping:
                 self._advance(job, now)
 
     def _saved(self, job: Job, request: PlannedRequest, reply: VendorReply) -> JsonObject | None:
-        return self.responses.save(job.call, request.step, reply.status, reply.headers, reply.body)
+        return job.version.responses.save(job.call, request.step, reply.status, reply.headers, reply.body)
 
     def _advance(self, job: Job, now: float) -> None:
         if job.done:
@@ -199,7 +232,7 @@ class Shipping:
         elif job.plan.outcome is not Outcome.PLANNED:
             self._finish(job, job.plan.outcome, job.plan.reason)
         elif job.accepted:
-            self.record(self._change(job, Outcome.WAITING, job.accepted_part()))
+            self._wait(job, job.accepted_part())
 
     async def _refused(self, shipment: Shipment, result: ShipmentResult) -> bool:
         parcels = shipment.parcels
@@ -299,7 +332,6 @@ class Shipping:
 
     def _try_again(self, job: Job, result: ShipmentResult, now: float, wait: float | None) -> None:
         """Record that an event's request failed, and when to try again; without `wait`, when the connection can."""
-        first = job.tried_at is None
         job.tried_at = now if job.tried_at is None else job.tried_at
         if now - job.tried_at >= self._retry.give_up_after:
             self._reject(job, f"gave up after {span(self._retry.give_up_after)}", result.description)
@@ -309,9 +341,12 @@ class Shipping:
         if wait is not None:  # otherwise the vendor is to blame, and not the event
             job.retries.count += 1
             job.retries.due = now + wait
-        if first or job.retries.reason != result.description:
-            job.retries.reason = result.description
-            self.record(self._change(job, Outcome.WAITING, result.description))
+        job.retries.reason = result.description
+        self._wait(job, result.description)
+
+    def _wait(self, job: Job, reason: str) -> None:
+        """Record that an event goes on waiting after an attempt."""
+        self.record(self._change(job, Outcome.WAITING, reason))
 
     def _reject(self, job: Job, reason: str, error: str) -> None:
         accepted = job.accepted_part()
@@ -322,7 +357,8 @@ class Shipping:
         job.finished = True
         self._observer.finished(self.name, Outcome.DELIVERED, now - job.queued_at)
         reason, tried_at = job.delivered_reason(), job.tried_at
-        self.record(Change(job.place, Outcome.DELIVERED, reason, "", self.digest, None, tried_at, job.reports))
+        digest, reports = job.version.digest, job.reports
+        self.record(Change(job.place, Outcome.DELIVERED, reason, "", digest, None, tried_at, reports, job.attempts))
 
     def _finish(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> None:
         job.finished = True
@@ -331,13 +367,25 @@ class Shipping:
 
     def _change(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> Change:
         reason = self._secrets.mask(reason)  # it may quote the event
-        error = error and error_text(error)
-        return Change(job.place, outcome, reason, error, self.digest, job.progress(), job.tried_at, job.reports)
+        error, digest = error and error_text(error), job.version.digest
+        progress, tried_at = job.progress(), job.tried_at
+        return Change(job.place, outcome, reason, error, digest, progress, tried_at, job.reports, job.attempts)
 
     def _hold(self, reason: str, hint: str) -> None:
         if not self.stopped:
             self.stopped, self.hint = self._secrets.mask(reason), hint
             self._observer.held(self.name, self.stopped, hint)
+
+
+def version_of(shipment: Shipment) -> Version:
+    """Return the version of the mapping that planned what a shipment carries; events of an older one are alone."""
+    return cast("Job", shipment.parcels[0].job).version
+
+
+def _signer(shipment: Shipment, responses: ResponseReader) -> Signer | None:
+    if shipment.batch is None:
+        return responses.connection.signers.get(shipment.parcels[0].request.request)
+    return responses.connection.batch_signers.get(shipment.batch)
 
 
 def span(seconds: float) -> str:
@@ -357,6 +405,11 @@ class ShipmentResult(NamedTuple):
     hint: str = ""
     items: list[ItemResult] | None = None
     no_token: bool = False
+
+    @property
+    def all_accepted(self) -> bool:
+        """Whether the vendor accepted everything."""
+        return self.then == "accept" and all(item.ok for item in self.items or ())
 
     @property
     def reason(self) -> str:

@@ -14,7 +14,10 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const packages = Object.keys(JSON.parse(readFileSync(here('package-lock.json'), 'utf8')).packages)
   .filter((path) => path.startsWith('node_modules/') && !path.includes('esbuild'))
   .map((path) => [path.slice('node_modules/'.length), JSON.parse(readFileSync(here(`${path}/package.json`), 'utf8'))]);
-const license = readFileSync(here('node_modules/@codemirror/view/LICENSE'), 'utf8').trim();
+// All have the MIT license, each with its own holders.
+const licenses = packages.map(([name]) => readFileSync(here(`node_modules/${name}/LICENSE`), 'utf8'));
+const holders = [...new Set(licenses.map((text) => text.match(/Copyright .*/)[0]))].sort().join('\n');
+const terms = licenses[0].slice(licenses[0].indexOf('Permission is hereby granted')).trim();
 const listed = packages.map(([name, { version }]) => `${name} ${version}`).join('\n');
 
 await build({
@@ -25,6 +28,6 @@ await build({
   format: 'esm',
   target: 'es2022',
   legalComments: 'inline',
-  banner: { js: `/*!\nCodeMirror 6, made by tests/console/codemirror/bundle.mjs from\n${listed}\n\n${license}\n*/` },
+  banner: { js: `/*!\nCodeMirror 6, made by tests/console/codemirror/bundle.mjs from\n${listed}\n\nMIT License\n\n${holders}\n\n${terms}\n*/` },
 });
 writeFileSync(process.argv[2], `${readFileSync(process.argv[2], 'utf8').trimEnd()}\n`);

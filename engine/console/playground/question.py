@@ -25,11 +25,11 @@ SOURCE = "event"
 PLACE = re.compile(rf"{SOURCE}:([0-9]+):(?:([0-9]+):)? ")
 
 
-class GivenError(WaybillError):
+class QuestionError(WaybillError):
     """What was sent cannot be tried; the text says why and what to do."""
 
 
-class Given(NamedTuple):
+class Question(NamedTuple):
     """One question of the page; `chosen` is the event that is explained, by its number from 0."""
 
     mapping: str
@@ -40,26 +40,26 @@ class Given(NamedTuple):
 
     @classmethod
     def of(cls, value: Json) -> Self:
-        """Read a question; raises GivenError."""
+        """Read a question; raises QuestionError."""
         if not isinstance(value, dict):
-            raise GivenError("The question must be a JSON object with the mapping and the event.")
+            raise QuestionError("The question must be a JSON object with the mapping and the event.")
         settings, chosen, home = value.get("settings") or {}, value.get("chosen") or 0, value.get("home")
         if not isinstance(settings, dict) or not isinstance(chosen, int) or not isinstance(home, str | None):
-            raise GivenError("The question has settings, a chosen event or a home of another type.")
+            raise QuestionError("The question has settings, a chosen event or a home of another type.")
         mapping = _text(value, "mapping", LONGEST_MAPPING)
         events = _text(value, "events", LONGEST_EVENTS)
         if sum(len(str(each)) for each in settings.values()) > LONGEST_SETTINGS:
-            raise GivenError(f"The settings have more than {LONGEST_SETTINGS:,} characters; take shorter ones.")
+            raise QuestionError(f"The settings have more than {LONGEST_SETTINGS:,} characters; take shorter ones.")
         return cls(mapping, events, settings, chosen, Path(home) if home else None)
 
 
 def _text(value: JsonObject, name: str, longest: int) -> str:
     text = value.get(name)
     if not isinstance(text, str):
-        raise GivenError(f"The question has no text `{name}`.")
+        raise QuestionError(f"The question has no text `{name}`.")
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > longest:
-        raise GivenError(TOO_LONG[name].format(size=size, longest=longest))
+        raise QuestionError(TOO_LONG[name].format(size=size, longest=longest))
     return text
 
 

@@ -1,0 +1,280 @@
+"""What became of one event: for each connection a timeline of what was planned, sent, answered and decided.
+
+All of it comes from the outbox.  Events and vendors' answers are data: shown with escapes, folded, wrapped, and never
+more of them than the outbox keeps.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import orjson
+
+from engine.commands.output.events import report_lines
+from engine.commands.output.text import Display, local_time
+from engine.commands.shared import counted
+from engine.delivery.intake import iso
+from engine.delivery.outbox.base import DEFAULT_FILE, DUPLICATE, ConnectionRow, NewEvent, advice, resume_command
+from engine.language.texts import visible
+from engine.records import Json, JsonObject, Outcome, Report
+
+if TYPE_CHECKING:
+    from engine.delivery.outbox.attempts import Attempt
+    from engine.delivery.outbox.looking import Found
+
+WAITING = (Outcome.WAITING, Outcome.HELD)
+AGAIN_AFTER = 1.0
+"""Seconds between intake and queueing that tell a replay from intake itself."""
+
+INDENT = 2
+AT = 23
+"""Where the text of a timeline begins, behind its time."""
+
+
+class EventState(NamedTuple):
+    """What became of an event for one connection.
+
+    `attempts` are the requests that are still kept. `row` is the connection. `mapping` is the name of the mapping whose
+    version planned it, '' if that was not kept; `current` is the digest of today's version, None if nobody asked.
+    `first` is the number of the event that a duplicate repeats.
+    """
+
+    found: Found
+    attempts: list[Attempt]
+    row: ConnectionRow
+    mapping: str = ""
+    current: str | None = None
+    first: int | None = None
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether it ended as a duplicate."""
+        return self.found.outcome is Outcome.IGNORED and self.found.reason == DUPLICATE
+
+    @property
+    def queued_again(self) -> bool:
+        """Whether it was replayed."""
+        return not self.is_duplicate and self.found.queued_at - self.found.taken_at > AGAIN_AFTER
+
+
+class ShownEvent(NamedTuple):
+    """An event with what became of it; `outbox` is the file, for the commands that are shown."""
+
+    number: int
+    event: NewEvent
+    states: list[EventState]
+    outbox: Path
+
+    @property
+    def reports(self) -> list[Report]:
+        """The reports about the event itself, each once: every connection has them."""
+        return list(dict.fromkeys([*self.event.reports, *chain(*(each.found.reports.event for each in self.states))]))
+
+
+def event_lines(display: Display, shown: ShownEvent, now: float) -> Iterator[str]:
+    """Yield the lines of an event: what came, then a timeline for each connection."""
+    event = shown.event
+    title = f"event {shown.number}  {visible(event.message_id)}  from {visible(event.source)}"
+    yield display.paint(title, "title")
+    yield f"  received {local_time(shown.states[0].found.taken_at) if shown.states else event.received_at}"
+    yield from _reports(shown.reports, "  ! ", display)
+    yield from _payload(display, event.raw)
+    for state in shown.states:
+        yield ""
+        yield from _state_lines(display, state, shown, now)
+
+
+def _payload(display: Display, raw: bytes) -> Iterator[str]:
+    try:
+        yield from display.fold(orjson.loads(raw), INDENT)
+    except orjson.JSONDecodeError:
+        yield f"  {visible(raw[:1000].decode(errors='replace'))}"
+
+
+def _reports(reports: Iterable[Report], first: str, display: Display) -> Iterator[str]:
+    return (line.rstrip("\n") for line in report_lines(reports, first, display))
+
+
+def _state_lines(display: Display, state: EventState, shown: ShownEvent, now: float) -> Iterator[str]:
+    found = state.found
+    outcome = display.paint(found.outcome.value, found.outcome.value)
+    head = f"{display.paint(found.connection, 'title')}  {outcome}  "
+    yield display.wrap(found.reason, head, len(found.connection) + len(found.outcome.value) + 4)
+    yield from _entry(display, found.taken_at, "received")
+    if state.is_duplicate:
+        of = "" if state.first is None else f" of event {state.first}"
+        yield from _entry(display, found.changed_at, f"a duplicate{of}; it is not sent")
+        return
+    yield from _timeline(display, state)
+    yield from _next(display, state, shown.outbox, now)
+    yield from _reports(found.reports.mapping, "  ! ", display)
+    if found.digest is not None:
+        yield f"  {display.paint('why:', 'place')} {explain_command(found, shown.outbox)}"
+
+
+def _timeline(display: Display, state: EventState) -> Iterator[str]:
+    found = state.found
+    if earlier := found.attempts.earlier:
+        yield from _entry(display, None, f"{counted(earlier, 'earlier request')} no longer listed")
+    if purged := len(found.attempts.numbers) - len(state.attempts):
+        yield from _entry(display, None, f"{counted(purged, 'request')} no longer kept: purged")
+    parts = [(attempt.number / 1e6, list(_attempt(display, attempt))) for attempt in state.attempts]
+    if state.queued_again:
+        parts.append((found.queued_at, list(_entry(display, found.queued_at, "queued again by a person (replay)"))))
+    if found.digest is not None:
+        is_old = state.queued_again and found.outcome in WAITING and found.tried_at is None
+        parts.append((found.taken_at if is_old else found.queued_at, list(_entry(display, None, _version(state)))))
+    parts.sort(key=lambda part: part[0])
+    for _, lines in parts:
+        yield from lines
+    if found.outcome not in WAITING:
+        yield from _entry(display, found.changed_at, f"{found.outcome.value}: {found.reason}")
+    elif found.tried_at is not None:
+        yield from _entry(display, found.changed_at, f"not done: {found.reason}")
+    if found.error and not any(found.error in each.answer for each in state.attempts):
+        yield from _entry(display, None, f"the vendor: {found.error}")
+
+
+def _version(state: EventState) -> str:
+    digest = state.found.digest
+    name = f"{state.mapping}, version {digest}" if state.mapping else f"version {digest} of its mapping"
+    if state.current is None:
+        return f"planned by {name}"
+    if state.current == digest:
+        return f"planned by {name}, the current one"
+    return f"planned by {name}; the current one is {state.current}"
+
+
+def _attempt(display: Display, attempt: Attempt) -> Iterator[str]:
+    yield from _entry(display, attempt.number / 1e6, f"{attempt.method} {attempt.url}", "request")
+    items = "" if attempt.items == 1 else f", {counted(attempt.items, 'item')}"
+    result = str(attempt.status) if attempt.status else "no answer"
+    refused = " refused" if attempt.refused and attempt.status else ""
+    yield from _entry(display, None, f"{result}{refused} in {attempt.took} ms ({attempt.name}{items})")
+    if attempt.failure:
+        yield from _entry(display, None, attempt.failure)
+    for line in attempt.headers.splitlines():
+        yield from _entry(display, None, line)
+    if attempt.answer:
+        yield from _entry(display, None, "the vendor:")
+        yield from _answer(display, attempt.answer)
+    if attempt.cut:
+        yield from _entry(display, None, f"{attempt.cut:,} more bytes of the answer were not kept")
+
+
+def _answer(display: Display, answer: str) -> Iterator[str]:
+    try:
+        yield from display.fold(orjson.loads(answer), AT + 2)
+    except orjson.JSONDecodeError:
+        yield display.wrap(answer, " " * (AT + 2), AT + 2)
+
+
+def _entry(display: Display, moment: float | None, text: str, style: str = "") -> Iterator[str]:
+    time = f"  {local_time(moment):<{AT - 2}}"
+    lines = display.wrap(text, "", AT).split("\n")
+    yield time + display.paint(lines[0], style)
+    yield from (" " * AT + display.paint(line.strip(), style) for line in lines[1:])
+
+
+def _next(display: Display, state: EventState, outbox: Path, now: float) -> Iterator[str]:
+    if (text := next_try(state, outbox, now)) is not None:
+        yield from _entry(display, state.row.due if _is_paused(state.row, now) else None, text)
+
+
+def _is_paused(row: ConnectionRow, now: float) -> bool:
+    return not row.held and row.due is not None and row.due > now
+
+
+def next_try(state: EventState, outbox: Path, now: float) -> str | None:
+    """Say when an event that waits is sent, or what has to be done for it; None for one that is finished."""
+    row, found = state.row, state.found
+    if found.outcome not in WAITING:
+        return None
+    if row.held:
+        hint = advice(row.hint, row.name, outbox)
+        return f"next try: none until {row.name} is resumed; held since {local_time(row.held_at)}: {row.held}. {hint}"
+    if _is_paused(row, now):
+        return (
+            f"next try: {row.name} pauses until then ({row.pause}), or at once with: {resume_command(row.name, outbox)}"
+        )
+    if row.owner is None:
+        return f"next try: none now, because no process delivers for {row.name}: run engine send or engine serve"
+    if found.tried_at is not None:
+        return "next try: when its own wait ends, at most the mapping's retry.max_wait (5m) after the last one"
+    return "next try: as soon as it is its turn; it was not tried yet"
+
+
+def explain_command(found: Found, outbox: Path) -> str:
+    """Return the command that explains an event for a connection, to be pasted into a shell."""
+    file = "" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}"
+    return f"engine explain{file} --message-id {found.event} --connection {shlex.quote(found.connection)}"
+
+
+def event_json(shown: ShownEvent, now: float) -> JsonObject:
+    """Return an event as `--format json` has it; `raw` is there instead of `payload` where that is no JSON."""
+    event = shown.event
+    try:
+        payload: JsonObject = {"payload": orjson.loads(event.raw)}
+    except orjson.JSONDecodeError:
+        payload = {"payload": None, "raw": event.raw.decode(errors="replace")}
+    return {
+        "event": shown.number,
+        "messageId": event.message_id,
+        "source": event.source,
+        "receivedAt": event.received_at,
+        **payload,
+        "reports": _reports_json(shown.reports),
+        "connections": [_state_json(each, shown.outbox, now) for each in shown.states],
+    }
+
+
+def _state_json(state: EventState, outbox: Path, now: float) -> JsonObject:
+    found, row = state.found, state.row
+    is_current = None if state.current is None or found.digest is None else state.current == found.digest
+    return {
+        "connection": found.connection,
+        "outcome": found.outcome.value,
+        "reason": found.reason,
+        "error": found.error,
+        "duplicateOf": state.first,
+        "takenAt": iso(found.taken_at),
+        "queuedAt": iso(found.queued_at),
+        "queuedAgain": state.queued_again,
+        "triedAt": None if found.tried_at is None else iso(found.tried_at),
+        "changedAt": iso(found.changed_at),
+        "mapping": None
+        if found.digest is None
+        else {"name": state.mapping, "digest": found.digest, "current": is_current},
+        "requests": [_attempt_json(each) for each in state.attempts],
+        "earlierRequests": found.attempts.earlier + len(found.attempts.numbers) - len(state.attempts),
+        "nextTry": next_try(state, outbox, now),
+        "nextTryAt": iso(cast("float", row.due)) if _is_paused(row, now) and found.outcome in WAITING else None,
+        "reports": _reports_json(found.reports.mapping),
+        "explain": None if found.digest is None else explain_command(found, outbox),
+    }
+
+
+def _attempt_json(attempt: Attempt) -> JsonObject:
+    return {
+        "at": iso(attempt.number / 1e6),
+        "milliseconds": attempt.took,
+        "name": attempt.name,
+        "method": attempt.method,
+        "url": attempt.url,
+        "items": attempt.items,
+        "status": attempt.status or None,
+        "failure": attempt.failure,
+        "refused": attempt.refused,
+        "headers": attempt.headers,
+        "answer": attempt.answer,
+        "cutBytes": attempt.cut,
+        "digest": attempt.digest,
+    }
+
+
+def _reports_json(reports: Iterable[Report]) -> list[Json]:
+    return [dict(each._asdict()) for each in reports]
