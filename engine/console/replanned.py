@@ -7,26 +7,26 @@ So what is shown is planned again, and it says by what, and whether that is what
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 import orjson
 
-from engine.compiler.recording import Recorder
 from engine.console.event_story import StateStory
+from engine.console.planners import Planner, Planners
 from engine.console.playground.links import sentence
 from engine.console.playground.shown import shown_requests
 from engine.delivery.configured_connection import ConfiguredConnection
+from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import Waiting
 from engine.delivery.sending.jobs import normalized
-from engine.delivery.sending.outgoing import DryRunner
+from engine.delivery.sending.outgoing import DryRun, DryRunner
+from engine.delivery.sending.recorded import Recorder as AttemptRecorder
 from engine.explaining.explanation import explain
 from engine.explaining.original import OriginalEvent
 from engine.explaining.winners import leaf_paths
-from engine.language.texts import compact_json, shortened, visible
-from engine.plan import Connection, Destination
+from engine.language.texts import compact_json, shortened
+from engine.plan import Connection
 from engine.records import Json, JsonObject, Report
 
 MOST_REQUESTS = 20
@@ -36,8 +36,6 @@ MOST_FIELDS = 300
 LONGEST_VALUE = 300
 """Characters of a value that are shown."""
 MOST_REPORTS = 50
-REMEMBERED = 8
-"""Mappings that are kept compiled for explaining."""
 
 
 class FieldRule(NamedTuple):
@@ -88,75 +86,74 @@ class Replanned(NamedTuple):
     reports: tuple[Report, ...] = ()
 
 
-class Planner(NamedTuple):
-    """A connection whose mapping records what it does, and what is known about it."""
-
-    configured: ConfiguredConnection
-    kind: str
-    note: str
-
-
-CURRENT = "By the mapping that planned it, version {digest}, so this is what was sent."
-NOT_PLANNED = "It was not planned yet. This is what the current mapping, version {digest}, would send."
-OTHER = (
-    "It was planned by version {old} of the mapping, which is not in the outbox. This is what the current one, version "
-    "{digest}, makes of it, so what was sent may differ."
+SAME = "Its digest is that of the request that was sent, so this is what was sent."
+DIFFERS = (
+    "Its digest is not that of the request that was sent: the settings may have changed since, or the clock or a value "
+    "from an earlier answer decides something."
 )
-NO_MAPPING = (
-    "This console does not know the connection {name}, so it cannot say what its requests were made of. "
-    "Start it with --connections FILE."
+BATCHED = (
+    "It was sent in a batch with other events, of which this is one part; that the version of the mapping is the same "
+    "says that this part was sent."
 )
+NOT_SENT = "No request of it is kept, so nothing says what was sent."
 
 
 class Replanner:
-    """Plans stored events again, one at a time; compiled mappings are remembered."""
+    """Plans stored events again, one at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._recording: OrderedDict[int, tuple[Connection, Connection]] = OrderedDict()
+        self._planners = Planners()
 
-    def plan(self, state: StateStory, event: Waiting, configured: ConfiguredConnection | None, now: float) -> Replanned:
-        """Return what an event becomes for the connection of one of its states; `now` is in Unix seconds."""
-        if configured is None:
-            return Replanned("warn", NO_MAPPING.format(name=visible(state.found.connection)))
+    def plan(
+        self,
+        state: StateStory,
+        event: Waiting,
+        configured: ConfiguredConnection | None,
+        files: bytes | None,
+        now: float,
+    ) -> Replanned:
+        """Return what an event becomes for the connection of one of its states.
+
+        `files` are those of the mapping's version that planned it, None if they are not kept; `now` is in Unix seconds.
+        """
         with self._lock:
-            planner = self._planner(state, configured)
-            at = state.sent_at or (state.found.changed_at if state.finished else now)
-            return replanned(planner, event, at)
-
-    def _planner(self, state: StateStory, configured: ConfiguredConnection) -> Planner:
-        digest, old = configured.digest(), state.found.digest
-        if old is None:
-            kind, note = "info", NOT_PLANNED.format(digest=digest)
-        elif old == digest:
-            kind, note = "good", CURRENT.format(digest=digest)
-        else:
-            kind, note = "warn", OTHER.format(old=visible(old), digest=digest)
-        return Planner(replace(configured, connection=self._recorded(configured.connection)), kind, note)
-
-    def _recorded(self, connection: Connection) -> Connection:
-        """Return a connection like this one that records; it is compiled anew for that."""
-        known = self._recording.get(id(connection))
-        if known is None:
-            recording = Connection(Destination(connection.destination.loaded, Recorder()), connection.settings)
-            known = self._recording[id(connection)] = (connection, recording)  # keeps the first, so its id is its own
-        self._recording.move_to_end(id(connection))
-        while len(self._recording) > REMEMBERED:
-            self._recording.popitem(last=False)
-        return known[1]
+            found = state.found
+            planner = self._planners.find(found.connection, found.digest, configured, files)
+            if planner.configured is None:
+                return Replanned("warn", planner.note)
+            at = state.sent_at or (found.changed_at if state.finished else now)
+            return replanned(planner, planner.configured, event, at, [each.attempt for each in state.attempts])
 
 
-def replanned(planner: Planner, event: Waiting, now: float) -> Replanned:
-    """Return what an event becomes at a time; the planner's connection records."""
-    configured, connection = planner.configured, planner.configured.connection
+def sent_note(run: DryRun, connection: Connection, attempts: Sequence[Attempt]) -> tuple[str, bool]:
+    """Return whether the requests of a dry run are what was sent, for people, and whether nothing speaks against it."""
+    if not attempts:
+        return NOT_SENT, True
+    if any(each.items > 1 for each in attempts):
+        return BATCHED, True
+    records, sent = AttemptRecorder(connection), {each.digest for each in attempts}
+    try:
+        planned = {records.digest(each.request, each.encode) for each in run.outgoing}
+    except (TypeError, ValueError):
+        return DIFFERS, False
+    return (SAME, True) if planned and planned <= sent else (DIFFERS, False)
+
+
+def replanned(
+    planner: Planner, configured: ConfiguredConnection, event: Waiting, now: float, attempts: Sequence[Attempt]
+) -> Replanned:
+    """Return what an event becomes at a time; the connection records. `attempts` are the requests that were sent."""
+    connection = configured.connection
     found = normalized(event)
     run = DryRunner(configured).run(connection.plan_normalized(found, now=now), now)
     http = tuple(HttpText(each.title, each.text, each.curl) for each in shown_requests(run, connection)[:MOST_REQUESTS])
     explanation = explain(connection, OriginalEvent(_value(event), found, event.received_at, now), connection.secrets)
     requests = list(_requests(explanation))
+    note, fits = sent_note(run, connection, attempts) if planner.exact and run.outgoing else ("", True)
     return Replanned(
-        planner.kind,
-        planner.note,
+        ("good" if attempts and run.outgoing else "info") if planner.exact and fits else "warn",
+        f"{planner.note} {note}".strip(),
         str(explanation["outcome"]),
         str(explanation["reason"]),
         tuple(requests[:MOST_REQUESTS]),

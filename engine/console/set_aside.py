@@ -17,8 +17,7 @@ from engine.console.playground.files import TypedLibrary
 from engine.console.searching import EventRow, row_of
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.aside import AsideGroup, aside_groups, newest_of
-from engine.delivery.outbox.base import Listed, Waiting
-from engine.delivery.outbox.keeping import Discarded
+from engine.delivery.outbox.base import Discarded, Listed, Waiting
 from engine.delivery.outbox.looking import (
     DiscardGroup,
     Found,

@@ -36,7 +36,7 @@ from engine.console.set_aside import GroupPreview, PreviewError, judge_of, previ
 from engine.console.streams import stream
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.base import QUEUED_AGAIN, Waiting, outbox_command
-from engine.delivery.outbox.looking import stored_at
+from engine.delivery.outbox.looking import stored_at, version_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,11 +148,15 @@ class _EventsPage:
         state = self._state(request, story)
         [event] = await self._stored(state)
         configured = self._connections().get(state.found.connection)
-        planned = await asyncio.to_thread(self._plan, state, event, configured)
+        digest = state.found.digest
+        files = None if digest is None else await looked(self._file, partial(version_files, digest=digest))
+        planned = await asyncio.to_thread(self._plan, state, event, configured, None if files is None else files[1])
         return page(request, "event_requests.html", planned=planned, state=state)
 
-    def _plan(self, state: StateStory, event: Waiting, configured: ConfiguredConnection | None) -> Replanned:
-        return self._replanner.plan(state, event, configured, self._site.clock())
+    def _plan(
+        self, state: StateStory, event: Waiting, configured: ConfiguredConnection | None, files: bytes | None
+    ) -> Replanned:
+        return self._replanner.plan(state, event, configured, files, self._site.clock())
 
     async def _story(self, request: Request) -> EventStory:
         number = request.path_params["number"]

@@ -168,8 +168,12 @@ def changed_between(
 
 def stored_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Waiting]:
     """Return states as they would wait, as `Outbox.stored_at` does."""
-    rows = db.execute(sql.STORED_AT, (str(list(places)),))
-    return [Waiting._make((*row[:9], from_text(row[9]).event, row[10])) for row in rows]
+    return [_waiting(row) for row in db.execute(sql.STORED_AT, (str(list(places)),))]
+
+
+def _waiting(row: Sequence[Any]) -> Waiting:
+    *values, intake, attempts, kept, replayed = row
+    return Waiting._make((*values, from_text(intake).event, attempts, from_text(kept), replayed == 1))
 
 
 def connection_rows(db: sqlite3.Connection) -> list[ConnectionRow]:
