@@ -25,7 +25,7 @@ from engine.delivery.sending.recorded import Recorder as AttemptRecorder
 from engine.explaining.explanation import explain
 from engine.explaining.original import OriginalEvent
 from engine.explaining.winners import leaf_paths
-from engine.language.texts import compact_json, shortened
+from engine.language.texts import compact_json, shortened, visible
 from engine.plan import Connection
 from engine.records import Json, JsonObject, Report
 
@@ -177,7 +177,7 @@ def _report(value: JsonObject) -> Report:
 def _requests(explanation: JsonObject) -> Iterator[ReplannedRequest]:
     for step in _objects(explanation["steps"]):
         for each in _objects(step["requests"]):
-            around = [FieldRule(str(it["output"]), "", "", "", _texts(it["from"])) for it in _objects(each["around"])]
+            around = [_around(field, str(each["url"])) for field in _objects(each["around"])]
             sent = [*around, *(_rule(field, sent=True) for field in _objects(each["fields"]))]
             absent = [_rule(field, sent=False) for field in _objects(each["absent"])]
             hidden = max(0, len(sent) - MOST_FIELDS) + max(0, len(absent) - MOST_FIELDS)
@@ -190,6 +190,13 @@ def _requests(explanation: JsonObject) -> Iterator[ReplannedRequest]:
                 tuple(absent[:MOST_FIELDS]),
                 hidden,
             )
+
+
+def _around(field: JsonObject, url: str) -> FieldRule:
+    """Return a part of a request outside its body that fields of the event reach: its URL, a header."""
+    output, sources = str(field["output"]), _texts(field["from"])
+    value = shortened(url, LONGEST_VALUE) if output == "url" else ""
+    return FieldRule(output, value, visible(f"{output} ← {', '.join(sources)}"), "", sources)
 
 
 def _rule(field: JsonObject, *, sent: bool) -> FieldRule:

@@ -5,6 +5,7 @@ A group is found by its digest, so that an address has no value of an event in i
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
@@ -16,6 +17,10 @@ from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.looking import MOST_REASONS, Found, PageEnd, found_at, groups
 from engine.language.texts import kind_of_reason
 from engine.records import Outcome
+
+
+PARTLY = re.compile(r"; \d+ of \d+ accepted$")
+"""How much of an event was accepted, which is no reason of its own."""
 
 
 class AsideGroup(NamedTuple):
@@ -54,7 +59,7 @@ def aside_groups(
     found: dict[tuple[str, Outcome, str], AsideGroup] = {}
     rows = groups(db, outcomes, connection, MOST_REASONS)
     for each in rows:
-        kind = kind_of_reason(each.reason)
+        kind = kind_of_reason(PARTLY.sub("", each.reason))
         key = (each.connection, each.outcome, kind)
         known = found.get(key)
         if known is None:
