@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from engine.commands.connection_options import given_settings
-from engine.commands.options import OUTBOX_FILE, SettingsOptions, clock, settings_options
+from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, clock, settings_options
 from engine.commands.shared import FOUND, did_you_mean
 from engine.errors import SettingsError, UsageError, WaybillError
 from engine.records import Json, JsonObject, Report
 
 if TYPE_CHECKING:
     from engine.events.splitting import Line
+    from engine.mapping.load import Loaded
     from engine.plan import Connection
 
 MOST_NAMES = 50
@@ -38,10 +39,19 @@ class ExplainedEvent(NamedTuple):
 
 
 @click.command("explain")
-@click.argument("mapping", metavar="MAPPING")
+@click.argument("mapping", metavar="[MAPPING]", required=False)
 @click.argument("event", metavar="EVENT", required=False)
 @click.option("--message-id", "message_id", metavar="ID", help="Explain this event of an outbox.")
 @click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", help="The outbox of --message-id.")
+@click.option(
+    "--connection",
+    "name",
+    metavar="NAME",
+    help="With --message-id, instead of MAPPING: the mapping's version that planned the event for this connection.",
+)
+@click.option(
+    "--connections", "connections_file", type=FILE, metavar="FILE", help="Take the settings of --connection from here."
+)
 @click.option("--field", metavar="PATH", help="Only this field of the event: properties.coupon.")
 @click.option("--output", metavar="PATH", help="Only this output field: data.cart_value.")
 @settings_options
@@ -59,10 +69,12 @@ class ExplainedEvent(NamedTuple):
     help="When an event without receivedAt was received (ISO 8601); also the clock that times are compared with.",
 )
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
-    mapping: str,
+    mapping: str | None,
     event: str | None,
     message_id: str | None,
     outbox_file: Path | None,
+    name: str | None,
+    connections_file: Path | None,
     field: str | None,
     output: str | None,
     settings: SettingsOptions,
@@ -72,15 +84,20 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     """Explain what one event becomes for MAPPING (a name or a path), and why; sends nothing.
 
     EVENT is a file (its first event), FILE:LINE as `engine run` prints it, or - for standard input. Settings that are
-    not given take the mapping's examples.
+    not given take the mapping's examples. An event of an outbox is explained by MAPPING, or with --connection by the
+    version of the mapping that planned it.
 
     Exit code 0: the event was planned or ignored; 1: it is invalid, or the mapping has problems; 2: wrong usage.
     """
     if field is not None and output is not None:
         raise UsageError("--field is about the event and --output about the requests; give one of them.")
     now = clock(received_at)
-    connection, origins = _connection(mapping, settings)
-    chosen = _chosen(event, message_id, outbox_file)
+    if name is None:
+        connection, origins = _connection(_named(mapping, connections_file), settings)
+        chosen = _chosen(event, message_id, outbox_file)
+    else:
+        loaded, chosen = _planned(mapping, message_id, outbox_file, name)
+        connection, origins = _connected(loaded, settings, _settings(connections_file, name, settings))
     explanation = _explained(connection, chosen, received_at, now)
     explanation = {"event": {"source": chosen.place}, "settings": origins, **explanation}
     explanation = _selected(explanation, field, output)
@@ -91,16 +108,62 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     return FOUND if explanation["outcome"] == "invalid" else 0
 
 
+def _named(mapping: str | None, connections_file: Path | None) -> str:
+    if mapping is None:
+        raise UsageError("Name a mapping, or an event of an outbox with --message-id ID --connection NAME.")
+    if connections_file is not None:
+        raise UsageError("--connections has the settings of --connection NAME; give it, too, or --settings FILE.")
+    return mapping
+
+
+def _planned(
+    mapping: str | None, message_id: str | None, outbox: Path | None, name: str
+) -> tuple[Loaded, ExplainedEvent]:
+    """Return the mapping's version that planned an event for a connection, and the event."""
+    from engine.commands.stored_versions import planned_by
+    from engine.delivery.outbox.base import DEFAULT_FILE
+
+    if message_id is None:
+        raise UsageError("--connection is about an event of an outbox: add --message-id ID.")
+    if mapping is not None:
+        raise UsageError(
+            "--connection takes the mapping's version from the outbox; leave MAPPING out, or --connection."
+        )
+    found, loaded = planned_by(outbox or DEFAULT_FILE, message_id, name)
+    return loaded, _of_outbox(str(found.event), outbox)
+
+
+def _settings(file: Path | None, name: str, settings: SettingsOptions) -> JsonObject | None:
+    """Return the settings of a connection in a file, None without a file."""
+    if file is None:
+        return None
+    if settings.file or settings.assignments or settings.examples:
+        raise UsageError("--connections cannot be combined with settings; the file has them.")
+    from engine.commands.stored_versions import configured_in
+    from engine.records import unmasked
+
+    connection = configured_in(file, name, settings.directories).connection
+    return {each: unmasked(value) for each, value in connection.settings.items()}
+
+
 def _connection(name: str, settings: SettingsOptions) -> tuple[Connection, JsonObject]:
-    """Return the connection, which records, and where each setting is from."""
-    from engine.compiler.recording import Recorder
     from engine.mapping.load import Library
+
+    return _connected(Library(settings.directories or None).load(name), settings)
+
+
+def _connected(
+    loaded: Loaded, settings: SettingsOptions, own: JsonObject | None = None
+) -> tuple[Connection, JsonObject]:
+    """Return the connection, which records, and where each setting is from; `own` are settings from elsewhere."""
+    from engine.compiler.recording import Recorder
     from engine.plan import Destination, destination
 
-    loaded = Library(settings.directories or None).load(name)
     destination(loaded)  # a mapping with problems is explained by these
     target = Destination(loaded, Recorder())
     given, examples = given_settings([target], settings)[target.name], target.example_settings()
+    if own is not None:
+        given = {each: value for each, value in own.items() if each in target.mapping.settings}
     try:
         connection = target.connect({**examples, **given})
     except SettingsError as error:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 MOST_STREAMS = 20
 """Streams at once, of all browsers."""
 PING_SECONDS = 15
-RETRY_MILLISECONDS = 2000
+RETRY_MILLISECONDS = 1000
 """How long a browser waits before it connects again."""
 TOO_MANY = "20 pages of this console are already open and live. Close some of them, then reload this one."
 

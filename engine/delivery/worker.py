@@ -242,6 +242,7 @@ class Worker:
     async def _ship(self, shipment: Shipment) -> None:
         try:
             await self.shipping.ship(shipment)
+            self.shipping.leave(shipment)
             # Only what is on disk is finished: after a crash, an event whose refusal was only in memory would be sent
             # again and might be accepted then, after later events of its user.
             await self._writer.durable()

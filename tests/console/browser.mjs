@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs';
 import { launch } from '../collector/clients_js/chromium.mjs';
 
 const AXE = readFileSync(new URL('../collector/clients_js/node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
-// What the network says of an answer such as 403: the story checks those itself.
-const OF_THE_NETWORK = 'Failed to load resource';
+// What the network says of an answer such as 403, and htmx of a stream that broke: the story checks those itself.
+const OF_THE_NETWORK = ['Failed to load resource', '[object Event]'];
 
 export function failed(...words) {
   console.error(...words);
@@ -37,7 +37,7 @@ export async function shot(page, name) {
 
 function watch(context) {
   context.on('console', (message) => {
-    const network = message.text().startsWith(OF_THE_NETWORK);
+    const network = OF_THE_NETWORK.some((words) => message.text().startsWith(words));
     if (['error', 'warning'].includes(message.type()) && !network) failed('console:', message.text());
   });
   context.on('weberror', (problem) => failed('in the page:', problem.error()));

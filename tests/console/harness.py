@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import NamedTuple
 
 from starlette.testclient import TestClient
 
@@ -45,25 +46,99 @@ def signed_in(site: Site) -> Iterator[TestClient]:
         yield client
 
 
-class Served(NamedTuple):
-    """A console on a port of this machine."""
+class Running:
+    """A console on a port of this machine, which may be away for a while, and start anew."""
 
-    console: Console
-    url: str
+    def __init__(self, site: Site, listener: socket.socket) -> None:
+        self._site, self._listener = site, listener
+        self._address = listener.getsockname()
+        self.url = url_of(listener)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._make()
+        self._start()
+
+    def _make(self) -> None:
+        self.console = console_app(self._site, access("127.0.0.1", self._address[1], TOKEN))
+
+    def _start(self) -> None:
+        self._server = ConsoleServer(config(self.console), self.console)
+        serving = self._server.serve(sockets=[self._listener])
+        self._serving = asyncio.run_coroutine_threadsafe(serving, self._loop)
+
+    def away(self) -> None:
+        """Break all connections and answer nobody, as a network does; sessions remain."""
+        close, self.console.close = self.console.close, lambda: None  # type: ignore[method-assign]
+        for connection in list(self._server.server_state.connections):
+            self._loop.call_soon_threadsafe(connection.transport.abort)  # type: ignore[union-attr]
+        self._stop()
+        self.console.close = close  # type: ignore[method-assign]
+
+    def back(self) -> None:
+        """Answer again."""
+        self._listener = listen(*self._address)
+        self._start()
+
+    def anew(self) -> None:
+        """Start another console in place of this one, as after an update."""
+        self._stop()
+        self._make()
+        self.back()
+
+    def _stop(self) -> None:
+        """Stop the server; it has to end by itself, whatever streams are open."""
+        self._server.should_exit = True
+        self._serving.result(20)
+        self._listener.close()
+
+    def end(self) -> None:
+        """Stop for good."""
+        self._stop()
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _cancel_all() -> None:
+    """End what a library left behind, as `asyncio.run` does."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
-def served(site: Site, port: int = 0) -> Iterator[Served]:
-    """Provide a console on a port, in a thread; it ends at once when the block ends."""
-    with listen("127.0.0.1", port) as listener:
-        console = console_app(site, access("127.0.0.1", listener.getsockname()[1], TOKEN))
-        server = ConsoleServer(config(console), console)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+def served(site: Site) -> Iterator[Running]:
+    """Provide a console on a port, in a thread."""
+    running = Running(site, listen("127.0.0.1", 0))
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+@contextmanager
+def commanded(commands: dict[str, Callable[[], object]]) -> Iterator[str]:
+    """Provide an address by which a story has this process do something: a request for `/NAME` calls a function."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            commands[self.path.strip("/")]()
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_words: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
-            yield Served(console, url_of(listener))
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
-            server.should_exit = True
+            server.shutdown()
             thread.join()
 
 

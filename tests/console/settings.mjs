@@ -75,7 +75,7 @@ await story(async ({ signIn }) => {
 
   // What the vendor says, and the YAML to paste.
   await page.getByRole('button', { name: 'Check', exact: true }).click();
-  await page.getByText('Slack has no request to check credentials').waitFor();
+  await page.getByText('Settings are valid; Slack has no request to check credentials.').waitFor();
   await page.getByRole('button', { name: 'Show YAML' }).click();
   await page.getByRole('heading', { name: 'The YAML' }).waitFor();
   await shot(page, 'yaml-light-1280');

@@ -10,5 +10,5 @@ from tests.console.harness import served, tell
 
 def test_the_frame(tmp_path: Path) -> None:
     site = Site(outbox_file=tmp_path / "outbox.db", read_only=True)
-    with served(site) as (console, url):
-        tell("frame.mjs", url=url, link=console.link, first="/")
+    with served(site) as running:
+        tell("frame.mjs", url=running.url, link=running.console.link, first="/")

@@ -114,7 +114,7 @@ def links_of(answer: JsonObject, mapping: str, events: str) -> list[tuple[object
     return [
         (
             cut(texts[each["request"]], each["output"]) if each["output"] else None,  # type: ignore[index, call-overload]
-            cut(mapping, each["mapping"]),  # type: ignore[index, call-overload, arg-type]
+            " + ".join(str(cut(mapping, span)) for span in each["mapping"]) or None,  # type: ignore[index, call-overload, union-attr]
             [cut(events, span) for span in each["event"]],  # type: ignore[index, call-overload, union-attr]
             each["text"],  # type: ignore[index, call-overload]
         )
@@ -209,10 +209,16 @@ def test_a_field_in_a_batch_and_a_rule_in_shared_parts() -> None:
         "${settings.hard_id}: userId",
         ['"userId": "userId123"'],
     )
+    assert found[2] == (
+        '"timestamp": 1709633730.25',
+        "timestamp: parts.time + from: timestamp",
+        ['"timestamp": "2024-03-05T10:15:30.250Z"'],
+        "timestamp ← timestamp through unix · exponea.yaml:174, exponea.yaml:124",
+    )
     extole = chosen_mapping("extole", [])
     events = str(extole["examples"][1]["events"])  # type: ignore[index, call-overload]
     shared = [each for each in links_of(tried(str(extole["text"]), events), str(extole["text"]), events) if not each[1]]
-    assert any("parts/segment.yaml:" in str(each[3]) for each in shared)
+    assert any(str(each[3]).endswith("· parts/segment.yaml:43") for each in shared)
 
 
 def test_one_of_several_events() -> None:

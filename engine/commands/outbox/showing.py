@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import FILE, mappings_option, with_outbox
+from engine.commands.options import FILE, SettingsOptions, settings_options, with_outbox
 from engine.commands.outbox.shared import no_event
 from engine.commands.output.text import Display
 from engine.delivery.outbox.base import Chosen, as_of
+from engine.errors import UsageError
 from engine.language.texts import visible_lines
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from engine.delivery.outbox.base import ConnectionRow
     from engine.delivery.outbox.looking import Found
     from engine.delivery.outbox.sqlite import SqliteOutbox
+    from engine.delivery.sending.versions import Version
 
 MOST_STATES = 50
 """States of an ID that are shown: of an ID that many events have, the newest."""
@@ -35,9 +37,16 @@ MOST_STATES = 50
     "file",
     type=FILE,
     metavar="FILE",
-    help="Also say whether the mapping version that planned the event is the current one of this file's connection.",
+    help="Also say whether the mapping's version that planned the event is the current one of this file's connection.",
 )
-@mappings_option
+@click.option(
+    "--requests",
+    "plans",
+    is_flag=True,
+    help="Also plan the event again, by the version that planned it, and show the requests; with the settings of "
+    "--connections, or those of the options below.",
+)
+@settings_options
 @click.option(
     "--format",
     "style",
@@ -47,29 +56,52 @@ MOST_STATES = 50
     help="Text for people, or a JSON list of the events with this ID.",
 )
 @with_outbox
-def command(outbox: SqliteOutbox, event: str, file: Path | None, directories: tuple[Path, ...], style: str) -> None:
+def command(
+    outbox: SqliteOutbox, event: str, file: Path | None, plans: bool, settings: SettingsOptions, style: str
+) -> None:
     """Show one event and its timeline for each connection.
 
     When it was received, by which version of the mapping it was planned, each request with its answer and the time it
     took, the next try, the outcome, reports of what was converted or left out, and the command that explains it.
 
-    ID is the event's number in the outbox, or its messageId.
+    ID is the event's number in the outbox, or its messageId. Requests are not kept, but what made them is, and a
+    digest: --requests makes them again and says whether they are what was sent.
     """
     now = time.time()
-    current = {} if file is None else _digests(file, directories)
+    _check(file, plans, settings)
+    current = {} if file is None else _digests(file, settings.directories)
     found = _events(outbox, event, current, now)
     if not found:
         raise no_event(outbox, event)
+    again = _planned_again(outbox, found, file, settings) if plans else {}
     if style == "json":
-        _print_json(found, now)
+        _print_json(found, now, again)
         return
     from engine.commands.output.timeline import event_lines
 
     display = Display(sys.stdout)
     for number, shown in enumerate(found):
         click.echo("\n" * bool(number), nl=False)
-        for line in event_lines(display, shown, now):
+        for line in event_lines(display, shown, now, again):
             click.echo(line)
+
+
+def _check(file: Path | None, plans: bool, settings: SettingsOptions) -> None:
+    given = settings._replace(directories=()) != SettingsOptions()
+    if given and file is not None:
+        raise UsageError("--connections cannot be combined with settings; the file has them.")
+    if given and not plans:
+        raise UsageError("Settings are for --requests: add it.")
+
+
+def _planned_again(
+    outbox: SqliteOutbox, found: list[ShownEvent], file: Path | None, settings: SettingsOptions
+) -> dict[int, Version | str]:
+    """Return what plans each state that was planned, by its place."""
+    from engine.commands.stored_versions import version_of
+
+    planned = [state.found for shown in found for state in shown.states if state.found.digest is not None]
+    return {each.place: version_of(outbox, each, file, settings) for each in planned}
 
 
 def _digests(file: Path, directories: tuple[Path, ...]) -> dict[str, str]:
@@ -122,10 +154,10 @@ def _first(db: sqlite3.Connection, row: Found) -> int | None:
     return max(earlier, default=None)
 
 
-def _print_json(found: list[ShownEvent], now: float) -> None:
+def _print_json(found: list[ShownEvent], now: float, again: dict[int, Version | str]) -> None:
     import json
 
     from engine.commands.output.timeline import event_json
 
-    shown = [event_json(each, now) for each in found]
+    shown = [event_json(each, now, again) for each in found]
     click.echo(visible_lines(json.dumps(shown, ensure_ascii=False, indent=2)))

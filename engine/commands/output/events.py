@@ -55,11 +55,12 @@ def plan_text(name: str, plan: Plan, requests: list[JsonObject], display: Displa
     first = f"  {display.paint(name, 'title')}  {display.paint(outcome, outcome)}  "
     lines = [display.wrap(plan.reason, first, len(name) + len(outcome) + 6)]
     for request in requests:
-        lines += _request_lines(request, display, headers=headers)
+        lines += request_lines(request, display, headers=headers)
     return "".join(f"{line}\n" for line in lines) + "".join(report_lines(plan.reports, "    ! ", display))
 
 
-def _request_lines(request: JsonObject, display: Display, *, headers: bool) -> Iterator[str]:
+def request_lines(request: JsonObject, display: Display, *, headers: bool) -> Iterator[str]:
+    """Yield the lines of a masked request: its title, method and URL, headers, body."""
     line = f"    {request['request']}: {request['method']} {visible(url_text(request))}"
     yield display.paint(line, "request")
     for name, value in cast("JsonObject", request["headers"]).items() if headers else ():

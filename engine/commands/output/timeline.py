@@ -7,10 +7,11 @@ more of them than the outbox keeps.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -25,6 +26,7 @@ from engine.records import Json, JsonObject, Outcome, Report
 if TYPE_CHECKING:
     from engine.delivery.outbox.attempts import Attempt
     from engine.delivery.outbox.looking import Found
+    from engine.delivery.sending.versions import Version
 
 WAITING = (Outcome.WAITING, Outcome.HELD)
 AGAIN_AFTER = 1.0
@@ -33,6 +35,10 @@ AGAIN_AFTER = 1.0
 INDENT = 2
 AT = 23
 """Where the text of a timeline begins, behind its time."""
+
+
+Again: TypeAlias = "Mapping[int, Version | str]"
+NOT_AGAIN: Again = MappingProxyType({})
 
 
 class EventState(NamedTuple):
@@ -75,17 +81,24 @@ class ShownEvent(NamedTuple):
         return list(dict.fromkeys([*self.event.reports, *chain(*(each.found.reports.event for each in self.states))]))
 
 
-def event_lines(display: Display, shown: ShownEvent, now: float) -> Iterator[str]:
-    """Yield the lines of an event: what came, then a timeline for each connection."""
+def event_lines(display: Display, shown: ShownEvent, now: float, again: Again = NOT_AGAIN) -> Iterator[str]:
+    """Yield the lines of an event: what came, then a timeline for each connection.
+
+    `again` has what plans it again, or why nothing can, by the place of a state.
+    """
     event = shown.event
     title = f"event {shown.number}  {visible(event.message_id)}  from {visible(event.source)}"
     yield display.paint(title, "title")
     yield f"  received {local_time(shown.states[0].found.taken_at) if shown.states else event.received_at}"
     yield from _reports(shown.reports, "  ! ", display)
     yield from _payload(display, event.raw)
+    if again:
+        from engine.commands.output.planned_again import requests_lines
     for state in shown.states:
         yield ""
         yield from _state_lines(display, state, shown, now)
+        if state.found.place in again:
+            yield from requests_lines(display, state, again[state.found.place])
 
 
 def _payload(display: Display, raw: bytes) -> Iterator[str]:
@@ -150,7 +163,8 @@ def _version(state: EventState) -> str:
 
 
 def _attempt(display: Display, attempt: Attempt) -> Iterator[str]:
-    yield from _entry(display, attempt.number / 1e6, f"{attempt.method} {attempt.url}", "request")
+    address = visible(f"{attempt.method} {attempt.url}")  # on one line, to be copied
+    yield f"  {local_time(attempt.number / 1e6):<{AT - 2}}{display.paint(address, 'request')}"
     items = "" if attempt.items == 1 else f", {counted(attempt.items, 'item')}"
     result = str(attempt.status) if attempt.status else "no answer"
     refused = " refused" if attempt.refused and attempt.status else ""
@@ -214,7 +228,7 @@ def explain_command(found: Found, outbox: Path) -> str:
     return f"engine explain{file} --message-id {found.event} --connection {shlex.quote(found.connection)}"
 
 
-def event_json(shown: ShownEvent, now: float) -> JsonObject:
+def event_json(shown: ShownEvent, now: float, again: Again = NOT_AGAIN) -> JsonObject:
     """Return an event as `--format json` has it; `raw` is there instead of `payload` where that is no JSON."""
     event = shown.event
     try:
@@ -228,8 +242,22 @@ def event_json(shown: ShownEvent, now: float) -> JsonObject:
         "receivedAt": event.received_at,
         **payload,
         "reports": _reports_json(shown.reports),
-        "connections": [_state_json(each, shown.outbox, now) for each in shown.states],
+        "connections": [{**_state_json(each, shown.outbox, now), **_again_json(each, again)} for each in shown.states],
     }
+
+
+def _again_json(state: EventState, again: Again) -> JsonObject:
+    """Return the requests as they are planned again, or why they are not; nothing where that was not asked for."""
+    version = again.get(state.found.place)
+    if version is None:
+        return {}
+    if isinstance(version, str):
+        return {"plannedAgain": None, "notPlannedAgain": f"version {state.found.digest} {version}"}
+    from engine.commands.output.planned_again import planned_again
+
+    outcome, requests = planned_again(state, version)
+    shown: list[Json] = [{**each.request, "asSent": each.is_same} for each in requests]
+    return {"plannedAgain": {"outcome": outcome, "requests": shown}}
 
 
 def _state_json(state: EventState, outbox: Path, now: float) -> JsonObject:

@@ -29,6 +29,7 @@ from engine.console.connection_editor import (
 )
 from engine.console.markdown import spans
 from engine.console.security import audit
+from engine.delivery.connections import sentence
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.delivery.status import CredentialsCheck, check_credentials
 from engine.errors import MappingError, MappingNotFound, UsageError
@@ -180,7 +181,8 @@ def _checks(site: Site) -> Callable[[Request], Awaitable[Response]]:
 async def _checked(site: Site, configured: ConfiguredConnection) -> CredentialsCheck:
     try:
         async with asyncio.timeout(LONGEST_CHECK):
-            return await check_credentials(configured, site.outbox_file or DEFAULT_FILE)
+            result = await check_credentials(configured, site.outbox_file or DEFAULT_FILE)
+            return result._replace(message=sentence(result.message))
     except TimeoutError:
         return CredentialsCheck(False, TOO_SLOW.format(seconds=LONGEST_CHECK))
 

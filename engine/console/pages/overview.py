@@ -76,7 +76,8 @@ class _OverviewPage:
         except OutboxError as error:
             raise HTTPException(503, str(error)) from error
         try:
-            return outbox.resume(name)
+            held = any(each.held for each in outbox.connections(name))
+            return held and outbox.resume(name)
         except OutboxError as error:
             raise HTTPException(503, str(error)) from error
         finally:

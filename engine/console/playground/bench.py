@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from engine.console.playground.process import read_frame, write_frame
+from engine.console.playground.frames import read_frame, write_frame
 from engine.records import JsonObject
 
 PATIENCE = 10.0

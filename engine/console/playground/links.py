@@ -81,7 +81,7 @@ class Linker:
         ]
 
     def links(self, explanation: JsonObject) -> list[Json]:
-        """Return all links, those of requests first; a link without a place on one side has null there."""
+        """Return all links, those of requests first; a link without a place on one side has none there."""
         found: list[Json] = []
         requests = [each for step in _objects(explanation["steps"]) for each in _objects(step["requests"])]
         for (number, carrier, route), request in zip(self._carriers, requests, strict=False):
@@ -101,18 +101,19 @@ class Linker:
         for each in _objects(request["around"]):
             name, sources = str(each["output"]), _texts(each["from"])
             text = visible(f"{name} ← {_listed(sources)}")
-            yield self._made(SENT, number, name, None, sources, text)
+            yield self._made(SENT, number, name, [], sources, text)
 
     def _link(self, kind: str, number: int, output: str | None, field: JsonObject, text: str) -> Json:
-        file, line = str(field["file"]), cast("int", field["line"])
         sources = _texts(field["from"])
         sources = sources or _paths(_objects(field["details"]), sent=kind == SENT)
-        where = self._mapping.where(file, line)
-        place = self._mapping.of(str(field["place"]), file, line)
-        return self._made(kind, number, output, place, sources, f"{text} · {where}")
+        rules = [field, *_in_parts(field)]
+        marks = [(str(each["place"]), str(each["file"]), cast("int", each["line"])) for each in rules]
+        places = [place for mark in marks if (place := self._mapping.of(*mark)) is not None]
+        where = ", ".join(dict.fromkeys(self._mapping.where(file, line) for _, file, line in marks))
+        return self._made(kind, number, output, places, sources, f"{text} · {where}")
 
     def _made(
-        self, kind: str, number: int | None, output: str | None, place: list[int] | None, paths: list[str], text: str
+        self, kind: str, number: int | None, output: str | None, places: list[list[int]], paths: list[str], text: str
     ) -> Json:
         spans = self._spans[number] if number is not None else {}
         event = [span for path in paths if (span := self._event.get(path))]
@@ -120,7 +121,7 @@ class Linker:
             "kind": kind,
             "request": number,
             "output": spans.get(output) if output is not None else None,
-            "mapping": place,
+            "mapping": places,
             "event": event,
             "text": text[: 2 * LONGEST_TEXT],
         }
@@ -135,7 +136,7 @@ class Linker:
             calls = list(dict.fromkeys(str(each["call"]) for each in _objects(field["read_in"]) if not each["own"]))
             text = f"{path} decides whether something is sent" if field["decides"] else f"{path} reaches no request"
             more = f"; read in {', '.join(calls)}" if calls and not field["decides"] else ""
-            yield self._made(UNREAD, None, None, None, [path], visible(text + more))
+            yield self._made(UNREAD, None, None, [], [path], visible(text + more))
 
 
 def flow_end(line: str, column: int) -> int:
@@ -170,6 +171,14 @@ def sentence(field: JsonObject, *, sent: bool) -> str:
     through = f" through {', '.join(dict.fromkeys(functions))}" if functions else ""
     before = f"; before it: {'; '.join(tried[:MOST_NAMED])}" if tried else ""
     return visible(f"{output} ← {origin}{through}{before}"[:LONGEST_TEXT])
+
+
+def _in_parts(field: JsonObject) -> list[JsonObject]:
+    """Return what gave the value where it stands outside of the field itself: the line of a part."""
+    inside = str(field["place"])
+    leaves = [each for each in leaf_paths(_objects(field["details"])) if each["kind"] == "path" and "line" in each]
+    won = [each for each in leaves if each["value"] is not None][-1:]
+    return [each for each in won if not str(each["place"]).startswith(inside)]
 
 
 def _paths(details: Sequence[JsonObject], *, sent: bool) -> list[str]:

@@ -13,17 +13,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import orjson
 
 from engine.console.playground.editing import Editors
+from engine.console.playground.frames import read_frame, write_frame
 from engine.console.playground.question import Question, QuestionError
 from engine.console.playground.trying import try_out
 from engine.records import Json, JsonObject
 
-LENGTH = 4
-"""Bytes of a length."""
 MOST_MEMORY = 1024 * 1024 * 1024
 """Bytes of address space."""
 NICE = 10
@@ -77,22 +75,6 @@ class Answerer:
 def _fault(error: Exception) -> JsonObject:
     advice = "This cannot be tried because of a fault in waybill. `engine run` may say more."
     return {"error": advice, "fault": f"{type(error).__name__}: {error}"[:500]}
-
-
-def read_frame(stream: IO[bytes]) -> bytes | None:
-    """Read one question or answer; None where the other end has closed."""
-    head = stream.read(LENGTH)
-    if len(head) < LENGTH:
-        return None
-    length = int.from_bytes(head, "big")
-    body = stream.read(length)
-    return body if len(body) == length else None
-
-
-def write_frame(stream: IO[bytes], body: bytes) -> None:
-    """Write one question or answer."""
-    stream.write(len(body).to_bytes(LENGTH, "big") + body)
-    stream.flush()
 
 
 def _list(value: Json) -> list[Json]:

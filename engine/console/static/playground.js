@@ -358,7 +358,7 @@ function light(links, from = '', scroll = false) {
   if (same) return;
   state.lit = links;
   for (const side of SIDES) {
-    const ranges = links.flatMap((link) => (side === 'mapping' ? (link.mapping ? [link.mapping] : []) : link.event));
+    const ranges = links.flatMap((link) => (side === 'mapping' ? link.mapping : link.event));
     views[side].dispatch({ effects: setLit.of(ranges) });
     if (scroll && from !== side && ranges.length) {
       const block = views[side].lineBlockAt(Math.min(ranges[0][0], views[side].state.doc.length));
@@ -391,7 +391,7 @@ function bringIntoView(box, top, bottom) {
 function lightAt(side, position, scroll = false) {
   if (position === null) return light([]);
   const size = ([from, to]) => to - from;
-  const around = (link) => (side === 'mapping' ? [link.mapping].filter(Boolean) : link.event)
+  const around = (link) => (side === 'mapping' ? link.mapping : link.event)
     .filter(([from, to]) => from <= position && position <= to);
   const found = state.links.map((link) => ({ link, inner: Math.min(...around(link).map(size)) })).filter(({ inner }) => inner < Infinity);
   const innermost = Math.min(...found.map(({ inner }) => inner));

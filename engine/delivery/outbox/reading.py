@@ -85,7 +85,8 @@ class OutboxFile:
                 shown = outbox_command("status", self.path)
                 raise OutboxError(f"{self.path} was made by an older version of the engine; `{shown}` brings it up.")
             db.execute(sql.BEGIN_READ)
-            return function(db)
+            with file.values_are_ours(self.path):
+                return function(db)
 
 
 @contextmanager

@@ -368,7 +368,7 @@ DISCARDS = """
 """
 DISCARD_GROUPS = """
     SELECT source, code, reason, count(*) AS n, min(discarded_at), max(discarded_at) FROM discards
-    GROUP BY source, code, reason ORDER BY n DESC LIMIT ?
+    GROUP BY source, code, reason ORDER BY n DESC, 1, 2, 3 LIMIT ?
 """
 
 # A purge forgets requests by their age.  Those that something was refused in stay as long as what was set aside stays.
@@ -458,5 +458,22 @@ WRONG_VALUES = """
         OR typeof(items) != 'integer' OR typeof(status) != 'integer' OR typeof(digest) != 'text'
         OR typeof(failure) != 'text' OR typeof(headers) != 'text' OR typeof(answer) != 'text'
         OR typeof(cut) != 'integer'
+    UNION ALL
+    SELECT 'discard ' || id FROM discards
+    WHERE typeof(source) != 'text' OR typeof(discarded_at) != 'real' OR typeof(code) != 'text'
+        OR typeof(reason) != 'text' OR typeof(message_id) != 'text' OR typeof(raw) != 'blob'
+    UNION ALL
+    SELECT 'mapping version ' || digest FROM mapping_versions
+    WHERE typeof(digest) != 'text' OR typeof(name) != 'text' OR typeof(files) != 'blob' OR typeof(first_used) != 'real'
+    UNION ALL
+    SELECT 'count of ended events ' || slot FROM ended
+    WHERE typeof(slot) != 'integer' OR typeof(connection) != 'integer' OR typeof(events) != 'integer'
+        OR NOT instr(:outcomes, ' ' || outcome || ' ')
+    UNION ALL
+    SELECT 'count of events that came in ' || slot FROM arrived
+    WHERE typeof(slot) != 'integer' OR typeof(source) != 'text' OR typeof(events) != 'integer'
+        OR typeof(discarded) != 'integer'
+    UNION ALL
+    SELECT 'key ' || key FROM event_keys WHERE typeof(key) != 'integer' OR typeof(event) != 'integer'
     LIMIT 1
 """

@@ -56,11 +56,10 @@ class VendorReply(NamedTuple):
 class Try(NamedTuple):
     """One request as it was sent, and what came back.
 
-    It `began` at a Unix time and `took` so many seconds. `content` is its body before compression, `answer` that of the
-    response; it is None if it was not read.
+    It `took` so many seconds. `content` is its body before compression, `answer` that of the response, None if it was
+    not read.
     """
 
-    began: float
     took: float
     content: bytes | None
     reply: VendorReply
@@ -144,10 +143,11 @@ class Sender:
             built = self._built(request, body, signer)
         except (TypeError, ValueError, self._bad_url) as error:
             raise Unsendable(str(error)) from error
+        if tries is None:
+            return (await self._answered(built))[0]
         began = self._now()
         reply, answer = await self._answered(built)
-        if tries is not None:
-            tries.append(Try(began, self._now() - began, body, reply, answer))
+        tries.append(Try(self._now() - began, body, reply, answer))
         return reply
 
     async def _answered(self, built: httpx.Request) -> tuple[VendorReply, bytes | None]:

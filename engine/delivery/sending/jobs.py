@@ -51,6 +51,7 @@ class Job:
         "row",
         "saved",
         "tried_at",
+        "unwritten",
         "version",
         "weight",
     )
@@ -62,6 +63,7 @@ class Job:
         self.queued_at = row.queued_at
         self.tried_at = row.tried_at
         self.attempts = row.attempts
+        self.unwritten = ""
         self.finished = False
         self.accepted: set[StepPart] = set()
         self.saved: dict[int, JsonObject] = {}
@@ -109,9 +111,9 @@ class Job:
         """Add what the batch left out that carried a request of this event, once however often it is sent."""
         self._noted = dict.fromkeys(islice((*self._noted, *reports), MOST_REPORTS))
 
-    def tried(self, number: str) -> None:
-        """Record the number of an attempt that carried a request of it."""
-        known = self.attempts
+    def tried(self, number: str, came_of_it: str) -> None:
+        """Record the number of an attempt that carried a request of it; what came of it is `unwritten` until then."""
+        known, self.unwritten = self.attempts, came_of_it
         self.attempts = number if known is None else AttemptNumbers.of(known).plus(int(number)).text()
 
     def _planned(self, now: float) -> Plan:

@@ -92,9 +92,14 @@ class Shipping:
         if result.then == "retry":
             return await self._failed(shipment, result, reply, began)
         self._hold(result.description, result.hint)
-        for job in shipment.jobs():
-            self._wait(cast("Job", job), result.description)
         return False
+
+    def leave(self, shipment: Shipment) -> None:
+        """Record the attempts of events that go on waiting, where nothing else was recorded of them."""
+        for each in shipment.jobs():
+            job = cast("Job", each)
+            if job.unwritten and not job.finished:
+                self._wait(job, job.unwritten)
 
     def _succeeded(self, began: float) -> None:
         failing_since = self.pace.succeeded(began)
@@ -141,7 +146,7 @@ class Shipping:
             refused = tried.reply is not reply or not result.all_accepted
             items = len(shipment.parcels)
             attempt = version.recorder.attempt(number, sent.request, sent.encode, items, tried, refused=refused)
-            self._note_attempt(shipment, attempt)
+            self._note_attempt(shipment, attempt, result.description)
             if tried is not tries[-1]:
                 number = self._number(self._clock.time())
         return began, reply, result
@@ -151,13 +156,13 @@ class Shipping:
         self.last_attempt = max(self.last_attempt + 1, int(began * 1e6))
         return self.last_attempt
 
-    def _note_attempt(self, shipment: Shipment, attempt: Attempt) -> None:
+    def _note_attempt(self, shipment: Shipment, attempt: Attempt, came_of_it: str) -> None:
         self.note(attempt)
         number, last = str(attempt.number), None
         for parcel in shipment.parcels:  # the requests of an event are beside each other
             if parcel.job is not last:
                 last = parcel.job
-                cast("Job", last).tried(number)
+                cast("Job", last).tried(number, came_of_it)
 
     def _masked(self, result: ShipmentResult) -> ShipmentResult:
         return result._replace(error=self._secrets.mask(result.error)) if result.error else result
@@ -368,7 +373,7 @@ class Shipping:
     def _change(self, job: Job, outcome: Outcome, reason: str, error: str = "") -> Change:
         reason = self._secrets.mask(reason)  # it may quote the event
         error, digest = error and error_text(error), job.version.digest
-        progress, tried_at = job.progress(), job.tried_at
+        progress, tried_at, job.unwritten = job.progress(), job.tried_at, ""
         return Change(job.place, outcome, reason, error, digest, progress, tried_at, job.reports, job.attempts)
 
     def _hold(self, reason: str, hint: str) -> None:
