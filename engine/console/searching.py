@@ -36,7 +36,7 @@ ROWS = 50
 MOST_COUNTED = 1000
 """How far the rows of a search are counted: counting on would take longer than the search."""
 MOST_PERSONS = 1000
-"""Persons of searches that are remembered, the latest ones."""
+"""SearchedPersons of searches that are remembered, the latest ones."""
 LONGEST = 500
 """Characters of one field of a search."""
 LONGEST_SHOWN = 200
@@ -55,7 +55,7 @@ UNKNOWN_OUTCOME = "There is no such outcome; it is one of {outcomes}."
 UNKNOWN_CONNECTION = "The outbox has no connection of this name, so nothing is found."
 
 
-class Persons:
+class SearchedPersons:
     """Whom searches are about, by a random text that stands in addresses."""
 
     def __init__(self, new_text: Callable[[], str] = lambda: secrets.token_urlsafe(12)) -> None:
@@ -99,7 +99,7 @@ class Search(NamedTuple):
         return urlencode([*pairs, *more.items()])
 
 
-def read_search(pairs: Sequence[tuple[str, str]], persons: Persons, now: float) -> Search:
+def read_search(pairs: Sequence[tuple[str, str]], persons: SearchedPersons, now: float) -> Search:
     """Read a search from the pairs of a query or a form; `user` is a person in a form, `person` stands for one."""
     last = {name: value.strip() for name, value in pairs}
     given = {name: last[name] for name in TEXTS if last.get(name)}
@@ -124,7 +124,7 @@ def read_search(pairs: Sequence[tuple[str, str]], persons: Persons, now: float) 
     return Search(given, outcomes, user, person, chosen, problems)
 
 
-def _person(last: Mapping[str, str], persons: Persons, problems: dict[str, str]) -> tuple[str, str]:
+def _person(last: Mapping[str, str], persons: SearchedPersons, problems: dict[str, str]) -> tuple[str, str]:
     user, person = last.get("user", ""), last.get("person", "")[:LONGEST]
     if len(user) > LONGEST:
         problems["user"] = LONG.format(limit=LONGEST)

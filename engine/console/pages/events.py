@@ -24,7 +24,7 @@ from engine.console.searching import (
     MOST_COUNTED,
     OUTCOMES,
     PATH,
-    Persons,
+    SearchedPersons,
     Search,
     read,
     read_before,
@@ -77,7 +77,7 @@ def routes(site: Site) -> list[Route]:
 class _EventsPage:
     def __init__(self, site: Site, file: Path) -> None:
         self._site, self._file = site, file
-        self._persons, self._replanner = Persons(), Replanner()
+        self._persons, self._replanner = SearchedPersons(), Replanner()
 
     # Search.
 

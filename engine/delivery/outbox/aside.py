@@ -18,7 +18,6 @@ from engine.delivery.outbox.looking import MOST_REASONS, Found, PageEnd, found_a
 from engine.language.texts import kind_of_reason
 from engine.records import Outcome
 
-
 PARTLY = re.compile(r"; \d+ of \d+ accepted$")
 """How much of an event was accepted, which is no reason of its own."""
 
