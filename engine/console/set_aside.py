@@ -29,7 +29,7 @@ from engine.delivery.outbox.looking import (
 )
 from engine.delivery.replaying import READ_AT_ONCE, Preview, ReplayEvent, preview
 from engine.errors import MappingError, SettingsError, WaybillError
-from engine.language.texts import visible
+from engine.language.texts import kind_of_reason, visible
 from engine.plan import destination
 from engine.records import Outcome, unmasked
 
@@ -58,7 +58,7 @@ NO_CONNECTION = (
 class AsideReading(NamedTuple):
     """The groups of a page, largest first; `events` counts all of them, `hidden` groups are not shown.
 
-    `more` is whether there are so many reasons that some were not looked at.
+    `more` is whether there are more reasons than were looked at.
     """
 
     groups: tuple[AsideGroup, ...] = ()
@@ -149,11 +149,6 @@ class GroupPreview(NamedTuple):
     requests: tuple[tuple[str, int], ...] = ()
     sent_again: int = 0
 
-    @property
-    def planned(self) -> int:
-        """How many would be sent."""
-        return sum(each.events for each in self.changes if each.outcome is Outcome.PLANNED)
-
 
 class PreviewError(WaybillError):
     """A preview that cannot be made; the lines of the text say why and what to do."""
@@ -178,10 +173,10 @@ def preview_found(path: Path, found: Sequence[Found], judge: ConfiguredConnectio
 
 def _change(changes: dict[tuple[Outcome, str], PreviewedChange], each: Preview) -> PreviewedChange:
     reason = "" if each.outcome is Outcome.PLANNED else each.reason
-    key = (each.outcome, reason)
+    key = (each.outcome, kind_of_reason(reason))
     if key not in changes and len(changes) >= MOST_CHANGES:
-        key = (each.outcome, OTHER_REASONS)
-    return changes.setdefault(key, PreviewedChange(*key))
+        key, reason = (each.outcome, OTHER_REASONS), OTHER_REASONS
+    return changes.setdefault(key, PreviewedChange(each.outcome, reason))
 
 
 def _previews(path: Path, found: Sequence[Found], judge: ConfiguredConnection, now: float) -> Iterator[Preview]:
