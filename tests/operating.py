@@ -27,7 +27,7 @@ shop:
 crm:
   destination: user_com
   base_url: {url}/user_com/api/public
-  settings: {{ api_key: api-key, app_url: example.user.com }}
+  settings: {{ api_key: api-key, app_url: "https://example.user.com" }}
 mail:
   destination: extole
   base_url: {url}/extole
