@@ -29,6 +29,7 @@ CLOCK_SLACK = 3600.0
 """A lease or pause this much longer than anyone sets it comes from a clock that jumped, and is ignored."""
 
 NOT_SENT_YET = "not sent yet"
+QUEUED_AGAIN = "queued again by a person"
 DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 

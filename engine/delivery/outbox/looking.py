@@ -17,7 +17,7 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, as_of
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, Waiting, as_of
 from engine.delivery.outbox.base import Standing as Standing  # noqa: PLC0414  what `standings` returns
 from engine.delivery.outbox.keeping import SLOT, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
@@ -147,6 +147,38 @@ def counted(db: sqlite3.Connection, chosen: Chosen, most: int = MOST_COUNTED) ->
 def changed_since(db: sqlite3.Connection, since: float, limit: int) -> list[Found]:
     """Return the states that changed since a time, the latest change first."""
     return found_at(db, [row[0] for row in db.execute(sql.CHANGED_SINCE, (since, limit))])
+
+
+def changed_between(
+    db: sqlite3.Connection, chosen: Chosen, since: float, until: float, limit: int
+) -> tuple[list[Found], int]:
+    """Return the chosen states that changed from `since` to before `until`, the latest first, and how many there are.
+
+    It looks at everything that changed in that time, so it is for short times.
+    """
+    values = _values(db, chosen)
+    if values is None:
+        return [], 0
+    given = {**values, "from": since, "to": until, "limit": limit}
+    found = found_at(db, [row[0] for row in db.execute(sql.CHANGED_BETWEEN, given)])
+    if len(found) < limit:
+        return found, len(found)
+    return found, int(db.execute(sql.COUNT_CHANGED, given).fetchone()[0])
+
+
+def stored_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Waiting]:
+    """Return states as they would wait, as `Outbox.stored_at` does."""
+    return [_waiting(row) for row in db.execute(sql.STORED_AT, (str(list(places)),))]
+
+
+def _waiting(row: Sequence[Any]) -> Waiting:
+    *values, intake, attempts, kept, replayed = row
+    return Waiting._make((*values, from_text(intake).event, attempts, from_text(kept), replayed == 1))
+
+
+def connection_rows(db: sqlite3.Connection) -> list[ConnectionRow]:
+    """Return all connections."""
+    return [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
 
 
 def found_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Found]:
