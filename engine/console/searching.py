@@ -195,14 +195,14 @@ def row_of(found: Found) -> EventRow:
 
 
 class SearchReading(NamedTuple):
-    """A page of a search: `matches` is how many there are, MOST_COUNTED + 1 for more.
+    """A page of a search.
 
-    `before` is where the next page begins, '' if there is none. `unkeyed` is whether events of an older version cannot
+    `matches` is how many there are, MOST_COUNTED + 1 for more, None where they were not counted. `before` is where the next page begins, '' if there is none. `unkeyed` is whether events of an older version cannot
     all be found yet.
     """
 
     rows: tuple[EventRow, ...] = ()
-    matches: int = 0
+    matches: int | None = 0
     before: str = ""
     connections: tuple[str, ...] = ()
     unkeyed: bool = False
@@ -215,10 +215,13 @@ def read(db: sqlite3.Connection, search: Search, before: PageEnd | None) -> Sear
     if search.problems:
         return SearchReading(connections=names)
     found = newest(db, search.chosen, ROWS + 1, before=before)
-    count = counted(db, search.chosen, MOST_COUNTED)
+    if before is None and len(found) <= ROWS:
+        matches: int | None = len(found)
+    else:  # a text is looked for in each reason and message, which once is enough
+        matches = counted(db, search.chosen, MOST_COUNTED) if search.chosen.reason is None else None
     more = f"{found[ROWS - 1].event}-{found[ROWS - 1].place}" if len(found) > ROWS else ""
     unknown = search.chosen.connection is not None and search.chosen.connection not in names
-    return SearchReading(tuple(map(row_of, found[:ROWS])), count, more, names, unkeyed(db), unknown)
+    return SearchReading(tuple(map(row_of, found[:ROWS])), matches, more, names, unkeyed(db), unknown)
 
 
 class TailReading(NamedTuple):

@@ -86,8 +86,12 @@ class GroupReading(NamedTuple):
 
 def find_group(db: sqlite3.Connection, digest: str) -> AsideGroup | None:
     """Return a group by its digest, None if it has no events any more."""
-    found, _ = aside_groups(db, (*REFUSED, *IGNORED))
-    return next((each for each in found if each.digest == digest), None)
+    for outcomes in (REFUSED, IGNORED):  # these are many, and mostly not meant
+        found, _ = aside_groups(db, outcomes)
+        for each in found:
+            if each.digest == digest:
+                return each
+    return None
 
 
 def read_group(db: sqlite3.Connection, digest: str, before: PageEnd | None) -> GroupReading | None:
