@@ -7,18 +7,26 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from engine.console.event_story import read_event
+from engine.console.playground.files import TypedLibrary
+from engine.console.replanned import Replanned, Replanner
 from engine.console.site import Site
+from engine.delivery.configured_connection import ConfiguredConnection, rebased
+from engine.delivery.outbox import reading
 from engine.delivery.outbox.base import Chosen, outbox_command
-from engine.delivery.outbox.looking import Found, newest
+from engine.delivery.outbox.looking import Found, newest, stored_at, version_files
 from engine.delivery.outbox.reading import OutboxFile
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.records import Outcome
+from engine.mapping import bundled
+from engine.plan import destination
+from engine.records import Outcome, unmasked
 from tests.console.event_seeding import NOW, SHOWN, hostile_outbox, new_event, site_of
 from tests.console.harness import signed_in
 from tests.operating import operated, said
@@ -174,24 +182,6 @@ def test_a_state_that_was_queued_again_meanwhile(client: TestClient, service: Pa
     assert said_by_page in text_of(client, f"/events/{event}/requests", 409)
 
 
-def test_a_replay_delivers_what_the_vendor_now_accepts(
-    client: TestClient, service: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, logger="waybill.console")
-    [found] = [each for each in rows(service, outcomes=(Outcome.REJECTED,)) if each.connection == "shop"]
-    assert "would be sent" in text_of(client, f"/events/{found.event}/replay?place={found.place}")
-    answer = client.post(f"/events/{found.event}/replay", data={"place": str(found.place)})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/events/{found.event}")
-    assert "queued again by a person" in text_of(client, f"/events/{found.event}")
-    second = client.post(f"/events/{found.event}/replay", data={"place": str(found.place)})
-    assert second.status_code == 409
-    said("send", "--connections", "connections.yaml", "--patience", "0s")
-    assert "1 request accepted" in text_of(client, f"/events/{found.event}")
-    [record] = [each for each in caplog.records if each.message == "replay" and each.fields["status"] == 303]  # type: ignore[attr-defined]
-    fields = record.fields  # type: ignore[attr-defined]
-    assert (fields["event"], fields["connection"], fields["session"]) == (found.event, "shop", 1)
-
-
 # Bad input.
 
 PAGES = ("/events", "/events/1", "/events/1/requests?place=1", "/events/1/replay?place=1", "/events/2", "/events/3")
@@ -272,3 +262,93 @@ def test_an_outbox_that_cannot_be_read(tmp_path: Path, breaks, path: str) -> Non
         answer = client.get(path)
     assert answer.status_code == 503
     assert says in plain(answer.text)
+
+
+def test_an_outbox_that_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PATIENCE", 0.05)
+    file = hostile_outbox(tmp_path / "outbox.db")
+    with closing(sqlite3.connect(file, isolation_level=None)) as db, signed_in(Site(outbox_file=file)) as client:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        db.execute("UPDATE states SET reason = reason")
+        for path in ("/events", "/set-aside"):
+            assert f"{file} is locked" in text_of(client, path, 503)
+
+
+# By what an event is planned again.
+
+
+@pytest.fixture(scope="module")
+def changed(service: Path) -> ConfiguredConnection:
+    """Return the connection crm with a mapping that was changed after its events were sent."""
+    [crm] = [each for each in site_of(service).connections() if each.name == "crm"]
+    loaded = crm.connection.destination.loaded
+    text = (bundled("mappings") / "user_com.yaml").read_text().replace("UserEngage, ", "UserEngage, Other, ")
+    other = TypedLibrary([bundled("mappings")], text)
+    target = destination(other.read(other.path))
+    settings = {name: unmasked(each) for name, each in crm.connection.settings.items()}
+    made = rebased(target.connect(settings), str(loaded.mapping.http.base_url.literal))  # type: ignore[union-attr]
+    return replace(crm, connection=made)
+
+
+def planned(service: Path, configured: ConfiguredConnection, *, kept: bool) -> Replanned:
+    """Plan the event again that crm refused; with `kept`, the outbox has the version that planned it."""
+    [found] = [each for each in rows(service, outcomes=(Outcome.REJECTED,)) if each.connection == "crm"]
+    look = OutboxFile(service / "outbox.db").look
+    story = look(lambda db: read_event(db, found.event))
+    assert story is not None
+    [state] = [each for each in story.states if each.found.connection == "crm"]
+    [event] = look(lambda db: stored_at(db, [state.found.place]))
+    files = look(lambda db: version_files(db, str(state.found.digest)))
+    assert files is not None
+    return Replanner().plan(state, event, configured, files[1] if kept else None, NOW)
+
+
+def test_an_older_version_plans_what_it_planned(service: Path, changed: ConfiguredConnection) -> None:
+    found = planned(service, changed, kept=True)
+    assert found.note.endswith(
+        f"of the mapping, whose text is in the outbox. The current version is {changed.digest()}. "
+        "Its digest is that of the request that was sent, so this is what was sent."
+    )
+    assert (found.kind, [each.name for each in found.requests]) == ("good", ["upsert_user", "add_event"])
+
+
+def test_a_version_that_is_not_kept_is_not_what_was_sent(service: Path, changed: ConfiguredConnection) -> None:
+    found = planned(service, changed, kept=False)
+    assert found.kind == "warn"
+    assert found.note.endswith(
+        "of the mapping, which is not in the outbox. This is what the current one, version "
+        f"{changed.digest()}, makes of it, so what was sent may differ."
+    )
+
+
+def test_other_settings_are_said(service: Path) -> None:
+    [crm] = [each for each in site_of(service).connections() if each.name == "crm"]
+    moved = replace(crm, connection=rebased(crm.connection, "https://elsewhere.example.com"))
+    found = planned(service, moved, kept=True)
+    assert found.kind == "warn"
+    assert found.note.endswith(
+        "Its digest is not that of the request that was sent: the settings may have changed since, or the clock or a "
+        "value from an earlier answer decides something."
+    )
+
+
+# It changes the outbox, so it is the last one.
+
+
+def test_a_replay_delivers_what_the_vendor_now_accepts(
+    client: TestClient, service: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="waybill.console")
+    [found] = [each for each in rows(service, outcomes=(Outcome.REJECTED,)) if each.connection == "shop"]
+    assert "would be sent" in text_of(client, f"/events/{found.event}/replay?place={found.place}")
+    answer = client.post(f"/events/{found.event}/replay", data={"place": str(found.place)})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/events/{found.event}")
+    assert "queued again by a person" in text_of(client, f"/events/{found.event}")
+    second = client.post(f"/events/{found.event}/replay", data={"place": str(found.place)})
+    assert second.status_code == 409
+    said("send", "--connections", "connections.yaml", "--patience", "0s")
+    assert "1 request accepted" in text_of(client, f"/events/{found.event}")
+    [record] = [each for each in caplog.records if each.message == "replay" and each.fields["status"] == 303]  # type: ignore[attr-defined]
+    fields = record.fields  # type: ignore[attr-defined]
+    assert (fields["event"], fields["connection"], fields["session"]) == (found.event, "shop", 1)
