@@ -69,7 +69,8 @@ class Rendering:
             lstrip_blocks=True,
         )
         self._templates.filters |= {"visible": shown, "number": number, "seconds": seconds, "utc": utc, "clock": clock}
-        self._templates.filters |= {"json_data": json_data, "moment": moment, "lines": lines}
+        self._templates.filters |= {"json_data": json_data, "lines": lines}
+        self._templates.filters["moment"] = lambda when: moment(when, site.clock())
         self._templates.filters["ago"] = lambda when: ago(when, site.clock())
         self._templates.globals |= {"static": static_path}
 

@@ -9,6 +9,8 @@ from engine.language.texts import text_of, visible, visible_lines
 from engine.records import Json
 
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+RECENT = 300 * 86400.0
+"""Seconds for which a date needs no year."""
 NARROW_SPACE = "\u202f"
 NOTHING = "\N{EN DASH}"
 
@@ -63,9 +65,10 @@ def clock(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).strftime("%H:%M:%S UTC")
 
 
-def moment(when: float) -> str:
-    """Return date and time for a line of a list, in UTC: `11-29 20:33:10`."""
-    return datetime.fromtimestamp(when, UTC).strftime("%m-%d %H:%M:%S")
+def moment(when: float, now: float) -> str:
+    """Return date and time for a line of a list, in UTC: `11-29 20:33:10`, or of long ago `2023-11-14 22:13`."""
+    style = "%m-%d %H:%M:%S" if abs(now - when) < RECENT else "%Y-%m-%d %H:%M"
+    return datetime.fromtimestamp(when, UTC).strftime(style)
 
 
 def lines(text: str) -> str:
