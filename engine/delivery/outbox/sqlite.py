@@ -410,6 +410,10 @@ class SqliteOutbox:
     def _listed(self, rows: Iterable[Any]) -> list[Listed]:
         return [Listed._make(row)._replace(outcome=Outcome(row[4]), reports=self._reports(row[-1])) for row in rows]
 
+    def last_place(self) -> int:
+        """Return the last place that was given."""
+        return int(self._all(sql.LAST_PLACE)[0][0])
+
     def count(self, chosen: Chosen) -> int:
         """Count the chosen states."""
         return int(self._all(sql.COUNT, _chosen_values(chosen))[0][0])

@@ -317,12 +317,17 @@ _CHANGED_BETWEEN = f"""
 """
 CHANGED_BETWEEN = f"SELECT s.place {_CHANGED_BETWEEN} ORDER BY s.changed_at DESC, s.place DESC LIMIT :limit"
 COUNT_CHANGED = f"SELECT count(*) {_CHANGED_BETWEEN}"
+_OF_REASONS = """
+    json_each(:reasons) AS r CROSS JOIN states AS s INDEXED BY states_set_aside
+    ON s.connection = json_extract(r.value, '$[0]') AND s.outcome = json_extract(r.value, '$[1]')
+        AND s.reason = json_extract(r.value, '$[2]')
+"""
 PLACES_OF_REASONS = f"""
-    SELECT s.place FROM {_SOURCES["reason"]} WHERE {_STARTS["reason"]} AND s.event > 0 LIMIT :limit
+    SELECT s.place FROM {_OF_REASONS} WHERE {_STARTS["set aside"]} AND s.event > 0 LIMIT :limit
 """
 NEWEST_OF_REASONS = f"""
-    SELECT s.event, s.place FROM {_SOURCES["reason"]}
-    WHERE {_STARTS["reason"]} AND s.event > 0 AND {_BEFORE} ORDER BY s.event DESC, s.place DESC LIMIT :limit
+    SELECT s.event, s.place FROM {_OF_REASONS}
+    WHERE {_STARTS["set aside"]} AND s.event > 0 AND {_BEFORE} ORDER BY s.event DESC, s.place DESC LIMIT :limit
 """
 ATTEMPTS_OF = f"""
     SELECT {_ATTEMPT} FROM attempts
