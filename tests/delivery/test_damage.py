@@ -100,7 +100,7 @@ READING: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "connections": (root_of("connections"), "purge import"),
     "index of messageIds": (root_of("events_by_message"), "status list replay resume"),
     "index of times": (root_of("events_by_time"), "status list show replay resume"),
-    "index of states": (root_of("states_by_event"), "status list show replay resume"),
+    "index of states": (root_of("states_by_event"), "status replay resume"),
     "index of the queue": (root_of("states_unfinished"), "list show replay purge"),
 }
 # What SQLite takes for a value, and which commands come upon it.

@@ -328,8 +328,13 @@ class SqliteOutbox:
 
     def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function of `looking` finds, in one read transaction."""
-        with self._transaction(sql.BEGIN_READ) as db, file.values_are_ours(self.path):
-            return function(db)
+        with file.values_are_ours(self.path):
+            try:
+                with self._transaction(sql.BEGIN_READ) as db:
+                    return function(db)
+            except ValueError:
+                self.verify()  # says where the value is
+                raise
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease, and return its fence."""
@@ -409,6 +414,10 @@ class SqliteOutbox:
 
     def _listed(self, rows: Iterable[Any]) -> list[Listed]:
         return [Listed._make(row)._replace(outcome=Outcome(row[4]), reports=self._reports(row[-1])) for row in rows]
+
+    def last_place(self) -> int:
+        """Return the last place that was given."""
+        return int(self._all(sql.LAST_PLACE)[0][0])
 
     def count(self, chosen: Chosen) -> int:
         """Count the chosen states."""
