@@ -37,7 +37,14 @@ AT = {"timestamp": "2024-03-05T10:15:30Z"}
 FIRST = [
     {"type": "identify", "messageId": "m1", "userId": "ada", "traits": {"email": "ada@example.com"}, **AT},
     {"type": "track", "messageId": "m2", "userId": "ada", "event": "Signed Up", **AT},
-    {"type": "track", "messageId": "m3", "userId": "bob", "event": "Order Completed", "properties": {"total": 40}, **AT},
+    {
+        "type": "track",
+        "messageId": "m3",
+        "userId": "bob",
+        "event": "Order Completed",
+        "properties": {"total": 40},
+        **AT,
+    },
     {"type": "track", "messageId": "m4", "userId": "bob", **AT},
 ]
 LATER = [{"type": "track", "messageId": "m5", "userId": "ada", "event": "Plan Upgraded", **AT}]
@@ -66,7 +73,9 @@ def operated(folder: Path) -> Iterator[Path]:
             for fault in faults:
                 sandbox.inject(fault)
             said(*SENT, str(file))
-        discard = Discarded("web", 1_700_000_000.0, "event_not_defined", "track calls require event", "m9", b'{"type":"track"}')
+        discard = Discarded(
+            "web", 1_700_000_000.0, "event_not_defined", "track calls require event", "m9", b'{"type":"track"}'
+        )
         with closing(SqliteOutbox("outbox.db")) as outbox:
             outbox.keep_discards([discard], {"web": 1}, 1_700_000_000.0)
         yield folder

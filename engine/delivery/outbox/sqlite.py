@@ -328,7 +328,7 @@ class SqliteOutbox:
 
     def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function of `looking` finds, in one read transaction."""
-        with self._transaction(sql.BEGIN_READ) as db, file.values_are_ours(self.path):
+        with self._transaction(sql.BEGIN_READ) as db, looking.values_are_ours(db, self.path):
             return function(db)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
