@@ -87,7 +87,7 @@ def command(
     Without --outbox it is for trying mappings. With one it only reads it, also while another process delivers from it;
     to resume, replay or reload from the console, use `engine serve --console`.
 
-    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used.
+    Exit code 0: stopped by a signal; 2: wrong usage; 130: second signal, immediate exit.
     """
     if outbox_file is not None and not outbox_file.exists():
         raise UsageError(NO_OUTBOX.format(path=outbox_file))

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from engine.collector.reloading import Reloading, Served
     from engine.collector.responses import CollectorLimits
     from engine.collector.watching import WatchedFiles
-    from engine.console.app import Console
     from engine.delivery.outbox.base import Outbox
     from engine.records import JsonObject
     from engine.sandbox.server import Sandbox
@@ -170,10 +169,10 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         reloading = _reloading(arguments, vendors)
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
+        _check_token(admin, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
-        if console:
-            config = config._replace(console=_console(config, arguments, path, admin_host, reached))
+        config = _with_console(config, arguments, path, admin_host, reached) if console else config
         _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
 
@@ -283,14 +282,18 @@ def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.s
     return stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)")), token
 
 
-def _console(
+def _check_token(admin: tuple[socket.socket, str] | None, *, console: bool) -> None:
+    if console and admin is None:
+        raise UsageError(CONSOLE_NEEDS_TOKEN)
+
+
+def _with_console(
     config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions
-) -> Console:
-    """Return the console for the admin address; raise UsageError where that would not be safe."""
+) -> ServerConfig:
+    """Add the console for the admin address; raise UsageError where that would not be safe."""
     from engine.commands.console import access_of, import_all
 
-    if config.admin is None:
-        raise UsageError(CONSOLE_NEEDS_TOKEN)
+    assert config.admin is not None
     import_all()
     from engine.console.app import console_app
     from engine.console.site import Site
@@ -308,7 +311,7 @@ def _console(
         reload=reload,
     )
     listener, token = config.admin
-    return console_app(site, access_of(listener, host, token, reached))
+    return config._replace(console=console_app(site, access_of(listener, host, token, reached)))
 
 
 def _serve(

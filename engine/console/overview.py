@@ -127,35 +127,35 @@ def _card(
     now: float,
     unknown: str,
 ) -> ConnectionCard:
-    standing = found or Standing(ConnectionRow(name), 0, None, 0.0, None, {}, {}, None)
-    state = _state(standing, now)
+    stands = found or Standing(ConnectionRow(name), 0, None, 0.0, None, {}, {}, None)
+    state = _state(stands, now)
     kind, words = STATES[state]
-    hour = tuple((each.value, standing.hour[each]) for each in Outcome if standing.hour.get(each))
+    hour = tuple((each.value, stands.hour[each]) for each in Outcome if stands.hour.get(each))
     return ConnectionCard(
         name=name,
         title=unknown if configured is None else configured.mapping.title,
         state=state,
         kind=kind,
         words=words,
-        waiting=standing.waiting,
-        lag=None if standing.lag is None else float(int(standing.lag)),
-        rate=standing.rate,
-        drain=standing.drain,
+        waiting=stands.waiting,
+        lag=None if stands.lag is None else float(int(stands.lag)),
+        rate=stands.rate,
+        drain=stands.drain,
         hour=hour,
-        set_aside=sum(standing.set_aside.get(each, 0) for each in (Outcome.REJECTED, Outcome.INVALID)),
+        set_aside=sum(stands.set_aside.get(each, 0) for each in (Outcome.REJECTED, Outcome.INVALID)),
         chart=_chart(slots, hour, now),
-        digest=configured.digest() if configured is not None else standing.digest or "",
-        row=standing.row._replace(leased_until=None),  # it changes every few seconds, and nobody reads it
+        digest=configured.digest() if configured is not None else stands.digest or "",
+        row=stands.row._replace(leased_until=None),  # it changes every few seconds, and nobody reads it
         configured=configured is not None,
     )
 
 
-def _state(standing: Standing, now: float) -> str:
+def _state(stands: Standing, now: float) -> str:
     """Return the state, in which a lease that has run out belongs to nobody."""
-    row = standing.row
+    row = stands.row
     if row.leased_until is not None and row.leased_until < now:
-        standing = standing._replace(row=row._replace(owner=None))
-    return standing.state
+        stands = stands._replace(row=row._replace(owner=None))
+    return stands.state
 
 
 def _chart(slots: Sequence[SlotEnded], hour: Sequence[tuple[str, int]], now: float) -> Markup:

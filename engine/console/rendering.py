@@ -19,7 +19,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from engine.console.wording import ago, clock, number, seconds, shown, utc
+from engine.console.wording import ago, clock, lines, moment, number, seconds, shown, utc
 from engine.records import Json
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Rendering:
             lstrip_blocks=True,
         )
         self._templates.filters |= {"visible": shown, "number": number, "seconds": seconds, "utc": utc, "clock": clock}
-        self._templates.filters["json_data"] = json_data
+        self._templates.filters |= {"json_data": json_data, "moment": moment, "lines": lines}
         self._templates.filters["ago"] = lambda when: ago(when, site.clock())
         self._templates.globals |= {"static": static_path}
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import socket
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -11,6 +15,7 @@ import uvicorn
 if TYPE_CHECKING:
     from engine.console.app import Console
 
+INTERRUPTED = 130
 REQUEST_GRACE = 5
 """Seconds that running requests get when the server stops."""
 MOST_CONNECTIONS = 200
@@ -24,6 +29,11 @@ class ConsoleServer(uvicorn.Server):
         super().__init__(config)
         self._console = console
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve`: uvicorn would end the process by the signal, not with 0."""
+        yield
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop."""
         self._console.close()
@@ -31,9 +41,19 @@ class ConsoleServer(uvicorn.Server):
 
 
 def serve(console: Console, listener: socket.socket) -> None:
-    """Serve until a signal arrives."""
-    server = ConsoleServer(config(console), console)
-    asyncio.run(server.serve(sockets=[listener]))
+    """Serve until a signal arrives; a second one ends the process at once."""
+    asyncio.run(_serve(ConsoleServer(config(console), console), listener))
+
+
+async def _serve(server: ConsoleServer, listener: socket.socket) -> None:
+    def stop() -> None:
+        if server.should_exit:
+            os._exit(INTERRUPTED)
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    await server.serve(sockets=[listener])
 
 
 def config(console: Console) -> uvicorn.Config:

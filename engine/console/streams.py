@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -24,6 +25,8 @@ MOST_STREAMS = 20
 PING_SECONDS = 15
 RETRY_MILLISECONDS = 1000
 """How long a browser waits before it connects again."""
+SLOWNESS = 20
+"""A pause is at least 20 times as long as the reading before it."""
 TOO_MANY = "20 pages of this console are already open and live. Close some of them, then reload this one."
 
 logger = logging.getLogger(NAME)
@@ -88,7 +91,10 @@ class Feed(Generic[T]):
     """Reads again and again while somebody looks, and hands each reading to all who do."""
 
     def __init__(self, read: Callable[[], Awaitable[T]], interval: float) -> None:
-        """Read every `interval` seconds; where `read` raises, the log has it and the next round tries again."""
+        """Read every `interval` seconds, less often where that is slow: delivery needs the disk more.
+
+        Where `read` raises, the log has it and the next round tries again.
+        """
         self._read, self._interval = read, interval
         self._watchers = 0
         self._task: asyncio.Task[None] | None = None
@@ -117,6 +123,7 @@ class Feed(Generic[T]):
     async def _poll(self) -> None:
         number = 0
         while True:
+            began = time.monotonic()
             try:
                 reading = await self._read()
             except Exception:
@@ -126,4 +133,4 @@ class Feed(Generic[T]):
                 self._latest = (number, reading)
                 news, self._news = self._news, asyncio.Event()
                 news.set()
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(max(self._interval, SLOWNESS * (time.monotonic() - began)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import cast
 
-from engine.language.texts import text_of, visible
+from engine.language.texts import text_of, visible, visible_lines
 from engine.records import Json
 
 UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -61,3 +61,13 @@ def utc(when: float) -> str:
 def clock(when: float) -> str:
     """Return the time of day, for what is of today: `20:33:10 UTC`."""
     return datetime.fromtimestamp(when, UTC).strftime("%H:%M:%S UTC")
+
+
+def moment(when: float) -> str:
+    """Return date and time for a line of a list, in UTC: `11-29 20:33:10`."""
+    return datetime.fromtimestamp(when, UTC).strftime("%m-%d %H:%M:%S")
+
+
+def lines(text: str) -> str:
+    """Return a text of several lines as people may see it."""
+    return visible_lines(text.replace("\r\n", "\n"))

@@ -68,14 +68,14 @@ def _connection(
     }
 
 
-def _numbers(standing: Standing) -> JsonObject:
+def _numbers(found: Standing) -> JsonObject:
     return {
-        "state": standing.state,
-        "lag_seconds": _rounded(standing.lag),
-        "events_per_second": _rounded(standing.rate),
-        "drain_seconds": _rounded(standing.drain),
-        "last_hour": {outcome.value: count for outcome, count in sorted(standing.hour.items())},
-        "mapping": standing.digest,
+        "state": found.state,
+        "lag_seconds": _rounded(found.lag),
+        "events_per_second": _rounded(found.rate),
+        "drain_seconds": _rounded(found.drain),
+        "last_hour": {outcome.value: count for outcome, count in sorted(found.hour.items())},
+        "mapping": found.digest,
     }
 
 

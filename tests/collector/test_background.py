@@ -175,7 +175,7 @@ def test_status_of_connections() -> None:
         "state": "held",
         "lag_seconds": 20.0,
         "events_per_second": 0.033,
-        "drain_seconds": 30.0,
+        "drain_seconds": None,
         "last_hour": {"delivered": 1, "rejected": 1},
         "mapping": None,
     }

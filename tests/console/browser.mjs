@@ -51,7 +51,7 @@ export async function story(tell) {
   const browser = await launch();
   const open = async (address, { width = 1280, height = 900, dark = false } = {}) => {
     const colorScheme = dark ? 'dark' : 'light';
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme, baseURL: given.url });
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce', baseURL: given.url });
     context.setDefaultTimeout(10_000);
     watch(context);
     const page = await context.newPage();

@@ -229,7 +229,7 @@ class MemoryOutbox:
             hour = Counter(each.outcome for each in ended if each.changed_at >= now - 3600)
             aside = Counter(each.outcome for each in ended if each.outcome is not Outcome.DELIVERED)
             digest = next((each.digest for each in ended if each.digest), None)
-            drain = waiting / rate if waiting and rate else None
+            drain = waiting / rate if waiting and rate and not (row.held or row.due) else None
             found.append(Standing(as_of(row, now), waiting, lag, rate, drain, hour, aside, digest))
         return found
 

@@ -15,7 +15,7 @@ from engine.delivery.outbox.base import Chosen, NewEvent
 from engine.delivery.outbox.looking import Found, attempts_of, newest
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.sending.http import Try, VendorReply
-from engine.delivery.sending.recorded import COMPRESSED, TOO_LONG, Recorder
+from engine.delivery.sending.recorded import COMPRESSED, TOO_LONG, AttemptRecorder
 from engine.plan import load
 from engine.records import PlannedRequest, Secret
 from tests.delivery.vendor import BATCHES, QUICK, Answer, Request, delivered, event, fine
@@ -48,7 +48,7 @@ def attempts_by_event(outbox: SqliteOutbox) -> dict[str, list[Attempt]]:
 
 
 def answering(*answers: Answer):
-    """Give these answers, then accept everything."""
+    """Answer with these, then accept everything."""
     left = list(answers)
     return lambda request: left.pop(0) if left else fine(request)
 
@@ -228,7 +228,7 @@ def recorded(directory: Path, key: str, sent_in: str, path: str, source: str) ->
     connection = load(file).connect({"key": key})
     [request] = connection.plan({"type": "track", "event": "E", "userId": "ü/1"}, show_secrets=True).requests
     [shown] = connection.plan({"type": "track", "event": "E", "userId": "ü/1"}).requests
-    recorder = Recorder(connection)
+    recorder = AttemptRecorder(connection)
     from engine.language.bodies import encoded
 
     tried = Try(0.0123, encoded(request.body, "json"), VendorReply(200))
@@ -249,7 +249,7 @@ def test_neither_url_nor_digest_tells_a_secret(tmp_path, sent_in, path, source) 
 
 def test_a_digest_is_of_method_url_and_body(tmp_path) -> None:
     (tmp_path / "masked.yaml").write_text(MASKED % ("url", "/x", "event"))
-    recorder = Recorder(load(tmp_path / "masked.yaml").connect({"key": "k"}))
+    recorder = AttemptRecorder(load(tmp_path / "masked.yaml").connect({"key": "k"}))
     request = PlannedRequest("note", "POST", "https://v.example/x", {"A": "b"}, {}, {"a": 1})
     same = request._replace(headers={"A": Secret("other")})
     others = [request._replace(method="PUT"), request._replace(url="https://v.example/y"), request._replace(body={})]
@@ -269,7 +269,7 @@ def test_a_digest_is_of_method_url_and_body(tmp_path) -> None:
 )
 def test_it_is_said_why_an_answer_is_not_kept(tmp_path, reply, answer, why) -> None:
     (tmp_path / "masked.yaml").write_text(MASKED % ("url", "/x", "event"))
-    recorder = Recorder(load(tmp_path / "masked.yaml").connect({"key": "k"}))
+    recorder = AttemptRecorder(load(tmp_path / "masked.yaml").connect({"key": "k"}))
     request = PlannedRequest("note", "POST", "https://v.example/x", {}, {}, None)
     found = recorder.attempt(1, request, "json", 1, Try(0.0, None, reply, answer), refused=True)
     assert (found.failure, found.answer) == (why, "")

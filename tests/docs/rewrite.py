@@ -14,13 +14,17 @@ from tests.docs.console import ANYTHING, Console, commands
 from tests.docs.test_mapping_pages import PAGES as FOLLOWED
 from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
+from tests.operating import OperatorShell, operated
 
 IN_FOLDER = ("docs/coverage.md", "docs/delivery.md")
 """Pages that begin in an empty folder."""
 IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture.md", "docs/diff.md", "docs/layout.md")
 
 
-def rewritten(page: str, console: Console, *, whole: bool) -> str:
+OPERATING = "docs/operating.md"
+
+
+def rewritten(page: str, console: Console | OperatorShell, *, whole: bool) -> str:
     """Return a page with its commands' output; `whole` also writes the files that it shows."""
     lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
     done: list[str] = []
@@ -31,12 +35,12 @@ def rewritten(page: str, console: Console, *, whole: bool) -> str:
         if block.language == "console" and block.words == "run":
             done += printed(console, block)
             at += block.text.count("\n")
-        elif whole:
+        elif whole and isinstance(console, Console):
             console.play(block)
     return "\n".join([*done, *lines[at:]]) + "\n"
 
 
-def printed(console: Console, block: Block) -> list[str]:
+def printed(console: Console | OperatorShell, block: Block) -> list[str]:
     """Return the lines of a block with what its commands print now."""
     lines: list[str] = []
     for command, shown in commands(block):
@@ -57,6 +61,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             text = rewritten(page, Console(Path(folder)), whole=True)
         (ROOT / page).write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, operated(Path(folder)):
+        (ROOT / OPERATING).write_text(rewritten(OPERATING, OperatorShell(), whole=False), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for name in NEEDED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy

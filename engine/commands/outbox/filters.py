@@ -133,7 +133,7 @@ def _check(outbox: SqliteOutbox, filters: Filters) -> None:
 
 
 def give_keys(outbox: SqliteOutbox) -> None:
-    """Give the events of an older version the keys by which they are found; an interruption loses nothing."""
+    """Make the events of an older version searchable, with a line on standard error; an interruption loses nothing."""
     left = outbox.key_some()
     if not left:
         return

@@ -26,7 +26,7 @@ from engine.commands.outbox.judges import Judges, ReplayOptions, judges_of
 from engine.commands.outbox.shared import FINAL, SET_ASIDE, SHOWN, no_event
 from engine.commands.output.text import Display
 from engine.commands.shared import FOUND, counted
-from engine.delivery.outbox.base import DUPLICATE, Chosen, outbox_command
+from engine.delivery.outbox.base import DUPLICATE, QUEUED_AGAIN, Chosen, outbox_command
 from engine.errors import UsageError
 from engine.language.texts import visible
 from engine.records import Outcome
@@ -42,7 +42,6 @@ T = TypeVar("T")
 NOT_A_DRY_RUN = "--limit and --format are about --dry-run: add it."
 ONLY_REJECTED = "--only-rejected chooses among all events; leave it out where IDs name them."
 NOT_JUDGED = "Add --connections FILE or --mapping MAPPING to see what they would become."
-QUEUED = "queued again by a person"
 STILL_WAITING = "it is still waiting"
 
 
@@ -210,7 +209,7 @@ def _queued(outbox: Outbox, decisions: list[ReplayDecision], now: float) -> Iter
     wanted = [decision for decision in decisions if decision.queued]
     for name in dict.fromkeys(decision.row.connection for decision in wanted):
         own = [decision for decision in wanted if decision.row.connection == name]
-        count = outbox.replay([decision.row.place for decision in own], QUEUED, now)
+        count = outbox.replay([decision.row.place for decision in own], QUEUED_AGAIN, now)
         yield from own[:count]
         yield from (decision._replace(queued=False, why=GONE) for decision in own[count:])
 

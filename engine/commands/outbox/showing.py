@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import FILE, SettingsOptions, settings_options, with_outbox
+from engine.commands.options import FILE, SettingsOptions, check_connection, settings_options, with_outbox
 from engine.commands.outbox.shared import no_event
 from engine.commands.output.text import Display
 from engine.delivery.outbox.base import Chosen, as_of
@@ -20,7 +20,7 @@ from engine.language.texts import visible_lines
 if TYPE_CHECKING:
     import sqlite3
 
-    from engine.commands.output.timeline import EventState, ShownEvent
+    from engine.commands.output.event_states import EventState, ShownEvent
     from engine.delivery.outbox.base import ConnectionRow
     from engine.delivery.outbox.looking import Found
     from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -32,6 +32,7 @@ MOST_STATES = 50
 
 @click.command("show")
 @click.argument("event", metavar="ID")
+@click.option("--connection", metavar="NAME", help="Only this connection.")
 @click.option(
     "--connections",
     "file",
@@ -57,7 +58,13 @@ MOST_STATES = 50
 )
 @with_outbox
 def command(
-    outbox: SqliteOutbox, event: str, file: Path | None, plans: bool, settings: SettingsOptions, style: str
+    outbox: SqliteOutbox,
+    event: str,
+    connection: str | None,
+    file: Path | None,
+    plans: bool,
+    settings: SettingsOptions,
+    style: str,
 ) -> None:
     """Show one event and its timeline for each connection.
 
@@ -69,8 +76,10 @@ def command(
     """
     now = time.time()
     _check(file, plans, settings)
+    if connection is not None:
+        check_connection(outbox, connection)
     current = {} if file is None else _digests(file, settings.directories)
-    found = _events(outbox, event, current, now)
+    found = _events(outbox, Chosen(event=event, connection=connection), current, now)
     if not found:
         raise no_event(outbox, event)
     again = _planned_again(outbox, found, file, settings) if plans else {}
@@ -113,11 +122,11 @@ def _digests(file: Path, directories: tuple[Path, ...]) -> dict[str, str]:
     return {each.name: each.digest() for each in load(file, os.environ, directories).connections}
 
 
-def _events(outbox: SqliteOutbox, event: str, current: Mapping[str, str], now: float) -> list[ShownEvent]:
-    from engine.commands.output.timeline import ShownEvent
+def _events(outbox: SqliteOutbox, chosen: Chosen, current: Mapping[str, str], now: float) -> list[ShownEvent]:
+    from engine.commands.output.event_states import ShownEvent
 
     rows = {row.name: as_of(row, now) for row in outbox.connections()}
-    states = outbox.look(lambda db: list(_states(db, event, current, rows)))
+    states = outbox.look(lambda db: list(_states(db, chosen, current, rows)))
     found = []
     for number in sorted({each.found.event for each in states}):
         kept = outbox.event(number)
@@ -127,12 +136,12 @@ def _events(outbox: SqliteOutbox, event: str, current: Mapping[str, str], now: f
 
 
 def _states(
-    db: sqlite3.Connection, event: str, current: Mapping[str, str], connections: Mapping[str, ConnectionRow]
+    db: sqlite3.Connection, chosen: Chosen, current: Mapping[str, str], connections: Mapping[str, ConnectionRow]
 ) -> Iterator[EventState]:
-    from engine.commands.output.timeline import EventState
+    from engine.commands.output.event_states import EventState
     from engine.delivery.outbox import looking
 
-    rows = looking.newest(db, Chosen(event=event), MOST_STATES)
+    rows = looking.newest(db, chosen, MOST_STATES)
     rows.sort(key=lambda row: (row.connection, row.place))
     for row in rows:
         version = None if row.digest is None else looking.version_files(db, row.digest)

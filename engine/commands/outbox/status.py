@@ -42,8 +42,8 @@ def command(outbox: SqliteOutbox, style: str) -> None:
     display, standings = Display(sys.stdout), outbox.standings(now)
     for line in standing_lines(display, standings):
         click.echo(line)
-    for standing in standings:
-        for line in notes(display, standing, outbox.path):
+    for each in standings:
+        for line in notes(display, each, outbox.path):
             click.echo(line)
     click.echo("\n" * bool(standings) + delivery_text(display, outbox.overview(MOST_REASONS)))
 

@@ -7,7 +7,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -51,7 +51,11 @@ def command(own_outbox: Path | None) -> None:
     outbox = OutboxFile(cast("Path", own_outbox or click.get_current_context().obj))
     _standings(outbox, time.time())  # what is wrong from the beginning ends the command with its message
     console = Console(markup=False, highlight=False, emoji=False)
-    with _keys() as stopped, Live(console=console, screen=True, auto_refresh=False) as live:
+    with (
+        suppress(KeyboardInterrupt),
+        _keys() as stopped,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
         while True:
             live.update(_screen(outbox, console.width, console.height), refresh=True)
             if stopped(EVERY):

@@ -14,7 +14,7 @@ from engine.showing.masking import Masking
 from engine.showing.requests import outgoing_json
 
 if TYPE_CHECKING:
-    from engine.commands.output.timeline import EventState
+    from engine.commands.output.event_states import EventState
     from engine.delivery.sending.outgoing import Outgoing
     from engine.delivery.sending.versions import Version
     from engine.records import JsonObject

@@ -30,15 +30,15 @@ def standing_lines(display: Display, standings: Iterable[Standing]) -> Iterator[
         yield from table(display, COLUMNS, rows)
 
 
-def _cells(standing: Standing) -> tuple[str, ...]:
+def _cells(each: Standing) -> tuple[str, ...]:
     return (
-        standing.row.name,
-        standing.state,
-        f"{standing.waiting:,}",
-        NONE if standing.lag is None else duration(standing.lag),
-        rate_text(standing.rate),
-        NONE if standing.drain is None else duration(standing.drain),
-        shares_text(standing.hour),
+        each.row.name,
+        each.state,
+        f"{each.waiting:,}",
+        NONE if each.lag is None else duration(each.lag),
+        rate_text(each.rate),
+        NONE if each.drain is None else duration(each.drain),
+        shares_text(each.hour),
     )
 
 
@@ -72,9 +72,9 @@ def _percent(count: int, total: int) -> str:
     return "<1 %" if percent < 1 else f"{percent:.0f} %"
 
 
-def notes(display: Display, standing: Standing, outbox: Path) -> Iterator[str]:
+def notes(display: Display, each: Standing, outbox: Path) -> Iterator[str]:
     """Yield what a person has to know or do about a connection."""
-    row = standing.row
+    row = each.row
     if row.alarm:
         yield display.wrap(f"{row.name}: {row.alarm}.", "", 2)
     if row.held:
@@ -85,6 +85,6 @@ def notes(display: Display, standing: Standing, outbox: Path) -> Iterator[str]:
         yield f"  Once the cause is fixed, run: {resume_command(row.name, outbox)}"
     elif row.due is not None:
         yield display.wrap(f"{row.name} is paused: {row.pause.rstrip('.')}. Next try: {local_time(row.due)}.", "", 2)
-    elif standing.state == "waiting":
-        what = f"{counted(standing.waiting, 'event')} of {row.name}: no process delivers them."
+    elif each.state == "waiting":
+        what = f"{counted(each.waiting, 'event')} of {row.name}: no process delivers them."
         yield display.wrap(f"{what} Run engine send or engine serve.", "", 2)

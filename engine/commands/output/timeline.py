@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import orjson
 
+from engine.commands.output.event_states import EventState, ShownEvent
 from engine.commands.output.events import report_lines
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import counted
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import DEFAULT_FILE, DUPLICATE, ConnectionRow, NewEvent, advice, resume_command
+from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, resume_command
 from engine.language.texts import visible
 from engine.records import Json, JsonObject, Outcome, Report
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from engine.delivery.sending.versions import Version
 
 WAITING = (Outcome.WAITING, Outcome.HELD)
-AGAIN_AFTER = 1.0
-"""Seconds between intake and queueing that tell a replay from intake itself."""
-
 INDENT = 2
 AT = 23
 """Where the text of a timeline begins, behind its time."""
@@ -39,46 +36,6 @@ AT = 23
 
 Again: TypeAlias = "Mapping[int, Version | str]"
 NOT_AGAIN: Again = MappingProxyType({})
-
-
-class EventState(NamedTuple):
-    """What became of an event for one connection.
-
-    `attempts` are the requests that are still kept. `row` is the connection. `mapping` is the name of the mapping whose
-    version planned it, '' if that was not kept; `current` is the digest of today's version, None if nobody asked.
-    `first` is the number of the event that a duplicate repeats.
-    """
-
-    found: Found
-    attempts: list[Attempt]
-    row: ConnectionRow
-    mapping: str = ""
-    current: str | None = None
-    first: int | None = None
-
-    @property
-    def is_duplicate(self) -> bool:
-        """Whether it ended as a duplicate."""
-        return self.found.outcome is Outcome.IGNORED and self.found.reason == DUPLICATE
-
-    @property
-    def queued_again(self) -> bool:
-        """Whether it was replayed."""
-        return not self.is_duplicate and self.found.queued_at - self.found.taken_at > AGAIN_AFTER
-
-
-class ShownEvent(NamedTuple):
-    """An event with what became of it; `outbox` is the file, for the commands that are shown."""
-
-    number: int
-    event: NewEvent
-    states: list[EventState]
-    outbox: Path
-
-    @property
-    def reports(self) -> list[Report]:
-        """The reports about the event itself, each once: every connection has them."""
-        return list(dict.fromkeys([*self.event.reports, *chain(*(each.found.reports.event for each in self.states))]))
 
 
 def event_lines(display: Display, shown: ShownEvent, now: float, again: Again = NOT_AGAIN) -> Iterator[str]:
@@ -167,7 +124,7 @@ def _attempt(display: Display, attempt: Attempt) -> Iterator[str]:
     yield f"  {local_time(attempt.number / 1e6):<{AT - 2}}{display.paint(address, 'request')}"
     items = "" if attempt.items == 1 else f", {counted(attempt.items, 'item')}"
     result = str(attempt.status) if attempt.status else "no answer"
-    refused = " refused" if attempt.refused and attempt.status else ""
+    refused = f", not {'accepted' if attempt.items == 1 else 'all accepted'}," if attempt.refused else ""
     yield from _entry(display, None, f"{result}{refused} in {attempt.took} ms ({attempt.name}{items})")
     if attempt.failure:
         yield from _entry(display, None, attempt.failure)
@@ -195,31 +152,38 @@ def _entry(display: Display, moment: float | None, text: str, style: str = "") -
 
 
 def _next(display: Display, state: EventState, outbox: Path, now: float) -> Iterator[str]:
-    if (text := next_try(state, outbox, now)) is not None:
-        yield from _entry(display, state.row.due if _is_paused(state.row, now) else None, text)
+    if (text := next_try(state, now)) is None:
+        return
+    yield from _entry(display, state.row.due if _is_paused(state.row, now) else None, f"next try: {text}")
+    if command := resuming(state, outbox, now):
+        yield " " * AT + command
 
 
 def _is_paused(row: ConnectionRow, now: float) -> bool:
     return not row.held and row.due is not None and row.due > now
 
 
-def next_try(state: EventState, outbox: Path, now: float) -> str | None:
-    """Say when an event that waits is sent, or what has to be done for it; None for one that is finished."""
+def next_try(state: EventState, now: float) -> str | None:
+    """Say when an event that waits is sent; None for one that is finished."""
     row, found = state.row, state.found
     if found.outcome not in WAITING:
         return None
     if row.held:
-        hint = advice(row.hint, row.name, outbox)
-        return f"next try: none until {row.name} is resumed; held since {local_time(row.held_at)}: {row.held}. {hint}"
+        hint = f" {row.hint.rstrip(' .')}. Then:" if row.hint else " After fixing the cause:"
+        return f"none before a person resumes {row.name}, held since {local_time(row.held_at)}.{hint}"
     if _is_paused(row, now):
-        return (
-            f"next try: {row.name} pauses until then ({row.pause}), or at once with: {resume_command(row.name, outbox)}"
-        )
+        return f"when the pause of {row.name} ends ({row.pause.rstrip('.')}), or at once with:"
     if row.owner is None:
-        return f"next try: none now, because no process delivers for {row.name}: run engine send or engine serve"
+        return f"none now, because no process delivers for {row.name}: run engine send or engine serve"
     if found.tried_at is not None:
-        return "next try: when its own wait ends, at most the mapping's retry.max_wait (5m) after the last one"
-    return "next try: as soon as it is its turn; it was not tried yet"
+        return "when its own wait ends, at most the mapping's retry.max_wait (5m) after the last one"
+    return "as soon as it is its turn; it was not tried yet"
+
+
+def resuming(state: EventState, outbox: Path, now: float) -> str | None:
+    """Return the command that lets an event's connection go on, None if it is neither held nor paused."""
+    is_stopped = state.found.outcome in WAITING and (state.row.held or _is_paused(state.row, now))
+    return resume_command(state.row.name, outbox) if is_stopped else None
 
 
 def explain_command(found: Found, outbox: Path) -> str:
@@ -279,8 +243,9 @@ def _state_json(state: EventState, outbox: Path, now: float) -> JsonObject:
         else {"name": state.mapping, "digest": found.digest, "current": is_current},
         "requests": [_attempt_json(each) for each in state.attempts],
         "earlierRequests": found.attempts.earlier + len(found.attempts.numbers) - len(state.attempts),
-        "nextTry": next_try(state, outbox, now),
+        "nextTry": next_try(state, now),
         "nextTryAt": iso(cast("float", row.due)) if _is_paused(row, now) and found.outcome in WAITING else None,
+        "resume": resuming(state, outbox, now),
         "reports": _reports_json(found.reports.mapping),
         "explain": None if found.digest is None else explain_command(found, outbox),
     }

@@ -29,6 +29,7 @@ CLOCK_SLACK = 3600.0
 """A lease or pause this much longer than anyone sets it comes from a clock that jumped, and is ignored."""
 
 NOT_SENT_YET = "not sent yet"
+QUEUED_AGAIN = "queued again by a person"
 DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 
@@ -329,8 +330,9 @@ class Standing(NamedTuple):
     """How a connection stands; `rate` is events that ended a second, over the last minute.
 
     `lag` is for how many seconds the oldest event has waited, `drain` in how many all that wait would be sent at that
-    rate; None if nothing waits, or nothing ended. `hour` has how many events ended in the last hour by outcome,
-    `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping version of its last event.
+    rate; None if nothing waits, nothing ended, or the connection is held or paused. `hour` has how many events ended
+    in the last hour by outcome, `set_aside` how many are rejected, invalid or ignored in all. `digest` is the mapping
+    version of its last event.
     """
 
     row: ConnectionRow

@@ -19,7 +19,7 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, OutboxDamaged, as_of
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, OutboxDamaged, Waiting, as_of
 from engine.delivery.outbox.base import Standing as Standing  # noqa: PLC0414  what `standings` returns
 from engine.delivery.outbox.file import damage_text
 from engine.delivery.outbox.keeping import SLOT, slot_of
@@ -150,6 +150,38 @@ def counted(db: sqlite3.Connection, chosen: Chosen, most: int = MOST_COUNTED) ->
 def changed_since(db: sqlite3.Connection, since: float, limit: int) -> list[Found]:
     """Return the states that changed since a time, the latest change first."""
     return found_at(db, [row[0] for row in db.execute(sql.CHANGED_SINCE, (since, limit))])
+
+
+def changed_between(
+    db: sqlite3.Connection, chosen: Chosen, since: float, until: float, limit: int
+) -> tuple[list[Found], int]:
+    """Return the chosen states that changed from `since` to before `until`, the latest first, and how many there are.
+
+    It looks at everything that changed in that time, so it is for short times.
+    """
+    values = _values(db, chosen)
+    if values is None:
+        return [], 0
+    given = {**values, "from": since, "to": until, "limit": limit}
+    found = found_at(db, [row[0] for row in db.execute(sql.CHANGED_BETWEEN, given)])
+    if len(found) < limit:
+        return found, len(found)
+    return found, int(db.execute(sql.COUNT_CHANGED, given).fetchone()[0])
+
+
+def stored_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Waiting]:
+    """Return states as they would wait, as `Outbox.stored_at` does."""
+    return [_waiting(row) for row in db.execute(sql.STORED_AT, (str(list(places)),))]
+
+
+def _waiting(row: Sequence[Any]) -> Waiting:
+    *values, intake, attempts, kept, replayed = row
+    return Waiting._make((*values, from_text(intake).event, attempts, from_text(kept), replayed == 1))
+
+
+def connection_rows(db: sqlite3.Connection) -> list[ConnectionRow]:
+    """Return all connections."""
+    return [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]
 
 
 def found_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Found]:
@@ -312,7 +344,7 @@ def standings(db: sqlite3.Connection, now: float) -> list[Standing]:
         for each in own:
             hour[each.outcome] = hour.get(each.outcome, 0) + each.events
         lag = None if oldest is None else max(0.0, now - oldest)
-        drain = waiting / rate if waiting and rate else None
+        drain = waiting / rate if waiting and rate and not (row.held or row.due) else None
         aside = set_aside.get(row.name, {})
         digest = db.execute(sql.LAST_DIGEST, (row.name,)).fetchone()
         found.append(Standing(row, waiting, lag, rate, drain, hour, aside, None if digest is None else digest[0]))

@@ -310,6 +310,25 @@ CHANGED_SINCE = """
     SELECT place FROM states INDEXED BY states_changed
     WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
 """
+_CHANGED_BETWEEN = f"""
+    FROM states AS s INDEXED BY states_changed
+    WHERE s.connection IN (SELECT id FROM connections) AND s.changed_at >= :from AND s.changed_at < :to
+        AND {_CONDITIONS} AND s.event > 0
+"""
+CHANGED_BETWEEN = f"SELECT s.place {_CHANGED_BETWEEN} ORDER BY s.changed_at DESC, s.place DESC LIMIT :limit"
+COUNT_CHANGED = f"SELECT count(*) {_CHANGED_BETWEEN}"
+_OF_REASONS = """
+    json_each(:reasons) AS r CROSS JOIN states AS s INDEXED BY states_set_aside
+    ON s.connection = json_extract(r.value, '$[0]') AND s.outcome = json_extract(r.value, '$[1]')
+        AND s.reason = json_extract(r.value, '$[2]')
+    WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND s.event > 0
+"""
+PLACES_OF_REASONS = f"""
+    SELECT s.place FROM {_OF_REASONS} LIMIT :limit
+"""
+NEWEST_OF_REASONS = f"""
+    SELECT s.event, s.place FROM {_OF_REASONS} AND {_BEFORE} ORDER BY s.event DESC, s.place DESC LIMIT :limit
+"""
 ATTEMPTS_OF = f"""
     SELECT {_ATTEMPT} FROM attempts
     WHERE connection = (SELECT id FROM connections WHERE name = ?) AND number IN (SELECT value FROM json_each(?))

@@ -56,7 +56,7 @@ class VendorReply(NamedTuple):
 class Try(NamedTuple):
     """One request as it was sent, and what came back.
 
-    It `took` so many seconds. `content` is its body before compression, `answer` that of the response, None if it was
+    `took` is in seconds. `content` is its body before compression, `answer` that of the response, None if it was
     not read.
     """
 

@@ -29,7 +29,7 @@ ADDRESSES = 1000
 """Masked addresses that are remembered: batches and many requests go to few."""
 
 
-class Recorder:
+class AttemptRecorder:
     """Makes the records of one connection's requests."""
 
     def __init__(self, connection: Connection) -> None:

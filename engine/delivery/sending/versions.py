@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.sending.batching import PickRules
 from engine.delivery.sending.outgoing import pick_rules
-from engine.delivery.sending.recorded import Recorder
+from engine.delivery.sending.recorded import AttemptRecorder
 from engine.plan import Connection
 from engine.responses import ResponseReader
 
@@ -26,7 +26,7 @@ class Version(NamedTuple):
     digest: str
     responses: ResponseReader
     rules: PickRules
-    recorder: Recorder
+    recorder: AttemptRecorder
     older: bool = False
 
     @classmethod
@@ -35,4 +35,4 @@ class Version(NamedTuple):
         connection = configured.connection
         responses = ResponseReader(connection)
         rules = pick_rules(configured, responses, clock)
-        return cls(connection, configured.digest(), responses, rules, Recorder(connection), older)
+        return cls(connection, configured.digest(), responses, rules, AttemptRecorder(connection), older)

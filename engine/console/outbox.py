@@ -1,0 +1,55 @@
+"""The outbox as pages see it: whatever is wrong with it becomes a page that says so and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from starlette.exceptions import HTTPException
+
+from engine.delivery.outbox import file
+from engine.delivery.outbox.base import OutboxDamaged, OutboxError
+from engine.delivery.outbox.reading import OutboxFile
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.errors import UsageError
+
+T = TypeVar("T")
+
+
+async def looked(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Return what a function of `looking` finds, in a thread; raises HTTPException where the outbox cannot be read."""
+    return await asyncio.to_thread(_look, path, function)
+
+
+async def changed(path: Path, function: Callable[[SqliteOutbox], T]) -> T:
+    """Return what a function does to the outbox, in a thread; raises HTTPException where it cannot be written."""
+    return await asyncio.to_thread(_change, path, function)
+
+
+def look(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Return what a function of `looking` finds; raises OutboxError or UsageError."""
+    try:
+        return OutboxFile(path).look(function)
+    except (ValueError, TypeError) as error:  # what a row of ours cannot hold
+        raise OutboxDamaged(file.damage_text(path, "impossible values")) from error
+
+
+def _look(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
+    try:
+        return look(path, function)
+    except (OutboxError, UsageError) as error:
+        raise HTTPException(503, str(error)) from error
+
+
+def _change(path: Path, function: Callable[[SqliteOutbox], T]) -> T:
+    try:
+        outbox = SqliteOutbox(path)
+        try:
+            return function(outbox)
+        finally:
+            outbox.close()
+    except OutboxError as error:
+        raise HTTPException(503, str(error)) from error

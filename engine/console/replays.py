@@ -1,0 +1,98 @@
+"""Queues many events again, in parts, in a thread of its own: a page shows how far it is, and can be left.
+
+One at a time for the whole console, so that two people who press the same button do not queue everything twice; what
+somebody else queued or purged meanwhile is counted as gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.console.security import NAME
+from engine.delivery.outbox.base import QUEUED_AGAIN, OutboxError
+from engine.delivery.outbox.sqlite import SqliteOutbox
+
+MOST_REPLAYED = 200_000
+"""Events that one replay queues; what is left stays set aside, and can be replayed after it."""
+AT_ONCE = 500
+"""Events of one transaction, so that a worker never waits long."""
+RUNNING, DONE, STOPPED, FAILED = "running", "done", "stopped", "failed"
+FAILED_OTHERWISE = "an error of the engine itself; its log has the traceback"
+
+logger = logging.getLogger(NAME)
+
+
+@dataclass(slots=True)
+class ReplayProgress:
+    """How far a replay is; `gone` events were queued again or purged by somebody else meanwhile."""
+
+    title: str
+    total: int
+    queued: int = 0
+    gone: int = 0
+    state: str = RUNNING
+    trouble: str = ""
+
+    @property
+    def seen(self) -> int:
+        """How many events were looked at."""
+        return self.queued + self.gone
+
+
+class Replays:
+    """The replay of a console: the one that runs, or the last one; `progress` is None before the first."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path, self._clock = path, clock
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.progress: ReplayProgress | None = None
+
+    def start(self, title: str, places: Sequence[int]) -> bool:
+        """Start to queue the states at some places; False if another replay runs."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return False
+            self._stop.clear()
+            self.progress = ReplayProgress(title, len(places))
+            self._thread = threading.Thread(target=self._run, args=(self.progress, list(places)), daemon=True)
+            self._thread.start()
+            return True
+
+    def stop(self) -> None:
+        """Stop after the part that is being queued."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Wait until the replay that runs has ended."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self, progress: ReplayProgress, places: list[int]) -> None:
+        try:
+            self._queue(progress, places)
+            progress.state = STOPPED if progress.seen < progress.total else DONE
+        except OutboxError as error:
+            progress.trouble, progress.state = str(error), FAILED
+        except Exception:
+            logger.exception("a replay failed")
+            progress.trouble, progress.state = FAILED_OTHERWISE, FAILED
+        logger.info("replayed", extra={"fields": {"queued": progress.queued, "gone": progress.gone}})
+
+    def _queue(self, progress: ReplayProgress, places: list[int]) -> None:
+        outbox = SqliteOutbox(self._path)
+        try:
+            for start in range(0, len(places), AT_ONCE):
+                if self._stop.is_set():
+                    return
+                part = places[start : start + AT_ONCE]
+                queued = outbox.replay(part, QUEUED_AGAIN, self._clock())
+                progress.queued += queued
+                progress.gone += len(part) - queued
+        finally:
+            outbox.close()
