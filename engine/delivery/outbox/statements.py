@@ -323,9 +323,7 @@ _OF_REASONS = """
         AND s.reason = json_extract(r.value, '$[2]')
     WHERE s.outcome IN ('rejected', 'invalid', 'ignored') AND s.event > 0
 """
-PLACES_OF_REASONS = f"""
-    SELECT s.place FROM {_OF_REASONS} LIMIT :limit
-"""
+PLACES_OF_REASONS = f"SELECT s.place FROM {_OF_REASONS} LIMIT :limit"
 NEWEST_OF_REASONS = f"""
     SELECT s.event, s.place FROM {_OF_REASONS} AND {_BEFORE} ORDER BY s.event DESC, s.place DESC LIMIT :limit
 """
