@@ -328,13 +328,8 @@ class SqliteOutbox:
 
     def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function of `looking` finds, in one read transaction."""
-        with file.values_are_ours(self.path):
-            try:
-                with self._transaction(sql.BEGIN_READ) as db:
-                    return function(db)
-            except ValueError:
-                self.verify()  # says where the value is
-                raise
+        with self._transaction(sql.BEGIN_READ) as db, looking.values_are_ours(db, self.path):
+            return function(db)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease, and return its fence."""
