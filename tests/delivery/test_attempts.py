@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from engine.delivery.outbox.attempts import MOST_ANSWER, MOST_HEADERS, MOST_OF_EVENT, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, NewEvent
+from engine.delivery.outbox.base import Chosen, NewEvent, OutboxDamaged
 from engine.delivery.outbox.looking import Found, attempts_of, newest
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.sending.http import Try, VendorReply
@@ -278,3 +278,13 @@ def test_it_is_said_why_an_answer_is_not_kept(tmp_path, reply, answer, why) -> N
 def test_numbers_of_an_event_are_read_back() -> None:
     numbers = AttemptNumbers((1, 2), 3)
     assert AttemptNumbers.of(numbers.text()) == numbers
+
+
+@pytest.mark.parametrize("text", ["x", "+ 1", "1 x", "+x 1"])
+def test_numbers_that_only_damage_explains_end_delivery(tmp_path, text) -> None:
+    with closing(SqliteOutbox(tmp_path / "outbox.db")) as outbox:
+        outbox.take_in([event(1)], ["shop"], 1.0)
+        with outbox._transaction() as db:
+            db.execute("UPDATE states SET attempts = ?", (text,))
+        with pytest.raises(OutboxDamaged, match=r"outbox \(impossible values\)"):
+            asyncio.run(delivered(tmp_path, [], outbox=outbox))
