@@ -18,6 +18,7 @@ from engine.delivery.sending.http import Try, VendorReply
 from engine.delivery.sending.recorded import COMPRESSED, TOO_LONG, AttemptRecorder
 from engine.plan import load
 from engine.records import PlannedRequest, Secret
+from tests.delivery import test_oauth2
 from tests.delivery.vendor import BATCHES, QUICK, Answer, Request, delivered, event, fine
 
 KEY = "top-secret-key"
@@ -197,6 +198,29 @@ def test_any_answer_can_be_kept(tmp_path, name) -> None:
     assert expected(attempt.answer)
     assert attempt.cut == max(0, len(body) - MOST_ANSWER)
     assert attempt.failure == ""
+
+
+def test_a_request_that_was_sent_again_with_a_new_token_is_two_attempts(tmp_path) -> None:
+    vendor = test_oauth2.TokenVendor(uses=1)
+    test_oauth2.delivered(tmp_path, vendor, 2, slots=1)
+    with closing(SqliteOutbox(tmp_path / "outbox.db")) as outbox:
+        [first], [refused, second] = sorted(attempts_by_event(outbox).values(), key=len)
+    assert [(each.name, each.status) for each in (first, refused, second)] == [
+        ("single", 200),
+        ("single", 401),
+        ("single", 200),
+    ]
+    assert refused.answer == '{"error":"bad token Bearer ***"}'
+    assert first.number < refused.number < second.number
+    assert refused.digest == second.digest
+
+
+def test_without_an_access_token_nothing_is_sent(tmp_path) -> None:
+    vendor = test_oauth2.TokenVendor()
+    vendor.answers = [Answer(400, {"error": "no"})]
+    test_oauth2.delivered(tmp_path, vendor, 1)
+    with closing(SqliteOutbox(tmp_path / "outbox.db")) as outbox:
+        assert attempts_by_event(outbox) == {"m0": []}
 
 
 def test_what_was_not_sent_is_no_attempt(tmp_path) -> None:
