@@ -18,7 +18,7 @@ import orjson
 
 from engine.delivery.outbox import file, keeping, looking
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.attempts import Attempt
+from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DUPLICATE,
@@ -273,6 +273,9 @@ class SqliteOutbox:
         *values, intake, attempts, kept, replayed = row
         reports = () if intake is None else self._reports(intake).event
         noted = NO_REPORTS if kept is None else self._reports(kept)
+        if attempts is not None:
+            with file.values_are_ours(self.path):
+                AttemptNumbers.of(attempts)
         return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
