@@ -197,8 +197,8 @@ def row_of(found: Found) -> EventRow:
 class SearchReading(NamedTuple):
     """A page of a search.
 
-    `matches` is how many there are, MOST_COUNTED + 1 for more, None where they were not counted. `before` is where the next page begins, '' if there is none. `unkeyed` is whether events of an older version cannot
-    all be found yet.
+    `matches` is how many there are, MOST_COUNTED + 1 for more, None where they were not counted. `before` is where the
+    next page begins, '' if there is none. `unkeyed` is whether events of an older version cannot all be found yet.
     """
 
     rows: tuple[EventRow, ...] = ()
