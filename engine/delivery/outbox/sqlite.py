@@ -273,9 +273,8 @@ class SqliteOutbox:
         *values, intake, attempts, kept, replayed = row
         reports = () if intake is None else self._reports(intake).event
         noted = NO_REPORTS if kept is None else self._reports(kept)
-        if attempts is not None:
-            with file.values_are_ours(self.path):
-                AttemptNumbers.of(attempts)
+        if attempts is not None and not AttemptNumbers.is_text(attempts):
+            raise OutboxDamaged(file.damage_text(self.path, "impossible numbers of requests"))
         return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
