@@ -71,25 +71,30 @@ def pack(loaded: Loaded) -> bytes | None:
 
 def unpack(files: bytes) -> Loaded:
     """Load the mapping from its packed files, without the disk; raises ValueError for other bytes."""
-    try:
-        inflating = zlib.decompressobj()
-        value = orjson.loads(inflating.decompress(files, MOST_BYTES + 1))
-        own = VersionFile(*value["mapping"])
-        base = None if value["extends"] is None else VersionFile(*value["extends"])
-        library = _StoredLibrary(base, [VersionFile(*each) for each in value["include"]])
-        return library.of(reader.parse(own.text, own.file), Path(value["path"]))
-    except (zlib.error, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(NO_VERSION) from error
+    stored = _stored(files)
+    own = stored.mapping
+    return _StoredLibrary(stored.extends, stored.include).of(reader.parse(own.text, own.file), stored.path)
 
 
-def files_of(files: bytes) -> list[VersionFile]:
-    """Return the files that are packed: the mapping first; raises ValueError for other bytes."""
+class _Stored(NamedTuple):
+    path: Path
+    mapping: VersionFile
+    extends: VersionFile | None
+    include: list[VersionFile]
+
+
+def _stored(files: bytes) -> _Stored:
     try:
         value: dict[str, Any] = orjson.loads(zlib.decompressobj().decompress(files, MOST_BYTES + 1))
-        found = [value["mapping"], value["extends"], *value["include"]]
-        return [VersionFile(*each) for each in found if each is not None]
+        extends = None if value["extends"] is None else VersionFile(*value["extends"])
+        include = [VersionFile(*each) for each in value["include"]]
+        found = _Stored(Path(value["path"]), VersionFile(*value["mapping"]), extends, include)
     except (zlib.error, KeyError, TypeError, ValueError) as error:
         raise ValueError(NO_VERSION) from error
+    stored = [found.mapping, *found.include, *([] if extends is None else [extends])]
+    if not all(isinstance(each, str) for file in stored for each in file):
+        raise ValueError(NO_VERSION)
+    return found
 
 
 def _packed(name: str, document: Document) -> tuple[str, str, str]:

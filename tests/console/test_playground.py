@@ -28,11 +28,11 @@ QUESTION: JsonObject = {"mapping": FIRST, "events": str(samples()[0]["events"]),
 
 
 def test_in_a_browser() -> None:
-    with served(Site(read_only=True, directories=[Path("nowhere")])) as (console, url):
+    with served(Site(read_only=True, directories=[Path("nowhere")])) as running:
         tell(
             "playground.mjs",
-            url=url,
-            link=console.link,
+            url=running.url,
+            link=running.console.link,
             mapping="exponea",
             shown='"event_type": "page_visit"',
             setting="API Base URL (api_base_url)",

@@ -15,8 +15,8 @@ def test_the_form_of_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SLACK_URL", "https://hooks.slack.com/services/T0/B0/X")
     path = tmp_path / "connections.yaml"
     path.write_text(CONNECTIONS)
-    with served(site_of(path)) as (_, url):
-        tell("settings.mjs", url=url)
+    with served(site_of(path)) as running:
+        tell("settings.mjs", url=running.url)
     text = path.read_text()
     assert text.startswith(CONNECTIONS.partition("\n\nhook:")[0].replace("  rate_limit: 5/s", ""))
     assert read(path).value["eu_shop"] == {

@@ -283,6 +283,9 @@ class MemoryOutbox:
         end = max(len(found) - skip, 0)
         return found[max(end - limit, 0) : end]
 
+    def last_place(self) -> int:
+        return self._last_place
+
     def count(self, chosen: Chosen) -> int:
         return sum(1 for _ in self._chosen(chosen))
 

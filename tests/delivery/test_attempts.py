@@ -11,13 +11,14 @@ from typing import NamedTuple
 import pytest
 
 from engine.delivery.outbox.attempts import MOST_ANSWER, MOST_HEADERS, MOST_OF_EVENT, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, NewEvent
+from engine.delivery.outbox.base import Chosen, NewEvent, OutboxDamaged
 from engine.delivery.outbox.looking import Found, attempts_of, newest
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.sending.http import Try, VendorReply
 from engine.delivery.sending.recorded import COMPRESSED, TOO_LONG, AttemptRecorder
 from engine.plan import load
 from engine.records import PlannedRequest, Secret
+from tests.delivery import test_oauth2
 from tests.delivery.vendor import BATCHES, QUICK, Answer, Request, delivered, event, fine
 
 KEY = "top-secret-key"
@@ -199,6 +200,29 @@ def test_any_answer_can_be_kept(tmp_path, name) -> None:
     assert attempt.failure == ""
 
 
+def test_a_request_that_was_sent_again_with_a_new_token_is_two_attempts(tmp_path) -> None:
+    vendor = test_oauth2.TokenVendor(uses=1)
+    test_oauth2.delivered(tmp_path, vendor, 2, slots=1)
+    with closing(SqliteOutbox(tmp_path / "outbox.db")) as outbox:
+        [first], [refused, second] = sorted(attempts_by_event(outbox).values(), key=len)
+    assert [(each.name, each.status) for each in (first, refused, second)] == [
+        ("single", 200),
+        ("single", 401),
+        ("single", 200),
+    ]
+    assert refused.answer == '{"error":"bad token Bearer ***"}'
+    assert first.number < refused.number < second.number
+    assert refused.digest == second.digest
+
+
+def test_without_an_access_token_nothing_is_sent(tmp_path) -> None:
+    vendor = test_oauth2.TokenVendor()
+    vendor.answers = [Answer(400, {"error": "no"})]
+    test_oauth2.delivered(tmp_path, vendor, 1)
+    with closing(SqliteOutbox(tmp_path / "outbox.db")) as outbox:
+        assert attempts_by_event(outbox) == {"m0": []}
+
+
 def test_what_was_not_sent_is_no_attempt(tmp_path) -> None:
     events = [event(1, "u", call="identify"), event(2)._replace(raw=b"[]")]
     more = BATCHES.replace(
@@ -278,3 +302,13 @@ def test_it_is_said_why_an_answer_is_not_kept(tmp_path, reply, answer, why) -> N
 def test_numbers_of_an_event_are_read_back() -> None:
     numbers = AttemptNumbers((1, 2), 3)
     assert AttemptNumbers.of(numbers.text()) == numbers
+
+
+@pytest.mark.parametrize("text", ["x", "+ 1", "1 x", "+x 1"])
+def test_numbers_that_only_damage_explains_end_delivery(tmp_path, text) -> None:
+    with closing(SqliteOutbox(tmp_path / "outbox.db")) as outbox:
+        outbox.take_in([event(1)], ["shop"], 1.0)
+        with outbox._transaction() as db:
+            db.execute("UPDATE states SET attempts = ?", (text,))
+        with pytest.raises(OutboxDamaged, match=r"outbox \(impossible values\)"):
+            asyncio.run(delivered(tmp_path, [], outbox=outbox))

@@ -95,12 +95,12 @@ OPENING = {
 READING: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "events": (root_of("events"), "status resume"),
     "one event": (page_with(b'"m150"'), "status resume send import"),
-    "a waiting event": (page_with(b'"m299"'), "status show replay resume"),
+    "a waiting event": (page_with(b'"m299"'), "status show resume"),
     "states": (root_of("states"), ""),
     "connections": (root_of("connections"), "purge import"),
     "index of messageIds": (root_of("events_by_message"), "status list replay resume"),
     "index of times": (root_of("events_by_time"), "status list show replay resume"),
-    "index of states": (root_of("states_by_event"), "status list show replay resume"),
+    "index of states": (root_of("states_by_event"), "status replay resume"),
     "index of the queue": (root_of("states_unfinished"), "list show replay purge"),
 }
 # What SQLite takes for a value, and which commands come upon it.

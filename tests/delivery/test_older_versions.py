@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
 from engine.delivery.intake import iso
-from engine.delivery.mapping_versions import MOST_BYTES, VersionFile, files_of, pack, unpack
+from engine.delivery.mapping_versions import MOST_BYTES, pack, unpack
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.older_versions import (
     ELSEWHERE,
@@ -85,17 +86,29 @@ def test_files_are_found_without_the_disk_and_problems_name_them(tmp_path) -> No
     assert loaded.problems == ()
     assert loaded.mark(("calls", "track")).file == f"{tmp_path}/base.yaml"
     assert loaded.mark(("parts", "a")) == Mark(f"{tmp_path}/parts/common.yaml", 2, 6)
-    assert files_of(packed)[0] == VersionFile("", f"{tmp_path}/child.yaml", own)
-    assert [each.name for each in files_of(packed)] == ["", "base", "common"]
+    assert loaded.resolved.document.text == own
+
+
+OTHER_JSON = [
+    zlib.compress(text)
+    for text in (
+        b"5",
+        b"{}",
+        b'{"path":5,"mapping":["","f",""],"extends":null,"include":[]}',
+        b'{"path":"f","mapping":["","f",5],"extends":null,"include":[]}',
+        b'{"path":"f","mapping":["","f",""],"extends":["a",{},""],"include":[]}',
+        b'{"path":"f","mapping":["","f",""],"extends":null,"include":[["a"]]}',
+        b" " * (MOST_BYTES + 10),
+    )
+]
 
 
 @pytest.mark.parametrize(
-    "files", [b"", b"no zlib", b"x\x9c\x03\x00\x00\x00\x00\x01", pack(Library([]).load("slack"))[:50]]
+    "files", [b"", b"no zlib", b"x\x9c\x03\x00\x00\x00\x00\x01", *OTHER_JSON, pack(Library([]).load("slack"))[:50]]
 )  # type: ignore[index]
 def test_other_bytes_are_no_version(files) -> None:
-    for read in (unpack, files_of):
-        with pytest.raises(ValueError, match=r"^these bytes are not the files of a mapping$"):
-            read(files)
+    with pytest.raises(ValueError, match=r"^these bytes are not the files of a mapping$"):
+        unpack(files)
 
 
 class Warned(DeliveryObserver):

@@ -222,8 +222,7 @@ def _parts(things: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def set_aside(outbox: Outbox, chosen: Chosen, judges: Judges) -> Iterator[Listed]:
     """Yield the chosen events that are there now, and not those that are refused again while others are queued."""
-    newest = outbox.newest(Chosen(), 0, 1)
-    last = newest[0].place if newest else 0
+    last = outbox.last_place()
     for row in takewhile(lambda row: row.place <= last, selected_rows(outbox, chosen)):
         if judges.means(row.connection):
             yield row

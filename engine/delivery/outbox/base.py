@@ -168,6 +168,10 @@ class Outbox(Protocol):
         """Return the last chosen states, without the very last `skip`, in the order of the queue."""
         ...
 
+    def last_place(self) -> int:
+        """Return the last place that was given, 0 before the first."""
+        ...
+
     def count(self, chosen: Chosen) -> int:
         """Count the chosen states."""
         ...

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, outbox_command
@@ -81,15 +80,6 @@ def damage_text(path: Path, reason: str) -> str:
         f"{path} is damaged or not an outbox ({reason}). It was left unchanged: move it away to start a new one, or "
         f"try to recover its content with: sqlite3 {path} .recover"
     )
-
-
-@contextmanager
-def values_are_ours(path: Path) -> Iterator[None]:
-    """Raise OutboxDamaged where a value that was read can have been written by no version of the engine."""
-    try:
-        yield
-    except ValueError as error:
-        raise OutboxDamaged(damage_text(path, "impossible values")) from error
 
 
 def _code(error: sqlite3.Error) -> int:

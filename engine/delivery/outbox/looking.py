@@ -8,7 +8,9 @@ starts from the index with the fewest entries for it, and takes a few millisecon
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
@@ -17,8 +19,9 @@ import orjson
 from engine.delivery.outbox import keys
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import NO_ATTEMPTS, Attempt, AttemptNumbers
-from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, Waiting, as_of
+from engine.delivery.outbox.base import Chosen, ConnectionRow, Discarded, OutboxDamaged, Waiting, as_of
 from engine.delivery.outbox.base import Standing as Standing  # noqa: PLC0414  what `standings` returns
+from engine.delivery.outbox.file import damage_text
 from engine.delivery.outbox.keeping import SLOT, slot_of
 from engine.delivery.outbox.reports import EventReports, from_text
 from engine.records import Json, JsonObject, Outcome
@@ -184,6 +187,17 @@ def connection_rows(db: sqlite3.Connection) -> list[ConnectionRow]:
 def found_at(db: sqlite3.Connection, places: Sequence[int]) -> list[Found]:
     """Return the states at some places, in their order."""
     return [_found(row) for row in db.execute(sql.ROWS_AT, (str(list(places)),))]
+
+
+@contextmanager
+def values_are_ours(db: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Raise OutboxDamaged where a value that was read can have been written by no version of the engine."""
+    try:
+        yield
+    except ValueError as error:
+        wrong = db.execute(sql.WRONG_VALUES, {"outcomes": outcome_list(Outcome)}).fetchone()
+        reason = f"impossible values in {wrong[0]}" if wrong else "impossible values"
+        raise OutboxDamaged(damage_text(path, reason)) from error
 
 
 def _found(row: Sequence[Any]) -> Found:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from engine.delivery.outbox import file
+from engine.delivery.outbox import file, looking
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.base import NewEvent, OutboxDamaged, OutboxError, outbox_command
 from engine.delivery.outbox.file import VERSIONS
@@ -85,7 +85,7 @@ class OutboxFile:
                 shown = outbox_command("status", self.path)
                 raise OutboxError(f"{self.path} was made by an older version of the engine; `{shown}` brings it up.")
             db.execute(sql.BEGIN_READ)
-            with file.values_are_ours(self.path):
+            with looking.values_are_ours(db, self.path):
                 return function(db)
 
 

@@ -18,7 +18,7 @@ import orjson
 
 from engine.delivery.outbox import file, keeping, looking
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.attempts import Attempt
+from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
 from engine.delivery.outbox.base import (
     CLOCK_SLACK,
     DUPLICATE,
@@ -273,6 +273,8 @@ class SqliteOutbox:
         *values, intake, attempts, kept, replayed = row
         reports = () if intake is None else self._reports(intake).event
         noted = NO_REPORTS if kept is None else self._reports(kept)
+        if attempts is not None and not AttemptNumbers.is_text(attempts):
+            raise OutboxDamaged(file.damage_text(self.path, "impossible numbers of requests"))
         return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
@@ -328,7 +330,7 @@ class SqliteOutbox:
 
     def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function of `looking` finds, in one read transaction."""
-        with self._transaction(sql.BEGIN_READ) as db, file.values_are_ours(self.path):
+        with self._transaction(sql.BEGIN_READ) as db, looking.values_are_ours(db, self.path):
             return function(db)
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
@@ -409,6 +411,10 @@ class SqliteOutbox:
 
     def _listed(self, rows: Iterable[Any]) -> list[Listed]:
         return [Listed._make(row)._replace(outcome=Outcome(row[4]), reports=self._reports(row[-1])) for row in rows]
+
+    def last_place(self) -> int:
+        """Return the last place that was given."""
+        return int(self._all(sql.LAST_PLACE)[0][0])
 
     def count(self, chosen: Chosen) -> int:
         """Count the chosen states."""
