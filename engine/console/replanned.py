@@ -15,7 +15,7 @@ import orjson
 from engine.console.event_story import StateStory
 from engine.console.planners import Planner, Planners
 from engine.console.playground.links import sentence
-from engine.console.playground.shown import shown_requests
+from engine.console.playground.shown import ShownRequest, shown_requests
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import Waiting
@@ -35,6 +35,8 @@ MOST_FIELDS = 300
 """Fields of one request that are shown, sent and not sent."""
 LONGEST_VALUE = 300
 """Characters of a value that are shown."""
+LONGEST_HTTP = 64 * 1024
+"""Characters of a request as HTTP that are shown; a longer curl command is left out."""
 MOST_REPORTS = 50
 
 
@@ -147,7 +149,7 @@ def replanned(
     connection = configured.connection
     found = normalized(event)
     run = DryRunner(configured).run(connection.plan_normalized(found, now=now), now)
-    http = tuple(HttpText(each.title, each.text, each.curl) for each in shown_requests(run, connection)[:MOST_REQUESTS])
+    http = tuple(map(_http_text, shown_requests(run, connection)[:MOST_REQUESTS]))
     explanation = explain(connection, OriginalEvent(_value(event), found, event.received_at, now), connection.secrets)
     requests = list(_requests(explanation))
     note, fits = sent_note(run, connection, attempts) if planner.exact and run.outgoing else ("", True)
@@ -161,6 +163,11 @@ def replanned(
         http,
         tuple(_report(each) for each in _objects(explanation["reports"])[:MOST_REPORTS]),
     )
+
+
+def _http_text(request: ShownRequest) -> HttpText:
+    curl = request.curl if len(request.curl) <= LONGEST_HTTP else ""
+    return HttpText(request.title, shortened(request.text, LONGEST_HTTP), curl)
 
 
 def _value(event: Waiting) -> Json:

