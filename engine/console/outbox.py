@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 
-from engine.delivery.outbox import file
-from engine.delivery.outbox.base import OutboxDamaged, OutboxError
+from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.reading import OutboxFile
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.errors import UsageError
@@ -31,10 +30,7 @@ async def changed(path: Path, function: Callable[[SqliteOutbox], T]) -> T:
 
 def look(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
     """Return what a function of `looking` finds; raises OutboxError or UsageError."""
-    try:
-        return OutboxFile(path).look(function)
-    except (ValueError, TypeError) as error:  # what a row of ours cannot hold
-        raise OutboxDamaged(file.damage_text(path, "impossible values")) from error
+    return OutboxFile(path).look(function)
 
 
 def _look(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
