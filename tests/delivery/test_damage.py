@@ -95,7 +95,7 @@ OPENING = {
 READING: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "events": (root_of("events"), "status resume"),
     "one event": (page_with(b'"m150"'), "status resume send import"),
-    "a waiting event": (page_with(b'"m299"'), "status show resume"),
+    "a waiting event": (page_with(b'"m299"'), "status show replay resume"),
     "states": (root_of("states"), ""),
     "connections": (root_of("connections"), "purge import"),
     "index of messageIds": (root_of("events_by_message"), "status list replay resume"),

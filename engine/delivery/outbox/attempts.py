@@ -66,11 +66,6 @@ class AttemptNumbers(NamedTuple):
         words = [f"+{self.earlier}"] if self.earlier else []
         return " ".join([*words, *map(str, self.numbers)])
 
-    @staticmethod
-    def is_text(text: str) -> bool:
-        """Whether `of` can read a text."""
-        return text.replace("+", "", 1).replace(" ", "").isdecimal()
-
     @classmethod
     def of(cls, text: str | None) -> AttemptNumbers:
         """Return those of a text from the file; raises ValueError for any other text."""

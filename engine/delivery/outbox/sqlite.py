@@ -273,8 +273,10 @@ class SqliteOutbox:
         *values, intake, attempts, kept, replayed = row
         reports = () if intake is None else self._reports(intake).event
         noted = NO_REPORTS if kept is None else self._reports(kept)
-        if attempts is not None and not AttemptNumbers.is_text(attempts):
-            raise OutboxDamaged(file.damage_text(self.path, "impossible numbers of requests"))
+        try:
+            AttemptNumbers.of(attempts)
+        except ValueError as error:
+            raise OutboxDamaged(file.damage_text(self.path, "impossible values")) from error
         return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
