@@ -22,11 +22,14 @@ from engine.records import Outcome
 if TYPE_CHECKING:
     from engine.collector.sources import EventSource
     from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.troubles import Trouble
 
 HOUR = 3600
 MINUTES = 60
 SHOWN = (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID, Outcome.REJECTED)
 """The outcomes of the charts, from the bottom up."""
+MOST_TROUBLES = 8
+"""Troubles of the last hour that are shown; the page says how many earlier ones there are."""
 MOST_NODES = 40
 """Sources, and connections, that are shown; the page says how many more there are."""
 STATES = {
@@ -82,7 +85,10 @@ class Totals(NamedTuple):
 
 
 class OverviewReading(NamedTuple):
-    """The page at one time; `trouble` says why the outbox cannot be read, `hidden` how many nodes are left out."""
+    """The page at one time; `trouble` says why the outbox cannot be read, `hidden` how many nodes are left out.
+
+    `troubles` are what was wrong in the last hour, the latest first.
+    """
 
     sources: tuple[SourceCard, ...] = ()
     connections: tuple[ConnectionCard, ...] = ()
@@ -90,6 +96,7 @@ class OverviewReading(NamedTuple):
     totals: Totals = Totals(0, None, 0.0, 0.0, 0, 0)
     hidden: int = 0
     trouble: str = ""
+    troubles: tuple[Trouble, ...] = ()
 
 
 def read(
