@@ -36,6 +36,7 @@ STATES = {
     "held": ("bad", "Held"),
     "paused": ("warn", "Paused"),
     "delivering": ("good", "Delivering"),
+    "starting": ("", "Starting"),
     "waiting": ("warn", "Not delivering"),
     "idle": ("", "Idle"),
 }
@@ -100,12 +101,17 @@ class OverviewReading(NamedTuple):
 
 
 def read(
-    db: sqlite3.Connection, now: float, configured: Sequence[ConfiguredConnection], sources: Sequence[EventSource]
+    db: sqlite3.Connection,
+    now: float,
+    configured: Sequence[ConfiguredConnection],
+    sources: Sequence[EventSource],
+    *,
+    live: bool = False,
 ) -> OverviewReading:
-    """Return the page at a time; a function for `OutboxFile.look`."""
+    """Return the page at a time; a function for `OutboxFile.look`. `live` is whether this process delivers."""
     ended, arrived = slots_ended(db, now, HOUR), slots_arrived(db, now, HOUR)
     found = {each.row.name: each for each in standings(db, now)}
-    cards = connection_cards(found, ended, configured, now)
+    cards = [_started(each) if live else each for each in connection_cards(found, ended, configured, now)]
     nodes = source_cards(arrived, sources, now)
     shown, shown_nodes = cards[:MOST_NODES], nodes[:MOST_NODES]
     hidden = len(cards) - len(shown) + len(nodes) - len(shown_nodes)
@@ -155,6 +161,14 @@ def _card(
         row=stands.row._replace(leased_until=None),  # it changes every few seconds, and nobody reads it
         configured=configured is not None,
     )
+
+
+def _started(card: ConnectionCard) -> ConnectionCard:
+    """Return a card that says of a connection that was just resumed or loaded that this process is about to deliver."""
+    if card.state != "waiting" or not card.configured:
+        return card
+    kind, words = STATES["starting"]
+    return card._replace(state="starting", kind=kind, words=words)
 
 
 def _state(stands: Standing, now: float) -> str:

@@ -86,7 +86,7 @@ class _OverviewPage:
     async def _reading(self) -> OverviewReading:
         """Read the outbox; what is wrong with it is a part of the page, which goes on when it is right again."""
         site = self._site
-        look = partial(read, now=site.clock(), configured=site.connections(), sources=site.sources())
+        look = partial(read, now=site.clock(), configured=site.connections(), sources=site.sources(), live=site.live)
         try:
             reading = await asyncio.to_thread(OutboxFile(self._file).look, look)
         except (OutboxError, UsageError) as error:
