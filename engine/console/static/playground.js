@@ -199,6 +199,12 @@ function problems(side, found) {
   badge(`${side}-state`, words, errors ? 'bad' : found.length ? 'warn' : 'good');
 }
 
+function problemCode(code) {
+  if (!code) return '';
+  // In a tab of its own: what was typed here is nowhere else.
+  return element('a', { class: 'problem-code', href: `/docs/problems#${encodeURIComponent(code)}`, target: '_blank', title: 'What it means', text: code });
+}
+
 function problemItem(view, each) {
   const where = each.range === null && each.file ? `${each.file}:${each.line}` : `line ${each.line}`;
   const go = element('button', { type: 'button', class: 'quiet where', text: where, disabled: !each.range });
@@ -207,7 +213,7 @@ function problemItem(view, each) {
     view.focus();
   });
   const item = element('li', { class: each.level === 'warning' ? 'warning' : 'error' },
-    element('div', { class: 'head' }, go, element('span', { class: 'problem-code', text: each.code ?? '' })),
+    element('div', { class: 'head' }, go, problemCode(each.code)),
     element('div', { text: `${each.level === 'warning' ? 'Warning: ' : ''}${each.message}` }));
   if (each.advice) item.append(element('div', { class: 'advice', text: each.advice }));
   if (each.fix) {
