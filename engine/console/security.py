@@ -119,7 +119,7 @@ class ConsoleGuard:
             if request.state.form is not None:
                 await request.state.form.close()
         if request.method not in HARMLESS:
-            _audit(request, send.status)
+            _audit(request, send.status, is_question=request.url.path in self.questions)
 
     def _check_host(self, request: Request) -> None:
         hosts = request.headers.getlist("host")
@@ -198,11 +198,15 @@ def audit(request: Request, what: str, **fields: Json) -> None:
     request.state.audit = (what, fields)
 
 
-def _audit(request: Request, status: int) -> None:
-    """Write the line of a change; one that its page said nothing about has its address."""
+def _audit(request: Request, status: int, *, is_question: bool) -> None:
+    """Write the line of a change; one that its page said nothing about has its address.
+
+    A question, such as each pause while somebody types in the playground, has none: the changes would be lost among
+    them.
+    """
     session: Session | None = request.state.session
     what, fields = request.state.audit or (None, {})
-    if what is None and (session is None or status >= 400):  # a failed login has its own line
+    if what is None and (session is None or is_question or status >= 400):  # a failed login has its own line
         return
     who: dict[str, Json] = {
         "session": session.number if session else None,

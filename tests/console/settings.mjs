@@ -7,6 +7,7 @@ const PAGES = {
   destination: '/destinations/slack',
   connection: '/connections/orders',
   'new-connection': '/connections/new?destination=exponea',
+  documentation: '/docs/testing',
 };
 
 await story(async ({ signIn }) => {

@@ -70,7 +70,7 @@ def test_a_page_says_what_engine_docs_prints(name: str, site: Site) -> None:
 
 MARKDOWN: dict[str, list[MarkdownBlock]] = {
     "# A `b`\n": [MarkdownBlock("h1", [MarkdownSpan("text", "A "), MarkdownSpan("code", "b")])],
-    "1. `a`: b.\n": [MarkdownBlock("item", [MarkdownSpan("code", "a"), MarkdownSpan("text", ": b.")], number="1")],
+    "1. `a`: b.\n": [MarkdownBlock("item", [MarkdownSpan("code", "a"), MarkdownSpan("text", ": b.")], number="1.")],
     "| a | b |\n|---|---|\n| `x \\| y` |  |\n\nz": [
         MarkdownBlock(
             "table",

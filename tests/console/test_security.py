@@ -135,10 +135,11 @@ def test_a_read_only_console_changes_nothing_but_answers_questions() -> None:
         assert client.post("/logout").status_code == 303
 
 
-def test_each_change_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_change_has_a_line_in_the_log_and_a_question_has_none(caplog: pytest.LogCaptureFixture) -> None:
     with guarded() as client, caplog.at_level(logging.INFO, "waybill.console"):
         client.post("/change", data={"name": "shop"})
         client.post("/change")
+        client.post("/ask")
     lines = [(record.getMessage(), record.fields) for record in caplog.records if record.name == "waybill.console"]  # type: ignore[attr-defined]
     who = {"session": 1, "address": "testclient", "method": "POST", "path": "/change", "status": 200}
     assert lines == [("resumed", {**who, "connection": "shop", "events": 3}), ("request", who)]
