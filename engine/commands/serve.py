@@ -297,6 +297,10 @@ def _with_console(
     import_all()
     from engine.console.app import console_app
     from engine.console.site import Site
+    from engine.delivery.observers import Observers
+    from engine.delivery.troubles import RecentTroubles
+
+    troubles = RecentTroubles()
 
     async def reload() -> JsonObject:
         return (await config.reloading.reload()).json()
@@ -305,13 +309,16 @@ def _with_console(
         outbox_file=outbox_file,
         connections=lambda: config.reloading.connections,
         sources=lambda: config.reloading.sources,
+        troubles=troubles.read,
         connections_file=arguments.file,
         directories=arguments.settings.directories,
         live=True,
         reload=reload,
     )
     listener, token = config.admin
-    return config._replace(console=console_app(site, access_of(listener, host, token, reached)))
+    observer = Observers([config.delivery_observer, troubles])
+    console = console_app(site, access_of(listener, host, token, reached))
+    return config._replace(console=console, delivery_observer=observer)
 
 
 def _serve(

@@ -22,17 +22,21 @@ from engine.records import Outcome
 if TYPE_CHECKING:
     from engine.collector.sources import EventSource
     from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.troubles import Trouble
 
 HOUR = 3600
 MINUTES = 60
 SHOWN = (Outcome.DELIVERED, Outcome.IGNORED, Outcome.INVALID, Outcome.REJECTED)
 """The outcomes of the charts, from the bottom up."""
+MOST_TROUBLES = 8
+"""Troubles of the last hour that are shown; the page says how many earlier ones there are."""
 MOST_NODES = 40
 """Sources, and connections, that are shown; the page says how many more there are."""
 STATES = {
     "held": ("bad", "Held"),
     "paused": ("warn", "Paused"),
     "delivering": ("good", "Delivering"),
+    "starting": ("", "Starting"),
     "waiting": ("warn", "Not delivering"),
     "idle": ("", "Idle"),
 }
@@ -82,7 +86,10 @@ class Totals(NamedTuple):
 
 
 class OverviewReading(NamedTuple):
-    """The page at one time; `trouble` says why the outbox cannot be read, `hidden` how many nodes are left out."""
+    """The page at one time; `trouble` says why the outbox cannot be read, `hidden` how many nodes are left out.
+
+    `troubles` are what was wrong in the last hour, the latest first.
+    """
 
     sources: tuple[SourceCard, ...] = ()
     connections: tuple[ConnectionCard, ...] = ()
@@ -90,15 +97,21 @@ class OverviewReading(NamedTuple):
     totals: Totals = Totals(0, None, 0.0, 0.0, 0, 0)
     hidden: int = 0
     trouble: str = ""
+    troubles: tuple[Trouble, ...] = ()
 
 
 def read(
-    db: sqlite3.Connection, now: float, configured: Sequence[ConfiguredConnection], sources: Sequence[EventSource]
+    db: sqlite3.Connection,
+    now: float,
+    configured: Sequence[ConfiguredConnection],
+    sources: Sequence[EventSource],
+    *,
+    live: bool = False,
 ) -> OverviewReading:
-    """Return the page at a time; a function for `OutboxFile.look`."""
+    """Return the page at a time; a function for `OutboxFile.look`. `live` is whether this process delivers."""
     ended, arrived = slots_ended(db, now, HOUR), slots_arrived(db, now, HOUR)
     found = {each.row.name: each for each in standings(db, now)}
-    cards = connection_cards(found, ended, configured, now)
+    cards = [_started(each) if live else each for each in connection_cards(found, ended, configured, now)]
     nodes = source_cards(arrived, sources, now)
     shown, shown_nodes = cards[:MOST_NODES], nodes[:MOST_NODES]
     hidden = len(cards) - len(shown) + len(nodes) - len(shown_nodes)
@@ -148,6 +161,14 @@ def _card(
         row=stands.row._replace(leased_until=None),  # it changes every few seconds, and nobody reads it
         configured=configured is not None,
     )
+
+
+def _started(card: ConnectionCard) -> ConnectionCard:
+    """Return a card that says of a connection that was just resumed or loaded that this process is about to deliver."""
+    if card.state != "waiting" or not card.configured:
+        return card
+    kind, words = STATES["starting"]
+    return card._replace(state="starting", kind=kind, words=words)
 
 
 def _state(stands: Standing, now: float) -> str:

@@ -44,7 +44,10 @@ class ReplayProgress:
 
 
 class Replays:
-    """The replay of a console: the one that runs, or the last one; `progress` is None before the first."""
+    """The replay of a console: the one that runs, or the last one; `progress` is None before the first.
+
+    `followed` are event and connection of states that it queues, for what becomes of them.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._path, self._clock = path, clock
@@ -52,14 +55,15 @@ class Replays:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.progress: ReplayProgress | None = None
+        self.followed: Sequence[tuple[int, int]] = ()
 
-    def start(self, title: str, places: Sequence[int]) -> bool:
+    def start(self, title: str, places: Sequence[int], followed: Sequence[tuple[int, int]] = ()) -> bool:
         """Start to queue the states at some places; False if another replay runs."""
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 return False
             self._stop.clear()
-            self.progress = ReplayProgress(title, len(places))
+            self.progress, self.followed = ReplayProgress(title, len(places)), followed
             self._thread = threading.Thread(target=self._run, args=(self.progress, list(places)), daemon=True)
             self._thread.start()
             return True

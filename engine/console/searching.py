@@ -41,6 +41,8 @@ LONGEST = 500
 """Characters of one field of a search."""
 LONGEST_SHOWN = 200
 """Characters of a text in a row."""
+MOST_ALIASES = 3
+"""Other ids of a person that a search offers; more than that are no person's, but those of a group or a household."""
 CALLS = tuple(FIELDS)
 OUTCOMES = (Outcome.WAITING, Outcome.HELD, Outcome.DELIVERED, Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
 TEXTS = ("name", "call", "connection", "reason", "id", "since", "until")
@@ -175,6 +177,15 @@ class EventRow(NamedTuple):
     message_id: str
 
 
+def aliases_of(db: sqlite3.Connection, user: str) -> tuple[str, ...]:
+    """Return by which ids the newest events of a person know it, too: an order has a userId, and rarely the email."""
+    if not user:
+        return ()
+    titles = [title_of(each.value)[2] for each in newest(db, Chosen(user=user), ROWS)]
+    found = tuple(dict.fromkeys(each for each in titles if each and each.lower() != user.lower()))
+    return found if len(found) <= MOST_ALIASES and all(len(each) <= LONGEST for each in found) else ()
+
+
 def row_of(found: Found) -> EventRow:
     """Return the line of a state."""
     call, name, user = (shortened(each, LONGEST_SHOWN) for each in title_of(found.value))
@@ -199,6 +210,7 @@ class SearchReading(NamedTuple):
 
     `matches` is how many there are, MOST_COUNTED + 1 for more, None where they were not counted. `before` is where the
     next page begins, '' if there is none. `unkeyed` is whether events of an older version cannot all be found yet.
+    `aliases` are other ids of the person.
     """
 
     rows: tuple[EventRow, ...] = ()
@@ -207,6 +219,7 @@ class SearchReading(NamedTuple):
     connections: tuple[str, ...] = ()
     unkeyed: bool = False
     unknown: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def read(db: sqlite3.Connection, search: Search, before: PageEnd | None) -> SearchReading:
@@ -221,7 +234,8 @@ def read(db: sqlite3.Connection, search: Search, before: PageEnd | None) -> Sear
         matches = counted(db, search.chosen, MOST_COUNTED) if search.chosen.reason is None else None
     more = f"{found[ROWS - 1].event}-{found[ROWS - 1].place}" if len(found) > ROWS else ""
     unknown = search.chosen.connection is not None and search.chosen.connection not in names
-    return SearchReading(tuple(map(row_of, found[:ROWS])), matches, more, names, unkeyed(db), unknown)
+    aliases = aliases_of(db, search.user)
+    return SearchReading(tuple(map(row_of, found[:ROWS])), matches, more, names, unkeyed(db), unknown, aliases)
 
 
 class TailReading(NamedTuple):

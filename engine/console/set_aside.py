@@ -143,8 +143,8 @@ class PreviewedChange:
 class GroupPreview(NamedTuple):
     """What the events of a group would become: how many of how many were planned, by outcome and reason.
 
-    `by` says which mapping planned them. `requests` counts what would be sent, by method and path; `sent_again` the
-    requests that were accepted under another mapping and are sent again.
+    `by` says which mapping planned them. `requests` counts what would be sent, by method and path, and `others` the
+    requests to further paths; `sent_again` those that were accepted under another mapping and are sent again.
     """
 
     by: str
@@ -152,6 +152,7 @@ class GroupPreview(NamedTuple):
     changes: tuple[PreviewedChange, ...] = ()
     requests: tuple[tuple[str, int], ...] = ()
     sent_again: int = 0
+    others: int = 0
 
 
 class PreviewError(WaybillError):
@@ -172,7 +173,9 @@ def preview_found(path: Path, found: Sequence[Found], judge: ConfiguredConnectio
         if len(change.examples) < MOST_EXAMPLES:
             change.examples.append(PreviewedEvent(each.row.event, each.row.message_id, each))
     ordered = sorted(changes.values(), key=lambda each: (each.outcome is not Outcome.PLANNED, -each.events))
-    return GroupPreview(by, count, tuple(ordered), tuple(requests.most_common(MOST_EXAMPLES)), again)
+    shown = tuple(requests.most_common(MOST_EXAMPLES))
+    others = requests.total() - sum(number for _, number in shown)
+    return GroupPreview(by, count, tuple(ordered), shown, again, others)
 
 
 def _change(changes: dict[tuple[Outcome, str], PreviewedChange], each: Preview) -> PreviewedChange:

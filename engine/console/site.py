@@ -17,9 +17,14 @@ from engine.records import JsonObject
 if TYPE_CHECKING:
     from engine.collector.sources import EventSource
     from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.troubles import Trouble
 
 
 def _none() -> Sequence[ConfiguredConnection]:
+    return ()
+
+
+def _no_troubles() -> Sequence[Trouble]:
     return ()
 
 
@@ -33,12 +38,14 @@ class Site:
 
     `connections` and `sources` return the current ones, which a reload replaces. `live` says whether this process
     delivers; without it, states such as "delivering" are of the past. `reload` loads mappings and connections again and
-    returns its report, None where there is nothing to load again. `clock` returns seconds since 1970.
+    returns its report, None where there is nothing to load again. `troubles` returns what was wrong in the last
+    hour, as far as this process delivered. `clock` returns seconds since 1970.
     """
 
     outbox_file: Path | None = None
     connections: Callable[[], Sequence[ConfiguredConnection]] = _none
     sources: Callable[[], Sequence[EventSource]] = _no_sources
+    troubles: Callable[[], Sequence[Trouble]] = _no_troubles
     connections_file: Path | None = None
     directories: Sequence[Path] = ()
     read_only: bool = False

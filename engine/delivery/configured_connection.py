@@ -109,14 +109,14 @@ class ConfiguredConnection:
 
 
 def differences(old: ConfiguredConnection, new: ConfiguredConnection) -> tuple[str, ...]:
-    """Return what differs between two versions of a connection: mapping, settings, filters; empty if nothing does."""
+    """Return what differs between two versions of a connection: mapping, settings, keys of its entry; or nothing."""
     http, other = old.mapping.http, new.mapping.http
     address = (http.base_url, http.oauth2) != (other.base_url, other.oauth2)  # the connection may have one of its own
-    filters = ("calls", "when", "rate_limit", "ordered_batches")
+    keys = ("calls", "when", "rate_limit", "ordered_batches")
     found = {
         "mapping": old.digest() != new.digest(),
         "settings": address or old.connection.settings != new.connection.settings,
-        "filters": any(getattr(old, name) != getattr(new, name) for name in filters),
+        **{name: getattr(old, name) != getattr(new, name) for name in keys},
     }
     return tuple(name for name, differs in found.items() if differs)
 

@@ -207,7 +207,7 @@ def test_the_command_says_what_changed_or_what_is_wrong(
             code, printed, errors = asked(capsys, *reload)
             assert (code, errors) == (0, "")
             assert printed == (
-                "Reloaded.\n  shop  changed: filters\n  crm   changed: filters\n  old   removed\nSources: web changed\n"
+                "Reloaded.\n  shop  changed: rate_limit\n  crm   changed: rate_limit\n  old   removed\nSources: web changed\n"
             )
             assert (post(server, "web-key"), post(server, "rotated-key")) == (401, 200)
             files.mapping(1)

@@ -35,7 +35,14 @@ hook:
 RELOADED: JsonObject = {
     "result": "reloaded",
     "connections": [
-        {"name": "orders", "change": "changed", "digest": "a", "old_digest": "b", "differs": ["filters"], "waiting": 0},
+        {
+            "name": "orders",
+            "change": "changed",
+            "digest": "a",
+            "old_digest": "b",
+            "differs": ["rate_limit"],
+            "waiting": 0,
+        },
         {"name": "gone", "change": "removed", "digest": "", "old_digest": "c", "differs": [], "waiting": 1200},
     ],
     "sources": [{"name": "web", "change": "added"}],

@@ -74,6 +74,11 @@ def test_whom_a_search_is_about_is_in_no_address(client: TestClient) -> None:
     page = client.get(address)
     assert 'value="ada@example.com"' in page.text
     assert "2 found, newest first" in plain(page.text)
+    other = re.search(r'This person is also <a href="([^"]*)">ada</a>; events may have only that id.', page.text)
+    assert other is not None
+    assert "Plan Upgraded" not in page.text
+    only_that = client.get(unescape(other[1]).replace("outcome=delivered", "outcome=waiting"))
+    assert "Plan Upgraded" in only_that.text
     assert "ada@example.com" not in re.sub(r'<input[^>]*name="user"[^>]*>', "", page.text)
     again = client.post("/events/search", data=form)
     assert again.headers["location"] == address

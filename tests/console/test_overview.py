@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,12 @@ from engine.console.overview import OverviewReading, Totals, read
 from engine.console.pages.overview import NO_NAME, NOT_HELD
 from engine.console.site import Site
 from engine.console.streams import MOST_STREAMS, Feed, Streams
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.reading import OutboxFile
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.delivery.troubles import Trouble
+from engine.mapping import bundled
+from engine.plan import load
 from tests.console.harness import commanded, served, signed_in, tell
 from tests.console.seeding import BUSY, HELD, IDLE, NOW, PAUSED, STOPPED, seeded
 
@@ -58,6 +63,29 @@ def test_how_connections_stand(file: Path) -> None:
 def test_a_lease_that_has_run_out_is_nobodys(file: Path) -> None:
     found = {card.name: card.words for card in reading(file, NOW + 61).connections}
     assert found[BUSY] == "Not delivering"
+
+
+def test_a_service_is_about_to_deliver_what_was_just_resumed(file: Path) -> None:
+    target = load(str(bundled("mappings") / "webhook.yaml"))
+    shop = ConfiguredConnection(name=STOPPED, connection=target.connect(target.example_settings()))
+    for live, words in ((True, "Starting"), (False, "Not delivering")):
+        found = OutboxFile(file).look(lambda db, live=live: read(db, NOW, (shop,), SOURCES, live=live))  # type: ignore[misc]
+        assert {card.name: card.words for card in found.connections}[STOPPED] == words
+        site = Site(outbox_file=file, clock=lambda: NOW, connections=lambda: [shop], live=live)
+        with signed_in(site) as client:
+            assert ("Delivery begins within seconds." in client.get("/").text) == live
+
+
+def test_what_was_wrong_in_the_last_hour(file: Path) -> None:
+    troubles = [Trouble("crm", "held", "<b>401</b>", NOW - 5)]
+    troubles += [Trouble("shop", "paused", f"the vendor answered {n}", NOW - 90, NOW - 30) for n in range(10)]
+    with signed_in(Site(outbox_file=file, clock=lambda: NOW, troubles=lambda: troubles)) as client:
+        page = client.get("/").text
+        shown = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", page.partition('id="troubles-title">')[2]))
+        assert shown.startswith("What was wrong in the last hour held 07:59:55 UTC, still crm &lt;b&gt;401&lt;/b&gt; ")
+        assert "paused 07:58:30 UTC, for 1 min shop the vendor answered 6 and 3 earlier" in shown
+    with signed_in(Site(outbox_file=file, clock=lambda: NOW)) as client:
+        assert 'aria-labelledby="troubles-title" hidden>' in client.get("/").text
 
 
 def test_sources_and_totals(file: Path) -> None:

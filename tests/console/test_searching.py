@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from engine.console.folding import DEEPEST, LONGEST_TEXT, MOST_MEMBERS, MOST_NODES, FoldedValue, fold, hides
-from engine.console.searching import MOST_PERSONS, UNKNOWN_PERSON, SearchedPersons, read_before, read_search, read_tail
+from engine.console.searching import (
+    MOST_PERSONS,
+    UNKNOWN_PERSON,
+    SearchedPersons,
+    aliases_of,
+    read_before,
+    read_search,
+    read_tail,
+)
 from engine.delivery.outbox.base import Chosen
 from engine.delivery.outbox.looking import PageEnd
 from engine.delivery.outbox.reading import OutboxFile
@@ -96,6 +105,18 @@ def test_a_tail_shows_the_latest_and_counts_the_others(tmp_path: Path) -> None:
     both = look(lambda db: read_tail(db, Chosen(name="E2"), NOW, NOW + 3, 20))
     assert both.changed == 200
     assert look(lambda db: read_tail(db, Chosen(connection="nothing"), NOW, NOW + 3, 20)).changed == 0
+
+
+def test_a_person_is_found_by_the_other_ids_it_has(tmp_path: Path) -> None:
+    known = {"type": "identify", "traits": {"email": "Ada@example.com"}}
+    events = [{**known, "userId": "ada"}, {"type": "track", "event": "Order", "userId": "ada"}]
+    events += [{"type": "group", "groupId": "all", "userId": f"u{number}"} for number in range(4)]
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    outbox.take_in([new_event(each, number) for number, each in enumerate(events)], ["shop"], NOW)
+    outbox.close()
+    look = OutboxFile(tmp_path / "outbox.db").look
+    found = {each: look(partial(aliases_of, user=each)) for each in ("ada@EXAMPLE.com", "ADA", "all", "", "nobody")}
+    assert found == {"ada@EXAMPLE.com": ("ada",), "ADA": (), "all": (), "": (), "nobody": ()}
 
 
 def nodes(tree: FoldedValue) -> int:

@@ -131,14 +131,28 @@ def test_a_group_is_replayed_once_by_two_people(file: Path, shop: ConfiguredConn
         for client in (first, second):
             assert client.get(f"/set-aside/replay?group={group}").status_code == 200
         assert first.post("/set-aside/replay", data={"group": group}).headers["location"] == "/set-aside"
-        page = ""
-        while "30 of 30 events queued again" not in page:
-            page = plain(first.get("/set-aside/progress").text)
+        answer = first.get("/set-aside/progress")
+        while "HX-Refresh" not in answer.headers:  # the list below is of before, so it is loaded again at the end
+            answer = first.get("/set-aside/progress")
+        assert "30 of 30 events queued again" in plain(answer.text)
+        assert "They are now waiting 30" in text_of(first, "/set-aside")
+        queued = OutboxFile(file).look(lambda db: newest(db, Chosen(outcomes=(Outcome.WAITING,)), 100))
+        assert {each.reason for each in queued} == {"queued again by a person"}
+        assert "hx-get" in first.get("/set-aside/became").text
+        outbox = SqliteOutbox(file)
+        waiting = outbox.waiting("shop", -1, 100)
+        fence = outbox.lease("shop", "worker", NOW, 10.0)
+        assert fence is not None
+        ended = [Outcome.DELIVERED if number else Outcome.REJECTED for number in range(30)]
+        outbox.write(
+            "shop", fence, [Change(each.place, how, "") for each, how in zip(waiting, ended, strict=True)], NOW
+        )
+        outbox.close()
+        became = first.get("/set-aside/became").text
+        assert plain(became) == "They are now delivered 29 rejected 1"
+        assert "hx-get" not in became
         assert second.post("/set-aside/replay", data={"group": group}).status_code == 404
-        assert "3 events for 1 reason" in text_of(second, "/set-aside")
-    waiting = OutboxFile(file).look(lambda db: newest(db, Chosen(outcomes=(Outcome.WAITING,)), 100))
-    assert {each.reason for each in waiting} == {"queued again by a person"}
-    assert len(waiting) == 30
+        assert "4 events for 2 reasons" in text_of(second, "/set-aside")
 
 
 def test_a_replay_counts_what_is_gone_and_one_runs_at_a_time(file: Path) -> None:

@@ -245,11 +245,11 @@ def test_the_pause_of_the_old_version_counts_for_the_new_one(tmp_path: Path) -> 
         ({"more": BATCHES + "about: Some words.\n"}, ()),
         ({"more": BATCHES + "# a comment\n"}, ()),
         ({"url": "http://127.0.0.1:2"}, ("settings",)),
-        ({"calls": frozenset({"track"})}, ("filters",)),
-        ({"when": "userId == 'u1'"}, ("filters",)),
-        ({"rate_limit": "5/s"}, ("filters",)),
-        ({"ordered_batches": True}, ("filters",)),
-        ({"url": "http://127.0.0.1:2", "more": CORRECTED, "rate_limit": ""}, ("mapping", "settings", "filters")),
+        ({"calls": frozenset({"track"})}, ("calls",)),
+        ({"when": "userId == 'u1'"}, ("when",)),
+        ({"rate_limit": "5/s"}, ("rate_limit",)),
+        ({"ordered_batches": True}, ("ordered_batches",)),
+        ({"url": "http://127.0.0.1:2", "more": CORRECTED, "rate_limit": ""}, ("mapping", "settings", "rate_limit")),
     ],
 )
 def test_what_differs(tmp_path: Path, change: dict, expected: tuple[str, ...]) -> None:

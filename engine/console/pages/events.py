@@ -90,6 +90,7 @@ class _EventsPage:
             "events.html",
             search=found,
             reading=reading,
+            aliases=[(each, found._replace(person=self._persons.token(each)).query()) for each in reading.aliases],
             first=before is None,
             calls=CALLS,
             outcomes=OUTCOMES,

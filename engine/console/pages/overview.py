@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from engine.console.overview import ConnectionCard, OverviewReading, read
+from engine.console.overview import MOST_TROUBLES, ConnectionCard, OverviewReading, read
 from engine.console.rendering import page, part
 from engine.console.security import audit
 from engine.console.streams import Feed, stream
@@ -56,7 +56,7 @@ class _OverviewPage:
         self._feed = Feed(self._reading, INTERVAL)
 
     async def show(self, request: Request) -> Response:
-        return page(request, "overview.html", reading=await self._reading())
+        return page(request, "overview.html", reading=await self._reading(), most=MOST_TROUBLES)
 
     async def stream(self, request: Request) -> Response:
         return stream(request, self._messages(request))
@@ -86,18 +86,21 @@ class _OverviewPage:
     async def _reading(self) -> OverviewReading:
         """Read the outbox; what is wrong with it is a part of the page, which goes on when it is right again."""
         site = self._site
-        look = partial(read, now=site.clock(), configured=site.connections(), sources=site.sources())
+        look = partial(read, now=site.clock(), configured=site.connections(), sources=site.sources(), live=site.live)
         try:
-            return await asyncio.to_thread(OutboxFile(self._file).look, look)
+            reading = await asyncio.to_thread(OutboxFile(self._file).look, look)
         except (OutboxError, UsageError) as error:
             return OverviewReading(trouble=str(error))
+        return reading._replace(troubles=tuple(site.troubles()))
 
     async def _messages(self, request: Request) -> AsyncIterator[ServerSentEvent]:
         """Send the whole page first, since the browser may have missed anything, then what differs."""
         before: OverviewReading | None = None
         async for reading in self._feed.readings():
             if before is None or _names(before) != _names(reading):
-                yield ServerSentEvent(part(request, "overview_live.html", reading=reading), event="overview")
+                yield ServerSentEvent(
+                    part(request, "overview_live.html", reading=reading, most=MOST_TROUBLES), event="overview"
+                )
             elif changed := "".join(_changed(request, before, reading)):
                 yield ServerSentEvent(changed, event="changes")
             before = reading
@@ -113,6 +116,8 @@ def _changed(request: Request, before: OverviewReading, now: OverviewReading) ->
     """Yield the parts that differ, each of which replaces the one with its id."""
     if before.totals != now.totals:
         yield part(request, "overview_totals.html", reading=now, replaces=True)
+    if before.troubles != now.troubles:
+        yield part(request, "overview_troubles.html", reading=now, most=MOST_TROUBLES, replaces=True)
     if (before.sources, before.edges, _flow(before)) != (now.sources, now.edges, _flow(now)):
         yield part(request, "overview_flow.html", reading=now, replaces=True)
     for index, (old, new) in enumerate(zip(before.connections, now.connections, strict=True)):

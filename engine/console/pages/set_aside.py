@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from engine.console.outbox import looked
 from engine.console.rendering import page
-from engine.console.replays import MOST_REPLAYED, Replays
+from engine.console.replays import MOST_REPLAYED, RUNNING, Replays
 from engine.console.searching import read_before
 from engine.console.security import audit
 from engine.console.set_aside import (
@@ -39,7 +39,7 @@ from engine.console.set_aside import (
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.aside import AsideGroup, aside_groups, newest_of, places_of
 from engine.delivery.outbox.base import outbox_command
-from engine.delivery.outbox.looking import Found
+from engine.delivery.outbox.looking import Found, outcomes_of, states_at
 from engine.language.texts import visible
 from engine.mapping.load import Library
 from engine.records import Json, Outcome
@@ -54,6 +54,8 @@ PATH = "/set-aside"
 ORDER = 30
 needs_outbox = True
 QUESTIONS = ("/set-aside/preview",)
+MOST_FOLLOWED = 10_000
+"""Events of a replay whose outcomes are counted."""
 MOST_NAMED = 20
 """Events that a command names one by one."""
 NO_GROUP = (
@@ -103,6 +105,7 @@ def routes(site: Site) -> list[Route]:
         Route("/set-aside/replay", aside.ask_replay),
         Route("/set-aside/replay", aside.replay, methods=["POST"]),
         Route("/set-aside/progress", aside.progress),
+        Route("/set-aside/became", aside.became),
         Route("/set-aside/stop", aside.stop, methods=["POST"]),
         Route(QUESTIONS[0], aside.preview, methods=["POST"]),
     ]
@@ -154,7 +157,15 @@ class _SetAsidePage:
             connection=connection or "",
             target=target,
             progress=self._replays.progress,
+            became=await self._became(),
         )
+
+    async def _became(self) -> list[tuple[str, int]]:
+        """Return how the events that the last replay queued stand, by outcome."""
+        progress, followed = self._replays.progress, self._replays.followed
+        if progress is None or progress.state == RUNNING:
+            return []
+        return await looked(self._file, partial(outcomes_of, states=followed[: progress.seen]))
 
     async def discarded(self, request: Request) -> Response:
         source, text = request.query_params.get("source") or None, request.query_params.get("before", "")
@@ -265,12 +276,20 @@ class _SetAsidePage:
         places = await looked(self._file, partial(places_of, wanted=reading.groups, limit=MOST_REPLAYED))
         if not places:
             raise HTTPException(409, NOTHING)
-        if not self._replays.start(_title(target, reading), places):
+        followed = await looked(self._file, partial(states_at, places=places[:MOST_FOLLOWED]))
+        if not self._replays.start(_title(target, reading), places, followed):
             raise HTTPException(409, BUSY)
         return RedirectResponse(PATH, 303)
 
     async def progress(self, request: Request) -> Response:
-        return page(request, "set_aside_progress.html", progress=self._replays.progress)
+        progress = self._replays.progress
+        answer = page(request, "set_aside_progress.html", progress=progress, became=[])
+        if progress is None or progress.state != RUNNING:  # only a page that saw it run asks: its list is of before
+            answer.headers["HX-Refresh"] = "true"
+        return answer
+
+    async def became(self, request: Request) -> Response:
+        return page(request, "set_aside_became.html", became=await self._became())
 
     async def stop(self, request: Request) -> Response:
         audit(request, "stop replay")

@@ -179,6 +179,16 @@ def _waiting(row: Sequence[Any]) -> Waiting:
     return Waiting._make((*values, from_text(intake).event, attempts, from_text(kept), replayed == 1))
 
 
+def states_at(db: sqlite3.Connection, places: Sequence[int]) -> list[tuple[int, int]]:
+    """Return event and connection of the states at some places: what stays the same when they are queued again."""
+    return [(event, connection) for event, connection in db.execute(sql.KEYS_AT, (str(list(places)),))]
+
+
+def outcomes_of(db: sqlite3.Connection, states: Sequence[tuple[int, int]]) -> list[tuple[str, int]]:
+    """Return how many of some states, by event and connection, have which outcome, the most frequent one first."""
+    return [(outcome, count) for outcome, count in db.execute(sql.OUTCOMES_OF, (orjson.dumps(states).decode(),))]
+
+
 def connection_rows(db: sqlite3.Connection) -> list[ConnectionRow]:
     """Return all connections."""
     return [ConnectionRow._make(row) for row in db.execute(sql.CONNECTIONS, (None,))]

@@ -305,6 +305,12 @@ ROWS_AT = f"""
     FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event JOIN connections AS c ON c.id = s.connection ORDER BY wanted.key
 """
+KEYS_AT = "SELECT s.event, s.connection FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value"
+OUTCOMES_OF = f"""
+    SELECT {_SHOWN} AS shown, count(*) FROM json_each(?) AS wanted CROSS JOIN states AS s
+        ON s.event = json_extract(wanted.value, '$[0]') AND s.connection = json_extract(wanted.value, '$[1]')
+    JOIN connections AS c ON c.id = s.connection GROUP BY shown ORDER BY count(*) DESC, shown
+"""
 CHANGED_SINCE = """
     SELECT place FROM states INDEXED BY states_changed
     WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
