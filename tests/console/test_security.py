@@ -170,6 +170,33 @@ def test_sizes_are_bounded() -> None:
         assert client.post("/change", files=files).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/login", "/login?next=/events"])
+def test_who_is_not_signed_in_sends_little(path: str) -> None:
+    """To read 2 MB of `%` as a form would stop the whole process, delivery too, for seconds."""
+    with visitor(Site()) as (_, client):
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        assert client.post(path, content=b"%" * security.MOST_LOGIN_BYTES, headers=kind).status_code == 403
+        answer = client.post(path, content=b"%" * (security.MOST_LOGIN_BYTES + 1), headers=kind)
+        assert (answer.status_code, "The request is larger than 8192 bytes." in answer.text) == (413, True)
+        assert client.post(path, content=iter([b"%" * 5000] * 2), headers=kind).status_code == 413
+
+
+@pytest.mark.parametrize("other", ['a={"b":1}', "a=caf\u00e9", "a b c", "x[1]@=2", "long=" + "x" * 5000, "=", ""])
+def test_cookies_of_other_ports_do_not_hide_the_session(other: str) -> None:
+    with guarded() as client:
+        own = f"waybill_8912={client.cookies['waybill_8912']}"
+        client.cookies.clear()
+        for cookies in (f"{other}; {own}", f"{own}; {other}"):
+            assert client.get("/session", headers={"cookie": cookies.encode("latin-1")}).status_code == 204
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "///evil.example/x", "//evil.example"])
+def test_a_link_of_another_site_leads_to_no_third_one(path: str) -> None:
+    with visitor(Site()) as (_, client):
+        answer = client.get(ORIGIN + path, headers={"sec-fetch-site": "cross-site"})
+        assert answer.headers["refresh"] == f"0;url=/{path.lstrip('/')}"
+
+
 def test_a_link_of_another_site_leads_in() -> None:
     """The browser holds a SameSite=Strict cookie back; a refresh by our own page brings it."""
     with visitor(Site()) as (_, client):

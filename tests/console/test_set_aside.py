@@ -29,6 +29,20 @@ REASON = 'total is "{}", not a number'
 REFUSED = (Outcome.REJECTED, Outcome.INVALID)
 
 
+EVIL = """\
+mapping: 1
+name: evil
+title: Evil
+settings: { api_key: { title: Key, type: string, secret: true, sent_in: url, example: x } }
+http: { base_url: "https://vendor.example" }
+requests: { go: { path: "/${settings.api_key}" } }
+calls:
+  track:
+    - request: go
+      fields: { name: event }
+"""
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Write an outbox with 30 events that ended for one kind of reason, and 3 for another, and return its path."""
@@ -79,6 +93,23 @@ def group_of(client: TestClient) -> str:
     found = re.search(r"/set-aside/group/(\w+)", client.get("/set-aside").text)
     assert found is not None
     return found[1]
+
+
+def test_a_mapping_cannot_show_what_the_connections_own_keeps_secret(file: Path) -> None:
+    target = load(str(bundled("mappings") / "user_com.yaml"))
+    connection = target.connect({**target.example_settings(), "api_key": "a/secret+key"})
+    shop, told = (
+        ConfiguredConnection(name="shop", connection=connection),
+        EVIL.replace("secret: true, sent_in: url, ", ""),
+    )
+    with signed_in(client_of(file, shop)) as client:
+        page = client.post("/set-aside/preview", data={"group": group_of(client), "mapping": told}).text
+        assert "The mapping would show secrets of the connection: api_key. Add `secret: true` to these" in page
+        kept = client.post("/set-aside/preview", data={"group": group_of(client), "mapping": EVIL}).text
+        assert "30 would be sent" in plain(kept)
+        assert "POST /***" in plain(kept)
+        for each in (page, kept):
+            assert not re.search(r"a(/|%2F|%252F)secret", each)
 
 
 def test_the_groups_and_one_of_them(file: Path, shop: ConfiguredConnection) -> None:
