@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +48,8 @@ MOST_CHANGES = 20
 OTHER_REASONS = "other reasons"
 REFUSED = (Outcome.REJECTED, Outcome.INVALID)
 IGNORED = (Outcome.IGNORED,)
-LONGEST_MAPPING = 256 * 1024
+LONGEST_MAPPING = 64 * 1024
+"""Bytes of a mapping that is given; three times as many as the largest that ships. To compile it delays delivery."""
 LARGE_MAPPING = (
     "The mapping has {size:,} bytes; a preview takes {longest:,}. `engine outbox replay --dry-run` takes more."
 )
@@ -150,8 +152,9 @@ class PreviewedChange:
 class GroupPreview(NamedTuple):
     """What the events of a group would become: how many of how many were planned, by outcome and reason.
 
-    `by` says which mapping planned them. `requests` counts what would be sent, by method and path; `sent_again` the
-    requests that were accepted under another mapping and are sent again.
+    `by` says which mapping planned them, `late` that some are missing because it took too long. `requests` counts what
+    would be sent, by method and path; `sent_again` the requests that were accepted under another mapping and are sent
+    again.
     """
 
     by: str
@@ -159,18 +162,31 @@ class GroupPreview(NamedTuple):
     changes: tuple[PreviewedChange, ...] = ()
     requests: tuple[tuple[str, int], ...] = ()
     sent_again: int = 0
+    late: bool = False
 
 
 class PreviewError(WaybillError):
     """A preview that cannot be made; the lines of the text say why and what to do."""
 
 
-def preview_found(path: Path, found: Sequence[Found], judge: ConfiguredConnection, by: str, now: float) -> GroupPreview:
-    """Return what events of one connection would become; READ_AT_ONCE of them are in memory at a time."""
+def never() -> bool:
+    """Whether it is late, for few events."""
+    return False
+
+
+def preview_found(
+    path: Path,
+    found: Sequence[Found],
+    judge: ConfiguredConnection,
+    by: str,
+    now: float,
+    late: Callable[[], bool] = never,
+) -> GroupPreview:
+    """Return what events of one connection would become, until `late`; READ_AT_ONCE are in memory at a time."""
     changes: dict[tuple[Outcome, str], PreviewedChange] = {}
     requests: Counter[str] = Counter()
     count = again = 0
-    for each in _previews(path, found, judge, now):
+    for each in _previews(path, found, judge, now, late):
         count += 1
         again += each.sent_again if each.outcome is Outcome.PLANNED else 0
         requests.update(f"{line.method} {line.path}" for line in each.requests if each.outcome is Outcome.PLANNED)
@@ -179,7 +195,7 @@ def preview_found(path: Path, found: Sequence[Found], judge: ConfiguredConnectio
         if len(change.examples) < MOST_EXAMPLES:
             change.examples.append(PreviewedEvent(each.row.event, each.row.message_id, each))
     ordered = sorted(changes.values(), key=lambda each: (each.outcome is not Outcome.PLANNED, -each.events))
-    return GroupPreview(by, count, tuple(ordered), tuple(requests.most_common(MOST_EXAMPLES)), again)
+    return GroupPreview(by, count, tuple(ordered), tuple(requests.most_common(MOST_EXAMPLES)), again, late())
 
 
 def _change(changes: dict[tuple[Outcome, str], PreviewedChange], each: Preview) -> PreviewedChange:
@@ -190,11 +206,16 @@ def _change(changes: dict[tuple[Outcome, str], PreviewedChange], each: Preview) 
     return changes.setdefault(key, PreviewedChange(each.outcome, reason))
 
 
-def _previews(path: Path, found: Sequence[Found], judge: ConfiguredConnection, now: float) -> Iterator[Preview]:
+def _previews(
+    path: Path, found: Sequence[Found], judge: ConfiguredConnection, now: float, late: Callable[[], bool]
+) -> Iterator[Preview]:
     for start in range(0, len(found), READ_AT_ONCE):
+        if late():
+            return
         part = {each.place: listed(each) for each in found[start : start + READ_AT_ONCE]}
         waiting = look(path, _stored(list(part)))
-        yield from preview((ReplayEvent(part[each.place], each) for each in waiting), judge, now)
+        in_time = takewhile(lambda _: not late(), waiting)
+        yield from preview((ReplayEvent(part[each.place], each) for each in in_time), judge, now)
 
 
 def _stored(places: list[int]) -> Callable[[sqlite3.Connection], list[Waiting]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from starlette.testclient import TestClient
 
 from engine.collector import discards, shaping
 from engine.console.replays import Replays
-from engine.console.set_aside import WHY_DISCARDED
+from engine.console.set_aside import WHY_DISCARDED, preview_found
 from engine.console.site import Site
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.outbox.aside import aside_groups, newest_of, places_of
@@ -93,6 +94,20 @@ def group_of(client: TestClient) -> str:
     found = re.search(r"/set-aside/group/(\w+)", client.get("/set-aside").text)
     assert found is not None
     return found[1]
+
+
+def test_a_preview_ends_when_it_takes_too_long(file: Path, shop: ConfiguredConnection) -> None:
+    found = OutboxFile(file).look(lambda db: newest(db, Chosen(), 30))
+    answers = iter([False] * 11)  # before the first events are read, and before each of 10
+    some = preview_found(file, found, shop, "by", NOW, lambda: next(answers, True))
+    assert (some.previewed, some.late) == (10, True)
+    whole = preview_found(file, found, shop, "by", NOW)
+    assert (whole.previewed, whole.late) == (30, False)
+    times = count(NOW)  # a second for each look at the clock
+    site = Site(outbox_file=file, connections=lambda: [shop], clock=lambda: next(times))
+    with signed_in(site) as client:
+        page = text_of(client, f"/set-aside/replay?group={group_of(client)}")
+        assert "This took too long and was stopped: 9 events were planned." in page
 
 
 def test_a_mapping_cannot_show_what_the_connections_own_keeps_secret(file: Path) -> None:
