@@ -8,6 +8,7 @@ is not the console's own. Whatever fails becomes a page that says what to do.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -32,11 +33,14 @@ NAME = "waybill.console"
 MOST_BODY_BYTES = 2 * 1024 * 1024
 MOST_LOGIN_BYTES = 8 * 1024
 """Of a request without a session, since anyone may send it: to read 2 MB of `%` as a form takes 5 s."""
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive: one that never ends would hold its connection for good."""
 MOST_QUERY_BYTES = 8 * 1024
 MOST_FIELDS = 100
 MOST_FILES = 2
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+FRAMES = ("iframe", "frame", "embed", "object", "fencedframe")
 HARMLESS = ("GET", "HEAD")
 OPEN_PATHS = ("/login", "/static/")
 """Paths that need no session: how to sign in, and what that page is made of."""
@@ -55,9 +59,10 @@ HEADERS = {
 }
 WRONG_HOST = "The console does not answer to the host {host}. Open it by the address that it printed when it started."
 LONG_QUERY = "The address is longer than {limit} bytes. Shorten the search."
+SLOW_BODY = "The request did not arrive within {seconds:g} seconds. Send it again."
 LARGE_BODY = "The request is larger than {limit} bytes."
 BAD_FORM = "The form cannot be read: it has more than {limit} fields, or is damaged. Go back and send it again."
-OTHER_SITE = "The request came from a page of another site. Open the console itself and make the change there."
+OTHER_SITE = "The request came from a page of another site. Open the console itself and do it there."
 NO_TOKEN = "The form is from an earlier session, or not from the console. Go back, reload the page and send it again."  # noqa: S105
 READ_ONLY = "The console is read-only, so nothing was changed. Use `engine outbox`, or the console of `engine serve`."
 FAILED = "The console could not show this. The log says why."
@@ -81,6 +86,7 @@ class ConsoleGuard:
     ) -> None:
         self._app, self._access, self._sessions = app, access, sessions
         self._error_page, self._read_only, self.questions = error_page, read_only, frozenset(questions)
+        self.body_seconds = BODY_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -103,6 +109,7 @@ class ConsoleGuard:
 
     async def _guarded(self, request: Request, send: _Started) -> None:
         self._check_host(request)
+        _check_reader(request)
         if len(request.scope.get("query_string", b"")) > MOST_QUERY_BYTES:
             raise HTTPException(414, LONG_QUERY.format(limit=MOST_QUERY_BYTES))
         request.state.session = self._session(request)
@@ -111,7 +118,7 @@ class ConsoleGuard:
             return
         receive = request.receive
         if request.method not in HARMLESS:
-            body = await _body(request, MOST_LOGIN_BYTES if request.state.session is None else MOST_BODY_BYTES)
+            body = await self._body_in_time(request)
             receive = _replay(body)
             await self._check_change(Request(request.scope, _replay(body)))
         try:
@@ -121,6 +128,14 @@ class ConsoleGuard:
                 await request.state.form.close()
         if request.method not in HARMLESS:
             _audit(request, send.status)
+
+    async def _body_in_time(self, request: Request) -> bytes:
+        most = MOST_LOGIN_BYTES if request.state.session is None else MOST_BODY_BYTES
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                return await _body(request, most)
+        except TimeoutError:
+            raise HTTPException(408, SLOW_BODY.format(seconds=self.body_seconds), {"connection": "close"}) from None
 
     def _check_host(self, request: Request) -> None:
         hosts = request.headers.getlist("host")
@@ -211,6 +226,17 @@ def _audit(request: Request, status: int) -> None:
         "status": status,
     }
     logger.info(what or "request", extra={"fields": {**who, **fields}})
+
+
+def _check_reader(request: Request) -> None:
+    """Refuse what pages of other sites and ports load, such as images and streams; links lead here all the same.
+
+    They could read no answer, but a stream that they open is one less for the console's own pages.
+    """
+    headers = request.headers
+    other = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    if other and (headers.get("sec-fetch-mode", "navigate") != "navigate" or headers.get("sec-fetch-dest") in FRAMES):
+        raise HTTPException(403, OTHER_SITE)
 
 
 async def _body(request: Request, most: int) -> bytes:
