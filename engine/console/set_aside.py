@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from collections.abc import Mapping as Table
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
@@ -32,7 +31,7 @@ from engine.delivery.outbox.looking import (
 from engine.delivery.replaying import READ_AT_ONCE, Preview, ReplayEvent, preview
 from engine.errors import MappingError, SettingsError, WaybillError
 from engine.language.texts import kind_of_reason, visible
-from engine.mapping.setting import Setting
+from engine.mapping.settings import revealed
 from engine.plan import destination
 from engine.records import Outcome, unmasked
 
@@ -244,20 +243,14 @@ def judge_by(text: str, current: ConfiguredConnection, directories: Sequence[Pat
     try:
         target = destination(library.read(library.path))
         wanted, given = target.mapping.settings, current.connection.settings
-        _keep_secret(current.mapping.settings, wanted)
+        if names := revealed(current.mapping, target.mapping):
+            raise PreviewError(TOLD.format(names=", ".join(names)))
         connection = target.connect({name: unmasked(each) for name, each in given.items() if name in wanted}, {})
     except SettingsError as error:
         raise PreviewError(f"The mapping needs settings that the connection does not have.\n{error}") from error
     except (MappingError, RecursionError, MemoryError, SyntaxError) as error:
         raise PreviewError(f"The mapping has problems.\n{error}") from error
     return replace(current, connection=connection)
-
-
-def _keep_secret(current: Table[str, Setting], wanted: Table[str, Setting]) -> None:
-    """Refuse a mapping to which a secret of the connection would be an ordinary value, for everyone to see."""
-    told = [name for name in wanted if name in current and current[name].secret and not wanted[name].secret]
-    if told:
-        raise PreviewError(TOLD.format(names=", ".join(told)))
 
 
 WHY_DISCARDED = {

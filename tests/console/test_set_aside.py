@@ -10,10 +10,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from engine.collector import discards, shaping
+from engine.console.planners import NOT_CONNECTED, Planners
 from engine.console.replays import Replays
 from engine.console.set_aside import WHY_DISCARDED, preview_found
 from engine.console.site import Site
-from engine.delivery.configured_connection import ConfiguredConnection
+from engine.delivery.configured_connection import ConfiguredConnection, digest_of
+from engine.delivery.mapping_versions import pack
 from engine.delivery.outbox.aside import aside_groups, newest_of, places_of
 from engine.delivery.outbox.base import Change, Chosen
 from engine.delivery.outbox.looking import PageEnd, newest
@@ -125,6 +127,16 @@ def test_a_mapping_cannot_show_what_the_connections_own_keeps_secret(file: Path)
         assert "POST /***" in plain(kept)
         for each in (page, kept):
             assert not re.search(r"a(/|%2F|%252F)secret", each)
+
+
+def test_an_older_version_cannot_show_what_is_a_secret_now(tmp_path: Path) -> None:
+    path = tmp_path / "evil.yaml"
+    path.write_text(EVIL)
+    now = ConfiguredConnection(name="shop", connection=load(str(path)).connect({"api_key": "a/secret+key"}))
+    path.write_text(EVIL.replace("secret: true, sent_in: url, ", ""))
+    older = load(str(path)).loaded
+    found = Planners().find("shop", digest_of(older), now, pack(older))
+    assert (found.exact, NOT_CONNECTED in found.note) == (False, True)
 
 
 def test_the_groups_and_one_of_them(file: Path, shop: ConfiguredConnection) -> None:
