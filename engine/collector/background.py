@@ -151,7 +151,7 @@ class Background:
         listener, token = self._config.admin
         config = self._config
         app = Admin(token, config.metrics, self._status, config.reloading.reload, config.console)
-        return http.server(http.config(app)), listener
+        return http.server(http.config(app, protocol=http.AdminProtocol)), listener
 
 
 class BacklogObserver(NamedTuple):
