@@ -80,6 +80,7 @@ def test_charts_say_what_they_show() -> None:
         '<svg class="chart" viewBox="0 0 8 41" preserveAspectRatio="none" role="img" aria-label="The &#34;last&#34; hour">'
         '<path class="axis" d="M0 40.5H8"/>'
         "<g><title>07:59 UTC: 3 a, 1 b</title>"
+        '<rect class="hit" x="4" y="0" width="4" height="40"/>'
         '<rect class="a" x="4" y="10.0" width="3" height="30.0"/><rect class="b" x="4" y="0.0" width="3" height="10.0"/>'
         "</g></svg>"
     )
