@@ -41,7 +41,10 @@ UNCONFIGURED = "not configured: only the outbox knows it"
 
 
 class ConnectionCard(NamedTuple):
-    """One connection of the page; times are Unix seconds, `rate` events a second, `lag` and `drain` seconds, `peak` events a minute."""
+    """One connection of the page; times are Unix seconds, `rate` events a second, `lag` and `drain` seconds.
+
+    `peak` is the most events that ended in a minute of the chart.
+    """
 
     name: str
     title: str
