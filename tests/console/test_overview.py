@@ -101,7 +101,7 @@ def test_of_many_connections_those_that_stopped_come_first(tmp_path: Path) -> No
         page = client.get("/").text
     assert '<section class="card flow many"' in page
     assert page.count('<a href="#connection-') == 1
-    assert '<span class="badge bad">Held</span> <a href="#connection-7">eu-loyalty…ting-automation-7</a>' in page
+    assert '<span class="badge bad">Held</span> <a href="#connection-7">eu-loy…ng-automation-7</a>' in page
 
 
 def test_the_page_escapes_what_others_wrote(file: Path) -> None:
