@@ -48,8 +48,8 @@ def without_marks(text: str) -> str:
 
 
 def text_of(page: str) -> str:
-    """Return what people read of a page's article."""
-    article = page[page.index("<article") : page.index("</article>")]
+    """Return what people read of a page's title and article."""
+    article = page[page.index("<h1") : page.index("</h1>")] + page[page.index("<article") : page.index("</article>")]
     return without_marks(html.unescape(re.sub(r"<[^>]*>", " ", article)))
 
 
