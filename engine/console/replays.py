@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.console.security import NAME
@@ -67,6 +67,10 @@ class Replays:
             self._thread = threading.Thread(target=self._run, args=(self.progress, list(places)), daemon=True)
             self._thread.start()
             return True
+
+    def snapshot(self) -> ReplayProgress | None:
+        """Return how far the replay is now, which stays as it is while a page is made."""
+        return None if self.progress is None else replace(self.progress)
 
     def stop(self) -> None:
         """Stop after the part that is being queued."""

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from engine.console.outbox import looked
 from engine.console.rendering import page
-from engine.console.replays import MOST_REPLAYED, RUNNING, Replays
+from engine.console.replays import MOST_REPLAYED, RUNNING, ReplayProgress, Replays
 from engine.console.searching import read_before
 from engine.console.security import audit
 from engine.console.set_aside import (
@@ -150,6 +150,9 @@ class _SetAsidePage:
 
     async def _groups(self, request: Request, outcomes: Sequence[Outcome], tab: str) -> Response:
         connection = request.query_params.get("connection") or None
+        progress = (
+            self._replays.snapshot()
+        )  # before the list: one that ends meanwhile is shown as running, and looks again
         reading = await looked(self._file, partial(read_groups, outcomes=outcomes, connection=connection))
         target = ReplayTarget("", connection or "")
         return page(
@@ -159,16 +162,15 @@ class _SetAsidePage:
             reading=reading,
             connection=connection or "",
             target=target,
-            progress=self._replays.progress,
-            became=await self._became(),
+            progress=progress,
+            became=await self._became(progress),
         )
 
-    async def _became(self) -> list[tuple[str, int]]:
+    async def _became(self, progress: ReplayProgress | None) -> list[tuple[str, int]]:
         """Return how the events that the last replay queued stand, by outcome."""
-        progress, followed = self._replays.progress, self._replays.followed
         if progress is None or progress.state == RUNNING:
             return []
-        return await looked(self._file, partial(outcomes_of, states=followed[: progress.seen]))
+        return await looked(self._file, partial(outcomes_of, states=self._replays.followed[: progress.seen]))
 
     async def discarded(self, request: Request) -> Response:
         source, text = request.query_params.get("source") or None, request.query_params.get("before", "")
@@ -292,14 +294,14 @@ class _SetAsidePage:
         return RedirectResponse(PATH, 303)
 
     async def progress(self, request: Request) -> Response:
-        progress = self._replays.progress
+        progress = self._replays.snapshot()
         answer = page(request, "set_aside_progress.html", progress=progress, became=[])
         if progress is None or progress.state != RUNNING:  # only a page that saw it run asks: its list is of before
             answer.headers["HX-Refresh"] = "true"
         return answer
 
     async def became(self, request: Request) -> Response:
-        return page(request, "set_aside_became.html", became=await self._became())
+        return page(request, "set_aside_became.html", became=await self._became(self._replays.snapshot()))
 
     async def stop(self, request: Request) -> Response:
         audit(request, "stop replay")

@@ -81,7 +81,7 @@ function light(button) {
   rule.hidden = !button || !button.dataset.rule;
   if (!button) return;
   rule.querySelector('.text').textContent = button.dataset.rule;
-  rule.querySelector('.where').textContent = button.dataset.where;
+  rule.querySelector('.where').textContent = button.dataset.where.split('/').at(-1);
   const found = JSON.parse(button.dataset.from).map(places).filter(Boolean);
   for (const each of found) {
     each.classList.add('lit');
