@@ -229,7 +229,7 @@ def test_the_command_says_what_changed_or_what_is_wrong(
             code, printed, errors = asked(capsys, *reload)
             words = " ".join(printed.split())
             for name in ("shop", "crm"):
-                to_do = f"Ask for access. Then: engine outbox resume {name} --outbox {tmp_path}/outbox.db"
+                to_do = f"the vendor answered 409: closed. Ask for access. Then: engine outbox resume {name} --outbox {tmp_path}/outbox.db"
                 assert f"{name} unchanged; still held: {to_do}" in words
             text = server.metrics()
             assert 'waybill_reloads_total{result="reloaded"} 4.0' in text
@@ -386,7 +386,7 @@ def test_no_text_of_the_answer_steers_the_terminal(capsys: pytest.CaptureFixture
 
 
 PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
-HELD = "Check the API key. Then: engine outbox resume crm"
+HELD = "the vendor answered 401. Check the API key. Then: engine outbox resume crm"
 CHANGES = ReloadReport(
     (),
     (
