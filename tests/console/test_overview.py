@@ -162,6 +162,7 @@ def test_an_outbox_in_trouble_is_a_part_of_the_page(trouble: str, tmp_path: Path
 def test_resuming_a_connection(own_file: Path, caplog: pytest.LogCaptureFixture) -> None:
     with signed_in(Site(outbox_file=own_file, clock=lambda: NOW)) as client:
         assert 'action="/overview/resume"' in client.get("/").text
+        caplog.clear()  # of signing in, where a command of another test has left the level at INFO
         with caplog.at_level(logging.INFO, "waybill.console"):
             answer = client.post("/overview/resume", data={"connection": HELD})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
