@@ -141,6 +141,7 @@ class _Event:
     queued_at = 0.0
     weight = 0
     retries = None
+    apart = False
 
     def __init__(self, place, requests):
         self.place, self.ids, self._requests = place, frozenset([str(place)]), requests

@@ -112,10 +112,14 @@ class Background:
         return Remaining(waiting, await asyncio.to_thread(self._held))
 
     def _held(self) -> dict[str, str]:
-        """Return what to do about each held connection."""
+        """Return why each held connection is held, and what to do about it."""
         with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
             rows = self._outbox.connections()
-            return {row.name: advice(row.hint, row.name, self._outbox.path) for row in rows if row.held}
+            return {
+                row.name: f"{row.held.rstrip(' .')}. {advice(row.hint, row.name, self._outbox.path)}"
+                for row in rows
+                if row.held
+            }
         return {}
 
     async def run(self) -> None:
@@ -151,7 +155,7 @@ class Background:
         listener, token = self._config.admin
         config = self._config
         app = Admin(token, config.metrics, self._status, config.reloading.reload, config.console)
-        return http.server(http.config(app)), listener
+        return http.server(http.config(app, protocol=http.AdminProtocol)), listener
 
 
 class BacklogObserver(NamedTuple):

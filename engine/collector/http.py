@@ -32,6 +32,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
     limits = CollectorLimits()
+    shared: tuple[tuple[bytes, bytes], ...] = (ANY_ORIGIN,)
+    """Headers of every refusal: pages of all sites may send events, and read what is wrong with them."""
     transport: asyncio.Transport
     _data = b""
     _head_bytes = 0
@@ -155,11 +157,17 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, refused: RequestRefused) -> None:
         status, body, headers = refused.response
         lines = [b"HTTP/1.1 %d %s\r\n" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%s: %s\r\n" % each for each in (*headers, ANY_ORIGIN)]
+        lines += [b"%s: %s\r\n" % each for each in (*headers, *self.shared)]
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
         self._cancel_head_timer()
         self.transport.write(b"".join([*lines, body]))
         self.transport.close()
+
+
+class AdminProtocol(LimitedProtocol):
+    """A connection to the admin address, of which no page of another site may read anything."""
+
+    shared = ()
 
 
 MISSING = "The collector needs packages that are not installed ({name}): pip install 'waybill[server]'."
@@ -172,7 +180,12 @@ OPEN_FILES = 65536
 
 
 def config(
-    app: ASGIApp, *, proxies: str = "", lifespan: Literal["on", "off"] = "off", workers: int = 1
+    app: ASGIApp,
+    *,
+    proxies: str = "",
+    lifespan: Literal["on", "off"] = "off",
+    workers: int = 1,
+    protocol: type[LimitedProtocol] = LimitedProtocol,
 ) -> uvicorn.Config:
     """Return how an application is served; raise UsageError if packages are missing."""
     try:
@@ -184,7 +197,7 @@ def config(
         raise UsageError(MISSING.format(name=error.name)) from error
     return uvicorn.Config(
         app,
-        http=LimitedProtocol,
+        http=protocol,
         ws="none",
         lifespan=lifespan,
         log_config=None,

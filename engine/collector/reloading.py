@@ -50,7 +50,7 @@ class Served(NamedTuple):
 class ConnectionChange(NamedTuple):
     """What a reload did to a connection: the digests of its mapping, what differs, and what waits if it is removed.
 
-    `held` says what to do about a connection that is held, and that a reload does not resume.
+    `held` says why a connection is held, which a reload does not end, and what to do.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ConnectionChange(NamedTuple):
 
 
 class Remaining(NamedTuple):
-    """What a reload leaves: how many events wait for each removed connection; what to do about each held one."""
+    """What a reload leaves: how many events wait for each removed connection; why each held one is, and what to do."""
 
     waiting: dict[str, int]
     held: dict[str, str]

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 
+from engine.collector.sources import EventSource
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import NewEvent, Outbox, OutboxError
@@ -62,6 +63,11 @@ class SampleTraffic:
     def _as_of_now(self, event: JsonObject) -> JsonObject:
         kept = {name: value for name, value in event.items() if name not in TIMES}
         return {**kept, "messageId": self._new_id(), "timestamp": iso(self._clock())}
+
+
+def sample_source(connections: Sequence[ConfiguredConnection]) -> EventSource:
+    """Return the source of the samples, for those who list sources: it has no write key and feeds all connections."""
+    return EventSource(SOURCE, (), tuple(each.name for each in connections))
 
 
 @contextmanager

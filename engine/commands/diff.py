@@ -50,7 +50,9 @@ def traffic_options(command: Callable[..., R]) -> Callable[..., R]:
         help="NDJSON, JSON or a JSON list, also .gz; - is standard input. Repeatable.",
     )
     @click.option("--outbox", type=OUTBOX_FILE, metavar="FILE", help="Take the events of an outbox; it is only read.")
-    @click.option("--since", metavar="TIME", help="With --outbox: only what came in since then: 2h, 7d, or a date.")
+    @click.option(
+        "--since", metavar="TIME", help="With --outbox: only what came in since then: 2h, 7d, 14:30, or a date."
+    )
     @click.option(
         "--received-at",
         metavar="TIME",

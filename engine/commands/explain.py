@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_NAMES = 50
 """Names that a message offers where none is near."""
 
+WITHOUT_CONNECTION = (
+    "For which connection? Add --connection NAME (engine outbox show ID lists those of an event), or name a mapping."
+)
 WITH_LINE = re.compile(r"(.+):([1-9][0-9]{0,9})")
 
 
@@ -93,7 +96,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         raise UsageError("--field is about the event and --output about the requests; give one of them.")
     now = clock(received_at)
     if name is None:
-        connection, origins = _connection(_named(mapping, connections_file), settings)
+        connection, origins = _connection(_named(mapping, message_id, connections_file), settings)
         chosen = _chosen(event, message_id, outbox_file)
     else:
         loaded, chosen = _planned(mapping, message_id, outbox_file, name)
@@ -108,7 +111,9 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     return FOUND if explanation["outcome"] == "invalid" else 0
 
 
-def _named(mapping: str | None, connections_file: Path | None) -> str:
+def _named(mapping: str | None, message_id: str | None, connections_file: Path | None) -> str:
+    if mapping is None and message_id is not None:
+        raise UsageError(WITHOUT_CONNECTION)
     if mapping is None:
         raise UsageError("Name a mapping, or an event of an outbox with --message-id ID --connection NAME.")
     if connections_file is not None:

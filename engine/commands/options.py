@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
@@ -22,6 +24,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 OUTBOX_FILE = click.Path(path_type=Path, readable=False)  # what is wrong with it is for the outbox to say
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 CHUNK = 500
+
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
+_DAY_OF_YEAR = re.compile(rf"[0-9]{{2}}-[0-9]{{2}} {_TIME_OF_DAY.pattern}")
+_WITHOUT_ZONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.,]+)?")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,12 +139,13 @@ def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], None]) -> Callab
 
 @contextmanager
 def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
-    """Open an outbox; without `create` a missing file is a usage error."""
+    """Open an outbox; without `create` a missing file is a usage error, and one that cannot be written can be read."""
+    from engine.delivery.outbox.file import connect_to_read, is_writable
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
     if not create and _is_missing(path):
         raise UsageError(f"There is no outbox {path}; name one with --outbox.")
-    outbox = SqliteOutbox(path)
+    outbox = SqliteOutbox(path) if create or is_writable(path) else SqliteOutbox(path, connect=connect_to_read)
     try:
         yield outbox
     except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
@@ -175,18 +182,43 @@ def selected_rows(outbox: Outbox, selected: Chosen) -> Iterator[Listed]:
 
 
 def parse_time(text: str, now: float) -> float:
-    """Read a time: how long ago (`2h`, `7d`), or an ISO time."""
+    """Read a time: how long ago (`2h`, `7d`), a date, or a time as `list` shows it; local time where it has no zone.
+
+    A time of day is the last such one before `now`; `MM-DD HH:MM` is of this year.
+    """
+    from engine.language.texts import visible
     from engine.language.times import read_time, seconds
 
     try:
         return now - seconds(text)
     except ValueError:
-        found = read_time(text)
+        dated = _dated(text.strip(), now)
+    found = read_time(dated)
     if found is None:
         raise UsageError(
-            f'"{text}" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.'
+            f'"{visible(text)}" is not a time: write how long ago (30m, 2h, 7d), a time of day (14:30), or a date such '
+            "as 2026-01-31 or 2026-01-31T12:00:00Z."
         )
-    return found
+    return _local(found) if _WITHOUT_ZONE.fullmatch(dated) else found
+
+
+def _dated(text: str, now: float) -> str:
+    """Return a time of day, or of a day of this year, with its date; any other text as it is."""
+    today = datetime.fromtimestamp(now)  # noqa: DTZ006  local time is meant
+    if _DAY_OF_YEAR.fullmatch(text):
+        return f"{today.year}-{text}"
+    if not _TIME_OF_DAY.fullmatch(text):
+        return text
+    is_past = text <= today.strftime("%H:%M:%S")
+    return f"{today if is_past else today - timedelta(days=1):%Y-%m-%d} {text}"
+
+
+def _local(found: float) -> float:
+    """Return the time that a clock here shows as one in UTC shows `found`; that itself at the ends of the calendar."""
+    try:
+        return datetime.fromtimestamp(found, UTC).replace(tzinfo=None).timestamp()
+    except (OverflowError, OSError, ValueError):
+        return found
 
 
 def clock(received_at: str | None) -> float:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.collector.background import ServerConfig
     from engine.collector.reloading import Reloading, Served
     from engine.collector.responses import CollectorLimits
+    from engine.collector.sources import EventSource
     from engine.collector.watching import WatchedFiles
     from engine.delivery.outbox.base import Outbox
     from engine.records import JsonObject
@@ -287,6 +288,13 @@ def _check_token(admin: tuple[socket.socket, str] | None, *, console: bool) -> N
         raise UsageError(CONSOLE_NEEDS_TOKEN)
 
 
+def sources_of(reloading: Reloading, *, samples: bool) -> Sequence[EventSource]:
+    """Return the sources that a console shows; with `samples`, that of the sample traffic too."""
+    from engine.collector.samples import sample_source
+
+    return [*reloading.sources, *([sample_source(reloading.connections)] if samples else [])]
+
+
 def _with_console(
     config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions
 ) -> ServerConfig:
@@ -308,7 +316,7 @@ def _with_console(
     site = Site(
         outbox_file=outbox_file,
         connections=lambda: config.reloading.connections,
-        sources=lambda: config.reloading.sources,
+        sources=lambda: sources_of(config.reloading, samples=arguments.sandbox),
         troubles=troubles.read,
         connections_file=arguments.file,
         directories=arguments.settings.directories,

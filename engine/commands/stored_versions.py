@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.commands.connection_options import given_settings
 from engine.commands.options import SettingsOptions
 from engine.commands.shared import did_you_mean
-from engine.delivery.outbox.base import Chosen, outbox_command
+from engine.delivery.outbox.base import DEFAULT_FILE, Chosen, outbox_command
 from engine.errors import SettingsError, UsageError, WaybillError
 from engine.language.texts import visible
 
@@ -41,9 +42,13 @@ def planned_by(outbox: Path, event: str, connection: str) -> tuple[Found, Loaded
     if state.files is None:
         raise UsageError(
             f"Version {state.found.digest} of the mapping of {connection} is not kept in this outbox; name a mapping: "
-            f"engine explain MAPPING --message-id {state.found.event}"
+            f"engine explain MAPPING{_option(outbox)} --message-id {state.found.event}"
         )
     return state.found, loaded_version(state.files, state.found.digest or "")
+
+
+def _option(outbox: Path) -> str:
+    return "" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}"
 
 
 def _planned_by(db: sqlite3.Connection, outbox: Path, event: str, connection: str) -> PlannedBy:

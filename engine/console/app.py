@@ -33,6 +33,7 @@ TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Not allowed",
+    408: "Too slow",
     409: "Changed meanwhile",
     413: "Too large",
     414: "Too long",

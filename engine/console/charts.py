@@ -34,7 +34,7 @@ def stacked_bars(bars: Sequence[Mapping[str, int]], ends: float, seconds: float,
 
 
 def _bar(bar: Mapping[str, int], left: int, highest: int, starts: float) -> Markup:
-    """Return one bar, its largest part not necessarily at the bottom: parts keep their order, so that they compare."""
+    """Return one bar, whose parts keep their order, so that they compare; all of its height answers to the pointer."""
     parts, bottom = [], float(HEIGHT)
     for name, count in bar.items():
         if not count:
@@ -48,7 +48,8 @@ def _bar(bar: Mapping[str, int], left: int, highest: int, starts: float) -> Mark
         )
     words = ", ".join(f"{number(count)} {name}" for name, count in bar.items() if count)
     when = datetime.fromtimestamp(starts, UTC).strftime("%H:%M UTC")
-    return Markup("<g><title>{0}: {1}</title>{2}</g>").format(when, words, Markup("").join(parts))
+    hit = Markup('<rect class="hit" x="{0}" y="0" width="{1}" height="{2}"/>').format(left, BAR, HEIGHT)
+    return Markup("<g><title>{0}: {1}</title>{2}{3}</g>").format(when, words, hit, Markup("").join(parts))
 
 
 def edges(pairs: Sequence[tuple[int, int, str]], left: int, right: int) -> Markup:

@@ -22,9 +22,10 @@ from engine.delivery.connections import SOURCES, ConnectionFault, ConnectionsErr
 from engine.errors import UsageError
 from engine.files import not_a_file, replace
 from engine.mapping.load import Library
+from engine.mapping.settings import variables
 from engine.mapping.yaml.reader import Document, parse
 from engine.mapping.yaml.without_text import without_text
-from engine.records import JsonObject
+from engine.records import Json, JsonObject, Place
 
 LARGEST_EDITED = 256 * 1024
 """Bytes of a file that the console changes; finding places in a larger one takes too long for a page."""
@@ -34,6 +35,7 @@ UNUSUAL = (
     "an editor."
 )
 CHANGED = "{path} was changed meanwhile, so nothing was written. Compare, and save again to write your version."
+NOT_SHOWN = "What the environment variable holds does not fit here. It is not shown: look where the service is started."
 FOREIGN = "{path} belongs to another user than this process, which would take it over."
 
 _writing = Lock()
@@ -132,10 +134,30 @@ def propose(
     document = parse(result.text, file.path.as_posix())
     if document.problems or _canonical(document.value) != _canonical({**value, name: fields}):
         raise UsageError(UNUSUAL.format(path=file.path))
-    faults = read_document(document, file.path, environment, Library(directories or None)).faults
+    library = Library(directories or None)
+    faults = read_document(document, file.path, environment, library).faults
     own = tuple(fault for fault in faults if fault.place[:1] == (name,))
+    names = {each: f"<env:{each}>" for each in variables(fields) if each in environment}
+    if any(_shows_variables(fault, fields, names) for fault in own):
+        shown = {each.place: each.message for each in read_document(document, file.path, names, library).faults}
+        own = tuple(_hidden(each, shown) if _shows_variables(each, fields, names) else each for each in own)
     others = fault_texts(document, [fault for fault in faults if fault.place[:1] != (name,)])
     return ProposedChange(file=file, name=name, text=result.text, faults=own, others=tuple(others), lost=result.lost)
+
+
+def _shows_variables(fault: ConnectionFault, fields: JsonObject, known: Table[str, str]) -> bool:
+    """Whether a message may repeat what variables of the environment hold: a form may name any of them."""
+    value: Json = fields
+    for key in fault.place[1:]:
+        if not isinstance(value, dict) or key not in value:
+            break
+        value = value[str(key)]
+    named = variables(value)
+    return bool(named) and all(name in known for name in named)
+
+
+def _hidden(fault: ConnectionFault, shown: Table[Place, str]) -> ConnectionFault:
+    return fault._replace(message=shown.get(fault.place, NOT_SHOWN))
 
 
 def _canonical(value: object) -> str:

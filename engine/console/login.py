@@ -40,6 +40,8 @@ class Login:
         code: OneTimeCode | None = None,
     ) -> None:
         self._access, self._sessions, self._failed = access, sessions, failed
+        # Of their own: pages of other sites can make a browser open wrong links, and must not lock the token out.
+        self._failed_codes = failed.another()
         self._rendering, self._code = rendering, code
 
     def routes(self) -> list[Route]:
@@ -55,10 +57,10 @@ class Login:
         code = request.query_params.get("code")
         if code is None:
             return self._page(request)
-        if wait := self._failed.wait(_address(request)):
+        if wait := self._failed_codes.wait(_address(request)):
             return self._too_many(request, wait)
         if self._code is None or not self._code.use(code):
-            return self._refused(request, "code", USED_CODE, 403)
+            return self._refused(request, self._failed_codes, "code", USED_CODE)
         return self._welcome(request)
 
     async def _sign_in(self, request: Request) -> Response:
@@ -66,7 +68,7 @@ class Login:
             return self._too_many(request, wait)
         token = request.state.form.get("token") if request.state.form is not None else None
         if not isinstance(token, str) or not same(token.strip(), self._access.token):
-            return self._refused(request, "token", WRONG_TOKEN, 403)
+            return self._refused(request, self._failed, "token", WRONG_TOKEN)
         return self._welcome(request)
 
     async def _sign_out(self, request: Request) -> Response:
@@ -94,10 +96,10 @@ class Login:
         )
         return response
 
-    def _refused(self, request: Request, what: str, message: str, status: int) -> Response:
-        self._failed.add(_address(request))
+    def _refused(self, request: Request, failed: FailedLogins, what: str, message: str) -> Response:
+        failed.add(_address(request))
         logger.warning("login failed", extra={"fields": {"address": _address(request), "with": what}})
-        return self._page(request, message, status)
+        return self._page(request, message, 403)
 
     def _too_many(self, request: Request, wait: float) -> Response:
         seconds = math.ceil(wait)

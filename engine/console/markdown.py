@@ -1,32 +1,37 @@
 """The Markdown that engine/pages writes, as blocks that a template shows: the page says what `engine docs` prints.
 
 Only what those pages have is known; all else stays text. A template escapes every text, so a mapping cannot put markup
-into a page.
+into a page. The pages of the documentation have more; documentation.py reads it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 SPANS = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)|<(https?://[^\s<>]+)>")
 HEADING = re.compile(r"(#{1,3}) (.+)")
-ITEM = re.compile(r"(\d+)\. (.+)")
+ITEM = re.compile(r"(\d+\.) (.+)")
 CELLS = re.compile(r"(?<!\\)\|")
 
 
 class MarkdownSpan(NamedTuple):
-    """A piece of a line; `kind` is `text`, `code` or `link`."""
+    """A piece of a line; `kind` is `text`, `code`, `strong`, or `link` to `href`, or to its text if that is empty."""
 
     kind: str
     text: str
+    href: str = ""
+
+
+Spans: TypeAlias = Callable[[str], Sequence[MarkdownSpan]]
 
 
 class MarkdownBlock(NamedTuple):
     """A heading (`h1` to `h3`), `paragraph`, `item`, `table` or `code` block.
 
-    The first row of a table has its titles. `number` is that of an item, `text` and `language` are those of code.
+    The first row of a table has its titles. `number` is that of an item, or a bullet; `text` and `language` are those
+    of code.
     """
 
     kind: str
@@ -37,14 +42,15 @@ class MarkdownBlock(NamedTuple):
     number: str = ""
 
 
-def blocks(markdown: str) -> Iterator[MarkdownBlock]:
-    """Return the blocks of a page."""
+def blocks(markdown: str, spans_of: Spans | None = None) -> Iterator[MarkdownBlock]:
+    """Return the blocks of a page; `spans_of` reads a line, `spans` if it is not given."""
+    spans_of = spans_of or spans
     lines = iter(markdown.split("\n"))
     table: list[list[list[MarkdownSpan]]] = []
     for line in lines:
         if line.startswith("|"):
             if not line.startswith("|---"):
-                table.append([spans(cell.strip().replace("\\|", "|")) for cell in CELLS.split(line)[1:-1]])
+                table.append([list(spans_of(cell.strip().replace("\\|", "|"))) for cell in CELLS.split(line)[1:-1]])
             continue
         if table:
             yield MarkdownBlock("table", rows=table)
@@ -52,7 +58,7 @@ def blocks(markdown: str) -> Iterator[MarkdownBlock]:
         if line.startswith("```"):
             yield MarkdownBlock("code", text="\n".join(_until_fence(lines)), language=line[3:])
         elif line and not line.startswith("<!--"):
-            yield _block(line)
+            yield _block(line, spans_of)
     if table:
         yield MarkdownBlock("table", rows=table)
 
@@ -64,12 +70,12 @@ def _until_fence(lines: Iterator[str]) -> Iterator[str]:
         yield line
 
 
-def _block(line: str) -> MarkdownBlock:
+def _block(line: str, spans_of: Spans) -> MarkdownBlock:
     if heading := HEADING.fullmatch(line):
-        return MarkdownBlock(f"h{len(heading[1])}", spans(heading[2]))
+        return MarkdownBlock(f"h{len(heading[1])}", spans_of(heading[2]))
     if item := ITEM.fullmatch(line):
-        return MarkdownBlock("item", spans(item[2]), number=item[1])
-    return MarkdownBlock("paragraph", spans(line))
+        return MarkdownBlock("item", spans_of(item[2]), number=item[1])
+    return MarkdownBlock("paragraph", spans_of(line))
 
 
 def spans(text: str) -> list[MarkdownSpan]:

@@ -45,7 +45,10 @@ UNCONFIGURED = "not configured: only the outbox knows it"
 
 
 class ConnectionCard(NamedTuple):
-    """One connection of the page; times are Unix seconds, `rate` events a second, `lag` and `drain` seconds."""
+    """One connection of the page; times are Unix seconds, `rate` events a second, `lag` and `drain` seconds.
+
+    `peak` is the most events that ended in a minute of the chart.
+    """
 
     name: str
     title: str
@@ -59,6 +62,7 @@ class ConnectionCard(NamedTuple):
     hour: tuple[tuple[str, int], ...]
     set_aside: int
     chart: Markup
+    peak: int
     digest: str
     row: ConnectionRow
     configured: bool
@@ -144,6 +148,7 @@ def _card(
     state = _state(stands, now)
     kind, words = STATES[state]
     hour = tuple((each.value, stands.hour[each]) for each in Outcome if stands.hour.get(each))
+    bars = _bars(slots, now)
     return ConnectionCard(
         name=name,
         title=unknown if configured is None else configured.mapping.title,
@@ -156,7 +161,8 @@ def _card(
         drain=stands.drain,
         hour=hour,
         set_aside=sum(stands.set_aside.get(each, 0) for each in (Outcome.REJECTED, Outcome.INVALID)),
-        chart=_chart(slots, hour, now),
+        chart=_chart(bars, hour, now),
+        peak=max(sum(bar.values()) for bar in bars),
         digest=configured.digest() if configured is not None else stands.digest or "",
         row=stands.row._replace(leased_until=None),  # it changes every few seconds, and nobody reads it
         configured=configured is not None,
@@ -179,15 +185,20 @@ def _state(stands: Standing, now: float) -> str:
     return stands.state
 
 
-def _chart(slots: Sequence[SlotEnded], hour: Sequence[tuple[str, int]], now: float) -> Markup:
+def _bars(slots: Sequence[SlotEnded], now: float) -> list[dict[str, int]]:
+    """Return what ended in each minute of the hour, by outcome."""
     bars = [dict.fromkeys((each.value for each in SHOWN), 0) for _ in range(MINUTES)]
     last = int(now // 60)
     for each in slots:
         index = each.slot * SLOT // 60 - last + MINUTES - 1
         if 0 <= index < MINUTES and each.outcome in SHOWN:
             bars[index][each.outcome.value] += each.events
+    return bars
+
+
+def _chart(bars: Sequence[Mapping[str, int]], hour: Sequence[tuple[str, int]], now: float) -> Markup:
     words = ", ".join(f"{number(count)} {name}" for name, count in hour) or "nothing ended"
-    return charts.stacked_bars(bars, (last + 1) * 60.0, 60.0, f"The last hour by minute: {words}")
+    return charts.stacked_bars(bars, (int(now // 60) + 1) * 60.0, 60.0, f"The last hour by minute: {words}")
 
 
 def source_cards(arrived: Sequence[SlotArrived], sources: Sequence[EventSource], now: float) -> list[SourceCard]:

@@ -17,6 +17,7 @@ from engine.delivery.mapping_versions import unpack
 from engine.errors import SettingsError
 from engine.language.texts import visible
 from engine.mapping.load import Loaded
+from engine.mapping.settings import revealed
 from engine.plan import Connection, Destination
 from engine.records import unmasked
 
@@ -117,6 +118,8 @@ def _connected(loaded: Loaded, configured: ConfiguredConnection | None) -> Conne
     if configured is None:
         return older.connect(older.example_settings(), UnresolvedEnvironment())
     current = configured.connection
+    if names := revealed(current.mapping, older.mapping):
+        raise SettingsError(older.mapping.title, [f"{name} is a secret now." for name in names])
     known = {name: unmasked(each) for name, each in current.settings.items() if name in older.mapping.settings}
     connected = rebased_like(current, older.connect(known, {}))
     return Connection(Destination(connected.destination.loaded, Recorder()), connected.settings)

@@ -8,10 +8,10 @@ is not the console's own. Whatever fails becomes a page that says what to do.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 
 NAME = "waybill.console"
 MOST_BODY_BYTES = 2 * 1024 * 1024
+MOST_LOGIN_BYTES = 8 * 1024
+"""Of a request without a session, since anyone may send it: to read 2 MB of `%` as a form takes 5 s."""
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive: one that never ends would hold its connection for good."""
 MOST_QUERY_BYTES = 8 * 1024
 MOST_FIELDS = 100
 MOST_FILES = 2
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+FRAMES = ("iframe", "frame", "embed", "object", "fencedframe")
 HARMLESS = ("GET", "HEAD")
 OPEN_PATHS = ("/login", "/static/")
 """Paths that need no session: how to sign in, and what that page is made of."""
@@ -54,9 +59,10 @@ HEADERS = {
 }
 WRONG_HOST = "The console does not answer to the host {host}. Open it by the address that it printed when it started."
 LONG_QUERY = "The address is longer than {limit} bytes. Shorten the search."
+SLOW_BODY = "The request did not arrive within {seconds:g} seconds. Send it again."
 LARGE_BODY = "The request is larger than {limit} bytes."
 BAD_FORM = "The form cannot be read: it has more than {limit} fields, or is damaged. Go back and send it again."
-OTHER_SITE = "The request came from a page of another site. Open the console itself and make the change there."
+OTHER_SITE = "The request came from a page of another site. Open the console itself and do it there."
 NO_TOKEN = "The form is from an earlier session, or not from the console. Go back, reload the page and send it again."  # noqa: S105
 READ_ONLY = "The console is read-only, so nothing was changed. Use `engine outbox`, or the console of `engine serve`."
 FAILED = "The console could not show this. The log says why."
@@ -80,6 +86,7 @@ class ConsoleGuard:
     ) -> None:
         self._app, self._access, self._sessions = app, access, sessions
         self._error_page, self._read_only, self.questions = error_page, read_only, frozenset(questions)
+        self.body_seconds = BODY_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -102,6 +109,7 @@ class ConsoleGuard:
 
     async def _guarded(self, request: Request, send: _Started) -> None:
         self._check_host(request)
+        _check_reader(request)
         if len(request.scope.get("query_string", b"")) > MOST_QUERY_BYTES:
             raise HTTPException(414, LONG_QUERY.format(limit=MOST_QUERY_BYTES))
         request.state.session = self._session(request)
@@ -110,7 +118,7 @@ class ConsoleGuard:
             return
         receive = request.receive
         if request.method not in HARMLESS:
-            body = await _body(request)
+            body = await self._body_in_time(request)
             receive = _replay(body)
             await self._check_change(Request(request.scope, _replay(body)))
         try:
@@ -119,7 +127,15 @@ class ConsoleGuard:
             if request.state.form is not None:
                 await request.state.form.close()
         if request.method not in HARMLESS:
-            _audit(request, send.status)
+            _audit(request, send.status, is_question=request.url.path in self.questions)
+
+    async def _body_in_time(self, request: Request) -> bytes:
+        most = MOST_LOGIN_BYTES if request.state.session is None else MOST_BODY_BYTES
+        try:
+            async with asyncio.timeout(self.body_seconds):
+                return await _body(request, most)
+        except TimeoutError:
+            raise HTTPException(408, SLOW_BODY.format(seconds=self.body_seconds), {"connection": "close"}) from None
 
     def _check_host(self, request: Request) -> None:
         hosts = request.headers.getlist("host")
@@ -128,11 +144,9 @@ class ConsoleGuard:
             raise HTTPException(421, WRONG_HOST.format(host=f'"{host[:100]}"'))
 
     def _session(self, request: Request) -> Session | None:
-        try:
-            cookie = SimpleCookie(request.headers.get("cookie", "")[:4096]).get(self._access.cookie)
-        except CookieError:
-            return None
-        return None if cookie is None else self._sessions.find(cookie.value)
+        # As browsers read cookies: those of other ports come too, and no strange one may hide ours.
+        identifier = request.cookies.get(self._access.cookie)
+        return None if identifier is None else self._sessions.find(identifier)
 
     @staticmethod
     def _sign_in(request: Request) -> Response:
@@ -198,11 +212,15 @@ def audit(request: Request, what: str, **fields: Json) -> None:
     request.state.audit = (what, fields)
 
 
-def _audit(request: Request, status: int) -> None:
-    """Write the line of a change; one that its page said nothing about has its address."""
+def _audit(request: Request, status: int, *, is_question: bool) -> None:
+    """Write the line of a change; one that its page said nothing about has its address.
+
+    A question, such as each pause while somebody types in the playground, has none: the changes would be lost among
+    them.
+    """
     session: Session | None = request.state.session
     what, fields = request.state.audit or (None, {})
-    if what is None and (session is None or status >= 400):  # a failed login has its own line
+    if what is None and (session is None or is_question or status >= 400):  # a failed login has its own line
         return
     who: dict[str, Json] = {
         "session": session.number if session else None,
@@ -214,15 +232,26 @@ def _audit(request: Request, status: int) -> None:
     logger.info(what or "request", extra={"fields": {**who, **fields}})
 
 
-async def _body(request: Request) -> bytes:
+def _check_reader(request: Request) -> None:
+    """Refuse what pages of other sites and ports load, such as images and streams; links lead here all the same.
+
+    They could read no answer, but a stream that they open is one less for the console's own pages.
+    """
+    headers = request.headers
+    other = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    if other and (headers.get("sec-fetch-mode", "navigate") != "navigate" or headers.get("sec-fetch-dest") in FRAMES):
+        raise HTTPException(403, OTHER_SITE)
+
+
+async def _body(request: Request, most: int) -> bytes:
     length = request.headers.get("content-length", "0")
-    if length.isdigit() and float(length) > MOST_BODY_BYTES:
-        raise HTTPException(413, LARGE_BODY.format(limit=MOST_BODY_BYTES))
+    if length.isdecimal() and float(length) > most:
+        raise HTTPException(413, LARGE_BODY.format(limit=most))
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > MOST_BODY_BYTES:
-            raise HTTPException(413, LARGE_BODY.format(limit=MOST_BODY_BYTES))
+        if size > most:
+            raise HTTPException(413, LARGE_BODY.format(limit=most))
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -249,4 +278,6 @@ def _wants_stream(request: Request) -> bool:
 
 
 def _here(request: Request) -> str:
-    return f"{quote(request.url.path)}?{request.url.query}" if request.url.query else quote(request.url.path)
+    """Return the path of a request as an address on this host: `//name` would be the host of somebody else."""
+    path = quote("/" + request.url.path.lstrip("/"))
+    return f"{path}?{request.url.query}" if request.url.query else path

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from engine.collector.http import AdminProtocol
+
 if TYPE_CHECKING:
     from engine.console.app import Console
 
@@ -60,6 +62,7 @@ def config(console: Console) -> uvicorn.Config:
     """Return how a console is served."""
     return uvicorn.Config(
         console,
+        http=AdminProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -69,7 +72,6 @@ def config(console: Console) -> uvicorn.Config:
         date_header=True,
         proxy_headers=False,
         limit_concurrency=MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=32 * 1024,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=REQUEST_GRACE,
     )

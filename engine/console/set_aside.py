@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from engine.delivery.outbox.looking import (
 from engine.delivery.replaying import READ_AT_ONCE, Preview, ReplayEvent, preview
 from engine.errors import MappingError, SettingsError, WaybillError
 from engine.language.texts import kind_of_reason, visible
+from engine.mapping.settings import revealed
 from engine.plan import destination
 from engine.records import Outcome, unmasked
 
@@ -45,13 +47,19 @@ MOST_CHANGES = 20
 OTHER_REASONS = "other reasons"
 REFUSED = (Outcome.REJECTED, Outcome.INVALID)
 IGNORED = (Outcome.IGNORED,)
-LONGEST_MAPPING = 256 * 1024
+LONGEST_MAPPING = 64 * 1024
+"""Bytes of a mapping that is given; three times as many as the largest that ships. To compile it delays delivery."""
 LARGE_MAPPING = (
     "The mapping has {size:,} bytes; a preview takes {longest:,}. `engine outbox replay --dry-run` takes more."
 )
 NO_CONNECTION = (
     "This console does not know the connection {name}, so it cannot say what its events would become. "
     "Start it with --connections FILE."
+)
+
+TOLD = (
+    "The mapping would show secrets of the connection: {names}. Add `secret: true` to these settings, as the "
+    "connection's own mapping has it."
 )
 
 
@@ -143,8 +151,9 @@ class PreviewedChange:
 class GroupPreview(NamedTuple):
     """What the events of a group would become: how many of how many were planned, by outcome and reason.
 
-    `by` says which mapping planned them. `requests` counts what would be sent, by method and path, and `others` the
-    requests to further paths; `sent_again` those that were accepted under another mapping and are sent again.
+    `by` says which mapping planned them, `late` that some are missing because it took too long. `requests` counts what
+    would be sent, by method and path, and `others` the requests to further paths; `sent_again` those that were accepted
+    under another mapping and are sent again.
     """
 
     by: str
@@ -153,18 +162,31 @@ class GroupPreview(NamedTuple):
     requests: tuple[tuple[str, int], ...] = ()
     sent_again: int = 0
     others: int = 0
+    late: bool = False
 
 
 class PreviewError(WaybillError):
     """A preview that cannot be made; the lines of the text say why and what to do."""
 
 
-def preview_found(path: Path, found: Sequence[Found], judge: ConfiguredConnection, by: str, now: float) -> GroupPreview:
-    """Return what events of one connection would become; READ_AT_ONCE of them are in memory at a time."""
+def never() -> bool:
+    """Whether it is late, for few events."""
+    return False
+
+
+def preview_found(
+    path: Path,
+    found: Sequence[Found],
+    judge: ConfiguredConnection,
+    by: str,
+    now: float,
+    late: Callable[[], bool] = never,
+) -> GroupPreview:
+    """Return what events of one connection would become, until `late`; READ_AT_ONCE are in memory at a time."""
     changes: dict[tuple[Outcome, str], PreviewedChange] = {}
     requests: Counter[str] = Counter()
     count = again = 0
-    for each in _previews(path, found, judge, now):
+    for each in _previews(path, found, judge, now, late):
         count += 1
         again += each.sent_again if each.outcome is Outcome.PLANNED else 0
         requests.update(f"{line.method} {line.path}" for line in each.requests if each.outcome is Outcome.PLANNED)
@@ -175,7 +197,7 @@ def preview_found(path: Path, found: Sequence[Found], judge: ConfiguredConnectio
     ordered = sorted(changes.values(), key=lambda each: (each.outcome is not Outcome.PLANNED, -each.events))
     shown = tuple(requests.most_common(MOST_EXAMPLES))
     others = requests.total() - sum(number for _, number in shown)
-    return GroupPreview(by, count, tuple(ordered), shown, again, others)
+    return GroupPreview(by, count, tuple(ordered), shown, again, others, late())
 
 
 def _change(changes: dict[tuple[Outcome, str], PreviewedChange], each: Preview) -> PreviewedChange:
@@ -186,11 +208,16 @@ def _change(changes: dict[tuple[Outcome, str], PreviewedChange], each: Preview) 
     return changes.setdefault(key, PreviewedChange(each.outcome, reason))
 
 
-def _previews(path: Path, found: Sequence[Found], judge: ConfiguredConnection, now: float) -> Iterator[Preview]:
+def _previews(
+    path: Path, found: Sequence[Found], judge: ConfiguredConnection, now: float, late: Callable[[], bool]
+) -> Iterator[Preview]:
     for start in range(0, len(found), READ_AT_ONCE):
+        if late():
+            return
         part = {each.place: listed(each) for each in found[start : start + READ_AT_ONCE]}
         waiting = look(path, _stored(list(part)))
-        yield from preview((ReplayEvent(part[each.place], each) for each in waiting), judge, now)
+        in_time = takewhile(lambda _: not late(), waiting)
+        yield from preview((ReplayEvent(part[each.place], each) for each in in_time), judge, now)
 
 
 def _stored(places: list[int]) -> Callable[[sqlite3.Connection], list[Waiting]]:
@@ -219,6 +246,8 @@ def judge_by(text: str, current: ConfiguredConnection, directories: Sequence[Pat
     try:
         target = destination(library.read(library.path))
         wanted, given = target.mapping.settings, current.connection.settings
+        if names := revealed(current.mapping, target.mapping):
+            raise PreviewError(TOLD.format(names=", ".join(names)))
         connection = target.connect({name: unmasked(each) for name, each in given.items() if name in wanted}, {})
     except SettingsError as error:
         raise PreviewError(f"The mapping needs settings that the connection does not have.\n{error}") from error

@@ -147,6 +147,12 @@ def secrets_of(mapping: Mapping, settings: JsonObject, *, only_numbers: bool = F
     return Secrets([*texts, *(path for path in paths if len(path) >= SHORTEST_SECRET_PATH)])
 
 
+def revealed(mapping: Mapping, other: Mapping) -> list[str]:
+    """Return the secret settings of a mapping that are ordinary ones of another, which would show their values."""
+    shared = [name for name in mapping.settings if name in other.settings]
+    return [name for name in shared if mapping.settings[name].secret and not other.settings[name].secret]
+
+
 def _secret_texts(value: Json, *, only_numbers: bool) -> Iterator[str]:
     if isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:

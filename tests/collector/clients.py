@@ -114,12 +114,12 @@ def node(script: str, *words: str) -> Tell:
     return tell
 
 
-def run_node(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def run_node(*words: str, given: bytes = b"", timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
     """Run Node.js with the guard, in the folder of the scripts."""
     if not (FOLDER / "node_modules/chosen-browser").exists():
         pytest.fail("The JavaScript libraries or the browser are missing: `make node` installs them.")
     command = [program(), "--import", "./guard.mjs", *words]
-    return subprocess.run(command, cwd=FOLDER, input=given, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=FOLDER, input=given, capture_output=True, timeout=timeout, check=False)
 
 
 def said_by(done: subprocess.CompletedProcess[bytes]) -> str:

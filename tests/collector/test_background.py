@@ -197,6 +197,8 @@ def test_the_server_has_it_on_an_address_of_its_own(tmp_path: Path) -> None:
     with serving("--admin-token", TOKEN, mappings=["exponea"]) as server:
         assert httpx.get(f"{server.url}/metrics").status_code == 404
         assert httpx.get(f"{server.admin}/metrics").status_code == 401
+        long = httpx.get(f"{server.admin}/", headers={"x": "x" * 65536})
+        assert (long.status_code, "access-control-allow-origin" in long.headers) == (431, False)
         assert "waybill_collector_kept_total 0.0" in server.metrics(TOKEN)
         answer = httpx.get(f"{server.admin}/status", headers={"authorization": f"Bearer {TOKEN}"})
         assert [each["name"] for each in answer.json()["connections"]] == ["exponea"]

@@ -23,6 +23,8 @@ from engine.collector.reloading import ConnectionChange, ReloadReport, Served, S
 from engine.commands import main
 from engine.commands.serve import EmulatedVendors
 from engine.delivery.configured_connection import base_url
+from engine.delivery.outbox.looking import connection_rows
+from engine.delivery.outbox.reading import OutboxFile
 from tests.collector.running import ROOT, STARTUP, Server, serving, tracks, until
 from tests.delivery.vendor import BATCHES, MAPPING, Answer, Vendor, shop
 
@@ -225,11 +227,12 @@ def test_the_command_says_what_changed_or_what_is_wrong(
             files.mapping(1)
             vendor.answer = lambda _: Answer(409, {"why": "closed"})
             assert post(server, "rotated-key", 2) == 200
-            until(lambda: len(logged(log, "held")) == 2)
+            outbox = OutboxFile(tmp_path / "outbox.db")  # the log speaks before the outbox has it
+            until(lambda: all(each.held for each in outbox.look(connection_rows) if each.name != "old"))
             code, printed, errors = asked(capsys, *reload)
             words = " ".join(printed.split())
             for name in ("shop", "crm"):
-                to_do = f"Ask for access. Then: engine outbox resume {name} --outbox {tmp_path}/outbox.db"
+                to_do = f"the vendor answered 409: closed. Ask for access. Then: engine outbox resume {name} --outbox {tmp_path}/outbox.db"
                 assert f"{name} unchanged; still held: {to_do}" in words
             text = server.metrics()
             assert 'waybill_reloads_total{result="reloaded"} 4.0' in text
@@ -386,7 +389,7 @@ def test_no_text_of_the_answer_steers_the_terminal(capsys: pytest.CaptureFixture
 
 
 PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
-HELD = "Check the API key. Then: engine outbox resume crm"
+HELD = "the vendor answered 401. Check the API key. Then: engine outbox resume crm"
 CHANGES = ReloadReport(
     (),
     (

@@ -245,7 +245,10 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("shop", "shop", "--outbox", "no.db"), "There is no outbox no.db; name one with --outbox.\n"),
     (
         ("shop", "shop", "--outbox", "no.db", "--since", "x"),
-        '"x" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n',
+        (
+            '"x" is not a time: write how long ago (30m, 2h, 7d), a time of day (14:30), or a date such as 2026-01-31 '
+            "or 2026-01-31T12:00:00Z.\n"
+        ),
     ),
     (
         ("git:main", "shop", "--events", "empty.json"),

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.base import Change, NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.records import Outcome
 from tests.commands.conftest import Engine, event
 
 TEXT = """\
@@ -205,6 +206,27 @@ def test_an_event_of_the_outbox(engine: Engine, tmp_path: Path) -> None:
         "",
         "There is no event m2 in this outbox; engine outbox list shows the events.\n",
     )
+    done = engine("explain", "--message-id", "m1", "--outbox", "outbox.db")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "For which connection? Add --connection NAME (engine outbox show ID lists those of an event), or name a "
+        "mapping.\n"
+    )
+
+
+def test_a_version_that_was_not_kept(engine: Engine, tmp_path: Path) -> None:
+    with closing(SqliteOutbox(tmp_path / "old.db")) as outbox:
+        outbox.take_in([NewEvent("web", "m1", "2024-03-05T10:15:30Z", json.dumps(event()).encode())], ["shop"], 1000.0)
+        fence = outbox.lease("shop", "w", 1000.0, 10)
+        outbox.write("shop", fence, [Change(1, Outcome.DELIVERED, "1 request accepted", digest="abc")], 1001.0)
+    done = engine("explain", "--message-id", "m1", "--connection", "shop", "--outbox", "old.db")
+    assert done.code == 2
+    assert done.err == (
+        "Version abc of the mapping of shop is not kept in this outbox; name a mapping: "
+        "engine explain MAPPING --outbox old.db --message-id 1\n"
+    )
+    shown = engine("outbox", "show", "m1", "--outbox", "old.db")
+    assert shown.out.endswith("  why: engine explain MAPPING --outbox old.db --message-id 1\n")
 
 
 UNREAD = """\

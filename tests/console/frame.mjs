@@ -15,10 +15,12 @@ await story(async ({ open, signIn, given }) => {
   await login.keyboard.press('Enter');
   await login.getByText('This is not the token.').waitFor();
 
-  const linked = await open(given.link);
-  await linked.waitForURL((url) => url.pathname === given.first);
-  const again = await open(given.link);
-  await again.getByText('This link has been used').waitFor();
+  await login.goto(given.link);
+  await login.waitForURL((url) => url.pathname === given.first);
+  await login.context().clearCookies();
+  await login.goto(given.link);
+  await login.getByText('This link has been used').waitFor();
+  await login.context().close();
 
   const page = await signIn();
   await page.keyboard.press('t');

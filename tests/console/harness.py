@@ -144,5 +144,5 @@ def commanded(commands: dict[str, Callable[[], object]]) -> Iterator[str]:
 
 def tell(story: str, **given: object) -> None:
     """Run a story of `tests/console/*.mjs` in the browser; its complaints are the failure."""
-    done = run_node(str(Path(__file__).parent / story), json.dumps({"token": TOKEN, **given}))
+    done = run_node(str(Path(__file__).parent / story), json.dumps({"token": TOKEN, **given}), timeout=300)
     assert done.returncode == 0, said_by(done)

@@ -11,6 +11,8 @@ await story(async ({ signIn, given }) => {
     await page.setViewportSize({ width, height: 1000 });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     check(wide <= width, 'nothing is wider than the window', wide, width);
+    const hidden = await page.evaluate(() => { const pages = document.querySelector('.pages'); return pages.scrollWidth - pages.clientWidth; });
+    check(hidden <= 0, 'every page of the navigation is in sight', hidden);
     if ((colorScheme === 'dark') === (width === 390)) await axe(page, `overview, ${colorScheme}, ${width}`);
     await shot(page, `overview-${colorScheme}-${width}`);
   }

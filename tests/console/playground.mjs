@@ -42,10 +42,16 @@ await story(async ({ signIn, given }) => {
   check(await page.getByText('The requests below are those of before.').isVisible(), 'the requests are said to be old');
   await axe(page, 'a problem');
   await shot(page, 'playground-problem');
+  const help = await page.locator('#mapping-problems a.problem-code').getAttribute('href');
+  check(help === '/docs/problems#unknown-function', 'the code leads to its explanation', help);
   await page.locator('#mapping-problems').getByRole('button', { name: 'Replace lower with lowercase' }).click();
   await page.locator('#mapping-problems').waitFor({ state: 'hidden' });
   await replaceWord(page, 'mapping', 'snake_case', 'uppercase');
   await requests(page, '"name": "ORDER COMPLETED"');
+  const asked = page.waitForEvent('dialog');
+  const left = page.goto('/docs').catch((error) => error); // it is not left: the question is answered with no
+  await (await asked).dismiss();
+  check((await left) instanceof Error && new URL(page.url()).pathname === '/playground', 'what was typed is not lost');
 
   // What belongs together, from each side.
   await page.locator('.field-of', { hasText: '"price"' }).hover();
@@ -110,6 +116,9 @@ await story(async ({ signIn, given }) => {
   await shot(page, 'playground-settings');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
   check(download.suggestedFilename() === `${given.mapping}.yaml`, 'the file is named after the mapping');
+
+  const next = await page.locator('#link').textContent();
+  check(next.startsWith(`Next: validate-mappings ${given.mapping}.yaml`), 'what to do with the file', next);
 
   await page.click('#guide-close');
   await page.reload();

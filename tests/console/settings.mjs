@@ -7,16 +7,17 @@ const PAGES = {
   destination: '/destinations/slack',
   connection: '/connections/orders',
   'new-connection': '/connections/new?destination=exponea',
+  documentation: '/docs/testing',
 };
 
 await story(async ({ signIn }) => {
   for (const dark of [false, true]) {
     const page = await signIn({ dark });
     const theme = dark ? 'dark' : 'light';
-    for (const [what, address] of Object.entries(PAGES)) {
+    for (const [what, address] of Object.entries(PAGES).filter(([what]) => !dark || what === 'connection')) {
       await page.setViewportSize({ width: 1280, height: 900 });
       await page.goto(address);
-      if (!dark || what === 'connection') await axe(page, `${what}, ${theme}`);
+      await axe(page, `${what}, ${theme}`);
       await shot(page, `${what}-${theme}-1280`);
       await page.setViewportSize({ width: 390, height: 844 });
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -51,7 +52,6 @@ await story(async ({ signIn }) => {
   await page.getByRole('button', { name: 'Save disabled' }).click();
   await page.getByText('Saved to').waitFor();
   check(new URL(page.url()).pathname === '/connections/eu_shop', 'the page of the connection', page.url());
-  await axe(page, 'saved');
   await shot(page, 'saved-light-1280');
   await page.getByRole('button', { name: 'Reload', exact: true }).click();
   await page.getByText('Reloaded.').waitFor();
@@ -79,5 +79,4 @@ await story(async ({ signIn }) => {
   await page.getByRole('button', { name: 'Show YAML' }).click();
   await page.getByRole('heading', { name: 'The YAML' }).waitFor();
   await shot(page, 'yaml-light-1280');
-  await axe(page, 'the YAML');
 });

@@ -22,6 +22,8 @@ from engine.delivery.outbox.sqlite import SqliteOutbox
 from tests.collector.running import serving
 from tests.console.seeding import NOW
 
+DELIVERED = '<span class="key delivered">'
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -66,9 +68,11 @@ def test_a_sandbox_with_a_console_shows_samples_and_ends_with_streams_open() -> 
         with httpx.Client(base_url=server.admin) as client:
             assert client.get(link[1]).status_code == 200
             end = time.monotonic() + 20
-            while SOURCE not in (page := client.get("/").text) and time.monotonic() < end:
+            while DELIVERED not in (page := client.get("/").text) and time.monotonic() < end:
                 pass
-            assert SOURCE in page
+            assert DELIVERED in page
+            assert f'title="{SOURCE}"' in page
+            assert "Dashed: the source is not configured" not in page
             with client.stream("GET", "/overview/stream") as stream:
                 lines = stream.iter_lines()
                 assert next(lines) == ": open"

@@ -455,3 +455,22 @@ def test_a_file_that_is_damaged_or_gone(tmp_path: Path) -> None:
 def test_only_names_of_mappings_make_a_form(name: str, tmp_path: Path) -> None:
     with pytest.raises(MappingNotFound):
         open_new(site_with(tmp_path / "connections.yaml"), name)
+
+
+EXPONEA = """\
+shop:
+  destination: exponea
+  settings: { api_key: "${env:KEY}", project_token: p, hard_id: r, soft_id: s }
+"""
+
+
+@pytest.mark.parametrize("value", ["env-secret", "y", "x" * 100, "1"])
+@pytest.mark.parametrize("text", ["${env:OTHER}", "x${env:OTHER}"])
+def test_no_message_repeats_what_a_variable_holds(tmp_path: Path, text: str, value: str) -> None:
+    opened = open_connection(site_with(tmp_path / "connections.yaml", EXPONEA), "shop")
+    environment = {"KEY": "k", "OTHER": value}
+    typed = typed_into(shown_page(opened, environment, ()), setting__flatten_nested_objects=text)
+    page = sent_form(opened, typed, ["track"], environment, (), only_yaml=True)
+    shown = text.replace("${env:OTHER}", "<env:OTHER>")
+    message = f'Flatten nested objects (flatten_nested_objects): "{shown}" is neither true nor false.'
+    assert page.errors == {"setting.flatten_nested_objects": (message,)}

@@ -48,8 +48,8 @@ def without_marks(text: str) -> str:
 
 
 def text_of(page: str) -> str:
-    """Return what people read of a page's article."""
-    article = page[page.index("<article") : page.index("</article>")]
+    """Return what people read of a page's title and article."""
+    article = page[page.index("<h1") : page.index("</h1>")] + page[page.index("<article") : page.index("</article>")]
     return without_marks(html.unescape(re.sub(r"<[^>]*>", " ", article)))
 
 
@@ -70,7 +70,7 @@ def test_a_page_says_what_engine_docs_prints(name: str, site: Site) -> None:
 
 MARKDOWN: dict[str, list[MarkdownBlock]] = {
     "# A `b`\n": [MarkdownBlock("h1", [MarkdownSpan("text", "A "), MarkdownSpan("code", "b")])],
-    "1. `a`: b.\n": [MarkdownBlock("item", [MarkdownSpan("code", "a"), MarkdownSpan("text", ": b.")], number="1")],
+    "1. `a`: b.\n": [MarkdownBlock("item", [MarkdownSpan("code", "a"), MarkdownSpan("text", ": b.")], number="1.")],
     "| a | b |\n|---|---|\n| `x \\| y` |  |\n\nz": [
         MarkdownBlock(
             "table",

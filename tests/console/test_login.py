@@ -68,6 +68,14 @@ def test_five_failures_a_minute() -> None:
         assert client.post("/login", data={"token": TOKEN}).status_code == 200
 
 
+def test_wrong_links_do_not_lock_the_token_out() -> None:
+    """A page of any site can make a browser open them, as images."""
+    with visitor(Site(clock=Clock())) as (_, client):
+        codes = [client.get("/login?code=guess").status_code for _ in range(60)]
+        assert codes == [403] * 5 + [429] * 55
+        assert client.post("/login", data={"token": TOKEN}).status_code == 200
+
+
 def test_a_session_lasts_twelve_hours_after_its_last_request() -> None:
     clock = Clock()
     with signed_in(Site(clock=clock)) as client:

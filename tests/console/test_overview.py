@@ -57,6 +57,7 @@ def test_how_connections_stand(file: Path) -> None:
     assert (shop.waiting, shop.lag, shop.rate, shop.digest) == (1, 7.0, 12 / 60, "0123456789abcdef")
     assert dict(shop.hour) == {"delivered": 382, "ignored": 49, "invalid": 39, "rejected": 10}
     assert shop.set_aside == 49
+    assert shop.peak == 12
     assert shop.row.alarm == "40 % of the last 50 requests were refused"
 
 
@@ -108,11 +109,27 @@ def test_charts_say_what_they_show() -> None:
         '<svg class="chart" viewBox="0 0 8 41" preserveAspectRatio="none" role="img" aria-label="The &#34;last&#34; hour">'
         '<path class="axis" d="M0 40.5H8"/>'
         "<g><title>07:59 UTC: 3 a, 1 b</title>"
+        '<rect class="hit" x="4" y="0" width="4" height="40"/>'
         '<rect class="a" x="4" y="10.0" width="3" height="30.0"/><rect class="b" x="4" y="0.0" width="3" height="10.0"/>'
         "</g></svg>"
     )
     assert 'd="M0 25.00C50 25.00 50 50.00 100 50.00"' in edges([(0, 0, "active")], 2, 1)
     assert "path" not in edges([], 0, 0)
+
+
+def test_of_many_connections_those_that_stopped_come_first(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    names = [f"eu-loyalty-program-and-marketing-automation-{number}" for number in range(9)]
+    outbox.take_in([], names, NOW)
+    outbox.hold(names[7], "the vendor answered 401", "Check the API key", NOW)
+    for name in names:
+        outbox.pause(name, NOW - 60, "a pause that is over")
+    outbox.close()
+    with signed_in(Site(outbox_file=tmp_path / "outbox.db", clock=lambda: NOW)) as client:
+        page = client.get("/").text
+    assert '<section class="card flow many"' in page
+    assert page.count('<a href="#connection-') == 1
+    assert '<span class="badge bad">Held</span> <a href="#connection-7">eu-loy…ng-automation-7</a>' in page
 
 
 def test_the_page_escapes_what_others_wrote(file: Path) -> None:
@@ -145,6 +162,7 @@ def test_an_outbox_in_trouble_is_a_part_of_the_page(trouble: str, tmp_path: Path
 def test_resuming_a_connection(own_file: Path, caplog: pytest.LogCaptureFixture) -> None:
     with signed_in(Site(outbox_file=own_file, clock=lambda: NOW)) as client:
         assert 'action="/overview/resume"' in client.get("/").text
+        caplog.clear()  # of signing in, where a command of another test has left the level at INFO
         with caplog.at_level(logging.INFO, "waybill.console"):
             answer = client.post("/overview/resume", data={"connection": HELD})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")

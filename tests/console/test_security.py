@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Scope
 
 from engine.console import security
 from engine.console.access import BAD_ORIGIN, PUBLIC, PUBLIC_SANDBOX, access
@@ -20,8 +23,16 @@ from engine.console.sessions import MOST_SESSIONS, FailedLogins, Sessions
 from engine.console.site import Site
 from engine.console.wording import NOTHING, ago, number, seconds, shown
 from engine.errors import UsageError
-from tests.console.harness import ORIGIN, TOKEN, visitor
+from tests.console.harness import ORIGIN, TOKEN, served, visitor
 
+SCOPE: Scope = {
+    "type": "http",
+    "method": "POST",
+    "scheme": "http",
+    "path": "/login",
+    "query_string": b"",
+    "server": ("127.0.0.1", 8912),
+}
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m\0"
 
 
@@ -135,10 +146,11 @@ def test_a_read_only_console_changes_nothing_but_answers_questions() -> None:
         assert client.post("/logout").status_code == 303
 
 
-def test_each_change_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_change_has_a_line_in_the_log_and_a_question_has_none(caplog: pytest.LogCaptureFixture) -> None:
     with guarded() as client, caplog.at_level(logging.INFO, "waybill.console"):
         client.post("/change", data={"name": "shop"})
         client.post("/change")
+        client.post("/ask")
     lines = [(record.getMessage(), record.fields) for record in caplog.records if record.name == "waybill.console"]  # type: ignore[attr-defined]
     who = {"session": 1, "address": "testclient", "method": "POST", "path": "/change", "status": 200}
     assert lines == [("resumed", {**who, "connection": "shop", "events": 3}), ("request", who)]
@@ -168,6 +180,73 @@ def test_sizes_are_bounded() -> None:
         assert security.BAD_FORM.format(limit=100) in answer.text
         files = [("file", (f"{index}", b"x")) for index in range(3)]
         assert client.post("/change", files=files).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/login", "/login?next=/events"])
+def test_who_is_not_signed_in_sends_little(path: str) -> None:
+    """To read 2 MB of `%` as a form would stop the whole process, delivery too, for seconds."""
+    with visitor(Site()) as (_, client):
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        assert client.post(path, content=b"%" * security.MOST_LOGIN_BYTES, headers=kind).status_code == 403
+        answer = client.post(path, content=b"%" * (security.MOST_LOGIN_BYTES + 1), headers=kind)
+        assert (answer.status_code, "The request is larger than 8192 bytes." in answer.text) == (413, True)
+        assert client.post(path, content=iter([b"%" * 5000] * 2), headers=kind).status_code == 413
+
+
+READERS: list[tuple[str, str, str, int]] = [
+    ("cross-site", "no-cors", "image", 403),
+    ("same-site", "cors", "empty", 403),
+    ("same-site", "no-cors", "script", 403),
+    ("cross-site", "navigate", "iframe", 403),
+    ("cross-site", "navigate", "document", 204),
+    ("same-origin", "cors", "empty", 204),
+    ("none", "navigate", "document", 204),
+]
+
+
+@pytest.mark.parametrize(("site", "mode", "goal", "status"), READERS)
+def test_pages_of_other_sites_and_ports_load_nothing(site: str, mode: str, goal: str, status: int) -> None:
+    with guarded() as client:
+        headers = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": goal}
+        assert client.get("/session", headers=headers).status_code == status
+
+
+def test_a_body_that_does_not_end_is_refused() -> None:
+    messages: list[Message] = []
+
+    async def never() -> Message:
+        return await asyncio.Event().wait()
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    with visitor(Site()) as (console, _):
+        console.guard.body_seconds = 0.0
+        asyncio.run(console({**SCOPE, "headers": [(b"host", b"127.0.0.1:8912")]}, never, send))
+    assert messages[0]["status"] == 408
+    assert b"The request did not arrive within 0 seconds. Send it again." in messages[1]["body"]
+
+
+def test_the_head_of_a_request_is_bounded_as_at_the_admin_address() -> None:
+    with served(Site()) as running:
+        answer = httpx.get(f"{running.url}/login", headers={"x": "x" * 65536})
+        assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (431, False)
+
+
+@pytest.mark.parametrize("other", ['a={"b":1}', "a=caf\u00e9", "a b c", "x[1]@=2", "long=" + "x" * 5000, "=", ""])
+def test_cookies_of_other_ports_do_not_hide_the_session(other: str) -> None:
+    with guarded() as client:
+        own = f"waybill_8912={client.cookies['waybill_8912']}"
+        client.cookies.clear()
+        for cookies in (f"{other}; {own}", f"{own}; {other}"):
+            assert client.get("/session", headers={"cookie": cookies.encode("latin-1")}).status_code == 204
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "///evil.example/x", "//evil.example"])
+def test_a_link_of_another_site_leads_to_no_third_one(path: str) -> None:
+    with visitor(Site()) as (_, client):
+        answer = client.get(ORIGIN + path, headers={"sec-fetch-site": "cross-site"})
+        assert answer.headers["refresh"] == f"0;url=/{path.lstrip('/')}"
 
 
 def test_a_link_of_another_site_leads_in() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from engine.collector import discards, shaping
+from engine.console.planners import NOT_CONNECTED, Planners
 from engine.console.replays import Replays
-from engine.console.set_aside import WHY_DISCARDED
+from engine.console.set_aside import WHY_DISCARDED, preview_found
 from engine.console.site import Site
-from engine.delivery.configured_connection import ConfiguredConnection
+from engine.delivery.configured_connection import ConfiguredConnection, digest_of
+from engine.delivery.mapping_versions import pack
 from engine.delivery.outbox.aside import aside_groups, newest_of, places_of
 from engine.delivery.outbox.base import Change, Chosen
 from engine.delivery.outbox.looking import PageEnd, newest
@@ -27,6 +30,20 @@ from tests.console.test_event_pages import plain, text_of
 
 REASON = 'total is "{}", not a number'
 REFUSED = (Outcome.REJECTED, Outcome.INVALID)
+
+
+EVIL = """\
+mapping: 1
+name: evil
+title: Evil
+settings: { api_key: { title: Key, type: string, secret: true, sent_in: url, example: x } }
+http: { base_url: "https://vendor.example" }
+requests: { go: { path: "/${settings.api_key}" } }
+calls:
+  track:
+    - request: go
+      fields: { name: event }
+"""
 
 
 @pytest.fixture
@@ -79,6 +96,47 @@ def group_of(client: TestClient) -> str:
     found = re.search(r"/set-aside/group/(\w+)", client.get("/set-aside").text)
     assert found is not None
     return found[1]
+
+
+def test_a_preview_ends_when_it_takes_too_long(file: Path, shop: ConfiguredConnection) -> None:
+    found = OutboxFile(file).look(lambda db: newest(db, Chosen(), 30))
+    answers = iter([False] * 11)  # before the first events are read, and before each of 10
+    some = preview_found(file, found, shop, "by", NOW, lambda: next(answers, True))
+    assert (some.previewed, some.late) == (10, True)
+    whole = preview_found(file, found, shop, "by", NOW)
+    assert (whole.previewed, whole.late) == (30, False)
+    times = count(NOW)  # a second for each look at the clock
+    site = Site(outbox_file=file, connections=lambda: [shop], clock=lambda: next(times))
+    with signed_in(site) as client:
+        page = text_of(client, f"/set-aside/replay?group={group_of(client)}")
+        assert "This took too long and was stopped: 9 events were planned." in page
+
+
+def test_a_mapping_cannot_show_what_the_connections_own_keeps_secret(file: Path) -> None:
+    target = load(str(bundled("mappings") / "user_com.yaml"))
+    connection = target.connect({**target.example_settings(), "api_key": "a/secret+key"})
+    shop, told = (
+        ConfiguredConnection(name="shop", connection=connection),
+        EVIL.replace("secret: true, sent_in: url, ", ""),
+    )
+    with signed_in(client_of(file, shop)) as client:
+        page = client.post("/set-aside/preview", data={"group": group_of(client), "mapping": told}).text
+        assert "The mapping would show secrets of the connection: api_key. Add `secret: true` to these" in page
+        kept = client.post("/set-aside/preview", data={"group": group_of(client), "mapping": EVIL}).text
+        assert "30 would be sent" in plain(kept)
+        assert "POST /***" in plain(kept)
+        for each in (page, kept):
+            assert not re.search(r"a(/|%2F|%252F)secret", each)
+
+
+def test_an_older_version_cannot_show_what_is_a_secret_now(tmp_path: Path) -> None:
+    path = tmp_path / "evil.yaml"
+    path.write_text(EVIL)
+    now = ConfiguredConnection(name="shop", connection=load(str(path)).connect({"api_key": "a/secret+key"}))
+    path.write_text(EVIL.replace("secret: true, sent_in: url, ", ""))
+    older = load(str(path)).loaded
+    found = Planners().find("shop", digest_of(older), now, pack(older))
+    assert (found.exact, NOT_CONNECTED in found.note) == (False, True)
 
 
 def test_the_groups_and_one_of_them(file: Path, shop: ConfiguredConnection) -> None:

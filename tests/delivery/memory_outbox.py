@@ -278,11 +278,6 @@ class MemoryOutbox:
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
         return [listed for listed in self._chosen(chosen) if listed.place > after][:limit]
 
-    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
-        found = list(self._chosen(chosen))
-        end = max(len(found) - skip, 0)
-        return found[max(end - limit, 0) : end]
-
     def last_place(self) -> int:
         return self._last_place
 

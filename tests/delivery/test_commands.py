@@ -192,7 +192,8 @@ def test_outbox_list_show_and_purge(here, engine) -> None:
     assert engine("outbox --outbox o.db purge --older-than 0d --dry-run")[1] == f"5 events would be removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than 0d")[1] == f"5 events removed: {ended}.\n"
     assert engine("outbox --outbox o.db purge --older-than soon")[2] == (
-        '"soon" is not a time: write how long ago (30m, 2h, 7d) or a date such as 2026-01-31T12:00:00Z.\n'
+        '"soon" is not a time: write how long ago (30m, 2h, 7d), a time of day (14:30), or a date such as 2026-01-31 or '
+        "2026-01-31T12:00:00Z.\n"
     )
     assert engine("outbox --outbox o.db resume exponeo")[0::2] == (2, UNKNOWN_CONNECTION)
 
@@ -744,7 +745,7 @@ def test_a_second_signal_ends_at_once_and_nothing_is_lost(here, engine) -> None:
         time.sleep(0.1)
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=2) == 130
-        assert engine("outbox list --outcome waiting")[1].count("\n") == 3
+        assert engine("outbox list --outcome waiting")[1].count("\n") == 4, "the header and three events"
         time.sleep(3)
         took = time.monotonic()
         assert engine("send --connections connections.yaml")[0] == 0, "once the lease of the one that died is over"

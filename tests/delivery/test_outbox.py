@@ -255,22 +255,10 @@ def test_states_are_chosen(outbox, chosen, found) -> None:
     assert [row.message_id for row in outbox.listed(chosen, 0, 10)] == found
 
 
-@pytest.mark.parametrize(
-    ("skip", "limit", "found"),
-    [(0, 2, ["3", "1"]), (1, 2, ["2", "3"]), (3, 2, ["1"]), (4, 2, []), (9, 2, []), (0, 9, ["1", "2", "3", "1"])],
-)
-def test_the_newest_come_in_the_queues_order(outbox, skip, limit, found) -> None:
-    outbox.take_in(events("1", "2", "3"), ["a"], NOW)
-    outbox.take_in(events("1", source="other"), ["b"], NOW)
-    assert [row.message_id for row in outbox.newest(Chosen(), skip, limit)] == found
-
-
-def test_the_newest_are_chosen_and_counted(outbox) -> None:
+def test_chosen_states_are_counted(outbox) -> None:
     outbox.take_in(events("1", "2", "3"), ["a", "b"], NOW)
     finish(outbox, "2", Outcome.REJECTED)
     outbox.hold("b", "401", "", NOW)
-    assert [row.message_id for row in outbox.newest(Chosen("a", (Outcome.WAITING,)), 0, 1)] == ["3"]
-    assert [row.message_id for row in outbox.newest(Chosen("a", (Outcome.WAITING,)), 1, 1)] == ["1"]
     counted = [Chosen(), Chosen("a"), Chosen(outcomes=(Outcome.HELD,)), Chosen("a", (Outcome.HELD,)), Chosen(event="2")]
     assert [outbox.count(chosen) for chosen in counted] == [6, 3, 3, 0, 2]
 

@@ -196,9 +196,9 @@ UNCLEAR = {
         "replayed.\nThere is no event 77 in this outbox; engine outbox list shows the events. A purged event cannot be "
         "replayed.\n"
     ),
-    "m1 --since 1h": "Event m1 is no event that the other options choose; engine outbox show m1 shows it.\n",
+    "m1 --since 1h": "Event m1 does not match the other options; engine outbox show m1 shows it.\n",
     "m1 --since 1h --connection shop": (
-        "Event m1 is no event of shop that the other options choose; engine outbox show m1 shows it.\n"
+        "Event m1 is not of shop, or does not match the other options; engine outbox show m1 shows it.\n"
     ),
     "--mapping ours/user_com.yaml --connection crm": (
         "Invalid settings for Ours:\n  Key (key) is not set.\nGive them with --settings, --set or "
@@ -470,3 +470,27 @@ def test_hostile_events_have_an_outcome_and_end_no_preview(tmp_path, raw) -> Non
     judge = ConfiguredConnection(name="webhook", connection=target.connect(target.example_settings()))
     [found] = preview(stored(outbox, outbox.listed(Chosen(), 0, 9)), judge, NOW)
     assert (found.outcome, found.requests) == (Outcome.INVALID, ())
+
+
+NOTHING = {
+    "--user nobody": (
+        "0 events queued again.\n"
+        "No event was found.\n"
+        "--user looks at userId, anonymousId, previousId, groupId and the emails of traits: the whole text, in any case.\n"
+        "Without IDs, replay is about rejected and invalid events; engine outbox list finds all.\n"
+    ),
+    "--user nobody --type track --dry-run": (
+        "0 events would be queued again.\n"
+        "No event was found.\n"
+        "--user nobody alone finds 0 events.\n"
+        "--user looks at userId, anonymousId, previousId, groupId and the emails of traits: the whole text, in any case.\n"
+        "--type track alone finds 18 events.\n"
+        "Without IDs, replay is about rejected and invalid events; engine outbox list finds all.\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("words", NOTHING)
+def test_a_replay_that_finds_nothing_says_what_each_option_finds(here, replay, refused, words) -> None:
+    shutil.copy(refused, here)
+    assert replay(words)[:2] == (0, NOTHING[words])

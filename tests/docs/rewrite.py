@@ -5,15 +5,14 @@ Blocks that hold `...` are left alone: what they leave out is a person's choice.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.docs.console import ANYTHING, Console, commands
 from tests.docs.test_mapping_pages import PAGES as FOLLOWED
-from tests.docs.test_walk_through import NEEDED
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
+from tests.docs.test_walk_through import project
 from tests.operating import OperatorShell, operated
 
 IN_FOLDER = ("docs/coverage.md", "docs/delivery.md")
@@ -64,10 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, operated(Path(folder)):
         (ROOT / OPERATING).write_text(rewritten(OPERATING, OperatorShell(), whole=False), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        for name in NEEDED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, Path(folder) / name)
-        text = rewritten(WALK_THROUGH, Console(Path(folder), code=Path(folder)), whole=True)
+        code = project(Path(folder))
+        text = rewritten(WALK_THROUGH, Console(code, code=code), whole=True)
     (ROOT / WALK_THROUGH).write_text(text, encoding="utf-8")
 
 

@@ -9,15 +9,19 @@ from tests.docs.blocks import ROOT, blocks
 from tests.docs.console import Console
 
 PAGE = "docs/add-a-destination.md"
-NEEDED = ("engine", "mappings", "schemas", "docs", "tests", "pyproject.toml")
+NEEDED = ("engine", "mappings", "schemas", "docs", "tests")
+
+
+def project(folder: Path) -> Path:
+    """Copy into a folder what of the project the page needs: not the browser of the tests, of 120 MB."""
+    for name in NEEDED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
 
 
 def test_the_page_can_be_followed(tmp_path: Path) -> None:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for name in NEEDED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
+    folder = project(tmp_path / "project")
     console = Console(folder, code=folder)
     for block in blocks(PAGE):
         console.play(block)

@@ -79,7 +79,7 @@ def event_filters(command: Callable[..., R]) -> Callable[..., R]:
     @click.option("--user", metavar="ID", help="Only events of this person or group: any of their ids, or the email.")
     @click.option("--event", "name", metavar="NAME", help="Only events of this name.")
     @click.option("--type", "call", metavar="TYPE", help="Only calls of this type, such as track.")
-    @click.option("--since", metavar="TIME", help="Only what changed since then: 2h, 7d, or a date.")
+    @click.option("--since", metavar="TIME", help="Only what changed since then: 2h, 7d, 14:30, or a date.")
     @click.option("--until", metavar="TIME", help="Only what last changed before then.")
     @click.option("--reason", metavar="TEXT", help="Only where the reason or the vendor's message has this text.")
     @wraps(command)

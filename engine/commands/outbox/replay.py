@@ -21,7 +21,7 @@ from engine.commands.options import (
     settings_options,
     with_outbox,
 )
-from engine.commands.outbox.filters import Filters, chosen_by, event_filters
+from engine.commands.outbox.filters import Filters, chosen_by, event_filters, nothing_found
 from engine.commands.outbox.judges import Judges, ReplayOptions, judges_of
 from engine.commands.outbox.shared import FINAL, SET_ASIDE, SHOWN, no_event
 from engine.commands.output.text import Display
@@ -42,6 +42,7 @@ T = TypeVar("T")
 NOT_A_DRY_RUN = "--limit and --format are about --dry-run: add it."
 ONLY_REJECTED = "--only-rejected chooses among all events; leave it out where IDs name them."
 NOT_JUDGED = "Add --connections FILE or --mapping MAPPING to see what they would become."
+ONLY_SET_ASIDE = "Without IDs, replay is about rejected and invalid events; engine outbox list finds all."
 STILL_WAITING = "it is still waiting"
 
 
@@ -127,7 +128,8 @@ def command(
     They are queued behind everything that is waiting. A running `engine serve` sends them, or the next `engine send`.
 
     With IDs: those events, whichever way they ended. Events are planned again when they are sent, so a mapping
-    corrected in the meantime applies. Requests that a vendor accepted are not sent again under the same mapping.
+    corrected in the meantime applies. Of an event that was not delivered, requests that the vendor accepted are not
+    sent again under the same mapping; one that was delivered is sent again whole.
 
     The options for settings apply only with --mapping, without --connections.
 
@@ -140,6 +142,10 @@ def command(
     chosen = chosen_by(outbox, filters._replace(connection=judges.only, outcomes=outcomes), time.time())
     rows: Iterable[Listed] = _named(outbox, events, judges, chosen) if events else set_aside(outbox, chosen, judges)
     summary = _replay(outbox, rows, judges, showing, each=bool(events))
+    if filters != Filters() and not (events or summary.queued or summary.left_out):
+        given = filters._replace(connection=judges.only)
+        for line in [*nothing_found(outbox, given, chosen._replace(outcomes=())), ONLY_SET_ASIDE]:
+            click.echo(line, err=showing.ndjson)
     if options.mapping is not None and not showing.dry_run and summary.queued.total():
         click.echo(f"They are planned again when they are sent: deliver with {options.mapping} from now on.")
     if events and summary.left_out:
@@ -250,10 +256,11 @@ def _named(outbox: Outbox, events: Iterable[str], judges: Judges, chosen: Chosen
 
 def _not_meant(outbox: Outbox, event: str, judges: Judges, *, filtered: bool) -> str:
     names = judges.only or ", ".join(judges.by_name or ())
-    which = f" of {names}" if names else ""
-    when = " that the other options choose" if filtered else ""
+    what = f"is not of {names}" if names else ""
+    if filtered:
+        what = f"{what}, or does not match the other options" if what else "does not match the other options"
     shown = outbox_command(f"show {shlex.quote(visible(event))}", outbox.path)
-    return f"Event {visible(event)} is no event{which}{when}; {shown} shows it."
+    return f"Event {visible(event)} {what}; {shown} shows it."
 
 
 def _without_duplicates(rows: Iterable[Listed]) -> list[Listed]:

@@ -25,7 +25,6 @@ from engine.records import Json, JsonObject, Outcome, Report
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.attempts import Attempt
-    from engine.delivery.outbox.looking import Found
     from engine.delivery.sending.versions import Version
 
 WAITING = (Outcome.WAITING, Outcome.HELD)
@@ -83,7 +82,7 @@ def _state_lines(display: Display, state: EventState, shown: ShownEvent, now: fl
     yield from _next(display, state, shown.outbox, now)
     yield from _reports(found.reports.mapping, "  ! ", display)
     if found.digest is not None:
-        yield f"  {display.paint('why:', 'place')} {explain_command(found, shown.outbox)}"
+        yield f"  {display.paint('why:', 'place')} {explain_command(state, shown.outbox)}"
 
 
 def _timeline(display: Display, state: EventState) -> Iterator[str]:
@@ -186,10 +185,15 @@ def resuming(state: EventState, outbox: Path, now: float) -> str | None:
     return resume_command(state.row.name, outbox) if is_stopped else None
 
 
-def explain_command(found: Found, outbox: Path) -> str:
-    """Return the command that explains an event for a connection, to be pasted into a shell."""
+def explain_command(state: EventState, outbox: Path) -> str:
+    """Return the command that explains an event for a connection, to be pasted into a shell.
+
+    Where the version that planned it was not kept, a person has to name a mapping.
+    """
     file = "" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}"
-    return f"engine explain{file} --message-id {found.event} --connection {shlex.quote(found.connection)}"
+    if not state.mapping:
+        return f"engine explain MAPPING{file} --message-id {state.found.event}"
+    return f"engine explain{file} --message-id {state.found.event} --connection {shlex.quote(state.found.connection)}"
 
 
 def event_json(shown: ShownEvent, now: float, again: Again = NOT_AGAIN) -> JsonObject:
@@ -247,7 +251,7 @@ def _state_json(state: EventState, outbox: Path, now: float) -> JsonObject:
         "nextTryAt": iso(cast("float", row.due)) if _is_paused(row, now) and found.outcome in WAITING else None,
         "resume": resuming(state, outbox, now),
         "reports": _reports_json(found.reports.mapping),
-        "explain": None if found.digest is None else explain_command(found, outbox),
+        "explain": None if found.digest is None else explain_command(state, outbox),
     }
 
 

@@ -56,6 +56,8 @@ needs_outbox = True
 QUESTIONS = ("/set-aside/preview",)
 MOST_FOLLOWED = 10_000
 """Events of a replay whose outcomes are counted."""
+PATIENCE = 10.0
+"""Seconds that the previews of a page may take: the mapping may be anything."""
 MOST_NAMED = 20
 """Events that a command names one by one."""
 NO_GROUP = (
@@ -136,6 +138,7 @@ class _SetAsidePage:
     def __init__(self, site: Site, file: Path) -> None:
         self._site, self._file = site, file
         self._replays = Replays(file, site.clock)
+        self._previewing = asyncio.Lock()  # one at a time: it takes the processor from delivery
 
     # Lists.
 
@@ -197,7 +200,7 @@ class _SetAsidePage:
         """Show what a replay would do, before it is confirmed."""
         target = ReplayTarget(request.query_params.get("group", ""), request.query_params.get("connection", ""))
         reading = await self._target(target)
-        previews, troubles = await asyncio.to_thread(self._previews, reading, None)
+        previews, troubles = await self._previewed(reading, None)
         return self._confirm(request, target, reading, previews, troubles)
 
     async def preview(self, request: Request) -> Response:
@@ -206,7 +209,7 @@ class _SetAsidePage:
         reading = await self._target(target)
         previews, troubles = list[tuple[str, GroupPreview]](), [NO_TEXT]
         if text.strip():
-            previews, troubles = await asyncio.to_thread(self._previews, reading, text)
+            previews, troubles = await self._previewed(reading, text)
         return self._confirm(request, target, reading, previews, troubles, text)
 
     async def _target(self, target: ReplayTarget) -> TargetReading:
@@ -215,16 +218,23 @@ class _SetAsidePage:
             raise HTTPException(404, NO_GROUP)
         return reading
 
+    async def _previewed(
+        self, reading: TargetReading, text: str | None
+    ) -> tuple[list[tuple[str, GroupPreview]], list[str]]:
+        async with self._previewing:
+            return await asyncio.to_thread(self._previews, reading, text)
+
     def _previews(self, reading: TargetReading, text: str | None) -> tuple[list[tuple[str, GroupPreview]], list[str]]:
         """Return previews by connection, under a mapping's text or the current mappings, and why some are missing."""
         previews, troubles, now = list[tuple[str, GroupPreview]](), list[str](), self._site.clock()
+        end = now + PATIENCE
         for name, found in reading.newest.items():
             try:
                 judge, by = self._judge(name, text)
             except PreviewError as error:
                 troubles.append(str(error))
                 continue
-            previews.append((name, preview_found(self._file, found, judge, by, now)))
+            previews.append((name, preview_found(self._file, found, judge, by, now, lambda: self._site.clock() > end)))
         return previews, troubles
 
     def _judge(self, name: str, text: str | None) -> tuple[ConfiguredConnection, str]:

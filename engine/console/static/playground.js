@@ -199,6 +199,12 @@ function problems(side, found) {
   badge(`${side}-state`, words, errors ? 'bad' : found.length ? 'warn' : 'good');
 }
 
+function problemCode(code) {
+  if (!code) return '';
+  // In a tab of its own: what was typed here is nowhere else.
+  return element('a', { class: 'problem-code', href: `/docs/problems#${encodeURIComponent(code)}`, target: '_blank', title: 'What it means', text: code });
+}
+
 function problemItem(view, each) {
   const where = each.range === null && each.file ? `${each.file}:${each.line}` : `line ${each.line}`;
   const go = element('button', { type: 'button', class: 'quiet where', text: where, disabled: !each.range });
@@ -207,7 +213,7 @@ function problemItem(view, each) {
     view.focus();
   });
   const item = element('li', { class: each.level === 'warning' ? 'warning' : 'error' },
-    element('div', { class: 'head' }, go, element('span', { class: 'problem-code', text: each.code ?? '' })),
+    element('div', { class: 'head' }, go, problemCode(each.code)),
     element('div', { text: `${each.level === 'warning' ? 'Warning: ' : ''}${each.message}` }));
   if (each.advice) item.append(element('div', { class: 'advice', text: each.advice }));
   if (each.fix) {
@@ -528,6 +534,7 @@ function take(chosen) {
   delete byId('settings-form').dataset.names;
   showExamples(chosen.examples);
   replaceAll('mapping', chosen.text);
+  state.kept = text('mapping');
   chooseEvent(byId('sample').value);
 }
 
@@ -541,32 +548,15 @@ byId('download').addEventListener('click', () => {
   const link = element('a', { href: URL.createObjectURL(new Blob([text('mapping')], { type: 'text/yaml' })), download: `${state.name ?? 'mapping'}.yaml` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  state.kept = text('mapping');
+  byId('link').textContent = `Next: validate-mappings ${link.download}, and engine run ${link.download} --events FILE --example-settings`;
 });
 
-// The guide is closed for as long as the browser's tab lives.
-
-function showGuide(open) {
-  byId('guide').hidden = !open;
-  byId('guide-open').hidden = open;
-}
-function remember(open) {
-  showGuide(open);
-  byId(open ? 'guide-close' : 'guide-open').focus();
-  try {
-    sessionStorage.setItem('waybill-guide', open ? 'open' : 'closed');
-  } catch {
-    // It is then there again on the next visit.
-  }
-}
-byId('guide-close').addEventListener('click', () => remember(false));
-byId('guide-open').addEventListener('click', () => remember(true));
-let closed = null;
-try {
-  closed = sessionStorage.getItem('waybill-guide');
-} catch {
-  // As at first.
-}
-showGuide(closed !== 'closed');
+// What was typed is nowhere else, so the browser asks before it is gone.
+state.kept = text('mapping');
+window.addEventListener('beforeunload', (event) => {
+  if (text('mapping') !== state.kept) event.preventDefault();
+});
 
 // Tabs, where the sides do not fit beside each other.
 

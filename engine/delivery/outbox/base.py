@@ -164,10 +164,6 @@ class Outbox(Protocol):
         """Return the chosen states behind a place, in the order of the queue."""
         ...
 
-    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
-        """Return the last chosen states, without the very last `skip`, in the order of the queue."""
-        ...
-
     def last_place(self) -> int:
         """Return the last place that was given, 0 before the first."""
         ...

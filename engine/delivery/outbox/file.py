@@ -9,6 +9,7 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from engine.delivery.outbox.base import OutboxDamaged, OutboxError, OutboxFull, outbox_command
 
@@ -29,6 +30,21 @@ def make(path: Path) -> None:
     """
     with suppress(OSError):
         os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+
+
+def is_writable(path: Path) -> bool:
+    """Whether this process can write the file, and the `-wal` beside it or make it."""
+    beside = Path(f"{path}-wal")
+    return os.access(path, os.W_OK) and os.access(beside if beside.exists() else path.absolute().parent, os.W_OK)
+
+
+def connect_to_read(path: Path, **options: Any) -> sqlite3.Connection:
+    """Open the file to read it only, also from a folder that cannot be written, such as a backup's."""
+    # SQLite reads a WAL file there only if it is told that no one else writes it: so it is where there is no `-wal`.
+    alone = not is_writable(path) and not Path(f"{path}-wal").exists()
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
+    connection: sqlite3.Connection = sqlite3.connect(address, uri=True, **options)
+    return connection
 
 
 def raised(path: Path, error: sqlite3.Error, patience: float) -> OutboxError:

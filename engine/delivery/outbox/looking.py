@@ -204,6 +204,8 @@ def values_are_ours(db: sqlite3.Connection, path: Path) -> Iterator[None]:
     """Raise OutboxDamaged where a value that was read can have been written by no version of the engine."""
     try:
         yield
+    except UnicodeEncodeError:  # of what was asked for
+        raise
     except ValueError as error:
         wrong = db.execute(sql.WRONG_VALUES, {"outcomes": outcome_list(Outcome)}).fetchone()
         reason = f"impossible values in {wrong[0]}" if wrong else "impossible values"

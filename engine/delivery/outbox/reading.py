@@ -107,7 +107,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 def _connect(path: Path) -> sqlite3.Connection:
     recognize(path)
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE, isolation_level=None)
+    return file.connect_to_read(path, timeout=PATIENCE, isolation_level=None)
 
 
 @contextmanager

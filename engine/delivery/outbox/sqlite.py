@@ -406,11 +406,6 @@ class SqliteOutbox:
         self._check_order([row.place for row in rows], after)
         return rows
 
-    def newest(self, chosen: Chosen, skip: int, limit: int) -> list[Listed]:
-        """Return the last chosen states, without the very last `skip`."""
-        given = {**_chosen_values(chosen), "skip": skip, "limit": limit}
-        return self._listed(self._all(sql.NEWEST, given))[::-1]
-
     def _listed(self, rows: Iterable[Any]) -> list[Listed]:
         return [Listed._make(row)._replace(outcome=Outcome(row[4]), reports=self._reports(row[-1])) for row in rows]
 

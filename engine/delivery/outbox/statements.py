@@ -165,7 +165,6 @@ _LISTED = f"""
     WHERE {_CHOSEN}
 """
 LISTED = f"{_LISTED} AND s.place > :after ORDER BY s.place LIMIT :limit"
-NEWEST = f"{_LISTED} ORDER BY s.place DESC LIMIT :limit OFFSET :skip"
 COUNT = f"SELECT count(*) FROM states AS s JOIN connections AS c ON c.id = s.connection WHERE {_CHOSEN}"
 EVENT = "SELECT source, message_id, received_at, raw, reports FROM events WHERE id = ? AND taken_at >= 0"
 EVENT_NUMBERS = f"SELECT id FROM events WHERE id IN ({_EVENT}) AND taken_at >= 0 ORDER BY id"

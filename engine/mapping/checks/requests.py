@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from engine.errors import PathError
 from engine.language import paths
 from engine.language.header_names import OF_CLIENT, OF_HTTP
-from engine.language.template import Text
+from engine.language.template import Hole, Text
+from engine.mapping import types
 from engine.mapping.checks.context import CheckContext, better, listed, plain_or_quoted, quoted, suggestion
 from engine.mapping.model import Batch, Const, Instruction, Request, TextOrValue
 from engine.mapping.problems import Problem
@@ -222,6 +223,7 @@ def _of_event(context: CheckContext, text: TextOrValue) -> list[str]:
 def _urls(context: CheckContext) -> Iterator[Problem]:
     """Find base URLs that are not an address, paths with a query, and unknown methods."""
     mapping = context.mapping
+    yield from _encoded_address(context)
     for place, text in written_texts(mapping.http.base_url, ("http", "base_url")):
         yield from _base_url(context, place, text)
     for kind in (mapping.requests, mapping.batches):
@@ -229,6 +231,21 @@ def _urls(context: CheckContext) -> Iterator[Problem]:
             for place, text in written_texts(request.path, (*request.place, "path")):
                 yield from _no_query(context, place, text, "path")
             yield from _method(context, request.method, (*request.place, "method"))
+
+
+def _encoded_address(context: CheckContext) -> Iterator[Problem]:
+    """Find a base URL that begins with a setting of another type than url: percent-encoded, no address is left."""
+    base_url = context.mapping.http.base_url
+    if not isinstance(base_url, Text) or not base_url.pieces or not isinstance(base_url.pieces[0], Hole):
+        return
+    names = types.plain(base_url.pieces[0].path)
+    setting = context.mapping.settings.get(names[1]) if len(names) == 2 and names[0] == "settings" else None
+    is_scheme = len(base_url.pieces) > 1 and str(base_url.pieces[1]).startswith("://")
+    if setting is None or setting.type == "url" or is_scheme:
+        return
+    message = f"A base URL cannot begin with a setting of type {setting.type}: its value is percent-encoded."
+    advice = f"Give the setting {quoted(names[1])} the type url."
+    yield context.problem(("http", "base_url"), "bad-base-url", message, advice)
 
 
 def written_texts(text: TextOrValue | None, place: Place) -> Iterator[tuple[Place, str]]:

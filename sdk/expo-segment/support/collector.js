@@ -8,7 +8,7 @@ import { memory } from '../src/settings.js';
 
 export const NOW = 1767323045678; // 2026-01-02T03:04:05.678Z
 
-/** Runs `task` with a collector; `replies` are given in order, then 200 for ever. */
+/** Runs `task` with a collector; `replies` are given in order, then 200 for ever; `hang` is called in place of a response. */
 export async function withCollector(task) {
   const stub = { requests: [], replies: [] };
   const server = createServer((request, response) => {
@@ -19,7 +19,8 @@ export async function withCollector(task) {
       const size = Buffer.concat(chunks).length;
       stub.requests.push({ method: request.method, path: request.url, headers: request.headers, size, body });
       const { status = 200, headers = {}, text = '{"success":true}', hang } = stub.replies.shift() ?? {};
-      if (!hang) response.writeHead(status, headers).end(text);
+      if (hang) hang();
+      else response.writeHead(status, headers).end(text);
     });
   });
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));

@@ -143,9 +143,13 @@ test('another 4xx drops the batch with a report', () =>
 
 test('a collector that hangs is given up after the time out', () =>
   withCollector(async (stub) => {
-    stub.replies.push({ hang: true });
-    const patience = (task, wait) => (wait === 15000 ? setTimeout(task, 50) : null);
-    const segment = client(stub, { setTimeout: patience, clearTimeout });
+    let giveUp;
+    stub.replies.push({ hang: () => giveUp() });
+    const patience = (task, wait) => {
+      if (wait === 15000) giveUp = task;
+      return null;
+    };
+    const segment = client(stub, { setTimeout: patience });
     segment.initializeIOS('ios-key');
     segment.track('A');
     assert.equal((await segment.flush()).reason, 'the collector could not be reached (no response within 15 s)');
