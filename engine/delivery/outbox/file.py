@@ -40,7 +40,7 @@ def is_writable(path: Path) -> bool:
 
 def connect_to_read(path: Path, **options: Any) -> sqlite3.Connection:
     """Open the file to read it only, also from a folder that cannot be written, such as a backup's."""
-    # SQLite reads a WAL file there only if it is told that no one else writes it: so it is where there is no `-wal`.
+    # There SQLite reads a WAL file only as one that nobody else writes: so it is where there is no `-wal`.
     alone = not is_writable(path) and not Path(f"{path}-wal").exists()
     address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     connection: sqlite3.Connection = sqlite3.connect(address, uri=True, **options)
