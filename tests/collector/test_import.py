@@ -144,6 +144,7 @@ def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number
         running.stdin.flush()
         deadline = time.monotonic() + 30
         while not (folder / "outbox.db").exists() or len(kept(folder)) < 200:
+            assert running.poll() is None, running.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)
         running.send_signal(number)

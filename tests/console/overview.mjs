@@ -1,9 +1,15 @@
-// The Overview: both themes and both widths, what moves without a reload, and a stream that comes back by itself.
+// Every page is looked at once. Then the Overview: both themes and both widths, what moves without a reload, and a
+// stream that comes back by itself.
 
 import { axe, check, shot, story } from './browser.mjs';
 
 await story(async ({ signIn, given }) => {
   const page = await signIn({ height: 1000 });
+  for (const path of ['/events', '/set-aside', '/playground', '/destinations']) {
+    await page.goto(path);
+    await axe(page, path);
+  }
+  await page.goto('/');
   const stream = (state) => page.locator(`#stream[data-state=${state}]`).waitFor();
   await stream('open');
   for (const [colorScheme, width] of [['light', 1280], ['dark', 1280], ['light', 390], ['dark', 390]]) {

@@ -8,6 +8,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from engine.console.site import Site
 from engine.delivery.outbox.base import Chosen
 from engine.delivery.outbox.looking import newest
@@ -20,6 +22,7 @@ from tests.operating import operated
 BURST = 500
 
 
+@pytest.mark.slow  # overview.mjs looks at the page, too
 def test_events_and_what_was_set_aside(tmp_path: Path) -> None:
     (tmp_path / "operated").mkdir()
     hostile_site = Site(outbox_file=hostile_outbox(tmp_path / "hostile.db"), clock=lambda: NOW)

@@ -27,6 +27,7 @@ FIRST = str(chosen_mapping(FIRST_STEPS, [])["text"])
 QUESTION: JsonObject = {"mapping": FIRST, "events": str(samples()[0]["events"]), "directories": []}
 
 
+@pytest.mark.slow  # overview.mjs looks at the page, too
 def test_in_a_browser() -> None:
     with served(Site(read_only=True, directories=[Path("nowhere")])) as running:
         tell(

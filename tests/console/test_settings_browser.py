@@ -11,6 +11,7 @@ from tests.console.connections import CONNECTIONS, site_of
 from tests.console.harness import served, tell
 
 
+@pytest.mark.slow  # overview.mjs looks at the page, too
 def test_the_form_of_a_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_URL", "https://hooks.slack.com/services/T0/B0/X")
     path = tmp_path / "connections.yaml"
