@@ -51,6 +51,8 @@ from engine.records import Outcome
 PURGED_AT_ONCE = 1000
 PATIENCE = 10.0
 """Seconds to wait while another process writes."""
+NEVER_TRIED = (None, None, None, 0)
+"""The last columns of most states that wait: reports of intake, attempts, reports of the mapping, half done."""
 HIGHEST = 2**63 - 1
 """The highest number that SQLite can give a row."""
 
@@ -267,7 +269,8 @@ class SqliteOutbox:
         return self._waiting(self._all(sql.STORED_AT, (str(list(places)),)))
 
     def _waiting(self, rows: Iterable[Any]) -> list[Waiting]:
-        return [self._one_waiting(row) for row in rows]
+        # Most rows were never tried and have no reports: making these takes 0.4 us instead of 2.
+        return [Waiting(*row[:-4]) if row[-4:] == NEVER_TRIED else self._one_waiting(row) for row in rows]
 
     def _one_waiting(self, row: Sequence[Any]) -> Waiting:
         *values, intake, attempts, kept, replayed = row
@@ -529,8 +532,11 @@ def _reasons(rows: Iterable[Any]) -> list[Reason]:
 
 
 def _written(db: sqlite3.Connection, changes: Sequence[Change], now: float, fence: int) -> list[Change]:
-    # Events that ended alike are written by one statement: 3.3 us an event instead of 7.5.
-    alike = [list(run) for _, run in groupby(changes, _what_became)]
+    # Events that ended alike are written by one statement: 3.3 us an event instead of 7.5.  Those of a batch have the
+    # same attempt, too; those that were sent alone have one each.
+    alike = [list(run) for _, run in groupby(changes, _all_but_place)]
+    if len(alike) > len(changes) // 4:
+        alike = [list(run) for _, run in groupby(changes, _what_became)]
     db.execute(sql.SAVEPOINT)
     if all(_finish(db, run, now, fence) == len(run) for run in alike):
         return list(changes)
@@ -539,10 +545,17 @@ def _written(db: sqlite3.Connection, changes: Sequence[Change], now: float, fenc
 
 
 def _finish(db: sqlite3.Connection, alike: Sequence[Change], now: float, fence: int) -> int:
-    """Write changes that differ in nothing but their place and requests; return how many states still waited."""
-    _, outcome, *others, reports, _ = alike[0]
-    places = orjson.dumps([(change.place, change.attempts) for change in alike]).decode()
-    return db.execute(sql.FINISH, (outcome.value, *others, as_text(reports), now, fence, places)).rowcount
+    """Write changes that differ in nothing but their place and attempts; return how many states still waited."""
+    _, outcome, *others, reports, attempts = alike[0]
+    given = (outcome.value, *others, as_text(reports), now, fence)
+    if all(change.attempts == attempts for change in alike):
+        return db.execute(sql.FINISH, (*given, attempts, str([change.place for change in alike]))).rowcount
+    pairs = orjson.dumps([(change.place, change.attempts) for change in alike]).decode()
+    return db.execute(sql.FINISH_EACH, (*given, pairs)).rowcount
+
+
+def _all_but_place(change: Change) -> tuple[Any, ...]:
+    return change[1:]
 
 
 def _what_became(change: Change) -> tuple[Any, ...]:

@@ -74,10 +74,16 @@ STORED_AT = f"""
     {_WAITING} FROM json_each(?) AS wanted CROSS JOIN states AS s ON s.place = wanted.value
     JOIN events AS e ON e.id = s.event ORDER BY s.place
 """
-FINISH = """
+_FINISH = """
     UPDATE states SET outcome = ?, reason = ?, words = ?, digest = ?, progress = ?, tried_at = ?, reports = ?,
-        changed_at = ?, fence = ?, attempts = ifnull(json_extract(ended.value, '$[1]'), attempts)
-    FROM json_each(?) AS ended
+        changed_at = ?, fence = ?, attempts = ifnull({}, attempts)
+"""
+FINISH = f"""
+    {_FINISH.format("?")} WHERE outcome = 'waiting' AND place IN (SELECT value FROM json_each(?))
+"""
+# Pairs of places and attempts: events that were sent alone end alike, too.
+FINISH_EACH = f"""
+    {_FINISH.format("json_extract(ended.value, '$[1]')")} FROM json_each(?) AS ended
     WHERE states.place = json_extract(ended.value, '$[0]') AND outcome = 'waiting'
 """
 SAVEPOINT = "SAVEPOINT before"
