@@ -147,11 +147,6 @@ def counted(db: sqlite3.Connection, chosen: Chosen, most: int = MOST_COUNTED) ->
     return min(count, most + 1)
 
 
-def changed_since(db: sqlite3.Connection, since: float, limit: int) -> list[Found]:
-    """Return the states that changed since a time, the latest change first."""
-    return found_at(db, [row[0] for row in db.execute(sql.CHANGED_SINCE, (since, limit))])
-
-
 def changed_between(
     db: sqlite3.Connection, chosen: Chosen, since: float, until: float, limit: int
 ) -> tuple[list[Found], int]:

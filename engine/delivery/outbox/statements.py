@@ -317,10 +317,6 @@ OUTCOMES_OF = f"""
         ON s.event = json_extract(wanted.value, '$[0]') AND s.connection = json_extract(wanted.value, '$[1]')
     JOIN connections AS c ON c.id = s.connection GROUP BY shown ORDER BY count(*) DESC, shown
 """
-CHANGED_SINCE = """
-    SELECT place FROM states INDEXED BY states_changed
-    WHERE connection IN (SELECT id FROM connections) AND changed_at >= ? ORDER BY changed_at DESC LIMIT ?
-"""
 _CHANGED_BETWEEN = f"""
     FROM states AS s INDEXED BY states_changed
     WHERE s.connection IN (SELECT id FROM connections) AND s.changed_at >= :from AND s.changed_at < :to
