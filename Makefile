@@ -69,7 +69,7 @@ docs: $(STAMP) ## rewrite the pages and the part of a schema that are made from 
 
 lock: $(STAMP) ## write requirements.lock from pyproject.toml; keeps versions that still fit (UPGRADE=--upgrade: newest)
 	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --extra server --extra console --extra author --extra lsp --extra mcp --group dev --output-file requirements.lock pyproject.toml
+		--generate-hashes --no-emit-index-url --extra server --extra console --extra author --extra audiences --extra lsp --extra mcp --group dev --output-file requirements.lock pyproject.toml
 
 clean: ## remove everything that was made here, .venv too
 	rm -rf $(VENV) $(CLIENTS)/node_modules $(PEERS)/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
