@@ -1,8 +1,8 @@
 """Events of files become rows of the archive: each file once, also if the import is interrupted and run again.
 
 A file is known by the digest of its bytes and the source that its events get; the catalog has how many of its events
-are archived.  What comes through a pipe has no digest: read again, it is archived again, and readers leave the copies out,
-by source and messageId.
+are archived.  What comes through a pipe has no digest: read again, it is archived again, and readers leave the copies
+out, by source and messageId.
 """
 
 from __future__ import annotations

@@ -85,7 +85,9 @@ def _lines(directory: Path, found: ArchiveStatus, waiting: dict[str, int | str],
         lines.append(f"{counted(found.invalid, 'event')} without a valid type, which queries leave out.")
     for outbox, events in waiting.items():
         if isinstance(events, int):
-            lines.append(f"{outbox}: {counted(events, 'event') if events else 'nothing'} not archived yet.")
+            lines.append(
+                f"{outbox}: {counted(events, 'event')} not archived yet." if events else f"{outbox}: all archived."
+            )
         else:
             lines.append(f"{outbox}: {events}")
     if found.gaps:
