@@ -24,11 +24,12 @@ from engine.audiences.rules import (
 from engine.errors import PathError
 from engine.language.suggest import closest
 from engine.language.times import seconds
-from engine.mapping.problems import Mark
+from engine.mapping.problems import Mark, Message, Problem
 from engine.mapping.yaml.document import Document, Point
 from engine.mapping.yaml.inside import point_inside
 from engine.records import Json, JsonObject, Place, value_at
 
+CODE = "invalid-definition"
 KINDS = ("did", "did_not", "traits", "all", "any", "not")
 WITH = {
     "did": ("times", "within", "where"),
@@ -59,7 +60,11 @@ class DefinitionFault(NamedTuple):
     on_key: bool = False
     offset: int | None = None
 
-    def mark(self, document: Document) -> Mark:
+    def problem(self, document: Document) -> Problem:
+        """Return it as a problem of the file."""
+        return Problem.at(self._mark(document), self.place, Message(CODE, self.message))
+
+    def _mark(self, document: Document) -> Mark:
         """Return its line and column in the file."""
         if self.on_key:
             return document.key_mark(self.place)

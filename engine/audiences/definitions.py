@@ -33,7 +33,7 @@ from engine.audiences.rules import AGGREGATIONS, Rule
 from engine.audiences.sql_definitions import check_sql
 from engine.errors import UsageError
 from engine.language.suggest import closest
-from engine.mapping.problems import Mark, place_text
+from engine.mapping.problems import Message, Problem
 from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.reader import read as read_yaml
 from engine.records import Json, JsonObject, Place
@@ -55,18 +55,20 @@ NOT_DEFINITIONS = (
     "A file of audiences has the lists audiences and computed_traits, for example\n"
     "audiences:\n  - name: Order Completed Last 30days\n    did: Order Completed\n    within: 30d"
 )
-NOT_CHECKED = 'SQL was not checked: that needs DuckDB. Run pip install "waybill[audiences]"'
+NOT_CHECKED = Message(
+    "sql-not-checked", "SQL was not checked: DuckDB is missing.", 'Run pip install "waybill[audiences]"', "warning"
+)
 CLASHING = frozenset({"email"})
 """Keys that would replace a trait by which destinations find the user."""
 
 
 class DefinitionsError(UsageError):
-    """An invalid file of audiences; `problems` holds one message for each error, with its place."""
+    """An invalid file of audiences; `faults` are its errors in the order of their lines, `problems` their texts."""
 
-    def __init__(self, problems: Sequence[str], faults: Sequence[tuple[Mark, Place, str]] = ()) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, faults: Sequence[Problem]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(problems))
+        self.problems = tuple(map(_text, faults))
+        super().__init__("\n".join(self.problems))
 
 
 def load(path: Path, *, connections: Iterable[str] | None = None) -> Definitions:
@@ -80,23 +82,16 @@ def load(path: Path, *, connections: Iterable[str] | None = None) -> Definitions
 def load_document(document: Document, *, connections: Iterable[str] | None = None) -> Definitions:
     """Return the definitions of a file that was read; raises DefinitionsError with all its errors."""
     if document.problems:
-        faults = [(Mark(each.file, each.line, each.column), (), _words(each)) for each in document.problems]
-        raise DefinitionsError([_text(*fault) for fault in faults], faults)
+        raise DefinitionsError(document.problems)
     reader = _DefinitionsReader(document, None if connections is None else tuple(connections))
     found = reader.read()
     if reader.faults:
-        placed = sorted((each.mark(document), each.place, each.message) for each in reader.faults)
-        raise DefinitionsError([_text(*fault) for fault in placed], placed)
+        raise DefinitionsError(sorted(each.problem(document) for each in reader.faults))
     return found
 
 
-def _words(problem: object) -> str:
-    return "\n".join(filter(None, (getattr(problem, "message", ""), getattr(problem, "advice", ""))))
-
-
-def _text(mark: Mark, place: Place, message: str) -> str:
-    where = f"{mark.file}:{mark.line}:{mark.column}  {place_text(place)}".rstrip()
-    return f"{where}\n  {message}".replace("\n", "\n  ").replace("\n    ", "\n  ", 1)
+def _text(problem: Problem) -> str:
+    return "\n  ".join([problem.place(), *problem.message.split("\n"), *filter(None, [problem.advice])])
 
 
 class _DefinitionsReader(ConditionReader):
@@ -124,13 +119,13 @@ class _DefinitionsReader(ConditionReader):
             self.fault((), NOT_DEFINITIONS)
         return Definitions(tuple(found), self._check_queries())
 
-    def _check_queries(self) -> tuple[str, ...]:
+    def _check_queries(self) -> tuple[Problem, ...]:
         """Note what is wrong with SQL; return a warning if that cannot be found out."""
         if not self._queries:
             return ()
         if find_spec("duckdb") is None:
-            mark = self.mark((*self._queries[0][0], "sql"))
-            return (f"{mark.file}:{mark.line}:{mark.column}  {NOT_CHECKED}",)
+            place = (*self._queries[0][0], "sql")
+            return (Problem.at(self.mark(place), place, NOT_CHECKED),)
         from engine.archive.queries import memory
 
         with memory((), 0.0) as connection:

@@ -11,7 +11,9 @@ from engine.audiences.compiling import CompiledQuery, compiled
 from engine.audiences.model import Definition, DefinitionExample
 from engine.audiences.reasons import reasons
 from engine.language.texts import visible
+from engine.mapping.checks.context import quoted
 from engine.records import Json
+from engine.testing.examples import same
 
 if TYPE_CHECKING:
     from engine.archive.queries import ArchiveConnection
@@ -20,12 +22,19 @@ MOST_SHOWN = 20
 """Users of one example that are explained."""
 
 
+class DefinitionDifference(NamedTuple):
+    """A user for whom an example gave something else than it expects: what, and each condition with what was found."""
+
+    message: str
+    reasons: tuple[str, ...] = ()
+
+
 class TriedDefinition(NamedTuple):
-    """What an example gave: user's ID -> value (true for a member), and the differences, one text for each."""
+    """What an example gave: user's ID -> value (true for a member), and where that is not what it expects."""
 
     actual: dict[str, Json]
     expected: dict[str, Json]
-    differences: tuple[str, ...]
+    differences: tuple[DefinitionDifference, ...]
 
 
 def try_definition(definition: Definition, example: DefinitionExample) -> TriedDefinition:
@@ -39,49 +48,46 @@ def try_definition(definition: Definition, example: DefinitionExample) -> TriedD
         try:
             actual = _actual(connection, compiled(definition, example.at))
         except QueryError as error:
-            return TriedDefinition({}, expected, (visible(error.fault.message),))
-        found = list(_differences(actual, expected))
-        texts = [_explained(connection, definition, example, each) for each in found[:MOST_SHOWN]]
-    if len(found) > MOST_SHOWN:
-        texts.append(f"and {len(found) - MOST_SHOWN:,} more users")
-    return TriedDefinition(actual, expected, tuple(texts))
+            message = f"The query failed: {visible(error.fault.message)}."
+            return TriedDefinition({}, expected, (DefinitionDifference(message),))
+        users = [user for user in sorted({*actual, *expected}) if not _agree(user, actual, expected)]
+        found = [
+            DefinitionDifference(
+                _message(user, actual, expected, definition), _reasons(connection, definition, user, example.at)
+            )
+            for user in users[:MOST_SHOWN]
+        ]
+    if len(users) > MOST_SHOWN:
+        found.append(DefinitionDifference(f"{len(users) - MOST_SHOWN:,} more users differ."))
+    return TriedDefinition(actual, expected, tuple(found))
 
 
 def _actual(connection: ArchiveConnection, query: CompiledQuery) -> dict[str, Json]:
     found = connection.execute(query.sql, list(query.parameters)).fetchall()
-    return {row[0]: _value(row[1] if len(row) > 1 else None) for row in sorted(found)}
+    return {row[0]: orjson.loads(row[1]) if len(row) > 1 else True for row in sorted(found)}
 
 
-def _value(text: str | None) -> Json:
-    value: Json = True if text is None else orjson.loads(text)
-    return value
+def _agree(user: str, actual: dict[str, Json], expected: dict[str, Json]) -> bool:
+    return user in actual and user in expected and same(actual[user], expected[user])
 
 
-def _differences(actual: dict[str, Json], expected: dict[str, Json]) -> list[tuple[str, str]]:
-    missing = [(f"missing: {user}", user) for user in expected if user not in actual]
-    unexpected = [(f"unexpected: {user}", user) for user in actual if user not in expected]
-    other = [
-        (f"{user}: {_shown(actual[user])} instead of {_shown(value)}", user)
-        for user, value in expected.items()
-        if user in actual and (actual[user] != value or isinstance(actual[user], bool) is not isinstance(value, bool))
-    ]
-    return [*missing, *unexpected, *other]
+def _message(user: str, actual: dict[str, Json], expected: dict[str, Json], definition: Definition) -> str:
+    name = quoted(user)
+    if definition.kind == "audience":
+        return (
+            f"{name} is {'' if user in actual else 'not '}a member; expected {'not ' if user in actual else ''}to be."
+        )
+    has, wanted = (_shown(of[user]) if user in of else "no value" for of in (actual, expected))
+    return f"{name} has {has}; expected {wanted}."
 
 
-def _explained(
-    connection: ArchiveConnection, definition: Definition, example: DefinitionExample, difference: tuple[str, str]
-) -> str:
-    title, user = difference
-    found = reasons(connection, definition, user, example.at)
-    if found is None:
-        return visible(f"{title}") + f"\n  {_unknown(connection, user)}"
-    return "\n  ".join([visible(title), *map(str, found)])
-
-
-def _unknown(connection: ArchiveConnection, user: str) -> str:
+def _reasons(connection: ArchiveConnection, definition: Definition, user: str, now: float) -> tuple[str, ...]:
+    found = reasons(connection, definition, user, now)
+    if found is not None:
+        return tuple(map(str, found))
     row = connection.execute("SELECT person_id FROM person_of WHERE id = $1", [user]).fetchone()
-    return "no event has this ID" if row is None else visible(f"merged into {row[0]}, which is the ID to expect")
+    return ("No event has this ID.",) if row is None else (visible(f"It was merged into {row[0]}: expect that."),)
 
 
 def _shown(value: Json) -> str:
-    return orjson.dumps(value).decode()
+    return visible(orjson.dumps(value).decode())

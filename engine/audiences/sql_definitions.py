@@ -61,8 +61,12 @@ def check_sql(connection: ArchiveConnection, sql: str, kind: DefinitionKind) -> 
     fault = connection.check(sql)
     if fault is not None:
         before = sql.split("\n")[: fault.line - 1]
-        return SqlProblem(fault.message, sum(len(line) + 1 for line in before) + fault.column - 1)
+        return SqlProblem(_sentence(fault.message), sum(len(line) + 1 for line in before) + fault.column - 1)
     columns = connection.execute(f"DESCRIBE {without_end(sql)}").fetchall()
     if len(columns) != len(COLUMNS[kind]):
         return SqlProblem(f"{FORMS[kind]}; this one gives {len(columns)}.")
     return None
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
