@@ -55,9 +55,7 @@ def command(
     trust: bool,
     coverage: CoverageOptions | None,
 ) -> int:
-    """Run the examples of mappings, or of all in a folder (default: the folder mappings), as tests.
-
-    Those of a file of audiences (audiences.yaml) are run as well.
+    """Run the examples of mappings and audiences, or of all in a folder (default: the folder mappings), as tests.
 
     Each example is compared with what it expects, and its whole requests with the snapshot in the folder snapshots
     beside its mapping, where there is one.
