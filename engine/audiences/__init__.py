@@ -1,1 +1,1 @@
-"""Audiences and computed traits: their definitions, who is in them, and the events that say who entered or left."""
+"""Audiences and computed traits: what `audiences.yaml` defines, as SQL over the archive of events."""
