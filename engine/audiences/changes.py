@@ -192,6 +192,33 @@ def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
         raise ChangesDamaged(f"{path} cannot be read ({str(error).partition(chr(10))[0].rstrip('.')}).") from error
 
 
+class SentUser(NamedTuple):
+    """A user of a sent file; `value` is JSON text."""
+
+    user_id: str | None
+    anonymous_id: str | None
+    email: str | None
+    value: str
+
+
+def sent_users(path: Path, limit: int) -> list[SentUser]:
+    """Return the first users of a sent file."""
+    found: list[SentUser] = []
+    for row in _rows(path, list(SentUser._fields)):
+        if len(found) == limit:
+            break
+        found.append(SentUser(**row))
+    return found
+
+
+def sent_user(path: Path, person_id: str) -> SentUser | None:
+    """Return what was sent of one user, None if nothing was."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(path, columns=list(SentUser._fields), filters=[("person_id", "=", person_id)]).to_pylist()
+    return next((SentUser(**row) for row in rows), None)
+
+
 def ids_of(path: Path, size: int = 50_000) -> Iterator[list[str]]:
     """Yield the person_ids of a file, some at a time."""
     import pyarrow.parquet as pq

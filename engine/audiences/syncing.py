@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -102,7 +103,7 @@ class Syncer:
         write_columns(files.members, COLUMNS, [[] for _ in COLUMNS])
         last = self._state.last_sent(seen.key)
         kept = {} if last is None else last.connections
-        definition = definition.replace(connections=tuple(kept))
+        definition = replace(definition, connections=tuple(kept))
         with self._noting_failure(run):
             run = self._compared(run, definition, files, yes=True)
             return self._feed(self._state.note(run), definition, outbox)
