@@ -166,8 +166,6 @@ def _before(db: duckdb.DuckDBPyConnection, before: Path | None, merged: Path | N
 
 def packs(changes: Path, start: int, size: int = PACK) -> Iterator[list[MemberChange]]:
     """Yield the changes from an ordinal on, some at a time; all of a pack are for the same connections."""
-    import pyarrow.parquet as pq
-
     pack: list[MemberChange] = []
     for row in _rows(changes, [name for name in CHANGE_COLUMNS if name not in ("change", "id")]):
         if row["ordinal"] < start:
