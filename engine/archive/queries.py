@@ -9,10 +9,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.archive import identity, views
+from engine.archive import identity, people, views
+from engine.archive.catalog import ArchiveBusy, ArchiveFile, Catalog, Snapshot
 from engine.archive.columns import row_of, table_of
+from engine.archive.connecting import QueryLimits, connected, spill_folder
 from engine.archive.untrusted import QueryError, SqlFault, fault_of, fault_of_error, lock_down
 from engine.events.normalizing import normalize
 from engine.records import Json
@@ -21,18 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+LIMITS = QueryLimits()
 BATCH = 10_000
 """Rows of a result that are in memory at once."""
-
-
-class QueryLimits(NamedTuple):
-    """What one query may use: memory of DuckDB, threads, seconds, rows of its result, and disk to spill to."""
-
-    memory: str = "1GB"
-    threads: int = 2
-    seconds: float = 300.0
-    rows: int = 10_000_000
-    spill: str = "8GB"
 
 
 class ArchiveConnection:
@@ -105,6 +99,51 @@ class ArchiveConnection:
 
 
 @contextmanager
+def opened(archive: Path, limits: QueryLimits = LIMITS, *, refresh: bool = True) -> Iterator[ArchiveConnection]:
+    """Open the views over an archive as it is now; `refresh` brings users up to its last event first.
+
+    Files that cannot be read are left out; `warnings` names them.  Raises ArchiveError.
+    """
+    with Catalog.open(archive) as catalog:
+        warnings: list[str] = []
+        found = _refreshed(catalog, limits, warnings) if refresh else people.known(catalog)
+        snapshot = catalog.snapshot()
+    files = _readable(archive, snapshot, warnings)
+    if found.row < snapshot.last_row and not refresh:
+        warnings.append("The newest events are left out: users were not brought up to date with them.")
+    with spill_folder(archive) as spill, connected(limits, spill) as connection:
+        relations = {name: found.relation(archive, name) for name in people.DERIVED}
+        for statement in views.statements(people.events(archive, files), relations, found.row):
+            connection.execute(statement)
+        derived = [archive / path for name in people.DERIVED for path in found.files.get(name, ())]
+        paths = [archive / each.path for each in files] + derived
+        lock_down(connection, [str(path.absolute()) for path in paths])
+        yield ArchiveConnection(connection, limits, warnings)
+
+
+def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> people.People:
+    """Return what is known of users up to now; what was known before if another process keeps it from being renewed."""
+    try:
+        return people.refresh(catalog, limits)
+    except ArchiveBusy as busy:
+        before = people.known(catalog)
+        if not before.files:
+            raise
+        warnings.append(f"The newest events are left out. {busy}")
+        return before
+
+
+def _readable(archive: Path, snapshot: Snapshot, warnings: list[str]) -> list[ArchiveFile]:
+    """Return the files that look whole; those that do not, and those that were marked before, become warnings."""
+    faults = {each.path: each.damaged for each in snapshot.damaged}
+    faults |= {each.path: fault for each in snapshot.files if (fault := people.fault_of_file(archive, each))}
+    warnings.extend(
+        f"{archive / path} is left out: {fault}. `engine archive check` says more." for path, fault in faults.items()
+    )
+    return [each for each in snapshot.files if each.path not in faults]
+
+
+@contextmanager
 def memory(events: Sequence[Json], now: float) -> Iterator[ArchiveConnection]:
     """Open the views over events that are given in the order of their arrival, received at `now` (Unix seconds).
 
@@ -142,27 +181,3 @@ def _learn(connection: DuckDBPyConnection) -> None:
         "CREATE TEMP VIEW fresh AS SELECT * FROM archived WHERE type IS NOT NULL AND row NOT IN (FROM duplicates)"
     )
     identity.learn(connection)
-
-
-@contextmanager
-def connected(limits: QueryLimits, spill: str = "") -> Iterator[DuckDBPyConnection]:
-    """Open DuckDB in memory, within limits, with the macros of identity; `spill` is a directory, '' for none."""
-    import duckdb
-
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "memory_limit": limits.memory,
-            "threads": limits.threads,
-            "temp_directory": spill,
-            "max_temp_directory_size": limits.spill,
-            "preserve_insertion_order": False,
-        },
-    )
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        identity.prepare(connection)
-        yield connection
-    finally:
-        connection.close()
