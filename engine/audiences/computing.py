@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.archive.catalog import Catalog
+from engine.archive.people import known
 from engine.archive.queries import opened
 from engine.archive.untrusted import QueryError
-from engine.audiences.changes import COLUMNS, Comparison, ids_of, write, write_columns
+from engine.audiences.changes import COLUMNS, Comparison, write, write_merged
 from engine.audiences.compiling import compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
 
 if TYPE_CHECKING:
-    from engine.archive.queries import ArchiveConnection, QueryLimits
+    from engine.archive.connecting import QueryLimits
+    from engine.archive.queries import ArchiveConnection
 
 ANONYMOUS = "CASE WHEN u.user_id IS NULL THEN u.person_id END"
 IDS = {
@@ -31,10 +34,6 @@ MEMBERS = """
         ({email})::VARCHAR AS email, ({id})::VARCHAR AS id, ({value})::VARCHAR AS value
     FROM wanted LEFT JOIN users AS u ON u.person_id = wanted.person_id
 """
-GONE = """
-    SELECT DISTINCT id FROM person_of WHERE id IN (SELECT unnest($1::VARCHAR[])) AND person_id <> id
-    AND NOT EXISTS (SELECT 1 FROM users WHERE users.person_id = person_of.id)
-"""
 
 
 def compute(archive: Path, definition: Definition, moment: float, limits: QueryLimits, files: Comparison) -> None:
@@ -44,8 +43,10 @@ def compute(archive: Path, definition: Definition, moment: float, limits: QueryL
     """
     with opened(archive, limits) as connection:
         write_members(connection, definition, moment, files.members)
-        if files.before is not None and files.merged is not None:
-            _write_merged(connection, files.before, files.merged)
+    if files.before is not None and files.merged is not None:
+        with Catalog.open(archive) as catalog:
+            person_of = known(catalog).relation(archive, "person_of")
+        write_merged(files, person_of)
 
 
 def write_members(connection: ArchiveConnection, definition: Definition, moment: float, path: Path) -> int:
@@ -59,11 +60,3 @@ def write_members(connection: ArchiveConnection, definition: Definition, moment:
     connection.execute(sql, query.parameters)
     found = connection.read(f"SELECT {', '.join(COLUMNS)} FROM members_found")  # noqa: S608  constants
     return write(path, found.schema, found)
-
-
-def _write_merged(connection: ArchiveConnection, before: Path, target: Path) -> None:
-    """Write which of the person_ids that were sent are those of another person now."""
-    gone: list[str | None] = []
-    for ids in ids_of(before):
-        gone += [row[0] for row in connection.execute(GONE, [ids]).fetchall()]
-    write_columns(target, ["id"], [gone])

@@ -42,7 +42,7 @@ from engine.errors import WaybillError
 from engine.language.texts import visible
 
 if TYPE_CHECKING:
-    from engine.archive.queries import QueryLimits
+    from engine.archive.connecting import QueryLimits
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
 FEW = 20
@@ -51,7 +51,6 @@ FEW = 20
 SHOWN = 10
 """Events that a dry run shows."""
 
-SPILL = "spill"
 INTERRUPTED = "The process ended while members were computed; nothing was sent."
 REMOVED = "The definition was removed while its events were sent: {fed} of {total} were."
 AGAIN = "The first {fed} changes were sent; the next run computes them once more and sends them again."
@@ -110,6 +109,8 @@ class Syncer:
         run = self._state.begin(seen.key, seen.digest, self._settings.hooks.clock(), moment)
         files = self._files(run)
         write_columns(files.members, COLUMNS, [[] for _ in COLUMNS])
+        if files.merged is not None:
+            write_columns(files.merged, ["id"], [[]])
         last = self._state.last_sent(seen.key)
         kept = {} if last is None else last.connections
         definition = replace(definition, connections=tuple(kept))
@@ -233,7 +234,8 @@ def _files_of(state: AudienceState, archive: Path, run: Run, folder: Path | None
         return own if folder is None else folder / own.name
 
     before = state.sent_file(run.key)
-    return Comparison(path("members"), before, path("merged"), path("changes"), path("sent"), archive / SPILL)
+    merged = None if before is None else path("merged")
+    return Comparison(path("members"), before, merged, path("changes"), path("sent"), archive)
 
 
 def _ended(state: AudienceState, run: Run, now: float) -> Run:

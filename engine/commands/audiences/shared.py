@@ -48,10 +48,11 @@ class AudienceFiles(NamedTuple):
 
         names = None
         if self.connections.exists():
-            from engine.delivery import connections
+            from engine.mapping.yaml.reader import read
 
-            found = connections.read(self.connections, os.environ, self.directories)
-            names = [*found.enabled, *found.file.disabled]
+            # Only the names: what else is wrong with the file is said when it is used.
+            found = read(self.connections).value
+            names = [name for name in found if name != "sources"] if isinstance(found, dict) else []
         return load(self.audiences, connections=names)
 
     def integrations(self) -> dict[str, str]:

@@ -147,7 +147,8 @@ def _print_runs(runs: Sequence[dict[str, object]]) -> None:
 
 
 def _show_user(state: AudienceState, files: AudienceFiles, definition: Definition, user: str, *, as_json: bool) -> int:
-    from engine.archive.queries import QueryLimits, opened
+    from engine.archive.connecting import QueryLimits
+    from engine.archive.queries import opened
     from engine.audiences.changes import sent_user
     from engine.audiences.explaining import explain, find_user
     from engine.language.texts import visible

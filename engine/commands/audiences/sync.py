@@ -114,7 +114,7 @@ def syncer_of(
     wait: Callable[[float], object] = time.sleep,
 ) -> Syncer:
     """Return what syncs: with the real clock, and the limits of queries."""
-    from engine.archive.queries import QueryLimits
+    from engine.archive.connecting import QueryLimits
     from engine.audiences.feeding import FeedingHooks
     from engine.audiences.syncing import Syncer, SyncSettings
 
@@ -204,7 +204,12 @@ def run_lines(run: Run, kind: str) -> Iterator[str]:
     from engine.commands.output.text import duration
     from engine.language.texts import visible_lines
 
-    yield f"{run.key}: {_counts(run, kind)}, took {duration(run.took) if run.took >= 1 else f'{run.took:.1f}s'}"
+    took = duration(run.took) if run.took >= 1 else f"{run.took:.1f}s"
+    if run.state in ("failed", "canceled"):
+        yield f"{run.key}: {run.state}, took {took}"
+        yield f"  {visible_lines(run.message)}"
+        return
+    yield f"{run.key}: {_counts(run, kind)}, took {took}"
     if run.state == "sending":
         yield f"  Interrupted: {run.fed} of {run.total} were queued. Run the same command to continue."
     if run.message:
