@@ -69,7 +69,7 @@ class ExponeaSettings:
 
     project_token: str = "project-token"  # noqa: S105  an example
     public_keys: tuple[str, ...] = ("public-key",)
-    private_keys: Mapping[str, str] = field(default_factory=lambda: {"key-id": "secret"})
+    private_keys: Mapping[str, str] = field(default_factory=lambda: {"key-id": "private-secret"})
     hard_ids: tuple[str, ...] = ("registered",)
     soft_ids: tuple[str, ...] = ("cookie",)
     events_allowed: tuple[str, ...] = ()
