@@ -39,6 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery.configured_connection",),
     ("engine.delivery.sending",),
     ("engine.delivery",),
+    ("engine.archive",),
     ("engine.showing",),
     ("engine.collector", "engine.sandbox"),
     ("engine.scaffolding",),

@@ -19,6 +19,7 @@ LONGEST_FILE = 600
 OWNERS: dict[str, tuple[str, ...]] = {
     "anyio": ("engine/delivery/sending/wire.py",),
     "click": ("engine/commands/*", "engine/reference/commands.py"),
+    "duckdb": ("engine/archive/*", "engine/audiences/*"),
     "h11": ("engine/delivery/sending/wire.py",),
     "httpcore": ("engine/delivery/sending/wire.py",),
     "httpx": ("engine/delivery/*",),
@@ -33,6 +34,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
     "pytest": ("engine/commands/test.py", "engine/testing/*"),
     "pydantic": ("engine/assistant/server.py",),
+    "pyarrow": ("engine/archive/*", "engine/audiences/*"),
     "pygls": ("engine/editing/server.py",),
     "python_multipart": ("engine/console/security.py",),
     "re2": ("engine/language/regex.py",),

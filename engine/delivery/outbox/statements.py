@@ -55,6 +55,11 @@ FIRST_EVENT_SINCE = "SELECT min(id) FROM events WHERE taken_at >= ?"
 STORED_EVENTS = """
     SELECT id, message_id, received_at, raw FROM events WHERE id > ? AND id <= ? AND taken_at >= 0 ORDER BY id LIMIT ?
 """
+TAKEN_EVENTS = """
+    SELECT id, source, message_id, received_at, raw FROM events WHERE id > ? AND taken_at >= 0 ORDER BY id LIMIT ?
+"""
+MESSAGE_ID = "SELECT ifnull((SELECT message_id FROM events WHERE id = ?), '')"
+EARLIEST_AFTER = "SELECT min(taken_at) FROM events WHERE id > ? AND taken_at >= 0"
 ADD_EVENTS = _for_rows(
     "INSERT INTO events (id, source, message_id, received_at, taken_at, raw, reports, keys) VALUES ",
     "(?, ?, ?, ?, ?, ?, ?, ?)",
