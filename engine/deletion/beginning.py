@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from engine.deletion.steps import SOURCE
 from engine.delivery.outbox import deletions
 from engine.delivery.outbox.deletions import BY_API, BY_COMMAND, WantedDeletion
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.deletion.steps import SOURCE
 from engine.events.ids import is_id_text
 from engine.events.persons import asked_for, id_text
 from engine.records import JsonObject

@@ -1,86 +1,94 @@
-"""Deletions beside a running server: begins those that delete events ask for, and goes on with all that have begun.
+"""Deletions beside a running server: begins those that delete events ask for, and has another process do them.
 
-Each round does what can be done for all deletions at once, then waits four times as long as it took, so that intake and
-delivery keep the machine: a round may read the whole outbox.
+That process is `engine delete resume`, at a low priority, started only when there is something to do; it may read the
+whole outbox and the whole archive.  Between two of them is a pause of four times what the last one took, so that intake
+and delivery keep the machine.  One that is ended anywhere is followed by one that goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import threading
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+from engine.deletion.beginning import begin_by_events
+from engine.deletion.steps import Steps
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.deletion.beginning import begin_by_events
-from engine.deletion.steps import Elsewhere, Steps
-from engine.errors import WaybillError
 from engine.records import JsonObject
 
 NAME = "waybill.delivery.deletion"
 INTERVAL = 2.0
-"""Seconds between two rounds that find nothing to do."""
+"""Seconds between two looks."""
 SHARE = 5
-"""A round may take a fifth of the time."""
+"""The work may take a fifth of the time."""
 LONGEST_PAUSE = 600.0
+STOP_WITHIN = 10.0
+"""Seconds for the process to end in order; it is killed then, which it has to survive."""
+NICE = 10
+MOST_WORDS = 1000
+COMMAND = (sys.executable, "-m", "engine")
 
 logger = logging.getLogger(NAME)
 
 
-def follow(
+async def follow(
     outbox: SqliteOutbox,
     vendors: Callable[[], JsonObject],
-    elsewhere: Sequence[Elsewhere],
-    stop: threading.Event,
+    arguments: Sequence[str],
     *,
     clock: Callable[[], float] = time.time,
     interval: float = INTERVAL,
+    command: Sequence[str] = COMMAND,
 ) -> None:
-    """Run until `stop` is set.
+    """Run until cancelled.
 
-    A failure is logged, and the next round tries again.  `vendors` returns the parts of the connections as they are
-    now (engine/deletion/vendors.py).
+    `vendors` returns the parts of the connections as they are now (engine/deletion/vendors.py), `arguments` are those
+    of `engine delete resume`.
     """
     waiting = 0
-    while not stop.is_set():
-        began = time.monotonic()
-        try:
-            waiting = one_round(outbox, vendors, elsewhere, stop, waiting, clock)
-        except OutboxError:
-            pass  # an outbox in trouble is reported where events are written
-        except WaybillError as error:
-            logger.warning("deletion failed", extra={"fields": {"reason": str(error)}})
-        took = time.monotonic() - began
-        stop.wait(max(interval, min(LONGEST_PAUSE, (SHARE - 1) * took)))
+    while True:
+        took = 0.0
+        with suppress(OutboxError):  # an outbox in trouble is reported where events are written
+            begun = await asyncio.to_thread(begin_by_events, outbox, vendors, clock())
+            if bool(begun.waiting) != bool(waiting):
+                fields = {"waiting": begun.waiting}
+                logger.warning("more deletions by events than begin within 24 hours", extra={"fields": fields})
+            waiting = begun.waiting
+            if begun.deletions:
+                logger.info("deletions begun", extra={"fields": {"deletions": begun.deletions}})
+            if await asyncio.to_thread(Steps(outbox).is_due):
+                began = time.monotonic()
+                await _resume([*command, "delete", "resume", *arguments])
+                took = time.monotonic() - began
+        await asyncio.sleep(max(interval, min(LONGEST_PAUSE, (SHARE - 1) * took)))
 
 
-def one_round(
-    outbox: SqliteOutbox,
-    vendors: Callable[[], JsonObject],
-    elsewhere: Sequence[Elsewhere],
-    stop: threading.Event,
-    waiting: int,
-    clock: Callable[[], float],
-) -> int:
-    """Do what can be done now; return how many delete events wait for their turn, which is logged when it changes."""
-    begun = begin_by_events(outbox, vendors, clock())
-    if bool(begun.waiting) != bool(waiting):
-        fields = {"waiting": begun.waiting}
-        logger.warning("too many deletions by events within 24 hours", extra={"fields": fields})
-    steps = Steps(outbox, elsewhere, clock=clock, pause=lambda seconds: _pause(stop, seconds))
-    ended = steps.run()
-    if begun.deletions or ended:
-        logger.info("deletions", extra={"fields": {"begun": begun.deletions, "ended": ended}})
-    if not steps.clean:
-        logger.warning("remnants of deleted events are still in the outbox's file; the next deletion tries again")
-    return begun.waiting
+async def _resume(command: Sequence[str]) -> None:
+    process = subprocess.Popen(  # noqa: ASYNC220, S603  starting takes a moment; the engine itself
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+    try:
+        _, words = await asyncio.to_thread(process.communicate)
+    except asyncio.CancelledError:
+        process.terminate()
+        await asyncio.to_thread(_ended, process)
+        raise
+    if process.returncode:
+        fields = {"reason": words.strip()[-MOST_WORDS:], "exitCode": process.returncode}
+        logger.warning("deletion failed", extra={"fields": fields})
 
 
-class Stopped(WaybillError):  # noqa: N818  reads as what happened
-    """The server ends; what is left is done by the next one, or by `engine delete resume`."""
-
-
-def _pause(stop: threading.Event, seconds: float) -> None:
-    if stop.wait((SHARE - 1) * seconds):
-        raise Stopped("Deletions are interrupted; they go on when the server starts again.")
+def _ended(process: subprocess.Popen[str]) -> None:
+    try:
+        process.wait(STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -48,12 +48,16 @@ WAL_TRIES = 20
 class Elsewhere(Protocol):
     """What is kept of persons outside the outbox: the archive with what is derived of it."""
 
-    def ids(self, ids: PersonIds) -> PersonIds:
-        """Return all IDs of a person that are known there."""
+    def ids(self, persons: Sequence[PersonIds]) -> list[PersonIds]:
+        """Return for each person all IDs that are known there."""
         ...
 
     def erase(self, ids: PersonIds) -> dict[str, int]:
         """Remove persons; return how many things of which kind were removed."""
+        ...
+
+    def suppress(self, keys: frozenset[int]) -> None:
+        """Leave out the persons with these keys (engine/delivery/outbox/keys.py) from now on."""
         ...
 
 
@@ -100,30 +104,25 @@ class Steps:
 
     def _collect(self, found: list[Deletion]) -> None:
         removal.add_all_keys(self._outbox)
-        self._write(each._replace(ids=self._ids_of(each), step=SUPPRESS) for each in found)
-
-    def _ids_of(self, deletion: Deletion) -> PersonIds:
-        """Return all IDs of a person; what one place knows may lead to more in another."""
-        ids = deletion.ids or PersonIds()
-        while True:
-            before = ids
-            ids = removal.ids_in(self._outbox, ids)
-            for each in self._elsewhere:
-                ids = ids.plus(each.ids(ids))
-            if ids == before or not self._elsewhere:
-                return ids
+        persons = all_ids(self._outbox, [each.ids or PersonIds() for each in found], self._elsewhere)
+        pairs = zip(found, persons, strict=True)
+        self._write(each._replace(ids=ids, step=SUPPRESS) for each, ids in pairs)
 
     def _suppress(self, found: list[Deletion]) -> None:
         now = self._clock()
         for part in _parts(found):
             self._outbox.change(partial(_suppress_some, part=part, now=now))
+        if any(each.suppress for each in found):
+            keys = self._outbox.look(deletions.suppressed_keys)
+            for place in self._elsewhere:
+                place.suppress(keys)
 
     def _remove(self, found: list[Deletion]) -> None:
         self._remove_everywhere(found)
         self._write(each._replace(step=QUEUE_DELETES) for each in found)
 
     def _remove_everywhere(self, found: list[Deletion]) -> None:
-        persons = removal.Persons(found)
+        persons = removal.Persons((each.number, each.ids or PersonIds()) for each in found)
         removal.remove(self._outbox, persons, pause=self._pause)
         for each in self._elsewhere:
             counts = {(persons.first, what): n for what, n in each.erase(persons.ids).items()}
@@ -147,12 +146,17 @@ class Steps:
 
     def _finish_waiting(self) -> None:
         """Go on with deletions of which no delete event waits any more."""
+        self._write(each._replace(step=SWEEP, vendors=self._results(each)) for each in self._ready())
+
+    def _ready(self) -> list[Deletion]:
         found = self._outbox.look(lambda db: deletions.running(db, WAIT, MOST_AT_ONCE))
-        if not found:
-            return
-        waiting = removal.waiting_deletes(self._outbox)
-        ready = [each for each in found if each.ids is None or waiting.isdisjoint(each.ids.users | each.ids.anonymous)]
-        self._write(each._replace(step=SWEEP, vendors=self._results(each)) for each in ready)
+        waiting = removal.waiting_deletes(self._outbox) if found else set()
+        return [each for each in found if each.ids is None or waiting.isdisjoint(each.ids.users | each.ids.anonymous)]
+
+    def is_due(self) -> bool:
+        """Whether `run` would find something to do."""
+        steps = self._outbox.look(deletions.at_steps)
+        return bool(steps.keys() - {WAIT}) or (WAIT in steps and bool(self._ready()))
 
     def _results(self, deletion: Deletion) -> JsonObject:
         ids = deletion.ids or PersonIds()
@@ -168,6 +172,16 @@ class Steps:
         self._write(each._replace(step=ENDED, ids=None, ended_at=now) for each in found)
         self._outbox.change(lambda db: deletions.forget_old(db, now))
         self.clean = scrub(self._outbox.path) and any(self._outbox.empty_wal() for _ in range(WAL_TRIES))
+
+
+def all_ids(outbox: SqliteOutbox, persons: Sequence[PersonIds], elsewhere: Sequence[Elsewhere]) -> list[PersonIds]:
+    """Return for each person all IDs that are known anywhere."""
+    found = [removal.ids_in(outbox, ids) for ids in persons]
+    for place in elsewhere:
+        # What the archive knows may lead to more in the outbox, such as the emails of a merged user.
+        pairs = zip(found, place.ids(found), strict=True)
+        found = [ids if ids == before else removal.ids_in(outbox, ids) for before, ids in pairs]
+    return found
 
 
 def _write_some(db: sqlite3.Connection, part: Iterable[Deletion]) -> None:

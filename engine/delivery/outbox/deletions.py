@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -151,6 +151,11 @@ def unsuppress(db: sqlite3.Connection, given: str) -> int:
     return found
 
 
+def suppressed_keys(db: sqlite3.Connection) -> frozenset[int]:
+    """Return the keys of suppressed persons."""
+    return frozenset(number for (number,) in db.execute(sql.SUPPRESSED_KEYS))
+
+
 class Suppression:
     """The keys of suppressed persons as one connection knows them; read again when they change."""
 
@@ -163,7 +168,7 @@ class Suppression:
         """Return the events without those of suppressed persons, and how many these were by source, also counted."""
         self._secret, changes, _ = db.execute(sql.DELETION_STATE).fetchone()
         if changes != self._changes:
-            self._keys = frozenset(number for (number,) in db.execute(sql.SUPPRESSED_KEYS))
+            self._keys = suppressed_keys(db)
             self._changes = changes
         if not self._keys:
             return events, {}
@@ -230,8 +235,3 @@ def begun_since(db: sqlite3.Connection, requested_by: str, since: float) -> int:
 def at_steps(db: sqlite3.Connection) -> dict[int, int]:
     """Count the deletions that have not ended, by their step."""
     return dict(db.execute(sql.DELETION_STEPS))
-
-
-def numbers_of(found: Iterable[Deletion]) -> list[int]:
-    """Return the numbers of deletions."""
-    return [each.number for each in found]

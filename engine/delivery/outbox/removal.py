@@ -21,7 +21,7 @@ import orjson
 
 from engine.delivery.outbox import deletions, keeping
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.deletions import DELETE, DELETE_KEY, Deletion
+from engine.delivery.outbox.deletions import DELETE, DELETE_KEY
 from engine.delivery.outbox.keys import person_key
 from engine.delivery.outbox.mentions import Mentions, first_email
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -34,6 +34,7 @@ WRITTEN_AT_ONCE = 100
 LONGEST = 0.05
 """Seconds that a transaction should take; a slow disk gets smaller ones."""
 EVENTS, WAITED, ATTEMPTS, MASKED, LEFT, DISCARDS = "events", "waited", "requests", "masked", "left", "discards"
+REQUESTS_MASKED = "requests masked"
 MOST_IDS = 10_000
 """IDs and emails of one person that are looked for."""
 
@@ -49,18 +50,17 @@ class OutboxEvent(NamedTuple):
 class Persons:
     """The persons of some deletions, and which deletion an ID belongs to."""
 
-    def __init__(self, found: Sequence[Deletion]) -> None:
-        self.ids = PersonIds()
+    def __init__(self, persons: Iterable[tuple[int, PersonIds]]) -> None:
         self.users: dict[str, int] = {}
         self.anonymous: dict[str, int] = {}
         self.emails: dict[str, int] = {}
-        for each in found:
-            if each.ids is not None:
-                self.users.update(dict.fromkeys(each.ids.users, each.number))
-                self.anonymous.update(dict.fromkeys(each.ids.anonymous, each.number))
-                self.emails.update(dict.fromkeys(each.ids.emails, each.number))
+        self.numbers: list[int] = []
+        for number, ids in persons:
+            self.numbers.append(number)
+            self.users.update(dict.fromkeys(ids.users, number))
+            self.anonymous.update(dict.fromkeys(ids.anonymous, number))
+            self.emails.update(dict.fromkeys(ids.emails, number))
         self.ids = PersonIds(frozenset(self.users), frozenset(self.anonymous), frozenset(self.emails))
-        self.numbers = sorted({each.number for each in found})
         self.first = self.numbers[0] if self.numbers else 0
 
     def owner(self, event: Json) -> int:
@@ -272,7 +272,7 @@ def _masked_state(mentions: Mentions, row: Sequence[Any]) -> _Replacement | None
 
 def _masked_attempt(mentions: Mentions, row: Sequence[Any]) -> _Replacement | None:
     texts = [mentions.masked(each) for each in row[2:]]
-    return None if texts == [*row[2:]] else _Replacement(sql.REPLACE_ATTEMPT, (*texts, *row[:2]), "requests masked")
+    return None if texts == [*row[2:]] else _Replacement(sql.REPLACE_ATTEMPT, (*texts, *row[:2]), REQUESTS_MASKED)
 
 
 def _without_discard(mentions: Mentions, row: Sequence[Any]) -> _Replacement | None:
