@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.records import JsonObject
 
+DEFAULT_CONNECTIONS = Path("connections.yaml")
 SHOWN = 10
 """Users whose deletions are shown one by one."""
 NO_CONNECTIONS = (
@@ -71,6 +72,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     from engine.commands.delete.users import users_of
 
     found = users_of(users, file)
+    if connections_file is None and DEFAULT_CONNECTIONS.exists():
+        connections_file = DEFAULT_CONNECTIONS
     elsewhere(archive)  # before anything is changed
     vendors = _vendors(connections_file, directories)
     with open_outbox(path) as outbox:

@@ -132,9 +132,11 @@ def remove(outbox: SqliteOutbox, persons: Persons, *, pause: Callable[[float], N
 def count_of(outbox: SqliteOutbox, persons: Persons) -> Counter[tuple[int, str]]:
     """Count the events that would be removed, by deletion."""
     counts: Counter[tuple[int, str]] = Counter()
+    seen: set[int] = set()
     for row in _with_keys(outbox, persons.keys()):
         found = _whose(persons, row)
-        if found.owner:
+        if found.owner and row.number not in seen:
+            seen.add(row.number)
             counts[found.owner, EVENTS] += 1
             waits = outbox.look(partial(_rows, statement=sql.STILL_WAITS, given=(row.number,)))
             counts[found.owner, WAITED] += bool(waits)
@@ -220,7 +222,8 @@ def _remove(work: _Work, db: sqlite3.Connection, row: OutboxEvent) -> Mapping[tu
     states = db.execute(sql.STATES_OF_EVENT, (row.number,)).fetchall()
     waited = sum(outcome == "waiting" for *_, outcome, _, _, _ in states)
     event = _parsed(row.raw)
-    if waited and type(event) is dict and event.get("type") == DELETE:
+    is_delete = type(event) is dict and event.get("type") == DELETE
+    if waited and is_delete:
         return {}
     attempts = 0
     for place, connection, _, _, _, text, _ in states:
@@ -232,7 +235,8 @@ def _remove(work: _Work, db: sqlite3.Connection, row: OutboxEvent) -> Mapping[tu
     db.execute(sql.KEYED_LATER, (row.number,))
     if not db.execute(sql.DELETE_EVENT, (row.number,)).rowcount:
         db.execute(sql.EMPTY_EVENT, (row.number,))
-    return {(row.owner, EVENTS): 1, (row.owner, WAITED): waited, (row.owner, ATTEMPTS): attempts}
+    events = 0 if is_delete else 1  # what asked for the deletion is none of the person's
+    return {(row.owner, EVENTS): events, (row.owner, WAITED): int(bool(waited)), (row.owner, ATTEMPTS): attempts}
 
 
 def _mask_event(work: _Work, db: sqlite3.Connection, row: OutboxEvent) -> Mapping[tuple[int, str], int]:
