@@ -34,7 +34,7 @@ PART = 500_000
 """IDs of the users that are made at once, for the same reason."""
 MOST_KEY_FILES = 16
 """Files of message IDs, after which they are written into one."""
-_META, _OLD = "people", "people_old"
+_META, _OLD, _ROW = "people", "people_old", "people_row"
 
 _END = b"PAR1"
 
@@ -103,7 +103,7 @@ def forget(catalog: Catalog) -> None:
 
     The next refresh reads the whole archive.
     """
-    catalog.set({_META: None, _OLD: None})
+    catalog.set({_META: None, _OLD: None, _ROW: None})
     for path in (catalog.directory / FOLDER).glob("*"):
         path.unlink(missing_ok=True)
 
@@ -244,7 +244,7 @@ class _Refresh:
         before = {each for files in self._people.files.values() for each in files} - current
         old = self._replaced() | dict.fromkeys(before, now)
         value = orjson.dumps(people._asdict()).decode()
-        self._catalog.set({_META: value, _OLD: orjson.dumps(old).decode()})
+        self._catalog.set({_META: value, _OLD: orjson.dumps(old).decode(), _ROW: str(people.row)})
         for path in set(self._written) - current:
             (self._directory / path).unlink(missing_ok=True)
 
