@@ -1,0 +1,201 @@
+"""Questions to an archive in SQL: three views over its files, locked down for queries of strangers, with bounds.
+
+`opened` reads an archive, `memory` events that are given; both have the same views by the same rules.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.archive import identity, people, views
+from engine.archive.catalog import ArchiveBusy, ArchiveFile, Catalog, Snapshot
+from engine.archive.columns import row_of, table_of
+from engine.archive.connecting import QueryLimits, connected, spill_folder
+from engine.archive.untrusted import QueryError, SqlFault, fault_of, fault_of_error, lock_down
+from engine.events.normalizing import normalize
+from engine.records import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+LIMITS = QueryLimits()
+BATCH = 10_000
+"""Rows of a result that are in memory at once."""
+
+
+class ArchiveConnection:
+    """A connection with the views `events users groups`; for one thread. Nothing that it is asked changes them."""
+
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        limits: QueryLimits,
+        warnings: Sequence[str] = (),
+        paths: Sequence[Path] = (),
+    ) -> None:
+        self._connection, self._paths = connection, paths
+        self.limits = limits
+        self.warnings = tuple(warnings)
+        """What the answers leave out, and why."""
+
+    def execute(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> DuckDBPyConnection:
+        """Run SQL of our own, with parameters, and return its result; ended after the limit's seconds."""
+        with self._bounded(sql):
+            return self._connection.execute(sql, parameters)
+
+    def check(self, sql: str) -> SqlFault | None:
+        """Return what is wrong with a query of a stranger, without running it."""
+        return fault_of(sql)
+
+    def query(self, sql: str) -> pa.RecordBatchReader:
+        """Run a query of a stranger; its rows are computed while they are read.
+
+        Columns of the type JSON are texts; the metadata of their fields says `type: JSON`.
+        Raises QueryError: at once for a query that is not allowed or does not fit the views, and while rows are read
+        when it fails, takes too long, or has more rows than the limit.
+        """
+        import pyarrow as pa
+
+        fault = fault_of(sql)
+        if fault is not None:
+            raise QueryError(fault)
+        with self._bounded(sql):
+            relation = self._connection.sql(sql)
+            reader = relation.to_arrow_reader(BATCH)
+        kinds = [{"type": "JSON"} if str(each) == "JSON" else None for each in relation.types]
+        marked = pa.schema([field.with_metadata(kind) for field, kind in zip(reader.schema, kinds, strict=True)])
+        batches = (pa.RecordBatch.from_arrays(each.columns, schema=marked) for each in self._batches(sql, reader))
+        return pa.RecordBatchReader.from_batches(marked, batches)
+
+    def _batches(self, sql: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        rows = 0
+        with self._bounded(sql):
+            for batch in reader:
+                rows += batch.num_rows
+                if rows > self.limits.rows:
+                    raise QueryError(SqlFault(f"the result has more than {self.limits.rows:,} rows; add a LIMIT"))
+                yield batch
+
+    def _worded(self, error: Exception, sql: str) -> QueryError:
+        """Return the error of a query; one about a file of the archive says so."""
+        gone = [path for path in self._paths if not path.exists()]
+        if gone:
+            return QueryError(SqlFault(f"{gone[0]} was replaced while the query began; try again"), vanished=True)
+        named = next((path for path in self._paths if path.name in str(error)), None)
+        if named is not None:
+            return QueryError(
+                SqlFault(f"{named} cannot be read; `engine archive check` finds and leaves out such files")
+            )
+        return QueryError(fault_of_error(error, sql))
+
+    @contextmanager
+    def _bounded(self, sql: str) -> Iterator[None]:
+        """End what runs inside after the limit's seconds, and word its errors."""
+        import duckdb
+
+        timer = threading.Timer(self.limits.seconds, self._connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            seconds = f"the query was ended after {self.limits.seconds:g} seconds"
+            raise QueryError(SqlFault(f"{seconds}; ask for less, such as fewer days")) from error
+        except duckdb.OutOfMemoryException as error:
+            advice = "ask for less, or allow more memory"
+            raise QueryError(SqlFault(f"the query needs more than {self.limits.memory} of memory; {advice}")) from error
+        except (duckdb.Error, OSError) as error:
+            raise self._worded(error, sql) from error
+        finally:
+            timer.cancel()
+
+
+@contextmanager
+def opened(archive: Path, limits: QueryLimits = LIMITS, *, refresh: bool = True) -> Iterator[ArchiveConnection]:
+    """Open the views over an archive as it is now; `refresh` brings users up to its last event first.
+
+    Files that cannot be read are left out; `warnings` names them.  Raises ArchiveError.
+    """
+    with Catalog.open(archive) as catalog:
+        warnings: list[str] = []
+        found = _refreshed(catalog, limits, warnings) if refresh else people.known(catalog)
+        snapshot = catalog.snapshot()
+    files = _readable(archive, snapshot, warnings)
+    if found.row < snapshot.last_row and not refresh:
+        warnings.append("The newest events are left out: users were not brought up to date with them.")
+    with spill_folder(archive) as spill, connected(limits, spill) as connection:
+        relations = {name: found.relation(archive, name) for name in people.DERIVED}
+        for statement in views.statements(people.events(archive, files), relations, found.row):
+            connection.execute(statement)
+        derived = [archive / path for name in people.DERIVED for path in found.files.get(name, ())]
+        paths = [archive / each.path for each in files] + derived
+        lock_down(connection, [str(path.absolute()) for path in paths])
+        yield ArchiveConnection(connection, limits, warnings, paths)
+
+
+def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> people.People:
+    """Return what is known of users up to now; what was known before if another process keeps it from being renewed."""
+    try:
+        return people.refresh(catalog, limits)
+    except ArchiveBusy as busy:
+        before = people.known(catalog)
+        if not before.files:
+            raise
+        warnings.append(f"The newest events are left out. {busy}")
+        return before
+
+
+def _readable(archive: Path, snapshot: Snapshot, warnings: list[str]) -> list[ArchiveFile]:
+    """Return the files that look whole; those that do not, and those that were marked before, become warnings."""
+    faults = {each.path: each.damaged for each in snapshot.damaged}
+    faults |= {each.path: fault for each in snapshot.files if (fault := people.fault_of_file(archive, each))}
+    warnings.extend(
+        f"{archive / path} is left out: {fault}. `engine archive check` says more." for path, fault in faults.items()
+    )
+    return [each for each in snapshot.files if each.path not in faults]
+
+
+@contextmanager
+def memory(events: Sequence[Json], now: float) -> Iterator[ArchiveConnection]:
+    """Open the views over events that are given in the order of their arrival, received at `now` (Unix seconds).
+
+    Events without a messageId get one that no other has. What is not a JSON object is an invalid event.
+    """
+    limits = QueryLimits(memory="200MB", threads=1, seconds=10.0, rows=100_000)
+    received_at = datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    rows = []
+    for number, event in enumerate(events, 1):
+        message_id = event.get("messageId") if isinstance(event, dict) else None
+        found = normalize(event, received_at=received_at, now=now)
+        name = message_id if isinstance(message_id, str) else f"event {number}"
+        rows.append(row_of(found, "examples", name, received_at))
+    with connected(limits) as connection:
+        given = table_of(rows, 1)
+        connection.register("given", given)
+        connection.execute("CREATE TEMP TABLE archived AS SELECT *, received_at::DATE AS day FROM given")
+        connection.unregister("given")
+        _learn(connection)
+        for statement in views.statements("archived", identity.TABLES):
+            connection.execute(statement)
+        lock_down(connection, [])
+        yield ArchiveConnection(connection, limits)
+
+
+def _learn(connection: DuckDBPyConnection) -> None:
+    connection.execute(
+        """
+        CREATE TEMP TABLE duplicates AS SELECT row FROM (
+            SELECT row, min(row) OVER (PARTITION BY source, message_id) AS first FROM archived WHERE type IS NOT NULL
+        ) WHERE row > first
+        """
+    )
+    connection.execute(
+        "CREATE TEMP VIEW fresh AS SELECT * FROM archived WHERE type IS NOT NULL AND row NOT IN (FROM duplicates)"
+    )
+    identity.learn(connection)
