@@ -12,13 +12,15 @@ import math
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.archive import people
 from engine.archive.catalog import ArchiveError, ArchiveFile, Catalog
 from engine.archive.columns import OBJECTS, schema
-from engine.archive.compacting import read_fault
+from engine.archive.compacting import SPILL_FOLDER, read_fault
+from engine.archive.connecting import QueryLimits, connected, spill_folder
 from engine.archive.writing import (
     ROW_GROUP,
     ArchiveFull,
@@ -35,16 +37,15 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-MEMORY = "512MB"
+LIMITS = QueryLimits(memory="512MB")
 """What DuckDB may use to find the rows; more than that goes to the disk, into the archive's folder `spill`."""
-SPILL = "8GB"
-SPILL_FOLDER = "spill/erasing"
+ABANDONED = 3600.0
+"""Seconds after which a folder for spilling is taken for one of a process that was killed."""
 TOGETHER = 200
 """Files that one query looks at."""
 BATCH = 10_000
 PART = 64 * 1024 * 1024
 """Rows that are read at a time, and bytes of them that are in memory between reading and writing."""
-PEOPLE = "people"
 _EMAIL = r'"[^"\\@]*@[^"\\]*"'
 """A whole JSON string with an @, as the archive writes it."""
 _FIND_EMAIL = re.compile(_EMAIL)
@@ -100,7 +101,7 @@ def erase(archive: Path, persons: PersonIds, now: float, *, reached: Hook = igno
         reached("numbered")
         with catalog.writer():
             unlink_orphans(catalog)
-        shutil.rmtree(archive / "spill" / "compacting", ignore_errors=True)
+        _empty_spill(archive, now)
         found = catalog.snapshot()
         damaged = [each.path for each in found.damaged]
         total = Erased()
@@ -112,7 +113,7 @@ def erase(archive: Path, persons: PersonIds, now: float, *, reached: Hook = igno
                     total, damaged = _added(total, one), [*damaged, *one.damaged]
         catalog.remove_replaced(math.inf)
         reached("removed")
-        _forget_people(catalog)
+        people.forget(catalog)
         return total._replace(damaged=tuple(sorted(damaged)))
 
 
@@ -123,38 +124,20 @@ def _added(one: Erased, other: Erased) -> Erased:
 @contextmanager
 def _database(archive: Path, persons: PersonIds) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory that has the persons' IDs; what is too large for it goes to a folder of its own."""
-    import duckdb
     import pyarrow as pa
 
-    folder = archive / SPILL_FOLDER
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
-        "threads": 2,
-        "temp_directory": str(folder),
-        "max_temp_directory_size": SPILL,
-        "preserve_insertion_order": False,
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    try:
-        with duckdb.connect(":memory:", config=config) as db:
-            db.execute('CREATE TABLE touched (filename VARCHAR, "row" BIGINT, theirs BOOLEAN)')
-            either = persons.users | persons.anonymous
-            emails = frozenset(f'"{email}"' for email in persons.emails if "@" in email)
-            for name, column, values in (
-                ("users", "id", persons.users),
-                ("anonymous", "id", persons.anonymous),
-                ("either", "id", either),
-                ("emails", "email", emails),
-            ):
-                db.register("given", pa.table({column: pa.array(values, pa.string())}))
-                db.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608  the names above
-                db.unregister("given")
-            yield db
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with spill_folder(archive) as spill, connected(LIMITS, spill) as db:
+        db.execute('CREATE TABLE touched (filename VARCHAR, "row" BIGINT, theirs BOOLEAN)')
+        for name, column, values in (
+            ("users", "id", persons.users),
+            ("anonymous", "id", persons.anonymous),
+            ("either", "id", persons.users | persons.anonymous),
+            ("emails", "email", frozenset(f'"{email}"' for email in persons.emails if "@" in email)),
+        ):
+            db.register("given", pa.table({column: pa.array(values, pa.string())}))
+            db.execute(f"CREATE TABLE {name} AS SELECT * FROM given")  # noqa: S608  the names above
+            db.unregister("given")
+        yield db
 
 
 def _find(catalog: Catalog, db: duckdb.DuckDBPyConnection, files: Sequence[ArchiveFile]) -> list[str]:
@@ -313,7 +296,10 @@ def _text(value: str, persons: PersonIds) -> str:
     )
 
 
-def _forget_people(catalog: Catalog) -> None:
-    """Remove what was derived of the events; the next refresh computes it anew from those that are left."""
-    for path in (catalog.directory / PEOPLE).glob("*"):
-        path.unlink(missing_ok=True)
+def _empty_spill(archive: Path, now: float) -> None:
+    """Remove what processes that were killed left of rows that did not fit into their memory."""
+    shutil.rmtree(archive / SPILL_FOLDER, ignore_errors=True)  # of a compaction, and none runs now
+    for folder in (archive / "spill").glob("*"):
+        with suppress(OSError):
+            if folder.stat().st_mtime < now - ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
