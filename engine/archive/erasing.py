@@ -170,7 +170,9 @@ def _found(db: duckdb.DuckDBPyConnection, directory: Path, files: Sequence[Archi
         if has_emails:
             db.execute(_BY_EMAIL, {"paths": paths, "pattern": _EMAIL})
         db.execute("COMMIT")
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.InternalException):
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:  # which one depends on what is wrong with the file
         db.execute("ROLLBACK")
         return False
     return True
