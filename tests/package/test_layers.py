@@ -41,6 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery",),
     ("engine.archive",),
     ("engine.deletion",),
+    ("engine.audiences",),
     ("engine.showing",),
     ("engine.collector", "engine.sandbox"),
     ("engine.scaffolding",),
