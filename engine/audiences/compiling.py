@@ -1,0 +1,160 @@
+"""A definition -> one query over the views `events` and `users`, that scans the events once.
+
+All conditions on events are counted in one pass, grouped by user; a condition only ever compares these counts. Users
+are joined where the rule needs those without such events (`did_not`, `not`, `times: "< 3"`) or their traits.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from engine.audiences.model import Definition
+from engine.audiences.rules import AllOf, AnyOf, Computation, Condition, Did, DidNot, HasTraits, NoneOf, Times
+from engine.audiences.value_sql import value_query
+from engine.audiences.where import ROOTS
+from engine.audiences.where_sql import Parameters, WhereSql
+
+MOST_AHEAD = timedelta(hours=48)
+"""How much later than its receipt an event can say that it happened: the days of the archive are those of receipt."""
+NEVER = Times("=", 0)
+
+
+class CompiledQuery(NamedTuple):
+    """SELECT that gives `person_id`, and for a computed trait `value` as JSON text; one row for each user.
+
+    `untrusted`: it holds SQL of the file, so only a locked connection may run it.
+    """
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
+    untrusted: bool = False
+
+
+def compiled(definition: Definition, now: float) -> CompiledQuery:
+    """Return the query of a definition at a moment, in seconds since 1970."""
+    if definition.sql is not None:
+        from engine.audiences.sql_definitions import wrapped
+
+        return CompiledQuery(wrapped(definition.sql, definition.kind), (), untrusted=True)
+    assert definition.rule is not None
+    writer = EventScan(now)
+    if isinstance(definition.rule, Computation):
+        return writer.computed(definition.rule)
+    return writer.members(definition.rule)
+
+
+class EventScan:
+    """Collects what one pass over the events counts."""
+
+    def __init__(self, now: float) -> None:
+        self.parameters = Parameters()
+        self.now = datetime.fromtimestamp(now, UTC)
+        self._events = WhereSql(self.parameters, ROOTS)
+        self._traits = WhereSql(self.parameters, {"traits": "u.traits"})
+        self._counts: dict[tuple[str, float | None, str | None], str] = {}
+
+    def members(self, rule: Condition) -> CompiledQuery:
+        """Return the query of an audience's members."""
+        needs_users = _at_zero(rule) is not False
+        holds = self._holds(rule)
+        if not needs_users:
+            sql = f"WITH counted AS ({self._counted()})\nSELECT person_id FROM counted AS c WHERE {holds}"
+            return CompiledQuery(sql, self.parameters.values())
+        exists = f"u.first_seen <= {self._time(self.now)}"
+        if not self._counts:
+            sql = f"SELECT u.person_id FROM users AS u WHERE {exists} AND {holds}"  # noqa: S608
+            return CompiledQuery(sql, self.parameters.values())
+        sql = (
+            f"WITH counted AS ({self._counted()})\n"
+            f"SELECT u.person_id FROM users AS u LEFT JOIN counted AS c ON c.person_id = u.person_id\n"
+            f"WHERE {exists} AND {holds}"
+        )
+        return CompiledQuery(sql, self.parameters.values())
+
+    def computed(self, rule: Computation) -> CompiledQuery:
+        """Return the query of a computed trait's values."""
+        sql = value_query(rule, self._events, self._matching(rule.over))
+        return CompiledQuery(sql, self.parameters.values())
+
+    def _holds(self, condition: Condition) -> str:
+        """Return a condition on one row of counts and traits."""
+        if isinstance(condition, AllOf):
+            return f"({' AND '.join(map(self._holds, condition.conditions))})"
+        if isinstance(condition, AnyOf):
+            return f"({' OR '.join(map(self._holds, condition.conditions))})"
+        if isinstance(condition, NoneOf):
+            return f"(NOT {self._holds(condition.condition)})"
+        if isinstance(condition, HasTraits):
+            return self._has(condition)
+        times = NEVER if isinstance(condition, DidNot) else condition.times
+        count = self._count(condition.event, condition.within, condition)
+        sign = "<>" if times.sign == "!=" else times.sign
+        return f"(coalesce({count}, 0) {sign} {self.parameters.add(times.number)})"
+
+    def _count(self, event: str, within: float | None, condition: Did | DidNot) -> str:
+        text = condition.where and condition.where.text
+        if (event, within, text) not in self._counts:
+            self._counts[event, within, text] = self._one(condition)
+        number = list(self._counts).index((event, within, text))
+        return f"c.n{number}"
+
+    def _has(self, condition: HasTraits) -> str:
+        found = [
+            f"({' OR '.join(self._traits.equals(('traits', name), value) for value in values)})"
+            for name, values in condition.values
+        ]
+        if condition.where is not None:
+            found.append(self._traits.condition(condition.where.tree))
+        return f"({' AND '.join(found)})" if found else "true"
+
+    def _one(self, condition: Did | DidNot) -> str:
+        """Return what events of one condition meet, beside `_bounds`."""
+        found = [f"event = {self.parameters.add(condition.event)}"]
+        if condition.within is not None:
+            found.append(f"timestamp >= {self._time(self._start(condition.within))}")
+        if condition.where is not None:
+            found.append(self._events.condition(condition.where.tree))
+        return " AND ".join(found)
+
+    def _counted(self) -> str:
+        filters = list(self._counts.values())
+        counts = (f"count(*) FILTER (WHERE {each}) AS n{number}" for number, each in enumerate(filters))
+        names = sorted({event for event, _, _ in self._counts})
+        starts = [within for _, within, _ in self._counts]
+        longest = None if None in starts else max(each for each in starts if each is not None)
+        bounds = self._bounds(longest)
+        events = ", ".join(map(self.parameters.add, names))
+        where = f"{bounds} AND event IN ({events})"
+        return f"SELECT person_id, {', '.join(counts)} FROM events WHERE {where} GROUP BY person_id"  # noqa: S608
+
+    def _matching(self, over: Did) -> str:
+        return f"{self._bounds(over.within)} AND {self._one(over)}"
+
+    def _bounds(self, longest: float | None) -> str:
+        found = ["type = 'track'", f"timestamp <= {self._time(self.now)}"]
+        if longest is not None:
+            start = self._start(longest)
+            found.append(f"timestamp >= {self._time(start)}")
+            found.append(f"day >= CAST({self.parameters.add((start - MOST_AHEAD).date())} AS DATE)")
+        return " AND ".join(found)
+
+    def _start(self, within: float) -> datetime:
+        return self.now - timedelta(seconds=within)
+
+    def _time(self, moment: datetime) -> str:
+        return f"CAST({self.parameters.add(moment)} AS TIMESTAMPTZ)"
+
+
+def _at_zero(condition: Condition) -> bool | None:
+    """Whether a rule holds for somebody without any event; None where traits decide."""
+    if isinstance(condition, AllOf | AnyOf):
+        found = [_at_zero(each) for each in condition.conditions]
+        decides = isinstance(condition, AnyOf)
+        return decides if decides in found else None if None in found else not decides
+    if isinstance(condition, NoneOf):
+        inner = _at_zero(condition.condition)
+        return None if inner is None else not inner
+    if isinstance(condition, HasTraits):
+        return None
+    return True if isinstance(condition, DidNot) else condition.times.holds(0)
