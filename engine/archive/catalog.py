@@ -183,7 +183,7 @@ class Catalog:
     ) -> bool:
         """List new files, and move the position of their origin; one transaction.
 
-        `witness` is a text by which the origin is known again, as `place` returns it.
+        `witness` is a text by which the origin is known again, as `place` returns it; '' is an origin without position.
 
         False, and nothing is changed, if there was an erasure after `erasures_seen`, or if the position is not `since`
         (None: any) any more: the caller removes the files and reads its batch again.
@@ -192,7 +192,8 @@ class Catalog:
             if self.erasures() != erasures_seen or (since is not None and self.position(origin) != since):
                 return False
             self._insert(files)
-            self._db.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", (origin, position, witness))
+            if origin:
+                self._db.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", (origin, position, witness))
             last = max((each.last_row for each in files), default=0)
             self._db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'last_row'", (last,))
         return True

@@ -80,7 +80,7 @@ def compact(catalog: Catalog, now: float, *, reached: Hook = ignored) -> Iterato
 def _compact_group(catalog: Catalog, group: Sequence[ArchiveFile], now: float, reached: Hook) -> Compacted:
     whole = [each for each in group if not _is_damaged(catalog, each, full=False)]
     damaged = len(group) - len(whole)
-    if len(whole) < 2:  # noqa: PLR2004  nothing to put together
+    if len(whole) < 2:  # nothing to put together
         return Compacted(damaged=damaged)
     made = merged(catalog.directory, whole, now, reached)
     if made is None:  # the footers were right, but not all that follows from them
@@ -139,7 +139,8 @@ def _sorted(directory: Path, files: Sequence[ArchiveFile], spill: Path) -> Itera
             {"paths": [str(directory / each.path) for each in files]},
         )
         part: list[pa.RecordBatch] = []
-        for batch in found.to_arrow_reader(10_000):
+        batches: pa.RecordBatchReader = found.to_arrow_reader(10_000)
+        for batch in batches:
             part.append(batch)
             if sum(each.num_rows for each in part) >= ROW_GROUP or sum(each.nbytes for each in part) >= PART:
                 yield pa.Table.from_batches(part).cast(wanted)

@@ -79,11 +79,23 @@ class CollectorObserver:
         self._kept = Counter("waybill_collector_kept", "Events written to the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
         self._purged = Counter("waybill_collector_purged", "Finished events removed.", registry=registry)
+        self._failures = Counter(
+            "waybill_companion_failures",
+            "Times a process beside the server, such as the archive's, ended.",
+            ["companion"],
+            registry=registry,
+        )
         self._reloads = Counter("waybill_reloads", "Reloads, by result.", ["result"], registry=registry)
         self._seconds = Histogram("waybill_collector_seconds", "Duration of requests.", registry=registry)
         self.backlog = Gauge(
             "waybill_collector_backlog",
             "Unfinished events of the slowest connection.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.archive_behind = Gauge(
+            "waybill_archive_behind",
+            "Events of the outbox that are not archived yet.",
             registry=registry,
             multiprocess_mode="livemax",
         )
@@ -138,6 +150,10 @@ class CollectorObserver:
         self._purged.inc(events)
         if events:
             self._logger.info("purged", extra={"fields": {"events": events}})
+
+    def companion_failed(self, name: str) -> None:
+        """Count a companion that ended without being asked to."""
+        self._failures.labels(name).inc()
 
     def reloaded(self, result: str) -> None:
         """Count a reload."""

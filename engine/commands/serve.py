@@ -46,6 +46,13 @@ MOST_WORKERS = 64
 """Processes that accept requests at most: as many as a large machine has cores; each takes 60 MB."""
 
 
+def _archive_keep(_context: click.Context, _option: click.Parameter, keep: str | None) -> str | None:
+    from engine.commands.archive.shared import keep_seconds
+
+    keep_seconds("--archive-keep", keep)
+    return keep
+
+
 def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
     from engine.delivery.outbox.base import WINDOW
     from engine.language.times import seconds
@@ -133,6 +140,19 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Remove events this long after they ended: 30d. Default: never.",
 )
 @click.option(
+    "--archive",
+    "archive",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also keep all events here, as Parquet files by day (engine archive).",
+)
+@click.option(
+    "--archive-keep",
+    metavar="TIME",
+    callback=_archive_keep,
+    help="With --archive: remove days that ended this long ago: 400d. Default: never.",
+)
+@click.option(
     "--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object per line."
 )
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
@@ -154,13 +174,16 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     proxies: str,
     limits: CollectorLimits,
     keep: float | None,
+    archive: Path | None,
+    archive_keep: str | None,
     log: bool,
 ) -> None:
     """Receive events from Segment's libraries and deliver them, until Ctrl-C.
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
 
-    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used; 130: second signal, immediate exit.
+    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox or the archive cannot be used; 130: second
+    signal, immediate exit.
     """
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers
@@ -173,6 +196,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         _check_token(admin, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
+        config = _with_archive(config, path, archive, archive_keep)
         config = _with_console(config, arguments, path, admin_host, reached) if console else config
         _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
@@ -327,6 +351,26 @@ def _with_console(
     observer = Observers([config.delivery_observer, troubles])
     console = console_app(site, access_of(listener, host, token, reached))
     return config._replace(console=console, delivery_observer=observer)
+
+
+def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | None, keep: str | None) -> ServerConfig:
+    """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
+    if directory is None:
+        if keep is not None:
+            raise UsageError("--archive-keep is about --archive: add it.")
+        return config
+    from engine.archive.catalog import Catalog
+    from engine.collector.archiving import ServedArchive
+    from engine.collector.companions import Companion
+    from engine.commands.archive.shared import check_extra
+
+    check_extra()
+    with Catalog.open(directory, create=True) as catalog, catalog.follower():
+        pass
+    kept = ("--keep", keep) if keep is not None else ()
+    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *kept)
+    companions = (*config.companions, Companion("archive", arguments))
+    return config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
 
 
 def _serve(
