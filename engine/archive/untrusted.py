@@ -1,0 +1,306 @@
+"""SQL of strangers: what is wrong with a query, found before it runs, with line and column.
+
+A query is one SELECT over our views.  It is parsed by DuckDB itself; tables and functions of the parsed query are
+compared with lists of what is allowed, so that none reads files or settings; and it is prepared over empty views,
+which finds names and types that do not fit.  Nothing of it runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from engine.archive.views import VIEWS
+from engine.errors import WaybillError
+from engine.language.suggest import closest
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LONGEST = 20_000
+"""Characters of a query."""
+MOST_RELATIONS = 100
+"""Tables of a query, those of common table expressions counted wherever they are used: planning takes their square."""
+CHECK_SECONDS = 10.0
+"""Seconds after which the preparation of a query is ended."""
+MESSAGE = 600
+"""Characters of DuckDB's message that are shown."""
+
+TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
+REFUSED_FUNCTIONS = frozenset(
+    {
+        *("current_setting", "current_query", "current_query_id", "current_connection_id", "getvariable", "version"),
+        *("sleep_ms", "pg_sleep", "write_log", "parse_duckdb_log_message", "nextval", "currval", "setval", "setseed"),
+        *("json_serialize_sql", "json_deserialize_sql", "json_serialize_plan", "json_execute_serialized_sql"),
+        *("pg_get_viewdef", "pg_get_constraintdef", "pg_get_expr", "query", "query_table", "stats", "getenv"),
+        *("lpad", "rpad"),  # one call may take minutes, and nothing ends it
+    }
+)
+_NO_PLACE = 2**64 - 1
+
+
+class SqlFault(NamedTuple):
+    """What is wrong with a query, and where in its text; line and column count from 1."""
+
+    message: str
+    line: int = 1
+    column: int = 1
+
+
+class QueryError(WaybillError):
+    """A query that cannot run, or that was ended; `fault` says where in its text."""
+
+    def __init__(self, fault: SqlFault) -> None:
+        self.fault = fault
+        super().__init__(f"{fault.line}:{fault.column}: {fault.message}")
+
+
+def fault_of(sql: str) -> SqlFault | None:
+    """Return what is wrong with a query, or None; needs no archive, and takes about 5 ms."""
+    fault = _fault_of_text(sql) or _fault_of_statement(sql)
+    if fault is not None:
+        return fault
+    tree = _parsed(sql)
+    return next(_fault_of_tree(tree, sql), None) or _fault_of_binding(sql)
+
+
+def _fault_of_text(sql: str) -> SqlFault | None:
+    if not sql.strip():
+        return SqlFault("the query is empty; write a SELECT over events, users or groups")
+    if len(sql) > LONGEST:
+        return SqlFault(f"the query has {len(sql):,} characters; {LONGEST:,} are allowed")
+    for number, character in enumerate(sql):
+        if character == "\0" or "\ud800" <= character <= "\udfff":
+            return SqlFault("the query holds a character that SQL cannot have", *_place(sql, number))
+    return None
+
+
+def _fault_of_statement(sql: str) -> SqlFault | None:
+    import duckdb
+
+    with _lock:
+        connection = _checker()
+        try:
+            statements = connection.extract_statements(sql)
+        except duckdb.Error as error:
+            return fault_of_error(error, sql)
+    if not statements:
+        return SqlFault("the query is empty; write a SELECT over events, users or groups")
+    if len(statements) > 1:
+        return SqlFault(f"{len(statements)} statements; write one SELECT", *_second(sql, statements[0].query))
+    if statements[0].type != duckdb.StatementType.SELECT:
+        kind = statements[0].type.name.replace("_", " ")
+        pivot = " (PIVOT needs the values of its columns: IN (...))" if kind == "MULTI" else ""
+        return SqlFault(f"{kind} is not allowed; write one SELECT{pivot}", *_place(sql, len(sql) - len(sql.lstrip())))
+    return None
+
+
+def _second(sql: str, first: str) -> tuple[int, int]:
+    """Return where the second statement begins."""
+    after = sql.find(";", max(len(first.rstrip().rstrip(";")), 0)) + 1
+    return _place(sql, after + len(sql[after:]) - len(sql[after:].lstrip()))
+
+
+def _parsed(sql: str) -> Any:
+    with _lock:
+        [[text]] = _checker().execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+    return orjson.loads(text)
+
+
+def _fault_of_tree(tree: Any, sql: str) -> Iterator[SqlFault]:
+    if tree.get("error"):
+        yield SqlFault(f"this statement is not allowed; write one SELECT ({tree.get('error_message', '')[:MESSAGE]})")
+        return
+    nodes = list(_nodes(tree))
+    names = {each["key"].lower(): each["value"] for node in nodes for each in node.get("cte_map", {}).get("map", ())}
+    for node in nodes:
+        problem = _problem(node, names)
+        if problem:
+            yield SqlFault(problem, *_place_of_byte(sql, _position(node)))
+    if _relations(tree, names) > MOST_RELATIONS:
+        yield SqlFault(f"the query reads more than {MOST_RELATIONS} tables, its WITH parts counted at each use")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of a parsed query; a stack, because queries may be deep."""
+    left = [tree]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            yield each
+            left.extend(reversed(list(each.values())))
+        elif isinstance(each, list):
+            left.extend(reversed(each))
+
+
+def _position(node: dict[str, Any]) -> int:
+    """Return the byte where a node stands in the query, 0 if it does not say."""
+    position = node.get("query_location", _NO_PLACE)
+    return 0 if position >= _NO_PLACE else int(position)
+
+
+def _problem(node: dict[str, Any], names: dict[str, Any]) -> str:
+    kind = node.get("type")
+    if kind == "BASE_TABLE":
+        return _problem_of_table(node, names)
+    if kind == "SHOW_REF" and node.get("table_name"):
+        return "SHOW is not allowed; DESCRIBE events lists columns, and `engine archive query --schema` all of them"
+    if kind == "TABLE_FUNCTION":
+        name = str(node.get("function", {}).get("function_name", "")).lower()
+        if name not in TABLE_FUNCTIONS:
+            return f"{name}() is not allowed in FROM; a query reads events, users and groups"
+    name = str(node.get("function_name", "")).lower()
+    return f"{name}() is not allowed" if name in REFUSED_FUNCTIONS else ""
+
+
+def _problem_of_table(node: dict[str, Any], names: dict[str, Any]) -> str:
+    name, schema, catalog = (str(node.get(f"{each}_name", "")) for each in ("table", "schema", "catalog"))
+    plain = name.lower()
+    if (not schema and plain in names) or (plain in VIEWS and schema.lower() in ("", "main") and not catalog):
+        return ""
+    full = ".".join(filter(None, (catalog, schema, name)))
+    near = closest(plain, [*VIEWS, *names])
+    advice = f'did you mean "{near}"?' if near else f"there are {', '.join(VIEWS)}"
+    return f'no table "{full[:100]}"; {advice}'
+
+
+def _relations(tree: Any, names: dict[str, Any]) -> int:
+    """Return how many tables a query reads if each WITH part is put where it is used, MOST_RELATIONS + 1 at most."""
+    known: dict[str, int] = {}
+    for _ in range(len(names) + 1):  # parts that use one another settle one by one, whatever their order
+        before = dict(known)
+        for name, part in names.items():
+            known[name] = min(_count(part, known, name), MOST_RELATIONS + 1)
+        if known == before:
+            break
+    bodies = {id(part) for part in names.values()}
+    return _count(tree, known, "", bodies)
+
+
+def _count(tree: Any, known: dict[str, int], own: str, apart: set[int] | None = None) -> int:
+    total, left = 0, [tree]
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left.extend(each)
+        elif isinstance(each, dict) and not (apart and id(each) in apart):
+            if each.get("type") == "BASE_TABLE":
+                name = str(each.get("table_name", "")).lower()
+                total += 1 if name == own else known.get(name, 1)
+            elif each.get("type") == "TABLE_FUNCTION":
+                total += 1
+            left.extend(each.values())
+    return total
+
+
+_PREPARE = "PREPARE checked AS "
+
+
+def _fault_of_binding(sql: str) -> SqlFault | None:
+    import duckdb
+
+    with _lock:
+        connection = _checker()
+        timer = threading.Timer(CHECK_SECONDS, connection.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            connection.execute(_PREPARE + sql)
+            connection.execute("DEALLOCATE checked")
+        except duckdb.InterruptException:
+            return SqlFault(f"the query takes more than {CHECK_SECONDS:g} seconds to prepare")
+        except duckdb.Error as error:
+            return fault_of_error(error, sql, len(_PREPARE))
+        finally:
+            timer.cancel()
+    return None
+
+
+def fault_of_error(error: Exception, sql: str, before: int = 0) -> SqlFault:
+    """Return DuckDB's message with its place; `before` are the bytes that stood before the query."""
+    text = str(error)
+    brace = text.find("{")
+    if brace >= 0:
+        with suppress(orjson.JSONDecodeError, KeyError, ValueError, TypeError):
+            found = orjson.loads(text[brace:])
+            place = _place_of_byte(sql, max(int(found["position"]) - before, 0)) if "position" in found else (1, 1)
+            return SqlFault(_worded(found["exception_message"], found), *place)
+    head, _, tail = text.partition("\n\nLINE ")
+    return SqlFault(_sentence(head.partition(": ")[2] or head), *_place_of_caret(sql, tail))
+
+
+def _worded(message: str, found: dict[str, str]) -> str:
+    """Return DuckDB's message in our words where it is one that people meet often."""
+    name, candidates = found.get("name", ""), [each for each in found.get("candidates", "").split(",") if each]
+    subtype = found.get("error_subtype")
+    if subtype == "COLUMN_NOT_FOUND" and name:
+        near = closest(name, candidates) or closest(name, [each.name for view in VIEWS.values() for each in view])
+        return f'no column "{name[:100]}"' + (f'; did you mean "{near}"?' if near else "")
+    if subtype == "MISSING_ENTRY" and "Function" in found.get("type", ""):
+        near = closest(name, candidates)
+        return f'no function "{name[:100]}"' + (f'; did you mean "{near}"?' if near else "")
+    return _sentence(message)
+
+
+def _sentence(message: str) -> str:
+    lines = [line.strip() for line in message.partition("\tCandidate functions:")[0].splitlines() if line.strip()]
+    text = " ".join(lines)[:MESSAGE].rstrip(".!")
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _place_of_caret(sql: str, tail: str) -> tuple[int, int]:
+    """Return the place that `LINE 2: text` and a caret below it show; (1, 1) without them."""
+    lines = tail.splitlines()
+    number, _, shown = lines[0].partition(": ") if lines else ("", "", "")
+    if len(lines) < 2 or not number.isdecimal() or not 1 <= int(number) <= sql.count("\n") + 1:
+        return 1, 1
+    column = len(lines[1]) - len(lines[1].lstrip()) - len(f"LINE {number}: ")
+    text = sql.split("\n")[int(number) - 1]
+    cut = shown.startswith("...")
+    offset = text.find(shown[3:].removesuffix("...")) - 3 if cut else 0
+    return int(number), max(column + offset, 0) + 1
+
+
+def _place_of_byte(sql: str, position: int) -> tuple[int, int]:
+    return _place(sql, len(sql.encode(errors="replace")[:position].decode(errors="ignore")))
+
+
+def _place(sql: str, position: int) -> tuple[int, int]:
+    before = sql[:position]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+_lock = threading.Lock()
+
+
+@cache
+def _checker() -> DuckDBPyConnection:
+    """Return the connection in which queries are checked: our views without rows; used under `_lock`."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "200MB"})
+    for name, columns in VIEWS.items():
+        connection.execute(f"CREATE TABLE {name} ({', '.join(f'{each.name} {each.type}' for each in columns)})")
+    connection.execute("PRAGMA disable_optimizer")
+    connection.execute("SET errors_as_json = true")
+    lock_down(connection, [])
+    return connection
+
+
+def lock_down(connection: DuckDBPyConnection, paths: list[str]) -> None:
+    """Take files, network, extensions and settings from a connection; only these files can be read, for good."""
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    for setting in (
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "python_enable_replacements = false",
+        f"allowed_paths = [{listed}]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
