@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.archive.catalog import ArchiveFile, Catalog
+from engine.archive.catalog import ArchiveError, ArchiveFile, Catalog
 from engine.archive.columns import COLUMNS, schema
 from engine.archive.writing import ROW_GROUP, Hook, fault_of, ignored, unlink_files, write_file
 
@@ -82,10 +82,13 @@ def _compact_group(catalog: Catalog, group: Sequence[ArchiveFile], now: float, r
     damaged = len(group) - len(whole)
     if len(whole) < 2:  # nothing to put together
         return Compacted(damaged=damaged)
-    made = merged(catalog.directory, whole, now, reached)
-    if made is None:  # the footers were right, but not all that follows from them
-        damaged += sum(_is_damaged(catalog, each, full=True) for each in whole)
-        return Compacted(damaged=damaged)
+    try:
+        made = merged(catalog.directory, whole, now, reached)
+    except NotMerged:
+        found = sum(_is_damaged(catalog, each, full=True) for each in whole)
+        if not found:
+            raise
+        return Compacted(damaged=damaged + found)
     if not catalog.replace(whole, [made], now):
         unlink_files(catalog, [made])
         return Compacted(damaged=damaged)
@@ -101,17 +104,27 @@ def _is_damaged(catalog: Catalog, file: ArchiveFile, *, full: bool) -> bool:
     return bool(reason)
 
 
-def merged(directory: Path, files: Sequence[ArchiveFile], now: float, reached: Hook = ignored) -> ArchiveFile | None:
-    """Write the rows of files of one day into a new one, which does not count yet; None if one cannot be read."""
+class NotMerged(ArchiveError):  # noqa: N818  it says what happened
+    """Files could not be put together: one is damaged, or there is no room for sorting them."""
+
+
+def merged(directory: Path, files: Sequence[ArchiveFile], now: float, reached: Hook = ignored) -> ArchiveFile:
+    """Write the rows of files of one day into a new one, which does not count yet.
+
+    Raises NotMerged, ArchiveFull and ArchiveError.
+    """
     import duckdb
+    import pyarrow as pa
+
+    def rows(spill: Path) -> Iterator[pa.Table]:
+        try:
+            yield from _sorted(directory, files, spill)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0][:200]
+            raise NotMerged(f"The files of {files[0].day} in {directory} could not be compacted: {reason}") from error
 
     with _spill_folder(directory) as spill:
-        try:
-            return write_file(directory, files[0].day, _sorted(directory, files, spill), now, reached)
-        except duckdb.Error as error:
-            if isinstance(error, (duckdb.IOException, duckdb.InvalidInputException)) or "Parquet" in str(error):
-                return None
-            raise
+        return write_file(directory, files[0].day, rows(spill), now, reached)
 
 
 def _sorted(directory: Path, files: Sequence[ArchiveFile], spill: Path) -> Iterator[pa.Table]:
@@ -132,12 +145,12 @@ def _sorted(directory: Path, files: Sequence[ArchiveFile], spill: Path) -> Itera
             db.execute(f"SET {name} = ?", [value])
         db.register("empty", wanted.empty_table())
         names = ", ".join(f'"{name}"' for name in COLUMNS)
-        found = db.execute(
+        query = (
             f"SELECT {names} FROM (SELECT * FROM empty UNION ALL BY NAME "  # noqa: S608  names of columns, above
             "SELECT * FROM read_parquet($paths, union_by_name = true, hive_partitioning = false)) "
-            'ORDER BY "timestamp", "row"',
-            {"paths": [str(directory / each.path) for each in files]},
+            'ORDER BY "timestamp", "row"'
         )
+        found = db.sql(query, params={"paths": [str(directory / each.path) for each in files]})
         part: list[pa.RecordBatch] = []
         batches: pa.RecordBatchReader = found.to_arrow_reader(10_000)
         for batch in batches:
