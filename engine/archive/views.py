@@ -1,5 +1,7 @@
 """The views that queries see: `events users groups`, over relations that hold files or what Python gave."""
 
+# ruff: noqa: S608  all SQL of this module is made of its own parts
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -62,7 +64,8 @@ def statements(archived: str, people: dict[str, str], last_row: int | None = Non
     """Return the statements that make the views.
 
     `archived` is SQL of a relation with the columns of files and `day`; `people` has that of the relations `duplicates
-    person_of users groups`. Rows after `last_row` are left out: nothing is known of them yet.
+    person_of users groups`.  The view `person_of`, for SQL of our own, has the IDs whose user
+    has another ID.  Rows after `last_row` are left out: nothing is known of them yet.
     """
     shown = {
         "person_id": "coalesce(of_user.person_id, archived.user_id, of_anonymous.person_id, archived.anonymous_id)"
@@ -84,6 +87,7 @@ def statements(archived: str, people: dict[str, str], last_row: int | None = Non
             f"FROM {people[name]} AS {name}"
             for name in ("users", "groups")
         ),
+        f"CREATE VIEW main.person_of AS SELECT id, kind, person_id FROM {people['person_of']}",
     ]
 
 
