@@ -49,6 +49,11 @@ class ArchiveConnection:
         with self._bounded(sql):
             return self._connection.execute(sql, parameters)
 
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        """Return the rows of SQL of our own without parameters, such as of a table made before, a batch at a time."""
+        with self._bounded(sql):
+            return self._connection.sql(sql).to_arrow_reader(BATCH)
+
     def check(self, sql: str) -> SqlFault | None:
         """Return what is wrong with a query of a stranger, without running it."""
         return fault_of(sql)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.archive.catalog import ArchiveError
+from engine.archive.connecting import spill_folder
 from engine.audiences.events import ADDED, ALL, KEPT, MemberChange
 from engine.events.ids import NOTHING
 
@@ -60,6 +61,10 @@ SENT = "CREATE VIEW before AS SELECT * FROM read_parquet('{path}')"
 NO_MERGED = "CREATE TABLE gone (id VARCHAR)"
 MERGED = "CREATE VIEW gone AS SELECT id FROM read_parquet('{path}')"
 
+GONE = """
+    SELECT DISTINCT b.person_id AS id FROM read_parquet('{before}') AS b JOIN {person_of} AS p ON p.id = b.person_id
+    AND p.kind = CASE WHEN b.user_id IS NULL THEN 'anonymous' ELSE 'user' END WHERE p.person_id <> b.person_id
+"""
 COMPARE = """
     CREATE TABLE compared AS SELECT
         CASE WHEN b.id IS NULL THEN 'entered'
@@ -120,7 +125,7 @@ class Comparison(NamedTuple):
     merged: Path | None
     changes: Path
     sent: Path
-    spill: Path
+    archive: Path
 
 
 def compare(files: Comparison, *, value_of_left: str, first_syncs: bool) -> Compared:
@@ -129,7 +134,7 @@ def compare(files: Comparison, *, value_of_left: str, first_syncs: bool) -> Comp
     `value_of_left` is the value, as JSON, for those who left. `first_syncs` is whether some connections get all
     members, also those who are in as before.
     """
-    with _database(files.spill) as db:
+    with _database(files.archive) as db:
         without, wrong, members = _row(db.execute(COUNT_USABLE, {"members": str(files.members)}))
         db.execute(USABLE.format(columns=", ".join(COLUMNS), path=_quoted(files.members), wrong=WRONG))
         _before(db, files.before, files.merged)
@@ -146,9 +151,18 @@ def compare(files: Comparison, *, value_of_left: str, first_syncs: bool) -> Comp
     return Compared(**kinds, without_id=without, wrong_id=wrong, same_id=size - usable, size=usable, total=total)
 
 
+def write_merged(files: Comparison, person_of: str) -> None:
+    """Write which of the users that were sent are another user now; `person_of` is SQL of who has become who."""
+    assert files.before is not None
+    assert files.merged is not None
+    with _database(files.archive) as db:
+        found = db.sql(GONE.format(before=_quoted(files.before), person_of=person_of)).to_arrow_reader(BATCH)
+        write(files.merged, found.schema, found)
+
+
 def cut_short(files: Comparison, fed: int) -> None:
     """Write who was sent when no more than the changes before the ordinal `fed` were."""
-    with _database(files.spill) as db:
+    with _database(files.archive) as db:
         if files.before is None:
             columns = ", ".join(f"NULL::VARCHAR AS {name}" for name in COLUMNS)
             db.execute(f"CREATE TABLE before AS SELECT {columns} LIMIT 0")
@@ -166,8 +180,6 @@ def _before(db: duckdb.DuckDBPyConnection, before: Path | None, merged: Path | N
 
 def packs(changes: Path, start: int, size: int = PACK) -> Iterator[list[MemberChange]]:
     """Yield the changes from an ordinal on, some at a time; all of a pack are for the same connections."""
-    import pyarrow.parquet as pq
-
     pack: list[MemberChange] = []
     for row in _rows(changes, [name for name in CHANGE_COLUMNS if name not in ("change", "id")]):
         if row["ordinal"] < start:
@@ -217,15 +229,6 @@ def sent_user(path: Path, person_id: str) -> SentUser | None:
 
     rows = pq.read_table(path, columns=list(SentUser._fields), filters=[("person_id", "=", person_id)]).to_pylist()
     return next((SentUser(**row) for row in rows), None)
-
-
-def ids_of(path: Path, size: int = 50_000) -> Iterator[list[str]]:
-    """Yield the person_ids of a file, some at a time."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=size, columns=["person_id"]):
-            yield batch.column(0).to_pylist()
 
 
 def _numbered_schema(schema: pa.Schema) -> pa.Schema:
@@ -286,23 +289,26 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _database(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory for our own statements; what is too large for it goes to `spill`."""
+def _database(archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory for our own statements; what is too large for it is on the archive's disk meanwhile."""
     import duckdb
 
-    config: dict[str, Any] = {
-        "memory_limit": MEMORY,
-        "threads": THREADS,
-        "temp_directory": str(spill),
-        "max_temp_directory_size": SPILL,
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    db = duckdb.connect(":memory:", config=config)
-    try:
-        yield db
-    finally:
-        db.close()
+    with spill_folder(archive) as spill:
+        config: dict[str, Any] = {
+            "memory_limit": MEMORY,
+            "threads": THREADS,
+            "temp_directory": spill,
+            "max_temp_directory_size": SPILL,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        db = duckdb.connect(":memory:", config=config)
+        try:
+            yield db
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise ArchiveError(f"The members cannot be compared: {str(error).partition(chr(10))[0]}") from error
+        finally:
+            db.close()
 
 
 def _quoted(path: Path) -> str:

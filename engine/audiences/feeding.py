@@ -45,7 +45,7 @@ class FeedingHooks(NamedTuple):
     """What feeding needs of its process: the clock, a way to wait, and whether it should stop."""
 
     clock: Callable[[], float]
-    wait: Callable[[float], None]
+    wait: Callable[[float], object]
     stopped: Callable[[], bool] = lambda: False
 
 

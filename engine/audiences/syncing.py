@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.archive.catalog import ArchiveError
-from engine.audiences.changes import COLUMNS, ChangesDamaged, Compared, Comparison, compare, cut_short, packs, write_columns
+from engine.audiences.changes import (
+    COLUMNS,
+    ChangesDamaged,
+    Compared,
+    Comparison,
+    compare,
+    cut_short,
+    packs,
+    write_columns,
+)
 from engine.audiences.computing import compute
 from engine.audiences.events import AUDIENCE, EventSeries
 from engine.audiences.feeding import FeedingHooks, Targets, events_of, feed
@@ -33,7 +42,7 @@ from engine.errors import WaybillError
 from engine.language.texts import visible
 
 if TYPE_CHECKING:
-    from engine.archive.queries import QueryLimits
+    from engine.archive.connecting import QueryLimits
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
 FEW = 20
@@ -42,7 +51,6 @@ FEW = 20
 SHOWN = 10
 """Events that a dry run shows."""
 
-SPILL = "spill"
 INTERRUPTED = "The process ended while members were computed; nothing was sent."
 REMOVED = "The definition was removed while its events were sent: {fed} of {total} were."
 AGAIN = "The first {fed} changes were sent; the next run computes them once more and sends them again."
@@ -97,10 +105,12 @@ class Syncer:
         """Send to all who were sent a definition that is no more that they left."""
         definition = _removed(seen)
         if (left := self.unfinished(seen.key)) is not None:
-            self.cancel(left)
+            cancel(self._state, self._settings.archive, left, self._settings.hooks.clock())
         run = self._state.begin(seen.key, seen.digest, self._settings.hooks.clock(), moment)
         files = self._files(run)
         write_columns(files.members, COLUMNS, [[] for _ in COLUMNS])
+        if files.merged is not None:
+            write_columns(files.merged, ["id"], [[]])
         last = self._state.last_sent(seen.key)
         kept = {} if last is None else last.connections
         definition = replace(definition, connections=tuple(kept))
@@ -148,13 +158,6 @@ class Syncer:
         """Send the rest of a run."""
         return self._feed(run, definition, outbox)
 
-    def cancel(self, run: Run) -> Run:
-        """End a run before all was sent, and remember who was sent: what is in the outbox stays there."""
-        cut_short(self._files(run), run.fed)
-        kept = {name: each for name, each in run.connections.items() if name not in run.added}
-        message = REMOVED.format(fed=run.fed, total=run.total)
-        return self._end(run._replace(state=CANCELED, message=message, connections=kept, sent_run=run.number))
-
     def _compared(self, run: Run, definition: Definition, files: Comparison, *, yes: bool) -> Run:
         """Return the run with its counts, in the state that follows."""
         last = self._state.last_sent(run.key)
@@ -193,19 +196,10 @@ class Syncer:
         return EventSeries(run.key, definition.kind, run.number, run.moment, self._state.identity)
 
     def _files(self, run: Run, folder: Path | None = None) -> Comparison:
-        def path(kind: str) -> Path:
-            own = self._state.file(kind, run.key, run.number)
-            return own if folder is None else folder / own.name
-
-        spill = self._settings.archive / SPILL
-        before = self._state.sent_file(run.key)
-        return Comparison(path("members"), before, path("merged"), path("changes"), path("sent"), spill)
+        return _files_of(self._state, self._settings.archive, run, folder)
 
     def _end(self, run: Run) -> Run:
-        ended = self._settings.hooks.clock()
-        run = self._state.note(run._replace(ended_at=ended, took=max(0.0, ended - run.started_at)))
-        self._state.tidy(run.key)
-        return run
+        return _ended(self._state, run, self._settings.hooks.clock())
 
     @contextmanager
     def _noting_failure(self, run: Run) -> Iterator[None]:
@@ -221,6 +215,33 @@ class Syncer:
                 if self._state.run(run.number).state == COMPUTING:
                     self._end(run._replace(state=CANCELED, message="Interrupted while members were computed."))
             raise
+
+
+def cancel(state: AudienceState, archive: Path, run: Run, now: float) -> Run:
+    """End a run before all was sent, and remember who was sent: what is in the outbox stays there."""
+    cut_short(_files_of(state, archive, run), run.fed)
+    kept = {name: each for name, each in run.connections.items() if name not in run.added}
+    message = REMOVED.format(fed=run.fed, total=run.total)
+    ended = run._replace(state=CANCELED, message=message, connections=kept, sent_run=run.number)
+    return _ended(state, ended, now)
+
+
+def _files_of(state: AudienceState, archive: Path, run: Run, folder: Path | None = None) -> Comparison:
+    """Return the files of a run, in the state's directory or in another folder."""
+
+    def path(kind: str) -> Path:
+        own = state.file(kind, run.key, run.number)
+        return own if folder is None else folder / own.name
+
+    before = state.sent_file(run.key)
+    merged = None if before is None else path("merged")
+    return Comparison(path("members"), before, merged, path("changes"), path("sent"), archive)
+
+
+def _ended(state: AudienceState, run: Run, now: float) -> Run:
+    run = state.note(run._replace(ended_at=now, took=max(0.0, now - run.started_at)))
+    state.tidy(run.key)
+    return run
 
 
 def _guarded(run: Run, before: int, definition: Definition) -> str:

@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "reload": ("engine.commands.reload", "Have a running `engine serve` load its mappings and connections again."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
+    "audiences": (
+        "engine.commands.audiences",
+        "Compute audiences and computed traits; send vendors who entered and who left.",
+    ),
     "outbox": ("engine.commands.outbox", "Inspect an outbox; replay events, resume connections, purge old events."),
     "archive": ("engine.commands.archive", "Keep all events as Parquet files by day; import, inspect, compact, check."),
     "console": ("engine.commands.console", "Serve the web console: look at an outbox, or try mappings, in a browser."),

@@ -70,7 +70,7 @@ def _entries(files: AudienceFiles) -> Iterator[dict[str, object]]:
     """Yield all definitions with what is known of them, and those that were removed after they were sent."""
     from engine.audiences.state import FOLDER, AudienceState
 
-    definitions = list(files.definitions())
+    definitions = files.definitions().entries
     if not (files.archive / FOLDER / "state.db").exists():
         for each in definitions:
             yield _entry(each, None, None, None)
@@ -137,5 +137,3 @@ def _removed_entry(gone: SeenDefinition, sent: Run) -> dict[str, object]:
         "last_run": run_json(sent),
         "removed": True,
     }
-
-

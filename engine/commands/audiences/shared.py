@@ -48,8 +48,11 @@ class AudienceFiles(NamedTuple):
 
         names = None
         if self.connections.exists():
-            found = self._connections_file()
-            names = [*found.enabled, *found.file.disabled]
+            from engine.mapping.yaml.reader import read
+
+            # Only the names: what else is wrong with the file is said when it is used.
+            found = read(self.connections).value
+            names = [name for name in found if name != "sources"] if isinstance(found, dict) else []
         return load(self.audiences, connections=names)
 
     def integrations(self) -> dict[str, str]:
@@ -60,11 +63,6 @@ class AudienceFiles(NamedTuple):
             raise UsageError(f"There is no connections file {self.connections}; name one with --connections.")
         found = connections.load(self.connections, os.environ, self.directories)
         return {each.name: next(iter(each.mapping.integrations), each.mapping.name) for each in found.connections}
-
-    def _connections_file(self):  # type: ignore[no-untyped-def]
-        from engine.delivery import connections
-
-        return connections.read(self.connections, os.environ, self.directories)
 
 
 def audience_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -84,7 +82,13 @@ def audience_options(command: Callable[..., R]) -> Callable[..., R]:
     @click.option("--at", metavar="TIME", help="Compute for this moment instead of now: 2026-11-29T12:00:00Z.")
     @wraps(command)
     def with_files(
-        *, audiences: Path, archive: Path, connections: Path, directories: tuple[Path, ...], at: str | None, **others: object
+        *,
+        audiences: Path,
+        archive: Path,
+        connections: Path,
+        directories: tuple[Path, ...],
+        at: str | None,
+        **others: object,
     ) -> R:
         files = AudienceFiles(audiences, archive, connections, directories, None if at is None else _moment(at))
         return command(files=files, **others)
@@ -131,7 +135,9 @@ def opened_state(archive: Path) -> Iterator[AudienceState]:
     from engine.audiences.state import FOLDER, AudienceState
 
     if not archive.is_dir():
-        raise UsageError(f"There is no archive {archive}; name one with --archive, or make one: engine serve --archive.")
+        raise UsageError(
+            f"There is no archive {archive}; name one with --archive, or make one: engine serve --archive."
+        )
     state = AudienceState(archive / FOLDER)
     try:
         yield state

@@ -111,7 +111,7 @@ def _chart(sizes: Sequence[dict[str, object]]) -> Iterator[str]:
     if len(sizes) < 2:
         return
     step = max(1, -(-len(sizes) // CHART_WIDTH))
-    shown = [int(str(each["size"])) for each in sizes[:: -step][::-1]]
+    shown = [int(str(each["size"])) for each in sizes[::-step][::-1]]
     highest = max(shown)
     bars = "".join(BARS[round((len(BARS) - 1) * size / max(1, highest))] for size in shown)
     first, last = (str(each["at"])[:10] for each in (sizes[0], sizes[-1]))
@@ -147,7 +147,8 @@ def _print_runs(runs: Sequence[dict[str, object]]) -> None:
 
 
 def _show_user(state: AudienceState, files: AudienceFiles, definition: Definition, user: str, *, as_json: bool) -> int:
-    from engine.archive.queries import QueryLimits, opened
+    from engine.archive.connecting import QueryLimits
+    from engine.archive.queries import opened
     from engine.audiences.changes import sent_user
     from engine.audiences.explaining import explain, find_user
     from engine.language.texts import visible
@@ -208,9 +209,7 @@ def _condition_lines(condition: Explained) -> Iterator[str]:
         yield f"{indent}  ... and {count - len(condition.events)} earlier ones"
 
 
-def _explanation_json(
-    definition: Definition, explanation: Explanation, sent: SentUser | None
-) -> dict[str, object]:
+def _explanation_json(definition: Definition, explanation: Explanation, sent: SentUser | None) -> dict[str, object]:
     return {
         "key": definition.key,
         "person_id": explanation.user.person_id,
@@ -224,7 +223,9 @@ def _explanation_json(
 
 
 def _condition_json(condition: Explained) -> dict[str, object]:
-    events = [{"at": iso_or_none(each.at), "event": each.event, "messageId": each.message_id} for each in condition.events]
+    events = [
+        {"at": iso_or_none(each.at), "event": each.event, "messageId": each.message_id} for each in condition.events
+    ]
     return {
         "depth": condition.depth,
         "condition": condition.text,
@@ -232,5 +233,3 @@ def _condition_json(condition: Explained) -> dict[str, object]:
         "events": condition.matching,
         "newest": events,
     }
-
-

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from engine.audiences.model import Definition
     from engine.audiences.state import AudienceState, Run, SeenDefinition
     from engine.audiences.syncing import Syncer
-    from engine.delivery.process import Shutdown
 
 NOTHING_DEFINED = "{file} defines no audience and no computed trait."
 EXIT_ALL_NAMES = "Name the audiences that should be left by all: engine audiences sync NAME --exit-all."
@@ -57,7 +56,9 @@ class Interrupting:
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 @click.option("--yes", is_flag=True, help="Send also if more users change than the definition's `guard` allows.")
-@click.option("--exit-all", is_flag=True, help="Of a definition that was removed: tell vendors that all its users left.")
+@click.option(
+    "--exit-all", is_flag=True, help="Of a definition that was removed: tell vendors that all its users left."
+)
 @click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True)
 @json_option
 @audience_options
@@ -78,13 +79,13 @@ def command(
     need_extra()
     definitions = files.definitions()
     with opened_state(files.archive) as state:
-        see(state, list(definitions), time.time())
+        see(state, definitions.entries, time.time())
         if exit_all:
             removed = [_removed(name, state, files) for name in names]
             if not removed:
                 raise UsageError(EXIT_ALL_NAMES)
             return _sync_all(state, files, outbox_file, [], removed, yes=True, as_json=as_json)
-        wanted = [chosen(definitions, name, files.audiences) for name in names] or list(definitions)
+        wanted = [chosen(definitions, name, files.audiences) for name in names] or list(definitions.entries)
         if not wanted:
             raise UsageError(NOTHING_DEFINED.format(file=files.audiences))
         if dry_run:
@@ -105,13 +106,19 @@ def see(state: AudienceState, definitions: Sequence[Definition], now: float) -> 
     )
 
 
-def syncer_of(state: AudienceState, files: AudienceFiles, shutdown: Shutdown, fed: Callable[[Run], None]) -> Syncer:
+def syncer_of(
+    state: AudienceState,
+    files: AudienceFiles,
+    fed: Callable[[Run], None],
+    stopped: Callable[[], bool],
+    wait: Callable[[float], object] = time.sleep,
+) -> Syncer:
     """Return what syncs: with the real clock, and the limits of queries."""
-    from engine.archive.queries import QueryLimits
+    from engine.archive.connecting import QueryLimits
     from engine.audiences.feeding import FeedingHooks
     from engine.audiences.syncing import Syncer, SyncSettings
 
-    hooks = FeedingHooks(time.time, time.sleep, lambda: shutdown.requested)
+    hooks = FeedingHooks(time.time, wait, stopped)
     return Syncer(state, SyncSettings(files.archive, files.integrations(), QueryLimits(), hooks, fed))
 
 
@@ -137,18 +144,20 @@ def _sync_all(
     yes: bool,
     as_json: bool,
 ) -> int:
+    from engine.audiences.state import SeenDefinition
     from engine.commands.options import open_outbox
     from engine.delivery.process import Shutdown, on_signals
 
     shutdown, interrupting, runs = Shutdown(), Interrupting(), list[tuple[str, "Run"]]()
     with state.lock(), open_outbox(outbox_file, create=True) as outbox, on_signals(shutdown, interrupting.first):
-        for each in [*wanted, *removed]:
+        everything: list[Definition | SeenDefinition] = [*wanted, *removed]
+        for each in everything:
             with _progress(each.name, interrupting) as fed:
-                syncer = syncer_of(state, files, shutdown, fed)
-                if each in removed:
-                    run = syncer.exit_all(each, outbox, files.now)  # type: ignore[arg-type]
+                syncer = syncer_of(state, files, fed, lambda: shutdown.requested)
+                if isinstance(each, SeenDefinition):
+                    run = syncer.exit_all(each, outbox, files.now)
                 else:
-                    run = syncer.sync(each, outbox, files.now, yes=yes)  # type: ignore[arg-type]
+                    run = syncer.sync(each, outbox, files.now, yes=yes)
             runs.append((each.kind, run))
             if not as_json:
                 click.echo("\n".join(run_lines(run, each.kind)))
@@ -195,7 +204,12 @@ def run_lines(run: Run, kind: str) -> Iterator[str]:
     from engine.commands.output.text import duration
     from engine.language.texts import visible_lines
 
-    yield f"{run.key}: {_counts(run, kind)}, took {duration(run.took) if run.took >= 1 else f'{run.took:.1f}s'}"
+    took = duration(run.took) if run.took >= 1 else f"{run.took:.1f}s"
+    if run.state in ("failed", "canceled"):
+        yield f"{run.key}: {run.state}, took {took}"
+        yield f"  {visible_lines(run.message)}"
+        return
+    yield f"{run.key}: {_counts(run, kind)}, took {took}"
     if run.state == "sending":
         yield f"  Interrupted: {run.fed} of {run.total} were queued. Run the same command to continue."
     if run.message:
@@ -205,7 +219,12 @@ def run_lines(run: Run, kind: str) -> Iterator[str]:
 
 
 def _counts(run: Run, kind: str) -> str:
-    counts = [(run.entered, "entered"), (run.left, "left"), (run.unchanged, "unchanged"), (run.without_id, "without id")]
+    counts = [
+        (run.entered, "entered"),
+        (run.left, "left"),
+        (run.unchanged, "unchanged"),
+        (run.without_id, "without id"),
+    ]
     if kind != "audience":
         counts = [(run.entered, "new"), (run.changed, "changed"), (run.left, "gone"), *counts[2:]]
     unusual = [
@@ -231,9 +250,8 @@ def run_json(run: Run) -> dict[str, object]:
 def _dry_run(state: AudienceState, files: AudienceFiles, wanted: Sequence[Definition], *, as_json: bool) -> int:
     """Print what would be sent: counts, and the first events exactly as they would go into the outbox."""
     from engine.commands.output.text import Display
-    from engine.delivery.process import Shutdown
 
-    syncer = syncer_of(state, files, Shutdown(), lambda _run: None)
+    syncer = syncer_of(state, files, lambda _run: None, lambda: False)
     found, display = [], Display(sys.stdout)
     for each in wanted:
         preview = syncer.preview(each, files.now)
