@@ -24,7 +24,7 @@ HEADERS = {
     "extole": {"Authorization": "Bearer access-token"},
     "user_com": {"Authorization": "Token api-key", "Accept": "*/*; version=2"},
 }
-PRIVATE = "Basic a2V5LWlkOnNlY3JldA=="  # key-id:secret
+PRIVATE = "Basic a2V5LWlkOnByaXZhdGUtc2VjcmV0"  # key-id:private-secret
 SHORT = {
     "TRACK": "/exponea/track/v2/projects/project-token",
     "DATA": "/exponea/data/v2/projects/project-token/customers",
