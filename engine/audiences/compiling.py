@@ -56,7 +56,7 @@ class EventScan:
 
     def members(self, rule: Condition) -> CompiledQuery:
         """Return the query of an audience's members."""
-        needs_users = _at_zero(rule) is not False
+        needs_users = _at_zero(rule) is not False or _reads_traits(rule)
         holds = self._holds(rule)
         if not needs_users:
             sql = f"WITH counted AS ({self._counted()})\nSELECT person_id FROM counted AS c WHERE {holds}"
@@ -166,6 +166,14 @@ class EventScan:
 def times_of(condition: Did | DidNot) -> Times:
     """Return how many events a condition wants."""
     return NEVER if isinstance(condition, DidNot) else condition.times
+
+
+def _reads_traits(condition: Condition) -> bool:
+    if isinstance(condition, AllOf | AnyOf):
+        return any(map(_reads_traits, condition.conditions))
+    if isinstance(condition, NoneOf):
+        return _reads_traits(condition.condition)
+    return isinstance(condition, HasTraits)
 
 
 def _at_zero(condition: Condition) -> bool | None:
