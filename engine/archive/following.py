@@ -18,7 +18,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.archive.catalog import ArchiveBusy, Catalog, ArchivedPlace
+from engine.archive.catalog import ArchiveBusy, ArchivedPlace, Catalog
 from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.writing import ArchiveFull, Hook, ignored, write
 from engine.delivery.outbox.base import OutboxError

@@ -11,7 +11,7 @@ import pytest
 
 from engine.archive import following
 from engine.archive.catalog import Catalog
-from engine.archive.following import Follower, Followed
+from engine.archive.following import Followed, Follower
 from engine.archive.status import archive_status, behind, followed_outboxes
 from tests.archive.made import NOW, event, files, ids, stored
 
