@@ -41,7 +41,7 @@ CREATE TABLE files (
     damaged TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX files_by_day ON files (day);
-CREATE TABLE positions (origin TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE positions (origin TEXT PRIMARY KEY, position INTEGER NOT NULL, witness TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE erasures (number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL);
 CREATE TABLE suppressed (key INTEGER PRIMARY KEY);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -88,6 +88,13 @@ class Snapshot(NamedTuple):
     files: tuple[ArchiveFile, ...]
     last_row: int
     damaged: tuple[ArchiveFile, ...] = ()
+
+
+class Place(NamedTuple):
+    """Up to where an origin was archived; `witness` is what its writer noted of the last event there."""
+
+    position: int
+    witness: str
 
 
 class Catalog:
@@ -137,9 +144,19 @@ class Catalog:
 
     def position(self, origin: str) -> int:
         """Return up to where an origin was archived, 0 if nothing of it was."""
+        return self.place(origin).position
+
+    def place(self, origin: str) -> Place:
+        """Return the same, with what its writer noted of the last event there."""
         with self._reading():
-            row = self._db.execute("SELECT position FROM positions WHERE origin = ?", (origin,)).fetchone()
-        return 0 if row is None else int(row[0])
+            row = self._db.execute("SELECT position, witness FROM positions WHERE origin = ?", (origin,)).fetchone()
+        return Place(0, "") if row is None else Place._make(row)
+
+    def places(self) -> dict[str, Place]:
+        """Return all origins with the place up to which they were archived."""
+        with self._reading():
+            rows = self._db.execute("SELECT origin, position, witness FROM positions").fetchall()
+        return {origin: Place(position, witness) for origin, position, witness in rows}
 
     def erasures(self) -> int:
         """Return the number of the latest erasure: what was read before a later one must be read again."""
@@ -162,8 +179,11 @@ class Catalog:
         *,
         erasures_seen: int,
         since: int | None = None,
+        witness: str = "",
     ) -> bool:
         """List new files, and move the position of their origin; one transaction.
+
+        `witness` is a text by which the origin is known again, as `place` returns it; '' is an origin without position.
 
         False, and nothing is changed, if there was an erasure after `erasures_seen`, or if the position is not `since`
         (None: any) any more: the caller removes the files and reads its batch again.
@@ -172,7 +192,8 @@ class Catalog:
             if self.erasures() != erasures_seen or (since is not None and self.position(origin) != since):
                 return False
             self._insert(files)
-            self._db.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", (origin, position))
+            if origin:
+                self._db.execute("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", (origin, position, witness))
             last = max((each.last_row for each in files), default=0)
             self._db.execute("UPDATE meta SET value = max(value, ?) WHERE name = 'last_row'", (last,))
         return True
@@ -196,23 +217,41 @@ class Catalog:
                 self._db.execute("INSERT INTO erasures (at) VALUES (?)", (now,))
         return True
 
-    def remove_replaced(self, until: float) -> int:
-        """Remove the files that were replaced at `until` (Unix seconds) or before; return how many there were.
+    def remove_replaced(self, now: float, kept_for: float = KEPT_FOR_READERS) -> int:
+        """Remove the files that were replaced `kept_for` seconds before `now`, or earlier; return how many.
 
-        Those of the future, by a clock that was wrong then, are removed with them if `until` is infinite.
+        Erasing keeps none.  A file that was replaced later than `now`, by a clock that went back, counts from now on.
         """
-        with self._reading():
-            found = self._db.execute("SELECT path FROM files WHERE replaced_at <= ?", (until,)).fetchall()
+        with self._writing():
+            self._db.execute("UPDATE files SET replaced_at = ? WHERE replaced_at > ?", (now, now))
+            found = self._db.execute("SELECT path FROM files WHERE replaced_at <= ?", (now - kept_for,)).fetchall()
         for (path,) in found:
             (self.directory / path).unlink(missing_ok=True)
         with self._writing():
             self._db.executemany("DELETE FROM files WHERE path = ? AND replaced_at IS NOT NULL", found)
         return len(found)
 
+    def suppressed(self) -> frozenset[int]:
+        """Return the keys of users whose events are not archived (`keys.person_key`)."""
+        with self._reading():
+            return frozenset(key for (key,) in self._db.execute("SELECT key FROM suppressed"))
+
+    def set_suppressed(self, keys: Iterable[int]) -> None:
+        """Replace those keys."""
+        with self._writing():
+            self._db.execute("DELETE FROM suppressed")
+            self._db.executemany("INSERT OR IGNORE INTO suppressed VALUES (?)", ((key,) for key in keys))
+
     def mark_damaged(self, path: str, reason: str) -> None:
         """Leave a file out from now on, because it cannot be read; '' lets it count again."""
         with self._writing():
             self._db.execute("UPDATE files SET damaged = ? WHERE path = ?", (reason, path))
+
+    def lists(self, path: str) -> bool:
+        """Whether a file counts, or would if it were not damaged."""
+        with self._reading():
+            statement = "SELECT 1 FROM files WHERE path = ? AND replaced_at IS NULL"
+            return self._db.execute(statement, (path,)).fetchone() is not None
 
     def known_paths(self) -> frozenset[str]:
         """Return all paths that are listed, also those that were replaced: all other files are orphans."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -66,6 +67,8 @@ COLUMNS = ("row", *EventRow._fields)
 """The columns of `events` in a file, in their order."""
 
 _TEXT_FIELDS = ("userId", "anonymousId", "previousId", "groupId", "event", "name", "category", "channel")
+_TEXT_TYPES = frozenset((str, type(None)))
+_OBJECT_TYPES = frozenset((dict, type(None)))
 _OBJECT_FIELDS = ("traits", "properties", "context", "integrations")
 _SIMPLE_FIELDS = frozenset(
     (*_TEXT_FIELDS, *_OBJECT_FIELDS, "type", "messageId", "timestamp", "receivedAt", "sentAt", "originalTimestamp")
@@ -96,19 +99,46 @@ def row_of(found: Normalized, source: str, message_id: str, received_at: str) ->
     moment = _microseconds(get("timestamp"))
     if moment is None or not _EARLIEST <= moment <= received + _MOST_AHEAD:
         moment = received
-    texts = [value if type(value) is str else None for value in map(get, _TEXT_FIELDS)]
-    objects = [_object_text(value) for value in map(get, _OBJECT_FIELDS)]
-    sent, original = _microseconds(get("sentAt")), _microseconds(get("originalTimestamp"))
+    sent, original = get("sentAt"), get("originalTimestamp")
+    sent = None if sent is None else _microseconds(sent)
+    original = None if original is None else _microseconds(original)
     call = None if found.invalid is not None else found.call
-    row = (source, message_id, call, *texts, moment, received, sent, original)
-    other = _others(event, call, texts, objects, sent, original)
-    made: EventRow = _make(EventRow, (*row, *objects, other))
+    texts: Iterable[Json] = tuple(map(get, _TEXT_FIELDS))
+    objects = [orjson.dumps(value).decode() if type(value) is dict else None for value in map(get, _OBJECT_FIELDS)]
+    other = None
+    if not _is_simple(event, call, texts, sent, original):
+        texts = [value if type(value) is str else None for value in texts]
+        other = _others(event, call, texts, objects, sent, original)
+    row = (source, message_id, call, *texts, moment, received, sent, original, *objects, other)
+    made: EventRow = _make(EventRow, row)
     return made
 
 
+def _is_simple(
+    event: JsonObject, call: str | None, texts: Iterable[Json], sent: int | None, original: int | None
+) -> bool:
+    """Whether the columns hold all of an event, as they do of most; False when in doubt."""
+    return (
+        call is not None
+        and _SIMPLE_FIELDS.issuperset(event)
+        and _TEXT_TYPES.issuperset(map(type, texts))
+        and _OBJECT_TYPES.issuperset(map(type, map(event.get, _OBJECT_FIELDS)))
+        and (sent is not None or event.get("sentAt") is None)
+        and (original is not None or event.get("originalTimestamp") is None)
+    )
+
+
 def _microseconds(value: Json) -> int | None:
+    return _microseconds_of_text(value) if type(value) is str else _exact_microseconds(value)
+
+
+def _exact_microseconds(value: Json) -> int | None:
     moment = None if value is None else read_moment(value)
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+_microseconds_of_text = lru_cache(maxsize=8192)(_exact_microseconds)
+"""Events of one batch share many times, and most events have the same time twice."""
 
 
 def _received(own: Json, given: str) -> int:
@@ -117,40 +147,28 @@ def _received(own: Json, given: str) -> int:
         moment = _microseconds(written)
         if moment is not None and moment >= _EARLIEST:
             return moment
-    raise ValueError(f"not a time since 1971: {given!r}")
-
-
-def _object_text(value: Json) -> str | None:
-    return json_text(value) if type(value) is dict else None
-
-
-def json_text(value: Json) -> str:
-    """Return a value as JSON; what no JSON can say, such as half of a surrogate pair, is replaced."""
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # from Python, or from JSON that was repaired
-        import json
-
-        return json.dumps(value, separators=(",", ":"), default=str).encode(errors="replace").decode()
+    return _EARLIEST  # of an outbox that is damaged
 
 
 def _others(
     event: JsonObject,
     call: str | None,
-    texts: Sequence[str | None],
+    texts: Iterable[Json],
     objects: Sequence[str | None],
     sent: int | None,
     original: int | None,
 ) -> str | None:
     """Return the fields that have no column, and those whose value its column cannot hold."""
     left = {name: value for name, value in event.items() if name not in _SIMPLE_FIELDS}
-    for name, text in (*zip(_TEXT_FIELDS, texts, strict=True), *zip(_OBJECT_FIELDS, objects, strict=True)):
-        if text is None and event.get(name) is not None:
+    columns = zip(
+        (*_TEXT_FIELDS, *_OBJECT_FIELDS, "sentAt", "originalTimestamp", "type"),
+        (*texts, *objects, sent, original, call),
+        strict=True,
+    )
+    for name, value in columns:
+        if value is None and event.get(name) is not None:
             left[name] = event[name]
-    for name, moment in (("sentAt", sent), ("originalTimestamp", original), ("type", call)):
-        if moment is None and event.get(name) is not None:
-            left[name] = event[name]
-    return json_text(left) if left else None
+    return orjson.dumps(left).decode() if left else None
 
 
 def day_of(row: EventRow) -> str:

@@ -9,10 +9,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.archive import identity, views
+from engine.archive import identity, people, views
+from engine.archive.catalog import ArchiveBusy, ArchiveFile, Catalog, Snapshot
 from engine.archive.columns import row_of, table_of
+from engine.archive.connecting import QueryLimits, connected, spill_folder
 from engine.archive.untrusted import QueryError, SqlFault, fault_of, fault_of_error, lock_down
 from engine.events.normalizing import normalize
 from engine.records import Json
@@ -21,25 +24,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+LIMITS = QueryLimits()
 BATCH = 10_000
 """Rows of a result that are in memory at once."""
-
-
-class QueryLimits(NamedTuple):
-    """What one query may use: memory of DuckDB, threads, seconds, rows of its result, and disk to spill to."""
-
-    memory: str = "1GB"
-    threads: int = 2
-    seconds: float = 300.0
-    rows: int = 10_000_000
-    spill: str = "8GB"
 
 
 class ArchiveConnection:
     """A connection with the views `events users groups`; for one thread. Nothing that it is asked changes them."""
 
-    def __init__(self, connection: DuckDBPyConnection, limits: QueryLimits, warnings: Sequence[str] = ()) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        limits: QueryLimits,
+        warnings: Sequence[str] = (),
+        paths: Sequence[Path] = (),
+    ) -> None:
+        self._connection, self._paths = connection, paths
         self.limits = limits
         self.warnings = tuple(warnings)
         """What the answers leave out, and why."""
@@ -49,6 +49,11 @@ class ArchiveConnection:
         with self._bounded(sql):
             return self._connection.execute(sql, parameters)
 
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        """Return the rows of SQL of our own without parameters, such as of a table made before, a batch at a time."""
+        with self._bounded(sql):
+            return self._connection.sql(sql).to_arrow_reader(BATCH)
+
     def check(self, sql: str) -> SqlFault | None:
         """Return what is wrong with a query of a stranger, without running it."""
         return fault_of(sql)
@@ -56,6 +61,7 @@ class ArchiveConnection:
     def query(self, sql: str) -> pa.RecordBatchReader:
         """Run a query of a stranger; its rows are computed while they are read.
 
+        Columns of the type JSON are texts; the metadata of their fields says `type: JSON`.
         Raises QueryError: at once for a query that is not allowed or does not fit the views, and while rows are read
         when it fails, takes too long, or has more rows than the limit.
         """
@@ -65,8 +71,12 @@ class ArchiveConnection:
         if fault is not None:
             raise QueryError(fault)
         with self._bounded(sql):
-            reader = self._connection.sql(sql).to_arrow_reader(BATCH)
-        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(sql, reader))
+            relation = self._connection.sql(sql)
+            reader = relation.to_arrow_reader(BATCH)
+        kinds = [{"type": "JSON"} if str(each) == "JSON" else None for each in relation.types]
+        marked = pa.schema([field.with_metadata(kind) for field, kind in zip(reader.schema, kinds, strict=True)])
+        batches = (pa.RecordBatch.from_arrays(each.columns, schema=marked) for each in self._batches(sql, reader))
+        return pa.RecordBatchReader.from_batches(marked, batches)
 
     def _batches(self, sql: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         rows = 0
@@ -76,6 +86,18 @@ class ArchiveConnection:
                 if rows > self.limits.rows:
                     raise QueryError(SqlFault(f"the result has more than {self.limits.rows:,} rows; add a LIMIT"))
                 yield batch
+
+    def _worded(self, error: Exception, sql: str) -> QueryError:
+        """Return the error of a query; one about a file of the archive says so."""
+        gone = [path for path in self._paths if not path.exists()]
+        if gone:
+            return QueryError(SqlFault(f"{gone[0]} was replaced while the query began; try again"), vanished=True)
+        named = next((path for path in self._paths if path.name in str(error)), None)
+        if named is not None:
+            return QueryError(
+                SqlFault(f"{named} cannot be read; `engine archive check` finds and leaves out such files")
+            )
+        return QueryError(fault_of_error(error, sql))
 
     @contextmanager
     def _bounded(self, sql: str) -> Iterator[None]:
@@ -94,9 +116,54 @@ class ArchiveConnection:
             advice = "ask for less, or allow more memory"
             raise QueryError(SqlFault(f"the query needs more than {self.limits.memory} of memory; {advice}")) from error
         except (duckdb.Error, OSError) as error:
-            raise QueryError(fault_of_error(error, sql)) from error
+            raise self._worded(error, sql) from error
         finally:
             timer.cancel()
+
+
+@contextmanager
+def opened(archive: Path, limits: QueryLimits = LIMITS, *, refresh: bool = True) -> Iterator[ArchiveConnection]:
+    """Open the views over an archive as it is now; `refresh` brings users up to its last event first.
+
+    Files that cannot be read are left out; `warnings` names them.  Raises ArchiveError.
+    """
+    with Catalog.open(archive) as catalog:
+        warnings: list[str] = []
+        found = _refreshed(catalog, limits, warnings) if refresh else people.known(catalog)
+        snapshot = catalog.snapshot()
+    files = _readable(archive, snapshot, warnings)
+    if found.row < snapshot.last_row and not refresh:
+        warnings.append("The newest events are left out: users were not brought up to date with them.")
+    with spill_folder(archive) as spill, connected(limits, spill) as connection:
+        relations = {name: found.relation(archive, name) for name in people.DERIVED}
+        for statement in views.statements(people.events(archive, files), relations, found.row):
+            connection.execute(statement)
+        derived = [archive / path for name in people.DERIVED for path in found.files.get(name, ())]
+        paths = [archive / each.path for each in files] + derived
+        lock_down(connection, [str(path.absolute()) for path in paths])
+        yield ArchiveConnection(connection, limits, warnings, paths)
+
+
+def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> people.People:
+    """Return what is known of users up to now; what was known before if another process keeps it from being renewed."""
+    try:
+        return people.refresh(catalog, limits)
+    except ArchiveBusy as busy:
+        before = people.known(catalog)
+        if not before.files:
+            raise
+        warnings.append(f"The newest events are left out. {busy}")
+        return before
+
+
+def _readable(archive: Path, snapshot: Snapshot, warnings: list[str]) -> list[ArchiveFile]:
+    """Return the files that look whole; those that do not, and those that were marked before, become warnings."""
+    faults = {each.path: each.damaged for each in snapshot.damaged}
+    faults |= {each.path: fault for each in snapshot.files if (fault := people.fault_of_file(archive, each))}
+    warnings.extend(
+        f"{archive / path} is left out: {fault}. `engine archive check` says more." for path, fault in faults.items()
+    )
+    return [each for each in snapshot.files if each.path not in faults]
 
 
 @contextmanager
@@ -137,27 +204,3 @@ def _learn(connection: DuckDBPyConnection) -> None:
         "CREATE TEMP VIEW fresh AS SELECT * FROM archived WHERE type IS NOT NULL AND row NOT IN (FROM duplicates)"
     )
     identity.learn(connection)
-
-
-@contextmanager
-def connected(limits: QueryLimits, spill: str = "") -> Iterator[DuckDBPyConnection]:
-    """Open DuckDB in memory, within limits, with the macros of identity; `spill` is a directory, '' for none."""
-    import duckdb
-
-    connection = duckdb.connect(
-        ":memory:",
-        config={
-            "memory_limit": limits.memory,
-            "threads": limits.threads,
-            "temp_directory": spill,
-            "max_temp_directory_size": limits.spill,
-            "preserve_insertion_order": False,
-        },
-    )
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        identity.prepare(connection)
-        yield connection
-    finally:
-        connection.close()

@@ -40,7 +40,7 @@ def ignored(_step: str) -> None:
     """Do nothing: the hook of all but tests."""
 
 
-def write(
+def write(  # noqa: PLR0913  what is stored, and what must not have changed meanwhile
     catalog: Catalog,
     rows: Sequence[EventRow],
     origin: str,
@@ -49,6 +49,7 @@ def write(
     erasures_seen: int,
     now: float,
     since: int | None = None,
+    witness: str = "",
     reached: Hook = ignored,
 ) -> bool:
     """Archive a batch, and move the position of its origin; takes the writer lock.
@@ -63,7 +64,7 @@ def write(
             for _, numbers in sorted(_by_day(rows).items()):
                 files.append(_write_day(catalog, [rows[number] for number in numbers], first, now, reached))
                 first += len(numbers)
-            added = catalog.add(files, origin, position, erasures_seen=erasures_seen, since=since)
+            added = catalog.add(files, origin, position, erasures_seen=erasures_seen, since=since, witness=witness)
         except BaseException:
             unlink_files(catalog, files)
             raise
@@ -192,14 +193,22 @@ def remove_orphans(catalog: Catalog) -> int:
 
     Does nothing while another process writes; its next start comes here too.
     """
-    removed = 0
     with suppress(ArchiveBusy), catalog.writer(0.0), catalog.maintenance(0.0):
-        known = catalog.known_paths()
-        for path in (catalog.directory / EVENTS).glob("day=*/*"):
-            if path.relative_to(catalog.directory).as_posix() not in known:
-                path.unlink(missing_ok=True)
-                removed += 1
-    return removed
+        return unlink_orphans(catalog)
+    return 0
+
+
+def unlink_orphans(catalog: Catalog) -> int:
+    """Remove the files that the catalog does not list; for who holds both locks."""
+    known = catalog.known_paths()
+    orphans = [
+        path
+        for path in (catalog.directory / EVENTS).glob("day=*/*")
+        if path.relative_to(catalog.directory).as_posix() not in known
+    ]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    return len(orphans)
 
 
 def fault_of(path: Path) -> str:

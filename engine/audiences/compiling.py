@@ -97,7 +97,7 @@ class EventScan:
 
     def computed(self, rule: Computation) -> CompiledQuery:
         """Return the query of a computed trait's values."""
-        sql = value_query(rule, self._events, self._matching(rule.over))
+        sql = value_query(rule, self._events, self.matching(rule.over))
         return CompiledQuery(sql, self.parameters.values())
 
     def _holds(self, condition: Condition) -> str:
@@ -152,7 +152,8 @@ class EventScan:
         counts = (f"count(*) FILTER (WHERE {each}) AS n{number}" for number, each in enumerate(filters))
         return f"SELECT person_id, {', '.join(counts)} FROM events WHERE {where} GROUP BY person_id"  # noqa: S608
 
-    def _matching(self, over: Did) -> str:
+    def matching(self, over: Did | DidNot) -> str:
+        """Return what an event meets that a condition counts."""
         return f"{self._bounds(over.within)} AND {self._one(over)}"
 
     def _bounds(self, longest: float | None) -> str:

@@ -7,14 +7,17 @@ import contextlib
 import hmac
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
+from engine.collector.archiving import ServedArchive
+from engine.collector.companions import Companion
 from engine.collector.observers import CollectorObserver
 from engine.collector.reloading import Reloading, ReloadReport, Remaining, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
@@ -25,6 +28,7 @@ from engine.delivery.outbox.keeping import DISCARDS_KEPT
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
+from engine.errors import WaybillError
 from engine.records import JsonObject
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL = 1.0
 PURGE_INTERVAL = 600.0
+ARCHIVE_INTERVAL = 10.0
 KEYS_INTERVAL = 60.0
 """Seconds until events are looked for again that a process of an older version added without keys."""
 KEYS_SHARE = 5
@@ -66,7 +71,9 @@ class ServerConfig(NamedTuple):
 
     `metrics` returns Prometheus text, `admin` is the admin address and its token, `keep` is how many seconds finished
     events stay in the outbox, None for ever.  With `watch`, a change of a file that was loaded is a reload.  `console`
-    answers all paths of the admin address that are not its own, with its own login.
+    answers all paths of the admin address that are not its own, with its own login.  `companions` are processes that
+    run as long as delivery does; the one that follows the outbox into `archive` is among them.  `beside` are tasks that
+    run as long.
     """
 
     reloading: Reloading
@@ -79,6 +86,9 @@ class ServerConfig(NamedTuple):
     keep: float | None = None
     watch: bool = False
     console: AdminPages | None = None
+    archive: ServedArchive | None = None
+    companions: Sequence[Companion] = ()
+    beside: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
 
 
 class Background:
@@ -124,13 +134,21 @@ class Background:
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""
-        purging = purge(self._outbox, self._config.keep, self._clock, self._config.collector_observer.purged)
+        archive, observer = self._config.archive, self._config.collector_observer
+        kept_from = None if archive is None else archive.kept_from
+        purging = purge(self._outbox, self._config.keep, self._clock, observer.purged, kept_from)
         reloading = self.reloading
-        keys = add_keys(self._outbox, self._config.collector_observer.adding_keys)
+        keys = add_keys(self._outbox, observer.adding_keys)
         tasks = [asyncio.create_task(each) for each in (self.backlog.poll(), purging, keys)]
         if self._config.watch:
             tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
+        tasks += [asyncio.create_task(each()) for each in self._config.beside]
+        if archive is not None:
+            tasks.append(asyncio.create_task(watch_archive(archive, observer.archive_behind.set)))
         reloading.attach()
+        for each in self._config.companions:
+            each.on_failure = observer.companion_failed
+            each.start()
         admin = self._admin()
         serving = None if admin is None else asyncio.create_task(admin[0].serve(sockets=[admin[1]]))
         try:
@@ -140,6 +158,8 @@ class Background:
             await reloading.ended()
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(asyncio.to_thread(each.stop) for each in self._config.companions))
             if admin is not None and serving is not None:
                 if self._config.console is not None:
                     self._config.console.close()
@@ -147,7 +167,12 @@ class Background:
                 await serving
 
     def _status(self) -> JsonObject:
-        return delivery_status(self._outbox, self._clock())
+        found = delivery_status(self._outbox, self._clock())
+        if self._config.archive is not None:
+            found["archive"] = self._config.archive.status()
+        if self._config.companions:
+            found["companions"] = [each.status() for each in self._config.companions]
+        return found
 
     def _admin(self) -> tuple[uvicorn.Server, socket.socket] | None:
         if self._config.admin is None:
@@ -204,18 +229,32 @@ class Backlog:
             self._observer.queue(name, depth, 0.0 if oldest is None else max(0.0, now - oldest))
 
 
+async def watch_archive(archive: ServedArchive, on_behind: Callable[[int], None]) -> None:
+    """Report again and again how many events the archive is behind."""
+    while True:
+        with contextlib.suppress(WaybillError):  # its companion reports what is wrong with it
+            on_behind(await asyncio.to_thread(archive.behind))
+        await asyncio.sleep(ARCHIVE_INTERVAL)
+
+
 async def purge(
-    outbox: Outbox, keep: float | None, clock: Callable[[], float], on_purge: Callable[[int], None]
+    outbox: Outbox,
+    keep: float | None,
+    clock: Callable[[], float],
+    on_purge: Callable[[int], None],
+    kept_from: Callable[[], float | None] | None = None,
 ) -> None:
     """Remove what is old, again and again: discards, and events that ended more than `keep` seconds ago.
 
-    The next round makes up for a failure.
+    `kept_from` returns from when on events must stay although they are old, because they are not archived yet.  The
+    next round makes up for a failure.
     """
     while True:
-        with contextlib.suppress(OutboxError):  # an outbox in trouble is reported where it is written
+        with contextlib.suppress(WaybillError):  # an outbox or archive in trouble is reported where it is written
             await asyncio.to_thread(outbox.forget_discards, clock() - DISCARDS_KEPT)
             if keep is not None:
-                purged = await asyncio.to_thread(outbox.purge, clock() - keep)
+                first = await asyncio.to_thread(kept_from) if kept_from is not None else None
+                purged = await asyncio.to_thread(outbox.purge, min(clock() - keep, inf if first is None else first))
                 on_purge(purged.events)
         await asyncio.sleep(PURGE_INTERVAL)
 

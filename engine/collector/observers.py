@@ -20,6 +20,8 @@ from engine.records import Json
 
 NAME = "waybill.delivery.collector"
 LINES_PER_SECOND = 20
+SUPPRESSED = "suppressed"
+SUPPRESSED_REASON = "the user was deleted with --suppress"
 
 
 @contextmanager
@@ -79,11 +81,23 @@ class CollectorObserver:
         self._kept = Counter("waybill_collector_kept", "Events written to the outbox.", registry=registry)
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
         self._purged = Counter("waybill_collector_purged", "Finished events removed.", registry=registry)
+        self._failures = Counter(
+            "waybill_companion_failures",
+            "Times a process beside the server, such as the archive's, ended.",
+            ["companion"],
+            registry=registry,
+        )
         self._reloads = Counter("waybill_reloads", "Reloads, by result.", ["result"], registry=registry)
         self._seconds = Histogram("waybill_collector_seconds", "Duration of requests.", registry=registry)
         self.backlog = Gauge(
             "waybill_collector_backlog",
             "Unfinished events of the slowest connection.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.archive_behind = Gauge(
+            "waybill_archive_behind",
+            "Events of the outbox that are not archived yet.",
             registry=registry,
             multiprocess_mode="livemax",
         )
@@ -120,6 +134,9 @@ class CollectorObserver:
         """Count the events of a transaction."""
         self._kept.inc(taken.new)
         self._duplicates.inc(taken.duplicates)
+        for source, events in taken.suppressed.items():
+            self._discarded.labels(source, SUPPRESSED).inc(events)
+            self._log("discarded", source=source, code=SUPPRESSED, reason=SUPPRESSED_REASON, events=events)
 
     def repaired(self, what: str, **fields: Json) -> None:
         """Count and log a body that was not quite JSON; `what` says what was changed in it."""
@@ -138,6 +155,10 @@ class CollectorObserver:
         self._purged.inc(events)
         if events:
             self._logger.info("purged", extra={"fields": {"events": events}})
+
+    def companion_failed(self, name: str) -> None:
+        """Count a companion that ended without being asked to."""
+        self._failures.labels(name).inc()
 
     def reloaded(self, result: str) -> None:
         """Count a reload."""

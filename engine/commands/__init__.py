@@ -1,8 +1,8 @@
 """The command line: one module a command, imported only when that command runs, because start-up counts.
 
 Exit codes: 0 fine; 1 something was found wrong (problems in mappings, invalid or broken events); 2 wrong usage
-(no such mapping, invalid settings, unknown options); 3 some events are waiting (`engine send`); 4 the outbox cannot
-be used; 70 internal error; 130 interrupted.
+(no such mapping, invalid settings, unknown options); 3 some events are waiting (`engine send`); 4 the outbox or the
+archive cannot be used; 70 internal error; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "reload": ("engine.commands.reload", "Have a running `engine serve` load its mappings and connections again."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
+    "audiences": (
+        "engine.commands.audiences",
+        "Compute audiences and computed traits; send vendors who entered and who left.",
+    ),
     "outbox": ("engine.commands.outbox", "Inspect an outbox; replay events, resume connections, purge old events."),
+    "archive": ("engine.commands.archive", "Keep all events as Parquet files by day; import, inspect, compact, check."),
+    "delete": ("engine.commands.delete", "Remove users everywhere, here and at the vendors; see what became of it."),
     "console": ("engine.commands.console", "Serve the web console: look at an outbox, or try mappings, in a browser."),
     "connections": ("engine.commands.connections", "Check a file of connections; with --live, also its credentials."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),
@@ -163,9 +169,10 @@ def _visible(message: str) -> str:
 
 
 def _code(error: WaybillError) -> int:
+    from engine.archive.catalog import ArchiveError
     from engine.delivery.outbox.base import OutboxError
 
-    if isinstance(error, OutboxError):
+    if isinstance(error, (OutboxError, ArchiveError)):
         return OUTBOX
     return USAGE if isinstance(error, UsageError) else FOUND
 

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
@@ -44,6 +44,13 @@ COUNT = click.IntRange(min=1)
 PORT = click.IntRange(0, 65535)
 MOST_WORKERS = 64
 """Processes that accept requests at most: as many as a large machine has cores; each takes 60 MB."""
+
+
+def _archive_keep(_context: click.Context, _option: click.Parameter, keep: str | None) -> str | None:
+    from engine.commands.archive.shared import keep_seconds
+
+    keep_seconds("--archive-keep", keep)
+    return keep
 
 
 def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
@@ -133,6 +140,19 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Remove events this long after they ended: 30d. Default: never.",
 )
 @click.option(
+    "--archive",
+    "archive",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also keep all events here, as Parquet files by day (engine archive).",
+)
+@click.option(
+    "--archive-keep",
+    metavar="TIME",
+    callback=_archive_keep,
+    help="With --archive: remove days that ended this long ago: 400d. Default: never.",
+)
+@click.option(
     "--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object per line."
 )
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
@@ -154,14 +174,19 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     proxies: str,
     limits: CollectorLimits,
     keep: float | None,
+    archive: Path | None,
+    archive_keep: str | None,
     log: bool,
 ) -> None:
     """Receive events from Segment's libraries and deliver them, until Ctrl-C.
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
 
-    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox cannot be used; 130: second signal, immediate exit.
+    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox or the archive cannot be used; 130: second
+    signal, immediate exit.
     """
+    if archive is None and archive_keep is not None:
+        raise UsageError("--archive-keep is about --archive: add it.")
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers
     arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
@@ -173,6 +198,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         _check_token(admin, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
+        config = _with_archive(config, path, archive, archive_keep)
         config = _with_console(config, arguments, path, admin_host, reached) if console else config
         _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
@@ -329,6 +355,24 @@ def _with_console(
     return config._replace(console=console, delivery_observer=observer)
 
 
+def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | None, keep: str | None) -> ServerConfig:
+    """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
+    if directory is None:
+        return config
+    from engine.archive.catalog import Catalog
+    from engine.collector.archiving import ServedArchive
+    from engine.collector.companions import Companion
+    from engine.commands.archive.shared import check_extra
+
+    check_extra()
+    with Catalog.open(directory, create=True) as catalog, catalog.follower():
+        pass
+    kept = ("--keep", keep) if keep is not None else ()
+    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *kept)
+    companions = (*config.companions, Companion("archive", arguments))
+    return config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
+
+
 def _serve(
     stack: ExitStack,
     config: ServerConfig,
@@ -347,6 +391,7 @@ def _serve(
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     outbox = stack.enter_context(open_outbox(path, create=True))
     background_outbox = stack.enter_context(open_outbox(path))
+    config = config._replace(beside=(_deletions(stack, config, path),))
     stack.enter_context(server.reload_on_hangup(config.reloading))
     _announce(config, listener, world)
     if world is not None and config.console is not None:
@@ -358,6 +403,18 @@ def _serve(
         server.run_workers(config, outbox, background_outbox, listener, settings, workers)
     if world is not None:
         _show_results(outbox, world)
+
+
+def _deletions(stack: ExitStack, config: ServerConfig, path: Path) -> Callable[[], Coroutine[None, None, None]]:
+    """Return what begins the deletions that delete events ask for, and has them done."""
+    from engine.commands.options import open_outbox
+    from engine.deletion.following import follow
+    from engine.deletion.vendors import parts_of
+
+    archive = () if config.archive is None else ("--archive", str(config.archive.directory))
+    outbox = stack.enter_context(open_outbox(path))
+    arguments = ("--outbox", str(path), *archive)
+    return lambda: follow(outbox, lambda: parts_of(config.reloading.connections), arguments)
 
 
 def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | None) -> None:

@@ -21,7 +21,7 @@ from engine.language.texts import visible
 from engine.records import Json, Secrets, masked
 
 NAME = "waybill.delivery"
-LOGGERS = (NAME, "waybill.console")
+LOGGERS = (NAME, "waybill.console", "waybill.archive")
 BETWEEN_RETRIES = 60.0
 """Seconds between two lines about events that are tried again."""
 

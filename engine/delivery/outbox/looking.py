@@ -429,6 +429,12 @@ def version_files(db: sqlite3.Connection, digest: str) -> tuple[str, bytes] | No
     return found
 
 
+def earliest_after(db: sqlite3.Connection, number: int) -> float | None:
+    """Return when the first of the events behind a number was taken in, in Unix seconds; None if there are none."""
+    found: float | None = db.execute(sql.EARLIEST_AFTER, (number,)).fetchone()[0]
+    return found
+
+
 def unkeyed(db: sqlite3.Connection) -> bool:
     """Whether some events that an older version stored cannot be found by user, name or type yet."""
     return bool(db.execute(sql.UNKEYED).fetchone()[0])

@@ -23,6 +23,7 @@ T = TypeVar("T")
 AT_ONCE = 500
 WITH_REPORTS = 3
 """The first version of the file that has the reports of events."""
+_TYPES = (int, str, str, str, bytes)
 PATIENCE = 10.0
 """Seconds to wait for a lock."""
 
@@ -50,6 +51,44 @@ def stored_events(path: Path, since: float | None) -> Iterator[StoredEvent]:
                     raise OutboxDamaged(file.damage_text(path, f"event {row[0]}"))
                 yield StoredEvent(*row)
             after = rows[-1][0]
+
+
+class TakenEvent(NamedTuple):
+    """An event of an outbox with its source, for those who follow it."""
+
+    number: int
+    source: str
+    message_id: str
+    received_at: str
+    raw: bytes
+
+
+class FollowedPlace(NamedTuple):
+    """What an outbox says of the place up to which it was followed.
+
+    `message_id` is that of the event there, '' if it is gone; `last` is the highest number that was given to an event.
+    """
+
+    message_id: str
+    last: int
+
+
+def followed_place(path: Path, number: int) -> FollowedPlace:
+    """Return it for the number of an event; raises as `stored_events`."""
+    with _opened(path) as db:
+        [message_id], [last] = (db.execute(sql.MESSAGE_ID, (number,)).fetchone(), db.execute(sql.LAST_EVENT).fetchone())
+        return FollowedPlace(str(message_id), int(last))
+
+
+def taken_events(path: Path, after: int) -> Iterator[TakenEvent]:
+    """Yield the events behind a number, in their order; raises as `stored_events`."""
+    with _opened(path) as db:
+        while rows := db.execute(sql.TAKEN_EVENTS, (after, AT_ONCE)).fetchall():
+            for row in rows:
+                if tuple(map(type, row)) != _TYPES or row[0] <= after:
+                    raise OutboxDamaged(file.damage_text(path, f"event {row[0]}"))
+                after = row[0]
+                yield TakenEvent._make(row)
 
 
 def stored_event(path: Path, wanted: str) -> tuple[list[int], NewEvent | None]:

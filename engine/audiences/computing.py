@@ -1,0 +1,62 @@
+"""Who is in a definition at a moment, from the archive into a Parquet file, with the ID that vendors know them by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.archive.catalog import Catalog
+from engine.archive.people import known
+from engine.archive.queries import opened
+from engine.archive.untrusted import QueryError
+from engine.audiences.changes import COLUMNS, Comparison, write, write_merged
+from engine.audiences.compiling import compiled
+from engine.audiences.events import AUDIENCE
+from engine.audiences.model import Definition
+
+if TYPE_CHECKING:
+    from engine.archive.connecting import QueryLimits
+    from engine.archive.queries import ArchiveConnection
+
+ANONYMOUS = "CASE WHEN u.user_id IS NULL THEN u.person_id END"
+IDS = {
+    "userId": ("NULL", "NULL", "'u:' || u.user_id"),
+    "userId or anonymousId": (ANONYMOUS, "NULL", "coalesce('u:' || u.user_id, 'a:' || u.person_id)"),
+    "traits.email": (ANONYMOUS, "u.email", "'t:' || lower(trim(u.email))"),
+}
+"""For each form of `id`: the anonymousId and the email that its events have, and what users are compared by."""
+
+MEMBERS = """
+    CREATE OR REPLACE TEMP TABLE members_found AS
+    WITH wanted AS ({sql})
+    SELECT wanted.person_id::VARCHAR AS person_id, u.user_id::VARCHAR AS user_id,
+        ({anonymous})::VARCHAR AS anonymous_id,
+        ({email})::VARCHAR AS email, ({id})::VARCHAR AS id, ({value})::VARCHAR AS value
+    FROM wanted LEFT JOIN users AS u ON u.person_id = wanted.person_id
+"""
+
+
+def compute(archive: Path, definition: Definition, moment: float, limits: QueryLimits, files: Comparison) -> None:
+    """Write the members, or the values, of a definition at a moment, and who of those sent before was merged.
+
+    Raises ArchiveError and QueryError.
+    """
+    with opened(archive, limits) as connection:
+        write_members(connection, definition, moment, files.members)
+    if files.before is not None and files.merged is not None:
+        with Catalog.open(archive) as catalog:
+            person_of = known(catalog).relation(archive, "person_of")
+        write_merged(files, person_of)
+
+
+def write_members(connection: ArchiveConnection, definition: Definition, moment: float, path: Path) -> int:
+    """Write the members of a definition, from whatever the connection has; return how many there are."""
+    query = compiled(definition, moment)
+    if definition.sql is not None and (fault := connection.check(definition.sql)) is not None:
+        raise QueryError(fault)
+    anonymous, email, identity = IDS[definition.id]
+    value = "'true'" if definition.kind == AUDIENCE else "wanted.value"
+    sql = MEMBERS.format(sql=query.sql, anonymous=anonymous, email=email, id=identity, value=value)
+    connection.execute(sql, query.parameters)
+    found = connection.read(f"SELECT {', '.join(COLUMNS)} FROM members_found")  # noqa: S608  constants
+    return write(path, found.schema, found)
