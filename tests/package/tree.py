@@ -59,17 +59,17 @@ def module_name(path: Path) -> str:
 @cache
 def imports(path: Path, *, types: bool = False) -> tuple[Import, ...]:
     """Return what a module imports, in functions too; with `types` also what only type checkers import."""
-    return tuple(found for node in _statements(parsed(path), types) for found in _imported(node, module_names()))
+    return tuple(found for node in statements(parsed(path), types) for found in _imported(node, module_names()))
 
 
-def _statements(node: ast.AST, types: bool) -> Iterator[ast.AST]:
+def statements(node: ast.AST, types: bool) -> Iterator[ast.AST]:
     """Return all statements below one, without the expressions in them: those import nothing, and are ten times more."""
     for name in STATEMENTS:
         for child in getattr(node, name, ()):
             if not types and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
                 continue
             yield child
-            yield from _statements(child, types)
+            yield from statements(child, types)
 
 
 def _imported(node: ast.AST, known: frozenset[str]) -> Iterator[Import]:
