@@ -75,13 +75,13 @@ def command(
         return 0
     text = _text(sql)
     from engine.archive.connecting import QueryLimits
-    from engine.archive.containing import contain, memory_bytes
+    from engine.archive.containing import contained, memory_bytes
 
     memory_bytes(memory)
     shown = limit or (TABLE_ROWS if style == "table" else FILE_ROWS)
     limits = QueryLimits(memory=memory, seconds=seconds, rows=shown + 100_000)
-    contain(limits, FOUND)
-    return _answer(directory, text, style, shown, limits)
+    with contained(limits, FOUND):
+        return _answer(directory, text, style, shown, limits)
 
 
 def _text(sql: str | None) -> str:
