@@ -68,7 +68,8 @@ OF_ROWS = {
             SELECT 'group', group_id, timestamp, row, unnest(map_entries(members_of(traits)))
             FROM fresh WHERE type = 'group' AND group_id IS NOT NULL AND traits <> '{{}}'
         )
-        SELECT kind, id, member.key AS key, arg_max(coalesce(member.value::VARCHAR, 'null'), place_of(timestamp, row)) AS value,
+        SELECT kind, id, member.key AS key,
+               arg_max(coalesce(member.value::VARCHAR, 'null'), place_of(timestamp, row)) AS value,
                max(timestamp) AS seen_at, arg_max(row, place_of(timestamp, row)) AS row
         FROM said GROUP BY kind, id, member.key
     """,

@@ -203,4 +203,4 @@ def _learn(connection: DuckDBPyConnection) -> None:
     )
     identity.learn(connection)
     for name, learned in identity.LEARNED.items():
-        connection.execute(f"CREATE TABLE known_{name} AS FROM {learned}")  # noqa: S608  our own names
+        connection.execute(f"CREATE TABLE known_{name} AS FROM {learned}")

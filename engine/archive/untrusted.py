@@ -45,6 +45,8 @@ REFUSED_FUNCTIONS = frozenset(
     }
 )
 _NO_PLACE = 2**64 - 1
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SIGNS = re.compile(rf"(?:[-+~!@#|/*%^&<>=]\s*|\bnot\b\s*){{{DEEPEST + 1}}}", re.IGNORECASE)
 _BRACKETS = re.compile(r"""'[^']*'|"[^"]*"|[()\[\]{}]""")
 
 
@@ -88,7 +90,10 @@ def _fault_of_text(sql: str) -> SqlFault | None:
 
 
 def _fault_of_depth(sql: str) -> SqlFault | None:
-    """Count brackets outside of texts; those in comments are counted too."""
+    """Count brackets outside of texts, and signs in a row; those in comments are counted too."""
+    run = _SIGNS.search(_COMMENTS.sub(lambda found: " " * len(found[0]), sql))
+    if run is not None:
+        return SqlFault(f"more than {DEEPEST} signs in a row", *_place(sql, run.start()))
     depth = 0
     for found in _BRACKETS.finditer(sql):
         bracket = found[0]
