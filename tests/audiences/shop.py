@@ -28,7 +28,7 @@ audiences:
   - { name: Buyers, connections: [crm, mail], did: Order Completed, within: 30d }
 """
 FED = """
-    SELECT e.raw, group_concat(c.name, ' ' ORDER BY c.name) FROM events AS e JOIN states AS s ON s.event = e.id
+    SELECT e.raw, group_concat(c.name, ' ') FROM events AS e JOIN states AS s ON s.event = e.id
     JOIN connections AS c ON c.id = s.connection WHERE e.id > ? GROUP BY e.id ORDER BY e.id
 """
 
@@ -78,8 +78,9 @@ class Shop:
         rows = []
         for event in events:
             self._position += 1
-            found = normalize({"messageId": f"m{self._position}", **event}, received_at=NOON, now=seconds(NOON))
-            rows.append(row_of(found, "web", str(event.get("messageId", f"m{self._position}")), NOON))
+            at = max(NOON, str(event["timestamp"]))
+            found = normalize({"messageId": f"m{self._position}", **event}, received_at=at, now=seconds(at))
+            rows.append(row_of(found, "web", str(event.get("messageId", f"m{self._position}")), at))
         with closing(Catalog.open(self.archive)) as catalog:
             assert write(catalog, rows, "test", self._position, erasures_seen=catalog.erasures(), now=seconds(NOON))
 
@@ -112,7 +113,7 @@ class Shop:
     def _new(self) -> Sequence[tuple[dict[str, object], str]]:
         rows = self.outbox.look(lambda db: db.execute(FED, (self._fed,)).fetchall())
         self._fed = self.outbox.look(lambda db: db.execute("SELECT ifnull(max(id), 0) FROM events").fetchone()[0])
-        return [(orjson.loads(raw), connections) for raw, connections in rows]
+        return [(orjson.loads(raw), " ".join(sorted(names.split()))) for raw, names in rows]
 
 
 def text_of(event: dict, connections: str) -> str:
