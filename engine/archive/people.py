@@ -34,7 +34,7 @@ PART = 500_000
 """IDs of the users that are made at once, for the same reason."""
 MOST_KEY_FILES = 16
 """Files of message IDs, after which they are written into one."""
-_META, _OLD = "people", "people_old"
+_META, _OLD, _ROW = "people", "people_old", "people_row"
 
 _END = b"PAR1"
 
@@ -103,7 +103,7 @@ def forget(catalog: Catalog) -> None:
 
     The next refresh reads the whole archive.
     """
-    catalog.set({_META: None, _OLD: None})
+    catalog.set({_META: None, _OLD: None, _ROW: None})
     for path in (catalog.directory / FOLDER).glob("*"):
         path.unlink(missing_ok=True)
 
@@ -145,8 +145,9 @@ class _Refresh:
         files = [each for each in self._whole if each.first_row <= until and each.last_row > after]
         self._view("rows", f"SELECT * FROM {self._events(files)} WHERE row > {after:d} AND row <= {until:d}")
         self._find_duplicates()
-        repeated = "" if not self._count("repeated") else "AND NOT EXISTS (FROM repeated WHERE repeated.row = rows.row)"
-        self._view("fresh", f"SELECT * FROM rows WHERE type IS NOT NULL {repeated}")
+        # Conditions are pushed through ANTI JOIN into the files, not through NOT EXISTS.
+        repeated = " ANTI JOIN repeated ON repeated.row = rows.row" if self._count("repeated") else ""
+        self._view("fresh", f"SELECT * FROM rows{repeated} WHERE type IS NOT NULL")
         for name, of_rows in identity.OF_ROWS.items():
             both = f"(FROM {self._relation(name)} UNION ALL BY NAME ({of_rows}))" if self._files.get(name) else ""
             self._replace(name, identity.TOGETHER[name].format(both=both) if both else of_rows)
@@ -244,7 +245,7 @@ class _Refresh:
         before = {each for files in self._people.files.values() for each in files} - current
         old = self._replaced() | dict.fromkeys(before, now)
         value = orjson.dumps(people._asdict()).decode()
-        self._catalog.set({_META: value, _OLD: orjson.dumps(old).decode()})
+        self._catalog.set({_META: value, _OLD: orjson.dumps(old).decode(), _ROW: str(people.row)})
         for path in set(self._written) - current:
             (self._directory / path).unlink(missing_ok=True)
 

@@ -32,8 +32,14 @@ BATCH = 10_000
 class ArchiveConnection:
     """A connection with the views `events users groups`; for one thread. Nothing that it is asked changes them."""
 
-    def __init__(self, connection: DuckDBPyConnection, limits: QueryLimits, warnings: Sequence[str] = ()) -> None:
-        self._connection = connection
+    def __init__(
+        self,
+        connection: DuckDBPyConnection,
+        limits: QueryLimits,
+        warnings: Sequence[str] = (),
+        paths: Sequence[Path] = (),
+    ) -> None:
+        self._connection, self._paths = connection, paths
         self.limits = limits
         self.warnings = tuple(warnings)
         """What the answers leave out, and why."""
@@ -55,6 +61,7 @@ class ArchiveConnection:
     def query(self, sql: str) -> pa.RecordBatchReader:
         """Run a query of a stranger; its rows are computed while they are read.
 
+        Columns of the type JSON are texts; the metadata of their fields says `type: JSON`.
         Raises QueryError: at once for a query that is not allowed or does not fit the views, and while rows are read
         when it fails, takes too long, or has more rows than the limit.
         """
@@ -64,8 +71,12 @@ class ArchiveConnection:
         if fault is not None:
             raise QueryError(fault)
         with self._bounded(sql):
-            reader = self._connection.sql(sql).to_arrow_reader(BATCH)
-        return pa.RecordBatchReader.from_batches(reader.schema, self._batches(sql, reader))
+            relation = self._connection.sql(sql)
+            reader = relation.to_arrow_reader(BATCH)
+        kinds = [{"type": "JSON"} if str(each) == "JSON" else None for each in relation.types]
+        marked = pa.schema([field.with_metadata(kind) for field, kind in zip(reader.schema, kinds, strict=True)])
+        batches = (pa.RecordBatch.from_arrays(each.columns, schema=marked) for each in self._batches(sql, reader))
+        return pa.RecordBatchReader.from_batches(marked, batches)
 
     def _batches(self, sql: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         rows = 0
@@ -75,6 +86,18 @@ class ArchiveConnection:
                 if rows > self.limits.rows:
                     raise QueryError(SqlFault(f"the result has more than {self.limits.rows:,} rows; add a LIMIT"))
                 yield batch
+
+    def _worded(self, error: Exception, sql: str) -> QueryError:
+        """Return the error of a query; one about a file of the archive says so."""
+        gone = [path for path in self._paths if not path.exists()]
+        if gone:
+            return QueryError(SqlFault(f"{gone[0]} was replaced while the query began; try again"), vanished=True)
+        named = next((path for path in self._paths if path.name in str(error)), None)
+        if named is not None:
+            return QueryError(
+                SqlFault(f"{named} cannot be read; `engine archive check` finds and leaves out such files")
+            )
+        return QueryError(fault_of_error(error, sql))
 
     @contextmanager
     def _bounded(self, sql: str) -> Iterator[None]:
@@ -93,7 +116,7 @@ class ArchiveConnection:
             advice = "ask for less, or allow more memory"
             raise QueryError(SqlFault(f"the query needs more than {self.limits.memory} of memory; {advice}")) from error
         except (duckdb.Error, OSError) as error:
-            raise QueryError(fault_of_error(error, sql)) from error
+            raise self._worded(error, sql) from error
         finally:
             timer.cancel()
 
@@ -118,7 +141,7 @@ def opened(archive: Path, limits: QueryLimits = LIMITS, *, refresh: bool = True)
         derived = [archive / path for name in people.DERIVED for path in found.files.get(name, ())]
         paths = [archive / each.path for each in files] + derived
         lock_down(connection, [str(path.absolute()) for path in paths])
-        yield ArchiveConnection(connection, limits, warnings)
+        yield ArchiveConnection(connection, limits, warnings, paths)
 
 
 def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> people.People:

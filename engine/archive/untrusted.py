@@ -53,11 +53,14 @@ class SqlFault(NamedTuple):
 
 
 class QueryError(WaybillError):
-    """A query that cannot run, or that was ended; `fault` says where in its text."""
+    """A query that cannot run, or that was ended; `fault` says where in its text.
 
-    def __init__(self, fault: SqlFault) -> None:
-        self.fault = fault
-        super().__init__(f"{fault.line}:{fault.column}: {fault.message}")
+    `vanished`: files were replaced while it began; it may be asked again of the archive as it is now.
+    """
+
+    def __init__(self, fault: SqlFault, *, vanished: bool = False) -> None:
+        self.fault, self.vanished = fault, vanished
+        super().__init__(f"The query failed at {fault.line}:{fault.column}: {fault.message}.")
 
 
 def fault_of(sql: str) -> SqlFault | None:

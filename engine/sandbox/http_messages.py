@@ -29,7 +29,8 @@ class VendorRequest:
     """One request, with the vendor's own part of the path (`/track/v2/...`) and lowercase header names.
 
     `segments` are decoded one by one, so that an ID may contain a slash. `item_error` is called once for every item of
-    a batch and returns the errors that a fault injects, or None.
+    a batch and returns the errors that a fault injects, or None. `erased` are the IDs and emails of a person whom the
+    request has erased, set by the vendor: the log forgets them.
     """
 
     method: str
@@ -40,6 +41,7 @@ class VendorRequest:
     body: bytes = b""
     now: float = 0.0
     item_error: Callable[[], list[str] | None] = _no_item_fails
+    erased: tuple[str, ...] = ()
 
 
 class VendorResponse(NamedTuple):

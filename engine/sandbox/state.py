@@ -35,6 +35,7 @@ class State:
     def __init__(self, database: str, schemas: Iterable[str]) -> None:
         self._lock = threading.RLock()
         self._pending: Counter[tuple[str, str]] = Counter()
+        self._erased = False
         self._connection = _connect(database)
         try:
             self._prepare(schemas)
@@ -69,6 +70,14 @@ class State:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+            if self._erased:
+                self._erased = False
+                # What was erased is not left in older pages of the log that SQLite keeps beside the file.
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def erased(self) -> None:
+        """Leave nothing of what the current transaction removes in the file, once it ends."""
+        self._erased = True
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Return the first row, or None."""
@@ -121,7 +130,7 @@ def _connect(database: str) -> sqlite3.Connection:
         raise UsageError(f"{database} cannot be opened: {error}. Use another file, or `:memory:`.") from error
     try:
         # Exclusive: two sandboxes on one file would each assume to be the only writer.
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = OFF"):
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = OFF", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         connection.close()

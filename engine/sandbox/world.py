@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from engine.errors import UsageError
 from engine.records import MASK, NO_SECRETS, Json, JsonObject, Secrets, masked
 from engine.sandbox.emulator import Emulator, Surroundings, TimeSource
 from engine.sandbox.faults import Fault, FaultError, Faults
+from engine.sandbox.forgetting import FORGOTTEN, is_about, without_person
 from engine.sandbox.http_messages import VendorRequest, segments_of
 from engine.sandbox.state import State, to_iso
 from engine.sandbox.vendors import VENDORS
@@ -254,6 +255,15 @@ class RequestLog:
         self._statuses[logged.vendor, logged.status] += 1
         logged.request.body = logged.request.body[:MOST_CHARACTERS]
         self._entries.append((self._number, logged._replace(response=logged.response[:MOST_CHARACTERS])))
+        if logged.request.erased:
+            self._forget(logged.request.erased)
+
+    def _forget(self, texts: Collection[str]) -> None:
+        """Keep of the requests that have one of these texts only that there was one; texts are IDs and emails."""
+        for place, (number, logged) in enumerate(self._entries):
+            if is_about(logged.request, logged.response, texts):
+                request = without_person(logged.request, texts)
+                self._entries[place] = (number, logged._replace(request=request, response=FORGOTTEN))
 
     def statuses(self, vendor: str) -> dict[str, int]:
         """Return the number of a vendor's requests by status; 0 is a cut connection."""

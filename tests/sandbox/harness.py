@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 
 import httpx
-import yaml
 
 from engine.sandbox.app import create_app
 from engine.sandbox.world import read_config
+from tests.yaml_files import read_yaml
 
 CASES = Path(__file__).parent / "cases"
 NOW = 1_700_000_000.0
@@ -24,7 +24,7 @@ HEADERS = {
     "extole": {"Authorization": "Bearer access-token"},
     "user_com": {"Authorization": "Token api-key", "Accept": "*/*; version=2"},
 }
-PRIVATE = "Basic a2V5LWlkOnNlY3JldA=="  # key-id:secret
+PRIVATE = "Basic a2V5LWlkOnByaXZhdGUtc2VjcmV0"  # key-id:private-secret
 SHORT = {
     "TRACK": "/exponea/track/v2/projects/project-token",
     "DATA": "/exponea/data/v2/projects/project-token/customers",
@@ -34,7 +34,7 @@ SHORT = {
 
 def scenarios():
     for path in sorted(CASES.glob("*.yaml")):
-        for title, scenario in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for title, scenario in read_yaml(path).items():
             yield path.stem, title, scenario
 
 

@@ -9,7 +9,7 @@ from exponea_python_sdk.exceptions import APIException
 
 @pytest.fixture
 def client(sandbox):
-    return Exponea("project-token", username="key-id", password="secret", url=sandbox.url)
+    return Exponea("project-token", username="key-id", password="private-secret", url=sandbox.url)
 
 
 def test_system_time(client):
@@ -72,7 +72,7 @@ def test_anonymising(client, sandbox):
     ],
 )
 def test_what_the_client_is_told(sandbox, change, words):
-    given = {"project_token": "project-token", "username": "key-id", "password": "secret", **change}
+    given = {"project_token": "project-token", "username": "key-id", "password": "private-secret", **change}
     with pytest.raises(APIException) as caught:
         Exponea(**given, url=sandbox.url).tracking.add_event({"registered": "a"}, "e")
     assert str(caught.value) == words

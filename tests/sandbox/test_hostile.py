@@ -16,7 +16,7 @@ from engine.sandbox.state import State
 from engine.sandbox.vendors import VENDORS
 
 KEYS = {
-    "exponea": "Basic " + base64.b64encode(b"key-id:secret").decode(),
+    "exponea": "Basic " + base64.b64encode(b"key-id:private-secret").decode(),
     "extole": "Bearer access-token",
     "user_com": "Token api-key",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from engine.commands.archive import check, compact, follow, import_files, status
+from engine.commands.archive import check, compact, follow, import_files, query, status
 from engine.commands.archive.shared import ARCHIVE, DEFAULT_ARCHIVE
 from engine.commands.shared import CommandGroup
 
@@ -30,5 +30,5 @@ def command(context: click.Context, directory: Path) -> None:
     context.obj = directory
 
 
-for each in (status, import_files, compact, check, follow):
+for each in (status, query, import_files, compact, check, follow):
     command.add_command(each.command)

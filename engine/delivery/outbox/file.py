@@ -234,4 +234,41 @@ VERSION_4 = (
     "CREATE INDEX states_changed ON states (connection, changed_at)",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4)
+VERSION_5 = (
+    # Deletions of persons (deletions.py).  `ids` are the person's, only while the deletion runs; then `digest` is all
+    # that is left, keyed with `secret`.  `vendors` is what became of the delete calls, `event` the event that asked.
+    """
+    CREATE TABLE deletions (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        digest BLOB NOT NULL,
+        requested_at REAL NOT NULL,
+        requested_by TEXT NOT NULL,
+        event INTEGER,
+        suppress INTEGER NOT NULL,
+        step INTEGER NOT NULL,
+        ids TEXT,
+        vendors TEXT NOT NULL,
+        ended_at REAL
+    )
+    """,
+    "CREATE INDEX deletions_running ON deletions (step, number) WHERE ended_at IS NULL",
+    "CREATE INDEX deletions_by_digest ON deletions (digest)",
+    "CREATE INDEX deletions_by_time ON deletions (requested_by, requested_at)",
+    # What was removed, counted in the transaction that removes it.
+    """
+    CREATE TABLE deletion_counts (
+        deletion INTEGER NOT NULL, what TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (deletion, what)
+    ) WITHOUT ROWID
+    """,
+    # Persons whose events are discarded: `key` finds them (keys.py), `digest` is sure.
+    """
+    CREATE TABLE suppressed (
+        digest BLOB PRIMARY KEY, key INTEGER NOT NULL, deletion INTEGER NOT NULL, since REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    # `changes` grows with each change of `suppressed`; events up to `seen` were looked at for delete calls.
+    "CREATE TABLE deletion_state (secret BLOB NOT NULL, changes INTEGER NOT NULL, seen INTEGER NOT NULL)",
+    "INSERT INTO deletion_state SELECT randomblob(32), 0, ifnull(max(id), 0) FROM events",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5)

@@ -92,12 +92,17 @@ def _route(connection: Connection, noun: Request | Batch, address: Any) -> Route
     method, url, headers, query = address([], None, [], 0.0)
     is_batch = isinstance(noun, Batch)
     signers = connection.batch_signers if is_batch else connection.signers
+    # A header of its own replaces that of all requests, also where settings alone do not decide it.
+    unknown = {
+        "content-type",
+        *(own.lower() for own, text in noun.headers if not _is_settled(connection.mapping, text)),
+    }
     return Route(
         name=noun.name,
         is_batch=is_batch,
         method="" if revealed(method) == ANY_METHOD else revealed(method),
         segments=_segments(urlsplit(revealed(url)).path),
-        headers={name.lower(): text for name, text in headers.items() if name.lower() != "content-type"},
+        headers={name.lower(): text for name, text in headers.items() if name.lower() not in unknown},
         query=query,
         encode="json" if isinstance(noun, Batch) else noun.encode,
         signer=signers.get(noun.name),

@@ -63,18 +63,18 @@ class ExponeaAccess:
 class ExponeaSettings:
     """A project, its keys, the names of its IDs, its permissions.
 
-    Empty `events_allowed` means every event type. `pii` are the properties that anonymizing removes (in the real
-    product, those flagged in the Data manager).
+    Empty `events_allowed` means every event type. `pii` are the properties that anonymizing removes, of the customer
+    and of its events: in the real product those that the Data manager marks as private, here by default, empty, all.
     """
 
     project_token: str = "project-token"  # noqa: S105  an example
     public_keys: tuple[str, ...] = ("public-key",)
-    private_keys: Mapping[str, str] = field(default_factory=lambda: {"key-id": "secret"})
+    private_keys: Mapping[str, str] = field(default_factory=lambda: {"key-id": "private-secret"})
     hard_ids: tuple[str, ...] = ("registered",)
     soft_ids: tuple[str, ...] = ("cookie",)
     events_allowed: tuple[str, ...] = ()
     properties_refused: tuple[str, ...] = ()
-    pii: tuple[str, ...] = ("email", "phone", "first_name", "last_name", "name", "birthday", "address")
+    pii: tuple[str, ...] = ()
     customer_attributes: int = 255
     rate_limit: str = ""
 

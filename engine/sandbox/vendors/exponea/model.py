@@ -40,6 +40,8 @@ REMOVE_CUSTOMER = "DELETE FROM exponea_customers WHERE id = ?"
 EVENTS_OF = "SELECT type, timestamp, properties FROM exponea_events WHERE customer = ? ORDER BY timestamp, id"
 CUSTOMERS = "SELECT id, properties FROM exponea_customers ORDER BY id DESC LIMIT ?"
 EVENTS = "SELECT customer, type, timestamp, properties FROM exponea_events ORDER BY id DESC LIMIT ?"
+EVENT_PROPERTIES = "SELECT id, properties FROM exponea_events WHERE customer = ?"
+SET_EVENT_PROPERTIES = "UPDATE exponea_events SET properties = ?, digest = ? WHERE id = ?"
 EVENTS_PER = "SELECT count(*) FROM exponea_events WHERE customer = ?"
 
 Stamped = dict[str, float]
@@ -88,10 +90,14 @@ class Customers:
         self.add_event(target, "merge", now, orjson.dumps({"merged_customer": source}))
 
     def remove_properties(self, customer: int, names: tuple[str, ...]) -> None:
-        """Remove properties."""
+        """Remove these properties of a customer and of its events; without names, all."""
         current, stamps = self._load(customer)
-        kept = {name: value for name, value in current.items() if name not in names}
+        kept = _without(current, names)
         self._save(customer, kept, {name: stamps[name] for name in kept})
+        for number, properties in self._state.all(EVENT_PROPERTIES, (customer,)):
+            left = orjson.dumps(_without(orjson.loads(properties), names))
+            # The digest would tell whoever guesses them what the properties were.
+            self._state.execute(SET_EVENT_PROPERTIES, (left, b"%d" % number, number))
 
     def properties(self, customer: int) -> JsonObject:
         """Return a customer's properties."""
@@ -121,6 +127,10 @@ class Customers:
 
     def _save(self, customer: int, properties: JsonObject, stamps: Stamped) -> None:
         self._state.execute(SET_PROPERTIES, (orjson.dumps(properties), orjson.dumps(stamps), customer))
+
+
+def _without(properties: JsonObject, names: tuple[str, ...]) -> JsonObject:
+    return {name: value for name, value in properties.items() if names and name not in names}
 
 
 def _event(kind: str, timestamp: float, properties: bytes) -> JsonObject:

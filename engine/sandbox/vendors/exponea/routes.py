@@ -76,17 +76,23 @@ def export(exponea: Project, _body: JsonObject) -> VendorResponse:
     return VendorResponse(200, {"success": True, "fields": fields, "data": data})
 
 
-def anonymize(exponea: Project, body: JsonObject) -> VendorResponse:
+def anonymize(exponea: Project, request: VendorRequest, project: str) -> VendorResponse:
     """Remove IDs and personal properties; the customer and its events stay."""
-    _anonymize(exponea, find(exponea, body))
-    return VendorResponse(200, {"success": True})
+    return private(lambda exponea, body: _anonymize(exponea, request, body))(exponea, request, project)
 
 
-def _anonymize(exponea: Project, customer: int) -> None:
+def _anonymize(exponea: Project, request: VendorRequest, body: JsonObject) -> VendorResponse:
+    request.erased = tuple(value for _, value in exponea.identity.read(body.get("customer_ids")))
+    customer = find(exponea, body)
+    email = exponea.customers.properties(customer).get("email")
+    request.erased += tuple(value for _, value in exponea.identity.ids(customer))
+    request.erased += (email,) if isinstance(email, str) and email else ()
     new = f"{exponea.random.getrandbits(128):032x}"
     exponea.identity.anonymize(customer, (exponea.settings.soft_ids[0], new))
     exponea.customers.remove_properties(customer, exponea.settings.pii)
     exponea.state.count(exponea.name, "customers_anonymized")
+    exponea.state.erased()
+    return VendorResponse(200, {"success": True})
 
 
 def system_time(exponea: Project, request: VendorRequest, project: str) -> VendorResponse:
@@ -173,6 +179,6 @@ class Exponea(Project):
             ("POST", f"{DATA}/export", private(export)),
             ("POST", f"{DATA}/events", private(events)),
             ("POST", f"{DATA}/attributes", private(attributes)),
-            ("POST", f"{DATA}/anonymize", private(anonymize)),
+            ("POST", f"{DATA}/anonymize", anonymize),
         ]
     )

@@ -167,9 +167,12 @@ def erase_persons(extole: Client, request: VendorRequest) -> VendorResponse:
     email = given.get("email")
     if email is not None and (not isinstance(email, str) or "@" not in email):
         raise ExtoleError("invalid_erasure_email", email=str(email))
+    request.erased = tuple(map(str, given.values()))
     for key, value in given.items():
         for person in extole.persons.find(key, str(value).lower() if key == "email" else str(value)):
+            request.erased += tuple(text for text in extole.persons.row(person)[1:3] if text)
             extole.persons.erase(person)
+    extole.state.erased()
     extole.state.count(extole.name, "erasures")
     response: JsonObject = {"id": str(extole.random.randrange(10**18, 10**19)), "status": "COMPLETED"}
     return VendorResponse(200, {**response, "note": body.get("note"), "created_date": to_iso(request.now)})

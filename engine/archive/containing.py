@@ -1,0 +1,60 @@
+"""A process that runs queries of strangers and nothing else: its memory has a hard bound, and so has its time.
+
+DuckDB keeps to its limit of memory and can be interrupted almost always.  A single call of a function may do neither:
+`repeat` of a billion characters takes its two gigabytes at once.  So whoever runs such queries does it in a process of
+its own and calls `contain` there first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from contextlib import suppress
+
+from engine.archive.connecting import QueryLimits
+from engine.errors import UsageError
+
+BESIDES = 1_500_000_000
+"""Bytes that a process may take besides DuckDB's limit: the interpreter, the libraries, rows on their way out."""
+GRACE = 5.0
+"""Seconds that an interrupted query has to end by itself."""
+LEAST, MOST = 64_000_000, 1_000_000_000_000
+"""Bytes that a limit of memory may name."""
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) ?(MB|GB|TB)", re.IGNORECASE)
+_UNITS = {"MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
+
+
+def memory_bytes(text: str) -> int:
+    """Return the bytes of `500MB` or `2GB`; raises UsageError for anything else, and for what is too little or much."""
+    found = _SIZE.fullmatch(text.strip())
+    size = int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
+    if not LEAST <= size <= MOST:
+        raise UsageError(f'memory must be a size from 64MB to 1TB, such as 500MB or 2GB; it is "{text[:40]}".')
+    return size
+
+
+def contain(limits: QueryLimits, code: int) -> None:
+    """Bound the memory of this process, and end it with `code` once a query ignores its end; for its whole life.
+
+    Where the system knows no such bound (macOS), only the time is bounded.
+    """
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = memory_bytes(limits.memory) + BESIDES
+        bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+    timer = threading.Timer(limits.seconds + GRACE, _end, (limits.seconds, code))
+    timer.daemon = True
+    timer.start()
+
+
+def _end(seconds: float, code: int) -> None:
+    """End the process at once: a thread of DuckDB is inside a function that cannot be interrupted."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"The query was ended after {seconds:g} seconds; ask for less, such as fewer days.\n")
+        sys.stderr.flush()
+    os._exit(code)
