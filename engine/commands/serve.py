@@ -398,8 +398,8 @@ def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions, ar
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
     keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
-    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
-    companions = (*config.companions, Companion("archive", arguments))
+    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
+    companions = (*config.companions, Companion("archive", follow))
     config = config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
     return _with_audiences(config, outbox_file, kept, arguments)
 
