@@ -79,7 +79,9 @@ class Mentions:
         before, after = whole[start - 1 : start] if start else "", whole[end : end + 1]
         if anywhere:
             return not ((text[0].isalnum() and before.isalnum()) or (text[-1].isalnum() and after.isalnum()))
-        return (before in BEFORE) and (after in AFTER) and len(text) == end - start
+        if not before or before not in BEFORE or len(text) != end - start:
+            return False
+        return after in AFTER if after else before in "/="
 
     def mask_values(self, raw: bytes) -> bytes:
         """Return the JSON of another's event with `(deleted)` for each text that is one of the emails or devices."""
