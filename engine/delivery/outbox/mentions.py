@@ -33,6 +33,7 @@ LONGEST = 1000
 """Characters of an ID that is looked for."""
 
 TOKEN = re.compile(r"[A-Za-z0-9_.@+%~*!$-]+")
+PLAIN = re.compile(r"[A-Za-z0-9_.@-]+")
 QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 WITH_AT = re.compile(rb'"[^"\\]*@[^"\\]*"')
 BEFORE, AFTER = "\"'/=", "\"'/&?#"
@@ -117,6 +118,11 @@ def _is_rare(text: str) -> bool:
 
 def _forms(text: str) -> Iterable[str]:
     """Yield how JSON, URLs, forms and HTML write a text."""
+    if PLAIN.fullmatch(text):
+        yield text
+        if "@" in text:
+            yield text.replace("@", "%40")
+        return
     shown = text.encode(errors="replace").decode()
     yield shown
     yield orjson.dumps(shown).decode()[1:-1]
