@@ -83,16 +83,21 @@ def ids_in(outbox: SqliteOutbox, given: PersonIds) -> PersonIds:
     """Return all IDs of a person that the events of the outbox show: those of merged users, devices, emails."""
     users, anonymous, emails = set(given.users), set(given.anonymous), set(given.emails)
     looked: set[str] = set()
+    merged: set[str] = set()  # by alias; whether a user's or a device's ID only shows where it is used
     while (wanted := (users | anonymous) - looked) and len(users) + len(anonymous) < MOST_IDS:
         looked |= wanted
         for row in _with_keys(outbox, {person_key(text) for text in wanted}):
             event = _parsed(row.raw)
-            if type(event) is not dict or whose(event, users, anonymous) is None:
+            if type(event) is not dict:
                 continue
             user, previous, device = (id_text(event, name) for name in ("userId", "previousId", "anonymousId"))
-            is_alias = event.get("type") == "alias"
-            users |= {user} if user and (user in users or is_alias) else set()
-            users |= {previous} if previous and is_alias else set()
+            users |= {user} & merged
+            if whose(event, users, anonymous) is None:
+                continue
+            if event.get("type") == "alias":
+                users |= {user} - {""}
+                merged |= {previous} - {""}
+                anonymous |= {previous} - {""}
             if device and device not in anonymous and (not user or user in users) and _owns(outbox, users, device):
                 anonymous.add(device)
             emails.update(islice(emails_of(event), MOST_IDS - min(MOST_IDS, len(emails))))

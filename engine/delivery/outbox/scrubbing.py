@@ -81,8 +81,9 @@ def _unclean(descriptor: int, size: int, count: int) -> Iterator[int]:
 
 def _unclean_free(descriptor: int, size: int) -> Iterator[int]:
     """Yield the numbers of free pages with remnants; one that is in use again by now is looked at once more later."""
-    free = list(_free(descriptor, size))
-    return (number for number in free if os.pread(descriptor, size, number * size) != ZEROS[:size])
+    for number, used in dict(_free(descriptor, size)).items():
+        if os.pread(descriptor, size, number * size)[used:] != ZEROS[: size - used]:
+            yield number
 
 
 def _unused(page: bytes, number: int) -> Iterator[tuple[int, int]]:
@@ -111,10 +112,10 @@ def _clean(db: sqlite3.Connection, path: Path, descriptor: int, size: int, found
     if not _locked_with_empty_wal(db, path):
         return False
     try:
-        free = {*found}.intersection(_free(descriptor, size))  # as they are now
+        free = dict(_free(descriptor, size))  # as they are now
         for number in found:
             page = os.pread(descriptor, size, number * size)
-            for at, end in [(0, size)] if number in free else _unused(page, number):
+            for at, end in [(free[number], size)] if number in free else _unused(page, number):
                 os.pwrite(descriptor, ZEROS[: end - at], number * size + at)
         os.fsync(descriptor)
         db.execute(sql.SUPPRESSION_CHANGED)  # any change
@@ -141,8 +142,8 @@ def _locked_with_empty_wal(db: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
-def _free(descriptor: int, size: int) -> Iterator[int]:
-    """Yield the numbers of free pages that hold nothing, counted from 0."""
+def _free(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of free pages, counted from 0, and how many bytes of each are in use: for the list of them."""
     trunk, _ = struct.unpack(">II", os.pread(descriptor, 8, 32))
     seen: set[int] = set()
     while trunk and trunk not in seen:
@@ -151,6 +152,6 @@ def _free(descriptor: int, size: int) -> Iterator[int]:
         following, leaves = struct.unpack_from(">II", page)
         if leaves > size // 4 - 2:
             return
-        for number in struct.unpack_from(f">{leaves}I", page, 8):
-            yield number - 1
+        yield trunk - 1, 8 + 4 * leaves
+        yield from ((number - 1, 0) for number in struct.unpack_from(f">{leaves}I", page, 8))
         trunk = following
