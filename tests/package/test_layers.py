@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.commands.shared",),
     ("engine.commands.output",),
     ("engine.testing.items",),
+    ("engine.testing.definition_items",),
     ("engine.testing.plugin",),
     ("engine.testing.given",),
     ("engine.commands",),
