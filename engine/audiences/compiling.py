@@ -6,37 +6,48 @@ are joined where the rule needs those without such events (`did_not`, `not`, `ti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from engine.audiences.model import Definition
-from engine.audiences.rules import AllOf, AnyOf, Computation, Condition, Did, DidNot, HasTraits, NoneOf, Times
+from engine.audiences.rules import (
+    AllOf,
+    AnyOf,
+    Computation,
+    Condition,
+    Did,
+    DidNot,
+    HasTraits,
+    NoneOf,
+    Times,
+    leaves_of,
+)
+from engine.audiences.sql_definitions import wrapped
 from engine.audiences.value_sql import value_query
 from engine.audiences.where import ROOTS
 from engine.audiences.where_sql import Parameters, WhereSql
 
 MOST_AHEAD = timedelta(hours=48)
 """How much later than its receipt an event can say that it happened: the days of the archive are those of receipt."""
+FIRST_DAY = datetime(1, 1, 4, tzinfo=UTC)
 NEVER = Times("=", 0)
 
 
 class CompiledQuery(NamedTuple):
-    """SELECT that gives `person_id`, and for a computed trait `value` as JSON text; one row for each user.
-
-    `untrusted`: it holds SQL of the file, so only a locked connection may run it.
-    """
+    """SELECT that gives `person_id`, and for a computed trait `value` as JSON text; one row for each user."""
 
     sql: str
     parameters: tuple[Any, ...] = ()
-    untrusted: bool = False
 
 
 def compiled(definition: Definition, now: float) -> CompiledQuery:
-    """Return the query of a definition at a moment, in seconds since 1970."""
-    if definition.sql is not None:
-        from engine.audiences.sql_definitions import wrapped
+    """Return the query of a definition at a moment, in seconds since 1970.
 
-        return CompiledQuery(wrapped(definition.sql, definition.kind), (), untrusted=True)
+    For a definition of SQL, which `load` has checked, the connection's clock has to be set (`clock.set_clock`).
+    """
+    if definition.sql is not None:
+        return CompiledQuery(wrapped(definition.sql, definition.kind))
     assert definition.rule is not None
     writer = EventScan(now)
     if isinstance(definition.rule, Computation):
@@ -56,20 +67,32 @@ class EventScan:
 
     def members(self, rule: Condition) -> CompiledQuery:
         """Return the query of an audience's members."""
-        needs_users = _at_zero(rule) is not False
-        holds = self._holds(rule)
-        if not needs_users:
-            sql = f"WITH counted AS ({self._counted()})\nSELECT person_id FROM counted AS c WHERE {holds}"
-            return CompiledQuery(sql, self.parameters.values())
-        exists = f"u.first_seen <= {self._time(self.now)}"
+        holds, at_zero = self._holds(rule), _at_zero(rule)
+        has_traits = any(isinstance(each, HasTraits) for each in leaves_of(rule))
+        exists = f"u.first_seen <= {self._time(self.now)}" if has_traits or at_zero is not False else "true"
         if not self._counts:
             sql = f"SELECT u.person_id FROM users AS u WHERE {exists} AND {holds}"  # noqa: S608
-            return CompiledQuery(sql, self.parameters.values())
-        sql = (
-            f"WITH counted AS ({self._counted()})\n"
-            f"SELECT u.person_id FROM users AS u LEFT JOIN counted AS c ON c.person_id = u.person_id\n"
-            f"WHERE {exists} AND {holds}"
-        )
+        elif exists == "true":
+            sql = f"WITH counted AS ({self._counted()})\nSELECT person_id FROM counted AS c WHERE {holds}"
+        else:
+            join = "JOIN" if at_zero is False else "LEFT JOIN"
+            sql = (
+                f"WITH counted AS ({self._counted()})\n"
+                f"SELECT u.person_id FROM users AS u {join} counted AS c ON c.person_id = u.person_id\n"
+                f"WHERE {exists} AND {holds}"
+            )
+        return CompiledQuery(sql, self.parameters.values())
+
+    def leaves(self, conditions: Sequence[Did | DidNot | HasTraits], person_id: str) -> CompiledQuery:
+        """Return a query of one row: for each condition how many events of a user count, or whether it holds."""
+        found = [
+            self._has(each) if isinstance(each, HasTraits) else f"coalesce({self._counter(each)}, 0)"
+            for each in conditions
+        ]
+        counted = f"WITH counted AS ({self._counted()})\n" if self._counts else ""
+        joined = " LEFT JOIN counted AS c ON c.person_id = u.person_id" if self._counts else ""
+        person = self.parameters.add(person_id)
+        sql = f"{counted}SELECT {', '.join(found)} FROM users AS u{joined} WHERE u.person_id = {person}"  # noqa: S608
         return CompiledQuery(sql, self.parameters.values())
 
     def computed(self, rule: Computation) -> CompiledQuery:
@@ -87,17 +110,17 @@ class EventScan:
             return f"(NOT {self._holds(condition.condition)})"
         if isinstance(condition, HasTraits):
             return self._has(condition)
-        times = NEVER if isinstance(condition, DidNot) else condition.times
-        count = self._count(condition.event, condition.within, condition)
+        times = times_of(condition)
+        count = self._counter(condition)
         sign = "<>" if times.sign == "!=" else times.sign
         return f"(coalesce({count}, 0) {sign} {self.parameters.add(times.number)})"
 
-    def _count(self, event: str, within: float | None, condition: Did | DidNot) -> str:
-        text = condition.where and condition.where.text
-        if (event, within, text) not in self._counts:
-            self._counts[event, within, text] = self._one(condition)
-        number = list(self._counts).index((event, within, text))
-        return f"c.n{number}"
+    def _counter(self, condition: Did | DidNot) -> str:
+        """Return the column that counts the events of a condition; equal ones share it."""
+        key = (condition.event, condition.within, condition.where and condition.where.text)
+        if key not in self._counts:
+            self._counts[key] = self._one(condition)
+        return f"c.n{list(self._counts).index(key)}"
 
     def _has(self, condition: HasTraits) -> str:
         found = [
@@ -119,13 +142,14 @@ class EventScan:
 
     def _counted(self) -> str:
         filters = list(self._counts.values())
-        counts = (f"count(*) FILTER (WHERE {each}) AS n{number}" for number, each in enumerate(filters))
         names = sorted({event for event, _, _ in self._counts})
         starts = [within for _, within, _ in self._counts]
         longest = None if None in starts else max(each for each in starts if each is not None)
-        bounds = self._bounds(longest)
-        events = ", ".join(map(self.parameters.add, names))
-        where = f"{bounds} AND event IN ({events})"
+        where = self._bounds(longest)
+        if len(filters) == 1:
+            return f"SELECT person_id, count(*) AS n0 FROM events WHERE {where} AND {filters[0]} GROUP BY person_id"  # noqa: S608
+        where += f" AND event IN ({', '.join(map(self.parameters.add, names))})"
+        counts = (f"count(*) FILTER (WHERE {each}) AS n{number}" for number, each in enumerate(filters))
         return f"SELECT person_id, {', '.join(counts)} FROM events WHERE {where} GROUP BY person_id"  # noqa: S608
 
     def matching(self, over: Did | DidNot) -> str:
@@ -133,7 +157,7 @@ class EventScan:
         return f"{self._bounds(over.within)} AND {self._one(over)}"
 
     def _bounds(self, longest: float | None) -> str:
-        found = ["type = 'track'", f"timestamp <= {self._time(self.now)}"]
+        found = ["type = 'track'", "person_id IS NOT NULL", f"timestamp <= {self._time(self.now)}"]
         if longest is not None:
             start = self._start(longest)
             found.append(f"timestamp >= {self._time(start)}")
@@ -141,10 +165,18 @@ class EventScan:
         return " AND ".join(found)
 
     def _start(self, within: float) -> datetime:
-        return self.now - timedelta(seconds=within)
+        try:
+            return self.now - timedelta(seconds=within)
+        except OverflowError:
+            return FIRST_DAY
 
     def _time(self, moment: datetime) -> str:
         return f"CAST({self.parameters.add(moment)} AS TIMESTAMPTZ)"
+
+
+def times_of(condition: Did | DidNot) -> Times:
+    """Return how many events a condition wants."""
+    return NEVER if isinstance(condition, DidNot) else condition.times
 
 
 def _at_zero(condition: Condition) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from engine.audiences import where
 from engine.audiences.rules import (
@@ -24,10 +24,12 @@ from engine.audiences.rules import (
 from engine.errors import PathError
 from engine.language.suggest import closest
 from engine.language.times import seconds
-from engine.mapping.problems import Mark
-from engine.mapping.yaml.reader import Document
-from engine.records import Json, JsonObject, Place
+from engine.mapping.problems import Mark, Message, Problem
+from engine.mapping.yaml.document import Document, Point
+from engine.mapping.yaml.inside import point_inside
+from engine.records import Json, JsonObject, Place, value_at
 
+CODE = "invalid-definition"
 KINDS = ("did", "did_not", "traits", "all", "any", "not")
 WITH = {
     "did": ("times", "within", "where"),
@@ -51,23 +53,27 @@ USER_ROOTS = ("traits",)
 
 
 class DefinitionFault(NamedTuple):
-    """One error in the file, and where: at a value, at its key, or at a character of a text."""
+    """One error in the file, and where: at a value, at its key, or at character `offset` (from 0) of a text."""
 
     place: Place
     message: str
     on_key: bool = False
-    column: int = 0
+    offset: int | None = None
 
-    def mark(self, document: Document) -> Mark:
+    def problem(self, document: Document) -> Problem:
+        """Return it as a problem of the file."""
+        return Problem.at(self._mark(document), self.place, Message(CODE, self.message))
+
+    def _mark(self, document: Document) -> Mark:
         """Return its line and column in the file."""
         if self.on_key:
             return document.key_mark(self.place)
-        if self.column:
-            text = document.value
-            for key in self.place:
-                text = cast("Any", text)[key]
-            return document.mark_inside(self.place, str(text), self.column)
-        return document.mark(self.place)
+        mark = document.mark(self.place)
+        if self.offset is None:
+            return mark
+        text = str(value_at(document.value, self.place))
+        inside = point_inside(document, Point(mark.line - 1, mark.column - 1), text, self.offset)
+        return Mark(mark.file, inside.line + 1, inside.column + 1)
 
 
 class ConditionReader:
@@ -78,9 +84,9 @@ class ConditionReader:
         self._document = document
         self._conditions = 0
 
-    def fault(self, place: Place, message: str, *, on_key: bool = False, column: int = 0) -> None:
+    def fault(self, place: Place, message: str, *, on_key: bool = False, offset: int | None = None) -> None:
         """Note an error."""
-        self.faults.append(DefinitionFault(place, message, on_key, column))
+        self.faults.append(DefinitionFault(place, message, on_key, offset))
 
     def mark(self, place: Place) -> Mark:
         """Return where a value is written."""
@@ -143,7 +149,7 @@ class ConditionReader:
         try:
             return where.parse_field(value)
         except PathError as error:
-            self.fault(place, str(error), column=error.column)
+            self.fault(place, str(error), offset=error.column - 1)
             return None
 
     def _condition(self, place: Place, value: Json, depth: int, owner: str) -> Condition | None:
@@ -285,5 +291,5 @@ class ConditionReader:
         try:
             return where.parse(text, roots)
         except PathError as error:
-            self.fault((*place, "where"), str(error), column=error.column)
+            self.fault((*place, "where"), str(error), offset=error.column - 1)
             return None

@@ -14,6 +14,7 @@ did: Order Completed
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -29,9 +30,10 @@ from engine.audiences.model import (
     key_of,
 )
 from engine.audiences.rules import AGGREGATIONS, Rule
+from engine.audiences.sql_definitions import check_sql
 from engine.errors import UsageError
 from engine.language.suggest import closest
-from engine.mapping.problems import Mark, place_text
+from engine.mapping.problems import Message, Problem
 from engine.mapping.yaml.reader import Document
 from engine.mapping.yaml.reader import read as read_yaml
 from engine.records import Json, JsonObject, Place
@@ -43,7 +45,7 @@ OWNERS: dict[DefinitionKind, str] = {"audience": "An audience", "computed trait"
 MOST_DEFINITIONS = 500
 LONGEST_NAME = 100
 LONGEST_ABOUT = 2_000
-LONGEST_SQL = 20 * 1024
+LONGEST_SQL = 20_000
 MOST_CONNECTIONS = 50
 SHORTEST_EVERY, LONGEST_EVERY = 60.0, 30 * 86400.0
 COMMON_KEYS = ("name", "title", "about", "connections", "every", "id", "guard", "examples")
@@ -53,17 +55,20 @@ NOT_DEFINITIONS = (
     "A file of audiences has the lists audiences and computed_traits, for example\n"
     "audiences:\n  - name: Order Completed Last 30days\n    did: Order Completed\n    within: 30d"
 )
+NOT_CHECKED = Message(
+    "sql-not-checked", "SQL was not checked: DuckDB is missing.", 'Run pip install "waybill[audiences]"', "warning"
+)
 CLASHING = frozenset({"email"})
 """Keys that would replace a trait by which destinations find the user."""
 
 
 class DefinitionsError(UsageError):
-    """An invalid file of audiences; `problems` holds one message for each error, with its place."""
+    """An invalid file of audiences; `faults` are its errors in the order of their lines, `problems` their texts."""
 
-    def __init__(self, problems: Sequence[str], faults: Sequence[tuple[Mark, Place, str]] = ()) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, faults: Sequence[Problem]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(problems))
+        self.problems = tuple(map(_text, faults))
+        super().__init__("\n".join(self.problems))
 
 
 def load(path: Path, *, connections: Iterable[str] | None = None) -> Definitions:
@@ -77,23 +82,16 @@ def load(path: Path, *, connections: Iterable[str] | None = None) -> Definitions
 def load_document(document: Document, *, connections: Iterable[str] | None = None) -> Definitions:
     """Return the definitions of a file that was read; raises DefinitionsError with all its errors."""
     if document.problems:
-        faults = [(Mark(each.file, each.line, each.column), (), _words(each)) for each in document.problems]
-        raise DefinitionsError([_text(*fault) for fault in faults], faults)
+        raise DefinitionsError(document.problems)
     reader = _DefinitionsReader(document, None if connections is None else tuple(connections))
     found = reader.read()
     if reader.faults:
-        placed = sorted((each.mark(document), each.place, each.message) for each in reader.faults)
-        raise DefinitionsError([_text(*fault) for fault in placed], placed)
+        raise DefinitionsError(sorted(each.problem(document) for each in reader.faults))
     return found
 
 
-def _words(problem: object) -> str:
-    return "\n".join(filter(None, (getattr(problem, "message", ""), getattr(problem, "advice", ""))))
-
-
-def _text(mark: Mark, place: Place, message: str) -> str:
-    where = f"{mark.file}:{mark.line}:{mark.column}  {place_text(place)}".rstrip()
-    return f"{where}\n  {message}".replace("\n", "\n  ").replace("\n    ", "\n  ", 1)
+def _text(problem: Problem) -> str:
+    return "\n  ".join([problem.place(), *problem.message.split("\n"), *filter(None, [problem.advice])])
 
 
 class _DefinitionsReader(ConditionReader):
@@ -103,6 +101,7 @@ class _DefinitionsReader(ConditionReader):
         super().__init__(document)
         self._connections = connections
         self._keys: dict[str, str] = {}
+        self._queries: list[tuple[Place, DefinitionKind, str]] = []
 
     def read(self) -> Definitions:
         """Return the definitions, without those that have errors."""
@@ -118,7 +117,23 @@ class _DefinitionsReader(ConditionReader):
             found += self._list(key, kind, value.get(key))
         if not value:
             self.fault((), NOT_DEFINITIONS)
-        return Definitions(tuple(found))
+        return Definitions(tuple(found), self._check_queries())
+
+    def _check_queries(self) -> tuple[Problem, ...]:
+        """Note what is wrong with SQL; return a warning if that cannot be found out."""
+        if not self._queries:
+            return ()
+        if find_spec("duckdb") is None:
+            place = (*self._queries[0][0], "sql")
+            return (Problem.at(self.mark(place), place, NOT_CHECKED),)
+        from engine.archive.queries import memory
+
+        with memory((), 0.0) as connection:
+            for place, kind, sql in self._queries:
+                problem = check_sql(connection, sql, kind)
+                if problem is not None:
+                    self.fault((*place, "sql"), problem.message, offset=problem.offset)
+        return ()
 
     def _list(self, key: str, kind: DefinitionKind, value: Json) -> list[Definition]:
         if value is None:
@@ -185,9 +200,8 @@ class _DefinitionsReader(ConditionReader):
     def _what(self, place: Place, kind: DefinitionKind, value: JsonObject) -> tuple[Rule | None, str | None]:
         if "sql" not in value:
             return (self.top_condition(place, value) if kind == "audience" else self.computation(place, value)), None
-        others = [key for key in value if key not in COMMON_KEYS and key != "sql"]
         known = AUDIENCE_KEYS if kind == "audience" else TRAIT_KEYS
-        if others := [key for key in others if key in known]:
+        if others := [key for key in value if key in known and key not in (*COMMON_KEYS, "sql")]:
             self.fault((*place, others[0]), f"sql and {others[0]} cannot stand together.", on_key=True)
         sql = value["sql"]
         if not isinstance(sql, str) or not sql.strip():
@@ -195,6 +209,7 @@ class _DefinitionsReader(ConditionReader):
         elif len(sql.encode()) > LONGEST_SQL:
             self.fault((*place, "sql"), f"This query has {len(sql.encode()):,} bytes; the limit is {LONGEST_SQL:,}.")
         else:
+            self._queries.append((place, kind, sql))
             return None, sql
         return None, None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.audiences.model import DefinitionExample, DefinitionKind, DefinitionPlace
 from engine.language.times import read_time
+from engine.mapping.problems import place_text
 from engine.records import Json, JsonObject, Place
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ def _example(reader: ConditionReader, place: Place, value: Json, kind: Definitio
     members = _members(reader, (*place, result), value[result]) if kind == "audience" else None
     values = _values(reader, (*place, result), value[result]) if kind != "audience" else None
     written = DefinitionPlace(*reader.mark(place))
-    return None if at is None else DefinitionExample(tuple(filled(events, at)), at, members, values, written)
+    return (
+        None
+        if at is None
+        else DefinitionExample(tuple(filled(events, at)), at, members, values, written, place_text(place))
+    )
 
 
 def filled(events: list[JsonObject], at: float) -> list[JsonObject]:

@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.audiences.rules import Rule
+from engine.mapping.problems import Problem
 from engine.noun import Noun
 from engine.records import Json, JsonObject
 
@@ -39,6 +40,8 @@ class DefinitionExample(NamedTuple):
     members: tuple[str, ...] | None
     values: dict[str, Json] | None
     place: DefinitionPlace
+    path: str = ""
+    """Where it is inside the file: `audiences[0].examples[0]`."""
 
 
 class Definition(Noun):
@@ -66,10 +69,10 @@ class Definition(Noun):
 
 
 class Definitions(NamedTuple):
-    """All definitions of a file, in its order; `warnings` are what could not be checked, with places."""
+    """All definitions of a file, in its order; `warnings` are what could not be checked."""
 
     entries: tuple[Definition, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     def __iter__(self) -> Iterator[Definition]:  # type: ignore[override]
         return iter(self.entries)

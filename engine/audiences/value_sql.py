@@ -32,6 +32,12 @@ def _number(value: str) -> str:
     )
 
 
+def canonical(text: str, number: str | None = None) -> str:
+    """Return JSON text in which whole numbers have no point; `number` is the same as a double."""
+    number = number or f"TRY_CAST({text} AS DOUBLE)"
+    return f"CASE WHEN abs({number}) < {SMALL} THEN {_number(number)} ELSE {text} END"
+
+
 def _of_numbers(aggregate: str) -> str:
     inner = f"SELECT person_id, {aggregate} AS result FROM given WHERE number IS NOT NULL GROUP BY person_id"  # noqa: S608
     return f"\nSELECT person_id, {_number('result')} AS value FROM ({inner}) WHERE isfinite(result)"
@@ -46,7 +52,7 @@ IS_EXACT = f"coalesce(abs(number) < {SMALL} AND CAST(TRY_CAST(number AS DECIMAL(
 SUM = (
     f"CASE WHEN bool_and({IS_EXACT}) THEN CAST(sum({EXACT}) FILTER (WHERE {IS_EXACT}) AS DOUBLE) ELSE fsum(number) END"
 )
-CANONICAL = f"CASE WHEN abs(number) < {SMALL} THEN {_number('number')} ELSE text END"
+CANONICAL = canonical("text", "number")
 DISTINCT = (
     f", same AS (SELECT person_id, {CANONICAL} AS text, number, count(*) AS times,"  # noqa: S608
     " coalesce(json_extract_string(CAST(any_value(text) AS JSON), '$'), '') AS plain"

@@ -33,10 +33,17 @@ LONGEST_LINE = 64 * 1024
 MOST_WORDS = 1000
 
 
+def to_log(line: str) -> None:
+    """Write a line of a companion's log behind those of the server, if that logs."""
+    if logging.getLogger(NAME).isEnabledFor(logging.INFO):
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+
 class Companion:
     """Keeps one process running; `name` is how logs and metrics call it, `arguments` are those of the engine.
 
-    `command` is what runs the engine.
+    `command` is what runs the engine, `log` gets the lines of its log.
     """
 
     def __init__(
@@ -46,6 +53,7 @@ class Companion:
         *,
         command: Sequence[str] = (sys.executable, "-m", "engine"),
         first_pause: float = FIRST_PAUSE,
+        log: Callable[[str], None] = to_log,
         on_failure: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self.name = name
@@ -55,7 +63,7 @@ class Companion:
         """Its last words, while it is not running because it failed."""
         self.on_failure = on_failure
         self._command = (*command, *arguments)
-        self._first_pause = first_pause
+        self._first_pause, self._pass_on = first_pause, log
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # so that a process is not started after `stop` looked for one
         self._process: subprocess.Popen[str] | None = None
@@ -121,21 +129,15 @@ class Companion:
         words = ""
         while line := process.stderr.readline(LONGEST_LINE):
             self.problem = ""
-            words = self._pass_on(line) or words
+            if line.startswith("{") and line.endswith("}\n"):
+                self._pass_on(line)
+            else:  # an error message
+                words = line.strip()[:MOST_WORDS] or words
         code = process.wait()
         for pipe in (process.stdin, process.stderr):
             if pipe is not None:
                 pipe.close()
         return words or (f"signal {-code}" if code < 0 else f"exit code {code}")
-
-    def _pass_on(self, line: str) -> str:
-        """Pass a line of the log on; return what is none, which is an error message."""
-        if line.startswith("{") and line.endswith("}\n"):
-            if logging.getLogger(NAME).isEnabledFor(logging.INFO):
-                sys.stderr.write(line)
-                sys.stderr.flush()
-            return ""
-        return line.strip()[:MOST_WORDS]
 
     def _log(self, level: int, event: str, **fields: Json) -> None:
         self._logger.log(level, event, extra={"fields": {"companion": self.name, **fields}})

@@ -185,6 +185,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox or the archive cannot be used; 130: second
     signal, immediate exit.
     """
+    if archive is None and archive_keep is not None:
+        raise UsageError("--archive-keep is about --archive: add it.")
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers
     arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
@@ -356,8 +358,6 @@ def _with_console(
 def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | None, keep: str | None) -> ServerConfig:
     """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
     if directory is None:
-        if keep is not None:
-            raise UsageError("--archive-keep is about --archive: add it.")
         return config
     from engine.archive.catalog import Catalog
     from engine.collector.archiving import ServedArchive

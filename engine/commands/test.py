@@ -55,7 +55,7 @@ def command(
     trust: bool,
     coverage: CoverageOptions | None,
 ) -> int:
-    """Run the examples of mappings, or of all in a folder (default: the folder mappings), as tests.
+    """Run the examples of mappings and audiences, or of all in a folder (default: the folder mappings), as tests.
 
     Each example is compared with what it expects, and its whole requests with the snapshot in the folder snapshots
     beside its mapping, where there is one.
@@ -98,11 +98,12 @@ def _left_over(paths: list[str]) -> str:
 
 def _with_coverage(files: list[Path], options: CoverageOptions) -> int:
     from engine.commands.coverage import show_coverage
+    from engine.testing.kinds import kind_of
 
     if options.style == "text":
         click.echo()
     try:
-        return show_coverage(files, options)
+        return show_coverage([path for path in files if kind_of(path) != "audiences"], options)
     except MappingError:  # the tests have said which
         click.echo("No coverage: a mapping has problems.", err=True)
         return FOUND

@@ -16,6 +16,7 @@ from engine.mapping import bundled
 from engine.mapping.load import Library
 from engine.mapping.problems import Problem
 from engine.testing.files import check_file
+from engine.testing.kinds import kind_of
 
 
 @click.command("validate-mappings", context_settings=HELP_SETTINGS)
@@ -39,13 +40,23 @@ from engine.testing.files import check_file
 def command(paths: tuple[Path, ...], style: str, directories: tuple[Path, ...]) -> int:
     """Check mapping files, or all in a folder (default: the folder mappings), and run their examples.
 
+    A file of audiences (audiences.yaml) is checked as well.
+
     Exit code 0: no problems (warnings are shown); 1: problems; 2: wrong usage.
     """
     library = Library(directories or None)
     files = list(dict.fromkeys(mapping_files(paths or (default_folder(),))))
-    problems = sorted({*_duplicates(files), *(problem for path in files for problem in check_file(library, path))})
+    problems = sorted({*_duplicates(files), *(problem for path in files for problem in _check(library, path))})
     {"text": _text, "json": _json, "github": _github}[style](problems, len(files))
     return FOUND if any(problem.level == "error" for problem in problems) else 0
+
+
+def _check(library: Library, path: Path) -> list[Problem]:
+    if kind_of(path) != "audiences":
+        return check_file(library, path)
+    from engine.audiences.checking import check_definitions
+
+    return check_definitions(path)
 
 
 def default_folder() -> Path:

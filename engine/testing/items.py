@@ -99,7 +99,7 @@ class MappingFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Check the file; yield its tests."""
-        path = _near(self.path)
+        path = near(self.path)
         try:
             problems, destination = _checked(path, self.kind)
         except (MemoryError, RecursionError, SyntaxError):
@@ -140,7 +140,7 @@ class ChecksItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> object:  # type: ignore[override]  # noqa: ARG002
         """Show problems as `validate-mappings` does."""
-        return _shown(self, excinfo) or super().repr_failure(excinfo)
+        return shown_failure(self, excinfo) or super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the test stands."""
@@ -180,12 +180,12 @@ class ExampleItem(pytest.Function):
         update = bool(self.config.option.update_snapshots)
         folder = folder_of(self.path)
         if link := snapshots.link_in(self.path, self.slug):
-            text = f"{_near(link)} is a symbolic link. Snapshots are files beside the mapping: remove the link."
+            text = f"{near(link)} is a symbolic link. Snapshots are files beside the mapping: remove the link."
             raise self._failure("symbolic link", visible(text))
         if not update and not folder.is_dir():
             self.user_properties.append(UNPINNED)
             return
-        file = visible(f"{_near(folder / self.slug)}.json")
+        file = visible(f"{near(folder / self.slug)}.json")
         try:
             differ = snapshots.compare(self, requests, update=update)
         except (OSError, ValueError) as error:
@@ -205,7 +205,7 @@ class ExampleItem(pytest.Function):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> object:  # type: ignore[override]
         """Show the problems, and expected and actual side by side."""
-        return _shown(self, excinfo) or super().repr_failure(excinfo)
+        return shown_failure(self, excinfo) or super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the example stands."""
@@ -227,13 +227,13 @@ def _checked(path: Path, kind: Kind) -> tuple[list[Problem], Destination | None]
     return problems, Destination(loaded)
 
 
-def _shown(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> MismatchText | None:
+def shown_failure(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> MismatchText | None:
     if not isinstance(excinfo.value, Mismatch):
         return None
     return MismatchText(excinfo.value, item.config.get_terminal_writer().fullwidth)
 
 
-def _near(path: Path) -> Path:
+def near(path: Path) -> Path:
     """Return a path relative to the current directory, if it is inside, as commands show it."""
     return Path(os.path.relpath(path)) if path.is_relative_to(Path.cwd()) else path
 

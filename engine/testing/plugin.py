@@ -18,6 +18,7 @@ from engine.testing.kinds import PARTS, kind_of
 from engine.testing.stash import EXPLICIT, NAMED, NOT_COMPARED, UNPINNED
 
 if TYPE_CHECKING:
+    from engine.testing.definition_items import DefinitionsFile
     from engine.testing.items import MappingFile
 
 SUFFIXES = frozenset({".yaml", ".yml"})
@@ -29,8 +30,8 @@ NOTES = {
 }
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> MappingFile | None:
-    """Collect a mapping file, or a file of shared parts, if it was named; leave every other YAML alone."""
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> MappingFile | DefinitionsFile | None:
+    """Collect a mapping file, a file of shared parts or of audiences, if it was named; leave every other YAML alone."""
     if file_path.suffix not in SUFFIXES or not _is_named(file_path, parent.config):
         return None
     kind = kind_of(file_path)
@@ -38,6 +39,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> MappingFil
         kind = "mapping"
     if kind is None:
         return None
+    if kind == "audiences":
+        from engine.testing.definition_items import DefinitionsFile
+
+        definitions: DefinitionsFile = DefinitionsFile.from_parent(parent, path=file_path)
+        return definitions
     from engine.testing.items import MappingFile
 
     made: MappingFile = MappingFile.from_parent(parent, path=file_path)

@@ -18,6 +18,10 @@ from engine.events.normalizing import normalize_json
 
 NOW = 1_796_000_000.0  # 2026-11-30T00:53:20Z
 TODAY = "2026-11-29T12:00:00.000Z"
+FOLLOWED = (
+    "The archive {} is in use: another process follows its outbox (`engine serve --archive`). Nothing was changed; try "
+    "again when it has ended."
+)
 
 
 def event(number: int, **fields: object) -> bytes:

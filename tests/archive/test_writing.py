@@ -18,7 +18,7 @@ import pytest
 from engine.archive.catalog import ArchiveBusy, ArchiveError, Catalog, Place, Snapshot
 from engine.archive.columns import METADATA_KEY, schema
 from engine.archive.writing import ArchiveFull, fault_of, remove_orphans, write
-from tests.archive.made import NOW, archived, files, filled, ids, row
+from tests.archive.made import FOLLOWED, NOW, archived, files, filled, ids, row
 
 
 def test_a_batch_becomes_a_file_for_each_day(tmp_path: Path) -> None:
@@ -105,12 +105,6 @@ def test_locks(tmp_path: Path) -> None:
             assert remove_orphans(two) == 0
         with two.writer(0.0), two.maintenance(0.0), two.follower():
             pass
-
-
-FOLLOWED = (
-    "The archive {} is in use: another process follows its outbox (`engine serve --archive`). Nothing was changed; try "
-    "again when it has ended."
-)
 
 
 def test_replaced_files_stay_for_those_who_read_them(tmp_path: Path) -> None:

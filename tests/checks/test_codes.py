@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from textwrap import indent
 
 import pytest
 
+from engine.audiences.checking import check_definitions
 from engine.commands.validate import _duplicates
 from engine.mapping.checks.context import UNUSED_CODES
 from engine.mapping.load import Library
@@ -107,6 +109,15 @@ def deep_in_the_stack(check: Callable[[], list[Problem]]) -> list[Problem]:
         return check()
 
 
+def definitions(text: str, *, duckdb: bool = True) -> list[Problem]:
+    """Check a file of audiences; `duckdb` is False where it is not installed."""
+    Path("audiences.yaml").write_text(text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        if not duckdb:
+            patch.setitem(sys.modules, "duckdb", None)
+        return check_definitions(Path("audiences.yaml"))
+
+
 OUTSIDE_TEXT: dict[str, Callable[[], list[Problem]]] = {
     "file-missing": lambda: checked(None, "shpo.yaml"),
     "file-is-directory": a_folder,
@@ -119,6 +130,8 @@ OUTSIDE_TEXT: dict[str, Callable[[], list[Problem]]] = {
     "more-problems": lambda: [each for each in checked(hostile.many_unknown_fields(101).encode()) if each.path == ""],
     "cannot-be-checked": lambda: deep_in_the_stack(lambda: checked(hostile.many_fields(1).encode())),
     "examples-too-long": lambda: checked(hostile.slow_examples(20).encode()),
+    "invalid-definition": lambda: definitions(DOCS["invalid-definition"].wrong.removeprefix("# ")),
+    "sql-not-checked": lambda: definitions(DOCS["sql-not-checked"].wrong.removeprefix("# "), duckdb=False),
 }
 
 
@@ -179,7 +192,7 @@ def test_warnings_are_documented_as_warnings() -> None:
 
 def sources() -> list[Path]:
     others = ("testing/examples.py", "testing/files.py", "commands/validate.py")
-    folders = ("mapping", "language/paths")
+    folders = ("mapping", "language/paths", "audiences")
     return [
         *(path for each in folders for path in sorted((ENGINE / each).rglob("*.py"))),
         *(ENGINE / n for n in others),

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -14,10 +15,15 @@ import orjson
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from engine.archive.catalog import Catalog
+from engine.archive.following import origin_of
+from engine.collector.archiving import ServedArchive
 from engine.collector.background import Admin, Backlog, BacklogObserver, purge
 from engine.collector.reloading import ConnectionChange, ReloadReport, SourceChange
 from engine.delivery.outbox.base import Change, Discarded, NewEvent
+from engine.delivery.outbox.reading import stored_events
 from engine.delivery.outbox.reports import EventReports
+from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.status import delivery_status
 from engine.records import Json, JsonObject, Outcome, Report
 from tests.collector.running import ROOT, STARTUP, serving, tracks, until
@@ -303,6 +309,26 @@ def test_what_ended_long_ago_is_removed() -> None:
     assert purged == [1]
     found = [outbox.event(number) for number in range(1, 4)]
     assert [each and each.message_id for each in found] == [None, "waits", "young"]
+
+
+@pytest.mark.parametrize(("archived", "left"), [(0, ["m1", "m2"]), (1, ["m2"]), (2, [])])
+def test_what_is_not_archived_yet_stays(archived: int, left: list[str], tmp_path: Path) -> None:
+    path, purged = tmp_path / "outbox.db", list[int]()
+    with closing(SqliteOutbox(path)) as outbox, Catalog.open(tmp_path / "a", create=True) as catalog:
+        for number in (1, 2):
+            outbox.take_in([new_event(f"m{number}")], [], NOW - 50 * DAY + number)
+        catalog.add([], origin_of(path), archived, erasures_seen=0)
+        kept_from = ServedArchive(tmp_path / "a", path).kept_from
+
+        async def work() -> None:
+            task = asyncio.create_task(purge(outbox, 30 * DAY, lambda: NOW, purged.append, kept_from))
+            async with asyncio.timeout(10):
+                while not purged:  # noqa: ASYNC110  there is nothing to wait for
+                    await asyncio.sleep(0.01)
+            task.cancel()
+
+        asyncio.run(work())
+        assert [event.message_id for event in stored_events(path, None)] == left
 
 
 class Forgetting(MemoryOutbox):
