@@ -160,7 +160,12 @@ class Steps:
 
     def _results(self, deletion: Deletion) -> JsonObject:
         ids = deletion.ids or PersonIds()
-        ended, mentions = removal.ended_deletes(self._outbox, ids), Mentions(ids)
+        if not deletion.vendors and deletion.event is None:
+            return {}
+        ended = removal.ended_deletes(self._outbox, ids)
+        if not ended:
+            return deletion.vendors
+        mentions = Mentions(ids)
         parts = from_json(deletion.vendors)
         for name, (outcome, reason) in ended.items():
             parts[name] = VendorPart(outcome, mentions.masked(reason))
