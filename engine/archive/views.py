@@ -75,12 +75,12 @@ def statements(archived: str, people: dict[str, str], last_row: int | None = Non
     return [
         f"""
         CREATE VIEW main.events AS SELECT {columns} FROM {archived} AS archived
+        ANTI JOIN {people["duplicates"]} AS repeated ON repeated.row = archived.row
         LEFT JOIN (SELECT id, person_id FROM {people["person_of"]} WHERE kind = 'user') AS of_user
           ON of_user.id = archived.user_id
         LEFT JOIN (SELECT id, person_id FROM {people["person_of"]} WHERE kind = 'anonymous') AS of_anonymous
           ON of_anonymous.id = CASE WHEN archived.user_id IS NULL THEN archived.anonymous_id END
         WHERE archived.type IS NOT NULL{limit}
-          AND NOT EXISTS (SELECT 1 FROM {people["duplicates"]} AS repeated WHERE repeated.row = archived.row)
         """,
         *(
             f"CREATE VIEW main.{name} AS SELECT {', '.join(_column(each, {}, name) for each in VIEWS[name])} "
