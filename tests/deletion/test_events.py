@@ -93,3 +93,17 @@ def test_many_delete_events_of_one_user_are_one_deletion(tmp_path: Path) -> None
         assert DeletionSteps(outbox).run() == 0, "one still waits"
         outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows[49:]], NOW)
         assert DeletionSteps(outbox).run() == 1
+
+
+def test_a_delete_event_that_was_sent_before_its_deletion_began_is_not_sent_again(tmp_path: Path) -> None:
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(1, delete(1))], ["a", "d"], NOW)
+        for name in "ad":
+            fence = outbox.lease(name, "w", NOW, 10) or 0
+            rows = outbox.waiting(name, 0, 9)
+            outbox.write(name, fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows], NOW)
+        begin_by_events(outbox, lambda: VENDORS, NOW)
+        assert DeletionSteps(outbox).run() == 1
+        [deletion] = outbox.look(deletions.listed)
+        assert deletion.vendors == {"a": ["delivered", "ok"], "d": ["delivered", "ok"]}
+        assert outbox.counts() == {}
