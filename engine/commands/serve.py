@@ -68,6 +68,58 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
     return duration
 
 
+class KeepOptions(NamedTuple):
+    """How many seconds ended events stay in the outbox, where the archive is, and how long its days stay.
+
+    `audiences` is the file of definitions that are synced from the archive, on their schedule.
+    """
+
+    outbox: float | None
+    archive: Path | None
+    archive_days: str | None
+    audiences: Path | None = None
+
+
+def _keep_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for how long events stay where to the command, which receives them as one argument, `kept`."""
+
+    @click.option(
+        "--keep",
+        metavar="TIME",
+        callback=_keep_seconds,
+        help="Remove events this long after they ended: 30d. Default: never.",
+    )
+    @click.option(
+        "--archive",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Also keep all events here, as Parquet files by day (engine archive).",
+    )
+    @click.option(
+        "--archive-keep",
+        metavar="TIME",
+        callback=_archive_keep,
+        help="With --archive: remove days that ended this long ago: 400d. Default: never.",
+    )
+    @click.option(
+        "--audiences",
+        type=FILE,
+        metavar="FILE",
+        help="With --archive: sync these audiences and computed traits on their schedule (engine audiences).",
+    )
+    @wraps(command)
+    def with_keep(
+        *, keep: float | None, archive: Path | None, archive_keep: str | None, audiences: Path | None, **others: object
+    ) -> None:
+        if archive is None and archive_keep is not None:
+            raise UsageError("--archive-keep is about --archive: add it.")
+        if archive is None and audiences is not None:
+            raise UsageError("--audiences are computed from the archive: add --archive DIR.")
+        command(kept=KeepOptions(keep, archive, archive_keep, audiences), **others)
+
+    return with_keep
+
+
 def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for limits to the command, which receives them as one argument, `limits`."""
 
@@ -133,25 +185,7 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
 @console_options
 @click.option("--proxies", default="127.0.0.1", show_default=True, help="Proxies whose X-Forwarded-For is trusted.")
 @_limits_options
-@click.option(
-    "--keep",
-    metavar="TIME",
-    callback=_keep_seconds,
-    help="Remove events this long after they ended: 30d. Default: never.",
-)
-@click.option(
-    "--archive",
-    "archive",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Also keep all events here, as Parquet files by day (engine archive).",
-)
-@click.option(
-    "--archive-keep",
-    metavar="TIME",
-    callback=_archive_keep,
-    help="With --archive: remove days that ended this long ago: 400d. Default: never.",
-)
+@_keep_options
 @click.option(
     "--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object per line."
 )
@@ -173,20 +207,15 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     reached: ConsoleOptions,
     proxies: str,
     limits: CollectorLimits,
-    keep: float | None,
-    archive: Path | None,
-    archive_keep: str | None,
+    kept: KeepOptions,
     log: bool,
 ) -> None:
     """Receive events from Segment's libraries and deliver them, until Ctrl-C.
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
 
-    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox or the archive cannot be used; 130: second
-    signal, immediate exit.
+    Exit code 0: stopped by a signal; 2: wrong usage; 4: outbox or archive cannot be used; 130: second signal.
     """
-    if archive is None and archive_keep is not None:
-        raise UsageError("--archive-keep is about --archive: add it.")
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers
     arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
@@ -197,9 +226,9 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
         _check_token(admin, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
-        config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
-        config = _with_archive(config, path, archive, archive_keep)
+        config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
         config = _with_console(config, arguments, path, admin_host, reached) if console else config
+        config = _with_archive(config, path, kept, arguments)
         _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
 
@@ -355,8 +384,9 @@ def _with_console(
     return config._replace(console=console, delivery_observer=observer)
 
 
-def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | None, keep: str | None) -> ServerConfig:
+def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
     """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
+    directory = kept.archive
     if directory is None:
         return config
     from engine.archive.catalog import Catalog
@@ -367,10 +397,29 @@ def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | Non
     check_extra()
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
-    kept = ("--keep", keep) if keep is not None else ()
-    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *kept)
-    companions = (*config.companions, Companion("archive", arguments))
-    return config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
+    keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
+    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
+    companions = (*config.companions, Companion("archive", follow))
+    config = config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
+    return _with_audiences(config, outbox_file, kept, arguments)
+
+
+def _with_audiences(config: ServerConfig, outbox_file: Path, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
+    """Add the process that syncs audiences; raise DefinitionsError where their file has errors."""
+    if kept.audiences is None or kept.archive is None:
+        return config
+    from engine.collector.companions import Companion
+    from engine.commands.audiences.shared import AudienceFiles
+
+    if arguments.file is None:
+        raise UsageError("--audiences names connections of a connections file: add --connections FILE.")
+    directories = arguments.settings.directories
+    AudienceFiles(kept.audiences, kept.archive, arguments.file, directories, None).definitions()
+    given = ["audiences", "follow", "--audiences", str(kept.audiences), "--archive", str(kept.archive)]
+    given += ["--connections", str(arguments.file), "--outbox", str(outbox_file)]
+    for each in directories:
+        given += ["--mappings", str(each)]
+    return config._replace(companions=(*config.companions, Companion("audiences", given)))
 
 
 def _serve(

@@ -10,7 +10,7 @@ import orjson
 import pyarrow.parquet as pq
 
 from engine.archive.catalog import Catalog
-from engine.archive.columns import EventRow, row_of
+from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.writing import write
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -30,12 +30,12 @@ def event(number: int, **fields: object) -> bytes:
     return orjson.dumps({**call, "timestamp": TODAY, "receivedAt": TODAY, **fields})
 
 
-def row(number: int, **fields: object) -> EventRow:
+def row(number: int, **fields: object) -> ArchiveRow:
     """Return the row of such an event."""
     return row_of(normalize_json(event(number, **fields), received_at=TODAY), "web", f"m{number}", TODAY)
 
 
-def filled(directory: Path, *batches: Sequence[EventRow]) -> Catalog:
+def filled(directory: Path, *batches: Sequence[ArchiveRow]) -> Catalog:
     """Return an open archive with a file for each batch, and day in it."""
     catalog = Catalog.open(directory, create=True)
     for rows in batches:
@@ -43,11 +43,11 @@ def filled(directory: Path, *batches: Sequence[EventRow]) -> Catalog:
     return catalog
 
 
-def stored(path: Path, *raws: bytes, keep: int = 0) -> None:
+def stored(path: Path, *raws: bytes, keep: int = 0, source: str = "web") -> None:
     """Take events into an outbox; `keep` removes all but the last so many."""
     with closing(SqliteOutbox(path)) as outbox:
         if raws:
-            events = [NewEvent("web", str(orjson.loads(raw)["messageId"]), TODAY, raw) for raw in raws]
+            events = [NewEvent(source, str(orjson.loads(raw)["messageId"]), TODAY, raw) for raw in raws]
             outbox.take_in(events, [], NOW)
         if keep:
             outbox._db.execute("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (keep,))
