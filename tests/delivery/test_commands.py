@@ -34,7 +34,7 @@ EVENTS: list[JsonObject] = [
     {"type": "identify", "messageId": "m1", "userId": "u1", "traits": {"email": "a@example.com"}},
     {"type": "track", "messageId": "m2", "userId": "u1", "event": "Signed Up"},
     {"type": "group", "messageId": "m3", "userId": "u1", "groupId": "g1", "traits": {"name": "Initech"}},
-    {"type": "delete", "messageId": "m4", "userId": "u1"},
+    {"type": "alias", "messageId": "m4", "userId": "u1"},
     {"type": "track", "messageId": "m5", "userId": "u2"},
 ]
 
@@ -220,7 +220,7 @@ PAGES = {
         "--event is the whole name of a track call, a page or a screen, in its own case.",
         "Did you mean --event 'Signed Up'?",
     ],
-    "--reason MAP": [4],
+    "--reason HOLD": [4],
     "--reason NAME --until 0h": [5],
     "--until 1h --user u1": [
         "No event was found.",
@@ -264,7 +264,7 @@ def test_the_outbox_is_named_before_or_behind_the_command(here, engine, line) ->
 def test_a_purge_counts_for_each_connection(here, engine) -> None:
     engine("send exponea extole --events events.ndjson --sandbox --outbox o.db")
     assert engine("outbox purge --outbox o.db --older-than 0d")[1] == (
-        "5 events removed: 6 delivered, 2 ignored, 2 invalid (counted for each connection and duplicate).\n"
+        "5 events removed: 5 delivered, 3 ignored, 2 invalid (counted for each connection and duplicate).\n"
     )
 
 
