@@ -145,8 +145,9 @@ class _Refresh:
         files = [each for each in self._whole if each.first_row <= until and each.last_row > after]
         self._view("rows", f"SELECT * FROM {self._events(files)} WHERE row > {after:d} AND row <= {until:d}")
         self._find_duplicates()
-        repeated = "" if not self._count("repeated") else "AND NOT EXISTS (FROM repeated WHERE repeated.row = rows.row)"
-        self._view("fresh", f"SELECT * FROM rows WHERE type IS NOT NULL {repeated}")
+        # Conditions are pushed through ANTI JOIN into the files, not through NOT EXISTS.
+        repeated = " ANTI JOIN repeated ON repeated.row = rows.row" if self._count("repeated") else ""
+        self._view("fresh", f"SELECT * FROM rows{repeated} WHERE type IS NOT NULL")
         for name, of_rows in identity.OF_ROWS.items():
             both = f"(FROM {self._relation(name)} UNION ALL BY NAME ({of_rows}))" if self._files.get(name) else ""
             self._replace(name, identity.TOGETHER[name].format(both=both) if both else of_rows)

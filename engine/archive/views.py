@@ -66,6 +66,8 @@ def statements(archived: str, people: dict[str, str], last_row: int | None = Non
     `archived` is SQL of a relation with the columns of files and `day`; `people` has that of the relations `duplicates
     person_of users groups`.  The view `person_of`, for SQL of our own, has the IDs whose user
     has another ID.  Rows after `last_row` are left out: nothing is known of them yet.
+
+    Duplicates are left out by ANTI JOIN: conditions are pushed through it into the files, not through NOT EXISTS.
     """
     shown = {
         "person_id": "coalesce(of_user.person_id, archived.user_id, of_anonymous.person_id, archived.anonymous_id)"
@@ -74,13 +76,14 @@ def statements(archived: str, people: dict[str, str], last_row: int | None = Non
     limit = "" if last_row is None else f" AND archived.row <= {last_row:d}"
     return [
         f"""
-        CREATE VIEW main.events AS SELECT {columns} FROM {archived} AS archived
+        CREATE VIEW main.events AS SELECT {columns} FROM (
+            SELECT * FROM {archived} AS whole ANTI JOIN {people["duplicates"]} AS repeated ON repeated.row = whole.row
+        ) AS archived
         LEFT JOIN (SELECT id, person_id FROM {people["person_of"]} WHERE kind = 'user') AS of_user
           ON of_user.id = archived.user_id
         LEFT JOIN (SELECT id, person_id FROM {people["person_of"]} WHERE kind = 'anonymous') AS of_anonymous
           ON of_anonymous.id = CASE WHEN archived.user_id IS NULL THEN archived.anonymous_id END
         WHERE archived.type IS NOT NULL{limit}
-          AND NOT EXISTS (SELECT 1 FROM {people["duplicates"]} AS repeated WHERE repeated.row = archived.row)
         """,
         *(
             f"CREATE VIEW main.{name} AS SELECT {', '.join(_column(each, {}, name) for each in VIEWS[name])} "

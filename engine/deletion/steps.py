@@ -61,7 +61,7 @@ class Elsewhere(Protocol):
         ...
 
 
-class Steps:
+class DeletionSteps:
     """Does the steps of the deletions in an outbox.
 
     `on_step` is called after each step with what was done; `pause` gets the seconds of each piece of work that wrote.
@@ -122,7 +122,7 @@ class Steps:
         self._write(each._replace(step=QUEUE_DELETES) for each in found)
 
     def _remove_everywhere(self, found: list[Deletion]) -> None:
-        persons = removal.Persons((each.number, each.ids or PersonIds()) for each in found)
+        persons = removal.RemovedPersons((each.number, each.ids or PersonIds()) for each in found)
         removal.remove(self._outbox, persons, pause=self._pause)
         for each in self._elsewhere:
             counts = {(persons.first, what): n for what, n in each.erase(persons.ids).items()}

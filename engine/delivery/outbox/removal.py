@@ -47,7 +47,7 @@ class OutboxEvent(NamedTuple):
     owner: int = 0
 
 
-class Persons:
+class RemovedPersons:
     """The persons of some deletions, and which deletion an ID belongs to."""
 
     def __init__(self, persons: Iterable[tuple[int, PersonIds]]) -> None:
@@ -113,7 +113,9 @@ def _owns(outbox: SqliteOutbox, users: set[str], device: str) -> bool:
     return True
 
 
-def remove(outbox: SqliteOutbox, persons: Persons, *, pause: Callable[[float], None] = lambda _seconds: None) -> None:
+def remove(
+    outbox: SqliteOutbox, persons: RemovedPersons, *, pause: Callable[[float], None] = lambda _seconds: None
+) -> None:
     """Remove all events of some persons, and mask them in what is kept of others; again, it finds nothing more.
 
     Delete events that still wait stay. `pause` gets the seconds of each piece of work.
@@ -134,7 +136,7 @@ def remove(outbox: SqliteOutbox, persons: Persons, *, pause: Callable[[float], N
     outbox.change(lambda db: _mask_connections(db, mentions))
 
 
-def count_of(outbox: SqliteOutbox, persons: Persons) -> Counter[tuple[int, str]]:
+def count_of(outbox: SqliteOutbox, persons: RemovedPersons) -> Counter[tuple[int, str]]:
     """Count the events that would be removed, by deletion."""
     counts: Counter[tuple[int, str]] = Counter()
     seen: set[int] = set()
@@ -151,7 +153,7 @@ def count_of(outbox: SqliteOutbox, persons: Persons) -> Counter[tuple[int, str]]
 class _Work:
     """Writes in transactions of at most `LONGEST` seconds, about."""
 
-    def __init__(self, outbox: SqliteOutbox, persons: Persons, pause: Callable[[float], None]) -> None:
+    def __init__(self, outbox: SqliteOutbox, persons: RemovedPersons, pause: Callable[[float], None]) -> None:
         self._outbox, self.persons, self._pause = outbox, persons, pause
         self.mentions = Mentions(persons.ids)
         self._size = WRITTEN_AT_ONCE
@@ -175,11 +177,11 @@ class _Work:
         deletions.count(db, counts)
 
 
-def _whose(persons: Persons, row: OutboxEvent) -> OutboxEvent:
+def _whose(persons: RemovedPersons, row: OutboxEvent) -> OutboxEvent:
     return row._replace(owner=persons.owner(_parsed(row.raw)))
 
 
-def _is_named(persons: Persons, row: OutboxEvent) -> bool:
+def _is_named(persons: RemovedPersons, row: OutboxEvent) -> bool:
     """Whether another's event has a device of the persons; one with their email is found with all that have it."""
     event = _parsed(row.raw)
     return type(event) is dict and id_text(event, "anonymousId") in persons.anonymous
