@@ -50,6 +50,14 @@ def test_batches_have_limits(outbox: Path, tmp_path: Path, monkeypatch: pytest.M
         assert ids(catalog) == [f"m{number}" for number in range(1, 8)]
 
 
+@pytest.mark.parametrize("source", ["audiences", "deletion"])
+def test_the_engines_own_events_are_not_archived(source: str, outbox: Path, tmp_path: Path) -> None:
+    stored(outbox, event(1), event(2), source=source)
+    with Catalog.open(tmp_path / "a", create=True) as catalog:
+        assert Follower(outbox, catalog, lambda: NOW).step() == Step(2, more=False)
+        assert (ids(catalog), behind(catalog, outbox)) == ([], 0)
+
+
 def test_events_that_left_the_outbox_are_counted(outbox: Path, tmp_path: Path) -> None:
     stored(outbox, event(1))
     with Catalog.open(tmp_path / "a", create=True) as catalog:
