@@ -70,7 +70,7 @@ class SyncSettings(NamedTuple):
     fed: Callable[[Run], None] = lambda _run: None
 
 
-class Preview(NamedTuple):
+class SyncPreview(NamedTuple):
     """What a sync would do: its run, which is not stored, and the first events exactly as they would be fed."""
 
     run: Run
@@ -119,7 +119,7 @@ class Syncer:
             return self._feed(self._state.note(run), definition, outbox)
         return self._end(self._state.run(run.number))
 
-    def preview(self, definition: Definition, moment: float) -> Preview:
+    def preview(self, definition: Definition, moment: float) -> SyncPreview:
         """Return what a sync would do now, without doing it."""
         number, now = self._state.next_number(), self._settings.hooks.clock()
         zeros = Compared()._asdict()
@@ -131,7 +131,7 @@ class Syncer:
             files = self._files(run, Path(folder))
             compute(self._settings.archive, definition, moment, self._settings.limits, files)
             run = self._compared(run, definition, files, yes=False)
-            return Preview(run, self._first_events(run, definition, files))
+            return SyncPreview(run, self._first_events(run, definition, files))
 
     def _first_events(self, run: Run, definition: Definition, files: ComparedFiles) -> list[bytes]:
         found: list[bytes] = []
