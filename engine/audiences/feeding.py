@@ -25,6 +25,9 @@ AHEAD = 2000
 LOOK_EVERY = 0.5
 """Seconds between two looks at what still waits."""
 
+TURN = 30.0
+"""Seconds for which a scheduled run feeds; then others that are due run before it goes on."""
+
 
 class Targets(NamedTuple):
     """The connections of a run with the integrations of their mappings; `added` get a first sync of their own."""
@@ -47,6 +50,21 @@ class FeedingHooks(NamedTuple):
     clock: Callable[[], float]
     wait: Callable[[float], object]
     stopped: Callable[[], bool] = lambda: False
+
+
+def in_turns(stopped: Callable[[], bool], clock: Callable[[], float]) -> Callable[[], bool]:
+    """Return a `stopped` that also ends feeding after its turn, counted from when it is first asked.
+
+    A first sync takes as long as its vendors' rate limits make it; other definitions must not wait for it.
+    """
+    end = None
+
+    def is_over() -> bool:
+        nonlocal end
+        end = clock() + TURN if end is None else end
+        return stopped() or clock() >= end
+
+    return is_over
 
 
 def events_of(series: EventSeries, pack: Sequence[MemberChange], targets: Mapping[str, str]) -> list[NewEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +55,7 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
 def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
     check_extra()
+    from engine.audiences.feeding import in_turns
     from engine.audiences.state import FAILED
     from engine.collector.companions import until_stopped
     from engine.commands.audiences.sync import syncer_of
@@ -65,6 +67,7 @@ def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
         state = stack.enter_context(opened_state(files.archive))
         stack.enter_context(state.lock())
         outbox = stack.enter_context(open_outbox(outbox_file, create=True))
-        syncer = syncer_of(state, files, lambda _run: None, stop.is_set, stop.wait)
+        stopped = in_turns(stop.is_set, time.monotonic)
+        syncer = syncer_of(state, files, lambda _run: None, stopped, stop.wait)
         run = syncer.sync(definition, outbox, files.now)
     return FOUND if run.state == FAILED else 0
