@@ -106,11 +106,11 @@ def run(directory: Path, seconds: float, clients: int, size: int, *, backlog: in
 
 
 @contextmanager
-def collecting(directory: Path, vendors: str, backlog: int, workers: int) -> Iterator[Server]:
-    """Serve a collector that delivers to vendors in another process."""
+def collecting(directory: Path, vendors: str, backlog: int, workers: int, *more: str) -> Iterator[Server]:
+    """Serve a collector that delivers to vendors in another process; `more` are options of `serve`."""
     file = directory / "connections.yaml"
     file.write_text(CONNECTIONS.format(url=f"{vendors}/exponea"))
-    options = ["--connections", str(file), "--outbox", str(directory / "outbox.db"), "--backlog", str(backlog)]
+    options = ["--connections", str(file), "--outbox", str(directory / "outbox.db"), "--backlog", str(backlog), *more]
     with serving(*options, mappings=[], sandbox=False, workers=workers) as server:
         yield server
 
