@@ -68,6 +68,7 @@ COLUMNS = ("row", *EventRow._fields)
 
 _TEXT_FIELDS = ("userId", "anonymousId", "previousId", "groupId", "event", "name", "category", "channel")
 _TEXT_TYPES = frozenset((str, type(None)))
+_OBJECT_TYPES = frozenset((dict, type(None)))
 _OBJECT_FIELDS = ("traits", "properties", "context", "integrations")
 _SIMPLE_FIELDS = frozenset(
     (*_TEXT_FIELDS, *_OBJECT_FIELDS, "type", "messageId", "timestamp", "receivedAt", "sentAt", "originalTimestamp")
@@ -98,7 +99,9 @@ def row_of(found: Normalized, source: str, message_id: str, received_at: str) ->
     moment = _microseconds(get("timestamp"))
     if moment is None or not _EARLIEST <= moment <= received + _MOST_AHEAD:
         moment = received
-    sent, original = _microseconds(get("sentAt")), _microseconds(get("originalTimestamp"))
+    sent, original = get("sentAt"), get("originalTimestamp")
+    sent = None if sent is None else _microseconds(sent)
+    original = None if original is None else _microseconds(original)
     call = None if found.invalid is not None else found.call
     texts: Iterable[Json] = tuple(map(get, _TEXT_FIELDS))
     objects = [orjson.dumps(value).decode() if type(value) is dict else None for value in map(get, _OBJECT_FIELDS)]
@@ -119,7 +122,7 @@ def _is_simple(
         call is not None
         and _SIMPLE_FIELDS.issuperset(event)
         and _TEXT_TYPES.issuperset(map(type, texts))
-        and all(type(event.get(name)) is dict for name in _OBJECT_FIELDS if name in event)
+        and _OBJECT_TYPES.issuperset(map(type, map(event.get, _OBJECT_FIELDS)))
         and (sent is not None or event.get("sentAt") is None)
         and (original is not None or event.get("originalTimestamp") is None)
     )

@@ -193,14 +193,22 @@ def remove_orphans(catalog: Catalog) -> int:
 
     Does nothing while another process writes; its next start comes here too.
     """
-    removed = 0
     with suppress(ArchiveBusy), catalog.writer(0.0), catalog.maintenance(0.0):
-        known = catalog.known_paths()
-        for path in (catalog.directory / EVENTS).glob("day=*/*"):
-            if path.relative_to(catalog.directory).as_posix() not in known:
-                path.unlink(missing_ok=True)
-                removed += 1
-    return removed
+        return unlink_orphans(catalog)
+    return 0
+
+
+def unlink_orphans(catalog: Catalog) -> int:
+    """Remove the files that the catalog does not list; for who holds both locks."""
+    known = catalog.known_paths()
+    orphans = [
+        path
+        for path in (catalog.directory / EVENTS).glob("day=*/*")
+        if path.relative_to(catalog.directory).as_posix() not in known
+    ]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    return len(orphans)
 
 
 def fault_of(path: Path) -> str:

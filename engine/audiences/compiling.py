@@ -11,7 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from engine.audiences.model import Definition
-from engine.audiences.rules import AllOf, AnyOf, Computation, Condition, Did, DidNot, HasTraits, NoneOf, Times
+from engine.audiences.rules import (
+    AllOf,
+    AnyOf,
+    Computation,
+    Condition,
+    Did,
+    DidNot,
+    HasTraits,
+    NoneOf,
+    Times,
+    leaves_of,
+)
 from engine.audiences.sql_definitions import wrapped
 from engine.audiences.value_sql import value_query
 from engine.audiences.where import ROOTS
@@ -56,20 +67,20 @@ class EventScan:
 
     def members(self, rule: Condition) -> CompiledQuery:
         """Return the query of an audience's members."""
-        needs_users = _at_zero(rule) is not False or _reads_traits(rule)
-        holds = self._holds(rule)
-        if not needs_users:
-            sql = f"WITH counted AS ({self._counted()})\nSELECT person_id FROM counted AS c WHERE {holds}"
-            return CompiledQuery(sql, self.parameters.values())
-        exists = f"u.first_seen <= {self._time(self.now)}"
+        holds, at_zero = self._holds(rule), _at_zero(rule)
+        has_traits = any(isinstance(each, HasTraits) for each in leaves_of(rule))
+        exists = f"u.first_seen <= {self._time(self.now)}" if has_traits or at_zero is not False else "true"
         if not self._counts:
             sql = f"SELECT u.person_id FROM users AS u WHERE {exists} AND {holds}"  # noqa: S608
-            return CompiledQuery(sql, self.parameters.values())
-        sql = (
-            f"WITH counted AS ({self._counted()})\n"
-            f"SELECT u.person_id FROM users AS u LEFT JOIN counted AS c ON c.person_id = u.person_id\n"
-            f"WHERE {exists} AND {holds}"
-        )
+        elif exists == "true":
+            sql = f"WITH counted AS ({self._counted()})\nSELECT person_id FROM counted AS c WHERE {holds}"
+        else:
+            join = "JOIN" if at_zero is False else "LEFT JOIN"
+            sql = (
+                f"WITH counted AS ({self._counted()})\n"
+                f"SELECT u.person_id FROM users AS u {join} counted AS c ON c.person_id = u.person_id\n"
+                f"WHERE {exists} AND {holds}"
+            )
         return CompiledQuery(sql, self.parameters.values())
 
     def leaves(self, conditions: Sequence[Did | DidNot | HasTraits], person_id: str) -> CompiledQuery:
@@ -166,14 +177,6 @@ class EventScan:
 def times_of(condition: Did | DidNot) -> Times:
     """Return how many events a condition wants."""
     return NEVER if isinstance(condition, DidNot) else condition.times
-
-
-def _reads_traits(condition: Condition) -> bool:
-    if isinstance(condition, AllOf | AnyOf):
-        return any(map(_reads_traits, condition.conditions))
-    if isinstance(condition, NoneOf):
-        return _reads_traits(condition.condition)
-    return isinstance(condition, HasTraits)
 
 
 def _at_zero(condition: Condition) -> bool | None:

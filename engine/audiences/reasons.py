@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.audiences.compiling import EventScan, times_of
 from engine.audiences.model import Definition
-from engine.audiences.rules import AllOf, AnyOf, Computation, Condition, Did, DidNot, HasTraits, NoneOf
+from engine.audiences.rules import Did, DidNot, HasTraits, leaves_of
 from engine.language.texts import visible
 
 if TYPE_CHECKING:
@@ -41,17 +40,6 @@ def reasons(
     query = EventScan(now).leaves(found, person_id)
     row = connection.execute(query.sql, list(query.parameters)).fetchone()
     return None if row is None else [_reason(each, value) for each, value in zip(found, row, strict=True)]
-
-
-def leaves_of(rule: Condition | Computation) -> Iterator[Did | DidNot | HasTraits]:
-    """Yield the conditions on events and traits in a rule."""
-    if isinstance(rule, AllOf | AnyOf):
-        for each in rule.conditions:
-            yield from leaves_of(each)
-    elif isinstance(rule, NoneOf):
-        yield from leaves_of(rule.condition)
-    else:
-        yield rule.over if isinstance(rule, Computation) else rule
 
 
 def _reason(condition: Did | DidNot | HasTraits, found: int | bool) -> ConditionReason:

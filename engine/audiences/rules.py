@@ -6,6 +6,7 @@ both ends included, and an event later than `now` does not count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from engine.language.paths.syntax import Node
@@ -112,3 +113,14 @@ class Computation(NamedTuple):
 
 
 Rule: TypeAlias = "Condition | Computation"
+
+
+def leaves_of(rule: Condition | Computation) -> Iterator[Did | DidNot | HasTraits]:
+    """Yield the conditions on events and traits in a rule."""
+    if isinstance(rule, AllOf | AnyOf):
+        for each in rule.conditions:
+            yield from leaves_of(each)
+    elif isinstance(rule, NoneOf):
+        yield from leaves_of(rule.condition)
+    else:
+        yield rule.over if isinstance(rule, Computation) else rule

@@ -69,4 +69,5 @@ def check_sql(connection: ArchiveConnection, sql: str, kind: DefinitionKind) -> 
 
 
 def _sentence(clause: str) -> str:
-    return f"{clause[:1].upper()}{clause[1:]}."
+    first = clause[:1].upper() if clause.partition(" ")[0].isalpha() else clause[:1]
+    return f"{first}{clause[1:]}{'' if clause.endswith(('?', ')')) else '.'}"

@@ -7,7 +7,7 @@ import contextlib
 import hmac
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -72,7 +72,8 @@ class ServerConfig(NamedTuple):
     `metrics` returns Prometheus text, `admin` is the admin address and its token, `keep` is how many seconds finished
     events stay in the outbox, None for ever.  With `watch`, a change of a file that was loaded is a reload.  `console`
     answers all paths of the admin address that are not its own, with its own login.  `companions` are processes that
-    run as long as delivery does; the one that follows the outbox into `archive` is among them.
+    run as long as delivery does; the one that follows the outbox into `archive` is among them.  `beside` are tasks that
+    run as long.
     """
 
     reloading: Reloading
@@ -87,6 +88,7 @@ class ServerConfig(NamedTuple):
     console: AdminPages | None = None
     archive: ServedArchive | None = None
     companions: Sequence[Companion] = ()
+    beside: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
 
 
 class Background:
@@ -140,6 +142,7 @@ class Background:
         tasks = [asyncio.create_task(each) for each in (self.backlog.poll(), purging, keys)]
         if self._config.watch:
             tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
+        tasks += [asyncio.create_task(each()) for each in self._config.beside]
         if archive is not None:
             tasks.append(asyncio.create_task(watch_archive(archive, observer.archive_behind.set)))
         reloading.attach()
@@ -155,6 +158,7 @@ class Background:
             await reloading.ended()
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(asyncio.to_thread(each.stop) for each in self._config.companions))
             if admin is not None and serving is not None:
                 if self._config.console is not None:

@@ -20,6 +20,8 @@ from engine.records import Json
 
 NAME = "waybill.delivery.collector"
 LINES_PER_SECOND = 20
+SUPPRESSED = "suppressed"
+SUPPRESSED_REASON = "the user was deleted with --suppress"
 
 
 @contextmanager
@@ -132,6 +134,9 @@ class CollectorObserver:
         """Count the events of a transaction."""
         self._kept.inc(taken.new)
         self._duplicates.inc(taken.duplicates)
+        for source, events in taken.suppressed.items():
+            self._discarded.labels(source, SUPPRESSED).inc(events)
+            self._log("discarded", source=source, code=SUPPRESSED, reason=SUPPRESSED_REASON, events=events)
 
     def repaired(self, what: str, **fields: Json) -> None:
         """Count and log a body that was not quite JSON; `what` says what was changed in it."""

@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "outbox": ("engine.commands.outbox", "Inspect an outbox; replay events, resume connections, purge old events."),
     "archive": ("engine.commands.archive", "Keep all events as Parquet files by day; import, inspect, compact, check."),
+    "delete": ("engine.commands.delete", "Remove users everywhere, here and at the vendors; see what became of it."),
     "console": ("engine.commands.console", "Serve the web console: look at an outbox, or try mappings, in a browser."),
     "connections": ("engine.commands.connections", "Check a file of connections; with --live, also its credentials."),
     "sandbox": ("engine.commands.sandbox", "Emulate the vendors on a port, to try everything without an account."),

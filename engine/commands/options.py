@@ -118,7 +118,7 @@ def coverage_options(command: Callable[..., R]) -> Callable[..., R]:
     return with_coverage
 
 
-def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], None]) -> Callable[P, None]:
+def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[P, R]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
     @click.option(
@@ -129,10 +129,10 @@ def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], None]) -> Callab
         help="The outbox file; may also precede the command's name.",
     )
     @wraps(command)
-    def opening(*args: P.args, **kwargs: P.kwargs) -> None:
+    def opening(*args: P.args, **kwargs: P.kwargs) -> R:
         own = cast("Path | None", kwargs.pop("own_outbox"))
         with open_outbox(own or click.get_current_context().obj) as outbox:
-            command(outbox, *args, **kwargs)
+            return command(outbox, *args, **kwargs)
 
     return opening
 

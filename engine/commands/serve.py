@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
@@ -391,6 +391,7 @@ def _serve(
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     outbox = stack.enter_context(open_outbox(path, create=True))
     background_outbox = stack.enter_context(open_outbox(path))
+    config = config._replace(beside=(_deletions(stack, config, path),))
     stack.enter_context(server.reload_on_hangup(config.reloading))
     _announce(config, listener, world)
     if world is not None and config.console is not None:
@@ -402,6 +403,18 @@ def _serve(
         server.run_workers(config, outbox, background_outbox, listener, settings, workers)
     if world is not None:
         _show_results(outbox, world)
+
+
+def _deletions(stack: ExitStack, config: ServerConfig, path: Path) -> Callable[[], Coroutine[None, None, None]]:
+    """Return what begins the deletions that delete events ask for, and has them done."""
+    from engine.commands.options import open_outbox
+    from engine.deletion.following import follow
+    from engine.deletion.vendors import parts_of
+
+    archive = () if config.archive is None else ("--archive", str(config.archive.directory))
+    outbox = stack.enter_context(open_outbox(path))
+    arguments = ("--outbox", str(path), *archive)
+    return lambda: follow(outbox, lambda: parts_of(config.reloading.connections), arguments)
 
 
 def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | None) -> None:

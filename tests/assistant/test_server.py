@@ -6,13 +6,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp.client.session import ClientSession
-from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.assistant.test_tools import EVENT, MAPPING
+
+if TYPE_CHECKING:
+    from mcp.client.session import ClientSession
 
 PATIENCE = 40
 
@@ -34,6 +35,9 @@ def test_a_session(tmp_path: Path) -> None:
 
 
 async def _session(root: Path) -> tuple[list[str], dict[str, Any], str]:
+    from mcp.client.session import ClientSession  # here: each worker would import it for a second, to collect one test
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     server = StdioServerParameters(command=sys.executable, args=["-m", "engine", "mcp", "--root", str(root)])
     async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
         await session.initialize()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.checks.harness import DOCS, WRONG
 from tests.mapping.whole import whole
+from tests.operating import said
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +21,11 @@ def validate(*words: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "cli.py"), "validate-mappings", *words]
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def printed(*words: str) -> str:
+    """Return what the command prints, without a process of its own."""
+    return said("validate-mappings", *words)[1]
 
 
 @pytest.fixture
@@ -48,9 +54,9 @@ def test_many_problems_are_sorted_and_always_the_same(many: list[str]) -> None:
 
 
 def test_the_formats_tell_the_same_problems(many: list[str]) -> None:
-    problems = json.loads(validate("--format", "json", *many).stdout)
+    problems = json.loads(printed("--format", "json", *many))
     errors = sum(problem["level"] == "error" for problem in problems)
-    text, github = validate(*many).stdout, validate("--format", "github", *many).stdout
+    text, github = printed(*many), printed("--format", "github", *many)
     count = f"{errors} problems, {len(problems) - errors} warnings in {len(many)} files."
     assert text.splitlines()[-1] == count
     assert github.splitlines()[-1] == count

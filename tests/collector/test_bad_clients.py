@@ -159,18 +159,19 @@ def few_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
 
 
-def test_five_thousand_connections_disturb_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", [1500, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_thousands_of_connections_disturb_no_other(tmp_path: Path, many: int) -> None:
     log = tmp_path / "log"
     with ExitStack() as stack:
         with few_files():
             server = stack.enter_context(serving(mappings=["exponea"], log=log))
         assert well(server)
         before = server.memory()
-        wires = [stack.enter_context(connect(server)) for _ in range(MANY)]
+        wires = [stack.enter_context(connect(server)) for _ in range(many)]
         for number, wire in enumerate(wires):
             wire.sendall(HALVES[number % len(HALVES)])
         assert max(seconds(server) for _ in range(50)) < 2
-        assert server.memory() < before + ROOM + MANY * EACH
+        assert server.memory() < before + ROOM + many * EACH
         for wire in wires[3::400]:
             wire.sendall(raw_request(tracks(0, 1))[-20:])
             assert wire.recv(4096).startswith(b"HTTP/1.1 200 ")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
-
 from engine.collector import discards, shaping
 from engine.collector.background import ADMIN_PATHS
 from engine.collector.discard_copies import INTERVAL
@@ -15,6 +13,7 @@ from engine.collector.openapi import CALLS
 from engine.collector.responses import CollectorLimits
 from engine.delivery.outbox.keeping import DISCARDS_A_SECOND, DISCARDS_KEPT, LARGEST_DISCARD, MOST_DISCARDS
 from tests.collector.running import ROOT
+from tests.yaml_files import read_yaml
 
 PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
 
@@ -31,7 +30,7 @@ def test_every_path_is_there() -> None:
 
 
 def test_every_code_of_a_discard_has_a_heading_of_its_own() -> None:
-    cases = yaml.safe_load((Path(__file__).parent / "cases" / "discards.yaml").read_text(encoding="utf-8"))
+    cases = read_yaml(Path(__file__).parent / "cases" / "discards.yaml")
     codes = {code for case in cases for code, _ in case.get("discarded", ())} | {"event_too_large"}
     written = [Path(module.__file__ or "").read_text(encoding="utf-8") for module in (discards, shaping)]
     literals = {code for text in written for code in re.findall(r'Discard\(\s*"(\w+)"', text)}

@@ -15,7 +15,7 @@ from tests.collector.harness import Answer, Inside
 from tests.delivery.memory_outbox import MemoryOutbox
 
 TOO_LARGE = "The body is larger than 512000 bytes, the limit of a batch. Send fewer events at a time."
-BOMB = gzip.compress(b'{"userId":"' + b"a" * 20_000_000 + b'"}')
+BOMB = gzip.compress(b'{"userId":"' + b"a" * 20_000_000 + b'"}', 1)
 
 
 def refusal(answer: Answer) -> tuple[int, str, str]:

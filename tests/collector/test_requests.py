@@ -7,15 +7,15 @@ from pathlib import Path
 
 import orjson
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from engine.collector.openapi import CALLS, CODES, description
 from engine.collector.responses import CollectorLimits
 from tests.collector.harness import Answer, Inside
+from tests.yaml_files import read_yaml
 
 FILES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
-CASES = [(f"{file.stem}: {case['name']}", case) for file in FILES for case in yaml.safe_load(file.read_text())]
+CASES = [(f"{file.stem}: {case['name']}", case) for file in FILES for case in read_yaml(file)]
 WORDS = {
     "name",
     "path",

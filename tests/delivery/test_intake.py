@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from engine.delivery.intake import iso, new_events, taken_in
-from engine.delivery.outbox.base import Waiting
+from engine.delivery.outbox.base import TakenIn, Waiting
 from engine.delivery.sending import jobs
 from engine.delivery.sending.jobs import SharedEvents, normalized
 from engine.events.reading import read_events
@@ -59,14 +59,14 @@ def test_a_file_that_is_sent_twice_doubles_nothing() -> None:
     for content in (LINE * 250, LINE * 300):
         reader = read_events("-", stdin=io.BytesIO(content))
         taken.append([*taken_in(outbox, new_events(reader, "files", RECEIVED), ["a"], lambda: 1.0)])
-    assert taken[0] == [(100, 0, {}), (100, 0, {}), (50, 0, {})]
-    assert taken[1] == [(0, 100, {"a": 100}), (0, 100, {"a": 100}), (50, 50, {"a": 50})]
+    assert taken[0] == [TakenIn(100), TakenIn(100), TakenIn(50)]
+    assert taken[1] == [TakenIn(0, 100, {"a": 100}), TakenIn(0, 100, {"a": 100}), TakenIn(50, 50, {"a": 50})]
 
 
 def test_planning_sees_what_intake_fixed() -> None:
     outbox = MemoryOutbox()
     reader = read_events("-", stdin=io.BytesIO(LINE + b'{"type":"track","userId":"u","event":"E","messageId":"own"}'))
-    assert [*taken_in(outbox, new_events(reader, "files", RECEIVED), ["a"], lambda: 1.0)] == [(2, 0, {})]
+    assert [*taken_in(outbox, new_events(reader, "files", RECEIVED), ["a"], lambda: 1.0)] == [TakenIn(2)]
     rows = outbox.waiting("a", 0, 10)
     events = [normalized(row).event for row in rows]
     assert [event["messageId"] for event in events] == [rows[0].message_id, "own"]

@@ -12,8 +12,10 @@ from engine.mapping.load import Library
 from engine.reference import generated
 from engine.reference.settings import settings_markdown
 
+MADE = generated()
 
-@pytest.mark.parametrize(("path", "make"), generated().items(), ids=[path.name for path in generated()])
+
+@pytest.mark.parametrize(("path", "make"), MADE.items(), ids=[path.name for path in MADE])
 def test_what_is_made_from_the_code_is_up_to_date(path: Path, make: Callable[[], str]) -> None:
     assert path.read_text(encoding="utf-8") == make(), "run: make docs"
 

@@ -8,7 +8,7 @@ from engine.editing.layout import layout
 from engine.editing.positions import TextLines
 from engine.editing.workspace import RefusedError
 from engine.formatting.layout import formatted
-from tests.editing.test_server import MAPPING
+from tests.editing.mapping import MAPPING
 
 LOOSE = MAPPING.replace("title: Shop", "title:    Shop").replace("  who: [", "    who:   [")
 

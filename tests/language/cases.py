@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -62,6 +63,7 @@ class Case:
         return f"{self.file}: {self.title}"
 
 
+@cache
 def load_cases() -> list[Case]:
     """Read every case of every file, in the order of the files' names."""
     return [case for path in sorted(HERE.glob("*.yaml")) for case in _cases(path)]

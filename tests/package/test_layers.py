@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("engine.delivery.sending",),
     ("engine.delivery",),
     ("engine.archive",),
+    ("engine.deletion",),
     ("engine.audiences",),
     ("engine.showing",),
     ("engine.collector", "engine.sandbox"),

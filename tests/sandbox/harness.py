@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 
 import httpx
-import yaml
 
 from engine.sandbox.app import create_app
 from engine.sandbox.world import read_config
+from tests.yaml_files import read_yaml
 
 CASES = Path(__file__).parent / "cases"
 NOW = 1_700_000_000.0
@@ -34,7 +34,7 @@ SHORT = {
 
 def scenarios():
     for path in sorted(CASES.glob("*.yaml")):
-        for title, scenario in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for title, scenario in read_yaml(path).items():
             yield path.stem, title, scenario
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from engine.errors import UsageError
 from engine.scaffolding import curl
 from engine.scaffolding.outline import Outline
 from tests.scaffolding.made import from_curl
+from tests.yaml_files import read_yaml
 
-CASES = yaml.safe_load((Path(__file__).parent / "curl.yaml").read_text(encoding="utf-8"))
+CASES = read_yaml(Path(__file__).parent / "curl.yaml")
 SECRET = "Zq7SeCrEtVaL9x8y"
 SHORT = "S3CRETz9qKey"
 WITHOUT_SETTING = {"a proxy, a certificate", "JSON in a form", "the key of a form"}

@@ -24,10 +24,16 @@ def command(directory: Path, outbox_file: Path, keep: str | None) -> None:
     from engine.archive.writing import remove_orphans
     from engine.collector.companions import until_stopped
     from engine.delivery import logs
+    from engine.delivery.process import rare_garbage_collection
 
     handler = logs.start(sys.stderr, ())
     try:
-        with until_stopped() as stop, Catalog.open(directory, create=True) as catalog, catalog.follower():
+        with (
+            rare_garbage_collection(),
+            until_stopped() as stop,
+            Catalog.open(directory, create=True) as catalog,
+            catalog.follower(),
+        ):
             remove_orphans(catalog)
             upkeep = Upkeep(catalog, keep_seconds("--archive-keep", keep), time.time, stop.is_set)
             Follower(outbox_file, catalog).run(stop, upkeep.run_if_due)

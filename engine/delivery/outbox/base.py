@@ -48,7 +48,7 @@ class Outbox(Protocol):
 
         An event ends as a duplicate where the connection had its messageId from its source within the window, unless
         `again` is set. One that every connection has had, byte for byte, is not stored a second time: its states refer
-        to the stored one.
+        to the stored one. Events of suppressed users are discarded, but not their delete calls.
         """
         ...
 
@@ -242,12 +242,14 @@ class Discarded(NamedTuple):
 class TakenIn(NamedTuple):
     """How many events were new to at least one connection, and how many were duplicates for all.
 
-    `ignored` counts duplicates by connection: an event new to one may be a duplicate to another.
+    `ignored` counts duplicates by connection: an event new to one may be a duplicate to another. `suppressed` counts by
+    source those that were discarded, because their user is suppressed; the other numbers leave them out.
     """
 
     new: int = 0
     duplicates: int = 0
     ignored: Mapping[str, int] = {}
+    suppressed: Mapping[str, int] = {}
 
     def fresh(self, connection: str) -> int:
         """Return how many were new to one of the connections."""
@@ -256,7 +258,8 @@ class TakenIn(NamedTuple):
     def plus(self, other: TakenIn) -> TakenIn:
         """Return the sum of both."""
         ignored = Counter(self.ignored) + Counter(other.ignored)
-        return TakenIn(self.new + other.new, self.duplicates + other.duplicates, ignored)
+        suppressed = Counter(self.suppressed) + Counter(other.suppressed)
+        return TakenIn(self.new + other.new, self.duplicates + other.duplicates, ignored, suppressed)
 
 
 class Waiting(NamedTuple):

@@ -235,8 +235,8 @@ VERSION_4 = (
 )
 
 VERSION_5 = (
-    # Deletions of persons (deletions.py).  `ids` are the person's, only while the deletion runs; afterwards `digest` is
-    # all that is left, keyed with `secret`.  `vendors` is what became of the delete calls, `event` the event that asked.
+    # Deletions of persons (deletions.py).  `ids` are the person's, only while the deletion runs; then `digest` is all
+    # that is left, keyed with `secret`.  `vendors` is what became of the delete calls, `event` the event that asked.
     """
     CREATE TABLE deletions (
         number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -14,9 +14,7 @@ from itertools import chain, groupby, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
-
-from engine.delivery.outbox import file, keeping, looking
+from engine.delivery.outbox import file, keeping, looking, outcomes
 from engine.delivery.outbox import statements as sql
 from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
 from engine.delivery.outbox.base import (
@@ -42,6 +40,7 @@ from engine.delivery.outbox.base import (
     TakenIn,
     Waiting,
 )
+from engine.delivery.outbox.deletions import Suppression
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
@@ -77,6 +76,7 @@ class SqliteOutbox:
         self._patience = patience
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
+        self._suppression = Suppression()
         with self._errors():
             recognize(self.path)
         file.make(self.path)
@@ -179,6 +179,7 @@ class SqliteOutbox:
         duplicates = 0
         ignored: Counter[int] = Counter()
         with self._transaction() as db:
+            events, suppressed = self._suppression.passing(db, events, now)
             numbers = [self._id(db, name) for name in connections]
             known = set() if again else _known_ids(db, [event.message_id for event in events])
             for is_known, group in groupby(events, lambda event: event.message_id in known):
@@ -192,7 +193,7 @@ class SqliteOutbox:
             self._count(db, events, dict(zip(numbers, connections, strict=True)), ignored, now)
         names = dict(zip(numbers, connections, strict=True))
         by_name = {names[each]: count for each, count in ignored.items()}
-        return TakenIn(len(events) - duplicates, duplicates, by_name)
+        return TakenIn(len(events) - duplicates, duplicates, by_name, suppressed)
 
     @staticmethod
     def _count(
@@ -295,8 +296,8 @@ class SqliteOutbox:
         with self._transaction() as db:
             if db.execute(sql.FENCE, (connection,)).fetchone() != (fence,):
                 raise LeaseLost(f"Another worker has taken over {connection}.")
-            keeping.add_attempts(db, connection, attempts)
-            written = _written(db, changes, now, fence)
+            written = outcomes.written(db, changes, now, fence)
+            keeping.add_attempts(db, connection, outcomes.attempts_kept(db, attempts, changes, written))
             keeping.count_ended(db, connection, [change.outcome for change in written], now)
             return written
 
@@ -337,6 +338,21 @@ class SqliteOutbox:
         """Return what a function of `looking` finds, in one read transaction."""
         with self._transaction(sql.BEGIN_READ) as db, looking.values_are_ours(db, self.path):
             return function(db)
+
+    def change(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what a function of `deletions` or `removal` does, in one write transaction."""
+        with self._transaction() as db:
+            return function(db)
+
+    def empty_wal(self) -> bool:
+        """Move all of the `-wal` into the file and empty it; False if another process kept it from that."""
+        with self._lock_and_errors():
+            self._db.execute(sql.CHECKPOINT)  # the most, without a lock
+            self._db.execute(sql.SHORT_PATIENCE)
+            try:
+                return bool(self._db.execute(sql.EMPTY_WAL).fetchone()[0] == 0)
+            finally:
+                self._db.execute(sql.PATIENCE.format(int(self._patience * 1000)))
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         """Take or renew a connection's lease, and return its fence."""
@@ -529,37 +545,6 @@ class SqliteOutbox:
 
 def _reasons(rows: Iterable[Any]) -> list[Reason]:
     return [Reason(*row)._replace(outcome=Outcome(row[1])) for row in rows]
-
-
-def _written(db: sqlite3.Connection, changes: Sequence[Change], now: float, fence: int) -> list[Change]:
-    # Events that ended alike are written by one statement: 3.3 us an event instead of 7.5.  Those of a batch have the
-    # same attempt, too; those that were sent alone have one each.
-    alike = [list(run) for _, run in groupby(changes, _all_but_place)]
-    if len(alike) > len(changes) // 4:
-        alike = [list(run) for _, run in groupby(changes, _what_became)]
-    db.execute(sql.SAVEPOINT)
-    if all(_finish(db, run, now, fence) == len(run) for run in alike):
-        return list(changes)
-    db.execute(sql.UNDO)  # some had ended before; written one by one, they show which
-    return [each for each in changes if _finish(db, [each], now, fence)]
-
-
-def _finish(db: sqlite3.Connection, alike: Sequence[Change], now: float, fence: int) -> int:
-    """Write changes that differ in nothing but their place and attempts; return how many states still waited."""
-    _, outcome, *others, reports, attempts = alike[0]
-    given = (outcome.value, *others, as_text(reports), now, fence)
-    if all(change.attempts == attempts for change in alike):
-        return db.execute(sql.FINISH, (*given, attempts, str([change.place for change in alike]))).rowcount
-    pairs = orjson.dumps([(change.place, change.attempts) for change in alike]).decode()
-    return db.execute(sql.FINISH_EACH, (*given, pairs)).rowcount
-
-
-def _all_but_place(change: Change) -> tuple[Any, ...]:
-    return change[1:]
-
-
-def _what_became(change: Change) -> tuple[Any, ...]:
-    return change[1:-1]
 
 
 def _known_ids(db: sqlite3.Connection, ids: Sequence[str]) -> set[str]:

@@ -19,6 +19,9 @@ PRAGMAS = (
 )
 QUICK_CHECK = "PRAGMA quick_check(1)"
 CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+EMPTY_WAL = "PRAGMA wal_checkpoint(TRUNCATE)"
+SHORT_PATIENCE = "PRAGMA busy_timeout = 150"  # it keeps writers out while it waits for readers
+PATIENCE = "PRAGMA busy_timeout = {}"
 BEGIN_READ = "BEGIN"
 BEGIN_WRITE = "BEGIN IMMEDIATE"
 COMMIT = "COMMIT"
@@ -95,6 +98,8 @@ FINISH_EACH = f"""
 """
 SAVEPOINT = "SAVEPOINT before"
 UNDO = "ROLLBACK TO before"
+
+PLACES_THERE = "SELECT place FROM states WHERE place IN (SELECT value FROM json_each(?))"
 
 LEASE = """
     UPDATE connections SET fence = fence + (owner IS NOT ?1), owner = ?1, leased_until = ?3
@@ -426,10 +431,12 @@ PURGEABLE_EVENTS = f"""
     WHERE {_OLD} AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id AND NOT ({_ENDED}))
 """
 LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
+_EMPTY_STATE = """
+    event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
+    tried_at = NULL, reports = NULL, attempts = NULL, queued_at = 0, changed_at = 0
+"""
 EMPTY_LAST_STATE = f"""
-    UPDATE states SET event = 0, connection = 0, outcome = '', reason = '', words = '', digest = NULL, progress = NULL,
-        tried_at = NULL, reports = NULL, attempts = NULL, queued_at = 0, changed_at = 0
-    WHERE {_LAST_STATE}
+    UPDATE states SET {_EMPTY_STATE} WHERE {_LAST_STATE}
 """
 NEXT_OLD_EVENTS = f"""
     SELECT max(id) FROM (SELECT id FROM events WHERE id > :after AND {_OLD} ORDER BY id LIMIT :limit)
@@ -437,10 +444,9 @@ NEXT_OLD_EVENTS = f"""
 OLD_STATES = f"SELECT outcome, count(*) FROM states WHERE {_OLD_STATES} GROUP BY 1"
 PURGE_STATES = f"DELETE FROM states WHERE {_OLD_STATES}"
 PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
+_EMPTY_EVENT = "source = '', message_id = '', received_at = '', taken_at = -1, raw = x'', reports = NULL, keys = 0"
 EMPTY_LAST_EVENT = f"""
-    UPDATE events SET source = '', message_id = '', received_at = '', taken_at = -1, raw = x'',
-        reports = NULL, keys = 0
-    WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY}
+    UPDATE events SET {_EMPTY_EVENT} WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY}
 """
 PURGE_EVENTS = f"""
     DELETE FROM events WHERE {_OLD_IN_PART} AND id < (SELECT max(id) FROM events) AND {_EMPTY}
@@ -490,3 +496,81 @@ WRONG_VALUES = """
     SELECT 'key ' || key FROM event_keys WHERE typeof(key) != 'integer' OR typeof(event) != 'integer'
     LIMIT 1
 """
+
+# Deletions of persons (deletions.py, removal.py).
+DELETION_STATE = "SELECT secret, changes, seen FROM deletion_state"
+SET_SEEN = "UPDATE deletion_state SET seen = ?"
+SUPPRESSION_CHANGED = "UPDATE deletion_state SET changes = changes + 1"
+SUPPRESSED_KEYS = "SELECT key FROM suppressed"
+IS_SUPPRESSED = "SELECT 1 FROM suppressed WHERE digest = ?"
+SUPPRESS = "INSERT OR IGNORE INTO suppressed (digest, key, deletion, since) VALUES (?, ?, ?, ?)"
+UNSUPPRESS = "DELETE FROM suppressed WHERE deletion IN (SELECT deletion FROM suppressed WHERE digest IN (?, ?))"
+SUPPRESSED_COUNT = "SELECT count(DISTINCT deletion) FROM suppressed"
+_DELETION = "number, digest, requested_at, requested_by, event, suppress, step, ids, vendors, ended_at"
+ADD_DELETION = """
+    INSERT INTO deletions (digest, requested_at, requested_by, event, suppress, step, ids, vendors)
+    VALUES (?, ?, ?, ?, ?, 0, ?, ?)
+"""
+RUNNING_DELETIONS = f"SELECT {_DELETION} FROM deletions WHERE ended_at IS NULL AND step = ? ORDER BY number LIMIT ?"
+RUNNING_WITH_DIGEST = f"SELECT {_DELETION} FROM deletions WHERE digest = ? AND ended_at IS NULL ORDER BY number LIMIT 1"
+DELETIONS = f"""
+    SELECT {_DELETION} FROM deletions
+    WHERE (:number IS NULL OR number = :number) AND (:digest IS NULL OR digest = :digest)
+    ORDER BY number DESC LIMIT :limit
+"""
+DELETION_STEPS = "SELECT step, count(*) FROM deletions WHERE ended_at IS NULL GROUP BY step"
+DELETIONS_SINCE = "SELECT count(*) FROM deletions WHERE requested_by = ? AND requested_at > ?"
+SET_DELETION = "UPDATE deletions SET step = ?, ids = ?, vendors = ?, suppress = ?, ended_at = ? WHERE number = ?"
+FORGET_DELETIONS = "DELETE FROM deletions WHERE ended_at < ?"
+FORGET_DELETION_COUNTS = (
+    "DELETE FROM deletion_counts WHERE deletion IN (SELECT number FROM deletions WHERE ended_at < ?)"
+)
+COUNT_DELETED = """
+    INSERT INTO deletion_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n
+"""
+DELETION_COUNTS = "SELECT what, n FROM deletion_counts WHERE deletion = ? ORDER BY what"
+EVENTS_OF_KEY = """
+    SELECT e.id, e.source, e.raw FROM event_keys AS k JOIN events AS e ON e.id = k.event
+    WHERE k.key = ? AND k.event > ? AND e.taken_at >= 0 ORDER BY k.event LIMIT ?
+"""
+STATES_OF_EVENT = """
+    SELECT s.place, s.connection, c.name, s.outcome, s.reason, s.attempts, c.held != '' FROM states AS s
+    JOIN connections AS c ON c.id = s.connection WHERE s.event = ?
+"""
+DELETE_STATE = "DELETE FROM states WHERE place = ? AND place < (SELECT max(place) FROM states)"
+EMPTY_STATE = f"UPDATE states SET {_EMPTY_STATE} WHERE place = ?"
+DELETE_EVENT = "DELETE FROM events WHERE id = ? AND id < (SELECT max(id) FROM events)"
+EMPTY_EVENT = f"UPDATE events SET {_EMPTY_EVENT} WHERE id = ?"
+DELETE_ATTEMPT = "DELETE FROM attempts WHERE connection = ? AND number = ? AND items = 1"
+EVENTS_AFTER = "SELECT id, raw, reports FROM events WHERE id > ? AND taken_at >= 0 ORDER BY id LIMIT ?"
+STILL_WAITS = "SELECT 1 FROM states WHERE event = ? AND outcome = 'waiting'"
+REPLACE_RAW = "UPDATE events SET raw = ?, reports = ? WHERE id = ?"
+STATES_WITH_TEXT = """
+    SELECT place, reason, words, reports, progress FROM states
+    WHERE place > ? AND (outcome != 'delivered' OR words != '' OR reports IS NOT NULL OR progress IS NOT NULL)
+    ORDER BY place LIMIT ?
+"""
+REPLACE_TEXTS = """
+    UPDATE states SET reason = ?, words = ?, reports = ?,
+        progress = CASE outcome WHEN 'waiting' THEN progress ELSE ? END
+    WHERE place = ? AND reason = ? AND words = ? AND reports IS ?
+"""
+ATTEMPTS_AFTER = """
+    SELECT connection, number, url, failure, headers, answer FROM attempts
+    WHERE (connection, number) > (?, ?) ORDER BY connection, number LIMIT ?
+"""
+REPLACE_ATTEMPT = """
+    UPDATE attempts SET url = ?, failure = ?, headers = ?, answer = ? WHERE connection = ? AND number = ?
+"""
+DISCARDS_AFTER = "SELECT id, reason, message_id, raw FROM discards WHERE id > ? ORDER BY id LIMIT ?"
+DELETE_DISCARD = "DELETE FROM discards WHERE id = ?"
+REPLACE_DISCARD = "UPDATE discards SET reason = ?, message_id = ?, raw = ? WHERE id = ?"
+CONNECTION_TEXTS = "SELECT id, held, hint, pause, alarm FROM connections"
+REPLACE_CONNECTION_TEXTS = "UPDATE connections SET held = ?, hint = ?, pause = ?, alarm = ? WHERE id = ?"
+EVENTS_WITH_MESSAGE = "SELECT id FROM events WHERE message_id = ? AND source = ? AND taken_at >= 0"
+WAITING_DELETES = """
+    SELECT DISTINCT e.id, e.source, e.raw FROM event_keys AS k JOIN states AS s ON s.event = k.event
+    JOIN events AS e ON e.id = k.event WHERE k.key = ? AND s.outcome = 'waiting'
+"""
+EVENT_THERE = "SELECT 1 FROM events WHERE id = ? AND taken_at >= 0"
+RESET_COUNT = "DELETE FROM deletion_counts WHERE deletion = ? AND what = ?"

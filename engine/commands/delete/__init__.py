@@ -1,0 +1,150 @@
+"""`engine delete`: remove users everywhere, and see what became of it. One module a command."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.commands.delete import resume, status, unsuppress
+from engine.commands.delete.shared import advance, archive_option, code_of, counts_of, elsewhere, held_of
+from engine.commands.options import FILE, OUTBOX_FILE, mappings_option, open_outbox
+from engine.commands.shared import CommandGroup, counted
+from engine.delivery.outbox.base import DEFAULT_FILE
+from engine.errors import UsageError
+from engine.language.texts import visible
+
+if TYPE_CHECKING:
+    from engine.delivery.outbox.sqlite import SqliteOutbox
+    from engine.records import JsonObject
+
+DEFAULT_CONNECTIONS = Path("connections.yaml")
+SHOWN = 10
+"""Users whose deletions are shown one by one."""
+NO_CONNECTIONS = (
+    "No delete events are sent to vendors: name the connections with --connections FILE (their part of this deletion "
+    "is then not done)."
+)
+NEEDS_YES = "This removes users for good, and asks before it does so on a terminal; elsewhere add --yes."
+SEND = "Delete events wait: a running `engine serve` sends them, or `engine send --connections {file}`."
+STEPS = ("IDs found", "suppression written", "removed", "delete events queued", "", "ended")
+
+
+@click.group("delete", cls=CommandGroup, invoke_without_command=True)
+@click.option("--user", "users", multiple=True, metavar="ID", help="A user ID, or an anonymous ID. Repeatable.")
+@click.option("--file", "file", type=FILE, help="One ID a line, or a JSON list of IDs or of objects with userId.")
+@click.option("--suppress", is_flag=True, help="Also discard later events of these users.")
+@click.option(
+    "--connections", "connections_file", type=FILE, help="Send delete events to the connections of this file."
+)
+@mappings_option
+@click.option("--outbox", "path", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True)
+@archive_option
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, but remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def command(  # noqa: PLR0913, PLR0917  the options are what they are
+    context: click.Context,
+    users: tuple[str, ...],
+    file: Path | None,
+    suppress: bool,
+    connections_file: Path | None,
+    directories: tuple[Path, ...],
+    path: Path,
+    archive: Path | None,
+    dry_run: bool,
+    yes: bool,
+) -> int | None:
+    """Remove users everywhere: outbox, archive, audiences, and at each vendor whose mapping has a delete call.
+
+    Users merged by alias, their anonymous IDs and their emails are found and removed too. Doing it again does no harm.
+
+    Exit code 0: done; 1: a person has to do something, the report says what; 2: wrong usage; 3: delete events wait to
+    be sent; 4: the outbox or the archive cannot be used.
+    """
+    context.obj = path
+    if context.invoked_subcommand is not None:
+        return None
+    from engine.commands.delete.users import users_of
+
+    found = users_of(users, file)
+    if connections_file is None and DEFAULT_CONNECTIONS.exists():
+        connections_file = DEFAULT_CONNECTIONS
+    elsewhere(archive)  # before anything is changed
+    vendors = _vendors(connections_file, directories)
+    with open_outbox(path) as outbox:
+        if dry_run:
+            _show_what_would_be(outbox, found, archive, vendors)
+            return 0
+        _ask(found, path, len(vendors), yes=yes)
+        code = _delete(outbox, found, vendors, archive, suppress=suppress)
+        if connections_file is None:
+            click.echo(NO_CONNECTIONS, err=True)
+        elif code == 3 and not any(row.owner for row in outbox.connections()):
+            click.echo(SEND.format(file=connections_file), err=True)
+        return code
+
+
+def _vendors(file: Path | None, directories: Sequence[Path]) -> JsonObject:
+    if file is None:
+        return {}
+    import os
+
+    from engine.deletion.vendors import parts_of
+    from engine.delivery.connections import load
+
+    return parts_of(load(file, os.environ, directories).connections)
+
+
+def _ask(users: Sequence[str], path: Path, connections: int, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(NEEDS_YES)
+    who = visible(users[0]) if len(users) == 1 else counted(len(users), "user")
+    where = f"{path} and {counted(connections, 'connection')}" if connections else str(path)
+    click.confirm(f"Delete {who} for good, in {where}?", abort=True)
+
+
+def _delete(
+    outbox: SqliteOutbox, users: Sequence[str], vendors: JsonObject, archive: Path | None, *, suppress: bool
+) -> int:
+    from engine.commands.output.deletions import report_text, summary_text
+    from engine.commands.output.text import Display
+    from engine.deletion.beginning import begin_by_command
+    from engine.delivery.outbox import deletions
+
+    numbers = begin_by_command(outbox, users, vendors, time.time(), suppress=suppress)
+    advance(outbox, archive, _progress if len(users) > SHOWN else None)
+    found = outbox.look(lambda db: [each for number in numbers for each in deletions.listed(db, number=number)])
+    counts = counts_of(outbox, found)
+    if len(found) > SHOWN:
+        click.echo(summary_text(found, counts))
+        return code_of(found)
+    held, display = held_of(outbox), Display(sys.stdout)
+    for each in found:
+        click.echo(report_text(display, each, counts_of(outbox, [each]), held))
+    return code_of(found)
+
+
+def _progress(step: int, users: int) -> None:
+    click.echo(f"{counted(users, 'user')}: {STEPS[step]}", err=True)
+
+
+def _show_what_would_be(outbox: SqliteOutbox, users: Sequence[str], archive: Path | None, vendors: JsonObject) -> None:
+    from engine.commands.output.deletions import would_be_text
+    from engine.deletion.steps import all_ids
+    from engine.delivery.outbox import removal
+    from engine.events.persons import asked_for
+
+    ids = all_ids(outbox, [asked_for(user) for user in users], elsewhere(archive))
+    counts = removal.count_of(outbox, removal.Persons(enumerate(ids, 1)))
+    click.echo(would_be_text(users, ids, counts, vendors))
+
+
+for each in (status, resume, unsuppress):
+    command.add_command(each.command)

@@ -1,0 +1,64 @@
+"""Persons in an archive: their IDs, as it has merged them, and their removal from all that it holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from engine.events.persons import PersonIds
+
+ARCHIVED, ARCHIVED_MASKED = "archive", "archive masked"
+
+_IDS = """
+    WITH given AS (SELECT unnest($1::BIGINT[]) AS n, unnest($2::VARCHAR[]) AS id),
+    persons AS (
+        SELECT DISTINCT given.n, coalesce(of.person_id, given.id) AS person_id
+        FROM given LEFT JOIN main.person_of AS of ON of.id = given.id)
+    SELECT persons.n, of.kind, of.id FROM persons JOIN main.person_of AS of USING (person_id)
+    UNION ALL
+    SELECT persons.n, 'user', users.user_id FROM persons JOIN users USING (person_id) WHERE users.user_id IS NOT NULL
+    UNION ALL
+    SELECT persons.n, 'anonymous', unnest(users.anonymous_ids) FROM persons JOIN users USING (person_id)
+    UNION ALL
+    SELECT persons.n, 'email', users.email FROM persons JOIN users USING (person_id) WHERE users.email IS NOT NULL
+"""
+
+
+class ArchivedPersons:
+    """What an archive has of persons; raises ArchiveError."""
+
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
+        self._directory, self._clock = directory, clock
+
+    def ids(self, persons: Sequence[PersonIds]) -> list[PersonIds]:
+        """Return for each person all IDs that are known of it."""
+        from engine.archive.queries import opened
+
+        numbers, texts = [], []
+        for number, ids in enumerate(persons):
+            for text in ids.users | ids.anonymous:
+                numbers.append(number)
+                texts.append(text)
+        found: list[dict[str, set[str]]] = [{"user": set(), "anonymous": set(), "email": set()} for _ in persons]
+        with opened(self._directory) as archive:
+            for number, kind, text in archive.execute(_IDS, [numbers, texts]).fetchall():
+                found[number][kind].add(text.lower() if kind == "email" else text)
+        return [
+            ids.plus(PersonIds(frozenset(more["user"]), frozenset(more["anonymous"]), frozenset(more["email"])))
+            for ids, more in zip(persons, found, strict=True)
+        ]
+
+    def erase(self, ids: PersonIds) -> dict[str, int]:
+        """Remove persons; return how many events, and events of others in which they were masked."""
+        from engine.archive.erasing import erase
+
+        erased = erase(self._directory, ids, self._clock())
+        return {ARCHIVED: erased.events, ARCHIVED_MASKED: erased.masked}
+
+    def suppress(self, keys: frozenset[int]) -> None:
+        """Have imports into the archive leave out suppressed persons."""
+        from engine.archive.catalog import Catalog
+
+        with Catalog.open(self._directory) as catalog:
+            catalog.set_suppressed(keys)
