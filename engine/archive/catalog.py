@@ -90,7 +90,7 @@ class Snapshot(NamedTuple):
     damaged: tuple[ArchiveFile, ...] = ()
 
 
-class Place(NamedTuple):
+class ArchivedPlace(NamedTuple):
     """Up to where an origin was archived; `witness` is what its writer noted of the last event there."""
 
     position: int
@@ -146,17 +146,17 @@ class Catalog:
         """Return up to where an origin was archived, 0 if nothing of it was."""
         return self.place(origin).position
 
-    def place(self, origin: str) -> Place:
+    def place(self, origin: str) -> ArchivedPlace:
         """Return the same, with what its writer noted of the last event there."""
         with self._reading():
             row = self._db.execute("SELECT position, witness FROM positions WHERE origin = ?", (origin,)).fetchone()
-        return Place(0, "") if row is None else Place._make(row)
+        return ArchivedPlace(0, "") if row is None else ArchivedPlace._make(row)
 
-    def places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, ArchivedPlace]:
         """Return all origins with the place up to which they were archived."""
         with self._reading():
             rows = self._db.execute("SELECT origin, position, witness FROM positions").fetchall()
-        return {origin: Place(position, witness) for origin, position, witness in rows}
+        return {origin: ArchivedPlace(position, witness) for origin, position, witness in rows}
 
     def erasures(self) -> int:
         """Return the number of the latest erasure: what was read before a later one must be read again."""

@@ -33,7 +33,7 @@ _MOST_AHEAD = int(MOST_AHEAD * 1_000_000)
 _make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
 
 
-class EventRow(NamedTuple):
+class ArchiveRow(NamedTuple):
     """An event in the order of the archive's columns, without `row`, which is known once it is written.
 
     Times are microseconds since 1970, UTC.  `traits` to `other` are JSON texts.  `type` is None for an invalid event.
@@ -63,7 +63,7 @@ class EventRow(NamedTuple):
 
 TIMES = ("timestamp", "received_at", "sent_at", "original_timestamp")
 OBJECTS = ("traits", "properties", "context", "integrations", "other")
-COLUMNS = ("row", *EventRow._fields)
+COLUMNS = ("row", *ArchiveRow._fields)
 """The columns of `events` in a file, in their order."""
 
 _TEXT_FIELDS = ("userId", "anonymousId", "previousId", "groupId", "event", "name", "category", "channel")
@@ -89,7 +89,7 @@ def schema() -> pa.Schema:
     return pa.schema(fields, metadata={METADATA_KEY: str(SCHEMA_VERSION).encode()})
 
 
-def row_of(found: Normalized, source: str, message_id: str, received_at: str) -> EventRow:
+def row_of(found: Normalized, source: str, message_id: str, received_at: str) -> ArchiveRow:
     """Return the row of a normalized event; `received_at` is when it was received if it does not say that itself.
 
     `timestamp` is always there: where none can be right, which only happens to invalid events, it is that of receipt.
@@ -110,7 +110,7 @@ def row_of(found: Normalized, source: str, message_id: str, received_at: str) ->
         texts = [value if type(value) is str else None for value in texts]
         other = _others(event, call, texts, objects, sent, original)
     row = (source, message_id, call, *texts, moment, received, sent, original, *objects, other)
-    made: EventRow = _make(EventRow, row)
+    made: ArchiveRow = _make(ArchiveRow, row)
     return made
 
 
@@ -171,12 +171,12 @@ def _others(
     return orjson.dumps(left).decode() if left else None
 
 
-def day_of(row: EventRow) -> str:
+def day_of(row: ArchiveRow) -> str:
     """Return the UTC day on which an event was received, `2026-11-29`: its file is in the folder of that day."""
     return (_EPOCH + timedelta(microseconds=row.received_at)).date().isoformat()
 
 
-def table_of(rows: Sequence[EventRow], first_row: int) -> pa.Table:
+def table_of(rows: Sequence[ArchiveRow], first_row: int) -> pa.Table:
     """Return rows as a table sorted by timestamp; they are numbered from `first_row` in the order given.
 
     Texts that are no UTF-8 get a replacement character for what is wrong.
@@ -185,7 +185,7 @@ def table_of(rows: Sequence[EventRow], first_row: int) -> pa.Table:
 
     order = sorted(range(len(rows)), key=lambda number: rows[number].timestamp)
     wanted = schema()
-    columns = zip(*(rows[number] for number in order), strict=True) if rows else ((),) * len(EventRow._fields)
+    columns = zip(*(rows[number] for number in order), strict=True) if rows else ((),) * len(ArchiveRow._fields)
     arrays = [pa.array((first_row + number for number in order), pa.int64(), size=len(order))]
     arrays += [_array(values, field.type) for values, field in zip(columns, list(wanted)[1:], strict=True)]
     return pa.Table.from_arrays(arrays, schema=wanted)

@@ -18,8 +18,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.archive.catalog import ArchiveBusy, Catalog, Place
-from engine.archive.columns import EventRow, row_of
+from engine.archive.catalog import ArchiveBusy, Catalog, ArchivedPlace
+from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.writing import ArchiveFull, Hook, ignored, write
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.reading import TakenEvent, followed_place, taken_events
@@ -39,7 +39,7 @@ GAPS = "gaps"
 """Under which the catalog has how many events left an outbox before they were archived."""
 
 
-class Step(NamedTuple):
+class Followed(NamedTuple):
     """What one batch did; `more` if others wait already."""
 
     events: int
@@ -68,13 +68,13 @@ class Follower:
         self._logger.addHandler(logging.NullHandler())
         self._wait = 0.0
 
-    def step(self) -> Step:
+    def step(self) -> Followed:
         """Archive one batch; raises OutboxError, ArchiveFull and ArchiveError, and has changed nothing then."""
         erasures, place = self._catalog.erasures(), self._catalog.place(self._origin)
         after = self._followed(place)
         events = [*batch_of(taken_events(self._outbox, after))]
         if not events:
-            return Step(0, more=False)
+            return Followed(0, more=False)
         added = write(
             self._catalog,
             [row_of_taken(event) for event in events],
@@ -87,10 +87,10 @@ class Follower:
             reached=self._reached,
         )
         if not added:  # somebody was erased meanwhile
-            return Step(0, more=True)
+            return Followed(0, more=True)
         self._note_gap(after, events[0].number)
         is_full = len(events) == MOST_EVENTS or sum(len(event.raw) for event in events) >= MOST_BYTES
-        return Step(len(events), more=is_full)
+        return Followed(len(events), more=is_full)
 
     def run(self, stop: threading.Event, maintain: Callable[[], None] = lambda: None) -> None:
         """Archive until `stop` is set, then what is left; raises what no waiting can repair.
@@ -115,7 +115,7 @@ class Follower:
             if not step.more:
                 stop.wait(BETWEEN)
 
-    def _followed(self, place: Place) -> int:
+    def _followed(self, place: ArchivedPlace) -> int:
         """Return up to where this outbox was archived: nowhere, if it is another file than then."""
         found = followed_place(self._outbox, place.position)
         is_other = bool(found.message_id) and witness_of(found.message_id) != place.witness
@@ -150,7 +150,7 @@ class Follower:
         self._logger.log(level, event, extra={"fields": fields})
 
 
-def row_of_taken(event: TakenEvent) -> EventRow:
+def row_of_taken(event: TakenEvent) -> ArchiveRow:
     """Return the row of an event as its mappings see it."""
     found = normalize_json(event.raw, received_at=event.received_at)
     return row_of(found, event.source, event.message_id, event.received_at)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.archive.catalog import ArchiveBusy, Catalog
-from engine.archive.columns import EventRow, day_of, row_of
+from engine.archive.columns import ArchiveRow, day_of, row_of
 from engine.archive.writing import Hook, ignored, write
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import NewEvent
@@ -113,7 +113,7 @@ class Importer:
         self._forget_batch(number)
 
     def _forget_batch(self, number: int) -> None:
-        self._rows: list[EventRow] = []
+        self._rows: list[ArchiveRow] = []
         self._days: set[str] = set()
         self._bytes = 0
         self._since = max(number, self._since)

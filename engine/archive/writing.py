@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from engine.archive.catalog import EVENTS, ArchiveBusy, ArchiveError, ArchiveFile, Catalog
-from engine.archive.columns import METADATA_KEY, SCHEMA_VERSION, EventRow, day_of, table_of
+from engine.archive.columns import METADATA_KEY, SCHEMA_VERSION, ArchiveRow, day_of, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ def ignored(_step: str) -> None:
 
 def write(  # noqa: PLR0913  what is stored, and what must not have changed meanwhile
     catalog: Catalog,
-    rows: Sequence[EventRow],
+    rows: Sequence[ArchiveRow],
     origin: str,
     position: int,
     *,
@@ -74,14 +74,14 @@ def write(  # noqa: PLR0913  what is stored, and what must not have changed mean
     return added
 
 
-def _by_day(rows: Sequence[EventRow]) -> dict[str, list[int]]:
+def _by_day(rows: Sequence[ArchiveRow]) -> dict[str, list[int]]:
     days: dict[str, list[int]] = {}
     for number, row in enumerate(rows):
         days.setdefault(day_of(row), []).append(number)
     return days
 
 
-def _write_day(catalog: Catalog, rows: Sequence[EventRow], first: int, now: float, reached: Hook) -> ArchiveFile:
+def _write_day(catalog: Catalog, rows: Sequence[ArchiveRow], first: int, now: float, reached: Hook) -> ArchiveFile:
     return write_file(catalog.directory, day_of(rows[0]), [table_of(rows, first)], now, reached)
 
 

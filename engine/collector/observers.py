@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from engine.collector.discards import Discard
 from engine.delivery.metrics import MISSING
@@ -71,9 +72,7 @@ class CollectorObserver:
             "waybill_collector_discarded", "Events discarded.", ["source", "code"], registry=registry
         )
         self._copies_lost = Counter(
-            "waybill_collector_discard_copies_lost",
-            "Copies of discarded events that could not be kept.",
-            registry=registry,
+            "waybill_collector_discard_copies_lost", "Copies of discards that could not be kept.", registry=registry
         )
         self._repaired = Counter(
             "waybill_collector_repaired", "Bodies that were not quite JSON and were repaired.", registry=registry
@@ -82,25 +81,13 @@ class CollectorObserver:
         self._duplicates = Counter("waybill_collector_duplicates", "Events seen before.", registry=registry)
         self._purged = Counter("waybill_collector_purged", "Finished events removed.", registry=registry)
         self._failures = Counter(
-            "waybill_companion_failures",
-            "Times a process beside the server, such as the archive's, ended.",
-            ["companion"],
-            registry=registry,
+            "waybill_companion_failures", "Processes beside the server that ended.", ["companion"], registry=registry
         )
         self._reloads = Counter("waybill_reloads", "Reloads, by result.", ["result"], registry=registry)
         self._seconds = Histogram("waybill_collector_seconds", "Duration of requests.", registry=registry)
-        self.backlog = Gauge(
-            "waybill_collector_backlog",
-            "Unfinished events of the slowest connection.",
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
-        self.archive_behind = Gauge(
-            "waybill_archive_behind",
-            "Events of the outbox that are not archived yet.",
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
+        gauge = partial(Gauge, registry=registry, multiprocess_mode="livemax")
+        self.backlog = gauge("waybill_collector_backlog", "Unfinished events of the slowest connection.")
+        self.archive_behind = gauge("waybill_archive_behind", "Events of the outbox that are not archived yet.")
 
     def text(self) -> bytes:
         """Return the metrics as Prometheus text."""

@@ -68,6 +68,44 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
     return duration
 
 
+class KeepOptions(NamedTuple):
+    """How many seconds ended events stay in the outbox, where the archive is, and how long its days stay."""
+
+    outbox: float | None
+    archive: Path | None
+    archive_days: str | None
+
+
+def _keep_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for how long events stay where to the command, which receives them as one argument, `kept`."""
+
+    @click.option(
+        "--keep",
+        metavar="TIME",
+        callback=_keep_seconds,
+        help="Remove events this long after they ended: 30d. Default: never.",
+    )
+    @click.option(
+        "--archive",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Also keep all events here, as Parquet files by day (engine archive).",
+    )
+    @click.option(
+        "--archive-keep",
+        metavar="TIME",
+        callback=_archive_keep,
+        help="With --archive: remove days that ended this long ago: 400d. Default: never.",
+    )
+    @wraps(command)
+    def with_keep(*, keep: float | None, archive: Path | None, archive_keep: str | None, **others: object) -> None:
+        if archive is None and archive_keep is not None:
+            raise UsageError("--archive-keep is about --archive: add it.")
+        command(kept=KeepOptions(keep, archive, archive_keep), **others)
+
+    return with_keep
+
+
 def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for limits to the command, which receives them as one argument, `limits`."""
 
@@ -133,25 +171,7 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
 @console_options
 @click.option("--proxies", default="127.0.0.1", show_default=True, help="Proxies whose X-Forwarded-For is trusted.")
 @_limits_options
-@click.option(
-    "--keep",
-    metavar="TIME",
-    callback=_keep_seconds,
-    help="Remove events this long after they ended: 30d. Default: never.",
-)
-@click.option(
-    "--archive",
-    "archive",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Also keep all events here, as Parquet files by day (engine archive).",
-)
-@click.option(
-    "--archive-keep",
-    metavar="TIME",
-    callback=_archive_keep,
-    help="With --archive: remove days that ended this long ago: 400d. Default: never.",
-)
+@_keep_options
 @click.option(
     "--log/--no-log", default=True, show_default=True, help="Log to standard error, one JSON object per line."
 )
@@ -173,20 +193,15 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     reached: ConsoleOptions,
     proxies: str,
     limits: CollectorLimits,
-    keep: float | None,
-    archive: Path | None,
-    archive_keep: str | None,
+    kept: KeepOptions,
     log: bool,
 ) -> None:
     """Receive events from Segment's libraries and deliver them, until Ctrl-C.
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
 
-    Exit code 0: stopped by a signal; 2: wrong usage; 4: the outbox or the archive cannot be used; 130: second
-    signal, immediate exit.
+    Exit code 0: stopped by a signal; 2: wrong usage; 4: outbox or archive cannot be used; 130: second signal, immediate exit.
     """
-    if archive is None and archive_keep is not None:
-        raise UsageError("--archive-keep is about --archive: add it.")
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers
     arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
@@ -197,10 +212,9 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
         _check_token(admin, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
-        config = config._replace(admin=admin, proxies=proxies, keep=keep, watch=watch)
-        config = _with_archive(config, path, archive, archive_keep)
+        config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
         config = _with_console(config, arguments, path, admin_host, reached) if console else config
-        _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
+        _serve(stack, _with_archive(config, path, kept), path, (host, port), workers, log=log, world=vendors.sandbox)
 
 
 def _default_workers() -> int:
@@ -355,8 +369,9 @@ def _with_console(
     return config._replace(console=console, delivery_observer=observer)
 
 
-def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | None, keep: str | None) -> ServerConfig:
+def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions) -> ServerConfig:
     """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
+    directory = kept.archive
     if directory is None:
         return config
     from engine.archive.catalog import Catalog
@@ -367,8 +382,8 @@ def _with_archive(config: ServerConfig, outbox_file: Path, directory: Path | Non
     check_extra()
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
-    kept = ("--keep", keep) if keep is not None else ()
-    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *kept)
+    keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
+    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
     companions = (*config.companions, Companion("archive", arguments))
     return config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
 

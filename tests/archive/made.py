@@ -10,7 +10,7 @@ import orjson
 import pyarrow.parquet as pq
 
 from engine.archive.catalog import Catalog
-from engine.archive.columns import EventRow, row_of
+from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.writing import write
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -30,12 +30,12 @@ def event(number: int, **fields: object) -> bytes:
     return orjson.dumps({**call, "timestamp": TODAY, "receivedAt": TODAY, **fields})
 
 
-def row(number: int, **fields: object) -> EventRow:
+def row(number: int, **fields: object) -> ArchiveRow:
     """Return the row of such an event."""
     return row_of(normalize_json(event(number, **fields), received_at=TODAY), "web", f"m{number}", TODAY)
 
 
-def filled(directory: Path, *batches: Sequence[EventRow]) -> Catalog:
+def filled(directory: Path, *batches: Sequence[ArchiveRow]) -> Catalog:
     """Return an open archive with a file for each batch, and day in it."""
     catalog = Catalog.open(directory, create=True)
     for rows in batches:

@@ -8,20 +8,20 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from engine.archive.columns import COLUMNS, EventRow, row_of, schema, table_of
+from engine.archive.columns import COLUMNS, ArchiveRow, row_of, schema, table_of
 from engine.events.normalizing import normalize, normalize_json
 from engine.language.times import read_moment
 from tests.archive.made import TODAY, row
 from tests.events.strategies import EVENTS
 
 NOON = int(datetime(2026, 11, 29, 12, tzinfo=UTC).timestamp()) * 1_000_000
-NOTHING = EventRow("web", "m", *(None,) * 9, NOON, NOON, *(None,) * 7)
+NOTHING = ArchiveRow("web", "m", *(None,) * 9, NOON, NOON, *(None,) * 7)
 TIMES = ("timestamp", "receivedAt", "sentAt", "originalTimestamp")
 ENDS = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
 TRACK = {"type": "track", "event": "E", "userId": "u"}
 TRACKED = NOTHING._replace(type="track", event="E", user_id="u")
 
-CASES: dict[str, tuple[bytes, EventRow]] = {
+CASES: dict[str, tuple[bytes, ArchiveRow]] = {
     "not JSON": (b"nope", NOTHING),
     "a list": (b"[]", NOTHING),
     "too deep": (orjson.dumps(TRACK)[:-1] + b',"properties":' + b"[" * 300 + b"]" * 300 + b"}", NOTHING),
@@ -66,7 +66,7 @@ CASES: dict[str, tuple[bytes, EventRow]] = {
 
 
 @pytest.mark.parametrize(("raw", "expected"), CASES.values(), ids=CASES)
-def test_no_event_stops_a_batch(raw: bytes, expected: EventRow) -> None:
+def test_no_event_stops_a_batch(raw: bytes, expected: ArchiveRow) -> None:
     found = row_of(normalize_json(raw, received_at=TODAY), "web", "m", TODAY)
     assert found == expected
     assert table_of([found], 1).num_rows == 1

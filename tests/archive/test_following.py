@@ -11,7 +11,7 @@ import pytest
 
 from engine.archive import following
 from engine.archive.catalog import Catalog
-from engine.archive.following import Follower, Step
+from engine.archive.following import Follower, Followed
 from engine.archive.status import archive_status, behind, followed_outboxes
 from tests.archive.made import NOW, event, files, ids, stored
 
@@ -26,10 +26,10 @@ def test_what_comes_in_is_archived_once(outbox: Path, tmp_path: Path) -> None:
     with Catalog.open(tmp_path / "a", create=True) as catalog:
         follower = Follower(outbox, catalog, lambda: NOW)
         assert behind(catalog, outbox) == 2
-        assert [follower.step(), follower.step()] == [Step(2, more=False), Step(0, more=False)]
+        assert [follower.step(), follower.step()] == [Followed(2, more=False), Followed(0, more=False)]
         stored(outbox, event(3))
         assert behind(catalog, outbox) == 1
-        assert Follower(outbox, catalog, lambda: NOW).step() == Step(1, more=False)
+        assert Follower(outbox, catalog, lambda: NOW).step() == Followed(1, more=False)
         assert (ids(catalog), behind(catalog, outbox)) == (["m1", "m2", "m3"], 0)
         assert followed_outboxes(catalog) == [outbox.resolve()]
 
@@ -39,10 +39,14 @@ def test_batches_have_limits(outbox: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(following, "MOST_EVENTS", 2)
     with Catalog.open(tmp_path / "a", create=True) as catalog:
         follower = Follower(outbox, catalog, lambda: NOW)
-        assert [follower.step() for _ in range(3)] == [Step(2, more=True), Step(2, more=True), Step(1, more=False)]
+        assert [follower.step() for _ in range(3)] == [
+            Followed(2, more=True),
+            Followed(2, more=True),
+            Followed(1, more=False),
+        ]
         monkeypatch.setattr(following, "MOST_BYTES", 1)
         stored(outbox, event(6), event(7))
-        assert [follower.step() for _ in range(2)] == [Step(1, more=True), Step(1, more=True)]
+        assert [follower.step() for _ in range(2)] == [Followed(1, more=True), Followed(1, more=True)]
         assert ids(catalog) == [f"m{number}" for number in range(1, 8)]
 
 
@@ -52,7 +56,7 @@ def test_events_that_left_the_outbox_are_counted(outbox: Path, tmp_path: Path) -
         follower = Follower(outbox, catalog, lambda: NOW)
         follower.step()
         stored(outbox, event(2), event(3), event(4), keep=1)
-        assert follower.step() == Step(1, more=False)
+        assert follower.step() == Followed(1, more=False)
         assert (ids(catalog), archive_status(catalog).gaps) == (["m1", "m4"], 2)
 
 
@@ -73,7 +77,7 @@ def test_another_outbox_at_the_same_path_is_archived_from_its_beginning(
         follower.step()
         outbox.unlink()
         stored(outbox, *map(event, range(11, 11 + count)))
-        assert follower.step() == Step(count, more=False)
+        assert follower.step() == Followed(count, more=False)
         assert ids(catalog) == ["m1", "m2", *(f"m{number}" for number in range(11, 11 + count))]
 
 
@@ -89,7 +93,7 @@ def test_an_erasure_while_a_batch_is_written_reads_it_again(outbox: Path, tmp_pa
                 other.replace([], [], NOW, erased=True)
 
         follower = Follower(outbox, catalog, lambda: NOW, reached=erase)
-        assert [follower.step(), follower.step()] == [Step(0, more=True), Step(1, more=False)]
+        assert [follower.step(), follower.step()] == [Followed(0, more=True), Followed(1, more=False)]
         assert (ids(catalog), len(files(tmp_path / "a"))) == (["m2"], 1)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from engine.archive.catalog import ArchiveBusy, ArchiveError, Catalog, Place, Snapshot
+from engine.archive.catalog import ArchiveBusy, ArchiveError, Catalog, ArchivedPlace, Snapshot
 from engine.archive.columns import METADATA_KEY, schema
 from engine.archive.writing import ArchiveFull, fault_of, remove_orphans, write
 from tests.archive.made import FOLLOWED, NOW, archived, files, filled, ids, row
@@ -80,7 +80,7 @@ def test_what_was_read_before_an_erasure_is_not_added(tmp_path: Path) -> None:
         assert not write(catalog, [row(2)], "test", 2, erasures_seen=seen, now=NOW)
         assert (files(tmp_path), catalog.snapshot()) == ([], Snapshot((), 1))
         assert write(catalog, [row(2)], "test", 2, erasures_seen=catalog.erasures(), now=NOW, witness="w")
-        assert (archived(catalog, "row"), catalog.place("test")) == ([{"row": 2}], Place(2, "w"))
+        assert (archived(catalog, "row"), catalog.place("test")) == ([{"row": 2}], ArchivedPlace(2, "w"))
 
 
 def test_another_process_was_quicker(tmp_path: Path) -> None:
