@@ -74,9 +74,8 @@ def _agree(user: str, actual: dict[str, Json], expected: dict[str, Json]) -> boo
 def _message(user: str, actual: dict[str, Json], expected: dict[str, Json], definition: Definition) -> str:
     name = quoted(user)
     if definition.kind == "audience":
-        return (
-            f"{name} is {'' if user in actual else 'not '}a member; expected {'not ' if user in actual else ''}to be."
-        )
+        is_member = user in actual
+        return f"{name} is {'' if is_member else 'not '}a member, but should {'not ' if is_member else ''}be."
     has, wanted = (_shown(of[user]) if user in of else "no value" for of in (actual, expected))
     return f"{name} has {has}; expected {wanted}."
 

@@ -241,7 +241,7 @@ EXISTING = [
 ]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 @given(RULES)
 def test_a_rule_means_in_sql_what_it_means_in_python(connection: ArchiveConnection, rule: tuple[Any, ...]) -> None:
     compare(connection, rule)
