@@ -119,8 +119,8 @@ def compute_one(archive: Path, name: str) -> int:
         file.write_text(DEFINITIONS)
         definition = load_definitions(file).named(name)
         assert definition is not None
-        members, merged, changes, sent = (Path(folder) / f"{each}.parquet" for each in ("m", "g", "c", "s"))
-        files = Comparison(members, None, merged, changes, sent, Path(folder))
+        members, changes, sent = (Path(folder) / f"{each}.parquet" for each in ("members", "changes", "sent"))
+        files = Comparison(members, None, None, changes, sent, Path(folder))
         compute(archive, definition, NOW, QueryLimits(), files)
         return compare(files, value_of_left="false", first_syncs=False).size
 
