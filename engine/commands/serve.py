@@ -69,11 +69,15 @@ def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str |
 
 
 class KeepOptions(NamedTuple):
-    """How many seconds ended events stay in the outbox, where the archive is, and how long its days stay."""
+    """How many seconds ended events stay in the outbox, where the archive is, and how long its days stay.
+
+    `audiences` is the file of definitions that are synced from the archive, on their schedule.
+    """
 
     outbox: float | None
     archive: Path | None
     archive_days: str | None
+    audiences: Path | None = None
 
 
 def _keep_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -97,11 +101,21 @@ def _keep_options(command: Callable[..., None]) -> Callable[..., None]:
         callback=_archive_keep,
         help="With --archive: remove days that ended this long ago: 400d. Default: never.",
     )
+    @click.option(
+        "--audiences",
+        type=FILE,
+        metavar="FILE",
+        help="With --archive: sync these audiences and computed traits on their schedule (engine audiences).",
+    )
     @wraps(command)
-    def with_keep(*, keep: float | None, archive: Path | None, archive_keep: str | None, **others: object) -> None:
+    def with_keep(
+        *, keep: float | None, archive: Path | None, archive_keep: str | None, audiences: Path | None, **others: object
+    ) -> None:
         if archive is None and archive_keep is not None:
             raise UsageError("--archive-keep is about --archive: add it.")
-        command(kept=KeepOptions(keep, archive, archive_keep), **others)
+        if archive is None and audiences is not None:
+            raise UsageError("--audiences are computed from the archive: add --archive DIR.")
+        command(kept=KeepOptions(keep, archive, archive_keep, audiences), **others)
 
     return with_keep
 
@@ -214,7 +228,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
         config = _with_console(config, arguments, path, admin_host, reached) if console else config
-        _serve(stack, _with_archive(config, path, kept), path, (host, port), workers, log=log, world=vendors.sandbox)
+        config = _with_archive(config, path, kept, arguments)
+        _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
 
 def _default_workers() -> int:
@@ -369,7 +384,7 @@ def _with_console(
     return config._replace(console=console, delivery_observer=observer)
 
 
-def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions) -> ServerConfig:
+def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
     """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
     directory = kept.archive
     if directory is None:
@@ -383,9 +398,28 @@ def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions) ->
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
     keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
-    arguments = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
-    companions = (*config.companions, Companion("archive", arguments))
-    return config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
+    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
+    companions = (*config.companions, Companion("archive", follow))
+    config = config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
+    return _with_audiences(config, outbox_file, kept, arguments)
+
+
+def _with_audiences(config: ServerConfig, outbox_file: Path, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
+    """Add the process that syncs audiences; raise DefinitionsError where their file has errors."""
+    if kept.audiences is None or kept.archive is None:
+        return config
+    from engine.collector.companions import Companion
+    from engine.commands.audiences.shared import AudienceFiles
+
+    if arguments.file is None:
+        raise UsageError("--audiences names connections of a connections file: add --connections FILE.")
+    directories = arguments.settings.directories
+    AudienceFiles(kept.audiences, kept.archive, arguments.file, directories, None).definitions()
+    given = ["audiences", "follow", "--audiences", str(kept.audiences), "--archive", str(kept.archive)]
+    given += ["--connections", str(arguments.file), "--outbox", str(outbox_file)]
+    for each in directories:
+        given += ["--mappings", str(each)]
+    return config._replace(companions=(*config.companions, Companion("audiences", given)))
 
 
 def _serve(

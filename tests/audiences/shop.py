@@ -27,6 +27,7 @@ ORDERS = """
 audiences:
   - { name: Buyers, connections: [crm, mail], did: Order Completed, within: 30d }
 """
+QUERY_LIMITS = QueryLimits()
 FED = """
     SELECT e.raw, group_concat(c.name, ' ') FROM events AS e JOIN states AS s ON s.event = e.id
     JOIN connections AS c ON c.id = s.connection WHERE e.id > ? GROUP BY e.id ORDER BY e.id
@@ -90,7 +91,7 @@ class Shop:
         *,
         stopped: Callable[[], bool] = lambda: False,
         fed: Callable[[Run], None] = lambda _run: None,
-        limits: QueryLimits = QueryLimits(),
+        limits: QueryLimits = QUERY_LIMITS,
     ) -> Syncer:
         hooks = FeedingHooks(lambda: seconds(NOON), lambda _seconds: None, stopped)
         return Syncer(self.state, SyncSettings(self.archive, integrations, limits, hooks, fed))

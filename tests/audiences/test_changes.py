@@ -168,7 +168,13 @@ def test_packs_go_on_where_feeding_stopped_and_are_for_the_same_connections(tmp_
 
 
 def test_every_id_that_is_none_is_left_out(tmp_path: Path) -> None:
-    texts = [*NOTHING, *(f"{blank}null{blank}" for blank in SPACES), *SPACES, *(f"{blank}x" for blank in SPACES), "nullx"]
+    texts = [
+        *NOTHING,
+        *(f"{blank}null{blank}" for blank in SPACES),
+        *SPACES,
+        *(f"{blank}x" for blank in SPACES),
+        "nullx",
+    ]
     files = files_of(tmp_path, [user(text, person=str(number)) for number, text in enumerate(texts)], None, [])
     found = compare(files, value_of_left="false", first_syncs=False)
     assert found.wrong_id == len([text for text in texts if not is_id_text(text)])

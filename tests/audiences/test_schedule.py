@@ -31,7 +31,12 @@ def test_next_run(last: LastRun | None, at: float, note: str) -> None:
 
 
 def test_the_most_overdue_comes_first_and_those_by_hand_never() -> None:
-    definitions = [Scheduled("new", HOUR), Scheduled("by hand", None), Scheduled("late", HOUR), Scheduled("new 2", HOUR)]
+    definitions = [
+        Scheduled("new", HOUR),
+        Scheduled("by hand", None),
+        Scheduled("late", HOUR),
+        Scheduled("new 2", HOUR),
+    ]
     found = planned(definitions, {"late": LastRun(NOW - 2 * HOUR)}, NOW)
     assert [each.key for each in found] == ["late", "new", "new 2"]
 

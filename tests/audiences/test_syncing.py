@@ -94,10 +94,10 @@ def test_the_guard(shop: Shop) -> None:
     assert shop.sync().state == "done"
     shop.sent()
     run = shop.sync(at=LATER)
-    assert (run.state, run.message) == (
-        "guarded",
+    assert run.state == "guarded"
+    assert run.message == (
         "0 would enter and 21 would leave: 100 % of 21, more than its guard of 50 %. Nothing was sent. If that is right: "
-        "engine audiences sync buyers --yes",
+        "engine audiences sync buyers --yes"
     )
     assert shop.sent() == []
     assert shop.sync(at=LATER, yes=True).left == 21
@@ -130,7 +130,9 @@ def test_a_query_that_fails_is_noted_and_the_next_run_is_whole(shop: Shop) -> No
     shop.define("audiences: [{ name: Buyers, connections: [crm], sql: SELECT count(*) FROM range(1000000000000) }]")
     run = shop.sync(limits=QueryLimits(seconds=0.05))
     assert run.state == "failed"
-    assert run.message == "1:1: the query was ended after 0.05 seconds; ask for less, such as fewer days"
+    assert run.message == (
+        "The query failed at 1:1: the query was ended after 0.05 seconds; ask for less, such as fewer days."
+    )
     assert (shop.state.failures("buyers"), shop.sent()) == (1, [])
     shop.define(ORDERS)
     shop.happened(order("ada"))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.audiences.shared import AudienceFiles, audience_options, chosen, need_extra, opened_state
+from engine.commands.archive.shared import check_extra
+from engine.commands.audiences.shared import AudienceFiles, audience_options, chosen, opened_state
 from engine.commands.options import OUTBOX_FILE
 from engine.commands.shared import FOUND
 from engine.delivery.outbox.base import DEFAULT_FILE
@@ -26,7 +27,7 @@ outbox_option = click.option(
 @audience_options
 def command(outbox_file: Path, files: AudienceFiles) -> int:
     """Sync definitions when they are due, until standard input ends or a signal comes."""
-    need_extra()
+    check_extra()
     import sys
 
     from engine.audiences.follower import AudienceFollower, FollowedFiles
@@ -52,7 +53,7 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
 @audience_options
 def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
-    need_extra()
+    check_extra()
     from engine.audiences.state import FAILED
     from engine.collector.companions import until_stopped
     from engine.commands.audiences.sync import syncer_of

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from engine.audiences.state import AudienceState
 
 ARCHIVE_DIRECTORY = click.Path(path_type=Path, file_okay=False)
-NEEDS_EXTRA = 'Audiences need the extra "audiences": pip install "waybill[audiences]"'
-MODULES = ("duckdb", "pyarrow")
 
 R = TypeVar("R")
 
@@ -103,14 +101,6 @@ def _moment(text: str) -> float:
     from engine.commands.options import parse_time
 
     return parse_time(text, time.time())
-
-
-def need_extra() -> None:
-    """Raise UsageError unless DuckDB and pyarrow are installed; imports neither."""
-    from importlib.util import find_spec
-
-    if any(find_spec(name) is None for name in MODULES):
-        raise UsageError(NEEDS_EXTRA)
 
 
 def no_definition(name: str, definitions: Definitions, file: Path) -> UsageError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.archive.shared import check_extra
 from engine.commands.audiences.listing import next_run
 from engine.commands.audiences.shared import (
     AudienceFiles,
@@ -16,7 +17,6 @@ from engine.commands.audiences.shared import (
     chosen,
     iso_or_none,
     json_option,
-    need_extra,
     opened_state,
     utc,
 )
@@ -43,7 +43,7 @@ NO_USER = 'The archive has no user with the ID or email "{user}".'
 @audience_options
 def command(name: str, user: str | None, as_json: bool, files: AudienceFiles) -> int:
     """Show an audience or computed trait: its size over time, a sample, its last runs; or why a user is in or out."""
-    need_extra()
+    check_extra()
     definition = chosen(files.definitions(), name, files.audiences)
     with opened_state(files.archive) as state:
         if user is not None:

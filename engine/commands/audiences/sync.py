@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.archive.shared import check_extra
 from engine.commands.audiences.shared import (
     AudienceFiles,
     audience_options,
     chosen,
     json_option,
-    need_extra,
     opened_state,
 )
 from engine.commands.options import OUTBOX_FILE
@@ -76,7 +76,7 @@ def command(
     The first sync sends every member, later ones only who entered or left, or whose value changed. To continue after
     an interruption, run the same command again: nothing is sent twice.
     """
-    need_extra()
+    check_extra()
     definitions = files.definitions()
     with opened_state(files.archive) as state:
         see(state, definitions.entries, time.time())
