@@ -27,10 +27,10 @@ MOST_BYTES = 256 * 1024 * 1024
 """Rows and bytes of a file that compaction makes, at most."""
 SMALL = 2
 """A file is compacted while it has less than one part in this many of both."""
-MEMORY = "512MB"
+MEMORY = "256MB"
 """What DuckDB may use for sorting; more than that goes to the disk, into the archive's folder `spill`."""
 SPILL = "8GB"
-PART = 64 * 1024 * 1024
+PART = 32 * 1024 * 1024
 """Bytes of rows that are in memory between reading and writing."""
 SPILL_FOLDER = "spill/compacting"
 

@@ -40,7 +40,7 @@ def connected(limits: QueryLimits, spill: str = "") -> Iterator[DuckDBPyConnecti
         },
     )
     try:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
         identity.prepare(connection)
         yield connection

@@ -2,7 +2,7 @@
 
 DuckDB keeps to its limit of memory and can be interrupted almost always.  A single call of a function may do neither:
 `repeat` of a billion characters takes its two gigabytes at once.  So whoever runs such queries does it in a process of
-its own and calls `contain` there first.
+its own, and inside `contained`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from engine.archive.connecting import QueryLimits
 from engine.errors import UsageError
@@ -35,21 +36,34 @@ def memory_bytes(text: str) -> int:
     return size
 
 
-def contain(limits: QueryLimits, code: int) -> None:
-    """Bound the memory of this process, and end it with `code` once a query ignores its end; for its whole life.
+@contextmanager
+def contained(limits: QueryLimits, code: int) -> Iterator[None]:
+    """Bound the memory of this process while something runs, and end it with `code` if a query ignores its own end.
 
-    Where the system knows no such bound (macOS), only the time is bounded.
+    Where the system knows no such bound of memory (macOS), only the time is bounded.
     """
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = memory_bytes(limits.memory) + BESIDES
-        bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
     timer = threading.Timer(limits.seconds + GRACE, _end, (limits.seconds, code))
     timer.daemon = True
     timer.start()
+    before = _bound_memory(memory_bytes(limits.memory) + BESIDES)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if before is not None:
+            _bound_memory(*before)
+
+
+def _bound_memory(soft: int, hard: int | None = None) -> tuple[int, int] | None:
+    """Set the bound of what this process may allocate; return the one before, None where there is no such thing."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        before = resource.getrlimit(resource.RLIMIT_DATA)
+        most = before[1] if hard is None else hard
+        resource.setrlimit(resource.RLIMIT_DATA, (soft if most == resource.RLIM_INFINITY else min(soft, most), most))
+        return before
+    return None
 
 
 def _end(seconds: float, code: int) -> None:

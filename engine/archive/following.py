@@ -4,6 +4,8 @@ A batch is read, written and listed before the next one; its files and the new p
 So a crash at any moment archives an event again, or later, but never leaves a hole: the outbox keeps what is not
 archived yet (`earliest_after` bounds what the server removes).  What was erased while a batch was read is not written.
 
+Events that the engine made (`OWN_SOURCES`) are not archived: they are consequences of those that are.
+
 The outbox is known by its path.  The messageId of the last archived event is noted with the place; where the outbox has
 another event there, or never had as many, it is another file, and is followed from its beginning.
 """
@@ -18,10 +20,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.archive.catalog import ArchiveBusy, Catalog, ArchivedPlace
+from engine.archive.catalog import ArchiveBusy, ArchivedPlace, Catalog
 from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.writing import ArchiveFull, Hook, ignored, write
-from engine.delivery.outbox.base import OutboxError
+from engine.delivery.outbox.base import OWN_SOURCES, OutboxError
 from engine.delivery.outbox.reading import TakenEvent, followed_place, taken_events
 from engine.errors import WaybillError
 from engine.events.normalizing import normalize_json
@@ -77,7 +79,7 @@ class Follower:
             return Followed(0, more=False)
         added = write(
             self._catalog,
-            [row_of_taken(event) for event in events],
+            [row_of_taken(event) for event in events if event.source not in OWN_SOURCES],
             self._origin,
             events[-1].number,
             erasures_seen=erasures,

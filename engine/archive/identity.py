@@ -68,7 +68,8 @@ OF_ROWS = {
             SELECT 'group', group_id, timestamp, row, unnest(map_entries(members_of(traits)))
             FROM fresh WHERE type = 'group' AND group_id IS NOT NULL AND traits <> '{{}}'
         )
-        SELECT kind, id, member.key AS key, arg_max(member.value::VARCHAR, place_of(timestamp, row)) AS value,
+        SELECT kind, id, member.key AS key,
+               arg_max(coalesce(member.value::VARCHAR, 'null'), place_of(timestamp, row)) AS value,
                max(timestamp) AS seen_at, arg_max(row, place_of(timestamp, row)) AS row
         FROM said GROUP BY kind, id, member.key
     """,
@@ -175,8 +176,8 @@ GROUPS = f"""
 """
 
 
-TABLES = {"duplicates": "duplicates", "person_of": "person_of", "users": "people_users", "groups": "people_groups"}
-"""The relations that views are made of, where `learn` made them."""
+LEARNED = {"duplicates": "duplicates", "person_of": "person_of", "users": "people_users", "groups": "people_groups"}
+"""The relations that views are made of, and the tables that have them after `learn`."""
 
 
 def prepare(connection: DuckDBPyConnection) -> None:

@@ -46,7 +46,7 @@ class ArchiveConnection:
 
     def execute(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> DuckDBPyConnection:
         """Run SQL of our own, with parameters, and return its result; ended after the limit's seconds."""
-        with self._bounded(sql):
+        with self._bounded(sql, self._connection):
             return self._connection.execute(sql, parameters)
 
     def read(self, sql: str) -> pa.RecordBatchReader:
@@ -70,17 +70,20 @@ class ArchiveConnection:
         fault = fault_of(sql)
         if fault is not None:
             raise QueryError(fault)
-        with self._bounded(sql):
-            relation = self._connection.sql(sql)
+        cursor = self._connection.cursor()  # of its own: rows that nobody reads must not hold up what comes next
+        with self._bounded(sql, cursor):
+            relation = cursor.sql(sql)
             reader = relation.to_arrow_reader(BATCH)
         kinds = [{"type": "JSON"} if str(each) == "JSON" else None for each in relation.types]
         marked = pa.schema([field.with_metadata(kind) for field, kind in zip(reader.schema, kinds, strict=True)])
-        batches = (pa.RecordBatch.from_arrays(each.columns, schema=marked) for each in self._batches(sql, reader))
+        batches = (
+            pa.RecordBatch.from_arrays(each.columns, schema=marked) for each in self._batches(sql, cursor, reader)
+        )
         return pa.RecordBatchReader.from_batches(marked, batches)
 
-    def _batches(self, sql: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _batches(self, sql: str, cursor: DuckDBPyConnection, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         rows = 0
-        with self._bounded(sql):
+        with self._bounded(sql, cursor):
             for batch in reader:
                 rows += batch.num_rows
                 if rows > self.limits.rows:
@@ -100,11 +103,11 @@ class ArchiveConnection:
         return QueryError(fault_of_error(error, sql))
 
     @contextmanager
-    def _bounded(self, sql: str) -> Iterator[None]:
+    def _bounded(self, sql: str, connection: DuckDBPyConnection) -> Iterator[None]:
         """End what runs inside after the limit's seconds, and word its errors."""
         import duckdb
 
-        timer = threading.Timer(self.limits.seconds, self._connection.interrupt)
+        timer = threading.Timer(self.limits.seconds, connection.interrupt)
         timer.daemon = True
         timer.start()
         try:
@@ -183,10 +186,10 @@ def memory(events: Sequence[Json], now: float) -> Iterator[ArchiveConnection]:
     with connected(limits) as connection:
         given = table_of(rows, 1)
         connection.register("given", given)
-        connection.execute("CREATE TEMP TABLE archived AS SELECT *, received_at::DATE AS day FROM given")
+        connection.execute("CREATE TABLE archived AS SELECT *, received_at::DATE AS day FROM given")
         connection.unregister("given")
         _learn(connection)
-        for statement in views.statements("archived", identity.TABLES):
+        for statement in views.statements("archived", {name: f"known_{name}" for name in identity.LEARNED}):
             connection.execute(statement)
         lock_down(connection, [])
         yield ArchiveConnection(connection, limits)
@@ -204,3 +207,5 @@ def _learn(connection: DuckDBPyConnection) -> None:
         "CREATE TEMP VIEW fresh AS SELECT * FROM archived WHERE type IS NOT NULL AND row NOT IN (FROM duplicates)"
     )
     identity.learn(connection)
+    for name, learned in identity.LEARNED.items():
+        connection.execute(f"CREATE TABLE known_{name} AS FROM {learned}")

@@ -7,6 +7,7 @@ which finds names and types that do not fit.  Nothing of it runs.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 LONGEST = 20_000
 """Characters of a query."""
+DEEPEST = 100
+"""Brackets within brackets: DuckDB's parser takes minutes for thousands that are never closed."""
 MOST_RELATIONS = 100
 """Tables of a query, those of common table expressions counted wherever they are used: planning takes their square."""
 CHECK_SECONDS = 10.0
@@ -42,6 +45,9 @@ REFUSED_FUNCTIONS = frozenset(
     }
 )
 _NO_PLACE = 2**64 - 1
+_COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SIGNS = re.compile(rf"(?:[-+~!@#|/*%^&<>=]\s*|\bnot\b\s*){{{DEEPEST + 1}}}", re.IGNORECASE)
+_BRACKETS = re.compile(r"""'[^']*'|"[^"]*"|[()\[\]{}]""")
 
 
 class SqlFault(NamedTuple):
@@ -80,6 +86,20 @@ def _fault_of_text(sql: str) -> SqlFault | None:
     for number, character in enumerate(sql):
         if character == "\0" or "\ud800" <= character <= "\udfff":
             return SqlFault("the query holds a character that SQL cannot have", *_place(sql, number))
+    return _fault_of_depth(sql)
+
+
+def _fault_of_depth(sql: str) -> SqlFault | None:
+    """Count brackets outside of texts, and signs in a row; those in comments are counted too."""
+    run = _SIGNS.search(_COMMENTS.sub(lambda found: " " * len(found[0]), sql))
+    if run is not None:
+        return SqlFault(f"more than {DEEPEST} signs in a row", *_place(sql, run.start()))
+    depth = 0
+    for found in _BRACKETS.finditer(sql):
+        bracket = found[0]
+        depth += (bracket in {"(", "[", "{"}) - (bracket in {")", "]", "}"})
+        if depth > DEEPEST:
+            return SqlFault(f"more than {DEEPEST} brackets within one another", *_place(sql, found.start()))
     return None
 
 

@@ -12,11 +12,11 @@ from uuid import UUID
 import orjson
 
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.base import AUDIENCES, NewEvent
 from engine.delivery.outbox.keys import keys_of
 from engine.records import Json, JsonObject
 
-SOURCE = "audiences"
+SOURCE = AUDIENCES
 """The source of these events in the outbox."""
 
 AUDIENCE = "audience"

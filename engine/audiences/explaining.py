@@ -114,9 +114,8 @@ def next_change(
     """
 
     def count(condition: Did | DidNot, after: float) -> int:
-        start = now - (condition.within or 0)
-        found = [at for at in times(condition) if at >= start]
-        return len([at for at in found if condition.within is None or at + condition.within > after])
+        within = condition.within
+        return len([at for at in times(condition) if within is None or (at + within >= now and at + within > after)])
 
     def met(condition: Condition, after: float) -> bool:
         if isinstance(condition, AllOf):

@@ -167,19 +167,22 @@ class AudienceFollower:
     def _noted(self, key: str, began: float, code: int, words: str) -> None:
         run = next(iter(self._state.runs(key, 1)), None)
         if run is not None and run.state == COMPUTING:
-            how = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             text = words or f"The process of the computation {how}."
             run = self._state.note(run._replace(state=FAILED, message=text, ended_at=self._now()))
-        failed = code != 0 and (run is None or run.state != SENDING or code != 0)
         before = self._tried.get(key, LastRun(began)).failures
-        self._tried[key] = LastRun(began, before + 1 if failed else 0, run is not None and run.state == SENDING)
+        self._tried[key] = LastRun(began, before + 1 if code else 0, run is not None and run.state == SENDING)
         if key not in {each.key for each in self._definitions} and run is not None and run.state == SENDING:
             self._cancel(run)
         self._log_run(key, run, code, words)
 
     def _log_run(self, key: str, run: Run | None, code: int, words: str) -> None:
         if run is None or code:
-            reason = (run.message if run is not None else "") or words or f"exit code {code}"
+            reason = (
+                (run.message if run is not None else "")
+                or words
+                or (f"signal {-code}" if code < 0 else f"exit code {code}")
+            )
             self._log(logging.ERROR, "audience failed", key=key, reason=visible(reason))
             return
         counts = {name: getattr(run, name) for name in ("entered", "left", "changed", "unchanged", "without_id", "fed")}
@@ -208,6 +211,8 @@ class AudienceFollower:
             while line := process.stderr.readline(LONGEST_WORDS):
                 words[:] = [*words[-20:], line.strip()]
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
         ended.set()
 
     def _now(self) -> float:

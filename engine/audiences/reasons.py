@@ -49,7 +49,7 @@ def _reason(condition: Did | DidNot | HasTraits, found: int | bool) -> Condition
 
 
 def described(condition: Did | DidNot | HasTraits) -> str:
-    """Return a condition in the words of the file, on one line."""
+    """Return a condition as the file has it, on one line."""
     if isinstance(condition, HasTraits):
         import json
 

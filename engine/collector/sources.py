@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.delivery.connections import ConnectionsError, FaultCollector, File, fault_texts, read
+from engine.delivery.outbox.base import OWN_SOURCES
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
 from engine.records import Json, JsonObject, Place
@@ -140,6 +141,8 @@ class _SourcesReader(FaultCollector):
         return [self._source(name, each) for name, each in raw.items()]
 
     def _source(self, name: str, raw: Json) -> EventSource:
+        if name in OWN_SOURCES:
+            self._fault((SOURCES, name), f"The name {name} is reserved for the engine's own events; choose another.")
         if not isinstance(raw, dict):
             self._fault((SOURCES, name), "A source must be a mapping with write_keys, connections, enabled.")
             return EventSource(name, (), ())

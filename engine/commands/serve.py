@@ -214,7 +214,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     A library needs the address of this server (its option is called host, endpoint or proxy) and a write key.
 
-    Exit code 0: stopped by a signal; 2: wrong usage; 4: outbox or archive cannot be used; 130: second signal, immediate exit.
+    Exit code 0: stopped by a signal; 2: wrong usage; 4: outbox or archive cannot be used; 130: second signal.
     """
     settings = settings._replace(examples=settings.examples or sandbox)
     workers = (0 if sandbox else _default_workers()) if workers is None else workers

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engine.events.persons import PersonIds
 
-ARCHIVED, ARCHIVED_MASKED = "archive", "archive masked"
+ARCHIVED, ARCHIVED_MASKED, ARCHIVE_DAMAGED = "archive", "archive masked", "archive damaged"
+AUDIENCES = AUDIENCES_FOLDER = "audiences"
 
 _IDS = """
     WITH given AS (SELECT unnest($1::BIGINT[]) AS n, unnest($2::VARCHAR[]) AS id),
@@ -50,11 +51,18 @@ class ArchivedPersons:
         ]
 
     def erase(self, ids: PersonIds) -> dict[str, int]:
-        """Remove persons; return how many events, and events of others in which they were masked."""
+        """Remove persons; return how many events, events of others in which they were masked, and memberships.
+
+        The archive goes first: audiences that are computed after it do not find them. Raises SyncBusy, an ArchiveError,
+        if a sync of audiences does not end in time.
+        """
         from engine.archive.erasing import erase
+        from engine.audiences import erasing
 
         erased = erase(self._directory, ids, self._clock())
-        return {ARCHIVED: erased.events, ARCHIVED_MASKED: erased.masked}
+        memberships = erasing.erase(self._directory / AUDIENCES_FOLDER, ids)
+        found = {ARCHIVED: erased.events, ARCHIVED_MASKED: erased.masked, AUDIENCES: memberships}
+        return {what: n for what, n in {**found, ARCHIVE_DAMAGED: len(erased.damaged)}.items() if n}
 
     def suppress(self, keys: frozenset[int]) -> None:
         """Have imports into the archive leave out suppressed persons."""

@@ -18,7 +18,7 @@ import orjson
 from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, as_json, from_json
 from engine.delivery.intake import iso
 from engine.delivery.outbox import deletions, removal
-from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.base import DELETION, NewEvent
 from engine.delivery.outbox.deletions import Deletion
 from engine.delivery.outbox.keys import keys_of
 from engine.delivery.outbox.mentions import Mentions
@@ -39,7 +39,7 @@ WRITTEN_AT_ONCE = 500
 """Deletions that one transaction writes."""
 MOST_DELETE_EVENTS = 20
 """Users merged into one for which delete events are sent, each with its ID."""
-SOURCE = "deletion"
+SOURCE = DELETION
 """The source of the delete events that a deletion queues."""
 WAL_TRIES = 20
 """How often emptying the `-wal` is tried, each time waiting shortly for readers."""
@@ -160,7 +160,12 @@ class Steps:
 
     def _results(self, deletion: Deletion) -> JsonObject:
         ids = deletion.ids or PersonIds()
-        ended, mentions = removal.ended_deletes(self._outbox, ids), Mentions(ids)
+        if not deletion.vendors and deletion.event is None:
+            return {}
+        ended = removal.ended_deletes(self._outbox, ids)
+        if not ended:
+            return deletion.vendors
+        mentions = Mentions(ids)
         parts = from_json(deletion.vendors)
         for name, (outcome, reason) in ended.items():
             parts[name] = VendorPart(outcome, mentions.masked(reason))

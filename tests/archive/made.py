@@ -43,11 +43,11 @@ def filled(directory: Path, *batches: Sequence[ArchiveRow]) -> Catalog:
     return catalog
 
 
-def stored(path: Path, *raws: bytes, keep: int = 0) -> None:
+def stored(path: Path, *raws: bytes, keep: int = 0, source: str = "web") -> None:
     """Take events into an outbox; `keep` removes all but the last so many."""
     with closing(SqliteOutbox(path)) as outbox:
         if raws:
-            events = [NewEvent("web", str(orjson.loads(raw)["messageId"]), TODAY, raw) for raw in raws]
+            events = [NewEvent(source, str(orjson.loads(raw)["messageId"]), TODAY, raw) for raw in raws]
             outbox.take_in(events, [], NOW)
         if keep:
             outbox._db.execute("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (keep,))

@@ -11,7 +11,7 @@ import pytest
 
 from engine.archive import following
 from engine.archive.catalog import Catalog
-from engine.archive.following import Follower, Followed
+from engine.archive.following import Followed, Follower
 from engine.archive.status import archive_status, behind, followed_outboxes
 from tests.archive.made import NOW, event, files, ids, stored
 
@@ -48,6 +48,14 @@ def test_batches_have_limits(outbox: Path, tmp_path: Path, monkeypatch: pytest.M
         stored(outbox, event(6), event(7))
         assert [follower.step() for _ in range(2)] == [Followed(1, more=True), Followed(1, more=True)]
         assert ids(catalog) == [f"m{number}" for number in range(1, 8)]
+
+
+@pytest.mark.parametrize("source", ["audiences", "deletion"])
+def test_the_engines_own_events_are_not_archived(source: str, outbox: Path, tmp_path: Path) -> None:
+    stored(outbox, event(1), event(2), source=source)
+    with Catalog.open(tmp_path / "a", create=True) as catalog:
+        assert Follower(outbox, catalog, lambda: NOW).step() == Step(2, more=False)
+        assert (ids(catalog), behind(catalog, outbox)) == ([], 0)
 
 
 def test_events_that_left_the_outbox_are_counted(outbox: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from engine.archive.catalog import ArchiveBusy, ArchiveError, Catalog, ArchivedPlace, Snapshot
+from engine.archive.catalog import ArchiveBusy, ArchivedPlace, ArchiveError, Catalog, Snapshot
 from engine.archive.columns import METADATA_KEY, schema
 from engine.archive.writing import ArchiveFull, fault_of, remove_orphans, write
 from tests.archive.made import FOLLOWED, NOW, archived, files, filled, ids, row

@@ -97,5 +97,5 @@ def test_validate_mappings_finds_them_in_a_folder(tmp_path: Path, capsys: pytest
     (tmp_path / "audiences.yaml").write_text("audienses: []", encoding="utf-8")
     assert exit_code("validate-mappings", str(tmp_path)) == 1
     assert 'A file of audiences has no key "audienses". Did you mean audiences?' in capsys.readouterr().out
-    (tmp_path / "audiences.yaml").write_text(RIGHT.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "audiences.yaml").write_text("audiences: [{ name: A, did: X }]", encoding="utf-8")
     assert exit_code("validate-mappings", str(tmp_path)) == 0

@@ -47,6 +47,10 @@ FAULTS = [
         "sources:\n  web: {write_keys: []}",
         ["2:21  sources.web.write_keys\n  A source needs write_keys: one write key or a list of them."],
     ),
+    (
+        "sources:\n  deletion: {write_keys: a}",
+        ["2:13  sources.deletion\n  The name deletion is reserved for the engine's own events; choose another."],
+    ),
     ("sources:\n  web: {write_keys: [7]}", [f"2:22  sources.web.write_keys[0]\n  {PLAIN}"]),
     ("sources:\n  web: {write_keys: 'a:b'}", [f"2:21  sources.web.write_keys\n  {PLAIN}"]),
     (

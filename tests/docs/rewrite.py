@@ -6,6 +6,7 @@ Blocks that hold `...` are left alone: what they leave out is a person's choice.
 from __future__ import annotations
 
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 
 from tests.docs.blocks import ROOT, Block, blocks
@@ -21,6 +22,7 @@ IN_PLACE = ("README.md", "docs/output.md", "docs/explain.md", "docs/architecture
 
 
 OPERATING = "docs/operating.md"
+DELETION = "docs/deletion.md"
 
 
 def rewritten(page: str, console: Console | OperatorShell, *, whole: bool) -> str:
@@ -62,6 +64,12 @@ def main() -> None:
         (ROOT / page).write_text(text, encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, operated(Path(folder)):
         (ROOT / OPERATING).write_text(rewritten(OPERATING, OperatorShell(), whole=False), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        for block in blocks(DELETION):
+            if block.words not in ("", "run"):
+                Path(block.words).write_text(block.text, encoding="utf-8")
+        text = rewritten(DELETION, OperatorShell(), whole=False)
+    (ROOT / DELETION).write_text(text, encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         code = project(Path(folder))
         text = rewritten(WALK_THROUGH, Console(code, code=code), whole=True)

@@ -58,7 +58,10 @@ def test_fields_are_counted() -> None:
     }
 
 
-@pytest.mark.parametrize(("name", "files"), [("user_com", "*"), ("exponea", "edge")])
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [("user_com", "edge"), ("exponea", "edge"), pytest.param("user_com", "*", marks=pytest.mark.slow)],
+)
 def test_unread_says_what_explain_says(name: str, files: str) -> None:
     """Count every sample twice: the second time it is known."""
     connection = connected(name)

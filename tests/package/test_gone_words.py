@@ -65,9 +65,14 @@ PHRASES = {
 }
 
 
+GONE = re.compile(rf"\b({'|'.join(IDENTIFIERS)})\b")
+
+
 def identifiers(path: Path) -> list[tuple[str, int]]:
-    """Return the names in the code of a module, each with its line."""
+    """Return the names in the code of a module, each with its line; none if no old one is anywhere in its text."""
     text = (ROOT / path).read_text(encoding="utf-8")
+    if not GONE.search(text):
+        return []
     return [
         (token.string, token.start[0])
         for token in tokenize.generate_tokens(io.StringIO(text).readline)

@@ -75,13 +75,13 @@ def command(
         return 0
     text = _text(sql)
     from engine.archive.connecting import QueryLimits
-    from engine.archive.containing import contain, memory_bytes
+    from engine.archive.containing import contained, memory_bytes
 
     memory_bytes(memory)
     shown = limit or (TABLE_ROWS if style == "table" else FILE_ROWS)
     limits = QueryLimits(memory=memory, seconds=seconds, rows=shown + 100_000)
-    contain(limits, FOUND)
-    return _answer(directory, text, style, shown, limits)
+    with contained(limits, FOUND):
+        return _answer(directory, text, style, shown, limits)
 
 
 def _text(sql: str | None) -> str:
@@ -155,14 +155,15 @@ def _explain(sql: str, fault: SqlFault, *, at_start: bool = False) -> int:
     """Print what is wrong with a query above the line of it where that is."""
     from engine.language.texts import visible
 
+    end = "" if fault.message.endswith("?") else "."
     if (fault.line, fault.column) == (1, 1) and not at_start:
-        _note(f"{fault.message[:1].upper()}{fault.message[1:]}.")
+        _note(f"{fault.message[:1].upper()}{fault.message[1:]}{end}")
         return FOUND
     lines = sql.split("\n")
     start = max(fault.column - EXCERPT // 2, 0) if fault.column > EXCERPT else 0
     excerpt = visible(lines[fault.line - 1][start : start + EXCERPT]) if fault.line <= len(lines) else ""
     before = visible(lines[fault.line - 1][start : fault.column - 1]) if excerpt else ""
-    _note(f"Line {fault.line}, column {fault.column}: {fault.message}.")
+    _note(f"Line {fault.line}, column {fault.column}: {fault.message}{end}")
     if excerpt.strip():
         from engine.commands.output.columns import width_of
 

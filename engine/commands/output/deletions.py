@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.commands.output.text import Display
 from engine.commands.shared import counted
-from engine.deletion.archived import ARCHIVED, ARCHIVED_MASKED
+from engine.deletion.archived import ARCHIVE_DAMAGED, ARCHIVED, ARCHIVED_MASKED, AUDIENCES
 from engine.deletion.steps import state_of
 from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, from_json
 from engine.delivery.intake import iso
@@ -24,6 +24,7 @@ MOST_SHOWN = 20
 QUEUED_TEXT = "a delete event waits to be sent"
 HELD_TEXT = "a delete event waits, and the connection is held: {reason}"
 BY_HAND_TEXT = "a person has to delete the user there: {reason}"
+DAMAGED = "files that cannot be read may have more; a person has to restore or remove them (engine archive check)"
 LEFT = "their email is in {events} of other users that still wait; delete the user again once they were sent"
 
 
@@ -35,7 +36,11 @@ def report_lines(deletion: Deletion, counts: Mapping[str, int], held: Mapping[st
     if counts.get(ARCHIVED) or counts.get(ARCHIVED_MASKED):
         lines.append(("archive", _removed(counts.get(ARCHIVED, 0), counts.get(ARCHIVED_MASKED, 0))))
     known = {removal.EVENTS, removal.WAITED, removal.ATTEMPTS, removal.MASKED, removal.LEFT, removal.DISCARDS}
-    known |= {ARCHIVED, ARCHIVED_MASKED, removal.REQUESTS_MASKED}
+    if counts.get(ARCHIVE_DAMAGED):
+        lines.append(("archive", DAMAGED))
+    if counts.get(AUDIENCES):
+        lines.append(("audiences", f"{counted(counts[AUDIENCES], 'membership')} removed"))
+    known |= {ARCHIVED, ARCHIVED_MASKED, ARCHIVE_DAMAGED, AUDIENCES, removal.REQUESTS_MASKED}
     lines += [(what, f"{n} removed") for what, n in counts.items() if what not in known]
     return lines + [
         (name, _vendor_text(part, held.get(name, ""))) for name, part in from_json(deletion.vendors).items()
@@ -92,6 +97,10 @@ def summary_text(found: Sequence[Deletion], counts: Mapping[str, int]) -> str:
     lines.append(f"  outbox   {_outbox_text(counts)}")
     if counts.get(ARCHIVED):
         lines.append(f"  archive  {_removed(counts[ARCHIVED], counts.get(ARCHIVED_MASKED, 0))}")
+    if counts.get(ARCHIVE_DAMAGED):
+        lines.append(f"  archive  {DAMAGED}")
+    if counts.get(AUDIENCES):
+        lines.append(f"  audiences  {counted(counts[AUDIENCES], 'membership')} removed")
     lines += [f"  {visible(name)}  {text}" for name, text in _vendor_counts(found)]
     return "\n".join(lines)
 

@@ -28,6 +28,10 @@ DEFAULT_FILE = Path("outbox.db")
 CLOCK_SLACK = 3600.0
 """A lease or pause this much longer than anyone sets it comes from a clock that jumped, and is ignored."""
 
+AUDIENCES, DELETION = "audiences", "deletion"
+OWN_SOURCES = (AUDIENCES, DELETION)
+"""Sources of the events that the engine itself makes: no source of a file has these names, no archive these events."""
+
 NOT_SENT_YET = "not sent yet"
 QUEUED_AGAIN = "queued again by a person"
 DUPLICATE = "a duplicate: its source has sent this messageId before"

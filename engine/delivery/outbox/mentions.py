@@ -33,6 +33,7 @@ LONGEST = 1000
 """Characters of an ID that is looked for."""
 
 TOKEN = re.compile(r"[A-Za-z0-9_.@+%~*!$-]+")
+PLAIN = re.compile(r"[A-Za-z0-9_.@-]+")
 QUOTED = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 WITH_AT = re.compile(rb'"[^"\\]*@[^"\\]*"')
 BEFORE, AFTER = "\"'/=", "\"'/&?#"
@@ -79,7 +80,9 @@ class Mentions:
         before, after = whole[start - 1 : start] if start else "", whole[end : end + 1]
         if anywhere:
             return not ((text[0].isalnum() and before.isalnum()) or (text[-1].isalnum() and after.isalnum()))
-        return (before in BEFORE) and (after in AFTER) and len(text) == end - start
+        if not before or before not in BEFORE or len(text) != end - start:
+            return False
+        return after in AFTER if after else before in "/="
 
     def mask_values(self, raw: bytes) -> bytes:
         """Return the JSON of another's event with `(deleted)` for each text that is one of the emails or devices."""
@@ -115,6 +118,11 @@ def _is_rare(text: str) -> bool:
 
 def _forms(text: str) -> Iterable[str]:
     """Yield how JSON, URLs, forms and HTML write a text."""
+    if PLAIN.fullmatch(text):
+        yield text
+        if "@" in text:
+            yield text.replace("@", "%40")
+        return
     shown = text.encode(errors="replace").decode()
     yield shown
     yield orjson.dumps(shown).decode()[1:-1]

@@ -195,11 +195,23 @@ def _parsed(raw: bytes) -> Json:
 
 def _with_keys(outbox: SqliteOutbox, keys: Iterable[int]) -> Iterator[OutboxEvent]:
     """Yield the events with one of some keys, those of a key in their order."""
-    for key in keys:
-        after = 0
-        while rows := outbox.look(partial(_rows, statement=sql.EVENTS_OF_KEY, given=(key, after, READ_AT_ONCE))):
-            yield from (OutboxEvent(number, raw) for number, _, raw in rows)
-            after = rows[-1][0]
+    wanted, at, after = list(keys), 0, 0
+    while at < len(wanted):
+        rows, at, after = outbox.look(partial(_of_keys, keys=wanted, at=at, after=after))
+        yield from (OutboxEvent(number, raw) for number, _, raw in rows)
+
+
+def _of_keys(db: sqlite3.Connection, keys: Sequence[int], at: int, after: int) -> tuple[list[Any], int, int]:
+    """Return some events, from a key and a number on, and the key and number after them."""
+    found: list[Any] = []
+    for number in range(at, min(len(keys), at + READ_AT_ONCE)):
+        limit = READ_AT_ONCE - len(found)
+        rows = db.execute(sql.EVENTS_OF_KEY, (keys[number], after, limit)).fetchall()
+        found += rows
+        if len(rows) == limit:
+            return found, number, rows[-1][0]
+        at, after = number + 1, 0
+    return found, at, after
 
 
 def _rows(db: sqlite3.Connection, statement: str, given: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,206 @@
+"""Users by the rules of identity: SQL and a plain model agree, and refreshes one by one with one over everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import duckdb
+import orjson
+import pytest
+
+from engine.archive import people
+from engine.archive.catalog import ArchiveBusy, Catalog
+from engine.archive.columns import EventRow, row_of
+from engine.archive.connecting import QueryLimits
+from engine.archive.people import refresh
+from engine.archive.queries import opened
+from engine.events.normalizing import normalize
+from tests.archive.made import NOW, TODAY, filled, row
+from tests.archive.people_model import Known, end_of, known_of
+
+SMALL = QueryLimits(memory="200MB", threads=1)
+TYPES = ("identify", "identify", "track", "alias", "alias", "group", "oops")
+TRAITS = (
+    {"email": "a@b.example", "plan": "free"},
+    {"email": None},
+    {"email": {"not": "text"}, "a.b": [1, {"c": None}]},
+    {"plan": "pro", 'quo"te\\': "é\u2028\x1b", "n": 12345678901234567890},
+    {"plan": None, "": 1},
+    {"email": "null", "z": "null"},
+    {},
+)
+
+
+def world(random: Random, name: str) -> list[EventRow]:
+    """Return events among a few IDs, times and messageIds, so that all of them meet; worlds share none."""
+    rows = []
+    for _ in range(random.randint(1, 14)):
+        ids = [f"{name}:{each}" for each in "abcd"]
+        call = {
+            "type": random.choice(TYPES),
+            "event": "x",
+            "userId": random.choice([None, *ids]),
+            "anonymousId": random.choice([None, *ids, f"{name}:anon1", f"{name}:anon2"]),
+            "previousId": random.choice([*ids, f"{name}:anon1", f"{name}:anon2"]),
+            "groupId": random.choice([None, f"{name}:group"]),
+            "traits": random.choice(TRAITS),
+            "timestamp": f"2026-11-29T10:00:0{random.randint(0, 3)}Z",
+            "receivedAt": TODAY,
+        }
+        found = normalize({key: value for key, value in call.items() if value is not None})
+        message_id = f"{name}:{random.randint(0, 40)}"
+        rows.append(row_of(found, random.choice(["web", "app"]), message_id, TODAY))
+    return rows
+
+
+def batches(seed: int, worlds: int) -> list[list[EventRow]]:
+    random = Random(seed)
+    parts: list[list[EventRow]] = [[], [], []]
+    for number in range(worlds):
+        rows = world(random, f"w{number}")
+        cuts = sorted(random.randint(0, len(rows)) for _ in range(2))
+        for part, piece in zip(parts, (rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] :]), strict=True):
+            part.extend(piece)
+    return parts
+
+
+def found_in(catalog: Catalog) -> Known:
+    """Return what the files of an archive say."""
+    known, read = people.known(catalog), duckdb.connect(":memory:", config={"threads": 1})
+    read.execute("SET TimeZone = 'UTC'")
+
+    def rows(name: str, columns: str) -> list[tuple]:
+        return read.execute(f"SELECT {columns} FROM {known.relation(catalog.directory, name)}").fetchall()
+
+    times = "epoch_us(first_seen), epoch_us(last_seen)"
+    users = {
+        person: {"traits": orjson.loads(traits), "first_seen": first, "last_seen": last, "user_id": user,
+                 "anonymous_ids": ids, "events": events, "email": email}
+        for person, user, ids, traits, email, events, first, last in rows(
+            "users", f"person_id, user_id, anonymous_ids, traits, email, events, {times}")
+    }  # fmt: skip
+    groups = {
+        group: {"traits": orjson.loads(traits), "first_seen": first, "last_seen": last}
+        for group, traits, first, last in rows("groups", f"group_id, traits, {times}")
+    }
+    person_of = rows("person_of", "kind, id, person_id")
+    assert len({(kind, id_) for kind, id_, _ in person_of}) == len(person_of)
+    duplicates = [number for (number,) in rows("duplicates", "row")]
+    assert len(set(duplicates)) == len(duplicates)
+    return Known(set(duplicates), {(kind, id_): person for kind, id_, person in person_of}, users, groups)
+
+
+def agree(directory: Path, parts: list[list[EventRow]]) -> None:
+    with filled(directory) as catalog:
+        for number, part in enumerate(parts):
+            filled(directory, part).close()
+            refresh(catalog, SMALL, now=NOW, chunk=(1_000_000, 50, 1_000_000)[number])
+        together = [row for part in parts for row in part]
+        step_by_step = found_in(catalog)
+        assert step_by_step == known_of(together)
+        people.forget(catalog)
+        refresh(catalog, SMALL, now=NOW)
+        assert found_in(catalog) == step_by_step
+
+
+def test_refreshes_one_by_one_agree_with_one_over_everything_and_with_the_model(tmp_path: Path) -> None:
+    agree(tmp_path, batches(1, 60))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 22))
+def test_the_same_for_more_worlds(tmp_path: Path, seed: int) -> None:
+    agree(tmp_path, batches(seed, 400))
+
+
+CHAINS = {
+    "none": ({}, "a"),
+    "one": ({"a": "b"}, "b"),
+    "ten": ({f"{n:02}": f"{n + 1:02}" for n in range(10)}, "10"),
+    "more than ten": ({f"{n:02}": f"{n + 1:02}" for n in range(15)}, "10"),
+    "a circle": ({"c": "b", "b": "d", "d": "c"}, "b"),
+    "into a circle": ({"x": "z", "z": "y", "y": "z"}, "y"),
+    "a circle too long": ({f"{n:02}": f"{(n + 1) % 12:02}" for n in range(12)}, "10"),
+}
+
+
+def test_chains_of_aliases_end(tmp_path: Path) -> None:
+    rows, starts = [], {}
+    for name, (aliases, end) in CHAINS.items():
+        starts[name] = (next(iter(aliases), "a"), end)
+        assert end_of(starts[name][0], aliases) == end
+        for before, after in aliases.items():
+            ids = {"userId": f"{name}:{after}", "previousId": f"{name}:{before}"}
+            rows.append(row(len(rows) + 1, type="alias", **ids))
+    with filled(tmp_path, rows) as catalog:
+        refresh(catalog, SMALL)
+        found = found_in(catalog).person_of
+    for name, (start, end) in starts.items():
+        assert found.get(("user", f"{name}:{start}"), f"{name}:{start}") == f"{name}:{end}"
+
+
+def test_nothing_new_reads_and_writes_nothing(tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1)]) as catalog:
+        first = refresh(catalog, SMALL)
+        with Catalog.open(tmp_path) as other, other.maintenance():
+            assert refresh(catalog, SMALL) == first
+            filled(tmp_path, [row(2)]).close()
+            catalog.maintenance = lambda: other.maintenance(0.0)  # type: ignore[method-assign]
+            with pytest.raises(ArchiveBusy):
+                refresh(catalog, SMALL)
+
+
+def test_files_of_before_are_kept_for_readers_and_then_removed(tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1)]) as catalog:
+        before = refresh(catalog, SMALL, now=NOW)
+        (tmp_path / "people" / "links-crashed.parquet").write_bytes(b"half of a file")
+        filled(tmp_path, [row(2)]).close()
+        refresh(catalog, SMALL, now=NOW)
+        old = {tmp_path / path for name in ("links", "users") for path in before.files[name]}
+        assert all(path.exists() for path in old)
+        assert not (tmp_path / "people" / "links-crashed.parquet").exists()
+        filled(tmp_path, [row(3)]).close()
+        refresh(catalog, SMALL, now=NOW + 601)
+        assert not any(path.exists() for path in old)
+        assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "people").iterdir()} == {"0o600"}
+
+
+def test_who_was_erased_is_forgotten_by_reading_everything_again(tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1), row(2)]) as catalog:
+        refresh(catalog, SMALL)
+        [file] = catalog.snapshot().files
+        kept = filled(tmp_path / "other", [row(2)])
+        [other] = kept.snapshot().files
+        target = tmp_path / other.path.replace(".parquet", "-x.parquet")
+        target.write_bytes((tmp_path / "other" / other.path).read_bytes())
+        assert catalog.replace([file], [other._replace(path=target.relative_to(tmp_path).as_posix())], NOW, erased=True)
+        assert people.known(catalog) == people.NOBODY
+        refresh(catalog, SMALL)
+        assert set(found_in(catalog).users) == {"u2"}
+
+
+def test_other_versions_of_the_library_begin_again(tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1)]) as catalog:
+        refresh(catalog, SMALL)
+        known = orjson.loads(catalog.get("people") or "")
+        catalog.set({"people": orjson.dumps({**known, "made_by": "1 1.0.0"}).decode()})
+        assert people.known(catalog) == people.NOBODY
+        assert refresh(catalog, SMALL).row == 1
+
+
+def test_a_damaged_file_is_left_out_by_name(tmp_path: Path) -> None:
+    filled(tmp_path, [row(1)], [row(2)]).close()
+    with Catalog.open(tmp_path) as catalog:
+        first, second = (tmp_path / each.path for each in catalog.snapshot().files)
+    first.write_bytes(first.read_bytes()[:-1])
+    with opened(tmp_path, SMALL) as connection:
+        assert connection.query("SELECT person_id FROM events").read_all().to_pylist() == [{"person_id": "u2"}]
+        size = first.stat().st_size
+        assert connection.warnings == (
+            f"{first} is left out: it has {size:,} bytes instead of {size + 1:,}. `engine archive check` says more.",
+        )
+    second.unlink()
+    with opened(tmp_path, SMALL) as connection:
+        assert connection.query("SELECT * FROM events").read_all().num_rows == 0
+        assert connection.warnings[1].startswith(f"{second} is left out: no such file or directory. ")

@@ -1,0 +1,95 @@
+"""Delete events that come in begin deletions: each once, in order, and no more than a day may have."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.deletion import beginning
+from engine.deletion.beginning import Begun, begin_by_events
+from engine.deletion.steps import SOURCE, Steps
+from engine.deletion.vendors import QUEUE
+from engine.delivery.outbox import deletions
+from engine.delivery.outbox.base import Change
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.records import JsonObject, Outcome
+from tests.deletion.filled import NOW, USER, filled, new, traces
+
+VENDORS: JsonObject = {"a": [QUEUE, ""], "d": [QUEUE, ""]}
+
+
+def delete(number: int, user: object = USER) -> JsonObject:
+    return {"type": "delete", "userId": user, "messageId": f"d{number}"}  # type: ignore[dict-item]
+
+
+def users(outbox: SqliteOutbox) -> int:
+    return len(outbox.look(deletions.listed))
+
+
+def test_a_delete_event_begins_a_deletion_and_is_sent_to_connections_that_have_not_got_it(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    with closing(filled(path)) as outbox:
+        outbox.take_in([new(90, delete(90))], ["a"], NOW)
+        assert begin_by_events(outbox, lambda: VENDORS, NOW) == Begun(1)
+        assert begin_by_events(outbox, lambda: VENDORS, NOW) == Begun()
+        Steps(outbox).run()
+        assert [row.message_id for row in outbox.waiting("a", 0, 9)] == ["d90"]
+        assert [row.message_id[:10] for row in outbox.waiting("d", 0, 9)] == ["deletion-1"]
+        assert begin_by_events(outbox, lambda: VENDORS, NOW) == Begun(), "its own event begins nothing"
+        for name in "ad":
+            fence = outbox.lease(name, "w", NOW, 10) or 0
+            rows = outbox.waiting(name, 0, 9)
+            outbox.write(name, fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows], NOW)
+            assert Steps(outbox).run() == int(name == "d")
+        assert traces(path) == {}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        delete(1, ""),
+        delete(1, "  "),
+        delete(1, "null"),
+        delete(1, ["u"]),
+        {"type": "delete", "messageId": "d"},
+        {"type": "track", "event": "delete", "userId": USER},
+        {"type": "Delete", "userId": USER},
+    ],
+)
+def test_what_begins_nothing(tmp_path: Path, event: JsonObject) -> None:
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(1, event)], ["a"], NOW)
+        assert (begin_by_events(outbox, dict, NOW), users(outbox)) == (Begun(), 0)
+        assert not Steps(outbox).is_due()
+
+
+def test_only_so_many_begin_within_a_day_and_the_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beginning, "MOST_A_DAY", 3)
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(n, delete(n, f"user-{n}")) for n in range(5)], ["a"], NOW)
+        assert begin_by_events(outbox, dict, NOW) == Begun(3, 2)
+        assert begin_by_events(outbox, dict, NOW + 3600) == Begun(0, 2)
+        assert begin_by_events(outbox, dict, NOW + 25 * 3600) == Begun(2)
+        assert users(outbox) == 5
+
+
+def test_events_of_the_own_source_begin_nothing(tmp_path: Path) -> None:
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(1, delete(1))._replace(source=SOURCE), new(2, delete(2))], ["a"], NOW)
+        assert begin_by_events(outbox, dict, NOW) == Begun(1)
+
+
+def test_many_delete_events_of_one_user_are_one_deletion(tmp_path: Path) -> None:
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(n, delete(n)) for n in range(50)], ["a"], NOW)
+        begin_by_events(outbox, dict, NOW)
+        assert users(outbox) == 1
+        Steps(outbox).run()
+        fence = outbox.lease("a", "w", NOW, 10) or 0
+        rows = outbox.waiting("a", 0, 99)
+        outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows[:49]], NOW)
+        assert Steps(outbox).run() == 0, "one still waits"
+        outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows[49:]], NOW)
+        assert Steps(outbox).run() == 1
