@@ -11,7 +11,7 @@ import pytest
 
 from engine.archive import people
 from engine.archive.catalog import ArchiveBusy, Catalog
-from engine.archive.columns import EventRow, row_of
+from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.connecting import QueryLimits
 from engine.archive.people import refresh
 from engine.archive.queries import opened
@@ -32,7 +32,7 @@ TRAITS = (
 )
 
 
-def world(random: Random, name: str) -> list[EventRow]:
+def world(random: Random, name: str) -> list[ArchiveRow]:
     """Return events among a few IDs, times and messageIds, so that all of them meet; worlds share none."""
     rows = []
     for _ in range(random.randint(1, 14)):
@@ -54,9 +54,9 @@ def world(random: Random, name: str) -> list[EventRow]:
     return rows
 
 
-def batches(seed: int, worlds: int) -> list[list[EventRow]]:
+def batches(seed: int, worlds: int) -> list[list[ArchiveRow]]:
     random = Random(seed)
-    parts: list[list[EventRow]] = [[], [], []]
+    parts: list[list[ArchiveRow]] = [[], [], []]
     for number in range(worlds):
         rows = world(random, f"w{number}")
         cuts = sorted(random.randint(0, len(rows)) for _ in range(2))
@@ -91,7 +91,7 @@ def found_in(catalog: Catalog) -> Known:
     return Known(set(duplicates), {(kind, id_): person for kind, id_, person in person_of}, users, groups)
 
 
-def agree(directory: Path, parts: list[list[EventRow]]) -> None:
+def agree(directory: Path, parts: list[list[ArchiveRow]]) -> None:
     with filled(directory) as catalog:
         for number, part in enumerate(parts):
             filled(directory, part).close()
@@ -204,3 +204,13 @@ def test_a_damaged_file_is_left_out_by_name(tmp_path: Path) -> None:
     with opened(tmp_path, SMALL) as connection:
         assert connection.query("SELECT * FROM events").read_all().num_rows == 0
         assert connection.warnings[1].startswith(f"{second} is left out: no such file or directory. ")
+
+
+def test_conditions_on_the_day_reach_the_files(tmp_path: Path) -> None:
+    later = "2026-11-30T12:00:00.000Z"
+    filled(tmp_path, [row(1)], [row(2, timestamp=later, receivedAt=later)]).close()
+    with opened(tmp_path, SMALL) as connection:
+        sql = "EXPLAIN ANALYZE SELECT count(*) FROM events WHERE day = DATE '2026-11-30'"
+        [[_, plan]] = connection.execute(sql).fetchall()
+        assert "delim" not in plan  # all columns of all rows, kept twice
+        assert "Scanning Files: 1/2" in plan or "Total Files Read: 1" in plan, plan
