@@ -115,11 +115,13 @@ def collecting(directory: Path, vendors: str, backlog: int, workers: int, *more:
         yield server
 
 
-async def drive(load: Load, server: Server) -> None:
-    """Send from all clients until the time is over."""
+async def drive(load: Load, server: Server, first: int = 0) -> None:
+    """Send from all clients until the time is over; events are numbered from `first`."""
     end = time.perf_counter() + load.seconds
     watching = asyncio.create_task(_watch(load, server))
-    await asyncio.gather(*(_client(load, server.port, number, end) for number in range(load.clients)))
+    await asyncio.gather(
+        *(_client(load, server.port, first + number * 10_000_000, end) for number in range(load.clients))
+    )
     watching.cancel()
     load.memory.append(server.memory())
 
@@ -130,10 +132,9 @@ async def _watch(load: Load, server: Server) -> None:
         await asyncio.sleep(load.seconds / 10)
 
 
-async def _client(load: Load, port: int, number: int, end: float) -> None:
+async def _client(load: Load, port: int, first: int, end: float) -> None:
     """Send batches on one connection, one after the other; a batch that is answered 429 is sent again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    first = number * 10_000_000
     raw = body(first, load.size)
     while time.perf_counter() < end:
         began = time.perf_counter()

@@ -6,7 +6,6 @@ Time is given. Everything is real but the vendors, which are emulated; what thei
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -253,8 +252,5 @@ def test_a_first_sync_that_is_killed_doubles_nothing(world: World) -> None:
     world.deliver()
     assert subprocess.run(command, check=False).returncode == 0
     world.deliver()
-    with closing(sqlite3.connect("sandbox.db")) as vendors:
-        statement = "SELECT json_extract(data, '$.partner_user_id'), count(*) FROM extole_events GROUP BY 1"
-        found = dict(vendors.execute(statement).fetchall())
-    assert len(found) == MEMBERS
-    assert set(found.values()) == {1}
+    found = [each["data"]["partner_user_id"] for each in world.sandbox.state("extole", 3 * MEMBERS)["events"]]
+    assert len(found) == len(set(found)) == MEMBERS
