@@ -313,11 +313,26 @@ def tables(parts: list[str], given: argparse.Namespace) -> Iterator[list[str]]:
     """Yield the table of each part."""
     if "recompute" in parts:
         with kept_archive(given) as archive:
+            yield [f"{given.events:,} events of {given.users:,} users in {given.days} days:", ""]
             yield markdown(HEADS["recompute"], recompute(archive))
     if "sync" in parts:
         yield markdown(HEADS["sync"], sync(given.members, given.rounds))
     if "ingest" in parts:
         yield markdown(HEADS["ingest"], ingest(given.seconds, given.rounds))
+
+
+def figures(rounds: int, events: int, archive: Path | None = None) -> list[str]:
+    """Return all tables for docs/performance.md: with 500,000, those of 20 M events, 1 M users, 100,000 members."""
+    given = argparse.Namespace(
+        events=events * 40,
+        users=events * 2,
+        days=90,
+        members=max(1, events // 5),
+        seconds=min(10.0, 0.5 + events / 10_000),
+        rounds=max(1, rounds // 3),
+        archive=archive,
+    )
+    return [line for lines in tables([*PARTS], given) for line in ([*lines, ""] if lines[-1] else lines)][:-1]
 
 
 @contextmanager
@@ -329,8 +344,7 @@ def kept_archive(given: argparse.Namespace) -> Iterator[Path]:
             size = _archive.Size(given.events, given.users, given.days)
             made = _archive.make(archive, size)
             (archive / "users").write_text(str(given.users))
-            text = f"{given.events:,} events of {given.users:,} users in {given.days} days"
-            print(f"{text}: {made.bytes / 1e6:,.0f} MB, made in {made.seconds:.0f} s\n", flush=True)
+            print(f"An archive of {made.bytes / 1e6:,.0f} MB was made in {made.seconds:.0f} s.\n", flush=True)
         yield archive
 
 
@@ -369,7 +383,7 @@ def main() -> None:
         print(json.dumps(row(given.row[0], int(given.row[1]))))
     else:
         for lines in tables(given.only.split(","), given):
-            print("\n".join([*lines, ""]), flush=True)
+            print("\n".join([*lines, ""] if lines[-1] else lines), flush=True)
 
 
 if __name__ == "__main__":
