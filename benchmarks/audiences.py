@@ -108,21 +108,20 @@ def measured(work: Callable[[], int]) -> dict[str, Any]:
 
 
 def compute_one(archive: Path, name: str) -> int:
-    """Compute the members of a definition, as a sync does, and compare them with nobody; return how many there are."""
-    from engine.archive.queries import QueryLimits
-    from engine.audiences.changes import Comparison, compare
-    from engine.audiences.computing import compute
+    """Compute the members of a definition, as a first sync does before it sends; return how many there are."""
+    from engine.archive.connecting import QueryLimits
     from engine.audiences.definitions import load as load_definitions
+    from engine.audiences.feeding import FeedingHooks
+    from engine.audiences.state import AudienceState
+    from engine.audiences.syncing import Syncer, SyncSettings
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, closing(AudienceState(Path(folder) / "state")) as state:
         file = Path(folder) / "audiences.yaml"
         file.write_text(DEFINITIONS)
         definition = load_definitions(file).named(name)
         assert definition is not None
-        members, changes, sent = (Path(folder) / f"{each}.parquet" for each in ("members", "changes", "sent"))
-        files = Comparison(members, None, None, changes, sent, Path(folder))
-        compute(archive, definition, NOW, QueryLimits(), files)
-        return compare(files, value_of_left="false", first_syncs=False).size
+        hooks = FeedingHooks(lambda: NOW, time.sleep)
+        return Syncer(state, SyncSettings(archive, {}, QueryLimits(), hooks)).preview(definition, NOW).run.size
 
 
 def compute_users(archive: Path) -> int:
