@@ -322,6 +322,7 @@ def tables(parts: list[str], given: argparse.Namespace) -> Iterator[list[str]]:
 
 def figures(rounds: int, events: int, archive: Path | None = None) -> list[str]:
     """Return all tables for docs/performance.md: with 500,000, those of 20 M events, 1 M users, 100,000 members."""
+    events = min(events, 500_000)
     given = argparse.Namespace(
         events=events * 40,
         users=events * 2,
