@@ -78,7 +78,7 @@ class Follower:
         """Archive one batch; raises OutboxError, ArchiveFull and ArchiveError, and has changed nothing then."""
         erasures, place = self._catalog.erasures(), self._catalog.place(self._origin)
         after = self._followed(place)
-        batch = Batch()
+        batch = FollowedBatch()
         for taken in taken_events(self._outbox, after):
             if batch.add(taken):
                 break
@@ -158,7 +158,7 @@ class Follower:
         self._logger.log(level, event, extra={"fields": fields})
 
 
-class Batch:
+class FollowedBatch:
     """The first events behind a place, up to the limits, and at least one; columns as soon as they are read."""
 
     def __init__(self) -> None:
