@@ -105,7 +105,7 @@ def _microseconds_of(values: Sequence[Json]) -> pa.Array:
 
     try:
         texts = pa.array(values, pa.string())
-        if pc.all(pc.match_substring_regex(texts, _USUAL_TIME)).as_py():
+        if pc.all(pc.match_substring_regex(texts, _USUAL_TIME)).as_py() is not False:  # None: no event has it
             return texts.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     except pa.ArrowException:  # some are no text, or there is no such day
         pass

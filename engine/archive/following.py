@@ -191,6 +191,8 @@ class FollowedBatch:
 
     def _room(self, taken: TakenEvents) -> int:
         """Return how many of the events there are up to the one that makes too many bytes."""
+        if self.bytes + sum(map(len, taken.raws)) < MOST_BYTES:
+            return len(taken.raws)
         sizes = accumulate(map(len, taken.raws), initial=self.bytes)
         return sum(1 for _ in takewhile(lambda size: size < MOST_BYTES, islice(sizes, len(taken.raws))))
 
