@@ -51,7 +51,7 @@ class ArchiveConnection:
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         """Return the rows of SQL of our own without parameters, such as of a table made before, a batch at a time."""
-        with self._bounded(sql):
+        with self._bounded(sql, self._connection):
             return self._connection.sql(sql).to_arrow_reader(BATCH)
 
     def check(self, sql: str) -> SqlFault | None:

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from engine.archive.columns import EventRow
+from engine.archive.columns import ArchiveRow
 
 HOPS = 10
 
 
 class NumberedRow(NamedTuple):
     number: int
-    row: EventRow
+    row: ArchiveRow
 
 
 class Known(NamedTuple):
@@ -27,7 +27,7 @@ class Known(NamedTuple):
     groups: dict[str, dict[str, Any]]
 
 
-def known_of(rows: Sequence[EventRow]) -> Known:
+def known_of(rows: Sequence[ArchiveRow]) -> Known:
     numbered = [NumberedRow(number, row) for number, row in enumerate(rows, 1) if row.type is not None]
     seen: set[tuple[str, str]] = set()
     duplicates: set[int] = set()

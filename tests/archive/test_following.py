@@ -54,7 +54,7 @@ def test_batches_have_limits(outbox: Path, tmp_path: Path, monkeypatch: pytest.M
 def test_the_engines_own_events_are_not_archived(source: str, outbox: Path, tmp_path: Path) -> None:
     stored(outbox, event(1), event(2), source=source)
     with Catalog.open(tmp_path / "a", create=True) as catalog:
-        assert Follower(outbox, catalog, lambda: NOW).step() == Step(2, more=False)
+        assert Follower(outbox, catalog, lambda: NOW).step() == Followed(2, more=False)
         assert (ids(catalog), behind(catalog, outbox)) == ([], 0)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.archive import people
 from engine.archive.catalog import ArchiveBusy, Catalog
-from engine.archive.columns import EventRow, row_of
+from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.connecting import QueryLimits
 from engine.archive.people import refresh
 from engine.archive.queries import opened
@@ -32,7 +32,7 @@ TRAITS = (
 )
 
 
-def world(random: Random, name: str) -> list[EventRow]:
+def world(random: Random, name: str) -> list[ArchiveRow]:
     """Return events among a few IDs, times and messageIds, so that all of them meet; worlds share none."""
     rows = []
     for _ in range(random.randint(1, 14)):
@@ -54,9 +54,9 @@ def world(random: Random, name: str) -> list[EventRow]:
     return rows
 
 
-def batches(seed: int, worlds: int) -> list[list[EventRow]]:
+def batches(seed: int, worlds: int) -> list[list[ArchiveRow]]:
     random = Random(seed)
-    parts: list[list[EventRow]] = [[], [], []]
+    parts: list[list[ArchiveRow]] = [[], [], []]
     for number in range(worlds):
         rows = world(random, f"w{number}")
         cuts = sorted(random.randint(0, len(rows)) for _ in range(2))
@@ -91,7 +91,7 @@ def found_in(catalog: Catalog) -> Known:
     return Known(set(duplicates), {(kind, id_): person for kind, id_, person in person_of}, users, groups)
 
 
-def agree(directory: Path, parts: list[list[EventRow]]) -> None:
+def agree(directory: Path, parts: list[list[ArchiveRow]]) -> None:
     with filled(directory) as catalog:
         for number, part in enumerate(parts):
             filled(directory, part).close()
