@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 from engine.audiences.state import COMPUTING, DONE, FAILED, GUARDED, AudienceState, Run
 from engine.console.site import Site
+from engine.deletion.beginning import begin_by_command
+from engine.deletion.steps import Steps
+from engine.deletion.vendors import BY_HAND, QUEUE
+from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.records import JsonObject
 from tests.audiences.shop import Shop, identify, order, seconds
 from tests.console.event_seeding import HOSTILE
 
@@ -61,7 +65,7 @@ def seeded_shop(folder: Path) -> Shop:
     shop.sync("orders")
     for number, size in enumerate((1, 3, 4, 3, 6, 8)):
         at = NOW - (6 - number) * 3600
-        note(shop.state, "buyers", at, state=DONE, size=size, entered=number, left=1, unchanged=3, took=2.5)
+        note(shop.state, "buyers", at, state=DONE, size=size, entered=number, left=1, unchanged=3, took=2.5, sent_run=1)
     note(shop.state, "guarded_ones", NOW - 1800, state=GUARDED, entered=900, left=3, message=f"too many {HOSTILE}")
     note(shop.state, "failing", NOW - 600, state=FAILED, message=f'no column "{HOSTILE}"; did you mean "user_id"?')
     shop.state.plan({"buyers": NOW + 1200, "orders": NOW - 5})
@@ -91,7 +95,9 @@ def site_of(shop: Shop, **more: object) -> Site:
     return Site(**{**given, **more})  # type: ignore[arg-type]
 
 
-def small_shop(folder: Path) -> None:
-    """Write a shop and close it."""
-    with closing(seeded_shop(folder)):
-        pass
+def with_deletions(outbox: SqliteOutbox) -> None:
+    """Delete two users: one waits for vendors, of the other a person has to do something."""
+    vendors: JsonObject = {"crm": [QUEUE, ""], f"hand{HOSTILE}": [BY_HAND, f"the mapping {HOSTILE} has no delete call"]}
+    for user, parts in (("gone-user-1", {"hand": vendors[f"hand{HOSTILE}"], HOSTILE: [BY_HAND, HOSTILE]}), ("gone-user-2", vendors)):
+        begin_by_command(outbox, [user], parts, NOW - 3600, suppress=user.endswith("2"))
+    assert Steps(outbox, clock=lambda: NOW - 1800).run() == 1

@@ -20,6 +20,8 @@ from engine.records import Json, JsonObject
 
 PATIENCE = 60.0
 """Seconds that an answer may take."""
+WAIT = 15.0
+"""Seconds that a question waits for the one before it."""
 TOO_LONG = "This took more than {:g} s, or too much memory, and was stopped. Use the command, which has no such limit."
 BUSY = "Another preview or search is being computed, for this or another page. Try again when it is done."
 START = """\
@@ -65,7 +67,7 @@ class Desk:
 
     def compute(self, ask: str, asked: JsonObject) -> JsonObject:
         """Return a preview, a sample or the memberships of a user; `error` says what is wrong."""
-        if not self._computing.acquire(blocking=False):
+        if not self._computing.acquire(timeout=WAIT):
             return {"error": BUSY}
         try:
             return self._asked(ask, asked)

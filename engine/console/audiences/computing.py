@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,6 +39,8 @@ MOST_SECONDS = 40.0
 """Seconds for the definitions of a user; those that are not looked at by then are counted."""
 MOST_EVENTS = 5
 """Events of one condition that a page shows."""
+NOWHERE = "nowhere"
+"""Stands for the connections of a definition that has none, so that its users can be shown."""
 NOT_DEFINED = "This definition is no longer in the file. Go back to the list."
 OWN_EVENTS = "CREATE TEMP TABLE events AS SELECT * FROM main.events WHERE person_id = $1"
 
@@ -49,6 +52,9 @@ def preview(question: JsonObject) -> JsonObject:
     integrations = {name: str(each) for name, each in cast("dict[str, str]", question["integrations"]).items()}
     hooks = FeedingHooks(lambda: now, time.sleep, lambda: True)
     with closing(AudienceState(archive / FOLDER)) as state:
+        nowhere = state.last_sent(definition.key) is None and not integrations.keys() & set(definition.connections)
+        if nowhere:  # it is not switched on yet: what it would be is shown all the same
+            definition, integrations = replace(definition, connections=(NOWHERE,)), {NOWHERE: NOWHERE}
         settings = SyncSettings(archive, integrations, LIMITS, hooks)
         found = Syncer(state, settings).preview(definition, now)
     run = found.run
@@ -58,9 +64,9 @@ def preview(question: JsonObject) -> JsonObject:
         **{name: getattr(run, name) for name in (*numbers, "total")},
         "guarded": run.state == "guarded",
         "message": run.message,
-        "connections": list(run.connections),
+        "connections": [] if nowhere else list(run.connections),
         "users": [_of_event(each, definition.key) for each in events],
-        "event": orjson.dumps(events[0], option=orjson.OPT_INDENT_2).decode()[:4000] if events else "",
+        "event": orjson.dumps(events[0], option=orjson.OPT_INDENT_2).decode()[:4000] if events and not nowhere else "",
     }
 
 

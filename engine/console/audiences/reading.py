@@ -44,6 +44,7 @@ class DefinitionCard(NamedTuple):
     removed: bool
     size: int | None
     chart: Markup
+    chart_text: str
     runs: tuple[RunLine, ...]
     next_run: float | None
     needs: str
@@ -116,7 +117,7 @@ def _cards(
         found.append(
             DefinitionCard(
                 key, name, kind, tuple(connections), defined, removed, None if sent is None else sent.size,
-                size_line(points, _label(points)), runs, None if known is None else known.next_run,
+                size_line(points, _label(points)), _label(points), runs, None if known is None else known.next_run,
                 needs_of(runs[0].run if runs else None, removed=removed), state.sent_file(key),
             )
         )  # fmt: skip
@@ -141,6 +142,7 @@ def _label(points: Sequence[tuple[float, int]]) -> str:
 def _unseen(defined: JsonObject) -> DefinitionCard:
     names = tuple(map(str, cast("list[str]", defined["connections"])))
     return DefinitionCard(
-        str(defined["key"]), str(defined["name"]), str(defined["kind"]), names, defined, False, None, Markup(""), (),
+        str(defined["key"]), str(defined["name"]), str(defined["kind"]), names, defined, False, None, Markup(""), "",
+        (),
         None, "", None,
     )  # fmt: skip
