@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
+NEEDS_ARCHIVE = "--audiences are computed from an archive: add --archive DIR."
 NO_ARCHIVE = "There is no archive {path}; name the one of `engine serve --archive`, or leave it out."
 MISSING = "The console needs packages that are not installed ({name}): pip install 'waybill[server,console]'."
 PACKAGES = ("jinja2", "markupsafe", "python_multipart", "sse_starlette", "starlette", "uvicorn")
@@ -98,6 +99,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     """
     if outbox_file is not None and not outbox_file.exists():
         raise UsageError(NO_OUTBOX.format(path=outbox_file))
+    if audiences_file is not None and archive is None:
+        raise UsageError(NEEDS_ARCHIVE)
     if archive is not None and not (archive / "catalog.db").exists():
         raise UsageError(NO_ARCHIVE.format(path=archive))
     import_all()

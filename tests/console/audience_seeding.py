@@ -11,7 +11,7 @@ from engine.deletion.steps import Steps
 from engine.deletion.vendors import BY_HAND, QUEUE
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import JsonObject
-from tests.audiences.shop import Shop, identify, order, seconds
+from tests.audiences.shop import INTEGRATIONS, Shop, identify, order, seconds
 from tests.console.event_seeding import HOSTILE
 
 NOW = seconds("2026-11-30T12:00:00Z")
@@ -65,7 +65,7 @@ def seeded_shop(folder: Path) -> Shop:
     shop.sync("orders")
     for number, size in enumerate((1, 3, 4, 3, 6, 8)):
         at = NOW - (6 - number) * 3600
-        note(shop.state, "buyers", at, state=DONE, size=size, entered=number, left=1, unchanged=3, took=2.5, sent_run=1)
+        note(shop.state, "buyers", at, state=DONE, size=size, entered=number, left=1, unchanged=3, took=2.5, sent_run=1, connections=INTEGRATIONS)
     note(shop.state, "guarded_ones", NOW - 1800, state=GUARDED, entered=900, left=3, message=f"too many {HOSTILE}")
     note(shop.state, "failing", NOW - 600, state=FAILED, message=f'no column "{HOSTILE}"; did you mean "user_id"?')
     shop.state.plan({"buyers": NOW + 1200, "orders": NOW - 5})

@@ -17,7 +17,7 @@ from engine.console.charts import size_line
 from engine.console.wording import number, utc
 from engine.records import JsonObject
 
-SHOWN_SIZES, SHOWN_RUNS = 60, 20
+SHOWN_SIZES, SHOWN_RUNS = 60, 10
 NEVER = "never ran"
 KINDS = {DONE: "good", SENDING: "info", COMPUTING: "info", GUARDED: "warn", FAILED: "bad"}
 

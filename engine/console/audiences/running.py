@@ -40,6 +40,7 @@ class AudienceRuns:
         self._files, self._command = files, command
         self._lock = threading.Lock()
         self._running: tuple[str, subprocess.Popen[str]] | None = None
+        self._follower: threading.Thread | None = None
         self._words: dict[str, str] = {}
 
     @property
@@ -70,8 +71,14 @@ class AudienceRuns:
             )
             self._running = (key, process)
             self._words.pop(key, None)
-        threading.Thread(target=self._follow, args=(key, process), daemon=True).start()
+            self._follower = threading.Thread(target=self._follow, args=(key, process), daemon=True)
+            self._follower.start()
         return True
+
+    def wait(self) -> None:
+        """Wait until nothing runs."""
+        if self._follower is not None:
+            self._follower.join()
 
     def _key(self) -> str:
         return "" if self._running is None else self._running[0]

@@ -198,11 +198,13 @@ class _AudiencesPage:
     # Changes.
 
     async def run(self, request: Request) -> Response:
+        self._check_runs()
         card = _card(await self._reading(), request.path_params["key"])
         audit(request, "audience run", key=card.key)
         return await self._start(card, None)
 
     async def approve(self, request: Request) -> Response:
+        self._check_runs()
         form = request.state.form
         given = form.get("run", "") if form is not None else ""
         card = _card(await self._reading(), request.path_params["key"])
@@ -215,12 +217,19 @@ class _AudiencesPage:
         return response
 
     async def _start(self, card: DefinitionCard, approve: int | None) -> Response:
-        runs = self._tools.runs
-        if runs is None or card.removed:
-            raise HTTPException(409, CANNOT_RUN)
+        runs = self._check_runs()
+        if card.removed:
+            raise HTTPException(409, NOT_THERE)
         if not await asyncio.to_thread(partial(runs.start, card.key, approve)):
             raise HTTPException(409, RUNNING)
         return RedirectResponse(f"{PATH}/{quote(card.key)}", 303)
+
+
+    def _check_runs(self) -> AudienceRuns:
+        runs = self._tools.runs
+        if runs is None:
+            raise HTTPException(409, CANNOT_RUN)
+        return runs
 
 
 def _card(reading: AudiencesReading, key: str) -> DefinitionCard:
