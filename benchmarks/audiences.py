@@ -13,36 +13,9 @@ ingest      `serve` under load with and without --archive, in turns
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import resource
-import shutil
-import signal
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import orjson
 
 from benchmarks import _archive
-from benchmarks._load import Load, collecting, drive
-from benchmarks._table import markdown
-from benchmarks.collector import processors, waiting
-from benchmarks.delivery import SINK, server
-from engine.archive.catalog import Catalog
-from engine.delivery.configured_connection import ConfiguredConnection, into_sandbox
-from engine.delivery.intake import iso, taken_in
-from engine.delivery.outbox.base import NewEvent
-from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.plan import load
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = _archive.END.timestamp()

@@ -58,7 +58,7 @@ def size_line(points: Sequence[tuple[float, int]], label: str) -> Markup:
     if len(points) < 2:
         return Markup("")
     first, last = points[0][0], points[-1][0]
-    highest = max(max(size for _, size in points), 1)
+    highest = max(1, *(size for _, size in points))
     width = max(last - first, 1.0)
     places = [
         ((at - first) / width * LINE_WIDTH, HEIGHT - size / highest * (HEIGHT - LINE_ROOM)) for at, size in points

@@ -35,9 +35,7 @@ def report_lines(deletion: Deletion, counts: Mapping[str, int], held: Mapping[st
         lines.append(("audiences", f"{_counted(counts[AUDIENCES], 'membership')} removed"))
     known |= {ARCHIVED, ARCHIVED_MASKED, ARCHIVE_DAMAGED, AUDIENCES, removal.REQUESTS_MASKED}
     lines += [(what, f"{n} removed") for what, n in counts.items() if what not in known]
-    return lines + [
-        (name, vendor_text(part, held.get(name, ""))) for name, part in from_json(deletion.vendors).items()
-    ]
+    return lines + [(name, vendor_text(part, held.get(name, ""))) for name, part in from_json(deletion.vendors).items()]
 
 
 def outbox_text(counts: Mapping[str, int]) -> str:

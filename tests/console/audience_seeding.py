@@ -65,7 +65,19 @@ def seeded_shop(folder: Path) -> Shop:
     shop.sync("orders")
     for number, size in enumerate((1, 3, 4, 3, 6, 8)):
         at = NOW - (6 - number) * 3600
-        note(shop.state, "buyers", at, state=DONE, size=size, entered=number, left=1, unchanged=3, took=2.5, sent_run=1, connections=INTEGRATIONS)
+        note(
+            shop.state,
+            "buyers",
+            at,
+            state=DONE,
+            size=size,
+            entered=number,
+            left=1,
+            unchanged=3,
+            took=2.5,
+            sent_run=1,
+            connections=INTEGRATIONS,
+        )
     note(shop.state, "guarded_ones", NOW - 1800, state=GUARDED, entered=900, left=3, message=f"too many {HOSTILE}")
     note(shop.state, "failing", NOW - 600, state=FAILED, message=f'no column "{HOSTILE}"; did you mean "user_id"?')
     shop.state.plan({"buyers": NOW + 1200, "orders": NOW - 5})
@@ -98,6 +110,9 @@ def site_of(shop: Shop, **more: object) -> Site:
 def with_deletions(outbox: SqliteOutbox) -> None:
     """Delete two users: one waits for vendors, of the other a person has to do something."""
     vendors: JsonObject = {"crm": [QUEUE, ""], f"hand{HOSTILE}": [BY_HAND, f"the mapping {HOSTILE} has no delete call"]}
-    for user, parts in (("gone-user-1", {"hand": vendors[f"hand{HOSTILE}"], HOSTILE: [BY_HAND, HOSTILE]}), ("gone-user-2", vendors)):
+    for user, parts in (
+        ("gone-user-1", {"hand": vendors[f"hand{HOSTILE}"], HOSTILE: [BY_HAND, HOSTILE]}),
+        ("gone-user-2", vendors),
+    ):
         begin_by_command(outbox, [user], parts, NOW - 3600, suppress=user.endswith("2"))
     assert Steps(outbox, clock=lambda: NOW - 1800).run() == 1

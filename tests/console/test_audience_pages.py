@@ -139,13 +139,12 @@ def test_the_memberships_of_a_user(shop: Shop, client: TestClient) -> None:
         (lambda client: client.post("/audiences/buyers/run", headers={"X-CSRF-Token": "stale"}), 403, NO_TOKEN),
     ],
 )
-def test_what_is_refused(
-    send: Callable[[TestClient], Any], status: int, message: str, client: TestClient
-) -> None:
+def test_what_is_refused(send: Callable[[TestClient], Any], status: int, message: str, client: TestClient) -> None:
     answered = send(client)
     assert (answered.status_code, message in answered.text) == (status, True)
 
 
+@pytest.mark.slow
 def test_a_read_only_console_shows_commands(shop: Shop) -> None:
     with signed_in(site_of(shop, read_only=True, connections_file=None)) as client:
         page = client.get("/audiences/guarded_ones").text
@@ -153,12 +152,17 @@ def test_a_read_only_console_shows_commands(shop: Shop) -> None:
         assert "engine audiences sync guarded_ones" in page
         refused = client.post("/audiences/guarded_ones/run")
         assert (refused.status_code, READ_ONLY in refused.text) == (403, True)
+
+
+def test_a_console_without_connections_runs_nothing(shop: Shop) -> None:
     with signed_in(site_of(shop, connections_file=None)) as client:
         refused = client.post("/audiences/guarded_ones/run")
         assert (refused.status_code, CANNOT_RUN in refused.text) == (409, True)
 
 
-@pytest.mark.parametrize(("given", "words"), [({}, "knows no archive"), ({"archive": Path("x")}, "knows no definitions")])
+@pytest.mark.parametrize(
+    ("given", "words"), [({}, "knows no archive"), ({"archive": Path("x")}, "knows no definitions")]
+)
 def test_nothing_to_show(given: dict[str, Any], words: str, shop: Shop) -> None:
     with signed_in(Site(outbox_file=shop.folder / "outbox.db", **given)) as client:
         page = client.get("/audiences").text

@@ -11,11 +11,11 @@ from engine.commands.shared import counted
 from engine.deletion.archived import ARCHIVE_DAMAGED, ARCHIVED, ARCHIVED_MASKED, AUDIENCES
 from engine.deletion.reporting import DAMAGED, is_to_do, outbox_text, removed_text, report_lines, vendor_text
 from engine.deletion.steps import state_of
-from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, from_json
+from engine.deletion.vendors import QUEUE, VendorPart, from_json
 from engine.delivery.intake import iso
 from engine.delivery.outbox import removal
 from engine.language.texts import visible
-from engine.records import Json, JsonObject, Outcome
+from engine.records import Json, JsonObject
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.deletions import Deletion

@@ -106,7 +106,11 @@ def user(question: JsonObject) -> JsonObject:
             explained[each.key] = _explained(connection, each, person.person_id, now, until)
     with closing(AudienceState(archive / FOLDER)) as state:
         rows = [{**explained[each.key], **_sent(state, each, person.person_id)} for each in definitions]
-    return {"found": True, "name": _short(person.user_id or person.email or person.person_id), "rows": cast("Json", rows)}
+    return {
+        "found": True,
+        "name": _short(person.user_id or person.email or person.person_id),
+        "rows": cast("Json", rows),
+    }
 
 
 def _explained(

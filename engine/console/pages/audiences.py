@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -112,7 +112,7 @@ class _AudiencesPage:
         card = _card(await self._reading(), request.path_params["key"])
         return page(request, "audience_live.html", **self._shown(card))
 
-    def _shown(self, card: DefinitionCard) -> dict[str, object]:
+    def _shown(self, card: DefinitionCard) -> dict[str, Any]:
         runs = self._tools.runs
         running = "" if runs is None else runs.running
         last = card.last
@@ -224,7 +224,6 @@ class _AudiencesPage:
             raise HTTPException(409, RUNNING)
         return RedirectResponse(f"{PATH}/{quote(card.key)}", 303)
 
-
     def _check_runs(self) -> AudienceRuns:
         runs = self._tools.runs
         if runs is None:
@@ -239,6 +238,6 @@ def _card(reading: AudiencesReading, key: str) -> DefinitionCard:
     return found
 
 
-def _layout(request: Request) -> dict[str, str]:
+def _layout(request: Request) -> dict[str, Any]:
     """Return the layout of a result: a part of the page for htmx, a page of its own for a browser without scripts."""
     return {"layout": "fragment.html" if request.headers.get("hx-request") else "base.html"}
