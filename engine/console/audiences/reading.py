@@ -57,7 +57,7 @@ class DefinitionCard(NamedTuple):
 
     @property
     def every(self) -> str:
-        """How often it runs, in the words of the file."""
+        """How often it runs, as the file has it."""
         return "" if self.defined is None else str(self.defined["every_text"])
 
     @property
