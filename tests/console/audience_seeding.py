@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.audiences.state import COMPUTING, DONE, FAILED, GUARDED, AudienceState, Run
 from engine.console.site import Site
 from engine.deletion.beginning import begin_by_command
-from engine.deletion.steps import Steps
+from engine.deletion.steps import DeletionSteps
 from engine.deletion.vendors import BY_HAND, QUEUE
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import JsonObject
@@ -115,4 +115,4 @@ def with_deletions(outbox: SqliteOutbox) -> None:
         ("gone-user-2", vendors),
     ):
         begin_by_command(outbox, [user], parts, NOW - 3600, suppress=user.endswith("2"))
-    assert Steps(outbox, clock=lambda: NOW - 1800).run() == 1
+    assert DeletionSteps(outbox, clock=lambda: NOW - 1800).run() == 1

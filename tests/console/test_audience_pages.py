@@ -27,7 +27,7 @@ from engine.console.security import NO_TOKEN, READ_ONLY
 from engine.console.site import Site
 from engine.deletion.archived import ArchivedPersons
 from engine.deletion.beginning import begin_by_command
-from engine.deletion.steps import Steps
+from engine.deletion.steps import DeletionSteps
 from engine.errors import UsageError
 from tests.audiences.shop import Shop
 from tests.console.audience_seeding import NOW, note, seeded_shop, site_of
@@ -222,7 +222,7 @@ def test_a_chart_of_sizes() -> None:
 def test_a_user_who_was_deleted_is_on_no_page(tmp_path: Path) -> None:
     with closing(seeded_shop(tmp_path)) as shop:
         begin_by_command(shop.outbox, ["ann"], {}, NOW, suppress=False)
-        assert Steps(shop.outbox, [ArchivedPersons(shop.archive)], clock=lambda: NOW).run() == 1
+        assert DeletionSteps(shop.outbox, [ArchivedPersons(shop.archive)], clock=lambda: NOW).run() == 1
         assert asked(shop, "user", user="ann") == {"found": False}
         assert asked(shop, "user", user="ann@example.com") == {"found": False}
         sample = asked(shop, "sample", sent=str(shop.state.sent_file("orders")))

@@ -17,7 +17,7 @@ import orjson
 from engine.archive.connecting import QueryLimits
 from engine.archive.queries import ArchiveConnection, opened
 from engine.audiences.changes import sent_user, sent_users
-from engine.audiences.explaining import Explained, Explanation, explain, find_user
+from engine.audiences.explaining import Explained, MembershipReason, explain, find_user
 from engine.audiences.feeding import FeedingHooks
 from engine.audiences.lasting import since
 from engine.audiences.model import Definition
@@ -130,7 +130,7 @@ def _explained(
     return {**about, "error": "", "since": began, **_explanation(found)}
 
 
-def _explanation(found: Explanation) -> JsonObject:
+def _explanation(found: MembershipReason) -> JsonObject:
     return {
         "is_in": found.is_in,
         "value": None if found.value is None else _short(found.value),

@@ -12,7 +12,6 @@ from engine.audiences.definitions import DefinitionsError, load
 from engine.audiences.explaining import within_text
 from engine.audiences.model import Definition, Definitions
 from engine.errors import UsageError
-from engine.language.texts import visible_lines
 from engine.records import Json, JsonObject
 
 LONGEST_TEXT = 20_000
@@ -38,7 +37,7 @@ def read(question: JsonObject) -> JsonObject:
     entries = [] if found is None else [_entry(each, _lines(file), now) for each in found]
     return {
         "definitions": cast("Json", entries),
-        "problems": [visible_lines(each) for each in problems],
+        "problems": cast("Json", problems),
         "of_copy": of_copy and found is not None,
     }
 

@@ -84,23 +84,29 @@ class AudiencesReading(NamedTuple):
         return sum(bool(each.needs) for each in self.cards)
 
 
-def read(archive: Path, answer: JsonObject, *, sizes: int = SHOWN_SIZES) -> AudiencesReading:
-    """Return all definitions of a file, and those that were removed after they were sent; raises ArchiveError."""
+def read(archive: Path, answer: JsonObject, only: str | None = None) -> AudiencesReading:
+    """Return all definitions of a file, and those that were removed after they were sent; raises ArchiveError.
+
+    `only` is a key: all others are left out.
+    """
     entries = {str(each["key"]): each for each in cast("list[JsonObject]", answer["definitions"])}
     problems = tuple(map(str, cast("list[str]", answer["problems"])))
+    readable = not problems or bool(entries)
+    if only is not None:
+        entries = {key: each for key, each in entries.items() if key == only}
     if not (archive / FOLDER / "state.db").exists():
         cards = [_unseen(each) for each in entries.values()]
     else:
         with closing(AudienceState(archive / FOLDER)) as state:
-            cards = list(_cards(state, entries, sizes, readable=not problems or bool(entries)))
+            cards = _cards(state, entries, only, readable=readable)
     cards.sort(key=lambda card: (not card.needs, card.removed))
     return AudiencesReading(tuple(cards), problems, bool(answer["of_copy"]))
 
 
 def _cards(
-    state: AudienceState, entries: Mapping[str, JsonObject], sizes: int, *, readable: bool
-) -> Sequence[DefinitionCard]:
-    seen = {each.key: each for each in state.definitions()}
+    state: AudienceState, entries: Mapping[str, JsonObject], only: str | None, *, readable: bool
+) -> list[DefinitionCard]:
+    seen = {each.key: each for each in state.definitions() if only in (None, each.key)}
     found = []
     for key in dict.fromkeys([*entries, *seen]):
         defined, known, sent = entries.get(key), seen.get(key), state.last_sent(key)
@@ -113,7 +119,7 @@ def _cards(
         connections = cast("Sequence[str]", defined["connections"]) if defined is not None else ()
         if not connections and sent is not None and removed:
             connections = tuple(sent.connections)
-        points = [(each.at, each.size) for each in state.sizes(key, sizes)]
+        points = [(each.at, each.size) for each in state.sizes(key, SHOWN_SIZES)]
         found.append(
             DefinitionCard(
                 key, name, kind, tuple(connections), defined, removed, None if sent is None else sent.size,

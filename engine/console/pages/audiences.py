@@ -88,7 +88,6 @@ class _AudiencesPage:
     def __init__(self, site: Site, tools: _Tools | None) -> None:
         self._site, self._given = site, tools
         self._persons = SearchedPersons()
-        self._approved: set[int] = set()
 
     @property
     def _tools(self) -> _Tools:
@@ -103,13 +102,12 @@ class _AudiencesPage:
         return page(request, "audiences.html", reading=reading, kinds=KINDS, never=NEVER, tools=self._given)
 
     async def show_one(self, request: Request) -> Response:
-        reading = await self._reading()
-        card = _card(reading, request.path_params["key"])
-        return page(request, "audience.html", reading=reading, **self._shown(card))
+        reading = await self._reading(request.path_params["key"])
+        return page(request, "audience.html", reading=reading, **self._shown(reading.cards[0]))
 
     async def live(self, request: Request) -> Response:
         """Return what moves while a definition runs."""
-        card = _card(await self._reading(), request.path_params["key"])
+        card = await self._card(request)
         return page(request, "audience_live.html", **self._shown(card))
 
     def _shown(self, card: DefinitionCard) -> dict[str, Any]:
@@ -120,7 +118,7 @@ class _AudiencesPage:
             "card": card,
             "file": str(self._tools.file),
             "running": running,
-            "polled": card.active or running == card.key,
+            "polled": card.active or running != "",
             "words": "" if runs is None else runs.words(card.key),
             "guarded": last is not None and last.state == GUARDED,
             "can_run": runs is not None and not self._site.read_only and not card.removed and card.defined is not None,
@@ -137,13 +135,20 @@ class _AudiencesPage:
         names = {"run": (), "preview": ("--dry-run",), "approve": ("--yes",), "exit": ("--exit-all",)}
         return {"show": show} | {name: shlex.join([*sync, *more]) for name, more in names.items()}
 
-    async def _reading(self) -> AudiencesReading:
-        return await asyncio.to_thread(self._read)
+    async def _card(self, request: Request) -> DefinitionCard:
+        return (await self._reading(request.path_params["key"])).cards[0]
 
-    def _read(self) -> AudiencesReading:
+    async def _reading(self, key: str | None = None) -> AudiencesReading:
+        """Return all definitions, or the one with a key."""
+        found = await asyncio.to_thread(self._read, key)
+        if key is not None and not found.cards:
+            raise HTTPException(404, NOT_THERE)
+        return found
+
+    def _read(self, key: str | None) -> AudiencesReading:
         tools = self._tools
         try:
-            return read(tools.archive, tools.desk.definitions(self._site.clock()))
+            return read(tools.archive, tools.desk.definitions(self._site.clock()), key)
         except ArchiveError as error:
             raise HTTPException(503, str(error)) from error
 
@@ -151,7 +156,7 @@ class _AudiencesPage:
 
     async def preview(self, request: Request) -> Response:
         """Return what a run would send now."""
-        card = _card(await self._reading(), request.path_params["key"])
+        card = await self._card(request)
         asked: JsonObject = {"key": card.key, "integrations": self._integrations(), "now": self._site.clock()}
         found = await asyncio.to_thread(self._tools.desk.compute, "preview", asked)
         return page(request, "audience_preview.html", found=found, **self._shown(card), **_layout(request))
@@ -162,7 +167,7 @@ class _AudiencesPage:
 
     async def sample(self, request: Request) -> Response:
         """Return the first users who were sent."""
-        card = _card(await self._reading(), request.path_params["key"])
+        card = await self._card(request)
         if card.sent is None:
             raise HTTPException(404, NOT_THERE)
         found = await asyncio.to_thread(self._tools.desk.compute, "sample", {"sent": str(card.sent)})
@@ -199,7 +204,7 @@ class _AudiencesPage:
 
     async def run(self, request: Request) -> Response:
         self._check_runs()
-        card = _card(await self._reading(), request.path_params["key"])
+        card = await self._card(request)
         audit(request, "audience run", key=card.key)
         return await self._start(card, None)
 
@@ -207,14 +212,12 @@ class _AudiencesPage:
         self._check_runs()
         form = request.state.form
         given = form.get("run", "") if form is not None else ""
-        card = _card(await self._reading(), request.path_params["key"])
+        card = await self._card(request)
         last = card.last
-        if last is None or last.state != GUARDED or given != str(last.number) or last.number in self._approved:
+        if last is None or last.state != GUARDED or given != str(last.number):
             raise HTTPException(409, NOT_GUARDED)
         audit(request, "audience approved", key=card.key, run=last.number)
-        response = await self._start(card, last.number)
-        self._approved = {last.number, *list(self._approved)[:200]}
-        return response
+        return await self._start(card, last.number)
 
     async def _start(self, card: DefinitionCard, approve: int | None) -> Response:
         runs = self._check_runs()
@@ -229,13 +232,6 @@ class _AudiencesPage:
         if runs is None:
             raise HTTPException(409, CANNOT_RUN)
         return runs
-
-
-def _card(reading: AudiencesReading, key: str) -> DefinitionCard:
-    found = next((each for each in reading.cards if each.key == key), None)
-    if found is None:
-        raise HTTPException(404, NOT_THERE)
-    return found
 
 
 def _layout(request: Request) -> dict[str, Any]:
