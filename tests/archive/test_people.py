@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -13,13 +14,14 @@ from engine.archive import people
 from engine.archive.catalog import ArchiveBusy, Catalog
 from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.connecting import QueryLimits
-from engine.archive.people import refresh
+from engine.archive.people import RefreshSizes, refresh
 from engine.archive.queries import opened
 from engine.events.normalizing import normalize
 from tests.archive.made import NOW, TODAY, filled, row
 from tests.archive.people_model import Known, end_of, known_of
 
 SMALL = QueryLimits(memory="200MB", threads=1)
+ANEW = RefreshSizes(few=0)
 TYPES = ("identify", "identify", "track", "alias", "alias", "group", "oops")
 TRAITS = (
     {"email": "a@b.example", "plan": "free"},
@@ -54,14 +56,24 @@ def world(random: Random, name: str) -> list[ArchiveRow]:
     return rows
 
 
+STEPS = (
+    RefreshSizes(),
+    RefreshSizes(),  # changes beside the first
+    RefreshSizes(),  # changes of changes
+    RefreshSizes(chunk=50, few=0),  # all anew, in several steps
+    RefreshSizes(small=0),  # changes that become part of the base
+    RefreshSizes(),
+)
+
+
 def batches(seed: int, worlds: int) -> list[list[ArchiveRow]]:
     random = Random(seed)
-    parts: list[list[ArchiveRow]] = [[], [], []]
+    parts: list[list[ArchiveRow]] = [[] for _ in STEPS]
     for number in range(worlds):
         rows = world(random, f"w{number}")
-        cuts = sorted(random.randint(0, len(rows)) for _ in range(2))
-        for part, piece in zip(parts, (rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] :]), strict=True):
-            part.extend(piece)
+        cuts = sorted(random.randint(0, len(rows)) for _ in STEPS[1:])
+        for part, piece in zip(parts, pairwise([0, *cuts, len(rows)]), strict=True):
+            part.extend(rows[slice(*piece)])
     return parts
 
 
@@ -95,10 +107,9 @@ def agree(directory: Path, parts: list[list[ArchiveRow]]) -> None:
     with filled(directory) as catalog:
         for number, part in enumerate(parts):
             filled(directory, part).close()
-            refresh(catalog, SMALL, now=NOW, chunk=(1_000_000, 50, 1_000_000)[number])
-        together = [row for part in parts for row in part]
+            refresh(catalog, SMALL, now=NOW, sizes=STEPS[number])
+            assert found_in(catalog) == known_of([row for each in parts[: number + 1] for row in each])
         step_by_step = found_in(catalog)
-        assert step_by_step == known_of(together)
         people.forget(catalog)
         refresh(catalog, SMALL, now=NOW)
         assert found_in(catalog) == step_by_step
@@ -156,12 +167,12 @@ def test_files_of_before_are_kept_for_readers_and_then_removed(tmp_path: Path) -
         before = refresh(catalog, SMALL, now=NOW)
         (tmp_path / "people" / "links-crashed.parquet").write_bytes(b"half of a file")
         filled(tmp_path, [row(2)]).close()
-        refresh(catalog, SMALL, now=NOW)
+        refresh(catalog, SMALL, now=NOW, sizes=ANEW)
         old = {tmp_path / path for name in ("links", "users") for path in before.files[name]}
         assert all(path.exists() for path in old)
         assert not (tmp_path / "people" / "links-crashed.parquet").exists()
         filled(tmp_path, [row(3)]).close()
-        refresh(catalog, SMALL, now=NOW + 601)
+        refresh(catalog, SMALL, now=NOW + 601, sizes=ANEW)
         assert not any(path.exists() for path in old)
         assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "people").iterdir()} == {"0o600"}
 
