@@ -111,6 +111,7 @@ def agree(directory: Path, parts: list[list[ArchiveRow]]) -> None:
             assert found_in(catalog) == known_of([row for each in parts[: number + 1] for row in each])
         step_by_step = found_in(catalog)
         people.forget(catalog)
+        assert not list((directory / "people").iterdir())
         refresh(catalog, SMALL, now=NOW)
         assert found_in(catalog) == step_by_step
 
