@@ -40,7 +40,7 @@ def nested(levels):
         ({"integrations": {"All": 1}}, None, Outcome.PLANNED),
         ({"integrations": {"All": False}}, None, Outcome.IGNORED),
         ({"type": "alias"}, None, Outcome.IGNORED),
-        ({"type": "delete"}, None, Outcome.IGNORED),
+        ({"type": "delete"}, None, Outcome.PLANNED),
     ],
 )
 def test_bytes_are_planned_as_the_event_is(more, received_at, outcome):

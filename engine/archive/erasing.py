@@ -8,7 +8,6 @@ left, so an erasing that was killed anywhere is simply done again.
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -111,7 +110,7 @@ def erase(archive: Path, persons: PersonIds, now: float, *, reached: Hook = igno
                 if file.path not in damaged:
                     one = _tried(catalog, db, file, persons, now, reached)
                     total, damaged = _added(total, one), [*damaged, *one.damaged]
-        catalog.remove_replaced(math.inf)
+        catalog.remove_replaced(now, kept_for=0)
         reached("removed")
         people.forget(catalog)
         return total._replace(damaged=tuple(sorted(damaged)))

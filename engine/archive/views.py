@@ -76,9 +76,8 @@ def statements(archived: str, people: dict[str, str], last_row: int | None = Non
     limit = "" if last_row is None else f" AND archived.row <= {last_row:d}"
     return [
         f"""
-        CREATE VIEW main.events AS SELECT {columns} FROM (
-            SELECT * FROM {archived} AS whole ANTI JOIN {people["duplicates"]} AS repeated ON repeated.row = whole.row
-        ) AS archived
+        CREATE VIEW main.events AS SELECT {columns} FROM {archived} AS archived
+        ANTI JOIN {people["duplicates"]} AS repeated ON repeated.row = archived.row
         LEFT JOIN (SELECT id, person_id FROM {people["person_of"]} WHERE kind = 'user') AS of_user
           ON of_user.id = archived.user_id
         LEFT JOIN (SELECT id, person_id FROM {people["person_of"]} WHERE kind = 'anonymous') AS of_anonymous

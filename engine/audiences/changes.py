@@ -114,7 +114,7 @@ class Compared(NamedTuple):
     total: int = 0
 
 
-class Comparison(NamedTuple):
+class ComparedFiles(NamedTuple):
     """The files of a comparison: those of the members, of who was sent before (None: nobody) and of who was merged.
 
     `changes` and `sent` are written: what to send, and who was sent once all of that is.
@@ -128,7 +128,7 @@ class Comparison(NamedTuple):
     archive: Path
 
 
-def compare(files: Comparison, *, value_of_left: str, first_syncs: bool) -> Compared:
+def compare(files: ComparedFiles, *, value_of_left: str, first_syncs: bool) -> Compared:
     """Write the changes and who is sent once they are, and return how many there are.
 
     `value_of_left` is the value, as JSON, for those who left. `first_syncs` is whether some connections get all
@@ -151,7 +151,7 @@ def compare(files: Comparison, *, value_of_left: str, first_syncs: bool) -> Comp
     return Compared(**kinds, without_id=without, wrong_id=wrong, same_id=size - usable, size=usable, total=total)
 
 
-def write_merged(files: Comparison, person_of: str) -> None:
+def write_merged(files: ComparedFiles, person_of: str) -> None:
     """Write which of the users that were sent are another user now; `person_of` is SQL of who has become who."""
     assert files.before is not None
     assert files.merged is not None
@@ -160,7 +160,7 @@ def write_merged(files: Comparison, person_of: str) -> None:
         write(files.merged, found.schema, found)
 
 
-def cut_short(files: Comparison, fed: int) -> None:
+def cut_short(files: ComparedFiles, fed: int) -> None:
     """Write who was sent when no more than the changes before the ordinal `fed` were."""
     with _database(files.archive) as db:
         if files.before is None:

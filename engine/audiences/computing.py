@@ -9,7 +9,7 @@ from engine.archive.catalog import Catalog
 from engine.archive.people import known
 from engine.archive.queries import opened
 from engine.archive.untrusted import QueryError
-from engine.audiences.changes import COLUMNS, Comparison, write, write_merged
+from engine.audiences.changes import COLUMNS, ComparedFiles, write, write_merged
 from engine.audiences.compiling import compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
@@ -36,7 +36,7 @@ MEMBERS = """
 """
 
 
-def compute(archive: Path, definition: Definition, moment: float, limits: QueryLimits, files: Comparison) -> None:
+def compute(archive: Path, definition: Definition, moment: float, limits: QueryLimits, files: ComparedFiles) -> None:
     """Write the members, or the values, of a definition at a moment, and who of those sent before was merged.
 
     Raises ArchiveError and QueryError.

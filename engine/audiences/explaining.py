@@ -63,7 +63,7 @@ class Explained(NamedTuple):
     events: tuple[CountingEvent, ...] = ()
 
 
-class Explanation(NamedTuple):
+class MembershipReason(NamedTuple):
     """Why a user is in or out; `value` is the JSON text of a computed trait.
 
     `conditions` is empty for SQL. `changes_at` is when that changes by time alone, None if it never does or if that
@@ -83,23 +83,25 @@ def find_user(connection: ArchiveConnection, wanted: str) -> FoundUser | None:
     return None if row is None else FoundUser(*row)
 
 
-def explain(connection: ArchiveConnection, definition: Definition, user: FoundUser, now: float) -> Explanation:
+def explain(connection: ArchiveConnection, definition: Definition, user: FoundUser, now: float) -> MembershipReason:
     """Return why a user is in or out at a moment. Raises QueryError."""
     query = compiled(definition, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
     value = None if row is None or definition.kind == AUDIENCE else str(row[1])
     rule = definition.rule
     if rule is None:
-        return Explanation(user, row is not None, value, (), None)
+        return MembershipReason(user, row is not None, value, (), None)
     evidence = _Evidence(connection, user, now)
     if isinstance(rule, Computation):
         condition = evidence.explained(rule.over, 0, value is not None)
         oldest = min((at for at in evidence.times(rule.over)), default=None)
         within = rule.over.within
         changes = None if oldest is None or within is None else oldest + within
-        return Explanation(user, row is not None, value, (condition,), changes)
+        return MembershipReason(user, row is not None, value, (condition,), changes)
     conditions = tuple(evidence.tree(rule, 0))
-    return Explanation(user, row is not None, value, conditions, next_change(rule, evidence.times, evidence.holds, now))
+    return MembershipReason(
+        user, row is not None, value, conditions, next_change(rule, evidence.times, evidence.holds, now)
+    )
 
 
 def next_change(
@@ -218,7 +220,7 @@ def _seconds(moment: datetime) -> float:
 
 
 def text_of(condition: Did | DidNot | HasTraits) -> str:
-    """Return a condition in the words of the file."""
+    """Return a condition as the file writes it."""
     if isinstance(condition, HasTraits):
         values = [f"{name}: {_listed(each)}" for name, each in condition.values]
         found = [f"traits: {{{', '.join(values)}}}"] if values or condition.where is None else []

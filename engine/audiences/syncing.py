@@ -17,7 +17,7 @@ from engine.audiences.changes import (
     COLUMNS,
     ChangesDamaged,
     Compared,
-    Comparison,
+    ComparedFiles,
     compare,
     cut_short,
     packs,
@@ -70,7 +70,7 @@ class SyncSettings(NamedTuple):
     fed: Callable[[Run], None] = lambda _run: None
 
 
-class Preview(NamedTuple):
+class SyncPreview(NamedTuple):
     """What a sync would do: its run, which is not stored, and the first events exactly as they would be fed."""
 
     run: Run
@@ -119,7 +119,7 @@ class Syncer:
             return self._feed(self._state.note(run), definition, outbox)
         return self._end(self._state.run(run.number))
 
-    def preview(self, definition: Definition, moment: float) -> Preview:
+    def preview(self, definition: Definition, moment: float) -> SyncPreview:
         """Return what a sync would do now, without doing it."""
         number, now = self._state.next_number(), self._settings.hooks.clock()
         zeros = Compared()._asdict()
@@ -131,9 +131,9 @@ class Syncer:
             files = self._files(run, Path(folder))
             compute(self._settings.archive, definition, moment, self._settings.limits, files)
             run = self._compared(run, definition, files, yes=False)
-            return Preview(run, self._first_events(run, definition, files))
+            return SyncPreview(run, self._first_events(run, definition, files))
 
-    def _first_events(self, run: Run, definition: Definition, files: Comparison) -> list[bytes]:
+    def _first_events(self, run: Run, definition: Definition, files: ComparedFiles) -> list[bytes]:
         found: list[bytes] = []
         targets = Targets(run.connections, run.added)
         for pack in packs(files.changes, 0):
@@ -158,7 +158,7 @@ class Syncer:
         """Send the rest of a run."""
         return self._feed(run, definition, outbox)
 
-    def _compared(self, run: Run, definition: Definition, files: Comparison, *, yes: bool) -> Run:
+    def _compared(self, run: Run, definition: Definition, files: ComparedFiles, *, yes: bool) -> Run:
         """Return the run with its counts, in the state that follows."""
         last = self._state.last_sent(run.key)
         known = self._settings.integrations
@@ -195,7 +195,7 @@ class Syncer:
     def _series(self, run: Run, definition: Definition) -> EventSeries:
         return EventSeries(run.key, definition.kind, run.number, run.moment, self._state.identity)
 
-    def _files(self, run: Run, folder: Path | None = None) -> Comparison:
+    def _files(self, run: Run, folder: Path | None = None) -> ComparedFiles:
         return _files_of(self._state, self._settings.archive, run, folder)
 
     def _end(self, run: Run) -> Run:
@@ -226,7 +226,7 @@ def cancel(state: AudienceState, archive: Path, run: Run, now: float) -> Run:
     return _ended(state, ended, now)
 
 
-def _files_of(state: AudienceState, archive: Path, run: Run, folder: Path | None = None) -> Comparison:
+def _files_of(state: AudienceState, archive: Path, run: Run, folder: Path | None = None) -> ComparedFiles:
     """Return the files of a run, in the state's directory or in another folder."""
 
     def path(kind: str) -> Path:
@@ -235,7 +235,7 @@ def _files_of(state: AudienceState, archive: Path, run: Run, folder: Path | None
 
     before = state.sent_file(run.key)
     merged = None if before is None else path("merged")
-    return Comparison(path("members"), before, merged, path("changes"), path("sent"), archive)
+    return ComparedFiles(path("members"), before, merged, path("changes"), path("sent"), archive)
 
 
 def _ended(state: AudienceState, run: Run, now: float) -> Run:

@@ -223,8 +223,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         vendors = EmulatedVendors(stack)
         reloading = _reloading(arguments, vendors)
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
-        admin = _admin(stack, admin_host, admin_port, admin_token or (SANDBOX_KEY if sandbox else ""))
-        _check_token(admin, console=console)
+        admin = _admin(stack, (admin_host, admin_port), admin_token or SANDBOX_KEY * sandbox, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
         config = _with_console(config, arguments, path, admin_host, reached) if console else config
@@ -329,18 +328,17 @@ def _config(
     return config._replace(delivery_observer=Observers([metrics, logs.Logging(outbox_file)]))
 
 
-def _admin(stack: ExitStack, host: str, port: int, token: str) -> tuple[socket.socket, str] | None:
-    """Open the admin address, if there is a token."""
+def _admin(
+    stack: ExitStack, address: tuple[str, int], token: str, *, console: bool
+) -> tuple[socket.socket, str] | None:
+    """Open the admin address, if there is a token; raise UsageError where the console would have none."""
     from engine.sandbox.server import listen
 
-    if not token:
-        return None
-    return stack.enter_context(listen(host, port, "The admin address (--admin-host, --admin-port)")), token
-
-
-def _check_token(admin: tuple[socket.socket, str] | None, *, console: bool) -> None:
-    if console and admin is None:
+    if token:
+        return stack.enter_context(listen(*address, "The admin address (--admin-host, --admin-port)")), token
+    if console:
         raise UsageError(CONSOLE_NEEDS_TOKEN)
+    return None
 
 
 def sources_of(reloading: Reloading, *, samples: bool) -> Sequence[EventSource]:

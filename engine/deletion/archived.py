@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.events.persons import PersonIds
@@ -18,7 +19,7 @@ _IDS = """
         FROM given LEFT JOIN main.person_of AS of ON of.id = given.id)
     SELECT persons.n, of.kind, of.id FROM persons JOIN main.person_of AS of USING (person_id)
     UNION ALL
-    SELECT persons.n, 'user', users.user_id FROM persons JOIN users USING (person_id) WHERE users.user_id IS NOT NULL
+    SELECT persons.n, 'known', users.user_id FROM persons JOIN users USING (person_id) WHERE users.user_id IS NOT NULL
     UNION ALL
     SELECT persons.n, 'anonymous', unnest(users.anonymous_ids) FROM persons JOIN users USING (person_id)
     UNION ALL
@@ -41,14 +42,11 @@ class ArchivedPersons:
             for text in ids.users | ids.anonymous:
                 numbers.append(number)
                 texts.append(text)
-        found: list[dict[str, set[str]]] = [{"user": set(), "anonymous": set(), "email": set()} for _ in persons]
+        found: list[defaultdict[str, set[str]]] = [defaultdict(set) for _ in persons]
         with opened(self._directory) as archive:
             for number, kind, text in archive.execute(_IDS, [numbers, texts]).fetchall():
                 found[number][kind].add(text.lower() if kind == "email" else text)
-        return [
-            ids.plus(PersonIds(frozenset(more["user"]), frozenset(more["anonymous"]), frozenset(more["email"])))
-            for ids, more in zip(persons, found, strict=True)
-        ]
+        return [ids.plus(_ids(more)) for ids, more in zip(persons, found, strict=True)]
 
     def erase(self, ids: PersonIds) -> dict[str, int]:
         """Remove persons; return how many events, events of others in which they were masked, and memberships.
@@ -70,3 +68,9 @@ class ArchivedPersons:
 
         with Catalog.open(self._directory) as catalog:
             catalog.set_suppressed(keys)
+
+
+def _ids(found: Mapping[str, set[str]]) -> PersonIds:
+    """Return IDs by their kind; a device that an alias merged into a user is in the archive as a user, too."""
+    users = found["known"] | (found["user"] - found["anonymous"])
+    return PersonIds(frozenset(users), frozenset(found["anonymous"]), frozenset(found["email"]))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from engine.deletion.beginning import begin_by_events
-from engine.deletion.steps import Steps
+from engine.deletion.steps import DeletionSteps
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import JsonObject
@@ -62,7 +62,7 @@ async def follow(
             waiting = begun.waiting
             if begun.deletions:
                 logger.info("deletions begun", extra={"fields": {"deletions": begun.deletions}})
-            if await asyncio.to_thread(Steps(outbox).is_due):
+            if await asyncio.to_thread(DeletionSteps(outbox).is_due):
                 began = time.monotonic()
                 await _resume([*command, "delete", "resume", *arguments])
                 took = time.monotonic() - began

@@ -61,7 +61,7 @@ class Elsewhere(Protocol):
         ...
 
 
-class Steps:
+class DeletionSteps:
     """Does the steps of the deletions in an outbox.
 
     `on_step` is called after each step with what was done; `pause` gets the seconds of each piece of work that wrote.
@@ -118,12 +118,12 @@ class Steps:
                 place.suppress(keys)
 
     def _remove(self, found: list[Deletion]) -> None:
-        self._remove_everywhere(found)
+        self._remove_everywhere(found, keep_deletes=True)
         self._write(each._replace(step=QUEUE_DELETES) for each in found)
 
-    def _remove_everywhere(self, found: list[Deletion]) -> None:
-        persons = removal.Persons((each.number, each.ids or PersonIds()) for each in found)
-        removal.remove(self._outbox, persons, pause=self._pause)
+    def _remove_everywhere(self, found: list[Deletion], *, keep_deletes: bool = False) -> None:
+        persons = removal.RemovedPersons((each.number, each.ids or PersonIds()) for each in found)
+        removal.remove(self._outbox, persons, keep_deletes=keep_deletes, pause=self._pause)
         for each in self._elsewhere:
             counts = {(persons.first, what): n for what, n in each.erase(persons.ids).items()}
             self._outbox.change(partial(deletions.count, counts=counts))
@@ -133,7 +133,7 @@ class Steps:
         wanted: defaultdict[tuple[str, ...], list[NewEvent]] = defaultdict(list)
         for each in found:
             names = tuple(name for name, part in from_json(each.vendors).items() if part.state == QUEUE)
-            have = removal.delete_connections(self._outbox, each.ids or PersonIds()) if names else set()
+            have = self._outbox.look(partial(removal.connections_of, event=each.event)) if each.event else set()
             if missing := tuple(name for name in names if name not in have):
                 wanted[missing] += [event for event in _delete_events(each, now) if not self._is_there(event)]
         for names, events in wanted.items():

@@ -160,7 +160,13 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("step", ["numbered", "written", "renamed", "replaced", "removed"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(step, marks=SLOW) for step in ("numbered", "written", "renamed", "removed")] + ["replaced"],
+)
 def test_erasing_that_was_killed_is_done_again(step: str, tmp_path: Path) -> None:
     def killed(reached: str) -> None:
         if reached == step:
@@ -177,7 +183,7 @@ def test_erasing_that_was_killed_is_done_again(step: str, tmp_path: Path) -> Non
         assert len(files(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("kept", [0, 40, -200])
+@pytest.mark.parametrize("kept", [pytest.param(0, marks=SLOW), pytest.param(40, marks=SLOW), -200])
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_erased(kept: int, tmp_path: Path) -> None:
     with filled(tmp_path, [row(1, userId="annika")], [row(2, userId="annika"), row(3)]) as catalog:
         [bad, _] = catalog.snapshot().files

@@ -216,3 +216,13 @@ def test_a_damaged_file_is_left_out_by_name(tmp_path: Path) -> None:
     with opened(tmp_path, SMALL) as connection:
         assert connection.query("SELECT * FROM events").read_all().num_rows == 0
         assert connection.warnings[1].startswith(f"{second} is left out: no such file or directory. ")
+
+
+def test_conditions_on_the_day_reach_the_files(tmp_path: Path) -> None:
+    later = "2026-11-30T12:00:00.000Z"
+    filled(tmp_path, [row(1)], [row(2, timestamp=later, receivedAt=later)]).close()
+    with opened(tmp_path, SMALL) as connection:
+        sql = "EXPLAIN ANALYZE SELECT count(*) FROM events WHERE day = DATE '2026-11-30'"
+        [[_, plan]] = connection.execute(sql).fetchall()
+        assert "delim" not in plan  # all columns of all rows, kept twice
+        assert "Scanning Files: 1/2" in plan or "Total Files Read: 1" in plan, plan

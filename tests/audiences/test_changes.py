@@ -13,7 +13,7 @@ from engine.audiences.changes import (
     LONGEST_ID,
     ChangesDamaged,
     Compared,
-    Comparison,
+    ComparedFiles,
     compare,
     cut_short,
     packs,
@@ -117,8 +117,8 @@ CASES = {
 }  # fmt: skip
 
 
-def files_of(folder: Path, members: list[Row], before: list[Row] | None, gone: list[str]) -> Comparison:
-    found = Comparison(
+def files_of(folder: Path, members: list[Row], before: list[Row] | None, gone: list[str]) -> ComparedFiles:
+    found = ComparedFiles(
         folder / "members", folder / "before" if before is not None else None,
         folder / "merged" if before is not None else None, folder / "changes", folder / "sent", folder,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from engine.archive.queries import memory
 from engine.audiences.definitions import load
-from engine.audiences.explaining import Explanation, explain, find_user, next_change
+from engine.audiences.explaining import MembershipReason, explain, find_user, next_change
 from engine.audiences.rules import AllOf, AnyOf, Condition, Did, DidNot, HasTraits, NoneOf, Times
 from tests.audiences.shop import NOON, identify, order, seconds
 
@@ -48,7 +48,7 @@ def test_next_change(rule: Condition, days: list[int], changes: int | None) -> N
     assert found == (None if changes is None else changes * DAY)
 
 
-def explained(definition: str, events: list[dict[str, object]], user: str, folder: Path) -> Explanation | None:
+def explained(definition: str, events: list[dict[str, object]], user: str, folder: Path) -> MembershipReason | None:
     file = folder / "audiences.yaml"
     file.write_text(definition)
     with memory(events, seconds(NOON)) as connection:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.audiences.changes import COLUMNS, Comparison, compare, write_columns
+from engine.audiences.changes import COLUMNS, ComparedFiles, compare, write_columns
 from engine.audiences.events import EventSeries
 from engine.audiences.feeding import AHEAD, FeedingHooks, Targets, feed
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -30,7 +30,7 @@ def changes(folder: Path, count: int) -> Path:
     columns = [names, names, none, none, [f"u:{name}" for name in names], ["true"] * count]
     write_columns(folder / "members", COLUMNS, columns)
     compare(
-        Comparison(folder / "members", None, None, folder / "changes", folder / "sent", folder),
+        ComparedFiles(folder / "members", None, None, folder / "changes", folder / "sent", folder),
         value_of_left="false",
         first_syncs=False,
     )

@@ -46,24 +46,27 @@ class DyingState(AudienceState):
         super().feeding(number, fed)
 
 
-POINTS = ["sending", "fed 0500", "fed 1000", "fed 2000", "done"]
+POINTS = ["sending", "fed 500", "fed 1000", "fed 3000", "fed 5000", "fed 9500", "fed 10000", "done"]
 
 
-@pytest.mark.parametrize("point", ["fed 1000", *(pytest.param(each, marks=pytest.mark.slow) for each in POINTS)])
-def test_killed_and_run_again(point: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("point", "members"),
+    [("fed 1000", 1100), *(pytest.param(each, 10_000, marks=pytest.mark.slow) for each in POINTS)],
+)
+def test_killed_and_run_again(point: str, members: int, tmp_path: Path) -> None:
     with closing(Shop(tmp_path)) as shop:
-        shop.happened(*(order(f"u{number:04}") for number in range(2000)))
+        shop.happened(*(order(f"u{number:04}") for number in range(members)))
 
     def first_sync() -> None:
-        DyingState.wanted = point.replace(" 0", " ")
+        DyingState.wanted = point
         shop = Shop(tmp_path, state=DyingState)
         shop.sync()
 
     assert in_a_child(first_sync) == -signal.SIGKILL
     with closing(Shop(tmp_path)) as shop:
         run = shop.sync()
-        assert (run.state, run.size) == ("done", 2000)
+        assert (run.state, run.size) == ("done", members)
         found = Counter((event["userId"], event["traits"]["buyers"]) for event in shop.fed())
-        assert len(found) == 2000
+        assert len(found) == members
         assert set(found.values()) == {1}
         assert shop.sync().total == 0

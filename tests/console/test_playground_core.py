@@ -213,7 +213,7 @@ def test_a_field_in_a_batch_and_a_rule_in_shared_parts() -> None:
         '"timestamp": 1709633730.25',
         "timestamp: parts.time + from: timestamp",
         ['"timestamp": "2024-03-05T10:15:30.250Z"'],
-        "timestamp ← timestamp through unix · exponea.yaml:174, exponea.yaml:124",
+        "timestamp ← timestamp through unix · exponea.yaml:212, exponea.yaml:161",
     )
     extole = chosen_mapping("extole", [])
     events = str(extole["examples"][1]["events"])  # type: ignore[index, call-overload]

@@ -9,7 +9,7 @@ import pytest
 
 from engine.deletion import beginning
 from engine.deletion.beginning import Begun, begin_by_events
-from engine.deletion.steps import SOURCE, Steps
+from engine.deletion.steps import SOURCE, DeletionSteps
 from engine.deletion.vendors import QUEUE
 from engine.delivery.outbox import deletions
 from engine.delivery.outbox.base import Change
@@ -34,7 +34,7 @@ def test_a_delete_event_begins_a_deletion_and_is_sent_to_connections_that_have_n
         outbox.take_in([new(90, delete(90))], ["a"], NOW)
         assert begin_by_events(outbox, lambda: VENDORS, NOW) == Begun(1)
         assert begin_by_events(outbox, lambda: VENDORS, NOW) == Begun()
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert [row.message_id for row in outbox.waiting("a", 0, 9)] == ["d90"]
         assert [row.message_id[:10] for row in outbox.waiting("d", 0, 9)] == ["deletion-1"]
         assert begin_by_events(outbox, lambda: VENDORS, NOW) == Begun(), "its own event begins nothing"
@@ -42,7 +42,7 @@ def test_a_delete_event_begins_a_deletion_and_is_sent_to_connections_that_have_n
             fence = outbox.lease(name, "w", NOW, 10) or 0
             rows = outbox.waiting(name, 0, 9)
             outbox.write(name, fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows], NOW)
-            assert Steps(outbox).run() == int(name == "d")
+            assert DeletionSteps(outbox).run() == int(name == "d")
         assert traces(path) == {}
 
 
@@ -62,7 +62,7 @@ def test_what_begins_nothing(tmp_path: Path, event: JsonObject) -> None:
     with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
         outbox.take_in([new(1, event)], ["a"], NOW)
         assert (begin_by_events(outbox, dict, NOW), users(outbox)) == (Begun(), 0)
-        assert not Steps(outbox).is_due()
+        assert not DeletionSteps(outbox).is_due()
 
 
 def test_only_so_many_begin_within_a_day_and_the_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,10 +86,24 @@ def test_many_delete_events_of_one_user_are_one_deletion(tmp_path: Path) -> None
         outbox.take_in([new(n, delete(n)) for n in range(50)], ["a"], NOW)
         begin_by_events(outbox, dict, NOW)
         assert users(outbox) == 1
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         fence = outbox.lease("a", "w", NOW, 10) or 0
         rows = outbox.waiting("a", 0, 99)
         outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows[:49]], NOW)
-        assert Steps(outbox).run() == 0, "one still waits"
+        assert DeletionSteps(outbox).run() == 0, "one still waits"
         outbox.write("a", fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows[49:]], NOW)
-        assert Steps(outbox).run() == 1
+        assert DeletionSteps(outbox).run() == 1
+
+
+def test_a_delete_event_that_was_sent_before_its_deletion_began_is_not_sent_again(tmp_path: Path) -> None:
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(1, delete(1))], ["a", "d"], NOW)
+        for name in "ad":
+            fence = outbox.lease(name, "w", NOW, 10) or 0
+            rows = outbox.waiting(name, 0, 9)
+            outbox.write(name, fence, [Change(row.place, Outcome.DELIVERED, "ok") for row in rows], NOW)
+        begin_by_events(outbox, lambda: VENDORS, NOW)
+        assert DeletionSteps(outbox).run() == 1
+        [deletion] = outbox.look(deletions.listed)
+        assert deletion.vendors == {"a": ["delivered", "ok"], "d": ["delivered", "ok"]}
+        assert outbox.counts() == {}

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from engine.deletion.beginning import begin_by_command
-from engine.deletion.steps import ENDED, QUEUE_DELETES, REMOVE, SOURCE, Steps, state_of
+from engine.deletion.steps import ENDED, QUEUE_DELETES, REMOVE, SOURCE, DeletionSteps, state_of
 from engine.deletion.vendors import BY_HAND, QUEUE
 from engine.delivery.outbox import deletions, removal
 from engine.delivery.outbox.attempts import Attempt
@@ -40,7 +40,7 @@ def test_nothing_of_the_person_is_left_and_others_stay(tmp_path: Path) -> None:
     with closing(filled(path)) as outbox:
         assert traces(path)
         begin_by_command(outbox, [USER], {}, NOW, suppress=True)
-        assert Steps(outbox, clock=lambda: NOW).run() == 1
+        assert DeletionSteps(outbox, clock=lambda: NOW).run() == 1
         assert counted(outbox) == {
             "discards": 1,
             "events": len(PERSONS),
@@ -70,7 +70,7 @@ def test_a_worker_that_has_an_event_in_memory_changes_nothing_later(tmp_path: Pa
         assert fence is not None
         mine, other = outbox.waiting("a", 0, 9)
         begin_by_command(outbox, [USER], {}, NOW, suppress=False)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         changes = [
             Change(mine.place, Outcome.REJECTED, "no", attempts="1 2"),
             Change(other.place, Outcome.DELIVERED, "", attempts="2"),
@@ -86,13 +86,13 @@ def test_an_email_in_an_event_of_another_that_waits_is_left_and_counted(tmp_path
         first = {"type": "identify", "userId": USER, "traits": {"email": EMAIL}}
         outbox.take_in([new(1, first), new(2, {"userId": "bob-1", "traits": {"email": EMAIL}})], ["a"], NOW)
         begin_by_command(outbox, [USER], {}, NOW, suppress=False)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert counted(outbox) == {"events": 1, "left": 1, "waited": 1}
         [row] = outbox.waiting("a", 0, 9)
         assert orjson.loads(row.raw)["traits"]["email"] == EMAIL
         deliver(outbox, "a")
         begin_by_command(outbox, [EMAIL], {}, NOW, suppress=False)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert counted(outbox, 2) == {"masked": 1}
         assert outbox.look(lambda db: db.execute("SELECT key FROM event_keys").fetchall()) == [
             (key,) for key in sorted(keys_of_stored(outbox))
@@ -110,16 +110,16 @@ def test_a_delete_event_is_queued_once_and_the_deletion_ends_with_it(tmp_path: P
     path = tmp_path / "o.db"
     with closing(filled(path)) as outbox:
         begin_by_command(outbox, [USER], VENDORS, NOW, suppress=False)
-        assert Steps(outbox).run() == 0
+        assert DeletionSteps(outbox).run() == 0
         [row] = outbox.waiting("a", 0, 9)
         event = orjson.loads(row.raw)
         assert (event["type"], event["userId"], event["context"]) == ("delete", USER, {"traits": {"email": EMAIL}})
         assert USER not in row.message_id
         [deletion] = outbox.look(deletions.listed)
         assert state_of(deletion) == "waiting"
-        assert Steps(outbox).run() == 0
+        assert DeletionSteps(outbox).run() == 0
         deliver(outbox, "a", Outcome.REJECTED, f'the vendor refused "{USER}"')
-        assert Steps(outbox).run() == 1
+        assert DeletionSteps(outbox).run() == 1
         [deletion] = outbox.look(deletions.listed)
         assert state_of(deletion) == "attention"
         assert deletion.vendors == {
@@ -145,13 +145,13 @@ def test_a_deletion_that_was_killed_goes_on(tmp_path: Path, at: int) -> None:
         begin_by_command(outbox, [USER], VENDORS, NOW, suppress=True)
         for _ in range(2):
             try:
-                Steps(outbox, on_step=kill).run()
+                DeletionSteps(outbox, on_step=kill).run()
             except KilledError:
                 continue
             deliver(outbox, "a")
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         deliver(outbox, "a")
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert counted(outbox)["events"] == len(PERSONS)
         [deletion] = outbox.look(deletions.listed)
         assert deletion.vendors["a"] == ["delivered", "1 request"]
@@ -169,11 +169,11 @@ def test_two_processes_may_remove_at_the_same_time(tmp_path: Path) -> None:
         def also(step: int, _found: object) -> None:
             if step in (REMOVE, QUEUE_DELETES) and step not in done:
                 done.append(step)
-                persons = removal.Persons([(1, IDS)])
+                persons = removal.RemovedPersons([(1, IDS)])
                 removal.remove(other, persons)
-                Steps(other).run()
+                DeletionSteps(other).run()
 
-        Steps(outbox, on_step=also).run()
+        DeletionSteps(outbox, on_step=also).run()
         assert done
         assert counted(outbox)["events"] == len(PERSONS)
         assert len(outbox.waiting("a", 0, 9)) == 1
@@ -209,7 +209,7 @@ def test_a_held_connection_with_100_000_waiting_events_of_one_person(tmp_path: P
             outbox.take_in([new(number, {"userId": USER}) for number in range(at, at + 1000)], ["a"], NOW)
         outbox.hold("a", "the vendor answered 401", "", NOW)
         begin_by_command(outbox, [USER], VENDORS, NOW, suppress=False)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert counted(outbox) == {"events": 100_000, "waited": 100_000}
         assert len(outbox.waiting("a", 0, 9)) == 1
         outbox.verify()
@@ -226,6 +226,6 @@ def test_100_000_users_at_once(tmp_path: Path) -> None:
             outbox.take_in(events, ["a"], NOW)
         users = [f"user-{n}x" for n in range(100_000)]
         begin_by_command(outbox, users, {}, NOW, suppress=True)
-        assert Steps(outbox).run() == 100_000
+        assert DeletionSteps(outbox).run() == 100_000
         assert outbox.look(lambda db: db.execute("SELECT count(*) FROM events WHERE taken_at >= 0").fetchone()) == (0,)
         assert outbox.take_in([new(1, {"userId": "user-5x"})], ["a"], NOW).suppressed == {"web": 1}

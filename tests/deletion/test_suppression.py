@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.deletion.beginning import begin_by_command
-from engine.deletion.steps import Steps
+from engine.deletion.steps import DeletionSteps
 from engine.delivery.outbox import deletions, looking
 from engine.delivery.outbox.base import NewEvent, TakenIn
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -34,7 +34,7 @@ from tests.deletion.filled import DEVICE, EMAIL, NOW, USER, filled, new
 def test_whose_events_are_discarded(tmp_path: Path, event: JsonObject, suppressed: bool) -> None:
     with closing(filled(tmp_path / "o.db")) as outbox:
         begin_by_command(outbox, [USER], {}, NOW, suppress=True)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         given = new(77, event)
         for one in (given, given._replace(keys=None)):
             taken = outbox.take_in([one], ["z"], NOW, again=True)
@@ -47,7 +47,7 @@ def test_another_process_notices_at_once_and_counts_what_it_discards(tmp_path: P
         event = [new(1, {"userId": USER}), new(2, {"userId": "bob-1"})]
         assert other.take_in(event, ["a"], NOW).suppressed == {}
         begin_by_command(outbox, [USER], {}, NOW, suppress=True)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert other.take_in(event, ["a"], NOW) == TakenIn(0, 1, {"a": 1}, {"web": 1})
         [(_, source, came, discarded)] = other.look(lambda db: looking.slots_arrived(db, NOW, 60))
         assert (source, came, discarded) == ("web", 3, 1)
@@ -59,5 +59,5 @@ def test_another_process_notices_at_once_and_counts_what_it_discards(tmp_path: P
 def test_bytes_that_are_no_event_pass(tmp_path: Path) -> None:
     with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
         begin_by_command(outbox, [USER], {}, NOW, suppress=True)
-        Steps(outbox).run()
+        DeletionSteps(outbox).run()
         assert outbox.take_in([NewEvent("web", "m", "", b"{"), NewEvent("web", "n", "", b"[]")], ["a"], NOW).new == 2

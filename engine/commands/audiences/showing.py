@@ -25,7 +25,7 @@ from engine.commands.shared import FOUND
 
 if TYPE_CHECKING:
     from engine.audiences.changes import SentUser
-    from engine.audiences.explaining import Explained, Explanation
+    from engine.audiences.explaining import Explained, MembershipReason
     from engine.audiences.model import Definition
     from engine.audiences.state import AudienceState
 
@@ -172,7 +172,7 @@ def _show_user(state: AudienceState, files: AudienceFiles, definition: Definitio
     return 0
 
 
-def _explanation_lines(definition: Definition, explanation: Explanation) -> Iterator[str]:
+def _explanation_lines(definition: Definition, explanation: MembershipReason) -> Iterator[str]:
     from engine.language.texts import visible
 
     name, user = definition.name, visible(explanation.user.user_id or explanation.user.person_id)
@@ -190,7 +190,7 @@ def _explanation_lines(definition: Definition, explanation: Explanation) -> Iter
         yield f"  {_change(definition, explanation)} on {utc(explanation.changes_at)} UTC unless events change that."
 
 
-def _change(definition: Definition, explanation: Explanation) -> str:
+def _change(definition: Definition, explanation: MembershipReason) -> str:
     if definition.kind != "audience":
         return "Its oldest event stops counting"
     return "Leaves" if explanation.is_in else "Enters"
@@ -209,7 +209,9 @@ def _condition_lines(condition: Explained) -> Iterator[str]:
         yield f"{indent}  ... and {count - len(condition.events)} earlier ones"
 
 
-def _explanation_json(definition: Definition, explanation: Explanation, sent: SentUser | None) -> dict[str, object]:
+def _explanation_json(
+    definition: Definition, explanation: MembershipReason, sent: SentUser | None
+) -> dict[str, object]:
     return {
         "key": definition.key,
         "person_id": explanation.user.person_id,

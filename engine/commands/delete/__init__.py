@@ -142,7 +142,7 @@ def _show_what_would_be(outbox: SqliteOutbox, users: Sequence[str], archive: Pat
     from engine.events.persons import asked_for
 
     ids = all_ids(outbox, [asked_for(user) for user in users], elsewhere(archive))
-    counts = removal.count_of(outbox, removal.Persons(enumerate(ids, 1)))
+    counts = removal.count_of(outbox, removal.RemovedPersons(enumerate(ids, 1)))
     click.echo(would_be_text(users, ids, counts, vendors))
 
 

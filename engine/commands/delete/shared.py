@@ -47,13 +47,13 @@ def elsewhere(directory: Path | None) -> list[ArchivedPersons]:
 
 def advance(outbox: SqliteOutbox, archive: Path | None, on_step: Callable[[int, int], None] | None = None) -> int:
     """Do all that can be done now for deletions that have begun; return how many ended."""
-    from engine.deletion.steps import Steps
+    from engine.deletion.steps import DeletionSteps
 
     def report(step: int, found: Sequence[Deletion]) -> None:
         if on_step is not None:
             on_step(step, len(found))
 
-    steps = Steps(outbox, elsewhere(archive), on_step=report)
+    steps = DeletionSteps(outbox, elsewhere(archive), on_step=report)
     ended = steps.run()
     if not steps.clean:
         click.echo(UNCLEAN, err=True)

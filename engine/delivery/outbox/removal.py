@@ -47,7 +47,7 @@ class OutboxEvent(NamedTuple):
     owner: int = 0
 
 
-class Persons:
+class RemovedPersons:
     """The persons of some deletions, and which deletion an ID belongs to."""
 
     def __init__(self, persons: Iterable[tuple[int, PersonIds]]) -> None:
@@ -113,12 +113,19 @@ def _owns(outbox: SqliteOutbox, users: set[str], device: str) -> bool:
     return True
 
 
-def remove(outbox: SqliteOutbox, persons: Persons, *, pause: Callable[[float], None] = lambda _seconds: None) -> None:
+def remove(
+    outbox: SqliteOutbox,
+    persons: RemovedPersons,
+    *,
+    keep_deletes: bool = False,
+    pause: Callable[[float], None] = lambda _seconds: None,
+) -> None:
     """Remove all events of some persons, and mask them in what is kept of others; again, it finds nothing more.
 
-    Delete events that still wait stay. `pause` gets the seconds of each piece of work.
+    Delete events that still wait stay, with `keep_deletes` also those that ended: their outcomes are still to be read.
+    `pause` gets the seconds of each piece of work.
     """
-    work = _Work(outbox, persons, pause)
+    work = _Work(outbox, persons, pause, keep_deletes=keep_deletes)
     outbox.change(lambda db: db.executemany(sql.RESET_COUNT, [(number, LEFT) for number in persons.numbers]))
     rows = (_whose(persons, row) for row in _with_keys(outbox, persons.keys()))
     work.each(_remove, (row for row in rows if row.owner or _is_named(persons, row)))
@@ -134,7 +141,7 @@ def remove(outbox: SqliteOutbox, persons: Persons, *, pause: Callable[[float], N
     outbox.change(lambda db: _mask_connections(db, mentions))
 
 
-def count_of(outbox: SqliteOutbox, persons: Persons) -> Counter[tuple[int, str]]:
+def count_of(outbox: SqliteOutbox, persons: RemovedPersons) -> Counter[tuple[int, str]]:
     """Count the events that would be removed, by deletion."""
     counts: Counter[tuple[int, str]] = Counter()
     seen: set[int] = set()
@@ -151,8 +158,10 @@ def count_of(outbox: SqliteOutbox, persons: Persons) -> Counter[tuple[int, str]]
 class _Work:
     """Writes in transactions of at most `LONGEST` seconds, about."""
 
-    def __init__(self, outbox: SqliteOutbox, persons: Persons, pause: Callable[[float], None]) -> None:
-        self._outbox, self.persons, self._pause = outbox, persons, pause
+    def __init__(
+        self, outbox: SqliteOutbox, persons: RemovedPersons, pause: Callable[[float], None], *, keep_deletes: bool
+    ) -> None:
+        self._outbox, self.persons, self._pause, self.keep_deletes = outbox, persons, pause, keep_deletes
         self.mentions = Mentions(persons.ids)
         self._size = WRITTEN_AT_ONCE
 
@@ -175,11 +184,11 @@ class _Work:
         deletions.count(db, counts)
 
 
-def _whose(persons: Persons, row: OutboxEvent) -> OutboxEvent:
+def _whose(persons: RemovedPersons, row: OutboxEvent) -> OutboxEvent:
     return row._replace(owner=persons.owner(_parsed(row.raw)))
 
 
-def _is_named(persons: Persons, row: OutboxEvent) -> bool:
+def _is_named(persons: RemovedPersons, row: OutboxEvent) -> bool:
     """Whether another's event has a device of the persons; one with their email is found with all that have it."""
     event = _parsed(row.raw)
     return type(event) is dict and id_text(event, "anonymousId") in persons.anonymous
@@ -240,7 +249,7 @@ def _remove(work: _Work, db: sqlite3.Connection, row: OutboxEvent) -> Mapping[tu
     waited = sum(outcome == "waiting" for *_, outcome, _, _, _ in states)
     event = _parsed(row.raw)
     is_delete = type(event) is dict and event.get("type") == DELETE
-    if waited and is_delete:
+    if is_delete and (waited or work.keep_deletes):
         return {}
     attempts = 0
     for place, connection, _, _, _, text, _ in states:
@@ -326,9 +335,9 @@ def waiting_deletes(outbox: SqliteOutbox) -> set[str]:
     return {text for event in events if type(event) is dict for name in names if (text := id_text(event, name))}
 
 
-def delete_connections(outbox: SqliteOutbox, ids: PersonIds) -> set[str]:
-    """Return the connections that have a delete event of a person, however it stands."""
-    return {state[2] for state in _delete_states(outbox, ids)}
+def connections_of(db: sqlite3.Connection, event: int) -> set[str]:
+    """Return the connections that have an event, however it stands there."""
+    return {name for _, _, name, *_ in db.execute(sql.STATES_OF_EVENT, (event,))}
 
 
 def has_message(db: sqlite3.Connection, source: str, message_id: str) -> bool:
