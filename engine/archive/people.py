@@ -36,7 +36,7 @@ CHUNK = 25_000_000
 PART = 1_000_000
 """IDs of the users that are made at once, for the same reason."""
 FEW = 250_000
-"""Up to so many new rows become changes beside the files of before; more write those anew."""
+"""New rows that become changes beside the files of before; more than these write those files anew."""
 SMALL = 10_000
 SHARE = 0.1
 """Changes of a relation become part of its base when they are more rows than both, the share is that of the base."""
@@ -193,15 +193,16 @@ class _Refresh:
         known = self._relation("keys") if self._files.get("keys") else ""
         fresh = self._append("keys", "SELECT hash(source, message_id) AS hash, row FROM rows WHERE type IS NOT NULL")
         self._view("fresh_keys", f"FROM {fresh}")
-        # One narrow column of all that is known is read; rows only where hashes are shared.
-        shared = f"UNION SELECT hash FROM {known} SEMI JOIN fresh_keys USING (hash)" if known else ""
-        self._connection.execute(f"""
-            CREATE OR REPLACE TEMP TABLE shared AS
-            SELECT hash FROM fresh_keys GROUP BY hash HAVING count(*) > 1 {shared}
+        run = self._connection.execute
+        of_known = f"FROM {known} SEMI JOIN fresh_keys USING (hash)" if known else "FROM fresh_keys LIMIT 0"
+        run(f"CREATE OR REPLACE TEMP TABLE shared AS {of_known}")
+        run("""
+            CREATE OR REPLACE TEMP TABLE suspects AS
+            WITH twice AS (SELECT hash FROM fresh_keys GROUP BY hash HAVING count(*) > 1)
+            SELECT row FROM shared
+            UNION ALL
+            SELECT row FROM fresh_keys WHERE hash IN (SELECT hash FROM shared UNION ALL SELECT hash FROM twice)
             """)
-        both = f"(FROM {known} UNION ALL BY NAME FROM fresh_keys)" if known and self._count("shared") else "fresh_keys"
-        rows = f"SELECT row FROM {both} SEMI JOIN shared USING (hash)"
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE suspects AS {rows}")
         self._compare_suspects()
         if self._count("repeated"):
             self._append("duplicates", "FROM repeated")
