@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.audiences.clock import set_clock
 from engine.audiences.compiling import CompiledQuery, EventScan, compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
@@ -85,6 +86,7 @@ def find_user(connection: ArchiveConnection, wanted: str) -> FoundUser | None:
 
 def explain(connection: ArchiveConnection, definition: Definition, user: FoundUser, now: float) -> MembershipReason:
     """Return why a user is in or out at a moment. Raises QueryError."""
+    set_clock(connection, now)
     query = compiled(definition, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
     value = None if row is None or definition.kind == AUDIENCE else str(row[1])
