@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.archive import people
 from engine.archive.catalog import ArchiveError, ArchiveFile, Catalog
 from engine.archive.columns import COLUMNS, schema
 from engine.archive.writing import ROW_GROUP, Hook, fault_of, ignored, unlink_files, write_file
@@ -214,14 +215,17 @@ def remove_old(catalog: Catalog, keep: float, now: float) -> Compacted:
     """Remove the days that ended more than `keep` seconds ago; raises ArchiveBusy and ArchiveError.
 
     A clock that is wrong must not empty an archive: what is too old is counted from the newest day in it, if that is
-    before now.
+    before now.  What is known of users only by these days is forgotten with them.
     """
     with catalog.maintenance():
         found = catalog.snapshot()
         files = (*found.files, *found.damaged)
         first = first_day_kept(max((each.day for each in files), default=""), keep, now)
         old = [each for each in files if each.day < first]
-        if not old or not catalog.replace(old, [], now):
+        if not old:
+            return Compacted()
+        people.renew(catalog, now)  # first: users never show what only removed events said
+        if not catalog.replace(old, [], now):
             return Compacted()
     return Compacted(removed=len(old), removed_rows=sum(each.rows for each in old))
 

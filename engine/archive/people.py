@@ -69,12 +69,10 @@ def known(catalog: Catalog) -> People:
     if text is None:
         return NOBODY
     found = orjson.loads(text)
-    people = People(
-        found["row"], {name: tuple(each) for name, each in found["files"].items()}, found["made_by"], found["erasures"]
-    )
-    if people.made_by != _made_by() or people.erasures != catalog.erasures():
+    if found["made_by"] != _made_by() or found["erasures"] != catalog.erasures():
         return NOBODY
-    return people
+    files = {name: tuple(each) for name, each in found["files"].items()}
+    return People(found["row"], files, found["made_by"], found["erasures"], tuple(found["left_out"]))
 
 
 def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, sizes: RefreshSizes = SIZES) -> People:
@@ -83,15 +81,46 @@ def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, 
     Raises ArchiveBusy. Reads nothing where there is nothing new.
     """
     people, snapshot = known(catalog), catalog.snapshot()
-    if people.row >= snapshot.last_row and people.files:
+    if _is_whole(catalog, people, snapshot):
         return people
+    now = time.time() if now is None else now
     with catalog.maintenance():
         people, snapshot = known(catalog), catalog.snapshot()
-        if people.row >= snapshot.last_row and people.files:
+        if _is_whole(catalog, people, snapshot):
             return people
+        if _came_back(catalog, people, snapshot):
+            renew(catalog, now)
+            people = NOBODY
         with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
             made = _Refresh(catalog, connection, snapshot, people)
-            return made.run(time.time() if now is None else now, sizes)
+            return made.run(now, sizes)
+
+
+def _is_whole(catalog: Catalog, people: People, snapshot: Snapshot) -> bool:
+    """Whether all events that can be read are known."""
+    return people.row >= snapshot.last_row and bool(people.files) and not _came_back(catalog, people, snapshot)
+
+
+def _came_back(catalog: Catalog, people: People, snapshot: Snapshot) -> bool:
+    """Whether a file that could not be read can be now, or became part of another: it was restored."""
+    missed = set(people.left_out) - {each.path for each in snapshot.damaged}
+    faulty = [each for each in snapshot.files if each.path in missed and fault_of_file(catalog.directory, each)]
+    return len(faulty) < len(missed)
+
+
+def renew(catalog: Catalog, now: float) -> None:
+    """Have the next refresh read all events, since some that are known were removed; under the maintenance lock.
+
+    What is known now stays on disk for those who read it.
+    """
+    before = dict.fromkeys((each for files in known(catalog).files.values() for each in files), now)
+    catalog.set({_META: None, _OLD: orjson.dumps(_replaced(catalog) | before).decode(), _ROW: None})
+
+
+def _replaced(catalog: Catalog) -> dict[str, float]:
+    """Return the files that were replaced, with when."""
+    text = catalog.get(_OLD)
+    return {} if text is None else orjson.loads(text)
 
 
 def forget(catalog: Catalog) -> None:
@@ -119,6 +148,8 @@ class _Refresh:
         self._people = people
         self._directory = catalog.directory
         self._whole = [each for each in snapshot.files if not fault_of_file(catalog.directory, each)]
+        missed = {each.path for each in (*snapshot.files, *snapshot.damaged)} - {each.path for each in self._whole}
+        self._left_out = tuple(sorted(missed))
         self._files = dict(people.files)
         self._written: list[str] = []
         self._erasures = catalog.erasures()
@@ -130,7 +161,7 @@ class _Refresh:
             self._change(sizes.small)
         else:
             self._renew(sizes.chunk)
-        people = People(self._snapshot.last_row, self._files, _made_by(), self._erasures)
+        people = People(self._snapshot.last_row, self._files, _made_by(), self._erasures, self._left_out)
         self._list(people, now)
         return people
 
@@ -296,19 +327,15 @@ class _Refresh:
         _sync(self._directory / FOLDER)
         current = {each for files in people.files.values() for each in files}
         before = {each for files in self._people.files.values() for each in files} - current
-        old = self._replaced() | dict.fromkeys(before, now)
+        old = _replaced(self._catalog) | dict.fromkeys(before, now)
         value = orjson.dumps(people._asdict()).decode()
         self._catalog.set({_META: value, _OLD: orjson.dumps(old).decode(), _ROW: str(people.row)})
         for path in set(self._written) - current:
             (self._directory / path).unlink(missing_ok=True)
 
-    def _replaced(self) -> dict[str, float]:
-        text = self._catalog.get(_OLD)
-        return {} if text is None else orjson.loads(text)
-
     def _remove_unlisted(self, now: float) -> None:
         """Remove files that nothing lists (a crash), and those that were replaced too long ago for any reader."""
-        old = {path: at for path, at in self._replaced().items() if 0 <= now - at < KEPT_FOR_READERS}
+        old = {path: at for path, at in _replaced(self._catalog).items() if 0 <= now - at < KEPT_FOR_READERS}
         listed = {each for files in self._people.files.values() for each in files} | old.keys()
         for path in (self._directory / FOLDER).iterdir():
             if f"{FOLDER}/{path.name}" not in listed:

@@ -37,12 +37,16 @@ _COLUMNS = {
 
 
 class People(NamedTuple):
-    """What is known of the events up to a row: the files of each relation, relative to the archive."""
+    """What is known of the events up to a row: the files of each relation, relative to the archive.
+
+    `left_out` are the files of events that could not be read.
+    """
 
     row: int
     files: Mapping[str, tuple[str, ...]]
     made_by: str = ""
     erasures: int = 0
+    left_out: tuple[str, ...] = ()
 
     def base(self, directory: Path, name: str) -> str:
         """Return SQL of a relation as it was when its base was written."""

@@ -270,9 +270,19 @@ def _worded(message: str, found: dict[str, str]) -> str:
     return _sentence(message)
 
 
+_TRY = "TRY_CAST(... AS DOUBLE) gives NULL for what is no number"
+ADVICE = {
+    "malformed json": "a field of JSON compares as text with ->>, such as properties ->> '$.currency' = 'EUR'",
+    "could not convert string": _TRY,
+    "failed to cast value to numerical": _TRY,
+}
+"""What to write instead, by a part of DuckDB's message: mistakes that everyone makes with JSON."""
+
+
 def _sentence(message: str) -> str:
     lines = [line.strip() for line in message.partition("\tCandidate functions:")[0].splitlines() if line.strip()]
-    text = " ".join(lines)[:MESSAGE].rstrip(".!")
+    text = " ".join(lines).replace(".  ", ". ")[:MESSAGE].rstrip(".!")
+    text += next((f"; {advice}" for part, advice in ADVICE.items() if part in text.lower()), "")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 

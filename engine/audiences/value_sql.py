@@ -38,9 +38,9 @@ def canonical(text: str, number: str | None = None) -> str:
     return f"CASE WHEN abs({number}) < {SMALL} THEN {_number(number)} ELSE {text} END"
 
 
-def _of_numbers(aggregate: str) -> str:
+def _of_numbers(aggregate: str, result: str = "result") -> str:
     inner = f"SELECT person_id, {aggregate} AS result FROM given WHERE number IS NOT NULL GROUP BY person_id"  # noqa: S608
-    return f"\nSELECT person_id, {_number('result')} AS value FROM ({inner}) WHERE isfinite(result)"
+    return f"\nSELECT person_id, {_number(result)} AS value FROM ({inner}) WHERE isfinite(result)"
 
 
 def _of_events(aggregate: str) -> str:
@@ -52,12 +52,20 @@ IS_EXACT = f"coalesce(abs(number) < {SMALL} AND CAST(TRY_CAST(number AS DECIMAL(
 SUM = (
     f"CASE WHEN bool_and({IS_EXACT}) THEN CAST(sum({EXACT}) FILTER (WHERE {IS_EXACT}) AS DOUBLE) ELSE fsum(number) END"
 )
+AVERAGE = f"{SUM} / count(*)"
+WITHOUT_NOISE = (
+    "CASE WHEN abs(result) < 1e5 AND abs(result - round(result, 10)) <= 4e-16 * abs(result)"
+    " THEN round(result, 10) ELSE result END"
+)
+"""A division leaves noise in the last digit: 697.9 / 5 is 139.58, and not 139.57999999999998."""
 CANONICAL = canonical("text", "number")
 DISTINCT = (
     f", same AS (SELECT person_id, {CANONICAL} AS text, number, count(*) AS times,"  # noqa: S608
     " coalesce(json_extract_string(CAST(any_value(text) AS JSON), '$'), '') AS plain"
     " FROM given GROUP BY ALL)"
 )
+MOST_FREQUENT = "ROW(-times, number IS NULL, coalesce(number, 0), plain, text)"
+"""Smallest for what is found most often; of several such, for the first in the order of `LISTED`."""
 LISTED = f"list_slice(list(text ORDER BY number NULLS LAST, plain, text), 1, {MOST_LISTED})"
 
 
@@ -70,12 +78,12 @@ def _chosen(aggregate: str) -> str:
 QUERIES = {
     "count": _of_events("CAST(count(*) AS VARCHAR)"),
     "sum": _of_numbers(SUM),
-    "average": _of_numbers(f"{SUM} / count(*)"),
+    "average": _of_numbers(AVERAGE, WITHOUT_NOISE),
     "min": _of_numbers("min(number)"),
     "max": _of_numbers("max(number)"),
     "first": _chosen("arg_min"),
     "last": _chosen("arg_max"),
-    "most_frequent": f"{DISTINCT}\nSELECT person_id, arg_min(text, ROW(-times, plain, text)) AS value FROM same"
+    "most_frequent": f"{DISTINCT}\nSELECT person_id, arg_min(text, {MOST_FREQUENT}) AS value FROM same"
     " GROUP BY person_id",
     "unique_list": f"{DISTINCT}\nSELECT person_id, '[' || array_to_string({LISTED}, ',') || ']' AS value FROM same"
     " GROUP BY person_id",

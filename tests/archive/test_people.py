@@ -13,6 +13,7 @@ import pytest
 from engine.archive import people
 from engine.archive.catalog import ArchiveBusy, Catalog
 from engine.archive.columns import ArchiveRow, row_of
+from engine.archive.compacting import check, remove_old
 from engine.archive.connecting import QueryLimits
 from engine.archive.people import RefreshSizes, refresh
 from engine.archive.queries import opened
@@ -189,6 +190,39 @@ def test_who_was_erased_is_forgotten_by_reading_everything_again(tmp_path: Path)
         assert people.known(catalog) == people.NOBODY
         refresh(catalog, SMALL)
         assert set(found_in(catalog).users) == {"u2"}
+
+
+def test_what_only_removed_days_said_is_forgotten_with_them(tmp_path: Path) -> None:
+    """Or an erasure of somebody else, which reads everything again, would change what is known of all others."""
+    old = {"timestamp": "2025-01-01T00:00:00Z", "receivedAt": "2025-01-01T00:00:00Z", "type": "identify"}
+    said = row(1, **old, anonymousId="device", traits={"plan": "pro"})
+    with filled(tmp_path, [said, row(2, **old)], [row(3, userId="u1"), row(4, userId=None, anonymousId="device")]) as c:
+        before = refresh(c, SMALL, now=NOW)
+        assert set(found_in(c).users) == {"u1", "u2"}
+        remove_old(c, 400 * 86_400.0, NOW)
+        refresh(c, SMALL, now=NOW)
+        found = found_in(c)
+        assert {user: each["traits"] for user, each in found.users.items()} == {"u1": {}, "device": {}}
+        assert all((tmp_path / path).exists() for path in before.files["users"])  # for those who read it
+        people.forget(c)
+        refresh(c, SMALL, now=NOW)
+        assert found_in(c) == found
+
+
+def test_a_file_that_is_restored_is_learned_from(tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1)], [row(2)]) as catalog:
+        damaged = tmp_path / catalog.snapshot().files[0].path
+        content = damaged.read_bytes()
+        damaged.write_bytes(content[:-1])
+        refresh(catalog, SMALL)
+        assert [reason for _, reason in check(catalog) if reason]
+        filled(tmp_path, [row(3)]).close()
+        refresh(catalog, SMALL)
+        assert set(found_in(catalog).users) == {"u2", "u3"}
+        damaged.write_bytes(content)
+        assert not [reason for _, reason in check(catalog) if reason]
+        refresh(catalog, SMALL)
+        assert set(found_in(catalog).users) == {"u1", "u2", "u3"}
 
 
 def test_other_versions_of_the_library_begin_again(tmp_path: Path) -> None:

@@ -91,6 +91,24 @@ def test_what_would_not_end_is_ended() -> None:
             assert connection.query("SELECT 1 AS one").read_all().to_pylist() == [{"one": 1}]
 
 
+MONEY = [{"type": "track", "userId": "u", "event": "A", "properties": {"total": "9 EUR", "currency": "EUR"}}]
+TRY = "; TRY_CAST(... AS DOUBLE) gives NULL for what is no number"
+MISTAKES_WITH_JSON = {
+    "SELECT 1 FROM events WHERE properties.currency = 'EUR'": 'malformed JSON at byte 0 of input: unexpected character. Input: "EUR"; '
+    "a field of JSON compares as text with ->>, such as properties ->> '$.currency' = 'EUR'",
+    "SELECT sum((properties ->> '$.total')::DOUBLE) FROM events": f"could not convert string '9 EUR' to DOUBLE{TRY}",
+    "SELECT 1 FROM events WHERE properties.total > 100": f'failed to cast value to numerical: "9 EUR"{TRY}',
+}
+
+
+def test_mistakes_with_json_have_advice() -> None:
+    with memory(MONEY, NOW) as connection:
+        for sql, message in MISTAKES_WITH_JSON.items():
+            with pytest.raises(QueryError) as caught:
+                connection.query(sql).read_all()
+            assert caught.value.fault.message == message
+
+
 def test_memory_is_a_size() -> None:
     assert [memory_bytes(text) for text in ("500MB", "1.5 gb", "1TB")] == [500_000_000, 1_500_000_000, 10**12]
     for text in ("", "1", "1KB", "63MB", "2TB", "-1GB", "1GB; x"):

@@ -97,6 +97,7 @@ def test_a_value_and_sql(tmp_path: Path) -> None:
     found = explained(trait, EVENTS, "ada", tmp_path)
     assert found is not None
     assert (found.value, found.changes_at) == ("24", seconds("2026-12-02T00:00:00Z"))
-    sql = explained("audiences: [{ name: A, sql: SELECT 'ada' }]", EVENTS, "ada", tmp_path)
+    today = "audiences: [{ name: A, sql: SELECT 'ada' WHERE current_date = '2026-11-29' }]"
+    sql = explained(today, EVENTS, "ada", tmp_path)
     assert sql is not None
     assert (sql.is_in, sql.conditions, sql.changes_at) == (True, (), None)
