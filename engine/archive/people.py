@@ -1,5 +1,7 @@
 """What an archive knows of its users: kept in files beside the events, and brought up to date before it is asked.
 
+Files that cannot be read any more are made again from the events.
+
 A refresh reads only the rows after those that are known, and adds what they say to what is known (engine/archive/
 identity.py has the rules); from nothing it gives the same.  The catalog names the files that count, in one value, so a
 crash leaves those of before.
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from engine.archive import identity
-from engine.archive.catalog import KEPT_FOR_READERS, ArchiveFile, Catalog, Snapshot
+from engine.archive.catalog import KEPT_FOR_READERS, ArchiveError, ArchiveFile, Catalog, Snapshot
 from engine.archive.connecting import QueryLimits, connected, parquet, quoted, spill_folder
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ MOST_KEY_FILES = 16
 _META, _OLD, _ROW = "people", "people_old", "people_row"
 
 _END = b"PAR1"
+UNREADABLE = (
+    "The users of the archive cannot be brought up to date: {reason}. If a file is damaged, `engine archive check` "
+    "leaves it out."
+)
 
 DERIVED = ("duplicates", "person_of", "users", "groups")
 """The relations that the views are made of."""
@@ -68,7 +74,7 @@ NOBODY = People(0, {})
 
 
 def known(catalog: Catalog) -> People:
-    """Return what is known now; nothing where it was made by another version, or before somebody was erased."""
+    """Return what is known now; nothing if it was made by another version, before an erasure, or is not whole."""
     text = catalog.get(_META)
     if text is None:
         return NOBODY
@@ -78,14 +84,44 @@ def known(catalog: Catalog) -> People:
     )
     if people.made_by != _made_by() or people.erasures != catalog.erasures():
         return NOBODY
-    return people
+    files = [catalog.directory / each for files in people.files.values() for each in files]
+    return people if all(map(_looks_whole, files)) else NOBODY
+
+
+def damaged(catalog: Catalog) -> tuple[str, ...]:
+    """Return which of the files of people cannot be read; reads all of them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = catalog.get(_META)
+    found = []
+    for path in () if text is None else (each for files in orjson.loads(text)["files"].values() for each in files):
+        try:
+            with pq.ParquetFile(catalog.directory / path) as file:
+                for _ in file.iter_batches(10_000):
+                    pass
+        except (OSError, pa.ArrowException):
+            found.append(path)
+    return tuple(found)
+
+
+def _looks_whole(path: Path) -> bool:
+    """Whether a file has the end of a Parquet file, which is written last."""
+    try:
+        with path.open("rb") as opened:
+            opened.seek(-len(_END), os.SEEK_END)
+            return opened.read() == _END
+    except OSError:
+        return False
 
 
 def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, chunk: int = CHUNK) -> People:
     """Bring what is known up to the last row of the archive, under the maintenance lock; return it.
 
-    Raises ArchiveBusy. Reads nothing where there is nothing new.
+    Raises ArchiveBusy, and ArchiveError for files that cannot be read. Reads nothing where there is nothing new.
     """
+    import duckdb
+
     people, snapshot = known(catalog), catalog.snapshot()
     if people.row >= snapshot.last_row and people.files:
         return people
@@ -93,9 +129,14 @@ def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, 
         people, snapshot = known(catalog), catalog.snapshot()
         if people.row >= snapshot.last_row and people.files:
             return people
-        with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
-            made = _Refresh(catalog, connection, snapshot, people)
-            return made.run(time.time() if now is None else now, chunk)
+        try:
+            with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
+                made = _Refresh(catalog, connection, snapshot, people)
+                return made.run(time.time() if now is None else now, chunk)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise ArchiveError(UNREADABLE.format(reason=str(error).partition("\n")[0])) from error
 
 
 def forget(catalog: Catalog) -> None:

@@ -166,6 +166,8 @@ class AudienceFollower:
 
     def _noted(self, key: str, began: float, code: int, words: str) -> None:
         run = next(iter(self._state.runs(key, 1)), None)
+        if run is not None and run.ended_at is not None and run.ended_at < began:
+            run = None  # of before: the process ended before it noted a run of its own
         if run is not None and run.state == COMPUTING:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             text = words or f"The process of the computation {how}."

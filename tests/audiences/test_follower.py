@@ -137,6 +137,13 @@ def test_a_crash_while_computing_is_noted(shop: Shop, logged: list[str]) -> None
     assert (run.state, run.message) == ("failed", "The process of the computation was ended by signal 9.")
 
 
+def test_a_crash_before_a_run_is_noted_is_not_given_the_reason_of_an_earlier_run(shop: Shop, logged: list[str]) -> None:
+    run = shop.state.begin("buyers", "", 1_795_990_000.0, 1_795_990_000.0)
+    shop.state.note(run._replace(state="guarded", message="too many", ended_at=1_795_990_001.0))
+    Followed(shop, "kill -KILL $$").run_one()
+    assert logged[-1] == "audience failed: signal 9"
+
+
 def test_the_state_is_json_for_programs(shop: Shop) -> None:
     from engine.commands.audiences.sync import run_json
 
