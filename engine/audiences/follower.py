@@ -74,7 +74,11 @@ class AudienceFollower:
                 stop.wait(LOOK_EVERY)
 
     def step(self) -> PlannedRun | None:
-        """Read the file if it changed, and return the definition that is due, None if none is."""
+        """Read the file if it changed, and return the definition that is due, None if none is.
+
+        Raises AudienceStateError, also if the state was replaced: this process must be started anew then.
+        """
+        self._state.check_in_place()
         self.reload()
         plans = planned([Scheduled(each.key, each.every) for each in self._definitions], self._last_runs(), self._now())
         self._note(plans)
