@@ -133,15 +133,15 @@ class AudienceState:
         try:
             with _errors(directory):
                 self._prepare()
-                self._file = os.stat(directory / "state.db")
+                self._file = (directory / "state.db").stat()
         except BaseException:
             self._db.close()
             raise
 
     def check_in_place(self) -> None:
-        """Raise AudienceStateError if the file was removed or replaced since it was opened: by a restore, or by hand."""
+        """Raise AudienceStateError if the file was removed or replaced since it was opened, as by a restore."""
         with suppress(OSError):
-            if os.path.samestat(self._file, os.stat(self.directory / "state.db")):
+            if os.path.samestat(self._file, (self.directory / "state.db").stat()):
                 return
         raise AudienceStateError(
             f"{self.directory / 'state.db'} was removed or replaced while it was in use. What is there now counts; "

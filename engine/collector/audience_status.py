@@ -1,4 +1,4 @@
-"""What the server knows of the audiences of its archive: what became of each definition's last run, for who watches it."""
+"""What the server knows of the audiences of its archive: what became of each definition's last run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from engine.audiences.state import FAILED, FOLDER, GUARDED, AudienceState
 from engine.delivery.intake import iso
 from engine.errors import WaybillError
-from engine.records import JsonObject
+from engine.records import Json, JsonObject
 
 
 class ServedAudience(NamedTuple):
@@ -45,7 +45,7 @@ def served_audiences(archive: Path) -> list[ServedAudience]:
         return [_served(state, each.key, each.next_run) for each in state.definitions() if each.removed_at is None]
 
 
-def audiences_json(archive: Path) -> JsonObject | list[JsonObject]:
+def audiences_json(archive: Path) -> Json:
     """Return the definitions for `/status`, or why they are not known."""
     try:
         return [each.as_json() for each in served_audiences(archive)]

@@ -27,7 +27,9 @@ def test_audiences_in_the_status_and_the_metrics(tmp_path: Path) -> None:
     observer.audiences([(found.key, found.users, found.in_trouble)])
     lines = [line for line in observer.text().decode().splitlines() if line.startswith("waybill_audience")]
     assert lines == [
+        'waybill_audience_users{audience="gone"} 0.0',
         'waybill_audience_users{audience="buyers"} 21.0',
+        'waybill_audience_in_trouble{audience="gone"} 0.0',
         'waybill_audience_in_trouble{audience="buyers"} 1.0',
     ]
 
