@@ -417,8 +417,8 @@ def _error_text(path: Path, error: sqlite3.Error) -> str:
         return f"{path} is locked: another process has been writing for {PATIENCE:g} seconds. Try again."
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return (
-            f"{path} is damaged or not a catalog ({error}). Restore it from a backup; events that are still in the outbox "
-            "are archived again. Or move the archive away, and start a new one; its Parquet files can still be read by "
+            f"{path} is damaged or not a catalog ({error}). Restore it from a backup; events that are still in the "
+            "outbox are archived again. Or move the archive away, and start a new one; its Parquet files can still be read by "
             "other programs."
         )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
