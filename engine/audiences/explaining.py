@@ -100,7 +100,6 @@ def explain(connection: ArchiveConnection, definition: Definition, user: FoundUs
     """Return why a user is in or out at a moment. Raises QueryError."""
     set_clock(connection, now)
     query = compiled(definition, now)
-    set_clock(connection, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
     value = None if row is None or definition.kind == AUDIENCE else str(row[1])
     rule = definition.rule

@@ -14,6 +14,7 @@ import pytest
 from engine.audiences.definitions import load
 from engine.audiences.follower import AudienceFollower, FollowedFiles
 from engine.audiences.schedule import CLOCK_WENT_BACK
+from engine.audiences.state import AudienceStateError
 from tests.audiences.shop import Shop, order
 
 EVERY = "audiences: [{ name: Buyers, connections: [crm], every: 1h, did: Order Completed }]"
@@ -135,6 +136,25 @@ def test_a_crash_while_computing_is_noted(shop: Shop, logged: list[str]) -> None
     followed.run_one()
     run = shop.state.runs("buyers")[0]
     assert (run.state, run.message) == ("failed", "The process of the computation was ended by signal 9.")
+
+
+def test_a_crash_before_a_run_is_noted_is_not_given_the_reason_of_an_earlier_run(shop: Shop, logged: list[str]) -> None:
+    run = shop.state.begin("buyers", "", 1_795_990_000.0, 1_795_990_000.0)
+    shop.state.note(run._replace(state="guarded", message="too many", ended_at=1_795_990_001.0))
+    Followed(shop, "kill -KILL $$").run_one()
+    assert logged[-1] == "audience failed: signal 9"
+
+
+def test_a_state_that_is_replaced_ends_the_follower(shop: Shop) -> None:
+    followed = Followed(shop)
+    assert followed.due() == "buyers"
+    (shop.state.directory / "state.db").rename(shop.folder / "elsewhere.db")
+    with pytest.raises(
+        AudienceStateError, match=r"state\.db was removed or replaced while it was in use\. What is there"
+    ):
+        followed.due()
+    (shop.folder / "elsewhere.db").rename(shop.state.directory / "state.db")
+    assert followed.due() == "buyers"
 
 
 def test_the_state_is_json_for_programs(shop: Shop) -> None:
