@@ -418,8 +418,8 @@ def _error_text(path: Path, error: sqlite3.Error) -> str:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return (
             f"{path} is damaged or not a catalog ({error}). Restore it from a backup; events that are still in the "
-            "outbox are archived again. Or move the archive away, and start a new one; its Parquet files can still be read by "
-            "other programs."
+            "outbox are archived again. Or move the archive away, and start a new one; its Parquet files can still be "
+            "read by other programs."
         )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path} cannot be opened for writing ({error}). Check that its directory exists and is writable."
