@@ -37,12 +37,13 @@ def memory_bytes(text: str) -> int:
 
 
 @contextmanager
-def contained(limits: QueryLimits, code: int) -> Iterator[None]:
+def contained(limits: QueryLimits, code: int = 1, what: str = "The query") -> Iterator[None]:
     """Bound the memory of this process while something runs, and end it with `code` if a query ignores its own end.
 
-    Where the system knows no such bound of memory (macOS), only the time is bounded.
+    `what` begins the sentence that is printed then. Where the system knows no such bound of memory (macOS), only the
+    time is bounded.
     """
-    timer = threading.Timer(limits.seconds + GRACE, _end, (limits.seconds, code))
+    timer = threading.Timer(limits.seconds + GRACE, _end, (limits.seconds, code, what))
     timer.daemon = True
     timer.start()
     before = _bound_memory(memory_bytes(limits.memory) + BESIDES)
@@ -61,14 +62,15 @@ def _bound_memory(soft: int, hard: int | None = None) -> tuple[int, int] | None:
 
         before = resource.getrlimit(resource.RLIMIT_DATA)
         most = before[1] if hard is None else hard
-        resource.setrlimit(resource.RLIMIT_DATA, (soft if most == resource.RLIM_INFINITY else min(soft, most), most))
+        bounds = [each for each in (soft, before[0] if hard is None else soft, most) if each != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_DATA, (min(bounds, default=soft), most))
         return before
     return None
 
 
-def _end(seconds: float, code: int) -> None:
+def _end(seconds: float, code: int, what: str) -> None:
     """End the process at once: a thread of DuckDB is inside a function that cannot be interrupted."""
     with suppress(OSError, ValueError):
-        sys.stderr.write(f"The query was ended after {seconds:g} seconds; ask for less, such as fewer days.\n")
+        sys.stderr.write(f"{what} was ended after {seconds:g} seconds; ask for less, such as fewer days.\n")
         sys.stderr.flush()
     os._exit(code)

@@ -126,11 +126,14 @@ class _DefinitionsReader(ConditionReader):
         if find_spec("duckdb") is None:
             place = (*self._queries[0][0], "sql")
             return (Problem.at(self.mark(place), place, NOT_CHECKED),)
+        from engine.archive.containing import contained
         from engine.archive.queries import memory
 
         with memory((), 0.0) as connection:
             for place, kind, sql in self._queries:
-                problem = check_sql(connection, sql, kind)
+                line = self.mark((*place, "sql"))[0]
+                with contained(connection.limits, what=f"The check of the query at line {line}"):
+                    problem = check_sql(connection, sql, kind)
                 if problem is not None:
                     self.fault((*place, "sql"), problem.message, offset=problem.offset)
         return ()
