@@ -13,12 +13,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from engine.archive.connecting import QueryLimits
 from engine.errors import UsageError
 
 BESIDES = 1_500_000_000
-"""Bytes that a process may take besides DuckDB's limit: the interpreter, the libraries, rows on their way out."""
+"""Bytes that a process may take besides what it has and DuckDB's limit: stacks of threads, rows on their way out."""
 GRACE = 5.0
 """Seconds that an interrupted query has to end by itself."""
 LEAST, MOST = 64_000_000, 1_000_000_000_000
@@ -46,13 +47,21 @@ def contained(limits: QueryLimits, code: int = 1, what: str = "The query") -> It
     timer = threading.Timer(limits.seconds + GRACE, _end, (limits.seconds, code, what))
     timer.daemon = True
     timer.start()
-    before = _bound_memory(memory_bytes(limits.memory) + BESIDES)
+    before = _bound_memory(_allocated() + memory_bytes(limits.memory) + BESIDES)
     try:
         yield
     finally:
         timer.cancel()
         if before is not None:
             _bound_memory(*before)
+
+
+def _allocated() -> int:
+    """Return the bytes that this process has allocated, 0 where the system does not say."""
+    with suppress(OSError, ValueError):
+        found = re.search(r"^VmData:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"), re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
+    return 0
 
 
 def _bound_memory(soft: int, hard: int | None = None) -> tuple[int, int] | None:

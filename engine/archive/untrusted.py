@@ -153,7 +153,7 @@ def _fault_of_tree(tree: Any, sql: str) -> Iterator[SqlFault]:
     names: dict[str, Any] = {}
     width = 1
     for node, visible_names in _nodes(tree):
-        names |= {key: part for key, part in _parts(node)}
+        names |= dict(_parts(node))
         width = min(width * max(1, _stars(node)), MOST_WIDTH + 1)
         problem = _problem(node, visible_names)
         if problem:

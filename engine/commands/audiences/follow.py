@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,14 @@ from engine.commands.audiences.shared import AudienceFiles, audience_options, ch
 from engine.commands.options import OUTBOX_FILE
 from engine.commands.shared import FOUND
 from engine.delivery.outbox.base import DEFAULT_FILE
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.audiences.model import Definitions
+
+CHECKED_WITHIN = 300.0
+"""Seconds that the check of a file of definitions may take."""
+MOST_WORDS = 1000
 
 outbox_option = click.option(
     "--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True
@@ -35,7 +40,7 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
     from engine.delivery import logs
 
     def load(path: Path) -> Definitions:
-        return files._replace(audiences=path).definitions()
+        return definitions_apart(files._replace(audiences=path))
 
     handler = logs.start(sys.stderr, ())
     followed = FollowedFiles(files.audiences, files.archive, files.connections, files.directories, outbox_file, load)
@@ -45,6 +50,32 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
     finally:
         logs.stop(handler)
     return 0
+
+
+def definitions_apart(files: AudienceFiles) -> Definitions:
+    """Read the definitions after another process has done so and lived; raises UsageError.
+
+    The check of a query may crash the database, or be ended, and must not end who follows with it.
+    """
+    import subprocess
+    import sys
+
+    from engine.language.texts import visible_lines
+
+    arguments = ("audiences", "list", "--audiences", files.audiences, "--archive", files.archive, "--json")
+    arguments = (*arguments, "--connections", files.connections)
+    code, words = -1, f"It takes more than {CHECKED_WITHIN:g} seconds."
+    with suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(  # noqa: S603  the engine itself
+            [sys.executable, "-m", "engine", *map(str, arguments)], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=CHECKED_WITHIN, check=False,
+        )  # fmt: skip
+        code, words = done.returncode, done.stderr[-MOST_WORDS:].decode(errors="replace")
+    if code < 0 or code == FOUND:
+        raise UsageError(
+            f"{files.audiences}: the check of its queries ended the process. {visible_lines(words)}".strip()
+        )
+    return files.definitions()
 
 
 @click.command("run", hidden=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.commands.output.text import Display
 from engine.commands.shared import counted
 from engine.deletion.archived import ARCHIVE_DAMAGED, ARCHIVED, ARCHIVED_MASKED, AUDIENCES
-from engine.deletion.steps import state_of
+from engine.deletion.steps import MERGED, state_of
 from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, from_json
 from engine.delivery.intake import iso
 from engine.delivery.outbox import removal
@@ -24,6 +24,7 @@ MOST_SHOWN = 20
 QUEUED_TEXT = "a delete event waits to be sent"
 HELD_TEXT = "a delete event waits, and the connection is held: {reason}"
 BY_HAND_TEXT = "a person has to delete the user there: {reason}"
+MERGED_TEXT = "a person has to look: {reason}"
 DAMAGED = "files that cannot be read may have more; a person has to restore or remove them (engine archive check)"
 LEFT = "their email is in {events} of other users that still wait; delete the user again once they were sent"
 
@@ -43,7 +44,7 @@ def report_lines(deletion: Deletion, counts: Mapping[str, int], held: Mapping[st
     known |= {ARCHIVED, ARCHIVED_MASKED, ARCHIVE_DAMAGED, AUDIENCES, removal.REQUESTS_MASKED}
     lines += [(what, f"{n} removed") for what, n in counts.items() if what not in known]
     return lines + [
-        (name, _vendor_text(part, held.get(name, ""))) for name, part in from_json(deletion.vendors).items()
+        (name, _vendor_text(name, part, held.get(name, ""))) for name, part in from_json(deletion.vendors).items()
     ]
 
 
@@ -62,7 +63,9 @@ def _removed(events: int, masked: int) -> str:
     return f"{counted(events, 'event')} removed{more}"
 
 
-def _vendor_text(part: VendorPart, held: str) -> str:
+def _vendor_text(name: str, part: VendorPart, held: str) -> str:
+    if name == MERGED:
+        return MERGED_TEXT.format(reason=visible(part.reason))
     if part.state in (QUEUE, QUEUED):
         return HELD_TEXT.format(reason=visible(held)) if held else QUEUED_TEXT
     if part.by_hand:
@@ -109,7 +112,7 @@ def _vendor_counts(found: Iterable[Deletion]) -> list[tuple[str, str]]:
     texts: dict[tuple[str, str], int] = {}
     for each in found:
         for name, part in from_json(each.vendors).items():
-            key = (name, _vendor_text(part, ""))
+            key = (name, _vendor_text(name, part, ""))
             texts[key] = texts.get(key, 0) + 1
     return [(name, f"{n} x {text}") for (name, text), n in texts.items()]
 
@@ -137,12 +140,12 @@ def would_be_text(
         others = sorted((ids.users | ids.anonymous | ids.emails) - {user})
         known = f"; also known as {', '.join(map(visible, others[:MOST_SHOWN]))}" if others else ""
         lines.append(f"{visible(user)}: {counted(events, 'event')} in the outbox, {waited} not sent yet{known}")
-    lines += [f"{visible(name)}: {_would_be(part)}" for name, part in from_json(vendors).items()]
+    lines += [f"{visible(name)}: {_would_be(name, part)}" for name, part in from_json(vendors).items()]
     return "\n".join([*lines, "Nothing was removed."])
 
 
-def _would_be(part: VendorPart) -> str:
-    return "gets a delete event" if part.state == QUEUE else _vendor_text(part, "")
+def _would_be(name: str, part: VendorPart) -> str:
+    return "gets a delete event" if part.state == QUEUE else _vendor_text(name, part, "")
 
 
 def as_json(deletion: Deletion, counts: Mapping[str, int]) -> JsonObject:
