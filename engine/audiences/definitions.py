@@ -44,6 +44,8 @@ LISTS: dict[str, DefinitionKind] = {"audiences": "audience", "computed_traits": 
 OWNERS: dict[DefinitionKind, str] = {"audience": "An audience", "computed trait": "A computed trait"}
 MOST_DEFINITIONS = 500
 LONGEST_NAME = 100
+LONGEST_KEY = 200
+"""Bytes of a key, which is the name of a folder: file systems take 255."""
 LONGEST_ABOUT = 2_000
 LONGEST_SQL = 20_000
 MOST_CONNECTIONS = 50
@@ -193,6 +195,8 @@ class _DefinitionsReader(ConditionReader):
         key = key_of(name)
         if not key:
             self.fault(place, "This name has no letters and digits for its key, the name of the trait.")
+        elif len(key.encode()) > LONGEST_KEY:
+            self.fault(place, f"The key of this name has {len(key.encode()):,} bytes; {LONGEST_KEY} are allowed.")
         elif key in CLASHING:
             self.fault(place, f"The key of this name, {key}, is a trait by which destinations find users.")
         elif key in self._keys:

@@ -132,3 +132,16 @@ def test_many_users_merged_into_the_attackers_are_not_deleted_with_it(
     assert ([*first.vendors], [*second.vendors]) == (["a", "d", MERGED], ["a", "d"])
     assert first.vendors[MERGED] == [BY_HAND, TOO_MANY]
     assert dict(report_lines(first, {}, {}))[MERGED] == f"a person has to look: {TOO_MANY}"
+
+
+def test_a_purge_leaves_delete_events_whose_deletion_waits_for_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "MOST_A_DAY", 2)
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(n, delete(n, f"u{n}")) for n in range(4)], [], NOW)
+        assert begin_by_events(outbox, dict, NOW) == Begun(2, 2)
+        assert outbox.purgeable(NOW + 9).events == 2
+        assert outbox.purge(NOW + 9).events == 2
+        assert begin_by_events(outbox, dict, NOW + 2 * beginning.DAY) == Begun(2)
+        assert outbox.purge(NOW + 9).events == 2

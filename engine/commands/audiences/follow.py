@@ -62,7 +62,15 @@ def definitions_apart(files: AudienceFiles) -> Definitions:
 
     from engine.language.texts import visible_lines
 
-    arguments: tuple[object, ...] = ("audiences", "list", "--audiences", files.audiences, "--archive", files.archive, "--json")
+    arguments: tuple[object, ...] = (
+        "audiences",
+        "list",
+        "--audiences",
+        files.audiences,
+        "--archive",
+        files.archive,
+        "--json",
+    )
     arguments = (*arguments, "--connections", files.connections)
     code, words = -1, f"It takes more than {CHECKED_WITHIN:g} seconds."
     with suppress(subprocess.TimeoutExpired):

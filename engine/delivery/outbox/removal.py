@@ -37,7 +37,7 @@ EVENTS, WAITED, ATTEMPTS, MASKED, LEFT, DISCARDS = "events", "waited", "requests
 REQUESTS_MASKED = "requests masked"
 MOST_IDS = 10_000
 """IDs and emails of one person that are looked for."""
-MOST_USERS, MOST_EMAILS = 100, 100
+MOST_USERS, MOST_EMAILS = 100, 20
 """Users merged into one, and emails of it, up to which they are taken for one person (engine/deletion/steps.py)."""
 
 
