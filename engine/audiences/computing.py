@@ -11,6 +11,7 @@ from engine.archive.people import known
 from engine.archive.queries import opened
 from engine.archive.untrusted import QueryError
 from engine.audiences.changes import COLUMNS, ComparedFiles, write, write_merged
+from engine.audiences.clock import set_clock
 from engine.audiences.compiling import compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
@@ -56,6 +57,7 @@ def write_members(connection: ArchiveConnection, definition: Definition, moment:
     A query of a file that ignores its end, or takes all memory, ends the process: `contained` says why.
     """
     query = compiled(definition, moment)
+    set_clock(connection, moment)
     if definition.sql is not None and (fault := connection.check(definition.sql)) is not None:
         raise QueryError(fault)
     anonymous, email, identity = IDS[definition.id]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import orjson
 
-from engine.deletion.vendors import BY_HAND, QUEUE, QUEUED, VendorPart, as_json, from_json
+from engine.deletion.vendors import LOOK, QUEUE, QUEUED, VendorPart, as_json, from_json
 from engine.delivery.intake import iso
 from engine.delivery.outbox import deletions, removal
 from engine.delivery.outbox.base import DELETION, NewEvent
@@ -206,7 +206,7 @@ def one_person(given: PersonIds, found: PersonIds) -> tuple[PersonIds, str]:
 
 def _with_ids(deletion: Deletion, found: PersonIds) -> Deletion:
     ids, reason = one_person(deletion.ids or PersonIds(), found)
-    extra = as_json({MERGED: VendorPart(BY_HAND, reason)}) if reason else {}
+    extra = as_json({MERGED: VendorPart(LOOK, reason)}) if reason else {}
     return deletion._replace(ids=ids, vendors={**deletion.vendors, **extra})
 
 

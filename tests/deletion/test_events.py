@@ -8,11 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.commands.output.deletions import report_lines
+from engine.deletion.reporting import report_lines
 from engine.deletion import beginning
 from engine.deletion.beginning import Begun, begin_by_events
 from engine.deletion.steps import MERGED, SOURCE, TOO_MANY, DeletionSteps
-from engine.deletion.vendors import BY_HAND, QUEUE
+from engine.deletion.vendors import LOOK, QUEUE
 from engine.delivery.outbox import deletions, removal
 from engine.delivery.outbox.base import Change
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -130,7 +130,7 @@ def test_many_users_merged_into_the_attackers_are_not_deleted_with_it(
     assert sorted({each["userId"] for each in left if each["type"] == "track"}) == victims, "nora is one person"
     assert (first.ids, second.ids and second.ids.users) == (asked_for("mallory"), {"nora", "nora-1"})
     assert ([*first.vendors], [*second.vendors]) == (["a", "d", MERGED], ["a", "d"])
-    assert first.vendors[MERGED] == [BY_HAND, TOO_MANY]
+    assert first.vendors[MERGED] == [LOOK, TOO_MANY]
     assert dict(report_lines(first, {}, {}))[MERGED] == f"a person has to look: {TOO_MANY}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.audiences.model import Definitions
+    from engine.audiences.state import AudienceState
+
+NOT_GUARDED = "Run {number} is no longer the one that the guard stopped, so nothing was sent. Look at the last run."
 
 CHECKED_WITHIN = 300.0
 """Seconds that the check of a file of definitions may take."""
@@ -62,20 +66,13 @@ def definitions_apart(files: AudienceFiles) -> Definitions:
 
     from engine.language.texts import visible_lines
 
-    arguments: tuple[object, ...] = (
-        "audiences",
-        "list",
-        "--audiences",
-        files.audiences,
-        "--archive",
-        files.archive,
-        "--json",
-    )
-    arguments = (*arguments, "--connections", files.connections)
+    arguments = ["audiences", "list", "--json"]
+    for name in ("audiences", "archive", "connections"):
+        arguments += [f"--{name}", str(getattr(files, name))]
     code, words = -1, f"It takes more than {CHECKED_WITHIN:g} seconds."
     with suppress(subprocess.TimeoutExpired):
         done = subprocess.run(  # noqa: S603  the engine itself
-            [sys.executable, "-m", "engine", *map(str, arguments)], stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "engine", *arguments], stdin=subprocess.DEVNULL,
             capture_output=True, timeout=CHECKED_WITHIN, check=False,
         )  # fmt: skip
         code, words = done.returncode, done.stderr[-MOST_WORDS:].decode(errors="replace")
@@ -88,11 +85,13 @@ def definitions_apart(files: AudienceFiles) -> Definitions:
 
 @click.command("run", hidden=True)
 @click.argument("key")
+@click.option("--approve", type=int, help="Send although the guard stopped this run, if it is still the last one.")
 @outbox_option
 @audience_options
-def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
+def run_one(key: str, approve: int | None, outbox_file: Path, files: AudienceFiles) -> int:
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
     check_extra()
+    from engine.audiences.feeding import in_turns
     from engine.audiences.state import FAILED
     from engine.collector.companions import until_stopped
     from engine.commands.audiences.sync import syncer_of
@@ -103,7 +102,19 @@ def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
         stop = stack.enter_context(until_stopped())
         state = stack.enter_context(opened_state(files.archive))
         stack.enter_context(state.lock())
+        if approve is not None:
+            _check_approved(state, definition.key, approve)
         outbox = stack.enter_context(open_outbox(outbox_file, create=True))
-        syncer = syncer_of(state, files, lambda _run: None, stop.is_set, stop.wait)
-        run = syncer.sync(definition, outbox, files.now)
+        stopped = in_turns(stop.is_set, time.monotonic)
+        syncer = syncer_of(state, files, lambda _run: None, stopped, stop.wait)
+        run = syncer.sync(definition, outbox, files.now, yes=approve is not None)
     return FOUND if run.state == FAILED else 0
+
+
+def _check_approved(state: AudienceState, key: str, number: int) -> None:
+    """Raise UsageError unless a run is the last one of its definition and guarded: an approval counts once."""
+    from engine.audiences.state import GUARDED
+
+    last = next(iter(state.runs(key, 1)), None)
+    if last is None or last.number != number or last.state != GUARDED:
+        raise UsageError(NOT_GUARDED.format(number=number))
