@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.deletion.reporting import report_lines
 from engine.deletion import beginning
 from engine.deletion.beginning import Begun, begin_by_events
+from engine.deletion.reporting import report_lines
 from engine.deletion.steps import MERGED, SOURCE, TOO_MANY, DeletionSteps
 from engine.deletion.vendors import LOOK, QUEUE
 from engine.delivery.outbox import deletions, removal
