@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.archive.catalog import ArchiveError, Catalog
+from engine.archive.containing import contained
 from engine.archive.people import known
 from engine.archive.queries import opened
 from engine.archive.untrusted import QueryError
@@ -62,7 +63,10 @@ def _more(found: Sequence[str]) -> str:
 
 
 def write_members(connection: ArchiveConnection, definition: Definition, moment: float, path: Path) -> int:
-    """Write the members of a definition, from whatever the connection has; return how many there are."""
+    """Write the members of a definition, from whatever the connection has; return how many there are.
+
+    A query of a file that ignores its end, or takes all memory, ends the process: `contained` says why.
+    """
     query = compiled(definition, moment)
     set_clock(connection, moment)
     if definition.sql is not None and (fault := connection.check(definition.sql)) is not None:
@@ -70,6 +74,7 @@ def write_members(connection: ArchiveConnection, definition: Definition, moment:
     anonymous, email, identity = IDS[definition.id]
     value = "'true'" if definition.kind == AUDIENCE else "wanted.value"
     sql = MEMBERS.format(sql=query.sql, anonymous=anonymous, email=email, id=identity, value=value)
-    connection.execute(sql, query.parameters)
+    with contained(connection.limits, what=f'The query of "{definition.key}"'):
+        connection.execute(sql, query.parameters)
     found = connection.read(f"SELECT {', '.join(COLUMNS)} FROM members_found")  # noqa: S608  constants
     return write(path, found.schema, found)

@@ -15,6 +15,9 @@ from engine.audiences.definitions import load
 from engine.audiences.follower import AudienceFollower, FollowedFiles
 from engine.audiences.schedule import CLOCK_WENT_BACK
 from engine.audiences.state import AudienceStateError
+from engine.commands.audiences import follow
+from engine.commands.audiences.shared import AudienceFiles
+from engine.errors import UsageError
 from tests.audiences.shop import Shop, order
 
 EVERY = "audiences: [{ name: Buyers, connections: [crm], every: 1h, did: Order Completed }]"
@@ -163,3 +166,12 @@ def test_the_state_is_json_for_programs(shop: Shop) -> None:
     shop.sync()
     found = run_json(shop.state.runs("buyers")[0])
     assert json.loads(json.dumps(found))["moment"] == "2026-11-29T12:00:00.000Z"
+
+
+def test_queries_are_checked_in_a_process_that_may_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = AudienceFiles(shop.file, shop.archive, shop.folder / "connections.yaml", (), None)
+    monkeypatch.setattr(follow, "CHECKED_WITHIN", 0.0)
+    with pytest.raises(UsageError) as caught:
+        follow.definitions_apart(files)
+    text = f"{shop.file}: the check of its queries ended the process. It takes more than 0 seconds."
+    assert str(caught.value) == text
