@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.audiences import state
 from tests.audiences.shop import Shop, order
 from tests.operating import said
 
@@ -45,7 +46,7 @@ def test_json_of_all(shop: Shop) -> None:
     assert (why["in"], why["sent"], why["changes_at"]) == (True, True, "2026-12-29T12:00:00.000Z")
 
 
-def test_what_goes_wrong(shop: Shop) -> None:
+def test_what_goes_wrong(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("audiences sync buyer", 2) == 'audiences.yaml has no definition "buyer". Did you mean Buyers?\n'
     assert run("audiences sync --archive nowhere", 2) == (
         "There is no archive nowhere; name one with --archive, or make one: engine serve --archive.\n"
@@ -63,8 +64,10 @@ def test_what_goes_wrong(shop: Shop) -> None:
     assert run("audiences show buyers --user \x1b[2J", 1) == (
         'The archive has no user with the ID or email "\\u001b[2J".\n'
     )
+    monkeypatch.setattr(state, "SYNC_PATIENCE", 0.2)
     with shop.state.lock():
         assert run("audiences sync", 4) == (
+            "Another process is syncing, such as engine serve; waiting for it, 0 seconds at most.\n"
             "Another process is syncing audiences in archive/audiences, such as engine serve. Nothing was computed or "
             "sent; try again when it is done.\n"
         )

@@ -54,7 +54,7 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
 def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
     check_extra()
-    from engine.audiences.state import FAILED
+    from engine.audiences.state import FAILED, SYNC_PATIENCE
     from engine.collector.companions import until_stopped
     from engine.commands.audiences.sync import syncer_of
     from engine.commands.options import open_outbox
@@ -63,7 +63,7 @@ def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(until_stopped())
         state = stack.enter_context(opened_state(files.archive))
-        stack.enter_context(state.lock())
+        stack.enter_context(state.lock(SYNC_PATIENCE, stop.wait))
         outbox = stack.enter_context(open_outbox(outbox_file, create=True))
         syncer = syncer_of(state, files, lambda _run: None, stop.is_set, stop.wait)
         run = syncer.sync(definition, outbox, files.now)

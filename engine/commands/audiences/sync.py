@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ STILL_DEFINED = (
     "{name} is still in {file}. Remove it there first: otherwise its members enter again with the next sync."
 )
 NOTHING_SENT = 'Nothing was sent of a definition "{name}". {advice}'
+WAITS = "Another process is syncing, such as engine serve; waiting for it, {seconds:.0f} seconds at most."
 LONG_RUN = 1000
 """Changes from which a run gets a progress bar."""
 
@@ -149,7 +150,7 @@ def _sync_all(
     from engine.delivery.process import Shutdown, on_signals
 
     shutdown, interrupting, runs = Shutdown(), Interrupting(), list[tuple[str, "Run"]]()
-    with state.lock(), open_outbox(outbox_file, create=True) as outbox, on_signals(shutdown, interrupting.first):
+    with _turn(state), open_outbox(outbox_file, create=True) as outbox, on_signals(shutdown, interrupting.first):
         everything: list[Definition | SeenDefinition] = [*wanted, *removed]
         for each in everything:
             with _progress(each.name, interrupting) as fed:
@@ -169,6 +170,20 @@ def _sync_all(
     if shutdown.requested:
         return INTERRUPTED
     return FOUND if any(run.state != "done" for _, run in runs) else 0
+
+
+@contextmanager
+def _turn(state: AudienceState) -> Iterator[None]:
+    """Hold the lock of syncs; if another process has it, such as engine serve, say so and wait for a while."""
+    from engine.audiences.state import SYNC_PATIENCE, SyncBusy
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(state.lock())
+        except SyncBusy:
+            click.echo(WAITS.format(seconds=SYNC_PATIENCE), err=True)
+            stack.enter_context(state.lock(SYNC_PATIENCE))
+        yield
 
 
 @contextmanager
