@@ -171,7 +171,8 @@ def test_a_sync_waits_for_another_one(shop: Shop) -> None:
             pass
     with shop.state.lock(), closing(AudienceState(shop.state.directory)) as other:
         stopped = other.lock(60.0, lambda _seconds: True)
-        pytest.raises(SyncBusy, stopped.__enter__)
+        with pytest.raises(SyncBusy):
+            stopped.__enter__()
 
 
 def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def _outbox_text(counts: Mapping[str, int]) -> str:
     text = _removed(counts.get(removal.EVENTS, 0), counts.get(removal.MASKED, 0))
     waited = counts.get(removal.WAITED, 0)
     parts = [f"{waited} not sent yet"] if waited else []
-    parts += [counted(counts[removal.ATTEMPTS], "request")] if counts.get(removal.ATTEMPTS) else []
+    parts += [f"{counted(counts[removal.ATTEMPTS], 'kept request')} too"] if counts.get(removal.ATTEMPTS) else []
     if counts.get(removal.DISCARDS):
         parts.append(f"{counted(counts[removal.DISCARDS], 'discarded event')}")
     return "; ".join([text, *parts])
@@ -125,9 +125,16 @@ def listed_text(found: Sequence[tuple[Deletion, Mapping[str, int]]]) -> str:
 
 
 def would_be_text(
-    users: Sequence[str], persons: Sequence[PersonIds], counts: Mapping[tuple[int, str], int], vendors: JsonObject
+    users: Sequence[str],
+    persons: Sequence[PersonIds],
+    counts: Mapping[tuple[int, str], int],
+    archived: Sequence[int],
+    vendors: JsonObject,
 ) -> str:
-    """Return what a deletion would do: the IDs of each user and how many events, and the parts of connections."""
+    """Return what a deletion would do: the IDs of each user and how many events, and the parts of connections.
+
+    `archived` has the events in the archive, by user; it is empty without one.
+    """
     lines = []
     for number, (user, ids) in enumerate(zip(users, persons, strict=True), 1):
         if number > MOST_SHOWN:
@@ -136,7 +143,9 @@ def would_be_text(
         events, waited = counts.get((number, removal.EVENTS), 0), counts.get((number, removal.WAITED), 0)
         others = sorted((ids.users | ids.anonymous | ids.emails) - {user})
         known = f"; also known as {', '.join(map(visible, others[:MOST_SHOWN]))}" if others else ""
-        lines.append(f"{visible(user)}: {counted(events, 'event')} in the outbox, {waited} not sent yet{known}")
+        kept = f", {counted(archived[number - 1], 'event')} in the archive" if archived else ""
+        found = f"{counted(events, 'event')} in the outbox, {waited} not sent yet{kept}"
+        lines.append(f"{visible(user)}: {found}{known}")
     lines += [f"{visible(name)}: {_would_be(part)}" for name, part in from_json(vendors).items()]
     return "\n".join([*lines, "Nothing was removed."])
 
