@@ -81,6 +81,11 @@ def test_a_definition_that_is_gone(shop: Shop) -> None:
         "others: 0 entered, 0 left, 0 unchanged, 0 without id"
     )
     assert [each["removed"] for each in json.loads(run("audiences list --json"))] == [False, True]
+    gone = (
+        'audiences.yaml no longer has "Buyers". To tell vendors that all its users left: engine audiences sync buyers '
+        "--exit-all.\n"
+    )
+    assert (run("audiences sync buyers", 2), run("audiences show Buyers", 2)) == (gone, gone)
     assert run("audiences sync buyers --exit-all").partition(", took")[0] == (
         "buyers: 0 entered, 1 left, 0 unchanged, 0 without id"
     )

@@ -44,8 +44,9 @@ NO_USER = 'The archive has no user with the ID or email "{user}".'
 def command(name: str, user: str | None, as_json: bool, files: AudienceFiles) -> int:
     """Show an audience or computed trait: its size over time, a sample, its last runs; or why a user is in or out."""
     check_extra()
-    definition = chosen(files.definitions(), name, files.audiences)
+    definitions = files.definitions()
     with opened_state(files.archive) as state:
+        definition = chosen(definitions, name, files.audiences, state)
         if user is not None:
             return _show_user(state, files, definition, user, as_json=as_json)
         overview = _overview(state, definition)

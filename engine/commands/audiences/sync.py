@@ -86,7 +86,7 @@ def command(
             if not removed:
                 raise UsageError(EXIT_ALL_NAMES)
             return _sync_all(state, files, outbox_file, [], removed, yes=True, as_json=as_json)
-        wanted = [chosen(definitions, name, files.audiences) for name in names] or list(definitions.entries)
+        wanted = [chosen(definitions, name, files.audiences, state) for name in names] or list(definitions.entries)
         if not wanted:
             raise UsageError(NOTHING_DEFINED.format(file=files.audiences))
         if dry_run:
