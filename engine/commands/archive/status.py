@@ -95,7 +95,8 @@ def _lines(directory: Path, found: ArchiveStatus, waiting: dict[str, int | str],
         lines.append(f"{counted(found.gaps, 'event')} removed from an outbox before being archived: {REMOVED_BY}.")
     if people is not None:
         late = max(0, found.last_row - people)
-        lines.append(f"Users are known from all {f'but the last {counted(late, "event")}' if late else 'events'}.")
+        left_out = f"but the last {counted(late, 'event')}" if late else "events"
+        lines.append(f"Users are known from all {left_out}.")
     return [*lines, *damaged_lines(found.damaged)]
 
 

@@ -121,6 +121,8 @@ def chosen(definitions: Definitions, name: str, file: Path, state: AudienceState
         return found
     for seen in state.definitions() if state is not None else ():
         if name in (seen.key, seen.name):
+            from engine.language.texts import visible
+
             raise UsageError(REMOVED.format(name=visible(seen.name), file=file, key=seen.key))
     raise no_definition(name, definitions, file)
 
