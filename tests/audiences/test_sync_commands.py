@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import chdir, closing
 from pathlib import Path
 
+import click
 import pytest
 
 from engine.audiences import state
+from engine.commands.audiences.listing import table_lines
+from engine.commands.output.text import Display
 from tests.audiences.shop import Shop, order
 from tests.operating import said
 
@@ -90,3 +94,14 @@ def test_a_definition_that_is_gone(shop: Shop) -> None:
         "buyers: 0 entered, 1 left, 0 unchanged, 0 without id"
     )
     assert [event["traits"] for event in shop.fed()] == [{"buyers": True}, {"buyers": False}]
+
+
+def test_the_list_on_a_narrow_terminal_has_whole_keys() -> None:
+    display = Display(sys.stdout)
+    display.terminal, display.width = True, 80
+    at = "2026-11-29T12:00:00.000Z"
+    last = {"started_at": at, "state": "done"}
+    entry = {"key": "order_completed_last_30days", "kind": "audience", "size": 16, "every": "1h", "next_run": at}
+    [head, row] = table_lines(display, [{**entry, "connections": ["shop", "mail"], "last_run": last}])
+    assert row == "order_completed_last_30days     16  1h     11-29 12:00  11-29 12:00  done"
+    assert click.unstyle(head) == "key                          users  every  next (UTC)   last (UTC)   ended"

@@ -115,7 +115,9 @@ def _chart(sizes: Sequence[dict[str, object]]) -> Iterator[str]:
     shown = [int(str(each["size"])) for each in sizes[::-step][::-1]]
     highest = max(shown)
     bars = "".join(BARS[round((len(BARS) - 1) * size / max(1, highest))] for size in shown)
-    first, last = (str(each["at"])[:10] for each in (sizes[0], sizes[-1]))
+    first, last = (str(each["at"]).replace("T", " ")[:16] for each in (sizes[0], sizes[-1]))
+    if first[:10] != last[:10]:
+        first, last = first[:10], last[:10]
     yield f"  over time    {bars}  {first} to {last}, at most {highest}"
 
 

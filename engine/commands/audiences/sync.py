@@ -21,7 +21,7 @@ from engine.commands.audiences.shared import (
     opened_state,
 )
 from engine.commands.options import OUTBOX_FILE
-from engine.commands.shared import FOUND, INTERRUPTED, did_you_mean
+from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -37,6 +37,8 @@ STILL_DEFINED = (
 )
 NOTHING_SENT = 'Nothing was sent of a definition "{name}". {advice}'
 WAITS = "Another process is syncing, such as engine serve; waiting for it, {seconds:.0f} seconds at most."
+SHOWN = 3
+"""Events that a dry run prints of each definition; --json has more."""
 LONG_RUN = 1000
 """Changes from which a run gets a progress bar."""
 
@@ -276,14 +278,16 @@ def _dry_run(state: AudienceState, files: AudienceFiles, wanted: Sequence[Defini
             continue
         names = ", ".join(preview.run.connections) or "no enabled connection"
         click.echo(f"{each.key}: {_counts(preview.run, each.kind)}")
-        click.echo(f"  {preview.run.total} events would be sent to {names}.")
+        added = [name for name in preview.run.added if len(preview.run.added) < len(preview.run.connections)]
+        new = f" New here, so every member is sent: {', '.join(added)}." if added else ""
+        click.echo(f"  {counted(preview.run.total, 'event')} would be sent to {names}.{new}")
         if preview.run.message:
             click.echo(f"  {preview.run.state.capitalize()}. {preview.run.message}")
-        for event in events:
+        for event in events[:SHOWN]:
             for line in display.fold(event, 2):
                 click.echo(line)
-        if len(events) < preview.run.total:
-            click.echo(f"  ... and {preview.run.total - len(events)} more")
+        if preview.run.total > SHOWN:
+            click.echo(f"  ... and {preview.run.total - SHOWN} more")
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     return 0
