@@ -10,6 +10,7 @@ from engine.archive.people import known
 from engine.archive.queries import opened
 from engine.archive.untrusted import QueryError
 from engine.audiences.changes import COLUMNS, ComparedFiles, write, write_merged
+from engine.audiences.clock import set_clock
 from engine.audiences.compiling import compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
@@ -52,6 +53,7 @@ def compute(archive: Path, definition: Definition, moment: float, limits: QueryL
 def write_members(connection: ArchiveConnection, definition: Definition, moment: float, path: Path) -> int:
     """Write the members of a definition, from whatever the connection has; return how many there are."""
     query = compiled(definition, moment)
+    set_clock(connection, moment)
     if definition.sql is not None and (fault := connection.check(definition.sql)) is not None:
         raise QueryError(fault)
     anonymous, email, identity = IDS[definition.id]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.archive.connecting import QueryLimits
+from engine.audiences.feeding import TURN, in_turns
 from engine.audiences.state import AudienceState, AudienceStateError, SyncBusy
 from tests.audiences.shop import INTEGRATIONS, ORDERS, Shop, identify, order, seconds
 
@@ -150,6 +151,26 @@ def test_stopped_and_continued(shop: Shop) -> None:
     assert (run.number, run.state, run.fed) == (1, "done", 1200)
     assert len({event["userId"] for event in shop.fed()}) == 1200
     assert shop.sync().total == 0
+
+
+def test_the_clock_of_sql_is_the_moment_of_the_run(shop: Shop) -> None:
+    shop.define(
+        "audiences: [{ name: Buyers, connections: [crm], "
+        "sql: SELECT person_id FROM events WHERE timestamp > now() - INTERVAL 1 DAY }]"
+    )
+    shop.happened(order("ada"))
+    assert (shop.sync().size, shop.sync(at=LATER).size) == (1, 0)
+
+
+def test_a_scheduled_run_feeds_for_its_turn(shop: Shop) -> None:
+    shop.happened(*(order(f"u{number:04}") for number in range(1200)))
+    times = iter([0.0, 0.0, 10.0, 29.9, TURN])
+    run = shop.sync(stopped=in_turns(lambda: False, lambda: next(times)))
+    assert (run.state, run.fed) == ("done", 1200)
+    shop.define("audiences: [{ name: Again, connections: [crm], did: Order Completed }]")
+    times = iter([0.0, 0.0, TURN])
+    run = shop.sync("again", stopped=in_turns(lambda: False, lambda: next(times)))
+    assert (run.state, run.fed) == ("sending", 500)
 
 
 def test_two_syncs_at_once(shop: Shop) -> None:
