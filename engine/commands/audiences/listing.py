@@ -49,8 +49,8 @@ def table_lines(display: Display, entries: Sequence[dict[str, object]]) -> Itera
 
     if display.terminal and display.width < WIDE:
         times = (Column("next (UTC)"), Column("last (UTC)"), Column("ended"))
-        columns = (Column("key", 12, 1), Column("users", right=True), Column("every"), *times)
-        yield from table(display, columns, [_narrow_row(each) for each in entries])
+        narrow = (Column("key", 12, 1), Column("users", right=True), Column("every"), *times)
+        yield from table(display, narrow, [_narrow_row(each) for each in entries])
         return
     columns = (
         Column("key", 12, 3),
