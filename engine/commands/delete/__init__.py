@@ -19,6 +19,7 @@ from engine.errors import UsageError
 from engine.language.texts import visible
 
 if TYPE_CHECKING:
+    from engine.deletion.archived import ArchivedPersons
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
@@ -82,10 +83,9 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     found = users_of(users, file)
     if connections_file is None and DEFAULT_CONNECTIONS.exists():
         connections_file = DEFAULT_CONNECTIONS
-    elsewhere(archive)  # before anything is changed
+    _warn_of_emails(found, elsewhere(archive))  # a wrong archive is refused before anything is changed
     connections = _connections(connections_file, directories)
     with open_outbox(path) as outbox:
-        _warn_of_emails(found, archive)
         if dry_run:
             _show_what_would_be(outbox, found, archive, connections)
             return 0
@@ -108,10 +108,10 @@ def _connections(file: Path | None, directories: Sequence[Path]) -> list[Configu
     return list(load(file, os.environ, directories).connections)
 
 
-def _warn_of_emails(users: Sequence[str], archive: Path | None) -> None:
+def _warn_of_emails(users: Sequence[str], places: Sequence[ArchivedPersons]) -> None:
     """Say of emails, which are no IDs, whose they are."""
     emails = {user.lower(): user for user in users if "@" in user}
-    for place in elsewhere(archive) if emails else []:
+    for place in places if emails else ():
         for email, user in place.users_with([*emails]):
             if emails[email] != user:
                 click.echo(EMAIL.format(email=visible(emails[email]), user=visible(user)), err=True)
