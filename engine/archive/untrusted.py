@@ -23,6 +23,7 @@ from engine.language.suggest import closest
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+QUOTE = "'"
 LONGEST = 20_000
 """Characters of a query."""
 DEEPEST = 100
@@ -317,21 +318,28 @@ def fault_of_error(error: Exception, sql: str, before: int = 0) -> SqlFault:
         with suppress(orjson.JSONDecodeError, KeyError, ValueError, TypeError):
             found = orjson.loads(text[brace:])
             place = _place_of_byte(sql, max(int(found["position"]) - before, 0)) if "position" in found else (1, 1)
-            return SqlFault(_worded(found["exception_message"], found), *place)
+            return SqlFault(_worded(found["exception_message"], found, sql), *place)
     head, _, tail = text.partition("\n\nLINE ")
-    return SqlFault(_sentence(head.partition(": ")[2] or head), *_place_of_caret(sql, tail))
+    return SqlFault(_worded(head.partition(": ")[2] or head, {}, sql), *_place_of_caret(sql, tail))
 
 
-def _worded(message: str, found: dict[str, str]) -> str:
+def _worded(message: str, found: dict[str, str], sql: str) -> str:
     """Return DuckDB's message in our words where it is one that people meet often."""
     name, candidates = found.get("name", ""), [each for each in found.get("candidates", "").split(",") if each]
     subtype = found.get("error_subtype")
     if subtype == "COLUMN_NOT_FOUND" and name:
         near = closest(name, candidates) or closest(name, [each.name for view in VIEWS.values() for each in view])
-        return f'no column "{name[:100]}"' + (f'; did you mean "{near}"?' if near else "")
+        advice = f'; did you mean "{near}"?' if near else ""
+        if not near and f'"{name}"' in sql:
+            advice = f"; double quotes are for columns, write '{name[:100].replace(QUOTE, QUOTE * 2)}' for a text"
+        return f'no column "{name[:100]}"{advice}'
     if subtype == "MISSING_ENTRY" and "Function" in found.get("type", ""):
         near = closest(name, candidates)
         return f'no function "{name[:100]}"' + (f'; did you mean "{near}"?' if near else "")
+    if message.lower().startswith("malformed json"):
+        return "a text and a JSON value do not compare; take its text with ->>, such as traits->>'$.plan' = 'pro'"
+    if "(JSON" in message.partition("\n")[0]:
+        return f"{_sentence(message.partition('. ')[0])}; JSON needs a type first, such as properties.total::DOUBLE"
     return _sentence(message)
 
 

@@ -41,6 +41,24 @@ WITH = {
 }
 """Each kind of condition, and the keys that may stand beside it."""
 CONDITION_KEYS = (*KINDS, "times", "within", "where")
+DEFINITIONS = ("An audience", "A computed trait")
+OTHER_WORDS = {
+    "avg": "average",
+    "mean": "average",
+    "minimum": "min",
+    "maximum": "max",
+    "mode": "most_frequent",
+    "distinct": "unique_list",
+    "unique": "unique_list",
+    "event": "did",
+    "and": "all",
+    "or": "any",
+    "filter": "where",
+    "query": "sql",
+    "schedule": "every",
+    "destinations": "connections",
+}
+"""What people write first, of whom many know SQL or Engage, and the key here."""
 MOST_CONDITIONS = 50
 DEEPEST = 10
 MOST_VALUES = 100
@@ -76,6 +94,12 @@ class DefinitionFault(NamedTuple):
         return Mark(mark.file, inside.line + 1, inside.column + 1)
 
 
+def meant(key: str, known: Sequence[str]) -> str | None:
+    """Return the key that was probably meant by an unknown one, None if there is no guess."""
+    word = OTHER_WORDS.get(key.lower())
+    return word if word in known else closest(key, known)
+
+
 class ConditionReader:
     """Base of the reader of definitions: collects faults, so that one does not hide another."""
 
@@ -94,14 +118,18 @@ class ConditionReader:
 
     def unknown_key(self, place: Place, owner: str, known: Sequence[str]) -> None:
         """Note a key that `owner` does not have, with the one that was probably meant."""
-        guess = closest(str(place[-1]), known)
+        key = str(place[-1])
+        guess = meant(key, known)
         advice = f"Did you mean {guess}?" if guess else f"Available: {', '.join(known)}."
+        for words, section in ((AGGREGATIONS, "computed_traits"), (KINDS, "audiences")):
+            if key in words and owner in DEFINITIONS:
+                advice = f"{key} is for definitions under {section}."
         self.fault(place, f'{owner} has no key "{place[-1]}". {advice}', on_key=True)
 
     @staticmethod
     def has_near(value: JsonObject, *keys: str) -> bool:
         """Whether one of the keys seems to be there under a wrong name, which is reported as an unknown key."""
-        return any(closest(each, keys) for each in value if each not in keys)
+        return any(meant(each, keys) for each in value if each not in keys)
 
     def duration(self, place: Place, value: Json, key: str) -> float | None:
         """Read a duration such as 30d, in seconds; None after an error."""
@@ -145,6 +173,9 @@ class ConditionReader:
         if not isinstance(value, str):
             either = "true, or " if place[-1] == "count" else ""
             self.fault(place, f"{place[-1]} must be {either}a field such as properties.total.")
+            return None
+        if place[-1] == "count" and value in ("yes", "on", "*", 1):
+            self.fault(place, "Write count: true to count events.")
             return None
         try:
             return where.parse_field(value)
@@ -262,7 +293,9 @@ class ConditionReader:
     def _event(self, place: Place, value: Json) -> str | None:
         if isinstance(value, str) and value.strip() and len(value) <= LONGEST_EVENT:
             return value
-        self.fault(place, f"{place[-1]} must be the name of an event, such as Order Completed.")
+        word, list_of = place[-1], "all" if place[-1] == "did_not" else "any"
+        advice = f" For several, write {list_of}: [{{ {word}: A }}, {{ {word}: B }}]." if type(value) is list else ""
+        self.fault(place, f"{place[-1]} must be the name of an event, such as Order Completed.{advice}")
         return None
 
     def _times(self, place: Place, value: Json) -> Times | None:

@@ -232,7 +232,9 @@ class _DefinitionsReader(ConditionReader):
             return ()
         names = value if isinstance(value, list) else [None]
         if not names or not all(isinstance(name, str) for name in names) or len(names) > MOST_CONNECTIONS:
-            self.fault(place, f"connections must be a list of 1 to {MOST_CONNECTIONS} names of the connections file.")
+            advice = f" Write [{value}]." if isinstance(value, str) and value.strip() else ""
+            message = f"connections must be a list of 1 to {MOST_CONNECTIONS} names of the connections file.{advice}"
+            self.fault(place, message)
             return ()
         for number, name in enumerate(names):
             if self._connections is not None and name not in self._connections:

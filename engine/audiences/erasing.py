@@ -10,28 +10,24 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.audiences.changes import write
-from engine.audiences.state import AudienceState, Run, SyncBusy
+from engine.audiences.state import SYNC_PATIENCE, AudienceState, Run
 from engine.events.persons import DELETED, PersonIds
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PATIENCE = 60.0
-"""Seconds to wait for a sync that is under way."""
 ABANDONED = 3600.0
 """Seconds after which the folder of a preview is taken for one of a process that was killed."""
 BATCH = 50_000
-_LOOK_EVERY = 0.1
 _BETWEEN_WORDS = re.compile(r"[\s'\"(),;<>`]+")
 
 
-def erase(directory: Path, persons: PersonIds, *, patience: float = PATIENCE) -> int:
+def erase(directory: Path, persons: PersonIds, *, patience: float = SYNC_PATIENCE) -> int:
     """Remove persons from a state of audiences (`DIR/audiences`); return how many memberships and values there were.
 
     The next sync of somebody who comes back as a member sends `true` again. A row of another user with the email of a
@@ -42,7 +38,7 @@ def erase(directory: Path, persons: PersonIds, *, patience: float = PATIENCE) ->
         return 0
     state = AudienceState(directory)
     try:
-        with _locked(state, patience):
+        with state.lock(patience):
             return _erased(state, persons)
     finally:
         state.close()
@@ -62,24 +58,6 @@ def _erased(state: AudienceState, persons: PersonIds) -> int:
         _shortened(state, run)
     _mask_words(state, keys, persons)
     return found
-
-
-@contextmanager
-def _locked(state: AudienceState, patience: float) -> Iterator[None]:
-    until = time.monotonic() + patience
-    while True:
-        lock = state.lock()
-        try:
-            lock.__enter__()
-            break
-        except SyncBusy:
-            if time.monotonic() >= until:
-                raise
-            time.sleep(_LOOK_EVERY)
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _remove_leftovers(directory: Path) -> None:

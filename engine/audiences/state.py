@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,10 @@ FOLDER = "audiences"
 VERSION = 1
 PATIENCE = 10.0
 """Seconds to wait while another process writes."""
+
+SYNC_PATIENCE = 60.0
+"""Seconds to wait while another process syncs."""
+_LOOK_EVERY = 0.1
 
 KEPT_RUNS = 500
 """Runs of one definition that are kept, for its size over time; the one whose file counts is always kept."""
@@ -189,12 +194,22 @@ class AudienceState:
                 raise
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the lock of syncs; raises SyncBusy. The end of the process, however it comes, releases it."""
+    def lock(self, patience: float = 0.0, wait: Callable[[float], object] = time.sleep) -> Iterator[None]:
+        """Hold the lock of syncs; raises SyncBusy. The end of the process, however it comes, releases it.
+
+        A lock that another process has is waited for `patience` seconds; `wait` ends that early by returning true.
+        """
+        until = time.monotonic() + patience
         with _errors(self.directory):
             db = _connect(self.directory / "sync.lock", timeout=0.0)
         with closing(db):
-            self._take(db)
+            while True:
+                try:
+                    self._take(db)
+                    break
+                except SyncBusy:
+                    if time.monotonic() >= until or wait(_LOOK_EVERY):
+                        raise
             yield
 
     def _take(self, db: sqlite3.Connection) -> None:

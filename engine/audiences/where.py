@@ -159,6 +159,9 @@ def _is_chain(tree: Node) -> bool:
 
 def _unknown_root(names: tuple[str, ...], text: str, roots: Sequence[str]) -> NoReturn:
     first, whole = names[0], ".".join(names)
+    if (column := text.find(f'"{first}"') + 1) and len(names) == 1:
+        literal = "'" + first.replace("'", "\\'") + "'"
+        raise PathError(f'Double quotes are for names of fields; write {literal} for the text "{first}".', column)
     guess = closest(first, roots)
     advice = f"Did you mean {guess}?" if guess else f"Write {roots[0]}.{whole}."
     owner = "a user" if len(roots) == 1 else "an event"

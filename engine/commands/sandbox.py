@@ -90,7 +90,7 @@ def _welcome(url: str, database: str, made: Sequence[Description]) -> str:
     from engine.sandbox.vendors import VENDORS
 
     kept = "in memory" if database == ":memory:" else f"in {database}"
-    bases = [f"  {vendor.title:<32} {url}/{vendor.name}" for vendor in VENDORS]
+    bases = [f"  {vendor.title:<32} {url}/{vendor.name}{vendor.base_path}" for vendor in VENDORS]
     for each in made:
         bases.append(f"  {visible(each.connection.mapping.title):<32} {url}/{each.name}{each.base_path}")
         if each.token_path:
@@ -98,6 +98,7 @@ def _welcome(url: str, database: str, made: Sequence[Description]) -> str:
     return "\n".join(
         [
             f"The sandbox listens on {url}; its state is kept {kept}.",
+            "The `base_url` of a connection:",
             *bases,
             f"State: {url}/_sandbox/state",
             f"Control, including faults: {url}/_sandbox/",

@@ -18,6 +18,9 @@ from engine.mapping.problems import Problem
 from engine.testing.files import check_file
 from engine.testing.kinds import kind_of
 
+CONNECTIONS = "connections.yaml"
+OTHER_CHECK = "{file} is left out: engine connections check {file} checks it."
+
 
 @click.command("validate-mappings", context_settings=HELP_SETTINGS)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
@@ -72,6 +75,9 @@ def mapping_files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
             found = sorted([*path.glob("*.yaml"), *path.glob("*.yml"), *path.glob("parts/*.yaml")])
+            if path / CONNECTIONS in found and kind_of(path / CONNECTIONS) is None:
+                found.remove(path / CONNECTIONS)
+                click.echo(OTHER_CHECK.format(file=path / CONNECTIONS), err=True)
             if not found:
                 raise MappingNotFound(f"There are no mappings (*.yaml) in {path}.")
             yield from found

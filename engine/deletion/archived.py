@@ -12,11 +12,13 @@ from engine.events.persons import PersonIds
 ARCHIVED, ARCHIVED_MASKED, ARCHIVE_DAMAGED = "archive", "archive masked", "archive damaged"
 AUDIENCES = AUDIENCES_FOLDER = "audiences"
 
-_IDS = """
+_PERSONS = """
     WITH given AS (SELECT unnest($1::BIGINT[]) AS n, unnest($2::VARCHAR[]) AS id),
     persons AS (
         SELECT DISTINCT given.n, coalesce(of.person_id, given.id) AS person_id
         FROM given LEFT JOIN main.person_of AS of ON of.id = given.id)
+"""
+_IDS = f"""{_PERSONS}
     SELECT persons.n, of.kind, of.id FROM persons JOIN main.person_of AS of USING (person_id)
     UNION ALL
     SELECT persons.n, 'known', users.user_id FROM persons JOIN users USING (person_id) WHERE users.user_id IS NOT NULL
@@ -24,6 +26,13 @@ _IDS = """
     SELECT persons.n, 'anonymous', unnest(users.anonymous_ids) FROM persons JOIN users USING (person_id)
     UNION ALL
     SELECT persons.n, 'email', users.email FROM persons JOIN users USING (person_id) WHERE users.email IS NOT NULL
+"""  # noqa: S608  all of it is written here
+_EVENTS = f"""{_PERSONS}
+    SELECT persons.n, sum(users.events)::BIGINT FROM persons JOIN users USING (person_id) GROUP BY persons.n
+"""  # noqa: S608
+_WITH_EMAIL = """
+    SELECT lower(email), person_id FROM users WHERE lower(email) IN (SELECT lower(unnest($1::VARCHAR[])))
+    ORDER BY ALL LIMIT 100
 """
 
 
@@ -37,16 +46,28 @@ class ArchivedPersons:
         """Return for each person all IDs that are known of it."""
         from engine.archive.queries import opened
 
-        numbers, texts = [], []
-        for number, ids in enumerate(persons):
-            for text in ids.users | ids.anonymous:
-                numbers.append(number)
-                texts.append(text)
         found: list[defaultdict[str, set[str]]] = [defaultdict(set) for _ in persons]
         with opened(self._directory) as archive:
-            for number, kind, text in archive.execute(_IDS, [numbers, texts]).fetchall():
+            for number, kind, text in archive.execute(_IDS, _pairs(persons)).fetchall():
                 found[number][kind].add(text.lower() if kind == "email" else text)
         return [ids.plus(_ids(more)) for ids, more in zip(persons, found, strict=True)]
+
+    def counts(self, persons: Sequence[PersonIds]) -> list[int]:
+        """Return for each person, with all IDs, how many events the archive has."""
+        from engine.archive.queries import opened
+
+        found = [0 for _ in persons]
+        with opened(self._directory) as archive:
+            for number, events in archive.execute(_EVENTS, _pairs(persons)).fetchall():
+                found[number] = events
+        return found
+
+    def users_with(self, emails: Sequence[str]) -> list[tuple[str, str]]:
+        """Return emails in small letters with the IDs of users who have them among their traits, 100 pairs at most."""
+        from engine.archive.queries import opened
+
+        with opened(self._directory) as archive:
+            return [(email, person) for email, person in archive.execute(_WITH_EMAIL, [list(emails)]).fetchall()]
 
     def erase(self, ids: PersonIds) -> dict[str, int]:
         """Remove persons; return how many events, events of others in which they were masked, and memberships.
@@ -68,6 +89,11 @@ class ArchivedPersons:
 
         with Catalog.open(self._directory) as catalog:
             catalog.set_suppressed(keys)
+
+
+def _pairs(persons: Sequence[PersonIds]) -> list[list[int] | list[str]]:
+    pairs = [(number, text) for number, ids in enumerate(persons) for text in ids.users | ids.anonymous]
+    return [[number for number, _ in pairs], [text for _, text in pairs]]
 
 
 def _ids(found: Mapping[str, set[str]]) -> PersonIds:

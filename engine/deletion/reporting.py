@@ -44,7 +44,8 @@ def outbox_text(counts: Mapping[str, int]) -> str:
     text = removed_text(counts.get(removal.EVENTS, 0), counts.get(removal.MASKED, 0))
     waited = counts.get(removal.WAITED, 0)
     parts = [f"{waited} not sent yet"] if waited else []
-    parts += [_counted(counts[removal.ATTEMPTS], "request")] if counts.get(removal.ATTEMPTS) else []
+    if counts.get(removal.ATTEMPTS):
+        parts.append(f"{_counted(counts[removal.ATTEMPTS], 'request')} with their answers")
     if counts.get(removal.DISCARDS):
         parts.append(f"{_counted(counts[removal.DISCARDS], 'discarded event')}")
     return "; ".join([text, *parts])

@@ -50,6 +50,18 @@ def parts_of(connections: Iterable[ConfiguredConnection]) -> JsonObject:
     return as_json({each.name: part_of(each) for each in connections})
 
 
+def expected_parts(connections: Iterable[ConfiguredConnection], user: str) -> JsonObject:
+    """Return the parts as they will end, as far as is known before: some connections lack a credential for the call."""
+    found: dict[str, VendorPart] = {}
+    for each in connections:
+        part = part_of(each)
+        if part.state == QUEUE:
+            plan = each.connection.plan({"type": DELETE, "messageId": "m", "userId": user})
+            part = part if plan.outcome == Outcome.PLANNED else VendorPart(plan.outcome, plan.reason)
+        found[each.name] = part
+    return as_json(found)
+
+
 def as_json(parts: Mapping[str, VendorPart]) -> JsonObject:
     """Return parts as a deletion keeps them."""
     return {name: [*part] for name, part in parts.items()}

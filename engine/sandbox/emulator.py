@@ -34,6 +34,8 @@ class Emulator(ABC):
     name: str
     title: str
     roots: ClassVar[tuple[str, ...]]
+    base_path: ClassVar[str] = ""
+    """What the shipped mapping's base URL ends with: behind `/<name>`, the `base_url` of a connection has it too."""
     schema: ClassVar[str]
     routes: ClassVar[Routes]
     settings_type: ClassVar[type[Any]]

@@ -14,7 +14,7 @@ from engine.mapping.yaml.reader import parse
 FILES = Path(__file__).parent / "files"
 
 
-@pytest.mark.parametrize("name", ["wrong", "wrong_limits", "wrong_sql"])
+@pytest.mark.parametrize("name", ["wrong", "wrong_limits", "wrong_sql", "wrong_words"])
 def test_all_errors_are_reported_at_once(name: str, request: pytest.FixtureRequest) -> None:
     document = parse((FILES / f"{name}.yaml").read_bytes(), "audiences.yaml")
     with pytest.raises(DefinitionsError) as caught:

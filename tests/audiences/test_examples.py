@@ -98,4 +98,8 @@ def test_validate_mappings_finds_them_in_a_folder(tmp_path: Path, capsys: pytest
     assert exit_code("validate-mappings", str(tmp_path)) == 1
     assert 'A file of audiences has no key "audienses". Did you mean audiences?' in capsys.readouterr().out
     (tmp_path / "audiences.yaml").write_text("audiences: [{ name: A, did: X }]", encoding="utf-8")
+    file = tmp_path / "connections.yaml"
+    file.write_text("shop: {}\n", encoding="utf-8")
     assert exit_code("validate-mappings", str(tmp_path)) == 0
+    left_out = f"{file} is left out: engine connections check {file} checks it.\n"
+    assert capsys.readouterr() == ("0 problems in 1 file.\n", left_out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -257,6 +257,17 @@ def test_two_syncs_at_once(shop: Shop) -> None:
         )
     with shop.state.lock():
         pass
+
+
+def test_a_sync_waits_for_another_one(shop: Shop) -> None:
+    with ExitStack() as first, closing(AudienceState(shop.state.directory)) as other:
+        first.enter_context(shop.state.lock())
+        with other.lock(60.0, lambda _seconds: first.close()):  # the first one ends while the second waits
+            pass
+    with shop.state.lock(), closing(AudienceState(shop.state.directory)) as other:
+        stopped = other.lock(60.0, lambda _seconds: True)
+        with pytest.raises(SyncBusy):
+            stopped.__enter__()
 
 
 def test_a_state_that_cannot_be_used(tmp_path: Path) -> None:

@@ -107,6 +107,27 @@ def test_a_file_of_users(folder: Path) -> None:
     assert run("--file", "users.json", "--dry-run")[1].count(": 0 events in the outbox") == 3
 
 
+def test_an_email_is_no_id(folder: Path) -> None:
+    event = {"type": "identify", "messageId": "m1", "userId": "ann-1", "traits": {"email": "Ann@example.com"}}
+    Path("old.json").write_text(orjson.dumps(event | {"timestamp": "2026-01-31T10:00:00Z"}).decode())
+    said("archive", "import", "old.json")
+    Path("connections.yaml").write_text(
+        "bloom: { destination: bloomreach_engagement, settings: "
+        "{ api_key: k, project_token: project-token, hard_id: registered, soft_id: cookie } }"
+    )
+    assert run("--user", "ANN@example.com", "--user", "ann-1", "--dry-run")[1] == (
+        "ANN@example.com is taken as an ID here. It is the email of ann-1: use --user ann-1 to delete that user.\n"
+        "ANN@example.com: 0 events in the outbox, 0 not sent yet, 0 events in the archive; also known as "
+        "ann@example.com\n"
+        "ann-1: 2 events in the outbox, 2 not sent yet, 1 event in the archive; also known as ann@example.com\n"
+        "bloom: a person has to delete the user there: nothing to send: calls.delete[0]: when "
+        "settings.private_key_id && settings.private_key_secret does not hold\n"
+        "Nothing was removed.\n"
+    )
+    named = 'There is no command "ann-1". Available: resume, status, unsuppress. Users are named with --user ID.\n'
+    assert run("ann-1")[1].endswith(named)
+
+
 @pytest.mark.parametrize(
     ("words", "content", "message"),
     [

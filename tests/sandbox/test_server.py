@@ -166,7 +166,8 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path):
         assert httpx.post(f"{url}/extole/v6/events", json={"name": "A"}).status_code == 403, "this one is by hand"
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-    assert f"{url}/exponea" in rest
+    assert f"{url}/exponea\n" in rest
+    assert f"{url}/user_com/api/public\n" in rest, "as base_url of a connection"
     assert f"  Shop                             {url}/extole_own/v1\n" in rest
     assert f"{url}/extole_own/token (access tokens)\n" in rest
     assert "engine docs sandbox" in rest

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.archive.status import ArchiveStatus
 
 MOST_DAMAGED = 20
+REMOVED_BY = "by --keep, engine outbox purge or a deletion"
 TO_DO = (
     "Damaged files are left out of every answer, and audiences are not synced without them. Restore them from a copy, "
     "or import their days again; `engine archive check` lets a restored file count again, and `engine archive check "
@@ -92,10 +93,11 @@ def _lines(directory: Path, found: ArchiveStatus, waiting: dict[str, int | str],
         else:
             lines.append(f"{outbox}: {events}")
     if found.gaps:
-        lines.append(f"{counted(found.gaps, 'event')} left an outbox before being archived.")
+        lines.append(f"{counted(found.gaps, 'event')} removed from an outbox before being archived: {REMOVED_BY}.")
     if people is not None:
         late = max(0, found.last_row - people)
-        lines.append(f"Users are known from all but the last {counted(late, 'event')}." if late else "Users are known.")
+        left_out = f"but the last {counted(late, 'event')}" if late else "events"
+        lines.append(f"Users are known from all {left_out}.")
     return [*lines, *damaged_lines(found.damaged)]
 
 

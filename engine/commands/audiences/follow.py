@@ -92,7 +92,7 @@ def run_one(key: str, approve: int | None, outbox_file: Path, files: AudienceFil
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
     check_extra()
     from engine.audiences.feeding import in_turns
-    from engine.audiences.state import FAILED
+    from engine.audiences.state import FAILED, SYNC_PATIENCE
     from engine.collector.companions import until_stopped
     from engine.commands.audiences.sync import syncer_of
     from engine.commands.options import open_outbox
@@ -101,7 +101,7 @@ def run_one(key: str, approve: int | None, outbox_file: Path, files: AudienceFil
     with ExitStack() as stack:
         stop = stack.enter_context(until_stopped())
         state = stack.enter_context(opened_state(files.archive))
-        stack.enter_context(state.lock())
+        stack.enter_context(state.lock(SYNC_PATIENCE, stop.wait))
         if approve is not None:
             _check_approved(state, definition.key, approve)
         outbox = stack.enter_context(open_outbox(outbox_file, create=True))

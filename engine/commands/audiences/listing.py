@@ -12,14 +12,17 @@ import click
 from engine.commands.audiences.shared import AudienceFiles, audience_options, iso_or_none, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from engine.audiences.model import Definition
     from engine.audiences.state import AudienceState, Run, SeenDefinition
+    from engine.commands.output.text import Display
 
 NEVER = "never synced"
 NONE = "There are no audiences and no computed traits in {file}."
 REMOVED = "removed"
+WIDE = 120
+"""Columns of a terminal from which the table has all columns."""
 
 
 @click.command("list")
@@ -27,7 +30,6 @@ REMOVED = "removed"
 @audience_options
 def command(as_json: bool, files: AudienceFiles) -> None:
     """List audiences and computed traits: users, schedule, next and last run, connections."""
-    from engine.commands.output.columns import Column, table
     from engine.commands.output.text import Display
 
     entries = list(_entries(files))
@@ -36,6 +38,19 @@ def command(as_json: bool, files: AudienceFiles) -> None:
         return
     if not entries:
         click.echo(NONE.format(file=files.audiences))
+        return
+    for line in table_lines(Display(sys.stdout), entries):
+        click.echo(line)
+
+
+def table_lines(display: Display, entries: Sequence[dict[str, object]]) -> Iterator[str]:
+    """Yield the table; on a narrow terminal, which has no room for them, without the least of it: `show` has all."""
+    from engine.commands.output.columns import Column, table
+
+    if display.terminal and display.width < WIDE:
+        times = (Column("next (UTC)"), Column("last (UTC)"), Column("ended"))
+        narrow = (Column("key", 12, 1), Column("users", right=True), Column("every"), *times)
+        yield from table(display, narrow, [_narrow_row(each) for each in entries])
         return
     columns = (
         Column("key", 12, 3),
@@ -47,8 +62,12 @@ def command(as_json: bool, files: AudienceFiles) -> None:
         Column("ended"),
         Column("connections", 10, 2),
     )
-    for line in table(Display(sys.stdout), columns, [_row(each) for each in entries]):
-        click.echo(line)
+    yield from table(display, columns, [_row(each) for each in entries])
+
+
+def _narrow_row(entry: dict[str, object]) -> list[str]:
+    key, _, users, every, next_at, last_at, ended, _ = _row(entry)
+    return [key, users, every, next_at[5:16], last_at if last_at == NEVER else last_at[5:16], ended]
 
 
 def _row(entry: dict[str, object]) -> list[str]:

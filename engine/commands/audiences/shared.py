@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from engine.audiences.model import Definition, Definitions
     from engine.audiences.state import AudienceState
 
+REMOVED = (
+    '{file} no longer has "{name}". To tell vendors that all its users left: engine audiences sync {key} --exit-all.'
+)
 ARCHIVE_DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 R = TypeVar("R")
@@ -111,12 +114,17 @@ def no_definition(name: str, definitions: Definitions, file: Path) -> UsageError
     return UsageError(f'{file} has no definition "{visible(name)}". {did_you_mean(name, names)}')
 
 
-def chosen(definitions: Definitions, name: str, file: Path) -> Definition:
-    """Return the definition with a name or a key; raises UsageError."""
+def chosen(definitions: Definitions, name: str, file: Path, state: AudienceState | None = None) -> Definition:
+    """Return the definition with a name or a key; raises UsageError, which says so of one that `state` has seen."""
     found = definitions.named(name)
-    if found is None:
-        raise no_definition(name, definitions, file)
-    return found
+    if found is not None:
+        return found
+    for seen in state.definitions() if state is not None else ():
+        if name in (seen.key, seen.name):
+            from engine.language.texts import visible
+
+            raise UsageError(REMOVED.format(name=visible(seen.name), file=file, key=seen.key))
+    raise no_definition(name, definitions, file)
 
 
 @contextmanager

@@ -44,8 +44,9 @@ NO_USER = 'The archive has no user with the ID or email "{user}".'
 def command(name: str, user: str | None, as_json: bool, files: AudienceFiles) -> int:
     """Show an audience or computed trait: its size over time, a sample, its last runs; or why a user is in or out."""
     check_extra()
-    definition = chosen(files.definitions(), name, files.audiences)
+    definitions = files.definitions()
     with opened_state(files.archive) as state:
+        definition = chosen(definitions, name, files.audiences, state)
         if user is not None:
             return _show_user(state, files, definition, user, as_json=as_json)
         overview = _overview(state, definition)
@@ -114,7 +115,9 @@ def _chart(sizes: Sequence[dict[str, object]]) -> Iterator[str]:
     shown = [int(str(each["size"])) for each in sizes[::-step][::-1]]
     highest = max(shown)
     bars = "".join(BARS[round((len(BARS) - 1) * size / max(1, highest))] for size in shown)
-    first, last = (str(each["at"])[:10] for each in (sizes[0], sizes[-1]))
+    first, last = (str(each["at"]).replace("T", " ")[:16] for each in (sizes[0], sizes[-1]))
+    if first[:10] != last[:10]:
+        first, last = first[:10], last[:10]
     yield f"  over time    {bars}  {first} to {last}, at most {highest}"
 
 

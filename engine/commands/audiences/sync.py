@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from engine.commands.audiences.shared import (
     opened_state,
 )
 from engine.commands.options import OUTBOX_FILE
-from engine.commands.shared import FOUND, INTERRUPTED, did_you_mean
+from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -36,6 +36,9 @@ STILL_DEFINED = (
     "{name} is still in {file}. Remove it there first: otherwise its members enter again with the next sync."
 )
 NOTHING_SENT = 'Nothing was sent of a definition "{name}". {advice}'
+WAITS = "Another process is syncing, such as engine serve; waiting for it, {seconds:.0f} seconds at most."
+SHOWN = 3
+"""Events that a dry run prints of each definition; --json has more."""
 LONG_RUN = 1000
 """Changes from which a run gets a progress bar."""
 
@@ -85,7 +88,7 @@ def command(
             if not removed:
                 raise UsageError(EXIT_ALL_NAMES)
             return _sync_all(state, files, outbox_file, [], removed, yes=True, as_json=as_json)
-        wanted = [chosen(definitions, name, files.audiences) for name in names] or list(definitions.entries)
+        wanted = [chosen(definitions, name, files.audiences, state) for name in names] or list(definitions.entries)
         if not wanted:
             raise UsageError(NOTHING_DEFINED.format(file=files.audiences))
         if dry_run:
@@ -149,7 +152,7 @@ def _sync_all(
     from engine.delivery.process import Shutdown, on_signals
 
     shutdown, interrupting, runs = Shutdown(), Interrupting(), list[tuple[str, "Run"]]()
-    with state.lock(), open_outbox(outbox_file, create=True) as outbox, on_signals(shutdown, interrupting.first):
+    with _turn(state), open_outbox(outbox_file, create=True) as outbox, on_signals(shutdown, interrupting.first):
         everything: list[Definition | SeenDefinition] = [*wanted, *removed]
         for each in everything:
             with _progress(each.name, interrupting) as fed:
@@ -169,6 +172,20 @@ def _sync_all(
     if shutdown.requested:
         return INTERRUPTED
     return FOUND if any(run.state != "done" for _, run in runs) else 0
+
+
+@contextmanager
+def _turn(state: AudienceState) -> Iterator[None]:
+    """Hold the lock of syncs; if another process has it, such as engine serve, say so and wait for a while."""
+    from engine.audiences.state import SYNC_PATIENCE, SyncBusy
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(state.lock())
+        except SyncBusy:
+            click.echo(WAITS.format(seconds=SYNC_PATIENCE), err=True)
+            stack.enter_context(state.lock(SYNC_PATIENCE))
+        yield
 
 
 @contextmanager
@@ -261,14 +278,16 @@ def _dry_run(state: AudienceState, files: AudienceFiles, wanted: Sequence[Defini
             continue
         names = ", ".join(preview.run.connections) or "no enabled connection"
         click.echo(f"{each.key}: {_counts(preview.run, each.kind)}")
-        click.echo(f"  {preview.run.total} events would be sent to {names}.")
+        added = [name for name in preview.run.added if len(preview.run.added) < len(preview.run.connections)]
+        new = f" New here, so every member is sent: {', '.join(added)}." if added else ""
+        click.echo(f"  {counted(preview.run.total, 'event')} would be sent to {names}.{new}")
         if preview.run.message:
             click.echo(f"  {preview.run.state.capitalize()}. {preview.run.message}")
-        for event in events:
+        for event in events[:SHOWN]:
             for line in display.fold(event, 2):
                 click.echo(line)
-        if len(events) < preview.run.total:
-            click.echo(f"  ... and {preview.run.total - len(events)} more")
+        if preview.run.total > SHOWN:
+            click.echo(f"  ... and {preview.run.total - SHOWN} more")
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
     return 0

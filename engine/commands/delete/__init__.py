@@ -19,8 +19,9 @@ from engine.errors import UsageError
 from engine.language.texts import visible
 
 if TYPE_CHECKING:
+    from engine.deletion.archived import ArchivedPersons
+    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.sqlite import SqliteOutbox
-    from engine.records import JsonObject
 
 DEFAULT_CONNECTIONS = Path("connections.yaml")
 SHOWN = 10
@@ -30,11 +31,19 @@ NO_CONNECTIONS = (
     "is then not done)."
 )
 NEEDS_YES = "This removes users for good, and asks before it does so on a terminal; elsewhere add --yes."
+EMAIL = "{email} is taken as an ID here. It is the email of {user}: use --user {user} to delete that user."
 SEND = "Delete events wait: a running `engine serve` sends them, or `engine send --connections {file}`."
 STEPS = ("IDs found", "suppression written", "removed", "delete events queued", "", "ended")
 
 
-@click.group("delete", cls=CommandGroup, invoke_without_command=True)
+class DeleteGroup(CommandGroup):
+    """Says of an unknown command, which may be meant as a user, how users are named."""
+
+    def _suggestion(self, ctx: click.Context, name: str, known: list[str]) -> str:
+        return f"{super()._suggestion(ctx, name, known)} Users are named with --user ID."
+
+
+@click.group("delete", cls=DeleteGroup, invoke_without_command=True)
 @click.option("--user", "users", multiple=True, metavar="ID", help="A user ID, or an anonymous ID. Repeatable.")
 @click.option("--file", "file", type=FILE, help="One ID a line, or a JSON list of IDs or of objects with userId.")
 @click.option("--suppress", is_flag=True, help="Also discard later events of these users.")
@@ -74,14 +83,14 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     found = users_of(users, file)
     if connections_file is None and DEFAULT_CONNECTIONS.exists():
         connections_file = DEFAULT_CONNECTIONS
-    elsewhere(archive)  # before anything is changed
-    vendors = _vendors(connections_file, directories)
+    _warn_of_emails(found, elsewhere(archive))  # a wrong archive is refused before anything is changed
+    connections = _connections(connections_file, directories)
     with open_outbox(path) as outbox:
         if dry_run:
-            _show_what_would_be(outbox, found, archive, vendors)
+            _show_what_would_be(outbox, found, archive, connections)
             return 0
-        _ask(found, path, len(vendors), yes=yes)
-        code = _delete(outbox, found, vendors, archive, suppress=suppress)
+        _ask(found, path, len(connections), yes=yes)
+        code = _delete(outbox, found, connections, archive, suppress=suppress)
         if connections_file is None:
             click.echo(NO_CONNECTIONS, err=True)
         elif code == 3 and not any(row.owner for row in outbox.connections()):
@@ -89,15 +98,23 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         return code
 
 
-def _vendors(file: Path | None, directories: Sequence[Path]) -> JsonObject:
+def _connections(file: Path | None, directories: Sequence[Path]) -> list[ConfiguredConnection]:
     if file is None:
-        return {}
+        return []
     import os
 
-    from engine.deletion.vendors import parts_of
     from engine.delivery.connections import load
 
-    return parts_of(load(file, os.environ, directories).connections)
+    return list(load(file, os.environ, directories).connections)
+
+
+def _warn_of_emails(users: Sequence[str], places: Sequence[ArchivedPersons]) -> None:
+    """Say of emails, which are no IDs, whose they are."""
+    emails = {user.lower(): user for user in users if "@" in user}
+    for place in places if emails else ():
+        for email, user in place.users_with([*emails]):
+            if emails[email] != user:
+                click.echo(EMAIL.format(email=visible(emails[email]), user=visible(user)), err=True)
 
 
 def _ask(users: Sequence[str], path: Path, connections: int, *, yes: bool) -> None:
@@ -111,14 +128,20 @@ def _ask(users: Sequence[str], path: Path, connections: int, *, yes: bool) -> No
 
 
 def _delete(
-    outbox: SqliteOutbox, users: Sequence[str], vendors: JsonObject, archive: Path | None, *, suppress: bool
+    outbox: SqliteOutbox,
+    users: Sequence[str],
+    connections: Sequence[ConfiguredConnection],
+    archive: Path | None,
+    *,
+    suppress: bool,
 ) -> int:
     from engine.commands.output.deletions import report_text, summary_text
     from engine.commands.output.text import Display
     from engine.deletion.beginning import begin_by_command
+    from engine.deletion.vendors import parts_of
     from engine.delivery.outbox import deletions
 
-    numbers = begin_by_command(outbox, users, vendors, time.time(), suppress=suppress)
+    numbers = begin_by_command(outbox, users, parts_of(connections), time.time(), suppress=suppress)
     advance(outbox, archive, _progress if len(users) > SHOWN else None)
     found = outbox.look(lambda db: [each for number in numbers for each in deletions.listed(db, number=number)])
     counts = counts_of(outbox, found)
@@ -135,20 +158,24 @@ def _progress(step: int, users: int) -> None:
     click.echo(f"{counted(users, 'user')}: {STEPS[step]}", err=True)
 
 
-def _show_what_would_be(outbox: SqliteOutbox, users: Sequence[str], archive: Path | None, vendors: JsonObject) -> None:
+def _show_what_would_be(
+    outbox: SqliteOutbox, users: Sequence[str], archive: Path | None, connections: Sequence[ConfiguredConnection]
+) -> None:
     from engine.commands.output.deletions import would_be_text
     from engine.deletion.steps import all_ids, one_person
+    from engine.deletion.vendors import expected_parts
     from engine.delivery.outbox import removal
     from engine.events.persons import asked_for
 
-    given = [asked_for(user) for user in users]
-    found = [one_person(*each) for each in zip(given, all_ids(outbox, given, elsewhere(archive)), strict=True)]
+    places, given = elsewhere(archive), [asked_for(user) for user in users]
+    found = [one_person(*each) for each in zip(given, all_ids(outbox, given, places), strict=True)]
     ids = [each for each, _ in found]
     for user, (_, reason) in zip(users, found, strict=True):
         if reason:
             click.echo(f"{visible(user)}: {reason}.", err=True)
     counts = removal.count_of(outbox, removal.RemovedPersons(enumerate(ids, 1)))
-    click.echo(would_be_text(users, ids, counts, vendors))
+    archived = [sum(each) for each in zip(*(place.counts(ids) for place in places), strict=True)]
+    click.echo(would_be_text(users, ids, counts, archived, expected_parts(connections, users[0])))
 
 
 for each in (status, resume, unsuppress):

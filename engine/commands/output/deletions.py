@@ -76,9 +76,16 @@ def listed_text(found: Sequence[tuple[Deletion, Mapping[str, int]]]) -> str:
 
 
 def would_be_text(
-    users: Sequence[str], persons: Sequence[PersonIds], counts: Mapping[tuple[int, str], int], vendors: JsonObject
+    users: Sequence[str],
+    persons: Sequence[PersonIds],
+    counts: Mapping[tuple[int, str], int],
+    archived: Sequence[int],
+    vendors: JsonObject,
 ) -> str:
-    """Return what a deletion would do: the IDs of each user and how many events, and the parts of connections."""
+    """Return what a deletion would do: the IDs of each user and how many events, and the parts of connections.
+
+    `archived` has the events in the archive, by user; it is empty without one.
+    """
     lines = []
     for number, (user, ids) in enumerate(zip(users, persons, strict=True), 1):
         if number > MOST_SHOWN:
@@ -87,7 +94,9 @@ def would_be_text(
         events, waited = counts.get((number, removal.EVENTS), 0), counts.get((number, removal.WAITED), 0)
         others = sorted((ids.users | ids.anonymous | ids.emails) - {user})
         known = f"; also known as {', '.join(map(visible, others[:MOST_SHOWN]))}" if others else ""
-        lines.append(f"{visible(user)}: {counted(events, 'event')} in the outbox, {waited} not sent yet{known}")
+        kept = f", {counted(archived[number - 1], 'event')} in the archive" if archived else ""
+        found = f"{counted(events, 'event')} in the outbox, {waited} not sent yet{kept}"
+        lines.append(f"{visible(user)}: {found}{known}")
     lines += [f"{visible(name)}: {_would_be(part)}" for name, part in from_json(vendors).items()]
     return "\n".join([*lines, "Nothing was removed."])
 

@@ -23,6 +23,7 @@ class App(Emulator):
     name = "user_com"
     title = "User.com"
     roots = ("api",)
+    base_path = "/api/public"
     schema = SCHEMA
     settings_type = UserComSettings
     settings: UserComSettings
