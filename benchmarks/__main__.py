@@ -1,7 +1,7 @@
 """Everything in one table.
 
 make bench                  (or: .venv/bin/python -m benchmarks)
-make bench ROWS=plan        plan, peers, npm, run, delivery, serve, start; several by commas
+make bench ROWS=plan        plan, peers, npm, run, delivery, serve, audiences, start; several by commas
 make bench-page             also the curves; writes the figures and pictures of docs/performance.md
 """
 

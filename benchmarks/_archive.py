@@ -1,8 +1,8 @@
 """A big archive of events made by DuckDB, for `benchmarks/audiences.py`: one compacted file for each day.
 
-Users are not alike: the square of a random number chooses one, so that a tenth of them has a third of the events.  A
-quarter of the events has no userId: most are of devices that belong to a user, the others of visitors nobody knows.  One
-event in a thousand was archived twice.
+Users are not alike: the square of a random number chooses one, so that a tenth of them has a third of the events.
+A quarter of the events has no userId: most are of devices that belong to a user, the others of visitors nobody knows.
+One event in a thousand was archived twice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ WITH drawn AS (
 ), typed AS (
     SELECT *, kind >= 0.25 OR what >= 0.995 AS is_known, kind < 0.10 AND what < 0.995 AS is_visitor,
         CASE WHEN what < 0.05 THEN 'Order Completed' WHEN what < 0.12 THEN 'Product Added' WHEN what < 0.5 THEN
-            'Product Viewed' WHEN what < 0.7 THEN 'Product List Viewed' WHEN what < 0.8 THEN 'Products Searched' END AS track
+            'Product Viewed' WHEN what < 0.7 THEN 'Product List Viewed' WHEN what < 0.8 THEN 'Products Searched' END
+            AS track
     FROM chosen
 )
 SELECT
@@ -71,6 +72,16 @@ SELECT
 FROM typed
 """
 
+ONE_EACH = """
+SELECT i + 1 AS row, 'web' AS source, 'm' || i AS message_id, 'track' AS type, 'user-' || i AS user_id,
+    NULL::VARCHAR AS anonymous_id, NULL::VARCHAR AS previous_id, NULL::VARCHAR AS group_id, 'Order Completed' AS event,
+    NULL::VARCHAR AS name, NULL::VARCHAR AS category, 'client' AS channel,
+    TIMESTAMPTZ '{day} 00:00:00+00' AS timestamp, timestamp AS received_at, timestamp AS sent_at,
+    timestamp AS original_timestamp, NULL::VARCHAR AS traits, '{{"total":12.5}}' AS properties,
+    NULL::VARCHAR AS context, NULL::VARCHAR AS integrations, NULL::VARCHAR AS other
+FROM range({count}) AS numbers(i)
+"""
+
 
 class Size(NamedTuple):
     """How much is in an archive."""
@@ -97,6 +108,13 @@ def make(directory: Path, size: Size) -> Written:
     return Written(total, time.perf_counter() - began)
 
 
+def make_members(directory: Path, count: int) -> None:
+    """Make an archive in which each of so many users has one order, on the day before END."""
+    day = END - timedelta(days=1)
+    with Catalog.open(directory, create=True) as catalog:
+        _write_day(catalog, day, ONE_EACH.format(count=count, day=day.date()), count)
+
+
 def add(directory: Path, users: int, count: int) -> None:
     """Add so many events of the same users, which came in after END."""
     with Catalog.open(directory) as catalog:
@@ -105,15 +123,6 @@ def add(directory: Path, users: int, count: int) -> None:
 
 
 def _add_day(catalog: Catalog, day: datetime, users: int, first: int, after: int) -> int:
-    tables = _tables(day, users, first, after)
-    with catalog.writer():
-        file = write_file(catalog.directory, str(day.date()), tables, END.timestamp())
-        assert catalog.add([file], "benchmark", after, erasures_seen=0)
-    return file.bytes
-
-
-def _tables(day: datetime, users: int, first: int, after: int) -> Iterator[pa.Table]:
-    """Yield the events of a day, sorted by timestamp, in tables that become a row group each."""
     sql = DRAWN.format(
         first=first,
         after=after,
@@ -123,6 +132,18 @@ def _tables(day: datetime, users: int, first: int, after: int) -> Iterator[pa.Ta
         day=day.date(),
         agent=AGENT,
     )
+    return _write_day(catalog, day, sql, after)
+
+
+def _write_day(catalog: Catalog, day: datetime, sql: str, last_row: int) -> int:
+    with catalog.writer():
+        file = write_file(catalog.directory, str(day.date()), _tables(sql), END.timestamp())
+        assert catalog.add([file], "benchmark", last_row, erasures_seen=0)
+    return file.bytes
+
+
+def _tables(sql: str) -> Iterator[pa.Table]:
+    """Yield the rows of a query, which are sorted by timestamp, in tables that become a row group each."""
     with duckdb.connect(":memory:") as db:
         db.execute("SET timezone = 'UTC'; SET threads = 2; SET memory_limit = '1GB'")
         for batch in db.sql(sql).to_arrow_reader(ROW_GROUP):

@@ -106,20 +106,22 @@ def run(directory: Path, seconds: float, clients: int, size: int, *, backlog: in
 
 
 @contextmanager
-def collecting(directory: Path, vendors: str, backlog: int, workers: int) -> Iterator[Server]:
-    """Serve a collector that delivers to vendors in another process."""
+def collecting(directory: Path, vendors: str, backlog: int, workers: int, *more: str) -> Iterator[Server]:
+    """Serve a collector that delivers to vendors in another process; `more` are options of `serve`."""
     file = directory / "connections.yaml"
     file.write_text(CONNECTIONS.format(url=f"{vendors}/exponea"))
-    options = ["--connections", str(file), "--outbox", str(directory / "outbox.db"), "--backlog", str(backlog)]
+    options = ["--connections", str(file), "--outbox", str(directory / "outbox.db"), "--backlog", str(backlog), *more]
     with serving(*options, mappings=[], sandbox=False, workers=workers) as server:
         yield server
 
 
-async def drive(load: Load, server: Server) -> None:
-    """Send from all clients until the time is over."""
+async def drive(load: Load, server: Server, first: int = 0) -> None:
+    """Send from all clients until the time is over; events are numbered from `first`."""
     end = time.perf_counter() + load.seconds
     watching = asyncio.create_task(_watch(load, server))
-    await asyncio.gather(*(_client(load, server.port, number, end) for number in range(load.clients)))
+    await asyncio.gather(
+        *(_client(load, server.port, first + number * 10_000_000, end) for number in range(load.clients))
+    )
     watching.cancel()
     load.memory.append(server.memory())
 
@@ -130,10 +132,9 @@ async def _watch(load: Load, server: Server) -> None:
         await asyncio.sleep(load.seconds / 10)
 
 
-async def _client(load: Load, port: int, number: int, end: float) -> None:
+async def _client(load: Load, port: int, first: int, end: float) -> None:
     """Send batches on one connection, one after the other; a batch that is answered 429 is sent again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    first = number * 10_000_000
     raw = body(first, load.size)
     while time.perf_counter() < end:
         began = time.perf_counter()

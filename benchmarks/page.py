@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import curves, repairs
+from benchmarks import audiences, curves, repairs
 from benchmarks._svg import chart
 from benchmarks._table import Measured, line, markdown, table
 
@@ -110,6 +110,7 @@ FIGURES: dict[str, Callable[[int, int], list[str]]] = {
     "repairs": lambda rounds, _: markdown(REPAIRS, repairs.summary(repairs.measured(rounds))),
     "memory": lambda rounds, _: memory(curves.memory(rounds)),
     "endless": lambda _, events: flat(curves.endless(events)),
+    "audiences": audiences.figures,
     "shapes": lambda _, events: flat(curves.endless(events, curves.own_shape)),
 }
 REPAIRS = ("what is repaired", "cases", "median", "worst", "which that is")

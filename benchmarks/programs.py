@@ -1,6 +1,6 @@
-"""The rows that are whole programs: `engine run`, start-up, delivery and `serve`, each a new process every turn.
+"""The rows that are whole programs: `engine run`, start-up, delivery, `serve` and audiences, each a new process.
 
-    python -m benchmarks.programs [--rounds 5] [--only run,start,delivery,serve] [--events 200000]
+    python -m benchmarks.programs [--rounds 5] [--only run,start,delivery,serve,audiences] [--events 200000]
 
 The reference of start-up is a Python that does nothing; that of the others orjson reading and writing an event of the
 corpus, measured before and after, so that a machine that changes its speed changes both.
@@ -110,6 +110,14 @@ def programs(round_trip: Callable[[], Turn], folder: Path, count: int, only: Seq
         command = ("benchmarks.collector", "--row", "8" if count >= 20_000 else "1")
         title = "serve: collector and delivery, 100 events a request"
         yield Program("serve", "serve", title, lambda: reported(*command), round_trip, "14,000/s")
+    if "audiences" in only:
+        whole, some = str(count * 5), str(min(count, 20_000))
+        title = f"an audience of 30 days over {count * 5:,} events, each event"
+        recompute = ("benchmarks.audiences", "--row", "recompute", whole)
+        yield Program("audiences", "recompute", title, lambda: reported(*recompute), round_trip, "0.5 us")
+        title = "a first sync to its last delivery, each member"
+        sync = ("benchmarks.audiences", "--row", "sync", some)
+        yield Program("audiences", "sync", title, lambda: reported(*sync), round_trip)
     if "start" in only:
         one = str(ROOT / "mappings/exponea.yaml")
         yield start("import", "import engine and load a mapping", "50 ms", python, "-c", LOAD)
@@ -138,7 +146,7 @@ def round_trips(folder: Path) -> Iterator[Callable[[], Turn]]:
         reference.close()
 
 
-GROUPS = ("run", "delivery", "serve", "start")
+GROUPS = ("run", "delivery", "serve", "audiences", "start")
 
 
 def run(only: Sequence[str], rounds: int, count: int = 200_000) -> list[Measured]:

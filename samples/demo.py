@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -34,6 +35,13 @@ TELLING: tuple[dict[str, Json], ...] = (
 )
 SENT = ("exponea", "extole", "user_com")
 """The mappings whose vendor is emulated; bloomreach_engagement has that of exponea."""
+CONNECTIONS = """\
+exponea:
+  destination: exponea
+  settings: { api_key: public-key, project_token: project-token, hard_id: registered, soft_id: cookie }
+extole: { destination: extole, settings: { api_key: access-token } }
+user_com: { destination: user_com, settings: { api_key: api-key, app_url: "https://example.user.com" } }
+"""
 FOUND_INVALID = 1  # a sample may be invalid for one destination on purpose; the table says why
 KEY = "sandbox"
 LONGEST = 60.0
@@ -50,13 +58,16 @@ Now for real, but into emulated vendors: a server takes the samples and what two
 ENDED = """\
 Delivered, and in the end what each vendor holds. What was `rejected` is meant to be: a few samples break a vendor's
 rules, and its own words say which. `engine outbox` would show such events, and send them again."""
+COMPUTED = """\
+From events that were kept follows who is in an audience. Sample events go into an archive, two definitions are computed
+as of a day in 2024, and each member becomes a call to those vendors; the next time only who enters or leaves does."""
 CONSOLE = """\
 The same with live traffic, in the web console; open the link that it prints:
   .venv/bin/engine serve exponea extole user_com --sandbox --console"""
 
 
 def main() -> int:
-    """Run the three commands; 0 unless one of them could not do its work."""
+    """Run the commands; 0 unless one of them could not do its work."""
     files = [str(path.relative_to(Path.cwd())) for path in sample_files()]
     mappings = sorted(path.stem for path in (HERE.parent / "mappings").glob("*.yaml"))
     telling = HERE / "documents.ndjson"
@@ -68,6 +79,7 @@ def main() -> int:
         run(["run", *mappings, "--example-settings", "--events", "-"], INTRODUCTION, shown, before=told),
         run(["run", *mappings, "--example-settings", "--format", "ndjson", "--events", *spread(files)], COUNTED),
         whole_way(files),
+        *audiences(),
     ]
     print(f"\n{CONSOLE}")
     return max((code for code in codes if code != FOUND_INVALID), default=0)
@@ -109,8 +121,26 @@ def run(words: list[str], about: str, stdin: bytes = b"", before: str = "") -> i
 
 def say(words: list[str], about: str, before: str = "") -> None:
     """Say what comes, and the command as it would be typed; a long one goes over several lines."""
-    lines = textwrap.wrap(f"$ {before}engine {' '.join(words)}", 96, break_on_hyphens=False, subsequent_indent="    ")
-    print("\n" + about + "\n\n" + " \\\n".join(lines) + "\n", flush=True)
+    lines = textwrap.wrap(f"$ {before}engine {shlex.join(words)}", 96, break_on_hyphens=False, subsequent_indent="    ")
+    print(f"\n{about}\n" * bool(about) + "\n" + " \\\n".join(lines) + "\n", flush=True)
+
+
+def audiences() -> list[int]:
+    """Archive sample events, sync an audience and a computed trait of them, and deliver."""
+    samples = HERE.relative_to(Path.cwd())
+    about = iter((COMPUTED, ""))
+    with tempfile.TemporaryDirectory() as folder:
+        file, archive, outbox = (f"{folder}/{name}" for name in ("connections.yaml", "archive", "outbox.db"))
+        Path(file).write_text(CONNECTIONS)
+        given = ["--connections", file, "--outbox", outbox]
+        names = ["Order Completed Last 30days", "Total Spent 90 Days"]
+        definitions = ["--audiences", f"{samples}/audiences.yaml", "--at", "2024-04-20T00:00:00Z"]
+        commands = [
+            ["archive", "import", f"{samples}/ecommerce.ndjson", "--archive", archive],
+            ["audiences", "sync", *names, *definitions, "--archive", archive, *given],
+            ["send", *given, "--sandbox"],
+        ]
+        return [run(words, next(about, "")) for words in commands]
 
 
 def whole_way(files: list[str]) -> int:

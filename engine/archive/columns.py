@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from engine.events import timestamps
 from engine.events.normalizing import Normalized
-from engine.events.timestamps import EARLIEST, MOST_AHEAD
 from engine.language.times import read_moment
 from engine.records import Json, JsonObject
 
@@ -28,8 +28,10 @@ METADATA_KEY = b"waybill.archive"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_EARLIEST = int(EARLIEST * 1_000_000)
-_MOST_AHEAD = int(MOST_AHEAD * 1_000_000)
+EARLIEST = int(timestamps.EARLIEST * 1_000_000)
+MOST_AHEAD = int(timestamps.MOST_AHEAD * 1_000_000)
+DAY = 86_400_000_000
+"""Microseconds."""
 _make = tuple.__new__  # makes a named tuple in half the time of its own `__new__`
 
 
@@ -66,13 +68,12 @@ OBJECTS = ("traits", "properties", "context", "integrations", "other")
 COLUMNS = ("row", *ArchiveRow._fields)
 """The columns of `events` in a file, in their order."""
 
-_TEXT_FIELDS = ("userId", "anonymousId", "previousId", "groupId", "event", "name", "category", "channel")
-_TEXT_TYPES = frozenset((str, type(None)))
-_OBJECT_TYPES = frozenset((dict, type(None)))
-_OBJECT_FIELDS = ("traits", "properties", "context", "integrations")
-_SIMPLE_FIELDS = frozenset(
-    (*_TEXT_FIELDS, *_OBJECT_FIELDS, "type", "messageId", "timestamp", "receivedAt", "sentAt", "originalTimestamp")
-)
+TEXT_FIELDS = ("userId", "anonymousId", "previousId", "groupId", "event", "name", "category", "channel")
+TEXT_TYPES = frozenset((str, type(None)))
+OBJECT_TYPES = frozenset((dict, type(None)))
+TIME_FIELDS = ("timestamp", "receivedAt", "sentAt", "originalTimestamp")
+OBJECT_FIELDS = ("traits", "properties", "context", "integrations")
+SIMPLE_FIELDS = frozenset((*TEXT_FIELDS, *OBJECT_FIELDS, *TIME_FIELDS, "type", "messageId"))
 
 
 def schema() -> pa.Schema:
@@ -96,15 +97,15 @@ def row_of(found: Normalized, source: str, message_id: str, received_at: str) ->
     """
     event, get = found.event, found.event.get
     received = _received(get("receivedAt"), received_at)
-    moment = _microseconds(get("timestamp"))
-    if moment is None or not _EARLIEST <= moment <= received + _MOST_AHEAD:
+    moment = microseconds(get("timestamp"))
+    if moment is None or not EARLIEST <= moment <= received + MOST_AHEAD:
         moment = received
     sent, original = get("sentAt"), get("originalTimestamp")
-    sent = None if sent is None else _microseconds(sent)
-    original = None if original is None else _microseconds(original)
+    sent = None if sent is None else microseconds(sent)
+    original = None if original is None else microseconds(original)
     call = None if found.invalid is not None else found.call
-    texts: Iterable[Json] = tuple(map(get, _TEXT_FIELDS))
-    objects = [orjson.dumps(value).decode() if type(value) is dict else None for value in map(get, _OBJECT_FIELDS)]
+    texts: Iterable[Json] = tuple(map(get, TEXT_FIELDS))
+    objects = [orjson.dumps(value).decode() if type(value) is dict else None for value in map(get, OBJECT_FIELDS)]
     other = None
     if not _is_simple(event, call, texts, sent, original):
         texts = [value if type(value) is str else None for value in texts]
@@ -120,15 +121,16 @@ def _is_simple(
     """Whether the columns hold all of an event, as they do of most; False when in doubt."""
     return (
         call is not None
-        and _SIMPLE_FIELDS.issuperset(event)
-        and _TEXT_TYPES.issuperset(map(type, texts))
-        and _OBJECT_TYPES.issuperset(map(type, map(event.get, _OBJECT_FIELDS)))
+        and SIMPLE_FIELDS.issuperset(event)
+        and TEXT_TYPES.issuperset(map(type, texts))
+        and OBJECT_TYPES.issuperset(map(type, map(event.get, OBJECT_FIELDS)))
         and (sent is not None or event.get("sentAt") is None)
         and (original is not None or event.get("originalTimestamp") is None)
     )
 
 
-def _microseconds(value: Json) -> int | None:
+def microseconds(value: Json) -> int | None:
+    """Return a time of an event in microseconds since 1970, None if it is none."""
     return _microseconds_of_text(value) if type(value) is str else _exact_microseconds(value)
 
 
@@ -144,10 +146,10 @@ _microseconds_of_text = lru_cache(maxsize=8192)(_exact_microseconds)
 def _received(own: Json, given: str) -> int:
     """Return when an event was received; what it says itself is used unless it cannot be, as `timestamps` does."""
     for written in (own, given):
-        moment = _microseconds(written)
-        if moment is not None and moment >= _EARLIEST:
+        moment = microseconds(written)
+        if moment is not None and moment >= EARLIEST:
             return moment
-    return _EARLIEST  # of an outbox that is damaged
+    return EARLIEST  # of an outbox that is damaged
 
 
 def _others(
@@ -159,9 +161,9 @@ def _others(
     original: int | None,
 ) -> str | None:
     """Return the fields that have no column, and those whose value its column cannot hold."""
-    left = {name: value for name, value in event.items() if name not in _SIMPLE_FIELDS}
+    left = {name: value for name, value in event.items() if name not in SIMPLE_FIELDS}
     columns = zip(
-        (*_TEXT_FIELDS, *_OBJECT_FIELDS, "sentAt", "originalTimestamp", "type"),
+        (*TEXT_FIELDS, *OBJECT_FIELDS, "sentAt", "originalTimestamp", "type"),
         (*texts, *objects, sent, original, call),
         strict=True,
     )
@@ -173,25 +175,60 @@ def _others(
 
 def day_of(row: ArchiveRow) -> str:
     """Return the UTC day on which an event was received, `2026-11-29`: its file is in the folder of that day."""
-    return (_EPOCH + timedelta(microseconds=row.received_at)).date().isoformat()
+    return day_text(row.received_at // DAY)
+
+
+def day_text(day: int) -> str:
+    """Return a day, counted from 1970, as `2026-11-29`."""
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def table_of(rows: Sequence[ArchiveRow], first_row: int) -> pa.Table:
-    """Return rows as a table sorted by timestamp; they are numbered from `first_row` in the order given.
+    """Return rows as a table sorted by timestamp; they are numbered from `first_row` in the order given."""
+    return numbered(unnumbered(rows), first_row)
+
+
+def unnumbered(rows: Sequence[ArchiveRow]) -> pa.Table:
+    """Return rows as a table without `row`, in the order given.
 
     Texts that are no UTF-8 get a replacement character for what is wrong.
     """
     import pyarrow as pa
 
-    order = sorted(range(len(rows)), key=lambda number: rows[number].timestamp)
-    wanted = schema()
-    columns = zip(*(rows[number] for number in order), strict=True) if rows else ((),) * len(ArchiveRow._fields)
-    arrays = [pa.array((first_row + number for number in order), pa.int64(), size=len(order))]
-    arrays += [_array(values, field.type) for values, field in zip(columns, list(wanted)[1:], strict=True)]
+    wanted = schema().remove(0)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(ArchiveRow._fields)
+    arrays = [array_of(values, field.type) for values, field in zip(columns, wanted, strict=True)]
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
-def _array(values: Iterable[object], kind: pa.DataType) -> pa.Array:
+def numbered(events: pa.Table, first_row: int) -> pa.Table:
+    """Return a table without `row` sorted by timestamp; its rows are numbered from `first_row` in the order given."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = pa.array(range(first_row, first_row + events.num_rows), pa.int64())
+    table = pa.Table.from_arrays([rows, *events.combine_chunks().columns], schema=schema())
+    return table.take(pc.sort_indices(table["timestamp"]))  # a stable sort
+
+
+def by_day(events: pa.Table) -> list[tuple[str, pa.Table]]:
+    """Return the events of each day on which some were received, the days and their events in order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    days = pc.divide(events["received_at"].cast(pa.int64()), DAY)  # none is before 1970
+    counts = sorted((each["values"], each["counts"]) for each in pc.value_counts(days).to_pylist())
+    if len(counts) > 1:
+        events = events.combine_chunks().take(pc.sort_indices(days))  # a stable sort
+    found, start = [], 0
+    for day, count in counts:
+        found.append((day_text(day), events.slice(start, count)))
+        start += count
+    return found
+
+
+def array_of(values: Iterable[object], kind: pa.DataType) -> pa.Array:
+    """Return values of a column as an array; microseconds become times, and texts that are no UTF-8 are mended."""
     import pyarrow as pa
 
     if pa.types.is_timestamp(kind):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +14,9 @@ from engine.archive import identity
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+SPILL = "spill"
+_OURS = "query-"
 
 
 class QueryLimits(NamedTuple):
@@ -50,11 +55,33 @@ def connected(limits: QueryLimits, spill: str = "") -> Iterator[DuckDBPyConnecti
 
 @contextmanager
 def spill_folder(archive: Path) -> Iterator[str]:
-    """Make a folder in an archive that DuckDB may spill to; it is gone afterwards."""
-    parent = archive / "spill"
+    """Make a folder in an archive that DuckDB may spill to; it is gone afterwards, and so is what killed ones left.
+
+    Each is locked as long as its process lives.  That of compaction belongs to who holds the maintenance lock.
+    """
+    parent = archive / SPILL
     parent.mkdir(mode=0o700, exist_ok=True)
-    with TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as path:
+    with ExitStack() as held:
+        with _locked(parent, wait=True):  # nobody takes a folder that is not locked yet for one that was left
+            for left in parent.glob(f"{_OURS}*"):
+                with suppress(OSError), _locked(left):
+                    shutil.rmtree(left, ignore_errors=True)
+            path = held.enter_context(TemporaryDirectory(prefix=_OURS, dir=parent, ignore_cleanup_errors=True))
+            held.enter_context(_locked(Path(path)))
         yield path
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock of a folder, which the system lets go when the process ends; raises OSError if it is held."""
+    import fcntl
+
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(number)
 
 
 def parquet(paths: Sequence[Path], columns: str, *, by_day: bool = False) -> str:

@@ -15,19 +15,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from hashlib import blake2b
+from itertools import accumulate, compress, islice, takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from engine.archive.batching import batch_of
 from engine.archive.catalog import ArchiveBusy, ArchivedPlace, Catalog
-from engine.archive.columns import ArchiveRow, row_of
+from engine.archive.columns import schema
 from engine.archive.writing import ArchiveFull, Hook, ignored, write
 from engine.delivery.outbox.base import OWN_SOURCES, OutboxError
-from engine.delivery.outbox.reading import TakenEvent, followed_place, taken_events
+from engine.delivery.outbox.reading import TakenEvents, followed_place, taken_events
 from engine.errors import WaybillError
-from engine.events.normalizing import normalize_json
 from engine.records import Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NAME = "waybill.archive"
 MOST_EVENTS = 20_000
@@ -74,25 +78,27 @@ class Follower:
         """Archive one batch; raises OutboxError, ArchiveFull and ArchiveError, and has changed nothing then."""
         erasures, place = self._catalog.erasures(), self._catalog.place(self._origin)
         after = self._followed(place)
-        events = [*batch_of(taken_events(self._outbox, after))]
-        if not events:
+        batch = FollowedBatch()
+        for taken in taken_events(self._outbox, after):
+            if batch.add(taken):
+                break
+        if not batch.events:
             return Followed(0, more=False)
         added = write(
             self._catalog,
-            [row_of_taken(event) for event in events if event.source not in OWN_SOURCES],
+            batch.table(),
             self._origin,
-            events[-1].number,
+            batch.last,
             erasures_seen=erasures,
             now=self._clock(),
             since=place.position,
-            witness=witness_of(events[-1].message_id),
+            witness=witness_of(batch.last_message_id),
             reached=self._reached,
         )
         if not added:  # somebody was erased meanwhile
             return Followed(0, more=True)
-        self._note_gap(after, events[0].number)
-        is_full = len(events) == MOST_EVENTS or sum(len(event.raw) for event in events) >= MOST_BYTES
-        return Followed(len(events), more=is_full)
+        self._note_gap(after, batch.first)
+        return Followed(batch.events, more=batch.is_full)
 
     def run(self, stop: threading.Event, maintain: Callable[[], None] = lambda: None) -> None:
         """Archive until `stop` is set, then what is left; raises what no waiting can repair.
@@ -152,17 +158,48 @@ class Follower:
         self._logger.log(level, event, extra={"fields": fields})
 
 
-def row_of_taken(event: TakenEvent) -> ArchiveRow:
-    """Return the row of an event as its mappings see it."""
-    found = normalize_json(event.raw, received_at=event.received_at)
-    return row_of(found, event.source, event.message_id, event.received_at)
+class FollowedBatch:
+    """The first events behind a place, up to the limits, and at least one; columns as soon as they are read."""
+
+    def __init__(self) -> None:
+        self.events = self.bytes = self.first = self.last = 0
+        self.last_message_id = ""
+        self._parts: list[pa.RecordBatch] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether others may wait behind it."""
+        return self.events >= MOST_EVENTS or self.bytes >= MOST_BYTES
+
+    def add(self, taken: TakenEvents) -> bool:
+        """Add events as far as there is room, at least one; return whether it is full."""
+        taken = taken.first(min(self._room(taken), MOST_EVENTS - self.events))
+        self.first = self.first or taken.numbers[0]
+        self.last, self.last_message_id = taken.numbers[-1], taken.message_ids[-1]
+        self.events += len(taken.numbers)
+        self.bytes += sum(map(len, taken.raws))
+        kept = without_own(taken)
+        if kept.numbers:
+            self._parts.append(batch_of(kept))
+        return self.is_full
+
+    def table(self) -> pa.Table:
+        """Return the events as a table without `row`."""
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self._parts, schema().remove(0))
+
+    def _room(self, taken: TakenEvents) -> int:
+        """Return how many of the events there are up to the one that makes too many bytes."""
+        if self.bytes + sum(map(len, taken.raws)) < MOST_BYTES:
+            return len(taken.raws)
+        sizes = accumulate(map(len, taken.raws), initial=self.bytes)
+        return sum(1 for _ in takewhile(lambda size: size < MOST_BYTES, islice(sizes, len(taken.raws))))
 
 
-def batch_of(events: Iterable[TakenEvent]) -> Iterator[TakenEvent]:
-    """Yield the first events, up to the limits of a batch, and at least one."""
-    count = size = 0
-    for event in events:
-        yield event
-        count, size = count + 1, size + len(event.raw)
-        if count == MOST_EVENTS or size >= MOST_BYTES:
-            return
+def without_own(taken: TakenEvents) -> TakenEvents:
+    """Return the events that the engine did not make."""
+    if not set(taken.sources).intersection(OWN_SOURCES):
+        return taken
+    kept = [source not in OWN_SOURCES for source in taken.sources]
+    return TakenEvents(*(tuple(compress(each, kept)) for each in taken))  # type: ignore[arg-type]

@@ -25,6 +25,7 @@ MOST_TRAITS = 1_000
 MACROS = (
     # Orders rows by time, and those of one time by row; arg_min and arg_max are quick with it.
     "CREATE MACRO place_of(moment, number) AS epoch_us(moment)::HUGEINT * 4611686018427387904 + number",
+    "CREATE MACRO row_at(place, moment) AS (place - epoch_us(moment)::HUGEINT * 4611686018427387904)::BIGINT",
     "CREATE MACRO members_of(object) AS TRY_CAST(TRY_CAST(object AS JSON) AS MAP(VARCHAR, JSON))",
 )
 
@@ -38,32 +39,46 @@ COLUMNS = {
 
 _IDENTIFIED = """
     SELECT CASE WHEN user_id IS NULL THEN 'anonymous' ELSE 'user' END AS kind,
-           coalesce(user_id, anonymous_id) AS id, type, timestamp, row, traits
-    FROM fresh WHERE user_id IS NOT NULL OR anonymous_id IS NOT NULL
+           coalesce(user_id, anonymous_id) AS id, timestamp, row, traits
+    FROM fresh WHERE coalesce(user_id, anonymous_id) IS NOT NULL AND type = 'identify' AND traits <> '{}'
 """
+
+PAIRS = """
+    SELECT user_id, anonymous_id, min(timestamp) AS first_seen, max(timestamp) AS last_seen, count(*) AS events,
+           min(place_of(timestamp, row)) AS place
+    FROM fresh WHERE user_id IS NOT NULL OR anonymous_id IS NOT NULL GROUP BY user_id, anonymous_id
+"""
+"""Makes `pairs`, from which `links` and `ids` follow: all rows are looked at once."""
 
 OF_ROWS = {
     "links": """
-        SELECT anonymous_id, arg_min(user_id, place_of(timestamp, row)) AS user_id, min(timestamp) AS first_seen,
-               arg_min(row, place_of(timestamp, row)) AS row
-        FROM fresh WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL GROUP BY anonymous_id
+        SELECT anonymous_id, arg_min(user_id, place) AS user_id, min(first_seen) AS first_seen,
+               row_at(min(place), min(first_seen)) AS row
+        FROM pairs WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL GROUP BY anonymous_id
     """,
     "aliases": """
         SELECT previous_id, arg_max(user_id, place_of(timestamp, row)) AS user_id, max(timestamp) AS seen_at,
                arg_max(row, place_of(timestamp, row)) AS row
         FROM fresh WHERE type = 'alias' AND user_id IS NOT NULL AND previous_id <> user_id GROUP BY previous_id
     """,
-    "ids": f"""
-        SELECT kind, id, min(timestamp) AS first_seen, max(timestamp) AS last_seen, count(*) AS events
-        FROM ({_IDENTIFIED}) GROUP BY kind, id
+    # An anonymous ID that was only seen with a user has a row too, without times.
+    "ids": """
+        SELECT kind, id, min(first_seen) AS first_seen, max(last_seen) AS last_seen, sum(events)::BIGINT AS events
+        FROM (
+            SELECT CASE WHEN user_id IS NULL THEN 'anonymous' ELSE 'user' END AS kind,
+                   coalesce(user_id, anonymous_id) AS id, first_seen, last_seen, events
+            FROM pairs
+            UNION ALL
+            SELECT 'anonymous', anonymous_id, NULL, NULL, 0
+            FROM pairs WHERE user_id IS NOT NULL AND anonymous_id IS NOT NULL
+        ) GROUP BY kind, id
         UNION ALL
         SELECT 'group', group_id, min(timestamp), max(timestamp), count(*)
         FROM fresh WHERE type = 'group' AND group_id IS NOT NULL GROUP BY group_id
     """,
     "traits": f"""
-        WITH said AS (
-            SELECT kind, id, timestamp, row, unnest(map_entries(members_of(traits))) AS member
-            FROM ({_IDENTIFIED}) WHERE type = 'identify' AND traits <> '{{}}'
+        WITH members AS (
+            SELECT kind, id, timestamp, row, unnest(map_entries(members_of(traits))) AS member FROM ({_IDENTIFIED})
             UNION ALL
             SELECT 'group', group_id, timestamp, row, unnest(map_entries(members_of(traits)))
             FROM fresh WHERE type = 'group' AND group_id IS NOT NULL AND traits <> '{{}}'
@@ -71,10 +86,10 @@ OF_ROWS = {
         SELECT kind, id, member.key AS key,
                arg_max(coalesce(member.value::VARCHAR, 'null'), place_of(timestamp, row)) AS value,
                max(timestamp) AS seen_at, arg_max(row, place_of(timestamp, row)) AS row
-        FROM said GROUP BY kind, id, member.key
+        FROM members GROUP BY kind, id, member.key
     """,
 }
-"""What the rows of `fresh` add: rows with a type, without duplicates."""
+"""What the rows of `fresh` add: rows with a type, without duplicates; `pairs` is made of them before."""
 
 TOGETHER = {
     "links": """
@@ -103,7 +118,7 @@ TOGETHER = {
 # where it was, it is a circle, and its smallest ID stands for all in it.
 _ALIAS_OF = f"""
     WITH RECURSIVE hops(id, here, hop) AS (
-        SELECT previous_id, user_id, 1 FROM aliases
+        SELECT previous_id, user_id, 1 FROM aliases {{of}}
         UNION ALL
         SELECT hops.id, aliases.user_id, hop + 1 FROM hops JOIN aliases ON previous_id = here WHERE hop < {2 * HOPS}
     ),
@@ -118,8 +133,14 @@ _ALIAS_OF = f"""
     FROM ends
 """
 
+
+def alias_of(ids: str = "") -> str:
+    """Return SQL of where aliases end: of all, or of those in a relation with the column `id`."""
+    return _ALIAS_OF.format(of=f"SEMI JOIN {ids} AS wanted ON wanted.id = previous_id" if ids else "")
+
+
 PERSON_OF = (
-    f"CREATE OR REPLACE TEMP TABLE alias_of AS {_ALIAS_OF}",
+    f"CREATE OR REPLACE TEMP TABLE alias_of AS {alias_of()}",
     """
     CREATE OR REPLACE TEMP TABLE person_of AS
     SELECT id, 'user' AS kind, person_id FROM alias_of WHERE id <> person_id
@@ -133,11 +154,19 @@ PERSON_OF = (
 )
 """Makes `person_of`: the IDs whose user has another ID, from `links` and `aliases`."""
 
-_PERSONS = """
-    SELECT kind, id, coalesce(person_id, id) AS person_id
-    FROM (SELECT kind, id FROM ids WHERE kind <> 'group' UNION SELECT 'anonymous', anonymous_id FROM links)
-    LEFT JOIN person_of USING (kind, id)
-"""
+OF_PERSONS = (
+    """
+    CREATE OR REPLACE TEMP TABLE persons AS
+    SELECT kind, id, coalesce(person_id, id) AS person_id, first_seen, last_seen, events
+    FROM ids LEFT JOIN person_of USING (kind, id) WHERE kind <> 'group'
+    """,
+    """
+    CREATE OR REPLACE TEMP TABLE said AS
+    SELECT coalesce(person_id, id) AS person_id, key, value, seen_at, row
+    FROM traits LEFT JOIN person_of USING (kind, id) WHERE kind <> 'group'
+    """,
+)
+"""Makes what `USERS` reads: `persons`, the IDs of each user, and `said`, the traits of each of them."""
 
 # A text for each member, sorted: cheaper than aggregates that sort, and the same whatever the order of rows.
 _OBJECT = f"""
@@ -145,16 +174,15 @@ _OBJECT = f"""
 """
 
 USERS = f"""
-    WITH persons AS (SELECT * FROM ({_PERSONS}) WHERE hash(person_id) % $parts = $part),
-    totals AS (
+    WITH totals AS (
         SELECT person_id, bool_or(kind = 'user') AS known, min(first_seen) AS first_seen,
-               max(last_seen) AS last_seen, coalesce(sum(events), 0)::BIGINT AS events,
+               max(last_seen) AS last_seen, sum(events)::BIGINT AS events,
                list_sort(list(id) FILTER (kind = 'anonymous'))[1:{MOST_IDS}] AS anonymous_ids
-        FROM persons LEFT JOIN ids USING (kind, id) GROUP BY person_id
+        FROM persons WHERE hash(person_id) % $parts = $part GROUP BY person_id
     ),
     latest AS (
         SELECT person_id, key, arg_max(value, place_of(seen_at, row)) AS value
-        FROM traits JOIN persons USING (kind, id) GROUP BY person_id, key
+        FROM said WHERE hash(person_id) % $parts = $part GROUP BY person_id, key
     ),
     objects AS (
         SELECT person_id, {_OBJECT} AS traits, any_value(value) FILTER (key = 'email') AS email
@@ -188,9 +216,10 @@ def prepare(connection: DuckDBPyConnection) -> None:
 
 def learn(connection: DuckDBPyConnection) -> None:
     """Make all tables from the relation `fresh`, where nothing was known before."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE pairs AS {PAIRS}")
     for name, statement in OF_ROWS.items():
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {statement}")
-    for statement in PERSON_OF:
+    for statement in (*PERSON_OF, *OF_PERSONS):
         connection.execute(statement)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE people_users AS {USERS}", {"part": 0, "parts": 1})
     connection.execute(f"CREATE OR REPLACE TEMP TABLE people_groups AS {GROUPS}")

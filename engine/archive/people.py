@@ -1,8 +1,9 @@
 """What an archive knows of its users: kept in files beside the events, and brought up to date before it is asked.
 
 A refresh reads only the rows after those that are known, and adds what they say to what is known (engine/archive/
-identity.py has the rules); from nothing it gives the same.  The catalog names the files that count, in one value, so a
-crash leaves those of before.
+identity.py has the rules); from nothing it gives the same.  Few new rows become changes beside the files of before
+(engine/archive/touched.py and relations.py), many write those files anew.  The catalog names the files that count, in
+one value, so a crash leaves those of before.
 """
 
 # ruff: noqa: S608  all SQL of this module is made of its own parts and of quoted paths
@@ -12,7 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,53 +23,44 @@ import orjson
 from engine.archive import identity
 from engine.archive.catalog import KEPT_FOR_READERS, ArchiveFile, Catalog, Snapshot
 from engine.archive.connecting import QueryLimits, connected, parquet, quoted, spill_folder
+from engine.archive.relations import KEYS, NOBODY, People, changed
+from engine.archive.touched import find_changes
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FOLDER = "people"
-VERSION = 2
-CHUNK = 5_000_000
+VERSION = 3
+CHUNK = 25_000_000
 """Rows that are learned from at once, so that memory is bounded."""
-PART = 500_000
+PART = 1_000_000
 """IDs of the users that are made at once, for the same reason."""
-MOST_KEY_FILES = 16
-"""Files of message IDs, after which they are written into one."""
+FEW = 250_000
+"""New rows that become changes beside the files of before; more than these write those files anew."""
+SMALL = 10_000
+SHARE = 0.1
+"""Changes of a relation become part of its base when they are more rows than both, the share is that of the base."""
+MOST_FILES = 16
+"""Files of message IDs or duplicates, after which they are written into one."""
+_ORDERS = {"person_of": " ORDER BY kind"}
+"""So that a condition on it leaves most rows unread."""
 _META, _OLD, _ROW = "people", "people_old", "people_row"
 
 _END = b"PAR1"
 
 DERIVED = ("duplicates", "person_of", "users", "groups")
 """The relations that the views are made of."""
-_RELATIONS = {
-    **identity.COLUMNS,
-    "keys": "hash UBIGINT, row BIGINT",
-    "duplicates": "row BIGINT",
-    "person_of": "id VARCHAR, kind VARCHAR, person_id VARCHAR",
-    "users": "person_id VARCHAR, user_id VARCHAR, anonymous_ids VARCHAR[], traits VARCHAR, email VARCHAR, "
-    "first_seen TIMESTAMPTZ, last_seen TIMESTAMPTZ, events BIGINT",
-    "groups": "group_id VARCHAR, traits VARCHAR, first_seen TIMESTAMPTZ, last_seen TIMESTAMPTZ",
-}
 
 
-class People(NamedTuple):
-    """What is known of the events up to a row: the files of each relation, relative to the archive.
+class RefreshSizes(NamedTuple):
+    """How much a refresh does at once; the defaults are right for 1 GB of memory."""
 
-    `left_out` are the files of events that could not be read.
-    """
-
-    row: int
-    files: Mapping[str, tuple[str, ...]]
-    made_by: str = ""
-    erasures: int = 0
-    left_out: tuple[str, ...] = ()
-
-    def relation(self, directory: Path, name: str) -> str:
-        """Return SQL of a relation, such as `users`."""
-        return parquet([directory / each for each in self.files.get(name, ())], _RELATIONS[name])
+    chunk: int = CHUNK
+    few: int = FEW
+    small: int = SMALL
 
 
-NOBODY = People(0, {})
+SIZES = RefreshSizes()
 
 
 def known(catalog: Catalog) -> People:
@@ -83,7 +75,7 @@ def known(catalog: Catalog) -> People:
     return People(found["row"], files, found["made_by"], found["erasures"], tuple(found["left_out"]))
 
 
-def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, chunk: int = CHUNK) -> People:
+def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, sizes: RefreshSizes = SIZES) -> People:
     """Bring what is known up to the last row of the archive, under the maintenance lock; return it.
 
     Raises ArchiveBusy. Reads nothing where there is nothing new.
@@ -97,10 +89,10 @@ def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, 
         if _is_whole(catalog, people, snapshot):
             return people
         if _came_back(catalog, people, snapshot):
-            renew(catalog, now)
+            start_over(catalog, now)
             people = NOBODY
         with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
-            return _Refresh(catalog, connection, snapshot, people).run(now, chunk)
+            return _Refresh(catalog, connection, snapshot, people).run(now, sizes)
 
 
 def _is_whole(catalog: Catalog, people: People, snapshot: Snapshot) -> bool:
@@ -115,7 +107,7 @@ def _came_back(catalog: Catalog, people: People, snapshot: Snapshot) -> bool:
     return len(faulty) < len(missed)
 
 
-def renew(catalog: Catalog, now: float) -> None:
+def start_over(catalog: Catalog, now: float) -> None:
     """Have the next refresh read all events, since some that are known were removed; under the maintenance lock.
 
     What is known now stays on disk for those who read it.
@@ -161,70 +153,111 @@ class _Refresh:
         self._written: list[str] = []
         self._erasures = catalog.erasures()
 
-    def run(self, now: float, chunk: int) -> People:
+    def run(self, now: float, sizes: RefreshSizes) -> People:
         (self._directory / FOLDER).mkdir(mode=0o700, exist_ok=True)
         self._remove_unlisted(now)
+        if self._people.files and self._snapshot.last_row - self._people.row <= sizes.few:
+            self._change(sizes.small)
+        else:
+            self._renew(sizes.chunk)
+        people = People(self._snapshot.last_row, self._files, _made_by(), self._erasures, self._left_out)
+        self._list(people, now)
+        return people
+
+    def _change(self, small: int) -> None:
+        """Put what few new rows change beside the files of before."""
+        self._show_fresh(self._people.row, self._snapshot.last_row)
+        wanted = "row, type, timestamp, user_id, anonymous_id, previous_id, group_id, "
+        about = "CASE WHEN type IN ('identify', 'group') THEN traits END AS traits"
+        self._connection.execute(f"CREATE TEMP TABLE few AS SELECT {wanted}{about} FROM fresh")
+        self._view("fresh", "FROM few")
+        find_changes(self._connection, self._directory, self._people)
+        for name in KEYS:
+            if self._count(f"changed_{name}"):
+                self._add_changes(name, small)
+
+    def _add_changes(self, name: str, small: int) -> None:
+        statement, before = f"FROM changed_{name}", self._now().changes(self._directory, name)
+        if before:
+            keys = ", ".join(KEYS[name])
+            statement = f"FROM {before} ANTI JOIN changed_{name} USING ({keys}) UNION ALL BY NAME {statement}"
+        self._files[changed(name)] = (self._write(changed(name), statement),)
+        size, base = self._count(self._now().changes(self._directory, name)), self._now().base(self._directory, name)
+        if size > small and size > SHARE * self._count(base):
+            self._replace(name, f"FROM {self._relation(name)}{_ORDERS.get(name, '')}")
+
+    def _renew(self, chunk: int) -> None:
         row = self._people.row
         while row < self._snapshot.last_row:
             until = min(row + chunk, self._snapshot.last_row)
             self._learn(row, until)
             row = until
         self._derive()
-        people = People(self._snapshot.last_row, self._files, _made_by(), self._erasures, self._left_out)
-        self._list(people, now)
-        return people
 
-    def _learn(self, after: int, until: int) -> None:
-        """Add the rows after one and up to another."""
+    def _show_fresh(self, after: int, until: int) -> None:
+        """Make `fresh`, the rows after one and up to another, without duplicates."""
         files = [each for each in self._whole if each.first_row <= until and each.last_row > after]
         self._view("rows", f"SELECT * FROM {self._events(files)} WHERE row > {after:d} AND row <= {until:d}")
         self._find_duplicates()
         # Conditions are pushed through ANTI JOIN into the files, not through NOT EXISTS.
         repeated = " ANTI JOIN repeated ON repeated.row = rows.row" if self._count("repeated") else ""
         self._view("fresh", f"SELECT * FROM rows{repeated} WHERE type IS NOT NULL")
+
+    def _learn(self, after: int, until: int) -> None:
+        """Add the rows after one and up to another."""
+        self._show_fresh(after, until)
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE pairs AS {identity.PAIRS}")
         for name, of_rows in identity.OF_ROWS.items():
-            both = f"(FROM {self._relation(name)} UNION ALL BY NAME ({of_rows}))" if self._files.get(name) else ""
-            self._replace(name, identity.TOGETHER[name].format(both=both) if both else of_rows)
+            if self._files.get(name):
+                both = f"(FROM {self._relation(name)} UNION ALL BY NAME ({of_rows}))"
+                self._replace(name, identity.TOGETHER[name].format(both=both))
+            else:
+                self._replace(name, of_rows)
+        self._connection.execute("DROP TABLE pairs")
 
     def _find_duplicates(self) -> None:
         """Make `repeated`: the new rows whose source and messageId an earlier row has.
 
         Rows that share a hash are few; only of those the IDs are compared.
         """
+        known = self._relation("keys") if self._files.get("keys") else ""
+        fresh = self._append("keys", "SELECT hash(source, message_id) AS hash, row FROM rows WHERE type IS NOT NULL")
+        self._view("fresh_keys", f"FROM {fresh}")
         run = self._connection.execute
-        run("CREATE OR REPLACE TEMP TABLE fresh_keys AS SELECT hash(source, message_id) AS hash, row FROM rows "
-            "WHERE type IS NOT NULL")  # fmt: skip
-        run(f"""
+        of_known = f"FROM {known} SEMI JOIN fresh_keys USING (hash)" if known else "FROM fresh_keys LIMIT 0"
+        run(f"CREATE OR REPLACE TEMP TABLE shared AS {of_known}")
+        run("""
             CREATE OR REPLACE TEMP TABLE suspects AS
-            WITH shared AS (
-                SELECT hash, row FROM {self._relation("keys")} WHERE hash IN (SELECT hash FROM fresh_keys)
-            ), twice AS (SELECT hash FROM fresh_keys GROUP BY hash HAVING count(*) > 1)
+            WITH twice AS (SELECT hash FROM fresh_keys GROUP BY hash HAVING count(*) > 1)
             SELECT row FROM shared
             UNION ALL
             SELECT row FROM fresh_keys WHERE hash IN (SELECT hash FROM shared UNION ALL SELECT hash FROM twice)
             """)
         self._compare_suspects()
-        self._append("keys", "FROM fresh_keys")
         if self._count("repeated"):
             self._append("duplicates", "FROM repeated")
 
     def _compare_suspects(self) -> None:
-        run = self._connection.execute
-        [[first, last]] = run("SELECT min(row), max(row) FROM suspects").fetchall()
-        if first is None:
-            run("CREATE OR REPLACE TEMP TABLE repeated (row BIGINT)")
-            return
-        files = [each for each in self._whole if each.first_row <= last and each.last_row >= first]
-        run(f"""
+        files = self._files_of_suspects()
+        self._connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE repeated AS
             WITH compared AS (
-                SELECT row, source, message_id FROM {self._events(files)}
-                WHERE row IN (SELECT row FROM suspects)
+                SELECT row, source, message_id FROM {self._events(files)} WHERE row IN (SELECT row FROM suspects)
             )
             SELECT row FROM (
                 SELECT row, min(row) OVER (PARTITION BY source, message_id) AS first FROM compared
             ) WHERE row > first AND row IN (SELECT row FROM fresh_keys)
             """)
+
+    def _files_of_suspects(self) -> list[ArchiveFile]:
+        if not self._count("suspects"):
+            return []
+        ranges = ", ".join(f"({n:d}, {each.first_row:d}, {each.last_row:d})" for n, each in enumerate(self._whole))
+        found = self._connection.execute(f"""
+            SELECT DISTINCT number FROM (VALUES {ranges}) AS ranges(number, first, last)
+            JOIN suspects ON row BETWEEN first AND last
+            """).fetchall()
+        return [self._whole[number] for (number,) in found]
 
     def _derive(self) -> None:
         """Make the relations of users and groups anew."""
@@ -232,14 +265,19 @@ class _Refresh:
             self._view(name, f"FROM {self._relation(name)}")
         for statement in identity.PERSON_OF:
             self._connection.execute(statement)
-        self._replace("person_of", "FROM person_of ORDER BY kind")
-        parts = 1 + self._count("ids") // PART
+        self._replace("person_of", f"FROM person_of{_ORDERS['person_of']}")
+        for statement in identity.OF_PERSONS:
+            self._connection.execute(statement)
+        parts = 1 + self._count("persons") // PART
         names = [self._write("users", identity.USERS, {"part": part, "parts": parts}) for part in range(parts)]
-        self._files["users"] = tuple(names)
+        self._set("users", *names)
         self._replace("groups", identity.GROUPS)
 
+    def _now(self) -> People:
+        return self._people._replace(files=self._files)
+
     def _relation(self, name: str) -> str:
-        return self._people._replace(files=self._files).relation(self._directory, name)
+        return self._now().relation(self._directory, name)
 
     def _events(self, files: Sequence[ArchiveFile]) -> str:
         return events(self._directory, files)
@@ -251,14 +289,25 @@ class _Refresh:
         [[number]] = self._connection.execute(f"SELECT count(*) FROM {name}").fetchall()
         return int(number)
 
-    def _replace(self, name: str, statement: str) -> None:
-        self._files[name] = (self._write(name, statement),)
+    def _set(self, name: str, *paths: str) -> None:
+        """Let files be the base of a relation, without changes."""
+        self._files[name] = paths
+        self._files.pop(changed(name), None)
 
-    def _append(self, name: str, statement: str) -> None:
-        files = (*self._files.get(name, ()), self._write(name, statement))
-        self._files[name] = files
-        if len(files) > MOST_KEY_FILES:
-            self._replace(name, f"FROM {self._relation(name)}")
+    def _replace(self, name: str, statement: str) -> None:
+        self._set(name, self._write(name, statement))
+
+    def _append(self, name: str, statement: str) -> str:
+        """Add a file to a relation; return SQL of its rows. When there are too many, the small ones become one."""
+        new = self._write(name, statement)
+        files = (*self._files.get(name, ()), new)
+        self._set(name, *files)
+        if len(files) > MOST_FILES:
+            sizes = [(self._directory / each).stat().st_size for each in files]
+            kept = 1 if sizes[0] * SHARE > sum(sizes[1:]) else 0
+            small = self._now()._replace(files={name: files[kept:]}).relation(self._directory, name)
+            self._set(name, *files[:kept], self._write(name, f"FROM {small}"))
+        return parquet([self._directory / new], "")
 
     def _write(self, name: str, statement: str, parameters: dict[str, int] | None = None) -> str:
         """Write a statement's rows into a new file, and to the disk; return its path within the archive."""
@@ -267,7 +316,7 @@ class _Refresh:
         self._written.append(path)
         for key, value in (parameters or {}).items():
             statement = statement.replace(f"${key} ", f"{value:d} ").replace(f"${key})", f"{value:d})")
-        self._connection.execute(f"COPY ({statement}) TO {quoted(whole)} (FORMAT parquet, COMPRESSION zstd)")
+        self._connection.execute(f"COPY ({statement}) TO {quoted(whole)} (FORMAT parquet, COMPRESSION lz4_raw)")
         whole.chmod(0o600)
         _sync(whole)
         return path

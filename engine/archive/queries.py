@@ -16,6 +16,7 @@ from engine.archive import identity, people, views
 from engine.archive.catalog import ArchiveBusy, ArchiveFile, Catalog, Snapshot
 from engine.archive.columns import row_of, table_of
 from engine.archive.connecting import QueryLimits, connected, spill_folder
+from engine.archive.relations import People
 from engine.archive.untrusted import QueryError, SqlFault, fault_of, fault_of_error, lock_down
 from engine.events.normalizing import normalize
 from engine.records import Json
@@ -141,13 +142,12 @@ def opened(archive: Path, limits: QueryLimits = LIMITS, *, refresh: bool = True)
         relations = {name: found.relation(archive, name) for name in people.DERIVED}
         for statement in views.statements(people.events(archive, files), relations, found.row):
             connection.execute(statement)
-        derived = [archive / path for name in people.DERIVED for path in found.files.get(name, ())]
-        paths = [archive / each.path for each in files] + derived
+        paths = [archive / each.path for each in files] + found.paths(archive, people.DERIVED)
         lock_down(connection, [str(path.absolute()) for path in paths])
         yield ArchiveConnection(connection, limits, warnings, paths)
 
 
-def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> people.People:
+def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> People:
     """Return what is known of users up to now; what was known before if another process keeps it from being renewed."""
     try:
         return people.refresh(catalog, limits)

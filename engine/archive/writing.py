@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from engine.archive.catalog import EVENTS, ArchiveBusy, ArchiveError, ArchiveFile, Catalog
-from engine.archive.columns import METADATA_KEY, SCHEMA_VERSION, ArchiveRow, day_of, table_of
+from engine.archive.columns import METADATA_KEY, SCHEMA_VERSION, ArchiveRow, by_day, numbered, unnumbered
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ def ignored(_step: str) -> None:
 
 def write(  # noqa: PLR0913  what is stored, and what must not have changed meanwhile
     catalog: Catalog,
-    rows: Sequence[ArchiveRow],
+    rows: Sequence[ArchiveRow] | pa.Table,
     origin: str,
     position: int,
     *,
@@ -52,18 +52,19 @@ def write(  # noqa: PLR0913  what is stored, and what must not have changed mean
     witness: str = "",
     reached: Hook = ignored,
 ) -> bool:
-    """Archive a batch, and move the position of its origin; takes the writer lock.
+    """Archive a batch, and move the position of its origin; takes the writer lock.  A table has no `row` yet.
 
     False if it was not added, as `Catalog.add` says.  Raises ArchiveBusy, ArchiveFull and ArchiveError; the archive is
     as it was then.
     """
+    events = unnumbered(rows) if isinstance(rows, Sequence) else rows
     with catalog.writer():
         files = []
         try:
-            first = catalog.next_rows(len(rows))
-            for _, numbers in sorted(_by_day(rows).items()):
-                files.append(_write_day(catalog, [rows[number] for number in numbers], first, now, reached))
-                first += len(numbers)
+            first = catalog.next_rows(events.num_rows)
+            for day, found in by_day(events):
+                files.append(write_file(catalog.directory, day, [numbered(found, first)], now, reached))
+                first += found.num_rows
             added = catalog.add(files, origin, position, erasures_seen=erasures_seen, since=since, witness=witness)
         except BaseException:
             unlink_files(catalog, files)
@@ -72,17 +73,6 @@ def write(  # noqa: PLR0913  what is stored, and what must not have changed mean
             unlink_files(catalog, files)
         reached("listed")
     return added
-
-
-def _by_day(rows: Sequence[ArchiveRow]) -> dict[str, list[int]]:
-    days: dict[str, list[int]] = {}
-    for number, row in enumerate(rows):
-        days.setdefault(day_of(row), []).append(number)
-    return days
-
-
-def _write_day(catalog: Catalog, rows: Sequence[ArchiveRow], first: int, now: float, reached: Hook) -> ArchiveFile:
-    return write_file(catalog.directory, day_of(rows[0]), [table_of(rows, first)], now, reached)
 
 
 def write_file(

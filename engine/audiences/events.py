@@ -5,6 +5,7 @@ Pure: the same run gives the same bytes and the same messageIds, so a run that w
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 from uuid import UUID
@@ -62,7 +63,7 @@ def new_event(series: EventSeries, change: MemberChange, integrations: JsonObjec
     """Return the event of a change, as it goes into the outbox."""
     identity = message_id(series, change.ordinal)
     event = event_of(series, change, integrations, identity)
-    return NewEvent(SOURCE, identity, iso(series.moment), orjson.dumps(event), (), keys_of(event))
+    return NewEvent(SOURCE, identity, _iso(series.moment), orjson.dumps(event), (), keys_of(event))
 
 
 def event_of(series: EventSeries, change: MemberChange, integrations: JsonObject, identity: str) -> JsonObject:
@@ -79,12 +80,19 @@ def event_of(series: EventSeries, change: MemberChange, integrations: JsonObject
         "traits": traits,
         "context": {"personas": personas(series)},
         "integrations": {"All": False, **integrations},
-        "timestamp": iso(series.moment),
+        "timestamp": _iso(series.moment),
     }
 
 
+_iso = lru_cache(maxsize=16)(iso)
+
+
+@lru_cache(maxsize=16)
 def personas(series: EventSeries) -> JsonObject:
-    """Return what says which definition an event is of, as Segment's own events do: the same for all its versions."""
+    """Return what says which definition an event is of, as Segment's own events do: the same for all its versions.
+
+    All events of a series share it; nobody may change it.
+    """
     is_audience = series.kind == AUDIENCE
     definition = blake2b(series.key.encode(), digest_size=14, key=series.identity).hexdigest()[:27]
     space = f"spa_{blake2b(series.identity, digest_size=8).hexdigest()}"

@@ -10,7 +10,19 @@ from engine.audiences.clock import set_clock
 from engine.audiences.compiling import CompiledQuery, EventScan, compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
-from engine.audiences.rules import AllOf, AnyOf, Computation, Condition, Did, DidNot, HasTraits, NoneOf, Times
+from engine.audiences.reasons import described
+from engine.audiences.rules import (
+    AllOf,
+    AnyOf,
+    Computation,
+    Condition,
+    Did,
+    DidNot,
+    HasTraits,
+    NoneOf,
+    Times,
+    leaves_of,
+)
 
 if TYPE_CHECKING:
     from engine.archive.queries import ArchiveConnection
@@ -88,6 +100,7 @@ def explain(connection: ArchiveConnection, definition: Definition, user: FoundUs
     """Return why a user is in or out at a moment. Raises QueryError."""
     set_clock(connection, now)
     query = compiled(definition, now)
+    set_clock(connection, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
     value = None if row is None or definition.kind == AUDIENCE else str(row[1])
     rule = definition.rule
@@ -139,17 +152,6 @@ def next_change(
     return next((moment for moment in moments if moment >= now and met(rule, moment) != today), None)
 
 
-def leaves_of(rule: Condition) -> Iterator[Did | DidNot | HasTraits]:
-    """Yield the conditions of a rule that are not made of others."""
-    if isinstance(rule, AllOf | AnyOf):
-        for each in rule.conditions:
-            yield from leaves_of(each)
-    elif isinstance(rule, NoneOf):
-        yield from leaves_of(rule.condition)
-    else:
-        yield rule
-
-
 class _Evidence:
     """What the archive has of one user for the conditions of a rule."""
 
@@ -172,7 +174,7 @@ class _Evidence:
             yield Explained(depth, "not", not inner[0].holds)
             yield from inner
         elif isinstance(rule, HasTraits):
-            yield Explained(depth, text_of(rule), self.holds(rule))
+            yield Explained(depth, described(rule), self.holds(rule))
         else:
             yield self.explained(rule, depth, None)
 
@@ -189,7 +191,7 @@ class _Evidence:
         self._times[id(condition)] = [each.at for each in events]
         wanted = condition.times if isinstance(condition, Did) else NEVER
         met = wanted.holds(count) if holds is None else holds
-        return Explained(depth, text_of(condition), met, count, tuple(events[:SHOWN]))
+        return Explained(depth, described(condition), met, count, tuple(events[:SHOWN]))
 
     def times(self, condition: Did | DidNot) -> Sequence[float]:
         """Return when the events of a condition that was explained happened, the newest first."""
@@ -219,34 +221,3 @@ def _one(
 
 def _seconds(moment: datetime) -> float:
     return moment.timestamp()
-
-
-def text_of(condition: Did | DidNot | HasTraits) -> str:
-    """Return a condition as the file writes it."""
-    if isinstance(condition, HasTraits):
-        values = [f"{name}: {_listed(each)}" for name, each in condition.values]
-        found = [f"traits: {{{', '.join(values)}}}"] if values or condition.where is None else []
-    else:
-        found = [f"{'did' if isinstance(condition, Did) else 'did_not'}: {condition.event}"]
-        if isinstance(condition, Did):
-            found.append(f"times: {condition.times}")
-        if condition.within is not None:
-            found.append(f"within: {within_text(condition.within)}")
-    if condition.where is not None:
-        found.append(f"where: {condition.where.text}")
-    return ", ".join(found)
-
-
-def within_text(seconds: float) -> str:
-    """Return a time as the file writes it, in its largest whole unit: 30d, 36h."""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
-
-
-def _listed(values: Sequence[object]) -> str:
-    import orjson
-
-    texts = [orjson.dumps(each).decode() for each in values]
-    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 AHEAD = 2000
 """Events of audiences that wait for a connection at most, while a server delivers: others are never far behind them."""
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks at what still waits."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks at what still waits: in ten times as long a fast vendor takes all that was ahead."""
+
+TURN = 30.0
+"""Seconds for which a scheduled run feeds; then others that are due run before it goes on."""
 
 
 class Targets(NamedTuple):
@@ -47,6 +50,21 @@ class FeedingHooks(NamedTuple):
     clock: Callable[[], float]
     wait: Callable[[float], object]
     stopped: Callable[[], bool] = lambda: False
+
+
+def in_turns(stopped: Callable[[], bool], clock: Callable[[], float]) -> Callable[[], bool]:
+    """Return a `stopped` that also ends feeding after its turn, counted from when it is first asked.
+
+    A first sync takes as long as its vendors' rate limits make it; other definitions must not wait for it.
+    """
+    end = None
+
+    def is_over() -> bool:
+        nonlocal end
+        end = clock() + TURN if end is None else end
+        return stopped() or clock() >= end
+
+    return is_over
 
 
 def events_of(series: EventSeries, pack: Sequence[MemberChange], targets: Mapping[str, str]) -> list[NewEvent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.audiences.compiling import EventScan, times_of
@@ -24,7 +25,7 @@ class ConditionReason(NamedTuple):
 
     def __str__(self) -> str:
         found = "" if self.events is None else f": {self.events:,} event{'' if self.events == 1 else 's'}"
-        return f"{'holds' if self.holds else 'does not hold'}: {self.condition}{found}"
+        return f"{'holds' if self.holds else 'does not hold'}: {visible(self.condition)}{found}"
 
 
 def reasons(
@@ -51,10 +52,8 @@ def _reason(condition: Did | DidNot | HasTraits, found: int | bool) -> Condition
 def described(condition: Did | DidNot | HasTraits) -> str:
     """Return a condition as the file has it, on one line."""
     if isinstance(condition, HasTraits):
-        import json
-
-        shown = {name: values[0] if len(values) == 1 else list(values) for name, values in condition.values}
-        words = [f"traits: {json.dumps(shown, ensure_ascii=False)}"]
+        values = ", ".join(f"{name}: {_listed(each)}" for name, each in condition.values)
+        words = [f"traits: {{{values}}}"] if values or condition.where is None else []
     elif isinstance(condition, DidNot):
         words = [f"did_not: {condition.event}"]
     else:
@@ -63,10 +62,17 @@ def described(condition: Did | DidNot | HasTraits) -> str:
         words.append(f"within: {duration_text(condition.within)}")
     if condition.where is not None:
         words.append(f"where: {' '.join(condition.where.text.split())}")
-    return visible(", ".join(words))
+    return ", ".join(words)
 
 
 def duration_text(seconds: float) -> str:
     """Write a duration in the largest unit that it is a whole number of: `30d`."""
     size, unit = next(((size, unit) for size, unit in UNITS if seconds % size == 0), (0.001, "ms"))
     return f"{seconds / size:.0f}{unit}"
+
+
+def _listed(values: Sequence[object]) -> str:
+    import json
+
+    texts = [json.dumps(each, ensure_ascii=False) for each in values]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"

@@ -42,11 +42,11 @@ def planned(definitions: Iterable[Scheduled], last_runs: Mapping[str, LastRun], 
     """Return when each definition with a schedule runs next, the first one first; those that are due have `at <= now`.
 
     A definition that never ran is due now. Of those that are due at one time, the one that comes first stays first.
+    One without a schedule is due while events of its last run are left.
     """
-    found = [
-        _next(each.key, each.every, last_runs.get(each.key), now) for each in definitions if each.every is not None
-    ]
-    return sorted(found, key=lambda run: run.at)
+    found = [(each, last_runs.get(each.key)) for each in definitions]
+    runs = [_next(each, last, now) for each, last in found if each.every is not None or (last and last.unfinished)]
+    return sorted(runs, key=lambda run: run.at)
 
 
 def pause_after(failures: int) -> float:
@@ -54,11 +54,12 @@ def pause_after(failures: int) -> float:
     return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (min(failures, 20) - 1))
 
 
-def _next(key: str, every: float, last: LastRun | None, now: float) -> PlannedRun:
+def _next(definition: Scheduled, last: LastRun | None, now: float) -> PlannedRun:
+    key = definition.key
     if last is None:
         return PlannedRun(key, now)
     if last.started_at > now:
         return PlannedRun(key, now, CLOCK_WENT_BACK)
     if last.failures:
         return PlannedRun(key, last.started_at + pause_after(last.failures))
-    return PlannedRun(key, now if last.unfinished else last.started_at + every)
+    return PlannedRun(key, now if last.unfinished or definition.every is None else last.started_at + definition.every)

@@ -5,6 +5,7 @@ Each step is durable before the next begins, so a process that ends anywhere lea
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -127,7 +128,7 @@ class Syncer:
             **zeros, number=number, key=definition.key, digest=definition.digest, started_at=now, ended_at=None,
             state=COMPUTING, moment=moment, fed=0, message="", took=0.0, connections={}, added=(), sent_run=None,
         )  # fmt: skip
-        with tempfile.TemporaryDirectory(prefix=".preview-", dir=self._state.directory) as folder:
+        with tempfile.TemporaryDirectory(prefix=f".preview-{os.getpid()}-", dir=self._state.directory) as folder:
             files = self._files(run, Path(folder))
             compute(self._settings.archive, definition, moment, self._settings.limits, files)
             run = self._compared(run, definition, files, yes=False)

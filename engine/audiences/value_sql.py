@@ -67,14 +67,22 @@ DISTINCT = (
 MOST_FREQUENT = "ROW(-times, number IS NULL, coalesce(number, 0), plain, text)"
 """Smallest for what is found most often; of several such, for the first in the order of `LISTED`."""
 LISTED = f"list_slice(list(text ORDER BY number NULLS LAST, plain, text), 1, {MOST_LISTED})"
+
+
+def _chosen(aggregate: str) -> str:
+    chosen = f"SELECT person_id, {aggregate}(text, place_of(timestamp, row)) AS text FROM given GROUP BY person_id"  # noqa: S608
+    read = f"SELECT person_id, text, TRY_CAST(text AS DOUBLE) AS number FROM ({chosen})"  # noqa: S608
+    return f"\nSELECT person_id, {CANONICAL} AS value FROM ({read})"
+
+
 QUERIES = {
     "count": _of_events("CAST(count(*) AS VARCHAR)"),
     "sum": _of_numbers(SUM),
     "average": _of_numbers(AVERAGE, WITHOUT_NOISE),
     "min": _of_numbers("min(number)"),
     "max": _of_numbers("max(number)"),
-    "first": _of_events(f"arg_min({CANONICAL}, ROW(timestamp, row))"),
-    "last": _of_events(f"arg_max({CANONICAL}, ROW(timestamp, row))"),
+    "first": _chosen("arg_min"),
+    "last": _chosen("arg_max"),
     "most_frequent": f"{DISTINCT}\nSELECT person_id, arg_min(text, {MOST_FREQUENT}) AS value FROM same"
     " GROUP BY person_id",
     "unique_list": f"{DISTINCT}\nSELECT person_id, '[' || array_to_string({LISTED}, ',') || ']' AS value FROM same"

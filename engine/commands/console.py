@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from engine.console.site import Site
 
 R = TypeVar("R")
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
+NEEDS_ARCHIVE = "--audiences are computed from an archive: add --archive DIR."
+NO_ARCHIVE = "There is no archive {path}; name the one of `engine serve --archive`, or leave it out."
 MISSING = "The console needs packages that are not installed ({name}): pip install 'waybill[server,console]'."
 PACKAGES = ("jinja2", "markupsafe", "python_multipart", "sse_starlette", "starlette", "uvicorn")
 LINK = """The console: {link}
@@ -62,6 +66,8 @@ def console_options(command: Callable[..., R]) -> Callable[..., R]:
 )
 @click.option("--connections", "connections_file", type=FILE, help="YAML file of connections, and of sources.")
 @mappings_option
+@click.option("--archive", type=DIRECTORY, metavar="DIR", help="The archive of the audiences to show.")
+@click.option("--audiences", "audiences_file", type=FILE, help="The definitions of audiences; needs --archive.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8912, show_default=True, help="0: any free port.")
 @click.option(
@@ -72,10 +78,12 @@ def console_options(command: Callable[..., R]) -> Callable[..., R]:
 )
 @click.option("--read-only", is_flag=True, help="Change no file either. With --outbox this is always so.")
 @console_options
-def command(
+def command(  # noqa: PLR0913, PLR0917  the options are what they are
     outbox_file: Path | None,
     connections_file: Path | None,
     directories: tuple[Path, ...],
+    archive: Path | None,
+    audiences_file: Path | None,
     host: str,
     port: int,
     admin_token: str,
@@ -91,6 +99,10 @@ def command(
     """
     if outbox_file is not None and not outbox_file.exists():
         raise UsageError(NO_OUTBOX.format(path=outbox_file))
+    if audiences_file is not None and archive is None:
+        raise UsageError(NEEDS_ARCHIVE)
+    if archive is not None and not (archive / "catalog.db").exists():
+        raise UsageError(NO_ARCHIVE.format(path=archive))
     import_all()
     from engine.sandbox.server import listen
 
@@ -98,6 +110,7 @@ def command(
         listener = stack.enter_context(listen(host, port, "The console (--host, --port)"))
         access = access_of(listener, host, admin_token or secrets.token_urlsafe(24), reached)
         site = _site(outbox_file, connections_file, directories, read_only=read_only or outbox_file is not None)
+        site = replace(site, archive=archive, audiences_file=audiences_file)
         _serve(stack, site, access, listener, new_token=not admin_token)
 
 

@@ -226,7 +226,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         admin = _admin(stack, (admin_host, admin_port), admin_token or SANDBOX_KEY * sandbox, console=console)
         config = _config(stack, reloading, limits, path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
-        config = _with_console(config, arguments, path, admin_host, reached) if console else config
+        config = _with_console(config, arguments, path, admin_host, reached, kept) if console else config
         config = _with_archive(config, path, kept, arguments)
         _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
 
@@ -349,7 +349,7 @@ def sources_of(reloading: Reloading, *, samples: bool) -> Sequence[EventSource]:
 
 
 def _with_console(
-    config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions
+    config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions, kept: KeepOptions
 ) -> ServerConfig:
     """Add the console for the admin address; raise UsageError where that would not be safe."""
     from engine.commands.console import access_of, import_all
@@ -373,6 +373,8 @@ def _with_console(
         troubles=troubles.read,
         connections_file=arguments.file,
         directories=arguments.settings.directories,
+        archive=kept.archive,
+        audiences_file=kept.audiences,
         live=True,
         reload=reload,
     )

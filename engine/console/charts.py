@@ -15,6 +15,7 @@ from engine.console.wording import number
 BAR = 4
 HEIGHT = 40
 GAP = 1
+LINE_WIDTH, LINE_ROOM = 240, 2
 
 
 def stacked_bars(bars: Sequence[Mapping[str, int]], ends: float, seconds: float, label: str) -> Markup:
@@ -50,6 +51,24 @@ def _bar(bar: Mapping[str, int], left: int, highest: int, starts: float) -> Mark
     when = datetime.fromtimestamp(starts, UTC).strftime("%H:%M UTC")
     hit = Markup('<rect class="hit" x="{0}" y="0" width="{1}" height="{2}"/>').format(left, BAR, HEIGHT)
     return Markup("<g><title>{0}: {1}</title>{2}{3}</g>").format(when, words, hit, Markup("").join(parts))
+
+
+def size_line(points: Sequence[tuple[float, int]], label: str) -> Markup:
+    """Return a line of sizes over time, its area below it; a point is a Unix time and a size, in the order of time."""
+    if len(points) < 2:
+        return Markup("")
+    first, last = points[0][0], points[-1][0]
+    highest = max(1, *(size for _, size in points))
+    width = max(last - first, 1.0)
+    places = [
+        ((at - first) / width * LINE_WIDTH, HEIGHT - size / highest * (HEIGHT - LINE_ROOM)) for at, size in points
+    ]
+    line = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    return Markup(
+        '<svg class="chart sizes" viewBox="0 0 {0} {1}" preserveAspectRatio="none" role="img" aria-label="{2}">'
+        '<path class="area" d="M0 {3}L{4}L{0} {3}Z"/><path class="line" d="M{4}"/>'
+        '<path class="axis" d="M0 {3}.5H{0}"/></svg>'
+    ).format(LINE_WIDTH, HEIGHT + 1, label, HEIGHT, line)
 
 
 def edges(pairs: Sequence[tuple[int, int, str]], left: int, right: int) -> Markup:

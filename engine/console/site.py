@@ -39,7 +39,8 @@ class Site:
     `connections` and `sources` return the current ones, which a reload replaces. `live` says whether this process
     delivers; without it, states such as "delivering" are of the past. `reload` loads mappings and connections again and
     returns its report, None where there is nothing to load again. `troubles` returns what was wrong in the last
-    hour, as far as this process delivered. `clock` returns seconds since 1970.
+    hour, as far as this process delivered. `archive` is its directory, `audiences_file` has the definitions that are
+    computed from it. `clock` returns seconds since 1970.
     """
 
     outbox_file: Path | None = None
@@ -47,6 +48,8 @@ class Site:
     sources: Callable[[], Sequence[EventSource]] = _no_sources
     troubles: Callable[[], Sequence[Trouble]] = _no_troubles
     connections_file: Path | None = None
+    archive: Path | None = None
+    audiences_file: Path | None = None
     directories: Sequence[Path] = ()
     read_only: bool = False
     live: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -14,13 +15,14 @@ from engine.archive.catalog import ArchiveBusy, Catalog
 from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.compacting import check, remove_old
 from engine.archive.connecting import QueryLimits
-from engine.archive.people import refresh
+from engine.archive.people import RefreshSizes, refresh
 from engine.archive.queries import opened
 from engine.events.normalizing import normalize
 from tests.archive.made import NOW, TODAY, filled, row
 from tests.archive.people_model import Known, end_of, known_of
 
 SMALL = QueryLimits(memory="200MB", threads=1)
+ANEW = RefreshSizes(few=0)
 TYPES = ("identify", "identify", "track", "alias", "alias", "group", "oops")
 TRAITS = (
     {"email": "a@b.example", "plan": "free"},
@@ -55,14 +57,23 @@ def world(random: Random, name: str) -> list[ArchiveRow]:
     return rows
 
 
-def batches(seed: int, worlds: int) -> list[list[ArchiveRow]]:
+STEPS = (
+    RefreshSizes(),
+    RefreshSizes(),  # changes beside the first
+    RefreshSizes(),  # changes of changes
+    RefreshSizes(few=0),  # all anew
+    RefreshSizes(small=0),  # changes that become part of the base
+)
+
+
+def batches(seed: int, worlds: int, steps: int = len(STEPS)) -> list[list[ArchiveRow]]:
     random = Random(seed)
-    parts: list[list[ArchiveRow]] = [[], [], []]
+    parts: list[list[ArchiveRow]] = [[] for _ in range(steps)]
     for number in range(worlds):
         rows = world(random, f"w{number}")
-        cuts = sorted(random.randint(0, len(rows)) for _ in range(2))
-        for part, piece in zip(parts, (rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] :]), strict=True):
-            part.extend(piece)
+        cuts = sorted(random.randint(0, len(rows)) for _ in range(steps - 1))
+        for part, piece in zip(parts, pairwise([0, *cuts, len(rows)]), strict=True):
+            part.extend(rows[slice(*piece)])
     return parts
 
 
@@ -96,17 +107,17 @@ def agree(directory: Path, parts: list[list[ArchiveRow]]) -> None:
     with filled(directory) as catalog:
         for number, part in enumerate(parts):
             filled(directory, part).close()
-            refresh(catalog, SMALL, now=NOW, chunk=(1_000_000, 50, 1_000_000)[number])
-        together = [row for part in parts for row in part]
+            refresh(catalog, SMALL, now=NOW, sizes=STEPS[number])
         step_by_step = found_in(catalog)
-        assert step_by_step == known_of(together)
+        assert step_by_step == known_of([row for part in parts for row in part])
         people.forget(catalog)
-        refresh(catalog, SMALL, now=NOW)
+        assert not list((directory / "people").iterdir())
+        refresh(catalog, SMALL, now=NOW, sizes=RefreshSizes(chunk=50))
         assert found_in(catalog) == step_by_step
 
 
 def test_refreshes_one_by_one_agree_with_one_over_everything_and_with_the_model(tmp_path: Path) -> None:
-    agree(tmp_path, batches(1, 60))
+    agree(tmp_path, batches(1, 40, 4))
 
 
 @pytest.mark.slow
@@ -157,12 +168,12 @@ def test_files_of_before_are_kept_for_readers_and_then_removed(tmp_path: Path) -
         before = refresh(catalog, SMALL, now=NOW)
         (tmp_path / "people" / "links-crashed.parquet").write_bytes(b"half of a file")
         filled(tmp_path, [row(2)]).close()
-        refresh(catalog, SMALL, now=NOW)
+        refresh(catalog, SMALL, now=NOW, sizes=ANEW)
         old = {tmp_path / path for name in ("links", "users") for path in before.files[name]}
         assert all(path.exists() for path in old)
         assert not (tmp_path / "people" / "links-crashed.parquet").exists()
         filled(tmp_path, [row(3)]).close()
-        refresh(catalog, SMALL, now=NOW + 601)
+        refresh(catalog, SMALL, now=NOW + 601, sizes=ANEW)
         assert not any(path.exists() for path in old)
         assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "people").iterdir()} == {"0o600"}
 

@@ -53,11 +53,11 @@ audiences.yaml:7:9  audiences[0].examples[0]
 audiences.yaml:7:9  audiences[0].examples[0]
   Buyers: "u1" is a member, but should not be.
   holds: did: Order Completed, times: >= 1, within: 30d: 1 event
-  does not hold: traits: {"staff": true}                         [example-fails]
+  does not hold: traits: {staff: true}                           [example-fails]
 audiences.yaml:7:9  audiences[0].examples[0]
   Buyers: "u2" is not a member, but should be.
   does not hold: did: Order Completed, times: >= 1, within: 30d: 0 events
-  does not hold: traits: {"staff": true}                         [example-fails]
+  does not hold: traits: {staff: true}                           [example-fails]
 audiences.yaml:18:9  computed_traits[0].examples[0]
   Total: "u1" has 5; expected 6.
   holds: did: Order Completed, times: >= 1: 1 event              [example-fails]"""

@@ -30,6 +30,12 @@ def test_next_run(last: LastRun | None, at: float, note: str) -> None:
     assert planned([Scheduled("a", HOUR)], known, NOW) == [PlannedRun("a", at, note)]
 
 
+def test_what_is_left_of_a_run_by_hand_is_sent_too() -> None:
+    left = LastRun(NOW - 10, unfinished=True)
+    assert planned([Scheduled("by hand", None)], {"by hand": left}, NOW) == [PlannedRun("by hand", NOW)]
+    assert planned([Scheduled("by hand", None)], {"by hand": LastRun(NOW - 10)}, NOW) == []
+
+
 def test_the_most_overdue_comes_first_and_those_by_hand_never() -> None:
     definitions = [
         Scheduled("new", HOUR),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from engine.archive.connecting import QueryLimits
+from engine.audiences.feeding import TURN, in_turns
 from engine.audiences.state import AudienceState, AudienceStateError, SyncBusy
 from tests.audiences.shop import INTEGRATIONS, ORDERS, Shop, identify, order, seconds
 
 BOTH = "crm mail"
 LATER = "2026-12-30T12:00:00Z"
-LAST_MONTH = "SELECT person_id FROM events WHERE timestamp BETWEEN now() - INTERVAL 30 DAY AND now()"
 
 
 @pytest.fixture
@@ -40,15 +39,6 @@ def test_the_story(shop: Shop) -> None:
     shop.happened(order("cy", "2026-12-01T12:00:00Z"))  # it arrives late
     assert shop.sync(at=LATER).entered == 1
     assert shop.sent() == [f"cy buyers=true -> {BOTH}"]
-
-
-def test_the_clock_of_sql_is_the_moment_of_the_run(shop: Shop) -> None:
-    shop.define(ORDERS.replace("did: Order Completed, within: 30d", f"sql: {json.dumps(LAST_MONTH)}"))
-    shop.happened(order("ada"), order("bob", "2026-12-20T12:00:00Z"))
-    shop.sync(at="2026-12-21T12:00:00Z")
-    assert sorted(shop.sent()) == [f"ada buyers=true -> {BOTH}", f"bob buyers=true -> {BOTH}"]
-    shop.sync(at=LATER)
-    assert shop.sent() == [f"ada buyers=false -> {BOTH}"]
 
 
 def test_users_that_are_merged(shop: Shop) -> None:
@@ -161,6 +151,26 @@ def test_stopped_and_continued(shop: Shop) -> None:
     assert (run.number, run.state, run.fed) == (1, "done", 1200)
     assert len({event["userId"] for event in shop.fed()}) == 1200
     assert shop.sync().total == 0
+
+
+def test_the_clock_of_sql_is_the_moment_of_the_run(shop: Shop) -> None:
+    shop.define(
+        "audiences: [{ name: Buyers, connections: [crm], "
+        "sql: SELECT person_id FROM events WHERE timestamp > now() - INTERVAL 1 DAY }]"
+    )
+    shop.happened(order("ada"))
+    assert (shop.sync().size, shop.sync(at=LATER).size) == (1, 0)
+
+
+def test_a_scheduled_run_feeds_for_its_turn(shop: Shop) -> None:
+    shop.happened(*(order(f"u{number:04}") for number in range(1200)))
+    times = iter([0.0, 0.0, 10.0, 29.9, TURN])
+    run = shop.sync(stopped=in_turns(lambda: False, lambda: next(times)))
+    assert (run.state, run.fed) == ("done", 1200)
+    shop.define("audiences: [{ name: Again, connections: [crm], did: Order Completed }]")
+    times = iter([0.0, 0.0, TURN])
+    run = shop.sync("again", stopped=in_turns(lambda: False, lambda: next(times)))
+    assert (run.state, run.fed) == ("sending", 500)
 
 
 def test_two_syncs_at_once(shop: Shop) -> None:

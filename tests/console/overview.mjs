@@ -5,7 +5,7 @@ import { axe, check, shot, story } from './browser.mjs';
 
 await story(async ({ signIn, given }) => {
   const page = await signIn({ height: 1000 });
-  for (const path of ['/events', '/set-aside', '/playground', '/destinations']) {
+  for (const path of ['/events', '/set-aside', '/audiences', '/deletions', '/playground', '/destinations']) {
     await page.goto(path);
     await axe(page, path);
   }

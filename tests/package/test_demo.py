@@ -15,7 +15,8 @@ def test_the_demo_tells_of_every_mapping() -> None:
     assert done.returncode == 0, done.stderr
     shown, rest = done.stdout.split(demo.COUNTED)
     counted, way = rest.split(demo.SERVED)
-    calls, held = way.split(demo.ENDED)
+    calls, ended = way.split(demo.ENDED)
+    held, audience = ended.split(demo.COMPUTED)
     assert done.stdout.rstrip().endswith(demo.CONSOLE)
     for mapping in ROOT.glob("mappings/*.yaml"):
         assert f"\n  {mapping.stem} " in shown
@@ -30,3 +31,5 @@ def test_the_demo_tells_of_every_mapping() -> None:
     assert re.search(r"^    id \d+, custom_id ada, email ada@example.com, ", held, re.MULTILINE)
     assert re.search(r"^    id \d+, custom_id engines, name Analytical Engines, ", held, re.MULTILINE)
     assert re.search(r"^    user \d+, name Parcel Tracked, .*data \(order_id o-1\)$", held, re.MULTILINE)
+    assert "\norder_completed_last_30days: 2 entered, 0 left" in audience
+    assert re.search(r"^    id 1, custom_id cust-287120, order_completed_last_30days true, ", audience, re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,13 @@ from engine.commands.audiences.shared import AudienceFiles, audience_options, ch
 from engine.commands.options import OUTBOX_FILE
 from engine.commands.shared import FOUND
 from engine.delivery.outbox.base import DEFAULT_FILE
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.audiences.model import Definitions
+    from engine.audiences.state import AudienceState
+
+NOT_GUARDED = "Run {number} is no longer the one that the guard stopped, so nothing was sent. Look at the last run."
 
 outbox_option = click.option(
     "--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True
@@ -49,11 +54,13 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
 
 @click.command("run", hidden=True)
 @click.argument("key")
+@click.option("--approve", type=int, help="Send although the guard stopped this run, if it is still the last one.")
 @outbox_option
 @audience_options
-def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
+def run_one(key: str, approve: int | None, outbox_file: Path, files: AudienceFiles) -> int:
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
     check_extra()
+    from engine.audiences.feeding import in_turns
     from engine.audiences.state import FAILED
     from engine.collector.companions import until_stopped
     from engine.commands.audiences.sync import syncer_of
@@ -64,7 +71,19 @@ def run_one(key: str, outbox_file: Path, files: AudienceFiles) -> int:
         stop = stack.enter_context(until_stopped())
         state = stack.enter_context(opened_state(files.archive))
         stack.enter_context(state.lock())
+        if approve is not None:
+            _check_approved(state, definition.key, approve)
         outbox = stack.enter_context(open_outbox(outbox_file, create=True))
-        syncer = syncer_of(state, files, lambda _run: None, stop.is_set, stop.wait)
-        run = syncer.sync(definition, outbox, files.now)
+        stopped = in_turns(stop.is_set, time.monotonic)
+        syncer = syncer_of(state, files, lambda _run: None, stopped, stop.wait)
+        run = syncer.sync(definition, outbox, files.now, yes=approve is not None)
     return FOUND if run.state == FAILED else 0
+
+
+def _check_approved(state: AudienceState, key: str, number: int) -> None:
+    """Raise UsageError unless a run is the last one of its definition and guarded: an approval counts once."""
+    from engine.audiences.state import GUARDED
+
+    last = next(iter(state.runs(key, 1)), None)
+    if last is None or last.number != number or last.state != GUARDED:
+        raise UsageError(NOT_GUARDED.format(number=number))

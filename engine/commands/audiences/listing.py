@@ -95,7 +95,7 @@ def _last(state: AudienceState, key: str) -> Run | None:
 def _entry(
     definition: Definition, seen: SeenDefinition | None, last: Run | None, sent: Run | None
 ) -> dict[str, object]:
-    from engine.audiences.explaining import within_text
+    from engine.audiences.reasons import duration_text
     from engine.commands.audiences.sync import run_json
 
     return {
@@ -104,7 +104,7 @@ def _entry(
         "title": definition.title,
         "kind": definition.kind,
         "size": None if sent is None else sent.size,
-        "every": None if definition.every is None else within_text(definition.every),
+        "every": None if definition.every is None else duration_text(definition.every),
         "next_run": iso_or_none(next_run(definition, seen, last)),
         "connections": list(definition.connections),
         "last_run": None if last is None else run_json(last),

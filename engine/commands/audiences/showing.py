@@ -58,7 +58,7 @@ def command(name: str, user: str | None, as_json: bool, files: AudienceFiles) ->
 
 def _overview(state: AudienceState, definition: Definition) -> dict[str, object]:
     from engine.audiences.changes import sent_users
-    from engine.audiences.explaining import within_text
+    from engine.audiences.reasons import duration_text
     from engine.commands.audiences.sync import run_json
 
     runs = state.runs(definition.key, LAST_RUNS)
@@ -72,7 +72,7 @@ def _overview(state: AudienceState, definition: Definition) -> dict[str, object]
         "kind": definition.kind,
         "size": None if sent is None else sent.size,
         "connections": list(definition.connections),
-        "every": None if definition.every is None else within_text(definition.every),
+        "every": None if definition.every is None else duration_text(definition.every),
         "next_run": iso_or_none(next_run(definition, seen, next(iter(runs), None))),
         "sizes": [{"at": iso_or_none(each.at), "size": each.size} for each in state.sizes(definition.key)],
         "sample": [] if path is None else [_user_json(each) for each in sent_users(path, SAMPLE)],

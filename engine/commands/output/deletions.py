@@ -9,67 +9,19 @@ from typing import TYPE_CHECKING
 from engine.commands.output.text import Display
 from engine.commands.shared import counted
 from engine.deletion.archived import ARCHIVE_DAMAGED, ARCHIVED, ARCHIVED_MASKED, AUDIENCES
+from engine.deletion.reporting import DAMAGED, is_to_do, outbox_text, removed_text, report_lines, vendor_text
 from engine.deletion.steps import state_of
-from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, from_json
+from engine.deletion.vendors import QUEUE, VendorPart, from_json
 from engine.delivery.intake import iso
 from engine.delivery.outbox import removal
 from engine.language.texts import visible
-from engine.records import Json, JsonObject, Outcome
+from engine.records import Json, JsonObject
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.deletions import Deletion
     from engine.events.persons import PersonIds
 
 MOST_SHOWN = 20
-QUEUED_TEXT = "a delete event waits to be sent"
-HELD_TEXT = "a delete event waits, and the connection is held: {reason}"
-BY_HAND_TEXT = "a person has to delete the user there: {reason}"
-DAMAGED = "files that cannot be read may have more; a person has to restore or remove them (engine archive check)"
-LEFT = "their email is in {events} of other users that still wait; delete the user again once they were sent"
-
-
-def report_lines(deletion: Deletion, counts: Mapping[str, int], held: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return what became of a deletion, by system; `held` has why connections are held."""
-    lines = [("outbox", _outbox_text(counts))]
-    if counts.get(removal.LEFT):
-        lines.append(("outbox", LEFT.format(events=counted(counts[removal.LEFT], "event"))))
-    if counts.get(ARCHIVED) or counts.get(ARCHIVED_MASKED):
-        lines.append(("archive", _removed(counts.get(ARCHIVED, 0), counts.get(ARCHIVED_MASKED, 0))))
-    known = {removal.EVENTS, removal.WAITED, removal.ATTEMPTS, removal.MASKED, removal.LEFT, removal.DISCARDS}
-    if counts.get(ARCHIVE_DAMAGED):
-        lines.append(("archive", DAMAGED))
-    if counts.get(AUDIENCES):
-        lines.append(("audiences", f"{counted(counts[AUDIENCES], 'membership')} removed"))
-    known |= {ARCHIVED, ARCHIVED_MASKED, ARCHIVE_DAMAGED, AUDIENCES, removal.REQUESTS_MASKED}
-    lines += [(what, f"{n} removed") for what, n in counts.items() if what not in known]
-    return lines + [
-        (name, _vendor_text(part, held.get(name, ""))) for name, part in from_json(deletion.vendors).items()
-    ]
-
-
-def _outbox_text(counts: Mapping[str, int]) -> str:
-    text = _removed(counts.get(removal.EVENTS, 0), counts.get(removal.MASKED, 0))
-    waited = counts.get(removal.WAITED, 0)
-    parts = [f"{waited} not sent yet"] if waited else []
-    parts += [counted(counts[removal.ATTEMPTS], "request")] if counts.get(removal.ATTEMPTS) else []
-    if counts.get(removal.DISCARDS):
-        parts.append(f"{counted(counts[removal.DISCARDS], 'discarded event')}")
-    return "; ".join([text, *parts])
-
-
-def _removed(events: int, masked: int) -> str:
-    more = f", masked in {masked} of other users" if masked else ""
-    return f"{counted(events, 'event')} removed{more}"
-
-
-def _vendor_text(part: VendorPart, held: str) -> str:
-    if part.state in (QUEUE, QUEUED):
-        return HELD_TEXT.format(reason=visible(held)) if held else QUEUED_TEXT
-    if part.by_hand:
-        refused = part.state in (Outcome.REJECTED, Outcome.INVALID)
-        reason = f"{part.state}, {part.reason}" if refused else part.reason
-        return BY_HAND_TEXT.format(reason=visible(reason))
-    return f"{part.state}: {visible(part.reason)}" if part.reason else part.state
 
 
 def report_text(display: Display, deletion: Deletion, counts: Mapping[str, int], held: Mapping[str, str]) -> str:
@@ -80,8 +32,7 @@ def report_text(display: Display, deletion: Deletion, counts: Mapping[str, int],
     head = f"Deletion {deletion.number}: {state_of(deletion)} ({by}requested {_time(deletion.requested_at)} by "
     lines = [f"{head}{deletion.requested_by})"]
     for name, text in rows:
-        to_do = "a person has to" in text or "is held" in text or "other users that still wait" in text
-        lines.append(f"  {visible(name):<{width}}  {display.paint(text, 'rejected') if to_do else text}")
+        lines.append(f"  {visible(name):<{width}}  {display.paint(text, 'rejected') if is_to_do(text) else text}")
     return "\n".join(lines)
 
 
@@ -94,9 +45,9 @@ def summary_text(found: Sequence[Deletion], counts: Mapping[str, int]) -> str:
     states = [state_of(each) for each in found]
     shown = ", ".join(f"{states.count(name)} {name}" for name in dict.fromkeys(states))
     lines = [f"{counted(len(found), 'deletion')}: {shown}"]
-    lines.append(f"  outbox   {_outbox_text(counts)}")
+    lines.append(f"  outbox   {outbox_text(counts)}")
     if counts.get(ARCHIVED):
-        lines.append(f"  archive  {_removed(counts[ARCHIVED], counts.get(ARCHIVED_MASKED, 0))}")
+        lines.append(f"  archive  {removed_text(counts[ARCHIVED], counts.get(ARCHIVED_MASKED, 0))}")
     if counts.get(ARCHIVE_DAMAGED):
         lines.append(f"  archive  {DAMAGED}")
     if counts.get(AUDIENCES):
@@ -109,7 +60,7 @@ def _vendor_counts(found: Iterable[Deletion]) -> list[tuple[str, str]]:
     texts: dict[tuple[str, str], int] = {}
     for each in found:
         for name, part in from_json(each.vendors).items():
-            key = (name, _vendor_text(part, ""))
+            key = (name, vendor_text(part, ""))
             texts[key] = texts.get(key, 0) + 1
     return [(name, f"{n} x {text}") for (name, text), n in texts.items()]
 
@@ -142,7 +93,7 @@ def would_be_text(
 
 
 def _would_be(part: VendorPart) -> str:
-    return "gets a delete event" if part.state == QUEUE else _vendor_text(part, "")
+    return "gets a delete event" if part.state == QUEUE else vendor_text(part, "")
 
 
 def as_json(deletion: Deletion, counts: Mapping[str, int]) -> JsonObject:

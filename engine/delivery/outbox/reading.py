@@ -53,14 +53,18 @@ def stored_events(path: Path, since: float | None) -> Iterator[StoredEvent]:
             after = rows[-1][0]
 
 
-class TakenEvent(NamedTuple):
-    """An event of an outbox with its source, for those who follow it."""
+class TakenEvents(NamedTuple):
+    """Some events of an outbox in their order, for those who follow it: what each has of a kind is in one tuple."""
 
-    number: int
-    source: str
-    message_id: str
-    received_at: str
-    raw: bytes
+    numbers: tuple[int, ...]
+    sources: tuple[str, ...]
+    message_ids: tuple[str, ...]
+    received_at: tuple[str, ...]
+    raws: tuple[bytes, ...]
+
+    def first(self, count: int) -> TakenEvents:
+        """Return the first ones."""
+        return TakenEvents(*(each[:count] for each in self))  # type: ignore[arg-type]
 
 
 class FollowedPlace(NamedTuple):
@@ -80,15 +84,19 @@ def followed_place(path: Path, number: int) -> FollowedPlace:
         return FollowedPlace(str(message_id), int(last))
 
 
-def taken_events(path: Path, after: int) -> Iterator[TakenEvent]:
-    """Yield the events behind a number, in their order; raises as `stored_events`."""
+def taken_events(path: Path, after: int) -> Iterator[TakenEvents]:
+    """Yield the events behind a number, in their order, up to `AT_ONCE` at a time; raises as `stored_events`."""
     with _opened(path) as db:
         while rows := db.execute(sql.TAKEN_EVENTS, (after, AT_ONCE)).fetchall():
-            for row in rows:
-                if tuple(map(type, row)) != _TYPES or row[0] <= after:
-                    raise OutboxDamaged(file.damage_text(path, f"event {row[0]}"))
-                after = row[0]
-                yield TakenEvent._make(row)
+            columns = tuple(zip(*rows, strict=True))
+            is_right = all({kind}.issuperset(map(type, column)) for column, kind in zip(columns, _TYPES, strict=True))
+            if not is_right:
+                odd = next(row[0] for row in rows if tuple(map(type, row)) != _TYPES)
+                raise OutboxDamaged(file.damage_text(path, f"event {odd}"))
+            if rows[0][0] <= after:
+                raise OutboxDamaged(file.damage_text(path, f"event {rows[0][0]}"))
+            after = rows[-1][0]
+            yield TakenEvents(*columns)
 
 
 def stored_event(path: Path, wanted: str) -> tuple[list[int], NewEvent | None]:
