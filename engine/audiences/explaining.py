@@ -98,7 +98,6 @@ def find_user(connection: ArchiveConnection, wanted: str) -> FoundUser | None:
 
 def explain(connection: ArchiveConnection, definition: Definition, user: FoundUser, now: float) -> MembershipReason:
     """Return why a user is in or out at a moment. Raises QueryError."""
-    set_clock(connection, now)
     query = compiled(definition, now)
     set_clock(connection, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
