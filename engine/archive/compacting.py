@@ -231,7 +231,7 @@ def remove_old(catalog: Catalog, keep: float, now: float) -> Compacted:
         old = [each for each in files if each.day < first]
         if not old:
             return Compacted()
-        people.renew(catalog, now)  # first: users never show what only removed events said
+        people.start_over(catalog, now)  # first: users never show what only removed events said
         if not catalog.replace(old, [], now):
             return Compacted()
     return Compacted(removed=len(old), removed_rows=sum(each.rows for each in old))

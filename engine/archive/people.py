@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FOLDER = "people"
-VERSION = 2
+VERSION = 3
 CHUNK = 25_000_000
 """Rows that are learned from at once, so that memory is bounded."""
 PART = 1_000_000
@@ -126,7 +126,7 @@ def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, 
         if _is_whole(catalog, people, snapshot):
             return people
         if _came_back(catalog, people, snapshot):
-            renew(catalog, now)
+            start_over(catalog, now)
             people = NOBODY
         try:
             with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
@@ -149,7 +149,7 @@ def _came_back(catalog: Catalog, people: People, snapshot: Snapshot) -> bool:
     return len(faulty) < len(missed)
 
 
-def renew(catalog: Catalog, now: float) -> None:
+def start_over(catalog: Catalog, now: float) -> None:
     """Have the next refresh read all events, since some that are known were removed; under the maintenance lock.
 
     What is known now stays on disk for those who read it.
