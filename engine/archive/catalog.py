@@ -411,12 +411,15 @@ def _error_text(path: Path, error: sqlite3.Error) -> str:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return f"No space left on the disk of {path}. The archive is whole; free some space."
+    if code == sqlite3.SQLITE_IOERR:  # also where there is no room for its `-shm`
+        return f"{path} cannot be read or written ({error}): its disk is full or fails. Free some space, or look at it."
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"{path} is locked: another process has been writing for {PATIENCE:g} seconds. Try again."
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return (
-            f"{path} is damaged or not a catalog ({error}). Move the archive away, and start a new one; its Parquet "
-            "files can still be read by other programs."
+            f"{path} is damaged or not a catalog ({error}). Restore it from a backup; events that are still in the "
+            "outbox are archived again. Or move the archive away, and start a new one; its Parquet files can still be "
+            "read by other programs."
         )
     if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return f"{path} cannot be opened for writing ({error}). Check that its directory exists and is writable."

@@ -211,6 +211,13 @@ def check(catalog: Catalog) -> Iterator[tuple[ArchiveFile, str]]:
             yield each, each.damaged
 
 
+def forget_damaged(catalog: Catalog, now: float) -> int:
+    """Remove the files that are marked as damaged, for good; return how many. Raises ArchiveBusy and ArchiveError."""
+    with catalog.maintenance():
+        found = catalog.snapshot().damaged
+        return len(found) if found and catalog.replace(found, [], now) else 0
+
+
 def remove_old(catalog: Catalog, keep: float, now: float) -> Compacted:
     """Remove the days that ended more than `keep` seconds ago; raises ArchiveBusy and ArchiveError.
 

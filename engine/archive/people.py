@@ -1,5 +1,7 @@
 """What an archive knows of its users: kept in files beside the events, and brought up to date before it is asked.
 
+Files that cannot be read any more are made again from the events.
+
 A refresh reads only the rows after those that are known, and adds what they say to what is known (engine/archive/
 identity.py has the rules); from nothing it gives the same.  Few new rows become changes beside the files of before
 (engine/archive/touched.py and relations.py), many write those files anew.  The catalog names the files that count, in
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from engine.archive import identity
-from engine.archive.catalog import KEPT_FOR_READERS, ArchiveFile, Catalog, Snapshot
+from engine.archive.catalog import KEPT_FOR_READERS, ArchiveError, ArchiveFile, Catalog, Snapshot
 from engine.archive.connecting import QueryLimits, connected, parquet, quoted, spill_folder
 from engine.archive.relations import KEYS, NOBODY, People, changed
 from engine.archive.touched import find_changes
@@ -47,6 +49,10 @@ _ORDERS = {"person_of": " ORDER BY kind"}
 _META, _OLD, _ROW = "people", "people_old", "people_row"
 
 _END = b"PAR1"
+UNREADABLE = (
+    "The users of the archive cannot be brought up to date: {reason}. If a file is damaged, `engine archive check` "
+    "leaves it out."
+)
 
 DERIVED = ("duplicates", "person_of", "users", "groups")
 """The relations that the views are made of."""
@@ -64,7 +70,7 @@ SIZES = RefreshSizes()
 
 
 def known(catalog: Catalog) -> People:
-    """Return what is known now; nothing where it was made by another version, or before somebody was erased."""
+    """Return what is known now; nothing if it was made by another version, before an erasure, or is not whole."""
     text = catalog.get(_META)
     if text is None:
         return NOBODY
@@ -72,14 +78,45 @@ def known(catalog: Catalog) -> People:
     if found["made_by"] != _made_by() or found["erasures"] != catalog.erasures():
         return NOBODY
     files = {name: tuple(each) for name, each in found["files"].items()}
-    return People(found["row"], files, found["made_by"], found["erasures"], tuple(found["left_out"]))
+    people = People(found["row"], files, found["made_by"], found["erasures"], tuple(found["left_out"]))
+    paths = [catalog.directory / each for found in files.values() for each in found]
+    return people if all(map(_looks_whole, paths)) else NOBODY
+
+
+def damaged(catalog: Catalog) -> tuple[str, ...]:
+    """Return which of the files of people cannot be read; reads all of them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = catalog.get(_META)
+    found = []
+    for path in () if text is None else (each for files in orjson.loads(text)["files"].values() for each in files):
+        try:
+            with pq.ParquetFile(catalog.directory / path) as file:
+                for _ in file.iter_batches(10_000):
+                    pass
+        except (OSError, pa.ArrowException):
+            found.append(path)
+    return tuple(found)
+
+
+def _looks_whole(path: Path) -> bool:
+    """Whether a file has the end of a Parquet file, which is written last."""
+    try:
+        with path.open("rb") as opened:
+            opened.seek(-len(_END), os.SEEK_END)
+            return opened.read() == _END
+    except OSError:
+        return False
 
 
 def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, sizes: RefreshSizes = SIZES) -> People:
     """Bring what is known up to the last row of the archive, under the maintenance lock; return it.
 
-    Raises ArchiveBusy. Reads nothing where there is nothing new.
+    Raises ArchiveBusy, and ArchiveError for files that cannot be read. Reads nothing where there is nothing new.
     """
+    import duckdb
+
     people, snapshot = known(catalog), catalog.snapshot()
     if _is_whole(catalog, people, snapshot):
         return people
@@ -91,8 +128,13 @@ def refresh(catalog: Catalog, limits: QueryLimits, *, now: float | None = None, 
         if _came_back(catalog, people, snapshot):
             start_over(catalog, now)
             people = NOBODY
-        with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
-            return _Refresh(catalog, connection, snapshot, people).run(now, sizes)
+        try:
+            with spill_folder(catalog.directory) as spill, connected(limits, spill) as connection:
+                return _Refresh(catalog, connection, snapshot, people).run(now, sizes)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise ArchiveError(UNREADABLE.format(reason=str(error).partition("\n")[0])) from error
 
 
 def _is_whole(catalog: Catalog, people: People, snapshot: Snapshot) -> bool:

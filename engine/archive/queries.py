@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.archive import identity, people, views
-from engine.archive.catalog import ArchiveBusy, ArchiveFile, Catalog, Snapshot
+from engine.archive.catalog import ArchiveBusy, ArchiveError, ArchiveFile, Catalog, Snapshot
 from engine.archive.columns import row_of, table_of
 from engine.archive.connecting import QueryLimits, connected, spill_folder
 from engine.archive.relations import People
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 LIMITS = QueryLimits()
+UNREADABLE = "A file of {directory} cannot be read: {reason}. `engine archive check` finds and leaves out such files."
 BATCH = 10_000
 """Rows of a result that are in memory at once."""
 
@@ -39,11 +40,14 @@ class ArchiveConnection:
         limits: QueryLimits,
         warnings: Sequence[str] = (),
         paths: Sequence[Path] = (),
+        left_out: Sequence[str] = (),
     ) -> None:
         self._connection, self._paths = connection, paths
         self.limits = limits
         self.warnings = tuple(warnings)
         """What the answers leave out, and why."""
+        self.left_out = tuple(left_out)
+        """Those of them that are about files which cannot be read."""
 
     def execute(self, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> DuckDBPyConnection:
         """Run SQL of our own, with parameters, and return its result; ended after the limit's seconds."""
@@ -131,20 +135,26 @@ def opened(archive: Path, limits: QueryLimits = LIMITS, *, refresh: bool = True)
 
     Files that cannot be read are left out; `warnings` names them.  Raises ArchiveError.
     """
+    import duckdb
+
     with Catalog.open(archive) as catalog:
         warnings: list[str] = []
         found = _refreshed(catalog, limits, warnings) if refresh else people.known(catalog)
         snapshot = catalog.snapshot()
-    files = _readable(archive, snapshot, warnings)
+    files, left_out = _readable(archive, snapshot)
+    warnings += left_out
     if found.row < snapshot.last_row and not refresh:
         warnings.append("The newest events are left out: users were not brought up to date with them.")
     with spill_folder(archive) as spill, connected(limits, spill) as connection:
         relations = {name: found.relation(archive, name) for name in people.DERIVED}
-        for statement in views.statements(people.events(archive, files), relations, found.row):
-            connection.execute(statement)
+        try:
+            for statement in views.statements(people.events(archive, files), relations, found.row):
+                connection.execute(statement)
+        except duckdb.Error as error:
+            raise ArchiveError(UNREADABLE.format(directory=archive, reason=str(error).partition("\n")[0])) from error
         paths = [archive / each.path for each in files] + found.paths(archive, people.DERIVED)
         lock_down(connection, [str(path.absolute()) for path in paths])
-        yield ArchiveConnection(connection, limits, warnings, paths)
+        yield ArchiveConnection(connection, limits, warnings, paths, left_out)
 
 
 def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> People:
@@ -159,14 +169,14 @@ def _refreshed(catalog: Catalog, limits: QueryLimits, warnings: list[str]) -> Pe
         return before
 
 
-def _readable(archive: Path, snapshot: Snapshot, warnings: list[str]) -> list[ArchiveFile]:
-    """Return the files that look whole; those that do not, and those that were marked before, become warnings."""
+def _readable(archive: Path, snapshot: Snapshot) -> tuple[list[ArchiveFile], list[str]]:
+    """Return the files that look whole, and words for those that do not, or were marked before."""
     faults = {each.path: each.damaged for each in snapshot.damaged}
     faults |= {each.path: fault for each in snapshot.files if (fault := people.fault_of_file(archive, each))}
-    warnings.extend(
+    words = [
         f"{archive / path} is left out: {fault}. `engine archive check` says more." for path, fault in faults.items()
-    )
-    return [each for each in snapshot.files if each.path not in faults]
+    ]
+    return [each for each in snapshot.files if each.path not in faults], words
 
 
 @contextmanager

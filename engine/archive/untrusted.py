@@ -29,6 +29,10 @@ DEEPEST = 100
 """Brackets within brackets: DuckDB's parser takes minutes for thousands that are never closed."""
 MOST_RELATIONS = 100
 """Tables of a query, those of common table expressions counted wherever they are used: planning takes their square."""
+MOST_WIDTH = 200
+"""Tables times `*`: planning takes the square of the columns, and each part that doubles them doubles those before."""
+LONGEST_NAME = 50
+"""Parts of a name such as properties.address.city."""
 CHECK_SECONDS = 10.0
 """Seconds after which the preparation of a query is ended."""
 MESSAGE = 600
@@ -44,6 +48,10 @@ REFUSED_FUNCTIONS = frozenset(
         *("lpad", "rpad"),  # one call may take minutes, and nothing ends it
     }
 )
+QUERY_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+"""What a query and its WITH parts are made of: parts may be INSERT, DELETE or COPY, too."""
+STRUCTURED_FUNCTIONS = frozenset({"from_json", "from_json_strict", "json_transform", "json_transform_strict"})
+"""Their second argument is read while a query is prepared, and a very deep one ends the process."""
 _NO_PLACE = 2**64 - 1
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _SIGNS = re.compile(rf"(?:[-+~!@#|/*%^&<>=]\s*|\bnot\b\s*){{{DEEPEST + 1}}}", re.IGNORECASE)
@@ -132,33 +140,74 @@ def _second(sql: str, first: str) -> tuple[int, int]:
 def _parsed(sql: str) -> Any:
     with _lock:
         [[text]] = _checker().execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
-    return orjson.loads(text)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"error": True, "error_message": "it is too deep"}
 
 
 def _fault_of_tree(tree: Any, sql: str) -> Iterator[SqlFault]:
     if tree.get("error"):
         yield SqlFault(f"this statement is not allowed; write one SELECT ({tree.get('error_message', '')[:MESSAGE]})")
         return
-    nodes = list(_nodes(tree))
-    names = {each["key"].lower(): each["value"] for node in nodes for each in node.get("cte_map", {}).get("map", ())}
-    for node in nodes:
-        problem = _problem(node, names)
+    names: dict[str, Any] = {}
+    width = 1
+    for node, visible_names in _nodes(tree):
+        names |= dict(_parts(node))
+        width = min(width * max(1, _stars(node)), MOST_WIDTH + 1)
+        problem = _problem(node, visible_names)
         if problem:
             yield SqlFault(problem, *_place_of_byte(sql, _position(node)))
-    if _relations(tree, names) > MOST_RELATIONS:
+    relations = _relations(tree, names)
+    if relations > MOST_RELATIONS:
         yield SqlFault(f"the query reads more than {MOST_RELATIONS} tables, its WITH parts counted at each use")
+    if width > 1 and width * relations > MOST_WIDTH:
+        yield SqlFault("the query has too many columns: `*` of `*` of many tables; name the columns that you need")
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every object of a parsed query; a stack, because queries may be deep."""
-    left = [tree]
+def _nodes(tree: Any) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Yield every object of a parsed query, with the names of the WITH parts that can be used in it.
+
+    A part can use those before it, and itself if it is recursive: any other name is one of the catalog.
+    A stack, because queries may be deep.
+    """
+    left: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+    while left:
+        each, names = left.pop()
+        if isinstance(each, dict):
+            parts: list[tuple[Any, frozenset[str]]] = []
+            for key, part in _parts(each):
+                is_recursive = part.get("query_node", {}).get("type") == "RECURSIVE_CTE_NODE"
+                parts.append((part, names | {key} if is_recursive else names))
+                names |= {key}
+            yield each, names
+            left.extend((value, names) for key, value in reversed(each.items()) if key != "cte_map")
+            left.extend(reversed(parts))
+        elif isinstance(each, list):
+            left.extend((value, names) for value in reversed(each))
+
+
+def _parts(node: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the WITH parts of a node in their order."""
+    return [(_lower(each["key"]), each["value"]) for each in node.get("cte_map", {}).get("map", ())]
+
+
+def _lower(name: object) -> str:
+    """Return a name in lower case as DuckDB compares it: letters outside of ASCII stay (the Kelvin sign is no k)."""
+    return "".join(each.lower() if each.isascii() else each for each in str(name))
+
+
+def _stars(node: dict[str, Any]) -> int:
+    """Return how many `*` and COLUMNS are in what a SELECT gives; those of queries in it count there."""
+    total, left = 0, list(node.get("select_list", ()))
     while left:
         each = left.pop()
-        if isinstance(each, dict):
-            yield each
-            left.extend(reversed(list(each.values())))
-        elif isinstance(each, list):
-            left.extend(reversed(each))
+        if isinstance(each, list):
+            left.extend(each)
+        elif isinstance(each, dict) and "select_list" not in each:
+            total += each.get("type") == "STAR"
+            left.extend(each.values())
+    return total
 
 
 def _position(node: dict[str, Any]) -> int:
@@ -167,24 +216,40 @@ def _position(node: dict[str, Any]) -> int:
     return 0 if position >= _NO_PLACE else int(position)
 
 
-def _problem(node: dict[str, Any], names: dict[str, Any]) -> str:
-    kind = node.get("type")
+def _problem(node: dict[str, Any], names: frozenset[str]) -> str:
+    kind = str(node.get("type", ""))
+    if kind.endswith("_NODE") and kind not in QUERY_NODES:
+        return f"{kind.partition('_')[0]} is not allowed; a query and its WITH parts are SELECT"
     if kind == "BASE_TABLE":
         return _problem_of_table(node, names)
+    if len(node.get("column_names", ())) > LONGEST_NAME:
+        return f"a name has more than {LONGEST_NAME} parts"
     if kind == "SHOW_REF" and node.get("table_name"):
         return "SHOW is not allowed; DESCRIBE events lists columns, and `engine archive query --schema` all of them"
     if kind == "TABLE_FUNCTION":
-        name = str(node.get("function", {}).get("function_name", "")).lower()
+        name = _lower(node.get("function", {}).get("function_name", ""))
         if name not in TABLE_FUNCTIONS:
             return f"{name}() is not allowed in FROM; a query reads events, users and groups"
-    name = str(node.get("function_name", "")).lower()
-    return f"{name}() is not allowed" if name in REFUSED_FUNCTIONS else ""
+    return _problem_of_function(node)
 
 
-def _problem_of_table(node: dict[str, Any], names: dict[str, Any]) -> str:
+def _problem_of_function(node: dict[str, Any]) -> str:
+    name = _lower(node.get("function_name", ""))
+    if name in REFUSED_FUNCTIONS:
+        return f"{name}() is not allowed"
+    if name in STRUCTURED_FUNCTIONS:
+        arguments = node.get("arguments", ())
+        is_method = len(node.get("qualified_name", {}).get("path", ())) > 1  # properties.from_json('...')
+        own = arguments if is_method or any(each.get("name") for each in arguments) else arguments[1:]
+        if any(each.get("expression", {}).get("class") != "CONSTANT" for each in own):
+            return f"{name}() needs a text of the query as its second argument"
+    return ""
+
+
+def _problem_of_table(node: dict[str, Any], names: frozenset[str]) -> str:
     name, schema, catalog = (str(node.get(f"{each}_name", "")) for each in ("table", "schema", "catalog"))
-    plain = name.lower()
-    if (not schema and plain in names) or (plain in VIEWS and schema.lower() in ("", "main") and not catalog):
+    plain = _lower(name)
+    if (not schema and plain in names) or (plain in VIEWS and _lower(schema) in ("", "main") and not catalog):
         return ""
     full = ".".join(filter(None, (catalog, schema, name)))
     near = closest(plain, [*VIEWS, *names])
@@ -213,7 +278,7 @@ def _count(tree: Any, known: dict[str, int], own: str, apart: set[int] | None = 
             left.extend(each)
         elif isinstance(each, dict) and not (apart and id(each) in apart):
             if each.get("type") == "BASE_TABLE":
-                name = str(each.get("table_name", "")).lower()
+                name = _lower(each.get("table_name", ""))
                 total += 1 if name == own else known.get(name, 1)
             elif each.get("type") == "TABLE_FUNCTION":
                 total += 1

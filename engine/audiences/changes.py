@@ -192,14 +192,28 @@ def packs(changes: Path, start: int, size: int = PACK) -> Iterator[list[MemberCh
         yield pack
 
 
+def fault_of(sent: Path) -> str:
+    """Return why a sent file cannot be read, '' if it can; reads all of it, which takes less than comparing it."""
+    try:
+        for _ in _batches(sent, list(COLUMNS)):
+            pass
+    except ChangesDamaged as error:
+        return str(error.__cause__).partition("\n")[0].rstrip(".")
+    return ""
+
+
 def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    for batch in _batches(path, columns):
+        yield from batch.to_pylist()
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=columns):
-                yield from batch.to_pylist()
+            yield from file.iter_batches(columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise ChangesDamaged(f"{path} cannot be read ({str(error).partition(chr(10))[0].rstrip('.')}).") from error
 
@@ -305,7 +319,7 @@ def _database(archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         db = duckdb.connect(":memory:", config=config)
         try:
             yield db
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        except duckdb.Error as error:
             raise ArchiveError(f"The members cannot be compared: {str(error).partition(chr(10))[0]}") from error
         finally:
             db.close()

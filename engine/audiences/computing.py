@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.archive.catalog import Catalog
+from engine.archive.catalog import ArchiveError, Catalog
+from engine.archive.containing import contained
 from engine.archive.people import known
 from engine.archive.queries import opened
 from engine.archive.untrusted import QueryError
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from engine.archive.connecting import QueryLimits
     from engine.archive.queries import ArchiveConnection
 
+LEFT_OUT = (
+    "{first}{more} Without these events users would seem to have left, so nothing was computed or sent. Restore the "
+    "files from a backup and run `engine archive check`, or give them up: engine archive check --forget"
+)
 ANONYMOUS = "CASE WHEN u.user_id IS NULL THEN u.person_id END"
 IDS = {
     "userId": ("NULL", "NULL", "'u:' || u.user_id"),
@@ -40,9 +46,11 @@ MEMBERS = """
 def compute(archive: Path, definition: Definition, moment: float, limits: QueryLimits, files: ComparedFiles) -> None:
     """Write the members, or the values, of a definition at a moment, and who of those sent before was merged.
 
-    Raises ArchiveError and QueryError.
+    Raises QueryError, and ArchiveError also if files of events are left out: their users would seem to have left.
     """
     with opened(archive, limits) as connection:
+        if connection.left_out:
+            raise ArchiveError(LEFT_OUT.format(first=connection.left_out[0], more=_more(connection.left_out)))
         write_members(connection, definition, moment, files.members)
     if files.before is not None and files.merged is not None:
         with Catalog.open(archive) as catalog:
@@ -50,8 +58,15 @@ def compute(archive: Path, definition: Definition, moment: float, limits: QueryL
         write_merged(files, person_of)
 
 
+def _more(found: Sequence[str]) -> str:
+    return f" And {len(found) - 1} more." if found[1:] else ""
+
+
 def write_members(connection: ArchiveConnection, definition: Definition, moment: float, path: Path) -> int:
-    """Write the members of a definition, from whatever the connection has; return how many there are."""
+    """Write the members of a definition, from whatever the connection has; return how many there are.
+
+    A query of a file that ignores its end, or takes all memory, ends the process: `contained` says why.
+    """
     query = compiled(definition, moment)
     set_clock(connection, moment)
     if definition.sql is not None and (fault := connection.check(definition.sql)) is not None:
@@ -59,6 +74,7 @@ def write_members(connection: ArchiveConnection, definition: Definition, moment:
     anonymous, email, identity = IDS[definition.id]
     value = "'true'" if definition.kind == AUDIENCE else "wanted.value"
     sql = MEMBERS.format(sql=query.sql, anonymous=anonymous, email=email, id=identity, value=value)
-    connection.execute(sql, query.parameters)
+    with contained(connection.limits, what=f'The query of "{definition.key}"'):
+        connection.execute(sql, query.parameters)
     found = connection.read(f"SELECT {', '.join(COLUMNS)} FROM members_found")  # noqa: S608  constants
     return write(path, found.schema, found)

@@ -44,6 +44,8 @@ LISTS: dict[str, DefinitionKind] = {"audiences": "audience", "computed_traits": 
 OWNERS: dict[DefinitionKind, str] = {"audience": "An audience", "computed trait": "A computed trait"}
 MOST_DEFINITIONS = 500
 LONGEST_NAME = 100
+LONGEST_KEY = 200
+"""Bytes of a key, which is the name of a folder: file systems take 255."""
 LONGEST_ABOUT = 2_000
 LONGEST_SQL = 20_000
 MOST_CONNECTIONS = 50
@@ -126,11 +128,14 @@ class _DefinitionsReader(ConditionReader):
         if find_spec("duckdb") is None:
             place = (*self._queries[0][0], "sql")
             return (Problem.at(self.mark(place), place, NOT_CHECKED),)
+        from engine.archive.containing import contained
         from engine.archive.queries import memory
 
         with memory((), 0.0) as connection:
             for place, kind, sql in self._queries:
-                problem = check_sql(connection, sql, kind)
+                line = self.mark((*place, "sql"))[0]
+                with contained(connection.limits, what=f"The check of the query at line {line}"):
+                    problem = check_sql(connection, sql, kind)
                 if problem is not None:
                     self.fault((*place, "sql"), problem.message, offset=problem.offset)
         return ()
@@ -190,6 +195,8 @@ class _DefinitionsReader(ConditionReader):
         key = key_of(name)
         if not key:
             self.fault(place, "This name has no letters and digits for its key, the name of the trait.")
+        elif len(key.encode()) > LONGEST_KEY:
+            self.fault(place, f"The key of this name has {len(key.encode()):,} bytes; {LONGEST_KEY} are allowed.")
         elif key in CLASHING:
             self.fault(place, f"The key of this name, {key}, is a trait by which destinations find users.")
         elif key in self._keys:

@@ -53,8 +53,11 @@ class MemberChange(NamedTuple):
 
 
 def message_id(series: EventSeries, ordinal: int) -> str:
-    """Return the messageId of a run's change: always the same one, and of no other change of any archive."""
-    text = f"audience-{series.key}-{series.run}-{ordinal}".encode()
+    """Return the messageId of a run's change: always the same one, and of no other change of any archive.
+
+    The moment is in it because an archive that is restored from a backup numbers its next runs as before.
+    """
+    text = f"audience-{series.key}-{series.run}-{series.moment!r}-{ordinal}".encode()
     digest = blake2b(text, digest_size=16, key=series.identity).digest()
     return f"personas_{UUID(bytes=digest, version=5)}"
 

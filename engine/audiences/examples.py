@@ -39,6 +39,7 @@ class TriedDefinition(NamedTuple):
 
 def try_definition(definition: Definition, example: DefinitionExample) -> TriedDefinition:
     """Run an example; its differences are empty where it gave what it expects."""
+    from engine.archive.containing import contained
     from engine.archive.queries import memory
     from engine.archive.untrusted import QueryError
 
@@ -46,7 +47,8 @@ def try_definition(definition: Definition, example: DefinitionExample) -> TriedD
     with memory(example.events, example.at) as connection:
         set_clock(connection, example.at)
         try:
-            actual = _actual(connection, compiled(definition, example.at))
+            with contained(connection.limits, what=f'The query of "{definition.key}"'):
+                actual = _actual(connection, compiled(definition, example.at))
         except QueryError as error:
             message = f"The query failed: {visible(error.fault.message)}."
             return TriedDefinition({}, expected, (DefinitionDifference(message),))

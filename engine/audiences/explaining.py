@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.archive.containing import contained
 from engine.audiences.clock import set_clock
 from engine.audiences.compiling import CompiledQuery, EventScan, compiled
 from engine.audiences.events import AUDIENCE
@@ -98,8 +99,8 @@ def find_user(connection: ArchiveConnection, wanted: str) -> FoundUser | None:
 
 def explain(connection: ArchiveConnection, definition: Definition, user: FoundUser, now: float) -> MembershipReason:
     """Return why a user is in or out at a moment. Raises QueryError."""
-    query = compiled(definition, now)
     set_clock(connection, now)
+    query = compiled(definition, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
     value = None if row is None or definition.kind == AUDIENCE else str(row[1])
     rule = definition.rule
@@ -214,7 +215,8 @@ def _one(
 ) -> tuple[object, ...] | None:
     values = [*query.parameters, user.person_id]
     sql = ONE.format(columns=columns, sql=query.sql, person=len(values))
-    row = connection.execute(sql, values).fetchone()
+    with contained(connection.limits):
+        row = connection.execute(sql, values).fetchone()
     return None if row is None else tuple(row)
 
 

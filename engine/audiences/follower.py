@@ -74,7 +74,11 @@ class AudienceFollower:
                 stop.wait(LOOK_EVERY)
 
     def step(self) -> PlannedRun | None:
-        """Read the file if it changed, and return the definition that is due, None if none is."""
+        """Read the file if it changed, and return the definition that is due, None if none is.
+
+        Raises AudienceStateError, also if the state was replaced: this process must be started anew then.
+        """
+        self._state.check_in_place()
         self.reload()
         plans = planned([Scheduled(each.key, each.every) for each in self._definitions], self._last_runs(), self._now())
         self._note(plans)
@@ -166,6 +170,8 @@ class AudienceFollower:
 
     def _noted(self, key: str, began: float, code: int, words: str) -> None:
         run = next(iter(self._state.runs(key, 1)), None)
+        if run is not None and run.ended_at is not None and run.ended_at < began:
+            run = None  # of before: the process ended before it noted a run of its own
         if run is not None and run.state == COMPUTING:
             how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
             text = words or f"The process of the computation {how}."

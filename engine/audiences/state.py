@@ -133,9 +133,20 @@ class AudienceState:
         try:
             with _errors(directory):
                 self._prepare()
+                self._file = (directory / "state.db").stat()
         except BaseException:
             self._db.close()
             raise
+
+    def check_in_place(self) -> None:
+        """Raise AudienceStateError if the file was removed or replaced since it was opened, as by a restore."""
+        with suppress(OSError):
+            if os.path.samestat(self._file, (self.directory / "state.db").stat()):
+                return
+        raise AudienceStateError(
+            f"{self.directory / 'state.db'} was removed or replaced while it was in use. What is there now counts; "
+            "without it the next syncs send every member once more."
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -373,4 +384,6 @@ def _reason(path: Path, error: sqlite3.Error) -> str:
             f"{path} is damaged ({error}). It was left unchanged. Without it the engine does not know who was sent: "
             "restore it from a backup, or move its folder away and sync again, which sends every member once more."
         )
+    if code == sqlite3.SQLITE_IOERR:  # also where there is no room for its `-shm`
+        return f"{path} cannot be read or written ({error}): its disk is full or fails. Free some space, or look at it."
     return f"{path}: {error}."

@@ -21,6 +21,7 @@ from engine.audiences.changes import (
     ComparedFiles,
     compare,
     cut_short,
+    fault_of,
     packs,
     write_columns,
 )
@@ -55,6 +56,10 @@ SHOWN = 10
 INTERRUPTED = "The process ended while members were computed; nothing was sent."
 REMOVED = "The definition was removed while its events were sent: {fed} of {total} were."
 AGAIN = "The first {fed} changes were sent; the next run computes them once more and sends them again."
+SENT_LOST = (
+    "{path}, which says who was sent, cannot be read ({fault}). Nothing was sent. Restore it from a backup, or send "
+    "every member once more: engine audiences sync {key} --yes"
+)
 NO_CONNECTION_LEFT = "None of the connections of this run is enabled now ({names}); enable one, and sync again."
 
 
@@ -88,13 +93,15 @@ class Syncer:
     def sync(self, definition: Definition, outbox: SqliteOutbox, moment: float, *, yes: bool = False) -> Run:
         """Continue the run that was interrupted, or run; return what became of it: done, guarded, failed or sending.
 
-        `yes` lets more change than the guard allows. Raises OutboxError, after which the run can be continued.
+        `yes` lets more change than the guard allows, and sends all members again if it is lost who was sent. Raises
+        OutboxError, after which the run can be continued.
         """
         if (left := self.unfinished(definition.key)) is not None:
             return self.resume(left, definition, outbox)
         run = self._state.begin(definition.key, definition.digest, self._settings.hooks.clock(), moment)
         files = self._files(run)
         with self._noting_failure(run):
+            files = _with_known_sent(files, run.key, yes=yes)
             compute(self._settings.archive, definition, moment, self._settings.limits, files)
             run = self._compared(run, definition, files, yes=yes)
             if run.state == GUARDED:
@@ -116,6 +123,7 @@ class Syncer:
         kept = {} if last is None else last.connections
         definition = replace(definition, connections=tuple(kept))
         with self._noting_failure(run):
+            _with_known_sent(files, run.key, yes=False)
             run = self._compared(run, definition, files, yes=True)
             return self._feed(self._state.note(run), definition, outbox)
         return self._end(self._state.run(run.number))
@@ -129,7 +137,7 @@ class Syncer:
             state=COMPUTING, moment=moment, fed=0, message="", took=0.0, connections={}, added=(), sent_run=None,
         )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix=f".preview-{os.getpid()}-", dir=self._state.directory) as folder:
-            files = self._files(run, Path(folder))
+            files = _with_known_sent(self._files(run, Path(folder)), run.key, yes=False)
             compute(self._settings.archive, definition, moment, self._settings.limits, files)
             run = self._compared(run, definition, files, yes=False)
             return SyncPreview(run, self._first_events(run, definition, files))
@@ -169,7 +177,8 @@ class Syncer:
         found = compare(files, value_of_left=left, first_syncs=bool(added))
         run = run._replace(**found._asdict(), connections=connections, added=added, state=SENDING)
         moved, before = run.entered + run.left, 0 if last is None else last.size
-        if last is None or yes or moved <= FEW or moved / max(1, before) <= definition.guard:
+        # Nobody was in, so all that moved is members who have not been sent: as in a first sync.
+        if not before or yes or moved <= FEW or definition.guard >= 1 or moved / before <= definition.guard:
             return run
         return run._replace(state=GUARDED, message=_guarded(run, before, definition))
 
@@ -239,6 +248,16 @@ def _files_of(state: AudienceState, archive: Path, run: Run, folder: Path | None
     return ComparedFiles(path("members"), before, merged, path("changes"), path("sent"), archive)
 
 
+def _with_known_sent(files: ComparedFiles, key: str, *, yes: bool) -> ComparedFiles:
+    """Return the files, if who was sent can be read; with `yes`, else as if nobody was. Raises ArchiveError."""
+    fault = "" if files.before is None else fault_of(files.before)
+    if not fault:
+        return files
+    if not yes:
+        raise ArchiveError(SENT_LOST.format(path=files.before, fault=fault, key=key))
+    return files._replace(before=None, merged=None)
+
+
 def _ended(state: AudienceState, run: Run, now: float) -> Run:
     run = state.note(run._replace(ended_at=now, took=max(0.0, now - run.started_at)))
     state.tidy(run.key)
@@ -246,7 +265,7 @@ def _ended(state: AudienceState, run: Run, now: float) -> Run:
 
 
 def _guarded(run: Run, before: int, definition: Definition) -> str:
-    share = 100 * (run.entered + run.left) / max(1, before)
+    share = 100 * (run.entered + run.left) / before
     return (
         f"{run.entered} would enter and {run.left} would leave: {share:.0f} % of {before}, more than its guard of "
         f"{100 * definition.guard:g} %. Nothing was sent. If that is right: engine audiences sync {run.key} --yes"

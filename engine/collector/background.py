@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine.collector import http
 from engine.collector.archiving import ServedArchive
+from engine.collector.audience_status import audiences_json, served_audiences
 from engine.collector.companions import Companion
 from engine.collector.observers import CollectorObserver
 from engine.collector.reloading import Reloading, ReloadReport, Remaining, Served
@@ -144,7 +145,7 @@ class Background:
             tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
         tasks += [asyncio.create_task(each()) for each in self._config.beside]
         if archive is not None:
-            tasks.append(asyncio.create_task(watch_archive(archive, observer.archive_behind.set)))
+            tasks.append(asyncio.create_task(watch_archive(archive, observer.archive_behind.set, observer.audiences)))
         reloading.attach()
         for each in self._config.companions:
             each.on_failure = observer.companion_failed
@@ -170,6 +171,7 @@ class Background:
         found = delivery_status(self._outbox, self._clock())
         if self._config.archive is not None:
             found["archive"] = self._config.archive.status()
+            found["audiences"] = audiences_json(self._config.archive.directory)
         if self._config.companions:
             found["companions"] = [each.status() for each in self._config.companions]
         return found
@@ -229,9 +231,16 @@ class Backlog:
             self._observer.queue(name, depth, 0.0 if oldest is None else max(0.0, now - oldest))
 
 
-async def watch_archive(archive: ServedArchive, on_behind: Callable[[int], None]) -> None:
-    """Report again and again how many events the archive is behind."""
+async def watch_archive(
+    archive: ServedArchive,
+    on_behind: Callable[[int], None],
+    on_audiences: Callable[[list[tuple[str, int, bool]]], None],
+) -> None:
+    """Report again and again how many events the archive is behind, and how its audiences are."""
     while True:
+        with contextlib.suppress(WaybillError):  # the companion reports it, and so does /status
+            found = await asyncio.to_thread(served_audiences, archive.directory)
+            on_audiences([(each.key, each.users, each.in_trouble) for each in found])
         with contextlib.suppress(WaybillError):  # its companion reports what is wrong with it
             on_behind(await asyncio.to_thread(archive.behind))
         await asyncio.sleep(ARCHIVE_INTERVAL)

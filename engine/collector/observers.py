@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -88,6 +88,11 @@ class CollectorObserver:
         gauge = partial(Gauge, registry=registry, multiprocess_mode="livemax")
         self.backlog = gauge("waybill_collector_backlog", "Unfinished events of the slowest connection.")
         self.archive_behind = gauge("waybill_archive_behind", "Events of the outbox that are not archived yet.")
+        self._audience_keys: set[str] = set()
+        self._audience_users = gauge("waybill_audience_users", "Users who were sent an audience.", ["audience"])
+        self._audience_trouble = gauge(
+            "waybill_audience_in_trouble", "1 if the last run failed or was guarded.", ["audience"]
+        )
 
     def text(self) -> bytes:
         """Return the metrics as Prometheus text."""
@@ -146,6 +151,17 @@ class CollectorObserver:
     def companion_failed(self, name: str) -> None:
         """Count a companion that ended without being asked to."""
         self._failures.labels(name).inc()
+
+    def audiences(self, found: Iterable[tuple[str, int, bool]]) -> None:
+        """Take over the key of each audience, how many users it has, and whether it is in trouble.
+
+        One that is no longer there stays with 0: metrics of several processes cannot be removed.
+        """
+        gone = [(key, 0, False) for key in self._audience_keys]
+        for key, users, in_trouble in (*gone, *found):
+            self._audience_keys.add(key)
+            self._audience_users.labels(key).set(users)
+            self._audience_trouble.labels(key).set(in_trouble)
 
     def reloaded(self, result: str) -> None:
         """Count a reload."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from engine.deletion.archived import ARCHIVE_DAMAGED, ARCHIVED, ARCHIVED_MASKED, AUDIENCES
-from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, from_json
+from engine.deletion.vendors import LOOK, QUEUE, QUEUED, VendorPart, from_json
 from engine.delivery.outbox import removal
 from engine.language.texts import visible
 from engine.records import Outcome
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 QUEUED_TEXT = "a delete event waits to be sent"
 HELD_TEXT = "a delete event waits, and the connection is held: {reason}"
 BY_HAND_TEXT = "a person has to delete the user there: {reason}"
+LOOK_TEXT = "a person has to look: {reason}"
 DAMAGED = "files that cannot be read may have more; a person has to restore or remove them (engine archive check)"
 LEFT = "their email is in {events} of other users that still wait; delete the user again once they were sent"
 
@@ -62,7 +63,7 @@ def vendor_text(part: VendorPart, held: str) -> str:
     if part.by_hand:
         refused = part.state in (Outcome.REJECTED, Outcome.INVALID)
         reason = f"{part.state}, {part.reason}" if refused else part.reason
-        return BY_HAND_TEXT.format(reason=visible(reason))
+        return (LOOK_TEXT if part.state == LOOK else BY_HAND_TEXT).format(reason=visible(reason))
     return f"{part.state}: {visible(part.reason)}" if part.reason else part.state
 
 

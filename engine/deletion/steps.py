@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import orjson
 
-from engine.deletion.vendors import QUEUE, QUEUED, VendorPart, as_json, from_json
+from engine.deletion.vendors import LOOK, QUEUE, QUEUED, VendorPart, as_json, from_json
 from engine.delivery.intake import iso
 from engine.delivery.outbox import deletions, removal
 from engine.delivery.outbox.base import DELETION, NewEvent
@@ -37,8 +37,12 @@ MOST_AT_ONCE = 50_000
 """Deletions that one step is done for at once; a person takes about 2 KB of memory."""
 WRITTEN_AT_ONCE = 500
 """Deletions that one transaction writes."""
-MOST_DELETE_EVENTS = 20
-"""Users merged into one for which delete events are sent, each with its ID."""
+MERGED = "merged users"
+"""The line of a report that says that more is merged into a user than is deleted without a person's look."""
+TOO_MANY = (
+    f"more than {removal.MOST_USERS} user IDs, {removal.MOST_EMAILS} emails or {removal.MOST_IDS:,} anonymous IDs lead "
+    "to this ID, and a write key is enough to merge users. Only the ID itself was deleted; delete the others by theirs"
+)
 SOURCE = DELETION
 """The source of the delete events that a deletion queues."""
 WAL_TRIES = 20
@@ -106,7 +110,7 @@ class DeletionSteps:
         removal.add_all_keys(self._outbox)
         persons = all_ids(self._outbox, [each.ids or PersonIds() for each in found], self._elsewhere)
         pairs = zip(found, persons, strict=True)
-        self._write(each._replace(ids=ids, step=SUPPRESS) for each, ids in pairs)
+        self._write(_with_ids(each, ids)._replace(step=SUPPRESS) for each, ids in pairs)
 
     def _suppress(self, found: list[Deletion]) -> None:
         now = self._clock()
@@ -189,6 +193,23 @@ def all_ids(outbox: SqliteOutbox, persons: Sequence[PersonIds], elsewhere: Seque
     return found
 
 
+def one_person(given: PersonIds, found: PersonIds) -> tuple[PersonIds, str]:
+    """Return the IDs that are deleted: those found, or, if these are too many for one person, those given; and why.
+
+    Without this, an alias of each user to the attacker's, and a delete of that one, would delete everybody.
+    """
+    are_few = len(found.users) <= removal.MOST_USERS and len(found.emails) <= removal.MOST_EMAILS
+    if are_few and len(found.anonymous) <= removal.MOST_IDS:
+        return found, ""
+    return given, TOO_MANY
+
+
+def _with_ids(deletion: Deletion, found: PersonIds) -> Deletion:
+    ids, reason = one_person(deletion.ids or PersonIds(), found)
+    extra = as_json({MERGED: VendorPart(LOOK, reason)}) if reason else {}
+    return deletion._replace(ids=ids, vendors={**deletion.vendors, **extra})
+
+
 def _write_some(db: sqlite3.Connection, part: Iterable[Deletion]) -> None:
     for each in part:
         deletions.write(db, each)
@@ -204,7 +225,7 @@ def _suppress_some(db: sqlite3.Connection, part: Iterable[Deletion], now: float)
 def _delete_events(deletion: Deletion, now: float) -> Iterator[NewEvent]:
     """Yield the delete events of a person; their messageIds are the same each time, and say nothing of the person."""
     ids = deletion.ids or PersonIds()
-    for number, user in enumerate(sorted(ids.users)[:MOST_DELETE_EVENTS]):
+    for number, user in enumerate(sorted(ids.users)):
         message_id = f"deletion-{deletion.number}-{deletion.digest.hex()[:16]}-{number}"
         event: JsonObject = {"type": "delete", "messageId": message_id, "userId": user, "timestamp": iso(now)}
         if len(ids.emails) == 1:

@@ -13,11 +13,13 @@ QUEUE = "queue"
 
 QUEUED = "queued"
 BY_HAND = "by hand"
+LOOK = "look"
+"""A person has to look at something else than a connection."""
 LEAVES_OUT = "`calls` of the connection leaves out delete"
 
 
 class VendorPart(NamedTuple):
-    """The part of one connection: `state` is `QUEUE`, `QUEUED`, `BY_HAND` or an outcome; `reason` says more."""
+    """The part of one connection: `state` is `QUEUE`, `QUEUED`, `BY_HAND`, `LOOK` or an outcome; `reason` says more."""
 
     state: str
     reason: str = ""
@@ -25,7 +27,7 @@ class VendorPart(NamedTuple):
     @property
     def by_hand(self) -> bool:
         """Whether a person has to do it."""
-        return self.state in (BY_HAND, Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
+        return self.state in (BY_HAND, LOOK, Outcome.REJECTED, Outcome.INVALID, Outcome.IGNORED)
 
     @property
     def finished(self) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from engine.archive.catalog import ArchiveBusy, Catalog
 from engine.archive.following import Follower
 from engine.archive.importing import ImportedFile, Importer, file_origin
+from engine.archive.writing import write
 from engine.delivery.intake import new_events
 from engine.delivery.outbox.keys import person_key
 from engine.events.reading import read_events
@@ -81,9 +82,11 @@ def test_two_imports_of_one_file_at_once(tmp_path: Path) -> None:
 
 
 def test_events_of_suppressed_users_are_not_imported(tmp_path: Path) -> None:
-    file = file_of_events(tmp_path / "events.ndjson", 2)
+    """What another user does on the device of a suppressed one is no event of that one."""
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b"\n".join((event(1), event(2, anonymousId="device-1"))))
     with filled(tmp_path / "a") as catalog:
-        catalog.set_suppressed([person_key("U1")])
+        catalog.set_suppressed([person_key("U1"), person_key("device-1")])
         assert engine("archive", "import", file, "--archive", tmp_path / "a") == (
             0,
             "1 event archived, 1 of suppressed users.\n",
@@ -119,8 +122,9 @@ DAMAGED = """\
 
 1 file cannot be read, with 1 event:
   {}: the file is missing
-Damaged files are left out of every answer and never removed. Restore them from a copy, or import their days again; \
-`engine archive check` lets a restored file count again.
+Damaged files are left out of every answer, and audiences are not synced without them. Restore them from a copy, or \
+import their days again; `engine archive check` lets a restored file count again, and `engine archive check --forget` \
+removes the others.
 """
 
 
@@ -133,6 +137,11 @@ def test_check_compact_and_what_is_damaged(tmp_path: Path) -> None:
         assert engine("archive", "status", "--archive", tmp_path)[0] == 1
         (tmp_path / lost).write_bytes(content)
         assert engine("archive", "check", "--archive", tmp_path) == (0, "2 files can be read, 1 of them again.\n")
+        (tmp_path / lost).write_bytes(b"text")
+        forgotten = "1 file can be read.\n1 damaged file removed; 1 events are lost.\n"
+        assert engine("archive", "check", "--archive", tmp_path, "--forget") == (0, forgotten)
+        assert engine("archive", "check", "--archive", tmp_path) == (0, "1 file can be read.\n")
+        write(catalog, [row(3)], "", 0, erasures_seen=catalog.erasures(), now=NOW)
     assert engine("archive", "compact", "--archive", tmp_path) == (0, "2 files became 1.\n")
     assert engine("archive", "compact", "--archive", tmp_path, "--keep", "36500d")[1] == "Nothing to put together.\n"
 

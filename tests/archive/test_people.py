@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from engine.archive import people
-from engine.archive.catalog import ArchiveBusy, Catalog
+from engine.archive.catalog import ArchiveBusy, ArchiveError, Catalog
 from engine.archive.columns import ArchiveRow, row_of
 from engine.archive.compacting import check, remove_old
 from engine.archive.connecting import QueryLimits
@@ -20,6 +20,7 @@ from engine.archive.queries import opened
 from engine.events.normalizing import normalize
 from tests.archive.made import NOW, TODAY, filled, row
 from tests.archive.people_model import Known, end_of, known_of
+from tests.operating import said
 
 SMALL = QueryLimits(memory="200MB", threads=1)
 ANEW = RefreshSizes(few=0)
@@ -232,6 +233,36 @@ def test_other_versions_of_the_library_begin_again(tmp_path: Path) -> None:
         catalog.set({"people": orjson.dumps({**known, "made_by": "1 1.0.0"}).decode()})
         assert people.known(catalog) == people.NOBODY
         assert refresh(catalog, SMALL).row == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text", bytes(2000)])
+def test_files_of_users_that_cannot_be_read_are_made_again(content: bytes | None, tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1), row(2)]) as catalog:
+        before = refresh(catalog, SMALL)
+        for path in (tmp_path / people.FOLDER).iterdir():
+            if content is None:
+                path.unlink()
+            else:
+                path.write_bytes(content)
+        assert people.damaged(catalog) == tuple(each for files in before.files.values() for each in files)
+        assert people.known(catalog) == people.NOBODY
+        refresh(catalog, SMALL)
+        assert people.damaged(catalog) == ()
+
+
+def test_a_file_of_users_that_is_damaged_inside_is_named_by_check(tmp_path: Path) -> None:
+    with filled(tmp_path, [row(1)]) as catalog:
+        users = tmp_path / refresh(catalog, SMALL).files["users"][0]
+        users.write_bytes(b"PAR1" + bytes(2000) + b"PAR1")
+        wanted = r"cannot be read: .* `engine archive check` finds and leaves out such"
+        with pytest.raises(ArchiveError, match=wanted), opened(tmp_path, SMALL):
+            pass
+        assert said("archive", "check", "--archive", str(tmp_path)) == (
+            0,
+            "1 file can be read.\n1 file of users could not be read; the next query computes users again.\n",
+        )
+        with opened(tmp_path, SMALL) as connection:
+            assert connection.warnings == ()
 
 
 def test_a_damaged_file_is_left_out_by_name(tmp_path: Path) -> None:

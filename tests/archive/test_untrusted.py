@@ -19,6 +19,9 @@ ALLOWED = """\
 SELECT count(*) FROM events;
 FROM Events WHERE timestamp > now() - INTERVAL 30 DAY
 VALUES (1)
+WITH q AS (FROM users), r AS (FROM q, q AS q2) SELECT * FROM (WITH q AS (FROM r) FROM q), r
+WITH a AS (SELECT e.*, u.* FROM events e JOIN users u USING (person_id)) SELECT * EXCLUDE (traits) FROM a
+SELECT from_json(properties, '{"total": "DOUBLE"}').total FROM events
 DESCRIBE events
 SELECT properties ->> '$.total', properties.total FROM main.events
 WITH RECURSIVE t AS (SELECT 1 x UNION ALL SELECT x + 1 FROM t WHERE x < 9), u AS (FROM t) SELECT * FROM u, T
@@ -121,5 +124,5 @@ def test_bounds_of_the_process_end_with_what_runs_inside() -> None:
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_DATA)
     with contained(QueryLimits(), 1):
-        assert resource.getrlimit(resource.RLIMIT_DATA)[0] == 2_500_000_000
+        assert 2_500_000_000 <= resource.getrlimit(resource.RLIMIT_DATA)[0] < 2**40, "beside what the process has"
     assert resource.getrlimit(resource.RLIMIT_DATA) == before

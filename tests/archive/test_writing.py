@@ -135,8 +135,9 @@ def test_directories_that_are_no_archive(tmp_path: Path) -> None:
         "other": "{}/catalog.db is a file of another program. Name another directory with --archive.",
         "newer": "The archive {} was made by a newer version of the engine; update the engine.",
         "file": "{} is not a directory. Name another one with --archive.",
-        "broken": "{}/catalog.db is damaged or not a catalog (file is not a database). Move the archive away, and start "
-        "a new one; its Parquet files can still be read by other programs.",
+        "broken": "{}/catalog.db is damaged or not a catalog (file is not a database). Restore it from a backup; events "
+        "that are still in the outbox are archived again. Or move the archive away, and start a new one; its Parquet files "
+        "can still be read by other programs.",
     }
     for name, text in texts.items():
         directory = tmp_path / name

@@ -18,7 +18,7 @@ def test_an_event() -> None:
     made = new_event(SERIES, CHANGE, {"CRM": True})
     assert orjson.loads(made.raw) == {
         "type": "identify",
-        "messageId": "personas_5ff83cc7-b796-5eb3-a4fa-10f8076058d3",
+        "messageId": "personas_c523d38d-ae39-5021-976f-c12ba227b7cf",
         "userId": "ada",
         "channel": "server",
         "traits": {"big_spenders": True},
@@ -62,6 +62,7 @@ def test_a_message_id_is_of_one_change_of_one_archive() -> None:
     others = [
         (SERIES, 4),
         (SERIES._replace(run=8), 3),
+        (SERIES._replace(moment=SERIES.moment + 0.000_001), 3),
         (SERIES._replace(key="big_spenders_2"), 3),
         (SERIES._replace(identity=b"another identity"), 3),
     ]

@@ -14,6 +14,10 @@ import pytest
 from engine.audiences.definitions import load
 from engine.audiences.follower import AudienceFollower, FollowedFiles
 from engine.audiences.schedule import CLOCK_WENT_BACK
+from engine.audiences.state import AudienceStateError
+from engine.commands.audiences import follow
+from engine.commands.audiences.shared import AudienceFiles
+from engine.errors import UsageError
 from tests.audiences.shop import Shop, order
 
 EVERY = "audiences: [{ name: Buyers, connections: [crm], every: 1h, did: Order Completed }]"
@@ -137,9 +141,37 @@ def test_a_crash_while_computing_is_noted(shop: Shop, logged: list[str]) -> None
     assert (run.state, run.message) == ("failed", "The process of the computation was ended by signal 9.")
 
 
+def test_a_crash_before_a_run_is_noted_is_not_given_the_reason_of_an_earlier_run(shop: Shop, logged: list[str]) -> None:
+    run = shop.state.begin("buyers", "", 1_795_990_000.0, 1_795_990_000.0)
+    shop.state.note(run._replace(state="guarded", message="too many", ended_at=1_795_990_001.0))
+    Followed(shop, "kill -KILL $$").run_one()
+    assert logged[-1] == "audience failed: signal 9"
+
+
+def test_a_state_that_is_replaced_ends_the_follower(shop: Shop) -> None:
+    followed = Followed(shop)
+    assert followed.due() == "buyers"
+    (shop.state.directory / "state.db").rename(shop.folder / "elsewhere.db")
+    with pytest.raises(
+        AudienceStateError, match=r"state\.db was removed or replaced while it was in use\. What is there"
+    ):
+        followed.due()
+    (shop.folder / "elsewhere.db").rename(shop.state.directory / "state.db")
+    assert followed.due() == "buyers"
+
+
 def test_the_state_is_json_for_programs(shop: Shop) -> None:
     from engine.commands.audiences.sync import run_json
 
     shop.sync()
     found = run_json(shop.state.runs("buyers")[0])
     assert json.loads(json.dumps(found))["moment"] == "2026-11-29T12:00:00.000Z"
+
+
+def test_queries_are_checked_in_a_process_that_may_end(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = AudienceFiles(shop.file, shop.archive, shop.folder / "connections.yaml", (), None)
+    monkeypatch.setattr(follow, "CHECKED_WITHIN", 0.0)
+    with pytest.raises(UsageError) as caught:
+        follow.definitions_apart(files)
+    text = f"{shop.file}: the check of its queries ended the process. It takes more than 0 seconds."
+    assert str(caught.value) == text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ from tests.audiences.shop import INTEGRATIONS, ORDERS, Shop, identify, order, se
 
 BOTH = "crm mail"
 LATER = "2026-12-30T12:00:00Z"
+LAST_MONTH = "SELECT person_id FROM events WHERE timestamp BETWEEN now() - INTERVAL 30 DAY AND now()"
 
 
 @pytest.fixture
@@ -39,6 +42,15 @@ def test_the_story(shop: Shop) -> None:
     shop.happened(order("cy", "2026-12-01T12:00:00Z"))  # it arrives late
     assert shop.sync(at=LATER).entered == 1
     assert shop.sent() == [f"cy buyers=true -> {BOTH}"]
+
+
+def test_the_clock_of_sql_is_the_moment_of_the_run(shop: Shop) -> None:
+    shop.define(ORDERS.replace("did: Order Completed, within: 30d", f"sql: {json.dumps(LAST_MONTH)}"))
+    shop.happened(order("ada"), order("bob", "2026-12-20T12:00:00Z"))
+    shop.sync(at="2026-12-21T12:00:00Z")
+    assert sorted(shop.sent()) == [f"ada buyers=true -> {BOTH}", f"bob buyers=true -> {BOTH}"]
+    shop.sync(at=LATER)
+    assert shop.sent() == [f"ada buyers=false -> {BOTH}"]
 
 
 def test_users_that_are_merged(shop: Shop) -> None:
@@ -105,6 +117,77 @@ def test_the_guard(shop: Shop) -> None:
     assert len(shop.sent()) == 21
 
 
+def test_the_guard_lets_the_first_members_in_and_may_be_off(shop: Shop) -> None:
+    """A new server syncs before anything is archived: nobody is in, so what follows is the first sync."""
+    assert shop.sync().size == 0
+    shop.happened(*(order(f"u{number:02}") for number in range(30)))
+    assert shop.sync().entered == 30
+    shop.define(ORDERS.replace("did:", "guard: 100%, did:"))
+    shop.happened(*(order(f"v{number:02}") for number in range(60)))
+    assert shop.sync().entered == 60  # 200 % of 30
+
+
+def test_an_archive_from_a_backup_sends_what_changed_since(shop: Shop) -> None:
+    """Its runs have numbers that later ones had before: what they send is new all the same."""
+    shop.happened(order("ada"))
+    shop.sync()
+    shop.state.close()
+    shutil.copytree(shop.archive, shop.folder / "backup")
+    shop.state = AudienceState(shop.archive / "audiences")
+    shop.happened(order("bob"))
+    shop.sync(at="2026-11-29T13:00:00Z")
+    shop.state.close()
+    shutil.rmtree(shop.archive)
+    shutil.copytree(shop.folder / "backup", shop.archive)
+    shop.state = AudienceState(shop.archive / "audiences")
+    shop.sent()
+    shop.happened(order("cy"))
+    assert shop.sync(at="2026-11-29T14:00:00Z").number == 2
+    assert shop.sent() == [f"cy buyers=true -> {BOTH}"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text", bytes(2000), b"PAR1" + bytes(2000) + b"PAR1"])
+def test_it_is_lost_who_was_sent(content: bytes | None, shop: Shop) -> None:
+    shop.happened(order("ada"))
+    shop.sync()
+    sent = shop.state.sent_file("buyers")
+    assert sent is not None
+    if content is None:
+        sent.unlink()
+    else:
+        sent.write_bytes(content)
+    shop.happened(order("bob"))
+    shop.sent()
+    run = shop.sync()
+    assert (run.state, shop.sent()) == ("failed", [])
+    assert run.message.startswith(f"{sent}, which says who was sent, cannot be read (")
+    assert run.message.endswith(
+        "). Nothing was sent. Restore it from a backup, or send every member once more: engine audiences sync buyers --yes"
+    )
+    assert shop.sync(yes=True).entered == 2
+    assert shop.sent() == [f"ada buyers=true -> {BOTH}", f"bob buyers=true -> {BOTH}"]
+    assert shop.sync().total == 0
+
+
+def test_nobody_leaves_because_a_file_of_the_archive_is_damaged(shop: Shop) -> None:
+    shop.happened(order("ada"))
+    shop.happened(*(order(f"u{number:02}") for number in range(3)))
+    assert shop.sync().entered == 4
+    [file] = [each for each in shop.archive.glob("events/*/*") if each.name.startswith("1-1-")]
+    content = file.read_bytes()
+    file.write_bytes(content[:-10])
+    shop.sent()
+    run = shop.sync()
+    assert (run.state, shop.sent()) == ("failed", [])
+    assert run.message == (
+        f"{file} is left out: it has {len(content) - 10:,} bytes instead of {len(content):,}. `engine archive check` "
+        "says more. Without these events users would seem to have left, so nothing was computed or sent. Restore the "
+        "files from a backup and run `engine archive check`, or give them up: engine archive check --forget"
+    )
+    file.write_bytes(content)
+    assert shop.sync().unchanged == 4
+
+
 def test_a_definition_that_is_removed_sends_nothing_until_all_are_to_leave(shop: Shop) -> None:
     shop.happened(order("ada"))
     shop.sync()
@@ -151,15 +234,6 @@ def test_stopped_and_continued(shop: Shop) -> None:
     assert (run.number, run.state, run.fed) == (1, "done", 1200)
     assert len({event["userId"] for event in shop.fed()}) == 1200
     assert shop.sync().total == 0
-
-
-def test_the_clock_of_sql_is_the_moment_of_the_run(shop: Shop) -> None:
-    shop.define(
-        "audiences: [{ name: Buyers, connections: [crm], "
-        "sql: SELECT person_id FROM events WHERE timestamp > now() - INTERVAL 1 DAY }]"
-    )
-    shop.happened(order("ada"))
-    assert (shop.sync().size, shop.sync(at=LATER).size) == (1, 0)
 
 
 def test_a_scheduled_run_feeds_for_its_turn(shop: Shop) -> None:

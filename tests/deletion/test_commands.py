@@ -137,3 +137,5 @@ def test_many_users_are_shown_together(folder: Path) -> None:
     assert code == 1
     assert "21 deletions: 21 waiting\n  outbox   2 events removed; 2 not sent yet\n" in text
     assert "  mail  21 x a delete event waits to be sent\n" in text
+    assert "suppression" not in text, "nobody asked for it"
+    assert "\n21 users: removed\n" in text

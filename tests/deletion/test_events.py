@@ -5,15 +5,18 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 
 from engine.deletion import beginning
 from engine.deletion.beginning import Begun, begin_by_events
-from engine.deletion.steps import SOURCE, DeletionSteps
-from engine.deletion.vendors import QUEUE
-from engine.delivery.outbox import deletions
+from engine.deletion.reporting import report_lines
+from engine.deletion.steps import MERGED, SOURCE, TOO_MANY, DeletionSteps
+from engine.deletion.vendors import LOOK, QUEUE
+from engine.delivery.outbox import deletions, removal
 from engine.delivery.outbox.base import Change
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.events.persons import asked_for
 from engine.records import JsonObject, Outcome
 from tests.deletion.filled import NOW, USER, filled, new, traces
 
@@ -107,3 +110,38 @@ def test_a_delete_event_that_was_sent_before_its_deletion_began_is_not_sent_agai
         [deletion] = outbox.look(deletions.listed)
         assert deletion.vendors == {"a": ["delivered", "ok"], "d": ["delivered", "ok"]}
         assert outbox.counts() == {}
+
+
+def test_many_users_merged_into_the_attackers_are_not_deleted_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "MOST_USERS", 3)
+    victims = [f"victim-{number}" for number in range(6)]
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        sent: list[JsonObject] = [{"userId": each, "event": "E"} for each in [*victims, "mallory", "nora-1"]]
+        sent += [{"type": "alias", "previousId": each, "userId": "mallory"} for each in victims]
+        sent += [{"type": "alias", "previousId": "nora-1", "userId": "nora"}]
+        outbox.take_in([new(number, each) for number, each in enumerate(sent)], ["a"], NOW)
+        outbox.take_in([new(90, delete(90, "mallory")), new(91, delete(91, "nora"))], ["a"], NOW)
+        begin_by_events(outbox, lambda: VENDORS, NOW)
+        DeletionSteps(outbox).run()
+        first, second = sorted(outbox.look(deletions.listed))
+        left = [orjson.loads(row.raw) for row in outbox.waiting("a", 0, 99)]
+    assert sorted({each["userId"] for each in left if each["type"] == "track"}) == victims, "nora is one person"
+    assert (first.ids, second.ids and second.ids.users) == (asked_for("mallory"), {"nora", "nora-1"})
+    assert ([*first.vendors], [*second.vendors]) == (["a", "d", MERGED], ["a", "d"])
+    assert first.vendors[MERGED] == [LOOK, TOO_MANY]
+    assert dict(report_lines(first, {}, {}))[MERGED] == f"a person has to look: {TOO_MANY}"
+
+
+def test_a_purge_leaves_delete_events_whose_deletion_waits_for_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "MOST_A_DAY", 2)
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        outbox.take_in([new(n, delete(n, f"u{n}")) for n in range(4)], [], NOW)
+        assert begin_by_events(outbox, dict, NOW) == Begun(2, 2)
+        assert outbox.purgeable(NOW + 9).events == 2
+        assert outbox.purge(NOW + 9).events == 2
+        assert begin_by_events(outbox, dict, NOW + 2 * beginning.DAY) == Begun(2)
+        assert outbox.purge(NOW + 9).events == 2

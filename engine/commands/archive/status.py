@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 MOST_DAMAGED = 20
 TO_DO = (
-    "Damaged files are left out of every answer and never removed. Restore them from a copy, or import their days "
-    "again; `engine archive check` lets a restored file count again."
+    "Damaged files are left out of every answer, and audiences are not synced without them. Restore them from a copy, "
+    "or import their days again; `engine archive check` lets a restored file count again, and `engine archive check "
+    "--forget` removes the others."
 )
 
 

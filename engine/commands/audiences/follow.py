@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from engine.audiences.state import AudienceState
 
 NOT_GUARDED = "Run {number} is no longer the one that the guard stopped, so nothing was sent. Look at the last run."
+
+CHECKED_WITHIN = 300.0
+"""Seconds that the check of a file of definitions may take."""
+MOST_WORDS = 1000
 
 outbox_option = click.option(
     "--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True
@@ -40,7 +44,7 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
     from engine.delivery import logs
 
     def load(path: Path) -> Definitions:
-        return files._replace(audiences=path).definitions()
+        return definitions_apart(files._replace(audiences=path))
 
     handler = logs.start(sys.stderr, ())
     followed = FollowedFiles(files.audiences, files.archive, files.connections, files.directories, outbox_file, load)
@@ -50,6 +54,33 @@ def command(outbox_file: Path, files: AudienceFiles) -> int:
     finally:
         logs.stop(handler)
     return 0
+
+
+def definitions_apart(files: AudienceFiles) -> Definitions:
+    """Read the definitions after another process has done so and lived; raises UsageError.
+
+    The check of a query may crash the database, or be ended, and must not end who follows with it.
+    """
+    import subprocess
+    import sys
+
+    from engine.language.texts import visible_lines
+
+    arguments = ["audiences", "list", "--json"]
+    for name in ("audiences", "archive", "connections"):
+        arguments += [f"--{name}", str(getattr(files, name))]
+    code, words = -1, f"It takes more than {CHECKED_WITHIN:g} seconds."
+    with suppress(subprocess.TimeoutExpired):
+        done = subprocess.run(  # noqa: S603  the engine itself
+            [sys.executable, "-m", "engine", *arguments], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=CHECKED_WITHIN, check=False,
+        )  # fmt: skip
+        code, words = done.returncode, done.stderr[-MOST_WORDS:].decode(errors="replace")
+    if code < 0 or code == FOUND:
+        raise UsageError(
+            f"{files.audiences}: the check of its queries ended the process. {visible_lines(words)}".strip()
+        )
+    return files.definitions()
 
 
 @click.command("run", hidden=True)

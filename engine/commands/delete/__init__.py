@@ -137,11 +137,16 @@ def _progress(step: int, users: int) -> None:
 
 def _show_what_would_be(outbox: SqliteOutbox, users: Sequence[str], archive: Path | None, vendors: JsonObject) -> None:
     from engine.commands.output.deletions import would_be_text
-    from engine.deletion.steps import all_ids
+    from engine.deletion.steps import all_ids, one_person
     from engine.delivery.outbox import removal
     from engine.events.persons import asked_for
 
-    ids = all_ids(outbox, [asked_for(user) for user in users], elsewhere(archive))
+    given = [asked_for(user) for user in users]
+    found = [one_person(*each) for each in zip(given, all_ids(outbox, given, elsewhere(archive)), strict=True)]
+    ids = [each for each, _ in found]
+    for user, (_, reason) in zip(users, found, strict=True):
+        if reason:
+            click.echo(f"{visible(user)}: {reason}.", err=True)
     counts = removal.count_of(outbox, removal.RemovedPersons(enumerate(ids, 1)))
     click.echo(would_be_text(users, ids, counts, vendors))
 

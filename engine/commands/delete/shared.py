@@ -47,11 +47,12 @@ def elsewhere(directory: Path | None) -> list[ArchivedPersons]:
 
 def advance(outbox: SqliteOutbox, archive: Path | None, on_step: Callable[[int, int], None] | None = None) -> int:
     """Do all that can be done now for deletions that have begun; return how many ended."""
-    from engine.deletion.steps import DeletionSteps
+    from engine.deletion.steps import SUPPRESS, DeletionSteps
 
     def report(step: int, found: Sequence[Deletion]) -> None:
-        if on_step is not None:
-            on_step(step, len(found))
+        done = sum(each.suppress for each in found) if step == SUPPRESS else len(found)
+        if on_step is not None and done:
+            on_step(step, done)
 
     steps = DeletionSteps(outbox, elsewhere(archive), on_step=report)
     ended = steps.run()

@@ -37,6 +37,8 @@ EVENTS, WAITED, ATTEMPTS, MASKED, LEFT, DISCARDS = "events", "waited", "requests
 REQUESTS_MASKED = "requests masked"
 MOST_IDS = 10_000
 """IDs and emails of one person that are looked for."""
+MOST_USERS, MOST_EMAILS = 100, 20
+"""Users merged into one, and emails of it, up to which they are taken for one person (engine/deletion/steps.py)."""
 
 
 class OutboxEvent(NamedTuple):
@@ -84,7 +86,7 @@ def ids_in(outbox: SqliteOutbox, given: PersonIds) -> PersonIds:
     users, anonymous, emails = set(given.users), set(given.anonymous), set(given.emails)
     looked: set[str] = set()
     merged: set[str] = set()  # by alias; whether a user's or a device's ID only shows where it is used
-    while (wanted := (users | anonymous) - looked) and len(users) + len(anonymous) < MOST_IDS:
+    while (wanted := (users | anonymous) - looked) and len(users) <= MOST_USERS and len(anonymous) < MOST_IDS:
         looked |= wanted
         for row in _with_keys(outbox, {person_key(text) for text in wanted}):
             event = _parsed(row.raw)

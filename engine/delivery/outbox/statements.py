@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.delivery.outbox.keys import TYPE, key
+
 VERSION = "PRAGMA user_version"
 SET_VERSION = "PRAGMA user_version = {}"
 APPLICATION_ID = "PRAGMA application_id"
@@ -399,12 +401,6 @@ CONNECTIONS_WITH_OLD_ATTEMPTS = """
     SELECT id FROM connections
     WHERE EXISTS (SELECT 1 FROM attempts WHERE connection = connections.id AND number < :before)
 """
-OLD_EVENTS_IN_PART = """
-    SELECT id, raw FROM events
-    WHERE id > :after AND id <= :last AND +taken_at >= 0 AND +taken_at < :older_than
-        AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)
-"""
-
 # SQLite numbers a new row one higher than the highest row, so deleting the last row would give its number out again.
 # But a worker remembers the place up to which it has read, and a person may remember the number of an event.  So a
 # purge does not delete the last row but empties it: what is left is a marker that belongs to no event and no
@@ -416,6 +412,16 @@ _ENDED = """
 _OLD = "events.taken_at >= 0 AND events.taken_at < :older_than"
 _OLD_IN_PART = "id > :after AND id <= :last AND +events.taken_at >= 0 AND +events.taken_at < :older_than"  # +: by id
 _EMPTY = "NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id)"
+# A delete event whose deletion waits for its turn (engine/deletion/beginning.py) is all that is known of it.
+_BEGUN = f"""
+    NOT (events.id > (SELECT seen FROM deletion_state)
+        AND events.id IN (SELECT event FROM event_keys WHERE key = {key(TYPE, "delete")}))
+"""
+OLD_EVENTS_IN_PART = f"""
+    SELECT id, raw FROM events
+    WHERE id > :after AND id <= :last AND +taken_at >= 0 AND +taken_at < :older_than
+        AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id) AND {_BEGUN}
+"""
 _LAST_STATE = f"""
     place = (SELECT max(place) FROM states) AND {_ENDED} AND event IN (SELECT id FROM events WHERE {_OLD})
 """
@@ -429,6 +435,7 @@ PURGEABLE_STATES = f"""
 PURGEABLE_EVENTS = f"""
     SELECT count(*) FROM events
     WHERE {_OLD} AND NOT EXISTS (SELECT 1 FROM states WHERE states.event = events.id AND NOT ({_ENDED}))
+        AND {_BEGUN}
 """
 LAST_STATE = f"SELECT outcome, 1 FROM states WHERE {_LAST_STATE}"
 _EMPTY_STATE = """
@@ -446,10 +453,10 @@ PURGE_STATES = f"DELETE FROM states WHERE {_OLD_STATES}"
 PURGE_STATE_MARKS = "DELETE FROM states WHERE event = 0 AND place < (SELECT max(place) FROM states)"
 _EMPTY_EVENT = "source = '', message_id = '', received_at = '', taken_at = -1, raw = x'', reports = NULL, keys = 0"
 EMPTY_LAST_EVENT = f"""
-    UPDATE events SET {_EMPTY_EVENT} WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY}
+    UPDATE events SET {_EMPTY_EVENT} WHERE id = (SELECT max(id) FROM events) AND {_OLD} AND {_EMPTY} AND {_BEGUN}
 """
 PURGE_EVENTS = f"""
-    DELETE FROM events WHERE {_OLD_IN_PART} AND id < (SELECT max(id) FROM events) AND {_EMPTY}
+    DELETE FROM events WHERE {_OLD_IN_PART} AND id < (SELECT max(id) FROM events) AND {_EMPTY} AND {_BEGUN}
 """
 PURGE_EVENT_MARKS = "DELETE FROM events WHERE taken_at = -1 AND id < (SELECT max(id) FROM events)"
 
