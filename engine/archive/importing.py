@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ from engine.archive.columns import ArchiveRow, day_of, row_of
 from engine.archive.writing import Hook, ignored, write
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import NewEvent
-from engine.delivery.outbox.keys import people_of, person_key
+from engine.delivery.outbox.keys import person_key
 from engine.events.normalizing import normalize_json
+from engine.events.persons import emails_of, id_text
+from engine.records import JsonObject
 
 MOST_EVENTS = 100_000
 MOST_BYTES = 64 * 1024 * 1024
@@ -78,7 +80,7 @@ class Importer:
 
     def _add(self, number: int, event: NewEvent) -> None:
         found = normalize_json(event.raw, now=self._clock())
-        if self._suppressed and any(person_key(each) in self._suppressed for each in people_of(found.event)):
+        if self._suppressed and any(person_key(each) in self._suppressed for each in _persons_of(found.event)):
             self.result = self.result._replace(suppressed=self.result.suppressed + 1)
             return
         time_of_event = found.event.get("timestamp")
@@ -117,3 +119,11 @@ class Importer:
         self._days: set[str] = set()
         self._bytes = 0
         self._since = max(number, self._since)
+
+
+def _persons_of(event: JsonObject) -> Iterator[str]:
+    """Yield what an event calls the person that it is about; one with a userId is not judged by device or email."""
+    user = id_text(event, "userId")
+    yield from filter(None, (user, id_text(event, "previousId")))
+    if not user:
+        yield from filter(None, (id_text(event, "anonymousId"), *emails_of(event)))

@@ -337,7 +337,7 @@ def _worded(message: str, found: dict[str, str], sql: str) -> str:
         near = closest(name, candidates)
         return f'no function "{name[:100]}"' + (f'; did you mean "{near}"?' if near else "")
     if message.lower().startswith("malformed json"):
-        return "a text and a JSON value do not compare; take its text with ->>, such as traits->>'$.plan' = 'pro'"
+        return "a text and a JSON value do not compare; take its text with ->>, such as traits ->> '$.plan' = 'pro'"
     if "(JSON" in message.partition("\n")[0]:
         return f"{_sentence(message.partition('. ')[0])}; JSON needs a type first, such as properties.total::DOUBLE"
     return _sentence(message)
@@ -345,7 +345,6 @@ def _worded(message: str, found: dict[str, str], sql: str) -> str:
 
 _TRY = "TRY_CAST(... AS DOUBLE) gives NULL for what is no number"
 ADVICE = {
-    "malformed json": "a field of JSON compares as text with ->>, such as properties ->> '$.currency' = 'EUR'",
     "could not convert string": _TRY,
     "failed to cast value to numerical": _TRY,
 }

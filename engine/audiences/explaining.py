@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.archive.containing import contained
+from engine.audiences.clock import set_clock
 from engine.audiences.compiling import CompiledQuery, EventScan, compiled
 from engine.audiences.events import AUDIENCE
 from engine.audiences.model import Definition
@@ -98,6 +99,7 @@ def find_user(connection: ArchiveConnection, wanted: str) -> FoundUser | None:
 
 def explain(connection: ArchiveConnection, definition: Definition, user: FoundUser, now: float) -> MembershipReason:
     """Return why a user is in or out at a moment. Raises QueryError."""
+    set_clock(connection, now)
     query = compiled(definition, now)
     row = _one(connection, query, user, "person_id" if definition.kind == AUDIENCE else "person_id, value")
     value = None if row is None or definition.kind == AUDIENCE else str(row[1])

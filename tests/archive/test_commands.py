@@ -82,9 +82,11 @@ def test_two_imports_of_one_file_at_once(tmp_path: Path) -> None:
 
 
 def test_events_of_suppressed_users_are_not_imported(tmp_path: Path) -> None:
-    file = file_of_events(tmp_path / "events.ndjson", 2)
+    """What another user does on the device of a suppressed one is no event of that one."""
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b"\n".join((event(1), event(2, anonymousId="device-1"))))
     with filled(tmp_path / "a") as catalog:
-        catalog.set_suppressed([person_key("U1")])
+        catalog.set_suppressed([person_key("U1"), person_key("device-1")])
         assert engine("archive", "import", file, "--archive", tmp_path / "a") == (
             0,
             "1 event archived, 1 of suppressed users.\n",

@@ -97,8 +97,8 @@ def test_what_would_not_end_is_ended() -> None:
 MONEY = [{"type": "track", "userId": "u", "event": "A", "properties": {"total": "9 EUR", "currency": "EUR"}}]
 TRY = "; TRY_CAST(... AS DOUBLE) gives NULL for what is no number"
 MISTAKES_WITH_JSON = {
-    "SELECT 1 FROM events WHERE properties.currency = 'EUR'": 'malformed JSON at byte 0 of input: unexpected character. Input: "EUR"; '
-    "a field of JSON compares as text with ->>, such as properties ->> '$.currency' = 'EUR'",
+    "SELECT 1 FROM events WHERE properties.currency = 'EUR'": "a text and a JSON value do not compare; "
+    "take its text with ->>, such as traits ->> '$.plan' = 'pro'",
     "SELECT sum((properties ->> '$.total')::DOUBLE) FROM events": f"could not convert string '9 EUR' to DOUBLE{TRY}",
     "SELECT 1 FROM events WHERE properties.total > 100": f'failed to cast value to numerical: "9 EUR"{TRY}',
 }

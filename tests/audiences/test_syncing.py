@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -16,6 +17,7 @@ from tests.audiences.shop import INTEGRATIONS, ORDERS, Shop, identify, order, se
 
 BOTH = "crm mail"
 LATER = "2026-12-30T12:00:00Z"
+LAST_MONTH = "SELECT person_id FROM events WHERE timestamp BETWEEN now() - INTERVAL 30 DAY AND now()"
 
 
 @pytest.fixture
@@ -40,6 +42,15 @@ def test_the_story(shop: Shop) -> None:
     shop.happened(order("cy", "2026-12-01T12:00:00Z"))  # it arrives late
     assert shop.sync(at=LATER).entered == 1
     assert shop.sent() == [f"cy buyers=true -> {BOTH}"]
+
+
+def test_the_clock_of_sql_is_the_moment_of_the_run(shop: Shop) -> None:
+    shop.define(ORDERS.replace("did: Order Completed, within: 30d", f"sql: {json.dumps(LAST_MONTH)}"))
+    shop.happened(order("ada"), order("bob", "2026-12-20T12:00:00Z"))
+    shop.sync(at="2026-12-21T12:00:00Z")
+    assert sorted(shop.sent()) == [f"ada buyers=true -> {BOTH}", f"bob buyers=true -> {BOTH}"]
+    shop.sync(at=LATER)
+    assert shop.sent() == [f"ada buyers=false -> {BOTH}"]
 
 
 def test_users_that_are_merged(shop: Shop) -> None:
