@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from engine.archive import people
 from engine.archive.catalog import ArchiveError, ArchiveFile, Catalog
 from engine.archive.columns import COLUMNS, schema
+from engine.archive.connecting import in_memory
 from engine.archive.writing import ROW_GROUP, Hook, fault_of, ignored, unlink_files, write_file
 
 if TYPE_CHECKING:
@@ -130,11 +131,10 @@ def merged(directory: Path, files: Sequence[ArchiveFile], now: float, reached: H
 
 def _sorted(directory: Path, files: Sequence[ArchiveFile], spill: Path) -> Iterator[pa.Table]:
     """Yield the rows of files sorted by timestamp, in tables that become one row group each."""
-    import duckdb
     import pyarrow as pa
 
     wanted = schema()
-    with duckdb.connect(":memory:") as db:
+    with in_memory({}) as db:
         for name, value in {
             "memory_limit": MEMORY,
             "threads": 1,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.archive import identity
 
@@ -29,24 +29,29 @@ class QueryLimits(NamedTuple):
     spill: str = "8GB"
 
 
+def in_memory(config: dict[str, Any]) -> DuckDBPyConnection:
+    """Open a DuckDB in memory; all of ours are opened here, since each prints a progress bar unless that is off."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 @contextmanager
 def connected(limits: QueryLimits, spill: str = "") -> Iterator[DuckDBPyConnection]:
     """Open DuckDB in memory, within limits, with the macros of identity; `spill` is a directory, '' for none."""
-    import duckdb
-
-    connection = duckdb.connect(
-        ":memory:",
-        config={
+    connection = in_memory(
+        {
             "memory_limit": limits.memory,
             "threads": limits.threads,
             "temp_directory": spill,
             "max_temp_directory_size": limits.spill,
             "preserve_insertion_order": False,
-        },
+        }
     )
     try:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
         identity.prepare(connection)
         yield connection
     finally:

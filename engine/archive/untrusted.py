@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from engine.archive.connecting import in_memory
 from engine.archive.views import VIEWS
 from engine.errors import WaybillError
 from engine.language.suggest import closest
@@ -386,9 +387,7 @@ _lock = threading.Lock()
 @cache
 def _checker() -> DuckDBPyConnection:
     """Return the connection in which queries are checked: our views without rows; used under `_lock`."""
-    import duckdb
-
-    connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "200MB"})
+    connection = in_memory({"threads": 1, "memory_limit": "200MB"})
     for name, columns in VIEWS.items():
         connection.execute(f"CREATE TABLE {name} ({', '.join(f'{each.name} {each.type}' for each in columns)})")
     connection.execute("PRAGMA disable_optimizer")

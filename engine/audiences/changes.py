@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.archive.catalog import ArchiveError
-from engine.archive.connecting import spill_folder
+from engine.archive.connecting import in_memory, spill_folder
 from engine.audiences.events import ADDED, ALL, KEPT, MemberChange
 from engine.events.ids import NOTHING
 
@@ -316,7 +316,7 @@ def _database(archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
-        db = duckdb.connect(":memory:", config=config)
+        db = in_memory(config)
         try:
             yield db
         except duckdb.Error as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
 
+from engine.archive.connecting import in_memory
 from engine.archive.containing import contained, memory_bytes
 from engine.archive.queries import QueryLimits, memory
 from engine.archive.untrusted import QueryError, SqlFault, fault_of
 from engine.errors import UsageError
 from tests.archive.made import NOW
 
+ENGINE = Path(__file__).parents[2] / "engine"
 CASES = yaml.safe_load((Path(__file__).parent / "queries.yaml").read_text(encoding="utf-8"))
 ALLOWED = """\
 SELECT count(*) FROM events;
@@ -126,3 +129,11 @@ def test_bounds_of_the_process_end_with_what_runs_inside() -> None:
     with contained(QueryLimits(), 1):
         assert 2_500_000_000 <= resource.getrlimit(resource.RLIMIT_DATA)[0] < 2**40, "beside what the process has"
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_every_database_is_opened_without_a_progress_bar() -> None:
+    """DuckDB prints one to standard output after two seconds, also in the middle of JSON."""
+    with closing(in_memory({})) as database:
+        assert database.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (False,)
+    opening = [path for path in ENGINE.rglob("*.py") if "duckdb.connect(" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in opening] == ["connecting.py"]
