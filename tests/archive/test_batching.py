@@ -44,7 +44,7 @@ def same(raws: list[bytes]) -> None:
     made.validate(full=True)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.lists(ORDINARY, min_size=1, max_size=4), st.lists(EVENTS, max_size=2))
 def test_many_events_are_the_columns_of_each(ordinary: list[dict], others: list[dict]) -> None:
     same([*map(orjson.dumps, ordinary)])

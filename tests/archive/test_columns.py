@@ -77,7 +77,7 @@ def test_a_receipt_that_is_no_time_is_that_of_a_damaged_outbox() -> None:
     assert (found.received_at, found.timestamp) == (31_536_000_000_000, 31_536_000_000_000)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(EVENTS)
 def test_a_row_says_what_mappings_see(event: object) -> None:
     """Times to the microsecond, IDs and objects as they are in the normalized event; nothing of it is lost."""

@@ -118,7 +118,7 @@ def agree(directory: Path, parts: list[list[ArchiveRow]]) -> None:
 
 
 def test_refreshes_one_by_one_agree_with_one_over_everything_and_with_the_model(tmp_path: Path) -> None:
-    agree(tmp_path, batches(1, 40, 4))
+    agree(tmp_path, batches(1, 12, 4))
 
 
 @pytest.mark.slow
@@ -235,7 +235,9 @@ def test_other_versions_of_the_library_begin_again(tmp_path: Path) -> None:
         assert refresh(catalog, SMALL).row == 1
 
 
-@pytest.mark.parametrize("content", [None, b"", b"text", bytes(2000)])
+@pytest.mark.parametrize(
+    "content", [*(pytest.param(each, marks=pytest.mark.slow) for each in (None, b"", b"text")), bytes(2000)]
+)
 def test_files_of_users_that_cannot_be_read_are_made_again(content: bytes | None, tmp_path: Path) -> None:
     with filled(tmp_path, [row(1), row(2)]) as catalog:
         before = refresh(catalog, SMALL)

@@ -27,7 +27,7 @@ ORDERS = """
 audiences:
   - { name: Buyers, connections: [crm, mail], did: Order Completed, within: 30d }
 """
-QUERY_LIMITS = QueryLimits()
+QUERY_LIMITS = QueryLimits(threads=1)  # two take half as much CPU again for a few rows
 FED = """
     SELECT e.raw, group_concat(c.name, ' ') FROM events AS e JOIN states AS s ON s.event = e.id
     JOIN connections AS c ON c.id = s.connection WHERE e.id > ? GROUP BY e.id ORDER BY e.id

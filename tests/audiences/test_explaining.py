@@ -70,7 +70,9 @@ audiences:
 """
 
 
-@pytest.mark.parametrize("user", ["ada", "device", "ada@X.example"])
+@pytest.mark.parametrize(
+    "user", ["ada@X.example", *(pytest.param(each, marks=pytest.mark.slow) for each in ("ada", "device"))]
+)
 def test_in(user: str, tmp_path: Path) -> None:
     found = explained(RULE, EVENTS, user, tmp_path)
     assert found is not None

@@ -41,7 +41,7 @@ def counts(outbox: SqliteOutbox) -> tuple[int, int, int]:
     return outbox.look(lambda db: db.execute(COUNT).fetchone())
 
 
-@pytest.mark.parametrize("noted", [0, 500])
+@pytest.mark.parametrize("noted", [0, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_pack_of_which_it_is_uncertain_is_not_fed_twice(noted: int, tmp_path: Path, outbox: SqliteOutbox) -> None:
     """The process ended behind the outbox's commit, before the state's; it starts again 30 days later."""
     path = changes(tmp_path, 1100)

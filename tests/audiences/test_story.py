@@ -110,7 +110,7 @@ class World:
             state.see(seen, self.now)
             integrations = {each.name: next(iter(each.mapping.integrations)) for each in self.connections}
             hooks = FeedingHooks(lambda: self.now, lambda _seconds: None)
-            syncer = Syncer(state, SyncSettings(self.archive, integrations, QueryLimits(), hooks))
+            syncer = Syncer(state, SyncSettings(self.archive, integrations, QueryLimits(threads=1), hooks))
             before = len(self.calls())
             with state.lock():
                 done = syncer.sync(self.definitions[key], box, self.now)
@@ -183,6 +183,17 @@ ON, OFF = [True, True, "true"], [False, False, "false"]
 """What the vendors hold then; User.com keeps attributes as text."""
 
 
+def test_who_orders_enters_and_leaves(world: World) -> None:
+    """The shortest way through all of it."""
+    world.happens(identify(ADA, traits={"email": EMAIL}), order(ADA, 40.1))
+    assert world.sync() == [sent(ADA, True)]
+    assert world.profiles(ADA) == ON
+    world.day(31)
+    assert world.sync() == [sent(ADA, False)]
+    assert world.profiles(ADA) == OFF
+
+
+@pytest.mark.slow
 def test_the_documents_story(world: World) -> None:
     world.happens(
         identify(ADA, anonymousId=PHONE, traits={"email": EMAIL}),

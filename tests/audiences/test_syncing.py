@@ -81,6 +81,7 @@ def test_a_new_connection_and_one_that_is_gone(shop: Shop) -> None:
     assert shop.sent() == ["ada buyers=false -> mail", "bob buyers=false -> mail"]
 
 
+@pytest.mark.slow
 def test_a_definition_that_changes_sends_the_difference(shop: Shop) -> None:
     shop.happened(order("ada", properties={"total": 5}), order("bob", properties={"total": 500}))
     shop.sync()
@@ -146,7 +147,14 @@ def test_an_archive_from_a_backup_sends_what_changed_since(shop: Shop) -> None:
     assert shop.sent() == [f"cy buyers=true -> {BOTH}"]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"text", bytes(2000), b"PAR1" + bytes(2000) + b"PAR1"])
+SLOW = pytest.mark.slow
+LOST = [
+    *(pytest.param(each, marks=SLOW) for each in (None, b"", b"text", bytes(2000))),
+    b"PAR1" + bytes(2000) + b"PAR1",
+]
+
+
+@pytest.mark.parametrize("content", LOST)
 def test_it_is_lost_who_was_sent(content: bytes | None, shop: Shop) -> None:
     shop.happened(order("ada"))
     shop.sync()
@@ -188,6 +196,7 @@ def test_nobody_leaves_because_a_file_of_the_archive_is_damaged(shop: Shop) -> N
     assert shop.sync().unchanged == 4
 
 
+@pytest.mark.slow
 def test_a_definition_that_is_removed_sends_nothing_until_all_are_to_leave(shop: Shop) -> None:
     shop.happened(order("ada"))
     shop.sync()
@@ -200,6 +209,7 @@ def test_a_definition_that_is_removed_sends_nothing_until_all_are_to_leave(shop:
     assert shop.exit_all("buyers").total == 0
 
 
+@pytest.mark.slow
 def test_a_preview_is_what_is_sent_then(shop: Shop) -> None:
     shop.happened(order("ada"), order("bob"))
     preview = shop.syncer().preview(shop.definitions["buyers"], seconds(LATER) - 86400 * 2)
@@ -225,22 +235,23 @@ def test_a_query_that_fails_is_noted_and_the_next_run_is_whole(shop: Shop) -> No
     assert sorted(path.name for path in (shop.state.directory / "buyers").iterdir()) == ["sent-2.parquet"]
 
 
+@pytest.mark.slow
 def test_stopped_and_continued(shop: Shop) -> None:
-    shop.happened(*(order(f"u{number:04}") for number in range(1200)))
+    shop.happened(*(order(f"u{number:04}") for number in range(600)))
     stops = iter([False, True])
     run = shop.sync(stopped=lambda: next(stops))
-    assert (run.state, run.fed, run.total) == ("sending", 500, 1200)
+    assert (run.state, run.fed, run.total) == ("sending", 500, 600)
     run = shop.sync()
-    assert (run.number, run.state, run.fed) == (1, "done", 1200)
-    assert len({event["userId"] for event in shop.fed()}) == 1200
+    assert (run.number, run.state, run.fed) == (1, "done", 600)
+    assert len({event["userId"] for event in shop.fed()}) == 600
     assert shop.sync().total == 0
 
 
 def test_a_scheduled_run_feeds_for_its_turn(shop: Shop) -> None:
-    shop.happened(*(order(f"u{number:04}") for number in range(1200)))
-    times = iter([0.0, 0.0, 10.0, 29.9, TURN])
+    shop.happened(*(order(f"u{number:04}") for number in range(600)))
+    times = iter([0.0, 0.0, 29.9, TURN])
     run = shop.sync(stopped=in_turns(lambda: False, lambda: next(times)))
-    assert (run.state, run.fed) == ("done", 1200)
+    assert (run.state, run.fed) == ("done", 600)
     shop.define("audiences: [{ name: Again, connections: [crm], did: Order Completed }]")
     times = iter([0.0, 0.0, TURN])
     run = shop.sync("again", stopped=in_turns(lambda: False, lambda: next(times)))

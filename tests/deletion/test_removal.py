@@ -133,7 +133,9 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("at", range(ENDED))
+@pytest.mark.parametrize(
+    "at", [0, *(pytest.param(at, marks=pytest.mark.slow) for at in range(1, ENDED - 1)), ENDED - 1]
+)
 def test_a_deletion_that_was_killed_goes_on(tmp_path: Path, at: int) -> None:
     path = tmp_path / "o.db"
 
