@@ -21,7 +21,7 @@ QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_to
 RECEIVED = "2024-01-02T03:04:06.000Z"
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 @given(generated())
 def test_compiler_and_oracle_agree(one: Generated) -> None:
     assert_same(one)

@@ -55,7 +55,7 @@ def probes(draw: DrawFn) -> Probe:
     return Probe(call, mapping, draw(settings_for(mapping["settings"])), draw(events(call)))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
+@settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET)
 @given(probes())
 def test_what_is_sure_holds(probe: Probe) -> None:
     assert_sure(probe)

@@ -1,8 +1,10 @@
 // The frame of every page: signing in by token and by link, what is refused, the theme, the keys, and no violations.
 
+import { fileURLToPath } from 'node:url';
+
 import { axe, check, shot, story } from './browser.mjs';
 
-await story(async ({ open, signIn, given }) => {
+export async function frame({ open, signIn, given }) {
   const login = await open('/');
   check(new URL(login.url()).pathname === '/login', 'a page asks to sign in', login.url());
   for (const [colorScheme, width] of [['light', 1280], ['dark', 390]]) {
@@ -41,4 +43,7 @@ await story(async ({ open, signIn, given }) => {
   await page.waitForURL((url) => url.pathname === '/login');
   const stored = await page.evaluate(() => [Object.keys(localStorage), Object.keys(sessionStorage), document.cookie]);
   check(JSON.stringify(stored) === '[["waybill-theme"],[],""]', 'the browser keeps the theme only', stored);
-});
+  await page.context().close();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await story(frame);

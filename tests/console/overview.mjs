@@ -1,9 +1,11 @@
-// Every page is looked at once. Then the Overview: both themes and both widths, what moves without a reload, and a
+// The frame, then every page is looked at once. Then the Overview: both themes and both widths, what moves without a reload, and a
 // stream that comes back by itself.
 
 import { axe, check, shot, story } from './browser.mjs';
+import { frame } from './frame.mjs';
 
-await story(async ({ signIn, given }) => {
+await story(async ({ open, signIn, given }) => {
+  await frame({ open, signIn, given });
   const page = await signIn({ height: 1000 });
   for (const path of ['/events', '/set-aside', '/audiences', '/deletions', '/playground', '/destinations']) {
     await page.goto(path);

@@ -69,7 +69,7 @@ def test_a_sandbox_with_a_console_shows_samples_and_ends_with_streams_open() -> 
             assert client.get(link[1]).status_code == 200
             end = time.monotonic() + 20
             while DELIVERED not in (page := client.get("/").text) and time.monotonic() < end:
-                pass
+                time.sleep(0.05)
             assert DELIVERED in page
             assert f'title="{SOURCE}"' in page
             assert "Dashed: the source is not configured" not in page

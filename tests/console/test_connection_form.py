@@ -209,7 +209,9 @@ def test_names_that_no_connection_may_have(name: str, tmp_path: Path) -> None:
     assert path.read_text() == CONNECTIONS
 
 
-@pytest.mark.parametrize("name", ["true", "null", "123", "new", "1e3"])
+@pytest.mark.parametrize(
+    "name", ["true", "new", *(pytest.param(n, marks=pytest.mark.slow) for n in ("null", "123", "1e3"))]
+)
 def test_names_that_yaml_could_take_for_something_else(name: str, tmp_path: Path) -> None:
     path = tmp_path / "connections.yaml"
     page = sent_new(site_with(path), "user_com", name=name, enabled=None, setting__app_url="https://a.user.com")

@@ -236,7 +236,7 @@ def test_streams_are_bounded() -> None:
 
 
 def test_the_browser(own_file: Path) -> None:
-    """The page in both themes and widths, moving by itself, and its stream after the server was away."""
+    """The frame, the page in both themes and widths, moving by itself, and its stream after the server was away."""
     site = Site(outbox_file=own_file, clock=lambda: NOW, sources=lambda: SOURCES)
     with served(site) as running:
 
@@ -247,4 +247,4 @@ def test_the_browser(own_file: Path) -> None:
 
         commands = {"pause": pause, "away": running.away, "back": running.back, "anew": running.anew}
         with commanded(commands) as control:
-            tell("overview.mjs", url=running.url, control=control)
+            tell("overview.mjs", url=running.url, link=running.console.link, first="/", control=control)

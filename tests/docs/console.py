@@ -4,39 +4,51 @@
     ```diff mappings/shop.yaml         lines to take away and to put in their place
     ```console run                     `$ command`, then what it prints; `...` stands for any lines
 
-A command of `engine` that needs no shell runs in this process, which saves its start; all others are processes.
+A command of `engine` runs in this process, which saves its start, also where programs of the shell give it its input
+or read its output; whatever else needs a shell is a process.
 
 A command's exit code is its own business: `validate-mappings` ends with 1 where a page shows a mistake.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest.mock import patch
 
+from engine.commands import main
 from tests.docs.blocks import ROOT, Block
-from tests.operating import said
 
 ANYTHING = "..."
 REWRITE = "python -m tests.docs.rewrite"
 COMMANDS = {"engine": "engine", "validate-mappings": "engine validate-mappings", "python": ""}
 HERE = {"engine": (), "validate-mappings": ("validate-mappings",)}
-OF_A_SHELL = frozenset("|&;<>()$`\\*?~#\n")
-"""Characters that may mean something to a shell; within quotes too, to be sure."""
+QUOTED = r"""'[^']*'|"(?:[^"$`\\!]|\$(?=[. ']))*\""""
+"""Text that means the same to a shell and to `shlex`."""
+PLAIN = rf"(?:[^|&;<>()$`\\*?~#\n'\"]|{QUOTED})*"
+"""What no shell is needed for."""
+HERE_TOO = re.compile(
+    rf"(?:(?P<giving>(?:head|echo|printf|cat) {PLAIN}) \| )?(?P<words>(?:engine|validate-mappings)(?: {PLAIN})?)"
+    r"(?: < (?P<file>[\w.]+))?(?P<streams> 2>/dev/null| >/dev/null 2>&1| 2>&1 >/dev/null| 2>&1|)"
+    r"(?: \| (?P<reading>(?:cut|grep|head|python|sed|tail|wc) .*))?"
+)
+"""A command of `engine` alone, or in a pipe."""
+KEPT = {"": "12", " 2>&1": "12", " 2>/dev/null": "1", " >/dev/null 2>&1": "", " 2>&1 >/dev/null": "2"}
+"""Which streams are left to read."""
 
 
 class Console:
     """A shell in a folder where `engine`, `validate-mappings` and `python` are this checkout's."""
 
-    def __init__(self, folder: Path, code: Path = ROOT) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.code = code
         self.bin = folder / ".bin"
         self.bin.mkdir()
         for name, module in COMMANDS.items():
@@ -57,15 +69,39 @@ class Console:
 
     def run(self, command: str) -> str:
         """Run a command and return all it prints."""
-        name = command.partition(" ")[0]
-        if name in HERE and self.code == ROOT and not OF_A_SHELL & {*command}:
-            with patch.dict(os.environ, self.environment(), clear=True), chdir(self.folder):
-                return said(*HERE[name], *shlex.split(command)[1:])[1]
+        found = HERE_TOO.fullmatch(command.replace("\\\n", ""))
+        if found is None:
+            return self._shell(command)
+        words = shlex.split(found["words"])
+        giving = found["giving"] or (found["file"] and f"cat {found['file']}")
+        given = self._shell(giving) if giving else ""
+        printed = self._here([*HERE[words[0]], *words[1:]], given.encode(), KEPT[found["streams"]])
+        return self._shell(found["reading"], printed) if found["reading"] else printed.decode()
+
+    def _here(self, words: list[str], given: bytes, kept: str) -> bytes:
+        """Run `engine` in this process; `kept` names the streams to return."""
+        streams = [io.TextIOWrapper(io.BytesIO(raw), "utf-8", write_through=True) for raw in (given, b"", b"")]
+        output = streams[1]
+        stdout, stderr = (output if number in kept else streams[2] for number in "12")
+        with (
+            patch.dict(os.environ, self.environment(), clear=True),
+            chdir(self.folder),
+            patch("sys.stdin", streams[0]),
+            redirect_stdout(stdout),
+            redirect_stderr(stderr),
+            suppress(SystemExit),
+        ):
+            main(words)
+        assert isinstance(output.buffer, io.BytesIO)
+        return output.buffer.getvalue()
+
+    def _shell(self, command: str, given: bytes = b"") -> str:
+        """Run a command as a process."""
         done = subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,
             env=self.environment(),
-            stdin=subprocess.DEVNULL,
+            input=given,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,
@@ -77,7 +113,7 @@ class Console:
         environment = {
             **os.environ,
             "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(self.code),
+            "PYTHONPATH": str(ROOT),
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
         }

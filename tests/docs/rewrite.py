@@ -72,7 +72,7 @@ def main() -> None:
     (ROOT / DELETION).write_text(text, encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         code = project(Path(folder))
-        text = rewritten(WALK_THROUGH, Console(code, code=code), whole=True)
+        text = rewritten(WALK_THROUGH, Console(code), whole=True)
     (ROOT / WALK_THROUGH).write_text(text, encoding="utf-8")
 
 

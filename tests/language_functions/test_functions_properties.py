@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.language.functions import FUNCTIONS, CannotConvert, Function, Noted, bind
@@ -102,25 +102,21 @@ def check(value: Json) -> None:
             orjson.dumps(result)
 
 
-@settings(max_examples=150, deadline=None)
 @given(JSON)
 def test_any_value_converts_or_is_refused(value: Json) -> None:
     check(value)
 
 
-@settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_any_text_converts_or_is_refused(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=150, deadline=None)
 @given(NUMBERS | st.lists(NUMBERS | NUMERALS, max_size=5))
 def test_any_numbers_convert_or_are_refused(value: Json) -> None:
     check(value)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.recursive(st.integers() | st.floats(), st.lists, max_leaves=5))
 def test_numbers_that_no_json_reader_gives_do_no_harm(value: Json) -> None:
     for function, name, convert in FORMS:

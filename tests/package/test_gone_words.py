@@ -105,13 +105,19 @@ def texts_for_people() -> dict[Path, str]:
     return {path: (ROOT / path).read_text(encoding="utf-8") for path in files() if read_by_people(path)}
 
 
+def sure_part(phrase: str) -> str:
+    """Return the longest text that each match of a phrase holds: looking for a text takes a tenth of the time."""
+    return max(re.findall(r"[A-Za-z ]+", re.sub(r"\(.*?\)|\[.*?\]|\\.", "\0", phrase)), key=len)
+
+
 @pytest.mark.parametrize("phrase", PHRASES)
 def test_no_text_has_an_old_phrase(phrase: str) -> None:
-    pattern = re.compile(phrase, re.MULTILINE)
+    pattern, part = re.compile(phrase, re.MULTILINE), sure_part(phrase)
+    assert len(part) > 3
     offenders = [
         f"{path}:{number}: {line.strip()[:100]}"
         for path, text in texts_for_people().items()
-        if pattern.search(text)
+        if part in text and pattern.search(text)
         for number, line in enumerate(text.splitlines(), 1)
         if pattern.search(line)
     ]

@@ -67,7 +67,9 @@ def test_starting_loads_little(statement: str, libraries: str) -> None:
 
 
 def test_checking_files_loads_nothing_that_sends_or_serves() -> None:
-    loaded = set(loaded_by("from engine.commands import main; main(['validate-mappings', 'mappings'])").split())
+    loaded = set(
+        loaded_by("from engine.commands import main; main(['validate-mappings', 'mappings/webhook.yaml'])").split()
+    )
     assert {"click", "yaml"} <= loaded
     assert loaded & NOT_FOR_CHECKING == set()
     assert "jsonschema" not in loaded  # only to find out what is wrong, and for the schemas of authors

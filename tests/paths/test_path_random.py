@@ -14,9 +14,7 @@ from tests.paths.compiled import FAILED, Compiled, by_library, outcome, strict, 
 from tests.paths.generated import documents
 from tests.paths.generated import paths as random_paths
 
-EXAMPLES = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
+EXAMPLES = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 MANY = settings(EXAMPLES, max_examples=5_000)
 
 
