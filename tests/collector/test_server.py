@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -207,29 +208,32 @@ def test_damage_that_only_new_events_come_upon_ends_the_process_too(tmp_path: Pa
         assert server.process.stdout.read().decode().endswith(text.format(path=path))
 
 
-def test_what_is_no_http(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Server]:
     with serving(mappings=["exponea"]) as server:
-        with connect(server) as wire:
-            wire.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-            assert wire.recv(100).startswith(b"HTTP/1.1 400")
-        with connect(server) as wire:
-            wire.sendall(b"POST /v1/t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
-            assert wire.recv(100)[:12] in (b"HTTP/1.1 400", b"")
-        assert CLIENT.get(f"{server.url}/healthz").text == "ok\n"
+        yield server
 
 
-def test_chunks_and_two_requests_at_once(tmp_path: Path) -> None:
-    with serving(mappings=["exponea"]) as server:
+def test_what_is_no_http(shared: Server) -> None:
+    with connect(shared) as wire:
+        wire.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert wire.recv(100).startswith(b"HTTP/1.1 400")
+    with connect(shared) as wire:
+        wire.sendall(b"POST /v1/t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        assert wire.recv(100)[:12] in (b"HTTP/1.1 400", b"")
+    assert CLIENT.get(f"{shared.url}/healthz").text == "ok\n"
 
-        def chunks():
-            for byte in tracks(0, 3):
-                yield bytes([byte])
 
-        assert CLIENT.post(f"{server.url}/v1/import", content=chunks(), auth=("sandbox", "")).status_code == 200
-        with connect(server) as wire:
-            wire.sendall(raw_request(tracks(10, 1)) + raw_request(tracks(11, 1)))
-            assert read_until(wire, 2).count(b"HTTP/1.1 200") == 2
-        assert len(server.wait("exponea", "events", 5)) == 5
+def test_chunks_and_two_requests_at_once(shared: Server) -> None:
+    def chunks():
+        for byte in tracks(0, 3):
+            yield bytes([byte])
+
+    assert CLIENT.post(f"{shared.url}/v1/import", content=chunks(), auth=("sandbox", "")).status_code == 200
+    with connect(shared) as wire:
+        wire.sendall(raw_request(tracks(10, 1)) + raw_request(tracks(11, 1)))
+        assert read_until(wire, 2).count(b"HTTP/1.1 200") == 2
+    assert len(shared.wait("exponea", "events", 5)) == 5
 
 
 def read_until(wire: socket.socket, answers: int) -> bytes:
