@@ -146,11 +146,15 @@ def base_url(connection: Connection) -> str:
 
 def rebased(connection: Connection, url: str, token_url: str | None = None) -> Connection:
     """Return the connection with another base URL, and another address of tokens if one is given."""
-    loaded = connection.destination.loaded
-    http = replace(loaded.mapping.http, base_url=template.Text((url,)))
+    return Connection(rebased_destination(connection.destination, url, token_url), connection.settings)
+
+
+def rebased_destination(target: Destination, url: str, token_url: str | None = None) -> Destination:
+    """Return the destination with another base URL, and another address of tokens if one is given; compiles nothing."""
+    http = replace(target.mapping.http, base_url=template.Text((url,)))
     if http.oauth2 is not None and token_url is not None:
         http = replace(http, oauth2=replace(http.oauth2, token_url=template.Text((token_url,))))
-    return Connection(Destination(PatchedMapping(loaded, http=http)), connection.settings)
+    return Destination(PatchedMapping(target.loaded, http=http))
 
 
 def rebased_like(current: Connection, older: Connection) -> Connection:

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from engine.delivery.configured_connection import ConfiguredConnection, rebased
+from engine.delivery.configured_connection import ConfiguredConnection, rebased_destination
 from engine.errors import MappingError, MappingNotFound, PathError, SettingsError, UsageError
 from engine.language import paths
 from engine.language.suggest import closest
@@ -228,17 +228,19 @@ class _ConnectionsReader(FaultCollector):
         before = len(self.faults)
         fields = self._fields(name, raw)
         target = self._destination(name, fields)
+        when, url = self._when(name, fields), self._base_url(name, fields)
         connection: Connection | None = None
         if target is not None:
-            connection = self._settings(name, fields, lambda given: target.connect(given, self._environment))
-            self._privacy(name, fields, connection)
-        when, url = self._when(name, fields), self._base_url(name, fields)
+            # Compiling takes most of the time here, so that it is done for the base URL that is used alone.
+            used = target if url is None or len(self.faults) > before else rebased_destination(target, url)
+            connection = self._settings(name, fields, lambda given: used.connect(given, self._environment))
+            self._privacy(name, fields, target.loaded, connection)
         if len(self.faults) > before:
             return []
         assert connection is not None
         configured = ConfiguredConnection(
             name=name,
-            connection=connection if url is None else rebased(connection, url),
+            connection=connection,
             calls=frozenset(cast("list[str]", fields["calls"])) if "calls" in fields else None,
             when=when,
             rate_limit=None if "rate_limit" not in fields else cast("str", fields["rate_limit"]).replace("none", ""),
@@ -318,14 +320,13 @@ class _ConnectionsReader(FaultCollector):
                 self._fault(place if "settings" in fields else (name,), problem, on_key="no setting" in problem)
             return None
 
-    def _privacy(self, name: str, fields: JsonObject, connection: Connection | None) -> None:
+    def _privacy(self, name: str, fields: JsonObject, loaded: Loaded, connection: Connection | None) -> None:
         """Report what breaks the connection's `privacy`; the mapping's own is proved with the mapping."""
         promised, calls = fields.get("privacy"), fields.get("calls")
         if not isinstance(promised, dict) or connection is None:
             return
         from engine.mapping.privacy import breaches
 
-        loaded = connection.destination.loaded
         only = frozenset(map(str, calls)) if isinstance(calls, list) else None
         privacy = cast("dict[str, str]", promised)
         found = breaches(loaded.mapping, privacy, settings=connection.settings, calls=only)

@@ -26,7 +26,7 @@ from engine.delivery.outbox.reports import EventReports
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.status import delivery_status
 from engine.records import Json, JsonObject, Outcome, Report
-from tests.collector.running import ROOT, STARTUP, serving, tracks, until
+from tests.collector.running import CLIENT, ROOT, STARTUP, serving, tracks, until
 from tests.delivery.memory_outbox import MemoryOutbox
 
 PAGE = (ROOT / "docs" / "collector.md").read_text(encoding="utf-8")
@@ -200,13 +200,14 @@ def test_status_of_connections() -> None:
 
 
 def test_the_server_has_it_on_an_address_of_its_own(tmp_path: Path) -> None:
-    with serving("--admin-token", TOKEN, mappings=["exponea"]) as server:
-        assert httpx.get(f"{server.url}/metrics").status_code == 404
-        assert httpx.get(f"{server.admin}/metrics").status_code == 401
-        long = httpx.get(f"{server.admin}/", headers={"x": "x" * 65536})
+    with serving("--admin-token", TOKEN, "--keep", "30d", mappings=["exponea"]) as server:
+        assert CLIENT.get(f"{server.url}/metrics").status_code == 404
+        assert CLIENT.get(f"{server.admin}/metrics").status_code == 401
+        long = CLIENT.get(f"{server.admin}/", headers={"x": "x" * 65536})
         assert (long.status_code, "access-control-allow-origin" in long.headers) == (431, False)
         assert "waybill_collector_kept_total 0.0" in server.metrics(TOKEN)
-        answer = httpx.get(f"{server.admin}/status", headers={"authorization": f"Bearer {TOKEN}"})
+        assert "waybill_collector_purged_total 0.0" in server.metrics(TOKEN), "--keep was taken"
+        answer = CLIENT.get(f"{server.admin}/status", headers={"authorization": f"Bearer {TOKEN}"})
         assert [each["name"] for each in answer.json()["connections"]] == ["exponea"]
         assert server.stop() == 0
 
@@ -216,7 +217,7 @@ def test_without_a_token_there_is_none(tmp_path: Path) -> None:
     with serving(*options, mappings=["exponea"], sandbox=False) as server:
         assert server.admin == ""
         assert "The admin address (/metrics, /status) is off: it needs --admin-token.\n" in server.printed
-        assert httpx.get(f"{server.url}/readyz").status_code == 200  # from then on it obeys signals
+        assert CLIENT.get(f"{server.url}/readyz").status_code == 200  # from then on it obeys signals
         assert server.stop() == 0
 
 
@@ -257,7 +258,9 @@ def test_each_queue_is_observed(limit: int, behind: bool) -> None:
     assert backlog.behind() is behind
 
 
-@pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["one process", "several"])
+@pytest.mark.parametrize(
+    "more", [pytest.param((), id="one process"), pytest.param(("--workers", "2"), marks=pytest.mark.slow, id="several")]
+)
 def test_the_server_has_each_queue_also_without_a_limit(tmp_path: Path, more: tuple[str, ...]) -> None:
     file = tmp_path / "connections.yaml"
     file.write_text("""
@@ -271,7 +274,7 @@ sources:
     options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--backlog", "0")
     with serving(*options, *more, "--admin-token", "sandbox", mappings=[], sandbox=False) as server:
         until(lambda: 'waybill_queue_depth{connection="shop"} 0.0' in server.metrics())
-        answer = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 3), auth=("web-key", ""), timeout=STARTUP)
+        answer = CLIENT.post(f"{server.url}/v1/batch", content=tracks(0, 3), auth=("web-key", ""), timeout=STARTUP)
         assert answer.status_code == 200
         until(lambda: 'waybill_queue_depth{connection="shop"} 3.0' in server.metrics())
         metrics = server.metrics()
@@ -358,6 +361,7 @@ def test_without_keep_only_old_discards_are_removed() -> None:
     assert outbox.discards == discards[1:]
 
 
+@pytest.mark.slow
 def test_the_server_purges() -> None:
     with serving("--keep", "30d", mappings=["exponea"]) as server:
         assert "waybill_collector_purged_total 0.0" in server.metrics()

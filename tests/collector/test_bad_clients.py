@@ -159,7 +159,7 @@ def few_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
 
 
-@pytest.mark.parametrize("many", [1500, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("many", [1100, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_thousands_of_connections_disturb_no_other(tmp_path: Path, many: int) -> None:
     log = tmp_path / "log"
     with ExitStack() as stack:

@@ -14,6 +14,8 @@ from tests.collector.clients import ALL, CLIENTS, MOBILE, WHEN, Client, Story, r
 from tests.collector.relay import Heard, relayed
 from tests.collector.running import Server, serving
 
+LIKE_OTHERS = ("browser-batch",)
+"""Another browser costs two seconds: pages are shown by `browser`, and batches by the libraries on servers."""
 SHOWN = "/browser.html"
 SEARCH = "?utm_source=letter&utm_campaign=spring"
 
@@ -39,7 +41,13 @@ class Told(NamedTuple):
 
 
 @pytest.mark.filterwarnings("default")  # the libraries' own
-@pytest.mark.parametrize("client", CLIENTS, ids=[client.who for client in CLIENTS])
+@pytest.mark.parametrize(
+    "client",
+    [
+        pytest.param(client, id=client.who, marks=[pytest.mark.slow] if client.who in LIKE_OTHERS else [])
+        for client in CLIENTS
+    ],
+)
 def test_a_client(server: Server, client: Client, tmp_path: Path) -> None:
     story = Story(client.who, server.admin)
     with relayed(server.port) as relay:

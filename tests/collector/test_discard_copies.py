@@ -233,7 +233,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(VALUES)
 def test_a_copy_is_the_event_without_secrets(value: Json) -> None:
     value = {"writeKey": "w", "v": value}

@@ -56,7 +56,7 @@ BATCHES = st.fixed_dictionaries(
 BYTES = st.binary(max_size=200) | st.text(max_size=50).map(lambda text: text.encode(errors="surrogatepass"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(PATHS, BATCHES | EVENTS | VALUES, st.booleans())
 def test_any_json(path: str, body: object, zipped: bool) -> None:
     inside = Inside()
@@ -71,7 +71,7 @@ def test_any_json(path: str, body: object, zipped: bool) -> None:
         assert b'waybill_collector_events_total{source="web"} %.1f' % count in inside.observer.text()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(PATHS, BYTES | BYTES.map(gzip.compress), BYTES, TEXTS, st.sampled_from(["gzip", "identity", "deflate", ""]))
 def test_any_bytes(path: str, body: bytes, authorization: bytes, length: str, encoding: str) -> None:
     headers = {

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import chdir, closing, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import orjson
 import pytest
 
+from engine.commands import main
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.events.json_repairs import HALVES, NO_NUMBERS, WITHOUT_MARK
 from engine.events.normalizing import normalize_json
@@ -56,9 +59,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-    command = [sys.executable, str(ROOT / "cli.py"), "import", *arguments]
-    done = subprocess.run(command, cwd=folder, input=stdin, capture_output=True, check=False)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    """Run `engine import` here, without the start of a process."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    given = io.TextIOWrapper(io.BytesIO(stdin))
+    here = chdir(folder), patch("sys.stdin", given), redirect_stdout(out), redirect_stderr(err)
+    with here[0], here[1], here[2], here[3], pytest.raises(SystemExit) as ended:
+        main(["import", *arguments])
+    printed, errors = (each.buffer.getvalue().decode() for each in (out, err))  # type: ignore[attr-defined]
+    return int(ended.value.code or 0), printed, errors
 
 
 def kept(folder: Path) -> list[tuple[str, str | None]]:
@@ -134,7 +142,7 @@ def test_what_was_repaired_is_added_and_shown(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_import_that_is_interrupted_says_how_far_it_came(folder: Path, number: signal.Signals) -> None:
     lines = [orjson.dumps(EVENTS[0] | {"messageId": f"m{n}"}) + b"\n" for n in range(250)]
     command = [sys.executable, str(ROOT / "cli.py"), "import", "-", "--source", "web"]

@@ -13,6 +13,7 @@ GROWTH = 40
 allocator, and the outbox's cache of pages."""
 
 
+@pytest.mark.slow
 def test_a_short_load(tmp_path: Path) -> None:
     assert_nothing_lost(run(tmp_path, 1, 16, 20, backlog=0))
 

@@ -25,7 +25,7 @@ from engine.commands.serve import EmulatedVendors
 from engine.delivery.configured_connection import base_url
 from engine.delivery.outbox.looking import connection_rows
 from engine.delivery.outbox.reading import OutboxFile
-from tests.collector.running import ROOT, STARTUP, Server, serving, tracks, until
+from tests.collector.running import CLIENT, ROOT, STARTUP, Server, serving, tracks, until
 from tests.delivery.vendor import BATCHES, MAPPING, Answer, Vendor, shop
 
 TOKEN = ("--admin-token", "sandbox")
@@ -131,7 +131,7 @@ class Clients:
 
 
 def post(server: Server, key: str, number: int = 0) -> int:
-    answer = httpx.post(f"{server.url}/v1/batch", content=tracks(number, 1), auth=(key, ""), timeout=STARTUP)
+    answer = CLIENT.post(f"{server.url}/v1/batch", content=tracks(number, 1), auth=(key, ""), timeout=STARTUP)
     return answer.status_code
 
 
@@ -283,7 +283,7 @@ def test_in_the_sandbox_a_vendor_is_made_for_a_connection_that_comes_later(tmp_p
             url = vendors.sandbox.url
             assert [base_url(each.connection) for each in served.connections] == [f"{url}/{name}/v1" for name in names]
             for name in ("shop", "later"):
-                answer = httpx.post(
+                answer = CLIENT.post(
                     f"{url}/{name}/v1/many/{version}",
                     json={"items": [{"id": "m", "user": "u"}]},
                     headers={"authorization": "Bearer top-secret-key"},
@@ -298,7 +298,7 @@ def test_a_server_with_a_sandbox_reloads(tmp_path: Path) -> None:
     with serving(*files.options, mappings=[]) as server:
         files.mapping(1)
         files.write(names=("shop", "later"))
-        answer = httpx.post(f"{server.admin}/reload", headers={"authorization": "Bearer sandbox"})
+        answer = CLIENT.post(f"{server.admin}/reload", headers={"authorization": "Bearer sandbox"})
         assert [each["change"] for each in answer.json()["connections"]] == ["changed", "added"]
         assert post(server, "web-key") == 200
         until(lambda: all(orjson.dumps(server.state(name)).count(b"/many/1") == 1 for name in ("shop", "later")))

@@ -89,7 +89,14 @@ def as_described(case: Case) -> None:
     case.call_and_validate(checks=DESCRIBED, headers=KEY)
 
 
-@pytest.mark.parametrize("path", [path for path in FIRST_NAMES if path not in ALIKE])
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] if path == "/v1/batch" else [])
+        for path in FIRST_NAMES
+        if path not in ALIKE
+    ],
+)
 def test_with_a_write_key(document: dict, path: str) -> None:
     ask(document, Inside(), path, 10, with_a_write_key, coverage=True)
 
@@ -100,12 +107,22 @@ def test_calls_that_are_described_as_another_is(document: dict, path: str) -> No
     ask(document, Inside(), path, 10, with_a_write_key, coverage=True)
 
 
-@pytest.mark.parametrize("path", [*ALIKE, *OTHER_NAMES])
+@pytest.mark.parametrize("path", ["/v1/identify", "/v1/batch", "/v1/import"])
+def test_another_call_and_another_name(document: dict, path: str) -> None:
+    ask(document, Inside(), path, 5, with_a_write_key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", [path for path in [*ALIKE, *OTHER_NAMES] if path not in ("/v1/identify", "/v1/import")]
+)
 def test_other_calls_and_other_names(document: dict, path: str) -> None:
     ask(document, Inside(), path, 5, with_a_write_key)
 
 
-@pytest.mark.parametrize("path", FIRST_NAMES)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.slow] if path in ALIKE else []) for path in FIRST_NAMES]
+)
 def test_without_a_write_key(document: dict, path: str) -> None:
     ask(document, Inside(), path, 5, without_a_write_key)
 

@@ -8,7 +8,6 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
 import orjson
 import psutil
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from engine.commands.serve import _default_workers
 from engine.delivery.outbox import looking
 from engine.delivery.outbox.reading import OutboxFile
-from tests.collector.running import STARTUP, Server, connect, raw_request, serving, tracks, until
+from tests.collector.running import CLIENT, STARTUP, Server, connect, raw_request, serving, tracks, until
 from tests.collector.test_server import kept, send_until_it_ends
 
 ONE = ("--workers", "1")
@@ -81,14 +80,14 @@ def test_by_default_another_process_takes_requests_unless_the_vendors_are_emulat
     """)
     options = ("--connections", str(file), "--outbox", str(tmp_path / "outbox.db"), "--admin-token", "sandbox")
     with serving(*options, mappings=[], sandbox=False, workers=None) as server:
-        sent = httpx.post(f"{server.url}/v1/batch", content=tracks(0, 5), auth=("sandbox", ""), timeout=STARTUP)
+        sent = CLIENT.post(f"{server.url}/v1/batch", content=tracks(0, 5), auth=("sandbox", ""), timeout=STARTUP)
         assert sent.json() == {"success": True}
         assert len(workers_of(server)) == _default_workers()
         assert "waybill_collector_kept_total 5.0" in server.metrics().splitlines()
         assert server.stop() == 0
     with serving(workers=None) as server:
         assert workers_of(server) == []
-        assert httpx.get(f"{server.url}/readyz").status_code == 200  # from then on it obeys signals
+        assert CLIENT.get(f"{server.url}/readyz").status_code == 200  # from then on it obeys signals
         assert server.stop() == 0
 
 
@@ -96,7 +95,7 @@ def test_what_several_take_is_delivered_and_counted_once() -> None:
     with serving(*WORKERS) as server:
         until(lambda: len(workers_of(server)) == 2)
         for n in range(40):  # each on a connection of its own, so that both have their share
-            answer = httpx.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""), timeout=STARTUP)
+            answer = CLIENT.post(f"{server.url}/v1/batch", content=tracks(n, 2), auth=("sandbox", ""), timeout=STARTUP)
             assert answer.json() == {"success": True}
         assert len(server.wait("exponea", "events", 41)) == 41, "each messageId twice but the first and the last"
         lines = server.metrics().splitlines()
@@ -109,11 +108,11 @@ def test_what_several_take_is_delivered_and_counted_once() -> None:
 
 def test_what_they_discard_is_kept_without_secrets(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
-    with serving(*WORKERS, "--write-key", "sandbox-key-1", "--outbox", str(path), mappings=["exponea"]) as server:
-        until(lambda: len(workers_of(server)) == 2)
+    with serving(*ONE, "--write-key", "sandbox-key-1", "--outbox", str(path), mappings=["exponea"]) as server:
+        until(lambda: len(workers_of(server)) == 1)
         body = orjson.dumps({"batch": [{"type": "track", "a": "the key is sandbox-key-1"}] * 5})
         for _ in range(8):
-            answer = httpx.post(f"{server.url}/v1/batch", content=body, auth=("sandbox-key-1", ""), timeout=STARTUP)
+            answer = CLIENT.post(f"{server.url}/v1/batch", content=body, auth=("sandbox-key-1", ""), timeout=STARTUP)
             assert answer.json() == {"success": True}
         assert server.stop() == 0
     look = OutboxFile(path).look
@@ -129,7 +128,7 @@ def test_one_that_dies_is_started_again_and_nothing_answered_is_lost(tmp_path: P
     with serving("--outbox", str(path), mappings=["exponea"], workers=count) as server:
         until(lambda: len(workers_of(server)) == count)
         threads = under_load(server, answered)
-        for _ in range(3):
+        for _ in range(2):
             before, had = workers_of(server), len(answered)
             until(lambda had=had: len(answered) > had + 50)
             os.kill(before[0], signal.SIGKILL)
@@ -137,11 +136,17 @@ def test_one_that_dies_is_started_again_and_nothing_answered_is_lost(tmp_path: P
         assert server.stop() == 0
         for thread in threads:
             thread.join()
-    assert len(answered) > 150
+    assert len(answered) > 100
     assert answered <= kept(path)
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["SIGTERM to the first", "Ctrl-C in a terminal"])
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(False, marks=pytest.mark.slow, id="SIGTERM to the first"),
+        pytest.param(True, id="Ctrl-C in a terminal"),
+    ],
+)
 def test_they_end_in_order(tmp_path: Path, group: bool) -> None:
     path, answered = tmp_path / "outbox.db", set[int]()
     with serving(*WORKERS, "--outbox", str(path), mappings=["exponea"]) as server:
@@ -166,7 +171,7 @@ def test_they_end_in_order(tmp_path: Path, group: bool) -> None:
 def test_slow_bodies_do_not_hold_up_the_end() -> None:
     with serving(*WORKERS, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 2)
-        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
+        assert CLIENT.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         wires = [connect(server) for _ in range(8)]
         for wire in wires:
             wire.sendall(raw_request(tracks(0, 1))[:150])
@@ -183,7 +188,7 @@ def test_a_second_signal_ends_at_once() -> None:
     with serving(*ONE, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 1)
         pids = workers_of(server)
-        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
+        assert CLIENT.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         with connect(server) as wire:
             wire.sendall(raw_request(tracks(0, 1))[:150])
             time.sleep(0.3)
@@ -199,6 +204,6 @@ def test_none_outlives_the_first() -> None:
     with serving(*ONE, mappings=["exponea"]) as server:
         until(lambda: len(workers_of(server)) == 1)
         pids = workers_of(server)
-        assert httpx.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
+        assert CLIENT.get(f"{server.url}/readyz", timeout=STARTUP).status_code == 200
         server.stop(signal.SIGKILL)
         until(lambda: not any(map(alive, pids)))

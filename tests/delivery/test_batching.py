@@ -240,7 +240,7 @@ class Run:
         return {each for shipment in self.flying for parcel in shipment.parcels for each in parcel.job.ids}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(made_events, limits, st.integers(1, 4), st.integers(1, 5), st.booleans(), st.randoms(use_true_random=False))
 def test_every_request_goes_once_and_in_order_for_each_person(made, limits, slots, items, ordered, random) -> None:
     """For any results in any order and any limits, nothing is lost, and no event overtakes another of its user."""

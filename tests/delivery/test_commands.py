@@ -705,7 +705,9 @@ MINE = {
 DELIVERED = {"extole": "2"}
 
 
-@pytest.mark.parametrize("vendor", MINE)
+@pytest.mark.parametrize(
+    "vendor", [pytest.param(each, marks=[] if each in ("exponea", "user_com") else pytest.mark.slow) for each in MINE]
+)
 def test_a_mapping_of_ones_own_for_a_vendor_of_the_sandbox_goes_there(here, engine, vendor) -> None:
     (here / "mine.yaml").write_text(MINE[vendor])
     code, out, err = engine(f"send {vendor} mine.yaml --events events.ndjson --sandbox")
@@ -714,7 +716,7 @@ def test_a_mapping_of_ones_own_for_a_vendor_of_the_sandbox_goes_there(here, engi
     assert [line.split()[-1] for line in out.splitlines() if "delivered" in line] == 2 * [DELIVERED.get(vendor, "3")]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_events_go_out_while_others_come_in_and_a_signal_ends_both(here, engine, number) -> None:
     lines = [orjson.dumps({**EVENTS[0], "messageId": f"m{n}", "userId": f"u{n}"}) + b"\n" for n in range(100)]
     with Sandbox() as sandbox:

@@ -120,7 +120,7 @@ def shown_faults(sandbox: Sandbox) -> list[dict]:
 
 
 def test_a_worker_killed_again_and_again_loses_nothing(tmp_path) -> None:
-    story(tmp_path, events=1000, kills=4, users=60, seed=1)
+    story(tmp_path, events=500, kills=2, users=60, seed=1)
 
 
 @pytest.mark.slow

@@ -185,7 +185,7 @@ CHOSEN = st.builds(
 
 @example(0, Chosen(reason="%"), 60, 2000, 0)  # in some reasons, and in messages of other states
 @example(0, Chosen(reason="%"), 60, 0, 0)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1), CHOSEN, st.integers(2, 60), st.sampled_from([0, 5, 50, 2000]), st.integers(0, 3))
 def test_a_search_finds_what_a_slow_one_finds(
     pasts: list[Past], number: int, chosen: Chosen, limit: int, few: int, skip: int

@@ -60,7 +60,7 @@ class Moody:
         return True
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS, st.integers(0, 2**32), st.floats(0, 0.6), st.booleans(), st.integers(1, 7))
 def test_nothing_is_lost_and_order_is_kept(made, seed, badness, ordered, max_items) -> None:
     moody = Moody(Random(seed), badness)

@@ -93,6 +93,7 @@ async def story(directory: Path, *, events: int, stop_after: int, lease: float, 
     outbox.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_wakes_sends_nothing_stale(tmp_path) -> None:
     asyncio.run(story(tmp_path, events=140, stop_after=105, lease=0.8, pause=0.0))
 
