@@ -79,6 +79,7 @@ def test_kill_loses_nothing_that_was_answered(tmp_path: Path, turns: int) -> Non
     left = outbox.counts().get(("exponea", Outcome.WAITING), 0)
     outbox.close()
     with serving("--outbox", str(path), mappings=["exponea"]) as server:
+        assert CLIENT.get(f"{server.url}/readyz").status_code == 200  # nothing may be left, and it is stopped at once
         found = server.wait("exponea", "events", left)
         assert len(found) == left
         assert server.stop() == 0
