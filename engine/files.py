@@ -38,6 +38,24 @@ def not_a_file(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "is not a regular file")
 
 
+def version_of(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written or replaced, () for one that is not there."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def sync_to_disk(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable; raises OSError."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
 def create(path: Path, text: str) -> None:
     """Write a file that is not there yet; raises FileExistsError, also for a link to nothing, and OSError."""
     path.open("xb").close()  # the name is ours from here, with the mode of a new file

@@ -59,8 +59,8 @@ ENDED = """\
 Delivered, and in the end what each vendor holds. What was `rejected` is meant to be: a few samples break a vendor's
 rules, and its own words say which. `engine outbox` would show such events, and send them again."""
 COMPUTED = """\
-From events that were kept follows who is in an audience. Sample events go into an archive, two definitions are computed
-as of a day in 2024, and each member becomes a call to those vendors; the next time only who enters or leaves does."""
+Audiences are computed from events that were kept. Sample events go into an archive, two definitions are computed as of
+a day in 2024, and each member becomes a call to those vendors; later runs only send who entered or left."""
 CONSOLE = """\
 The same with live traffic, in the web console; open the link that it prints:
   .venv/bin/engine serve exponea extole user_com --sandbox --console"""

@@ -27,6 +27,7 @@ from engine.archive.catalog import KEPT_FOR_READERS, ArchiveError, ArchiveFile, 
 from engine.archive.connecting import QueryLimits, connected, parquet, quoted, spill_folder
 from engine.archive.relations import KEYS, NOBODY, People, changed
 from engine.archive.touched import find_changes
+from engine.files import sync_to_disk
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -360,12 +361,12 @@ class _Refresh:
             statement = statement.replace(f"${key} ", f"{value:d} ").replace(f"${key})", f"{value:d})")
         self._connection.execute(f"COPY ({statement}) TO {quoted(whole)} (FORMAT parquet, COMPRESSION lz4_raw)")
         whole.chmod(0o600)
-        _sync(whole)
+        sync_to_disk(whole)
         return path
 
     def _list(self, people: People, now: float) -> None:
         """Let the new files count, and remove what was replaced long ago or never counted."""
-        _sync(self._directory / FOLDER)
+        sync_to_disk(self._directory / FOLDER)
         current = {each for files in people.files.values() for each in files}
         before = {each for files in self._people.files.values() for each in files} - current
         old = _replaced(self._catalog) | dict.fromkeys(before, now)
@@ -406,11 +407,3 @@ def fault_of_file(directory: Path, file: ArchiveFile) -> str:
     if size != file.bytes:
         return f"it has {size:,} bytes instead of {file.bytes:,}"
     return "" if end == _END else "its end is not that of a Parquet file"
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

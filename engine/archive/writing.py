@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from engine.archive.catalog import EVENTS, ArchiveBusy, ArchiveError, ArchiveFile, Catalog
 from engine.archive.columns import METADATA_KEY, SCHEMA_VERSION, ArchiveRow, by_day, numbered, unnumbered
+from engine.files import sync_to_disk
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,7 +93,7 @@ def write_file(
         size = temporary.stat().st_size
         path = folder / f"{totals.first_row}-{totals.last_row}-{secrets.token_hex(4)}.parquet"
         temporary.rename(path)
-        _sync_folder(folder)
+        sync_to_disk(folder)
         reached("renamed")
     except BaseException as error:
         for each in (temporary, path):
@@ -154,15 +155,6 @@ def _parquet_writer(file: object, schema: pa.Schema) -> pq.ParquetWriter:
     import pyarrow.parquet as pq
 
     return pq.ParquetWriter(file, schema, compression="zstd", write_statistics=_STATISTICS)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _raised(directory: Path, error: OSError) -> ArchiveError:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.archive.catalog import ArchiveError
-from engine.archive.connecting import in_memory, spill_folder
+from engine.archive.connecting import in_memory, quoted, spill_folder
 from engine.audiences.events import ADDED, ALL, KEPT, MemberChange
 from engine.events.ids import NOTHING
+from engine.files import sync_to_disk
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +41,7 @@ CHANGE_COLUMNS = ("ordinal", "scope", "change", *COLUMNS)
 # An ID that two members have is that of the first of them, so that it gets one event and always the same one.
 # There are few such IDs, so only they are sorted.
 USABLE = """
-    CREATE VIEW usable AS SELECT {columns} FROM read_parquet('{path}') WHERE id IS NOT NULL AND NOT ({wrong});
+    CREATE VIEW usable AS SELECT {columns} FROM read_parquet({path}) WHERE id IS NOT NULL AND NOT ({wrong});
     CREATE TABLE doubles AS SELECT id FROM usable GROUP BY id HAVING count(*) > 1;
     CREATE TABLE current AS
         SELECT * FROM usable WHERE id NOT IN (SELECT id FROM doubles)
@@ -57,12 +58,12 @@ COUNT_USABLE = f"""
     FROM read_parquet($members)
 """  # noqa: S608  constants
 NO_SENT = "CREATE TABLE before AS SELECT * FROM current LIMIT 0"
-SENT = "CREATE VIEW before AS SELECT * FROM read_parquet('{path}')"
+SENT = "CREATE VIEW before AS SELECT * FROM read_parquet({path})"
 NO_MERGED = "CREATE TABLE gone (id VARCHAR)"
-MERGED = "CREATE VIEW gone AS SELECT id FROM read_parquet('{path}')"
+MERGED = "CREATE VIEW gone AS SELECT id FROM read_parquet({path})"
 
 GONE = """
-    SELECT DISTINCT b.person_id AS id FROM read_parquet('{before}') AS b JOIN {person_of} AS p ON p.id = b.person_id
+    SELECT DISTINCT b.person_id AS id FROM read_parquet({before}) AS b JOIN {person_of} AS p ON p.id = b.person_id
     AND p.kind = CASE WHEN b.user_id IS NULL THEN 'anonymous' ELSE 'user' END WHERE p.person_id <> b.person_id
 """
 COMPARE = """
@@ -136,7 +137,7 @@ def compare(files: ComparedFiles, *, value_of_left: str, first_syncs: bool) -> C
     """
     with _database(files.archive) as db:
         without, wrong, members = _row(db.execute(COUNT_USABLE, {"members": str(files.members)}))
-        db.execute(USABLE.format(columns=", ".join(COLUMNS), path=_quoted(files.members), wrong=WRONG))
+        db.execute(USABLE.format(columns=", ".join(COLUMNS), path=quoted(files.members), wrong=WRONG))
         _before(db, files.before, files.merged)
         db.execute(COMPARE, {"value_of_left": value_of_left})
         counts = dict(db.execute(COUNTS).fetchall())
@@ -156,7 +157,7 @@ def write_merged(files: ComparedFiles, person_of: str) -> None:
     assert files.before is not None
     assert files.merged is not None
     with _database(files.archive) as db:
-        found = db.sql(GONE.format(before=_quoted(files.before), person_of=person_of)).to_arrow_reader(BATCH)
+        found = db.sql(GONE.format(before=quoted(files.before), person_of=person_of)).to_arrow_reader(BATCH)
         write(files.merged, found.schema, found)
 
 
@@ -167,15 +168,15 @@ def cut_short(files: ComparedFiles, fed: int) -> None:
             columns = ", ".join(f"NULL::VARCHAR AS {name}" for name in COLUMNS)
             db.execute(f"CREATE TABLE before AS SELECT {columns} LIMIT 0")
         else:
-            db.execute(SENT.format(path=_quoted(files.before)))
+            db.execute(SENT.format(path=quoted(files.before)))
         given = {"changes": str(files.changes), "fed": fed}
         found = db.sql(SENT_AFTER.format(columns=", ".join(COLUMNS)), params=given).to_arrow_reader(BATCH)
         write(files.sent, found.schema, found)
 
 
 def _before(db: duckdb.DuckDBPyConnection, before: Path | None, merged: Path | None) -> None:
-    db.execute(NO_SENT if before is None else SENT.format(path=_quoted(before)))
-    db.execute(NO_MERGED if merged is None else MERGED.format(path=_quoted(merged)))
+    db.execute(NO_SENT if before is None else SENT.format(path=quoted(before)))
+    db.execute(NO_MERGED if merged is None else MERGED.format(path=quoted(merged)))
 
 
 def packs(changes: Path, start: int, size: int = PACK) -> Iterator[list[MemberChange]]:
@@ -278,7 +279,7 @@ def write(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> i
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_to_disk(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -292,14 +293,6 @@ def write_columns(path: Path, names: Sequence[str], columns: Sequence[list[str |
 
     table = pa.table({name: pa.array(values, pa.string()) for name, values in zip(names, columns, strict=True)})
     return write(path, table.schema, table.to_reader())
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 @contextmanager
@@ -323,11 +316,6 @@ def _database(archive: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             raise ArchiveError(f"The members cannot be compared: {str(error).partition(chr(10))[0]}") from error
         finally:
             db.close()
-
-
-def _quoted(path: Path) -> str:
-    """Return a path for a statement: only our own file names are in it, and quotes of a directory's."""
-    return str(path).replace("'", "''")
 
 
 def _row(cursor: duckdb.DuckDBPyConnection) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine import files as own_files
+from engine.audiences.run_process import COMMAND, LONGEST_WORDS, RunFiles, end, last_words, started
 from engine.audiences.schedule import LastRun, PlannedRun, Scheduled, planned
-from engine.audiences.state import COMPUTING, FAILED, SENDING, AudienceState, Run, SeenDefinition
+from engine.audiences.state import COMPUTING, COPY, FAILED, SENDING, AudienceState, Run, SeenDefinition
 from engine.audiences.syncing import cancel
 from engine.errors import WaybillError
+from engine.files import version_of
 from engine.language.texts import visible
 from engine.records import Json
 
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
 NAME = "waybill.delivery"
 LOOK_EVERY = 1.0
 """Seconds between two looks at the file and the clock."""
-
-STOP_WITHIN = 10.0
-"""Seconds for a run to end in order after SIGTERM; then it is killed, which it survives."""
-
-COPY = "followed.yaml"
-"""In the directory of the state: the definitions that are followed."""
-
-LONGEST_WORDS = 2000
 
 
 class FollowedFiles(NamedTuple):
@@ -49,7 +42,7 @@ class FollowedFiles(NamedTuple):
     directories: tuple[Path, ...]
     outbox: Path
     load: Callable[[Path], Definitions]
-    command: Sequence[str] = (sys.executable, "-m", "engine")
+    command: Sequence[str] = COMMAND
     clock: Callable[[], float] = time.time
 
 
@@ -89,7 +82,7 @@ class AudienceFollower:
 
     def reload(self) -> None:
         """Take over the file of definitions if it changed and has no errors; log it if it has."""
-        found = _version(self._files.audiences)
+        found = version_of(self._files.audiences)
         if found == self._seen_file:
             return
         first, self._seen_file = self._seen_file is None, found
@@ -158,10 +151,10 @@ class AudienceFollower:
         while not ended.wait(LOOK_EVERY):
             self._reload_beside()
             if stop.is_set() or due.key not in {each.key for each in self._definitions}:
-                _end(process)
+                end(process)
         reader.join()
         code = process.wait()
-        self._noted(due.key, began, code, " ".join(words)[-LONGEST_WORDS:])
+        self._noted(due.key, began, code, "".join(words))
 
     def _reload_beside(self) -> None:
         """Take over a file that changed while a run is under way; what was removed is canceled after it."""
@@ -197,28 +190,12 @@ class AudienceFollower:
 
     def _started(self, key: str) -> subprocess.Popen[str]:
         given = self._files
-        arguments = ["audiences", "run", key, "--audiences", str(self._copy), "--archive", str(given.archive)]
-        arguments += ["--connections", str(given.connections), "--outbox", str(given.outbox)]
-        for each in given.directories:
-            arguments += ["--mappings", str(each)]
-        return subprocess.Popen(  # noqa: S603  the engine itself
-            [*given.command, *arguments],
-            stdin=subprocess.PIPE,  # its end is the end of this process, so the run never outlives it
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
+        files = RunFiles(self._copy, given.archive, given.connections, given.outbox, given.directories)
+        return started(given.command, key, files)
 
     @staticmethod
     def _read(process: subprocess.Popen[str], words: list[str], ended: threading.Event) -> None:
-        assert process.stderr is not None
-        with process.stderr:
-            while line := process.stderr.readline(LONGEST_WORDS):
-                words[:] = [*words[-20:], line.strip()]
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        words.append(last_words(process))
         ended.set()
 
     def _now(self) -> float:
@@ -226,25 +203,6 @@ class AudienceFollower:
 
     def _log(self, level: int, event: str, **fields: Json) -> None:
         self._logger.log(level, event, extra={"fields": {name: each for name, each in fields.items() if each != ""}})
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a run in order, or kill it."""
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        process.wait(STOP_WITHIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def _version(path: Path) -> object:
-    """Return what changes when a file does, () if it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _seen(definition: Definition, now: float) -> SeenDefinition:

@@ -22,6 +22,9 @@ from engine.archive.catalog import ArchiveError
 FOLDER = "audiences"
 """Of an archive's directory."""
 
+COPY = "followed.yaml"
+"""In that folder: the last definitions without errors, which are those that a server follows."""
+
 VERSION = 1
 PATIENCE = 10.0
 """Seconds to wait while another process writes."""

@@ -24,6 +24,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 OUTBOX_FILE = click.Path(path_type=Path, readable=False)  # what is wrong with it is for the outbox to say
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 CHUNK = 500
+SHORTEST_KEEP = 24 * 3600.0
+"""Seconds: the outbox remembers messageIds that long (`WINDOW`), the archive removes whole days."""
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 _DAY_OF_YEAR = re.compile(rf"[0-9]{{2}}-[0-9]{{2}} {_TIME_OF_DAY.pattern}")
@@ -40,6 +42,21 @@ mappings_option = click.option(
     metavar="FOLDER",
     help="Folder of your own mappings (default: WAYBILL_MAPPINGS, or mappings). Repeatable.",
 )
+
+
+def keep_option(option: str, keep: str | None, why_a_day: str) -> float | None:
+    """Read how long events are kept, `30d`; raises UsageError for what is no duration, or less than a day."""
+    from engine.language.times import seconds
+
+    if keep is None:
+        return None
+    try:
+        duration = seconds(keep)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.") from error
+    if duration < SHORTEST_KEEP:
+        raise UsageError(f"{option} must be at least 24h: {why_a_day}.")
+    return duration
 
 
 class SettingsOptions(NamedTuple):

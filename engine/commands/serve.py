@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from engine.commands.console import ConsoleOptions, console_options
-from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, settings_options
+from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, keep_option, settings_options
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -54,18 +54,7 @@ def _archive_keep(_context: click.Context, _option: click.Parameter, keep: str |
 
 
 def _keep_seconds(_context: click.Context, _option: click.Parameter, keep: str | None) -> float | None:
-    from engine.delivery.outbox.base import WINDOW
-    from engine.language.times import seconds
-
-    if keep is None:
-        return None
-    try:
-        duration = seconds(keep)
-    except ValueError as error:
-        raise UsageError(f"--keep: {error}.") from error
-    if duration < WINDOW:
-        raise UsageError("--keep must be at least 24h: messageIds are remembered that long to detect duplicates.")
-    return duration
+    return keep_option("--keep", keep, "messageIds are remembered that long to detect duplicates")
 
 
 class KeepOptions(NamedTuple):

@@ -14,7 +14,9 @@ from engine.archive.catalog import ArchiveBusy, Catalog
 from engine.archive.following import Follower
 from engine.archive.importing import ImportedFile, Importer, file_origin
 from engine.archive.writing import write
+from engine.commands.options import SHORTEST_KEEP
 from engine.delivery.intake import new_events
+from engine.delivery.outbox.base import WINDOW
 from engine.delivery.outbox.keys import person_key
 from engine.events.reading import read_events
 from tests.archive.made import FOLLOWED, NOW, archived, event, filled, ids, row, stored
@@ -168,3 +170,7 @@ def test_a_second_server_is_refused(tmp_path: Path) -> None:
         words = ("serve", "exponea", "--sandbox", "--archive", tmp_path / "a", "--port", 0, "--admin-port", 0)
         code, text = engine(*words, "--outbox", tmp_path / "o.db", "--no-log")
         assert (code, text) == (4, FOLLOWED.format(tmp_path / "a") + "\n")
+
+
+def test_what_is_kept_is_kept_as_long_as_duplicates_are_known() -> None:
+    assert SHORTEST_KEEP == WINDOW

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from engine.audiences.run_process import RunFiles
 from engine.audiences.state import AudienceState
 from engine.commands.audiences.follow import NOT_GUARDED as NOT_APPROVED
 from engine.commands.audiences.follow import _check_approved
@@ -20,7 +21,7 @@ from engine.console.audiences.asking import Desk
 from engine.console.audiences.computing import NOT_DEFINED
 from engine.console.audiences.defined import text_at
 from engine.console.audiences.process import answer
-from engine.console.audiences.running import AudienceRuns, RunFiles
+from engine.console.audiences.running import AudienceRuns
 from engine.console.charts import size_line
 from engine.console.pages.audiences import CANNOT_RUN, NO_TEXT, NOT_GUARDED, NOT_THERE, UNKNOWN
 from engine.console.security import NO_TOKEN, READ_ONLY

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar, cast
 
 import click
 
+from engine.commands.options import keep_option
 from engine.errors import UsageError
 
 P = ParamSpec("P")
@@ -17,7 +18,6 @@ R = TypeVar("R")
 ARCHIVE = click.Path(path_type=Path)  # what is wrong with it is for the catalog to say
 DEFAULT_ARCHIVE = Path("archive")
 MISSING = "The archive needs packages that are not installed ({name}): pip install 'waybill[audiences]'."
-SHORTEST_KEEP = 24 * 3600.0
 
 
 def check_extra() -> None:
@@ -48,18 +48,8 @@ def with_archive(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def keep_seconds(option: str, keep: str | None) -> float | None:
-    """Read how long events are kept, `400d`; raises UsageError for what is no duration, or less than a day."""
-    from engine.language.times import seconds
-
-    if keep is None:
-        return None
-    try:
-        duration = seconds(keep)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}.") from error
-    if duration < SHORTEST_KEEP:
-        raise UsageError(f"{option} must be at least 24h: whole days are removed.")
-    return duration
+    """Read how long an archive keeps events; raises UsageError."""
+    return keep_option(option, keep, "whole days are removed")
 
 
 def size_text(size: float) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
+from engine.commands.archive.shared import DEFAULT_ARCHIVE
 from engine.commands.options import FILE, mappings_option
 from engine.commands.shared import did_you_mean
 from engine.errors import UsageError
@@ -74,7 +75,7 @@ def audience_options(command: Callable[..., R]) -> Callable[..., R]:
         "--archive",
         type=ARCHIVE_DIRECTORY,
         metavar="DIR",
-        default=Path("archive"),
+        default=DEFAULT_ARCHIVE,
         show_default=True,
         help="The archive, as `engine serve --archive` keeps it.",
     )

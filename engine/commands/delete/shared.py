@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.archive.shared import DEFAULT_ARCHIVE, check_extra
 from engine.commands.shared import FOUND, WAITING
 from engine.errors import UsageError
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from engine.delivery.outbox.deletions import Deletion
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
-DEFAULT_ARCHIVE = Path("archive")
 UNCLEAN = (
     "Remnants are still in the outbox's file: other processes read it all the time. `engine delete resume` tries again."
 )
@@ -38,7 +38,6 @@ def elsewhere(directory: Path | None) -> list[ArchivedPersons]:
         if directory is not None:
             raise UsageError(f"There is no archive {directory}; name one with --archive.")
         return []
-    from engine.commands.archive.shared import check_extra
     from engine.deletion.archived import ArchivedPersons
 
     check_extra()

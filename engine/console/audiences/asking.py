@@ -14,8 +14,9 @@ from typing import cast
 
 import orjson
 
-from engine.audiences.state import FOLDER
+from engine.audiences.state import COPY, FOLDER
 from engine.console.playground.frames import read_frame, write_frame
+from engine.files import version_of
 from engine.records import Json, JsonObject
 
 PATIENCE = 60.0
@@ -30,8 +31,6 @@ sys.path.append(sys.argv[1])
 from engine.console.audiences.process import main
 main()"""
 COMMAND = (sys.executable, "-P", "-c", START, str(Path(__file__).parents[3]))
-COPY = "followed.yaml"
-"""Of the follower (engine/audiences/follower.py): the last definitions without errors."""
 LOGGER = logging.getLogger("waybill.console")
 
 
@@ -55,7 +54,7 @@ class Desk:
     def definitions(self, now: float) -> JsonObject:
         """Return the definitions of the file; read again when it, or a file beside it, changes."""
         with self._reading:
-            state = tuple(map(_version, (self.file, self._copy, self._connections or self.file)))
+            state = tuple(map(version_of, (self.file, self._copy, self._connections or self.file)))
             if self._known is not None and self._known[0] == state:
                 return self._known[1]
             listed: Json = None if self._connections is None else str(self._connections)
@@ -104,11 +103,3 @@ class Desk:
         """Remove the members that a preview which was stopped had computed."""
         for path in (self.archive / FOLDER).glob(f".preview-{pid}-*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _version(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
-LONGEST_WORDS = 2000
+from engine.audiences.run_process import COMMAND, RunFiles, last_words, started
+
 MOST_REMEMBERED = 200
 """Definitions whose last words are kept."""
-COMMAND = (sys.executable, "-m", "engine")
-
-
-class RunFiles(NamedTuple):
-    """With which files a run works."""
-
-    audiences: Path
-    archive: Path
-    connections: Path
-    outbox: Path
-    directories: tuple[Path, ...] = ()
-
-    def arguments(self) -> list[str]:
-        """Return the options that name them."""
-        found = ["--audiences", str(self.audiences), "--archive", str(self.archive)]
-        found += ["--connections", str(self.connections), "--outbox", str(self.outbox)]
-        for each in self.directories:
-            found += ["--mappings", str(each)]
-        return found
 
 
 class AudienceRuns:
@@ -55,20 +34,11 @@ class AudienceRuns:
 
     def start(self, key: str, approve: int | None = None) -> bool:
         """Start a run; with `approve`, only if this guarded run is the last one. False if another one is running."""
-        arguments = ["audiences", "run", key, *self._files.arguments()]
-        if approve is not None:
-            arguments += ["--approve", str(approve)]
+        approval = () if approve is None else ("--approve", str(approve))
         with self._lock:
             if self._key():
                 return False
-            process = subprocess.Popen(  # noqa: S603  the engine itself
-                [*self._command, *arguments],
-                stdin=subprocess.PIPE,  # its end is the end of this process, so the run never outlives it
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-            )
+            process = started(self._command, key, self._files, *approval)
             self._running = (key, process)
             self._words.pop(key, None)
             self._follower = threading.Thread(target=self._follow, args=(key, process), daemon=True)
@@ -84,18 +54,11 @@ class AudienceRuns:
         return "" if self._running is None else self._running[0]
 
     def _follow(self, key: str, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None
-        words: list[str] = []
-        with process.stderr:
-            while line := process.stderr.readline(LONGEST_WORDS):
-                words = [*words[-20:], line.strip()]
-        code = process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        words, code = last_words(process), process.returncode
         with self._lock:
             self._running = None
             if code:
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
-                self._words[key] = (" ".join(words) or f"The process ended with {how}.")[-LONGEST_WORDS:]
+                self._words[key] = words or f"The process ended with {how}."
                 while len(self._words) > MOST_REMEMBERED:
                     self._words.pop(next(iter(self._words)))

@@ -14,10 +14,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from engine.archive.catalog import ArchiveError
+from engine.audiences.run_process import RunFiles
 from engine.audiences.state import GUARDED
 from engine.console.audiences.asking import Desk
 from engine.console.audiences.reading import KINDS, NEVER, AudiencesReading, DefinitionCard, read
-from engine.console.audiences.running import AudienceRuns, RunFiles
+from engine.console.audiences.running import AudienceRuns
 from engine.console.rendering import page
 from engine.console.searching import LONGEST, SearchedPersons
 from engine.console.security import audit

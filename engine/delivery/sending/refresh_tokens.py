@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
+from engine.files import sync_to_disk
 from engine.records import Secrets
 
 OWNER_ONLY = 0o600
@@ -117,18 +118,10 @@ class RefreshTokens:
                 file.flush()
                 os.fsync(file.fileno())
             self._new().replace(self._path)
-            self._sync_folder()
+            sync_to_disk(self._path.parent)
         except OSError as error:
             self._cannot_write(error)
         self._unsaved = False
-
-    def _sync_folder(self) -> None:
-        assert self._path is not None
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _cannot_write(self, error: OSError) -> NoReturn:
         raise SignInFailed(f"the refresh token cannot be kept in {self._path}: {error.strerror}") from error
