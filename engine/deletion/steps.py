@@ -150,17 +150,25 @@ class DeletionSteps:
 
     def _finish_waiting(self) -> None:
         """Go on with deletions of which no delete event waits any more."""
-        self._write(each._replace(step=SWEEP, vendors=self._results(each)) for each in self._ready())
+        for found in self._ready():
+            self._write(each._replace(step=SWEEP, vendors=self._results(each)) for each in found)
 
-    def _ready(self) -> list[Deletion]:
-        found = self._outbox.look(lambda db: deletions.running(db, WAIT, MOST_AT_ONCE))
-        waiting = removal.waiting_deletes(self._outbox) if found else set()
-        return [each for each in found if each.ids is None or waiting.isdisjoint(each.ids.users | each.ids.anonymous)]
+    def _ready(self) -> Iterator[list[Deletion]]:
+        """Yield them, some at a time: of all that wait, since those of a held vendor must not hide the ones behind."""
+        after = 0
+        while found := self._outbox.look(partial(deletions.running, step=WAIT, limit=MOST_AT_ONCE, after=after)):
+            after = found[-1].number
+            waiting = removal.waiting_deletes(self._outbox)
+            ready = [
+                each for each in found if each.ids is None or waiting.isdisjoint(each.ids.users | each.ids.anonymous)
+            ]
+            if ready:
+                yield ready
 
     def is_due(self) -> bool:
         """Whether `run` would find something to do."""
         steps = self._outbox.look(deletions.at_steps)
-        return bool(steps.keys() - {WAIT}) or (WAIT in steps and bool(self._ready()))
+        return bool(steps.keys() - {WAIT}) or (WAIT in steps and any(self._ready()))
 
     def _results(self, deletion: Deletion) -> JsonObject:
         ids = deletion.ids or PersonIds()

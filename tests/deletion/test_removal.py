@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from engine.deletion import steps
 from engine.deletion.beginning import begin_by_command
 from engine.deletion.steps import ENDED, QUEUE_DELETES, REMOVE, SOURCE, DeletionSteps, state_of
 from engine.deletion.vendors import BY_HAND, QUEUE
@@ -160,6 +161,17 @@ def test_a_deletion_that_was_killed_goes_on(tmp_path: Path, at: int) -> None:
         assert traces(path) == {}
         sent = outbox.look(lambda db: db.execute("SELECT count(*) FROM events WHERE source = ?", (SOURCE,)).fetchall())
         assert sent == [(0,)]
+
+
+def test_deletions_that_wait_for_a_held_vendor_hide_none_behind_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "MOST_AT_ONCE", 2)
+    with closing(SqliteOutbox(tmp_path / "o.db")) as outbox:
+        begin_by_command(outbox, ["one", "two", "three"], VENDORS, NOW, suppress=False)
+        begin_by_command(outbox, ["four", "five", "six"], {}, NOW, suppress=False)
+        assert (DeletionSteps(outbox).run(), DeletionSteps(outbox).is_due()) == (3, False)
+        assert [state_of(each) for each in outbox.look(deletions.listed)] == ["done"] * 3 + ["waiting"] * 3
 
 
 def test_two_processes_may_remove_at_the_same_time(tmp_path: Path) -> None:

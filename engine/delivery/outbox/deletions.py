@@ -83,9 +83,9 @@ def begin(db: sqlite3.Connection, wanted: WantedDeletion, now: float) -> int:
     return int(db.execute(sql.ADD_DELETION, (*given, orjson.dumps(wanted.vendors).decode())).lastrowid or 0)
 
 
-def running(db: sqlite3.Connection, step: int, limit: int) -> list[Deletion]:
-    """Return deletions that have not ended and are at a step."""
-    return [_of(row) for row in db.execute(sql.RUNNING_DELETIONS, (step, limit))]
+def running(db: sqlite3.Connection, step: int, limit: int, after: int = 0) -> list[Deletion]:
+    """Return deletions that have not ended and are at a step, those behind a number, in the order of theirs."""
+    return [_of(row) for row in db.execute(sql.RUNNING_DELETIONS, (step, after, limit))]
 
 
 def write(db: sqlite3.Connection, deletion: Deletion) -> None:

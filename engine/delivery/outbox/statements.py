@@ -518,7 +518,9 @@ ADD_DELETION = """
     INSERT INTO deletions (digest, requested_at, requested_by, event, suppress, step, ids, vendors)
     VALUES (?, ?, ?, ?, ?, 0, ?, ?)
 """
-RUNNING_DELETIONS = f"SELECT {_DELETION} FROM deletions WHERE ended_at IS NULL AND step = ? ORDER BY number LIMIT ?"
+RUNNING_DELETIONS = f"""
+    SELECT {_DELETION} FROM deletions WHERE ended_at IS NULL AND step = ? AND number > ? ORDER BY number LIMIT ?
+"""
 RUNNING_WITH_DIGEST = f"SELECT {_DELETION} FROM deletions WHERE digest = ? AND ended_at IS NULL ORDER BY number LIMIT 1"
 DELETIONS = f"""
     SELECT {_DELETION} FROM deletions
