@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import prometheus_client  # noqa: F401  # here, before a server sets the variable that has its counters outlive a test
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings

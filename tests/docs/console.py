@@ -27,6 +27,8 @@ from engine.commands import main
 from tests.docs.blocks import ROOT, Block
 
 ANYTHING = "..."
+PRINTED_WHOLE = ("CI", "BUILD_NUMBER")
+"""Where one of these is set, pytest cuts no line of its summary at the width of the terminal."""
 REWRITE = "python -m tests.docs.rewrite"
 COMMANDS = {"engine": "engine", "validate-mappings": "engine validate-mappings", "python": ""}
 HERE = {"engine": (), "validate-mappings": ("validate-mappings",)}
@@ -117,7 +119,7 @@ class Console:
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
         }
-        for name in ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS", "FORCE_COLOR"):
+        for name in ("WAYBILL_MAPPINGS", "ENGINE_MAPPINGS", "FORCE_COLOR", *PRINTED_WHOLE):
             environment.pop(name, None)
         return environment
 
