@@ -7,6 +7,7 @@ STAMP := $(VENV)/made-from-lock
 LOG := $(VENV)/last-stage.log
 CLIENTS := tests/collector/clients_js
 PEERS := benchmarks/peers
+SPARK := $(VENV)/spark-from-lock
 STAMPS := $(CLIENTS)/node_modules/made-from-lock $(PEERS)/node_modules/made-from-lock
 PYTHONS := $(or $(WAYBILL_PYTHON),python3.13 python3.12 python3.11 python3)
 # Many tests wait for a clock or another process, so half as many workers again as there are cores; each takes 0.5 GB.
@@ -24,7 +25,7 @@ define stage
 printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
 endef
 
-.PHONY: help setup demo test test-all lint node bench bench-check bench-page format docs lock clean
+.PHONY: help setup demo spark test test-all lint node bench bench-check bench-page format docs lock clean
 .SILENT:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -40,7 +41,7 @@ demo: $(STAMP) ## what the shipped mappings make of the samples, then the whole 
 test: node lint ## linters, types, and every test that is not slow
 	$(PYTEST) -m 'not slow'
 
-test-all: node lint $(PEERS)/node_modules/made-from-lock bench-check ## the same with the slow tests, and bench-check
+test-all: node lint $(SPARK) $(PEERS)/node_modules/made-from-lock bench-check ## the same with the slow tests, and bench-check
 	$(PYTEST) --hypothesis-profile=all
 
 lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
@@ -50,6 +51,8 @@ lint: $(STAMP) ## ruff (rules and layout) and mypy --strict
 
 node: $(CLIENTS)/node_modules/made-from-lock ## the JavaScript libraries and the browser that the collector is tested with
 	$(call stage,a browser,$(NODE) $(CLIENTS)/chromium.mjs)
+
+spark: $(SPARK) ## Apache Spark and a Java for it, which test-all needs: 500 MB
 
 bench: $(PEERS)/node_modules/made-from-lock ## one table of speed, with peers from npm (ROWS=plan,start: only these rows)
 	$(BIN)/python -m benchmarks --rows '$(ROWS)'
@@ -69,7 +72,9 @@ docs: $(STAMP) ## rewrite the pages and the part of a schema that are made from 
 
 lock: $(STAMP) ## write requirements.lock from pyproject.toml; keeps versions that still fit (UPGRADE=--upgrade: newest)
 	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --extra server --extra console --extra author --extra audiences --extra lsp --extra mcp --group dev --output-file requirements.lock pyproject.toml
+		--generate-hashes --no-emit-index-url --extra server --extra console --extra author --extra audiences --extra lsp --extra mcp --extra nats --group dev --output-file requirements.lock pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --constraint requirements.lock --extra spark --group spark --output-file requirements-spark.lock pyproject.toml
 
 clean: ## remove everything that was made here, .venv too
 	rm -rf $(VENV) $(CLIENTS)/node_modules $(PEERS)/node_modules dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -89,6 +94,10 @@ $(BIN)/python:
 $(STAMP): requirements.lock pyproject.toml $(BIN)/python
 	$(call stage,locked packages,$(BIN)/python -m pip install --require-hashes -r requirements.lock)
 	$(call stage,the engine itself,$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .)
+	touch $@
+
+$(SPARK): requirements-spark.lock $(STAMP)
+	$(call stage,Apache Spark,$(BIN)/python -m pip install --require-hashes -r requirements-spark.lock)
 	touch $@
 
 $(STAMPS): %/node_modules/made-from-lock: %/package.json %/package-lock.json %/.npmrc | $(STAMP)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, base_url, digest_of, rebased_like
 from engine.delivery.mapping_versions import pack, unpack
-from engine.delivery.outbox.base import Outbox
+from engine.delivery.outbox.base import DeliveryQueue
 from engine.delivery.sending.http import Refused, origin
 from engine.delivery.sending.versions import Version
 from engine.errors import MappingError, SettingsError
@@ -37,7 +37,7 @@ TOO_LARGE = (
 class OlderVersions:
     """Keeps the current version of a connection's mapping, and finds older ones."""
 
-    def __init__(self, configured: ConfiguredConnection, outbox: Outbox, clock: Callable[[], float]) -> None:
+    def __init__(self, configured: ConfiguredConnection, outbox: DeliveryQueue, clock: Callable[[], float]) -> None:
         self._configured = configured
         self._outbox = outbox
         self._clock = clock

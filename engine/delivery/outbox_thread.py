@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from engine.delivery.outbox.attempts import Attempt
-from engine.delivery.outbox.base import Change, Outbox
+from engine.delivery.outbox.base import Change, DeliveryQueue
 from engine.delivery.sending.pacing import Clock
 
 P = ParamSpec("P")
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class OutboxThread:
     """Calls an outbox in a thread of its own; `close` ends the thread and leaves the outbox open."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: DeliveryQueue) -> None:
         self.outbox = outbox
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="outbox")
 

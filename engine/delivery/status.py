@@ -11,6 +11,7 @@ from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, PatchedMapping, base_url
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, Outbox, Standing, advice
+from engine.delivery.outbox.location import Location
 from engine.delivery.sending.http import Refused, Sender, Unsendable, VendorReply
 from engine.delivery.sending.oauth2 import access_tokens
 from engine.delivery.sending.refresh_tokens import RefreshTokens, SignInFailed, SignInRefused
@@ -52,7 +53,7 @@ def delivery_status(outbox: Outbox, now: float) -> JsonObject:
 
 
 def _connection(
-    row: ConnectionRow, outbox: Path, outcomes: JsonObject, unfinished: int, oldest: float | None
+    row: ConnectionRow, outbox: Location, outcomes: JsonObject, unfinished: int, oldest: float | None
 ) -> JsonObject:
     return {
         "name": row.name,

@@ -12,13 +12,14 @@ import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 from engine.compiler.runtime import Invalid
 from engine.delivery.configured_connection import ConfiguredConnection, base_url, differences
 from engine.delivery.lease import Lease
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import ConnectionRow, LeaseLost, Outbox, OutboxDamaged, OutboxError
+from engine.delivery.outbox.base import ConnectionRow, DeliveryQueue, LeaseLost, OutboxDamaged, OutboxError
 from engine.delivery.outbox_thread import OutboxThread
 from engine.delivery.sending.http import Sender
 from engine.delivery.sending.jobs import SharedEvents, normalized
@@ -43,7 +44,7 @@ class Delivery:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: DeliveryQueue,
         connections: Sequence[ConfiguredConnection],
         options: Options | None = None,
         *,
@@ -242,7 +243,8 @@ class Delivery:
         http = configured.mapping.http
         try:
             address = base_url(configured.connection)
-            file = RefreshTokens.beside(self._outbox.path, configured.name)
+            path = self._outbox.path
+            file = RefreshTokens.beside(path, configured.name) if isinstance(path, Path) else None
             tokens = access_tokens(configured.connection, file, now=self._clock.time, before_write=lease.check)
         except (Invalid, SignInRefused) as error:  # no request can be sent with these settings
             await self._thread.call(self._outbox.hold, configured.name, str(error), SETTINGS_HINT, self._clock.time())

@@ -18,9 +18,8 @@ from engine.language.texts import visible, visible_json
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine.delivery.outbox.base import Listed
+    from engine.delivery.outbox.location import Location
     from engine.delivery.replaying import Preview, RequestLine
 
 LONGEST_ID = 48
@@ -159,7 +158,7 @@ class ReplaySummary:
             yield f"  and {counted(more, 'more reason')}"
 
 
-def obstacle(row: ConnectionRow, outbox: Path, now: float) -> str:
+def obstacle(row: ConnectionRow, outbox: Location, now: float) -> str:
     """Say that what is queued for a connection waits because it is held or paused; '' if it is not."""
     if row.held:
         return (

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from engine.delivery.outbox.attempts import Attempt
+from engine.delivery.outbox.location import Location
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.errors import WaybillError
 from engine.records import Outcome, Report
@@ -37,12 +38,12 @@ QUEUED_AGAIN = "queued again by a person"
 DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 
-class Outbox(Protocol):
-    """The queue between intake and the vendors. Times are unix seconds; `after` and `limit` page through places."""
+class Intake(Protocol):
+    """Where events are stored: what the collector, imports and audiences need of an outbox."""
 
     @property
-    def path(self) -> Path:
-        """Return the file, as it was named."""
+    def path(self) -> Location:
+        """Return the file or the address, as it was named."""
         ...
 
     def take_in(
@@ -56,19 +57,38 @@ class Outbox(Protocol):
         """
         ...
 
+    def keep_discards(
+        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
+    ) -> None:
+        """Keep discarded events for looking at, and count by source how many there were, kept or not.
+
+        At most `DISCARDS_A_SECOND` of a source are kept of one second, unless `all_of_them` is set.
+        """
+        ...
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Return the number of unfinished states, and when the oldest was queued."""
+        ...
+
+    def close(self) -> None:
+        """Release the outbox's resources."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    """What delivery needs of an outbox. Times are unix seconds; `after` and `limit` page through places."""
+
+    @property
+    def path(self) -> Location:
+        """Return the file or the address, as it was named."""
+        ...
+
     def waiting(self, connection: str, after: int, limit: int) -> list[Waiting]:
         """Return unfinished states behind a place, in the order of the queue."""
         ...
 
     def waiting_at(self, connection: str, places: Sequence[int]) -> list[Waiting]:
         """Return the unfinished states at these places."""
-        ...
-
-    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
-        """Return the states at these places as they would wait, whichever way they ended, in the order of the queue.
-
-        One that is no longer at its place, because it was purged or queued again, is left out.
-        """
         ...
 
     def write(
@@ -90,23 +110,6 @@ class Outbox(Protocol):
 
     def version_files(self, digest: str) -> tuple[str, bytes] | None:
         """Return the name and the files of a mapping's version; None if it was not kept."""
-        ...
-
-    def keep_discards(
-        self, discards: Sequence[Discarded], counts: Mapping[str, int], now: float, *, all_of_them: bool = False
-    ) -> None:
-        """Keep discarded events for looking at, and count by source how many there were, kept or not.
-
-        At most `DISCARDS_A_SECOND` of a source are kept of one second, unless `all_of_them` is set.
-        """
-        ...
-
-    def forget_discards(self, older_than: float) -> int:
-        """Remove discarded events that came before a time; return how many."""
-        ...
-
-    def key_some(self) -> int:
-        """Add the keys of some events that an older version stored; return how many are left, about."""
         ...
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
@@ -133,12 +136,39 @@ class Outbox(Protocol):
         """Record what is unusual about a connection's refusals, '' if nothing is."""
         ...
 
-    def resume(self, connection: str) -> bool:
-        """End the hold or pause of a connection; False if the outbox does not know it."""
-        ...
-
     def connections(self, name: str | None = None) -> list[ConnectionRow]:
         """Return all connections, or the one with this name."""
+        ...
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Return the number of unfinished states, and when the oldest was queued."""
+        ...
+
+    def close(self) -> None:
+        """Release the outbox's resources."""
+        ...
+
+
+class Outbox(Intake, DeliveryQueue, Protocol):
+    """The queue between intake and the vendors, with what people ask of it."""
+
+    def stored_at(self, places: Sequence[int]) -> list[Waiting]:
+        """Return the states at these places as they would wait, whichever way they ended, in the order of the queue.
+
+        One that is no longer at its place, because it was purged or queued again, is left out.
+        """
+        ...
+
+    def forget_discards(self, older_than: float) -> int:
+        """Remove discarded events that came before a time; return how many."""
+        ...
+
+    def key_some(self) -> int:
+        """Add the keys of some events that an older version stored; return how many are left, about."""
+        ...
+
+    def resume(self, connection: str) -> bool:
+        """End the hold or pause of a connection; False if the outbox does not know it."""
         ...
 
     def standings(self, now: float) -> list[Standing]:
@@ -158,10 +188,6 @@ class Outbox(Protocol):
 
     def retried(self, reasons: int) -> list[Reason]:
         """Return why events that were tried still wait: the commonest reasons, at most `reasons`."""
-        ...
-
-    def unfinished(self, connection: str) -> tuple[int, float | None]:
-        """Return the number of unfinished states, and when the oldest was queued."""
         ...
 
     def listed(self, chosen: Chosen, after: int, limit: int) -> list[Listed]:
@@ -190,10 +216,6 @@ class Outbox(Protocol):
 
     def purgeable(self, older_than: float, outcomes: Sequence[Outcome] = ()) -> Purged:
         """Return what `purge` would remove."""
-        ...
-
-    def close(self) -> None:
-        """Release the outbox's resources."""
         ...
 
 
@@ -363,18 +385,18 @@ class Standing(NamedTuple):
         return "delivering" if self.waiting or self.rate else "idle"
 
 
-def advice(hint: str, connection: str, outbox: Path) -> str:
+def advice(hint: str, connection: str, outbox: Location) -> str:
     """Return what to do about a held connection, including the command that resumes it."""
     first = f"{hint.rstrip(' .')}. Then" if hint else "After fixing the cause"
     return f"{first}: {resume_command(connection, outbox)}"
 
 
-def resume_command(connection: str, outbox: Path) -> str:
+def resume_command(connection: str, outbox: Location) -> str:
     """Return the command that resumes a connection."""
     return outbox_command(f"resume {shlex.quote(connection)}", outbox)
 
 
-def outbox_command(words: str, outbox: Path) -> str:
+def outbox_command(words: str, outbox: Location) -> str:
     """Return a command of `engine outbox` for this outbox, to be pasted into a shell."""
     return f"engine outbox {words}" + ("" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}")
 

@@ -1,0 +1,1 @@
+"""An outbox on NATS JetStream, for more than one machine: any number of collectors, workers and consoles."""
