@@ -19,7 +19,7 @@ import orjson
 from engine.collector.concealing import LONGEST_ID, LONGEST_REASON, MORE, Concealing
 from engine.collector.discards import Discard
 from engine.collector.group_commit import GroupCommit
-from engine.delivery.outbox.base import Discarded, Intake
+from engine.delivery.outbox.base import Discarded, EventIntake
 from engine.delivery.outbox.keeping import DISCARDS_A_SECOND, LARGEST_DISCARD
 from engine.records import Json
 
@@ -118,7 +118,7 @@ class DiscardCopies:
         self._writing = None
 
 
-def _keep(copies: Sequence[Discarded], counts: Counter[str], outbox: Intake, now: float) -> None:
+def _keep(copies: Sequence[Discarded], counts: Counter[str], outbox: EventIntake, now: float) -> None:
     outbox.keep_discards(copies, counts, now)
 
 

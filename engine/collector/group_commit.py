@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from engine.delivery.outbox.base import Intake, NewEvent, OutboxDamaged, TakenIn
+from engine.delivery.outbox.base import EventIntake, NewEvent, OutboxDamaged, TakenIn
 
 T = TypeVar("T")
 MAX_EVENTS = 2500
@@ -36,7 +36,7 @@ class PendingRequest(NamedTuple):
 class GroupCommit:
     """Writes events to the outbox in groups; `close` waits for everything that is pending."""
 
-    def __init__(self, outbox: Intake, clock: Callable[[], float], max_bytes: int) -> None:
+    def __init__(self, outbox: EventIntake, clock: Callable[[], float], max_bytes: int) -> None:
         self._outbox = outbox
         self._clock = clock
         self._max_bytes = max_bytes
@@ -67,7 +67,7 @@ class GroupCommit:
         finally:
             self.pending_bytes -= request.size
 
-    async def between(self, function: Callable[[Intake, float], T]) -> T:
+    async def between(self, function: Callable[[EventIntake, float], T]) -> T:
         """Run what no request waits for, between two transactions, with the outbox and the time; raise what it does."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: function(self._outbox, self._clock()))

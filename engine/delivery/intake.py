@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import islice
 
-from engine.delivery.outbox.base import Intake, NewEvent, TakenIn
+from engine.delivery.outbox.base import EventIntake, NewEvent, TakenIn
 from engine.delivery.outbox.keys import keys_of
 from engine.events.splitting import Line
 from engine.records import Json
@@ -52,7 +52,7 @@ def new_events(lines: Iterable[Line], source: str, received_at: str) -> Iterator
 
 
 def taken_in(
-    outbox: Intake,
+    outbox: EventIntake,
     events: Iterable[NewEvent],
     connections: Sequence[str],
     clock: Callable[[], float],

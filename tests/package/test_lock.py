@@ -17,7 +17,8 @@ ENTRY = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>\S+)(?: ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}(?: \\)?")
 JAVASCRIPT = ("tests/collector/clients_js", "benchmarks/peers")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if "#" not in line]
+LOCKS = ("requirements.lock", "requirements-spark.lock")
+LINES = [line for lock in LOCKS for line in (ROOT / lock).read_text().splitlines() if "#" not in line]
 
 
 def locked() -> dict[str, str]:

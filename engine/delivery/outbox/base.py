@@ -38,7 +38,7 @@ QUEUED_AGAIN = "queued again by a person"
 DUPLICATE = "a duplicate: its source has sent this messageId before"
 
 
-class Intake(Protocol):
+class EventIntake(Protocol):
     """Where events are stored: what the collector, imports and audiences need of an outbox."""
 
     @property
@@ -149,7 +149,7 @@ class DeliveryQueue(Protocol):
         ...
 
 
-class Outbox(Intake, DeliveryQueue, Protocol):
+class Outbox(EventIntake, DeliveryQueue, Protocol):
     """The queue between intake and the vendors, with what people ask of it."""
 
     def stored_at(self, places: Sequence[int]) -> list[Waiting]:
