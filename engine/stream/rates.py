@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from math import inf, isnan
 from random import SystemRandom
 from typing import NamedTuple, Protocol
 
 from engine.delivery.outbox.base import CLOCK_SLACK, OutboxError
 from engine.delivery.sending.pacing import size_and_speed
+from engine.stream.client import StreamClient
+from engine.stream.errors import SequenceConflict
+from engine.stream.layout import Layout
 
 MOST_ATTEMPTS = 200
 """How often tokens are asked for, while others are quicker, before the worker fails and is restarted: some 10 s."""
@@ -121,3 +125,35 @@ class SharedRateLimit:
             await asyncio.sleep(pause * self._random())
             pause = min(LONGEST_PAUSE, pause * 2)
         raise OutboxError(CONTENDED.format(connection=self._connection, attempts=MOST_ATTEMPTS))
+
+
+class RateKey:
+    """A connection's bucket in the shared state."""
+
+    def __init__(self, client: StreamClient, layout: Layout, connection: str) -> None:
+        self._client, self._stream = client, layout.state
+        self._subject = layout.state_subject("rate", connection)
+
+    def now(self) -> float:
+        """Return the server's time."""
+        return self._client.time()
+
+    async def read(self) -> tuple[float, int]:
+        """Return when the bucket is full again, and the revision of that; what is no number means an empty bucket."""
+        found = await asyncio.wrap_future(self._client.start(self._client.last(self._stream, self._subject)))
+        if found is None:
+            return 0.0, 0
+        try:
+            full_at = float(found.data)
+        except ValueError:
+            full_at = inf
+        return inf if isnan(full_at) else full_at, found.seq
+
+    async def write(self, full_at: float, revision: int) -> int | None:
+        """Replace that revision; return the new one, None if another process was quicker."""
+        body = repr(full_at).encode()
+        writing = self._client.publish(self._subject, body, expect=revision)
+        try:
+            return await asyncio.wrap_future(self._client.start(writing))
+        except SequenceConflict:
+            return None
