@@ -35,7 +35,7 @@ NEWER_HINT = "Upgrade this worker."
 
 
 class SharedConnection(NamedTuple):
-    """What is shared of one connection; times are unix seconds, `alarms` are by partition. `format` is that of its key."""
+    """What is shared of one connection; times are unix seconds, `alarms` are by partition, `format` is its key's."""
 
     name: str
     held: str = ""
@@ -48,19 +48,15 @@ class SharedConnection(NamedTuple):
 
     def row(self, partition: int | None) -> ConnectionRow:
         """Return it as an outbox does, with the alarm of one partition, or the first one of any."""
-        if partition is None:
-            alarm = next(iter(self.alarms.values()), "")
-        else:
-            alarm = self.alarms.get(str(partition), "")
+        first = next(iter(self.alarms.values()), "")
+        alarm = first if partition is None else self.alarms.get(str(partition), "")
         return ConnectionRow(self.name, self.held, self.hint, self.held_at, self.due, self.pause, alarm=alarm)
 
     def with_hold(self, reason: str, hint: str, now: float) -> SharedConnection:
         """Return it held; the first reason stays, since the others follow from it."""
         if self.held:
             return self
-        return self._replace(
-            held=reason[:LONGEST_TEXT], hint=hint[:LONGEST_TEXT], held_at=now, due=None, pause=""
-        )
+        return self._replace(held=reason[:LONGEST_TEXT], hint=hint[:LONGEST_TEXT], held_at=now, due=None, pause="")
 
     def with_pause(self, due: float | None, reason: str) -> SharedConnection:
         """Return it with a pause, unless it has a longer one; with None, without."""
