@@ -16,7 +16,7 @@ import click
 
 from engine.commands.console import ConsoleOptions, console_options
 from engine.commands.options import FILE, SettingsOptions, default_outbox, keep_option, outbox_option, settings_options
-from engine.commands.serve_streams import check_role, check_served, limits_on
+from engine.commands.serve_streams import DELETE_CALLS, check_role, check_served, limits_on
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -216,7 +216,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with ExitStack() as stack:
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
         check_role(path, only, workers, write_keys, sandbox=sandbox)
-        workers = (0 if sandbox else _default_workers()) if workers is None else workers
+        workers = (0 if sandbox or only == "delivery" else _default_workers()) if workers is None else workers
         arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox, path, only)
         vendors = EmulatedVendors(stack)
         reloading = _reloading(arguments, vendors)
@@ -510,6 +510,8 @@ def _announce(
     else:
         admin = url_of(config.admin[0])
         click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
+    if not isinstance(arguments.outbox, Path):
+        click.echo(DELETE_CALLS, err=True)
     if config.console is not None:
         click.echo(CONSOLE.format(link=config.console.link))
     for source in config.reloading.sources:
