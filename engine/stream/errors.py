@@ -12,7 +12,7 @@ class NoServer(OutboxError):  # noqa: N818  reads as what happened
     """No server of the address answers."""
 
 
-class SignInRefused(OutboxError):  # noqa: N818  reads as what happened
+class CredentialsRefused(OutboxError):  # noqa: N818  reads as what happened
     """A server does not accept the credentials."""
 
 

@@ -1,7 +1,7 @@
 """One connection to NATS servers, by nats-py: signing in, what a server must be able to do, and replies to requests.
 
-A request's reply may never come: the server it was sent to may end. `StreamReplies` fails all that are open as soon as the
-connection breaks, so that a request is sent again to the next server at once instead of after its timeout.
+A request's reply may never come: the server it was sent to may end. `StreamReplies` fails all that are open as soon as
+the connection breaks, so that a request is sent again to the next server at once instead of after its timeout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.location import StreamAddress
 from engine.language.texts import visible
 from engine.stream.credentials import CA, CERT, CREDS, KEY, PASSWORD, TOKEN, USER, Credentials
-from engine.stream.errors import NoServer, OldServer, SignInRefused, TlsFailed
+from engine.stream.errors import CredentialsRefused, NoServer, OldServer, TlsFailed
 
 FIRST_VERSION = (2, 11)
 PING_SECONDS = 0.8
@@ -128,7 +128,7 @@ def refusal(error: Exception, address: StreamAddress, credentials: Credentials) 
         used = credentials.used()
         tried = f"the credentials of {used}" if used else "a client without credentials"
         todo = "Correct them." if used else f"Set {USER} and {PASSWORD}, {TOKEN}, or {CREDS}."
-        return SignInRefused(f"The NATS server of {address} does not let in {tried}. {todo}")
+        return CredentialsRefused(f"The NATS server of {address} does not let in {tried}. {todo}")
     return None
 
 
