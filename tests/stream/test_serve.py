@@ -35,7 +35,7 @@ def status(server: Server) -> dict:
 
 def numbers(sandbox: Sandbox) -> list[int]:
     """Return the numbers of the events that the vendor has."""
-    return [each["data"]["n"] for each in sandbox.state("user_com", 10_000)["events"]]
+    return [int(each["data"]["n"]) for each in sandbox.state("user_com", 10_000)["events"]]
 
 
 def test_two_servers_share_the_work_and_one_goes_on_alone(new_address: Made) -> None:
