@@ -48,14 +48,14 @@ async def main(given: list[tuple[str, int, int]]) -> None:
     links = {name: Link(target) for name, _, target in given}
     for name, port, _ in given:
         await asyncio.start_server(links[name].serve, "127.0.0.1", port)
-    print("ready", flush=True)
+    print("ready", flush=True)  # noqa: T201
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         cut = set(line.split())
         assert cut <= links.keys(), cut
         for name, link in links.items():
             link.open.clear() if name in cut else link.open.set()
-        print("cut", *cut, flush=True)
+        print("cut", *cut, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

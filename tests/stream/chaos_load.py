@@ -61,7 +61,10 @@ class ChaosLoad:
         share = -(-self.shape.senders // self.shape.clients)
         starts = range(1, self.shape.senders + 1, share)
         await asyncio.gather(
-            *(self._client(n, range(start, min(start + share, self.shape.senders + 1))) for n, start in enumerate(starts))
+            *(
+                self._client(n, range(start, min(start + share, self.shape.senders + 1)))
+                for n, start in enumerate(starts)
+            )
         )
 
     async def reached(self, part: float) -> None:

@@ -41,7 +41,7 @@ class ServeProcess:
         self.name, self.only = name, only
         self.log = connections.with_name(f"{name}.log")
         self._command = [sys.executable, "-m", "engine", "serve", "--connections", str(connections)]
-        self._command += ["--outbox", outbox, "--port", "0", "--admin-port", "0", *options]
+        self._command += ["--outbox", outbox, "--admin-port", "0", *options]
         self._command += ["--admin-token", TOKEN, "--workers", "0", *(["--only", only] if only else [])]
         self._process: subprocess.Popen[str] | None = None
         self.printed = ""

@@ -136,7 +136,7 @@ def chaos_vendor(delay: float = 0.005) -> Iterator[ChaosVendor]:
 async def main(delay: float) -> None:
     """Serve until killed."""
     server = await asyncio.start_server(Arrivals(delay).serve, "127.0.0.1", 0, limit=2**24)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201
     await server.serve_forever()
 
 

@@ -1,7 +1,8 @@
 """A cluster of `nats-server` on loopback whose nodes can be killed, stopped, started again and cut from the others.
 
-With `links`, the nodes reach one another and are reached by clients only through a process of `chaos_links`, so that a
-part of the network can be cut without root: a node that is cut still runs and still has its connections.
+With `guests` (names of those who get an address of their own), nodes and clients reach one another only through a
+process of `chaos_links`, so that a part of the network can be cut without root: who is cut still runs and still has its
+connections. `clients` are all who have no name.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import permutations
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 ROOT = Path(__file__).parents[2]
 SERVER = Path(sys.executable).with_name("nats-server")
@@ -34,17 +36,25 @@ jetstream {{ store_dir: "{store}", max_mem: 256MB, max_file: 10GB }}
 CLUSTERED = """\
 server_name: n{number}
 listen: 127.0.0.1:{port}
-client_advertise: "127.0.0.1:{reached}"
 http: 127.0.0.1:{monitor}
 jetstream {{ store_dir: "{store}", max_mem: 256MB, max_file: 10GB }}
 cluster {{
   name: chaos
   listen: 127.0.0.1:{route}
   advertise: "{advertise}"
+  no_advertise: true
   pool_size: 1
   routes: [{routes}]
 }}
 """
+
+
+class NodePorts(NamedTuple):
+    """Where a node listens: for clients, for those who ask how it is, and for other nodes."""
+
+    client: int
+    monitor: int
+    route: int
 
 
 class Node:
@@ -106,32 +116,34 @@ class Node:
 class Cluster:
     """Nodes in a folder, numbered from 1, running while the `with` lasts."""
 
-    def __init__(self, directory: Path, nodes: int = 3, *, links: bool = False) -> None:
+    def __init__(self, directory: Path, nodes: int = 3, guests: Sequence[str] = ()) -> None:
         self._stack = ExitStack()
         self._links: subprocess.Popen[str] | None = None
         self.nodes: dict[int, Node] = {}
         numbers = range(1, nodes + 1)
-        free = iter(free_ports(nodes * 3 + nodes * nodes))
-        ports = {number: (next(free), next(free), next(free)) for number in numbers}
-        self._ways = {f"{a}-{b}": (next(free), ports[b][2]) for a, b in permutations(numbers, 2)} if links else {}
-        self._ways |= {f"clients-{number}": (next(free), ports[number][0]) for number in numbers if links}
-        for number, (port, monitor, route) in ports.items():
+        free = iter(free_ports(nodes * (nodes + len(guests) + 3)))
+        ports = {number: NodePorts(next(free), next(free), next(free)) for number in numbers}
+        self._ways: dict[str, tuple[int, int]] = {}
+        if guests:
+            self._ways |= {f"{a}-{b}": (next(free), ports[b].route) for a, b in permutations(numbers, 2)}
+            self._ways |= {f"{name}-{b}": (next(free), ports[b].client) for name in guests for b in numbers}
+        for number in numbers:
             file = directory / f"n{number}.conf"
-            others = [each for each in numbers if each != number]
-            ways = [self._ways[f"{number}-{each}"][0] if links else ports[each][2] for each in others]
-            form = CLUSTERED if others else ALONE
-            text = form.format(
-                number=number,
-                port=port,
-                monitor=monitor,
-                route=route,
-                reached=self._ways[f"clients-{number}"][0] if links else port,
-                advertise=NOWHERE if links else f"127.0.0.1:{route}",
-                store=directory / f"n{number}",
-                routes=", ".join(f'"nats://127.0.0.1:{way}"' for way in ways),
-            )
-            file.write_text(text)
-            self.nodes[number] = Node(number, file, port, monitor)
+            file.write_text(self._configuration(number, ports, directory))
+            self.nodes[number] = Node(number, file, ports[number].client, ports[number].monitor)
+
+    def _configuration(self, number: int, ports: dict[int, NodePorts], directory: Path) -> str:
+        others = [each for each in ports if each != number]
+        routes = [self._ways[f"{number}-{each}"][0] if self._ways else ports[each].route for each in others]
+        return (CLUSTERED if others else ALONE).format(
+            number=number,
+            port=ports[number].client,
+            monitor=ports[number].monitor,
+            route=ports[number].route,
+            advertise=NOWHERE if self._ways else f"127.0.0.1:{ports[number].route}",
+            store=directory / f"n{number}",
+            routes=", ".join(f'"nats://127.0.0.1:{each}"' for each in routes),
+        )
 
     def __enter__(self) -> Self:
         """Start the network, then the nodes."""
@@ -160,23 +172,22 @@ class Cluster:
         assert self._links.stdout is not None
         assert self._links.stdout.readline() == "ready\n"
 
-    @property
-    def servers(self) -> str:
-        """The servers as an outbox address names them."""
-        ports = [self._ways[f"clients-{number}"][0] if self._ways else node.port for number, node in self.nodes.items()]
+    def servers(self, guest: str = "clients") -> str:
+        """Return the servers as an outbox address of this guest names them."""
+        ports = [self._ways[f"{guest}-{number}"][0] if self._ways else node.port for number, node in self.nodes.items()]
         return "nats://" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
-    def cut(self, number: int, *, from_clients: bool = True) -> None:
-        """Cut a node from the other nodes, and unless said otherwise from all clients, until `heal`."""
-        names = [name for name in self._ways if str(number) in name.split("-")]
-        self._cut([name for name in names if from_clients or not name.startswith("clients")])
+    def cut(self, end: int | str, *, from_guests: bool = True) -> None:
+        """Cut a node or a guest from all others until `heal`; a node, if wanted, only from the other nodes."""
+        names = [name for name in self._ways if str(end) in name.split("-")]
+        self._cut([name for name in names if from_guests or name.partition("-")[0].isdigit()])
 
     def heal(self) -> None:
         """Open all links."""
         self._cut([])
 
     def _cut(self, names: list[str]) -> None:
-        assert self._links is not None, "links=True"
+        assert self._links is not None, "guests"
         assert self._links.stdin is not None
         assert self._links.stdout is not None
         self._links.stdin.write(" ".join(names) + "\n")
