@@ -52,7 +52,7 @@ class ChaosStory:
                 if number == 1:  # the others find the streams made
                     self.collectors["c1"].ready()
             for number in range(1, self._size.workers + 1):
-                self.workers[f"w{number}"] = self._process(f"w{number}", "delivery").start()
+                self.start_worker(f"w{number}")
             for each in (*self.collectors.values(), *self.workers.values()):
                 each.ready()
         except BaseException:
@@ -74,10 +74,14 @@ class ChaosStory:
         self._stack.callback(process.kill)
         return process
 
-    async def worker(self, name: str) -> ServeProcess:
-        """Start one more worker, while everything goes on."""
+    def start_worker(self, name: str) -> ServeProcess:
+        """Start one more worker; it works some time after that."""
         self.workers[name] = self._process(name, "delivery").start()
-        return await asyncio.to_thread(self.workers[name].ready)
+        return self.workers[name]
+
+    async def worker(self, name: str) -> ServeProcess:
+        """Start one more worker while everything goes on, until it works."""
+        return await asyncio.to_thread(self.start_worker(name).ready)
 
     async def again(self, name: str) -> ServeProcess:
         """Start a collector that was killed, at its port."""
