@@ -19,7 +19,10 @@ from tests.stream.cluster import Cluster, free_ports
 
 
 class Size(NamedTuple):
-    """How many of each there are; `guests` are workers that reach the nodes by links of their own."""
+    """How many of each there are; `guests` are workers that reach the nodes by links of their own.
+
+    With `both`, collectors deliver as well. The vendor answers after `delay` seconds.
+    """
 
     nodes: int
     workers: int
@@ -27,6 +30,7 @@ class Size(NamedTuple):
     partitions: int
     guests: Sequence[str] = ()
     delay: float = 0.005
+    both: bool = False
 
 
 class ChaosStory:
@@ -47,10 +51,9 @@ class ChaosStory:
             self.vendor: ChaosVendor = self._stack.enter_context(chaos_vendor(self._size.delay))
             self._connections = connections_file(self._directory, self.vendor.url)
             self._ports = free_ports(self._size.collectors)
+            only = "" if self._size.both else "collector"
             for number, port in enumerate(self._ports, 1):
-                self.collectors[f"c{number}"] = self._process(f"c{number}", "collector", "--port", str(port)).start()
-                if number == 1:  # the others find the streams made
-                    self.collectors["c1"].ready()
+                self.collectors[f"c{number}"] = self._process(f"c{number}", only, "--port", str(port)).start()
             for number in range(1, self._size.workers + 1):
                 self.start_worker(f"w{number}")
             for each in (*self.collectors.values(), *self.workers.values()):
