@@ -12,6 +12,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from importlib.util import find_spec
 from threading import Thread, current_thread
@@ -49,6 +50,9 @@ REPLY_SECONDS = 3.0
 """How long one attempt waits for its reply, before the request is sent again."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 CALL_SECONDS = 60.0
+CLOSE_SECONDS = 2.0
+TIME_SECONDS = 60.0
+"""How often the servers are asked for their time; two clocks drift apart by a millisecond in it, at most."""
 READ_BYTES = 4 * 1024 * 1024
 READ_MESSAGES = 1000
 """The most messages of one request that a server answers."""
@@ -57,8 +61,8 @@ HEADER_ROOM = 4096
 ID_HEADER, EXPECT_HEADER = "Nats-Msg-Id", "Nats-Expected-Last-Subject-Sequence"
 NO_RESPONDERS = "503"
 END_OF_BATCH, NO_MESSAGES = "204", "404"
-UNAVAILABLE = (10008, 10009, 10158, 10164)
-"""No leader yet; not the leader; the same message, or another of its subject, is being stored now: try again."""
+UNAVAILABLE = (10008, 10009, 10158)
+"""No leader yet; not the leader; the same message is being stored now: try again."""
 WRONG_SEQUENCE, NO_MESSAGE, NOT_ENABLED, NO_ACCOUNT = (10071, 10164), 10037, 10076, 10039
 FULL = (10077, 10047, 10023, 10028, 10002)
 TOO_LARGE = 10054
@@ -94,10 +98,11 @@ class StreamClient:
         self._thread = Thread(target=self._loop.run_forever, name="nats", daemon=True)
         self._wire: Wire | None = None
         self._replies: Replies | None = None
-        self._up, self._opening = asyncio.Event(), asyncio.Lock()
-        self._offset, self._offset_trip = time.time() - since_boot(), float("inf")
+        self._up = asyncio.Event()
+        self._opening: asyncio.Future[None] | None = None
+        self._offset, self._trip, self._learned = time.time() - since_boot(), float("inf"), float("-inf")
+        self._time_subject = ""
         self._closed = False
-        self._again: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<StreamClient {self.address}>"
@@ -141,8 +146,15 @@ class StreamClient:
         self._loop.close()
 
     def time(self) -> float:
-        """Return the servers' time in unix seconds, whatever this machine's clock says."""
+        """Return the servers' time in unix seconds, whatever this machine's clock says, as far as it is known."""
+        if self._time_subject and since_boot() - self._learned > TIME_SECONDS and not self._closed:
+            self._learned = since_boot()
+            self.start(self._ask_time())
         return since_boot() + self._offset
+
+    async def _ask_time(self) -> None:
+        with suppress(OutboxError):  # the clock goes on; the next minute asks again
+            await self.api(self._time_subject)
 
     # Inside the loop
 
@@ -163,7 +175,8 @@ class StreamClient:
         sent = since_boot()
         answer = await self._answer(f"$JS.API.{subject}", body, None, patience)
         _raise_error(answer)
-        if isinstance(stamp := answer.get("ts"), str):
+        if subject.startswith("STREAM.INFO.") and isinstance(stamp := answer.get("ts"), str):
+            self._time_subject = subject
             self._learn_time(sent, since_boot(), _seconds(stamp))
         return answer
 
@@ -226,10 +239,15 @@ class StreamClient:
         Any replica answers. One that lags ends earlier: who must see a message that he knows of looks whether it is
         there, and reads again. At most `limit`, and about `max_bytes`, of which the first message may have more.
         """
-        batch = min(limit, READ_MESSAGES)
-        wanted = {"seq": after_seq + 1, "next_by_subj": subject_filter, "batch": batch, "max_bytes": max_bytes}
-        body = orjson.dumps(wanted)
-        return await self._patiently(lambda seconds: self._batch(stream, body, seconds), patience)
+        wanted = {"seq": after_seq + 1, "next_by_subj": subject_filter, "batch": min(limit, READ_MESSAGES)}
+        body = orjson.dumps(wanted | {"max_bytes": max_bytes})
+        return (await self._patiently(lambda seconds: self._batch(stream, body, seconds), patience))[0]
+
+    async def first(self, stream: str, subject_filter: str, after_seq: int) -> tuple[StreamMessage | None, int]:
+        """Return the next message of a subject behind a sequence, and how many there are from it on."""
+        body = orjson.dumps({"seq": after_seq + 1, "next_by_subj": subject_filter, "batch": 1})
+        found, left = await self._patiently(lambda seconds: self._batch(stream, body, seconds), API_PATIENCE)
+        return (found[0], 1 + left) if found else (None, 0)
 
     @property
     def max_payload(self) -> int:
@@ -238,7 +256,8 @@ class StreamClient:
 
     # How
 
-    async def _batch(self, stream: str, body: bytes, seconds: float) -> list[StreamMessage] | str:
+    async def _batch(self, stream: str, body: bytes, seconds: float) -> tuple[list[StreamMessage], int] | str:
+        """Return messages, and how many more there are; a text if they did not all come."""
         assert self._replies is not None
         found: list[StreamMessage] = []
         async with self._replies.requested(f"$JS.API.DIRECT.GET.{stream}", body) as replies:
@@ -249,7 +268,7 @@ class StreamClient:
                 if status == NO_RESPONDERS:
                     return NO_RESPONDERS
                 if status in (END_OF_BATCH, NO_MESSAGES):
-                    return found
+                    return found, int(headers.get("Nats-Num-Pending", 0))
                 if status is not None:
                     raise ApiRefused(f"{stream} cannot be read: {headers.get('Description', status)}.", int(status))
                 if found and int(headers["Nats-Last-Sequence"]) != found[-1].seq:
@@ -353,16 +372,17 @@ class StreamClient:
         """Wait for a server; raise NoServer after `patience` seconds."""
         if self._up.is_set():
             return
-        async with self._opening:
-            if self._wire is None:
-                await self._open(patience)
-                return
+        if self._wire is None:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.ensure_future(self._open(patience))
+            await asyncio.shield(self._opening)  # whoever comes meanwhile shares it, and its error
+            return
         try:
             await asyncio.wait_for(self._up.wait(), patience)
         except TimeoutError:
             raise NoServer(
-                f"The connection to {self.address} broke, and no server has answered for {patience:.0f} s. It is tried "
-                "again for as long as this process runs."
+                f"The connection to {self.address} broke, and no server answers any more (tried for {patience:.0f} s). "
+                "Look whether they run; the connection comes back by itself."
             ) from None
 
     async def _open(self, patience: float) -> None:
@@ -370,42 +390,40 @@ class StreamClient:
 
         wire = Wire(self.address)
         replies = Replies(wire)
-        await connect(
-            wire,
-            self._credentials,
-            patience,
-            down=self._went_down,
-            reconnected_cb=self._came_up,
-            closed_cb=self._was_closed,
-        )
+
+        async def down() -> None:
+            if self._wire is wire:
+                self._up.clear()
+            replies.fail()
+
+        async def up() -> None:
+            self._up.set()
+
+        async def closed() -> None:
+            """Let the next call begin anew: nats-py ends where a server refuses it later, as its users may change."""
+            if self._wire is wire:
+                self._up.clear()
+                self._wire = None
+
+        await connect(wire, self._credentials, patience, disconnected_cb=down, reconnected_cb=up, closed_cb=closed)
+        if not wire.info.get("jetstream") and await replies.unanswered("$JS.API.INFO", REPLY_SECONDS):
+            await wire.close()
+            raise self._no_jetstream()
         self._wire, self._replies = wire, replies
         self._up.set()
 
-    async def _went_down(self) -> None:
-        self._up.clear()
-        if self._replies is not None:
-            self._replies.fail()
-
-    async def _came_up(self) -> None:
-        self._up.set()
-
-    async def _was_closed(self) -> None:
-        """Begin anew: nats-py gives a connection up where a server refuses it later, e.g. while its users change."""
-        self._up.clear()
-        self._wire = None
-
     async def _close(self) -> None:
         wire, self._wire = self._wire, None
+        self._up.clear()
         if wire is not None:
-            await wire.close()
+            with suppress(TimeoutError):  # a server that is frozen takes no last bytes
+                await asyncio.wait_for(wire.close(), CLOSE_SECONDS)
 
     def _learn_time(self, sent: float, received: float, stamp: float) -> None:
-        """Take the servers' time from an answer: the shorter the trip, the more exact; each minute one is enough."""
+        """Take the servers' time from an answer: the shorter its trip, the more exact; an old one is replaced."""
         trip = received - sent
-        if trip <= self._offset_trip:
-            self._offset, self._offset_trip = stamp - (sent + received) / 2, trip
-        else:
-            self._offset_trip += (received - sent) / 100
+        if trip <= self._trip or received - self._learned > TIME_SECONDS:
+            self._offset, self._trip, self._learned = stamp - (sent + received) / 2, trip, received
 
 
 def _raise_error(answer: JsonObject) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.transport import TcpTransport
 
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.location import StreamAddress
@@ -28,7 +29,9 @@ UNANSWERED_PINGS = 2
 """A node that is frozen or cut off is left after three seconds; one that ended, at once."""
 RECONNECT_SECONDS = 0.5
 DIAL_SECONDS = 2
+CLOSE_SECONDS = 1.0
 CLIENT_NAME = "waybill"
+NO_RESPONDERS = "503"
 
 
 class ServerRefused(errors.Error):
@@ -37,6 +40,18 @@ class ServerRefused(errors.Error):
     def __init__(self, error: OutboxError) -> None:
         self.error = error
         super().__init__(str(error))
+
+
+class Tcp(TcpTransport):
+    """A transport that is closed within a second: to a server that is frozen, the last bytes can never be sent."""
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed."""
+        try:
+            await asyncio.wait_for(super().wait_closed(), CLOSE_SECONDS)  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            if self._io_writer is not None:
+                self._io_writer.transport.abort()
 
 
 class Wire(Client):
@@ -48,7 +63,8 @@ class Wire(Client):
 
     def __init__(self, address: StreamAddress) -> None:
         super().__init__()
-        self._address = address
+        self._transport = Tcp()  # type: ignore[no-untyped-call]
+        self.address = address
         self._encrypted = address.servers[0].startswith("tls://")
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
@@ -56,7 +72,7 @@ class Wire(Client):
         if initial_connection:
             if self._encrypted and info.get("tls_available"):
                 info["tls_required"] = True
-            check_server(info, self._address, encrypted=self._encrypted)
+            check_server(info, self.address, encrypted=self._encrypted)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -107,11 +123,12 @@ def refusal(error: Exception, address: StreamAddress, credentials: Credentials) 
     return None
 
 
-async def connect(
-    wire: Wire, credentials: Credentials, patience: float, *, down: Callable[[], Awaitable[None]], **callbacks: Any
-) -> None:
-    """Connect a wire, which then reconnects for ever; raise OutboxError at once, or after `patience` seconds."""
-    address = wire._address  # noqa: SLF001  of the same module
+async def connect(wire: Wire, credentials: Credentials, patience: float, **callbacks: Any) -> None:
+    """Connect a wire, which then reconnects for ever; raise OutboxError at once, or after `patience` seconds.
+
+    `callbacks` are those of nats-py.
+    """
+    address = wire.address
     fatal: asyncio.Future[OutboxError] = asyncio.get_running_loop().create_future()
     troubles: list[str] = []
 
@@ -122,9 +139,7 @@ async def connect(
             fatal.set_result(found)
 
     options = _options(address, credentials)
-    connecting = asyncio.ensure_future(
-        wire.connect(list(address.servers), error_cb=failed, disconnected_cb=down, **callbacks, **options)
-    )
+    connecting = asyncio.ensure_future(wire.connect(list(address.servers), error_cb=failed, **callbacks, **options))
     both: set[asyncio.Future[Any]] = {connecting, fatal}
     await asyncio.wait(both, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     if connecting.done() and not connecting.exception():
@@ -212,6 +227,11 @@ class Replies:
         if message is None:
             raise Broken
         return message
+
+    async def unanswered(self, subject: str, seconds: float) -> bool:
+        """Whether nobody is there to answer a request."""
+        message = await self.request(subject, b"", None, seconds)
+        return (message.headers or {}).get("Status") == NO_RESPONDERS
 
     async def _received(self, message: Msg) -> None:
         queue = self._open.get(message.subject.rpartition(".")[2])
