@@ -41,6 +41,16 @@ SETTINGS_HINT = "Check the connection's settings."
 NO_RESULTS = "the response has no result for each item of the batch: {path} (batches.{batch}.results.list)"
 
 
+class Part(NamedTuple):
+    """Which of a connection's events a worker has: those of one of `parts` parts."""
+
+    number: int = 0
+    parts: int = 1
+
+
+WHOLE = Part()
+
+
 class Shipping:
     """Ships for one connection; the worker sets `record` and `note`, and reads `stopped` and `pace` after a shipment.
 
@@ -56,6 +66,7 @@ class Shipping:
         observer: DeliveryObserver,
         slots: int,
         rate_limit: RateLimit,
+        part: Part = WHOLE,
     ) -> None:
         self.name = configured.name
         self.version = Version.of(configured, clock.time)
@@ -74,6 +85,7 @@ class Shipping:
         self._clock = clock
         self._observer = observer
         self._rate_limit = rate_limit
+        self._part = part
         self.brake = Brake()
         self.alarm = RefusalAlarm()
 
@@ -152,8 +164,12 @@ class Shipping:
         return began, reply, result
 
     def _number(self, began: float) -> int:
-        """Return the number of the next attempt: the time in microseconds, but always a higher one."""
-        self.last_attempt = max(self.last_attempt + 1, int(began * 1e6))
+        """Return the number of the next attempt: the time in microseconds, but always a higher one.
+
+        No worker of another part of the connection's events gives the same one.
+        """
+        number = max(self.last_attempt + 1, int(began * 1e6))
+        self.last_attempt = number + (self._part.number - number) % self._part.parts
         return self.last_attempt
 
     def _note_attempt(self, shipment: Shipment, attempt: Attempt, came_of_it: str) -> None:
