@@ -347,7 +347,7 @@ class StreamClient:
         raise await self._gave_up(why, patience)
 
     async def _leave(self, silent_since: float) -> None:
-        """Go to the next server where one has not answered for long: it answers pings, but may be cut from the others."""
+        """Go to the next server where one is silent for long: cut from the others, it answers pings all the same."""
         now = since_boot()
         wire = self._wire
         if (
