@@ -25,6 +25,7 @@ from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.sending.pacing import since_boot
 from engine.errors import UsageError
+from engine.language.texts import visible
 from engine.records import Json, JsonObject
 from engine.stream.credentials import credentials
 from engine.stream.errors import (
@@ -51,6 +52,7 @@ REPLY_SECONDS = 3.0
 LEAVE_SECONDS = 3.5
 """How long a server's JetStream may not answer before the next server is tried: it may be cut from all others."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+LONGEST_DESCRIPTION = 300
 CALL_SECONDS = 60.0
 CLOSE_SECONDS = 2.0
 TIME_SECONDS = 60.0
@@ -177,7 +179,7 @@ class StreamClient:
         body = b"" if payload is None else orjson.dumps(payload)
         sent = since_boot()
         answer = await self._answer(f"$JS.API.{subject}", body, None, patience)
-        _raise_error(answer)
+        self._raise_error(answer)
         if subject.startswith("STREAM.INFO.") and isinstance(stamp := answer.get("ts"), str):
             self._time_subject = subject
             self._learn_time(sent, since_boot(), _seconds(stamp))
@@ -211,7 +213,7 @@ class StreamClient:
             )
         if isinstance(error, dict) and error.get("err_code") == TOO_LARGE:
             raise MessageTooLarge(self._too_large(len(body)))
-        _raise_error(answer)
+        self._raise_error(answer)
         return cast("int", answer["seq"])
 
     async def last(self, stream: str, subject: str) -> StreamMessage | None:
@@ -371,9 +373,21 @@ class StreamClient:
 
     def _no_jetstream(self) -> NoJetStream:
         return NoJetStream(
-            f"The NATS server of {self.address} has no JetStream: start it with `nats-server -js`, or allow JetStream "
-            "for the account that signs in."
+            f"The NATS server of {self.address} has no JetStream: start it with `nats-server -js`, or set jetstream up "
+            "in its configuration."
         )
+
+    def _raise_error(self, answer: JsonObject) -> None:
+        error = answer.get("error")
+        if not isinstance(error, dict):
+            return
+        description, code = visible(str(error.get("description"))[:LONGEST_DESCRIPTION]), error.get("err_code")
+        if code in (NOT_ENABLED, NO_ACCOUNT):
+            raise NoJetStream(
+                f"The account that signs in at {self.address} has no JetStream: allow it in the servers' "
+                "configuration, e.g. `accounts { NAME { jetstream: enabled } }`."
+            )
+        raise ApiRefused(f"JetStream refused a request: {description}.", code if isinstance(code, int) else 0)
 
     def _missing(self, subject: str) -> StreamMissing:
         return StreamMissing(f"No stream of {self.address} takes {subject}: it was removed. Restart to make it anew.")
@@ -442,17 +456,6 @@ class StreamClient:
         trip = received - sent
         if trip <= self._trip or received - self._learned > TIME_SECONDS:
             self._offset, self._trip, self._learned = stamp - (sent + received) / 2, trip, received
-
-
-def _raise_error(answer: JsonObject) -> None:
-    error = answer.get("error")
-    if isinstance(error, dict):
-        description, code = str(error.get("description"))[:300], error.get("err_code")
-        if code in (NOT_ENABLED, NO_ACCOUNT):
-            raise NoJetStream(
-                f"JetStream is not there for this account ({description}): allow it in the servers' configuration."
-            )
-        raise ApiRefused(f"JetStream refused a request: {description}.", code if isinstance(code, int) else 0)
 
 
 def _headers(raw: bytes) -> dict[str, str]:

@@ -20,6 +20,7 @@ from nats.aio.transport import TcpTransport
 
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.location import StreamAddress
+from engine.language.texts import visible
 from engine.stream.credentials import CA, CERT, CREDS, KEY, PASSWORD, TOKEN, USER, Credentials
 from engine.stream.errors import NoServer, OldServer, SignInFailed, TlsFailed
 
@@ -100,7 +101,7 @@ def check_server(info: dict[str, Any], address: StreamAddress, *, encrypted: boo
                 "server, or write nats:// if the network is trusted."
             )
         )
-    version = str(info.get("version", ""))[:40]
+    version = visible(str(info.get("version", ""))[:40])
     parts = version.split(".")
     numbers = tuple(int(part) for part in parts[:2] if part.isascii() and part.isdigit())
     if len(numbers) < 2 or numbers < FIRST_VERSION:
@@ -193,8 +194,12 @@ def _trouble(error: Exception) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error).removeprefix("nats: ")
-    return text.strip().strip("'")[:200] or type(error).__name__
+    text = (
+        visible(error.strerror or str(error))
+        if isinstance(error, OSError)
+        else visible(str(error)).removeprefix("nats: ")
+    )
+    return visible(text.strip().strip("'")[:200]) or type(error).__name__
 
 
 class Broken(Exception):  # noqa: N818  reads as what happened
