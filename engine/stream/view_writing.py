@@ -21,7 +21,7 @@ from engine.records import Outcome
 from engine.stream.client import StreamMessage
 from engine.stream.errors import DamagedPack
 from engine.stream.layout import partition_in, token_name
-from engine.stream.packs import Pack, decode, decode_discards, number_of
+from engine.stream.packs import Pack, decode, decode_discards, number_of, place_of
 from engine.stream.results import decode as decode_results
 from engine.stream.shared_state import decoded
 from engine.stream.versions import decode_version
@@ -55,6 +55,7 @@ REQUEUE = """
 KEEP_PROGRESS = "UPDATE states SET progress = ?, digest = ?, attempts = ? WHERE place = ?"
 HAS_STATE = "SELECT 1 FROM states WHERE event = ? AND connection = ?"
 ADD_PACK = "INSERT OR REPLACE INTO view_packs VALUES (?, ?)"
+ADD_OLD_PACK = "INSERT OR IGNORE INTO view_packs VALUES (?, ?)"
 ADD_ASIDE = "INSERT OR IGNORE INTO view_asides VALUES (?, ?, ?)"
 SET_CONNECTION = """
     UPDATE connections SET held = ?, hint = ?, held_at = ?, due = ?, pause = ?, alarm = ? WHERE id = ?
@@ -160,6 +161,7 @@ class ViewWriter:
             [event], [name] = pack.events, pack.connections
             original, number = pack.replayed[0], self.connection(name)
             self._db.execute(ADD_ASIDE, (original, number, message.seq))
+            self._db.execute(ADD_OLD_PACK, (place_of(original)[0], partition_in(message.subject, 3)))
             if self._db.execute(HAS_STATE, (original, number)).fetchone():
                 continue
             self._event(original, event, message.time)
@@ -230,8 +232,11 @@ class ViewWriter:
             self._db.execute(sql.ADD_VERSION, (digest, *version, message.time))
 
     def _purged(self, message: StreamMessage) -> None:
-        given = orjson.loads(message.data)
-        self.purges.append((float(given["older_than"]), tuple(map(Outcome, given["outcomes"]))))
+        try:
+            given = orjson.loads(message.data)
+            self.purges.append((float(given["older_than"]), tuple(map(Outcome, given["outcomes"]))))
+        except (ValueError, TypeError, KeyError):
+            self._note(message, DamagedPack("A key of the shared state says nothing of what was removed."))
 
 
 def _aside_result(message: StreamMessage) -> Change:
