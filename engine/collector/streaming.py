@@ -109,18 +109,16 @@ class ServedStreams:
 
 
 @contextmanager
-def served_streams(
-    address: StreamAddress, served: Served, *, delivers: bool, event_bytes: int | None
-) -> Iterator[ServedStreams]:
+def served_streams(address: StreamAddress, config: ServerConfig, only: str | None) -> Iterator[ServedStreams]:
     """Open the streams of an address, and make those that are missing; raises OutboxError and UsageError.
 
-    `event_bytes` is the size of the largest event that is collected, None if none is.
+    `only` is `collector`, `delivery`, or None for both.
     """
     client = StreamClient(address, os.environ)
     try:
         layout = client.call(create_or_check(client, address))
-        if event_bytes is not None:
-            check_sizes(client, event_bytes)
-        yield ServedStreams(client, layout, served, delivers=delivers)
+        if only != "delivery":
+            check_sizes(client, config.limits.event_bytes)
+        yield ServedStreams(client, layout, config.reloading.served, delivers=only != "collector")
     finally:
         client.close()

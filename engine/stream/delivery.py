@@ -5,8 +5,8 @@ with a worker for each connection; one that is lost, or given up so that another
 Within a partition everything is as with a file: order, batches, retries, the brake.
 
 What a vendor sees of many partitions: a connection's requests in flight are bounded over all processes, by `slots_of`;
-its rate limit is one bucket (engine/stream/rates.py); its holds and pauses are one record (engine/stream/shared_state.py)
-that every process reads each second.
+its rate limit is one bucket (engine/stream/rates.py); its holds and pauses are one record, which every process reads
+each second (engine/stream/shared_state.py).
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class StreamDelivery:
     async def replace(self, connections: Sequence[ConfiguredConnection]) -> dict[str, int]:
         """Deliver to these connections from now on; return when none is delivered under another version any more.
 
-        Return how many events of this process's partitions wait for each that is gone. Raise UsageError as at the start.
+        Return how many events of this process's partitions wait for each that is gone. Raises what the class does.
         """
         if self._stopping:
             return {}
