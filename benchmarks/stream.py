@@ -11,6 +11,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,7 +30,7 @@ from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from tests.stream.chaos_events import events
 from tests.stream.chaos_load import ChaosLoad, Shape
-from tests.stream.chaos_processes import ServeProcess, connections_file
+from tests.stream.chaos_processes import ROOT, ServeProcess, connections_file
 from tests.stream.chaos_story import ChaosStory, Size
 from tests.stream.chaos_vendor import chaos_vendor
 
@@ -124,6 +128,8 @@ def throughput(shape: Shape) -> list[str]:
             if workers == WORKERS[0]:
                 lines.append(intake.line(rate))
             lines.append(delivering(story, shape, workers).line(rate))
+            if workers == WORKERS[-1]:
+                lines.append(view(story, shape))
     return lines
 
 
@@ -144,6 +150,25 @@ def recovery() -> list[str]:
     return [
         f"kill -9 of one of two workers: all partitions deliver again after {', '.join(f'{t:.1f}' for t in took)} s"
     ]
+
+
+def view(story: ChaosStory, shape: Shape) -> str:
+    """Return a line about the first status on a machine, which builds the view; all events are delivered."""
+    command = [sys.executable, "-m", "engine", "outbox", "status", "--outbox", story.address()]
+    began, before = time.perf_counter(), children()
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {**os.environ, "WAYBILL_VIEW": f"{folder}/view.db"}
+        subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True)
+    wall, cpu = time.perf_counter() - began, children() - before
+    each = 100_000 / shape.events
+    took = f"{wall:.1f} s, {cpu * each:.1f} s CPU per 100,000 events"
+    return f"first `engine outbox status`, which builds a view of {shape.events:,} events: {took}"
+
+
+def children() -> float:
+    """Return the CPU seconds of the processes that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 PARTS = ("throughput", "recovery")
