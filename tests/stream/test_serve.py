@@ -19,7 +19,7 @@ TOKEN = "admin-token"
 @contextmanager
 def on_streams(address: StreamAddress, vendor: str, *options: str, last: str = "collector listens") -> Iterator[Server]:
     """Serve user_com from streams, with a vendor at another address."""
-    given = ["--outbox", str(address), "--set", f"app_url={vendor}", "--set", "api_key=k", "--admin-token", TOKEN]
+    given = ["--outbox", str(address), "--set", f"app_url={vendor}", "--set", "api_key=api-key", "--admin-token", TOKEN]
     with serving(*given, *options, mappings=["user_com"], sandbox=False, last=last) as server:
         yield server
 
@@ -35,7 +35,7 @@ def status(server: Server) -> dict:
 
 def numbers(sandbox: Sandbox) -> list[int]:
     """Return the numbers of the events that the vendor has."""
-    return [each["data"]["n"] for each in sandbox.state("user_com", 10_000)["events"]]
+    return [int(each["data"]["n"]) for each in sandbox.state("user_com", 10_000)["events"]]
 
 
 def test_two_servers_share_the_work_and_one_goes_on_alone(new_address: Made) -> None:
