@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from engine.commands.shared import did_you_mean
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
     from click.shell_completion import CompletionItem
 
     from engine.delivery.outbox.base import Chosen, Listed, Outbox
@@ -40,6 +42,9 @@ R = TypeVar("R")
 
 OUTBOX_VARIABLE = "WAYBILL_OUTBOX"
 """The environment variable that names the outbox where `--outbox` does not."""
+
+MUCH = 2000
+"""Messages of the streams from which reading them gets a progress bar."""
 
 NEEDS_FILE = "{command} works on an outbox in a file, and {outbox} is one on streams. {instead}"
 
@@ -79,7 +84,7 @@ def outbox_option(
         "--outbox",
         name,
         type=OUTBOX,
-        metavar="FILE|ADDRESS",
+        metavar="OUTBOX",
         default=default,
         show_default=default is not None,
         envvar=envvar,
@@ -227,10 +232,17 @@ def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[
 @contextmanager
 def open_outbox(location: Location, *, create: bool = False) -> Iterator[SqliteOutbox]:
     """Open an outbox; without `create` a missing one is a usage error. A file that cannot be written can be read."""
+    if not isinstance(location, Path):
+        from engine.stream.outbox import opened_stream
+
+        bar = StreamBar()
+        with opened_stream(location, create=create, note=bar.note, progress=bar.progress) as stream:
+            yield stream
+        return
     from engine.delivery.outbox.file import connect_to_read, is_writable
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
-    path = file_of(location, "This command", "Name a file.")
+    path = location
     if not create and _is_missing(path):
         raise UsageError(f"There is no outbox {path}; name one with --outbox.")
     outbox = SqliteOutbox(path) if create or is_writable(path) else SqliteOutbox(path, connect=connect_to_read)
@@ -243,9 +255,59 @@ def open_outbox(location: Location, *, create: bool = False) -> Iterator[SqliteO
         outbox.close()
 
 
+class StreamBar:
+    """Shows how much of the streams is left to read into the view, once there is much; and what is wrong with it."""
+
+    def __init__(self) -> None:
+        self._bar: ProgressBar[int] | None = None
+        self._read = 0
+
+    def note(self, line: str) -> None:
+        """Show a line on standard error."""
+        from engine.language.texts import visible
+
+        click.echo(visible(line), err=True)
+
+    def progress(self, read: int, messages: int) -> None:
+        """Show how many of the messages were read."""
+        if self._bar is None and messages >= MUCH and sys.stderr.isatty():
+            self._bar = click.progressbar(length=messages, label="reading the streams", file=sys.stderr)
+            self._read = 0
+        if self._bar is not None:
+            self._bar.update(read - self._read)
+            self._read = read
+            if read >= messages:
+                self._bar.render_finish()
+                self._bar = None
+
+
+class LookedAt(NamedTuple):
+    """The file in which an outbox is looked at again and again; `trouble` returns why it is not up to date, or ''."""
+
+    file: Path
+    trouble: Callable[[], str] = str
+
+
+@contextmanager
+def followed(location: Location) -> Iterator[LookedAt]:
+    """Keep what `looked_at` returns up to date for as long as the block lasts."""
+    if isinstance(location, Path):
+        yield LookedAt(location)
+        return
+    from engine.stream.view_thread import followed_view
+
+    bar = StreamBar()
+    with followed_view(location, note=bar.note, progress=bar.progress) as view:
+        yield LookedAt(view.file, lambda: view.trouble)
+
+
 def looked_at(location: Location) -> Path:
-    """Return the file in which an outbox is looked at: its own."""
-    return file_of(location, "This command", "Name a file.")
+    """Return the file in which an outbox is looked at: its own, or the view of streams, brought up to date."""
+    if isinstance(location, Path):
+        return location
+    with open_outbox(location) as outbox:
+        outbox.last_place()  # which reads what the streams have
+        return outbox.file
 
 
 def _is_missing(path: Path) -> bool:

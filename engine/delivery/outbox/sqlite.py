@@ -112,10 +112,8 @@ class SqliteOutbox:
         if self._db.execute(sql.APPLICATION_ID).fetchone()[0] != APPLICATION_ID:
             # In a new file before WAL mode, so that it is in the file itself even after a crash.
             self._db.execute(sql.SET_APPLICATION_ID.format(APPLICATION_ID))
-        for pragma in sql.PRAGMAS:
+        for pragma in (*sql.PRAGMAS, *sql.NOT_DURABLE * (not self._durable)):
             self._db.execute(pragma)
-        if not self._durable:
-            self._db.execute(sql.NOT_DURABLE)
         if self._version() == len(VERSIONS):
             return
         try:
