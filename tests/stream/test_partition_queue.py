@@ -10,12 +10,12 @@ from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent, OutboxError
 from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
-from engine.stream import results
+from engine.stream import pack_reader, partition_queue, results
 from engine.stream.client import StreamClient
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.packs import Pack, encode
 from engine.stream.partition_queue import LEASE, PartitionQueue
-from engine.stream.positions import Position
+from engine.stream.positions import StreamPosition
 from engine.stream.shared_state import SharedState
 
 FOREVER = 10.0**12
@@ -139,7 +139,7 @@ def test_a_released_position_says_all(stream: Stream) -> None:
     first.queue.release("a", "w")
     kept = stream.client.call(stream.client.last(stream.layout.state, stream.layout.position_subject(0, "a")))
     assert kept is not None
-    position = Position.decode(kept.data)
+    position = StreamPosition.decode(kept.data)
     assert (position.count, position.results) == (1, 2)
     with pytest.raises(LeaseLost):
         first.queue.write("a", first.fence, [], 1.0)
@@ -330,3 +330,16 @@ def test_large_events_come_in_portions(stream: Stream) -> None:
     assert seen == list("012345")
     assert worker.queue._reader._bytes <= 4 * 1024 * 1024
     assert [row.message_id for row in worker.queue.waiting_at("a", [64, 5 * 64])] == ["0", "4"]
+
+
+def test_a_window_is_filled_in_portions_between_which_leases_are_renewed(stream: Stream, monkeypatch) -> None:
+    for number in range(4):
+        stream.publish(str(number))
+    worker = stream.worker().begin()
+    worker.finish("0", "1", "2", "3")
+    worker.queue.release("a", "w")
+    stream.publish("4", "2")
+    monkeypatch.setattr(pack_reader, "PORTION", 2)
+    monkeypatch.setattr(partition_queue, "FILLING_SECONDS", 0.0)
+    other = stream.worker("v").begin()
+    assert [other.ids() for _ in range(3)] == [[], ["4"], ["4"]]
