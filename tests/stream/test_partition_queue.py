@@ -241,7 +241,8 @@ def test_unfinished_counts_events_that_were_read_and_packs_that_were_not(stream:
     assert worker.queue.unfinished("a")[0] == 1
     worker.begin().finish("1")
     count, oldest = worker.queue.unfinished("a")
-    assert (count, oldest) == (2, worker.queue.waiting("a", 0, 9)[0].queued_at)
+    assert count == 2
+    assert oldest == pytest.approx(worker.queue.waiting("a", 0, 9)[0].queued_at, abs=0.001)
     worker.queue.release("a", "w")
     assert stream.worker("v").queue.unfinished("a") == (2, oldest)
     worker.begin().finish("2", "3")
