@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.commands.output.columns import Column, table
 from engine.commands.output.text import Display, duration, local_time
 from engine.commands.shared import counted
-from engine.delivery.outbox.base import Standing, resume_command
+from engine.delivery.outbox.base import Standing, delivering_commands, resume_command
 from engine.records import Outcome
+
+if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
 
 NONE = "-"
 COLUMNS = (
@@ -72,7 +75,7 @@ def _percent(count: int, total: int) -> str:
     return "<1 %" if percent < 1 else f"{percent:.0f} %"
 
 
-def notes(display: Display, each: Standing, outbox: Path) -> Iterator[str]:
+def notes(display: Display, each: Standing, outbox: Location) -> Iterator[str]:
     """Yield what a person has to know or do about a connection."""
     row = each.row
     if row.alarm:
@@ -87,4 +90,4 @@ def notes(display: Display, each: Standing, outbox: Path) -> Iterator[str]:
         yield display.wrap(f"{row.name} is paused: {row.pause.rstrip('.')}. Next try: {local_time(row.due)}.", "", 2)
     elif each.state == "waiting":
         what = f"{counted(each.waiting, 'event')} of {row.name}: no process delivers them."
-        yield display.wrap(f"{what} Run engine send or engine serve.", "", 2)
+        yield display.wrap(f"{what} Run {delivering_commands(outbox)}.", "", 2)
