@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
 from engine.collector.background import Deliverer, ServerConfig
+from engine.collector.observers import NAME
 from engine.collector.reloading import Served
 from engine.collector.sources import EventSource, partition_choices
 from engine.delivery.configured_connection import ConfiguredConnection
@@ -15,12 +17,18 @@ from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import ConnectionRow, EventIntake
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.status import connection_json
+from engine.errors import WaybillError
 from engine.records import Json, JsonObject
 from engine.stream.client import StreamClient
 from engine.stream.delivery import StreamDelivery
 from engine.stream.intake import StreamIntake, check_sizes
+from engine.stream.keeping import KEEP_SECONDS
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.shared_state import SharedState
+from engine.stream.view_file import ViewFile, view_file
+
+VIEW_INTERVAL = 1.0
+"""Seconds between two passes over the streams, for those who look at the view."""
 
 
 def open_intake(address: StreamAddress, sources: Sequence[EventSource]) -> StreamIntake:
@@ -61,11 +69,12 @@ class NoDelivery:
 class ServedStreams:
     """The streams of an address, as the server's background has them; `delivers` is whether this process delivers."""
 
-    def __init__(self, client: StreamClient, layout: Layout, served: Served, *, delivers: bool) -> None:
+    def __init__(self, client: StreamClient, layout: Layout, config: ServerConfig, *, delivers: bool) -> None:
+        self._keep = KEEP_SECONDS if config.keep is None else config.keep
         self._client, self._layout, self._delivers = client, layout, delivers
         self._state = SharedState(client, layout)
         self._delivery: StreamDelivery | None = None
-        self.intake = StreamIntake(client, layout, partition_choices(served.sources))
+        self.intake = StreamIntake(client, layout, partition_choices(config.reloading.sources))
 
     @property
     def path(self) -> StreamAddress:
@@ -76,7 +85,9 @@ class ServedStreams:
         """Return what delivers the partitions that this process owns, or what only waits."""
         if not self._delivers:
             return NoDelivery()
-        self._delivery = StreamDelivery(self._client, self._layout, self._state, connections, observer=observer)
+        self._delivery = StreamDelivery(
+            self._client, self._layout, self._state, connections, observer=observer, keep=self._keep
+        )
         return self._delivery
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
@@ -104,23 +115,32 @@ class ServedStreams:
         }
 
     def upkeep(self, config: ServerConfig, clock: Callable[[], float]) -> list[Coroutine[None, None, None]]:  # noqa: ARG002
-        """Return nothing: the streams' own limits, and the owners of partitions, keep them in order."""
-        return []
+        """Return what brings the view up to date, if the console or the archive reads it."""
+        return [] if config.console is None and config.archive is None else [self._follow()]
+
+    async def _follow(self) -> None:
+        """Bring the view up to date again and again."""
+        file, logger = view_file(self.path, os.environ), logging.getLogger(NAME)
+        with ViewFile.opened(file, self._client, self._layout, note=logger.warning) as view:
+            while True:
+                try:
+                    await asyncio.to_thread(view.catch_up)
+                except WaybillError as error:
+                    logger.error("view not up to date", extra={"fields": {"reason": str(error)}})  # noqa: TRY400
+                await asyncio.sleep(VIEW_INTERVAL)
 
 
 @contextmanager
-def served_streams(
-    address: StreamAddress, served: Served, *, delivers: bool, event_bytes: int | None
-) -> Iterator[ServedStreams]:
+def served_streams(address: StreamAddress, config: ServerConfig, only: str | None) -> Iterator[ServedStreams]:
     """Open the streams of an address, and make those that are missing; raises OutboxError and UsageError.
 
-    `event_bytes` is the size of the largest event that is collected, None if none is.
+    `only` is `collector`, `delivery`, or None for both.
     """
     client = StreamClient(address, os.environ)
     try:
         layout = client.call(create_or_check(client, address))
-        if event_bytes is not None:
-            check_sizes(client, event_bytes)
-        yield ServedStreams(client, layout, served, delivers=delivers)
+        if only != "delivery":
+            check_sizes(client, config.limits.event_bytes)
+        yield ServedStreams(client, layout, config, delivers=only != "collector")
     finally:
         client.close()

@@ -68,7 +68,7 @@ class DeliveryObserver:
         """The number of unfinished events, and the age of the oldest in seconds."""
 
     def owning(self, partitions: int, of: int) -> None:
-        """This process delivers this many of the partitions of an outbox on streams."""
+        """The process delivers this many of the partitions of an outbox on streams."""
 
 
 class Observers(DeliveryObserver):

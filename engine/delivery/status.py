@@ -37,7 +37,9 @@ def delivery_status(outbox: Outbox, now: float) -> JsonObject:
         }
         unfinished = overview.unfinished.get(row.name, (0, None))
         shown = connection_json(row, outbox.path, *unfinished)
-        connections.append({**shown, "outcomes": outcomes, **(_numbers(standings[row.name]) if row.name in standings else {})})
+        connections.append(
+            {**shown, "outcomes": outcomes, **(_numbers(standings[row.name]) if row.name in standings else {})}
+        )
     reasons: list[Json] = [
         {
             "connection": each.connection,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from engine.records import JsonObject
 from engine.stream.layout import Layout
 from engine.stream.pack_reader import PackReader
-from engine.stream.positions import Position
+from engine.stream.positions import StreamPosition
 
 if TYPE_CHECKING:
     from engine.stream.client import StreamClient
@@ -28,7 +28,7 @@ async def needed_from(client: StreamClient, layout: Layout, partition: int, conn
         last = await client.last(layout.state, layout.position_subject(partition, connection))
         if last is None:
             return 0
-        position = Position.decode(last.data)
+        position = StreamPosition.decode(last.data)
         needed.append(position.read_to + 1 if position.oldest is None else position.oldest)
     return min(needed, default=0)
 
@@ -45,7 +45,7 @@ async def remove_finished(
     needed = await needed_from(client, layout, partition, connections)
     if not needed:
         return 0
-    before = min(needed, await reader.first_since(older_than) + 1)
+    before = min(needed, await reader.sequence_before(older_than) + 1)
     request: JsonObject = {"filter": layout.events_subject(partition), "seq": before}
     answer = await client.api(f"STREAM.PURGE.{layout.events}", request)
     return cast("int", answer["purged"])

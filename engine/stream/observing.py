@@ -2,7 +2,7 @@
 
 A vendor that fails, or a person who resumes a connection, concerns the workers of all partitions of this process within
 the same second. A log with one line for each of them would say the same sixteen times. What counts events and requests
-is passed on as it is; what is about a whole queue (`queue`, `ended`, `removed`) is reported by who knows all partitions.
+is passed on as it is; what is about a whole queue (`queue`, `ended`, `removed`) is for who knows all partitions.
 """
 
 from __future__ import annotations

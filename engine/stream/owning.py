@@ -57,7 +57,7 @@ NANOSECONDS = 10**9
 WRONG_PIN, NO_RESPONDERS = "423", "503"
 
 
-class Token(NamedTuple):
+class OwnerToken(NamedTuple):
     """A partition's token as the pinned process gets it; `ack` is the subject of its acknowledgement."""
 
     holder: bytes
@@ -79,7 +79,7 @@ class Claim:
     until: float = 0.0
     since: float = 0.0
     sequence: int = 0
-    rival: Token | None = None
+    rival: OwnerToken | None = None
     rival_since: float = 0.0
     rest_until: float = 0.0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -152,7 +152,7 @@ class Ownership:
         """Write the free token in the place of this process's; False if another process has the partition already."""
         subject = self._layout.owners_subject(claim.number)
         try:
-            await self._client.publish(subject, FREE, expect=sequence)
+            await self._client.publish(subject, FREE, expect=sequence, patience=OWNED)
         except SequenceConflict:
             last = await self._client.last(self._layout.owners, subject)
             if last is None or last.data != self._name or last.seq == sequence:
@@ -183,8 +183,8 @@ class Ownership:
                     if claim.until > began or claim.pin or self._wants(claim, began):
                         await self._ask(claim)
                 self.trouble = ""
-            except OutboxError as error:
-                self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001  an end of this task would leave the partition to nobody
+                self.trouble = str(error) or type(error).__name__
             now = self._clock.time()
             await asyncio.sleep(max(PAUSE, began + BEAT - now) if claim.until > now else PAUSE)
 
@@ -213,7 +213,7 @@ class Ownership:
             rival, claim.rival = claim.rival, None
             await self._claim(claim, rival)
 
-    async def _claim(self, claim: Claim, token: Token) -> None:
+    async def _claim(self, claim: Claim, token: OwnerToken) -> None:
         began = self._clock.time()
         subject = self._layout.owners_subject(claim.number)
         try:
@@ -227,7 +227,7 @@ class Ownership:
         claim.changed.set()
         await self._send(token.ack, b"+ACK")  # the new token took its place
 
-    async def _decline(self, claim: Claim, token: Token) -> None:
+    async def _decline(self, claim: Claim, token: OwnerToken) -> None:
         claim.rest_until = self._clock.time() + BEAT
         await self._unpin(claim)
         await self._send(token.ack, b"-NAK")  # so that the next one gets it at once
@@ -236,7 +236,7 @@ class Ownership:
         claim.pin = ""
         await self._client.api(f"CONSUMER.UNPIN.{self._layout.owners}.{_name_of(claim.number)}", {"group": GROUP})
 
-    async def _pull(self, claim: Claim) -> Token | None:
+    async def _pull(self, claim: Claim) -> OwnerToken | None:
         """Ask for a partition's token, which comes at once, or as soon as another process no longer asks for it."""
         request: JsonObject = {"group": GROUP}
         if claim.pin:
@@ -255,7 +255,7 @@ class Ownership:
             await self._make_consumer(_name_of(claim.number), self._layout.owners_subject(claim.number))
         if status is not None:
             return None
-        return Token(message.data, message.metadata.sequence.stream, message.headers[PIN_HEADER], message.reply)
+        return OwnerToken(message.data, message.metadata.sequence.stream, message.headers[PIN_HEADER], message.reply)
 
     async def _next(self, consumer: str, request: JsonObject, seconds: float) -> Any:
         """Return what answers a request for a consumer's next message; None if nothing does in time."""
@@ -291,8 +291,8 @@ class Ownership:
                 answer = await self._next(PRESENCE, {}, OWNED)
                 if answer is not None and answer.headers.get("Status") == NO_RESPONDERS:
                     await self._make_consumer(*self._presence)
-            except OutboxError as error:
-                self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001  as above
+                self.trouble = str(error) or type(error).__name__
                 await asyncio.sleep(BEAT)
 
     async def _count_workers(self) -> None:
@@ -301,7 +301,7 @@ class Ownership:
             await asyncio.sleep(COUNTING)
             with suppress(OutboxError):  # those who ask for partitions meet with the same
                 info = await self._client.api(f"CONSUMER.INFO.{self._layout.owners}.{PRESENCE}", patience=COUNTING)
-                found = max(1, cast("int", info.get("num_waiting", 0)))
+                found = max(1, cast("int", info["num_waiting"]))
                 if found == before:
                     self.workers = found
                     self._share = -(-self._layout.partitions // found)

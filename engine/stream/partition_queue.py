@@ -10,7 +10,6 @@ Calls come from the outbox's thread, and from others that want to see; a lock le
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -37,9 +36,9 @@ from engine.stream.errors import DamagedPack, MessageTooLarge, SequenceConflict,
 from engine.stream.keeping import KEEP_SECONDS, remove_finished
 from engine.stream.layout import Layout
 from engine.stream.owning import Ownership
-from engine.stream.pack_reader import PackReader, ReadPack
+from engine.stream.pack_reader import READ_PACKS, PackReader, ReadPack
 from engine.stream.packs import Pack, number_of, place_of
-from engine.stream.positions import Noted, Position
+from engine.stream.positions import NotedEvent, StreamPosition
 from engine.stream.results import ResultBatch
 from engine.stream.versions import decode_version, encode_version
 
@@ -59,6 +58,8 @@ FILLING_SECONDS = 1.0
 """For how long one call of `waiting` reads headers of the last 24 hours; the next call goes on."""
 CLOCK_STEP = 300.0
 """Seconds by which the clocks of two servers may differ, for the start of the window of duplicates."""
+ROW_BYTES = 2 * 1024 * 1024
+"""Bytes of events behind which one call of `waiting` returns no more."""
 RESULTS_AT_ONCE = 200
 TAKE_OVERS = 5
 LAG_SECONDS, LAG_PAUSE = 10.0, 0.05
@@ -76,7 +77,7 @@ class Lane:
     owner: str
     fence: int
     since: float
-    position: Position
+    position: StreamPosition
     saved_at: float
     saved: tuple[int, int]
     seen_at: float | None = None
@@ -146,7 +147,9 @@ class PartitionQueue:
     def _take_over(self, connection: str, owner: str, since: float) -> Lane | None:
         """Append this worker's first message, and sum up what all before it have written."""
         subject = self._layout.results_subject(self._partition, connection)
-        headers, body = results.encode(ResultBatch(at=self._client.time(), takeover=owner))
+        self._created = self._created or self._creation()
+        first = ResultBatch(at=self._client.time(), takeover=owner, stream=self._created)
+        headers, body = results.encode(first)
         for _ in range(TAKE_OVERS):
             last = self._client.call(self._client.last(self._layout.results, subject))
             try:
@@ -162,8 +165,9 @@ class PartitionQueue:
             return lane
         return None
 
-    def _position(self, connection: str, upto: int) -> Position:
+    def _position(self, connection: str, upto: int) -> StreamPosition:
         """Return a connection's position: the one that was kept, and all results behind it up to a sequence."""
+        self._created = self._created or self._creation()
         position = self._kept_position(connection)
         if position.results > upto:
             position.results = 0  # the stream of results was made anew
@@ -185,15 +189,25 @@ class PartitionQueue:
                 time.sleep(LAG_PAUSE)
         return position
 
-    def _kept_position(self, connection: str) -> Position:
-        self._created = self._created or self._creation()
+    def _kept_position(self, connection: str) -> StreamPosition:
         kept = self._client.call(
             self._client.last(self._layout.state, self._layout.position_subject(self._partition, connection))
         )
-        position = Position() if kept is None else Position.decode(kept.data)
+        position = StreamPosition() if kept is None or not kept.data else self._decoded(kept)
         if position.stream != self._created:  # nothing is known of a stream that was made anew
-            position = Position(self._created)
+            position = StreamPosition(self._created)
         return position
+
+    @staticmethod
+    def _decoded(message: StreamMessage) -> StreamPosition:
+        try:
+            return StreamPosition.decode(message.data)
+        except DamagedPack as error:
+            _, bucket, key = message.subject.split(".", 2)
+            raise OutboxError(
+                f"The key {key} of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
+                f"`nats kv del {bucket} {key}`: then the results of the last 30 days are counted in instead."
+            ) from error
 
     def _creation(self) -> str:
         return str(self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))["created"])
@@ -226,7 +240,7 @@ class PartitionQueue:
             lane = self._lane(connection)
             try:
                 self._read_on(lane, after, limit)
-                rows = self._rows(lane, lane.position.open_after(after, limit))
+                rows = self._rows(lane, lane.position.open_after(after, limit), ROW_BYTES)
             except DamagedPack as error:
                 self._state.hold(connection, str(error), "Remove the message", self._client.time())
                 raise LeaseLost(f"{connection} is held: {error}.") from error
@@ -239,38 +253,53 @@ class PartitionQueue:
             lane = self._lane(connection)
             return self._rows(lane, [place for place in places if place in lane.position])
 
-    def _rows(self, lane: Lane, numbers: Sequence[int]) -> list[Waiting]:
+    def _rows(self, lane: Lane, numbers: Sequence[int], most: int | None = None) -> list[Waiting]:
+        """Return the events with these numbers, of which all are unfinished; behind `most` bytes, no more of them."""
         rows: list[Waiting] = []
-        found = self._reader.at(place_of(number)[0] for number in numbers)
+        size, wanted = 0, sorted({place_of(number)[0] for number in numbers})
+        chosen: dict[int, list[int]] = {sequence: [] for sequence in wanted}
         for number in numbers:
-            sequence, index = place_of(number)
-            if sequence in found:
-                rows.append(_waiting(found[sequence], index, lane.position.noted(number)))
-            else:
-                lane.position.gone(sequence)
+            chosen[place_of(number)[0]].append(number)
+        while wanted and (most is None or size < most):
+            part, wanted = wanted[:READ_PACKS], wanted[READ_PACKS:]
+            found = self._reader.at(part)
+            for sequence in part:
+                if sequence not in found:
+                    lane.position.gone(sequence)
+                    continue
+                made = [_waiting(found[sequence], number, lane.position.noted(number)) for number in chosen[sequence]]
+                rows += made
+                size += sum(len(row.raw) for row in made)
         return rows
 
     def _read_on(self, lane: Lane, after: int, limit: int) -> None:
         """Read packs until enough events wait behind a number; what is a duplicate ends at once."""
         duplicates: list[int] = []
+        size = 0
         for _ in range(READS):
-            if len(lane.position.open_after(after, limit)) >= limit:
+            behind = lane.position.open_after(after, limit)
+            if len(behind) >= limit or (behind and size >= ROW_BYTES):
                 break
-            try:
-                packs = self._reader.after(lane.position.read_to)
-            except (DamagedPack, UnknownFormat):
-                if lane.position.open_after(after, 1):  # what came before it goes first
-                    break
-                raise
-            if not packs:
-                lane.seen_at = self._client.time()
+            packs = self._packs(lane, after)
             if not packs or not self._window_reaches(lane, packs[0]):
                 break
             for read in packs:
                 duplicates += self._read_pack(lane, read)
+                size += read.size
         if duplicates:
             ended = tuple(Change(number, Outcome.IGNORED, DUPLICATE) for number in duplicates)
             self._append(lane, ResultBatch(lane.fence, self._client.time(), ended))
+
+    def _packs(self, lane: Lane, after: int) -> list[ReadPack]:
+        try:
+            packs = self._reader.after(lane.position.read_to)
+        except (DamagedPack, UnknownFormat):
+            if lane.position.open_after(after, 1):  # what came before it goes first
+                return []
+            raise
+        if not packs:
+            lane.seen_at = self._client.time()
+        return packs
 
     def _read_pack(self, lane: Lane, read: ReadPack) -> list[int]:
         """Go on behind a pack; return which of its events are duplicates."""
@@ -293,17 +322,16 @@ class PartitionQueue:
     def _window_reaches(self, lane: Lane, first: ReadPack) -> bool:
         """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that."""
         window, upto = self._window, lane.position.read_to
-        since = first.at - WINDOW - CLOCK_STEP
-        if window.since is None or window.since > since:
-            window.begin(since)
+        if window.since is None or window.since > first.at - WINDOW:
+            window.begin(first.at - WINDOW - CLOCK_STEP)
         ends = time.monotonic() + FILLING_SECONDS
         while window.reach < upto:
-            if time.monotonic() > ends:
-                return False
-            found = self._reader.headers(since, window.reach)
+            found = self._reader.headers(window.since or 0.0, window.reach)
             window.add([each for each in found if each.sequence <= upto])
             if not found or found[-1].sequence >= upto:
                 window.reached(upto)
+            elif time.monotonic() > ends:
+                return False
         return True
 
     # Writing
@@ -320,7 +348,7 @@ class PartitionQueue:
             self._set_aside(lane, [each for each in written if each.outcome in SET_ASIDE])
             kept = _attempts_kept(attempts, changes, written)
             if written or kept:
-                self._append(lane, ResultBatch(fence, now, tuple(written), tuple(kept)))
+                self._append(lane, ResultBatch(fence, now, tuple(map(results.fitting, written)), tuple(kept)))
             self._keep_up(lane)
             return written
 
@@ -331,13 +359,13 @@ class PartitionQueue:
         packs = self._reader.at(place_of(each.place)[0] for each in refused)
         subject = self._layout.set_aside_subject(lane.connection, self._partition)
 
+        async def copy(number: int, headers: dict[str, str], body: bytes) -> None:
+            name = f"{subject} {number}"  # what is written again after an error is there once
+            with suppress(MessageTooLarge):  # some bytes more than its event, which stays in its stream for a day
+                await self._client.publish(subject, body, {**headers, "Nats-Msg-Id": name})
+
         async def publish() -> None:
-            await asyncio.gather(
-                *(
-                    self._client.publish(subject, body, {**headers, "Nats-Msg-Id": f"{lane.connection} {number}"})
-                    for number, headers, body in _copies(lane.connection, refused, packs)
-                )
-            )
+            await asyncio.gather(*(copy(*each) for each in _copies(lane.connection, refused, packs)))
 
         self._client.call(publish())
 
@@ -366,7 +394,7 @@ class PartitionQueue:
             self._window.forget(min(cast("list[float]", times)) - WINDOW - CLOCK_STEP)
         if now - self._kept_at >= KEEPING_SECONDS:
             self._kept_at = now
-            with suppress(OutboxError):  # tried again in ten minutes; whom a full stream stops is told by it
+            with suppress(OutboxError):  # tried again in ten minutes; a full stream is reported where it is written
                 self.remove_finished(now - self._keep)
 
     def remove_finished(self, older_than: float) -> int:
@@ -430,22 +458,19 @@ class PartitionQueue:
         with self._lock:
             lane = self._lanes.get(connection)
             position = lane.position if lane is not None else self._looked_up(connection)
-            unread = self._reader.pending(position.read_to)
-            return position.count + unread, self._oldest(position, unread)
+            return self._client.call(self._counted(position))
 
-    def _looked_up(self, connection: str) -> Position:
+    async def _counted(self, position: StreamPosition) -> tuple[int, float | None]:
+        stream, subject = self._layout.events, self._layout.events_subject(self._partition)
+        first, unread = await self._client.first(stream, subject, position.read_to)
+        if position.oldest is not None:
+            first, _ = await self._client.first(stream, subject, position.oldest - 1)
+        return position.count + unread, None if first is None else first.time
+
+    def _looked_up(self, connection: str) -> StreamPosition:
         subject = self._layout.results_subject(self._partition, connection)
         last = self._client.call(self._client.last(self._layout.results, subject))
         return self._position(connection, 0 if last is None else last.seq)
-
-    def _oldest(self, position: Position, unread: int) -> float | None:
-        with suppress(DamagedPack, UnknownFormat):  # delivery reports it
-            if position.oldest is not None:
-                found = self._reader.at([position.oldest])
-                return found[position.oldest].at if found else None
-            packs = self._reader.after(position.read_to) if unread else []
-            return packs[0].at if packs else None
-        return None
 
     def close(self) -> None:
         """Release what is kept for this partition; the client stays open."""
@@ -454,19 +479,19 @@ class PartitionQueue:
             self._window.close()
 
 
-def _mark(position: Position) -> tuple[int, int]:
+def _mark(position: StreamPosition) -> tuple[int, int]:
     return position.results, position.read_to
 
 
-def _waiting(read: ReadPack, index: int, noted: Noted | None) -> Waiting:
+def _waiting(read: ReadPack, number: int, noted: NotedEvent | None) -> Waiting:
+    _, index = place_of(number)
     event, pack = read.pack.events[index], read.pack
-    number = number_of(read.sequence, index)
     known_as = pack.replayed[index] if pack.replayed else number
     replayed = noted is None and bool(pack.progress) and pack.progress[index][0] is not None
     if noted is None and pack.progress:
         progress, digest, attempts = pack.progress[index]
-        noted = Noted(progress, digest, None, NO_REPORTS, attempts)
-    noted = noted or Noted(None, None, None)
+        noted = NotedEvent(progress, digest, None, NO_REPORTS, attempts)
+    noted = noted or NotedEvent(None, None, None)
     return Waiting(
         number,
         known_as,
@@ -484,7 +509,7 @@ def _waiting(read: ReadPack, index: int, noted: Noted | None) -> Waiting:
     )
 
 
-def _unfinished(position: Position, changes: Sequence[Change]) -> list[Change]:
+def _unfinished(position: StreamPosition, changes: Sequence[Change]) -> list[Change]:
     """Return the changes of events that are unfinished when their turn comes."""
     written, ended = [], set()
     for change in changes:
