@@ -49,6 +49,8 @@ PUBLISH_PATIENCE = 10.0
 API_PATIENCE = 10.0
 REPLY_SECONDS = 3.0
 """How long one attempt waits for its reply, before the request is sent again."""
+LEAVE_SECONDS = 3.5
+"""How long a server's JetStream may not answer before the next server is tried: it may be cut from all others."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 LONGEST_DESCRIPTION = 300
 CALL_SECONDS = 60.0
@@ -105,6 +107,7 @@ class StreamClient:
         self._offset, self._trip, self._learned = time.time() - since_boot(), float("inf"), float("-inf")
         self._time_subject = ""
         self._closed = False
+        self._arrived = 0.0
 
     def __repr__(self) -> str:
         return f"<StreamClient {self.address}>"
@@ -321,7 +324,8 @@ class StreamClient:
 
         from engine.stream.wire import Broken
 
-        ends, pause, why = since_boot() + patience, FIRST_PAUSE, "no answer in time"
+        silent_since = since_boot()
+        ends, pause, why = silent_since + patience, FIRST_PAUSE, "no answer in time"
         while (left := ends - since_boot()) > 0:
             await self._connected(left, patience)
             try:
@@ -330,15 +334,29 @@ class StreamClient:
                 continue
             except TimeoutError:
                 why = "no answer in time"
+                await self._leave(silent_since)
                 continue
             except errors.Error as error:
                 result = str(error)
             if not isinstance(result, str):
                 return result
             why = result
+            await self._leave(silent_since)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         raise await self._gave_up(why, patience)
+
+    async def _leave(self, silent_since: float) -> None:
+        """Go to the next server where one is silent for long: cut from the others, it answers pings all the same."""
+        now = since_boot()
+        wire = self._wire
+        if (
+            wire is not None
+            and now - max(silent_since, self._arrived) >= LEAVE_SECONDS
+            and len(self.address.servers) > 1
+        ):
+            self._arrived = now
+            await wire.leave()
 
     async def _gave_up(self, why: str, patience: float) -> OutboxError:
         """Return what it may mean that nobody answers."""

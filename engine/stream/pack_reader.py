@@ -152,9 +152,10 @@ class PackReader:
         try:
             await self._client.api(f"STREAM.MSG.GET.{self._layout.events}", {"seq": sequence})
         except ApiRefused as refused:
-            if refused.code == NO_MESSAGE:
-                return True
-            raise
+            if refused.code != NO_MESSAGE:
+                raise
+            info = await self._client.api(f"STREAM.INFO.{self._layout.events}")  # a leader of before may lag as well
+            return cast("int", cast("JsonObject", info["state"])["last_seq"]) >= sequence
         return False
 
     def headers(self, since: float, after: int) -> list[PackIds]:

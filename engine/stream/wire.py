@@ -75,6 +75,17 @@ class StreamWire(Client):
         self._transport = Tcp()  # type: ignore[no-untyped-call]
         self.address = address
         self._encrypted = address.servers[0].startswith("tls://")
+        self._left: object = None
+
+    async def leave(self) -> None:
+        """Break the connection and go on with another server; this one comes last."""
+        self._left = self._current_server
+        await self._process_op_err(errors.StaleConnectionError())
+
+    async def _select_next_server(self) -> None:
+        self._server_pool.sort(key=lambda server: server is self._left)
+        self._left = None
+        await super()._select_next_server()
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         await super()._process_info(info, initial_connection=initial_connection)
