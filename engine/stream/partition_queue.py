@@ -10,6 +10,7 @@ Calls come from the outbox's thread, and from others that want to see; a lock le
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
