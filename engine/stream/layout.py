@@ -1,0 +1,282 @@
+"""The streams of an outbox address: their names, subjects and settings; made where missing, checked where they exist.
+
+| stream | subjects | holds |
+|---|---|---|
+| NAME_events | NAME.events.PARTITION | packs of events |
+| NAME_results | NAME.results.PARTITION.CONNECTION | outcomes, attempts, take-overs |
+| NAME_set_aside | NAME.set_aside.CONNECTION.PARTITION | copies of rejected and invalid events |
+| NAME_discards | NAME.discards.SOURCE | copies of what collectors discarded |
+| NAME_owners | NAME.owners.PARTITION, NAME.presence | one token a partition, for which workers wait |
+| KV_NAME_state | $KV.NAME_state.KEY | holds, pauses, rates, positions, versions |
+
+The number of partitions is kept with the events stream and never changes: an event's order depends on it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from engine.delivery.outbox.location import StreamAddress
+from engine.errors import UsageError
+from engine.records import Json, JsonObject
+from engine.stream.errors import ApiRefused, SequenceConflict, StreamMismatch, StreamMissing
+
+if TYPE_CHECKING:
+    from engine.stream.client import StreamClient
+
+DEFAULT_PARTITIONS = 16
+DEFAULT_REPLICAS = 1
+UNLIMITED = -1
+RESULTS_SECONDS = 30 * 24 * 3600
+DISCARDS_OF_A_SOURCE = 10_000
+DUPLICATE_WINDOW_SECONDS = 120
+"""How long the servers remember a `Nats-Msg-Id`: for what is published again after a lost acknowledgement."""
+FORMAT = "1"
+PARTITIONS_KEY, FORMAT_KEY = "waybill.partitions", "waybill.format"
+NANOSECONDS = 10**9
+NAME_TAKEN, NO_STREAM = 10058, 10059
+PLAIN = re.compile(r"[^A-Za-z0-9_-]")
+ESCAPED = re.compile(r"=([0-9A-F]{2})")
+CHECKED = ("subjects", "retention", "discard", "max_age", "max_msgs_per_subject", "allow_direct", "storage")
+TOKEN = b"token"
+
+
+class Layout(NamedTuple):
+    """The names and subjects of an outbox address whose streams exist."""
+
+    name: str
+    partitions: int = DEFAULT_PARTITIONS
+    replicas: int = DEFAULT_REPLICAS
+    max_bytes: int = UNLIMITED
+
+    @property
+    def events(self) -> str:
+        """Return the stream of packs of events."""
+        return f"{self.name}_events"
+
+    @property
+    def results(self) -> str:
+        """Return the stream of outcomes."""
+        return f"{self.name}_results"
+
+    @property
+    def set_aside(self) -> str:
+        """Return the stream of rejected and invalid events."""
+        return f"{self.name}_set_aside"
+
+    @property
+    def discards(self) -> str:
+        """Return the stream of what collectors discarded."""
+        return f"{self.name}_discards"
+
+    @property
+    def owners(self) -> str:
+        """Return the stream of the partitions' tokens."""
+        return f"{self.name}_owners"
+
+    @property
+    def state(self) -> str:
+        """Return the stream of the shared state, a key-value bucket."""
+        return f"KV_{self.name}_state"
+
+    def events_subject(self, partition: int) -> str:
+        """Return the subject of a partition's packs."""
+        return f"{self.name}.events.{_digits(partition)}"
+
+    def results_subject(self, partition: int, connection: str) -> str:
+        """Return the subject of a connection's results in a partition."""
+        return f"{self.name}.results.{_digits(partition)}.{subject_token(connection)}"
+
+    def set_aside_subject(self, connection: str, partition: int) -> str:
+        """Return the subject of a connection's rejected and invalid events of a partition."""
+        return f"{self.name}.set_aside.{subject_token(connection)}.{_digits(partition)}"
+
+    def discards_subject(self, source: str) -> str:
+        """Return the subject of what was discarded of a source."""
+        return f"{self.name}.discards.{subject_token(source)}"
+
+    def owners_subject(self, partition: int) -> str:
+        """Return the subject of a partition's token."""
+        return f"{self.name}.owners.{_digits(partition)}"
+
+    @property
+    def presence_subject(self) -> str:
+        """Return the subject that never has a message, at which workers are counted."""
+        return f"{self.name}.presence"
+
+    def state_subject(self, kind: str, *names: str) -> str:
+        """Return the subject of a key of the shared state: `connection`, `shop` is the key `connection.shop`."""
+        return ".".join([f"$KV.{self.name}_state", kind, *map(subject_token, names)])
+
+    def position_subject(self, partition: int, connection: str) -> str:
+        """Return the subject of how far a connection is in a partition."""
+        return self.state_subject("position", _digits(partition), connection)
+
+
+def subject_token(name: str) -> str:
+    """Return a name as one token of a subject: what is not A-Z a-z 0-9 _ - becomes `=` and two hexadecimal digits."""
+    return PLAIN.sub(lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), name)
+
+
+def token_name(token: str) -> str:
+    """Return the name of a subject's token."""
+    return ESCAPED.sub(lambda found: chr(int(found[1], 16)), token).encode("latin-1").decode(errors="replace")
+
+
+def partition_in(subject: str, at: int = 2) -> int:
+    """Return the partition that a subject names, in its third token or another one."""
+    return int(subject.split(".")[at])
+
+
+def _digits(partition: int) -> str:
+    return f"{partition:02d}"
+
+
+async def create_or_check(client: StreamClient, address: StreamAddress) -> Layout:
+    """Return the layout of an address; make its streams where they are missing.
+
+    Raise UsageError for another number of partitions than it has, StreamMismatch for streams with other settings.
+    """
+    layout = await _asked_for(client, address)
+    for wanted in configurations(layout):
+        found = await _created(client, wanted) or await _configuration(client, cast("str", wanted["name"]))
+        if found is not None:
+            check(wanted, found)
+    await place_tokens(client, layout)
+    return layout
+
+
+async def existing_layout(client: StreamClient, address: StreamAddress) -> Layout:
+    """Return the layout of an address whose streams exist; raise StreamMissing if they were never made."""
+    found = await _configuration(client, Layout(address.name).events)
+    if found is None:
+        raise StreamMissing(
+            f"There is no outbox at {address}: its streams are made by `engine serve`, `engine import` "
+            "or `engine backfill`. Start one of these with this address, or correct the address."
+        )
+    return _layout(address, found)
+
+
+async def place_tokens(client: StreamClient, layout: Layout) -> None:
+    """Put a token into every partition that has none: at first, and after a server lost those it had in memory."""
+    for partition in range(layout.partitions):
+        try:
+            await client.publish(layout.owners_subject(partition), TOKEN, expect=0)
+        except SequenceConflict:
+            continue  # it is there
+
+
+def configurations(layout: Layout) -> list[JsonObject]:
+    """Return the settings of all streams, as JetStream takes them."""
+    name = layout.name
+    memory = layout.replicas == 1
+    return [
+        _settings(layout, layout.events, f"{name}.events.*", discard="new", max_bytes=layout.max_bytes)
+        | {"metadata": {PARTITIONS_KEY: str(layout.partitions), FORMAT_KEY: FORMAT}},
+        _settings(layout, layout.results, f"{name}.results.*.*", max_age=RESULTS_SECONDS * NANOSECONDS),
+        _settings(layout, layout.set_aside, f"{name}.set_aside.*.*", discard="new"),
+        _settings(layout, layout.discards, f"{name}.discards.*", max_age=RESULTS_SECONDS * NANOSECONDS)
+        | {"max_msgs_per_subject": DISCARDS_OF_A_SOURCE},
+        _settings(layout, layout.owners, f"{name}.owners.*", layout.presence_subject)
+        | {"max_msgs_per_subject": 1, "storage": "memory" if memory else "file"},
+        _settings(layout, layout.state, f"$KV.{name}_state.>", discard="new")
+        | {"max_msgs_per_subject": 1, "allow_rollup_hdrs": True, "deny_delete": True},
+    ]
+
+
+def _settings(
+    layout: Layout, name: str, *subjects: str, discard: str = "old", max_age: int = 0, max_bytes: int = UNLIMITED
+) -> JsonObject:
+    return {
+        "name": name,
+        "subjects": cast("list[Json]", list(subjects)),
+        "retention": "limits",
+        "storage": "file",
+        "discard": discard,
+        "max_age": max_age,
+        "max_bytes": max_bytes,
+        "max_msgs_per_subject": UNLIMITED,
+        "num_replicas": layout.replicas,
+        "allow_direct": True,
+        "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
+    }
+
+
+def check(wanted: JsonObject, found: JsonObject) -> None:
+    """Raise StreamMismatch if a stream is not set up as the outbox needs it."""
+    name = cast("str", wanted["name"])
+    for setting in CHECKED:
+        if found.get(setting) != wanted[setting]:
+            raise _mismatch(name, setting, found.get(setting), wanted[setting])
+
+
+def _mismatch(name: str, setting: str, found: Json, wanted: Json) -> StreamMismatch:
+    return StreamMismatch(
+        f"The stream {name} has {setting} {_shown(found)}, but the outbox needs {_shown(wanted)}. "
+        "Choose another name in the address, nats://HOST/NAME; or, if nothing in the stream is needed, remove it "
+        f"(nats stream rm {name}) and it is made anew."
+    )
+
+
+def _shown(value: Json) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "missing" if value is None else str(value)
+
+
+async def _asked_for(client: StreamClient, address: StreamAddress) -> Layout:
+    """Return the layout that an address means: what it leaves out is as it is, or the default."""
+    found = await _configuration(client, Layout(address.name).events)
+    if found is not None:
+        return _layout(address, found)
+    return Layout(
+        address.name,
+        address.partitions or DEFAULT_PARTITIONS,
+        address.replicas or DEFAULT_REPLICAS,
+        address.max_bytes or UNLIMITED,
+    )
+
+
+def _layout(address: StreamAddress, found: JsonObject) -> Layout:
+    events = Layout(address.name).events
+    metadata = cast("JsonObject", found.get("metadata") or {})
+    if metadata.get(FORMAT_KEY) != FORMAT:
+        raise _mismatch(events, f"metadata {FORMAT_KEY}", metadata.get(FORMAT_KEY), FORMAT)
+    partitions = int(str(metadata.get(PARTITIONS_KEY)))
+    if address.partitions not in (None, partitions):
+        raise UsageError(
+            f"The outbox {address.name} has {partitions} partitions, the address says {address.partitions}. Their "
+            f"number is fixed when the streams are made: write partitions={partitions} or leave it out. For another "
+            "number, begin a new outbox under another name."
+        )
+    layout = Layout(address.name, partitions, cast("int", found["num_replicas"]), cast("int", found["max_bytes"]))
+    for option, given, has, edit in (
+        ("replicas", address.replicas, layout.replicas, "--replicas"),
+        ("max_bytes", address.max_bytes, layout.max_bytes, "--max-bytes"),
+    ):
+        if given not in (None, has):
+            raise StreamMismatch(
+                f"The stream {events} has {option} {has}, the address says {given}. Write {option}={has} or leave it "
+                f"out; or change the stream: nats stream edit {events} {edit} {given}"
+            )
+    return layout
+
+
+async def _configuration(client: StreamClient, stream: str) -> JsonObject | None:
+    try:
+        answer = await client.api(f"STREAM.INFO.{stream}")
+    except ApiRefused as refused:
+        if refused.code == NO_STREAM:
+            return None
+        raise
+    return cast("JsonObject", answer["config"])
+
+
+async def _created(client: StreamClient, wanted: JsonObject) -> JsonObject | None:
+    """Make a stream and return its settings; None if one of this name has other settings."""
+    try:
+        answer = await client.api(f"STREAM.CREATE.{wanted['name']}", wanted)
+    except ApiRefused as refused:
+        if refused.code == NAME_TAKEN:
+            return None
+        raise
+    return cast("JsonObject", answer["config"])

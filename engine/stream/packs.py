@@ -1,0 +1,169 @@
+"""Packs: what one message of the events stream holds, up to 50 events of one partition. Pure.
+
+    headers  Waybill-Format: 1
+             Waybill-Ids: base64 of 8 bytes an event, a digest of source and messageId
+             Waybill-Again: 1, where a person queued the events again: no duplicate is looked for
+    body     one line of JSON {connections, again, replayed, events: [{source, message_id, received_at, length,
+             reports}]}, then the raw events one after another
+
+The digests stand in the headers, so that the window of duplicates is built from headers alone. The *number* of an
+event is that of its message * 64 + its place in the pack, which is the same for everybody who reads the stream.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import NamedTuple, cast
+
+import orjson
+
+from engine.delivery.outbox.base import NewEvent
+from engine.records import Json, JsonObject, Report
+from engine.stream.errors import DamagedPack, UnknownFormat
+
+FORMAT = "1"
+FORMAT_HEADER, IDS_HEADER, AGAIN_HEADER = "Waybill-Format", "Waybill-Ids", "Waybill-Again"
+PACK_EVENTS = 50
+PACK_BYTES = 256 * 1024
+"""Bytes of raw events in a pack; a larger event goes alone."""
+NUMBERS_A_PACK = 64
+DIGEST_BYTES = 8
+NEWER_RELEASE = (
+    'A message of the stream has the format "{found}", this release reads "{known}": it was written by a newer '
+    "release. Upgrade this worker; until then nothing of it is skipped."
+)
+
+
+class Pack(NamedTuple):
+    """Events of one partition, in order, for some connections.
+
+    `again` is whether a person queued them again; `replayed` are then the numbers that they had before. `keys` of the
+    events are not kept: whoever needs them reads them from `raw`.
+    """
+
+    connections: tuple[str, ...]
+    events: list[NewEvent]
+    again: bool = False
+    replayed: tuple[int, ...] = ()
+
+
+def number_of(sequence: int, index: int) -> int:
+    """Return the number of an event: the message's sequence in the stream, and the event's place in the pack."""
+    return sequence * NUMBERS_A_PACK + index
+
+
+def place_of(number: int) -> tuple[int, int]:
+    """Return the sequence and the place in the pack of an event's number."""
+    return divmod(number, NUMBERS_A_PACK)
+
+
+def event_digest(source: str, message_id: str) -> bytes:
+    """Return what identifies an event of a source within the window: 8 bytes."""
+    text = f"{source}\0{message_id}".encode(errors="surrogatepass")
+    return blake2b(text, digest_size=DIGEST_BYTES).digest()
+
+
+def packs_of(events: Sequence[NewEvent], connections: Sequence[str], *, again: bool = False) -> Iterator[Pack]:
+    """Divide events of one partition into packs, in their order."""
+    chosen: list[NewEvent] = []
+    size = 0
+    for event in events:
+        if chosen and (len(chosen) == PACK_EVENTS or size + len(event.raw) > PACK_BYTES):
+            yield Pack(tuple(connections), chosen, again)
+            chosen, size = [], 0
+        chosen.append(event)
+        size += len(event.raw)
+    if chosen:
+        yield Pack(tuple(connections), chosen, again)
+
+
+def encode(pack: Pack) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a pack's message."""
+    ids = b"".join(event_digest(event.source, event.message_id) for event in pack.events)
+    headers = {FORMAT_HEADER: FORMAT, IDS_HEADER: b64encode(ids).decode()}
+    if pack.again:
+        headers[AGAIN_HEADER] = "1"
+    line = {
+        "connections": pack.connections,
+        "again": pack.again,
+        "replayed": pack.replayed,
+        "events": [
+            {
+                "source": event.source,
+                "message_id": event.message_id,
+                "received_at": event.received_at,
+                "length": len(event.raw),
+                "reports": [list(report) for report in event.reports],
+            }
+            for event in pack.events
+        ],
+    }
+    return headers, b"\n".join([orjson.dumps(line), b"".join(event.raw for event in pack.events)])
+
+
+def decode(headers: Mapping[str, str], body: bytes) -> Pack:
+    """Return the pack of a message; raise UnknownFormat for a newer release's, DamagedPack for what is none."""
+    check_format(headers)
+    line, _, raw = body.partition(b"\n")
+    try:
+        return _pack(orjson.loads(line), raw, len(digests(headers)))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedPack("A message of the stream is no pack of events.") from error
+
+
+def check_format(headers: Mapping[str, str]) -> None:
+    """Raise UnknownFormat for a message of a newer release, DamagedPack for one without a format."""
+    found = headers.get(FORMAT_HEADER)
+    if found is None:
+        raise DamagedPack("A message of the stream was not written by waybill: it has no header Waybill-Format.")
+    if found != FORMAT:
+        raise UnknownFormat(NEWER_RELEASE.format(found=found[:20], known=FORMAT))
+
+
+def digests(headers: Mapping[str, str]) -> list[bytes]:
+    """Return the digests of a pack's events, from its headers alone; raise DamagedPack if they are none."""
+    try:
+        ids = b64decode(headers.get(IDS_HEADER, ""), validate=True)
+    except ValueError as error:
+        raise DamagedPack("A message of the stream is no pack of events: its Waybill-Ids are not base64.") from error
+    if len(ids) % DIGEST_BYTES or not 0 < len(ids) <= NUMBERS_A_PACK * DIGEST_BYTES:
+        raise DamagedPack(
+            f"A message of the stream is no pack of events: its Waybill-Ids have {len(ids)} bytes, "
+            f"not {DIGEST_BYTES} for each of 1 to {NUMBERS_A_PACK} events."
+        )
+    return [ids[at : at + DIGEST_BYTES] for at in range(0, len(ids), DIGEST_BYTES)]
+
+
+def _pack(line: Json, raw: bytes, count: int) -> Pack:
+    given = cast("JsonObject", line)
+    events, at = [], 0
+    for each in cast("list[JsonObject]", given["events"]):
+        end = at + cast("int", each["length"])
+        events.append(_event(each, raw[at:end]))
+        at = end
+    connections = tuple(_text(each) for each in cast("list[Json]", given["connections"]))
+    replayed = tuple(_count(each) for each in cast("list[Json]", given["replayed"]))
+    if at != len(raw) or len(events) != count or (replayed and len(replayed) != count):
+        raise ValueError("lengths do not fit")
+    return Pack(connections, events, given["again"] is True, replayed)
+
+
+def _event(given: JsonObject, raw: bytes) -> NewEvent:
+    if _count(given["length"]) != len(raw):
+        raise ValueError("the raw bytes end too soon")
+    reports = tuple(Report(*map(_text, cast("list[Json]", each))) for each in cast("list[Json]", given["reports"]))
+    return NewEvent(_text(given["source"]), _text(given["message_id"]), _text(given["received_at"]), raw, reports)
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _count(value: Json) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError("not a number")
+    return value
