@@ -4,11 +4,11 @@ A request passes through: write key, body, events, disk, 200.  Whatever is wrong
 carries the response; any other failure is a 5xx, after which clients send the request again.
 
 Back-pressure: delivery may be slower than the clients for hours, so each stage has a bound, and what exceeds it is
-answered 429 or 503 with Retry-After, which leaves the events with the clients.  The cheap checks come first.  Before a
+answered 429 or 503 with Retry-After, which leaves the events with the clients. The cheap checks come first. Before a
 body is read: `behind` (too many unfinished events of a connection in the outbox) and `GroupCommit.full` (too many bytes
-waiting for the disk).  While it is read: the bytes of all bodies in progress, counted by `BodyReader`.  Last, an outbox
-that cannot be written.  Nothing is awaited between the end of `BodyReader.pieces` and `GroupCommit.commit`, so one of
-the two counts a request at any time; keep it that way, or memory has no bound.
+waiting for the disk). While it is read: the bytes of all bodies in progress, counted by `BodyReader`. Last, a stream
+that is full (429), or an outbox that cannot be written (503). Nothing is awaited between the end of `BodyReader.pieces`
+and `GroupCommit.commit`, so one of the two counts a request at any time; keep it that way, or memory has no bound.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from engine.delivery.intake import iso
 from engine.delivery.outbox.base import OutboxError
 from engine.events.batches import object_or_empty
 from engine.records import JsonObject
+from engine.stream.errors import StreamFull
 
 ANY_ORIGIN = (b"access-control-allow-origin", b"*")
 ORIGIN = re.compile(rb"null|[a-z][a-z0-9+.-]{0,30}://[!-~]{1,300}")
@@ -133,6 +134,10 @@ class Collector:
             if refused.response.status != 401:  # `_source` counts those, with the reason
                 self._observer.refused(refused.code, reason=str(refused), **sender)
             return refused.response
+        except StreamFull as error:
+            self._observer.refused("stream_full", reason=str(error), **sender)
+            message = "There is no room for more events. Send the request again later."
+            return retry_later(429, "too_many_requests", message, self._limits.retry_after).response
         except OutboxError as error:
             self._observer.refused("outbox_error", reason=str(error), **sender)
             message = "The events could not be stored. Send the request again."

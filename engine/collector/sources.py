@@ -6,6 +6,7 @@ They are `sources:` of a connections file:
       web:
         write_keys: ["${env:WEB_WRITE_KEY}"]
         connections: [shop]
+        partition_by: userId  # on a stream, the id by which the order of events is kept; default: anonymousId
 
 A source without `connections` feeds every connection of the file.  All errors are reported at once, each with its
 line.
@@ -27,9 +28,10 @@ from engine.delivery.outbox.base import OWN_SOURCES
 from engine.mapping.yaml import reader
 from engine.mapping.yaml.reader import Document
 from engine.records import Json, JsonObject, Place
+from engine.stream.partitions import CHOICES
 
 SOURCES = "sources"
-KEYS = ("write_keys", "connections", "enabled")
+KEYS = ("write_keys", "connections", "enabled", "partition_by")
 MAX_KEY_LENGTH = 512
 NO_SOURCES = """{path} has no sources, which say who may send events and with which write keys. For example:
 sources:
@@ -40,12 +42,16 @@ INVALID_KEY = f"A write key must have 1 to {MAX_KEY_LENGTH} printable ASCII char
 
 
 class EventSource(NamedTuple):
-    """A sender of events: its name, its write keys, and the connections its events go to."""
+    """A sender of events: its name, its write keys, and the connections its events go to.
+
+    `partition_by` is the id that the partition of its events is chosen by first, on a stream; '' is the default.
+    """
 
     name: str
     write_keys: tuple[str, ...]
     connections: tuple[str, ...]
     enabled: bool = True
+    partition_by: str = ""
 
 
 class WriteKeys:
@@ -126,6 +132,11 @@ def load(
     return ConnectionsAndSources(reading.file, found)
 
 
+def partition_choices(sources: Sequence[EventSource]) -> dict[str, str]:
+    """Return `partition_by` of the sources that have one."""
+    return {source.name: source.partition_by for source in sources if source.partition_by}
+
+
 class _SourcesReader(FaultCollector):
     """Reads the sources of one file."""
 
@@ -152,7 +163,11 @@ class _SourcesReader(FaultCollector):
         enabled = raw.get("enabled", True)
         if not isinstance(enabled, bool):
             self._fault((SOURCES, name, "enabled"), "enabled must be true or false.")
-        return EventSource(name, self._write_keys(name, raw), self._connections(name, raw), enabled is True)
+        by = raw.get("partition_by", "")
+        if "partition_by" in raw and by not in CHOICES:
+            self._fault((SOURCES, name, "partition_by"), f"partition_by must be {' or '.join(CHOICES)}.")
+        keys, connections = self._write_keys(name, raw), self._connections(name, raw)
+        return EventSource(name, keys, connections, enabled is True, str(by))
 
     def _write_keys(self, name: str, raw: JsonObject) -> tuple[str, ...]:
         given = raw.get("write_keys")

@@ -226,10 +226,15 @@ class StreamClient:
         Any replica answers. One that lags ends earlier: who must see a message that he knows of looks whether it is
         there, and reads again. At most `limit`, and about `max_bytes`, of which the first message may have more.
         """
-        batch = min(limit, READ_MESSAGES)
-        wanted = {"seq": after_seq + 1, "next_by_subj": subject_filter, "batch": batch, "max_bytes": max_bytes}
-        body = orjson.dumps(wanted)
-        return await self._patiently(lambda seconds: self._batch(stream, body, seconds), patience)
+        wanted = {"seq": after_seq + 1, "next_by_subj": subject_filter, "batch": min(limit, READ_MESSAGES)}
+        body = orjson.dumps(wanted | {"max_bytes": max_bytes})
+        return (await self._patiently(lambda seconds: self._batch(stream, body, seconds), patience))[0]
+
+    async def first(self, stream: str, subject_filter: str, after_seq: int) -> tuple[StreamMessage | None, int]:
+        """Return the next message of a subject behind a sequence, and how many there are from it on."""
+        body = orjson.dumps({"seq": after_seq + 1, "next_by_subj": subject_filter, "batch": 1})
+        found, left = await self._patiently(lambda seconds: self._batch(stream, body, seconds), API_PATIENCE)
+        return (found[0], 1 + left) if found else (None, 0)
 
     @property
     def max_payload(self) -> int:
@@ -238,7 +243,8 @@ class StreamClient:
 
     # How
 
-    async def _batch(self, stream: str, body: bytes, seconds: float) -> list[StreamMessage] | str:
+    async def _batch(self, stream: str, body: bytes, seconds: float) -> tuple[list[StreamMessage], int] | str:
+        """Return messages, and how many more there are; a text if they did not all come."""
         assert self._replies is not None
         found: list[StreamMessage] = []
         async with self._replies.requested(f"$JS.API.DIRECT.GET.{stream}", body) as replies:
@@ -249,7 +255,7 @@ class StreamClient:
                 if status == NO_RESPONDERS:
                     return NO_RESPONDERS
                 if status in (END_OF_BATCH, NO_MESSAGES):
-                    return found
+                    return found, int(headers.get("Nats-Num-Pending", 0))
                 if status is not None:
                     raise ApiRefused(f"{stream} cannot be read: {headers.get('Description', status)}.", int(status))
                 if found and int(headers["Nats-Last-Sequence"]) != found[-1].seq:

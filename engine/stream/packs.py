@@ -19,7 +19,7 @@ from typing import NamedTuple, cast
 
 import orjson
 
-from engine.delivery.outbox.base import NewEvent
+from engine.delivery.outbox.base import Discarded, NewEvent
 from engine.records import Json, JsonObject, Report
 from engine.stream.errors import DamagedPack, UnknownFormat
 
@@ -29,6 +29,8 @@ PACK_EVENTS = 50
 PACK_BYTES = 256 * 1024
 """Bytes of raw events in a pack; a larger event goes alone."""
 NUMBERS_A_PACK = 64
+DISCARD_BYTES = 64 * 1024
+"""Characters of discarded events in a message, from which on the next one begins."""
 DIGEST_BYTES = 8
 NEWER_RELEASE = (
     'A message of the stream has the format "{found}", this release reads "{known}": it was written by a newer '
@@ -65,12 +67,14 @@ def event_digest(source: str, message_id: str) -> bytes:
     return blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
-def packs_of(events: Sequence[NewEvent], connections: Sequence[str], *, again: bool = False) -> Iterator[Pack]:
-    """Divide events of one partition into packs, in their order."""
+def packs_of(
+    events: Sequence[NewEvent], connections: Sequence[str], *, again: bool = False, most_bytes: int = PACK_BYTES
+) -> Iterator[Pack]:
+    """Divide events of one partition into packs, in their order, with at most `most_bytes` of raw events each."""
     chosen: list[NewEvent] = []
     size = 0
     for event in events:
-        if chosen and (len(chosen) == PACK_EVENTS or size + len(event.raw) > PACK_BYTES):
+        if chosen and (len(chosen) == PACK_EVENTS or size + len(event.raw) > most_bytes):
             yield Pack(tuple(connections), chosen, again)
             chosen, size = [], 0
         chosen.append(event)
@@ -167,3 +171,34 @@ def _count(value: Json) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise TypeError("not a number")
     return value
+
+
+def encode_discards(discards: Sequence[Discarded], count: int, now: float) -> Iterator[bytes]:
+    """Yield the bodies of messages with copies of what a collector discarded of a source at a time, `count` in all."""
+    left: list[Json] = [
+        [each.discarded_at, each.code, each.reason, each.message_id, each.raw.decode(errors="replace")]
+        for each in discards
+    ]
+    while True:
+        taken, size = 0, 0
+        while taken < len(left) and (not taken or size < DISCARD_BYTES):
+            size += len(cast("list[str]", left[taken])[-1])
+            taken += 1
+        yield orjson.dumps({"at": now, "count": count, "discards": left[:taken]})
+        left, count = left[taken:], 0
+        if not left:
+            return
+
+
+def decode_discards(source: str, headers: Mapping[str, str], body: bytes) -> tuple[list[Discarded], int, float]:
+    """Return the copies in a message, how many events of the source they stand for, and when they were counted."""
+    check_format(headers)
+    try:
+        value = orjson.loads(body)
+        found = [
+            Discarded(source, float(at), _text(code), _text(reason), _text(message_id), _text(raw).encode())
+            for at, code, reason, message_id, raw in value["discards"]
+        ]
+        return found, _count(value["count"]), float(value["at"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedPack("A message of the stream is no list of discarded events.") from error

@@ -29,12 +29,13 @@ def test_what_it_means(tmp_path: Path) -> None:
     text = """
 sources:
   web: { write_keys: ["${env:KEY}", b], connections: [crm, old] }
-  app: { write_keys: c, enabled: false }
+  app: { write_keys: c, enabled: false, partition_by: userId }
 """
     assert read(tmp_path, text) == [
         EventSource("web", ("from-env", "b"), ("crm",)),
-        EventSource("app", ("c",), ("shop", "crm"), enabled=False),
+        EventSource("app", ("c",), ("shop", "crm"), enabled=False, partition_by="userId"),
     ]
+    assert sources.partition_choices(read(tmp_path, text)) == {"app": "userId"}
 
 
 PLAIN = "A write key must have 1 to 512 printable ASCII characters, without spaces and colons."
@@ -60,6 +61,13 @@ FAULTS = [
             '2:53  sources.web.connections\n  This file has no connection "shp". Available: shop, crm, old.',
             "3:21  sources.app.write_keys\n  The source web has this write key too; a key belongs to one source.",
             '3:24  sources.app.conections\n  A source has no key "conections". Did you mean connections?',
+        ],
+    ),
+    (
+        "sources:\n  web: {write_keys: a, partition_by: messageId}\n  app: {write_keys: b, partition_by: [userId]}",
+        [
+            "2:38  sources.web.partition_by\n  partition_by must be anonymousId or userId.",
+            "3:38  sources.app.partition_by\n  partition_by must be anonymousId or userId.",
         ],
     ),
     (
