@@ -1,4 +1,4 @@
-"""What Spark's tasks do with the rows of history: each becomes an event that is counted, or one that is ready to be fed.
+"""What Spark's tasks do with rows of history: each becomes an event that is counted, or one that is ready to be fed.
 
 Arrow batches in, Arrow batches out; no Spark in here.  A row that cannot be used is counted with its file, its row and
 the reason, and never stops the others.
@@ -128,6 +128,7 @@ class RowReader:
         self._kind = kind
         self._part: tuple[str, int] = ("", 0)
         self._row = 0
+        self._shown = ""
 
     def rows(self, batch: pa.RecordBatch) -> Iterator[HistoryRow]:
         """Yield what is in a batch; blank lines are counted as rows and left out."""
@@ -136,17 +137,16 @@ class RowReader:
         names = batch.schema.names[len(READ_FIRST) + 1 :]
         for file, block, raw, *parts in zip(files, blocks, *columns, strict=True):
             if (file, block) != self._part:
-                self._part, self._row, shown = (file, block), 0, shown_file(file)
-                self._shown = shown
+                self._part, self._row, self._shown = (file, block), 0, shown_file(file)
             self._row += 1
             if self._kind == DOCUMENTS:
                 for line in EventReader(BytesIO(raw), self._shown, owned=True):
                     yield HistoryRow(self._shown, block, line.line, line)
                 continue
             given = [(name, text) for name, text in zip(names, parts, strict=True) if text]
-            line = _line(self._shown, self._row, _bytes(raw), [(name, _bytes(text) or b"") for name, text in given])
-            if line is not None:
-                yield HistoryRow(self._shown, block, self._row, line)
+            found = _line(self._shown, self._row, _bytes(raw), [(name, _bytes(text) or b"") for name, text in given])
+            if found is not None:
+                yield HistoryRow(self._shown, block, self._row, found)
 
 
 def _bytes(value: bytes | str | None) -> bytes | None:
@@ -243,7 +243,9 @@ def count_batches(batches: Iterable[pa.RecordBatch], job: HistoryJob, kind: str)
     yield _hash_batch([(None, None, None)], orjson.dumps(counts).decode())
 
 
-def _hash_batch(hashes: Sequence[tuple[int | None, int | None, int | None]], counts: str | None = None) -> pa.RecordBatch:
+def _hash_batch(
+    hashes: Sequence[tuple[int | None, int | None, int | None]], counts: str | None = None
+) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns = [pa.array([each[number] for each in hashes], pa.int64()) for number in range(3)]
@@ -269,9 +271,7 @@ class _Planner:
         connection = connected(each.job)
         self.name, self._now = each.job.connection, job.now
         self.counts = ConnectionCounts()
-        self._configured = ConfiguredConnection(
-            name=self.name, connection=connection, calls=each.calls, when=each.when
-        )
+        self._configured = ConfiguredConnection(name=self.name, connection=connection, calls=each.calls, when=each.when)
         self._dry_run = DryRunner(self._configured).run
         self._mask = lru_cache(MOST_MASKED)(Secrets(connection.secrets).mask)
 
@@ -288,7 +288,7 @@ class _Planner:
         if plan.outcome is not Outcome.PLANNED:
             self._without_requests(plan.outcome, plan.reason)
             return
-        counts.outcomes[Outcome.PLANNED] += 1
+        counts.outcomes[Outcome.PLANNED.value] += 1
         for request in plan.requests:
             if request.batch is None:
                 counts.requests += 1
@@ -296,7 +296,7 @@ class _Planner:
                 counts.items[request.batch] += 1
 
     def _without_requests(self, outcome: Outcome, reason: str) -> None:
-        self.counts.outcomes[outcome] += 1
+        self.counts.outcomes[outcome.value] += 1
         count_reason(self.counts.reasons, f"{outcome}: {self._mask(reason)[:MOST_REASON]}")
 
 
@@ -331,5 +331,7 @@ def _shard_batch(rows: Sequence[Sequence[object]]) -> pa.RecordBatch:
 
     types = {"int": pa.int32(), "double": pa.float64(), "string": pa.string(), "bigint": pa.int64()}
     types |= {"boolean": pa.bool_(), "binary": pa.binary()}
-    columns = [pa.array(column, types[kind]) for column, (_, kind) in zip(zip(*rows, strict=True), SHARDED, strict=True)]
+    columns = [
+        pa.array(column, types[kind]) for column, (_, kind) in zip(zip(*rows, strict=True), SHARDED, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(columns, names=[name for name, _ in SHARDED])
