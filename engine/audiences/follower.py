@@ -27,6 +27,7 @@ from engine.records import Json
 
 if TYPE_CHECKING:
     from engine.audiences.model import Definition, Definitions
+    from engine.delivery.outbox.location import Location
 
 NAME = "waybill.delivery"
 LOOK_EVERY = 1.0
@@ -40,7 +41,7 @@ class FollowedFiles(NamedTuple):
     archive: Path
     connections: Path
     directories: tuple[Path, ...]
-    outbox: Path
+    outbox: Location
     load: Callable[[Path], Definitions]
     command: Sequence[str] = COMMAND
     clock: Callable[[], float] = time.time

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
 
 COMMAND = (sys.executable, "-m", "engine")
 STOP_WITHIN = 10.0
@@ -25,7 +28,7 @@ class RunFiles(NamedTuple):
     audiences: Path
     archive: Path
     connections: Path
-    outbox: Path
+    outbox: Location
     directories: tuple[Path, ...] = ()
 
     def arguments(self) -> list[str]:

@@ -23,9 +23,11 @@ from engine.collector.observers import CollectorObserver
 from engine.collector.reloading import Reloading, ReloadReport, Remaining, Served
 from engine.collector.responses import JSON_TYPE, CollectorLimits, HttpResponse, RequestRefused
 from engine.collector.watching import watch
+from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import Outbox, OutboxError, advice
+from engine.delivery.outbox.base import ConnectionRow, Outbox, OutboxError, advice
 from engine.delivery.outbox.keeping import DISCARDS_KEPT
+from engine.delivery.outbox.location import Location
 from engine.delivery.status import delivery_status
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
@@ -92,18 +94,95 @@ class ServerConfig(NamedTuple):
     beside: Sequence[Callable[[], Coroutine[None, None, None]]] = ()
 
 
-class Background:
-    """Runs until `stop`; `background_outbox` is a connection of its own, so that counting blocks no writer."""
+class Deliverer(Protocol):
+    """Delivers to some connections until it is stopped: `Delivery`, or its counterpart for streams."""
 
-    def __init__(
-        self, config: ServerConfig, outbox: Outbox, background_outbox: Outbox, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._config, self._outbox, self._clock = config, background_outbox, clock
+    async def run(self) -> None:
+        """Deliver until `stop`; raise the first error."""
+        ...
+
+    def stop(self) -> None:
+        """End soon: send nothing new, wait for the requests in flight."""
+        ...
+
+    async def replace(self, connections: Sequence[ConfiguredConnection]) -> dict[str, int]:
+        """Deliver to these connections from now on; return how many events wait for each that is gone."""
+        ...
+
+
+class Unfinished(Protocol):
+    """What a backlog is counted by."""
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Return the number of unfinished states, and when the oldest was queued."""
+        ...
+
+
+class ServedOutbox(Unfinished, Protocol):
+    """What the server's background does with its outbox, wherever that is: in a file, or in streams."""
+
+    @property
+    def path(self) -> Location:
+        """Return the file or the address, as it was named."""
+        ...
+
+    def deliverer(self, connections: Sequence[ConfiguredConnection], observer: DeliveryObserver) -> Deliverer:
+        """Return what delivers from it."""
+        ...
+
+    def connections(self) -> list[ConnectionRow]:
+        """Return its connections."""
+        ...
+
+    def status(self, now: float) -> JsonObject:
+        """Return how it stands at a time, as /status shows it."""
+        ...
+
+    def upkeep(self, config: ServerConfig, clock: Callable[[], float]) -> list[Coroutine[None, None, None]]:
+        """Return the tasks that keep it in order as long as the server runs."""
+        ...
+
+
+class ServedFile:
+    """A file of this machine; `background` is a connection of its own, so that counting blocks no writer."""
+
+    def __init__(self, outbox: Outbox, background: Outbox) -> None:
+        self._outbox, self._background = outbox, background
+        self.path = outbox.path
+
+    def deliverer(self, connections: Sequence[ConfiguredConnection], observer: DeliveryObserver) -> Deliverer:
+        """Return what delivers from it."""
+        return Delivery(self._outbox, connections, Options(until_idle=False), observer=observer)
+
+    def unfinished(self, connection: str) -> tuple[int, float | None]:
+        """Return the number of unfinished states, and when the oldest was queued."""
+        return self._background.unfinished(connection)
+
+    def connections(self) -> list[ConnectionRow]:
+        """Return its connections."""
+        return self._background.connections()
+
+    def status(self, now: float) -> JsonObject:
+        """Return how it stands at a time."""
+        return delivery_status(self._background, now)
+
+    def upkeep(self, config: ServerConfig, clock: Callable[[], float]) -> list[Coroutine[None, None, None]]:
+        """Return what removes old events, and what makes events of an older version searchable."""
+        observer, archive = config.collector_observer, config.archive
+        kept_from = None if archive is None else archive.kept_from
+        purging = purge(self._background, config.keep, clock, observer.purged, kept_from)
+        return [purging, add_keys(self._background, observer.adding_keys)]
+
+
+class Background:
+    """Runs until `stop`."""
+
+    def __init__(self, config: ServerConfig, outbox: ServedOutbox, clock: Callable[[], float] = time.time) -> None:
+        self._config, self._outbox, self._clock = config, outbox, clock
         names = [each.name for each in config.reloading.connections]
         observer = BacklogObserver(config.collector_observer.backlog.set, config.delivery_observer.queue, clock)
-        self.backlog = Backlog(background_outbox, names, config.limits.backlog, observer)
-        options = Options(until_idle=False)
-        self._delivery = Delivery(outbox, config.reloading.connections, options, observer=config.delivery_observer)
+        self.backlog = Backlog(outbox, names, config.limits.backlog, observer)
+        self._delivery = outbox.deliverer(config.reloading.connections, config.delivery_observer)
         config.reloading.delivery = self._replace
         config.reloading.on_result = config.collector_observer.reloaded
 
@@ -135,12 +214,9 @@ class Background:
 
     async def run(self) -> None:
         """Deliver until `stop`; raise delivery's first error."""
-        archive, observer = self._config.archive, self._config.collector_observer
-        kept_from = None if archive is None else archive.kept_from
-        purging = purge(self._outbox, self._config.keep, self._clock, observer.purged, kept_from)
-        reloading = self.reloading
-        keys = add_keys(self._outbox, observer.adding_keys)
-        tasks = [asyncio.create_task(each) for each in (self.backlog.poll(), purging, keys)]
+        archive, observer, reloading = self._config.archive, self._config.collector_observer, self.reloading
+        upkeep = self._outbox.upkeep(self._config, self._clock)
+        tasks = [asyncio.create_task(each) for each in (self.backlog.poll(), *upkeep)]
         if self._config.watch:
             tasks.append(asyncio.create_task(watch(reloading.changed, partial(reloading.reload, "watch"))))
         tasks += [asyncio.create_task(each()) for each in self._config.beside]
@@ -168,7 +244,7 @@ class Background:
                 await serving
 
     def _status(self) -> JsonObject:
-        found = delivery_status(self._outbox, self._clock())
+        found = self._outbox.status(self._clock())
         if self._config.archive is not None:
             found["archive"] = self._config.archive.status()
             found["audiences"] = audiences_json(self._config.archive.directory)
@@ -200,7 +276,7 @@ class Backlog:
     """
 
     def __init__(
-        self, outbox: Outbox, names: Sequence[str], limit: int, observer: BacklogObserver | None = None
+        self, outbox: Unfinished, names: Sequence[str], limit: int, observer: BacklogObserver | None = None
     ) -> None:
         self._outbox, self.names, self._limit, self._observer = outbox, names, limit, observer
         self._depth = 0

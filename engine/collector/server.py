@@ -41,14 +41,14 @@ from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 
 from engine.collector import http
 from engine.collector.app import Collector
-from engine.collector.background import Background, Backlog, ServerConfig
+from engine.collector.background import Background, Backlog, ServedOutbox, ServerConfig
 from engine.collector.group_commit import GroupCommit
 from engine.collector.observers import NAME, CollectorObserver
 from engine.collector.reloading import Reloading, Served
 from engine.collector.responses import CollectorLimits
 from engine.collector.sources import EventSource, WriteKeys
 from engine.delivery import logs
-from engine.delivery.outbox.base import Outbox, OutboxDamaged
+from engine.delivery.outbox.base import EventIntake, OutboxDamaged
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.delivery.process import rare_garbage_collection
 from engine.errors import WaybillError
@@ -66,10 +66,10 @@ INHERITED = {signal.SIGINT, signal.SIGHUP}
 """Signals that a terminal sends to all processes, and that only the first one obeys."""
 
 
-def run(config: ServerConfig, outbox: Outbox, background_outbox: Outbox, listener: socket.socket) -> None:
+def run(config: ServerConfig, intake: EventIntake, outbox: ServedOutbox, listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; raise the first error of delivery when everything has ended."""
-    background = Background(config, outbox, background_outbox)
-    group_commit = GroupCommit(outbox, time.time, config.limits.held_bytes)
+    background = Background(config, outbox)
+    group_commit = GroupCommit(intake, time.time, config.limits.held_bytes)
     collector = Collector(
         WriteKeys(config.reloading.sources),
         group_commit,
@@ -184,8 +184,7 @@ class WorkerSettings(NamedTuple):
 
 def run_workers(
     config: ServerConfig,
-    outbox: Outbox,
-    background_outbox: Outbox,
+    outbox: ServedOutbox,
     listener: socket.socket,
     settings: WorkerSettings,
     workers: int,
@@ -202,7 +201,7 @@ def run_workers(
         await asyncio.to_thread(supervisor.update, now)
 
     config.reloading.door = door
-    background = _BackgroundThread(Background(config, outbox, background_outbox), supervisor)
+    background = _BackgroundThread(Background(config, outbox), supervisor)
     with rare_garbage_collection():
         background.start()
         try:

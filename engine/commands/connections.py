@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import FILE, OUTBOX_FILE, mappings_option
+from engine.commands.options import FILE, file_of, mappings_option, outbox_option
 from engine.commands.shared import FOUND, CommandGroup
 from engine.delivery.outbox.base import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from engine.collector.sources import EventSource
     from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.outbox.location import Location
 
 
 @click.group("connections", cls=CommandGroup)
@@ -30,22 +31,21 @@ def command() -> None:
     is_flag=True,
     help="Get access tokens, and send each vendor the harmless request under `check` in its mapping.",
 )
-@click.option(
-    "--outbox",
-    type=OUTBOX_FILE,
-    metavar="FILE",
+@outbox_option(
+    "outbox",
     default=DEFAULT_FILE,
-    show_default=True,
-    help="With --live: where delivery keeps its events; OAuth 2 refresh tokens are kept beside it.",
+    envvar=None,
+    help="With --live: where delivery keeps its events; OAuth 2 refresh tokens are kept beside a file.",
 )
 @mappings_option
-def check(path: Path, live: bool, outbox: Path, directories: tuple[Path, ...]) -> int:
+def check(path: Path, live: bool, outbox: Location, directories: tuple[Path, ...]) -> int:
     """Check FILE (connections.yaml): mappings, settings, environment, filters, sources. With --live: credentials.
 
     Exit code 0: everything is right; 1: a vendor refused or did not answer; 2: the file is wrong.
     """
     from engine.collector import sources
 
+    beside = file_of(outbox, "engine connections check", "Leave --outbox out.")
     file, known = sources.load(path, os.environ, directories, required=False)
     for configured in file.connections:
         if not live:
@@ -56,7 +56,7 @@ def check(path: Path, live: bool, outbox: Path, directories: tuple[Path, ...]) -
         click.echo(f"{name}: disabled{_not_checked(file.unset[name])}.")
     for source in known:
         click.echo(_source_text(source))
-    return asyncio.run(_ask_all(file.connections, outbox)) if live else 0
+    return asyncio.run(_ask_all(file.connections, beside)) if live else 0
 
 
 def _not_checked(unset: tuple[str, ...]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
-from engine.commands.options import FILE, OUTBOX_FILE, mappings_option
+from engine.commands.options import FILE, looked_at, mappings_option, outbox_option
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from engine.console.access import Access
     from engine.console.site import Site
+    from engine.delivery.outbox.location import Location
 
 R = TypeVar("R")
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -61,9 +62,7 @@ def console_options(command: Callable[..., R]) -> Callable[..., R]:
 
 
 @click.command("console")
-@click.option(
-    "--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", help="The outbox to show; nothing in it changes."
-)
+@outbox_option(help="The outbox to show, a file or an address; nothing in it changes.")
 @click.option("--connections", "connections_file", type=FILE, help="YAML file of connections, and of sources.")
 @mappings_option
 @click.option("--archive", type=DIRECTORY, metavar="DIR", help="The archive of the audiences to show.")
@@ -79,7 +78,7 @@ def console_options(command: Callable[..., R]) -> Callable[..., R]:
 @click.option("--read-only", is_flag=True, help="Change no file either. With --outbox this is always so.")
 @console_options
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
-    outbox_file: Path | None,
+    outbox_file: Location | None,
     connections_file: Path | None,
     directories: tuple[Path, ...],
     archive: Path | None,
@@ -97,7 +96,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     Exit code 0: stopped by a signal; 2: wrong usage; 130: second signal, immediate exit.
     """
-    if outbox_file is not None and not outbox_file.exists():
+    if isinstance(outbox_file, Path) and not outbox_file.exists():
         raise UsageError(NO_OUTBOX.format(path=outbox_file))
     if audiences_file is not None and archive is None:
         raise UsageError(NEEDS_ARCHIVE)
@@ -109,7 +108,12 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with ExitStack() as stack:
         listener = stack.enter_context(listen(host, port, "The console (--host, --port)"))
         access = access_of(listener, host, admin_token or secrets.token_urlsafe(24), reached)
-        site = _site(outbox_file, connections_file, directories, read_only=read_only or outbox_file is not None)
+        site = _site(
+            None if outbox_file is None else looked_at(outbox_file),
+            connections_file,
+            directories,
+            read_only=read_only or outbox_file is not None,
+        )
         site = replace(site, archive=archive, audiences_file=audiences_file)
         _serve(stack, site, access, listener, new_token=not admin_token)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
 from engine.commands.connection_options import connect_versions
 from engine.commands.input_files import ReadErrors, progress_bar
-from engine.commands.options import OUTBOX_FILE, SettingsOptions, clock, parse_time, settings_options
+from engine.commands.options import SettingsOptions, clock, looked_at, outbox_option, parse_time, settings_options
 from engine.commands.run import HOW_TO_SET
 from engine.commands.shared import FOUND
 from engine.differences.comparison import Differences, DiffVerdict
@@ -24,6 +23,7 @@ from engine.plan import Connection, Destination, destination
 from engine.records import Secrets
 
 if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
     from engine.events.normalizing import Normalized
 
 R = TypeVar("R")
@@ -34,7 +34,7 @@ class Traffic(NamedTuple):
     """Which events are planned: those of files, or those of an outbox since a time; and by which clock."""
 
     files: tuple[str, ...]
-    outbox: Path | None
+    outbox: Location | None
     since: str | None
     received_at: str | None
 
@@ -49,7 +49,7 @@ def traffic_options(command: Callable[..., R]) -> Callable[..., R]:
         metavar="FILE",
         help="NDJSON, JSON or a JSON list, also .gz; - is standard input. Repeatable.",
     )
-    @click.option("--outbox", type=OUTBOX_FILE, metavar="FILE", help="Take the events of an outbox; it is only read.")
+    @outbox_option("outbox", envvar=None, help="Take the events of an outbox, a file or an address; it is only read.")
     @click.option(
         "--since", metavar="TIME", help="With --outbox: only what came in since then: 2h, 7d, 14:30, or a date."
     )
@@ -60,7 +60,7 @@ def traffic_options(command: Callable[..., R]) -> Callable[..., R]:
     )
     @wraps(command)
     def with_traffic(
-        *, files: tuple[str, ...], outbox: Path | None, since: str | None, received_at: str | None, **others: object
+        *, files: tuple[str, ...], outbox: Location | None, since: str | None, received_at: str | None, **others: object
     ) -> R:
         return command(traffic=Traffic(files, outbox, since, received_at), **others)
 
@@ -183,12 +183,12 @@ def _of_files(
                         before = reader.consumed
 
 
-def _of_outbox(outbox: Path, since: float | None) -> Iterator[tuple[Normalized, str]]:
+def _of_outbox(outbox: Location, since: float | None) -> Iterator[tuple[Normalized, str]]:
     from engine.delivery.outbox.base import Waiting
     from engine.delivery.outbox.reading import stored_events
     from engine.delivery.sending.jobs import normalized
 
-    for each in stored_events(outbox, since):
+    for each in stored_events(looked_at(outbox), since):
         waiting = Waiting(0, each.number, each.message_id, each.received_at, each.raw, None, None, None, 0.0)
         yield normalized(waiting), each.message_id
 

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from engine.commands.connection_options import given_settings
-from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, clock, settings_options
+from engine.commands.options import (
+    FILE,
+    SettingsOptions,
+    clock,
+    default_outbox,
+    looked_at,
+    outbox_option,
+    settings_options,
+)
 from engine.commands.shared import FOUND, did_you_mean
 from engine.errors import SettingsError, UsageError, WaybillError
 from engine.records import Json, JsonObject, Report
 
 if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
     from engine.events.splitting import Line
     from engine.mapping.load import Loaded
     from engine.plan import Connection
@@ -45,7 +54,7 @@ class ExplainedEvent(NamedTuple):
 @click.argument("mapping", metavar="[MAPPING]", required=False)
 @click.argument("event", metavar="EVENT", required=False)
 @click.option("--message-id", "message_id", metavar="ID", help="Explain this event of an outbox.")
-@click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", help="The outbox of --message-id.")
+@outbox_option(envvar=None, help="The outbox of --message-id, a file or an address.")
 @click.option(
     "--connection",
     "name",
@@ -75,7 +84,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     mapping: str | None,
     event: str | None,
     message_id: str | None,
-    outbox_file: Path | None,
+    outbox_file: Location | None,
     name: str | None,
     connections_file: Path | None,
     field: str | None,
@@ -122,11 +131,10 @@ def _named(mapping: str | None, message_id: str | None, connections_file: Path |
 
 
 def _planned(
-    mapping: str | None, message_id: str | None, outbox: Path | None, name: str
+    mapping: str | None, message_id: str | None, outbox: Location | None, name: str
 ) -> tuple[Loaded, ExplainedEvent]:
     """Return the mapping's version that planned an event for a connection, and the event."""
     from engine.commands.stored_versions import planned_by
-    from engine.delivery.outbox.base import DEFAULT_FILE
 
     if message_id is None:
         raise UsageError("--connection is about an event of an outbox: add --message-id ID.")
@@ -134,7 +142,7 @@ def _planned(
         raise UsageError(
             "--connection takes the mapping's version from the outbox; leave MAPPING out, or --connection."
         )
-    found, loaded = planned_by(outbox or DEFAULT_FILE, message_id, name)
+    found, loaded = planned_by(outbox or default_outbox(), message_id, name)
     return loaded, _of_outbox(str(found.event), outbox)
 
 
@@ -179,7 +187,7 @@ def _connected(
     return connection, origins
 
 
-def _chosen(event: str | None, message_id: str | None, outbox: Path | None) -> ExplainedEvent:
+def _chosen(event: str | None, message_id: str | None, outbox: Location | None) -> ExplainedEvent:
     if (event is None) == (message_id is None):
         raise UsageError("Name one event: a file, FILE:LINE, - for standard input, or --message-id ID --outbox FILE.")
     if message_id is not None:
@@ -219,17 +227,17 @@ def _line(reader: Iterator[Line], file: str, wanted: int | None) -> Line:
     raise UsageError(f"No event begins in line {wanted} of {file}; the last one before it is in line {last}.")
 
 
-def _of_outbox(message_id: str, path: Path | None) -> ExplainedEvent:
+def _of_outbox(message_id: str, location: Location | None) -> ExplainedEvent:
     import orjson
 
-    from engine.delivery.outbox.base import DEFAULT_FILE, outbox_command
+    from engine.delivery.outbox.base import outbox_command
     from engine.delivery.outbox.reading import stored_event
     from engine.language.texts import visible
 
-    path = path or Path(DEFAULT_FILE)
-    numbers, found = stored_event(path, message_id)
+    location = location or default_outbox()
+    numbers, found = stored_event(looked_at(location), message_id)
     if found is None:
-        shown = outbox_command("list", path)
+        shown = outbox_command("list", location)
         raise UsageError(f"There is no event {message_id} in this outbox; {shown} shows the events.")
     if len(numbers) > 1:
         others = f"Its number instead of {message_id} explains another one: {_listed(numbers)}."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import FILE, OUTBOX_FILE, mappings_option
+from engine.commands.options import FILE, file_of, mappings_option, outbox_option
 from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.collector.sources import EventSource
     from engine.commands.input_files import Progress
     from engine.delivery.outbox.base import Discarded, NewEvent, Outbox
+    from engine.delivery.outbox.location import Location
     from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
@@ -33,9 +34,9 @@ FOREVER = 100 * 365 * 24 * 3600.0
 @click.option("--source", "name", required=True, help="A source of the connections file.")
 @click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
 @mappings_option
-@click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True)
+@outbox_option(default=DEFAULT_FILE)
 def command(
-    files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Path
+    files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Location
 ) -> int:
     """Add the events of files to the outbox: JSON, NDJSON or a JSON list, also .gz; - is standard input.
 
@@ -47,7 +48,9 @@ def command(
 
     source, secrets = _source(name, connections_file, directories)
     _check_files(files)
-    outbox = SqliteOutbox(outbox_file, window=FOREVER)  # a restart may come days later
+    outbox = SqliteOutbox(
+        file_of(outbox_file, "engine import", "Name a file."), window=FOREVER
+    )  # a restart may come days later
     shutdown = Shutdown()
     try:
         with on_signals(shutdown), progress_bar(files) as progress:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 import click
 
@@ -17,7 +19,11 @@ from engine.commands.shared import did_you_mean
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+    from click.shell_completion import CompletionItem
+
     from engine.delivery.outbox.base import Chosen, Listed, Outbox
+    from engine.delivery.outbox.location import Location
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -33,6 +39,75 @@ _WITHOUT_ZONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9:.,]+)?")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+OUTBOX_VARIABLE = "WAYBILL_OUTBOX"
+"""The environment variable that names the outbox where `--outbox` does not."""
+
+MUCH = 2000
+"""Messages of the streams from which reading them gets a progress bar."""
+
+NEEDS_FILE = "{command} works on an outbox in a file, and {outbox} is one on streams. {instead}"
+
+
+class OutboxParameter(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """Where an outbox is, as `--outbox` names it: the path of a file, or the address of streams."""
+
+    name = "outbox"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _ctx: click.Context | None) -> Location:
+        """Read what was given; what is wrong with a file is for the outbox to say."""
+        from engine.delivery.outbox.location import location_of
+
+        return location_of(value) if isinstance(value, str) else cast("Location", value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return files: addresses cannot be guessed."""
+        return click.Path().shell_complete(ctx, param, incomplete)
+
+
+OUTBOX = OutboxParameter()
+
+
+def outbox_option(
+    name: str = "outbox_file",
+    *,
+    default: Path | None = None,
+    envvar: str | None = OUTBOX_VARIABLE,
+    required: bool = False,
+    help: str = "The outbox: a file, or an address nats://HOST:4222/NAME.",  # noqa: A002  as click calls it
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return the decorator that adds `--outbox` to a command, which receives a Location as `name`.
+
+    It has no `envvar` where `--outbox` chooses what a command does, and none where it would replace a temporary file.
+    """
+    return click.option(
+        "--outbox",
+        name,
+        type=OUTBOX,
+        metavar="FILE|ADDRESS",
+        default=default,
+        show_default=default is not None,
+        envvar=envvar,
+        required=required,
+        help=help,
+    )
+
+
+def default_outbox() -> Location:
+    """Return the outbox of a command that names none: that of `WAYBILL_OUTBOX`, or `outbox.db`."""
+    from engine.delivery.outbox.base import DEFAULT_FILE
+    from engine.delivery.outbox.location import location_of
+
+    named = os.environ.get(OUTBOX_VARIABLE)
+    return location_of(named) if named else DEFAULT_FILE
+
+
+def file_of(location: Location, command: str, instead: str) -> Path:
+    """Return the file of an outbox; raise UsageError for streams, which says what to use `instead`."""
+    if isinstance(location, Path):
+        return location
+    raise UsageError(NEEDS_FILE.format(command=command, outbox=location, instead=instead))
+
 
 mappings_option = click.option(
     "--mappings",
@@ -135,19 +210,19 @@ def coverage_options(command: Callable[..., R]) -> Callable[..., R]:
     return with_coverage
 
 
+own_outbox_option = outbox_option(
+    "own_outbox", envvar=None, help="The outbox, a file or an address; may also precede the command's name."
+)
+"""For a command of a group that has `--outbox` itself."""
+
+
 def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[P, R]:
     """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
 
-    @click.option(
-        "--outbox",
-        "own_outbox",
-        type=OUTBOX_FILE,
-        metavar="FILE",
-        help="The outbox file; may also precede the command's name.",
-    )
+    @own_outbox_option
     @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> R:
-        own = cast("Path | None", kwargs.pop("own_outbox"))
+        own = cast("Location | None", kwargs.pop("own_outbox"))
         with open_outbox(own or click.get_current_context().obj) as outbox:
             return command(outbox, *args, **kwargs)
 
@@ -155,11 +230,19 @@ def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[
 
 
 @contextmanager
-def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
-    """Open an outbox; without `create` a missing file is a usage error, and one that cannot be written can be read."""
+def open_outbox(location: Location, *, create: bool = False) -> Iterator[SqliteOutbox]:
+    """Open an outbox; without `create` a missing one is a usage error. A file that cannot be written can be read."""
+    if not isinstance(location, Path):
+        from engine.stream.outbox import opened_stream
+
+        bar = StreamBar()
+        with opened_stream(location, create=create, note=bar.note, progress=bar.progress) as stream:
+            yield stream
+        return
     from engine.delivery.outbox.file import connect_to_read, is_writable
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
+    path = location
     if not create and _is_missing(path):
         raise UsageError(f"There is no outbox {path}; name one with --outbox.")
     outbox = SqliteOutbox(path) if create or is_writable(path) else SqliteOutbox(path, connect=connect_to_read)
@@ -170,6 +253,41 @@ def open_outbox(path: Path, *, create: bool = False) -> Iterator[SqliteOutbox]:
         raise
     finally:
         outbox.close()
+
+
+class StreamBar:
+    """Shows how much of the streams is left to read into the view, once there is much; and what is wrong with it."""
+
+    def __init__(self) -> None:
+        self._bar: ProgressBar[int] | None = None
+        self._read = 0
+
+    def note(self, line: str) -> None:
+        """Show a line on standard error."""
+        from engine.language.texts import visible
+
+        click.echo(visible(line), err=True)
+
+    def progress(self, read: int, messages: int) -> None:
+        """Show how many of the messages were read."""
+        if self._bar is None and messages >= MUCH and sys.stderr.isatty():
+            self._bar = click.progressbar(length=messages, label="reading the streams", file=sys.stderr)
+            self._read = 0
+        if self._bar is not None:
+            self._bar.update(read - self._read)
+            self._read = read
+            if read >= messages:
+                self._bar.render_finish()
+                self._bar = None
+
+
+def looked_at(location: Location) -> Path:
+    """Return the file in which an outbox is looked at: its own, or the view of streams, brought up to date."""
+    if isinstance(location, Path):
+        return location
+    with open_outbox(location) as outbox:
+        outbox.last_place()  # which reads what the streams have
+        return outbox.file
 
 
 def _is_missing(path: Path) -> bool:

@@ -15,7 +15,15 @@ import click
 
 from engine.commands.connection_options import connections_of
 from engine.commands.input_files import ReadErrors
-from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, open_outbox, settings_options
+from engine.commands.options import (
+    FILE,
+    SettingsOptions,
+    default_outbox,
+    file_of,
+    open_outbox,
+    outbox_option,
+    settings_options,
+)
 from engine.commands.output.summary import delivery_text
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import FOUND, INTERRUPTED, WAITING, counted
@@ -29,6 +37,7 @@ from engine.records import Outcome
 if TYPE_CHECKING:
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.metrics import Metrics
+    from engine.delivery.outbox.location import Location
     from engine.delivery.process import Shutdown
     from engine.delivery.worker import Options
     from engine.sandbox.server import Sandbox
@@ -40,6 +49,7 @@ OTHER_PROCESS = (
 ENDED_ELSEWHERE = (
     "Another process finished at least {count} of the events queued for {name}; {command} counts them too."
 )
+ON_STREAMS = "`engine import` puts events of files there, and `engine serve` sends them."
 CUT_SHORT = "Interrupted after queuing {events}; the rest of the input was not read."
 
 
@@ -54,13 +64,7 @@ CUT_SHORT = "Interrupted after queuing {events}; the rest of the input was not r
 )
 @click.option("--connections", "connections_file", type=FILE, help="YAML file of connections: settings and filters.")
 @settings_options
-@click.option(
-    "--outbox",
-    "outbox_file",
-    type=OUTBOX_FILE,
-    metavar="FILE",
-    help="Default: outbox.db; with --sandbox a temporary file.",
-)
+@outbox_option(envvar=None, help="The outbox, a file. Default: outbox.db; with --sandbox a temporary file.")
 @click.option("--sandbox", is_flag=True, help="Deliver to emulated vendors, with example settings.")
 @click.option("--again", is_flag=True, help="Also send events whose messageId was sent within the last 24 hours.")
 @click.option("--source", default="files", show_default=True, help="Source of the events; its duplicates are found.")
@@ -74,7 +78,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     files: tuple[str, ...],
     connections_file: Path | None,
     settings: SettingsOptions,
-    outbox_file: Path | None,
+    outbox_file: Location | None,
     sandbox: bool,
     again: bool,
     source: str,
@@ -148,11 +152,11 @@ def _intake(stack: ExitStack, files: Sequence[str], source: str, *, again: bool)
     return Intake(readers, source, again=again)
 
 
-def _outbox_file(stack: ExitStack, path: Path | None, *, sandbox: bool) -> tuple[Path, bool]:
+def _outbox_file(stack: ExitStack, named: Location | None, *, sandbox: bool) -> tuple[Path, bool]:
     """Return the outbox's file, and whether it is removed at the end."""
-    if path is None and sandbox:
+    if named is None and sandbox:
         return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_FILE, True
-    return path or DEFAULT_FILE, False
+    return file_of(named or default_outbox(), "engine send", ON_STREAMS), False
 
 
 def _into_sandbox(

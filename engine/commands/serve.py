@@ -422,23 +422,24 @@ def _serve(
     world: Sandbox | None,
 ) -> None:
     from engine.collector import server
+    from engine.collector.background import ServedFile
     from engine.commands.options import open_outbox
     from engine.sandbox.server import listen
 
     # First the port: if another process has it, no outbox is made.
     listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
     outbox = stack.enter_context(open_outbox(path, create=True))
-    background_outbox = stack.enter_context(open_outbox(path))
+    served = ServedFile(outbox, stack.enter_context(open_outbox(path)))
     config = config._replace(beside=(_deletions(stack, config, path),))
     stack.enter_context(server.reload_on_hangup(config.reloading))
     _announce(config, listener, world)
     if world is not None and config.console is not None:
         _send_samples(stack, config.reloading, path)
     if workers == 0:
-        server.run(config, outbox, background_outbox, listener)
+        server.run(config, outbox, served, listener)
     else:
         settings = server.WorkerSettings.of(config.reloading.served, config.limits, path, log=log)
-        server.run_workers(config, outbox, background_outbox, listener, settings, workers)
+        server.run_workers(config, served, listener, settings, workers)
     if world is not None:
         _show_results(outbox, world)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.commands.connection_options import given_settings
-from engine.commands.options import SettingsOptions
+from engine.commands.options import SettingsOptions, looked_at
 from engine.commands.shared import did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE, Chosen, outbox_command
 from engine.errors import SettingsError, UsageError, WaybillError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.base import Outbox
+    from engine.delivery.outbox.location import Location
     from engine.delivery.outbox.looking import Found
     from engine.delivery.sending.versions import Version
     from engine.mapping.load import Loaded
@@ -34,11 +35,11 @@ class PlannedBy(NamedTuple):
     files: bytes | None
 
 
-def planned_by(outbox: Path, event: str, connection: str) -> tuple[Found, Loaded]:
+def planned_by(outbox: Location, event: str, connection: str) -> tuple[Found, Loaded]:
     """Return an event's state for a connection with the version that planned it; raises UsageError and OutboxError."""
     from engine.delivery.outbox.reading import OutboxFile
 
-    state = OutboxFile(outbox).look(lambda db: _planned_by(db, outbox, event, connection))
+    state = OutboxFile(looked_at(outbox)).look(lambda db: _planned_by(db, outbox, event, connection))
     if state.files is None:
         raise UsageError(
             f"Version {state.found.digest} of the mapping of {connection} is not kept in this outbox; name a mapping: "
@@ -47,11 +48,11 @@ def planned_by(outbox: Path, event: str, connection: str) -> tuple[Found, Loaded
     return state.found, loaded_version(state.files, state.found.digest or "")
 
 
-def _option(outbox: Path) -> str:
+def _option(outbox: Location) -> str:
     return "" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}"
 
 
-def _planned_by(db: sqlite3.Connection, outbox: Path, event: str, connection: str) -> PlannedBy:
+def _planned_by(db: sqlite3.Connection, outbox: Location, event: str, connection: str) -> PlannedBy:
     from engine.delivery.outbox import looking
 
     rows = looking.newest(db, Chosen(event=event), MOST_STATES)

@@ -188,7 +188,7 @@ class DeletionSteps:
         now = self._clock()
         self._write(each._replace(step=ENDED, ids=None, ended_at=now) for each in found)
         self._outbox.change(lambda db: deletions.forget_old(db, now))
-        self.clean = scrub(self._outbox.path) and any(self._outbox.empty_wal() for _ in range(WAL_TRIES))
+        self.clean = scrub(self._outbox.file) and any(self._outbox.empty_wal() for _ in range(WAL_TRIES))
 
 
 def all_ids(outbox: SqliteOutbox, persons: Sequence[PersonIds], elsewhere: Sequence[Elsewhere]) -> list[PersonIds]:

@@ -81,6 +81,13 @@ class Delivery:
             worker.intake_ended()
         self._change()
 
+    def follow(self, row: ConnectionRow) -> None:
+        """Have the connection's worker respect a hold or a pause that another process has written, or its end."""
+        for worker in self._workers:
+            if worker.name == row.name:
+                worker.follow(row)
+        self._change()
+
     def _change(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

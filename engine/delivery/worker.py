@@ -18,13 +18,13 @@ from typing import cast
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.older_versions import TOO_LARGE, OlderVersions
-from engine.delivery.outbox.base import Change, Waiting
+from engine.delivery.outbox.base import Change, ConnectionRow, Waiting
 from engine.delivery.outbox_thread import ChangeWriter, OutboxThread
 from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
 from engine.delivery.sending.jobs import Job, accepted_count, ids_of, outcome_of
-from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock
+from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock, OwnRateLimit, RateLimit
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.shipping import Shipping
 from engine.delivery.sending.versions import Version
@@ -35,6 +35,10 @@ SENT_AGAIN = "sent-again"
 REPLAYED = "does not count in a replay"
 
 
+def _own_rate_limit(configured: ConfiguredConnection, clock: Clock) -> RateLimit:
+    return OwnRateLimit(configured.rate, clock)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How workers run; durations are in seconds.
@@ -42,7 +46,8 @@ class Options:
     With `until_idle` a worker ends when nothing can be sent now, and waits at most `patience` for a failing vendor.
     Without, workers run until they are stopped, and a failed one is restarted after `restart` seconds, a wait that
     doubles up to `longest_restart`. A worker holds what `queue` allows in memory and reads `chunk` events at a time. At
-    its end it waits at most `grace` for requests in flight.
+    its end it waits at most `grace` for requests in flight. `rate_limit` returns how fast a connection's requests may
+    go out; by default each worker keeps its own count, since no other delivers to its connection.
     """
 
     until_idle: bool = True
@@ -56,6 +61,7 @@ class Options:
     restart: float = 5.0
     longest_restart: float = 60.0
     random: Callable[[], float] = SystemRandom().random
+    rate_limit: Callable[[ConfiguredConnection, Clock], RateLimit] = _own_rate_limit
 
 
 class Worker:
@@ -75,7 +81,8 @@ class Worker:
         self.configured = configured
         self.name = configured.name
         self._read = read
-        self.shipping = Shipping(configured, sender, clock, options.random, observer, options.slots)
+        rate_limit = options.rate_limit(configured, clock)
+        self.shipping = Shipping(configured, sender, clock, options.random, observer, options.slots, rate_limit)
         self._thread = thread
         self._options = options
         self._clock = clock
@@ -112,6 +119,20 @@ class Worker:
             if now < due <= now + LONGEST_RETRY_AFTER:
                 self.shipping.pace.resume_at = due
                 self.shipping.pace.failing_since = now
+
+    def follow(self, row: ConnectionRow) -> None:
+        """Respect what another worker of the connection, or a person, has changed: a hold, a pause, or its end.
+
+        Only where several workers deliver to one connection, each a part of its events.
+        """
+        pace, now = self.shipping.pace, self._clock.time()
+        if row.held:
+            self.stop()
+        elif row.due is None:
+            pace.resume_at = min(pace.resume_at, now)
+        elif now < row.due <= now + LONGEST_RETRY_AFTER:
+            pace.resume_at = max(pace.resume_at, row.due)
+        self.wake()
 
     def wake(self) -> None:
         """Wake the worker from its sleep."""

@@ -2,12 +2,14 @@
 
     headers  Waybill-Format: 1
              Waybill-Ids: base64 of 8 bytes an event, a digest of source and messageId
+             Waybill-Connections: their names, as tokens of a subject, with commas between them
              Waybill-Again: 1, where a person queued the events again: no duplicate is looked for
-    body     one line of JSON {connections, again, replayed, events: [{source, message_id, received_at, length,
-             reports}]}, then the raw events one after another
+    body     one line of JSON {connections, again, replayed, progress, events: [{source, message_id, received_at,
+             length, reports}]}, then the raw events one after another
 
-The digests stand in the headers, so that the window of duplicates is built from headers alone. The *number* of an
-event is that of its message * 64 + its place in the pack, which is the same for everybody who reads the stream.
+The digests and connections stand in the headers, so that the window of duplicates is built from headers alone. The
+*number* of an event is that of its message * 64 + its place in the pack, which is the same for everybody who reads the
+stream.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ import orjson
 from engine.delivery.outbox.base import Discarded, NewEvent
 from engine.records import Json, JsonObject, Report
 from engine.stream.errors import DamagedPack, UnknownFormat
+from engine.stream.layout import subject_token, token_name
 
 FORMAT = "1"
 FORMAT_HEADER, IDS_HEADER, AGAIN_HEADER = "Waybill-Format", "Waybill-Ids", "Waybill-Again"
+CONNECTIONS_HEADER = "Waybill-Connections"
 PACK_EVENTS = 50
 PACK_BYTES = 256 * 1024
 """Bytes of raw events in a pack; a larger event goes alone."""
@@ -41,14 +45,16 @@ NEWER_RELEASE = (
 class Pack(NamedTuple):
     """Events of one partition, in order, for some connections.
 
-    `again` is whether a person queued them again; `replayed` are then the numbers that they had before. `keys` of the
-    events are not kept: whoever needs them reads them from `raw`.
+    `again` is whether a person queued them again; `replayed` are then the numbers that they had before, and
+    `progress` the progress, digest and attempts of each, so that nothing is sent again that was accepted. `keys` of
+    the events are not kept: whoever needs them reads them from `raw`.
     """
 
     connections: tuple[str, ...]
     events: list[NewEvent]
     again: bool = False
     replayed: tuple[int, ...] = ()
+    progress: tuple[tuple[str | None, str | None, str | None], ...] = ()
 
 
 def number_of(sequence: int, index: int) -> int:
@@ -86,13 +92,15 @@ def packs_of(
 def encode(pack: Pack) -> tuple[dict[str, str], bytes]:
     """Return the headers and the body of a pack's message."""
     ids = b"".join(event_digest(event.source, event.message_id) for event in pack.events)
-    headers = {FORMAT_HEADER: FORMAT, IDS_HEADER: b64encode(ids).decode()}
+    tokens = ",".join(map(subject_token, pack.connections))
+    headers = {FORMAT_HEADER: FORMAT, IDS_HEADER: b64encode(ids).decode(), CONNECTIONS_HEADER: tokens}
     if pack.again:
         headers[AGAIN_HEADER] = "1"
     line = {
         "connections": pack.connections,
         "again": pack.again,
         "replayed": pack.replayed,
+        "progress": pack.progress,
         "events": [
             {
                 "source": event.source,
@@ -126,6 +134,11 @@ def check_format(headers: Mapping[str, str]) -> None:
         raise UnknownFormat(NEWER_RELEASE.format(found=found[:20], known=FORMAT))
 
 
+def connections_of(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the connections of a pack, from its headers alone."""
+    return tuple(token_name(each) for each in headers.get(CONNECTIONS_HEADER, "").split(",") if each)
+
+
 def digests(headers: Mapping[str, str]) -> list[bytes]:
     """Return the digests of a pack's events, from its headers alone; raise DamagedPack if they are none."""
     try:
@@ -149,9 +162,15 @@ def _pack(line: Json, raw: bytes, count: int) -> Pack:
         at = end
     connections = tuple(_text(each) for each in cast("list[Json]", given["connections"]))
     replayed = tuple(_count(each) for each in cast("list[Json]", given["replayed"]))
-    if at != len(raw) or len(events) != count or (replayed and len(replayed) != count):
+    progress = tuple(_progress(cast("list[Json]", each)) for each in cast("list[Json]", given["progress"]))
+    if at != len(raw) or len(events) != count or not {len(replayed), len(progress)} <= {0, count}:
         raise ValueError("lengths do not fit")
-    return Pack(connections, events, given["again"] is True, replayed)
+    return Pack(connections, events, given["again"] is True, replayed, progress)
+
+
+def _progress(given: list[Json]) -> tuple[str | None, str | None, str | None]:
+    progress, digest, attempts = (None if each is None else _text(each) for each in given)
+    return progress, digest, attempts
 
 
 def _event(given: JsonObject, raw: bytes) -> NewEvent:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.commands.archive.shared import keep_seconds, with_archive
-from engine.commands.options import OUTBOX_FILE
+from engine.commands.options import looked_at, outbox_option
+
+if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
 
 
 @click.command("follow", hidden=True)
-@click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", required=True)
+@outbox_option(required=True)
 @click.option("--keep", metavar="TIME", help="Remove days that ended longer ago.")
 @with_archive
-def command(directory: Path, outbox_file: Path, keep: str | None) -> None:
+def command(directory: Path, outbox_file: Location, keep: str | None) -> None:
     """Archive what an outbox takes in, until SIGTERM or the end of standard input; `engine serve` starts it."""
     from engine.archive.catalog import Catalog
     from engine.archive.following import Follower
@@ -36,6 +40,6 @@ def command(directory: Path, outbox_file: Path, keep: str | None) -> None:
         ):
             remove_orphans(catalog)
             upkeep = Upkeep(catalog, keep_seconds("--archive-keep", keep), time.time, stop.is_set)
-            Follower(outbox_file, catalog).run(stop, upkeep.run_if_due)
+            Follower(looked_at(outbox_file), catalog).run(stop, upkeep.run_if_due)
     finally:
         logs.stop(handler)

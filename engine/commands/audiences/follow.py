@@ -11,7 +11,7 @@ import click
 
 from engine.commands.archive.shared import check_extra
 from engine.commands.audiences.shared import AudienceFiles, audience_options, chosen, opened_state
-from engine.commands.options import OUTBOX_FILE
+from engine.commands.options import outbox_option
 from engine.commands.shared import FOUND
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -19,6 +19,7 @@ from engine.errors import UsageError
 if TYPE_CHECKING:
     from engine.audiences.model import Definitions
     from engine.audiences.state import AudienceState
+    from engine.delivery.outbox.location import Location
 
 NOT_GUARDED = "Run {number} is no longer the one that the guard stopped, so nothing was sent. Look at the last run."
 
@@ -26,15 +27,13 @@ CHECKED_WITHIN = 300.0
 """Seconds that the check of a file of definitions may take."""
 MOST_WORDS = 1000
 
-outbox_option = click.option(
-    "--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True
-)
+followed_outbox_option = outbox_option(default=DEFAULT_FILE)
 
 
 @click.command("follow", hidden=True)
-@outbox_option
+@followed_outbox_option
 @audience_options
-def command(outbox_file: Path, files: AudienceFiles) -> int:
+def command(outbox_file: Location, files: AudienceFiles) -> int:
     """Sync definitions when they are due, until standard input ends or a signal comes."""
     check_extra()
     import sys
@@ -86,9 +85,9 @@ def definitions_apart(files: AudienceFiles) -> Definitions:
 @click.command("run", hidden=True)
 @click.argument("key")
 @click.option("--approve", type=int, help="Send although the guard stopped this run, if it is still the last one.")
-@outbox_option
+@followed_outbox_option
 @audience_options
-def run_one(key: str, approve: int | None, outbox_file: Path, files: AudienceFiles) -> int:
+def run_one(key: str, approve: int | None, outbox_file: Location, files: AudienceFiles) -> int:
     """Sync one definition for `follow`, in a process of its own, so that a crash of the database ends only this."""
     check_extra()
     from engine.audiences.feeding import in_turns

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +19,7 @@ from engine.commands.audiences.shared import (
     json_option,
     opened_state,
 )
-from engine.commands.options import OUTBOX_FILE
+from engine.commands.options import outbox_option
 from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from engine.audiences.model import Definition
     from engine.audiences.state import AudienceState, Run, SeenDefinition
     from engine.audiences.syncing import Syncer
+    from engine.delivery.outbox.location import Location
 
 NOTHING_DEFINED = "{file} defines no audience and no computed trait."
 EXIT_ALL_NAMES = "Name the audiences that should be left by all: engine audiences sync NAME --exit-all."
@@ -62,7 +62,7 @@ class Interrupting:
 @click.option(
     "--exit-all", is_flag=True, help="Of a definition that was removed: tell vendors that all its users left."
 )
-@click.option("--outbox", "outbox_file", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True)
+@outbox_option(default=DEFAULT_FILE)
 @json_option
 @audience_options
 def command(
@@ -70,7 +70,7 @@ def command(
     dry_run: bool,
     yes: bool,
     exit_all: bool,
-    outbox_file: Path,
+    outbox_file: Location,
     as_json: bool,
     files: AudienceFiles,
 ) -> int:
@@ -140,7 +140,7 @@ def _removed(name: str, state: AudienceState, files: AudienceFiles) -> SeenDefin
 def _sync_all(
     state: AudienceState,
     files: AudienceFiles,
-    outbox_file: Path,
+    outbox_file: Location,
     wanted: Sequence[Definition],
     removed: Sequence[SeenDefinition],
     *,

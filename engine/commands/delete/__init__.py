@@ -12,7 +12,7 @@ import click
 
 from engine.commands.delete import resume, status, unsuppress
 from engine.commands.delete.shared import advance, archive_option, code_of, counts_of, elsewhere, held_of
-from engine.commands.options import FILE, OUTBOX_FILE, mappings_option, open_outbox
+from engine.commands.options import FILE, file_of, mappings_option, open_outbox, outbox_option
 from engine.commands.shared import CommandGroup, counted
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -21,6 +21,7 @@ from engine.language.texts import visible
 if TYPE_CHECKING:
     from engine.deletion.archived import ArchivedPersons
     from engine.delivery.configured_connection import ConfiguredConnection
+    from engine.delivery.outbox.location import Location
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
 DEFAULT_CONNECTIONS = Path("connections.yaml")
@@ -29,6 +30,9 @@ SHOWN = 10
 NO_CONNECTIONS = (
     "No delete events are sent to vendors: name the connections with --connections FILE (their part of this deletion "
     "is then not done)."
+)
+ON_STREAMS = (
+    "Events on streams are not deleted one by one: they leave with the age that the streams keep (engine docs stream)."
 )
 NEEDS_YES = "This removes users for good, and asks before it does so on a terminal; elsewhere add --yes."
 EMAIL = "{email} is taken as an ID here. It is the email of {user}: use --user {user} to delete that user."
@@ -51,7 +55,7 @@ class DeleteGroup(CommandGroup):
     "--connections", "connections_file", type=FILE, help="Send delete events to the connections of this file."
 )
 @mappings_option
-@click.option("--outbox", "path", type=OUTBOX_FILE, metavar="FILE", default=DEFAULT_FILE, show_default=True)
+@outbox_option("location", default=DEFAULT_FILE)
 @archive_option
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, but remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -63,7 +67,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     suppress: bool,
     connections_file: Path | None,
     directories: tuple[Path, ...],
-    path: Path,
+    location: Location,
     archive: Path | None,
     dry_run: bool,
     yes: bool,
@@ -75,7 +79,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: done; 1: a person has to do something, the report says what; 2: wrong usage; 3: delete events wait to
     be sent; 4: the outbox or the archive cannot be used.
     """
-    context.obj = path
+    context.obj = path = file_of(location, "engine delete", ON_STREAMS)
     if context.invoked_subcommand is not None:
         return None
     from engine.commands.delete.users import users_of

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import OUTBOX_FILE
+from engine.commands.options import outbox_option
 from engine.commands.outbox import discards, export, listing, purge, replay, resume, showing, status, top
 from engine.commands.shared import CommandGroup
 from engine.delivery.outbox.base import DEFAULT_FILE
 
+if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
+
 
 @click.group("outbox", cls=CommandGroup)
-@click.option(
-    "--outbox",
-    "path",
-    type=OUTBOX_FILE,
-    metavar="FILE",
-    default=DEFAULT_FILE,
-    show_default=True,
-    help="The outbox file.",
-)
+@outbox_option("location", default=DEFAULT_FILE)
 @click.pass_context
-def command(context: click.Context, path: Path) -> None:
+def command(context: click.Context, location: Location) -> None:
     """Inspect an outbox: how connections stand, what became of each event and why; send events again.
 
     --outbox may precede or follow the command's name.
     """
-    context.obj = path
+    context.obj = location
 
 
 for each in (status, top, listing, showing, export, discards, replay, resume, purge):

@@ -8,18 +8,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from engine.commands.options import OUTBOX_FILE
+from engine.commands.options import looked_at, own_outbox_option
 from engine.errors import UsageError, WaybillError
 
 if TYPE_CHECKING:
     from rich.console import Group
 
     from engine.delivery.outbox.base import Standing
+    from engine.delivery.outbox.location import Location
     from engine.delivery.outbox.reading import OutboxFile
 
 EVERY = 1.0
@@ -29,14 +29,8 @@ NO_TERMINAL = "engine outbox top needs a terminal; engine outbox status prints t
 
 
 @click.command("top")
-@click.option(
-    "--outbox",
-    "own_outbox",
-    type=OUTBOX_FILE,
-    metavar="FILE",
-    help="The outbox file; may also precede the command's name.",
-)
-def command(own_outbox: Path | None) -> None:
+@own_outbox_option
+def command(own_outbox: Location | None) -> None:
     """Show live how each connection stands: what `engine outbox status` shows above, every second, until q or Ctrl-C.
 
     The outbox is only read. While it cannot be, the reason is shown and it is tried again.
@@ -48,7 +42,7 @@ def command(own_outbox: Path | None) -> None:
 
     from engine.delivery.outbox.reading import OutboxFile
 
-    outbox = OutboxFile(cast("Path", own_outbox or click.get_current_context().obj))
+    outbox = OutboxFile(looked_at(cast("Location", own_outbox or click.get_current_context().obj)))
     _standings(outbox, time.time())  # what is wrong from the beginning ends the command with its message
     console = Console(markup=False, highlight=False, emoji=False)
     with (

@@ -9,10 +9,9 @@ from engine.delivery.outbox.base import DUPLICATE
 from engine.records import Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from engine.delivery.outbox.attempts import Attempt
     from engine.delivery.outbox.base import ConnectionRow, NewEvent
+    from engine.delivery.outbox.location import Location
     from engine.delivery.outbox.looking import Found
     from engine.records import Report
 
@@ -52,7 +51,7 @@ class ShownEvent(NamedTuple):
     number: int
     event: NewEvent
     states: list[EventState]
-    outbox: Path
+    outbox: Location
 
     @property
     def reports(self) -> list[Report]:

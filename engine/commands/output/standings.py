@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.commands.output.columns import Column, table
 from engine.commands.output.text import Display, duration, local_time
 from engine.commands.shared import counted
 from engine.delivery.outbox.base import Standing, resume_command
 from engine.records import Outcome
+
+if TYPE_CHECKING:
+    from engine.delivery.outbox.location import Location
 
 NONE = "-"
 COLUMNS = (
@@ -72,7 +75,7 @@ def _percent(count: int, total: int) -> str:
     return "<1 %" if percent < 1 else f"{percent:.0f} %"
 
 
-def notes(display: Display, each: Standing, outbox: Path) -> Iterator[str]:
+def notes(display: Display, each: Standing, outbox: Location) -> Iterator[str]:
     """Yield what a person has to know or do about a connection."""
     row = each.row
     if row.alarm:

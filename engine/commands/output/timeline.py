@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -25,6 +24,7 @@ from engine.records import Json, JsonObject, Outcome, Report
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.attempts import Attempt
+    from engine.delivery.outbox.location import Location
     from engine.delivery.sending.versions import Version
 
 WAITING = (Outcome.WAITING, Outcome.HELD)
@@ -150,7 +150,7 @@ def _entry(display: Display, moment: float | None, text: str, style: str = "") -
     yield from (" " * AT + display.paint(line.strip(), style) for line in lines[1:])
 
 
-def _next(display: Display, state: EventState, outbox: Path, now: float) -> Iterator[str]:
+def _next(display: Display, state: EventState, outbox: Location, now: float) -> Iterator[str]:
     if (text := next_try(state, now)) is None:
         return
     yield from _entry(display, state.row.due if _is_paused(state.row, now) else None, f"next try: {text}")
@@ -179,13 +179,13 @@ def next_try(state: EventState, now: float) -> str | None:
     return "as soon as it is its turn; it was not tried yet"
 
 
-def resuming(state: EventState, outbox: Path, now: float) -> str | None:
+def resuming(state: EventState, outbox: Location, now: float) -> str | None:
     """Return the command that lets an event's connection go on, None if it is neither held nor paused."""
     is_stopped = state.found.outcome in WAITING and (state.row.held or _is_paused(state.row, now))
     return resume_command(state.row.name, outbox) if is_stopped else None
 
 
-def explain_command(state: EventState, outbox: Path) -> str:
+def explain_command(state: EventState, outbox: Location) -> str:
     """Return the command that explains an event for a connection, to be pasted into a shell.
 
     Where the version that planned it was not kept, a person has to name a mapping.
@@ -228,7 +228,7 @@ def _again_json(state: EventState, again: Again) -> JsonObject:
     return {"plannedAgain": {"outcome": outcome, "requests": shown}}
 
 
-def _state_json(state: EventState, outbox: Path, now: float) -> JsonObject:
+def _state_json(state: EventState, outbox: Location, now: float) -> JsonObject:
     found, row = state.found, state.row
     is_current = None if state.current is None or found.digest is None else state.current == found.digest
     return {

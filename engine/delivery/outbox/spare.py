@@ -17,10 +17,10 @@ SPARE_BYTES = 2000 * 8192
 class Spare:
     """The spare file of an outbox of at least its own size; a smaller outbox has none, because it frees less."""
 
-    def __init__(self, outbox: Path) -> None:
+    def __init__(self, outbox: Path, *, wanted: bool = True) -> None:
         self._outbox = outbox
         self._path = Path(f"{outbox.resolve()}-spare")
-        self._settled, self._given_up = False, False
+        self._settled, self._given_up = not wanted, False
 
     def keep(self) -> None:
         """Make the file once the outbox is large enough, if there is none and the disk has room."""

@@ -43,6 +43,7 @@ from engine.delivery.outbox.base import (
 from engine.delivery.outbox.deletions import Suppression
 from engine.delivery.outbox.file import VERSIONS
 from engine.delivery.outbox.identity import APPLICATION_ID, FileIdentity, recognize
+from engine.delivery.outbox.location import Location
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.delivery.outbox.spare import Spare
 from engine.records import Outcome
@@ -69,19 +70,24 @@ class SqliteOutbox:
         window: float = WINDOW,
         patience: float = PATIENCE,
         connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+        durable: bool = True,
     ) -> None:
-        """Open or create the file, and migrate it; raises OutboxError."""
-        self.path = Path(path)
+        """Open or create the file, and migrate it; raises OutboxError.
+
+        One that is not `durable` may lose its last changes with the power, because all of it can be made again.
+        """
+        self.file = Path(path)
+        self.path: Location = self.file
         self._window = window
-        self._patience = patience
+        self._patience, self._durable = patience, durable
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
         self._suppression = Suppression()
         with self._errors():
-            recognize(self.path)
-        file.make(self.path)
-        self._spare = Spare(self.path)
-        self._identity = FileIdentity(self.path)
+            recognize(self.file)
+        file.make(self.file)
+        self._spare = Spare(self.file, wanted=durable)
+        self._identity = FileIdentity(self.file)
         try:
             self._open(connect)
         except OutboxFull:  # even reading needs a little room, for `-shm`
@@ -91,7 +97,7 @@ class SqliteOutbox:
 
     def _open(self, connect: Callable[..., sqlite3.Connection]) -> None:
         with self._errors():
-            self._db = connect(self.path, timeout=self._patience, isolation_level=None, check_same_thread=False)
+            self._db = connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             with self._errors():
                 self._prepare()
@@ -106,7 +112,7 @@ class SqliteOutbox:
         if self._db.execute(sql.APPLICATION_ID).fetchone()[0] != APPLICATION_ID:
             # In a new file before WAL mode, so that it is in the file itself even after a crash.
             self._db.execute(sql.SET_APPLICATION_ID.format(APPLICATION_ID))
-        for pragma in sql.PRAGMAS:
+        for pragma in (*sql.PRAGMAS, *sql.NOT_DURABLE * (not self._durable)):
             self._db.execute(pragma)
         if self._version() == len(VERSIONS):
             return
@@ -115,7 +121,7 @@ class SqliteOutbox:
         except OutboxFull as error:
             if not self._version():  # a new file
                 raise
-            raise OutboxFull(file.no_space_to_migrate(self.path, self._all(sql.LAST_PLACE)[0][0])) from error
+            raise OutboxFull(file.no_space_to_migrate(self.file, self._all(sql.LAST_PLACE)[0][0])) from error
 
     def _migrate(self) -> None:
         with self._transaction():
@@ -132,7 +138,7 @@ class SqliteOutbox:
     def _refuse_newer(self, version: int) -> None:
         if version > len(VERSIONS):
             raise OutboxError(
-                f"{self.path} was created by a newer version of the engine (schema {version}; this one supports "
+                f"{self.file} was created by a newer version of the engine (schema {version}; this one supports "
                 f"{len(VERSIONS)}); update the engine."
             )
 
@@ -141,9 +147,9 @@ class SqliteOutbox:
         try:
             yield
         except sqlite3.Error as error:
-            raise file.raised(self.path, error, self._patience) from error
+            raise file.raised(self.file, error, self._patience) from error
         except UnicodeDecodeError as error:  # in SQLite's own message, which quotes the file
-            raise OutboxDamaged(file.damage_text(self.path, "malformed database schema")) from error
+            raise OutboxDamaged(file.damage_text(self.file, "malformed database schema")) from error
 
     @contextmanager
     def _transaction(self, begin: str = sql.BEGIN_WRITE) -> Iterator[sqlite3.Connection]:
@@ -215,7 +221,7 @@ class SqliteOutbox:
         """
         first = db.execute(sql.LAST_EVENT).fetchone()[0] + 1
         if first + len(events) > HIGHEST:
-            raise OutboxDamaged(file.damage_text(self.path, "an impossible number of an event"))
+            raise OutboxDamaged(file.damage_text(self.file, "an impossible number of an event"))
         _add(db, sql.ADD_EVENTS, [(n, *_event_values(event, now)) for n, event in enumerate(events, first)])
         keeping.add_keys(db, first, events)
         state = _first_state(duplicate=False)
@@ -280,14 +286,14 @@ class SqliteOutbox:
         try:
             AttemptNumbers.of(attempts)
         except ValueError as error:
-            raise OutboxDamaged(file.damage_text(self.path, "impossible values")) from error
+            raise OutboxDamaged(file.damage_text(self.file, "impossible values")) from error
         return Waiting._make((*values, reports, attempts, noted, replayed == 1))
 
     def _reports(self, text: str | None) -> EventReports:
         try:
             return from_text(text)
         except ValueError as error:
-            raise OutboxDamaged(file.damage_text(self.path, "impossible reports")) from error
+            raise OutboxDamaged(file.damage_text(self.file, "impossible reports")) from error
 
     def write(
         self, connection: str, fence: int, changes: Sequence[Change], now: float, attempts: Sequence[Attempt] = ()
@@ -336,7 +342,7 @@ class SqliteOutbox:
 
     def look(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Return what a function of `looking` finds, in one read transaction."""
-        with self._transaction(sql.BEGIN_READ) as db, looking.values_are_ours(db, self.path):
+        with self._transaction(sql.BEGIN_READ) as db, looking.values_are_ours(db, self.file):
             return function(db)
 
     def change(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -529,12 +535,12 @@ class SqliteOutbox:
         wrong = self._all(sql.WRONG_VALUES, {"outcomes": looking.outcome_list(Outcome)}) if reason == "ok" else []
         if reason != "ok" or wrong:
             reason = f"impossible values in {wrong[0][0]}" if wrong else " ".join(reason.split())
-            raise OutboxDamaged(file.damage_text(self.path, reason))
+            raise OutboxDamaged(file.damage_text(self.file, reason))
 
     def _check_order(self, numbers: Sequence[int], after: int) -> None:
         """Raise OutboxDamaged for numbers that do not grow, with which a reader would never get to the end."""
         if any(later <= earlier for earlier, later in pairwise([after, *numbers])):
-            raise OutboxDamaged(file.damage_text(self.path, "rows out of order"))
+            raise OutboxDamaged(file.damage_text(self.file, "rows out of order"))
 
     def close(self) -> None:
         """Close the file."""

@@ -19,6 +19,7 @@ PRAGMAS = (
     # What is removed or replaced leaves nothing in the file. It costs nothing that can be measured (docs/deletion.md).
     "PRAGMA secure_delete = ON",
 )
+NOT_DURABLE = ("PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -65536")
 QUICK_CHECK = "PRAGMA quick_check(1)"
 CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
 EMPTY_WAL = "PRAGMA wal_checkpoint(TRUNCATE)"

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 RATE = re.compile(r"([1-9][0-9]*)/([smh])")
 PERIODS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -52,18 +52,33 @@ class Clock:
         return self._monotonic() + self._offset
 
 
+class RateLimit(Protocol):
+    """How fast requests may go out."""
+
+    async def take(self) -> float:
+        """Count one request; return the seconds to wait before sending it."""
+        ...
+
+
+def size_and_speed(rate: str) -> tuple[float, float]:
+    """Return how many requests a rate limit such as `100/m` allows at once, and how many a second after that.
+
+    Both are 0 for '', which is no limit. Raises ValueError if `rate` is not a rate limit.
+    """
+    if not rate:
+        return 0.0, 0.0
+    found = RATE.fullmatch(rate)
+    if found is None:
+        raise ValueError(f'"{rate}" is not a rate limit; write e.g. 100/s, 100/m or 100/h')
+    return float(found[1]), float(found[1]) / PERIODS[found[2]]
+
+
 class TokenBucket:
     """A rate limit such as `100/s`: a bucket of that size, refilled evenly; '' means no limit."""
 
     def __init__(self, rate: str, now: float) -> None:
         """Raise ValueError if `rate` is not a rate limit."""
-        self._size, self._speed = 0.0, 0.0
-        if rate:
-            found = RATE.fullmatch(rate)
-            if found is None:
-                raise ValueError(f'"{rate}" is not a rate limit; write e.g. 100/s, 100/m or 100/h')
-            self._size = float(found[1])
-            self._speed = self._size / PERIODS[found[2]]
+        self._size, self._speed = size_and_speed(rate)
         self._left = self._size
         self._at = now
 
@@ -75,6 +90,17 @@ class TokenBucket:
         self._at = now
         self._left -= 1
         return 0.0 if self._left >= 0 else -self._left / self._speed
+
+
+class OwnRateLimit:
+    """The rate limit of a connection that one worker alone delivers to."""
+
+    def __init__(self, rate: str, clock: Clock) -> None:
+        self._bucket, self._clock = TokenBucket(rate, clock.time()), clock
+
+    async def take(self) -> float:
+        """Count one request; return the seconds to wait before sending it."""
+        return self._bucket.wait(self._clock.time())
 
 
 class Retry(NamedTuple):

@@ -24,7 +24,7 @@ from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Try, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.outgoing import Outgoing, outgoing
-from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, TokenBucket, retry_after
+from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, RateLimit, retry_after
 from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.versions import Version
@@ -55,6 +55,7 @@ class Shipping:
         random: Callable[[], float],
         observer: DeliveryObserver,
         slots: int,
+        rate_limit: RateLimit,
     ) -> None:
         self.name = configured.name
         self.version = Version.of(configured, clock.time)
@@ -72,7 +73,7 @@ class Shipping:
         self._sender = sender
         self._clock = clock
         self._observer = observer
-        self._bucket = TokenBucket(configured.rate, clock.time())
+        self._rate_limit = rate_limit
         self.brake = Brake()
         self.alarm = RefusalAlarm()
 
@@ -108,11 +109,10 @@ class Shipping:
 
     async def _wait_for_turn(self) -> None:
         """Wait until the rate limit and the brake allow a request, or until the worker stops."""
-        now = self._clock.time()
-        limited = self._bucket.wait(now)
+        limited = await self._rate_limit.take()
         if limited:
             self._observer.limited(self.name, limited)
-        wait = max(limited, self.brake.wait(now))
+        wait = max(limited, self.brake.wait(self._clock.time()))
         if wait:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):

@@ -1,0 +1,144 @@
+"""Results: what one message of the results stream holds: what became of events, and the requests that led to it. Pure.
+
+    headers  Waybill-Format: 1
+    body     JSON {fence, at, takeover, changes: [[numbers, outcome, reason, ...]], attempts: [[number, took, ...]]}
+
+Changes in a row that differ in nothing but their event are written once with all its numbers. A message with a
+`takeover` is a worker's first in a connection and partition: its sequence is the fence of all that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple, cast
+
+import orjson
+
+from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
+from engine.delivery.outbox.base import Change
+from engine.delivery.outbox.reports import as_text, from_text
+from engine.records import Outcome
+from engine.stream.errors import DamagedPack
+from engine.stream.packs import FORMAT, FORMAT_HEADER, check_format
+
+RESULT_BYTES = 512 * 1024
+"""Bytes of a results message; what is larger by itself goes alone."""
+
+NO_RESULTS = "A message of the stream is no results of a worker."
+
+
+class ResultBatch(NamedTuple):
+    """What a worker wrote at once, at `at` (unix seconds of its clock); `Change.place` is the number of an event.
+
+    `fence` is that of the worker, 0 in the message that takes over; that one names its owner in `takeover`.
+    """
+
+    fence: int = 0
+    at: float = 0.0
+    changes: tuple[Change, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    takeover: str = ""
+
+
+def encode(batch: ResultBatch) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of one message."""
+    alike = [(list(run), key) for key, run in groupby(batch.changes, _all_but_place)]
+    return _message(batch, [_line([each.place for each in run], run[0]) for run, _ in alike], batch.attempts)
+
+
+def split(batch: ResultBatch, most: int = RESULT_BYTES) -> Iterator[ResultBatch]:
+    """Divide a batch into ones of at most `most` bytes each, requests before the changes that name them."""
+    attempts: list[Attempt] = []
+    changes: list[Change] = []
+    size = 0
+    every: list[Attempt | Change] = [*batch.attempts, *batch.changes]
+    for each in every:
+        more = _size(each)
+        if size and size + more > most:
+            yield batch._replace(attempts=tuple(attempts), changes=tuple(changes))
+            attempts, changes, size = [], [], 0
+        if isinstance(each, Attempt):
+            attempts.append(each)
+        else:
+            changes.append(each)
+        size += more
+    if size:
+        yield batch._replace(attempts=tuple(attempts), changes=tuple(changes))
+
+
+def decode(headers: Mapping[str, str], body: bytes) -> ResultBatch:
+    """Return the results of a message; raise UnknownFormat for a newer release's, DamagedPack for what is none."""
+    check_format(headers)
+    try:
+        given: dict[str, Any] = orjson.loads(body)
+        changes = tuple(change for line in given["changes"] for change in _changes(line))
+        attempts = tuple(_attempt(line) for line in given["attempts"])
+        return ResultBatch(
+            _whole(given["fence"]), float(given["at"]), changes, attempts, _of(given["takeover"], str) or ""
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedPack(NO_RESULTS) from error
+
+
+def _message(
+    batch: ResultBatch, changes: Sequence[Sequence[Any]], attempts: Sequence[Attempt]
+) -> tuple[dict[str, str], bytes]:
+    body = {
+        "fence": batch.fence,
+        "at": batch.at,
+        "takeover": batch.takeover,
+        "changes": changes,
+        "attempts": [list(each) for each in attempts],
+    }
+    return {FORMAT_HEADER: FORMAT}, orjson.dumps(body)
+
+
+def _all_but_place(change: Change) -> tuple[Any, ...]:
+    return change[1:]
+
+
+def _line(numbers: Sequence[int], change: Change) -> list[Any]:
+    _, outcome, reason, error, digest, progress, tried_at, reports, attempts = change
+    return [numbers, outcome.value, reason, error, digest, progress, tried_at, as_text(reports), attempts]
+
+
+def _size(each: Attempt | Change) -> int:
+    line = list(each) if isinstance(each, Attempt) else _line([each.place], each)
+    return len(orjson.dumps(line)) + 1
+
+
+def _changes(line: Sequence[Any]) -> Iterator[Change]:
+    numbers, outcome, reason, error, digest, progress, tried_at, reports, attempts = line
+    AttemptNumbers.of(_of(attempts, str))
+    found = Change(
+        0,
+        Outcome(outcome),
+        str(reason),
+        str(error),
+        _of(digest, str),
+        _of(progress, str),
+        None if tried_at is None else float(tried_at),
+        from_text(_of(reports, str)),
+        attempts,
+    )
+    return (found._replace(place=_whole(number)) for number in numbers)
+
+
+def _attempt(line: Sequence[Any]) -> Attempt:
+    found = Attempt(*line)
+    for value, default in zip(found, Attempt(0, 0, "", "", "", 0, 0), strict=True):
+        _of(value, type(default))
+    return found
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError("not a number")
+    return value
+
+
+def _of(value: Any, kind: type) -> Any:
+    if value is not None and type(value) is not kind:
+        raise TypeError("another kind")
+    return cast("Any", value)
