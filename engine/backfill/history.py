@@ -322,7 +322,7 @@ def shard_batches(
 def _sharded(each: HistoryEvent, job: HistoryJob, shards: int) -> tuple[object, ...]:
     row, reports = each.row, each.event.reports
     shard = partition_of(each.value, shards, job.partition_by, each.identity)
-    kept = orjson.dumps(reports).decode() if reports else None
+    kept = orjson.dumps([list(report) for report in reports]).decode() if reports else None
     return shard, each.at, row.file, row.block, row.row, each.identity, each.own, each.event.raw, kept
 
 
