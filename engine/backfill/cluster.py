@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from engine.backfill.counts import Counts, counts_of
-from engine.backfill.history import COUNTED, DOCUMENTS, LINES, READ_FIRST, SHARDED, HistoryJob
+from engine.backfill.history import COUNTED, DOCUMENTS, LINES, READ_FIRST, SHARDED, HistoryJob, shown_file
 from engine.backfill.inputs import HistoryFiles
 from engine.backfill.shards import GROUP_BYTES
 from engine.backfill.work import SHARDS, BackfillError, InputFile
@@ -44,6 +44,7 @@ ROWS = 1000
 
 NAMES = tuple(dict.fromkeys(name for names in FIELDS.values() for name in names))
 ARCHIVE_ONLY = ("row", "other", "source")
+RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception): ")
 FILE = re.compile(r"(?:file:/|s3a?://|hdfs://|gs://|abfss?://)[^\s]+")
 
 
@@ -252,11 +253,12 @@ def _json_column(columns: Sequence[str]) -> str | None:
 @contextmanager
 def readable() -> Iterator[None]:
     """Turn Spark's errors into what a person can act on: which file, and why; or what the executor said."""
+    from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         raise BackfillError(_explained(str(error))) from error
 
 
@@ -270,14 +272,14 @@ ADVICE: Mapping[str, str] = {
 
 
 def _explained(text: str) -> str:
-    for said in ("UsageError: ", "ImportError: "):
-        if said in text:
-            lines = text.partition(said)[2].split("\n\n")[0].splitlines()
+    for kind in ("UsageError: ", "ImportError: "):
+        if kind in text:
+            lines = text.partition(kind)[2].split("\n\n")[0].splitlines()
             return "\n".join(line for line in lines if not line.lstrip().startswith(("at ", "File ")))
     why = next((advice for sign, advice in ADVICE.items() if sign in text), None)
     file = FILE.search(text)
     if why is None:
-        first = text.strip().splitlines()[0] if text.strip() else "no reason given"
-        return f"Spark failed: {first[:500]}\nNothing was queued."
-    where = f"{file[0].rstrip('.,')}: " if file else ""
+        said = [line for line in text.splitlines() if RAISED.match(line)] or text.strip().splitlines()
+        return f"Spark failed: {(said or ['no reason given'])[-1][:500]}\nNothing was queued."
+    where = f"{shown_file(file[0].rstrip('.,'))}: " if file else ""
     return f"{where}{why}. Nothing was queued."

@@ -188,7 +188,7 @@ def test_repaired_json_says_so() -> None:
     assert orjson.loads(row["raw"])["properties"] == {"n": None}
     ((code, place, message),) = orjson.loads(row["reports"])
     assert (code, place) == ("json-repaired", "message")
-    assert message.startswith("NaN")
+    assert message == "numbers that JSON cannot represent (NaN, Infinity, too large) became null: 1"
 
 
 def test_a_whole_document() -> None:
