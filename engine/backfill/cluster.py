@@ -48,9 +48,9 @@ RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception): ")
 FILE = re.compile(r"(?:file:/|s3a?://|hdfs://|gs://|abfss?://)[^\s]+")
 
 
-def check_extra() -> None:
-    """Raise UsageError if Spark or what it needs is not installed."""
-    for name in ("pyspark", "pyarrow", "pandas"):
+def check_extra(*names: str) -> None:
+    """Raise UsageError if a package of the extra is not installed; shards are read without Spark."""
+    for name in names:
         if find_spec(name) is None:
             raise UsageError(MISSING.format(name=name))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from engine.commands.options import FILE, mappings_option, outbox_option, parse_time
-from engine.commands.shared import FOUND, INTERRUPTED, did_you_mean
+from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -117,7 +117,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         names, addresses, source, connections_file, directories, outbox, first, last, _rate(rate), yes
     )
     target = _target(options)
-    check_extra()
+    check_extra("pyarrow")
     arguments = _arguments(options, target, since, until)
     folder = WorkFolder(work or Path(f"backfill-{_id(arguments)}"))
     if dry_run:
@@ -253,15 +253,16 @@ def _planned(
     use: Callable[[Counts, Callable[[Path], None]], None],
 ) -> tuple[Counts, list[InputFile]]:
     """Count with Spark and print it; `use` gets the counts, and what writes the shards."""
-    from engine.backfill.cluster import HistoryFrames, spark_session
+    from engine.backfill.cluster import HistoryFrames, check_extra, spark_session
     from engine.commands.output.backfill import plan_lines
 
+    check_extra("pyspark", "pandas")
     job = _job(options, target, now)
     with ExitStack() as stack:
         files = _local_files(options)
         spark = stack.enter_context(spark_session())
         files = files or _files(options, spark)
-        click.echo(f"Planning {len(files.all):,} file(s) with Spark ...", err=True)
+        click.echo(f"Planning {counted(len(files.all), 'file')} with Spark ...", err=True)
         frames = HistoryFrames(spark, files)
         counts = frames.count(job)
         for line in plan_lines(counts, len(files.all), target.connections, options.rate):
