@@ -123,11 +123,13 @@ class WorkFolder:
         return found
 
     def write_plan(self, plan: WorkPlan) -> None:
-        """Record that all shards are whole; raises OSError."""
+        """Record that all shards are whole, and that nothing of them was fed; raises OSError."""
+        (self.path / POSITION).unlink(missing_ok=True)  # that of shards that are no longer there
         value = {"format": FORMAT, **plan._asdict()}
         value["inputs"] = [each._asdict() for each in plan.inputs]
         value["shards"] = [each._asdict() for each in plan.shards]
         self._write(PLAN, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+        sync_to_disk(self.path)
 
     def position(self, plan: WorkPlan) -> Position:
         """Return how far a plan was fed; raises BackfillError."""
@@ -140,7 +142,10 @@ class WorkFolder:
         return found
 
     def write_position(self, position: Position) -> None:
-        """Record how far it was fed; raises OSError."""
+        """Record how far it was fed; raises OSError.
+
+        The folder is not synced: after a power failure an older position may be there, which is as good.
+        """
         self._write(POSITION, orjson.dumps({"format": FORMAT, **position._asdict()}))
 
     def _write(self, name: str, content: bytes) -> None:
@@ -148,7 +153,6 @@ class WorkFolder:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        sync_to_disk(self.path)
 
     def _check_shards(self, plan: WorkPlan) -> None:
         missing = [shard.path for shard in plan.shards if not (self.path / shard.path).is_file()]

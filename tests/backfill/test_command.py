@@ -79,7 +79,7 @@ def test_wrong_usage(given: tuple[str, ...], text: str) -> None:
     assert not Path("work").exists()
 
 
-def planned(events: int = 1000) -> WorkPlan:
+def planned(events: int = 300) -> WorkPlan:
     for number, rows in enumerate(spread(events, 3)):
         write_shard(Path("work"), number, rows)
     status = Path("history.ndjson").stat()
@@ -100,12 +100,12 @@ def planned(events: int = 1000) -> WorkPlan:
 
 def test_it_goes_on_where_it_ended() -> None:
     planned()
-    assert said(*RUN) == (0, "Continuing work: 0 of 1,000 events were fed.\n1,000 new.\n")
-    assert said(*RUN) == (0, "Continuing work: 1,000 of 1,000 events were fed.\n1,000 new.\n")
+    assert said(*RUN) == (0, "Continuing work: 0 of 300 events were fed.\n300 new.\n")
+    assert said(*RUN) == (0, "Continuing work: 300 of 300 events were fed.\n300 new.\n")
     WorkFolder(Path("work")).write_position(Position((0, 0, 0)))
-    assert said(*RUN) == (0, "Continuing work: 0 of 1,000 events were fed.\n1,000 new.\n")
+    assert said(*RUN) == (0, "Continuing work: 0 of 300 events were fed.\n300 new.\n")
     with closing(SqliteOutbox(Path("outbox.db"))) as outbox:
-        assert outbox.counts() == {("shop", "waiting"): 1000}, "what was there was looked up"
+        assert outbox.counts() == {("shop", "waiting"): 300}, "what was there was looked up"
 
 
 def test_another_mapping_is_refused_until_someone_says_yes() -> None:

@@ -74,7 +74,7 @@ def test_what_has_no_time_comes_last_and_in_its_order(tmp_path: Path) -> None:
 
 
 def test_a_large_event_travels_alone(tmp_path: Path) -> None:
-    rows = [row(number, size=10_000_000 if number == 1 else 0) for number in range(3)]
+    rows = [row(number, size=5_000_000 if number == 1 else 0) for number in range(3)]
     work, plan = planned(tmp_path / "work", [rows])
     outbox = opened(tmp_path / "outbox.db")
     assert [each.fed for each in fed(outbox, work, plan)] == [1, 2, 3]

@@ -22,6 +22,13 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert work.position(plan) == Position((0, 0))
 
 
+def test_shards_that_are_written_again_are_fed_from_the_beginning(tmp_path: Path) -> None:
+    work, plan = planned(tmp_path, spread(10, 2))
+    work.write_position(Position((1, 2), new=3))
+    work.write_plan(plan)
+    assert work.position(plan) == Position((0, 0))
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "a"}', b"\xff"])
 def test_a_damaged_file(content: bytes, tmp_path: Path) -> None:
     work, plan = planned(tmp_path / "w", spread(10, 2))
