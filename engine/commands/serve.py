@@ -16,7 +16,7 @@ import click
 
 from engine.commands.console import ConsoleOptions, console_options
 from engine.commands.options import FILE, SettingsOptions, default_outbox, keep_option, outbox_option, settings_options
-from engine.commands.serve_streams import check_role, check_served, limits_on
+from engine.commands.serve_streams import DELETE_CALLS, check_role, check_served, limits_on
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -216,7 +216,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with ExitStack() as stack:
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
         check_role(path, only, workers, write_keys, sandbox=sandbox)
-        workers = (0 if sandbox else _default_workers()) if workers is None else workers
+        workers = (0 if sandbox or only == "delivery" else _default_workers()) if workers is None else workers
         arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox, path, only)
         vendors = EmulatedVendors(stack)
         reloading = _reloading(arguments, vendors)
@@ -362,7 +362,6 @@ def _with_console(
 ) -> ServerConfig:
     """Add the console for the admin address; raise UsageError where that would not be safe."""
     from engine.commands.console import access_of, import_all
-    from engine.commands.options import looked_at
 
     assert config.admin is not None
     import_all()
@@ -377,7 +376,7 @@ def _with_console(
         return (await config.reloading.reload()).json()
 
     site = Site(
-        outbox_file=looked_at(arguments.outbox),
+        outbox_file=_looked_at(arguments.outbox),
         connections=lambda: config.reloading.connections,
         sources=lambda: sources_of(config.reloading, samples=arguments.sandbox),
         troubles=troubles.read,
@@ -385,6 +384,7 @@ def _with_console(
         directories=arguments.settings.directories,
         archive=kept.archive,
         audiences_file=kept.audiences,
+        read_only=not isinstance(arguments.outbox, Path),
         live=True,
         reload=reload,
     )
@@ -392,6 +392,16 @@ def _with_console(
     observer = Observers([config.delivery_observer, troubles])
     console = console_app(site, access_of(listener, host, token, reached))
     return config._replace(console=console, delivery_observer=observer)
+
+
+def _looked_at(outbox: Location) -> Path:
+    """Return the file in which an outbox is looked at: its own, or the view of streams, which are made if need be."""
+    from engine.commands.options import looked_at, open_outbox
+
+    if not isinstance(outbox, Path):
+        with open_outbox(outbox, create=True):
+            pass
+    return looked_at(outbox)
 
 
 def _with_archive(config: ServerConfig, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
@@ -403,10 +413,9 @@ def _with_archive(config: ServerConfig, kept: KeepOptions, arguments: Arguments)
     from engine.collector.archiving import ServedArchive
     from engine.collector.companions import Companion
     from engine.commands.archive.shared import check_extra
-    from engine.commands.options import looked_at
 
     check_extra()
-    outbox_file = looked_at(arguments.outbox)
+    outbox_file = _looked_at(arguments.outbox)
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
     keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
@@ -510,6 +519,8 @@ def _announce(
     else:
         admin = url_of(config.admin[0])
         click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
+    if not isinstance(arguments.outbox, Path):
+        click.echo(DELETE_CALLS, err=True)
     if config.console is not None:
         click.echo(CONSOLE.format(link=config.console.link))
     for source in config.reloading.sources:

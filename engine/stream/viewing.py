@@ -63,7 +63,9 @@ class ViewFollower:
         *,
         note: Callable[[str], None] = lambda _: None,
         progress: Progress = lambda _read, _all: None,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self._outbox, self._client, self._layout = outbox, client, layout
         self._note, self._progress = note, progress
         self._purged_at = float("-inf")
@@ -71,7 +73,7 @@ class ViewFollower:
 
     def catch_up(self) -> None:
         """Read all that the streams have by now; raise OutboxError."""
-        with lock(self._outbox.file, PATIENCE) as mine:
+        with lock(self._outbox.file, self._patience) as mine:
             if not mine:
                 self._note(BEHIND.format(file=self._outbox.file))
                 return
