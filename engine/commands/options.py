@@ -84,7 +84,7 @@ def outbox_option(
         "--outbox",
         name,
         type=OUTBOX,
-        metavar="FILE|ADDRESS",
+        metavar="OUTBOX",
         default=default,
         show_default=default is not None,
         envvar=envvar,
@@ -279,6 +279,26 @@ class StreamBar:
             if read >= messages:
                 self._bar.render_finish()
                 self._bar = None
+
+
+class LookedAt(NamedTuple):
+    """The file in which an outbox is looked at again and again; `trouble` returns why it is not up to date, or ''."""
+
+    file: Path
+    trouble: Callable[[], str] = str
+
+
+@contextmanager
+def followed(location: Location) -> Iterator[LookedAt]:
+    """Keep what `looked_at` returns up to date for as long as the block lasts."""
+    if isinstance(location, Path):
+        yield LookedAt(location)
+        return
+    from engine.stream.view_thread import followed_view
+
+    bar = StreamBar()
+    with followed_view(location, note=bar.note, progress=bar.progress) as view:
+        yield LookedAt(view.file, lambda: view.trouble)
 
 
 def looked_at(location: Location) -> Path:

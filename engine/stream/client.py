@@ -40,7 +40,7 @@ from engine.stream.errors import (
 )
 
 if TYPE_CHECKING:
-    from engine.stream.wire import Replies, Wire
+    from engine.stream.wire import StreamReplies, StreamWire
 
 T = TypeVar("T")
 MISSING = "An outbox on NATS needs a package that is not installed (nats-py): pip install 'waybill[nats]'."
@@ -100,8 +100,8 @@ class StreamClient:
         self._patience = patience
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="nats", daemon=True)
-        self._wire: Wire | None = None
-        self._replies: Replies | None = None
+        self._wire: StreamWire | None = None
+        self._replies: StreamReplies | None = None
         self._up = asyncio.Event()
         self._opening: asyncio.Future[None] | None = None
         self._offset, self._trip, self._learned = time.time() - since_boot(), float("inf"), float("-inf")
@@ -168,9 +168,10 @@ class StreamClient:
         """Return the loop in which all coroutines of the client run."""
         return self._loop
 
-    async def wire(self, patience: float | None = None) -> Wire:
+    async def wire(self, patience: float | None = None) -> StreamWire:
         """Return the connection of nats-py; wait for a server for `patience` seconds, then raise NoServer."""
-        await self._connected(self._patience if patience is None else patience)
+        seconds = self._patience if patience is None else patience
+        await self._connected(seconds, seconds)
         assert self._wire is not None
         return self._wire
 
@@ -275,7 +276,7 @@ class StreamClient:
                 if status in (END_OF_BATCH, NO_MESSAGES):
                     return found, int(headers.get("Nats-Num-Pending", 0))
                 if status is not None:
-                    raise ApiRefused(f"{stream} cannot be read: {headers.get('Description', status)}.", int(status))
+                    raise ApiRefused(f"{stream} cannot be read, {headers.get('Description', status)}", int(status))
                 if found and int(headers["Nats-Last-Sequence"]) != found[-1].seq:
                     return "messages of an answer were lost"
                 at = _seconds(headers["Nats-Time-Stamp"])
@@ -304,6 +305,8 @@ class StreamClient:
 
         async def attempt(seconds: float) -> JsonObject | str:
             assert self._replies is not None
+            if len(body) + HEADER_ROOM > self.max_payload:
+                raise MessageTooLarge(self._too_large(len(body)))
             message = await self._replies.request(subject, body, headers, seconds)
             if (message.headers or {}).get("Status") == NO_RESPONDERS:
                 return NO_RESPONDERS
@@ -313,9 +316,6 @@ class StreamClient:
                 return str(error.get("description"))
             return answer
 
-        await self._connected(self._patience)
-        if len(body) + HEADER_ROOM > self.max_payload:
-            raise MessageTooLarge(self._too_large(len(body)))
         return await self._patiently(attempt, patience)
 
     async def _patiently(self, attempt: Callable[[float], Coroutine[Any, Any, T | str]], patience: float) -> T:
@@ -327,7 +327,7 @@ class StreamClient:
         silent_since = since_boot()
         ends, pause, why = silent_since + patience, FIRST_PAUSE, "no answer in time"
         while (left := ends - since_boot()) > 0:
-            await self._connected(left)
+            await self._connected(left, patience)
             try:
                 result = await attempt(min(left, REPLY_SECONDS))
             except Broken:
@@ -336,8 +336,6 @@ class StreamClient:
                 why = "no answer in time"
                 await self._leave(silent_since)
                 continue
-            except errors.MaxPayloadError:
-                raise MessageTooLarge(self._too_large(0)) from None
             except errors.Error as error:
                 result = str(error)
             if not isinstance(result, str):
@@ -387,7 +385,7 @@ class StreamClient:
                 f"The account that signs in at {self.address} has no JetStream: allow it in the servers' "
                 "configuration, e.g. `accounts { NAME { jetstream: enabled } }`."
             )
-        raise ApiRefused(f"JetStream refused a request: {description}.", code if isinstance(code, int) else 0)
+        raise ApiRefused(description, code if isinstance(code, int) else 0)
 
     def _missing(self, subject: str) -> StreamMissing:
         return StreamMissing(f"No stream of {self.address} takes {subject}: it was removed. Restart to make it anew.")
@@ -400,28 +398,28 @@ class StreamClient:
 
     # The connection
 
-    async def _connected(self, patience: float) -> None:
-        """Wait for a server; raise NoServer after `patience` seconds."""
+    async def _connected(self, left: float, patience: float) -> None:
+        """Wait for a server; raise NoServer when what is `left` of the patience, in seconds, is over."""
         if self._up.is_set():
             return
         if self._wire is None:
             if self._opening is None or self._opening.done():
-                self._opening = asyncio.ensure_future(self._open(patience))
+                self._opening = asyncio.ensure_future(self._open(min(left, self._patience)))
             await asyncio.shield(self._opening)  # whoever comes meanwhile shares it, and its error
             return
         try:
-            await asyncio.wait_for(self._up.wait(), patience)
+            await asyncio.wait_for(self._up.wait(), left)
         except TimeoutError:
             raise NoServer(
-                f"The connection to {self.address} broke, and no server answers any more (tried for {patience:.0f} s). "
+                f"The connection to {self.address} broke, and no server answers any more (tried for {patience:g} s). "
                 "Look whether they run; the connection comes back by itself."
             ) from None
 
     async def _open(self, patience: float) -> None:
-        from engine.stream.wire import Replies, Wire, connect
+        from engine.stream.wire import StreamReplies, StreamWire, connect
 
-        wire = Wire(self.address)
-        replies = Replies(wire)
+        wire = StreamWire(self.address)
+        replies = StreamReplies(wire)
 
         async def down() -> None:
             if self._wire is wire:

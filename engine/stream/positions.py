@@ -44,11 +44,13 @@ class Position:
     """What of a partition is finished for one connection.
 
     `read_to` is the sequence of the last pack that was read, `results` that of the last results message that is counted
-    in, `attempt` the highest number of a request. Memory: about 200 bytes for each pack with open events, and what was
-    noted of those that were tried; `FairQueue` stops reading at 100,000 events.
+    in, `attempt` the highest number of a request; `stream` says of which stream of events all of it is. Memory: about
+    200 bytes for each pack with open events, and what was noted of those that were tried; `FairQueue` stops reading at
+    100,000 events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: str = "") -> None:
+        self.stream = stream
         self.results = 0
         self.read_to = 0
         self.attempt = 0
@@ -153,6 +155,7 @@ class Position:
             number: each for number, each in self._noted.items() if number in self or place_of(number)[0] > self.read_to
         }
         return {
+            "stream": self.stream,
             "results": self.results,
             "read_to": self.read_to,
             "attempt": self.attempt,
@@ -170,7 +173,7 @@ class Position:
         """Return the position of some bytes; raise DamagedPack for others."""
         try:
             given = orjson.loads(zlib.decompressobj().decompress(data, MOST_DECODED))
-            found = cls()
+            found = cls(str(given["stream"]))
             found.results, found.read_to, found.attempt = (int(given[key]) for key in ("results", "read_to", "attempt"))
             found._open = dict(_unpacked(given["open"]))
             found._sequences = list(found._open)

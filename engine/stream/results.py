@@ -9,6 +9,7 @@ Changes in a row that differ in nothing but their event are written once with al
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, cast
@@ -19,9 +20,11 @@ from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
 from engine.delivery.outbox.base import Change
 from engine.delivery.outbox.reports import as_text, from_text
 from engine.records import Outcome
+from engine.stream import packs
 from engine.stream.errors import DamagedPack
-from engine.stream.packs import FORMAT, FORMAT_HEADER, check_format
+from engine.stream.packs import FORMAT, FORMAT_HEADER, Pack, check_format
 
+RESULT_HEADER = "Waybill-Result"
 RESULT_BYTES = 512 * 1024
 """Bytes of a results message; what is larger by itself goes alone."""
 
@@ -45,6 +48,26 @@ def encode(batch: ResultBatch) -> tuple[dict[str, str], bytes]:
     """Return the headers and the body of one message."""
     alike = [(list(run), key) for key, run in groupby(batch.changes, _all_but_place)]
     return _message(batch, [_line([each.place for each in run], run[0]) for run, _ in alike], batch.attempts)
+
+
+def encode_aside(pack: Pack, change: Change) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a copy that is set aside: a pack of one event, and what became of it."""
+    headers, body = packs.encode(pack)
+    _, result = encode(ResultBatch(changes=(change,)))
+    return {**headers, RESULT_HEADER: b64encode(result).decode()}, body
+
+
+def decode_aside(headers: Mapping[str, str], body: bytes) -> tuple[Pack, Change]:
+    """Return the pack and the change of a copy; raise UnknownFormat or DamagedPack."""
+    pack = packs.decode(headers, body)
+    try:
+        result = b64decode(headers.get(RESULT_HEADER, ""), validate=True)
+    except ValueError as error:
+        raise DamagedPack(NO_RESULTS) from error
+    changes = decode(headers, result).changes
+    if len(changes) != 1 or len(pack.events) != 1:
+        raise DamagedPack(NO_RESULTS)
+    return pack, changes[0]
 
 
 def split(batch: ResultBatch, most: int = RESULT_BYTES) -> Iterator[ResultBatch]:

@@ -17,7 +17,7 @@ from engine.delivery.outbox.location import StreamAddress
 from engine.errors import UsageError
 from engine.stream.client import StreamClient
 from engine.stream.credentials import credentials
-from engine.stream.errors import NoJetStream, NoLeader, NoServer, OldServer, SignInFailed, TlsFailed
+from engine.stream.errors import CredentialsRefused, NoJetStream, NoLeader, NoServer, OldServer, TlsFailed
 from tests.delivery.test_bad_vendors import CERTIFICATE
 from tests.stream.servers import NatsServer
 
@@ -74,7 +74,7 @@ REFUSED: list[tuple[str, dict[str, str], type[OutboxError], str]] = [
     (
         "tls",
         CA,
-        SignInFailed,
+        CredentialsRefused,
         (
             "The NATS server of ADDRESS does not let in a client without credentials. Set WAYBILL_NATS_USER and "
             "WAYBILL_NATS_PASSWORD, WAYBILL_NATS_TOKEN, or WAYBILL_NATS_CREDS."
@@ -83,7 +83,7 @@ REFUSED: list[tuple[str, dict[str, str], type[OutboxError], str]] = [
     (
         "tls",
         CA | user("worker", f"not-{SECRET}"),
-        SignInFailed,
+        CredentialsRefused,
         (
             "The NATS server of ADDRESS does not let in the credentials of WAYBILL_NATS_USER and WAYBILL_NATS_PASSWORD. "
             "Correct them."
@@ -101,7 +101,7 @@ REFUSED: list[tuple[str, dict[str, str], type[OutboxError], str]] = [
     (
         "token",
         {"WAYBILL_NATS_TOKEN": f"not-{SECRET}"},
-        SignInFailed,
+        CredentialsRefused,
         "The NATS server of ADDRESS does not let in the credentials of WAYBILL_NATS_TOKEN. Correct them.",
     ),
     (
