@@ -45,7 +45,7 @@ async def remove_finished(
     needed = await needed_from(client, layout, partition, connections)
     if not needed:
         return 0
-    before = min(needed, await reader.first_since(older_than) + 1)
+    before = min(needed, await reader.sequence_before(older_than) + 1)
     request: JsonObject = {"filter": layout.events_subject(partition), "seq": before}
     answer = await client.api(f"STREAM.PURGE.{layout.events}", request)
     return cast("int", answer["purged"])

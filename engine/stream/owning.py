@@ -152,7 +152,7 @@ class Ownership:
         """Write the free token in the place of this process's; False if another process has the partition already."""
         subject = self._layout.owners_subject(claim.number)
         try:
-            await self._client.publish(subject, FREE, expect=sequence)
+            await self._client.publish(subject, FREE, expect=sequence, patience=OWNED)
         except SequenceConflict:
             last = await self._client.last(self._layout.owners, subject)
             if last is None or last.data != self._name or last.seq == sequence:
@@ -183,8 +183,8 @@ class Ownership:
                     if claim.until > began or claim.pin or self._wants(claim, began):
                         await self._ask(claim)
                 self.trouble = ""
-            except OutboxError as error:
-                self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001  an end of this task would leave the partition to nobody
+                self.trouble = str(error) or type(error).__name__
             now = self._clock.time()
             await asyncio.sleep(max(PAUSE, began + BEAT - now) if claim.until > now else PAUSE)
 
@@ -291,8 +291,8 @@ class Ownership:
                 answer = await self._next(PRESENCE, {}, OWNED)
                 if answer is not None and answer.headers.get("Status") == NO_RESPONDERS:
                     await self._make_consumer(*self._presence)
-            except OutboxError as error:
-                self.trouble = str(error)
+            except Exception as error:  # noqa: BLE001  as above
+                self.trouble = str(error) or type(error).__name__
                 await asyncio.sleep(BEAT)
 
     async def _count_workers(self) -> None:
@@ -301,7 +301,7 @@ class Ownership:
             await asyncio.sleep(COUNTING)
             with suppress(OutboxError):  # those who ask for partitions meet with the same
                 info = await self._client.api(f"CONSUMER.INFO.{self._layout.owners}.{PRESENCE}", patience=COUNTING)
-                found = max(1, cast("int", info.get("num_waiting", 0)))
+                found = max(1, cast("int", info["num_waiting"]))
                 if found == before:
                     self.workers = found
                     self._share = -(-self._layout.partitions // found)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import uuid4
 
@@ -164,18 +166,32 @@ class PackReader:
         return self._client.call(self._headers(since, after))
 
     async def _headers(self, since: float, after: int) -> list[PackIds]:
-        start: JsonObject = {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
-        if not after:
-            start = {"deliver_policy": "by_start_time", "opt_start_time": _stamp(since)}
-        stream, name = self._layout.events, f"ids-{uuid4().hex}"
-        info = await self._client.api(
-            f"CONSUMER.CREATE.{stream}.{name}.{self._subject}", _consumer(stream, name, self._subject, start)
-        )
-        try:
+        start = _behind(after) if after else _since(since)
+        async with self._consumer(start) as (name, info):
             wanted = min(PORTION, cast("int", info["num_pending"]))
             return await self._pulled(name, wanted) if wanted else []
+
+    @asynccontextmanager
+    async def _consumer(self, start: JsonObject) -> AsyncIterator[tuple[str, JsonObject]]:
+        """Make a consumer of the partition's headers that begins somewhere, and remove it at the end."""
+        stream, name = self._layout.events, f"once-{uuid4().hex}"
+        config: JsonObject = {
+            "name": name,
+            "filter_subject": self._subject,
+            "ack_policy": "none",
+            "headers_only": True,
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": ABANDONED * NANOSECONDS,
+            **start,
+        }
+        request: JsonObject = {"stream_name": stream, "config": config}
+        info = await self._client.api(f"CONSUMER.CREATE.{stream}.{name}.{self._subject}", request)
+        try:
+            yield name, info
         finally:
-            await self._client.api(f"CONSUMER.DELETE.{stream}.{name}")
+            with suppress(ApiRefused):  # the servers have removed it themselves
+                await self._client.api(f"CONSUMER.DELETE.{stream}.{name}")
 
     async def _pulled(self, consumer: str, count: int) -> list[PackIds]:
         from nats import errors
@@ -207,35 +223,22 @@ class PackReader:
         return self._client.call(self._pending(after))
 
     async def _pending(self, after: int) -> int:
-        stream, name = self._layout.events, f"count-{uuid4().hex}"
-        start: JsonObject = {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
-        config = _consumer(stream, name, self._subject, start)
-        info = await self._client.api(f"CONSUMER.CREATE.{stream}.{name}.{self._subject}", config)
-        await self._client.api(f"CONSUMER.DELETE.{stream}.{name}")
-        return cast("int", info["num_pending"])
+        async with self._consumer(_behind(after)) as (_, info):
+            return cast("int", info["num_pending"])
 
-    async def first_since(self, since: float) -> int:
-        """Return the sequence behind which everything came since a time, at least of this subject."""
-        stream, name = self._layout.events, f"since-{uuid4().hex}"
-        start: JsonObject = {"deliver_policy": "by_start_time", "opt_start_time": _stamp(since)}
-        config = _consumer(stream, name, self._subject, start)
-        info = await self._client.api(f"CONSUMER.CREATE.{stream}.{name}.{self._subject}", config)
-        await self._client.api(f"CONSUMER.DELETE.{stream}.{name}")
-        return cast("int", cast("JsonObject", info["delivered"])["stream_seq"])
+    async def sequence_before(self, since: float) -> int:
+        """Return the last sequence of the stream before a time, as the stream counts."""
+        async with self._consumer(_since(since)) as (_, info):
+            return cast("int", cast("JsonObject", info["delivered"])["stream_seq"])
 
 
-def _consumer(stream: str, name: str, subject: str, start: JsonObject) -> JsonObject:
-    config: JsonObject = {
-        "name": name,
-        "filter_subject": subject,
-        "ack_policy": "none",
-        "headers_only": True,
-        "mem_storage": True,
-        "num_replicas": 1,
-        "inactive_threshold": ABANDONED * NANOSECONDS,
-        **start,
-    }
-    return {"stream_name": stream, "config": config}
+def _behind(sequence: int) -> JsonObject:
+    return {"deliver_policy": "by_start_sequence", "opt_start_seq": sequence + 1}
+
+
+def _since(seconds: float) -> JsonObject:
+    stamp = datetime.fromtimestamp(max(0.0, seconds), UTC).isoformat().replace("+00:00", "Z")
+    return {"deliver_policy": "by_start_time", "opt_start_time": stamp}
 
 
 def _ids_of(message: Any) -> list[PackIds]:
@@ -254,9 +257,3 @@ def _ids(sequence: int, at: float, headers: Any) -> PackIds:
 def _milliseconds(microseconds: int) -> float:
     """Return a time in whole milliseconds, so that it is the same whichever way it was read."""
     return microseconds // 1000 / 1000
-
-
-def _stamp(seconds: float) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(max(0.0, seconds), UTC).isoformat().replace("+00:00", "Z")

@@ -37,7 +37,7 @@ from engine.stream.errors import DamagedPack, MessageTooLarge, SequenceConflict,
 from engine.stream.keeping import KEEP_SECONDS, remove_finished
 from engine.stream.layout import Layout
 from engine.stream.owning import Ownership
-from engine.stream.pack_reader import PackReader, ReadPack
+from engine.stream.pack_reader import READ_PACKS, PackReader, ReadPack
 from engine.stream.packs import Pack, number_of, place_of
 from engine.stream.positions import Noted, Position
 from engine.stream.results import ResultBatch
@@ -59,6 +59,8 @@ FILLING_SECONDS = 1.0
 """For how long one call of `waiting` reads headers of the last 24 hours; the next call goes on."""
 CLOCK_STEP = 300.0
 """Seconds by which the clocks of two servers may differ, for the start of the window of duplicates."""
+ROW_BYTES = 2 * 1024 * 1024
+"""Bytes of events behind which one call of `waiting` returns no more."""
 RESULTS_AT_ONCE = 200
 TAKE_OVERS = 5
 LAG_SECONDS, LAG_PAUSE = 10.0, 0.05
@@ -146,7 +148,9 @@ class PartitionQueue:
     def _take_over(self, connection: str, owner: str, since: float) -> Lane | None:
         """Append this worker's first message, and sum up what all before it have written."""
         subject = self._layout.results_subject(self._partition, connection)
-        headers, body = results.encode(ResultBatch(at=self._client.time(), takeover=owner))
+        self._created = self._created or self._creation()
+        first = ResultBatch(at=self._client.time(), takeover=owner, stream=self._created)
+        headers, body = results.encode(first)
         for _ in range(TAKE_OVERS):
             last = self._client.call(self._client.last(self._layout.results, subject))
             try:
@@ -164,6 +168,7 @@ class PartitionQueue:
 
     def _position(self, connection: str, upto: int) -> Position:
         """Return a connection's position: the one that was kept, and all results behind it up to a sequence."""
+        self._created = self._created or self._creation()
         position = self._kept_position(connection)
         if position.results > upto:
             position.results = 0  # the stream of results was made anew
@@ -186,14 +191,24 @@ class PartitionQueue:
         return position
 
     def _kept_position(self, connection: str) -> Position:
-        self._created = self._created or self._creation()
         kept = self._client.call(
             self._client.last(self._layout.state, self._layout.position_subject(self._partition, connection))
         )
-        position = Position() if kept is None else Position.decode(kept.data)
+        position = Position() if kept is None or not kept.data else self._decoded(kept)
         if position.stream != self._created:  # nothing is known of a stream that was made anew
             position = Position(self._created)
         return position
+
+    @staticmethod
+    def _decoded(message: StreamMessage) -> Position:
+        try:
+            return Position.decode(message.data)
+        except DamagedPack as error:
+            _, bucket, key = message.subject.split(".", 2)
+            raise OutboxError(
+                f"The key {key} of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
+                f"`nats kv del {bucket} {key}`: then the results of the last 30 days are counted in instead."
+            ) from error
 
     def _creation(self) -> str:
         return str(self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))["created"])
@@ -226,7 +241,7 @@ class PartitionQueue:
             lane = self._lane(connection)
             try:
                 self._read_on(lane, after, limit)
-                rows = self._rows(lane, lane.position.open_after(after, limit))
+                rows = self._rows(lane, lane.position.open_after(after, limit), ROW_BYTES)
             except DamagedPack as error:
                 self._state.hold(connection, str(error), "Remove the message", self._client.time())
                 raise LeaseLost(f"{connection} is held: {error}.") from error
@@ -239,38 +254,53 @@ class PartitionQueue:
             lane = self._lane(connection)
             return self._rows(lane, [place for place in places if place in lane.position])
 
-    def _rows(self, lane: Lane, numbers: Sequence[int]) -> list[Waiting]:
+    def _rows(self, lane: Lane, numbers: Sequence[int], most: int | None = None) -> list[Waiting]:
+        """Return the events with these numbers, of which all are unfinished; behind `most` bytes, no more of them."""
         rows: list[Waiting] = []
-        found = self._reader.at(place_of(number)[0] for number in numbers)
+        size, wanted = 0, sorted({place_of(number)[0] for number in numbers})
+        chosen: dict[int, list[int]] = {sequence: [] for sequence in wanted}
         for number in numbers:
-            sequence, index = place_of(number)
-            if sequence in found:
-                rows.append(_waiting(found[sequence], index, lane.position.noted(number)))
-            else:
-                lane.position.gone(sequence)
+            chosen[place_of(number)[0]].append(number)
+        while wanted and (most is None or size < most):
+            part, wanted = wanted[:READ_PACKS], wanted[READ_PACKS:]
+            found = self._reader.at(part)
+            for sequence in part:
+                if sequence not in found:
+                    lane.position.gone(sequence)
+                    continue
+                made = [_waiting(found[sequence], number, lane.position.noted(number)) for number in chosen[sequence]]
+                rows += made
+                size += sum(len(row.raw) for row in made)
         return rows
 
     def _read_on(self, lane: Lane, after: int, limit: int) -> None:
         """Read packs until enough events wait behind a number; what is a duplicate ends at once."""
         duplicates: list[int] = []
+        size = 0
         for _ in range(READS):
-            if len(lane.position.open_after(after, limit)) >= limit:
+            behind = lane.position.open_after(after, limit)
+            if len(behind) >= limit or (behind and size >= ROW_BYTES):
                 break
-            try:
-                packs = self._reader.after(lane.position.read_to)
-            except (DamagedPack, UnknownFormat):
-                if lane.position.open_after(after, 1):  # what came before it goes first
-                    break
-                raise
-            if not packs:
-                lane.seen_at = self._client.time()
+            packs = self._packs(lane, after)
             if not packs or not self._window_reaches(lane, packs[0]):
                 break
             for read in packs:
                 duplicates += self._read_pack(lane, read)
+                size += read.size
         if duplicates:
             ended = tuple(Change(number, Outcome.IGNORED, DUPLICATE) for number in duplicates)
             self._append(lane, ResultBatch(lane.fence, self._client.time(), ended))
+
+    def _packs(self, lane: Lane, after: int) -> list[ReadPack]:
+        try:
+            packs = self._reader.after(lane.position.read_to)
+        except (DamagedPack, UnknownFormat):
+            if lane.position.open_after(after, 1):  # what came before it goes first
+                return []
+            raise
+        if not packs:
+            lane.seen_at = self._client.time()
+        return packs
 
     def _read_pack(self, lane: Lane, read: ReadPack) -> list[int]:
         """Go on behind a pack; return which of its events are duplicates."""
@@ -293,14 +323,13 @@ class PartitionQueue:
     def _window_reaches(self, lane: Lane, first: ReadPack) -> bool:
         """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that."""
         window, upto = self._window, lane.position.read_to
-        since = first.at - WINDOW - CLOCK_STEP
-        if window.since is None or window.since > since:
-            window.begin(since)
+        if window.since is None or window.since > first.at - WINDOW:
+            window.begin(first.at - WINDOW - CLOCK_STEP)
         ends = time.monotonic() + FILLING_SECONDS
         while window.reach < upto:
             if time.monotonic() > ends:
                 return False
-            found = self._reader.headers(since, window.reach)
+            found = self._reader.headers(window.since or 0.0, window.reach)
             window.add([each for each in found if each.sequence <= upto])
             if not found or found[-1].sequence >= upto:
                 window.reached(upto)
@@ -458,9 +487,9 @@ def _mark(position: Position) -> tuple[int, int]:
     return position.results, position.read_to
 
 
-def _waiting(read: ReadPack, index: int, noted: Noted | None) -> Waiting:
+def _waiting(read: ReadPack, number: int, noted: Noted | None) -> Waiting:
+    _, index = place_of(number)
     event, pack = read.pack.events[index], read.pack
-    number = number_of(read.sequence, index)
     known_as = pack.replayed[index] if pack.replayed else number
     replayed = noted is None and bool(pack.progress) and pack.progress[index][0] is not None
     if noted is None and pack.progress:

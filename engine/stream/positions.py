@@ -55,6 +55,7 @@ class Position:
         self.read_to = 0
         self.attempt = 0
         self.count = 0
+        self._another = False
         self._open: dict[int, int] = {}
         self._sequences: list[int] = []
         self._ahead: dict[int, int] = {}
@@ -82,6 +83,10 @@ class Position:
         if sequence <= self.results:
             return
         self.results = sequence
+        if batch.takeover:
+            self._another = bool(self.stream and batch.stream and batch.stream != self.stream)
+        if self._another:  # the numbers are those of a stream that is no longer there
+            return
         self.attempt = max([self.attempt, *(each.number for each in batch.attempts)])
         for change in batch.changes:
             self._change(change)
@@ -156,6 +161,7 @@ class Position:
         }
         return {
             "stream": self.stream,
+            "another": self._another,
             "results": self.results,
             "read_to": self.read_to,
             "attempt": self.attempt,
@@ -175,6 +181,7 @@ class Position:
             given = orjson.loads(zlib.decompressobj().decompress(data, MOST_DECODED))
             found = cls(str(given["stream"]))
             found.results, found.read_to, found.attempt = (int(given[key]) for key in ("results", "read_to", "attempt"))
+            found._another = given["another"] is True
             found._open = dict(_unpacked(given["open"]))
             found._sequences = list(found._open)
             found._ahead = dict(_unpacked(given["ahead"]))

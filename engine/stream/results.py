@@ -1,7 +1,7 @@
 """Results: what one message of the results stream holds: what became of events, and the requests that led to it. Pure.
 
     headers  Waybill-Format: 1
-    body     JSON {fence, at, takeover, changes: [[numbers, outcome, reason, ...]], attempts: [[number, took, ...]]}
+    body     JSON {fence, at, takeover, stream, changes: [[numbers, outcome, ...]], attempts: [[number, ...]]}
 
 Changes in a row that differ in nothing but their event are written once with all its numbers. A message with a
 `takeover` is a worker's first in a connection and partition: its sequence is the fence of all that follow.
@@ -34,7 +34,8 @@ NO_RESULTS = "A message of the stream is no results of a worker."
 class ResultBatch(NamedTuple):
     """What a worker wrote at once, at `at` (unix seconds of its clock); `Change.place` is the number of an event.
 
-    `fence` is that of the worker, 0 in the message that takes over; that one names its owner in `takeover`.
+    `fence` is that of the worker, 0 in the message that takes over. That one names its owner in `takeover`, and in
+    `stream` when the stream of events was made, to which all numbers up to the next take-over refer.
     """
 
     fence: int = 0
@@ -42,6 +43,7 @@ class ResultBatch(NamedTuple):
     changes: tuple[Change, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     takeover: str = ""
+    stream: str = ""
 
 
 def encode(batch: ResultBatch) -> tuple[dict[str, str], bytes]:
@@ -97,9 +99,8 @@ def decode(headers: Mapping[str, str], body: bytes) -> ResultBatch:
         given: dict[str, Any] = orjson.loads(body)
         changes = tuple(change for line in given["changes"] for change in _changes(line))
         attempts = tuple(_attempt(line) for line in given["attempts"])
-        return ResultBatch(
-            _whole(given["fence"]), float(given["at"]), changes, attempts, _of(given["takeover"], str) or ""
-        )
+        names = [_of(given[key], str) or "" for key in ("takeover", "stream")]
+        return ResultBatch(_whole(given["fence"]), float(given["at"]), changes, attempts, *names)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedPack(NO_RESULTS) from error
 
@@ -111,6 +112,7 @@ def _message(
         "fence": batch.fence,
         "at": batch.at,
         "takeover": batch.takeover,
+        "stream": batch.stream,
         "changes": changes,
         "attempts": [list(each) for each in attempts],
     }

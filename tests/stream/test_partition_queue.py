@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from engine.delivery.outbox.attempts import Attempt
-from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent
+from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent, OutboxError
 from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
 from engine.stream import results
@@ -283,3 +283,50 @@ def test_holds_pauses_and_alarms_are_shared(stream: Stream) -> None:
     assert other.queue.connections("a")[0][4:] == (5.0, "503", None, None, "many")
     worker.queue.hold("a", "401", "Check the key.", 7.0)
     assert worker.queue.connections("a")[0][:4] == ("a", "401", "Check the key.", 7.0)
+
+
+def test_a_stream_of_events_that_is_made_anew_is_delivered_from_its_beginning(stream: Stream) -> None:
+    stream.publish("1", "2")
+    worker = stream.worker().begin()
+    worker.finish("1", "2")
+    worker.queue.release("a", "w")
+    stream.client.call(stream.client.api(f"STREAM.DELETE.{stream.layout.events}"))
+    stream.client.call(create_or_check(stream.client, stream.client.address))
+    stream.publish("3", "4")
+    after = stream.worker("v").begin()
+    assert after.ids() == ["3", "4"]
+    after.finish("3")
+    after.queue.release("a", "v")
+    assert stream.worker("u").begin().ids() == ["4"]
+
+
+def test_a_damaged_position_is_not_taken_for_none(stream: Stream) -> None:
+    stream.publish("1", "2")
+    worker = stream.worker().begin()
+    worker.finish("1")
+    subject = stream.layout.position_subject(0, "a")
+    stream.client.call(stream.client.publish(subject, b"{}"))
+    with pytest.raises(OutboxError) as raised:
+        stream.worker("v").begin()
+    bucket = f"{stream.layout.name}_state"
+    assert str(raised.value) == (
+        f"The key position.00.a of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
+        f"`nats kv del {bucket} position.00.a`: then the results of the last 30 days are counted in instead."
+    )
+    stream.client.call(stream.client.publish(subject, b"", {"KV-Operation": "DEL"}))
+    assert stream.worker("u").begin().ids() == ["2"]
+
+
+def test_large_events_come_in_portions(stream: Stream) -> None:
+    for number in range(6):
+        headers, body = encode(Pack(("a",), [NewEvent("s", str(number), "", b"x" * 900_000)]))
+        stream.client.call(stream.client.publish(stream.layout.events_subject(0), body, headers))
+    worker = stream.worker().begin()
+    seen, after = [], 0
+    while rows := worker.queue.waiting("a", after, 100):
+        assert sum(len(row.raw) for row in rows) <= 4_000_000
+        seen += [row.message_id for row in rows]
+        after = rows[-1].place
+    assert seen == list("012345")
+    assert worker.queue._reader._bytes <= 4 * 1024 * 1024
+    assert [row.message_id for row in worker.queue.waiting_at("a", [64, 5 * 64])] == ["0", "4"]

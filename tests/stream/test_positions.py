@@ -127,3 +127,16 @@ def test_what_is_no_position_is_refused(data: bytes) -> None:
     with pytest.raises(DamagedPack) as raised:
         Position.decode(data)
     assert str(raised.value) == "A position of the shared state is damaged."
+
+
+def test_results_of_a_stream_that_was_removed_count_for_nothing() -> None:
+    position = Position("new")
+    position.read(1, 0b11)
+    late = ResultBatch(1, 0.0, (Change(64, Outcome.DELIVERED, ""),))
+    for sequence, batch in enumerate([ResultBatch(takeover="w", stream="old"), late], 1):
+        position.apply(sequence, batch)
+    assert (position.results, position.open_after(0, 9)) == (2, [64, 65])
+    position = Position.decode(position.encode())
+    for sequence, batch in enumerate([late, ResultBatch(takeover="v", stream="new"), late], 3):
+        position.apply(sequence, batch)
+        assert position.open_after(0, 9) == ([65] if sequence == 5 else [64, 65])
