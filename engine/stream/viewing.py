@@ -20,6 +20,7 @@ from engine.stream import view_purging
 from engine.stream.client import StreamClient, StreamMessage
 from engine.stream.errors import ApiRefused, StreamMissing
 from engine.stream.layout import NO_STREAM, Layout
+from engine.stream.owning import PRESENCE
 from engine.stream.view_tables import STREAMS, ViewOvertaken, begin, identity, identity_of, move, read_to
 from engine.stream.view_writing import ViewWriter
 
@@ -34,6 +35,9 @@ BYTES_AT_ONCE = 8 * 1024 * 1024
 PATIENCE = 2.0
 """Seconds to wait for another process that brings the view up to date; then the view is read as it is."""
 LOOK_EVERY = 0.05
+LEASE_SHOWN = 10.0
+"""Seconds for which a view that nobody brings up to date says that connections are being delivered to."""
+SET_LEASES = "UPDATE connections SET leased_until = ? WHERE owner IS NOT NULL"
 REPLICA_TRIES = 10
 """How often a replica is asked again that lags behind the end that the leader named."""
 NO_MESSAGE = 10037
@@ -88,9 +92,23 @@ class ViewFollower:
         self._read, self._all = 0, sum(max(0, ends[each].last - position[each]) for each in STREAMS)
         for stream in STREAMS:
             self._stream(stream, position[stream], ends[stream].last)
+        self._note_workers()
         if time.monotonic() - self._purged_at >= view_purging.EVERY:
             view_purging.remove_old(self._outbox, ends["events"].first, self._client.time())
             self._purged_at = time.monotonic()
+
+    def _note_workers(self) -> None:
+        """Note that those who took connections over deliver to them still, while any worker is there."""
+        workers, now = self._client.call(self._workers()), self._client.time()
+        self._outbox.change(lambda db: db.execute(SET_LEASES, (now + LEASE_SHOWN if workers else None,)))
+
+    async def _workers(self) -> int:
+        """Return how many workers there are: those that wait at the consumer to which nothing ever comes."""
+        try:
+            answer = await self._client.api(f"CONSUMER.INFO.{self._layout.owners}.{PRESENCE}")
+        except ApiRefused:  # there was none yet
+            return 0
+        return cast("int", answer.get("num_waiting", 0))
 
     async def _ends(self) -> dict[str, StreamEnds]:
         """Return the ends of all streams; that of the events is looked up last."""

@@ -10,8 +10,7 @@ from engine.records import Outcome
 from engine.stream.client import StreamClient
 from engine.stream.layout import Layout
 from engine.stream.packs import Pack
-from engine.stream.packs import encode as encode_pack
-from engine.stream.results import ResultBatch, encode
+from engine.stream.results import ResultBatch, encode, encode_aside
 
 SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
 
@@ -34,9 +33,7 @@ class Worker:
     def copy(self, connection: str, event: NewEvent, change: Change, original: int | None = None) -> None:
         """Write the copy of an event that is set aside."""
         number = change.place if original is None else original
-        headers, body = encode_pack(Pack((connection,), [event], again=True, replayed=(number,)))
-        result = encode(ResultBatch(changes=(change,)))[1].decode()
-        headers |= {"Waybill-Number": str(number), "Waybill-Result": result}
+        headers, body = encode_aside(Pack((connection,), [event], again=True, replayed=(number,)), change)
         self.publish(self.layout.set_aside_subject(connection, 0), body, headers)
 
     def reject(self, connection: str, event: NewEvent, change: Change, original: int | None = None) -> None:
