@@ -22,6 +22,7 @@ from engine.records import Json, JsonObject
 from engine.stream.client import StreamClient
 from engine.stream.delivery import StreamDelivery
 from engine.stream.intake import StreamIntake, check_sizes
+from engine.stream.keeping import KEEP_SECONDS
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.shared_state import SharedState
 from engine.stream.view_file import ViewFile, view_file
@@ -68,11 +69,12 @@ class NoDelivery:
 class ServedStreams:
     """The streams of an address, as the server's background has them; `delivers` is whether this process delivers."""
 
-    def __init__(self, client: StreamClient, layout: Layout, served: Served, *, delivers: bool) -> None:
+    def __init__(self, client: StreamClient, layout: Layout, config: ServerConfig, *, delivers: bool) -> None:
+        self._keep = KEEP_SECONDS if config.keep is None else config.keep
         self._client, self._layout, self._delivers = client, layout, delivers
         self._state = SharedState(client, layout)
         self._delivery: StreamDelivery | None = None
-        self.intake = StreamIntake(client, layout, partition_choices(served.sources))
+        self.intake = StreamIntake(client, layout, partition_choices(config.reloading.sources))
 
     @property
     def path(self) -> StreamAddress:
@@ -83,7 +85,9 @@ class ServedStreams:
         """Return what delivers the partitions that this process owns, or what only waits."""
         if not self._delivers:
             return NoDelivery()
-        self._delivery = StreamDelivery(self._client, self._layout, self._state, connections, observer=observer)
+        self._delivery = StreamDelivery(
+            self._client, self._layout, self._state, connections, observer=observer, keep=self._keep
+        )
         return self._delivery
 
     def unfinished(self, connection: str) -> tuple[int, float | None]:
@@ -137,6 +141,6 @@ def served_streams(address: StreamAddress, config: ServerConfig, only: str | Non
         layout = client.call(create_or_check(client, address))
         if only != "delivery":
             check_sizes(client, config.limits.event_bytes)
-        yield ServedStreams(client, layout, config.reloading.served, delivers=only != "collector")
+        yield ServedStreams(client, layout, config, delivers=only != "collector")
     finally:
         client.close()

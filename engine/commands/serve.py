@@ -216,24 +216,26 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with ExitStack() as stack:
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
         check_role(path, only, workers, write_keys, sandbox=sandbox)
-        workers = (0 if sandbox or only == "delivery" else _default_workers()) if workers is None else workers
+        workers = _default_workers(none=sandbox or only == "delivery") if workers is None else workers
         arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox, path, only)
         vendors = EmulatedVendors(stack)
         reloading = _reloading(arguments, vendors)
-        limits = limits_on(path, limits)
         admin = _admin(stack, (admin_host, admin_port), admin_token or SANDBOX_KEY * sandbox, console=console)
-        config = _config(stack, reloading, limits, path, workers=workers, log=log)
+        config = _config(stack, reloading, limits_on(path, limits), path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
-        config = _with_console(config, arguments, admin_host, reached, kept) if console else config
+        if console:
+            config = _with_console(config, arguments, admin_host, reached, kept)
         config = _with_archive(config, kept, arguments)
         _serve(stack, config, arguments, (host, port), workers, log=log, world=vendors.sandbox)
 
 
-def _default_workers() -> int:
+def _default_workers(*, none: bool) -> int:
     """Return how many processes accept requests: one, so that taking in and delivering each have a core.
 
     On one core a second process would cost its memory and gain nothing.
     """
+    if none:
+        return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if cores > 1 else 0
 
@@ -530,7 +532,7 @@ def _announce(
     if listener is None:
         click.echo(f"Delivers from {arguments.outbox} to {names}.")
     elif arguments.only == "collector":
-        click.echo(f"The collector listens on {url_of(listener)}; others deliver from {arguments.outbox}.")
+        click.echo(f"The collector listens on {url_of(listener)} and others deliver from {arguments.outbox}.")
     else:
         click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
 

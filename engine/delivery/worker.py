@@ -24,7 +24,7 @@ from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
 from engine.delivery.sending.jobs import Job, accepted_count, ids_of, outcome_of
-from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock, OwnRateLimit, RateLimit
+from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock, OwnRateLimiter, RateLimiter
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.shipping import WHOLE, Part, Shipping
 from engine.delivery.sending.versions import Version
@@ -35,8 +35,8 @@ SENT_AGAIN = "sent-again"
 REPLAYED = "does not count in a replay"
 
 
-def _own_rate_limit(configured: ConfiguredConnection, clock: Clock) -> RateLimit:
-    return OwnRateLimit(configured.rate, clock)
+def _own_rate_limit(configured: ConfiguredConnection, clock: Clock) -> RateLimiter:
+    return OwnRateLimiter(configured.rate, clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Options:
     restart: float = 5.0
     longest_restart: float = 60.0
     random: Callable[[], float] = SystemRandom().random
-    rate_limit: Callable[[ConfiguredConnection, Clock], RateLimit] = _own_rate_limit
+    rate_limit: Callable[[ConfiguredConnection, Clock], RateLimiter] = _own_rate_limit
     part: Part = WHOLE
 
 

@@ -22,17 +22,18 @@ from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import ConnectionRow, OutboxError
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.sending.http import SLOTS
-from engine.delivery.sending.pacing import Clock, RateLimit
+from engine.delivery.sending.pacing import Clock, RateLimiter
 from engine.delivery.sending.shipping import Part
 from engine.delivery.supervisor import Delivery
 from engine.delivery.worker import Options
 from engine.errors import UsageError
 from engine.stream.client import StreamClient
+from engine.stream.keeping import KEEP_SECONDS
 from engine.stream.layout import Layout
 from engine.stream.observing import PartitionObserver, SharedObserver
 from engine.stream.owning import Ownership
 from engine.stream.partition_queue import LEASE, PartitionQueue
-from engine.stream.rates import RateKey, SharedRateLimit
+from engine.stream.rates import RateKey, SharedRateLimiter
 from engine.stream.shared_state import SharedState
 
 T = TypeVar("T")
@@ -83,7 +84,8 @@ class OwnedPartition:
 class StreamDelivery:
     """Delivers to some connections from the partitions that this process owns, until it is stopped.
 
-    It has the methods of `Delivery`. `state` is the process's only one.
+    It has the methods of `Delivery`. `state` is the process's only one, `keep` is for how many seconds finished events
+    stay in the streams.
     """
 
     def __init__(
@@ -96,15 +98,17 @@ class StreamDelivery:
         clock: Clock | None = None,
         observer: DeliveryObserver | None = None,
         options: Options | None = None,
+        keep: float = KEEP_SECONDS,
     ) -> None:
         """Raise UsageError for a connection that cannot be delivered from streams."""
         check_connections(connections)
         self._client, self._layout, self._state = client, layout, state
         self._clock = clock or Clock()
         self._ownership = Ownership(client, layout, clock=self._clock)
+        self._keep = keep
         self._reports = SharedObserver(observer or DeliveryObserver(), self._clock.time)
         self._current = {each.name: each for each in connections}
-        self._rates: dict[str, SharedRateLimit] = {}
+        self._rates: dict[str, SharedRateLimiter] = {}
         self._options = replace(
             options or Options(),
             until_idle=False,
@@ -195,7 +199,7 @@ class StreamDelivery:
                 await self._changed.wait()
 
     def _begin(self, number: int) -> None:
-        queue = PartitionQueue(self._client, self._layout, number, self._ownership, self._state)
+        queue = PartitionQueue(self._client, self._layout, number, self._ownership, self._state, keep=self._keep)
         options = replace(self._options, part=Part(number, self._layout.partitions))
         observer = PartitionObserver(self._reports, number)
         delivery = Delivery(queue, [*self._current.values()], options, clock=self._clock, observer=observer)
@@ -233,12 +237,12 @@ class StreamDelivery:
                             each.delivery.follow(row)
             await asyncio.sleep(LOOK)
 
-    def _rate_limit(self, configured: ConfiguredConnection, _clock: Clock) -> RateLimit:
+    def _rate_limit(self, configured: ConfiguredConnection, _clock: Clock) -> RateLimiter:
         """Return the one limit of a connection that the workers of all partitions take tokens from."""
         known = self._rates.get(configured.name)
         if known is None or known.rate != configured.rate:
             key = RateKey(self._client, self._layout, configured.name)
-            known = self._rates[configured.name] = SharedRateLimit(configured.name, configured.rate, key)
+            known = self._rates[configured.name] = SharedRateLimiter(configured.name, configured.rate, key)
         return known
 
     async def _in_client(self, coroutine: Coroutine[Any, Any, T]) -> T:

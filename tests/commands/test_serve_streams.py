@@ -74,6 +74,7 @@ def test_a_refresh_token_is_refused_on_streams(engine: Callable[..., Done], tmp_
     assert (done.code, done.err.splitlines()[-1]) == (2, message)
 
 
+@pytest.mark.slow
 def test_a_backlog_that_does_not_count_is_named_and_no_server_is_exit_4(engine: Callable[..., Done]) -> None:
     given = ("--write-key", "k", "--port", "0", "--backlog", "5", "--outbox", NOBODY, "--no-log")
     done = engine("serve", "shop", "--example-settings", *given)
@@ -83,5 +84,8 @@ def test_a_backlog_that_does_not_count_is_named_and_no_server_is_exit_4(engine: 
             "--backlog does not count on streams: max_bytes of the address bounds their size, and when they are full the "
             "collector answers 429."
         ),
-        "?",
+        (
+            "No NATS server answers at nats://127.0.0.1:1/none: connection refused (tried for 5 s). Start one with "
+            "`nats-server -js`, or correct the address."
+        ),
     ]

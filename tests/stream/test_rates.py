@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.sending.pacing import TokenBucket
-from engine.stream.rates import SharedRateLimit, grant
+from engine.stream.rates import SharedRateLimiter, grant
 
 NOW = 1_800_000_000.0
 RATES = st.sampled_from(["1/s", "3/s", "100/m", "7/h"])
@@ -79,7 +79,7 @@ class Memory:
 
 def test_ten_workers_together_keep_100_per_minute_with_few_writes() -> None:
     memory = Memory()
-    limits = [SharedRateLimit("shop", "100/m", memory, lambda: 0.0) for _ in range(10)]
+    limits = [SharedRateLimiter("shop", "100/m", memory, lambda: 0.0) for _ in range(10)]
 
     async def take() -> list[float]:
         return await asyncio.gather(*(limit.take() for limit in limits for _ in range(25)))
@@ -92,7 +92,7 @@ def test_ten_workers_together_keep_100_per_minute_with_few_writes() -> None:
 
 def test_a_request_that_was_given_up_leaves_the_others_their_turn() -> None:
     async def waits() -> list[float]:
-        limit = SharedRateLimit("shop", "1/s", Memory())
+        limit = SharedRateLimiter("shop", "1/s", Memory())
         first = asyncio.create_task(limit.take())
         second = asyncio.create_task(limit.take())
         await asyncio.sleep(0)
@@ -103,7 +103,7 @@ def test_a_request_that_was_given_up_leaves_the_others_their_turn() -> None:
 
 
 def test_a_bucket_that_others_write_all_the_time_fails_the_worker() -> None:
-    limit = SharedRateLimit("shop", "1/s", Memory(quicker=True), lambda: 0.0)
+    limit = SharedRateLimiter("shop", "1/s", Memory(quicker=True), lambda: 0.0)
     with pytest.raises(OutboxError) as caught:
         asyncio.run(limit.take())
     assert str(caught.value) == (

@@ -19,7 +19,7 @@ TOKEN = "admin-token"
 @contextmanager
 def on_streams(address: StreamAddress, vendor: str, *options: str, last: str = "collector listens") -> Iterator[Server]:
     """Serve user_com from streams, with a vendor at another address."""
-    given = ["--outbox", str(address), "--set", f"app_url={vendor}", "--set", "api_key=k", "--admin-token", TOKEN]
+    given = ["--outbox", str(address), "--set", f"app_url={vendor}", "--set", "api_key=api-key", "--admin-token", TOKEN]
     with serving(*given, *options, mappings=["user_com"], sandbox=False, last=last) as server:
         yield server
 

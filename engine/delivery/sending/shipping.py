@@ -24,7 +24,7 @@ from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Try, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.outgoing import Outgoing, outgoing
-from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, RateLimit, retry_after
+from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, RateLimiter, retry_after
 from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.versions import Version
@@ -65,7 +65,7 @@ class Shipping:
         random: Callable[[], float],
         observer: DeliveryObserver,
         slots: int,
-        rate_limit: RateLimit,
+        rate_limit: RateLimiter,
         part: Part = WHOLE,
     ) -> None:
         self.name = configured.name
