@@ -218,14 +218,6 @@ class PackReader:
             await replies.unsubscribe()
         return found
 
-    def pending(self, after: int) -> int:
-        """Return how many packs stand behind a sequence."""
-        return self._client.call(self._pending(after))
-
-    async def _pending(self, after: int) -> int:
-        async with self._consumer(_behind(after)) as (_, info):
-            return cast("int", info["num_pending"])
-
     async def sequence_before(self, since: float) -> int:
         """Return the last sequence of the stream before a time, as the stream counts."""
         async with self._consumer(_since(since)) as (_, info):

@@ -352,7 +352,7 @@ class PartitionQueue:
             self._set_aside(lane, [each for each in written if each.outcome in SET_ASIDE])
             kept = _attempts_kept(attempts, changes, written)
             if written or kept:
-                self._append(lane, ResultBatch(fence, now, tuple(written), tuple(kept)))
+                self._append(lane, ResultBatch(fence, now, tuple(map(results.fitting, written)), tuple(kept)))
             self._keep_up(lane)
             return written
 
@@ -363,13 +363,13 @@ class PartitionQueue:
         packs = self._reader.at(place_of(each.place)[0] for each in refused)
         subject = self._layout.set_aside_subject(lane.connection, self._partition)
 
+        async def copy(number: int, headers: dict[str, str], body: bytes) -> None:
+            name = f"{subject} {number}"  # what is written again after an error is there once
+            with suppress(MessageTooLarge):  # some bytes more than its event, which stays in its stream for a day
+                await self._client.publish(subject, body, {**headers, "Nats-Msg-Id": name})
+
         async def publish() -> None:
-            await asyncio.gather(
-                *(
-                    self._client.publish(subject, body, {**headers, "Nats-Msg-Id": f"{lane.connection} {number}"})
-                    for number, headers, body in _copies(lane.connection, refused, packs)
-                )
-            )
+            await asyncio.gather(*(copy(*each) for each in _copies(lane.connection, refused, packs)))
 
         self._client.call(publish())
 
@@ -462,22 +462,19 @@ class PartitionQueue:
         with self._lock:
             lane = self._lanes.get(connection)
             position = lane.position if lane is not None else self._looked_up(connection)
-            unread = self._reader.pending(position.read_to)
-            return position.count + unread, self._oldest(position, unread)
+            return self._client.call(self._counted(position))
+
+    async def _counted(self, position: StreamPosition) -> tuple[int, float | None]:
+        stream, subject = self._layout.events, self._layout.events_subject(self._partition)
+        first, unread = await self._client.first(stream, subject, position.read_to)
+        if position.oldest is not None:
+            first, _ = await self._client.first(stream, subject, position.oldest - 1)
+        return position.count + unread, None if first is None else first.time
 
     def _looked_up(self, connection: str) -> StreamPosition:
         subject = self._layout.results_subject(self._partition, connection)
         last = self._client.call(self._client.last(self._layout.results, subject))
         return self._position(connection, 0 if last is None else last.seq)
-
-    def _oldest(self, position: StreamPosition, unread: int) -> float | None:
-        with suppress(DamagedPack, UnknownFormat):  # delivery reports it
-            if position.oldest is not None:
-                found = self._reader.at([position.oldest])
-                return found[position.oldest].at if found else None
-            packs = self._reader.after(position.read_to) if unread else []
-            return packs[0].at if packs else None
-        return None
 
     def close(self) -> None:
         """Release what is kept for this partition; the client stays open."""
