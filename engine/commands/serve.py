@@ -212,19 +212,16 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     Exit code 0: stopped by a signal; 2: wrong usage; 4: outbox or archive cannot be used; 130: second signal.
     """
-    settings = settings._replace(examples=settings.examples or sandbox)
     with ExitStack() as stack:
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
         check_role(path, only, workers, write_keys, sandbox=sandbox)
         workers = _default_workers(none=sandbox or only == "delivery") if workers is None else workers
         arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox, path, only)
-        vendors = EmulatedVendors(stack)
-        reloading = _reloading(arguments, vendors)
+        reloading = _reloading(arguments, vendors := EmulatedVendors(stack))
         admin = _admin(stack, (admin_host, admin_port), admin_token or SANDBOX_KEY * sandbox, console=console)
         config = _config(stack, reloading, limits_on(path, limits), path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
-        if console:
-            config = _with_console(config, arguments, admin_host, reached, kept)
+        config = _with_console(config, arguments, admin_host, reached, kept) if console else config
         config = _with_archive(config, kept, arguments)
         _serve(stack, config, arguments, (host, port), workers, log=log, world=vendors.sandbox)
 
@@ -272,7 +269,8 @@ class Arguments(NamedTuple):
             return Served(found.sources, found.file.connections)
         for error in filter(None, map(sources.write_key_error, self.write_keys)):
             raise UsageError(f"--write-key: {error}")
-        configured = connections_of(self.mappings, self.file, self.settings, files.read)
+        settings = self.settings._replace(examples=self.settings.examples or self.sandbox)
+        configured = connections_of(self.mappings, self.file, settings, files.read)
         keys = tuple(self.write_keys) or ((SANDBOX_KEY,) if self.sandbox else ())
         if self.only == "delivery":
             return Served([], configured)
