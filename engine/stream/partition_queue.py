@@ -324,7 +324,10 @@ class PartitionQueue:
             self._known.add(connections)
 
     def _window_reaches(self, lane: Lane, first: ReadPack) -> bool:
-        """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that."""
+        """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that.
+
+        The replica that answers may lag: only when it has the pack itself is it sure that nothing before it is missing.
+        """
         window, upto = self._window, lane.position.read_to
         if window.since is None or window.since > first.at - WINDOW:
             window.begin(first.at - WINDOW - CLOCK_STEP)
@@ -332,9 +335,9 @@ class PartitionQueue:
         while window.reach < upto:
             found = self._reader.headers(window.since or 0.0, window.reach)
             window.add([each for each in found if each.sequence <= upto])
-            if not found or found[-1].sequence >= upto:
+            if found and found[-1].sequence > upto:  # so this replica has all that is before
                 window.reached(upto)
-            elif time.monotonic() > ends:
+            if window.reach < upto and (not found or time.monotonic() > ends):
                 return False
         return True
 
