@@ -13,7 +13,7 @@ from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.packs import decode, decode_discards
 from engine.stream.partitions import partition_of
-from engine.stream.positions import Position
+from engine.stream.positions import StreamPosition
 from tests.stream.events import event
 
 
@@ -68,7 +68,7 @@ def test_what_is_not_finished_is_counted_behind_the_positions(client: StreamClie
     assert since == pytest.approx(before, abs=60)
     partition = partition_of(event(1).raw, 4)
     subject = layout.position_subject(partition, "shop")
-    position = Position()
+    position = StreamPosition()
     position.read(1, 0b101)
     client.call(client.publish(subject, position.encode()))
     assert intake.unfinished("shop") == (102, since)
