@@ -167,7 +167,7 @@ async def existing_layout(client: StreamClient, address: StreamAddress) -> Layou
 
 
 async def place_tokens(client: StreamClient, layout: Layout) -> None:
-    """Put a token into every partition that has none: at first, and after a server lost those it had in memory."""
+    """Put a token into every partition that has none."""
 
     async def place(partition: int) -> None:
         with suppress(SequenceConflict):  # it is there
