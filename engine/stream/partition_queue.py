@@ -32,6 +32,7 @@ from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.outbox.reports import NO_REPORTS
 from engine.records import Outcome
 from engine.stream import results
+from engine.stream.client import PUBLISH_PATIENCE
 from engine.stream.duplicates import DuplicateWindow
 from engine.stream.errors import DamagedPack, MessageTooLarge, SequenceConflict, UnknownFormat
 from engine.stream.keeping import KEEP_SECONDS, remove_finished
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 LEASE = 2.0
 """Seconds of a lease: one may never end later than the ownership of the partition, which a beat prolongs to 3 s."""
+RELEASE_PATIENCE = 2.0
+"""For how many seconds a released connection's position is tried to be written: a server that stops must not hang."""
 POSITION_SECONDS = 2.0
 """How often a position is written; what results say since then is counted in by whoever takes over."""
 KEEPING_SECONDS = 600.0
@@ -141,7 +144,7 @@ class PartitionQueue:
             if lane is not None and lane.owner == owner:
                 del self._lanes[connection]
                 with suppress(OutboxError):  # whoever follows then counts in more results
-                    self._save(lane)
+                    self._save(lane, RELEASE_PATIENCE)
 
     def _take_over(self, connection: str, owner: str, since: float) -> Lane | None:
         """Append this worker's first message, and sum up what all before it have written."""
@@ -409,11 +412,11 @@ class PartitionQueue:
             )
             return self._client.call(removing)
 
-    def _save(self, lane: Lane) -> None:
+    def _save(self, lane: Lane, patience: float = PUBLISH_PATIENCE) -> None:
         subject = self._layout.position_subject(self._partition, lane.connection)
         lane.saved_at, mark = self._client.time(), _mark(lane.position)
         with suppress(MessageTooLarge):  # the one before stays, with more results to count in
-            self._client.call(self._client.publish(subject, lane.position.encode()))
+            self._client.call(self._client.publish(subject, lane.position.encode(), patience=patience))
             lane.saved = mark
 
     # What is shared
