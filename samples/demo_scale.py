@@ -15,13 +15,16 @@ from pathlib import Path
 
 from tests.stream.chaos_check import Comparison
 from tests.stream.chaos_load import Shape
+from tests.stream.chaos_processes import ServeProcess
 from tests.stream.chaos_story import ChaosStory, Size
 from tests.stream.chaos_vendor import BATCH
 
-SIZE = Size(nodes=3, workers=3, collectors=2, partitions=12)
-SHAPE = Shape(senders=2_000, each=10)
+SIZE = Size(nodes=3, workers=3, collectors=2, partitions=12, delay=0.2)
+SHAPE = Shape(senders=2_000, each=10, pause=0.5)
 LONGEST = 60
 """Seconds until all must be delivered, from when the last event was answered 200."""
+PAUSE = 8.0
+"""Seconds between the two kills, in which the partitions of the worker move."""
 EVERY = 2.0
 """Seconds between two lines of progress."""
 
@@ -56,9 +59,22 @@ class Progress:
     async def counts(self) -> None:
         """Print how far it is, again and again, until canceled."""
         while True:
-            delivered = await asyncio.to_thread(self._story.vendor.wait, 0, 0)
-            self.say(f"answered 200: {len(self._story.load.answered):6,}   delivered: {delivered:6,}")
+            await self.count()
             await asyncio.sleep(EVERY)
+
+    async def count(self) -> None:
+        """Print how far it is, and how many partitions each worker has."""
+        delivered = await asyncio.to_thread(self._story.vendor.wait, 0, 0)
+        owned = await asyncio.gather(*map(self._owned, self._story.workers.values()))
+        answered = len(self._story.load.answered)
+        self.say(f"answered 200: {answered:6,}   delivered: {delivered:6,}   partitions: {'  '.join(owned)}")
+
+    @staticmethod
+    async def _owned(worker: ServeProcess) -> str:
+        try:
+            return f"{worker.name} {len(await asyncio.to_thread(worker.owned))}"
+        except OSError:
+            return f"{worker.name} -"
 
 
 def main() -> int:
@@ -82,13 +98,14 @@ def main() -> int:
 
 async def run(story: ChaosStory) -> None:
     """Send the events, kill meanwhile, and wait until all is delivered."""
+    await story.shared_out()
     load, progress = story.loading(SHAPE), Progress(story)
     counting = asyncio.create_task(progress.counts())
     sending = asyncio.create_task(load.run())
-    await load.reached(0.3)
+    await asyncio.to_thread(story.vendor.wait, SHAPE.events // 5, LONGEST)
     progress.say(KILLED_WORKER.format(pid=story.workers["w1"].pid, name="w1"))
     story.workers["w1"].kill()
-    await load.reached(0.6)
+    await asyncio.sleep(PAUSE)
     node = story.cluster.leader("chaos_events")
     progress.say(KILLED_NODE.format(pid=node.pid, number=node.number))
     node.kill()
@@ -96,7 +113,7 @@ async def run(story: ChaosStory) -> None:
     progress.say(ALL_ANSWERED)
     await story.delivered(LONGEST)
     counting.cancel()
-    progress.say(f"delivered: {await asyncio.to_thread(story.vendor.wait, 0, 0):,}")
+    await progress.count()
 
 
 def table(found: Comparison) -> list[str]:

@@ -216,14 +216,19 @@ own_outbox_option = outbox_option(
 """For a command of a group that has `--outbox` itself."""
 
 
-def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[P, R]:
-    """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
+def with_outbox(
+    command: Callable[Concatenate[SqliteOutbox, P], R], check: Callable[[Location], Location] = lambda found: found
+) -> Callable[P, R]:
+    """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none.
+
+    `check` raises UsageError for one that the command cannot work on.
+    """
 
     @own_outbox_option
     @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> R:
         own = cast("Location | None", kwargs.pop("own_outbox"))
-        with open_outbox(own or click.get_current_context().obj) as outbox:
+        with open_outbox(check(own or click.get_current_context().obj)) as outbox:
             return command(outbox, *args, **kwargs)
 
     return opening

@@ -207,11 +207,16 @@ class StreamDelivery:
         self._owned[number] = OwnedPartition(number, queue, delivery, task)
 
     async def _ended(self, each: OwnedPartition) -> None:
-        """Forget a partition whose delivery has ended; raise its error."""
+        """Forget a partition whose delivery has ended; raise its error.
+
+        Without a server nothing can be written at the end: the partition is lost then, and its next owner goes on
+        behind what was written.
+        """
         del self._owned[each.number]
         self._reports.left(each.number)
         await asyncio.to_thread(each.queue.close)
-        each.task.result()
+        with suppress(OutboxError):
+            each.task.result()
 
     async def _give_up(self, each: OwnedPartition) -> None:
         """Have another process own a partition at once, when its requests have returned."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from engine.records import JsonObject
 from engine.stream.layout import Layout
 from engine.stream.pack_reader import PackReader
-from engine.stream.positions import Position
+from engine.stream.positions import StreamPosition
 
 if TYPE_CHECKING:
     from engine.stream.client import StreamClient
@@ -28,7 +28,7 @@ async def needed_from(client: StreamClient, layout: Layout, partition: int, conn
         last = await client.last(layout.state, layout.position_subject(partition, connection))
         if last is None:
             return 0
-        position = Position.decode(last.data)
+        position = StreamPosition.decode(last.data)
         needed.append(position.read_to + 1 if position.oldest is None else position.oldest)
     return min(needed, default=0)
 

@@ -57,7 +57,7 @@ NANOSECONDS = 10**9
 WRONG_PIN, NO_RESPONDERS = "423", "503"
 
 
-class Token(NamedTuple):
+class OwnerToken(NamedTuple):
     """A partition's token as the pinned process gets it; `ack` is the subject of its acknowledgement."""
 
     holder: bytes
@@ -79,7 +79,7 @@ class Claim:
     until: float = 0.0
     since: float = 0.0
     sequence: int = 0
-    rival: Token | None = None
+    rival: OwnerToken | None = None
     rival_since: float = 0.0
     rest_until: float = 0.0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -133,9 +133,11 @@ class Ownership:
 
     async def stop(self) -> None:
         """Ask no more, and give up all partitions, so that others have them at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # again, because `asyncio.wait_for` of Python 3.11 may lose a cancellation
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=PAUSE)
         self._tasks = []
         await asyncio.gather(*(self.release(number) for number in self.owned()))
 
@@ -213,7 +215,7 @@ class Ownership:
             rival, claim.rival = claim.rival, None
             await self._claim(claim, rival)
 
-    async def _claim(self, claim: Claim, token: Token) -> None:
+    async def _claim(self, claim: Claim, token: OwnerToken) -> None:
         began = self._clock.time()
         subject = self._layout.owners_subject(claim.number)
         try:
@@ -227,7 +229,7 @@ class Ownership:
         claim.changed.set()
         await self._send(token.ack, b"+ACK")  # the new token took its place
 
-    async def _decline(self, claim: Claim, token: Token) -> None:
+    async def _decline(self, claim: Claim, token: OwnerToken) -> None:
         claim.rest_until = self._clock.time() + BEAT
         await self._unpin(claim)
         await self._send(token.ack, b"-NAK")  # so that the next one gets it at once
@@ -236,7 +238,7 @@ class Ownership:
         claim.pin = ""
         await self._client.api(f"CONSUMER.UNPIN.{self._layout.owners}.{_name_of(claim.number)}", {"group": GROUP})
 
-    async def _pull(self, claim: Claim) -> Token | None:
+    async def _pull(self, claim: Claim) -> OwnerToken | None:
         """Ask for a partition's token, which comes at once, or as soon as another process no longer asks for it."""
         request: JsonObject = {"group": GROUP}
         if claim.pin:
@@ -255,7 +257,7 @@ class Ownership:
             await self._make_consumer(_name_of(claim.number), self._layout.owners_subject(claim.number))
         if status is not None:
             return None
-        return Token(message.data, message.metadata.sequence.stream, message.headers[PIN_HEADER], message.reply)
+        return OwnerToken(message.data, message.metadata.sequence.stream, message.headers[PIN_HEADER], message.reply)
 
     async def _next(self, consumer: str, request: JsonObject, seconds: float) -> Any:
         """Return what answers a request for a consumer's next message; None if nothing does in time."""

@@ -32,8 +32,8 @@ CACHE_BYTES = 4 * 1024 * 1024
 """Bytes of raw events of the packs that are remembered, of one partition."""
 READ_PACKS, READ_BYTES = 20, 2 * 1024 * 1024
 """What is read ahead at once."""
-PORTION = 5000
-"""Headers that are read at once: about 4 MB."""
+PORTION = 1000
+"""Headers that are read at once: about 1 MB, of 50,000 events at most."""
 HEADER_SECONDS = 5.0
 ABANDONED = 30
 """Seconds after which the servers remove a consumer whose process died."""
@@ -217,14 +217,6 @@ class PackReader:
         finally:
             await replies.unsubscribe()
         return found
-
-    def pending(self, after: int) -> int:
-        """Return how many packs stand behind a sequence."""
-        return self._client.call(self._pending(after))
-
-    async def _pending(self, after: int) -> int:
-        async with self._consumer(_behind(after)) as (_, info):
-            return cast("int", info["num_pending"])
 
     async def sequence_before(self, since: float) -> int:
         """Return the last sequence of the stream before a time, as the stream counts."""

@@ -39,7 +39,7 @@ from engine.stream.layout import Layout
 from engine.stream.owning import Ownership
 from engine.stream.pack_reader import READ_PACKS, PackReader, ReadPack
 from engine.stream.packs import Pack, number_of, place_of
-from engine.stream.positions import Noted, Position
+from engine.stream.positions import NotedEvent, StreamPosition
 from engine.stream.results import ResultBatch
 from engine.stream.versions import decode_version, encode_version
 
@@ -78,7 +78,7 @@ class Lane:
     owner: str
     fence: int
     since: float
-    position: Position
+    position: StreamPosition
     saved_at: float
     saved: tuple[int, int]
     seen_at: float | None = None
@@ -166,7 +166,7 @@ class PartitionQueue:
             return lane
         return None
 
-    def _position(self, connection: str, upto: int) -> Position:
+    def _position(self, connection: str, upto: int) -> StreamPosition:
         """Return a connection's position: the one that was kept, and all results behind it up to a sequence."""
         self._created = self._created or self._creation()
         position = self._kept_position(connection)
@@ -190,19 +190,19 @@ class PartitionQueue:
                 time.sleep(LAG_PAUSE)
         return position
 
-    def _kept_position(self, connection: str) -> Position:
+    def _kept_position(self, connection: str) -> StreamPosition:
         kept = self._client.call(
             self._client.last(self._layout.state, self._layout.position_subject(self._partition, connection))
         )
-        position = Position() if kept is None or not kept.data else self._decoded(kept)
+        position = StreamPosition() if kept is None or not kept.data else self._decoded(kept)
         if position.stream != self._created:  # nothing is known of a stream that was made anew
-            position = Position(self._created)
+            position = StreamPosition(self._created)
         return position
 
     @staticmethod
-    def _decoded(message: StreamMessage) -> Position:
+    def _decoded(message: StreamMessage) -> StreamPosition:
         try:
-            return Position.decode(message.data)
+            return StreamPosition.decode(message.data)
         except DamagedPack as error:
             _, bucket, key = message.subject.split(".", 2)
             raise OutboxError(
@@ -327,12 +327,12 @@ class PartitionQueue:
             window.begin(first.at - WINDOW - CLOCK_STEP)
         ends = time.monotonic() + FILLING_SECONDS
         while window.reach < upto:
-            if time.monotonic() > ends:
-                return False
             found = self._reader.headers(window.since or 0.0, window.reach)
             window.add([each for each in found if each.sequence <= upto])
             if not found or found[-1].sequence >= upto:
                 window.reached(upto)
+            elif time.monotonic() > ends:
+                return False
         return True
 
     # Writing
@@ -349,7 +349,7 @@ class PartitionQueue:
             self._set_aside(lane, [each for each in written if each.outcome in SET_ASIDE])
             kept = _attempts_kept(attempts, changes, written)
             if written or kept:
-                self._append(lane, ResultBatch(fence, now, tuple(written), tuple(kept)))
+                self._append(lane, ResultBatch(fence, now, tuple(map(results.fitting, written)), tuple(kept)))
             self._keep_up(lane)
             return written
 
@@ -360,13 +360,13 @@ class PartitionQueue:
         packs = self._reader.at(place_of(each.place)[0] for each in refused)
         subject = self._layout.set_aside_subject(lane.connection, self._partition)
 
+        async def copy(number: int, headers: dict[str, str], body: bytes) -> None:
+            name = f"{subject} {number}"  # what is written again after an error is there once
+            with suppress(MessageTooLarge):  # some bytes more than its event, which stays in its stream for a day
+                await self._client.publish(subject, body, {**headers, "Nats-Msg-Id": name})
+
         async def publish() -> None:
-            await asyncio.gather(
-                *(
-                    self._client.publish(subject, body, {**headers, "Nats-Msg-Id": f"{lane.connection} {number}"})
-                    for number, headers, body in _copies(lane.connection, refused, packs)
-                )
-            )
+            await asyncio.gather(*(copy(*each) for each in _copies(lane.connection, refused, packs)))
 
         self._client.call(publish())
 
@@ -395,7 +395,7 @@ class PartitionQueue:
             self._window.forget(min(cast("list[float]", times)) - WINDOW - CLOCK_STEP)
         if now - self._kept_at >= KEEPING_SECONDS:
             self._kept_at = now
-            with suppress(OutboxError):  # tried again in ten minutes; whom a full stream stops is told by it
+            with suppress(OutboxError):  # tried again in ten minutes; a full stream is reported where it is written
                 self.remove_finished(now - self._keep)
 
     def remove_finished(self, older_than: float) -> int:
@@ -459,22 +459,19 @@ class PartitionQueue:
         with self._lock:
             lane = self._lanes.get(connection)
             position = lane.position if lane is not None else self._looked_up(connection)
-            unread = self._reader.pending(position.read_to)
-            return position.count + unread, self._oldest(position, unread)
+            return self._client.call(self._counted(position))
 
-    def _looked_up(self, connection: str) -> Position:
+    async def _counted(self, position: StreamPosition) -> tuple[int, float | None]:
+        stream, subject = self._layout.events, self._layout.events_subject(self._partition)
+        first, unread = await self._client.first(stream, subject, position.read_to)
+        if position.oldest is not None:
+            first, _ = await self._client.first(stream, subject, position.oldest - 1)
+        return position.count + unread, None if first is None else first.time
+
+    def _looked_up(self, connection: str) -> StreamPosition:
         subject = self._layout.results_subject(self._partition, connection)
         last = self._client.call(self._client.last(self._layout.results, subject))
         return self._position(connection, 0 if last is None else last.seq)
-
-    def _oldest(self, position: Position, unread: int) -> float | None:
-        with suppress(DamagedPack, UnknownFormat):  # delivery reports it
-            if position.oldest is not None:
-                found = self._reader.at([position.oldest])
-                return found[position.oldest].at if found else None
-            packs = self._reader.after(position.read_to) if unread else []
-            return packs[0].at if packs else None
-        return None
 
     def close(self) -> None:
         """Release what is kept for this partition; the client stays open."""
@@ -483,19 +480,19 @@ class PartitionQueue:
             self._window.close()
 
 
-def _mark(position: Position) -> tuple[int, int]:
+def _mark(position: StreamPosition) -> tuple[int, int]:
     return position.results, position.read_to
 
 
-def _waiting(read: ReadPack, number: int, noted: Noted | None) -> Waiting:
+def _waiting(read: ReadPack, number: int, noted: NotedEvent | None) -> Waiting:
     _, index = place_of(number)
     event, pack = read.pack.events[index], read.pack
     known_as = pack.replayed[index] if pack.replayed else number
     replayed = noted is None and bool(pack.progress) and pack.progress[index][0] is not None
     if noted is None and pack.progress:
         progress, digest, attempts = pack.progress[index]
-        noted = Noted(progress, digest, None, NO_REPORTS, attempts)
-    noted = noted or Noted(None, None, None)
+        noted = NotedEvent(progress, digest, None, NO_REPORTS, attempts)
+    noted = noted or NotedEvent(None, None, None)
     return Waiting(
         number,
         known_as,
@@ -513,7 +510,7 @@ def _waiting(read: ReadPack, number: int, noted: Noted | None) -> Waiting:
     )
 
 
-def _unfinished(position: Position, changes: Sequence[Change]) -> list[Change]:
+def _unfinished(position: StreamPosition, changes: Sequence[Change]) -> list[Change]:
     """Return the changes of events that are unfinished when their turn comes."""
     written, ended = [], set()
     for change in changes:

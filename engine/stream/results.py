@@ -18,16 +18,23 @@ import orjson
 
 from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
 from engine.delivery.outbox.base import Change
-from engine.delivery.outbox.reports import as_text, from_text
-from engine.records import Outcome
+from engine.delivery.outbox.reports import NO_REPORTS, as_text, from_text
+from engine.records import Outcome, Report
 from engine.stream import packs
 from engine.stream.errors import DamagedPack
 from engine.stream.packs import FORMAT, FORMAT_HEADER, Pack, check_format
 
 RESULT_HEADER = "Waybill-Result"
+ASIDE_BYTES = 8 * 1024
+"""Bytes of what became of an event, in the header of its copy."""
 RESULT_BYTES = 512 * 1024
 """Bytes of a results message; what is larger by itself goes alone."""
 
+NOT_KEPT = "progress-not-kept"
+TOO_LARGE = (
+    "what was saved of answers is too large to be kept with the event; if another worker takes it over, its requests "
+    "that were accepted are sent again"
+)
 NO_RESULTS = "A message of the stream is no results of a worker."
 
 
@@ -53,10 +60,23 @@ def encode(batch: ResultBatch) -> tuple[dict[str, str], bytes]:
 
 
 def encode_aside(pack: Pack, change: Change) -> tuple[dict[str, str], bytes]:
-    """Return the headers and the body of a copy that is set aside: a pack of one event, and what became of it."""
+    """Return the headers and the body of a copy that is set aside: a pack of one event, and what became of it.
+
+    Of a change that is larger than `ASIDE_BYTES`, progress and reports are left out.
+    """
     headers, body = packs.encode(pack)
     _, result = encode(ResultBatch(changes=(change,)))
+    if len(result) > ASIDE_BYTES:
+        _, result = encode(ResultBatch(changes=(change._replace(progress=None, reports=NO_REPORTS),)))
     return {**headers, RESULT_HEADER: b64encode(result).decode()}, body
+
+
+def fitting(change: Change, most: int = RESULT_BYTES) -> Change:
+    """Return a change that fits into a message: where what an event has saved is too large, without its progress."""
+    if change.progress is None or len(change.progress) < most // 4:
+        return change
+    reports = change.reports._replace(mapping=(*change.reports.mapping, Report(NOT_KEPT, "event", TOO_LARGE)))
+    return change._replace(progress=None, reports=reports)
 
 
 def decode_aside(headers: Mapping[str, str], body: bytes) -> tuple[Pack, Change]:

@@ -21,7 +21,7 @@ from engine.stream.client import StreamClient, StreamMessage
 from engine.stream.errors import ApiRefused, StreamMissing
 from engine.stream.layout import NO_STREAM, Layout
 from engine.stream.owning import PRESENCE
-from engine.stream.view_tables import STREAMS, ViewOvertaken, begin, identity, identity_of, move, read_to
+from engine.stream.view_tables import SET_COMPLETE, STREAMS, ViewOvertaken, begin, identity, identity_of, move, read_to
 from engine.stream.view_writing import ViewWriter
 
 if TYPE_CHECKING:
@@ -92,15 +92,20 @@ class ViewFollower:
         self._read, self._all = 0, sum(max(0, ends[each].last - position[each]) for each in STREAMS)
         for stream in STREAMS:
             self._stream(stream, position[stream], ends[stream].last)
-        self._note_workers()
+        self._note_end()
         if time.monotonic() - self._purged_at >= view_purging.EVERY:
             view_purging.remove_old(self._outbox, ends["events"].first, self._client.time())
             self._purged_at = time.monotonic()
 
-    def _note_workers(self) -> None:
-        """Note that those who took connections over deliver to them still, while any worker is there."""
+    def _note_end(self) -> None:
+        """Note that all was read, and that connections are still delivered to, while any worker is there."""
         workers, now = self._client.call(self._workers()), self._client.time()
-        self._outbox.change(lambda db: db.execute(SET_LEASES, (now + LEASE_SHOWN if workers else None,)))
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute(SET_COMPLETE)
+            db.execute(SET_LEASES, (now + LEASE_SHOWN if workers else None,))
+
+        self._outbox.change(write)
 
     async def _workers(self) -> int:
         """Return how many workers there are: those that wait at the consumer to which nothing ever comes."""

@@ -30,8 +30,12 @@ class Link:
         with contextlib.suppress(ConnectionError, OSError):
             await self.open.wait()
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            ways = (self._carry(reader, to_writer), self._carry(to_reader, writer))
-            await asyncio.wait(map(asyncio.ensure_future, ways), return_when=asyncio.FIRST_COMPLETED)
+            ways = [
+                asyncio.ensure_future(each) for each in (self._carry(reader, to_writer), self._carry(to_reader, writer))
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for each in ways:
+                each.cancel()
             to_writer.close()
         writer.close()
 

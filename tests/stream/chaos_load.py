@@ -29,12 +29,13 @@ PAUSE = 0.25
 
 
 class Shape(NamedTuple):
-    """What is sent: senders with `each` events, from clients, in batches."""
+    """What is sent: senders with `each` events, from clients, in batches, after each of which a client pauses."""
 
     senders: int
     each: int
     clients: int = 8
     batch: int = 100
+    pause: float = 0.0
 
     @property
     def events(self) -> int:
@@ -90,6 +91,8 @@ class ChaosLoad:
             self.answered += ids
             async with self._more:
                 self._more.notify_all()
+            if self.shape.pause:
+                await asyncio.sleep(self.shape.pause)
         connection.close()
 
 

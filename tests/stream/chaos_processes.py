@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Self
 
@@ -84,6 +86,12 @@ class ServeProcess:
         assert found is not None, self.printed
         return found[1]
 
+    def owned(self) -> list[int]:
+        """Return the partitions that it delivers."""
+        asked = urllib.request.Request(f"{self.admin}/status", headers={"authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return list(json.load(answer)["partitions"]["owned"])
+
     def send(self, number: signal.Signals) -> None:
         """Send it a signal: SIGSTOP, SIGCONT."""
         os.kill(self.pid, number)
@@ -91,8 +99,10 @@ class ServeProcess:
     def kill(self) -> None:
         """End it as `kill -9` does."""
         if self._process is not None:
+            assert self._process.stdout is not None
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
+            self._process.stdout.close()
 
     def stop(self) -> int:
         """End it as a service manager does; return the exit code."""

@@ -95,6 +95,16 @@ class ChaosStory:
         self.load = ChaosLoad(shape, self._ports)
         return self.load
 
+    async def shared_out(self, patience: float = 60.0) -> None:
+        """Wait until every partition has an owner, and every worker its share, rounded down at least."""
+        deliverers = [*self.workers.values(), *(self.collectors.values() if self._size.both else ())]
+        async with asyncio.timeout(patience):
+            while True:
+                owned = [len(await asyncio.to_thread(each.owned)) for each in deliverers]
+                if sum(owned) == self._size.partitions and min(owned) >= self._size.partitions // len(owned):
+                    return
+                await asyncio.sleep(0.1)
+
     async def delivered(self, patience: int) -> int:
         """Wait until everything that was answered 200 is delivered, or for these seconds; return how much is."""
         return await asyncio.to_thread(self.vendor.wait, len(self.load.answered), patience)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 
 import pytest
 
@@ -10,12 +11,12 @@ from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent, OutboxError
 from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
-from engine.stream import results
+from engine.stream import pack_reader, partition_queue, results
 from engine.stream.client import StreamClient
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.packs import Pack, encode
 from engine.stream.partition_queue import LEASE, PartitionQueue
-from engine.stream.positions import Position
+from engine.stream.positions import StreamPosition
 from engine.stream.shared_state import SharedState
 
 FOREVER = 10.0**12
@@ -139,7 +140,7 @@ def test_a_released_position_says_all(stream: Stream) -> None:
     first.queue.release("a", "w")
     kept = stream.client.call(stream.client.last(stream.layout.state, stream.layout.position_subject(0, "a")))
     assert kept is not None
-    position = Position.decode(kept.data)
+    position = StreamPosition.decode(kept.data)
     assert (position.count, position.results) == (1, 2)
     with pytest.raises(LeaseLost):
         first.queue.write("a", first.fence, [], 1.0)
@@ -241,7 +242,8 @@ def test_unfinished_counts_events_that_were_read_and_packs_that_were_not(stream:
     assert worker.queue.unfinished("a")[0] == 1
     worker.begin().finish("1")
     count, oldest = worker.queue.unfinished("a")
-    assert (count, oldest) == (2, worker.queue.waiting("a", 0, 9)[0].queued_at)
+    assert count == 2
+    assert oldest == pytest.approx(worker.queue.waiting("a", 0, 9)[0].queued_at, abs=0.001)
     worker.queue.release("a", "w")
     assert stream.worker("v").queue.unfinished("a") == (2, oldest)
     worker.begin().finish("2", "3")
@@ -330,3 +332,70 @@ def test_large_events_come_in_portions(stream: Stream) -> None:
     assert seen == list("012345")
     assert worker.queue._reader._bytes <= 4 * 1024 * 1024
     assert [row.message_id for row in worker.queue.waiting_at("a", [64, 5 * 64])] == ["0", "4"]
+
+
+def test_a_window_is_filled_in_portions_between_which_leases_are_renewed(stream: Stream, monkeypatch) -> None:
+    for number in range(4):
+        stream.publish(str(number))
+    worker = stream.worker().begin()
+    worker.finish("0", "1", "2", "3")
+    worker.queue.release("a", "w")
+    stream.publish("4", "2")
+    monkeypatch.setattr(pack_reader, "PORTION", 2)
+    monkeypatch.setattr(partition_queue, "FILLING_SECONDS", 0.0)
+    other = stream.worker("v").begin()
+    assert [other.ids() for _ in range(3)] == [[], ["4"], ["4"]]
+
+
+def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_order(stream: Stream) -> None:
+    """Workers take over from one another at any moment, write, save late, and forget all; a model knows what is left."""
+    random = Random(20261130)
+    workers = [stream.worker(name) for name in "uvw"]
+    left: dict[str, list[str]] = {"a": [], "b": []}
+    fences: dict[str, int] = {}
+    sent: list[tuple[str, str]] = []
+    published = 0
+    for _ in range(250):
+        worker, connection = random.choice(workers), random.choice("ab")
+        match random.choice(("publish", "take over", "work", "work", "work", "save", "forget")):
+            case "publish":
+                ids = [str(published + each) for each in range(random.randint(1, 3))]
+                published += len(ids)
+                chosen = random.choice(["a", "b", "ab"])
+                stream.publish(*ids, connections=tuple(chosen))
+                for name in chosen:
+                    left[name] += ids
+            case "take over":
+                worker.owned.since += 1
+                worker.begin(connection)
+                assert worker.fence > fences.get(connection, 0)
+                fences[connection] = worker.fence
+            case "work":
+                owner = worker.fences.get(connection) == fences.get(connection) is not None
+                try:
+                    rows = worker.queue.waiting(connection, 0, 1000)
+                    if owner:
+                        assert [row.message_id for row in rows] == left[connection]
+                    some = [row for row in rows if random.random() < 0.3]
+                    changes = [
+                        Change(row.place, random.choice([Outcome.DELIVERED, Outcome.REJECTED, Outcome.WAITING]), "")
+                        for row in some
+                    ]
+                    done = worker.queue.write(connection, worker.fences.get(connection, 0), changes, 1.0)
+                except LeaseLost:
+                    assert not owner
+                    worker.fences.pop(connection, None)
+                    continue
+                assert owner or not changes, "only the last one who took over writes"
+                ids_of = {row.place: row.message_id for row in some}
+                for change in done:
+                    if change.outcome is not Outcome.WAITING:
+                        left[connection].remove(ids_of[change.place])
+                        sent.append((connection, ids_of[change.place]))
+            case "save":
+                for lane in worker.queue._lanes.values():
+                    worker.queue._save(lane)
+            case "forget":
+                worker.queue.close()
+                workers[workers.index(worker)] = stream.worker(worker.name)
+    assert len(sent) == len(set(sent)) > 50

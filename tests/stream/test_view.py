@@ -10,6 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from engine.archive.catalog import Catalog
+from engine.archive.following import GAPS, Follower
+from engine.archive.status import behind
 from engine.delivery.outbox import looking
 from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import (
@@ -21,6 +24,7 @@ from engine.delivery.outbox.base import (
     Discarded,
     OutboxError,
 )
+from engine.delivery.outbox.reading import events_behind, followed_place
 from engine.delivery.outbox.reports import EventReports
 from engine.errors import UsageError
 from engine.records import Outcome, Report
@@ -298,6 +302,40 @@ def test_a_view_that_another_process_brings_up_to_date_is_read_as_it_is(opening)
     assert notes == [
         f"Another process is still bringing the view {outbox.file} up to date: what follows may lack the latest events."
     ]
+
+
+def test_an_archive_follows_a_view_and_counts_what_was_gone_before(opening) -> None:
+    with opening("old") as outbox, Catalog.open(opening.folder / "archive", create=True) as catalog:
+        outbox.take_in([event(1), event(2)], ["shop"], 0)
+        for number in (3, 4):
+            outbox.take_in([event(number)], ["shop"], 0)
+        outbox.last_place()
+        file = outbox.file
+        assert events_behind(file, 0) == 4
+        assert Follower(file, catalog).step().events == 4
+        assert (behind(catalog, file), catalog.get(GAPS)) == (0, None)
+        for number in (5, 6):
+            outbox.take_in([event(number)], ["shop"], 0)
+        outbox._client.call(outbox._client.api(f"STREAM.MSG.DELETE.{outbox._layout.events}", {"seq": 4}))
+        outbox.last_place()
+        assert behind(catalog, file) == 1
+        assert Follower(file, catalog).step().events == 1
+        assert catalog.get(GAPS) == "1"
+
+
+def test_a_view_that_is_being_built_is_not_followed(opening) -> None:
+    with opening() as outbox:
+        outbox.take_in([event(1)], ["shop"], 0)
+        outbox.last_place()
+        with closing(sqlite3.connect(outbox.file, isolation_level=None)) as db:
+            db.execute("UPDATE view_of SET complete = 0")
+        with pytest.raises(OutboxError) as raised:
+            followed_place(outbox.file, 64)
+        assert str(raised.value) == (
+            f"The view {outbox.file} is being built; it can be followed once all of the streams was read."
+        )
+        outbox.last_place()
+        assert followed_place(outbox.file, 64) == ("m1", 64)
 
 
 HOSTILE = [
