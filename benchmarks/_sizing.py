@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import ceil
 from typing import NamedTuple
 
+from benchmarks._table import markdown
+
 DAY = 86_400
 CORE_SECOND = 1e6
 """Microseconds of CPU that a core has a second."""
@@ -184,3 +186,142 @@ def core_hours(load: ScaleLoad, fill: float, costs: EventCosts = MEASURED) -> tu
 def moving(costs: EventCosts = MEASURED, busy: float = 0.5) -> float:
     """Return the deliveries a second from which on an outbox belongs on streams: a share of what one process does."""
     return busy * CORE_SECOND / costs.file_event
+
+
+# The tables of the page
+
+
+def costs_table(costs: EventCosts = MEASURED) -> list[str]:
+    """Return what one event costs, with the command that measured it."""
+    parts = "`scale --parts processes`"
+    packs = "`scale --parts packs`"
+    rows = [
+        ("an outbox in a file: the one process", us(costs.file_event), "event and connection", parts),
+        ("collector: reading, checking", us(costs.collector_event), "event", parts),
+        ("collector: HTTP", us(costs.collector_request), "request", parts),
+        ("collector: publishing", us(costs.publish_pack), "pack", packs),
+        ("worker: planning, sending, results", us(costs.worker_event), "event and connection", parts),
+        ("worker: reading", us(costs.worker_pack), "pack", packs),
+        ("leading NATS server", f"{us(costs.leader_pack)} + {us(costs.leader_event)}", "pack + event", packs),
+        ("each other NATS server", f"{us(costs.follower_pack)} + {us(costs.follower_event)}", "pack + event", packs),
+        ("NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
+        ("stream of events", f"{costs.pack_bytes:.0f} + {costs.event_bytes:.0f} bytes", "pack + event, beside the event", packs),
+        ("stream of results", f"{costs.result_bytes:.0f} bytes", "event and connection, batches of 50", parts),
+        ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
+        ("view", us(costs.view_event), "event and connection", "`stream --parts throughput`"),
+        ("view", f"{costs.view_bytes:.0f} bytes", "event, beside the event", "`scale --parts view`"),
+        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, beside the event", "`scale --parts disk`"),
+    ]  # fmt: skip
+    return markdown(("part", "measured", "for each", "by benchmarks."), rows)
+
+
+def us(cost: float) -> str:
+    """Return CPU time."""
+    return f"{cost:g} us"
+
+
+def moving_line(costs: EventCosts = MEASURED) -> list[str]:
+    """Return the number from which on an outbox belongs on streams."""
+    return [
+        f"On the machine of these figures `d` is {costs.file_event:.0f} us (measured, receiving included), so the number "
+        f"is **{moving(costs):,.0f} deliveries a second in the busiest hour** (computed: 1,000,000 / "
+        f"{costs.file_event:.0f} / 2). That is {moving(costs) / 2:,.0f} events a second to two connections, or about "
+        f"{moving(costs) / 2 * DAY / 2 / 1e6:,.0f} million events a day if the average hour has half of the busiest."
+    ]
+
+
+def fill_table() -> list[str]:
+    """Return how full packs are."""
+    given = (10, 50, 250, 1000)
+    head = ("partitions", *(f"G = {each:,}" for each in given))
+    return markdown(head, [(str(p), *(f"{fill_of(g, p):.1f}" for g in given)) for p in (16, 32, 64, 256)])
+
+
+RATES = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def examples_table() -> list[str]:
+    """Return what some loads take."""
+    plans = [plan(ScaleLoad(rate)) for rate in RATES]
+    head = ("events a second", *(f"{rate:,}" for rate in RATES))
+    rows = [
+        ("outboxes", *(f"{each.outboxes}" for each in plans)),
+        ("partitions of each", *(f"{each.partitions}" for each in plans)),
+        ("events a pack", *(f"{each.fill:.1f}" for each in plans)),
+        ("cores of collectors", *(f"{each.collectors:,}" for each in plans)),
+        ("cores of workers", *(f"{each.workers:,}" for each in plans)),
+        ("cores of NATS servers, all together", *(f"{each.servers:,.1f}" for each in plans)),
+        ("disk of each replica", *(size(each.disk) for each in plans)),
+        ("network, all together", *(f"{size(each.network)}/s" for each in plans)),
+        ("ids of a partition in 24 hours, millions", *(f"{each.ids / 1e6:.1f}" for each in plans)),
+        ("temporary disk for them, all together", *(size(ids_of(each) * MEASURED.id_bytes) for each in plans)),
+        ("memory for them, all together", *(size(each.outboxes * each.partitions * 8e6) for each in plans)),
+        ("a view's share of a core, of each outbox", *(f"{each.view:.0%}" for each in plans)),
+    ]
+    return markdown(head, rows)
+
+
+def ids_of(found: ScalePlan) -> float:
+    """Return the ids of 24 hours in all partitions."""
+    return found.ids * found.partitions * found.outboxes
+
+
+def size(count: float) -> str:
+    """Return bytes for people."""
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} PB"
+
+
+def view_line(costs: EventCosts = MEASURED) -> list[str]:
+    """Return what a view can follow."""
+    return [
+        f"{costs.view_event:.0f} us of CPU an event and connection (measured) are **{CORE_SECOND / costs.view_event:,.0f} "
+        "a second** of one core (computed). Peaks above it are caught up with later: what counts is the average."
+    ]
+
+
+def price_table() -> list[str]:
+    """Return what a billion events cost, with prices as examples."""
+    load = ScaleLoad(10_000)
+    found = plan(load)
+    names = ("collectors", "workers, two connections", "NATS servers")
+    hours = core_hours(load, found.fill)
+    bytes_a_replica = 1e9 * stored(MEASURED, load, found.fill)
+    months = bytes_a_replica * load.replicas * 25 / 730 / 1e9
+    rows = [
+        (name, f"{each:,.0f} core-hours", f"${each * CORE_HOUR:,.2f}") for name, each in zip(names, hours, strict=True)
+    ]
+    rows.append(("disk for 25 hours, three replicas", f"{months:,.0f} GB-months", f"${months * GB_MONTH:,.2f}"))
+    whole = sum(hours) * CORE_HOUR + months * GB_MONTH
+    rows.append(("all of it", "", f"**${whole:,.2f}**"))
+    head = (f"{found.fill:.0f} events a pack", "computed", f"at ${CORE_HOUR} a core-hour, ${GB_MONTH} a GB-month")
+    return markdown(head, rows)
+
+
+CORE_HOUR, GB_MONTH = 0.04, 0.08
+"""Dollars; examples, to be replaced by one's own."""
+
+
+def figures() -> dict[str, list[str]]:
+    """Return the blocks of docs/scale.md."""
+    return {
+        "costs": costs_table(),
+        "moving": moving_line(),
+        "fill": fill_table(),
+        "examples": examples_table(),
+        "view": view_line(),
+        "recovery": recovery_table(),
+        "price": price_table(),
+    }
+
+
+def recovery_table(costs: EventCosts = MEASURED) -> list[str]:
+    """Return how long a partition stands still."""
+    rows = []
+    for rate in RATES:
+        found = plan(ScaleLoad(rate))
+        rows.append((f"{rate:,}", f"{found.ids / 1e6:.1f} million", f"{found.recovery:,.0f} s"))
+    return markdown(("events a second", "ids of a partition", "a killed worker's partition delivers again after"), rows)

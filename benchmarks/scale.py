@@ -28,7 +28,9 @@ import psutil
 
 from benchmarks import corpus
 from benchmarks._load import CONNECTIONS
+from benchmarks._sizing import figures
 from benchmarks.delivery import SINK, event, server
+from benchmarks.page import ROOT, filled
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.location import location_of
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -41,6 +43,7 @@ from tests.stream.chaos_load import KEY, ChaosConnection
 from tests.stream.chaos_processes import TOKEN, ServeProcess
 from tests.stream.cluster import Cluster, Node, free_ports
 
+PAGE = ROOT / "docs/scale.md"
 FILLS = (1, 5, 50)
 """Events in a pack: what a collector sends to a partition at a time."""
 NODES = (1, 3)
@@ -360,7 +363,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--parts", default=",".join(PARTS))
     options.add_argument("--events", type=int, default=20_000)
+    options.add_argument("--page", action="store_true", help="write the figures of docs/scale.md and measure nothing")
     given = options.parse_args()
+    if given.page:
+        PAGE.write_text(filled(PAGE.read_text(), figures()))
+        return
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before", flush=True)
     for name in given.parts.split(","):
         PARTS[name](given.events)
