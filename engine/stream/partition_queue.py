@@ -56,10 +56,8 @@ POSITION_SECONDS = 2.0
 """How often a position is written; what results say since then is counted in by whoever takes over."""
 KEEPING_SECONDS = 600.0
 """How often packs that nobody needs are removed."""
-READS = 10
-"""How often one call of `waiting` reads on, 20 packs at a time, before it returns what it has."""
-FILLING_SECONDS = 1.0
-"""For how long one call of `waiting` reads headers of the last 24 hours; the next call goes on."""
+READING_SECONDS = 1.0
+"""For how long one call of `waiting` reads packs and headers, before it returns what it has; the next call goes on."""
 CLOCK_STEP = 300.0
 """Seconds by which the clocks of two servers may differ, for the start of the window of duplicates."""
 ROW_BYTES = 2 * 1024 * 1024
@@ -279,17 +277,19 @@ class PartitionQueue:
     def _read_on(self, lane: Lane, after: int, limit: int) -> None:
         """Read packs until enough events wait behind a number; what is a duplicate ends at once."""
         duplicates: list[int] = []
-        size = 0
-        for _ in range(READS):
+        size, ends = 0, time.monotonic() + READING_SECONDS
+        more = True
+        while more:
             behind = lane.position.open_after(after, limit)
             if len(behind) >= limit or (behind and size >= ROW_BYTES):
                 break
             packs = self._packs(lane, after)
-            if not packs or not self._window_reaches(lane, packs[0]):
+            if not packs or not self._window_reaches(lane, packs[0], ends):
                 break
             for read in packs:
                 duplicates += self._read_pack(lane, read)
                 size += read.size
+            more = time.monotonic() < ends
         if duplicates:
             ended = tuple(Change(number, Outcome.IGNORED, DUPLICATE) for number in duplicates)
             self._append(lane, ResultBatch(lane.fence, self._client.time(), ended))
@@ -323,7 +323,7 @@ class PartitionQueue:
             self._state.add(connections)
             self._known.add(connections)
 
-    def _window_reaches(self, lane: Lane, first: ReadPack) -> bool:
+    def _window_reaches(self, lane: Lane, first: ReadPack, ends: float) -> bool:
         """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that.
 
         The replica that answers may lag: only when it has the pack itself is it sure that nothing before it is missing.
@@ -331,7 +331,6 @@ class PartitionQueue:
         window, upto = self._window, lane.position.read_to
         if window.since is None or window.since > first.at - WINDOW:
             window.begin(first.at - WINDOW - CLOCK_STEP)
-        ends = time.monotonic() + FILLING_SECONDS
         while window.reach < upto:
             found = self._reader.headers(window.since or 0.0, window.reach)
             window.add([each for each in found if each.sequence <= upto])

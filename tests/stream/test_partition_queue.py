@@ -344,7 +344,7 @@ def test_a_window_is_filled_in_portions_between_which_leases_are_renewed(stream:
     worker.queue.release("a", "w")
     stream.publish("4", "2")
     monkeypatch.setattr(pack_reader, "PORTION", 2)
-    monkeypatch.setattr(partition_queue, "FILLING_SECONDS", 0.0)
+    monkeypatch.setattr(partition_queue, "READING_SECONDS", 0.0)
     other = stream.worker("v").begin()
     assert [other.ids() for _ in range(3)] == [[], ["4"], ["4"]]
 
