@@ -1,18 +1,22 @@
 """What one event costs in each part of an outbox on streams, for the formulas of docs/scale.md.
 
-    python -m benchmarks.scale [--parts packs,window,view,disk] [--events 20000]
+    python -m benchmarks.scale [--parts processes,packs,window,view,disk] [--events 20000]
+    python -m benchmarks.scale --page           writes the figures of docs/scale.md, from `benchmarks/_sizing.py`
 
-Figures are CPU time, of this process and of `nats-server`, and bytes; no clock is in them, so a busy machine changes
-them by the half and not by the tenfold. `benchmarks/stream.py` measures whole processes.
+Figures are CPU time, of processes, and bytes; no clock is in them, so a busy machine changes them by the half and not
+by the tenfold. What was measured is put into `MEASURED` of `benchmarks/_sizing.py` by hand, where the formulas are.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
+import re
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -23,6 +27,10 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks import corpus
+from benchmarks._load import CONNECTIONS
+from benchmarks._sizing import figures
+from benchmarks.delivery import SINK, event, server
+from benchmarks.page import ROOT, filled
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.location import location_of
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -31,14 +39,22 @@ from engine.stream.client import StreamClient
 from engine.stream.duplicates import DuplicateWindow, PackIds
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.view_file import ViewFile
-from tests.stream.cluster import Cluster, Node
+from tests.stream.chaos_load import KEY, ChaosConnection
+from tests.stream.chaos_processes import TOKEN, ServeProcess
+from tests.stream.cluster import Cluster, Node, free_ports
 
+PAGE = ROOT / "docs/scale.md"
 FILLS = (1, 5, 50)
 """Events in a pack: what a collector sends to a partition at a time."""
 NODES = (1, 3)
 AT = "2026-01-01T00:00:00.000Z"
 SIDE_BY_SIDE = 64
 IDS = 1_000_000
+BODIES = (100, 10, 1)
+"""Events in a request to the collector."""
+CLIENTS = 8
+PATIENCE = 60.0
+EVENTS_OF = re.compile(rb"^waybill_events_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 
 
 class Spent(NamedTuple):
@@ -85,8 +101,6 @@ def packed(raws: Sequence[bytes], fill: int) -> list[packs.Pack]:
 
 async def publish_all(client: StreamClient, layout: Layout, messages: Sequence[tuple[dict[str, str], bytes]]) -> None:
     """Publish messages, many at a time, to all partitions in turn."""
-    import asyncio
-
     given = iter(enumerate(messages))
 
     async def one() -> None:
@@ -189,7 +203,7 @@ def window_bytes() -> int:
     sizes = []
     for link in Path("/proc/self/fd").iterdir():
         try:
-            if "etilqs" in os.readlink(link):
+            if "etilqs" in str(link.readlink()):
                 sizes.append(link.stat().st_size)
         except OSError:
             continue
@@ -233,7 +247,110 @@ def disk_cost(number: int) -> None:
     print(f"outbox in a file: {size / number:.0f} bytes of disk for an event of {sum(map(len, raws)) / number:.0f}")
 
 
+def process_costs(number: int) -> None:
+    """Whole processes: collectors and workers of streams, and the one process that does both with a file."""
+    size = len(event(1).raw)
+    print(f"CPU us an event of {size} bytes, exponea, batches of 50, a vendor that costs nothing")
+    for body in BODIES:
+        given = number if body > 1 else number // 4
+        with tempfile.TemporaryDirectory() as folder, server(SINK) as url:
+            _embedded(Path(folder), url, given, body)
+        for nodes, workers in (1, 1), (1, 2), (3, 1):
+            with tempfile.TemporaryDirectory() as folder, server(SINK) as url:
+                _streams(Path(folder), url, given, body, nodes, workers)
+
+
+def _embedded(folder: Path, url: str, number: int, body: int) -> None:
+    process = ServeProcess("both", _connections(folder, url), str(folder / "outbox.db"), "", "--port", "0")
+    try:
+        process.start().ready()
+        before = _used(process)
+        took = _load([process.port], [process], number, body)
+        print(f"file, {body:>3} a request: {(_used(process) - before) / number * 1e6:.0f} both; {number / took:,.0f}/s")
+    finally:
+        process.kill()
+
+
+def _streams(folder: Path, url: str, number: int, body: int, nodes: int, workers: int) -> None:
+    with Cluster(folder, nodes) as cluster:
+        connections = _connections(folder, url)
+        address = f"{cluster.servers()}/bench?partitions=16&replicas={nodes}"
+        port = free_ports(1)[0]
+        collector = ServeProcess("c1", connections, address, "collector", "--port", str(port))
+        found = [ServeProcess(f"w{at}", connections, address, "delivery") for at in range(workers)]
+        try:
+            for each in (collector, *found):
+                each.start().ready()
+            time.sleep(3)  # until the partitions are divided
+            before = [_used(each) for each in (collector, *found)]
+            with spending(cluster) as spent:
+                took = _load([port], found, number, body)
+                servers = spent().nodes.values()
+            after = [_used(each) for each in (collector, *found)]
+            fill = number / _messages(cluster, "bench_events")
+            results = _bytes(cluster, "bench_results") / number
+        finally:
+            for each in (collector, *found):
+                each.kill()
+    used = [(end - start) / number * 1e6 for start, end in zip(before, after, strict=True)]
+    server_costs = " + ".join(f"{each / number * 1e6:.0f}" for each in servers)
+    print(
+        f"streams, {body:>3} a request, {workers} workers: collector {used[0]:.0f}, workers {sum(used[1:]):.0f}, "
+        f"servers {server_costs}; {fill:.1f} events a pack; {results:.0f} bytes of results; {number / took:,.0f}/s",
+        flush=True,
+    )
+
+
+def _connections(folder: Path, url: str) -> Path:
+    file = folder / "connections.yaml"
+    file.write_text(CONNECTIONS.format(url=url).replace("load-key", KEY))
+    return file
+
+
+def _used(process: ServeProcess) -> float:
+    return float(sum(psutil.Process(process.pid).cpu_times()[:2]))
+
+
+def _load(ports: Sequence[int], workers: Sequence[ServeProcess], number: int, body: int) -> float:
+    """Send events, and wait until the workers have finished all; return the seconds by the clock."""
+    began = time.perf_counter()
+    asyncio.run(_send(ports, number, body))
+    while (done := sum(map(_finished, workers))) < number:
+        assert time.perf_counter() - began < PATIENCE, f"{done} of {number}"
+        time.sleep(0.25)
+    return time.perf_counter() - began
+
+
+async def _send(ports: Sequence[int], number: int, body: int) -> None:
+    numbers = iter(range(0, number, body))
+
+    async def client(port: int) -> None:
+        connection = ChaosConnection(port)
+        for first in numbers:
+            batch = [event(at).raw for at in range(first, min(first + body, number))]
+            assert await connection.post(b'{"batch":[' + b",".join(batch) + b"]}") == 200
+        connection.close()
+
+    await asyncio.gather(*(client(ports[at % len(ports)]) for at in range(CLIENTS)))
+
+
+def _finished(process: ServeProcess) -> int:
+    """Return how many events a process has finished, by its metrics."""
+    asked = urllib.request.Request(f"{process.admin}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return sum(int(float(each)) for each in EVENTS_OF.findall(answer.read()))
+
+
+def _messages(cluster: Cluster, stream: str) -> int:
+    for account in cluster.nodes[1].asked("jsz?streams=true&accounts=true")["account_details"]:
+        for each in account["stream_detail"]:
+            if each["name"] == stream:
+                return int(each["state"]["last_seq"])
+    raise AssertionError(stream)
+
+
 PARTS: dict[str, Callable[[int], None]] = {
+    "processes": process_costs,
     "packs": pack_costs,
     "window": lambda _: window_cost(IDS),
     "view": view_cost,
@@ -246,7 +363,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--parts", default=",".join(PARTS))
     options.add_argument("--events", type=int, default=20_000)
+    options.add_argument("--page", action="store_true", help="write the figures of docs/scale.md and measure nothing")
     given = options.parse_args()
+    if given.page:
+        PAGE.write_text(filled(PAGE.read_text(), figures()))
+        return
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before", flush=True)
     for name in given.parts.split(","):
         PARTS[name](given.events)
