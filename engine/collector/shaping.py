@@ -173,11 +173,12 @@ def shape_lines(lines: Iterable[Line], source: str, now: str) -> Iterator[tuple[
     """Yield each line of a file with its event or discard; lines that could not be read must be removed before."""
     identities = Identities(source)
     for line in lines:
-        event = _event_of_line(line, source, identities.of(line), now)
+        event = event_of_line(line, source, identities.of(line), now)
         yield line, event._replace(event=line.value) if isinstance(event, Discard) else event
 
 
-def _event_of_line(line: Line, source: str, message_id: str, now: str) -> NewEvent | Discard:
+def event_of_line(line: Line, source: str, message_id: str, now: str) -> NewEvent | Discard:
+    """Return what is stored of a line that could be read, or why it is discarded."""
     event, raw = line.value, line.raw
     assert raw is not None
     if not isinstance(event, dict):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 
 from engine.collector.background import Deliverer, ServerConfig
-from engine.collector.observers import NAME
 from engine.collector.reloading import Served
 from engine.collector.sources import EventSource, partition_choices
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import ConnectionRow, EventIntake
+from engine.delivery.outbox.base import ConnectionRow, EventIntake, OutboxError
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.status import connection_json
-from engine.errors import WaybillError
 from engine.records import Json, JsonObject
 from engine.stream.client import StreamClient
 from engine.stream.delivery import StreamDelivery
@@ -25,10 +22,6 @@ from engine.stream.intake import StreamIntake, check_sizes
 from engine.stream.keeping import KEEP_SECONDS
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.shared_state import SharedState
-from engine.stream.view_file import ViewFile, view_file
-
-VIEW_INTERVAL = 1.0
-"""Seconds between two passes over the streams, for those who look at the view."""
 
 
 def open_intake(address: StreamAddress, sources: Sequence[EventSource]) -> StreamIntake:
@@ -104,30 +97,25 @@ class ServedStreams:
 
     def status(self, now: float) -> JsonObject:  # noqa: ARG002  of the contract
         """Return the connections with what waits in all partitions, and the partitions of this process."""
-        connections: list[Json] = [
-            connection_json(row, self.path, *self.intake.unfinished(row.name)) for row in self.connections()
-        ]
         owned: list[Json] = [] if self._delivery is None else [*self._delivery.owned()]
-        return {
+        found: JsonObject = {
             "outbox": str(self.path),
             "partitions": {"count": self._layout.partitions, "owned": owned},
-            "connections": connections,
         }
+        try:
+            found["connections"] = self._connections()
+        except OutboxError as error:
+            found["problem"] = str(error)
+        return found
+
+    def _connections(self) -> list[Json]:
+        if self._delivery is not None and self._delivery.trouble:  # asking again would take its patience
+            raise OutboxError(self._delivery.trouble)
+        return [connection_json(row, self.path, *self.intake.unfinished(row.name)) for row in self.connections()]
 
     def upkeep(self, config: ServerConfig, clock: Callable[[], float]) -> list[Coroutine[None, None, None]]:  # noqa: ARG002
-        """Return what brings the view up to date, if the console or the archive reads it."""
-        return [] if config.console is None and config.archive is None else [self._follow()]
-
-    async def _follow(self) -> None:
-        """Bring the view up to date again and again."""
-        file, logger = view_file(self.path, os.environ), logging.getLogger(NAME)
-        with ViewFile.opened(file, self._client, self._layout, note=logger.warning) as view:
-            while True:
-                try:
-                    await asyncio.to_thread(view.catch_up)
-                except WaybillError as error:
-                    logger.error("view not up to date", extra={"fields": {"reason": str(error)}})  # noqa: TRY400
-                await asyncio.sleep(VIEW_INTERVAL)
+        """Return nothing: the streams' own limits, and the owners of partitions, keep them in order."""
+        return []
 
 
 @contextmanager

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("engine.commands.serve", "Receive events from Segment's libraries and deliver them."),
     "reload": ("engine.commands.reload", "Have a running `engine serve` load its mappings and connections again."),
     "import": ("engine.commands.import_events", "Add events of files to the outbox, as if a source had sent them."),
+    "backfill": ("engine.commands.backfill", "Plan history with Spark, then feed it into the outbox; can be resumed."),
     "audiences": (
         "engine.commands.audiences",
         "Compute audiences and computed traits; send vendors who entered and who left.",

@@ -19,7 +19,7 @@ from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.collector.discards import Discard
-    from engine.collector.sources import EventSource
+    from engine.collector.sources import ConnectionsAndSources, EventSource
     from engine.commands.input_files import Progress
     from engine.delivery.outbox.base import Discarded, EventIntake, NewEvent
     from engine.delivery.outbox.location import Location
@@ -167,6 +167,11 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> tuple[EventSo
     from engine.collector.reloading import Served
 
     found = sources.load(file, os.environ, directories)
+    return source_of(name, found, file), Served(found.sources, found.file.connections).secrets
+
+
+def source_of(name: str, found: ConnectionsAndSources, file: Path) -> EventSource:
+    """Return a source of a connections file that can get events; raises UsageError where there is none."""
     known = {each.name: each for each in found.sources}
     if name not in known:
         raise UsageError(f'{file} has no source "{name}". {did_you_mean(name, known)}')
@@ -177,4 +182,4 @@ def _source(name: str, file: Path, directories: Sequence[Path]) -> tuple[EventSo
             f"The source {name} is disabled in {file} (enabled: false) and accepts no events. Enable it, or name "
             "another one with --source."
         )
-    return known[name], Served(found.sources, found.file.connections).secrets
+    return known[name]

@@ -23,6 +23,7 @@ from engine.events.reading import read_events
 from engine.events.splitting import Line
 from engine.language.texts import visible
 from engine.records import NO_SECRETS, Plan, Report, Secrets
+from engine.showing.masking import Masking, masked_plan, masked_reports
 
 if TYPE_CHECKING:
     from engine.delivery.sending.outgoing import DryRun
@@ -163,12 +164,13 @@ def plan_all(
             normalized = normalize_parsed(line.value, line.raw, received_at=received_at, now=now)
             if line.reports:
                 normalized = normalized._replace(reports=(*line.reports, *normalized.reports))
-            event = Event(line, normalized, _masked_reports(normalized.reports, mask) if normalized.reports else ())
+            reports = normalized.reports
+            event = Event(line, normalized, reports if mask is None or not reports else masked_reports(reports, mask))
             summary.add_event(event.reports)
             for named, dry_run in destinations:
                 run = dry_run(named.connection.plan_normalized(normalized, now=now), now)
-                if mask is not None and (run.plan.reports or mask(run.plan.reason) != run.plan.reason):
-                    run = run._replace(plan=_masked(run.plan, mask))
+                if mask is not None and (plan := masked_plan(run.plan, mask)) is not run.plan:
+                    run = run._replace(plan=plan)
                 summary.add(named.name, run.plan, run.plan.reports[len(event.reports) :])
                 show(event, named, run)
     flush()
@@ -215,17 +217,6 @@ def _lines(files: Sequence[str], advance: Callable[[int], None], flush: Callable
                     before = reader.consumed
 
 
-def _masked(plan: Plan, mask: Callable[[str], str]) -> Plan:
-    """Return a plan whose reason and reports show no secret of the event; its requests stay as they are."""
-    return plan._replace(reason=mask(plan.reason), reports=_masked_reports(plan.reports, mask))
-
-
-def _masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str] | None) -> tuple[Report, ...]:
-    if mask is None or not reports:
-        return reports
-    return tuple(report._replace(message=mask(report.message)) for report in reports)
-
-
 def _counters(connections: Sequence[NamedConnection]) -> dict[str, UnreadCounter]:
     from engine.explaining.unread import UnreadCounter
 
@@ -259,7 +250,6 @@ def _print_unread(counters: dict[str, UnreadCounter], style: str, secrets: Secre
 
 
 def _text_printer(connections: Sequence[NamedConnection], secrets: Secrets | None, *, headers: bool) -> Printer:
-    from engine.showing.masking import Masking
     from engine.showing.requests import outgoing_json
 
     display = Display(sys.stdout)

@@ -221,7 +221,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
         admin = _admin(stack, (admin_host, admin_port), admin_token or SANDBOX_KEY * sandbox, console=console)
         config = _config(stack, reloading, limits_on(path, limits), path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
-        config = _with_console(config, arguments, admin_host, reached, kept) if console else config
+        config = _with_console(stack, config, arguments, admin_host, reached, kept) if console else config
         config = _with_archive(config, kept, arguments)
         _serve(stack, config, arguments, (host, port), workers, log=log, world=vendors.sandbox)
 
@@ -358,25 +358,29 @@ def sources_of(reloading: Reloading, *, samples: bool) -> Sequence[EventSource]:
 
 
 def _with_console(
-    config: ServerConfig, arguments: Arguments, host: str, reached: ConsoleOptions, kept: KeepOptions
+    stack: ExitStack, config: ServerConfig, arguments: Arguments, host: str, reached: ConsoleOptions, kept: KeepOptions
 ) -> ServerConfig:
     """Add the console for the admin address; raise UsageError where that would not be safe."""
     from engine.commands.console import access_of, import_all
 
     assert config.admin is not None
     import_all()
+    from engine.commands.options import followed
     from engine.console.app import console_app
     from engine.console.site import Site
     from engine.delivery.observers import Observers
     from engine.delivery.troubles import RecentTroubles
 
-    troubles = RecentTroubles()
+    _looked_at(arguments.outbox)
+    looked, troubles = stack.enter_context(followed(arguments.outbox)), RecentTroubles()
 
     async def reload() -> JsonObject:
         return (await config.reloading.reload()).json()
 
     site = Site(
-        outbox_file=_looked_at(arguments.outbox),
+        outbox_file=looked.file,
+        address=None if isinstance(arguments.outbox, Path) else arguments.outbox,
+        behind=looked.trouble,
         connections=lambda: config.reloading.connections,
         sources=lambda: sources_of(config.reloading, samples=arguments.sandbox),
         troubles=troubles.read,
@@ -384,7 +388,6 @@ def _with_console(
         directories=arguments.settings.directories,
         archive=kept.archive,
         audiences_file=kept.audiences,
-        read_only=not isinstance(arguments.outbox, Path),
         live=True,
         reload=reload,
     )
@@ -415,13 +418,12 @@ def _with_archive(config: ServerConfig, kept: KeepOptions, arguments: Arguments)
     from engine.commands.archive.shared import check_extra
 
     check_extra()
-    outbox_file = _looked_at(arguments.outbox)
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
     keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
-    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
+    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(arguments.outbox), *keep)
     companions = (*config.companions, Companion("archive", follow))
-    config = config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
+    config = config._replace(archive=ServedArchive(directory, _looked_at(arguments.outbox)), companions=companions)
     return _with_audiences(config, kept, arguments)
 
 

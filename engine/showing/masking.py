@@ -7,7 +7,7 @@ copied.  Both ways lead to the same output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -15,7 +15,7 @@ import orjson
 
 from engine.language.regex import compile_pattern
 from engine.language.texts import visible_json
-from engine.records import Json, JsonObject, PlannedRequest, Secrets, masked
+from engine.records import Json, JsonObject, Plan, PlannedRequest, Report, Secrets, masked
 from engine.secret_forms import traces_pattern
 
 if TYPE_CHECKING:
@@ -138,6 +138,19 @@ class Masking:
             known = Address(shown, visible_json(orjson.dumps(shown)[:-1]), parts)
             self._addresses[request.request, batch] = known
         return known
+
+
+def masked_plan(plan: Plan, mask: Callable[[str], str]) -> Plan:
+    """Return a plan whose reason and reports show no secret of the event; its requests stay as they are."""
+    reason = mask(plan.reason)
+    if reason == plan.reason and not plan.reports:
+        return plan
+    return plan._replace(reason=reason, reports=masked_reports(plan.reports, mask))
+
+
+def masked_reports(reports: tuple[Report, ...], mask: Callable[[str], str]) -> tuple[Report, ...]:
+    """Return reports whose messages show no secret of the event."""
+    return tuple(report._replace(message=mask(report.message)) for report in reports)
 
 
 def _address(request: PlannedRequest, *, compress: bool, batch: str | None) -> JsonObject:

@@ -30,6 +30,7 @@ from engine.records import Json, JsonObject
 from engine.stream.credentials import credentials
 from engine.stream.errors import (
     ApiRefused,
+    CredentialsRefused,
     MessageTooLarge,
     NoJetStream,
     NoLeader,
@@ -363,10 +364,23 @@ class StreamClient:
         wire = self._wire
         if why == NO_RESPONDERS and wire is not None and not wire.info.get("jetstream"):
             return self._no_jetstream()
+        if wire is not None and wire.denied:
+            return CredentialsRefused(
+                f"The NATS server of {self.address} denies its user something ({wire.denied}). An outbox publishes to "
+                "NAME.>, $KV.NAME_state.> and $JS.API.>, and subscribes to _INBOX.>: permit that."
+            )
         reason = "no leader" if why == NO_RESPONDERS else why
         return NoLeader(
             f"The servers of {self.address} answer, but their streams do not ({reason}, tried for {patience:g} s): "
             "too few servers of the cluster run, or a stream is missing. Look with `nats server report jetstream`."
+        )
+
+    def _broke(self, patience: float) -> OutboxError:
+        if self._wire is not None and self._wire.refused is not None:
+            return self._wire.refused
+        return NoServer(
+            f"The connection to {self.address} broke, and no server answers any more (tried for {patience:g} s). Look "
+            "whether they run; the connection comes back by itself."
         )
 
     def _no_jetstream(self) -> NoJetStream:
@@ -410,10 +424,7 @@ class StreamClient:
         try:
             await asyncio.wait_for(self._up.wait(), left)
         except TimeoutError:
-            raise NoServer(
-                f"The connection to {self.address} broke, and no server answers any more (tried for {patience:g} s). "
-                "Look whether they run; the connection comes back by itself."
-            ) from None
+            raise self._broke(patience) from None
 
     async def _open(self, patience: float) -> None:
         from engine.stream.wire import StreamReplies, StreamWire, connect
@@ -427,6 +438,7 @@ class StreamClient:
             replies.fail()
 
         async def up() -> None:
+            wire.refused = None
             self._up.set()
 
         async def closed() -> None:
@@ -448,6 +460,11 @@ class StreamClient:
         if wire is not None:
             with suppress(TimeoutError):  # a server that is frozen takes no last bytes
                 await asyncio.wait_for(wire.close(), CLOSE_SECONDS)
+        left = asyncio.all_tasks() - {cast("asyncio.Task[Any]", asyncio.current_task())}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=CLOSE_SECONDS)
 
     def _learn_time(self, sent: float, received: float, stamp: float) -> None:
         """Take the servers' time from an answer: the shorter its trip, the more exact; an old one is replaced."""

@@ -133,9 +133,11 @@ class Ownership:
 
     async def stop(self) -> None:
         """Ask no more, and give up all partitions, so that others have them at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # again, because `asyncio.wait_for` of Python 3.11 may lose a cancellation
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=PAUSE)
         self._tasks = []
         await asyncio.gather(*(self.release(number) for number in self.owned()))
 
@@ -272,7 +274,10 @@ class Ownership:
                 return await replies.next_msg(seconds + SLACK)
             finally:
                 await replies.unsubscribe()  # without a reader, the servers forget the request
-        except (TimeoutError, errors.Error):  # asked again by whoever asked
+        except TimeoutError:  # asked again by whoever asked
+            return None
+        except errors.Error:  # while it reconnects; without a pause the loop would never come to that
+            await asyncio.sleep(SLACK / 2)
             return None
 
     async def _send(self, subject: str, body: bytes) -> None:

@@ -33,8 +33,10 @@ UNANSWERED_PINGS = 2
 RECONNECT_SECONDS = 0.5
 DIAL_SECONDS = 2
 CLOSE_SECONDS = 0.2
+CANCEL_SECONDS = 0.1
 CLIENT_NAME = "waybill"
 NO_RESPONDERS = "503"
+DENIED = "permissions violation"
 
 
 class ServerRefused(errors.Error):
@@ -47,6 +49,10 @@ class ServerRefused(errors.Error):
 
 class Tcp(TcpTransport):
     """A transport that is closed at once, or nearly: to a server that is frozen, the last bytes can never be sent."""
+
+    def __bool__(self) -> bool:
+        """Say that there is one, or nats-py replaces it by its own."""
+        return True
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         """Connect; close what an attempt before left open."""
@@ -74,6 +80,10 @@ class StreamWire(Client):
         super().__init__()
         self._transport = Tcp()  # type: ignore[no-untyped-call]
         self.address = address
+        self.refused: OutboxError | None = None
+        """What was wrong the last time, if trying again cannot help."""
+        self.denied = ""
+        """What the server said a user has no permission for, at last."""
         self._encrypted = address.servers[0].startswith("tls://")
         self._left: object = None
 
@@ -154,7 +164,9 @@ async def connect(wire: StreamWire, credentials: Credentials, patience: float, *
 
     async def failed(error: Exception) -> None:
         troubles[:] = [_trouble(error)]
-        found = refusal(error, address, credentials)
+        if DENIED in troubles[0].lower():
+            wire.denied = troubles[0]
+        found = wire.refused = refusal(error, address, credentials)
         if found is not None and not fatal.done():
             fatal.set_result(found)
 
@@ -165,8 +177,9 @@ async def connect(wire: StreamWire, credentials: Credentials, patience: float, *
     await asyncio.wait(both, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     if connecting.done() and not connecting.exception():
         return
-    connecting.cancel()
-    await asyncio.gather(connecting, return_exceptions=True)
+    while not connecting.done():  # nats-py catches some cancellations
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=CANCEL_SECONDS)
     await wire.close()
     if fatal.done():
         raise fatal.result()

@@ -34,6 +34,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "nats": ("engine/stream/*",),
     "orjson": ("engine/*",),
     "prometheus_client": ("engine/collector/*", "engine/delivery/*"),
+    "py4j": ("engine/backfill/*",),
     "pytest": ("engine/commands/test.py", "engine/testing/*"),
     "pydantic": ("engine/assistant/server.py",),
     "pyarrow": ("engine/archive/*", "engine/audiences/*", "engine/backfill/*", "engine/spark/*"),

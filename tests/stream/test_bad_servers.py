@@ -31,7 +31,10 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]
     config = f"""
 tls {{ cert_file: "{CERTIFICATE}", key_file: "{CERTIFICATE}" }}
 accounts {{
-  WITH {{ jetstream: enabled, users: [{{ user: worker, password: "{SECRET}" }}] }}
+  WITH {{ jetstream: enabled, users: [
+    {{ user: worker, password: "{SECRET}" }}
+    {{ user: reader, password: "{SECRET}", permissions: {{ publish: {{ deny: "waybill.>" }} }} }}
+  ] }}
   WITHOUT {{ users: [{{ user: other, password: "{SECRET}" }}] }}
 }}
 """
@@ -136,6 +139,18 @@ def test_a_server_with_tls_is_used(tls_server: NatsServer) -> None:
     address = StreamAddress((tls_server.url.replace("nats://", "tls://"),))
     client = StreamClient(address, CA | user("worker"))
     assert client.call(client.api("INFO"))["streams"] == 0
+    client.close()
+
+
+def test_a_user_who_may_not_publish(tls_server: NatsServer) -> None:
+    client = StreamClient(tls_server.address(), CA | user("reader"))
+    with pytest.raises(CredentialsRefused) as raised:
+        client.call(client.publish("waybill.events.00", b"", patience=PATIENCE))
+    assert str(raised.value) == (
+        f"The NATS server of {client.address} denies its user something (permissions violation for publish to "
+        '"waybill.events.00"). An outbox publishes to NAME.>, $KV.NAME_state.> and $JS.API.>, and subscribes to '
+        "_INBOX.>: permit that."
+    )
     client.close()
 
 

@@ -33,9 +33,11 @@ class Process:
 
     def die(self) -> None:
         async def cancelled() -> None:
-            for task in self.ownership._tasks:  # a crash asks nobody
-                task.cancel()
-            await asyncio.gather(*self.ownership._tasks, return_exceptions=True)
+            left = set(self.ownership._tasks)  # a crash asks nobody
+            while left:
+                for task in left:
+                    task.cancel()
+                _, left = await asyncio.wait(left, timeout=0.1)
 
         self.client.call(cancelled())
         self.client.close()
@@ -133,3 +135,23 @@ def test_shares_become_fair_and_a_late_comer_gets_its_own(begin) -> None:
         until(lambda: {each.ownership.workers for each in processes} == {len(processes)})
     processes.pop().end()
     until(lambda: sum(len(each.ownership.owned()) for each in processes) == 8)
+
+
+@pytest.mark.slow
+def test_a_process_with_many_partitions_gives_all_up_at_its_end(begin) -> None:
+    first = begin(256)
+    until(lambda: len(first.ownership.owned()) == 256)
+    second = begin(256)
+    first.end()
+    until(lambda: len(second.ownership.owned()) == 256)
+
+
+def test_a_clock_that_jumped_ends_all_ownership(begin) -> None:
+    jumped = [0.0]
+    process = begin(1, Clock(monotonic=lambda: time.monotonic() + jumped[0]))
+    until(lambda: process.ownership.owned() == {0})
+    since = process.ownership.owned_since(0)
+    jumped[0] = 60.0
+    assert process.ownership.owned() == set() or process.ownership.owned_since(0) > since
+    until(lambda: process.ownership.owned() == {0})
+    assert process.ownership.owned_since(0) > since, "another process may have had it in between"

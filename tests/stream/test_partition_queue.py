@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 
 import pytest
 
@@ -12,7 +13,9 @@ from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
 from engine.stream import pack_reader, partition_queue, results
 from engine.stream.client import StreamClient
+from engine.stream.duplicates import PackIds
 from engine.stream.layout import Layout, create_or_check
+from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
 from engine.stream.partition_queue import LEASE, PartitionQueue
 from engine.stream.positions import StreamPosition
@@ -341,6 +344,86 @@ def test_a_window_is_filled_in_portions_between_which_leases_are_renewed(stream:
     worker.queue.release("a", "w")
     stream.publish("4", "2")
     monkeypatch.setattr(pack_reader, "PORTION", 2)
-    monkeypatch.setattr(partition_queue, "FILLING_SECONDS", 0.0)
+    monkeypatch.setattr(partition_queue, "READING_SECONDS", 0.0)
     other = stream.worker("v").begin()
     assert [other.ids() for _ in range(3)] == [[], ["4"], ["4"]]
+
+
+def test_a_replica_that_lags_hides_no_duplicate(stream: Stream) -> None:
+    class Lagging(PackReader):
+        """Reads headers from a replica that does not have all yet."""
+
+        has = 0
+
+        def headers(self, since: float, after: int) -> list[PackIds]:
+            return [each for each in super().headers(since, after) if each.sequence <= self.has]
+
+    first = stream.publish("1")
+    stream.client.call(stream.client.publish(stream.layout.events_subject(0), b"no pack"))
+    stream.client.call(stream.client.api(f"STREAM.MSG.DELETE.{stream.layout.events}", {"seq": first + 1}))
+    last = stream.publish("2")
+    worker = stream.worker().begin()
+    worker.finish("1", "2")
+    worker.queue.release("a", "w")
+    stream.publish("1", "2", "3")
+    other = stream.worker("v")
+    other.queue._reader = Lagging(stream.client, stream.layout, 0)
+    other.begin()
+    found = []
+    for Lagging.has in (0, first, last - 1, last, last + 1):
+        found.append(other.ids())
+    assert found == [[], [], [], ["3"], ["3"]]
+
+
+def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_order(stream: Stream) -> None:
+    """Workers take over from one another at any moment, write, save late, and forget all; a model knows what is left."""
+    random = Random(20261130)
+    workers = [stream.worker(name) for name in "uvw"]
+    left: dict[str, list[str]] = {"a": [], "b": []}
+    fences: dict[str, int] = {}
+    sent: list[tuple[str, str]] = []
+    published = 0
+    for _ in range(180):
+        worker, connection = random.choice(workers), random.choice("ab")
+        match random.choice(("publish", "take over", "work", "work", "work", "save", "forget")):
+            case "publish":
+                ids = [str(published + each) for each in range(random.randint(1, 3))]
+                published += len(ids)
+                chosen = random.choice(["a", "b", "ab"])
+                stream.publish(*ids, connections=tuple(chosen))
+                for name in chosen:
+                    left[name] += ids
+            case "take over":
+                worker.owned.since += 1
+                worker.begin(connection)
+                assert worker.fence > fences.get(connection, 0)
+                fences[connection] = worker.fence
+            case "work":
+                owner = worker.fences.get(connection) == fences.get(connection) is not None
+                try:
+                    rows = worker.queue.waiting(connection, 0, 1000)
+                    if owner:
+                        assert [row.message_id for row in rows] == left[connection]
+                    some = [row for row in rows if random.random() < 0.3]
+                    changes = [
+                        Change(row.place, random.choice([Outcome.DELIVERED, Outcome.REJECTED, Outcome.WAITING]), "")
+                        for row in some
+                    ]
+                    done = worker.queue.write(connection, worker.fences.get(connection, 0), changes, 1.0)
+                except LeaseLost:
+                    assert not owner
+                    worker.fences.pop(connection, None)
+                    continue
+                assert owner or not changes, "only the last one who took over writes"
+                ids_of = {row.place: row.message_id for row in some}
+                for change in done:
+                    if change.outcome is not Outcome.WAITING:
+                        left[connection].remove(ids_of[change.place])
+                        sent.append((connection, ids_of[change.place]))
+            case "save":
+                for lane in worker.queue._lanes.values():
+                    worker.queue._save(lane)
+            case "forget":
+                worker.queue.close()
+                workers[workers.index(worker)] = stream.worker(worker.name)
+    assert len(sent) == len(set(sent)) > 30

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.delivery.outbox.base import OutboxError
+from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.sending.pacing import TokenBucket
-from engine.stream.rates import SharedRateLimiter, grant
+from engine.stream.client import StreamClient
+from engine.stream.layout import create_or_check
+from engine.stream.rates import RateKey, SharedRateLimiter, grant
 
 NOW = 1_800_000_000.0
 RATES = st.sampled_from(["1/s", "3/s", "100/m", "7/h"])
@@ -110,3 +115,20 @@ def test_a_bucket_that_others_write_all_the_time_fails_the_worker() -> None:
         "The rate limit of shop could not be counted in 200 attempts, because other workers were always quicker. Its "
         "requests wait until the worker is started again."
     )
+
+
+def test_four_clients_together_keep_a_limit_on_a_real_server(new_address: Callable[..., StreamAddress]) -> None:
+    address = new_address(partitions=1)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(StreamClient(address, {}))) for _ in range(4)]
+        layout = clients[0].call(create_or_check(clients[0], address))
+
+        async def times() -> list[float]:
+            limits = [SharedRateLimiter("shop", "100/h", RateKey(client, layout, "shop")) for client in clients]
+            began = clients[0].time()
+            waits = await asyncio.gather(*(limit.take() for limit in limits for _ in range(40)))
+            return sorted(began + wait for wait in waits)
+
+        found = asyncio.run(times())
+    assert sum(1 for time in found if time < found[0] + 30) <= 101
+    assert found[-1] - found[0] == pytest.approx(60 * 36, abs=36)

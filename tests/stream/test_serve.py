@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from engine.delivery.outbox.location import StreamAddress
 from engine.sandbox.server import Sandbox
-from tests.collector.running import CLIENT, Server, serving, tracks, until
+from tests.collector.running import CLIENT, STARTUP, Server, serving, tracks, until
 
 Made = Callable[..., StreamAddress]
 TOKEN = "admin-token"
@@ -25,7 +26,7 @@ def on_streams(address: StreamAddress, vendor: str, *options: str, last: str = "
 
 
 def send(server: Server, first: int, count: int) -> None:
-    answer = CLIENT.post(f"{server.url}/v1/batch", content=tracks(first, count), auth=("key", ""))
+    answer = CLIENT.post(f"{server.url}/v1/batch", content=tracks(first, count), auth=("key", ""), timeout=STARTUP)
     assert answer.status_code == 200
 
 
@@ -79,3 +80,16 @@ def test_a_collector_with_two_processes_and_a_server_that_delivers_and_is_killed
         assert status(collector)["partitions"] == {"count": 4, "owned": []}
         assert second.stop(signal.SIGTERM) == 0
         assert collector.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.slow
+def test_a_server_with_console_and_archive_keeps_a_view(
+    new_address: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYBILL_VIEW", str(tmp_path / "view.db"))
+    options = ("--write-key", "key", "--console", "--archive", str(tmp_path / "archive"))
+    with Sandbox() as sandbox, on_streams(new_address(partitions=2), sandbox.url, *options) as server:
+        send(server, 0, 30)
+        until(lambda: status(server)["archive"].get("events") == 30)
+        assert CLIENT.get(f"{server.admin}/").status_code in {200, 303}
+        assert server.stop(signal.SIGTERM) == 0

@@ -12,7 +12,7 @@ import pytest
 from engine.delivery.outbox.location import StreamAddress
 from engine.records import JsonObject
 from engine.stream.client import StreamClient
-from engine.stream.errors import MessageTooLarge, NoServer, StreamFull
+from engine.stream.errors import CredentialsRefused, MessageTooLarge, NoServer, StreamFull
 from engine.stream.intake import StreamIntake, check_sizes
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.packs import decode
@@ -136,6 +136,18 @@ def test_a_server_that_ends_while_it_is_published_to(
     small_server.start()
     assert sorted(end.result(10) for end in ends) == list(range(1, 21))
     assert ids(client, layout) == ["m0"]
+    tokens = client.call(client.read(layout.owners, f"{layout.name}.owners.*", 0, 10))
+    assert [message.data for message in tokens] == [b"token", b"token"]
+    small_server.kill()
+    config = small_server.folder / "server.conf"
+    config.write_text(config.read_text() + "\nauthorization: { token: another }")
+    small_server.start()
+    with pytest.raises(CredentialsRefused) as refused:
+        client.call(client.publish(layout.events_subject(0), b"", patience=1))
+    assert str(refused.value) == (
+        f"The NATS server of {client.address} does not let in a client without credentials. Set WAYBILL_NATS_USER and "
+        "WAYBILL_NATS_PASSWORD, WAYBILL_NATS_TOKEN, or WAYBILL_NATS_CREDS."
+    )
 
 
 @pytest.mark.slow
