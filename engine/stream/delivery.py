@@ -179,6 +179,8 @@ class StreamDelivery:
         try:
             while not self._stopping:
                 await self._take_turn()
+                if following.done():  # an error of the engine itself
+                    following.result()
         finally:
             following.cancel()
             self.stop()
