@@ -25,7 +25,7 @@ define stage
 printf '%-22s' '$(1)'; if $(2) >$(LOG) 2>&1; then echo ok; else echo FAILED; cat $(LOG); exit 1; fi
 endef
 
-.PHONY: help setup demo spark test test-all lint node bench bench-check bench-page format docs lock clean
+.PHONY: help setup demo demo-scale spark test test-all lint node bench bench-check bench-page format docs lock clean
 .SILENT:
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -37,6 +37,9 @@ setup: $(STAMP) ## .venv with the locked packages and the engine itself (WAYBILL
 
 demo: $(STAMP) ## what the shipped mappings make of the samples, then the whole way into emulated vendors
 	$(BIN)/python samples/demo.py
+
+demo-scale: $(STAMP) ## an outbox on three NATS servers, several collectors and workers, and some of them killed; no root
+	$(BIN)/python samples/demo_scale.py
 
 test: node lint ## linters, types, and every test that is not slow
 	$(PYTEST) -m 'not slow'

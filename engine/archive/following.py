@@ -26,7 +26,7 @@ from engine.archive.catalog import ArchiveBusy, ArchivedPlace, Catalog
 from engine.archive.columns import schema
 from engine.archive.writing import ArchiveFull, Hook, ignored, write
 from engine.delivery.outbox.base import OWN_SOURCES, OutboxError
-from engine.delivery.outbox.reading import TakenEvents, followed_place, taken_events
+from engine.delivery.outbox.reading import TakenEvents, followed_place, missing_between, taken_events
 from engine.errors import WaybillError
 from engine.records import Json
 
@@ -137,8 +137,8 @@ class Follower:
         return place.position
 
     def _note_gap(self, after: int, first: int) -> None:
-        missing = first - after - 1
-        if after and missing:
+        missing = missing_between(self._outbox, after, first) if after and first > after + 1 else 0
+        if missing:
             self._catalog.set({GAPS: str(int(self._catalog.get(GAPS) or 0) + missing)})
             self._log(logging.WARNING, "events left the outbox before they were archived", events=missing)
 

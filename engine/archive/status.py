@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from engine.archive.catalog import ArchiveFile, Catalog
 from engine.archive.following import GAPS, origin_of
-from engine.delivery.outbox.reading import followed_place
+from engine.delivery.outbox.reading import events_behind
 
 OUTBOX = "outbox:"
 
@@ -51,8 +51,7 @@ def archive_status(catalog: Catalog) -> ArchiveStatus:
 
 def behind(catalog: Catalog, outbox: Path) -> int:
     """Return how many events of an outbox are not archived yet, about; raises OutboxError and UsageError."""
-    position = catalog.position(origin_of(outbox))
-    return max(0, followed_place(outbox, position).last - position)
+    return events_behind(outbox, catalog.position(origin_of(outbox)))
 
 
 def followed_outboxes(catalog: Catalog) -> list[Path]:

@@ -134,6 +134,10 @@ class ServedOutbox(Unfinished, Protocol):
         """Return its connections."""
         ...
 
+    def reloaded(self, served: Served) -> None:
+        """Use what a reload has brought."""
+        ...
+
     def status(self, now: float) -> JsonObject:
         """Return how it stands at a time, as /status shows it."""
         ...
@@ -161,6 +165,9 @@ class ServedFile:
     def connections(self) -> list[ConnectionRow]:
         """Return its connections."""
         return self._background.connections()
+
+    def reloaded(self, served: Served) -> None:
+        """Do nothing: a file knows its connections by their events."""
 
     def status(self, now: float) -> JsonObject:
         """Return how it stands at a time."""
@@ -198,6 +205,7 @@ class Background:
 
     async def _replace(self, served: Served) -> Remaining:
         self.backlog.names = [each.name for each in served.connections]
+        self._outbox.reloaded(served)
         waiting = await self._delivery.replace(served.connections)
         return Remaining(waiting, await asyncio.to_thread(self._held))
 

@@ -17,7 +17,7 @@ import orjson
 from engine.collector.sources import EventSource
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import NewEvent, Outbox, OutboxError
+from engine.delivery.outbox.base import EventIntake, NewEvent, OutboxError
 from engine.delivery.outbox.keys import keys_of
 from engine.records import JsonObject
 
@@ -32,7 +32,7 @@ class SampleTraffic:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: EventIntake,
         connections: Callable[[], Sequence[ConfiguredConnection]],
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: str(uuid4()),

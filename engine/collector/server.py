@@ -49,8 +49,9 @@ from engine.collector.responses import CollectorLimits
 from engine.collector.sources import EventSource, WriteKeys
 from engine.delivery import logs
 from engine.delivery.outbox.base import EventIntake, OutboxDamaged
+from engine.delivery.outbox.location import Location
 from engine.delivery.outbox.sqlite import SqliteOutbox
-from engine.delivery.process import rare_garbage_collection
+from engine.delivery.process import loop_factory, rare_garbage_collection
 from engine.errors import WaybillError
 
 if TYPE_CHECKING:
@@ -112,12 +113,28 @@ async def _serve(
                 raise group_commit.damage
 
 
+def run_delivery(config: ServerConfig, outbox: ServedOutbox) -> None:
+    """Deliver until SIGTERM or SIGINT, while other processes take requests; raise delivery's first error."""
+    background, stopped = Background(config, outbox), threading.Event()
+
+    def stop() -> None:
+        if stopped.is_set():
+            os._exit(INTERRUPTED)
+        stopped.set()
+        background.stop()
+
+    async def deliver() -> None:
+        with _on_signals(asyncio.get_running_loop(), stop):
+            await background.run()
+
+    with rare_garbage_collection(), asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(deliver())
+
+
 @contextlib.contextmanager
 def _signal_handlers(
     loop: asyncio.AbstractEventLoop, background: Background, collector: Collector, server: uvicorn.Server
 ) -> Iterator[None]:
-    numbers = (signal.SIGTERM, signal.SIGINT)
-
     def stop() -> None:
         if not collector.ready:
             os._exit(INTERRUPTED)
@@ -125,6 +142,13 @@ def _signal_handlers(
         collector.stop(http.BODY_GRACE)
         server.should_exit = True
 
+    with _on_signals(loop, stop):
+        yield
+
+
+@contextlib.contextmanager
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGINT)
     for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
@@ -169,14 +193,14 @@ class WorkerSettings(NamedTuple):
 
     sources: tuple[EventSource, ...]
     limits: CollectorLimits
-    outbox: Path
+    outbox: Location
     connections: tuple[str, ...]
     secrets: tuple[str, ...]
     """What to mask, in the log and in copies of discarded events."""
     log: bool
 
     @classmethod
-    def of(cls, served: Served, limits: CollectorLimits, outbox: Path, *, log: bool) -> WorkerSettings:
+    def of(cls, served: Served, limits: CollectorLimits, outbox: Location, *, log: bool) -> WorkerSettings:
         """Return them for what is served now."""
         names = tuple(each.name for each in served.connections)
         return cls(tuple(served.sources), limits, outbox, names, served.secrets, log)
@@ -235,10 +259,9 @@ class WorkerApp:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._polling.cancel()
+        self._ending.close()
         await self._collector.close()
-        self._outbox.close()
-        self._background_outbox.close()
+        self._intake.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> None:
@@ -246,22 +269,35 @@ class WorkerApp:
         if settings.log:
             logs.start(sys.stderr, settings.secrets)
         rare_garbage_collection().__enter__()  # for the life of the process
-        self._outbox = SqliteOutbox(settings.outbox)
-        self._group_commit = GroupCommit(self._outbox, time.time, settings.limits.held_bytes)
+        self._ending = contextlib.ExitStack()
+        self._intake, self._backlog = self._opened()
+        self._group_commit = GroupCommit(self._intake, time.time, settings.limits.held_bytes)
         self._group_commit.on_damage = lambda: loop.call_later(DAMAGE_GRACE, os._exit, DAMAGED)
-        self._background_outbox = SqliteOutbox(settings.outbox)
-        self._backlog = backlog = Backlog(self._background_outbox, settings.connections, settings.limits.backlog)
-        self._polling = loop.create_task(backlog.poll())
         self._collector = Collector(
             WriteKeys(settings.sources),
             self._group_commit,
             CollectorObserver(),
             limits=settings.limits,
-            behind=backlog.behind,
+            behind=self._backlog.behind,
             secrets=settings.secrets,
         )
         _stop_on_signal(loop, self._collector)
         threading.Thread(target=self._receive, args=(loop,), daemon=True, name="settings").start()
+
+    def _opened(self) -> tuple[EventIntake, Backlog]:
+        """Return the outbox, and what counts its backlog: in a file, on a connection of its own."""
+        outbox, names, limit = self._settings.outbox, self._settings.connections, self._settings.limits.backlog
+        if not isinstance(outbox, Path):
+            from engine.collector.streaming import open_intake
+
+            intake = open_intake(outbox, self._settings.sources)
+            return intake, Backlog(intake, names, limit=0)  # a stream bounds itself
+        counted = SqliteOutbox(outbox)
+        self._ending.callback(counted.close)
+        backlog = Backlog(counted, names, limit)
+        polling = asyncio.get_running_loop().create_task(backlog.poll())
+        self._ending.callback(polling.cancel)
+        return SqliteOutbox(outbox), backlog
 
     def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take settings from the first process, until this one or that one ends."""
@@ -275,6 +311,10 @@ class WorkerApp:
         logs.mask([*self._settings.secrets, *settings.secrets])
         self._settings = settings
         self._backlog.names = settings.connections
+        if not isinstance(settings.outbox, Path):
+            from engine.collector.streaming import use_sources
+
+            use_sources(self._intake, settings.sources)
         self._collector.keys = WriteKeys(settings.sources)
         self._collector.discards.mask(settings.secrets)
         with contextlib.suppress(OSError):  # the first process is gone

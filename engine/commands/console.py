@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 
-from engine.commands.options import FILE, looked_at, mappings_option, outbox_option
+from engine.commands.options import FILE, followed, mappings_option, outbox_option
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,12 +108,11 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with ExitStack() as stack:
         listener = stack.enter_context(listen(host, port, "The console (--host, --port)"))
         access = access_of(listener, host, admin_token or secrets.token_urlsafe(24), reached)
-        site = _site(
-            None if outbox_file is None else looked_at(outbox_file),
-            connections_file,
-            directories,
-            read_only=read_only or outbox_file is not None,
-        )
+        site = _site(connections_file, directories, read_only=read_only or outbox_file is not None)
+        if outbox_file is not None:
+            looked = stack.enter_context(followed(outbox_file))
+            address = None if isinstance(outbox_file, Path) else outbox_file
+            site = replace(site, outbox_file=looked.file, address=address, behind=looked.trouble)
         site = replace(site, archive=archive, audiences_file=audiences_file)
         _serve(stack, site, access, listener, new_token=not admin_token)
 
@@ -136,16 +135,15 @@ def access_of(listener: socket.socket, host: str, token: str, reached: ConsoleOp
     return access(host, listener.getsockname()[1], token, reached.origin, insecure=reached.insecure)
 
 
-def _site(outbox: Path | None, connections: Path | None, directories: tuple[Path, ...], *, read_only: bool) -> Site:
+def _site(connections: Path | None, directories: tuple[Path, ...], *, read_only: bool) -> Site:
     from engine.console.site import Site
 
     if connections is None:
-        return Site(outbox_file=outbox, directories=directories, read_only=read_only)
+        return Site(directories=directories, read_only=read_only)
     from engine.collector.sources import load
 
     found = load(connections, os.environ, directories, required=False)
     return Site(
-        outbox_file=outbox,
         connections=lambda: found.file.connections,
         sources=lambda: found.sources,
         connections_file=connections,
@@ -162,5 +160,5 @@ def _serve(stack: ExitStack, site: Site, access: Access, listener: socket.socket
     stack.callback(logs.stop, logs.start(sys.stderr, [access.token]))
     console = console_app(site, access)
     click.echo(LINK.format(link=console.link, token=f": {access.token}" if new_token else ""))
-    click.echo(TRIES if site.outbox_file is None else READS.format(outbox=site.outbox_file))
+    click.echo(TRIES if site.location is None else READS.format(outbox=site.location))
     serve(console, listener)

@@ -6,12 +6,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import FILE, file_of, mappings_option, outbox_option
+from engine.commands.options import FILE, mappings_option, outbox_option
 from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from engine.collector.discards import Discard
     from engine.collector.sources import ConnectionsAndSources, EventSource
     from engine.commands.input_files import Progress
-    from engine.delivery.outbox.base import Discarded, NewEvent, Outbox
+    from engine.delivery.outbox.base import Discarded, EventIntake, NewEvent
     from engine.delivery.outbox.location import Location
     from engine.delivery.process import Shutdown
     from engine.events.reading import EventReader
 
 CUT_SHORT = "Interrupted after adding {events}; the rest of the input was not read. Run the same command to continue."
+ON_STREAMS = "Those that the streams have had in the last 24 hours are not sent again."
 FOREVER = 100 * 365 * 24 * 3600.0
 
 
@@ -34,36 +36,46 @@ FOREVER = 100 * 365 * 24 * 3600.0
 @click.option("--source", "name", required=True, help="A source of the connections file.")
 @click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
 @mappings_option
-@outbox_option(default=DEFAULT_FILE)
+@outbox_option("location", default=DEFAULT_FILE)
 def command(
-    files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], outbox_file: Location
+    files: tuple[str, ...], name: str, connections_file: Path, directories: tuple[Path, ...], location: Location
 ) -> int:
     """Add the events of files to the outbox: JSON, NDJSON or a JSON list, also .gz; - is standard input.
 
-    To continue after an interruption, run the same command again: events the outbox knows are not added twice.
+    To continue after an interruption, run the same command again: events the outbox knows are not added twice. An
+    outbox on streams knows the events of the last 24 hours: those are not sent twice, so continue within this time.
     """
     from engine.commands.input_files import progress_bar
-    from engine.delivery.outbox.sqlite import SqliteOutbox
     from engine.delivery.process import Shutdown, on_signals
 
     source, secrets = _source(name, connections_file, directories)
     _check_files(files)
-    outbox = SqliteOutbox(
-        file_of(outbox_file, "engine import", "Name a file."), window=FOREVER
-    )  # a restart may come days later
     shutdown = Shutdown()
-    try:
-        with on_signals(shutdown), progress_bar(files) as progress:
-            importing = _Importing(source, secrets, progress)
-            for file in files:
-                importing.take_in(outbox, file, shutdown)
-    finally:
-        outbox.close()
+    with _opened(location, source) as outbox, on_signals(shutdown), progress_bar(files) as progress:
+        importing = _Importing(source, secrets, progress)
+        for file in files:
+            importing.take_in(outbox, file, shutdown)
     if shutdown.signaled:
         taken = importing.taken
         click.echo(CUT_SHORT.format(events=counted(taken.new + taken.duplicates, "event")), err=True)
-    click.echo(importing.text())
+    click.echo(importing.text(knows_all=isinstance(location, Path)))
     return INTERRUPTED if shutdown.signaled else importing.code
+
+
+@contextmanager
+def _opened(location: Location, source: EventSource) -> Iterator[EventIntake]:
+    """Open or make the outbox; one in a file knows all its messageIds: a restart may come days later."""
+    if isinstance(location, Path):
+        from engine.delivery.outbox.sqlite import SqliteOutbox
+
+        with closing(SqliteOutbox(location, window=FOREVER)) as outbox:
+            yield outbox
+        return
+    from engine.collector.sources import partition_choices
+    from engine.stream.outbox import opened_intake
+
+    with opened_intake(location, partition_choices([source])) as intake:
+        yield intake
 
 
 class _Importing:
@@ -86,22 +98,25 @@ class _Importing:
     def code(self) -> int:
         return FOUND if self._unreadable.count or self._discarded.count else 0
 
-    def text(self) -> str:
+    def text(self, *, knows_all: bool) -> str:
         counts = {"could not be read": self._unreadable.count, "discarded": self._discarded.count}
         problems = "".join(f", {count} {name}" for name, count in counts.items() if count)
+        if not knows_all:
+            return f"{counted(self.taken.new, 'event')} added{problems}. {ON_STREAMS}"
         return f"{self.taken.new} new, {self.taken.duplicates} already in the outbox{problems}."
 
-    def take_in(self, outbox: Outbox, file: str, shutdown: Shutdown) -> None:
-        from engine.delivery.intake import taken_in
+    def take_in(self, outbox: EventIntake, file: str, shutdown: Shutdown) -> None:
+        from engine.delivery.intake import ROWS, ROWS_OF_STREAMS, taken_in
         from engine.events.reading import read_events
 
         with read_events(file, stdin=sys.stdin.buffer) as reader:
             events = self._events(reader, shutdown)
-            for taken in taken_in(outbox, events, self._source.connections, time.time):
+            at_once = ROWS if isinstance(outbox.path, Path) else ROWS_OF_STREAMS
+            for taken in taken_in(outbox, events, self._source.connections, time.time, at_once=at_once):
                 self.taken = self.taken.plus(taken)
         self._keep_discards(outbox)
 
-    def _keep_discards(self, outbox: Outbox) -> None:
+    def _keep_discards(self, outbox: EventIntake) -> None:
         """Keep the first discards of this import, and count all of them."""
         more = self._discarded.count - self._counted
         if more:

@@ -84,7 +84,7 @@ def outbox_option(
         "--outbox",
         name,
         type=OUTBOX,
-        metavar="FILE|ADDRESS",
+        metavar="OUTBOX",
         default=default,
         show_default=default is not None,
         envvar=envvar,
@@ -216,14 +216,19 @@ own_outbox_option = outbox_option(
 """For a command of a group that has `--outbox` itself."""
 
 
-def with_outbox(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[P, R]:
-    """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none."""
+def with_outbox(
+    command: Callable[Concatenate[SqliteOutbox, P], R], check: Callable[[Location], Location] = lambda found: found
+) -> Callable[P, R]:
+    """Pass the outbox to a command, opened only when the command runs, so that `--help` needs none.
+
+    `check` raises UsageError for one that the command cannot work on.
+    """
 
     @own_outbox_option
     @wraps(command)
     def opening(*args: P.args, **kwargs: P.kwargs) -> R:
         own = cast("Location | None", kwargs.pop("own_outbox"))
-        with open_outbox(own or click.get_current_context().obj) as outbox:
+        with open_outbox(check(own or click.get_current_context().obj)) as outbox:
             return command(outbox, *args, **kwargs)
 
     return opening
@@ -279,6 +284,26 @@ class StreamBar:
             if read >= messages:
                 self._bar.render_finish()
                 self._bar = None
+
+
+class LookedAt(NamedTuple):
+    """The file in which an outbox is looked at again and again; `trouble` returns why it is not up to date, or ''."""
+
+    file: Path
+    trouble: Callable[[], str] = str
+
+
+@contextmanager
+def followed(location: Location) -> Iterator[LookedAt]:
+    """Keep what `looked_at` returns up to date for as long as the block lasts."""
+    if isinstance(location, Path):
+        yield LookedAt(location)
+        return
+    from engine.stream.view_thread import followed_view
+
+    bar = StreamBar()
+    with followed_view(location, note=bar.note, progress=bar.progress) as view:
+        yield LookedAt(view.file, lambda: view.trouble)
 
 
 def looked_at(location: Location) -> Path:

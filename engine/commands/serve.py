@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from engine.commands.console import ConsoleOptions, console_options
-from engine.commands.options import FILE, OUTBOX_FILE, SettingsOptions, keep_option, settings_options
+from engine.commands.options import FILE, SettingsOptions, default_outbox, keep_option, outbox_option, settings_options
+from engine.commands.serve_streams import DELETE_CALLS, check_role, check_served, limits_on
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from engine.collector.background import ServerConfig
+    from engine.collector.background import ServedOutbox, ServerConfig
     from engine.collector.reloading import Reloading, Served
     from engine.collector.responses import CollectorLimits
     from engine.collector.sources import EventSource
     from engine.collector.watching import WatchedFiles
-    from engine.delivery.outbox.base import Outbox
+    from engine.commands.serve_streams import Role
+    from engine.delivery.outbox.base import EventIntake
+    from engine.delivery.outbox.location import Location
     from engine.records import JsonObject
     from engine.sandbox.server import Sandbox
 
@@ -143,12 +146,15 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
     "--write-key", "write_keys", multiple=True, metavar="KEY", help="With MAPPINGs: a key that clients may use."
 )
 @settings_options
+@outbox_option(
+    envvar=None,
+    help="The durable queue: a file, or an address nats://HOST:4222/NAME that many servers share. Default: outbox.db, "
+    "with --sandbox a temporary one.",
+)
 @click.option(
-    "--outbox",
-    "outbox_file",
-    type=OUTBOX_FILE,
-    metavar="FILE",
-    help="The durable queue. Default: outbox.db, with --sandbox a temporary one.",
+    "--only",
+    type=click.Choice(["collector", "delivery"]),
+    help="With an address: only receive events, or only deliver them. Default: both.",
 )
 @click.option(
     "--watch", is_flag=True, help="Reload when a file changes: mappings with what they extend, connections, settings."
@@ -183,7 +189,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     connections_file: Path | None,
     write_keys: tuple[str, ...],
     settings: SettingsOptions,
-    outbox_file: Path | None,
+    outbox_file: Location | None,
+    only: Role | None,
     watch: bool,
     sandbox: bool,
     host: str,
@@ -205,26 +212,27 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     Exit code 0: stopped by a signal; 2: wrong usage; 4: outbox or archive cannot be used; 130: second signal.
     """
-    settings = settings._replace(examples=settings.examples or sandbox)
-    workers = (0 if sandbox else _default_workers()) if workers is None else workers
-    arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox)
     with ExitStack() as stack:
-        vendors = EmulatedVendors(stack)
-        reloading = _reloading(arguments, vendors)
         path = outbox_file or _default_outbox(stack, sandbox=sandbox)
+        check_role(path, only, workers, write_keys, sandbox=sandbox)
+        workers = _default_workers(none=sandbox or only == "delivery") if workers is None else workers
+        arguments = Arguments(mappings, connections_file, settings, write_keys, sandbox, path, only)
+        reloading = _reloading(arguments, vendors := EmulatedVendors(stack))
         admin = _admin(stack, (admin_host, admin_port), admin_token or SANDBOX_KEY * sandbox, console=console)
-        config = _config(stack, reloading, limits, path, workers=workers, log=log)
+        config = _config(stack, reloading, limits_on(path, limits), path, workers=workers, log=log)
         config = config._replace(admin=admin, proxies=proxies, keep=kept.outbox, watch=watch)
-        config = _with_console(config, arguments, path, admin_host, reached, kept) if console else config
-        config = _with_archive(config, path, kept, arguments)
-        _serve(stack, config, path, (host, port), workers, log=log, world=vendors.sandbox)
+        config = _with_console(stack, config, arguments, admin_host, reached, kept) if console else config
+        config = _with_archive(config, kept, arguments)
+        _serve(stack, config, arguments, (host, port), workers, log=log, world=vendors.sandbox)
 
 
-def _default_workers() -> int:
+def _default_workers(*, none: bool) -> int:
     """Return how many processes accept requests: one, so that taking in and delivering each have a core.
 
     On one core a second process would cost its memory and gain nothing.
     """
+    if none:
+        return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return 1 if cores > 1 else 0
 
@@ -237,8 +245,16 @@ class Arguments(NamedTuple):
     settings: SettingsOptions
     write_keys: Sequence[str]
     sandbox: bool
+    outbox: Location
+    only: Role | None
 
     def load(self, files: WatchedFiles) -> Served:
+        """Return who receives and who sends; raise UsageError for what the outbox does not allow."""
+        served = self._named(files)
+        check_served(self.outbox, self.only, served)
+        return served
+
+    def _named(self, files: WatchedFiles) -> Served:
         """Return who receives and who sends, from a connections file or from the command line."""
         from engine.collector import sources
         from engine.collector.reloading import Served
@@ -248,12 +264,16 @@ class Arguments(NamedTuple):
             files.add(path)
         given = self.mappings or self.settings.file or self.settings.assignments or self.write_keys
         if self.file is not None and not given:
-            found = sources.load(self.file, os.environ, self.settings.directories, files.read)
+            needed = self.only != "delivery"
+            found = sources.load(self.file, os.environ, self.settings.directories, files.read, required=needed)
             return Served(found.sources, found.file.connections)
         for error in filter(None, map(sources.write_key_error, self.write_keys)):
             raise UsageError(f"--write-key: {error}")
-        configured = connections_of(self.mappings, self.file, self.settings, files.read)
+        settings = self.settings._replace(examples=self.settings.examples or self.sandbox)
+        configured = connections_of(self.mappings, self.file, settings, files.read)
         keys = tuple(self.write_keys) or ((SANDBOX_KEY,) if self.sandbox else ())
+        if self.only == "delivery":
+            return Served([], configured)
         if not keys:
             raise UsageError(NO_KEY)
         source = sources.EventSource(DEFAULT_SOURCE, keys, tuple(each.name for each in configured))
@@ -288,14 +308,14 @@ def _reloading(arguments: Arguments, vendors: EmulatedVendors) -> Reloading:
     return Reloading(load)
 
 
-def _default_outbox(stack: ExitStack, *, sandbox: bool) -> Path:
+def _default_outbox(stack: ExitStack, *, sandbox: bool) -> Location:
     if not sandbox:
-        return DEFAULT_FILE
+        return default_outbox()
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_FILE
 
 
 def _config(
-    stack: ExitStack, reloading: Reloading, limits: CollectorLimits, outbox_file: Path, *, workers: int, log: bool
+    stack: ExitStack, reloading: Reloading, limits: CollectorLimits, outbox_file: Location, *, workers: int, log: bool
 ) -> ServerConfig:
     from engine.collector.background import ServerConfig
     from engine.collector.observers import CollectorObserver, shared_between_processes
@@ -338,25 +358,29 @@ def sources_of(reloading: Reloading, *, samples: bool) -> Sequence[EventSource]:
 
 
 def _with_console(
-    config: ServerConfig, arguments: Arguments, outbox_file: Path, host: str, reached: ConsoleOptions, kept: KeepOptions
+    stack: ExitStack, config: ServerConfig, arguments: Arguments, host: str, reached: ConsoleOptions, kept: KeepOptions
 ) -> ServerConfig:
     """Add the console for the admin address; raise UsageError where that would not be safe."""
     from engine.commands.console import access_of, import_all
 
     assert config.admin is not None
     import_all()
+    from engine.commands.options import followed
     from engine.console.app import console_app
     from engine.console.site import Site
     from engine.delivery.observers import Observers
     from engine.delivery.troubles import RecentTroubles
 
-    troubles = RecentTroubles()
+    _looked_at(arguments.outbox)
+    looked, troubles = stack.enter_context(followed(arguments.outbox)), RecentTroubles()
 
     async def reload() -> JsonObject:
         return (await config.reloading.reload()).json()
 
     site = Site(
-        outbox_file=outbox_file,
+        outbox_file=looked.file,
+        address=None if isinstance(arguments.outbox, Path) else arguments.outbox,
+        behind=looked.trouble,
         connections=lambda: config.reloading.connections,
         sources=lambda: sources_of(config.reloading, samples=arguments.sandbox),
         troubles=troubles.read,
@@ -373,7 +397,17 @@ def _with_console(
     return config._replace(console=console, delivery_observer=observer)
 
 
-def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
+def _looked_at(outbox: Location) -> Path:
+    """Return the file in which an outbox is looked at: its own, or the view of streams, which are made if need be."""
+    from engine.commands.options import looked_at, open_outbox
+
+    if not isinstance(outbox, Path):
+        with open_outbox(outbox, create=True):
+            pass
+    return looked_at(outbox)
+
+
+def _with_archive(config: ServerConfig, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
     """Add the archive and the process that follows the outbox into it; raise ArchiveError where it cannot be used."""
     directory = kept.archive
     if directory is None:
@@ -387,13 +421,13 @@ def _with_archive(config: ServerConfig, outbox_file: Path, kept: KeepOptions, ar
     with Catalog.open(directory, create=True) as catalog, catalog.follower():
         pass
     keep = ("--keep", kept.archive_days) if kept.archive_days is not None else ()
-    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(outbox_file), *keep)
+    follow = ("archive", "follow", "--archive", str(directory), "--outbox", str(arguments.outbox), *keep)
     companions = (*config.companions, Companion("archive", follow))
-    config = config._replace(archive=ServedArchive(directory, outbox_file), companions=companions)
-    return _with_audiences(config, outbox_file, kept, arguments)
+    config = config._replace(archive=ServedArchive(directory, _looked_at(arguments.outbox)), companions=companions)
+    return _with_audiences(config, kept, arguments)
 
 
-def _with_audiences(config: ServerConfig, outbox_file: Path, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
+def _with_audiences(config: ServerConfig, kept: KeepOptions, arguments: Arguments) -> ServerConfig:
     """Add the process that syncs audiences; raise DefinitionsError where their file has errors."""
     if kept.audiences is None or kept.archive is None:
         return config
@@ -405,7 +439,7 @@ def _with_audiences(config: ServerConfig, outbox_file: Path, kept: KeepOptions, 
     directories = arguments.settings.directories
     AudienceFiles(kept.audiences, kept.archive, arguments.file, directories, None).definitions()
     given = ["audiences", "follow", "--audiences", str(kept.audiences), "--archive", str(kept.archive)]
-    given += ["--connections", str(arguments.file), "--outbox", str(outbox_file)]
+    given += ["--connections", str(arguments.file), "--outbox", str(arguments.outbox)]
     for each in directories:
         given += ["--mappings", str(each)]
     return config._replace(companions=(*config.companions, Companion("audiences", given)))
@@ -414,7 +448,7 @@ def _with_audiences(config: ServerConfig, outbox_file: Path, kept: KeepOptions, 
 def _serve(
     stack: ExitStack,
     config: ServerConfig,
-    path: Path,
+    arguments: Arguments,
     address: tuple[str, int],
     workers: int,
     *,
@@ -422,26 +456,44 @@ def _serve(
     world: Sandbox | None,
 ) -> None:
     from engine.collector import server
-    from engine.collector.background import ServedFile
-    from engine.commands.options import open_outbox
     from engine.sandbox.server import listen
 
     # First the port: if another process has it, no outbox is made.
-    listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
+    listener = None
+    if arguments.only != "delivery":
+        listener = stack.enter_context(listen(*address, "The collector (--host, --port)"))
+    intake, outbox, config = _opened(stack, config, arguments)
+    stack.enter_context(server.reload_on_hangup(config.reloading))
+    _announce(config, arguments, listener, world)
+    if world is not None and config.console is not None:
+        _send_samples(stack, config.reloading, intake)
+    if listener is None:
+        server.run_delivery(config, outbox)
+    elif workers == 0:
+        server.run(config, intake, outbox, listener)
+    else:
+        settings = server.WorkerSettings.of(config.reloading.served, config.limits, outbox.path, log=log)
+        server.run_workers(config, outbox, listener, settings, workers)
+    if world is not None:
+        _show_results(intake, world)
+
+
+def _opened(
+    stack: ExitStack, config: ServerConfig, arguments: Arguments
+) -> tuple[EventIntake, ServedOutbox, ServerConfig]:
+    """Open the outbox, made if need be; return where events go, what the background has, and what runs beside it."""
+    if not isinstance(arguments.outbox, Path):
+        from engine.collector.streaming import served_streams
+
+        streams = stack.enter_context(served_streams(arguments.outbox, config, arguments.only))
+        return streams.intake, streams, config
+    from engine.collector.background import ServedFile
+    from engine.commands.options import open_outbox
+
+    path = arguments.outbox
     outbox = stack.enter_context(open_outbox(path, create=True))
     served = ServedFile(outbox, stack.enter_context(open_outbox(path)))
-    config = config._replace(beside=(_deletions(stack, config, path),))
-    stack.enter_context(server.reload_on_hangup(config.reloading))
-    _announce(config, listener, world)
-    if world is not None and config.console is not None:
-        _send_samples(stack, config.reloading, path)
-    if workers == 0:
-        server.run(config, outbox, served, listener)
-    else:
-        settings = server.WorkerSettings.of(config.reloading.served, config.limits, path, log=log)
-        server.run_workers(config, served, listener, settings, workers)
-    if world is not None:
-        _show_results(outbox, world)
+    return outbox, served, config._replace(beside=(_deletions(stack, config, path),))
 
 
 def _deletions(stack: ExitStack, config: ServerConfig, path: Path) -> Callable[[], Coroutine[None, None, None]]:
@@ -456,7 +508,9 @@ def _deletions(stack: ExitStack, config: ServerConfig, path: Path) -> Callable[[
     return lambda: follow(outbox, lambda: parts_of(config.reloading.connections), arguments)
 
 
-def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | None) -> None:
+def _announce(
+    config: ServerConfig, arguments: Arguments, listener: socket.socket | None, world: Sandbox | None
+) -> None:
     """Print the addresses, once nothing can fail any more; the collector last."""
     from engine.sandbox.server import url_of
 
@@ -467,32 +521,42 @@ def _announce(config: ServerConfig, listener: socket.socket, world: Sandbox | No
     else:
         admin = url_of(config.admin[0])
         click.echo(f"Metrics and status, for the admin token: {admin}/metrics and {admin}/status")
+    if not isinstance(arguments.outbox, Path):
+        click.echo(DELETE_CALLS, err=True)
     if config.console is not None:
         click.echo(CONSOLE.format(link=config.console.link))
     for source in config.reloading.sources:
         if source.enabled and not source.connections:
             click.echo(NO_CONNECTION.format(name=source.name), err=True)
     names = ", ".join(each.name for each in config.reloading.connections) or "no connection"
-    click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
+    if listener is None:
+        click.echo(f"Delivers from {arguments.outbox} to {names}.")
+    elif arguments.only == "collector":
+        click.echo(f"The collector listens on {url_of(listener)} and others deliver from {arguments.outbox}.")
+    else:
+        click.echo(f"The collector listens on {url_of(listener)} and delivers to {names}.")
 
 
-def _send_samples(stack: ExitStack, reloading: Reloading, path: Path) -> None:
+def _send_samples(stack: ExitStack, reloading: Reloading, intake: EventIntake) -> None:
     """Send the mappings' examples, so that the console has something to show."""
     from engine.collector.samples import SampleTraffic, sample_traffic
     from engine.commands.options import open_outbox
 
-    outbox = stack.enter_context(open_outbox(path))
+    if isinstance(intake.path, Path):
+        intake = stack.enter_context(open_outbox(intake.path))  # a connection of its own
     click.echo(SAMPLES)
-    stack.enter_context(sample_traffic(SampleTraffic(outbox, lambda: reloading.connections)))
+    stack.enter_context(sample_traffic(SampleTraffic(intake, lambda: reloading.connections)))
 
 
-def _show_results(outbox: Outbox, world: Sandbox) -> None:
-    """Print how events ended and what the sandbox has, as `engine send --sandbox` does."""
+def _show_results(intake: EventIntake, world: Sandbox) -> None:
+    """Print how events ended, where a file knows it, and what the sandbox has, as `engine send --sandbox` does."""
     from engine.commands.output.summary import delivery_text
     from engine.commands.output.text import Display
     from engine.commands.sandbox import state_text
     from engine.delivery.observers import MOST_REASONS
+    from engine.delivery.outbox.sqlite import SqliteOutbox
 
     display = Display(sys.stdout)
-    click.echo(delivery_text(display, outbox.overview(MOST_REASONS)))
+    if isinstance(intake, SqliteOutbox):
+        click.echo(delivery_text(display, intake.overview(MOST_REASONS)))
     click.echo(state_text(display, world))

@@ -103,7 +103,8 @@ def _modules(site: Site) -> list[ModuleType]:
     """Return the modules of the pages that this site has, in the order of the navigation."""
     names = sorted(each.name for each in iter_modules(pages.__path__))
     found = [import_module(f"{pages.__name__}.{name}") for name in names]
-    usable = [page for page in found if site.outbox_file is not None or not getattr(page, "needs_outbox", False)]
+    lacking = ["needs_outbox"] * (site.outbox_file is None) + ["needs_file"] * (site.address is not None)
+    usable = [page for page in found if not any(getattr(page, need, False) for need in lacking)]
     return sorted(usable, key=lambda page: getattr(page, "ORDER", 0))
 
 

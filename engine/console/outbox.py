@@ -6,14 +6,17 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from starlette.exceptions import HTTPException
 
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.reading import OutboxFile
-from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from engine.console.site import Site
+    from engine.delivery.outbox.sqlite import SqliteOutbox
 
 T = TypeVar("T")
 
@@ -23,9 +26,9 @@ async def looked(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
     return await asyncio.to_thread(_look, path, function)
 
 
-async def changed(path: Path, function: Callable[[SqliteOutbox], T]) -> T:
+async def changed(site: Site, function: Callable[[SqliteOutbox], T]) -> T:
     """Return what a function does to the outbox, in a thread; raises HTTPException where it cannot be written."""
-    return await asyncio.to_thread(_change, path, function)
+    return await asyncio.to_thread(change, site, function)
 
 
 def look(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -40,12 +43,10 @@ def _look(path: Path, function: Callable[[sqlite3.Connection], T]) -> T:
         raise HTTPException(503, str(error)) from error
 
 
-def _change(path: Path, function: Callable[[SqliteOutbox], T]) -> T:
+def change(site: Site, function: Callable[[SqliteOutbox], T]) -> T:
+    """Return what a function does to the outbox; raises HTTPException where it cannot be written."""
     try:
-        outbox = SqliteOutbox(path)
-        try:
+        with site.opened() as outbox:
             return function(outbox)
-        finally:
-            outbox.close()
     except OutboxError as error:
         raise HTTPException(503, str(error)) from error

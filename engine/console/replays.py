@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from engine.console.security import NAME
 from engine.delivery.outbox.base import QUEUED_AGAIN, OutboxError
@@ -49,8 +49,8 @@ class Replays:
     `followed` are event and connection of states that it queues, for what becomes of them.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, opened: Callable[[], AbstractContextManager[SqliteOutbox]], clock: Callable[[], float]) -> None:
+        self._opened, self._clock = opened, clock
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,8 +93,7 @@ class Replays:
         logger.info("replayed", extra={"fields": {"queued": progress.queued, "gone": progress.gone}})
 
     def _queue(self, progress: ReplayProgress, places: list[int]) -> None:
-        outbox = SqliteOutbox(self._path)
-        try:
+        with self._opened() as outbox:
             for start in range(0, len(places), AT_ONCE):
                 if self._stop.is_set():
                     return
@@ -102,5 +101,3 @@ class Replays:
                 queued = outbox.replay(part, QUEUED_AGAIN, self._clock())
                 progress.queued += queued
                 progress.gone += len(part) - queued
-        finally:
-            outbox.close()

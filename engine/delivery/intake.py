@@ -19,6 +19,9 @@ from engine.records import Json
 ROWS = 100
 """Events per transaction; larger transactions are no faster."""
 
+ROWS_OF_STREAMS = 2000
+"""Events that are published to streams at once: they are divided among the partitions, and by 50 into packs."""
+
 SOURCE = "files"
 
 
@@ -58,10 +61,11 @@ def taken_in(
     clock: Callable[[], float],
     *,
     again: bool = False,
+    at_once: int = ROWS,
 ) -> Iterator[TakenIn]:
     """Put events into the outbox, many per transaction; each result yielded is on disk."""
     source = iter(events)
-    while rows := list(islice(source, ROWS)):
+    while rows := list(islice(source, at_once)):
         yield outbox.take_in(rows, connections, clock(), again=again)
 
 

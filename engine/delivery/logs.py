@@ -10,13 +10,13 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, cast
 
 import orjson
 
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.outbox.base import DEFAULT_FILE, advice
+from engine.delivery.outbox.location import Location
 from engine.language.texts import visible
 from engine.records import Json, Secrets, masked
 
@@ -81,8 +81,8 @@ def stop(handler: logging.Handler) -> None:
 class Logging(DeliveryObserver):
     """Logs rare events only; what became of each event is in the outbox."""
 
-    def __init__(self, outbox: Path = DEFAULT_FILE, clock: Callable[[], float] = time.monotonic) -> None:
-        """Log; `outbox` is the file that hints name."""
+    def __init__(self, outbox: Location = DEFAULT_FILE, clock: Callable[[], float] = time.monotonic) -> None:
+        """Log; `outbox` is the file or address that hints name."""
         self._logger = logging.getLogger(NAME)
         self._outbox = outbox
         self._clock = clock
@@ -154,6 +154,10 @@ class Logging(DeliveryObserver):
         """Log that a reload removed a connection."""
         level = logging.WARNING if unfinished else logging.INFO
         self._log(level, "connection removed", connection=connection, waiting=unfinished)
+
+    def owning(self, partitions: int, of: int) -> None:
+        """Log how many partitions this process delivers now."""
+        self._log(logging.INFO, "partitions", owned=partitions, of=of)
 
     def _log(self, level: int, event: str, **fields: Json) -> None:
         self._logger.log(level, event, extra={"fields": fields})

@@ -46,6 +46,12 @@ class Metrics(DeliveryObserver):
         self._failures = Counter("waybill_worker_failures", "Workers that failed.", **common)
         self._held = Gauge("waybill_held", "1 while the connection is held, otherwise 0.", **gauge)
         self._depth = Gauge("waybill_queue_depth", "Unfinished events.", **gauge)
+        self._partitions = Gauge(
+            "waybill_partitions_owned",
+            "Partitions of an outbox on streams that this server delivers.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._oldest = Gauge("waybill_queue_age_seconds", "Age of the oldest unfinished event.", **gauge)
 
     def text(self) -> bytes:
@@ -111,6 +117,10 @@ class Metrics(DeliveryObserver):
         self._held.labels(connection)  # exports a 0 for a connection that was never held
         self._failures.labels(connection)
         self._alarm.labels(connection)
+
+    def owning(self, partitions: int, of: int) -> None:  # noqa: ARG002
+        """Set how many partitions this server delivers."""
+        self._partitions.set(partitions)
 
     def removed(self, connection: str, unfinished: int) -> None:  # noqa: ARG002
         """Set the gauges of a connection that is no longer delivered to 0."""

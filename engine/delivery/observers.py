@@ -67,6 +67,9 @@ class DeliveryObserver:
     def queue(self, connection: str, depth: int, age: float) -> None:
         """The number of unfinished events, and the age of the oldest in seconds."""
 
+    def owning(self, partitions: int, of: int) -> None:
+        """The process delivers this many of the partitions of an outbox on streams."""
+
 
 class Observers(DeliveryObserver):
     """Passes every event on to several observers."""

@@ -68,7 +68,7 @@ class _Thread:
     def run(self) -> None:
         """Deliver; raises the delivery's error."""
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 self._loop = runner.get_loop()
                 runner.run(self._work())
         finally:
@@ -143,7 +143,8 @@ def on_signals(shutdown: Shutdown, first: Callable[[], None] = lambda: None) -> 
             signal.signal(number, handler)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the fastest event loop there is, None for Python's own."""
     try:
         import uvloop
     except ImportError:

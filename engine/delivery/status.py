@@ -36,8 +36,10 @@ def delivery_status(outbox: Outbox, now: float) -> JsonObject:
             outcome.value: count for (name, outcome), count in overview.counts.items() if name == row.name
         }
         unfinished = overview.unfinished.get(row.name, (0, None))
-        shown = _connection(row, outbox.path, outcomes, *unfinished)
-        connections.append({**shown, **(_numbers(standings[row.name]) if row.name in standings else {})})
+        shown = connection_json(row, outbox.path, *unfinished)
+        connections.append(
+            {**shown, "outcomes": outcomes, **(_numbers(standings[row.name]) if row.name in standings else {})}
+        )
     reasons: list[Json] = [
         {
             "connection": each.connection,
@@ -52,12 +54,10 @@ def delivery_status(outbox: Outbox, now: float) -> JsonObject:
     return {"connections": connections, "reasons": reasons, "reports": reports}
 
 
-def _connection(
-    row: ConnectionRow, outbox: Location, outcomes: JsonObject, unfinished: int, oldest: float | None
-) -> JsonObject:
+def connection_json(row: ConnectionRow, outbox: Location, unfinished: int, oldest: float | None) -> JsonObject:
+    """Return what a connection waits for, with what to do about a hold; `oldest` is in unix seconds."""
     return {
         "name": row.name,
-        "outcomes": outcomes,
         "unfinished": unfinished,
         "oldest_queued_at": _time(oldest),
         "held": row.held,

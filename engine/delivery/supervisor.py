@@ -177,12 +177,16 @@ class Delivery:
                 await self._failed(configured, error, restarts.failed(self._clock.time() - began))
 
     async def _failed(self, configured: ConfiguredConnection, error: Exception, wait: float) -> None:
-        """Report that a worker failed, save the reason in the outbox, and wait for the restart."""
+        """Report that a worker failed, save the reason in the outbox, and wait for the restart.
+
+        Where workers have parts of the connection's events, the others go on, so the connection as a whole does.
+        """
         name, due = configured.name, self._clock.time() + wait
         reason = error_text(f"{type(error).__name__}: {error}", configured.connection.secrets)
         self._observer.failed(name, reason, wait)
-        with suppress(Exception):  # the outbox may be what failed, and that is reported already
-            await self._thread.call(self._outbox.pause, name, due, reason)
+        if self._options.part.parts == 1:
+            with suppress(Exception):  # the outbox may be what failed, and that is reported already
+                await self._thread.call(self._outbox.pause, name, due, reason)
         while not self._ends(configured) and (left := due - self._clock.time()) > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
@@ -287,8 +291,10 @@ class Delivery:
             await self._leave(configured.name)
 
     async def _leave(self, name: str) -> None:
-        """Release a connection's lease and report what is left of its queue."""
+        """Release a connection's lease and report what is left of its queue, unless that is only a part of it."""
         await self._thread.call(self._outbox.release, name, self._owner)
+        if self._options.part.parts > 1:
+            return
         count, oldest = await self._thread.call(self._outbox.unfinished, name)
         self._observer.ended(name, count)
         self._observer.queue(name, count, 0.0 if oldest is None else self._clock.time() - oldest)

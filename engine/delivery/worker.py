@@ -24,9 +24,9 @@ from engine.delivery.sending.batching import Shipment, pick
 from engine.delivery.sending.fair_queue import FairQueue, QueueLimits
 from engine.delivery.sending.http import SLOTS, Sender
 from engine.delivery.sending.jobs import Job, accepted_count, ids_of, outcome_of
-from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock, OwnRateLimit, RateLimit
+from engine.delivery.sending.pacing import LONGEST_RETRY_AFTER, Clock, OwnRateLimiter, RateLimiter
 from engine.delivery.sending.refusals import RefusalAlarm
-from engine.delivery.sending.shipping import Shipping
+from engine.delivery.sending.shipping import WHOLE, Part, Shipping
 from engine.delivery.sending.versions import Version
 from engine.events.normalizing import Normalized
 from engine.records import Outcome, Report
@@ -35,8 +35,8 @@ SENT_AGAIN = "sent-again"
 REPLAYED = "does not count in a replay"
 
 
-def _own_rate_limit(configured: ConfiguredConnection, clock: Clock) -> RateLimit:
-    return OwnRateLimit(configured.rate, clock)
+def _own_rate_limit(configured: ConfiguredConnection, clock: Clock) -> RateLimiter:
+    return OwnRateLimiter(configured.rate, clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,8 @@ class Options:
     Without, workers run until they are stopped, and a failed one is restarted after `restart` seconds, a wait that
     doubles up to `longest_restart`. A worker holds what `queue` allows in memory and reads `chunk` events at a time. At
     its end it waits at most `grace` for requests in flight. `rate_limit` returns how fast a connection's requests may
-    go out; by default each worker keeps its own count, since no other delivers to its connection.
+    go out; by default each worker keeps its own count, since no other delivers to its connection, unless it has a
+    `part` of its events only.
     """
 
     until_idle: bool = True
@@ -61,7 +62,8 @@ class Options:
     restart: float = 5.0
     longest_restart: float = 60.0
     random: Callable[[], float] = SystemRandom().random
-    rate_limit: Callable[[ConfiguredConnection, Clock], RateLimit] = _own_rate_limit
+    rate_limit: Callable[[ConfiguredConnection, Clock], RateLimiter] = _own_rate_limit
+    part: Part = WHOLE
 
 
 class Worker:
@@ -82,7 +84,9 @@ class Worker:
         self.name = configured.name
         self._read = read
         rate_limit = options.rate_limit(configured, clock)
-        self.shipping = Shipping(configured, sender, clock, options.random, observer, options.slots, rate_limit)
+        self.shipping = Shipping(
+            configured, sender, clock, options.random, observer, options.slots, rate_limit, options.part
+        )
         self._thread = thread
         self._options = options
         self._clock = clock

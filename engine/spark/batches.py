@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import orjson
 
@@ -24,6 +24,9 @@ from engine.spark.results import NAMES, PlannedRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Parts: TypeAlias = tuple[tuple[str, bytes], ...]
+"""Fields of an event as JSON of their own, by name."""
 
 EVENT = "waybill event"
 """The column that has an event as JSON, or all fields of it but those that have a JSON column of their own."""
@@ -61,7 +64,7 @@ class RowPlanner:
         """Return rows to be filled."""
         return PlannedRows(self._job.connection, self._connection.mapping.name, self._masking)
 
-    def plan(self, raw: bytes | None, parts: Sequence[tuple[str, bytes]] = ()) -> tuple[Json, DryRun]:
+    def plan(self, raw: bytes | None, parts: Parts = ()) -> tuple[Json, DryRun]:
         """Return an event as it was read, and what it becomes; `parts` are fields that are JSON of their own."""
         job = self._job
         read = read_row(raw, parts, job.received_at, job.now)
@@ -89,28 +92,28 @@ def _planned(batch: pa.RecordBatch, planner: RowPlanner, keep: Sequence[str]) ->
     kept = batch.columns[: len(keep)]
     names = batch.schema.names[len(keep) + 1 :]
     events, *fields = [_bytes_of(column) for column in batch.columns[len(keep) :]]
+    parts = [_parts(names, texts) for texts in zip(*fields, strict=True)] if names else [()] * len(events)
     began, rows = 0, planner.rows()
-    for number, raw in enumerate(events, 1):
-        parts = [
-            (name, text) for name, column in zip(names, fields, strict=True) if (text := column[number - 1]) is not None
-        ]
-        rows.add(*planner.plan(raw, parts))
+    for number, (raw, own) in enumerate(zip(events, parts, strict=True), 1):
+        rows.add(*planner.plan(raw, own))
         if rows.size >= MOST_BYTES or number == len(events):
             columns = [*rows.arrays(), *(column.slice(began, number - began) for column in kept)]
             yield pa.RecordBatch.from_arrays(columns, names=[*NAMES, *keep])
             began, rows = number, planner.rows()
 
 
-def read_row(
-    raw: bytes | None, parts: Sequence[tuple[str, bytes]], received_at: str | None, now: float | None
-) -> ReadRow:
+def _parts(names: Sequence[str], texts: Sequence[bytes | None]) -> Parts:
+    return tuple((name, text) for name, text in zip(names, texts, strict=True) if text is not None)
+
+
+def read_row(raw: bytes | None, parts: Parts, received_at: str | None, now: float | None) -> ReadRow:
     """Read the event of a row; what cannot be read is an invalid one.
 
     `parts` are read each by itself, so that no text in one adds a field to the event.
     """
     if raw is None:
         return _invalid(NO_ROW)
-    if len(raw) + sum(len(text) for _, text in parts) > LIMIT:
+    if len(raw) + (sum(len(text) for _, text in parts) if parts else 0) > LIMIT:
         return _invalid(TOO_LONG)
     repaired: list[Report] = []
     members = []

@@ -10,13 +10,13 @@ import os
 import pickle
 import re
 import socket
+import sys
 import time
 from collections.abc import Mapping as Table
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import __version__
 from engine.delivery.mapping_versions import MOST_BYTES, pack, unpack
 from engine.errors import SettingsError, UsageError
 from engine.language.times import read_time
@@ -49,7 +49,7 @@ class PlanJob(NamedTuple):
     received_at: str | None
     now: float
     shows_secrets: bool
-    version: str = __version__
+    version: str
 
     def __repr__(self) -> str:
         return f"<PlanJob {self.connection}>"
@@ -74,14 +74,14 @@ def new_job(
     files = pack(target.loaded)
     if files is None:
         raise UsageError(f"The files of {target.name} have more than {MOST_BYTES:,} bytes together; shorten them.")
-    return PlanJob(files, given, connection or target.name, received_at, _clock(received_at), secrets)
+    return PlanJob(files, given, connection or target.name, received_at, _clock(received_at), secrets, _version())
 
 
 def connected(job: PlanJob) -> Connection:
     """Return the connection of a job in this process, made once; raises UsageError where its settings do not fit."""
-    if job.version != __version__:
+    if job.version != (own := _version()):
         raise UsageError(
-            f"The executor {socket.gethostname()} has waybill {__version__}, the driver {job.version}; "
+            f"The executor {socket.gethostname()} has waybill {own}, the driver {job.version}; "
             "their results could differ. Install the same version on both."
         )
     digest = blake2b(pickle.dumps((job.files, job.settings))).digest()
@@ -101,6 +101,11 @@ def _connect(job: PlanJob) -> Connection:
         unset = NOT_SET.search(str(error))
         advice = ON_THE_EXECUTOR.format(host=socket.gethostname(), name=unset[1]) if unset else ""
         raise UsageError(f"{error}\n{advice}".rstrip()) from None
+
+
+def _version() -> str:
+    found: str = sys.modules["engine"].__version__  # no import: the package itself stands above its modules
+    return found
 
 
 def _clock(received_at: str | None) -> float:

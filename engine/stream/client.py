@@ -12,6 +12,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from importlib.util import find_spec
 from threading import Thread, current_thread
@@ -24,10 +25,12 @@ from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.sending.pacing import since_boot
 from engine.errors import UsageError
+from engine.language.texts import visible
 from engine.records import Json, JsonObject
 from engine.stream.credentials import credentials
 from engine.stream.errors import (
     ApiRefused,
+    CredentialsRefused,
     MessageTooLarge,
     NoJetStream,
     NoLeader,
@@ -38,7 +41,7 @@ from engine.stream.errors import (
 )
 
 if TYPE_CHECKING:
-    from engine.stream.wire import Replies, Wire
+    from engine.stream.wire import StreamReplies, StreamWire
 
 T = TypeVar("T")
 MISSING = "An outbox on NATS needs a package that is not installed (nats-py): pip install 'waybill[nats]'."
@@ -47,8 +50,14 @@ PUBLISH_PATIENCE = 10.0
 API_PATIENCE = 10.0
 REPLY_SECONDS = 3.0
 """How long one attempt waits for its reply, before the request is sent again."""
+LEAVE_SECONDS = 3.5
+"""How long a server's JetStream may not answer before the next server is tried: it may be cut from all others."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+LONGEST_DESCRIPTION = 300
 CALL_SECONDS = 60.0
+CLOSE_SECONDS = 2.0
+TIME_SECONDS = 60.0
+"""How often the servers are asked for their time; two clocks drift apart by a millisecond in it, at most."""
 READ_BYTES = 4 * 1024 * 1024
 READ_MESSAGES = 1000
 """The most messages of one request that a server answers."""
@@ -57,8 +66,8 @@ HEADER_ROOM = 4096
 ID_HEADER, EXPECT_HEADER = "Nats-Msg-Id", "Nats-Expected-Last-Subject-Sequence"
 NO_RESPONDERS = "503"
 END_OF_BATCH, NO_MESSAGES = "204", "404"
-UNAVAILABLE = (10008, 10009, 10158, 10164)
-"""No leader yet; not the leader; the same message, or another of its subject, is being stored now: try again."""
+UNAVAILABLE = (10008, 10009, 10158)
+"""No leader yet; not the leader; the same message is being stored now: try again."""
 WRONG_SEQUENCE, NO_MESSAGE, NOT_ENABLED, NO_ACCOUNT = (10071, 10164), 10037, 10076, 10039
 FULL = (10077, 10047, 10023, 10028, 10002)
 TOO_LARGE = 10054
@@ -92,12 +101,14 @@ class StreamClient:
         self._patience = patience
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="nats", daemon=True)
-        self._wire: Wire | None = None
-        self._replies: Replies | None = None
-        self._up, self._opening = asyncio.Event(), asyncio.Lock()
-        self._offset, self._offset_trip = time.time() - since_boot(), float("inf")
+        self._wire: StreamWire | None = None
+        self._replies: StreamReplies | None = None
+        self._up = asyncio.Event()
+        self._opening: asyncio.Future[None] | None = None
+        self._offset, self._trip, self._learned = time.time() - since_boot(), float("inf"), float("-inf")
+        self._time_subject = ""
         self._closed = False
-        self._again: asyncio.Task[None] | None = None
+        self._arrived = 0.0
 
     def __repr__(self) -> str:
         return f"<StreamClient {self.address}>"
@@ -141,8 +152,15 @@ class StreamClient:
         self._loop.close()
 
     def time(self) -> float:
-        """Return the servers' time in unix seconds, whatever this machine's clock says."""
+        """Return the servers' time in unix seconds, whatever this machine's clock says, as far as it is known."""
+        if self._time_subject and since_boot() - self._learned > TIME_SECONDS and not self._closed:
+            self._learned = since_boot()
+            self.start(self._ask_time())
         return since_boot() + self._offset
+
+    async def _ask_time(self) -> None:
+        with suppress(OutboxError):  # the clock goes on; the next minute asks again
+            await self.api(self._time_subject)
 
     # Inside the loop
 
@@ -151,9 +169,10 @@ class StreamClient:
         """Return the loop in which all coroutines of the client run."""
         return self._loop
 
-    async def wire(self, patience: float | None = None) -> Wire:
+    async def wire(self, patience: float | None = None) -> StreamWire:
         """Return the connection of nats-py; wait for a server for `patience` seconds, then raise NoServer."""
-        await self._connected(self._patience if patience is None else patience)
+        seconds = self._patience if patience is None else patience
+        await self._connected(seconds, seconds)
         assert self._wire is not None
         return self._wire
 
@@ -162,8 +181,9 @@ class StreamClient:
         body = b"" if payload is None else orjson.dumps(payload)
         sent = since_boot()
         answer = await self._answer(f"$JS.API.{subject}", body, None, patience)
-        _raise_error(answer)
-        if isinstance(stamp := answer.get("ts"), str):
+        self._raise_error(answer)
+        if subject.startswith("STREAM.INFO.") and isinstance(stamp := answer.get("ts"), str):
+            self._time_subject = subject
             self._learn_time(sent, since_boot(), _seconds(stamp))
         return answer
 
@@ -195,7 +215,7 @@ class StreamClient:
             )
         if isinstance(error, dict) and error.get("err_code") == TOO_LARGE:
             raise MessageTooLarge(self._too_large(len(body)))
-        _raise_error(answer)
+        self._raise_error(answer)
         return cast("int", answer["seq"])
 
     async def last(self, stream: str, subject: str) -> StreamMessage | None:
@@ -257,7 +277,7 @@ class StreamClient:
                 if status in (END_OF_BATCH, NO_MESSAGES):
                     return found, int(headers.get("Nats-Num-Pending", 0))
                 if status is not None:
-                    raise ApiRefused(f"{stream} cannot be read: {headers.get('Description', status)}.", int(status))
+                    raise ApiRefused(f"{stream} cannot be read, {headers.get('Description', status)}", int(status))
                 if found and int(headers["Nats-Last-Sequence"]) != found[-1].seq:
                     return "messages of an answer were lost"
                 at = _seconds(headers["Nats-Time-Stamp"])
@@ -286,6 +306,8 @@ class StreamClient:
 
         async def attempt(seconds: float) -> JsonObject | str:
             assert self._replies is not None
+            if len(body) + HEADER_ROOM > self.max_payload:
+                raise MessageTooLarge(self._too_large(len(body)))
             message = await self._replies.request(subject, body, headers, seconds)
             if (message.headers or {}).get("Status") == NO_RESPONDERS:
                 return NO_RESPONDERS
@@ -295,9 +317,6 @@ class StreamClient:
                 return str(error.get("description"))
             return answer
 
-        await self._connected(self._patience)
-        if len(body) + HEADER_ROOM > self.max_payload:
-            raise MessageTooLarge(self._too_large(len(body)))
         return await self._patiently(attempt, patience)
 
     async def _patiently(self, attempt: Callable[[float], Coroutine[Any, Any, T | str]], patience: float) -> T:
@@ -306,43 +325,81 @@ class StreamClient:
 
         from engine.stream.wire import Broken
 
-        ends, pause, why = since_boot() + patience, FIRST_PAUSE, "no answer in time"
+        silent_since = since_boot()
+        ends, pause, why = silent_since + patience, FIRST_PAUSE, "no answer in time"
         while (left := ends - since_boot()) > 0:
-            await self._connected(left)
+            await self._connected(left, patience)
             try:
                 result = await attempt(min(left, REPLY_SECONDS))
             except Broken:
                 continue
             except TimeoutError:
                 why = "no answer in time"
+                await self._leave(silent_since)
                 continue
-            except errors.MaxPayloadError:
-                raise MessageTooLarge(self._too_large(0)) from None
             except errors.Error as error:
                 result = str(error)
             if not isinstance(result, str):
                 return result
             why = result
+            await self._leave(silent_since)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         raise await self._gave_up(why, patience)
+
+    async def _leave(self, silent_since: float) -> None:
+        """Go to the next server where one is silent for long: cut from the others, it answers pings all the same."""
+        now = since_boot()
+        wire = self._wire
+        if (
+            wire is not None
+            and now - max(silent_since, self._arrived) >= LEAVE_SECONDS
+            and len(self.address.servers) > 1
+        ):
+            self._arrived = now
+            await wire.leave()
 
     async def _gave_up(self, why: str, patience: float) -> OutboxError:
         """Return what it may mean that nobody answers."""
         wire = self._wire
         if why == NO_RESPONDERS and wire is not None and not wire.info.get("jetstream"):
             return self._no_jetstream()
+        if wire is not None and wire.denied:
+            return CredentialsRefused(
+                f"The NATS server of {self.address} denies its user something ({wire.denied}). An outbox publishes to "
+                "NAME.>, $KV.NAME_state.> and $JS.API.>, and subscribes to _INBOX.>: permit that."
+            )
         reason = "no leader" if why == NO_RESPONDERS else why
         return NoLeader(
             f"The servers of {self.address} answer, but their streams do not ({reason}, tried for {patience:g} s): "
             "too few servers of the cluster run, or a stream is missing. Look with `nats server report jetstream`."
         )
 
+    def _broke(self, patience: float) -> OutboxError:
+        if self._wire is not None and self._wire.refused is not None:
+            return self._wire.refused
+        return NoServer(
+            f"The connection to {self.address} broke, and no server answers any more (tried for {patience:g} s). Look "
+            "whether they run; the connection comes back by itself."
+        )
+
     def _no_jetstream(self) -> NoJetStream:
         return NoJetStream(
-            f"The NATS server of {self.address} has no JetStream: start it with `nats-server -js`, or allow JetStream "
-            "for the account that signs in."
+            f"The NATS server of {self.address} has no JetStream: start it with `nats-server -js`, or set jetstream up "
+            "in its configuration."
         )
+
+    def _raise_error(self, answer: JsonObject) -> None:
+        error = answer.get("error")
+        if not isinstance(error, dict):
+            return
+        description, code = visible(str(error.get("description"))[:LONGEST_DESCRIPTION]), error.get("err_code")
+        if code in (NOT_ENABLED, NO_ACCOUNT):
+            raise NoJetStream(
+                f"The account that signs in at {self.address} has no JetStream: allow it in the servers' "
+                "configuration, e.g. `accounts { NAME { jetstream: enabled } }`."
+            )
+        raise ApiRefused(description, code if isinstance(code, int) else 0)
 
     def _missing(self, subject: str) -> StreamMissing:
         return StreamMissing(f"No stream of {self.address} takes {subject}: it was removed. Restart to make it anew.")
@@ -355,74 +412,65 @@ class StreamClient:
 
     # The connection
 
-    async def _connected(self, patience: float) -> None:
-        """Wait for a server; raise NoServer after `patience` seconds."""
+    async def _connected(self, left: float, patience: float) -> None:
+        """Wait for a server; raise NoServer when what is `left` of the patience, in seconds, is over."""
         if self._up.is_set():
             return
-        async with self._opening:
-            if self._wire is None:
-                await self._open(patience)
-                return
+        if self._wire is None:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.ensure_future(self._open(min(left, self._patience)))
+            await asyncio.shield(self._opening)  # whoever comes meanwhile shares it, and its error
+            return
         try:
-            await asyncio.wait_for(self._up.wait(), patience)
+            await asyncio.wait_for(self._up.wait(), left)
         except TimeoutError:
-            raise NoServer(
-                f"The connection to {self.address} broke, and no server has answered for {patience:.0f} s. It is tried "
-                "again for as long as this process runs."
-            ) from None
+            raise self._broke(patience) from None
 
     async def _open(self, patience: float) -> None:
-        from engine.stream.wire import Replies, Wire, connect
+        from engine.stream.wire import StreamReplies, StreamWire, connect
 
-        wire = Wire(self.address)
-        replies = Replies(wire)
-        await connect(
-            wire,
-            self._credentials,
-            patience,
-            down=self._went_down,
-            reconnected_cb=self._came_up,
-            closed_cb=self._was_closed,
-        )
+        wire = StreamWire(self.address)
+        replies = StreamReplies(wire)
+
+        async def down() -> None:
+            if self._wire is wire:
+                self._up.clear()
+            replies.fail()
+
+        async def up() -> None:
+            wire.refused = None
+            self._up.set()
+
+        async def closed() -> None:
+            """Let the next call begin anew: nats-py ends where a server refuses it later, as its users may change."""
+            if self._wire is wire:
+                self._up.clear()
+                self._wire = None
+
+        await connect(wire, self._credentials, patience, disconnected_cb=down, reconnected_cb=up, closed_cb=closed)
+        if not wire.info.get("jetstream") and await replies.unanswered("$JS.API.INFO", REPLY_SECONDS):
+            await wire.close()
+            raise self._no_jetstream()
         self._wire, self._replies = wire, replies
         self._up.set()
 
-    async def _went_down(self) -> None:
-        self._up.clear()
-        if self._replies is not None:
-            self._replies.fail()
-
-    async def _came_up(self) -> None:
-        self._up.set()
-
-    async def _was_closed(self) -> None:
-        """Begin anew: nats-py gives a connection up where a server refuses it later, e.g. while its users change."""
-        self._up.clear()
-        self._wire = None
-
     async def _close(self) -> None:
         wire, self._wire = self._wire, None
+        self._up.clear()
         if wire is not None:
-            await wire.close()
+            with suppress(TimeoutError):  # a server that is frozen takes no last bytes
+                await asyncio.wait_for(wire.close(), CLOSE_SECONDS)
+        left = asyncio.all_tasks() - {cast("asyncio.Task[Any]", asyncio.current_task())}
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=CLOSE_SECONDS)
 
     def _learn_time(self, sent: float, received: float, stamp: float) -> None:
-        """Take the servers' time from an answer: the shorter the trip, the more exact; each minute one is enough."""
+        """Take the servers' time from an answer: the shorter its trip, the more exact; an old one is replaced."""
         trip = received - sent
-        if trip <= self._offset_trip:
-            self._offset, self._offset_trip = stamp - (sent + received) / 2, trip
-        else:
-            self._offset_trip += (received - sent) / 100
-
-
-def _raise_error(answer: JsonObject) -> None:
-    error = answer.get("error")
-    if isinstance(error, dict):
-        description, code = str(error.get("description"))[:300], error.get("err_code")
-        if code in (NOT_ENABLED, NO_ACCOUNT):
-            raise NoJetStream(
-                f"JetStream is not there for this account ({description}): allow it in the servers' configuration."
-            )
-        raise ApiRefused(f"JetStream refused a request: {description}.", code if isinstance(code, int) else 0)
+        if trip <= self._trip or received - self._learned > TIME_SECONDS:
+            self._offset, self._trip, self._learned = stamp - (sent + received) / 2, trip, received
 
 
 def _headers(raw: bytes) -> dict[str, str]:

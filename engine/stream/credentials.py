@@ -23,6 +23,7 @@ from engine.records import Secret
 PREFIX = "WAYBILL_NATS_"
 USER, PASSWORD, TOKEN, CREDS = (PREFIX + name for name in ("USER", "PASSWORD", "TOKEN", "CREDS"))
 CA, CERT, KEY = (PREFIX + name for name in ("CA", "CERT", "KEY"))
+CREDS_MARK = b"-----BEGIN USER NKEY SEED-----"
 
 
 class Credentials(NamedTuple):
@@ -76,9 +77,11 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
         if environ.get(one) and not environ.get(other):
             raise UsageError(f"{one} is set, but {other} is not: set both or neither.")
     creds = _file(environ, CREDS)
+    if creds and CREDS_MARK not in creds.read_bytes():
+        raise UsageError(f"{CREDS} names {creds}, which is no credentials file as `nsc generate creds` writes it.")
     if creds and find_spec("nkeys") is None:
         raise UsageError(f"{CREDS} needs a package that is not installed (nkeys): pip install 'waybill[nats]'.")
-    return Credentials(
+    found = Credentials(
         environ.get(USER, ""),
         Secret(environ.get(PASSWORD, "")),
         Secret(environ.get(TOKEN, "")),
@@ -87,6 +90,9 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
         _file(environ, CERT),
         _file(environ, KEY),
     )
+    if found.ca or found.cert:
+        found.ssl_context()
+    return found
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:

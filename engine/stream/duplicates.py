@@ -91,6 +91,10 @@ class DuplicateWindow:
         self._rows += len(rows)
         self._added += len(rows)
 
+    def reached(self, sequence: int) -> None:
+        """Record that there is no other pack up to a sequence."""
+        self.reach = max(self.reach, sequence)
+
     def _rows_of(self, pack: PackIds) -> Iterator[tuple[int, int, float, int]]:
         receivers = self._receivers.setdefault(pack.connections, len(self._sets))
         if receivers == len(self._sets):

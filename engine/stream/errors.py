@@ -12,7 +12,7 @@ class NoServer(OutboxError):  # noqa: N818  reads as what happened
     """No server of the address answers."""
 
 
-class SignInFailed(OutboxError):  # noqa: N818  reads as what happened
+class CredentialsRefused(OutboxError):  # noqa: N818  reads as what happened
     """A server does not accept the credentials."""
 
 
@@ -40,6 +40,10 @@ class StreamMismatch(OutboxError):  # noqa: N818  reads as what happened
     """A stream of that name is set up in another way than the outbox needs."""
 
 
+class OutboxUnfit(OutboxError):  # noqa: N818  reads as what happened
+    """The servers have less than an address asks for."""
+
+
 class StreamFull(OutboxFull):  # reads as what happened
     """A stream, or the disk of its servers, has no room; senders send again later."""
 
@@ -63,6 +67,6 @@ class DamagedPack(OutboxError):  # noqa: N818  reads as what happened
 class ApiRefused(OutboxError):  # noqa: N818  reads as what happened
     """JetStream refused a request; `code` is its number of the reason, such as 10059 for a stream that is not there."""
 
-    def __init__(self, message: str, code: int) -> None:
-        self.code = code
-        super().__init__(message)
+    def __init__(self, description: str, code: int) -> None:
+        self.description, self.code = description, code
+        super().__init__(f"JetStream refused a request: {description}.")

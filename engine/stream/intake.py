@@ -11,13 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import cast
-
-import orjson
 
 from engine.delivery.outbox.base import Discarded, NewEvent, TakenIn
 from engine.delivery.outbox.location import Location
-from engine.records import JsonObject
 from engine.stream.client import PUBLISH_PATIENCE, StreamClient
 from engine.stream.errors import MessageTooLarge
 from engine.stream.layout import Layout
@@ -29,9 +25,9 @@ from engine.stream.packs import (
     encode,
     encode_discards,
     packs_of,
-    place_of,
 )
 from engine.stream.partitions import partition_of
+from engine.stream.positions import StreamPosition
 
 PUBLISHING = 32
 """Partitions that are published to at once; with a pack of 256 KiB each, 8 MiB are on their way."""
@@ -130,17 +126,14 @@ class StreamIntake:
         return sum(count for count, _ in found), min(oldest, default=None)
 
     async def _waiting(self, partition: int, connection: str) -> tuple[int, float | None]:
-        after, listed = 0, 0
-        position = await self._client.last(self._layout.state, self._layout.position_subject(partition, connection))
-        if position is not None and position.data:
-            value = cast("JsonObject", orjson.loads(position.data))
-            after = place_of(cast("int", value["read_to"]))[0]
-            listed = sum(int(str(bits), 16).bit_count() for _, bits in cast("list[list[str]]", value["unfinished"]))
+        last = await self._client.last(self._layout.state, self._layout.position_subject(partition, connection))
+        position = StreamPosition() if last is None else StreamPosition.decode(last.data)
         subject = self._layout.events_subject(partition)
-        first, packs = await self._client.first(self._layout.events, subject, after)
-        if first is None:
-            return listed, None
-        return listed + packs * len(digests(first.headers)), first.time
+        first, packs = await self._client.first(self._layout.events, subject, position.read_to)
+        count = position.count if first is None else position.count + packs * len(digests(first.headers))
+        if position.oldest is not None:
+            first, _ = await self._client.first(self._layout.events, subject, position.oldest - 1)
+        return count, None if first is None else first.time
 
     def close(self) -> None:
         """Close the connection to the servers."""

@@ -14,13 +14,15 @@ The number of partitions is kept with the events stream and never changes: an ev
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from engine.delivery.outbox.location import StreamAddress
+from engine.delivery.outbox.location import MOST_PARTITIONS, StreamAddress
 from engine.errors import UsageError
 from engine.records import Json, JsonObject
-from engine.stream.errors import ApiRefused, SequenceConflict, StreamMismatch, StreamMissing
+from engine.stream.errors import ApiRefused, OutboxUnfit, SequenceConflict, StreamMismatch, StreamMissing
 
 if TYPE_CHECKING:
     from engine.stream.client import StreamClient
@@ -35,10 +37,16 @@ DUPLICATE_WINDOW_SECONDS = 120
 FORMAT = "1"
 PARTITIONS_KEY, FORMAT_KEY = "waybill.partitions", "waybill.format"
 NANOSECONDS = 10**9
-NAME_TAKEN, NO_STREAM = 10058, 10059
+NAME_TAKEN, NO_STREAM, OVERLAP = 10058, 10059, 10065
+TOO_MUCH = (10005, 10023, 10028, 10047, 10074)
+"""More replicas than servers, or more bytes than their disks have."""
 PLAIN = re.compile(r"[^A-Za-z0-9_-]")
 ESCAPED = re.compile(r"=([0-9A-F]{2})")
-CHECKED = ("subjects", "retention", "discard", "max_age", "max_msgs_per_subject", "allow_direct", "storage")
+CHECKED = (
+    *("subjects", "retention", "discard", "max_age", "max_msgs", "max_msgs_per_subject", "no_ack", "allow_direct"),
+    "storage",
+)
+"""What makes an outbox of a stream; other settings, such as placement and compression, are the operator's."""
 TOKEN = b"token"
 
 
@@ -159,18 +167,18 @@ async def existing_layout(client: StreamClient, address: StreamAddress) -> Layou
 
 
 async def place_tokens(client: StreamClient, layout: Layout) -> None:
-    """Put a token into every partition that has none: at first, and after a server lost those it had in memory."""
-    for partition in range(layout.partitions):
-        try:
+    """Put a token into every partition that has none."""
+
+    async def place(partition: int) -> None:
+        with suppress(SequenceConflict):  # it is there
             await client.publish(layout.owners_subject(partition), TOKEN, expect=0)
-        except SequenceConflict:
-            continue  # it is there
+
+    await asyncio.gather(*map(place, range(layout.partitions)))
 
 
 def configurations(layout: Layout) -> list[JsonObject]:
     """Return the settings of all streams, as JetStream takes them."""
     name = layout.name
-    memory = layout.replicas == 1
     return [
         _settings(layout, layout.events, f"{name}.events.*", discard="new", max_bytes=layout.max_bytes)
         | {"metadata": {PARTITIONS_KEY: str(layout.partitions), FORMAT_KEY: FORMAT}},
@@ -178,8 +186,7 @@ def configurations(layout: Layout) -> list[JsonObject]:
         _settings(layout, layout.set_aside, f"{name}.set_aside.*.*", discard="new"),
         _settings(layout, layout.discards, f"{name}.discards.*", max_age=RESULTS_SECONDS * NANOSECONDS)
         | {"max_msgs_per_subject": DISCARDS_OF_A_SOURCE},
-        _settings(layout, layout.owners, f"{name}.owners.*", layout.presence_subject)
-        | {"max_msgs_per_subject": 1, "storage": "memory" if memory else "file"},
+        _settings(layout, layout.owners, f"{name}.owners.*", layout.presence_subject) | {"max_msgs_per_subject": 1},
         _settings(layout, layout.state, f"$KV.{name}_state.>", discard="new")
         | {"max_msgs_per_subject": 1, "allow_rollup_hdrs": True, "deny_delete": True},
     ]
@@ -196,7 +203,9 @@ def _settings(
         "discard": discard,
         "max_age": max_age,
         "max_bytes": max_bytes,
+        "max_msgs": UNLIMITED,
         "max_msgs_per_subject": UNLIMITED,
+        "no_ack": False,
         "num_replicas": layout.replicas,
         "allow_direct": True,
         "duplicate_window": DUPLICATE_WINDOW_SECONDS * NANOSECONDS,
@@ -207,8 +216,9 @@ def check(wanted: JsonObject, found: JsonObject) -> None:
     """Raise StreamMismatch if a stream is not set up as the outbox needs it."""
     name = cast("str", wanted["name"])
     for setting in CHECKED:
-        if found.get(setting) != wanted[setting]:
-            raise _mismatch(name, setting, found.get(setting), wanted[setting])
+        has = found.get(setting, False if isinstance(wanted[setting], bool) else None)
+        if has != wanted[setting]:
+            raise _mismatch(name, setting, has, wanted[setting])
 
 
 def _mismatch(name: str, setting: str, found: Json, wanted: Json) -> StreamMismatch:
@@ -241,7 +251,7 @@ def _layout(address: StreamAddress, found: JsonObject) -> Layout:
     metadata = cast("JsonObject", found.get("metadata") or {})
     if metadata.get(FORMAT_KEY) != FORMAT:
         raise _mismatch(events, f"metadata {FORMAT_KEY}", metadata.get(FORMAT_KEY), FORMAT)
-    partitions = int(str(metadata.get(PARTITIONS_KEY)))
+    partitions = _partitions(events, metadata.get(PARTITIONS_KEY))
     if address.partitions not in (None, partitions):
         raise UsageError(
             f"The outbox {address.name} has {partitions} partitions, the address says {address.partitions}. Their "
@@ -261,6 +271,13 @@ def _layout(address: StreamAddress, found: JsonObject) -> Layout:
     return layout
 
 
+def _partitions(stream: str, value: Json) -> int:
+    text = str(value)
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_PARTITIONS:
+        return int(text)
+    raise _mismatch(stream, f"metadata {PARTITIONS_KEY}", value, f"a number from 1 to {MOST_PARTITIONS}")
+
+
 async def _configuration(client: StreamClient, stream: str) -> JsonObject | None:
     try:
         answer = await client.api(f"STREAM.INFO.{stream}")
@@ -278,5 +295,21 @@ async def _created(client: StreamClient, wanted: JsonObject) -> JsonObject | Non
     except ApiRefused as refused:
         if refused.code == NAME_TAKEN:
             return None
+        if refused.code == OVERLAP:
+            raise StreamMismatch(
+                f"The stream {wanted['name']} cannot be made: another stream has its subjects "
+                f"({_shown(wanted['subjects'])}). Choose another name in the address, nats://HOST/NAME."
+            ) from refused
+        if refused.code in TOO_MUCH:
+            raise _unfit(wanted, refused) from refused
         raise
     return cast("JsonObject", answer["config"])
+
+
+def _unfit(wanted: JsonObject, refused: ApiRefused) -> OutboxUnfit:
+    limit = "replicas" if wanted["num_replicas"] != DEFAULT_REPLICAS else "max_bytes"
+    asked = wanted["num_replicas"] if limit == "replicas" else wanted["max_bytes"]
+    return OutboxUnfit(
+        f"The stream {wanted['name']} cannot be made with {limit}={asked}: {refused.description}. Write what the "
+        "servers have into the address, or add servers or disk."
+    )

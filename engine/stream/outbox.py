@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
@@ -84,7 +84,7 @@ class StreamOutbox(SqliteOutbox):
         super().__init__(view.file, durable=False)
         self.path = client.address
         self._client, self._layout = client, layout
-        self._intake = StreamIntake(client, layout)
+        self._intake = KnownIntake(client, layout, {})
         self._shared = SharedState(client, layout)
         self._fresh_until = 0.0
         self._view = view
@@ -113,7 +113,6 @@ class StreamOutbox(SqliteOutbox):
         self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
     ) -> TakenIn:
         """Publish events; all count as new, because duplicates are found by the worker of their partition."""
-        self._shared.add(connections)
         taken = self._intake.take_in(events, connections, now, again=again)
         self._fresh_until = 0.0
         return taken
@@ -266,6 +265,31 @@ def _replay_id(connection: str, states: Sequence[EndedState]) -> str:
     return f"replay-{blake2b(text, digest_size=12).hexdigest()}"
 
 
+class KnownIntake(StreamIntake):
+    """An intake that has everybody know of the connections, also of those to which nobody delivers yet."""
+
+    def __init__(self, client: StreamClient, layout: Layout, partition_by: Mapping[str, str]) -> None:
+        super().__init__(client, layout, partition_by)
+        self._shared = SharedState(client, layout)
+
+    def take_in(
+        self, events: Sequence[NewEvent], connections: Sequence[str], now: float, *, again: bool = False
+    ) -> TakenIn:
+        """Store events; see `StreamIntake`."""
+        self._shared.add(connections)
+        return super().take_in(events, connections, now, again=again)
+
+
+@contextmanager
+def opened_intake(
+    address: StreamAddress, partition_by: Mapping[str, str], environ: Mapping[str, str] = os.environ
+) -> Iterator[KnownIntake]:
+    """Open an address for putting events into its streams, which are made if they are missing; it needs no view."""
+    with closing(StreamClient(address, environ)) as client:
+        layout = client.call(create_or_check(client, address))
+        yield KnownIntake(client, layout, partition_by)
+
+
 @contextmanager
 def opened_stream(
     address: StreamAddress,
@@ -279,14 +303,10 @@ def opened_stream(
 
     `note` gets lines about the view, `progress` how much of the streams was read. Raises OutboxError and UsageError.
     """
-    client = StreamClient(address, environ)
-    try:
+    with closing(StreamClient(address, environ)) as client:
         layout = client.call(create_or_check(client, address) if create else existing_layout(client, address))
-        with ViewFile.opened(view_file(address, environ), client, layout, note=note, progress=progress) as view:
-            outbox = StreamOutbox(client, layout, view)
-            try:
-                yield outbox
-            finally:
-                outbox.close()
-    finally:
-        client.close()
+        with (
+            ViewFile.opened(view_file(address, environ), client, layout, note=note, progress=progress) as view,
+            closing(StreamOutbox(client, layout, view)) as outbox,
+        ):
+            yield outbox

@@ -30,7 +30,7 @@ MOST_DECODED = 64 * 1024 * 1024
 NO_POSITION = "A position of the shared state is damaged."
 
 
-class Noted(NamedTuple):
+class NotedEvent(NamedTuple):
     """What was written of an event that is not finished."""
 
     progress: str | None
@@ -40,26 +40,29 @@ class Noted(NamedTuple):
     attempts: str | None = None
 
 
-class Position:
+class StreamPosition:
     """What of a partition is finished for one connection.
 
     `read_to` is the sequence of the last pack that was read, `results` that of the last results message that is counted
-    in, `attempt` the highest number of a request. Memory: about 200 bytes for each pack with open events, and what was
-    noted of those that were tried; `FairQueue` stops reading at 100,000 events.
+    in, `attempt` the highest number of a request; `stream` says of which stream of events all of it is. Memory: about
+    200 bytes for each pack with open events, and what was noted of those that were tried; `FairQueue` stops reading at
+    100,000 events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stream: str = "") -> None:
+        self.stream = stream
         self.results = 0
         self.read_to = 0
         self.attempt = 0
         self.count = 0
+        self._another = False
         self._open: dict[int, int] = {}
         self._sequences: list[int] = []
         self._ahead: dict[int, int] = {}
-        self._noted: dict[int, Noted] = {}
+        self._noted: dict[int, NotedEvent] = {}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Position) and self._state() == other._state()
+        return isinstance(other, StreamPosition) and self._state() == other._state()
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
@@ -80,6 +83,10 @@ class Position:
         if sequence <= self.results:
             return
         self.results = sequence
+        if batch.takeover:
+            self._another = bool(self.stream and batch.stream and batch.stream != self.stream)
+        if self._another:  # the numbers are those of a stream that is no longer there
+            return
         self.attempt = max([self.attempt, *(each.number for each in batch.attempts)])
         for change in batch.changes:
             self._change(change)
@@ -91,7 +98,7 @@ class Position:
         elif number in self or self._may_come(number):
             before = self._noted.get(number)
             attempts = change.attempts if change.attempts is not None or before is None else before.attempts
-            self._noted[number] = Noted(change.progress, change.digest, change.tried_at, change.reports, attempts)
+            self._noted[number] = NotedEvent(change.progress, change.digest, change.tried_at, change.reports, attempts)
 
     def _finish(self, number: int) -> None:
         sequence, index = place_of(number)
@@ -126,7 +133,7 @@ class Position:
         sequence, index = place_of(number)
         return bool(self._open.get(sequence, 0) >> index & 1)
 
-    def noted(self, number: int) -> Noted | None:
+    def noted(self, number: int) -> NotedEvent | None:
         """Return what was written of an event that is not finished, None if nothing was."""
         return self._noted.get(number)
 
@@ -153,6 +160,8 @@ class Position:
             number: each for number, each in self._noted.items() if number in self or place_of(number)[0] > self.read_to
         }
         return {
+            "stream": self.stream,
+            "another": self._another,
             "results": self.results,
             "read_to": self.read_to,
             "attempt": self.attempt,
@@ -166,12 +175,13 @@ class Position:
         return zlib.compress(orjson.dumps(self._state()), 1)
 
     @classmethod
-    def decode(cls, data: bytes) -> Position:
+    def decode(cls, data: bytes) -> StreamPosition:
         """Return the position of some bytes; raise DamagedPack for others."""
         try:
             given = orjson.loads(zlib.decompressobj().decompress(data, MOST_DECODED))
-            found = cls()
+            found = cls(str(given["stream"]))
             found.results, found.read_to, found.attempt = (int(given[key]) for key in ("results", "read_to", "attempt"))
+            found._another = given["another"] is True
             found._open = dict(_unpacked(given["open"]))
             found._sequences = list(found._open)
             found._ahead = dict(_unpacked(given["ahead"]))
@@ -201,11 +211,11 @@ def _unpacked(pairs: list[Any]) -> Iterator[tuple[int, int]]:
         yield sequence, bits
 
 
-def _noted_line(noted: Noted) -> list[Any]:
+def _noted_line(noted: NotedEvent) -> list[Any]:
     return [noted.progress, noted.digest, noted.tried_at, as_text(noted.reports), noted.attempts]
 
 
-def _noted_of(line: list[Any]) -> Noted:
+def _noted_of(line: list[Any]) -> NotedEvent:
     progress, digest, tried_at, reports, attempts = line
     AttemptNumbers.of(attempts)
-    return Noted(progress, digest, tried_at, from_text(reports), attempts)
+    return NotedEvent(progress, digest, tried_at, from_text(reports), attempts)

@@ -73,7 +73,7 @@ class RateStore(Protocol):
         ...
 
 
-class SharedRateLimit:
+class SharedRateLimiter:
     """The rate limit of one connection, for all workers of this process; all must run in one event loop."""
 
     def __init__(

@@ -1,7 +1,7 @@
 """Results: what one message of the results stream holds: what became of events, and the requests that led to it. Pure.
 
     headers  Waybill-Format: 1
-    body     JSON {fence, at, takeover, changes: [[numbers, outcome, reason, ...]], attempts: [[number, took, ...]]}
+    body     JSON {fence, at, takeover, stream, changes: [[numbers, outcome, ...]], attempts: [[number, ...]]}
 
 Changes in a row that differ in nothing but their event are written once with all its numbers. A message with a
 `takeover` is a worker's first in a connection and partition: its sequence is the fence of all that follow.
@@ -9,6 +9,7 @@ Changes in a row that differ in nothing but their event are written once with al
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, cast
@@ -17,21 +18,31 @@ import orjson
 
 from engine.delivery.outbox.attempts import Attempt, AttemptNumbers
 from engine.delivery.outbox.base import Change
-from engine.delivery.outbox.reports import as_text, from_text
-from engine.records import Outcome
+from engine.delivery.outbox.reports import NO_REPORTS, as_text, from_text
+from engine.records import Outcome, Report
+from engine.stream import packs
 from engine.stream.errors import DamagedPack
-from engine.stream.packs import FORMAT, FORMAT_HEADER, check_format
+from engine.stream.packs import FORMAT, FORMAT_HEADER, Pack, check_format
 
+RESULT_HEADER = "Waybill-Result"
+ASIDE_BYTES = 8 * 1024
+"""Bytes of what became of an event, in the header of its copy."""
 RESULT_BYTES = 512 * 1024
 """Bytes of a results message; what is larger by itself goes alone."""
 
+NOT_KEPT = "progress-not-kept"
+TOO_LARGE = (
+    "what was saved of answers is too large to be kept with the event; if another worker takes it over, its requests "
+    "that were accepted are sent again"
+)
 NO_RESULTS = "A message of the stream is no results of a worker."
 
 
 class ResultBatch(NamedTuple):
     """What a worker wrote at once, at `at` (unix seconds of its clock); `Change.place` is the number of an event.
 
-    `fence` is that of the worker, 0 in the message that takes over; that one names its owner in `takeover`.
+    `fence` is that of the worker, 0 in the message that takes over. That one names its owner in `takeover`, and in
+    `stream` when the stream of events was made, to which all numbers up to the next take-over refer.
     """
 
     fence: int = 0
@@ -39,12 +50,46 @@ class ResultBatch(NamedTuple):
     changes: tuple[Change, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     takeover: str = ""
+    stream: str = ""
 
 
 def encode(batch: ResultBatch) -> tuple[dict[str, str], bytes]:
     """Return the headers and the body of one message."""
     alike = [(list(run), key) for key, run in groupby(batch.changes, _all_but_place)]
     return _message(batch, [_line([each.place for each in run], run[0]) for run, _ in alike], batch.attempts)
+
+
+def encode_aside(pack: Pack, change: Change) -> tuple[dict[str, str], bytes]:
+    """Return the headers and the body of a copy that is set aside: a pack of one event, and what became of it.
+
+    Of a change that is larger than `ASIDE_BYTES`, progress and reports are left out.
+    """
+    headers, body = packs.encode(pack)
+    _, result = encode(ResultBatch(changes=(change,)))
+    if len(result) > ASIDE_BYTES:
+        _, result = encode(ResultBatch(changes=(change._replace(progress=None, reports=NO_REPORTS),)))
+    return {**headers, RESULT_HEADER: b64encode(result).decode()}, body
+
+
+def fitting(change: Change, most: int = RESULT_BYTES) -> Change:
+    """Return a change that fits into a message: where what an event has saved is too large, without its progress."""
+    if change.progress is None or len(change.progress) < most // 4:
+        return change
+    reports = change.reports._replace(mapping=(*change.reports.mapping, Report(NOT_KEPT, "event", TOO_LARGE)))
+    return change._replace(progress=None, reports=reports)
+
+
+def decode_aside(headers: Mapping[str, str], body: bytes) -> tuple[Pack, Change]:
+    """Return the pack and the change of a copy; raise UnknownFormat or DamagedPack."""
+    pack = packs.decode(headers, body)
+    try:
+        result = b64decode(headers.get(RESULT_HEADER, ""), validate=True)
+    except ValueError as error:
+        raise DamagedPack(NO_RESULTS) from error
+    changes = decode(headers, result).changes
+    if len(changes) != 1 or len(pack.events) != 1:
+        raise DamagedPack(NO_RESULTS)
+    return pack, changes[0]
 
 
 def split(batch: ResultBatch, most: int = RESULT_BYTES) -> Iterator[ResultBatch]:
@@ -74,9 +119,8 @@ def decode(headers: Mapping[str, str], body: bytes) -> ResultBatch:
         given: dict[str, Any] = orjson.loads(body)
         changes = tuple(change for line in given["changes"] for change in _changes(line))
         attempts = tuple(_attempt(line) for line in given["attempts"])
-        return ResultBatch(
-            _whole(given["fence"]), float(given["at"]), changes, attempts, _of(given["takeover"], str) or ""
-        )
+        names = [_of(given[key], str) or "" for key in ("takeover", "stream")]
+        return ResultBatch(_whole(given["fence"]), float(given["at"]), changes, attempts, *names)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedPack(NO_RESULTS) from error
 
@@ -88,6 +132,7 @@ def _message(
         "fence": batch.fence,
         "at": batch.at,
         "takeover": batch.takeover,
+        "stream": batch.stream,
         "changes": changes,
         "attempts": [list(each) for each in attempts],
     }

@@ -42,6 +42,10 @@ REMOVE_PACKS = """
     DELETE FROM view_packs WHERE seq < :first
         AND NOT EXISTS (SELECT 1 FROM events WHERE id >= seq * 64 AND id < seq * 64 + 64)
 """
+FORGET_COPIES = """
+    DELETE FROM view_asides WHERE NOT EXISTS (
+        SELECT 1 FROM states AS s WHERE s.event = view_asides.event AND s.connection = view_asides.connection)
+"""
 OLD_ATTEMPTS = "DELETE FROM attempts WHERE number < ? AND NOT refused"
 
 
@@ -62,5 +66,6 @@ def _remove_some(db: sqlite3.Connection, number: int, old: float) -> int:
     db.executemany(REMOVE_EVENT, [(each,) for each, _ in events])
     if max(states, len(events)) < AT_ONCE:
         db.execute(REMOVE_PACKS, {"first": number // NUMBERS_A_PACK})
+        db.execute(FORGET_COPIES)
         db.execute(OLD_ATTEMPTS, (int(old * 1e6),))
     return max(states, len(events))

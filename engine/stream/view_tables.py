@@ -19,7 +19,7 @@ STREAMS = ("events", "set_aside", "results", "discards", "state")
 """In the order in which they are read: what a later one says is about what an earlier one has."""
 
 TABLES = (
-    "CREATE TABLE IF NOT EXISTS view_of (identity TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS view_of (identity TEXT NOT NULL, complete INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS view_read (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS view_packs (seq INTEGER PRIMARY KEY, partition INTEGER NOT NULL)",
     """
@@ -35,8 +35,10 @@ OUTBOX_TABLES = (
 )  # fmt: skip
 THERE = "SELECT 1 FROM sqlite_master WHERE name = 'view_of'"
 IDENTITY = "SELECT identity FROM view_of"
-FORGET_IDENTITY = "DELETE FROM view_of"
-SET_IDENTITY = "INSERT INTO view_of VALUES (?)"
+REMOVE_IDENTITY = "DROP TABLE IF EXISTS view_of"  # of another release
+SET_IDENTITY = "INSERT INTO view_of VALUES (?, 0)"
+SET_COMPLETE = "UPDATE view_of SET complete = 1 WHERE NOT complete"
+COMPLETE = "SELECT ifnull(max(complete), 0) FROM view_of"
 READ_TO = "SELECT stream, seq FROM view_read"
 SET_READ_TO = "INSERT INTO view_read VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
 NO_DELETIONS = "UPDATE deletion_state SET seen = 9223372036854775807"
@@ -71,6 +73,11 @@ def identity(db: sqlite3.Connection) -> str | None:
     return "" if row is None else str(row[0])
 
 
+def is_complete(db: sqlite3.Connection) -> bool:
+    """Whether all of the streams was read into a view at least once."""
+    return identity(db) is not None and bool(db.execute(COMPLETE).fetchone()[0])
+
+
 def read_to(db: sqlite3.Connection) -> dict[str, int]:
     """Return up to which sequence each stream was read."""
     return {**dict.fromkeys(STREAMS, 0), **dict(db.execute(READ_TO))}
@@ -84,11 +91,11 @@ def move(db: sqlite3.Connection, stream: str, before: int, after: int) -> None:
 
 
 def begin(db: sqlite3.Connection, wanted: str) -> None:
-    """Empty a view, and make it one of other streams."""
+    """Empty a view, and make it one of other streams; it is not complete until all of these was read once."""
+    db.execute(REMOVE_IDENTITY)
     for statement in TABLES:
         db.execute(statement)
     for table in (*OUTBOX_TABLES, *OWN_TABLES):
         db.execute(f"DELETE FROM {table}")  # noqa: S608  a constant
-    db.execute(FORGET_IDENTITY)
     db.execute(SET_IDENTITY, (wanted,))
     db.execute(NO_DELETIONS)

@@ -15,7 +15,7 @@ import orjson
 
 from engine.delivery.outbox import keeping, outcomes
 from engine.delivery.outbox import statements as sql
-from engine.delivery.outbox.base import NOT_SENT_YET, QUEUED_AGAIN, Change, NewEvent, OutboxError
+from engine.delivery.outbox.base import NOT_SENT_YET, QUEUED_AGAIN, NewEvent, OutboxError
 from engine.delivery.outbox.reports import EventReports, as_text
 from engine.records import Outcome
 from engine.stream.client import StreamMessage
@@ -23,14 +23,11 @@ from engine.stream.errors import DamagedPack
 from engine.stream.layout import partition_in, token_name
 from engine.stream.packs import Pack, decode, decode_discards, number_of, place_of
 from engine.stream.results import decode as decode_results
+from engine.stream.results import decode_aside
 from engine.stream.shared_state import decoded
 from engine.stream.versions import decode_version
 from engine.stream.view_tables import CONNECTION_BITS, MOST_CONNECTIONS, view_place
 
-OWNER_SHOWN = 15.0
-"""Seconds for which a worker that took a partition over counts as delivering, after it was last seen to own one."""
-NUMBER_HEADER, RESULT_HEADER = "Waybill-Number", "Waybill-Result"
-NO_REASON = "set aside longer ago than the streams keep reasons"
 TOO_MANY = (
     "The streams have results of more than {most:,} connections, which a view cannot tell apart. Begin a new outbox "
     "under another name."
@@ -60,7 +57,7 @@ ADD_ASIDE = "INSERT OR IGNORE INTO view_asides VALUES (?, ?, ?)"
 SET_CONNECTION = """
     UPDATE connections SET held = ?, hint = ?, held_at = ?, due = ?, pause = ?, alarm = ? WHERE id = ?
 """
-SET_OWNER = "UPDATE connections SET owner = ?, leased_until = ? WHERE id = ?"
+SET_OWNER = "UPDATE connections SET owner = ? WHERE id = ?"
 
 
 class ViewWriter:
@@ -153,20 +150,19 @@ class ViewWriter:
         """Write copies of rejected and invalid events: those that have left the stream of events come from here."""
         for message in messages:
             try:
-                pack = decode(message.headers, message.data)
-                change = _aside_result(message)
+                pack, change = decode_aside(message.headers, message.data)
             except DamagedPack as error:
                 self._note(message, error)
                 continue
-            [event], [name] = pack.events, pack.connections
-            original, number = pack.replayed[0], self.connection(name)
+            [event], [name], [original] = pack.events, pack.connections, pack.replayed
+            number = self.connection(name)
             self._db.execute(ADD_ASIDE, (original, number, message.seq))
             self._db.execute(ADD_OLD_PACK, (place_of(original)[0], partition_in(message.subject, 3)))
             if self._db.execute(HAS_STATE, (original, number)).fetchone():
                 continue
             self._event(original, event, message.time)
             self._flush()
-            place = view_place(change.place or original, number)
+            place = view_place(change.place, number)
             _, outcome, reason, error_text, digest, progress, tried_at, reports, attempts = change
             values = (outcome.value, reason, error_text, digest, progress, tried_at, as_text(reports), attempts)
             times = (message.time, message.time)
@@ -183,7 +179,7 @@ class ViewWriter:
                 continue
             number = self.connection(name)
             if batch.takeover:
-                self._db.execute(SET_OWNER, (batch.takeover, message.time + OWNER_SHOWN, number))
+                self._db.execute(SET_OWNER, (batch.takeover, number))
             changes = [each._replace(place=view_place(each.place, number)) for each in batch.changes]
             done = outcomes.written(self._db, changes, message.time, message.seq) if changes else []
             keeping.add_attempts(self._db, name, batch.attempts)
@@ -237,11 +233,3 @@ class ViewWriter:
             self.purges.append((float(given["older_than"]), tuple(map(Outcome, given["outcomes"]))))
         except (ValueError, TypeError, KeyError):
             self._note(message, DamagedPack("A key of the shared state says nothing of what was removed."))
-
-
-def _aside_result(message: StreamMessage) -> Change:
-    """Return what became of the event of a copy; raise DamagedPack."""
-    text = message.headers.get(RESULT_HEADER)
-    if text is None:
-        return Change(int(message.headers.get(NUMBER_HEADER, "0")), Outcome.REJECTED, NO_REASON)
-    return decode_results(message.headers, text.encode()).changes[0]

@@ -20,7 +20,18 @@ from engine.stream import view_purging
 from engine.stream.client import StreamClient, StreamMessage
 from engine.stream.errors import ApiRefused, StreamMissing
 from engine.stream.layout import NO_STREAM, Layout
-from engine.stream.view_tables import STREAMS, ViewOvertaken, begin, identity, identity_of, move, read_to
+from engine.stream.owning import PRESENCE
+from engine.stream.view_tables import (
+    SET_COMPLETE,
+    STREAMS,
+    ViewOvertaken,
+    begin,
+    identity,
+    identity_of,
+    is_complete,
+    move,
+    read_to,
+)
 from engine.stream.view_writing import ViewWriter
 
 if TYPE_CHECKING:
@@ -34,11 +45,15 @@ BYTES_AT_ONCE = 8 * 1024 * 1024
 PATIENCE = 2.0
 """Seconds to wait for another process that brings the view up to date; then the view is read as it is."""
 LOOK_EVERY = 0.05
+LEASE_SHOWN = 10.0
+"""Seconds for which a view that nobody brings up to date says that connections are being delivered to."""
+SET_LEASES = "UPDATE connections SET leased_until = ? WHERE owner IS NOT NULL"
 REPLICA_TRIES = 10
 """How often a replica is asked again that lags behind the end that the leader named."""
 NO_MESSAGE = 10037
 OTHER_STREAMS = "The view {file} is of other streams, or of another release: it is built anew."
 BEHIND = "Another process is still bringing the view {file} up to date: what follows may lack the latest events."
+BUILDING = "Another process is building the view {file}, which takes a while for the first time: try again in a moment."
 LAGS = "A server of {address} lags behind the others: what follows may lack the latest events."
 Progress = Callable[[int, int], None]
 """Called with how many messages were read, and how many there are to read."""
@@ -63,7 +78,9 @@ class ViewFollower:
         *,
         note: Callable[[str], None] = lambda _: None,
         progress: Progress = lambda _read, _all: None,
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self._outbox, self._client, self._layout = outbox, client, layout
         self._note, self._progress = note, progress
         self._purged_at = float("-inf")
@@ -71,8 +88,10 @@ class ViewFollower:
 
     def catch_up(self) -> None:
         """Read all that the streams have by now; raise OutboxError."""
-        with lock(self._outbox.file, PATIENCE) as mine:
+        with lock(self._outbox.file, self._patience) as mine:
             if not mine:
+                if not self._outbox.look(is_complete):
+                    raise OutboxError(BUILDING.format(file=self._outbox.file))
                 self._note(BEHIND.format(file=self._outbox.file))
                 return
             try:
@@ -86,9 +105,28 @@ class ViewFollower:
         self._read, self._all = 0, sum(max(0, ends[each].last - position[each]) for each in STREAMS)
         for stream in STREAMS:
             self._stream(stream, position[stream], ends[stream].last)
+        self._note_end()
         if time.monotonic() - self._purged_at >= view_purging.EVERY:
             view_purging.remove_old(self._outbox, ends["events"].first, self._client.time())
             self._purged_at = time.monotonic()
+
+    def _note_end(self) -> None:
+        """Note that all was read, and that connections are still delivered to, while any worker is there."""
+        workers, now = self._client.call(self._workers()), self._client.time()
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute(SET_COMPLETE)
+            db.execute(SET_LEASES, (now + LEASE_SHOWN if workers else None,))
+
+        self._outbox.change(write)
+
+    async def _workers(self) -> int:
+        """Return how many workers there are: those that wait at the consumer to which nothing ever comes."""
+        try:
+            answer = await self._client.api(f"CONSUMER.INFO.{self._layout.owners}.{PRESENCE}")
+        except ApiRefused:  # there was none yet
+            return 0
+        return cast("int", answer.get("num_waiting", 0))
 
     async def _ends(self) -> dict[str, StreamEnds]:
         """Return the ends of all streams; that of the events is looked up last."""

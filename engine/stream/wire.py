@@ -1,34 +1,42 @@
 """One connection to NATS servers, by nats-py: signing in, what a server must be able to do, and replies to requests.
 
-A request's reply may never come: the server it was sent to may end. `Replies` fails all that are open as soon as the
-connection breaks, so that a request is sent again to the next server at once instead of after its timeout.
+A request's reply may never come: the server it was sent to may end. `StreamReplies` fails all that are open as soon as
+the connection breaks, so that a request is sent again to the next server at once instead of after its timeout.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
+from random import sample
 from typing import Any
+from urllib.parse import ParseResult
 
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.transport import TcpTransport
 
 from engine.delivery.outbox.base import OutboxError
 from engine.delivery.outbox.location import StreamAddress
+from engine.language.texts import visible
 from engine.stream.credentials import CA, CERT, CREDS, KEY, PASSWORD, TOKEN, USER, Credentials
-from engine.stream.errors import NoServer, OldServer, SignInFailed, TlsFailed
+from engine.stream.errors import CredentialsRefused, NoServer, OldServer, TlsFailed
 
 FIRST_VERSION = (2, 11)
-PING_SECONDS = 1
+PING_SECONDS = 0.8
 UNANSWERED_PINGS = 2
-"""A node that is frozen or cut off is left after three seconds; one that ended, at once."""
+"""A node that is frozen or cut off is left after 2.4 seconds; one that ended, at once."""
 RECONNECT_SECONDS = 0.5
 DIAL_SECONDS = 2
+CLOSE_SECONDS = 0.2
+CANCEL_SECONDS = 0.1
 CLIENT_NAME = "waybill"
+NO_RESPONDERS = "503"
+DENIED = "permissions violation"
 
 
 class ServerRefused(errors.Error):
@@ -39,7 +47,29 @@ class ServerRefused(errors.Error):
         super().__init__(str(error))
 
 
-class Wire(Client):
+class Tcp(TcpTransport):
+    """A transport that is closed at once, or nearly: to a server that is frozen, the last bytes can never be sent."""
+
+    def __bool__(self) -> bool:
+        """Say that there is one, or nats-py replaces it by its own."""
+        return True
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        """Connect; close what an attempt before left open."""
+        if self._io_writer is not None:
+            self._io_writer.close()
+        await super().connect(uri, buffer_size, connect_timeout)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed."""
+        try:
+            await asyncio.wait_for(super().wait_closed(), CLOSE_SECONDS)  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            if self._io_writer is not None:
+                self._io_writer.transport.abort()
+
+
+class StreamWire(Client):
     """A connection that asks of every server, also at a reconnect, what `check_server` says before it signs in.
 
     nats-py takes `tls://` for `nats://` where a server does not demand TLS, and would send the credentials in the
@@ -48,15 +78,31 @@ class Wire(Client):
 
     def __init__(self, address: StreamAddress) -> None:
         super().__init__()
-        self._address = address
+        self._transport = Tcp()  # type: ignore[no-untyped-call]
+        self.address = address
+        self.refused: OutboxError | None = None
+        """What was wrong the last time, if trying again cannot help."""
+        self.denied = ""
+        """What the server said a user has no permission for, at last."""
         self._encrypted = address.servers[0].startswith("tls://")
+        self._left: object = None
+
+    async def leave(self) -> None:
+        """Break the connection and go on with another server; this one comes last."""
+        self._left = self._current_server
+        await self._process_op_err(errors.StaleConnectionError())
+
+    async def _select_next_server(self) -> None:
+        self._server_pool.sort(key=lambda server: server is self._left)
+        self._left = None
+        await super()._select_next_server()
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         await super()._process_info(info, initial_connection=initial_connection)
         if initial_connection:
             if self._encrypted and info.get("tls_available"):
                 info["tls_required"] = True
-            check_server(info, self._address, encrypted=self._encrypted)
+            check_server(info, self.address, encrypted=self._encrypted)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -73,7 +119,7 @@ def check_server(info: dict[str, Any], address: StreamAddress, *, encrypted: boo
                 "server, or write nats:// if the network is trusted."
             )
         )
-    version = str(info.get("version", ""))[:40]
+    version = visible(str(info.get("version", ""))[:40])
     parts = version.split(".")
     numbers = tuple(int(part) for part in parts[:2] if part.isascii() and part.isdigit())
     if len(numbers) < 2 or numbers < FIRST_VERSION:
@@ -103,34 +149,37 @@ def refusal(error: Exception, address: StreamAddress, credentials: Credentials) 
         used = credentials.used()
         tried = f"the credentials of {used}" if used else "a client without credentials"
         todo = "Correct them." if used else f"Set {USER} and {PASSWORD}, {TOKEN}, or {CREDS}."
-        return SignInFailed(f"The NATS server of {address} does not let in {tried}. {todo}")
+        return CredentialsRefused(f"The NATS server of {address} does not let in {tried}. {todo}")
     return None
 
 
-async def connect(
-    wire: Wire, credentials: Credentials, patience: float, *, down: Callable[[], Awaitable[None]], **callbacks: Any
-) -> None:
-    """Connect a wire, which then reconnects for ever; raise OutboxError at once, or after `patience` seconds."""
-    address = wire._address  # noqa: SLF001  of the same module
+async def connect(wire: StreamWire, credentials: Credentials, patience: float, **callbacks: Any) -> None:
+    """Connect a wire, which then reconnects for ever; raise OutboxError at once, or after `patience` seconds.
+
+    `callbacks` are those of nats-py.
+    """
+    address = wire.address
     fatal: asyncio.Future[OutboxError] = asyncio.get_running_loop().create_future()
     troubles: list[str] = []
 
     async def failed(error: Exception) -> None:
         troubles[:] = [_trouble(error)]
-        found = refusal(error, address, credentials)
+        if DENIED in troubles[0].lower():
+            wire.denied = troubles[0]
+        found = wire.refused = refusal(error, address, credentials)
         if found is not None and not fatal.done():
             fatal.set_result(found)
 
     options = _options(address, credentials)
-    connecting = asyncio.ensure_future(
-        wire.connect(list(address.servers), error_cb=failed, disconnected_cb=down, **callbacks, **options)
-    )
+    servers = sample(address.servers, len(address.servers))
+    connecting = asyncio.ensure_future(wire.connect(servers, error_cb=failed, **callbacks, **options))
     both: set[asyncio.Future[Any]] = {connecting, fatal}
     await asyncio.wait(both, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
     if connecting.done() and not connecting.exception():
         return
-    connecting.cancel()
-    await asyncio.gather(connecting, return_exceptions=True)
+    while not connecting.done():  # nats-py catches some cancellations
+        connecting.cancel()
+        await asyncio.wait({connecting}, timeout=CANCEL_SECONDS)
     await wire.close()
     if fatal.done():
         raise fatal.result()
@@ -144,6 +193,7 @@ async def connect(
 def _options(address: StreamAddress, credentials: Credentials) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": CLIENT_NAME,
+        "dont_randomize": True,  # else it may dial first the very node that it has just left, and wait for it
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": RECONNECT_SECONDS,
         "connect_timeout": DIAL_SECONDS,
@@ -167,18 +217,22 @@ def _trouble(error: Exception) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error).removeprefix("nats: ")
-    return text.strip().strip("'")[:200] or type(error).__name__
+    text = (
+        visible(error.strerror or str(error))
+        if isinstance(error, OSError)
+        else visible(str(error)).removeprefix("nats: ")
+    )
+    return visible(text.strip().strip("'")[:200]) or type(error).__name__
 
 
 class Broken(Exception):  # noqa: N818  reads as what happened
     """The connection broke before a reply came."""
 
 
-class Replies:
-    """Replies to requests of one connection, which come to one subject for all."""
+class StreamReplies:
+    """StreamReplies to requests of one connection, which come to one subject for all."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: StreamWire) -> None:
         self._wire = wire
         self._inbox = wire.new_inbox()
         self._numbers = count(1)
@@ -212,6 +266,11 @@ class Replies:
         if message is None:
             raise Broken
         return message
+
+    async def unanswered(self, subject: str, seconds: float) -> bool:
+        """Whether nobody is there to answer a request."""
+        message = await self.request(subject, b"", None, seconds)
+        return (message.headers or {}).get("Status") == NO_RESPONDERS
 
     async def _received(self, message: Msg) -> None:
         queue = self._open.get(message.subject.rpartition(".")[2])

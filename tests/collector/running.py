@@ -84,8 +84,12 @@ def serving(
     sandbox: bool = True,
     log: Path | None = None,
     workers: int | None = 0,
+    last: str = "collector listens",
 ) -> Iterator[Server]:
-    """Serve as long as the `with` lasts; `log` is a file for what it logs. Without `workers`, as many as by default."""
+    """Serve as long as the `with` lasts; `log` is a file for what it logs. Without `workers`, as many as by default.
+
+    `last` is in the last line that it prints when it has started.
+    """
     command = [sys.executable, "-m", "engine", "serve", *mappings, "--port", "0", "--admin-port", "0"]
     command += [*(["--sandbox"] if sandbox else []), *([] if log else ["--no-log"])]
     command += [*([] if workers is None else ["--workers", str(workers)]), *options]
@@ -102,7 +106,7 @@ def serving(
             env={**os.environ, "TMPDIR": temporary},
         )
         try:
-            yield Server(process)
+            yield Server(process, last)
         finally:
             process.kill()
             process.wait()

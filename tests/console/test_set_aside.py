@@ -214,7 +214,7 @@ def test_a_group_is_replayed_once_by_two_people(file: Path, shop: ConfiguredConn
 
 
 def test_a_replay_counts_what_is_gone_and_one_runs_at_a_time(file: Path) -> None:
-    replays = Replays(file, lambda: NOW)
+    replays = Replays(Site(outbox_file=file).opened, lambda: NOW)
     outbox = SqliteOutbox(file)
     assert outbox.replay([1, 2, 3], "elsewhere", NOW) == 3
     assert replays.start("all", range(1, 34))
@@ -228,7 +228,7 @@ def test_a_replay_counts_what_is_gone_and_one_runs_at_a_time(file: Path) -> None
 def test_a_replay_of_an_outbox_that_is_no_more(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"not an outbox")
-    replays = Replays(path, lambda: NOW)
+    replays = Replays(Site(outbox_file=path).opened, lambda: NOW)
     replays.start("all", [1])
     replays.wait()
     assert replays.progress is not None

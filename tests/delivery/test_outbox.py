@@ -1,4 +1,4 @@
-"""What every outbox does; on SQLite and in memory."""
+"""What every outbox does; on SQLite, in memory, and on streams as far as `on_streams.py` says."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from engine.delivery.outbox.base import (
 )
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports
 from engine.records import Outcome, Report
+from tests.delivery.on_streams import EACH_TIME, NOT_ON_STREAMS
 
 NOW = 1_000_000.0
 DAY = 86400.0
@@ -454,3 +455,8 @@ def test_finished_states_are_read_with_all_that_planning_them_again_needs(outbox
     assert outbox.stored_at([]) == []
     outbox.replay([first], "replayed", NOW)
     assert [row.place for row in outbox.stored_at([first, second])] == [second], "it is at another place now"
+
+
+def test_what_does_not_hold_on_streams_is_a_test_here() -> None:
+    assert [name for name in (*NOT_ON_STREAMS, *EACH_TIME) if name not in globals()] == []
+    assert not NOT_ON_STREAMS.keys() & set(EACH_TIME)

@@ -13,6 +13,7 @@ from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.packs import decode, decode_discards
 from engine.stream.partitions import partition_of
+from engine.stream.positions import StreamPosition
 from tests.stream.events import event
 
 
@@ -67,8 +68,10 @@ def test_what_is_not_finished_is_counted_behind_the_positions(client: StreamClie
     assert since == pytest.approx(before, abs=60)
     partition = partition_of(event(1).raw, 4)
     subject = layout.position_subject(partition, "shop")
-    client.call(client.publish(subject, b'{"results": 1, "read_to": 113, "unfinished": [[1, "5"]], "progress": {}}'))
-    assert intake.unfinished("shop")[0] == 102
+    position = StreamPosition()
+    position.read(1, 0b101)
+    client.call(client.publish(subject, position.encode()))
+    assert intake.unfinished("shop") == (102, since)
     assert intake.unfinished("crm")[0] == 150
 
 

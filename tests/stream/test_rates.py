@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.delivery.outbox.base import OutboxError
+from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.sending.pacing import TokenBucket
-from engine.stream.rates import SharedRateLimit, grant
+from engine.stream.client import StreamClient
+from engine.stream.layout import create_or_check
+from engine.stream.rates import RateKey, SharedRateLimiter, grant
 
 NOW = 1_800_000_000.0
 RATES = st.sampled_from(["1/s", "3/s", "100/m", "7/h"])
@@ -79,7 +84,7 @@ class Memory:
 
 def test_ten_workers_together_keep_100_per_minute_with_few_writes() -> None:
     memory = Memory()
-    limits = [SharedRateLimit("shop", "100/m", memory, lambda: 0.0) for _ in range(10)]
+    limits = [SharedRateLimiter("shop", "100/m", memory, lambda: 0.0) for _ in range(10)]
 
     async def take() -> list[float]:
         return await asyncio.gather(*(limit.take() for limit in limits for _ in range(25)))
@@ -92,7 +97,7 @@ def test_ten_workers_together_keep_100_per_minute_with_few_writes() -> None:
 
 def test_a_request_that_was_given_up_leaves_the_others_their_turn() -> None:
     async def waits() -> list[float]:
-        limit = SharedRateLimit("shop", "1/s", Memory())
+        limit = SharedRateLimiter("shop", "1/s", Memory())
         first = asyncio.create_task(limit.take())
         second = asyncio.create_task(limit.take())
         await asyncio.sleep(0)
@@ -103,10 +108,27 @@ def test_a_request_that_was_given_up_leaves_the_others_their_turn() -> None:
 
 
 def test_a_bucket_that_others_write_all_the_time_fails_the_worker() -> None:
-    limit = SharedRateLimit("shop", "1/s", Memory(quicker=True), lambda: 0.0)
+    limit = SharedRateLimiter("shop", "1/s", Memory(quicker=True), lambda: 0.0)
     with pytest.raises(OutboxError) as caught:
         asyncio.run(limit.take())
     assert str(caught.value) == (
         "The rate limit of shop could not be counted in 200 attempts, because other workers were always quicker. Its "
         "requests wait until the worker is started again."
     )
+
+
+def test_four_clients_together_keep_a_limit_on_a_real_server(new_address: Callable[..., StreamAddress]) -> None:
+    address = new_address(partitions=1)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(StreamClient(address, {}))) for _ in range(4)]
+        layout = clients[0].call(create_or_check(clients[0], address))
+
+        async def times() -> list[float]:
+            limits = [SharedRateLimiter("shop", "100/h", RateKey(client, layout, "shop")) for client in clients]
+            began = clients[0].time()
+            waits = await asyncio.gather(*(limit.take() for limit in limits for _ in range(40)))
+            return sorted(began + wait for wait in waits)
+
+        found = asyncio.run(times())
+    assert sum(1 for time in found if time < found[0] + 30) <= 101
+    assert found[-1] - found[0] == pytest.approx(60 * 36, abs=36)

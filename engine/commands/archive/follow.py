@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.commands.archive.shared import keep_seconds, with_archive
-from engine.commands.options import looked_at, outbox_option
+from engine.commands.options import followed, outbox_option
 
 if TYPE_CHECKING:
     from engine.delivery.outbox.location import Location
@@ -37,9 +37,10 @@ def command(directory: Path, outbox_file: Location, keep: str | None) -> None:
             until_stopped() as stop,
             Catalog.open(directory, create=True) as catalog,
             catalog.follower(),
+            followed(outbox_file) as looked,
         ):
             remove_orphans(catalog)
             upkeep = Upkeep(catalog, keep_seconds("--archive-keep", keep), time.time, stop.is_set)
-            Follower(looked_at(outbox_file), catalog).run(stop, upkeep.run_if_due)
+            Follower(looked.file, catalog).run(stop, upkeep.run_if_due)
     finally:
         logs.stop(handler)

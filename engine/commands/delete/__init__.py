@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.commands.delete import resume, status, unsuppress
-from engine.commands.delete.shared import advance, archive_option, code_of, counts_of, elsewhere, held_of
-from engine.commands.options import FILE, file_of, mappings_option, open_outbox, outbox_option
+from engine.commands.delete.shared import advance, archive_option, code_of, counts_of, elsewhere, held_of, in_file
+from engine.commands.options import FILE, mappings_option, open_outbox, outbox_option
 from engine.commands.shared import CommandGroup, counted
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
@@ -30,9 +30,6 @@ SHOWN = 10
 NO_CONNECTIONS = (
     "No delete events are sent to vendors: name the connections with --connections FILE (their part of this deletion "
     "is then not done)."
-)
-ON_STREAMS = (
-    "Events on streams are not deleted one by one: they leave with the age that the streams keep (engine docs stream)."
 )
 NEEDS_YES = "This removes users for good, and asks before it does so on a terminal; elsewhere add --yes."
 EMAIL = "{email} is taken as an ID here. It is the email of {user}: use --user {user} to delete that user."
@@ -79,7 +76,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     Exit code 0: done; 1: a person has to do something, the report says what; 2: wrong usage; 3: delete events wait to
     be sent; 4: the outbox or the archive cannot be used.
     """
-    context.obj = path = file_of(location, "engine delete", ON_STREAMS)
+    context.obj = path = in_file(location)
     if context.invoked_subcommand is not None:
         return None
     from engine.commands.delete.users import users_of

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.delete.shared import advance, archive_option
-from engine.commands.options import with_outbox
+from engine.commands.delete.shared import advance, archive_option, with_outbox_file
 from engine.commands.shared import counted
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("resume")
 @archive_option
-@with_outbox
+@with_outbox_file
 def command(outbox: SqliteOutbox, archive: Path | None) -> None:
     """Go on with deletions that were interrupted, and end those whose delete events were sent.
 

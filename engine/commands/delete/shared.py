@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from engine.commands.archive.shared import DEFAULT_ARCHIVE, check_extra
+from engine.commands.options import file_of, with_outbox
 from engine.commands.shared import FOUND, WAITING
 from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.deletion.archived import ArchivedPersons
     from engine.delivery.outbox.deletions import Deletion
+    from engine.delivery.outbox.location import Location
     from engine.delivery.outbox.sqlite import SqliteOutbox
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 UNCLEAN = (
     "Remnants are still in the outbox's file: other processes read it all the time. `engine delete resume` tries again."
+)
+
+ON_STREAMS = (
+    "Events on streams are not deleted one by one: those that ended leave with their age, and `engine outbox purge` "
+    "removes what was set aside (engine docs stream)."
 )
 
 archive_option = click.option(
@@ -29,6 +39,16 @@ archive_option = click.option(
     metavar="DIR",
     help="The directory of the archive. Default: archive, if there is one.",
 )
+
+
+def in_file(location: Location) -> Path:
+    """Return the file of an outbox; raise UsageError for streams."""
+    return file_of(location, "engine delete", ON_STREAMS)
+
+
+def with_outbox_file(command: Callable[Concatenate[SqliteOutbox, P], R]) -> Callable[P, R]:
+    """Pass the outbox to a command, as `with_outbox` does, but not one on streams."""
+    return with_outbox(command, in_file)
 
 
 def elsewhere(directory: Path | None) -> list[ArchivedPersons]:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from engine.commands.delete.shared import advance, archive_option, code_of, counts_of, held_of
-from engine.commands.options import with_outbox
+from engine.commands.delete.shared import advance, archive_option, code_of, counts_of, held_of, with_outbox_file
 from engine.errors import UsageError
 from engine.language.texts import visible
 
@@ -26,7 +25,7 @@ NOBODY = "No deletion {of}; one that ended more than two years ago is not listed
 @click.option("--user", metavar="ID", help="Only deletions of the user with this ID.")
 @click.option("--json", "as_lines", is_flag=True, help="Print JSON, a line for each deletion.")
 @archive_option
-@with_outbox
+@with_outbox_file
 def command(outbox: SqliteOutbox, number: int | None, user: str | None, as_lines: bool, archive: Path | None) -> int:
     """Show the latest deletions, or one with all that became of it. Goes on with those that wait first.
 

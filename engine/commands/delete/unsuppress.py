@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.delete.shared import archive_option, elsewhere
-from engine.commands.options import with_outbox
+from engine.commands.delete.shared import archive_option, elsewhere, with_outbox_file
 from engine.commands.shared import FOUND
 from engine.language.texts import visible
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("unsuppress")
 @click.option("--user", required=True, metavar="ID", help="A user ID, or an anonymous ID.")
 @archive_option
-@with_outbox
+@with_outbox_file
 def command(outbox: SqliteOutbox, user: str, archive: Path | None) -> int:
     """Take the events of a user again that was deleted with --suppress.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.commands.output.columns import Column, table
 from engine.commands.output.text import Display, duration, local_time
 from engine.commands.shared import counted
-from engine.delivery.outbox.base import Standing, resume_command
+from engine.delivery.outbox.base import Standing, delivering_commands, resume_command
 from engine.records import Outcome
 
 if TYPE_CHECKING:
@@ -90,4 +90,4 @@ def notes(display: Display, each: Standing, outbox: Location) -> Iterator[str]:
         yield display.wrap(f"{row.name} is paused: {row.pause.rstrip('.')}. Next try: {local_time(row.due)}.", "", 2)
     elif each.state == "waiting":
         what = f"{counted(each.waiting, 'event')} of {row.name}: no process delivers them."
-        yield display.wrap(f"{what} Run engine send or engine serve.", "", 2)
+        yield display.wrap(f"{what} Run {delivering_commands(outbox)}.", "", 2)

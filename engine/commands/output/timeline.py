@@ -18,7 +18,7 @@ from engine.commands.output.events import report_lines
 from engine.commands.output.text import Display, local_time
 from engine.commands.shared import counted
 from engine.delivery.intake import iso
-from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, resume_command
+from engine.delivery.outbox.base import DEFAULT_FILE, ConnectionRow, delivering_commands, resume_command
 from engine.language.texts import visible
 from engine.records import Json, JsonObject, Outcome, Report
 
@@ -151,7 +151,7 @@ def _entry(display: Display, moment: float | None, text: str, style: str = "") -
 
 
 def _next(display: Display, state: EventState, outbox: Location, now: float) -> Iterator[str]:
-    if (text := next_try(state, now)) is None:
+    if (text := next_try(state, outbox, now)) is None:
         return
     yield from _entry(display, state.row.due if _is_paused(state.row, now) else None, f"next try: {text}")
     if command := resuming(state, outbox, now):
@@ -162,7 +162,7 @@ def _is_paused(row: ConnectionRow, now: float) -> bool:
     return not row.held and row.due is not None and row.due > now
 
 
-def next_try(state: EventState, now: float) -> str | None:
+def next_try(state: EventState, outbox: Location, now: float) -> str | None:
     """Say when an event that waits is sent; None for one that is finished."""
     row, found = state.row, state.found
     if found.outcome not in WAITING:
@@ -173,7 +173,7 @@ def next_try(state: EventState, now: float) -> str | None:
     if _is_paused(row, now):
         return f"when the pause of {row.name} ends ({row.pause.rstrip('.')}), or at once with:"
     if row.owner is None:
-        return f"none now, because no process delivers for {row.name}: run engine send or engine serve"
+        return f"none now, because no process delivers for {row.name}: run {delivering_commands(outbox)}"
     if found.tried_at is not None:
         return "when its own wait ends, at most the mapping's retry.max_wait (5m) after the last one"
     return "as soon as it is its turn; it was not tried yet"
@@ -247,7 +247,7 @@ def _state_json(state: EventState, outbox: Location, now: float) -> JsonObject:
         else {"name": state.mapping, "digest": found.digest, "current": is_current},
         "requests": [_attempt_json(each) for each in state.attempts],
         "earlierRequests": found.attempts.earlier + len(found.attempts.numbers) - len(state.attempts),
-        "nextTry": next_try(state, now),
+        "nextTry": next_try(state, outbox, now),
         "nextTryAt": iso(cast("float", row.due)) if _is_paused(row, now) and found.outcome in WAITING else None,
         "resume": resuming(state, outbox, now),
         "reports": _reports_json(found.reports.mapping),

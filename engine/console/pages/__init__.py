@@ -1,9 +1,9 @@
 """The console's pages, one module each.
 
 A module has `routes(site) -> list[Route]`. Those in the navigation also have `TITLE`, `PATH`, `ORDER` (Overview 10,
-Events 20, Set aside 30, Playground 40, Destinations 50) and `needs_outbox`. `QUESTIONS` are paths whose POST only asks,
-such as a preview; any other POST is a change, which a read-only console refuses and which the page tells the log with
-`security.audit`. Handlers get what they need from the request:
+Events 20, Set aside 30, Playground 40, Destinations 50), `needs_outbox`, and `needs_file` where that must be a file.
+`QUESTIONS` are paths whose POST only asks, such as a preview; any other POST is a change, which a read-only console
+refuses and which the page tells the log with `security.audit`. Handlers get what they need from the request:
 
     rendering.page(request, "events.html", events=...)          a page; its templates have `csrf`, `nonce`, `read_only`
     streams.stream(request, messages)                           a stream of server-sent events

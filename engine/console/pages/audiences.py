@@ -76,9 +76,9 @@ def _tools(site: Site) -> _Tools | None:
     if site.archive is None or site.audiences_file is None:
         return None
     desk, runs = Desk(site.audiences_file, site.archive, site.connections_file), None
-    if site.connections_file is not None and site.outbox_file is not None:
+    if site.connections_file is not None and site.location is not None:
         directories = tuple(site.directories)
-        files = RunFiles(site.audiences_file, site.archive, site.connections_file, site.outbox_file, directories)
+        files = RunFiles(site.audiences_file, site.archive, site.connections_file, site.location, directories)
         runs = AudienceRuns(files)
     return _Tools(site.archive, site.audiences_file, desk, runs)
 
@@ -132,7 +132,7 @@ class _AudiencesPage:
         if self._site.connections_file is not None:
             files += ["--connections", str(self._site.connections_file)]
         show = shlex.join(["engine", "audiences", "show", card.key, *files])
-        sync = ["engine", "audiences", "sync", card.key, *files, "--outbox", str(self._site.outbox_file)]
+        sync = ["engine", "audiences", "sync", card.key, *files, "--outbox", str(self._site.location)]
         names = {"run": (), "preview": ("--dry-run",), "approve": ("--yes",), "exit": ("--exit-all",)}
         return {"show": show} | {name: shlex.join([*sync, *more]) for name, more in names.items()}
 

@@ -181,7 +181,9 @@ def _checks(site: Site) -> Callable[[Request], Awaitable[Response]]:
 async def _checked(site: Site, configured: ConfiguredConnection) -> CredentialsCheck:
     try:
         async with asyncio.timeout(LONGEST_CHECK):
-            result = await check_credentials(configured, site.outbox_file or DEFAULT_FILE)
+            result = await check_credentials(
+                configured, DEFAULT_FILE if site.address is not None else site.outbox_file or DEFAULT_FILE
+            )
             return result._replace(message=sentence(result.message))
     except TimeoutError:
         return CredentialsCheck(False, TOO_SLOW.format(seconds=LONGEST_CHECK))

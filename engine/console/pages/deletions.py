@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TITLE = "Deletions"
 PATH = "/deletions"
 ORDER = 36
-needs_outbox = True
+needs_outbox = needs_file = True
 SHOWN = 100
 """Deletions of the list, the newest first."""
 KINDS = {"done": "good", "attention": "bad", "waiting": "info", "removing": "info"}

@@ -188,7 +188,7 @@ class _EventsPage:
     def _explain_command(self, state: StateStory) -> str:
         configured = self._connections().get(state.found.connection)
         mapping = "MAPPING" if configured is None else str(configured.connection.destination.loaded.path)
-        event = f"--message-id {state.found.event} --outbox {shlex.quote(str(self._file))}"
+        event = f"--message-id {state.found.event} --outbox {shlex.quote(str(self._site.location))}"
         return f"engine explain {shlex.quote(mapping)} {event}"
 
     # Replay.
@@ -198,7 +198,7 @@ class _EventsPage:
         state = self._state(request, story)
         preview, trouble = await asyncio.to_thread(self._preview, state)
         name = shlex.quote(state.found.connection)
-        command = outbox_command(f"replay {story.number} --connection {name}", self._file)
+        command = outbox_command(f"replay {story.number} --connection {name}", self._site.location or self._file)
         return page(
             request, "event_replay.html", story=story, state=state, preview=preview, trouble=trouble, command=command
         )
@@ -218,7 +218,7 @@ class _EventsPage:
         state = self._state(request, story)
         audit(request, "replay", event=story.number, connection=state.found.connection)
         place, now = state.found.place, self._site.clock()
-        queued = await changed(self._file, lambda outbox: outbox.replay([place], QUEUED_AGAIN, now))
+        queued = await changed(self._site, lambda outbox: outbox.replay([place], QUEUED_AGAIN, now))
         if not queued:
             raise HTTPException(409, NOT_QUEUED)
         return RedirectResponse(f"{PATH}/{story.number}", 303)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from engine.console.outbox import change
 from engine.console.overview import MOST_TROUBLES, ConnectionCard, OverviewReading, read
 from engine.console.rendering import page, part
 from engine.console.security import audit
@@ -71,17 +72,11 @@ class _OverviewPage:
         return RedirectResponse(PATH, 303)
 
     def _resume(self, name: str) -> bool:
-        try:
-            outbox = SqliteOutbox(self._file)
-        except OutboxError as error:
-            raise HTTPException(503, str(error)) from error
-        try:
-            held = any(each.held for each in outbox.connections(name))
-            return held and outbox.resume(name)
-        except OutboxError as error:
-            raise HTTPException(503, str(error)) from error
-        finally:
-            outbox.close()
+        def resume(outbox: SqliteOutbox) -> bool:
+            return any(each.held for each in outbox.connections(name)) and outbox.resume(name)
+
+        resumed: bool = change(self._site, resume)
+        return resumed
 
     async def _reading(self) -> OverviewReading:
         """Read the outbox; what is wrong with it is a part of the page, which goes on when it is right again."""
@@ -91,6 +86,8 @@ class _OverviewPage:
             reading = await asyncio.to_thread(OutboxFile(self._file).look, look)
         except (OutboxError, UsageError) as error:
             return OverviewReading(trouble=str(error))
+        if behind := site.behind():
+            return OverviewReading(trouble=behind)
         return reading._replace(troubles=tuple(site.troubles()))
 
     async def _messages(self, request: Request) -> AsyncIterator[ServerSentEvent]:

@@ -137,7 +137,7 @@ def read_target(db: sqlite3.Connection, target: ReplayTarget) -> TargetReading |
 class _SetAsidePage:
     def __init__(self, site: Site, file: Path) -> None:
         self._site, self._file = site, file
-        self._replays = Replays(file, site.clock)
+        self._replays = Replays(site.opened, site.clock)
         self._previewing = asyncio.Lock()  # one at a time: it takes the processor from delivery
 
     # Lists.
@@ -278,7 +278,7 @@ class _SetAsidePage:
             words = f"replay --connection {shlex.quote(name)}"
         else:
             words = "replay"
-        return outbox_command(words, self._file)
+        return outbox_command(words, self._site.location or self._file)
 
     async def replay(self, request: Request) -> Response:
         target = _target_of_form(request)

@@ -401,6 +401,11 @@ def outbox_command(words: str, outbox: Location) -> str:
     return f"engine outbox {words}" + ("" if outbox == DEFAULT_FILE else f" --outbox {shlex.quote(str(outbox))}")
 
 
+def delivering_commands(outbox: Location) -> str:
+    """Return the commands that deliver from this outbox, to be named in a sentence."""
+    return "engine send or engine serve" if isinstance(outbox, Path) else "engine serve"
+
+
 class Listed(NamedTuple):
     """One state as commands list it; `event` is the number that `show` and `replay` accept as an ID."""
 

@@ -24,6 +24,8 @@ AT_ONCE = 500
 WITH_REPORTS = 3
 """The first version of the file that has the reports of events."""
 _TYPES = (int, str, str, str, bytes)
+PACK_NUMBERS = 64
+"""Numbers that each pack of a stream has for its events."""
 PATIENCE = 10.0
 """Seconds to wait for a lock."""
 
@@ -78,10 +80,38 @@ class FollowedPlace(NamedTuple):
 
 
 def followed_place(path: Path, number: int) -> FollowedPlace:
-    """Return it for the number of an event; raises as `stored_events`."""
+    """Return it for the number of an event; raises as `stored_events`, and for a view that is being built."""
     with _opened(path) as db:
+        if _is_view(db) and not db.execute(sql.VIEW_COMPLETE).fetchone()[0]:
+            raise OutboxError(f"The view {path} is being built; it can be followed once all of the streams was read.")
         [message_id], [last] = (db.execute(sql.MESSAGE_ID, (number,)).fetchone(), db.execute(sql.LAST_EVENT).fetchone())
         return FollowedPlace(str(message_id), int(last))
+
+
+def missing_between(path: Path, after: int, first: int) -> int:
+    """Return how many events there were between two that are followed one after the other, and are gone; at least.
+
+    Numbers of a view leave gaps within packs: there the packs that are gone are counted.
+    """
+    with _opened(path) as db:
+        if not _is_view(db):
+            return first - after - 1
+        between = (after // PACK_NUMBERS, first // PACK_NUMBERS)
+        known = int(db.execute(sql.PACKS_BETWEEN, between).fetchone()[0])
+        return max(0, between[1] - between[0] - 1 - known)
+
+
+def events_behind(path: Path, number: int) -> int:
+    """Return how many events there are behind a number, about; raises as `stored_events`."""
+    with _opened(path) as db:
+        if _is_view(db):
+            return int(db.execute(sql.EVENTS_BEHIND, (number,)).fetchone()[0])
+        return max(0, int(db.execute(sql.LAST_EVENT).fetchone()[0]) - number)
+
+
+def _is_view(db: sqlite3.Connection) -> bool:
+    """Whether a file is a view of streams (engine/stream/view_tables.py)."""
+    return db.execute(sql.VIEW_THERE).fetchone() is not None
 
 
 def taken_events(path: Path, after: int) -> Iterator[TakenEvents]:

@@ -61,6 +61,10 @@ STORED_EVENTS = """
 TAKEN_EVENTS = """
     SELECT id, source, message_id, received_at, raw FROM events WHERE id > ? AND taken_at >= 0 ORDER BY id LIMIT ?
 """
+VIEW_THERE = "SELECT 1 FROM sqlite_master WHERE name = 'view_of'"
+VIEW_COMPLETE = "SELECT max(complete) FROM view_of"
+PACKS_BETWEEN = "SELECT count(*) FROM view_packs WHERE seq > ? AND seq < ?"
+EVENTS_BEHIND = "SELECT count(*) FROM events WHERE id > ? AND taken_at >= 0"
 MESSAGE_ID = "SELECT ifnull((SELECT message_id FROM events WHERE id = ?), '')"
 EARLIEST_AFTER = "SELECT min(taken_at) FROM events WHERE id > ? AND taken_at >= 0"
 ADD_EVENTS = _for_rows(

@@ -52,7 +52,7 @@ class Clock:
         return self._monotonic() + self._offset
 
 
-class RateLimit(Protocol):
+class RateLimiter(Protocol):
     """How fast requests may go out."""
 
     async def take(self) -> float:
@@ -92,7 +92,7 @@ class TokenBucket:
         return 0.0 if self._left >= 0 else -self._left / self._speed
 
 
-class OwnRateLimit:
+class OwnRateLimiter:
     """The rate limit of a connection that one worker alone delivers to."""
 
     def __init__(self, rate: str, clock: Clock) -> None:

@@ -24,7 +24,7 @@ from engine.delivery.sending.fair_queue import Retries
 from engine.delivery.sending.http import Refused, Sender, Try, Unsendable, VendorReply
 from engine.delivery.sending.jobs import Job
 from engine.delivery.sending.outgoing import Outgoing, outgoing
-from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, RateLimit, retry_after
+from engine.delivery.sending.pacing import Brake, Clock, Failure, Pace, RateLimiter, retry_after
 from engine.delivery.sending.refresh_tokens import SignInFailed, SignInRefused
 from engine.delivery.sending.refusals import RefusalAlarm
 from engine.delivery.sending.versions import Version
@@ -41,6 +41,16 @@ SETTINGS_HINT = "Check the connection's settings."
 NO_RESULTS = "the response has no result for each item of the batch: {path} (batches.{batch}.results.list)"
 
 
+class Part(NamedTuple):
+    """Which of a connection's events a worker has: those of one of `parts` parts."""
+
+    number: int = 0
+    parts: int = 1
+
+
+WHOLE = Part()
+
+
 class Shipping:
     """Ships for one connection; the worker sets `record` and `note`, and reads `stopped` and `pace` after a shipment.
 
@@ -55,7 +65,8 @@ class Shipping:
         random: Callable[[], float],
         observer: DeliveryObserver,
         slots: int,
-        rate_limit: RateLimit,
+        rate_limit: RateLimiter,
+        part: Part = WHOLE,
     ) -> None:
         self.name = configured.name
         self.version = Version.of(configured, clock.time)
@@ -74,6 +85,7 @@ class Shipping:
         self._clock = clock
         self._observer = observer
         self._rate_limit = rate_limit
+        self._part = part
         self.brake = Brake()
         self.alarm = RefusalAlarm()
 
@@ -152,8 +164,12 @@ class Shipping:
         return began, reply, result
 
     def _number(self, began: float) -> int:
-        """Return the number of the next attempt: the time in microseconds, but always a higher one."""
-        self.last_attempt = max(self.last_attempt + 1, int(began * 1e6))
+        """Return the number of the next attempt: the time in microseconds, but always a higher one.
+
+        No worker of another part of the connection's events gives the same one.
+        """
+        number = max(self.last_attempt + 1, int(began * 1e6))
+        self.last_attempt = number + (self._part.number - number) % self._part.parts
         return self.last_attempt
 
     def _note_attempt(self, shipment: Shipment, attempt: Attempt, came_of_it: str) -> None:

@@ -1,0 +1,78 @@
+"""`--outbox` with an address in the place of a file: what is said before any server is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.commands.options import OUTBOX
+from engine.delivery.outbox.location import StreamAddress
+from tests.commands.conftest import Engine
+
+ADDRESS = "nats://127.0.0.1:1/shop"
+
+REFUSED = [
+    pytest.param(
+        ("send", "shop", "--example-settings", "--outbox", ADDRESS),
+        f"engine send works on an outbox in a file, and {ADDRESS} is one on streams. `engine import` puts events of "
+        "files there, and `engine serve` sends them.\n",
+        id="send",
+    ),
+    pytest.param(
+        ("delete", "--user", "ada", "--yes", "--outbox", ADDRESS),
+        f"engine delete works on an outbox in a file, and {ADDRESS} is one on streams. Events on streams are not "
+        "deleted one by one: those that ended leave with their age, and `engine outbox purge` removes what was set "
+        "aside (engine docs stream).\n",
+        id="delete",
+    ),
+    pytest.param(
+        ("delete", "status", "--outbox", ADDRESS),
+        f"engine delete works on an outbox in a file, and {ADDRESS} is one on streams. Events on streams are not "
+        "deleted one by one: those that ended leave with their age, and `engine outbox purge` removes what was set "
+        "aside (engine docs stream).\n",
+        id="delete status",
+    ),
+    pytest.param(
+        ("connections", "check", "--live", "--outbox", ADDRESS),
+        f"engine connections check works on an outbox in a file, and {ADDRESS} is one on streams. Leave --outbox out.\n",
+        id="connections check",
+    ),
+    pytest.param(
+        ("outbox", "status", "--outbox", "nats://ada:secret@127.0.0.1/shop"),
+        "An outbox address has no user and password: it is shown in messages and process lists. Put them into "
+        "WAYBILL_NATS_USER and WAYBILL_NATS_PASSWORD, a token into WAYBILL_NATS_TOKEN, or name a credentials file with "
+        "WAYBILL_NATS_CREDS.\n",
+        id="a password",
+    ),
+    pytest.param(
+        ("outbox", "status", "--outbox", "nats://127.0.0.1/shop?partition=4"),
+        'An outbox address has no option "partition"; did you mean "partitions"?\n',
+        id="an option",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "text"), REFUSED)
+def test_what_is_wrong_with_an_address_is_said_before_a_server_is_asked(engine: Engine, given, text) -> None:
+    done = engine(*given)
+    assert (done.code, done.out, done.err) == (2, "", text)
+
+
+@pytest.mark.parametrize("given", [("delete", "--user", "ada", "--yes"), ("outbox", "status")])
+def test_the_variable_names_the_outbox_where_no_option_does(engine: Engine, given, monkeypatch) -> None:
+    monkeypatch.setenv("WAYBILL_OUTBOX", "nats://127.0.0.1:1/a?replicas=9")
+    assert engine(*given).err == "replicas=9: write a number from 1 to 5.\n"
+    monkeypatch.setenv("WAYBILL_OUTBOX", ADDRESS)
+    assert engine(*given, "--outbox", "none.db").err.startswith("There is no outbox none.db")
+
+
+def test_the_variable_does_not_replace_a_temporary_outbox(engine: Engine, monkeypatch) -> None:
+    monkeypatch.setenv("WAYBILL_OUTBOX", "nats://127.0.0.1:1/a?replicas=9")
+    event = b'{"type": "track", "userId": "ada", "event": "Seen", "messageId": "m1"}'
+    done = engine("send", "shop", "--sandbox", "--events", "-", stdin=event)
+    assert "replicas" not in done.out + done.err
+
+
+def test_an_address_is_read_once() -> None:
+    address = OUTBOX.convert("nats://a,b:7/shop?partitions=3", None, None)
+    assert address == StreamAddress(("nats://a:4222", "nats://b:7"), "shop", 3)
+    assert OUTBOX.convert(address, None, None) is address
