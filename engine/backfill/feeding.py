@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from engine.backfill.shards import ShardRow, merged
-from engine.backfill.work import Position, WorkFolder, WorkPlan
+from engine.backfill.work import FeedPosition, WorkFolder, WorkPlan
 from engine.delivery.intake import iso
 from engine.delivery.outbox.base import EventIntake, NewEvent, TakenIn
 from engine.delivery.outbox.keys import keys_of
@@ -55,7 +55,7 @@ class FeedHooks(NamedTuple):
 
 def feed(
     outbox: EventIntake, work: WorkFolder, plan: WorkPlan, target: FeedTarget, rate: str, hooks: FeedHooks
-) -> Iterator[Position]:
+) -> Iterator[FeedPosition]:
     """Feed what was not fed yet; yield the position behind each pack once both are on disk.
 
     `rate` is one such as `500/s`, '' for as fast as delivery is. It ends early, after a pack, if `stopped` says so.
@@ -85,12 +85,12 @@ def _event(row: ShardRow, source: str, now: float) -> NewEvent:
     return NewEvent(source, row.message_id, iso(now), row.raw, row.reports, keys_of(orjson.loads(row.raw)))
 
 
-def _behind(position: Position, pack: Sequence[ShardRow], taken: TakenIn, stored: int) -> Position:
+def _behind(position: FeedPosition, pack: Sequence[ShardRow], taken: TakenIn, stored: int) -> FeedPosition:
     """Return the position behind a pack; `stored` were in the outbox, put there by a process that was killed."""
     rows = list(position.shards)
     for row in pack:
         rows[row.shard] += 1
-    return Position(
+    return FeedPosition(
         tuple(rows),
         position.new + taken.new + stored,
         position.duplicates + taken.duplicates,

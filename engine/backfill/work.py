@@ -81,7 +81,7 @@ class WorkPlan(NamedTuple):
         return sum(shard.rows for shard in self.shards)
 
 
-class Position(NamedTuple):
+class FeedPosition(NamedTuple):
     """How far each shard was fed, in rows, and what became of the events: all of it is in the outbox."""
 
     shards: tuple[int, ...]
@@ -131,17 +131,17 @@ class WorkFolder:
         self._write(PLAN, orjson.dumps(value, option=orjson.OPT_INDENT_2))
         sync_to_disk(self.path)
 
-    def position(self, plan: WorkPlan) -> Position:
+    def position(self, plan: WorkPlan) -> FeedPosition:
         """Return how far a plan was fed; raises BackfillError."""
         file = self.path / POSITION
-        begin = Position((0,) * len(plan.shards))
+        begin = FeedPosition((0,) * len(plan.shards))
         found = _loaded(file, _position_of, DAMAGED_POSITION.format(file=file)) or begin
         ends = [shard.rows for shard in plan.shards]
         if len(found.shards) != len(ends) or any(at > end for at, end in zip(found.shards, ends, strict=True)):
             raise BackfillError(DAMAGED_POSITION.format(file=file))
         return found
 
-    def write_position(self, position: Position) -> None:
+    def write_position(self, position: FeedPosition) -> None:
         """Record how far it was fed; raises OSError.
 
         The folder is not synced: after a power failure an older position may be there, which is as good.
@@ -211,6 +211,6 @@ def _plan_of(value: dict[str, Any]) -> WorkPlan:
     return WorkPlan(dict(value["arguments"]), inputs, dict(value["mappings"]), shards, counts)
 
 
-def _position_of(value: dict[str, Any]) -> Position:
+def _position_of(value: dict[str, Any]) -> FeedPosition:
     rows = tuple(map(int, value["shards"]))
-    return Position(rows, *(int(value[name]) for name in ("new", "duplicates", "suppressed")))
+    return FeedPosition(rows, *(int(value[name]) for name in ("new", "duplicates", "suppressed")))

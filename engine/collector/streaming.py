@@ -12,7 +12,7 @@ from engine.collector.reloading import Served
 from engine.collector.sources import EventSource, partition_choices
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.delivery.observers import DeliveryObserver
-from engine.delivery.outbox.base import ConnectionRow, EventIntake
+from engine.delivery.outbox.base import ConnectionRow, EventIntake, OutboxError
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.status import connection_json
 from engine.records import Json, JsonObject
@@ -97,15 +97,21 @@ class ServedStreams:
 
     def status(self, now: float) -> JsonObject:  # noqa: ARG002  of the contract
         """Return the connections with what waits in all partitions, and the partitions of this process."""
-        connections: list[Json] = [
-            connection_json(row, self.path, *self.intake.unfinished(row.name)) for row in self.connections()
-        ]
         owned: list[Json] = [] if self._delivery is None else [*self._delivery.owned()]
-        return {
+        found: JsonObject = {
             "outbox": str(self.path),
             "partitions": {"count": self._layout.partitions, "owned": owned},
-            "connections": connections,
         }
+        try:
+            found["connections"] = self._connections()
+        except OutboxError as error:
+            found["problem"] = str(error)
+        return found
+
+    def _connections(self) -> list[Json]:
+        if self._delivery is not None and self._delivery.trouble:  # asking again would take its patience
+            raise OutboxError(self._delivery.trouble)
+        return [connection_json(row, self.path, *self.intake.unfinished(row.name)) for row in self.connections()]
 
     def upkeep(self, config: ServerConfig, clock: Callable[[], float]) -> list[Coroutine[None, None, None]]:  # noqa: ARG002
         """Return nothing: the streams' own limits, and the owners of partitions, keep them in order."""

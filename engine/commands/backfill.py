@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.backfill.counts import Counts
     from engine.backfill.history import HistoryJob
     from engine.backfill.inputs import HistoryFiles
-    from engine.backfill.work import InputFile, Position, WorkFolder, WorkPlan
+    from engine.backfill.work import FeedPosition, InputFile, WorkFolder, WorkPlan
     from engine.collector.sources import EventSource
     from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.location import Location
@@ -110,9 +110,7 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     from engine.backfill.work import WorkFolder
 
     now = time.time()
-    first, last = (None if text is None else parse_time(text, now) for text in (since, until))
-    if first is not None and last is not None and first >= last:
-        raise UsageError("--since must be before --until.")
+    first, last = _span(since, until, now)
     options = BackfillOptions(
         names, addresses, source, connections_file, directories, outbox, first, last, _rate(rate), yes
     )
@@ -134,6 +132,13 @@ class BackfillTarget(NamedTuple):
     source: EventSource
     connections: list[ConfiguredConnection]
     settings: Mapping[str, dict[str, Json]]
+
+
+def _span(since: str | None, until: str | None, now: float) -> tuple[float | None, float | None]:
+    first, last = (None if text is None else parse_time(text, now) for text in (since, until))
+    if first is not None and last is not None and first >= last:
+        raise UsageError("--since must be before --until.")
+    return first, last
 
 
 def _rate(text: str) -> str:
@@ -333,12 +338,12 @@ def _fed(folder: WorkFolder, plan: WorkPlan, options: BackfillOptions, target: B
 class FeedProgress(NamedTuple):
     """How to show how far it is: `fed` after each pack, `waits` while the outbox has to be delivered first."""
 
-    fed: Callable[[Position], object]
+    fed: Callable[[FeedPosition], object]
     waits: Callable[[str, int], object]
 
 
 @contextmanager
-def _progress(plan: WorkPlan, begin: Position) -> Iterator[FeedProgress]:
+def _progress(plan: WorkPlan, begin: FeedPosition) -> Iterator[FeedProgress]:
     """Show a bar with the time to go on standard error; where that is no terminal, a line now and then."""
     said: set[str] = set()
     if not sys.stderr.isatty():
@@ -375,7 +380,7 @@ class _ProgressLines:
         self._total, self._begin = total, begin
         self._began = self._said = time.monotonic()
 
-    def fed(self, position: Position) -> None:
+    def fed(self, position: FeedPosition) -> None:
         """Say how far it is, if it is time."""
         from engine.commands.output.text import duration
 

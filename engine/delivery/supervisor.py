@@ -291,8 +291,10 @@ class Delivery:
             await self._leave(configured.name)
 
     async def _leave(self, name: str) -> None:
-        """Release a connection's lease and report what is left of its queue."""
+        """Release a connection's lease and report what is left of its queue, unless that is only a part of it."""
         await self._thread.call(self._outbox.release, name, self._owner)
+        if self._options.part.parts > 1:
+            return
         count, oldest = await self._thread.call(self._outbox.unfinished, name)
         self._observer.ended(name, count)
         self._observer.queue(name, count, 0.0 if oldest is None else self._clock.time() - oldest)

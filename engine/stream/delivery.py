@@ -41,6 +41,8 @@ TURN = 0.25
 """Seconds between two looks at which partitions are owned."""
 LOOK = 0.5
 """Seconds between two looks at what others changed; the shared state is read at most once a second."""
+RELEASE_SECONDS = 3.0
+"""For how long a server of this process is waited for when partitions are given up."""
 REFRESH_TOKENS = (
     "The connection {name} signs in with a refresh token, which its vendor replaces each time it is used: only one "
     "process can keep it, and an outbox on streams has many. Deliver this connection from an outbox in a file, by a "
@@ -138,6 +140,11 @@ class StreamDelivery:
         """Return the partitions that this process delivers now."""
         return sorted(number for number, each in self._owned.items() if not each.leaving)
 
+    @property
+    def trouble(self) -> str:
+        """Return why the servers could not be asked for partitions, '' if they could."""
+        return self._ownership.trouble
+
     def unfinished(self, connection: str) -> tuple[int, float | None]:
         """Return how many events wait for a connection in this process's partitions, and when the oldest was queued."""
         found = [each.queue.unfinished(connection) for each in list(self._owned.values())]
@@ -176,8 +183,7 @@ class StreamDelivery:
             following.cancel()
             self.stop()
             await asyncio.gather(following, *map(self._give_up, self._owned.values()), return_exceptions=True)
-            with suppress(OutboxError):  # without a server nothing can be released: it is lost in some seconds
-                await self._in_client(self._ownership.stop())
+            await self._briefly(self._ownership.stop())
         for each in self._owned.values():
             each.task.result()
 
@@ -221,8 +227,12 @@ class StreamDelivery:
     async def _give_up(self, each: OwnedPartition) -> None:
         """Have another process own a partition at once, when its requests have returned."""
         await asyncio.wait([each.task])
-        with suppress(OutboxError):
-            await self._in_client(self._ownership.release(each.number))
+        await self._briefly(self._ownership.release(each.number))
+
+    async def _briefly(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run what need not succeed: without a server nothing can be released, and is lost in some seconds anyway."""
+        with suppress(OutboxError, TimeoutError):
+            await asyncio.wait_for(self._in_client(coroutine), RELEASE_SECONDS)
 
     def _report_owned(self) -> None:
         owned = len(self.owned())

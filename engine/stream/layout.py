@@ -167,7 +167,7 @@ async def existing_layout(client: StreamClient, address: StreamAddress) -> Layou
 
 
 async def place_tokens(client: StreamClient, layout: Layout) -> None:
-    """Put a token into every partition that has none: at first, and after a server lost those it had in memory."""
+    """Put a token into every partition that has none."""
 
     async def place(partition: int) -> None:
         with suppress(SequenceConflict):  # it is there
@@ -179,7 +179,6 @@ async def place_tokens(client: StreamClient, layout: Layout) -> None:
 def configurations(layout: Layout) -> list[JsonObject]:
     """Return the settings of all streams, as JetStream takes them."""
     name = layout.name
-    memory = layout.replicas == 1
     return [
         _settings(layout, layout.events, f"{name}.events.*", discard="new", max_bytes=layout.max_bytes)
         | {"metadata": {PARTITIONS_KEY: str(layout.partitions), FORMAT_KEY: FORMAT}},
@@ -187,8 +186,7 @@ def configurations(layout: Layout) -> list[JsonObject]:
         _settings(layout, layout.set_aside, f"{name}.set_aside.*.*", discard="new"),
         _settings(layout, layout.discards, f"{name}.discards.*", max_age=RESULTS_SECONDS * NANOSECONDS)
         | {"max_msgs_per_subject": DISCARDS_OF_A_SOURCE},
-        _settings(layout, layout.owners, f"{name}.owners.*", layout.presence_subject)
-        | {"max_msgs_per_subject": 1, "storage": "memory" if memory else "file"},
+        _settings(layout, layout.owners, f"{name}.owners.*", layout.presence_subject) | {"max_msgs_per_subject": 1},
         _settings(layout, layout.state, f"$KV.{name}_state.>", discard="new")
         | {"max_msgs_per_subject": 1, "allow_rollup_hdrs": True, "deny_delete": True},
     ]

@@ -274,7 +274,10 @@ class Ownership:
                 return await replies.next_msg(seconds + SLACK)
             finally:
                 await replies.unsubscribe()  # without a reader, the servers forget the request
-        except (TimeoutError, errors.Error):  # asked again by whoever asked
+        except TimeoutError:  # asked again by whoever asked
+            return None
+        except errors.Error:  # while it reconnects; without a pause the loop would never come to that
+            await asyncio.sleep(SLACK / 2)
             return None
 
     async def _send(self, subject: str, body: bytes) -> None:

@@ -161,7 +161,7 @@ class PackReader:
     def headers(self, since: float, after: int) -> list[PackIds]:
         """Return what the window of duplicates needs of the next packs that came since a time and stand behind another.
 
-        At most `PORTION`; [] at the end. What is no pack is left out: it has no events.
+        At most `PORTION`; [] at the end of what a replica has. What is no pack has no events.
         """
         return self._client.call(self._headers(since, after))
 
@@ -207,7 +207,7 @@ class PackReader:
                 message = await replies.next_msg(HEADER_SECONDS)
                 if not message.reply:  # a status: what is left is asked for again
                     break
-                found.extend(_ids_of(message))
+                found.append(_ids_of(message))
         except (TimeoutError, errors.Error) as error:
             if not found:
                 raise OutboxError(
@@ -233,13 +233,14 @@ def _since(seconds: float) -> JsonObject:
     return {"deliver_policy": "by_start_time", "opt_start_time": stamp}
 
 
-def _ids_of(message: Any) -> list[PackIds]:
+def _ids_of(message: Any) -> PackIds:
     fields = message.reply.split(".")
     sequence, stamp = (fields[5], fields[7]) if len(fields) == 9 else (fields[7], fields[9])
+    at = _milliseconds(int(stamp) // 1000)
     try:
-        return [_ids(int(sequence), _milliseconds(int(stamp) // 1000), message.headers or {})]
+        return _ids(int(sequence), at, message.headers or {})
     except DamagedPack:
-        return []
+        return PackIds(int(sequence), at, (), frozenset())
 
 
 def _ids(sequence: int, at: float, headers: Any) -> PackIds:

@@ -32,6 +32,7 @@ from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.outbox.reports import NO_REPORTS
 from engine.records import Outcome
 from engine.stream import results
+from engine.stream.client import PUBLISH_PATIENCE
 from engine.stream.duplicates import DuplicateWindow
 from engine.stream.errors import DamagedPack, MessageTooLarge, SequenceConflict, UnknownFormat
 from engine.stream.keeping import KEEP_SECONDS, remove_finished
@@ -49,14 +50,14 @@ if TYPE_CHECKING:
 
 LEASE = 2.0
 """Seconds of a lease: one may never end later than the ownership of the partition, which a beat prolongs to 3 s."""
+RELEASE_PATIENCE = 2.0
+"""For how many seconds a released connection's position is tried to be written: a server that stops must not hang."""
 POSITION_SECONDS = 2.0
 """How often a position is written; what results say since then is counted in by whoever takes over."""
 KEEPING_SECONDS = 600.0
 """How often packs that nobody needs are removed."""
-READS = 10
-"""How often one call of `waiting` reads on, 20 packs at a time, before it returns what it has."""
-FILLING_SECONDS = 1.0
-"""For how long one call of `waiting` reads headers of the last 24 hours; the next call goes on."""
+READING_SECONDS = 1.0
+"""For how long one call of `waiting` reads packs and headers, before it returns what it has; the next call goes on."""
 CLOCK_STEP = 300.0
 """Seconds by which the clocks of two servers may differ, for the start of the window of duplicates."""
 ROW_BYTES = 2 * 1024 * 1024
@@ -143,7 +144,7 @@ class PartitionQueue:
             if lane is not None and lane.owner == owner:
                 del self._lanes[connection]
                 with suppress(OutboxError):  # whoever follows then counts in more results
-                    self._save(lane)
+                    self._save(lane, RELEASE_PATIENCE)
 
     def _take_over(self, connection: str, owner: str, since: float) -> Lane | None:
         """Append this worker's first message, and sum up what all before it have written."""
@@ -276,17 +277,19 @@ class PartitionQueue:
     def _read_on(self, lane: Lane, after: int, limit: int) -> None:
         """Read packs until enough events wait behind a number; what is a duplicate ends at once."""
         duplicates: list[int] = []
-        size = 0
-        for _ in range(READS):
+        size, ends = 0, time.monotonic() + READING_SECONDS
+        more = True
+        while more:
             behind = lane.position.open_after(after, limit)
             if len(behind) >= limit or (behind and size >= ROW_BYTES):
                 break
             packs = self._packs(lane, after)
-            if not packs or not self._window_reaches(lane, packs[0]):
+            if not packs or not self._window_reaches(lane, packs[0], ends):
                 break
             for read in packs:
                 duplicates += self._read_pack(lane, read)
                 size += read.size
+            more = time.monotonic() < ends
         if duplicates:
             ended = tuple(Change(number, Outcome.IGNORED, DUPLICATE) for number in duplicates)
             self._append(lane, ResultBatch(lane.fence, self._client.time(), ended))
@@ -320,18 +323,20 @@ class PartitionQueue:
             self._state.add(connections)
             self._known.add(connections)
 
-    def _window_reaches(self, lane: Lane, first: ReadPack) -> bool:
-        """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that."""
+    def _window_reaches(self, lane: Lane, first: ReadPack, ends: float) -> bool:
+        """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that.
+
+        The replica that answers may lag: only when it has the pack itself is it sure that nothing before it is missing.
+        """
         window, upto = self._window, lane.position.read_to
         if window.since is None or window.since > first.at - WINDOW:
             window.begin(first.at - WINDOW - CLOCK_STEP)
-        ends = time.monotonic() + FILLING_SECONDS
         while window.reach < upto:
             found = self._reader.headers(window.since or 0.0, window.reach)
             window.add([each for each in found if each.sequence <= upto])
-            if not found or found[-1].sequence >= upto:
+            if found and found[-1].sequence > upto:  # so this replica has all that is before
                 window.reached(upto)
-            elif time.monotonic() > ends:
+            if window.reach < upto and (not found or time.monotonic() > ends):
                 return False
         return True
 
@@ -407,11 +412,11 @@ class PartitionQueue:
             )
             return self._client.call(removing)
 
-    def _save(self, lane: Lane) -> None:
+    def _save(self, lane: Lane, patience: float = PUBLISH_PATIENCE) -> None:
         subject = self._layout.position_subject(self._partition, lane.connection)
         lane.saved_at, mark = self._client.time(), _mark(lane.position)
         with suppress(MessageTooLarge):  # the one before stays, with more results to count in
-            self._client.call(self._client.publish(subject, lane.position.encode()))
+            self._client.call(self._client.publish(subject, lane.position.encode(), patience=patience))
             lane.saved = mark
 
     # What is shared

@@ -38,6 +38,7 @@ IDENTITY = "SELECT identity FROM view_of"
 REMOVE_IDENTITY = "DROP TABLE IF EXISTS view_of"  # of another release
 SET_IDENTITY = "INSERT INTO view_of VALUES (?, 0)"
 SET_COMPLETE = "UPDATE view_of SET complete = 1 WHERE NOT complete"
+COMPLETE = "SELECT ifnull(max(complete), 0) FROM view_of"
 READ_TO = "SELECT stream, seq FROM view_read"
 SET_READ_TO = "INSERT INTO view_read VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
 NO_DELETIONS = "UPDATE deletion_state SET seen = 9223372036854775807"
@@ -70,6 +71,11 @@ def identity(db: sqlite3.Connection) -> str | None:
         return None
     row = db.execute(IDENTITY).fetchone()
     return "" if row is None else str(row[0])
+
+
+def is_complete(db: sqlite3.Connection) -> bool:
+    """Whether all of the streams was read into a view at least once."""
+    return identity(db) is not None and bool(db.execute(COMPLETE).fetchone()[0])
 
 
 def read_to(db: sqlite3.Connection) -> dict[str, int]:

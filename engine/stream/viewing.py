@@ -21,7 +21,17 @@ from engine.stream.client import StreamClient, StreamMessage
 from engine.stream.errors import ApiRefused, StreamMissing
 from engine.stream.layout import NO_STREAM, Layout
 from engine.stream.owning import PRESENCE
-from engine.stream.view_tables import SET_COMPLETE, STREAMS, ViewOvertaken, begin, identity, identity_of, move, read_to
+from engine.stream.view_tables import (
+    SET_COMPLETE,
+    STREAMS,
+    ViewOvertaken,
+    begin,
+    identity,
+    identity_of,
+    is_complete,
+    move,
+    read_to,
+)
 from engine.stream.view_writing import ViewWriter
 
 if TYPE_CHECKING:
@@ -43,6 +53,7 @@ REPLICA_TRIES = 10
 NO_MESSAGE = 10037
 OTHER_STREAMS = "The view {file} is of other streams, or of another release: it is built anew."
 BEHIND = "Another process is still bringing the view {file} up to date: what follows may lack the latest events."
+BUILDING = "Another process is building the view {file}, which takes a while for the first time: try again in a moment."
 LAGS = "A server of {address} lags behind the others: what follows may lack the latest events."
 Progress = Callable[[int, int], None]
 """Called with how many messages were read, and how many there are to read."""
@@ -79,6 +90,8 @@ class ViewFollower:
         """Read all that the streams have by now; raise OutboxError."""
         with lock(self._outbox.file, self._patience) as mine:
             if not mine:
+                if not self._outbox.look(is_complete):
+                    raise OutboxError(BUILDING.format(file=self._outbox.file))
                 self._note(BEHIND.format(file=self._outbox.file))
                 return
             try:

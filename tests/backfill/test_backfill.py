@@ -115,7 +115,7 @@ def test_killed_again_and_again_each_event_arrives_once(tmp_path: Path) -> None:
         out, err = sending.communicate()
         assert sending.returncode == 0, out + err
         arrived = sandbox.state("exponea", events + 1)["events"]
-        assert sandbox.counts()["exponea"]["events_deduplicated"] == 0
+        assert sandbox.counts()["exponea"].get("events_deduplicated", 0) == 0
     numbers = [each["properties"]["n"] for each in arrived]
     assert Counter(numbers) == Counter(range(events))
     for user in range(USERS):

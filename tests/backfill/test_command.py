@@ -12,7 +12,7 @@ import pytest
 from engine.backfill.cluster import _explained
 from engine.backfill.counts import ConnectionCounts, Counts
 from engine.backfill.shards import found_shards
-from engine.backfill.work import InputFile, Position, WorkFolder, WorkPlan
+from engine.backfill.work import FeedPosition, InputFile, WorkFolder, WorkPlan
 from engine.collector import sources
 from engine.commands.output.backfill import plan_lines
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -102,7 +102,7 @@ def test_it_goes_on_where_it_ended() -> None:
     planned()
     assert said(*RUN) == (0, "Continuing work: 0 of 300 events were fed.\n300 new.\n")
     assert said(*RUN) == (0, "Continuing work: 300 of 300 events were fed.\n300 new.\n")
-    WorkFolder(Path("work")).write_position(Position((0, 0, 0)))
+    WorkFolder(Path("work")).write_position(FeedPosition((0, 0, 0)))
     assert said(*RUN) == (0, "Continuing work: 0 of 300 events were fed.\n300 new.\n")
     with closing(SqliteOutbox(Path("outbox.db"))) as outbox:
         assert outbox.counts() == {("shop", "waiting"): 300}, "what was there was looked up"

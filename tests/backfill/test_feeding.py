@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.backfill.feeding import MOST_WAITING, PACK, FeedHooks, FeedTarget, feed
-from engine.backfill.work import Position, WorkFolder, WorkPlan
+from engine.backfill.work import FeedPosition, WorkFolder, WorkPlan
 from engine.delivery.outbox.arrivals import stored_ids
 from engine.delivery.outbox.base import NewEvent, OutboxFull, TakenIn
 from engine.delivery.outbox.sqlite import SqliteOutbox
@@ -51,7 +51,9 @@ def ids(outbox: SqliteOutbox) -> list[str]:
     return [each.message_id for each in outbox.waiting("shop", 0, 100_000)]
 
 
-def fed(outbox: SqliteOutbox, work: WorkFolder, plan: WorkPlan, rate: str = "", **given: Callable) -> list[Position]:
+def fed(
+    outbox: SqliteOutbox, work: WorkFolder, plan: WorkPlan, rate: str = "", **given: Callable
+) -> list[FeedPosition]:
     return list(feed(outbox, work, plan, TARGET, rate, hooks(outbox, **given)))
 
 
@@ -61,7 +63,7 @@ def test_all_shards_are_fed_in_the_order_of_time(tmp_path: Path) -> None:
     positions = fed(outbox, work, plan)
     assert ids(outbox) == [f"m{number}" for number in range(1000)]
     assert [each.fed for each in positions] == [200, 400, 600, 800, 1000]
-    assert positions[-1] == work.position(plan) == Position((250, 250, 250, 250), new=1000)
+    assert positions[-1] == work.position(plan) == FeedPosition((250, 250, 250, 250), new=1000)
     assert fed(outbox, work, plan) == []
 
 
@@ -84,7 +86,7 @@ def test_a_large_event_travels_alone(tmp_path: Path) -> None:
 def test_stopped_and_resumed(stop_after: int, tmp_path: Path) -> None:
     work, plan = planned(tmp_path / "work", spread(1000, 3))
     outbox = opened(tmp_path / "outbox.db")
-    seen: list[Position] = []
+    seen: list[FeedPosition] = []
     run = feed(outbox, work, plan, TARGET, "", hooks(outbox, stopped=lambda: len(seen) >= stop_after))
     for each in run:
         seen.append(each)  # noqa: PERF402  what stops it has to see each at once
@@ -98,7 +100,7 @@ class DyingFolder(WorkFolder):
 
     at, before = 0, True
 
-    def write_position(self, position: Position) -> None:
+    def write_position(self, position: FeedPosition) -> None:
         if not self.before:
             super().write_position(position)
         if position.fed >= self.at:

@@ -13,7 +13,7 @@ import pytest
 
 from engine.backfill.feeding import PACK, FeedHooks, FeedTarget, feed
 from engine.backfill.intake import opened_intake
-from engine.backfill.work import Position, WorkFolder, WorkPlan
+from engine.backfill.work import FeedPosition, WorkFolder, WorkPlan
 from engine.collector.sources import EventSource
 from engine.delivery.outbox.base import NewEvent
 from engine.delivery.outbox.location import StreamAddress
@@ -29,13 +29,13 @@ SOURCE = EventSource("web", ("k",), ("shop",))
 class DyingFolder(WorkFolder):
     """Ends the process, as `kill -9` does, between a pack and its position."""
 
-    def write_position(self, position: Position) -> None:
+    def write_position(self, position: FeedPosition) -> None:
         if position.fed > 2 * PACK:
             os.kill(os.getpid(), signal.SIGKILL)
         super().write_position(position)
 
 
-def fed(address: StreamAddress, work: WorkFolder, plan: WorkPlan) -> list[Position]:
+def fed(address: StreamAddress, work: WorkFolder, plan: WorkPlan) -> list[FeedPosition]:
     with opened_intake(address, SOURCE, ["shop"], 1000) as outbox:
         hooks = FeedHooks(lambda: 0.0, lambda _: None, stored=outbox.stored)
         return list(feed(outbox.intake, work, plan, FeedTarget("web", ["shop"]), "", hooks))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.backfill.shards import merged
-from engine.backfill.work import BackfillError, InputFile, Position, WorkFolder, check_unchanged
+from engine.backfill.work import BackfillError, FeedPosition, InputFile, WorkFolder, check_unchanged
 from tests.backfill.shards import ARGUMENTS, planned, spread
 
 ANEW = "it plans anew, and events that a file outbox has are not added twice."
@@ -19,14 +19,14 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert work.plan() == plan
     assert plan.events == 10
     assert WorkFolder(tmp_path / "other").plan() is None
-    assert work.position(plan) == Position((0, 0))
+    assert work.position(plan) == FeedPosition((0, 0))
 
 
 def test_shards_that_are_written_again_are_fed_from_the_beginning(tmp_path: Path) -> None:
     work, plan = planned(tmp_path, spread(10, 2))
-    work.write_position(Position((1, 2), new=3))
+    work.write_position(FeedPosition((1, 2), new=3))
     work.write_plan(plan)
-    assert work.position(plan) == Position((0, 0))
+    assert work.position(plan) == FeedPosition((0, 0))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": "a"}', b"\xff"])
@@ -49,7 +49,7 @@ def test_a_damaged_file(content: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("shards", [(1,), (1, 99), (1, 2, 3)])
 def test_a_position_of_other_shards(shards: tuple[int, ...], tmp_path: Path) -> None:
     work, plan = planned(tmp_path, spread(10, 2))
-    work.write_position(Position(shards))
+    work.write_position(FeedPosition(shards))
     with pytest.raises(BackfillError, match="is damaged"):
         work.position(plan)
 

@@ -1,4 +1,4 @@
-"""`make demo` works, and tells of every mapping that ships."""
+"""`make demo` and `make demo-scale` work; the first tells of every mapping that ships."""
 
 from __future__ import annotations
 
@@ -47,3 +47,13 @@ def test_the_demo_tells_of_every_mapping() -> None:
     assert re.search(r"^    user \d+, name Parcel Tracked, .*data \(order_id o-1\)$", held, re.MULTILINE)
     assert "\norder_completed_last_30days: 2 entered, 0 left" in audience
     assert re.search(r"^    id 1, custom_id cust-287120, order_completed_last_30days true, ", audience, re.MULTILINE)
+
+
+@pytest.mark.slow  # the same with other numbers: tests/stream/test_chaos.py
+def test_the_demo_of_many_machines_loses_nothing() -> None:
+    command = [sys.executable, "samples/demo_scale.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"answered 200 +20,000\n +delivered +20,000\n +lost +0\n", done.stdout), done.stdout
+    assert re.search(r"out of order +0 ", done.stdout), done.stdout
+    assert done.stderr == ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -16,6 +19,8 @@ import pytest
 from engine.errors import UsageError
 from engine.records import JsonObject
 from engine.spark import plan_events
+from engine.spark.jobs import new_job
+from engine.spark.planning import _on_executors
 from tests.spark.comparing import NAMES, example_settings, of_rows, of_run
 from tests.spark.events import TIME, events
 
@@ -216,6 +221,34 @@ def test_a_setting_that_executors_do_not_have(spark: SparkSession) -> None:
         planned.collect()
     assert "API Key (api_key): the environment variable EXPONEA_KEY is not set." in str(error.value)
     assert "--conf spark.executorEnv.EXPONEA_KEY=..." in str(error.value)
+
+
+ALONE = """
+import pickle, sys
+sys.path.append(sys.argv[1])
+planned = pickle.loads(sys.stdin.buffer.read())
+try:
+    next(planned(iter([])))
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_an_executor_without_waybill_says_so() -> None:
+    """The function that travels is read by a Python that has Spark and pyarrow, but no waybill."""
+    from pyspark import cloudpickle
+
+    job = new_job("webhook", example_settings("webhook"))
+    packages = str(Path(cloudpickle.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ALONE, packages],
+        input=cloudpickle.dumps(_on_executors(job, ())),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode() == (
+        f"waybill cannot run on the executor {socket.gethostname()}: engine is missing. Install waybill[spark] there.\n"
+    )
 
 
 def test_two_connections_of_one_frame(spark: SparkSession) -> None:

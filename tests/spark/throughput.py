@@ -83,9 +83,9 @@ def main(count: int = 200_000, name: str = "exponea") -> None:
                 ("engine run", of_engine_run(name, folder / "events.ndjson")),
                 ("Spark local[2]", of_spark(spark, name, folder / "events.parquet")),
             ):
-                print(
+                sys.stdout.write(
                     f"{title:<15} {count / cost.wall:8,.0f} events/s, {count / cost.cpu:8,.0f} per CPU second, "
-                    f"{cost.cpu / size:6,.0f} CPU seconds for 1 GB of events ({cost.cpu / count * 1e6:.0f} us each)"
+                    f"{cost.cpu / size:6,.0f} CPU seconds for 1 GB of events ({cost.cpu / count * 1e6:.0f} us each)\n"
                 )
         spark.stop()
 

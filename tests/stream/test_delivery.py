@@ -17,6 +17,7 @@ from engine.stream.client import StreamClient
 from engine.stream.delivery import StreamDelivery
 from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
+from engine.stream.rates import RateKey
 from engine.stream.shared_state import SharedState
 from tests.delivery.vendor import QUICK, Answer, Request, Vendor, event, fine, shop
 
@@ -91,7 +92,7 @@ def test_two_processes_deliver_each_event_once_in_order_and_one_takes_over_from_
     async def story() -> None:
         address = new_address(partitions=4)
         async with Vendor() as vendor:
-            one, two = (Process(address, [shop(tmp_path, vendor.url)]) for _ in range(2))
+            one, two = (Process(address, [shop(tmp_path, vendor.url, rate_limit="9000/s")]) for _ in range(2))
             async with running(one):
                 async with running(two):
                     one.take_in(of_users(0, 40))
@@ -101,6 +102,8 @@ def test_two_processes_deliver_each_event_once_in_order_and_one_takes_over_from_
                 await until(lambda: len(vendor.requests) >= 80)
                 assert one.noted.owned == 4
                 await until(lambda: one.delivery.unfinished("shop") == (0, None))
+                _, writes = await RateKey(one.client, one.layout, "shop").read()
+                assert writes, "tokens were taken from the bucket of all processes"
             assert sorted(ids(vendor), key=lambda each: int(each[1:])) == [f"m{n}" for n in range(80)]
             for user in range(10):
                 numbers = [int(each[1:]) for each in ids(vendor) if int(each[1:]) % 10 == user]
@@ -146,5 +149,21 @@ def test_a_pause_of_another_process_lasts_until_a_person_resumes(new_address: Ma
                 assert vendor.requests == []
                 await asyncio.to_thread(process.state.resume, "shop")
                 await until(lambda: len(vendor.requests) == 20)
+
+    asyncio.run(story())
+
+
+def test_a_reload_replaces_and_removes_connections_in_all_partitions(new_address: Made, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Vendor() as old, Vendor() as new:
+            process = Process(new_address(partitions=2), [shop(tmp_path, old.url)])
+            async with running(process):
+                process.take_in(of_users(0, 10))
+                await until(lambda: len(old.requests) == 10 and process.delivery.unfinished("shop") == (0, None))
+                assert await process.delivery.replace([shop(tmp_path, new.url)]) == {}
+                process.take_in(of_users(10, 10))
+                await until(lambda: len(new.requests) == 10 and process.delivery.unfinished("shop") == (0, None))
+                assert await process.delivery.replace([]) == {"shop": 0}
+            assert len(old.requests) == 10
 
     asyncio.run(story())

@@ -126,7 +126,7 @@ FOREIGN: list[tuple[str, JsonObject, str]] = [
         "The stream NAME_set_aside has allow_direct False, but the outbox needs True.",
     ),
     ("results", {"max_msgs": 9}, "The stream NAME_results has max_msgs 9, but the outbox needs -1."),
-    ("owners", {"storage": "file"}, "The stream NAME_owners has storage file, but the outbox needs memory."),
+    ("owners", {"storage": "memory"}, "The stream NAME_owners has storage memory, but the outbox needs file."),
     (
         "state",
         {"max_msgs_per_subject": 5},

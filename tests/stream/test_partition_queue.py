@@ -13,7 +13,9 @@ from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
 from engine.stream import pack_reader, partition_queue, results
 from engine.stream.client import StreamClient
+from engine.stream.duplicates import PackIds
 from engine.stream.layout import Layout, create_or_check
+from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
 from engine.stream.partition_queue import LEASE, PartitionQueue
 from engine.stream.positions import StreamPosition
@@ -342,9 +344,35 @@ def test_a_window_is_filled_in_portions_between_which_leases_are_renewed(stream:
     worker.queue.release("a", "w")
     stream.publish("4", "2")
     monkeypatch.setattr(pack_reader, "PORTION", 2)
-    monkeypatch.setattr(partition_queue, "FILLING_SECONDS", 0.0)
+    monkeypatch.setattr(partition_queue, "READING_SECONDS", 0.0)
     other = stream.worker("v").begin()
     assert [other.ids() for _ in range(3)] == [[], ["4"], ["4"]]
+
+
+def test_a_replica_that_lags_hides_no_duplicate(stream: Stream) -> None:
+    class Lagging(PackReader):
+        """Reads headers from a replica that does not have all yet."""
+
+        has = 0
+
+        def headers(self, since: float, after: int) -> list[PackIds]:
+            return [each for each in super().headers(since, after) if each.sequence <= self.has]
+
+    first = stream.publish("1")
+    stream.client.call(stream.client.publish(stream.layout.events_subject(0), b"no pack"))
+    stream.client.call(stream.client.api(f"STREAM.MSG.DELETE.{stream.layout.events}", {"seq": first + 1}))
+    last = stream.publish("2")
+    worker = stream.worker().begin()
+    worker.finish("1", "2")
+    worker.queue.release("a", "w")
+    stream.publish("1", "2", "3")
+    other = stream.worker("v")
+    other.queue._reader = Lagging(stream.client, stream.layout, 0)
+    other.begin()
+    found = []
+    for Lagging.has in (0, first, last - 1, last, last + 1):
+        found.append(other.ids())
+    assert found == [[], [], [], ["3"], ["3"]]
 
 
 def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_order(stream: Stream) -> None:
@@ -355,7 +383,7 @@ def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_o
     fences: dict[str, int] = {}
     sent: list[tuple[str, str]] = []
     published = 0
-    for _ in range(250):
+    for _ in range(180):
         worker, connection = random.choice(workers), random.choice("ab")
         match random.choice(("publish", "take over", "work", "work", "work", "save", "forget")):
             case "publish":
@@ -398,4 +426,4 @@ def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_o
             case "forget":
                 worker.queue.close()
                 workers[workers.index(worker)] = stream.worker(worker.name)
-    assert len(sent) == len(set(sent)) > 50
+    assert len(sent) == len(set(sent)) > 30

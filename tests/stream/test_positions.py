@@ -63,13 +63,8 @@ def summed(position: StreamPosition, history: History, order: list[bool], *, to:
 ORDERS = st.lists(st.booleans(), max_size=30)
 
 
-@given(histories(), ORDERS, ORDERS)
-def test_every_interleaving_leads_to_the_same(history: History, one: list[bool], other: list[bool]) -> None:
-    assert summed(StreamPosition(), history, one) == summed(StreamPosition(), history, other)
-
-
 @given(histories(), ORDERS, st.integers(0, 30), ORDERS)
-def test_from_every_earlier_position_the_same_is_reached(
+def test_every_interleaving_and_every_earlier_position_lead_to_the_same(
     history: History, one: list[bool], when: int, other: list[bool]
 ) -> None:
     kept = StreamPosition.decode(summed(StreamPosition(), history, one, to=when).encode())
@@ -115,9 +110,9 @@ def test_what_was_noted_goes_on_as_the_file_has_it() -> None:
 
 def test_a_position_of_a_long_backlog_stays_small() -> None:
     position = StreamPosition()
-    for sequence in range(1, 100_001):
+    for sequence in range(1, 20_001):
         position.read(sequence * 7, 1)
-    assert len(position.encode()) < 100_000
+    assert len(position.encode()) < 20_000
 
 
 @pytest.mark.parametrize(

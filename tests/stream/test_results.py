@@ -36,8 +36,8 @@ BATCHES = st.builds(
     ResultBatch,
     NUMBERS,
     st.floats(0, 2e9),
-    st.lists(CHANGES, max_size=9).map(tuple),
-    st.lists(ATTEMPTS, max_size=4).map(tuple),
+    st.lists(CHANGES, max_size=4).map(tuple),
+    st.lists(ATTEMPTS, max_size=2).map(tuple),
     TEXTS,
     TEXTS,
 )

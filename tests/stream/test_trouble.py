@@ -136,6 +136,8 @@ def test_a_server_that_ends_while_it_is_published_to(
     small_server.start()
     assert sorted(end.result(10) for end in ends) == list(range(1, 21))
     assert ids(client, layout) == ["m0"]
+    tokens = client.call(client.read(layout.owners, f"{layout.name}.owners.*", 0, 10))
+    assert [message.data for message in tokens] == [b"token", b"token"]
     small_server.kill()
     config = small_server.folder / "server.conf"
     config.write_text(config.read_text() + "\nauthorization: { token: another }")

@@ -299,6 +299,13 @@ def test_a_view_that_another_process_brings_up_to_date_is_read_as_it_is(opening)
             assert mine
             assert list(seen(outbox)) == ["m1"]
         assert list(seen(outbox)) == ["m1", "m2"]
+        with closing(sqlite3.connect(outbox.file, isolation_level=None)) as db:
+            db.execute("UPDATE view_of SET complete = 0")
+        with (
+            lock(outbox.file, 0),
+            pytest.raises(OutboxError, match=r"^Another process is building the view .*: try again"),
+        ):
+            outbox.last_place()
     assert notes == [
         f"Another process is still bringing the view {outbox.file} up to date: what follows may lack the latest events."
     ]

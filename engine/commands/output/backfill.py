@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from engine.backfill.counts import OTHER, Counts, batch_sizes, hours_at
-from engine.backfill.work import Position, WorkPlan
+from engine.backfill.work import FeedPosition, WorkPlan
 from engine.commands.output.text import duration
 from engine.delivery.configured_connection import ConfiguredConnection
 from engine.language.texts import visible
@@ -63,7 +63,7 @@ def _connection(configured: ConfiguredConnection, counts: Counts) -> Iterator[st
         yield f"  {rest:,} for other reasons"
 
 
-def end_lines(plan: WorkPlan, position: Position) -> Iterator[str]:
+def end_lines(plan: WorkPlan, position: FeedPosition) -> Iterator[str]:
     """Yield how far a backfill came."""
     others = {"already in the outbox": position.duplicates, "of suppressed users": position.suppressed}
     more = "".join(f", {count:,} {name}" for name, count in others.items() if count)
