@@ -23,7 +23,7 @@ from tests.stream.chaos_vendor import BATCH
 SIZE = Size(nodes=3, workers=3, collectors=2, partitions=12, delay=0.2)
 SHAPE = Shape(senders=2_000, each=10, pause=0.5)
 TWICE = (SIZE.partitions // SIZE.workers + SIZE.partitions) * slots_of(SIZE.partitions) * BATCH
-"""Events that may come twice: what is on its way in the partitions that move, some with the worker, all with a server."""
+"""Events that may come twice: those on their way in partitions that move: the worker's, and any with the server."""
 LONGEST = 60
 """Seconds until all must be delivered, from when the last event was answered 200."""
 PAUSE = 8.0

@@ -53,10 +53,8 @@ def test_everything_that_fails_loses_nothing(tmp_path) -> None:
         found = story.compared()
         codes = {name: worker.stop() for name, worker in story.workers.items() if name != "w1"}
     print(f"{len(found.twice):,} delivered again; answers: {dict(story.load.statuses)}")  # noqa: T201  with pytest -s
-    losses = (
-        6  # w1 is killed, w4 cut, w2 stopped; a node is killed, cut and isolated, which may cost anyone's partitions
-    )
-    assert found.faults(most_twice=losses * IN_FLIGHT) == []
+    lost = 3 * SHARE + 3 * ALL  # w1 is killed, w4 cut, w2 stopped; a node is killed, cut and isolated
+    assert found.faults(most_twice=lost * slots_of(ALL) * BATCH) == []
     assert found.answered == found.delivered == 200_000
     assert set(codes.values()) == {0}, codes
 
