@@ -17,7 +17,10 @@ CORE_SECOND = 1e6
 
 
 class EventCosts(NamedTuple):
-    """CPU in microseconds, sizes in bytes. `pack` is for each message of up to 50 events, `event` for each in it."""
+    """CPU in microseconds, sizes in bytes. `pack` is for each message of up to 50 events, `event` for each in it.
+
+    `idle` is for each partition and second, `result_server` that of three servers together.
+    """
 
     collector_event: float
     collector_request: float
@@ -35,6 +38,8 @@ class EventCosts(NamedTuple):
     id_cpu: float
     id_pack: float
     id_bytes: float
+    worker_idle: float
+    server_idle: float
     view_event: float
     view_bytes: float
     file_event: float
@@ -42,25 +47,27 @@ class EventCosts(NamedTuple):
 
 
 MEASURED = EventCosts(
-    collector_event=55,
+    collector_event=43,
     collector_request=250,
     publish_pack=125,
-    worker_event=200,
+    worker_event=155,
     worker_pack=105,
     leader_pack=45,
     leader_event=9,
     follower_pack=28,
     follower_event=6,
-    result_server=15,
+    result_server=38,
     pack_bytes=247,
     event_bytes=124,
-    result_bytes=60,
+    result_bytes=16,
     id_cpu=7.5,
     id_pack=100,
     id_bytes=30,
+    worker_idle=5000,
+    server_idle=2200,
     view_event=117,
     view_bytes=700,
-    file_event=237,
+    file_event=212,
     file_bytes=420,
 )
 
@@ -156,6 +163,7 @@ def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
         fill = fill_of(max(load.body, rate * load.acknowledged), partitions)
     workers = ceil(load.events / outboxes * worker_cost(costs, load, fill) / CORE_SECOND / load.busy)
     size = stored(costs, load, fill)
+    idle = outboxes * partitions * load.replicas * costs.server_idle
     ids = load.events * load.average * DAY / outboxes / partitions
     return ScalePlan(
         outboxes,
@@ -163,7 +171,7 @@ def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
         fill,
         collectors=ceil(load.events * collector_cost(costs, load, fill) / CORE_SECOND / load.busy),
         workers=workers * outboxes,
-        servers=load.events * server_cost(costs, load, fill) / CORE_SECOND / load.busy,
+        servers=(load.events * server_cost(costs, load, fill) + idle) / CORE_SECOND / load.busy,
         disk=kept(costs, load, fill),
         network=load.events * size * (1 + load.replicas - 1 + 1),
         ids=ids,
@@ -204,13 +212,15 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("worker: reading", us(costs.worker_pack), "pack", packs),
         ("leading NATS server", f"{us(costs.leader_pack)} + {us(costs.leader_event)}", "pack + event", packs),
         ("each other NATS server", f"{us(costs.follower_pack)} + {us(costs.follower_event)}", "pack + event", packs),
-        ("NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
-        ("stream of events", f"{costs.pack_bytes:.0f} + {costs.event_bytes:.0f} bytes", "pack + event, above its own", packs),
+        ("three NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
+        ("a worker that has nothing to do", us(costs.worker_idle), "partition and second", parts),
+        ("a NATS server that has nothing to do", us(costs.server_idle), "partition and second", parts),
+        ("stream of events", f"{costs.pack_bytes:.0f} + {costs.event_bytes:.0f} bytes", "pack + event, above it", packs),
         ("stream of results", f"{costs.result_bytes:.0f} bytes", "event and connection, batches of 50", parts),
         ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
         ("view", us(costs.view_event), "event and connection", "`stream --parts throughput`"),
-        ("view", f"{costs.view_bytes:.0f} bytes", "event, above its size", "`scale --parts view`"),
-        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above its size", "`scale --parts disk`"),
+        ("view", f"{costs.view_bytes:.0f} bytes", "event, above it", "`scale --parts view`"),
+        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above it", "`scale --parts disk`"),
     ]  # fmt: skip
     return markdown(("part", "measured", "for each", "by benchmarks."), rows)
 
