@@ -86,7 +86,7 @@ class HadoopFiles:
 
     def files(self, address: str) -> Iterator[InputFile]:
         """Yield the file, or all files below the folder; raises UsageError if there is neither."""
-        from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+        from py4j.protocol import Py4JJavaError
 
         path = self._path(address)
         try:
