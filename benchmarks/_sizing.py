@@ -237,9 +237,9 @@ def moving_line(costs: EventCosts = MEASURED) -> list[str]:
     """Return the number from which on an outbox belongs on streams."""
     each, number, large = costs.file_small, moving(costs), moving(costs._replace(file_small=costs.file_event))
     line = (
-        f"On the machine of these figures `d` is {each:.0f} us with 10 events a request (measured, receiving included), "
-        f"so the number is **{number:,.0f} deliveries a second in the busiest hour** (computed: 1,000,000 / {each:.0f} / "
-        f"2). That is {number / 2:,.0f} events a second to two connections, or about "
+        f"On the machine of these figures `d` is {each:.0f} us with 10 events a request (measured, receiving "
+        f"included), so the number is **{number:,.0f} deliveries a second in the busiest hour** (computed: "
+        f"1,000,000 / {each:.0f} / 2). That is {number / 2:,.0f} events a second to two connections, or about "
         f"{number / 2 * DAY / 2 / 1e6:,.0f} million events a day if the average hour has half of the busiest. "
         f"With 100 events a request it is {large:,.0f}."
     )
