@@ -204,7 +204,7 @@ def moving(costs: EventCosts = MEASURED, busy: float = 0.5) -> float:
 def costs_table(costs: EventCosts = MEASURED) -> list[str]:
     """Return what one event costs, with the command that measured it."""
     parts = "`scale --parts processes`"
-    packs = "`scale --parts packs`"
+    packs, idle = "`scale --parts packs`", "`scale --parts idle`"
     rows = [
         ("a file: the one process, 100 events a request", us(costs.file_event), "event, one connection", parts),
         ("a file: the one process, 10 events a request", us(costs.file_small), "event, one connection", parts),
@@ -216,8 +216,8 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("leading NATS server", f"{us(costs.leader_pack)} + {us(costs.leader_event)}", "pack + event", packs),
         ("each other NATS server", f"{us(costs.follower_pack)} + {us(costs.follower_event)}", "pack + event", packs),
         ("three NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
-        ("a worker that has nothing to do", us(costs.worker_idle), "partition and second", parts),
-        ("a NATS server that has nothing to do", us(costs.server_idle), "partition and second", parts),
+        ("a worker that has nothing to do", us(costs.worker_idle), "partition and second", idle),
+        ("a NATS server that has nothing to do", us(costs.server_idle), "partition and second", idle),
         ("stream of events", f"{costs.pack_bytes:g} + {costs.event_bytes:g} bytes", "pack + event, above it", packs),
         ("stream of results", f"{costs.result_bytes:.0f} bytes", "event and connection, batches of 50", parts),
         ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
@@ -225,12 +225,12 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("view", f"{costs.view_bytes:.0f} bytes", "event, above it", "`scale --parts view`"),
         ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above it", "`scale --parts disk`"),
     ]  # fmt: skip
-    return markdown(("part", "measured", "for each", "by benchmarks."), rows)
+    return markdown(("part", "measured", "for each", "by `python -m benchmarks.`"), rows)
 
 
 def us(cost: float) -> str:
     """Return CPU time."""
-    return f"{cost:g} us"
+    return f"{cost:g} us" if cost < 1000 else f"{cost / 1000:g} ms"
 
 
 def moving_line(costs: EventCosts = MEASURED) -> list[str]:

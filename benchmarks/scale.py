@@ -1,6 +1,6 @@
 """What one event costs in each part of an outbox on streams, for the formulas of docs/scale.md.
 
-    python -m benchmarks.scale [--parts processes,packs,window,view,disk] [--events 20000]
+    python -m benchmarks.scale [--parts processes,idle,packs,window,view,disk] [--events 20000]
     python -m benchmarks.scale --page           writes the figures of docs/scale.md, from `benchmarks/_sizing.py`
 
 Figures are CPU time, of processes, and bytes; no clock is in them, so a busy machine changes them by the half and not
@@ -53,6 +53,8 @@ IDS = 1_000_000
 BODIES = (100, 10, 1)
 """Events in a request to the collector."""
 CLIENTS = 8
+SETTLING, IDLE = 4.0, 10.0
+"""Seconds until the partitions are divided; and for which nothing is done."""
 PATIENCE = 60.0
 EVENTS_OF = re.compile(rb"^waybill_events_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 
@@ -281,7 +283,7 @@ def _streams(folder: Path, url: str, number: int, body: int, nodes: int, workers
         try:
             for each in (collector, *found):
                 each.start().ready()
-            time.sleep(3)  # until the partitions are divided
+            time.sleep(SETTLING)
             before = [_used(each) for each in (collector, *found)]
             with spending(cluster) as spent:
                 took = _load([port], found, number, body)
@@ -299,6 +301,26 @@ def _streams(folder: Path, url: str, number: int, body: int, nodes: int, workers
         f"servers {server_costs}; {fill:.1f} events a pack; {results:.0f} bytes of results; {number / took:,.0f}/s",
         flush=True,
     )
+
+
+def idle_costs(_: int) -> None:
+    """Processes that have nothing to do, with 16 partitions."""
+    for nodes in NODES:
+        with tempfile.TemporaryDirectory() as folder, server(SINK) as url, Cluster(Path(folder), nodes) as cluster:
+            address = f"{cluster.servers()}/bench?partitions=16&replicas={nodes}"
+            worker = ServeProcess("w1", _connections(Path(folder), url), address, "delivery")
+            try:
+                worker.start().ready()
+                time.sleep(SETTLING)
+                before = _used(worker)
+                with spending(cluster) as spent:
+                    time.sleep(IDLE)
+                    servers = spent().nodes.values()
+                used = _used(worker) - before
+            finally:
+                worker.kill()
+        each = " + ".join(f"{seconds / IDLE * 1e3:.0f}" for seconds in servers)
+        print(f"idle: worker {used / IDLE * 1e3:.0f} ms CPU a second, servers {each}", flush=True)
 
 
 def _connections(folder: Path, url: str) -> Path:
@@ -351,6 +373,7 @@ def _messages(cluster: Cluster, stream: str) -> int:
 
 PARTS: dict[str, Callable[[int], None]] = {
     "processes": process_costs,
+    "idle": idle_costs,
     "packs": pack_costs,
     "window": lambda _: window_cost(IDS),
     "view": view_cost,
