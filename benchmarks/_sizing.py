@@ -45,6 +45,8 @@ class EventCosts(NamedTuple):
     file_event: float
     file_small: float
     file_bytes: float
+    spark_event: float
+    feed_event: float
 
 
 MEASURED = EventCosts(
@@ -71,6 +73,8 @@ MEASURED = EventCosts(
     file_event=212,
     file_small=372,
     file_bytes=420,
+    spark_event=163,
+    feed_event=52,
 )
 
 
@@ -223,6 +227,8 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
         ("view", us(costs.view_event), "event and connection", "`stream --parts throughput`"),
         ("view", f"{costs.view_bytes:.0f} bytes", "event, above it", "`scale --parts view`"),
+        ("history: planning on Spark", us(costs.spark_event), "event and mapping", "[spark.md](spark.md)"),
+        ("history: feeding", us(costs.feed_event), "event", "[backfill.md](backfill.md)"),
         ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above it", "`scale --parts disk`"),
     ]  # fmt: skip
     return markdown(("part", "measured", "for each", "by `python -m benchmarks.`"), rows)
@@ -319,6 +325,18 @@ def price_table() -> list[str]:
     return markdown(head, rows)
 
 
+def history_table(costs: EventCosts = MEASURED) -> list[str]:
+    """Return what a billion events of history cost before they are delivered."""
+    parts = (("planned and counted on Spark, one connection", costs.spark_event), ("fed", costs.feed_event))
+    rows = []
+    for name, each in parts:
+        hours = each * 1e9 / CORE_SECOND / 3600
+        rows.append((name, us(each), f"{hours:,.0f} core-hours", f"${hours * CORE_HOUR:,.2f}"))
+    return markdown(
+        ("a billion events of history", "measured, an event", "computed", f"at ${CORE_HOUR} a core-hour"), rows
+    )
+
+
 CORE_HOUR, GB_MONTH = 0.04, 0.08
 """Dollars; examples, to be replaced by one's own."""
 
@@ -333,6 +351,7 @@ def figures() -> dict[str, list[str]]:
         "view": view_line(),
         "recovery": recovery_table(),
         "price": price_table(),
+        "history": history_table(),
     }
 
 
