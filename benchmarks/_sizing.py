@@ -37,6 +37,7 @@ class EventCosts(NamedTuple):
     result_bytes: float
     id_cpu: float
     id_pack: float
+    id_taken: float
     id_bytes: float
     worker_idle: float
     server_idle: float
@@ -63,9 +64,10 @@ MEASURED = EventCosts(
     pack_bytes=247,
     event_bytes=124,
     result_bytes=16,
-    id_cpu=7.5,
+    id_cpu=5.3,
     id_pack=100,
-    id_bytes=30,
+    id_taken=0.26,
+    id_bytes=20.3,
     worker_idle=5000,
     server_idle=2200,
     view_event=117,
@@ -114,6 +116,9 @@ class ScalePlan(NamedTuple):
 MOST_OF_AN_OUTBOX = 25_000
 """Events a second for which one outbox is planned; see the page."""
 FAILOVER = 7.0
+SEGMENT_IDS, SEGMENT_SECONDS = 25_000, 600.0
+WINDOW_BYTES = 15e6
+"""Memory of a partition's window at most."""
 
 
 def packs_hit(events: float, partitions: int) -> float:
@@ -153,9 +158,10 @@ def stored(costs: EventCosts, load: ScaleLoad, fill: float) -> float:
 
 
 def kept(costs: EventCosts, load: ScaleLoad, fill: float) -> float:
-    """Return the bytes of all streams on one server: 25 hours of events and 30 days of results, at the average rate."""
+    """Return the bytes of all streams on one server: events of 25 hours, ids of 26, results of 30 days."""
     average = load.events * load.average
-    return average * (stored(costs, load, fill) * 25 / 24 + load.connections * costs.result_bytes * 30) * DAY
+    results = load.connections * costs.result_bytes * 30
+    return average * (stored(costs, load, fill) * 25 / 24 + costs.id_bytes * 26 / 24 + results) * DAY
 
 
 def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
@@ -181,9 +187,15 @@ def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
         disk=kept(costs, load, fill),
         network=load.events * size * (1 + load.replicas - 1 + 1),
         ids=ids,
-        recovery=FAILOVER + ids * (costs.id_cpu + costs.id_pack / fill) / CORE_SECOND,
+        recovery=FAILOVER + taken_over(costs, ids, fill) / CORE_SECOND,
         view=load.events * load.average / outboxes * costs.view_event / CORE_SECOND,
     )
+
+
+def taken_over(costs: EventCosts, ids: float, fill: float) -> float:
+    """Return the CPU of having the ids of 24 hours again: segments, and the packs behind the last one."""
+    behind = min(SEGMENT_IDS, ids / DAY * SEGMENT_SECONDS)
+    return ids * costs.id_taken + behind * (costs.id_cpu + costs.id_pack / fill)
 
 
 def core_hours(load: ScaleLoad, fill: float, costs: EventCosts = MEASURED) -> tuple[float, float, float]:
@@ -224,7 +236,10 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("a NATS server that has nothing to do", us(costs.server_idle), "partition and second", idle),
         ("stream of events", f"{costs.pack_bytes:g} + {costs.event_bytes:g} bytes", "pack + event, above it", packs),
         ("stream of results", f"{costs.result_bytes:.0f} bytes", "event and connection, batches of 50", parts),
-        ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
+        ("window of duplicates: adding, publishing", us(costs.id_cpu), "event", "`scale --parts window`"),
+        ("window of duplicates: taking over", us(costs.id_taken), "event of 24 hours", "`scale --parts window`"),
+        ("window of duplicates: behind its last segment", us(costs.id_pack), "pack", "`scale --parts headers`"),
+        ("window of duplicates", f"{costs.id_bytes:g} bytes", "event of 24 hours", "`scale --parts window`"),
         ("view", us(costs.view_event), "event and connection", "`stream --parts throughput`"),
         ("view", f"{costs.view_bytes:.0f} bytes", "event, above it", "`scale --parts view`"),
         ("history: planning on Spark", us(costs.spark_event), "event and mapping", "[spark.md](spark.md)"),
@@ -276,8 +291,11 @@ def examples_table() -> list[str]:
         ("disk of each replica", *(size(each.disk) for each in plans)),
         ("network, all together", *(f"{size(each.network)}/s" for each in plans)),
         ("ids of a partition in 24 hours, millions", *(f"{each.ids / 1e6:.1f}" for each in plans)),
-        ("temporary disk for them, all together", *(size(ids_of(each) * MEASURED.id_bytes) for each in plans)),
-        ("memory for them, all together", *(size(each.outboxes * each.partitions * 8e6) for each in plans)),
+        ("temporary disk for them, all workers together", *(size(ids_of(each) * MEASURED.id_bytes) for each in plans)),
+        (
+            "memory for them, all together, at most",
+            *(size(each.outboxes * each.partitions * WINDOW_BYTES) for each in plans),
+        ),
         ("a view's share of a core, of each outbox", *(f"{each.view:.0%}" for each in plans)),
     ]
     return markdown(head, rows)
@@ -360,5 +378,7 @@ def recovery_table() -> list[str]:
     rows = []
     for rate in RATES:
         found = plan(ScaleLoad(rate))
-        rows.append((f"{rate:,}", f"{found.ids / 1e6:.1f} million", f"{found.recovery:,.0f} s"))
-    return markdown(("events a second", "ids of a partition", "a killed worker's partition delivers again after"), rows)
+        rows.append((f"{rate:,}", f"{found.ids / 1e6:.1f} million", f"{found.recovery:,.1f} s"))
+    return markdown(
+        ("events a second", "ids of a partition", "a killed worker's first partition delivers again after"), rows
+    )
