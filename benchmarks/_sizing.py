@@ -205,12 +205,12 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("leading NATS server", f"{us(costs.leader_pack)} + {us(costs.leader_event)}", "pack + event", packs),
         ("each other NATS server", f"{us(costs.follower_pack)} + {us(costs.follower_event)}", "pack + event", packs),
         ("NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
-        ("stream of events", f"{costs.pack_bytes:.0f} + {costs.event_bytes:.0f} bytes", "pack + event, beside the event", packs),
+        ("stream of events", f"{costs.pack_bytes:.0f} + {costs.event_bytes:.0f} bytes", "pack + event, above its own", packs),
         ("stream of results", f"{costs.result_bytes:.0f} bytes", "event and connection, batches of 50", parts),
         ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
         ("view", us(costs.view_event), "event and connection", "`stream --parts throughput`"),
-        ("view", f"{costs.view_bytes:.0f} bytes", "event, beside the event", "`scale --parts view`"),
-        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, beside the event", "`scale --parts disk`"),
+        ("view", f"{costs.view_bytes:.0f} bytes", "event, above its size", "`scale --parts view`"),
+        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above its size", "`scale --parts disk`"),
     ]  # fmt: skip
     return markdown(("part", "measured", "for each", "by benchmarks."), rows)
 
@@ -222,12 +222,14 @@ def us(cost: float) -> str:
 
 def moving_line(costs: EventCosts = MEASURED) -> list[str]:
     """Return the number from which on an outbox belongs on streams."""
-    return [
-        f"On the machine of these figures `d` is {costs.file_event:.0f} us (measured, receiving included), so the number "
-        f"is **{moving(costs):,.0f} deliveries a second in the busiest hour** (computed: 1,000,000 / "
-        f"{costs.file_event:.0f} / 2). That is {moving(costs) / 2:,.0f} events a second to two connections, or about "
-        f"{moving(costs) / 2 * DAY / 2 / 1e6:,.0f} million events a day if the average hour has half of the busiest."
-    ]
+    each, number = costs.file_event, moving(costs)
+    line = (
+        f"On the machine of these figures `d` is {each:.0f} us (measured, receiving included), so the number is "
+        f"**{number:,.0f} deliveries a second in the busiest hour** (computed: 1,000,000 / {each:.0f} / 2). "
+        f"That is {number / 2:,.0f} events a second to two connections, or about {number / 2 * DAY / 2 / 1e6:,.0f} "
+        "million events a day if the average hour has half of the busiest."
+    )
+    return [line]
 
 
 def fill_table() -> list[str]:
@@ -277,10 +279,12 @@ def size(count: float) -> str:
 
 def view_line(costs: EventCosts = MEASURED) -> list[str]:
     """Return what a view can follow."""
-    return [
-        f"{costs.view_event:.0f} us of CPU an event and connection (measured) are **{CORE_SECOND / costs.view_event:,.0f} "
-        "a second** of one core (computed). Peaks above it are caught up with later: what counts is the average."
-    ]
+    line = (
+        f"{costs.view_event:.0f} us of CPU an event and connection (measured) are "
+        f"**{CORE_SECOND / costs.view_event:,.0f} a second** of one core (computed). Peaks above it are caught up with "
+        "later: what counts is the average."
+    )
+    return [line]
 
 
 def price_table() -> list[str]:
@@ -318,7 +322,7 @@ def figures() -> dict[str, list[str]]:
     }
 
 
-def recovery_table(costs: EventCosts = MEASURED) -> list[str]:
+def recovery_table() -> list[str]:
     """Return how long a partition stands still."""
     rows = []
     for rate in RATES:

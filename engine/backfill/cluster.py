@@ -86,7 +86,7 @@ class HadoopFiles:
 
     def files(self, address: str) -> Iterator[InputFile]:
         """Yield the file, or all files below the folder; raises UsageError if there is neither."""
-        from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+        from py4j.protocol import Py4JJavaError
 
         path = self._path(address)
         try:
@@ -262,9 +262,12 @@ def readable() -> Iterator[None]:
         raise BackfillError(_explained(str(error))) from error
 
 
+NO_PARQUET = "it is not whole, or no Parquet: write or copy it again"
 ADVICE: Mapping[str, str] = {
     "Unexpected end of input stream": "its compressed data ends early: copy or compress the file again",
-    "not a Parquet file": "it is not whole, or no Parquet: write or copy it again",
+    "not a Parquet file": NO_PARQUET,
+    "FOOTER": NO_PARQUET,
+    "read footer": NO_PARQUET,
     "CONVERT_INVALID": "it changed while it was read",
     "No space left on device": "no space is left on the disk: free some and run the same command again",
     "FileNotFoundException": "it was removed while it was read",
@@ -279,7 +282,8 @@ def _explained(text: str) -> str:
     why = next((advice for sign, advice in ADVICE.items() if sign in text), None)
     file = FILE.search(text)
     if why is None:
-        said = [line for line in text.splitlines() if RAISED.match(line)] or text.strip().splitlines()
-        return f"Spark failed: {(said or ['no reason given'])[-1][:500]}\nNothing was queued."
+        raised = [line for line in text.splitlines() if RAISED.match(line)][-1:]
+        first = (raised or text.strip().splitlines() or ["no reason given"])[0]
+        return f"Spark failed: {first[:500]}\nNothing was queued."
     where = f"{shown_file(file[0].rstrip('.,'))}: " if file else ""
     return f"{where}{why}. Nothing was queued."

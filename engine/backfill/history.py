@@ -162,7 +162,7 @@ def shown_file(address: str) -> str:
 def _line(file: str, row: int, raw: bytes | None, parts: Sequence[tuple[str, bytes]]) -> Line | None:
     """Return one row as it was read; None for a blank line, and for a row without anything."""
     if parts:
-        read = read_row(raw, parts, None, None)
+        read = read_row(raw, tuple(parts), None, None)
         if read.value is None:
             return Line(file, row, 0, None, read.normalized.invalid or "no event")
         return Line(file, row, 0, orjson.dumps(read.value), None, read.value)

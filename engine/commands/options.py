@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from engine.delivery.outbox.sqlite import SqliteOutbox
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-OUTBOX_FILE = click.Path(path_type=Path, readable=False)  # what is wrong with it is for the outbox to say
 DIRECTORY = click.Path(path_type=Path, exists=True, file_okay=False)
 CHUNK = 500
 SHORTEST_KEEP = 24 * 3600.0

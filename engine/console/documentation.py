@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from engine.console.markdown import MarkdownBlock, MarkdownSpan, blocks
 from engine.mapping import bundled
 
 INDEX = "README"
 SPANS = re.compile(
-    r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)|!?\[(?P<label>(?:`[^`]*`|[^]`])*)\]\((?P<to>[^)\s]+)\)|\*\*"
+    r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)|(?P<picture>!?)\[(?P<label>(?:`[^`]*`|[^]`])*)\]\((?P<to>[^)\s]+)\)|\*\*"
 )
+PICTURES = (".svg", ".png")
 BULLET = re.compile(r" *[-*] (.+)")
 ALONE = ("#", "|", "```", "<!--")
 """How a line begins that is no part of a paragraph."""
@@ -24,6 +26,14 @@ ALONE = ("#", "|", "```", "<!--")
 def page_names() -> list[str]:
     """Return the names of the pages, without that of the list of all pages."""
     return sorted(path.stem for path in bundled("docs").glob("*.md") if path.stem != INDEX)
+
+
+@cache
+def pictures() -> dict[str, Path]:
+    """Return the files of the pictures in the pages, by their path in docs/."""
+    folder = bundled("docs")
+    files = (path for path in folder.rglob("*") if path.suffix in PICTURES)
+    return {path.relative_to(folder).as_posix(): path for path in files}
 
 
 def documentation_page(name: str) -> list[MarkdownBlock]:
@@ -71,6 +81,8 @@ def documentation_spans(text: str) -> list[MarkdownSpan]:
         start = match.end()
         if match["code"] is not None:
             found.append(MarkdownSpan("code", match["code"]))
+        elif match["picture"] and match["to"] in pictures():
+            found.append(MarkdownSpan("picture", match["label"], f"/docs/{match['to']}"))
         elif match["to"] is not None:
             found.append(_link(match["label"].replace("`", ""), match["to"]))
         else:
@@ -86,7 +98,7 @@ def _link(label: str, to: str) -> MarkdownSpan:
     path = PurePosixPath(file)
     if path.parts[0] == "destinations":
         return MarkdownSpan("link", label, "/destinations" if path.stem == INDEX else f"/destinations/{path.stem}")
-    if len(path.parts) == 1 and path.stem in page_names():
+    if len(path.parts) == 1 and path.suffix == ".md" and path.stem in page_names():
         return MarkdownSpan("link", label.removesuffix(".md"), f"/docs/{path.stem}{anchor and f'#{anchor}'}")
     return MarkdownSpan("text", label)
 

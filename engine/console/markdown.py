@@ -17,7 +17,10 @@ CELLS = re.compile(r"(?<!\\)\|")
 
 
 class MarkdownSpan(NamedTuple):
-    """A piece of a line; `kind` is `text`, `code`, `strong`, or `link` to `href`, or to its text if that is empty."""
+    """A piece of a line; `kind` is `text`, `code`, `strong`, or `link` to `href`, or to its text if that is empty.
+
+    A `picture` is at `href`, and has its text for those who cannot see it.
+    """
 
     kind: str
     text: str

@@ -25,7 +25,7 @@ from engine.spark.results import NAMES, PlannedRows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Parts: TypeAlias = tuple[tuple[str, bytes], ...]
+Parts: TypeAlias = Sequence[tuple[str, bytes]]
 """Fields of an event as JSON of their own, by name."""
 
 EVENT = "waybill event"

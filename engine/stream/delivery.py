@@ -179,6 +179,8 @@ class StreamDelivery:
         try:
             while not self._stopping:
                 await self._take_turn()
+                if following.done():  # an error of the engine itself
+                    following.result()
         finally:
             following.cancel()
             self.stop()
@@ -193,10 +195,10 @@ class StreamDelivery:
         for number, each in list(self._owned.items()):
             if each.task.done():
                 await self._ended(each)
-                if number in surplus:
-                    await self._give_up(each)
             elif not each.leaving and (number not in owned or number in surplus):
                 each.leave()
+        for number in surplus - self._owned.keys():  # again, where that did not work without a server
+            await self._briefly(self._ownership.release(number))
         for number in sorted(owned - surplus - self._owned.keys()):
             self._begin(number)
         self._report_owned()
@@ -230,7 +232,7 @@ class StreamDelivery:
         await self._briefly(self._ownership.release(each.number))
 
     async def _briefly(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run what need not succeed: without a server nothing can be released, and is lost in some seconds anyway."""
+        """Run what need not succeed at once: without a server nothing can be released."""
         with suppress(OutboxError, TimeoutError):
             await asyncio.wait_for(self._in_client(coroutine), RELEASE_SECONDS)
 

@@ -17,6 +17,9 @@ from engine.stream.viewing import Progress
 EVERY = 1.0
 """Seconds between two passes."""
 
+LEAVING = 2.0
+"""Seconds to wait for the pass that runs."""
+
 logger = logging.getLogger("waybill.delivery")
 
 
@@ -36,10 +39,10 @@ class FollowedView:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the pass that runs."""
+        """End after the pass that runs; one that waits for servers is left behind."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(LEAVING)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY):
@@ -49,6 +52,10 @@ class FollowedView:
                 if not self.trouble:
                     logger.error("view waits", extra={"fields": {"reason": str(error)}})  # noqa: TRY400  no traceback
                 self.trouble = str(error)
+            except Exception:
+                if self._stop.is_set():  # what it worked with is closed by now
+                    return
+                raise
             else:
                 if self.trouble:
                     logger.info("view goes on")

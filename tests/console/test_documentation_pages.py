@@ -14,6 +14,7 @@ from engine.console.documentation import (
     documentation_spans,
     heading_anchor,
     page_names,
+    pictures,
 )
 from engine.console.markdown import MarkdownBlock, MarkdownSpan
 from engine.console.site import Site
@@ -43,6 +44,9 @@ SPANS: dict[str, list[MarkdownSpan]] = {
     "[a](destinations/extole.md)": [MarkdownSpan("link", "a", "/destinations/extole")],
     "[a](../CONTRIBUTING.md)": [MarkdownSpan("text", "a")],
     "[a](javascript:b)": [MarkdownSpan("text", "a")],
+    "![a](scale.svg)": [MarkdownSpan("picture", "a", "/docs/scale.svg")],
+    "![a](../scale.svg)": [MarkdownSpan("text", "a")],
+    "[a](scale.svg)": [MarkdownSpan("text", "a")],
     "`[a](#b) **`": [MarkdownSpan("code", "[a](#b) **")],
 }
 
@@ -77,6 +81,7 @@ def test_no_mark_is_left_in_a_page(name: str) -> None:
 def test_every_link_leads_somewhere() -> None:
     headings = {f"/docs/{name}": anchors(name) for name in PAGES}
     known = {"/destinations", *(f"/destinations/{name}" for name in Library([]).names())}
+    known |= {f"/docs/{path}" for path in pictures()}
     lost = []
     for name in PAGES:
         for each in pieces(name):
@@ -103,6 +108,10 @@ def test_the_console_shows_the_pages(tmp_path: Path) -> None:
         assert '<a href="#the-file" rel="noopener noreferrer">the file</a>' in language
         assert '<h2 id="the-file">The file</h2>' in language
         assert "Write a mapping" in client.get("/docs").text
+        assert '<img src="/docs/scale.svg" alt="From collectors ' in client.get("/docs/scale").text
+        picture = client.get("/docs/scale.svg")
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert picture.content == pictures()["scale.svg"].read_bytes()
         lost = client.get("/docs/..%2f..%2fpyproject")
         assert lost.status_code == 404
         assert (

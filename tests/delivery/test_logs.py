@@ -126,6 +126,7 @@ def test_several_observers_hear_everything() -> None:
         "ended": ("shop", 3),
         "removed": ("shop", 3),
         "queue": ("shop", 3, 9.0),
+        "owning": (4, 16),
     }
     assert set(reports) == {name for name in vars(DeliveryObserver) if not name.startswith("_")}
     for name, given in reports.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from engine.errors import MappingError, MappingNotFound, SettingsError, UsageErr
 from engine.mapping.settings import Written
 from engine.plan import load
 from engine.spark.jobs import connected, new_job
+from tests.docs.blocks import ROOT
 from tests.spark.comparing import example_settings
 
 SETTINGS = {"project_token": "p", "hard_id": "h", "soft_id": "s"}
@@ -99,3 +102,20 @@ def test_a_mapping_with_problems_fails_on_the_driver(tmp_path: Path) -> None:
     with pytest.raises(MappingError) as error:
         new_job(bad, SETTINGS)
     assert str(error.value).startswith(f'{bad}:5:1  setings\n  A mapping file has no key "setings".\n')
+
+
+ALONE = """
+import sys
+sys.path.append(sys.argv[1])
+try:
+    from engine.spark import plan_events
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_without_the_extra() -> None:
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", ALONE, str(ROOT)], capture_output=True, check=True)
+    assert done.stdout.decode() == (
+        "UsageError plan_events needs packages that are not installed (pyspark): pip install 'waybill[spark]'\n"
+    )

@@ -8,15 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from engine.commands.options import looked_at, own_outbox_option
+from engine.commands.options import followed, own_outbox_option
+from engine.delivery.outbox.base import OutboxError
 from engine.errors import UsageError, WaybillError
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
 
     from engine.delivery.outbox.base import Standing
     from engine.delivery.outbox.location import Location
@@ -38,20 +40,29 @@ def command(own_outbox: Location | None) -> None:
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise UsageError(NO_TERMINAL)
     from rich.console import Console
-    from rich.live import Live
 
     from engine.delivery.outbox.reading import OutboxFile
 
-    outbox = OutboxFile(looked_at(cast("Location", own_outbox or click.get_current_context().obj)))
-    _standings(outbox, time.time())  # what is wrong from the beginning ends the command with its message
+    location = cast("Location", own_outbox or click.get_current_context().obj)
     console = Console(markup=False, highlight=False, emoji=False)
+    with followed(location) as looked:
+        outbox = OutboxFile(looked.file)
+        _standings(outbox, time.time())  # what is wrong from the beginning ends the command with its message
+        screen = partial(_screen, outbox, location, looked.trouble)
+        _live(console, screen)
+
+
+def _live(console: Console, screen: Callable[[int, int], Group]) -> None:
+    """Show what `screen` returns for a width and a height, until a key ends it."""
+    from rich.live import Live
+
     with (
         suppress(KeyboardInterrupt),
         _keys() as stopped,
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
         while True:
-            live.update(_screen(outbox, console.width, console.height), refresh=True)
+            live.update(screen(console.width, console.height), refresh=True)
             if stopped(EVERY):
                 return
 
@@ -62,8 +73,8 @@ def _standings(outbox: OutboxFile, now: float) -> list[Standing]:
     return outbox.look(lambda db: looking.standings(db, now))
 
 
-def _screen(outbox: OutboxFile, width: int, height: int) -> Group:
-    """Return what fills the screen: a title, the table, notes, and what the keys do."""
+def _screen(outbox: OutboxFile, location: Location, trouble: Callable[[], str], width: int, height: int) -> Group:
+    """Return what fills the screen: a title, the table, notes, and what the keys do; `trouble` hides the table."""
     from rich.console import Group
     from rich.text import Text
 
@@ -75,14 +86,16 @@ def _screen(outbox: OutboxFile, width: int, height: int) -> Group:
     display.width = width
     try:
         found = _standings(outbox, time.time())
+        if text := trouble():
+            raise OutboxError(text)
         body = list(standing_lines(display, found)) or ["No connections yet."]
         body += [
             "",
-            *(line for each in found for text in notes(display, each, outbox.path) for line in text.split("\n")),
+            *(line for each in found for text in notes(display, each, location) for line in text.split("\n")),
         ]
     except WaybillError as error:
         body = display.wrap(str(error), "", 0).split("\n")
-    title = f"{visible(str(outbox.path))}  {time.strftime('%H:%M:%S')}"
+    title = f"{visible(str(location))}  {time.strftime('%H:%M:%S')}"
     room = max(1, height - 3)
     more = [f"... {len(body) - room + 1} more lines: make the terminal higher"] if len(body) > room else []
     lines = [display.paint(title, "title"), *body[: room - len(more)], *more]

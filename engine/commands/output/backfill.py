@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from engine.backfill.counts import OTHER, Counts, batch_sizes, hours_at
 from engine.backfill.work import FeedPosition, WorkPlan
@@ -40,8 +41,9 @@ def _left_out(counts: Counts) -> Iterator[str]:
     if unusable:
         kinds = ", ".join(f"{count:,} {visible(kind)}" for kind, count in counts.unusable.most_common(SHOWN))
         yield f"  {_count(unusable, 'row')} that cannot be used: left out ({kinds})"
+        here = f"{Path.cwd()}/"
         for place, reason in counts.examples[:SHOWN]:
-            yield f"    {visible(place)}: {visible(reason)}"
+            yield f"    {visible(place.removeprefix(here))}: {visible(reason)}"
         if unusable > SHOWN:
             yield f"    ... and {unusable - SHOWN:,} more"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from engine.console.documentation import INDEX, documentation_page, heading_anchor, page_names
+from engine.console.documentation import INDEX, documentation_page, heading_anchor, page_names, pictures
 from engine.console.rendering import page
 from engine.console.site import Site
 
@@ -27,4 +27,8 @@ def routes(site: Site) -> list[Route]:  # noqa: ARG001  every console has the sa
         title = "".join(each.text for each in found[0].spans)
         return page(request, "documentation.html", name=name, title=title, blocks=found, anchor=heading_anchor)
 
-    return [Route(PATH, show), Route(f"{PATH}/{{name}}", show)]
+    def picture(request: Request) -> Response:
+        return FileResponse(pictures()[request.url.path.removeprefix(f"{PATH}/")])
+
+    shown = [Route(f"{PATH}/{path}", picture) for path in pictures()]
+    return [Route(PATH, show), *shown, Route(f"{PATH}/{{name}}", show)]
