@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from engine.stream.segments import SEGMENT_IDS, PackIds, SegmentBuilder, decode_segment, encode_segment
 
 from benchmarks import corpus
 from benchmarks._load import CONNECTIONS
@@ -40,6 +39,7 @@ from engine.stream.client import StreamClient
 from engine.stream.duplicates import DuplicateWindow
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.pack_reader import PackReader
+from engine.stream.segments import SEGMENT_IDS, PackIds, SegmentBuilder, decode_segment, encode_segment
 from engine.stream.view_file import ViewFile
 from tests.stream.chaos_load import KEY, ChaosConnection
 from tests.stream.chaos_processes import TOKEN, ServeProcess
