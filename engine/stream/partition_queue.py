@@ -147,6 +147,16 @@ class PartitionQueue:
                     self._save(lane, RELEASE_PATIENCE)
             return lane.fence
 
+    def leased_until(self, connection: str, fence: int) -> float:
+        """Return until when the partition is owned, as long as nobody else can have had it since the lease was taken.
+
+        The thread that renews leases may be busy for longer than a lease lasts.
+        """
+        lane, until = self._lanes.get(connection), self._ownership.owned_until(self._partition)
+        if lane is None or lane.fence != fence or lane.since != self._ownership.owned_since(self._partition):
+            return 0.0
+        return until
+
     def release(self, connection: str, owner: str) -> None:
         """Give up a connection's lease."""
         with self._lock:

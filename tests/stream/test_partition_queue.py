@@ -38,6 +38,10 @@ class Owned:
         assert partition == 0
         return until <= self.until
 
+    def owned_until(self, partition: int) -> float:
+        assert partition == 0
+        return self.until
+
     def owned_since(self, partition: int) -> float:
         assert partition == 0
         return self.since
@@ -162,7 +166,9 @@ def test_no_lease_ends_later_than_the_ownership(stream: Stream) -> None:
     assert worker.queue.lease("a", "w", 98.0, 2.0) == fence, "renewed"
     assert worker.queue.lease("a", "another", 98.0, 2.0) is None
     assert worker.queue.lease("a", "w", 99.0, 2.0) is None, "it would end too late"
+    assert (worker.queue.leased_until("a", fence), worker.queue.leased_until("a", fence - 1)) == (100.0, 0.0)
     worker.owned.since = 2.0  # it was lost, and is owned again: another process may have sent meanwhile
+    assert worker.queue.leased_until("a", fence) == 0.0
     assert worker.queue.lease("a", "w", 98.0, 2.0) == fence + 1
 
 
