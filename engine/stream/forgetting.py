@@ -45,7 +45,7 @@ async def forget_connection(client: StreamClient, layout: Layout, connection: st
 async def undelivered(client: StreamClient, layout: Layout, waiting: Mapping[str, float]) -> list[str]:
     """Return the connections to which no worker has delivered for an hour.
 
-    `waiting` is since when events wait for each. A worker that delivers to a connection writes its positions every minute.
+    `waiting` is since when events wait for each. A worker writes the positions of its connections every minute.
     """
     early = client.time() - UNDELIVERED_SECONDS
 

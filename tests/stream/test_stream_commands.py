@@ -88,7 +88,7 @@ def test_a_connection_to_which_nobody_delivers_is_named_and_forgotten(address, t
     assert orjson.loads(said("outbox", "status", "--format", "json")[1])["undelivered"] == ["shop"]
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert said("outbox", "forget", "shop")[1] == (
-        "2 events wait for shop, and will never be sent to it. Forget it? [y/N]: Aborted!\n"
+        "2 events wait for shop, and will never be sent to it. Forget it? [y/N]: Interrupted.\n"
     )
     assert said("outbox", "forget", "shop", "--yes") == (0, "shop forgotten; 2 events no longer kept for it.\n")
     SqliteOutbox(tmp_path / "outbox.db").close()
