@@ -18,9 +18,8 @@ import pytest
 
 from engine.errors import UsageError
 from engine.records import JsonObject
-from engine.spark import plan_events
 from engine.spark.jobs import new_job
-from engine.spark.planning import _on_executors
+from engine.spark.planning import _on_executors, plan_events
 from tests.spark.comparing import NAMES, example_settings, of_rows, of_run
 from tests.spark.events import TIME, events
 
