@@ -140,9 +140,9 @@ BOMBS = [
 
 
 def in_time(text, seconds=1.0):
-    start = time.perf_counter()
+    start = time.process_time()
     document = parse(text, "mapping.yaml")
-    assert time.perf_counter() - start < seconds
+    assert time.process_time() - start < seconds
     return document
 
 
