@@ -249,7 +249,7 @@ class Ownership:
         message = await self._next(_name_of(claim.number), request, waits)
         if message is None:
             return None
-        status = (message.headers or {}).get("Status")
+        status = _status(message)
         if status == WRONG_PIN:
             claim.pin, claim.rival = "", None  # who is named in the token is its owner still, and asks anew
         elif status == NO_RESPONDERS:
@@ -294,7 +294,7 @@ class Ownership:
         while True:
             try:
                 answer = await self._next(PRESENCE, {}, OWNED)
-                if answer is not None and answer.headers.get("Status") == NO_RESPONDERS:
+                if answer is not None and _status(answer) == NO_RESPONDERS:
                     await self._make_consumer(*self._presence)
             except Exception as error:  # noqa: BLE001  as above
                 self.trouble = str(error) or type(error).__name__
@@ -327,6 +327,11 @@ class Ownership:
             config |= {"priority_timeout": int(PINNED * NANOSECONDS)}
         request: JsonObject = {"stream_name": stream, "config": config}
         await self._client.api(f"CONSUMER.CREATE.{stream}.{name}.{subject}", request)
+
+
+def _status(message: Any) -> str | None:
+    """Return the status that the servers answered, None for a message: that one may have any header."""
+    return None if message.reply else (message.headers or {}).get("Status")
 
 
 def _name_of(partition: int) -> str:

@@ -197,7 +197,7 @@ class ViewFollower:
 
         def write(db: sqlite3.Connection) -> None:
             nonlocal writer
-            writer = ViewWriter(db)
+            writer = ViewWriter(db, self._layout.partitions)
             move(db, stream, after, read)
             getattr(writer, stream)(messages)
 
