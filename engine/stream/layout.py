@@ -134,7 +134,7 @@ def token_name(token: str) -> str:
     plain = ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), token.encode(errors="replace"))
     name = plain.decode(errors="replace")
     if not 1 <= len(name) <= LONGEST_NAME or subject_token(name) != token:
-        raise DamagedPack("The last part of its subject is no name as waybill writes one.")
+        raise DamagedPack("A message of the stream has a name that waybill does not write.")
     return name
 
 

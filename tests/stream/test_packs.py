@@ -80,7 +80,7 @@ def test_a_number_is_that_of_message_and_place(sequence: int, index: int) -> Non
 HEADERS, BODY = encode(Pack(("shop",), [event(1), event(2)]))
 NO_PACK = "A message of the stream is no pack of events."
 NO_FORMAT = "A message of the stream was not written by waybill: its Waybill-Format is no number."
-NO_NAME = "The last part of its subject is no name as waybill writes one."
+NO_NAME = "A message of the stream has a name that waybill does not write."
 TOO_MANY = (
     "A message of the stream is no pack of events: it names more than 1,000 connections, or with more than 65,536 "
     "characters."
@@ -126,15 +126,15 @@ DAMAGED = [
             message,
         )
         for names, message in (
-            ([""], NO_NAME),
+            ([""], NO_PACK),
             (["x" * 257], NO_NAME),
             (["shop", "shop"], NO_PACK),
             ([f"c{number}" for number in range(1001)], TOO_MANY),
             (["x" * 250 + str(number) for number in range(300)], TOO_MANY),
         )
     ),
-    (HEADERS | {"Waybill-Connections": "\u20ac"}, BODY, NO_NAME),
-    (HEADERS | {"Waybill-Connections": "=73hop"}, BODY, NO_NAME),
+    (HEADERS | {"Waybill-Connections": "\u20ac"}, BODY, NO_PACK),
+    (HEADERS | {"Waybill-Connections": "=73hop"}, BODY, NO_PACK),
 ]
 
 
