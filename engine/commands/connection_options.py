@@ -49,7 +49,8 @@ def connections_of(
             raise UsageError("--connections cannot be combined with mappings or settings; the file names them.")
         return load(connections_file, os.environ, settings.directories, read_mapping=read_mapping).connections
     if not mappings:
-        raise UsageError("Name at least one mapping, or a file of connections with --connections.")
+        here = " There is one here: --connections connections.yaml." if Path("connections.yaml").is_file() else ""
+        raise UsageError(f"Name at least one mapping, or a file of connections with --connections.{here}")
     connected = connect(mappings, settings, read_mapping)
     return [ConfiguredConnection(name=each.name, connection=each.connection) for each in connected]
 
@@ -60,14 +61,16 @@ def connect(
     """Load every mapping and connect it; raises UsageError, SettingsError or MappingError."""
     library = Library(settings.directories or None, read_mapping)
     destinations = [destination(library.load(name)) for name in dict.fromkeys(mappings)]
+    written = written_settings(destinations, settings)
+    return [NamedConnection(each.name, each.connect(written[each.name], os.environ)) for each in destinations]
+
+
+def written_settings(destinations: Sequence[Destination], settings: SettingsOptions) -> dict[str, JsonObject]:
+    """Return the settings of each destination as they are written, `${env:NAME}` too; with examples where asked for."""
     given = given_settings(destinations, settings)
-    result = []
-    for target in destinations:
-        values = given[target.name]
-        if settings.examples:
-            values = {**target.example_settings(), **values}
-        result.append(NamedConnection(target.name, target.connect(values, os.environ)))
-    return result
+    if not settings.examples:
+        return given
+    return {each.name: {**each.example_settings(), **given[each.name]} for each in destinations}
 
 
 def given_settings(destinations: Sequence[Destination], settings: SettingsOptions) -> dict[str, JsonObject]:

@@ -25,7 +25,7 @@ from engine.stream.layout import partition_in, subject_token, token_name
 from engine.stream.packs import Pack, decode, decode_discards, moment, number_of, place_of
 from engine.stream.results import decode as decode_results
 from engine.stream.results import decode_aside
-from engine.stream.shared_state import decoded
+from engine.stream.shared_state import SharedConnection, decoded
 from engine.stream.versions import decode_version
 from engine.stream.view_tables import CONNECTION_BITS, MOST_CONNECTIONS, view_place
 
@@ -213,7 +213,8 @@ class ViewWriter:
 
     def _shared(self, message: StreamMessage) -> None:
         name = token_name(message.subject.rpartition(".")[2])
-        shared = decoded(name, message.subject, message.data)
+        gone = message.headers.get("KV-Operation") is not None
+        shared = SharedConnection(name) if gone else decoded(name, message.subject, message.data)
         row = shared.row(None)
         self._db.execute(
             SET_CONNECTION, (row.held, row.hint, row.held_at, row.due, row.pause, row.alarm, self.connection(name))

@@ -18,6 +18,9 @@ from engine.errors import UsageError
 from engine.language.suggest import closest
 
 SCHEMES = ("nats://", "tls://")
+ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")
+"""Two letters at least: C:/outbox.db is a file."""
+SERVER = re.compile(r"[A-Za-z0-9.-]+:[0-9]{2,5}(/[A-Za-z0-9_-]*)?")
 DEFAULT_NAME = "waybill"
 DEFAULT_PORT = 4222
 HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,9}))?")
@@ -54,8 +57,15 @@ Location: TypeAlias = "Path | StreamAddress"
 
 
 def location_of(text: str) -> Location:
-    """Read what `--outbox` names; raise UsageError for an address that is not one."""
-    return stream_address(text) if text.lower().startswith(SCHEMES) else Path(text)
+    """Read what `--outbox` names; raise UsageError for an address that is not one, which would be a strange file."""
+    if text.lower().startswith(SCHEMES):
+        return stream_address(text)
+    scheme = ANY_SCHEME.match(text)
+    if scheme:
+        raise UsageError(f'An outbox address begins with nats:// or tls://, not "{scheme[0]}"; write e.g. {EXAMPLE}.')
+    if SERVER.fullmatch(text):
+        raise UsageError(f'"{text}" is a server, not a file: write nats://{text}.')
+    return Path(text)
 
 
 def stream_address(text: str) -> StreamAddress:
