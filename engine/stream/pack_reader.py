@@ -20,7 +20,7 @@ import orjson
 from engine.delivery.outbox.base import OutboxError
 from engine.records import JsonObject
 from engine.stream.client import StreamMessage
-from engine.stream.errors import ApiRefused, DamagedPack
+from engine.stream.errors import ApiRefused, DamagedPack, UnknownFormat
 from engine.stream.layout import Layout
 from engine.stream.packs import AGAIN_HEADER, Pack, connections_of, decode, digests
 from engine.stream.segments import PackIds
@@ -99,11 +99,13 @@ class PackReader:
         try:
             pack = decode(message.headers, message.data)
             ids = _ids(message.seq, at, message.headers)
+        except UnknownFormat as error:
+            raise UnknownFormat(f"{error} It is message {message.seq} of the stream {self._layout.events}.") from error
         except DamagedPack as error:
             raise DamagedPack(
-                f"The message {message.seq} of the stream {self._layout.events} is no pack of events. Look at it with "
-                f"`nats stream get {self._layout.events} {message.seq}`; once it is removed with "
-                f"`nats stream rmm {self._layout.events} {message.seq}`, delivery goes on behind it"
+                f"The message {message.seq} of the stream {self._layout.events} is no pack of events, so its partition "
+                f"waits. Look at it with `nats stream get {self._layout.events} {message.seq}`; once it is removed "
+                f"with `nats stream rmm {self._layout.events} {message.seq}`, delivery goes on behind it."
             ) from error
         return ReadPack(message.seq, at, pack, ids, sum(len(event.raw) for event in pack.events))
 
@@ -214,11 +216,13 @@ class PackReader:
         found: list[PackIds] = []
         try:
             await wire.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._layout.events}.{consumer}", request, reply=inbox)
-            for _ in range(count):
+            size = 0
+            while len(found) < count and size < READ_BYTES:
                 message = await replies.next_msg(HEADER_SECONDS)
                 if not message.reply:  # a status: what is left is asked for again
                     break
                 found.append(_ids_of(message))
+                size += sum(map(len, (message.headers or {}).values()))
         except (TimeoutError, errors.Error) as error:
             if not found:
                 raise OutboxError(
