@@ -12,9 +12,11 @@ each second (engine/stream/shared_state.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, TypeVar
 
 from engine.delivery.configured_connection import ConfiguredConnection, differences
@@ -43,11 +45,15 @@ LOOK = 0.5
 """Seconds between two looks at what others changed; the shared state is read at most once a second."""
 RELEASE_SECONDS = 3.0
 """For how long a server of this process is waited for when partitions are given up."""
+BETWEEN_TROUBLES = 60.0
+"""Seconds between two lines about servers that give no partitions."""
 REFRESH_TOKENS = (
     "The connection {name} signs in with a refresh token, which its vendor replaces each time it is used: only one "
     "process can keep it, and an outbox on streams has many. Deliver this connection from an outbox in a file, by a "
     "server of its own, or let it sign in with client credentials."
 )
+
+logger = logging.getLogger("waybill.delivery")
 
 
 def slots_of(partitions: int) -> int:
@@ -120,7 +126,7 @@ class StreamDelivery:
         )
         self._owned: dict[int, OwnedPartition] = {}
         self._rows: dict[str, ConnectionRow] = {}
-        self._reported = 0
+        self._reported, self._troubled_at = 0, -inf
         self._stopping = False
         self._changed = asyncio.Event()
 
@@ -237,6 +243,10 @@ class StreamDelivery:
             await asyncio.wait_for(self._in_client(coroutine), RELEASE_SECONDS)
 
     def _report_owned(self) -> None:
+        now, trouble = self._clock.time(), self.trouble
+        if trouble and now - self._troubled_at >= BETWEEN_TROUBLES:
+            self._troubled_at = now
+            logger.warning("partitions cannot be asked for", extra={"fields": {"reason": trouble}})
         owned = len(self.owned())
         if owned != self._reported:
             self._reported = owned

@@ -27,7 +27,7 @@ from engine.stream.packs import (
     packs_of,
 )
 from engine.stream.partitions import partition_of
-from engine.stream.positions import StreamPosition
+from engine.stream.positions import kept_position
 
 PUBLISHING = 32
 """Partitions that are published to at once; with a pack of 256 KiB each, 8 MiB are on their way."""
@@ -127,7 +127,7 @@ class StreamIntake:
 
     async def _waiting(self, partition: int, connection: str) -> tuple[int, float | None]:
         last = await self._client.last(self._layout.state, self._layout.position_subject(partition, connection))
-        position = StreamPosition() if last is None else StreamPosition.decode(last.data)
+        position = kept_position(last)
         subject = self._layout.events_subject(partition)
         first, packs = await self._client.first(self._layout.events, subject, position.read_to)
         count = position.count if first is None else position.count + packs * len(digests(first.headers))

@@ -40,7 +40,7 @@ from engine.stream.layout import Layout
 from engine.stream.owning import Ownership
 from engine.stream.pack_reader import READ_PACKS, PackReader, ReadPack
 from engine.stream.packs import Pack, number_of, place_of
-from engine.stream.positions import NotedEvent, StreamPosition
+from engine.stream.positions import NotedEvent, StreamPosition, kept_position
 from engine.stream.results import ResultBatch
 from engine.stream.versions import decode_version, encode_version
 from engine.stream.window_filling import CLOCK_STEP, FilledWindow
@@ -227,24 +227,11 @@ class PartitionQueue:
         return position
 
     def _kept_position(self, connection: str) -> StreamPosition:
-        kept = self._client.call(
-            self._client.last(self._layout.state, self._layout.position_subject(self._partition, connection))
-        )
-        position = StreamPosition() if kept is None or not kept.data else self._decoded(kept)
+        subject = self._layout.position_subject(self._partition, connection)
+        position = kept_position(self._client.call(self._client.last(self._layout.state, subject)))
         if position.stream != self._created:  # nothing is known of a stream that was made anew
             position = StreamPosition(self._created)
         return position
-
-    @staticmethod
-    def _decoded(message: StreamMessage) -> StreamPosition:
-        try:
-            return StreamPosition.decode(message.data)
-        except DamagedPack as error:
-            _, bucket, key = message.subject.split(".", 2)
-            raise OutboxError(
-                f"The key {key} of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
-                f"`nats kv del {bucket} {key}`: then the results of the last 30 days are counted in instead."
-            ) from error
 
     def _creation(self) -> str:
         return str(self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))["created"])

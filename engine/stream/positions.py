@@ -12,15 +12,18 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from engine.delivery.outbox.attempts import AttemptNumbers
-from engine.delivery.outbox.base import Change
+from engine.delivery.outbox.base import Change, OutboxError
 from engine.delivery.outbox.reports import NO_REPORTS, EventReports, as_text, from_text
 from engine.records import Outcome
 from engine.stream.errors import DamagedPack
+
+if TYPE_CHECKING:
+    from engine.stream.client import StreamMessage
 from engine.stream.packs import NUMBERS_A_PACK, number_of, place_of
 from engine.stream.results import ResultBatch
 
@@ -202,7 +205,7 @@ class StreamPosition:
             given = orjson.loads(zlib.decompressobj().decompress(data, MOST_DECODED))
             found = cls(str(given["stream"]))
             found.results, found.read_to, found.attempt = (int(given[key]) for key in ("results", "read_to", "attempt"))
-            found.read_at = float(given["read_at"])
+            found.read_at = float(given.get("read_at", 0.0))
             found._another = given["another"] is True
             found._open = dict(_unpacked(given["open"]))
             found._sequences = list(found._open)
@@ -241,3 +244,17 @@ def _noted_of(line: list[Any]) -> NotedEvent:
     progress, digest, tried_at, reports, attempts = line
     AttemptNumbers.of(attempts)
     return NotedEvent(progress, digest, tried_at, from_text(reports), attempts)
+
+
+def kept_position(message: StreamMessage | None) -> StreamPosition:
+    """Return what the key of a position holds, the beginning if there is none; raise OutboxError with what to do."""
+    if message is None or not message.data:  # a key that was removed
+        return StreamPosition()
+    try:
+        return StreamPosition.decode(message.data)
+    except DamagedPack as error:
+        _, bucket, key = message.subject.split(".", 2)
+        raise OutboxError(
+            f"The key {key} of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
+            f"`nats kv del {bucket} {key}`: then the results of the last 30 days are counted in instead."
+        ) from error

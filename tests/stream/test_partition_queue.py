@@ -16,6 +16,7 @@ from engine.records import Json, JsonObject, Outcome
 from engine.stream import pack_reader, partition_queue, results, window_filling
 from engine.stream.client import StreamClient
 from engine.stream.errors import NoLeader
+from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
@@ -322,12 +323,16 @@ def test_a_damaged_position_is_not_taken_for_none(stream: Stream) -> None:
     stream.client.call(stream.client.publish(subject, b"{}"))
     with pytest.raises(OutboxError) as raised:
         stream.worker("v").begin()
+    with pytest.raises(OutboxError) as asked:
+        StreamIntake(stream.client, stream.layout, {}).unfinished("a")
+    assert str(asked.value) == str(raised.value), "as /status says it"
     bucket = f"{stream.layout.name}_state"
     assert str(raised.value) == (
         f"The key position.00.a of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
         f"`nats kv del {bucket} position.00.a`: then the results of the last 30 days are counted in instead."
     )
     stream.client.call(stream.client.publish(subject, b"", {"KV-Operation": "DEL"}))
+    assert StreamIntake(stream.client, stream.layout, {}).unfinished("a")[0] == 2
     assert stream.worker("u").begin().ids() == ["2"]
 
 
