@@ -47,6 +47,12 @@ RELEASE_SECONDS = 3.0
 """For how long a server of this process is waited for when partitions are given up."""
 BETWEEN_TROUBLES = 60.0
 """Seconds between two lines about servers that give no partitions."""
+UNKNOWN_SECONDS = 30.0
+"""Seconds between two looks for connections that this process does not deliver to."""
+UNKNOWN = (
+    "events for it are in partitions that this server has, but its connections file does not have it, or disables it: "
+    "nobody delivers them. Reload this server with the file that the others have"
+)
 REFRESH_TOKENS = (
     "The connection {name} signs in with a refresh token, which its vendor replaces each time it is used: only one "
     "process can keep it, and an outbox on streams has many. Deliver this connection from an outbox in a file, by a "
@@ -126,7 +132,7 @@ class StreamDelivery:
         )
         self._owned: dict[int, OwnedPartition] = {}
         self._rows: dict[str, ConnectionRow] = {}
-        self._reported, self._troubled_at = 0, -inf
+        self._reported, self._troubled_at, self._looked_at = 0, -inf, -inf
         self._stopping = False
         self._changed = asyncio.Event()
 
@@ -166,6 +172,8 @@ class StreamDelivery:
             return {}
         check_connections(connections)
         old, self._current = self._current, {each.name: each for each in connections}
+        for name in self._current.keys() - old.keys():
+            self._reports.forget(name)
         for name, each in old.items():
             if name not in self._current or differences(each, self._current[name]):
                 self._reports.forget(name)
@@ -262,7 +270,16 @@ class StreamDelivery:
                     if (before.held, before.due) != (row.held, row.due):
                         for each in list(self._owned.values()):
                             each.delivery.follow(row)
+                if self._clock.time() - self._looked_at >= UNKNOWN_SECONDS:
+                    self._looked_at = self._clock.time()
+                    self._warn_of_unknown()
             await asyncio.sleep(LOOK)
+
+    def _warn_of_unknown(self) -> None:
+        """Warn of connections that collectors know and this server does not: in its partitions, nobody delivers."""
+        named = set().union(*(each.queue.named() for each in self._owned.values()))
+        for name in sorted(named - self._current.keys()):
+            self._reports.warned(name, UNKNOWN)
 
     def _rate_limit(self, configured: ConfiguredConnection, _clock: Clock) -> RateLimiter:
         """Return the one limit of a connection that the workers of all partitions take tokens from."""
