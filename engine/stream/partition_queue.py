@@ -359,6 +359,10 @@ class PartitionQueue:
             self._state.add(connections, forgotten=False)
             self._known.add(connections)
 
+    def named(self) -> set[str]:
+        """Return the connections that packs of this partition name, as far as they were read; in any thread."""
+        return {name for names in tuple(self._known) for name in names}
+
     # Writing
 
     def write(

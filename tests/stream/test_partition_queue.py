@@ -14,11 +14,12 @@ import pytest
 from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent, OutboxError
 from engine.delivery.sending.pacing import Clock
-from engine.records import Outcome
+from engine.records import Json, JsonObject, Outcome
 from engine.stream import pack_reader, partition_queue, results, window_filling
 from engine.stream.client import StreamClient
-from engine.stream.errors import DamagedPack, UnknownFormat
+from engine.stream.errors import DamagedPack, NoLeader, UnknownFormat
 from engine.stream.forgetting import forget_connection
+from engine.stream.intake import StreamIntake
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
@@ -406,12 +407,16 @@ def test_a_damaged_position_is_not_taken_for_none(stream: Stream) -> None:
     stream.client.call(stream.client.publish(subject, b"{}"))
     with pytest.raises(OutboxError) as raised:
         stream.worker("v").begin()
+    with pytest.raises(OutboxError) as asked:
+        StreamIntake(stream.client, stream.layout, {}).unfinished("a")
+    assert str(asked.value) == str(raised.value), "as /status says it"
     bucket = f"{stream.layout.name}_state"
     assert str(raised.value) == (
         f"The key position.00.a of the bucket {bucket} is damaged, so it is not known what was sent. Remove it with "
         f"`nats kv del {bucket} position.00.a`: then the results of the last 30 days are counted in instead."
     )
     stream.client.call(stream.client.publish(subject, b"", {"KV-Operation": "DEL"}))
+    assert StreamIntake(stream.client, stream.layout, {}).unfinished("a")[0] == 2
     assert stream.worker("u").begin().ids() == ["2"]
 
 
@@ -467,6 +472,31 @@ def test_a_replica_that_lags_hides_no_duplicate(stream: Stream) -> None:
     for Lagging.has in (0, first, last - 1, last, last + 1):
         found.append(other.ids())
     assert found == [[], [], [], ["3"], ["3"]]
+
+
+def test_a_server_that_is_frozen_does_not_keep_a_window_from_being_filled(stream: Stream) -> None:
+    class Frozen(StreamClient):
+        """Puts the first consumers on a server that does not answer."""
+
+        frozen = 3
+
+        async def api(self, subject: str, payload: Json = None, *, patience: float = 0.0) -> JsonObject:
+            if subject.startswith("CONSUMER.CREATE.") and self.frozen:
+                self.frozen -= 1
+                raise NoLeader("no answer in time")
+            return await super().api(subject, payload)
+
+    stream.publish("1", "2")
+    client = Frozen(stream.client.address, {})
+    try:
+        reader = PackReader(client, stream.layout, 0)
+        assert [each.sequence for each in reader.headers(0.0, 0)] == [1]
+        assert client.frozen == 0
+        client.frozen = 4
+        with pytest.raises(NoLeader):
+            reader.headers(0.0, 0)
+    finally:
+        client.close()
 
 
 def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_order(stream: Stream) -> None:
