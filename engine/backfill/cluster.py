@@ -6,6 +6,7 @@ Spark is the user's own: its master, packages and credentials come from where Sp
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import shutil
@@ -18,12 +19,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 
 from engine.backfill.counts import Counts, counts_of
-from engine.backfill.history import COUNTED, DOCUMENTS, LINES, READ_FIRST, SHARDED, HistoryJob, shown_file
+from engine.backfill.history import (
+    ARCHIVED,
+    COUNTED,
+    DOCUMENTS,
+    LINES,
+    OTHER,
+    READ_FIRST,
+    SHARDED,
+    HistoryJob,
+    shown_file,
+)
 from engine.backfill.inputs import HistoryFiles
 from engine.backfill.shards import GROUP_BYTES
 from engine.backfill.work import SHARDS, BackfillError, InputFile
 from engine.errors import UsageError
 from engine.events.spec import FIELDS
+from engine.spark.java import java_fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,10 +43,7 @@ if TYPE_CHECKING:
 
 Batches: TypeAlias = "Iterator[pa.RecordBatch]"
 MISSING = "A backfill needs packages that are not installed ({name}): pip install 'waybill[spark]'."
-NO_JAVA = (
-    "Spark could not start. It needs Java 17 or later: install one (Debian, Ubuntu: apt-get install "
-    "openjdk-17-jre-headless) and set JAVA_HOME, or see what Spark wrote above."
-)
+NO_START = "Spark could not start: {reason}. See what it wrote above, and its configuration in spark-defaults.conf."
 SHARD_EVENTS = 250_000
 MOST_SHARDS = 64
 """Events of a shard, about, and shards at most: as many files are read side by side."""
@@ -43,7 +52,6 @@ ROWS = 1000
 """Rows that go to Python at a time; a row may have 10 MB."""
 
 NAMES = tuple(dict.fromkeys(name for names in FIELDS.values() for name in names))
-ARCHIVE_ONLY = ("row", "other", "source")
 RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception): ")
 FILE = re.compile(r"(?:file:/|s3a?://|hdfs://|gs://|abfss?://)[^\s]+")
 
@@ -58,6 +66,7 @@ def check_extra(*names: str) -> None:
 @contextmanager
 def spark_session() -> Iterator[SparkSession]:
     """Start Spark, or take the session of this process; one that was started here is stopped."""
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -68,8 +77,8 @@ def spark_session() -> Iterator[SparkSession]:
             for name, value in {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}.items():
                 builder = builder.config(name, value)
         spark = builder.getOrCreate()
-    except (PySparkException, OSError) as error:
-        raise UsageError(NO_JAVA) from error
+    except (PySparkException, Py4JError, OSError) as error:
+        raise UsageError(java_fault(os.environ) or NO_START.format(reason=_reason(str(error)))) from error
     try:
         yield spark
     finally:
@@ -129,11 +138,12 @@ class HadoopFiles:
 
 
 class HistoryFrames:
-    """The files of a backfill as data frames: one of lines, one of whole files, one of columns."""
+    """The files of a backfill as data frames: one of lines, one of whole files, one of columns, one of archives."""
 
-    def __init__(self, spark: SparkSession, files: HistoryFiles) -> None:
-        """Raise UsageError for columns that no event has."""
-        self._spark = spark
+    def __init__(self, spark: SparkSession, files: HistoryFiles, source: str | None = None) -> None:
+        """Raise UsageError for columns that no event has. Archives have events of many sources; `source` names one."""
+        self._spark, self._source = spark, source
+        self._others: list[DataFrame] = []
         with readable():
             self._frames = {kind: self._frame(kind, files.kinds[kind]) for kind in files.kinds if files.kinds[kind]}
 
@@ -148,21 +158,31 @@ class HistoryFrames:
         if kind == DOCUMENTS:
             whole = self._spark.read.format("binaryFile").load(list(files))
             return whole.select(F.col("path").alias("file"), F.lit(0).cast("bigint").alias("block"), F.col("content"))
-        return self._columns(files)
+        found = self._spark.read.option("mergeSchema", "true").parquet(*files)
+        return self._archived(found) if kind == ARCHIVED else self._columns(found, READ_FIRST)
 
-    def _columns(self, files: Sequence[str]) -> DataFrame:
+    def _archived(self, found: DataFrame) -> DataFrame:
+        """Return the columns of archives, `other` last."""
+        from pyspark.sql import functions as F  # noqa: N812
+
+        if self._source is not None:
+            self._others.append(found.where(F.col("source") != self._source))
+            found = found.where(F.col("source") == self._source)
+        events = self._columns(found, (*READ_FIRST, OTHER))
+        return events.select(*(name for name in events.columns if name != OTHER), OTHER)
+
+    def _columns(self, found: DataFrame, keep: Sequence[str]) -> DataFrame:
         from pyspark.sql import functions as F  # noqa: N812
 
         from engine.spark.columns import with_events
 
-        found = self._spark.read.option("mergeSchema", "true").parquet(*files)
         snake = {name: field for name in found.columns if (field := _field(name)) not in (None, *found.columns)}
         placed = found.select(
             F.col("_metadata.file_path").alias("file"),
             F.col("_metadata.file_block_start").alias("block"),
             *(F.col(f"`{name}`").alias(snake.get(name) or name) for name in found.columns if name not in READ_FIRST),
         )
-        return with_events(placed, _json_column(placed.columns), READ_FIRST)
+        return with_events(placed, _json_column(placed.columns), keep)
 
     def count(self, job: HistoryJob) -> Counts:
         """Return what would become of all events; raises BackfillError where a file cannot be read."""
@@ -184,6 +204,8 @@ class HistoryFrames:
             counts.add(counts_of(orjson.loads(each)))
         counts.duplicates = row["own"] - row["different"]
         counts.users = row["users"]
+        with readable():
+            counts.of_others = sum(each.count() for each in self._others)
         return counts
 
     def write(self, job: HistoryJob, counts: Counts, folder: Path) -> None:
@@ -282,8 +304,12 @@ def _explained(text: str) -> str:
     why = next((advice for sign, advice in ADVICE.items() if sign in text), None)
     file = FILE.search(text)
     if why is None:
-        raised = [line for line in text.splitlines() if RAISED.match(line)][-1:]
-        first = (raised or text.strip().splitlines() or ["no reason given"])[0]
-        return f"Spark failed: {first[:500]}\nNothing was queued."
+        return f"Spark failed: {_reason(text)}\nNothing was queued."
     where = f"{shown_file(file[0].rstrip('.,'))}: " if file else ""
     return f"{where}{why}. Nothing was queued."
+
+
+def _reason(text: str) -> str:
+    """Return the line of an error that says most: the last exception in it, else the first line."""
+    raised = [line for line in text.splitlines() if RAISED.match(line)][-1:]
+    return (raised or text.strip().splitlines() or ["no reason given"])[0][:500]

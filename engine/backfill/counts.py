@@ -58,7 +58,8 @@ class ConnectionCounts:
 class Counts:
     """What was found in the input; times are Unix seconds, sizes bytes.
 
-    `events` are those that are fed, before duplicates are left out; `outside` those before `since` or behind `until`.
+    `events` are those that are fed, before duplicates are left out; `outside` those before `since` or behind `until`;
+    `of_others` those of an archive that are of other sources.
     `largest` is the size of the largest event, `zoneless` how many times have no zone and count as UTC.
     """
 
@@ -66,6 +67,7 @@ class Counts:
     size: int = 0
     largest: int = 0
     outside: int = 0
+    of_others: int = 0
     timeless: int = 0
     zoneless: int = 0
     first: float | None = None
@@ -95,7 +97,7 @@ class Counts:
 
     def add(self, other: Counts) -> None:
         """Add the counts of another task."""
-        for name in ("events", "size", "outside", "timeless", "zoneless", "users", "duplicates"):
+        for name in ("events", "size", "outside", "of_others", "timeless", "zoneless", "users", "duplicates"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.largest = max(self.largest, other.largest)
         self.first = min((each for each in (self.first, other.first) if each is not None), default=None)

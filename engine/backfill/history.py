@@ -36,8 +36,11 @@ from engine.stream.partitions import partition_key, partition_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LINES, DOCUMENTS, COLUMNS = "lines", "documents", "columns"
-"""What a row is: one line of a file, a whole file, or an event in columns."""
+LINES, DOCUMENTS, COLUMNS, ARCHIVED = "lines", "documents", "columns", "archived"
+"""What a row is: one line of a file, a whole file, an event in columns, or one in those of an archive."""
+
+OTHER = "other"
+"""The column of an archive that has what no other column of it can hold, as a JSON object."""
 
 TIMES = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
 """Where the time of an event is, the first that is one."""
@@ -161,6 +164,9 @@ def shown_file(address: str) -> str:
 
 def _line(file: str, row: int, raw: bytes | None, parts: Sequence[tuple[str, bytes]]) -> Line | None:
     """Return one row as it was read; None for a blank line, and for a row without anything."""
+    given = dict(parts)
+    if OTHER in given:
+        raw, parts = _with_fields(raw, given.pop(OTHER)), tuple(given.items())
     if parts:
         read = read_row(raw, tuple(parts), None, None)
         if read.value is None:
@@ -179,6 +185,12 @@ def _line(file: str, row: int, raw: bytes | None, parts: Sequence[tuple[str, byt
             return Line(file, row, 0, None, f"not JSON: {error.msg} (column {error.colno})")
         value, raw, reports = repaired
         return Line(file, row, 0, raw, None, value, tuple(reports))
+
+
+def _with_fields(raw: bytes | None, other: bytes) -> bytes:
+    """Return the JSON of an event with the fields of another object behind its own."""
+    members = [text.strip()[1:-1] for text in (raw or b"", other)]
+    return b"{%b}" % b",".join(each for each in members if each.strip())
 
 
 def history_events(rows: Iterable[HistoryRow], job: HistoryJob, counts: Counts) -> Iterator[HistoryEvent]:

@@ -14,7 +14,10 @@ from urllib.parse import unquote
 
 import orjson
 
-from engine.backfill.history import COLUMNS, DOCUMENTS, LINES
+from engine.archive.catalog import EVENTS, Catalog
+from engine.archive.catalog import FILE as CATALOG
+from engine.archive.columns import METADATA_KEY
+from engine.backfill.history import ARCHIVED, COLUMNS, DOCUMENTS, LINES
 from engine.backfill.work import InputFile
 from engine.errors import UsageError
 from engine.events.json_repairs import BOM
@@ -29,6 +32,9 @@ HEAD = 64 * 1024
 LONGEST_DOCUMENT = 1024**3
 """Bytes of a file that has to be read as a whole."""
 
+LONGEST_FOOTER = 16 * 1024 * 1024
+"""Bytes of the end of a Parquet file that are looked at, to see whether an archive wrote it."""
+
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 SHORTEST_PARQUET = 12
 LOCAL = "file"
@@ -42,6 +48,10 @@ FOREIGN = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+DAMAGED = (
+    "{file} of the archive cannot be read: {reason}. Restore it; or give up its events with "
+    "engine archive check --forget."
+)
 WHAT_IS_READ = "a backfill reads Parquet, and JSON or NDJSON, also gzipped"
 
 
@@ -70,6 +80,9 @@ class LocalFiles:
     def files(self, address: str) -> Iterator[InputFile]:
         """Yield the file, or all files below the folder; raises UsageError if there is neither."""
         path = Path(local_path(address)).absolute()
+        if is_archive(address):
+            yield from _archived(path)
+            return
         try:
             found = sorted(path.rglob("*")) if path.is_dir() else [path]
             for each in found:
@@ -86,6 +99,27 @@ class LocalFiles:
         with Path(file.path).open("rb") as stream:
             stream.seek(begin)
             return stream.read(size)
+
+
+def _archived(directory: Path) -> Iterator[InputFile]:
+    """Yield the files that count in an archive; raises UsageError for one that is damaged, and ArchiveError."""
+    with Catalog.open(directory) as catalog:
+        found = catalog.snapshot()
+    for damaged in found.damaged:
+        raise UsageError(DAMAGED.format(file=directory / damaged.path, reason=damaged.damaged))
+    for each in found.files:
+        file = directory / each.path
+        try:
+            status = file.stat()
+        except OSError as error:
+            raise UsageError(DAMAGED.format(file=file, reason=error.strerror)) from None
+        yield InputFile(str(file), status.st_size, status.st_mtime)
+
+
+def is_archive(address: str) -> bool:
+    """Whether an address is the directory of an archive, of which only the files that its catalog lists count."""
+    path = Path(local_path(address))
+    return is_local(address) and (path / CATALOG).is_file() and (path / EVENTS).is_dir()
 
 
 def local_path(address: str) -> str:
@@ -124,9 +158,21 @@ def find(addresses: Sequence[str], store: FileStore) -> list[InputFile]:
     return sorted(found.values())
 
 
+def seen_again(addresses: Sequence[str], planned: Sequence[InputFile]) -> list[InputFile]:
+    """Return the input as it is now, to be compared with what was planned.
+
+    What other machines have is not looked at again, nor an archive, which has new files every minute: they are in the
+    shards as they were planned.
+    """
+    own = [each for each in addresses if is_local(each) and not is_archive(each)]
+    archives = tuple(f"{Path(local_path(each)).absolute()}/" for each in addresses if is_archive(each))
+    kept = [each for each in planned if not is_local(each.path) or each.path.startswith(archives)]
+    return [*(find(own, LocalFiles()) if own else []), *kept]
+
+
 def sorted_out(files: Iterable[InputFile], store: FileStore) -> HistoryFiles:
     """Return which files are of which kind; raises UsageError with every file that cannot be read, and why."""
-    kinds: dict[str, list[str]] = {LINES: [], DOCUMENTS: [], COLUMNS: []}
+    kinds: dict[str, list[str]] = {LINES: [], DOCUMENTS: [], COLUMNS: [], ARCHIVED: []}
     faults: list[str] = []
     every = list(files)
     for file in every:
@@ -171,8 +217,10 @@ def kind_of(file: InputFile, head: bytes, store: FileStore) -> str:
 
 
 def _parquet(file: InputFile, store: FileStore) -> str:
-    if file.size >= SHORTEST_PARQUET and store.part(file, file.size - len(PARQUET), len(PARQUET)) == PARQUET:
-        return COLUMNS
+    end = store.part(file, file.size - 8, 8) if file.size >= SHORTEST_PARQUET else b""
+    if end.endswith(PARQUET):
+        size = min(int.from_bytes(end[:4], "little"), file.size - len(end), LONGEST_FOOTER)
+        return ARCHIVED if METADATA_KEY in store.part(file, file.size - len(end) - size, size) else COLUMNS
     return "is Parquet without its end: it was cut off while it was written or copied. Write or copy it again"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from engine.backfill.work import SHARDS, BackfillError, Shard
+from engine.backfill.work import DAMAGED_SHARD, SHARDS, BackfillError, Shard
 from engine.records import Report
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ ROWS = 128
 
 GROUP_BYTES = 4 * 1024 * 1024
 """Bytes of a row group, so that many shards can be read side by side."""
-
-DAMAGED = "{file} cannot be read ({error}). Remove {folder} and run the same command again: it plans anew, and events "
-DAMAGED += "that a file outbox has are not added twice."
 
 
 class ShardRow(NamedTuple):
@@ -74,7 +71,7 @@ def _opened(folder: Path, file: Path) -> ParquetFile:
 
 
 def _damaged(folder: Path, file: Path, error: Exception) -> BackfillError:
-    return BackfillError(DAMAGED.format(file=file, folder=folder, error=str(error).strip().rstrip(".")))
+    return BackfillError(DAMAGED_SHARD.format(file=file, folder=folder, error=str(error).strip().rstrip(".")))
 
 
 def _rows(file: ParquetFile, number: int, done: int, folder: Path, path: Path) -> Iterator[ShardRow]:

@@ -26,17 +26,21 @@ MOST_NAMED = 5
 
 BUSY = "Another process feeds from {folder}. Let it finish, or stop it; then run the same command again."
 NEWER = "{file} was written by a newer release. Go on with that one."
-DAMAGED_PLAN = (
-    "{file} is damaged. Remove {folder} and run the same command again: it plans anew, and events that a file outbox "
-    "has are not added twice."
+TWICE = "what the outbox still knows is not sent twice (a file: all that was not purged; streams: the last 24 hours)."
+"""What a backfill without its position may do."""
+
+FROM_THE_BEGINNING = (
+    "If there is no copy to put back, remove {folder} and run the same command again: it plans anew and feeds from the "
+    f"beginning; {TWICE}"
 )
-DAMAGED_POSITION = (
-    "{file} is damaged. Remove it to feed from the beginning: events that a file outbox has are not added twice."
-)
+DAMAGED_PLAN = "{file} is damaged. " + FROM_THE_BEGINNING
+MISSING_SHARD = "{file} is missing. " + FROM_THE_BEGINNING
+DAMAGED_SHARD = "{file} cannot be read ({error}). " + FROM_THE_BEGINNING
+DAMAGED_POSITION = "{file} is damaged. Remove it to feed from the beginning; " + TWICE
 CHANGED = (
     "The input changed since this backfill was planned:\n{list}\n"
-    "Put it back and run the same command again, or begin a backfill of what is there now with another --work: "
-    "events that a file outbox has are not added twice."
+    "Put it back and run the same command again, or begin a backfill of what is there now with another --work; "
+    f"{TWICE}"
 )
 OTHER_ARGUMENTS = (
     "{folder} belongs to a backfill with another {name}: {then}, not {now}. Name another folder with --work, or run "
@@ -157,11 +161,7 @@ class WorkFolder:
     def _check_shards(self, plan: WorkPlan) -> None:
         missing = [shard.path for shard in plan.shards if not (self.path / shard.path).is_file()]
         if missing:
-            file = self.path / missing[0]
-            raise BackfillError(
-                f"{file} is missing. Put it back, or remove {self.path} and run the same command again: it plans "
-                "anew, and events that a file outbox has are not added twice."
-            )
+            raise BackfillError(MISSING_SHARD.format(file=self.path / missing[0], folder=self.path))
 
 
 def check_unchanged(folder: Path, plan: WorkPlan, arguments: Mapping[str, Any], inputs: Sequence[InputFile]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from engine.commands.options import FILE, mappings_option, outbox_option, parse_time
-from engine.commands.shared import FOUND, INTERRUPTED, counted, did_you_mean
+from engine.commands.backfill_target import BackfillTarget, backfill_target
+from engine.commands.options import FILE, SettingsOptions, outbox_option, parse_time, settings_options
+from engine.commands.shared import FOUND, INTERRUPTED, counted
 from engine.delivery.outbox.base import DEFAULT_FILE
 from engine.errors import UsageError
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from engine.backfill.history import HistoryJob
     from engine.backfill.inputs import HistoryFiles
     from engine.backfill.work import FeedPosition, InputFile, WorkFolder, WorkPlan
-    from engine.collector.sources import EventSource
-    from engine.delivery.configured_connection import ConfiguredConnection
     from engine.delivery.outbox.location import Location
     from engine.records import Json
 
@@ -52,11 +50,7 @@ WAITS = (
 class BackfillOptions(NamedTuple):
     """What was typed, checked; times in Unix seconds, `rate` '' without one."""
 
-    names: tuple[str, ...]
     addresses: tuple[str, ...]
-    source: str
-    connections_file: Path
-    directories: tuple[Path, ...]
     outbox: Location
     since: float | None
     until: float | None
@@ -65,7 +59,7 @@ class BackfillOptions(NamedTuple):
 
 
 @click.command("backfill")
-@click.argument("names", nargs=-1, metavar="[CONNECTION...]")
+@click.argument("names", nargs=-1, metavar="[MAPPING...]")
 @click.option(
     "--from",
     "addresses",
@@ -74,10 +68,12 @@ class BackfillOptions(NamedTuple):
     metavar="PATH",
     help="A file or folder of events: Parquet, JSON, NDJSON, also .gz; s3a:// with your Spark's settings. Repeatable.",
 )
-@click.option("--source", required=True, help="A source of the connections file, which the events then are of.")
-@click.option("--connections", "connections_file", type=FILE, default=Path("connections.yaml"), show_default=True)
-@mappings_option
-@outbox_option("outbox", default=DEFAULT_FILE)
+@outbox_option("outbox", also=("--to",), default=DEFAULT_FILE)
+@settings_options
+@click.option("--source", metavar="NAME", help="A source of a connections file; MAPPING then names its connections.")
+@click.option(
+    "--connections", "connections_file", type=FILE, help="With --source: the file (default: connections.yaml)."
+)
 @click.option("--since", metavar="TIME", help="Only events of this time or later: 2026-01-31, or how long ago, 90d.")
 @click.option("--until", metavar="TIME", help="Only events before this time.")
 @click.option("--rate", default="", metavar="RATE", help="Events to feed at most, such as 500/s (default: no limit).")
@@ -87,10 +83,10 @@ class BackfillOptions(NamedTuple):
 def command(  # noqa: PLR0913, PLR0917  the options are what they are
     names: tuple[str, ...],
     addresses: tuple[str, ...],
-    source: str,
-    connections_file: Path,
-    directories: tuple[Path, ...],
     outbox: Location,
+    settings: SettingsOptions,
+    source: str | None,
+    connections_file: Path | None,
     since: str | None,
     until: str | None,
     rate: str,
@@ -98,7 +94,9 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     dry_run: bool,
     yes: bool,
 ) -> int:
-    """Plan history for some connections (default: all of the source) with Spark, then feed it into the outbox.
+    """Plan history for each MAPPING with Spark, then feed it into the outbox, from which engine serve delivers it.
+
+    With --source, it is for connections of a connections file; without names, for all of that source.
 
     The events of a user stay in their order. To continue after an interruption of any kind, run the same command
     again: no event is queued twice.
@@ -111,10 +109,8 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
 
     now = time.time()
     first, last = _span(since, until, now)
-    options = BackfillOptions(
-        names, addresses, source, connections_file, directories, outbox, first, last, _rate(rate), yes
-    )
-    target = _target(options)
+    options = BackfillOptions(addresses, outbox, first, last, _rate(rate), yes)
+    target = backfill_target(names, source, connections_file, settings)
     check_extra("pyarrow")
     arguments = _arguments(options, target, since, until)
     folder = WorkFolder(work or Path(f"backfill-{_id(arguments)}"))
@@ -124,14 +120,6 @@ def command(  # noqa: PLR0913, PLR0917  the options are what they are
     with folder.lock():
         plan = _resumed(folder, options, target, arguments) or _begun(folder, options, target, arguments, now)
         return FOUND if plan is None else _fed(folder, plan, options, target)
-
-
-class BackfillTarget(NamedTuple):
-    """The source that events are of, and the connections they go to, with the settings as they are written."""
-
-    source: EventSource
-    connections: list[ConfiguredConnection]
-    settings: Mapping[str, dict[str, Json]]
 
 
 def _span(since: str | None, until: str | None, now: float) -> tuple[float | None, float | None]:
@@ -149,25 +137,6 @@ def _rate(text: str) -> str:
     except ValueError as error:
         raise UsageError(f"--rate: {error}.") from error
     return text
-
-
-def _target(options: BackfillOptions) -> BackfillTarget:
-    from engine.collector import sources
-    from engine.commands.import_events import source_of
-    from engine.mapping.yaml import reader
-
-    found = sources.load(options.connections_file, os.environ, options.directories)
-    source = source_of(options.source, found, options.connections_file)
-    for name in options.names:
-        if name not in source.connections:
-            raise UsageError(
-                f"The source {source.name} has no connection {name} in {options.connections_file}. "
-                f"{did_you_mean(name, source.connections)}"
-            )
-    wanted = options.names or source.connections
-    value: Any = reader.read(options.connections_file).value
-    settings = {name: value[name].get("settings") or {} for name in wanted}
-    return BackfillTarget(source, [each for each in found.file.connections if each.name in wanted], settings)
 
 
 def _arguments(
@@ -194,15 +163,13 @@ def _resumed(
     folder: WorkFolder, options: BackfillOptions, target: BackfillTarget, arguments: Mapping[str, Json]
 ) -> WorkPlan | None:
     """Return what was planned before, if it still holds; raises BackfillError and UsageError where it does not."""
-    from engine.backfill.inputs import LocalFiles, find, is_local
+    from engine.backfill.inputs import seen_again
     from engine.backfill.work import check_unchanged
 
     plan = folder.plan()
     if plan is None:
         return None
-    local = [each for each in options.addresses if is_local(each)]
-    remote = [each for each in plan.inputs if not is_local(each.path)]  # its shards are here, so it is not read again
-    check_unchanged(folder.path, plan, arguments, [*(find(local, LocalFiles()) if local else []), *remote])
+    check_unchanged(folder.path, plan, arguments, seen_again(options.addresses, plan.inputs))
     changed = [each.name for each in target.connections if plan.mappings.get(each.name) != each.digest()]
     if changed and not options.yes:
         raise UsageError(NEW_MAPPING.format(names=", ".join(changed)))
@@ -268,7 +235,7 @@ def _planned(
         spark = stack.enter_context(spark_session())
         files = files or _files(options, spark)
         click.echo(f"Planning {counted(len(files.all), 'file')} with Spark ...", err=True)
-        frames = HistoryFrames(spark, files)
+        frames = HistoryFrames(spark, files, target.archived_source)
         counts = frames.count(job)
         for line in plan_lines(counts, len(files.all), target.connections, options.rate):
             click.echo(line)

@@ -61,14 +61,16 @@ def connect(
     """Load every mapping and connect it; raises UsageError, SettingsError or MappingError."""
     library = Library(settings.directories or None, read_mapping)
     destinations = [destination(library.load(name)) for name in dict.fromkeys(mappings)]
+    written = written_settings(destinations, settings)
+    return [NamedConnection(each.name, each.connect(written[each.name], os.environ)) for each in destinations]
+
+
+def written_settings(destinations: Sequence[Destination], settings: SettingsOptions) -> dict[str, JsonObject]:
+    """Return the settings of each destination as they are written, `${env:NAME}` too; with examples where asked for."""
     given = given_settings(destinations, settings)
-    result = []
-    for target in destinations:
-        values = given[target.name]
-        if settings.examples:
-            values = {**target.example_settings(), **values}
-        result.append(NamedConnection(target.name, target.connect(values, os.environ)))
-    return result
+    if not settings.examples:
+        return given
+    return {each.name: {**each.example_settings(), **given[each.name]} for each in destinations}
 
 
 def given_settings(destinations: Sequence[Destination], settings: SettingsOptions) -> dict[str, JsonObject]:

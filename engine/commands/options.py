@@ -70,6 +70,7 @@ OUTBOX = OutboxParameter()
 def outbox_option(
     name: str = "outbox_file",
     *,
+    also: tuple[str, ...] = (),
     default: Path | None = None,
     envvar: str | None = OUTBOX_VARIABLE,
     required: bool = False,
@@ -77,9 +78,11 @@ def outbox_option(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return the decorator that adds `--outbox` to a command, which receives a Location as `name`.
 
-    It has no `envvar` where `--outbox` chooses what a command does, and none where it would replace a temporary file.
+    `also` are other spellings. It has no `envvar` where `--outbox` chooses what a command does, and none where it would
+    replace a temporary file.
     """
     return click.option(
+        *also,
         "--outbox",
         name,
         type=OUTBOX,

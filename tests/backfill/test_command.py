@@ -14,8 +14,13 @@ from engine.backfill.counts import ConnectionCounts, Counts
 from engine.backfill.shards import found_shards
 from engine.backfill.work import FeedPosition, InputFile, WorkFolder, WorkPlan
 from engine.collector import sources
+from engine.collector.sources import EventSource
+from engine.commands.backfill_target import backfill_target
+from engine.commands.options import SettingsOptions
 from engine.commands.output.backfill import plan_lines
+from engine.delivery.outbox.base import Chosen
 from engine.delivery.outbox.sqlite import SqliteOutbox
+from engine.errors import SettingsError
 from tests.backfill.shards import spread, write_shard
 from tests.operating import said
 
@@ -79,13 +84,75 @@ def test_wrong_usage(given: tuple[str, ...], text: str) -> None:
     assert not Path("work").exists()
 
 
-def planned(events: int = 300) -> WorkPlan:
+NO_SUCH_MAPPING = (
+    "Unknown mapping no_such; available: bloomreach_engagement, exponea, extole, slack, user_com, webhook\n"
+    "For a connection of a connections file, add --source NAME, a source of that file."
+)
+WRONG_FORMS = [
+    ((), "Name at least one mapping, or a source of a connections file with --source."),
+    (("no_such",), NO_SUCH_MAPPING),
+    (
+        ("--connections", "connections.yaml"),
+        "--connections needs --source NAME: a source of connections.yaml, which the events then are of.",
+    ),
+    *(
+        (
+            ("shop", "--source", "web", *given),
+            "--source and --connections cannot be combined with settings: connections.yaml has those of its connections.",
+        )
+        for given in (("--set", "a=b"), ("--example-settings",), ("--settings", "settings.yaml"))
+    ),
+    (("./shop.yaml", "--set", "key=1"), '--set: there is no setting "key". Available: none.'),
+    (
+        ("--source", "web", "--connections", "none.yaml"),
+        f"none.yaml:1:1\n  {'The file does not exist.':<63} [file-missing]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "text"), WRONG_FORMS)
+def test_a_mapping_or_a_source(given: tuple[str, ...], text: str) -> None:
+    code, out = said("backfill", *given, "--from", "history.ndjson")
+    assert (code, out.strip()) == (2, text)
+
+
+def test_a_mapping_with_its_settings() -> None:
+    """The form without a connections file: the connection has the mapping's name, the source is `backfill`."""
+    Path("settings.yaml").write_text("keyed: { key: '${env:SHOP_KEY}' }\n")
+    Path("keyed.yaml").write_text(
+        MAPPING.replace("name: shop", "name: keyed").replace(
+            "requests:", "settings:\n  key: { title: Key, type: string, secret: true, example: k }\nrequests:"
+        )
+    )
+    given = SettingsOptions((), Path("settings.yaml"), (), examples=False)
+    with pytest.raises(SettingsError, match="the environment variable SHOP_KEY is not set"):
+        backfill_target(["./keyed.yaml"], None, None, given)
+    for target in (
+        backfill_target(["./keyed.yaml"], None, None, SettingsOptions(examples=True)),
+        backfill_target(["./keyed.yaml"], None, None, SettingsOptions(assignments=("key=k",), examples=True)),
+    ):
+        assert target.source == EventSource("backfill", (), ("keyed",))
+        assert [each.name for each in target.connections] == ["keyed"]
+        assert target.settings == {"keyed": {"key": "k"}}
+        assert target.archived_source is None, "an archive is read whole"
+
+
+@pytest.mark.parametrize("option", ["--to", "--outbox"])
+def test_a_mapping_goes_on_where_it_ended(option: str) -> None:
+    planned(20, source="backfill")
+    run = ("backfill", "./shop.yaml", "--from", "history.ndjson", option, "outbox.db", "--work", "work")
+    assert said(*run) == (0, "Continuing work: 0 of 20 events were fed.\n20 new.\n")
+    with closing(SqliteOutbox(Path("outbox.db"))) as outbox:
+        assert {each.source for each in outbox.listed(Chosen(), 0, 100)} == {"backfill"}
+
+
+def planned(events: int = 300, source: str = "web") -> WorkPlan:
     for number, rows in enumerate(spread(events, 3)):
         write_shard(Path("work"), number, rows)
     status = Path("history.ndjson").stat()
     arguments = {
         "from": ["history.ndjson"],
-        "source": "web",
+        "source": source,
         "connections": ["shop"],
         "outbox": str(Path("outbox.db").absolute()),
         "since": None,
@@ -144,6 +211,7 @@ def test_the_plan_as_people_read_it() -> None:
     counts = Counts(
         events=1_000_000, size=250_000_000, first=1704067200.0, last=1711929600.5, users=51_000, duplicates=1, outside=2
     )
+    counts.of_others = 7
     counts.zoneless, counts.timeless = 3, 1
     counts.unusable_row("a\x1b.ndjson:3", "not JSON: \x07", "not readable as JSON")
     counts.connections = {"shop": ConnectionCounts(requests=1_000_000)}
@@ -153,6 +221,7 @@ def test_the_plan_as_people_read_it() -> None:
     assert list(plan_lines(counts, 4, connections, "500/s")) == [
         "1,000,000 events of about 51,000 users in 4 files (250.0 MB), from 2024-01-01T00:00:00Z to 2024-04-01T00:00:00.500Z",
         "  2 events outside of --since and --until: left out",
+        "  7 events of other sources of the archive: left out",
         "  1 duplicate (same messageId, same user): left out, the first one counts",
         "  1 event without a time: fed last, received when they are fed",
         "  3 times without a zone: read as UTC",

@@ -12,6 +12,7 @@ import pytest
 
 from engine.backfill.counts import ConnectionCounts, Counts, counts_of
 from engine.backfill.history import (
+    ARCHIVED,
     COLUMNS,
     DOCUMENTS,
     LINES,
@@ -215,6 +216,27 @@ def test_columns_of_json() -> None:
     (example,) = counted([given], job(), COLUMNS).examples
     assert example[0] == "s3a://b/x.parquet:2"
     assert example[1].startswith("properties is not valid JSON")
+
+
+def test_what_the_columns_of_an_archive_cannot_hold() -> None:
+    """A field of an archive's `other` is one of the event; what is no object there makes the row unusable."""
+    raws = [b'{"type":"track","userId":"u"}', b'{"type":"track","userId":"u"}', b"{}", b'{"type":"track","userId":"u"}']
+    columns = {
+        "file": ["file:/a.parquet"] * 4,
+        "block": pa.array([0] * 4, pa.int64()),
+        "waybill event": raws,
+        "properties": ['{"a":1}', None, None, None],
+        "other": ['{"event":"A","version":2}', None, ' { "type":"track","userId":7,"event":"A" } ', '["x"]'],
+    }
+    given = pa.RecordBatch.from_pydict(columns)
+    assert [orjson.loads(row["raw"]) for row in sharded([given], job(), ARCHIVED)] == [
+        {"type": "track", "userId": "u", "event": "A", "version": 2, "properties": {"a": 1}},
+        {"type": "track", "userId": 7, "event": "A"},
+    ]
+    assert [reason for _, reason in counted([given], job(), ARCHIVED).examples] == [
+        "track calls require event (event_not_defined)",
+        "not JSON: unexpected character, expected ':' after key (column 33)",
+    ]
 
 
 def test_a_large_row_goes_back_by_itself() -> None:

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.backfill.history import COLUMNS, DOCUMENTS, LINES
-from engine.backfill.inputs import LocalFiles, find, sorted_out
+from engine.backfill.history import ARCHIVED, COLUMNS, DOCUMENTS, LINES
+from engine.backfill.inputs import LocalFiles, find, seen_again, sorted_out
 from engine.errors import UsageError
+from tests.archive.made import filled, row
 
 LINE = b'{"type":"track"}\n'
 STORE = LocalFiles()
@@ -106,3 +107,26 @@ def test_nothing_to_read(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as found:
             find([str(tmp_path / name)], STORE)
         assert str(found.value) == text
+
+
+def test_of_an_archive_only_files_that_count(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    with filled(archive, [row(1)], [row(2)]) as catalog:
+        first, second = (each.path for each in catalog.snapshot().files)
+    (archive / Path(first).with_name("orphan.parquet")).write_bytes((archive / first).read_bytes())
+    whole = find([str(archive)], STORE)
+    assert sorted(each.path for each in whole) == sorted([f"{archive}/{first}", f"{archive}/{second}"])
+    assert sorted_out(whole, STORE).kinds[ARCHIVED] == [each.path for each in whole]
+    copied = find([str(archive / "events")], STORE)
+    assert len(sorted_out(copied, STORE).kinds[ARCHIVED]) == 3, (
+        "without its catalog, files of an archive are just files"
+    )
+    with filled(archive, [row(3)]):
+        assert seen_again([str(archive)], whole) == whole, "an archive goes on growing while its history is fed"
+    (archive / first).unlink()
+    with pytest.raises(UsageError) as found:
+        find([str(archive)], STORE)
+    assert str(found.value) == (
+        f"{archive}/{first} of the archive cannot be read: No such file or directory. Restore it; or give up its events "
+        "with engine archive check --forget."
+    )

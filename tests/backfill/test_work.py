@@ -11,7 +11,14 @@ from engine.backfill.shards import merged
 from engine.backfill.work import BackfillError, FeedPosition, InputFile, WorkFolder, check_unchanged
 from tests.backfill.shards import ARGUMENTS, planned, spread
 
-ANEW = "it plans anew, and events that a file outbox has are not added twice."
+TWICE = "what the outbox still knows is not sent twice (a file: all that was not purged; streams: the last 24 hours)."
+
+
+def anew(folder: Path) -> str:
+    return (
+        f"If there is no copy to put back, remove {folder} and run the same command again: it plans anew and feeds from "
+        f"the beginning; {TWICE}"
+    )
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -35,15 +42,11 @@ def test_a_damaged_file(content: bytes, tmp_path: Path) -> None:
     (work.path / "position.json").write_bytes(content)
     with pytest.raises(BackfillError) as found:
         work.position(plan)
-    assert str(found.value) == (
-        f"{work.path}/position.json is damaged. Remove it to feed from the beginning: events that a file outbox has are "
-        "not added twice."
-    )
+    assert str(found.value) == (f"{work.path}/position.json is damaged. Remove it to feed from the beginning; {TWICE}")
     (work.path / "backfill.json").write_bytes(content)
     with pytest.raises(BackfillError) as found:
         work.plan()
-    text = f"{work.path}/backfill.json is damaged. Remove {work.path} and run the same command again: {ANEW}"
-    assert str(found.value) == text
+    assert str(found.value) == f"{work.path}/backfill.json is damaged. {anew(work.path)}"
 
 
 @pytest.mark.parametrize("shards", [(1,), (1, 99), (1, 2, 3)])
@@ -70,13 +73,11 @@ def test_a_missing_and_a_damaged_shard(tmp_path: Path) -> None:
     with pytest.raises(BackfillError) as found:
         list(merged(work.path, plan.shards, (0, 0)))
     assert str(found.value).startswith(f"{file} cannot be read (")
-    assert str(found.value).endswith(f"). Remove {work.path} and run the same command again: {ANEW}")
+    assert str(found.value).endswith(f"). {anew(work.path)}")
     file.unlink()
     with pytest.raises(BackfillError) as found:
         work.plan()
-    assert str(found.value) == (
-        f"{file} is missing. Put it back, or remove {work.path} and run the same command again: {ANEW}"
-    )
+    assert str(found.value) == f"{file} is missing. {anew(work.path)}"
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -110,8 +111,8 @@ def test_changed_input_is_refused(now: list[InputFile], change: str, tmp_path: P
         check_unchanged(work.path, plan, ARGUMENTS, now)
     assert str(found.value) == (
         f"The input changed since this backfill was planned:\n{change}\n"
-        "Put it back and run the same command again, or begin a backfill of what is there now with another --work: "
-        "events that a file outbox has are not added twice."
+        "Put it back and run the same command again, or begin a backfill of what is there now with another --work; "
+        f"{TWICE}"
     )
 
 

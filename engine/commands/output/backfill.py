@@ -32,6 +32,8 @@ def _left_out(counts: Counts) -> Iterator[str]:
     unusable = counts.unusable.total()
     if counts.outside:
         yield f"  {_count(counts.outside, 'event')} outside of --since and --until: left out"
+    if counts.of_others:
+        yield f"  {_count(counts.of_others, 'event')} of other sources of the archive: left out"
     if counts.duplicates:
         yield f"  {_count(counts.duplicates, 'duplicate')} (same messageId, same user): left out, the first one counts"
     if counts.timeless:
