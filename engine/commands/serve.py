@@ -148,8 +148,8 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
 @settings_options
 @outbox_option(
     envvar=None,
-    help="The durable queue: a file, or an address nats://HOST:4222/NAME that many servers share. Default: outbox.db, "
-    "with --sandbox a temporary one.",
+    help="The durable queue: a file, or an address nats://HOST:4222/NAME that many servers share. "
+    "Default: WAYBILL_OUTBOX, or outbox.db; with --sandbox a temporary one.",
 )
 @click.option(
     "--only",
