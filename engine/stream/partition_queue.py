@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
@@ -55,6 +55,9 @@ RELEASE_PATIENCE = 2.0
 """For how many seconds a released connection's position is tried to be written: a server that stops must not hang."""
 POSITION_SECONDS = 2.0
 """How often a position is written; what results say since then is counted in by whoever takes over."""
+ALIVE_SECONDS = 60.0
+"""How often a position is written at least while its connection is delivered, so that this can be seen."""
+RELEASED_HEADER = "Waybill-Released"
 KEEPING_SECONDS = 600.0
 """How often packs that nobody needs are removed."""
 READING_SECONDS = 1.0
@@ -139,6 +142,9 @@ class PartitionQueue:
                 lane = self._take_over(connection, owner, since)
             if lane is None or not self._client.call(self._ownership.extended(self._partition, now + seconds)):
                 return None
+            if self._client.time() - lane.saved_at >= ALIVE_SECONDS:
+                with suppress(OutboxError):  # it only shows that somebody delivers
+                    self._save(lane, RELEASE_PATIENCE)
             return lane.fence
 
     def leased_until(self, connection: str, fence: int) -> float:
@@ -158,7 +164,7 @@ class PartitionQueue:
             if lane is not None and lane.owner == owner:
                 del self._lanes[connection]
                 with suppress(OutboxError):  # whoever follows then counts in more results
-                    self._save(lane, RELEASE_PATIENCE)
+                    self._save(lane, RELEASE_PATIENCE, {RELEASED_HEADER: "1"})
 
     def _take_over(self, connection: str, owner: str, since: float) -> Lane | None:
         """Append this worker's first message, and sum up what all before it have written."""
@@ -359,7 +365,7 @@ class PartitionQueue:
     def _make_known(self, connections: tuple[str, ...]) -> None:
         """Have everybody know of a pack's connections, so that none is forgotten to which nobody delivers yet."""
         if connections not in self._known:
-            self._state.add(connections)
+            self._state.add(connections, forgotten=False)
             self._known.add(connections)
 
     # Writing
@@ -435,11 +441,11 @@ class PartitionQueue:
             )
             return self._client.call(removing)
 
-    def _save(self, lane: Lane, patience: float = PUBLISH_PATIENCE) -> None:
+    def _save(self, lane: Lane, patience: float = PUBLISH_PATIENCE, headers: Mapping[str, str] | None = None) -> None:
         subject = self._layout.position_subject(self._partition, lane.connection)
         lane.saved_at, mark = self._client.time(), _mark(lane.position)
         with suppress(MessageTooLarge):  # the one before stays, with more results to count in
-            self._client.call(self._client.publish(subject, lane.position.encode(), patience=patience))
+            self._client.call(self._client.publish(subject, lane.position.encode(), headers, patience=patience))
             lane.saved = mark
 
     # What is shared

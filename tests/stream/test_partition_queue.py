@@ -15,6 +15,7 @@ from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
 from engine.stream import pack_reader, partition_queue, results, window_filling
 from engine.stream.client import StreamClient
+from engine.stream.forgetting import forget_connection
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
@@ -279,6 +280,43 @@ def test_a_purge_keeps_what_any_connection_needs(stream: Stream) -> None:
     assert worker.queue.remove_finished(FOREVER) == 2
     assert left() == sequences[2:]
     assert worker.begin("b").ids("b") == ["3", "4"]
+
+
+def test_a_connection_that_was_forgotten_keeps_no_packs_and_comes_back_only_with_a_worker(stream: Stream) -> None:
+    for each in "12":
+        stream.publish(each, connections=("a", "b"))
+    worker = stream.worker().begin("a").begin("b")
+    worker.finish("1", "2", connection="a")
+    worker.queue.waiting("b", 0, 9)
+    worker.queue._save(worker.queue._lanes["b"])
+    forgetting = forget_connection(stream.client, stream.layout, "b")
+    with pytest.raises(
+        OutboxError, match=r"^b is being delivered: a worker wrote its position \d s ago\. Remove it from"
+    ):
+        stream.client.call(forgetting)
+    worker.queue.release("b", "w")
+    worker.queue.release("a", "w")
+    assert worker.queue.remove_finished(FOREVER) == 0
+    stream.client.call(forget_connection(stream.client, stream.layout, "b"))
+    stream.publish("3", connections=("a", "b"))
+    other = stream.worker("v").begin("a")
+    assert other.ids("a") == ["3"]
+    other.queue.release("a", "v")
+    for each in (worker, other):
+        each.queue._state._read_at = 0.0
+        assert [row.name for row in each.queue.connections()] == ["a"]
+    assert other.queue.remove_finished(FOREVER) == 2
+    assert stream.worker("u").begin("b").ids("b") == ["3"], "what is left of its events"
+    worker.queue._state._read_at = 0.0
+    assert [row.name for row in worker.queue.connections()] == ["a", "b"]
+
+
+def test_a_lease_shows_that_somebody_delivers(stream: Stream, monkeypatch) -> None:
+    monkeypatch.setattr(partition_queue, "ALIVE_SECONDS", 0.0)
+    worker = stream.worker().begin().begin()
+    assert worker.fence
+    with pytest.raises(OutboxError, match=r"^a is being delivered"):
+        stream.client.call(forget_connection(stream.client, stream.layout, "a"))
 
 
 def test_versions_are_kept_for_all_workers(stream: Stream) -> None:
