@@ -10,14 +10,16 @@ import asyncio
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
-from starlette.types import Receive
 
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, retry_later
 from engine.events.json_repairs import read_repaired
 from engine.records import JsonObject, Report
+
+if TYPE_CHECKING:
+    from starlette.types import Receive  # imports and backfills shape events without the extra `server`
 
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_FORMAT = 31  # for zlib: a gzip header, and the largest window

@@ -18,7 +18,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engine.collector.app import ANY_ORIGIN
 from engine.collector.responses import CollectorLimits, RequestRefused, bad_request, retry_later
-from engine.errors import UsageError
 
 if TYPE_CHECKING:
     import uvicorn
@@ -170,7 +169,6 @@ class AdminProtocol(LimitedProtocol):
     shared = ()
 
 
-MISSING = "The collector needs packages that are not installed ({name}): pip install 'waybill[server]'."
 LISTEN_BACKLOG = 2048
 REQUEST_GRACE = 10
 """Seconds that running requests get at shutdown."""
@@ -187,14 +185,9 @@ def config(
     workers: int = 1,
     protocol: type[LimitedProtocol] = LimitedProtocol,
 ) -> uvicorn.Config:
-    """Return how an application is served; raise UsageError if packages are missing."""
-    try:
-        import uvicorn
+    """Return how an application is served."""
+    import uvicorn
 
-    except ModuleNotFoundError as error:
-        if error.name not in ("uvicorn", "httptools"):
-            raise
-        raise UsageError(MISSING.format(name=error.name)) from error
     return uvicorn.Config(
         app,
         http=protocol,

@@ -81,6 +81,8 @@ def outbox_option(
     `also` are other spellings. It has no `envvar` where `--outbox` chooses what a command does, and none where it would
     replace a temporary file.
     """
+    if default is not None:
+        help += f" Default: {envvar}, or {default}." if envvar else f" Default: {default}."  # noqa: A001
     return click.option(
         *also,
         "--outbox",
@@ -88,7 +90,6 @@ def outbox_option(
         type=OUTBOX,
         metavar="OUTBOX",
         default=default,
-        show_default=default is not None,
         envvar=envvar,
         required=required,
         help=help,

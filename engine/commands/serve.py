@@ -40,6 +40,8 @@ CONSOLE_NEEDS_TOKEN = "--console needs --admin-token: the token of its login pag
 CONSOLE = """The console: {link}
 The link works once, within 10 minutes; after that the page asks for the admin token."""
 SAMPLES = "The source samples sends the mappings' examples, 4 a second, for the console to show."
+MISSING = "The collector needs packages that are not installed ({name}): pip install 'waybill[server]'."
+PACKAGES = ("httptools", "prometheus_client", "starlette", "uvicorn")
 NO_CONNECTION = (
     "Every connection of the source {name} is disabled: its events stay in the outbox and are not delivered."
 )
@@ -148,8 +150,8 @@ def _limits_options(command: Callable[..., None]) -> Callable[..., None]:
 @settings_options
 @outbox_option(
     envvar=None,
-    help="The durable queue: a file, or an address nats://HOST:4222/NAME that many servers share. Default: outbox.db, "
-    "with --sandbox a temporary one.",
+    help="The durable queue: a file, or an address nats://HOST:4222/NAME that many servers share. "
+    "Default: WAYBILL_OUTBOX, or outbox.db; with --sandbox a temporary one.",
 )
 @click.option(
     "--only",
@@ -314,9 +316,20 @@ def _default_outbox(stack: ExitStack, *, sandbox: bool) -> Location:
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))) / DEFAULT_FILE
 
 
+def _import_server() -> None:
+    try:
+        import engine.collector.server  # noqa: F401
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in PACKAGES:
+            raise
+        raise UsageError(MISSING.format(name=name)) from error
+
+
 def _config(
     stack: ExitStack, reloading: Reloading, limits: CollectorLimits, outbox_file: Location, *, workers: int, log: bool
 ) -> ServerConfig:
+    _import_server()
     from engine.collector.background import ServerConfig
     from engine.collector.observers import CollectorObserver, shared_between_processes
     from engine.delivery import logs

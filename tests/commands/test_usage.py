@@ -115,6 +115,14 @@ PACKAGES = "needs packages that are not installed"
             "serve shop --sandbox --example-settings",
             f"The sandbox {PACKAGES} (uvicorn): pip install 'waybill[server]'.",
         ),
+        (
+            "serve shop --example-settings --write-key k",
+            f"The collector {PACKAGES} (starlette): pip install 'waybill[server]'.",
+        ),
+        (
+            "backfill shop --example-settings --from none",
+            "none does not exist; name a file of events, or a folder of them.",
+        ),
         ("send shop --events - --sandbox", f"The sandbox {PACKAGES} (uvicorn): pip install 'waybill[server]'."),
     ],
 )
