@@ -17,7 +17,10 @@ CORE_SECOND = 1e6
 
 
 class EventCosts(NamedTuple):
-    """CPU in microseconds, sizes in bytes. `pack` is for each message of up to 50 events, `event` for each in it."""
+    """CPU in microseconds, sizes in bytes. `pack` is for each message of up to 50 events, `event` for each in it.
+
+    `idle` is for each partition and second, `result_server` that of three servers together.
+    """
 
     collector_event: float
     collector_request: float
@@ -34,34 +37,46 @@ class EventCosts(NamedTuple):
     result_bytes: float
     id_cpu: float
     id_pack: float
+    id_taken: float
     id_bytes: float
+    worker_idle: float
+    server_idle: float
     view_event: float
     view_bytes: float
     file_event: float
+    file_small: float
     file_bytes: float
+    spark_event: float
+    feed_event: float
 
 
 MEASURED = EventCosts(
-    collector_event=55,
-    collector_request=250,
+    collector_event=38,
+    collector_request=650,
     publish_pack=125,
-    worker_event=200,
+    worker_event=155,
     worker_pack=105,
     leader_pack=45,
     leader_event=9,
     follower_pack=28,
     follower_event=6,
-    result_server=15,
+    result_server=38,
     pack_bytes=247,
     event_bytes=124,
-    result_bytes=60,
-    id_cpu=7.5,
+    result_bytes=16,
+    id_cpu=5.3,
     id_pack=100,
-    id_bytes=30,
+    id_taken=0.3,
+    id_bytes=20.3,
+    worker_idle=5000,
+    server_idle=2200,
     view_event=117,
     view_bytes=700,
-    file_event=237,
+    file_event=212,
+    file_small=372,
     file_bytes=420,
+    spark_event=163,
+    feed_event=52,
 )
 
 
@@ -101,6 +116,9 @@ class ScalePlan(NamedTuple):
 MOST_OF_AN_OUTBOX = 25_000
 """Events a second for which one outbox is planned; see the page."""
 FAILOVER = 7.0
+SEGMENT_IDS, SEGMENT_SECONDS = 25_000, 600.0
+WINDOW_BYTES = 15e6
+"""Memory of a partition's window at most."""
 
 
 def packs_hit(events: float, partitions: int) -> float:
@@ -140,9 +158,10 @@ def stored(costs: EventCosts, load: ScaleLoad, fill: float) -> float:
 
 
 def kept(costs: EventCosts, load: ScaleLoad, fill: float) -> float:
-    """Return the bytes of all streams on one server: 25 hours of events and 30 days of results, at the average rate."""
+    """Return the bytes of all streams on one server: events of 25 hours, ids of 26, results of 30 days."""
     average = load.events * load.average
-    return average * (stored(costs, load, fill) * 25 / 24 + load.connections * costs.result_bytes * 30) * DAY
+    results = load.connections * costs.result_bytes * 30
+    return average * (stored(costs, load, fill) * 25 / 24 + costs.id_bytes * 26 / 24 + results) * DAY
 
 
 def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
@@ -156,6 +175,7 @@ def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
         fill = fill_of(max(load.body, rate * load.acknowledged), partitions)
     workers = ceil(load.events / outboxes * worker_cost(costs, load, fill) / CORE_SECOND / load.busy)
     size = stored(costs, load, fill)
+    idle = outboxes * partitions * load.replicas * costs.server_idle
     ids = load.events * load.average * DAY / outboxes / partitions
     return ScalePlan(
         outboxes,
@@ -163,13 +183,19 @@ def plan(load: ScaleLoad, costs: EventCosts = MEASURED) -> ScalePlan:
         fill,
         collectors=ceil(load.events * collector_cost(costs, load, fill) / CORE_SECOND / load.busy),
         workers=workers * outboxes,
-        servers=load.events * server_cost(costs, load, fill) / CORE_SECOND / load.busy,
+        servers=(load.events * server_cost(costs, load, fill) + idle) / CORE_SECOND / load.busy,
         disk=kept(costs, load, fill),
         network=load.events * size * (1 + load.replicas - 1 + 1),
         ids=ids,
-        recovery=FAILOVER + ids * (costs.id_cpu + costs.id_pack / fill) / CORE_SECOND,
+        recovery=FAILOVER + taken_over(costs, ids, fill) / CORE_SECOND,
         view=load.events * load.average / outboxes * costs.view_event / CORE_SECOND,
     )
+
+
+def taken_over(costs: EventCosts, ids: float, fill: float) -> float:
+    """Return the CPU of having the ids of 24 hours again: segments, and the packs behind the last one."""
+    behind = min(SEGMENT_IDS, ids / DAY * SEGMENT_SECONDS)
+    return ids * costs.id_taken + behind * (costs.id_cpu + costs.id_pack / fill)
 
 
 def core_hours(load: ScaleLoad, fill: float, costs: EventCosts = MEASURED) -> tuple[float, float, float]:
@@ -185,7 +211,7 @@ def core_hours(load: ScaleLoad, fill: float, costs: EventCosts = MEASURED) -> tu
 
 def moving(costs: EventCosts = MEASURED, busy: float = 0.5) -> float:
     """Return the deliveries a second from which on an outbox belongs on streams: a share of what one process does."""
-    return busy * CORE_SECOND / costs.file_event
+    return busy * CORE_SECOND / costs.file_small
 
 
 # The tables of the page
@@ -194,9 +220,10 @@ def moving(costs: EventCosts = MEASURED, busy: float = 0.5) -> float:
 def costs_table(costs: EventCosts = MEASURED) -> list[str]:
     """Return what one event costs, with the command that measured it."""
     parts = "`scale --parts processes`"
-    packs = "`scale --parts packs`"
+    packs, idle = "`scale --parts packs`", "`scale --parts idle`"
     rows = [
-        ("an outbox in a file: the one process", us(costs.file_event), "event and connection", parts),
+        ("a file: the one process, 100 events a request", us(costs.file_event), "event, one connection", parts),
+        ("a file: the one process, 10 events a request", us(costs.file_small), "event, one connection", parts),
         ("collector: reading, checking", us(costs.collector_event), "event", parts),
         ("collector: HTTP", us(costs.collector_request), "request", parts),
         ("collector: publishing", us(costs.publish_pack), "pack", packs),
@@ -204,30 +231,38 @@ def costs_table(costs: EventCosts = MEASURED) -> list[str]:
         ("worker: reading", us(costs.worker_pack), "pack", packs),
         ("leading NATS server", f"{us(costs.leader_pack)} + {us(costs.leader_event)}", "pack + event", packs),
         ("each other NATS server", f"{us(costs.follower_pack)} + {us(costs.follower_event)}", "pack + event", packs),
-        ("NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
-        ("stream of events", f"{costs.pack_bytes:.0f} + {costs.event_bytes:.0f} bytes", "pack + event, above its own", packs),
+        ("three NATS servers: reads, results", us(costs.result_server), "event and connection", parts),
+        ("a worker that has nothing to do", us(costs.worker_idle), "partition and second", idle),
+        ("a NATS server that has nothing to do", us(costs.server_idle), "partition and second", idle),
+        ("stream of events", f"{costs.pack_bytes:g} + {costs.event_bytes:g} bytes", "pack + event, above it", packs),
         ("stream of results", f"{costs.result_bytes:.0f} bytes", "event and connection, batches of 50", parts),
-        ("window of duplicates", f"{costs.id_bytes:.0f} bytes", "event of 24 hours", "`scale --parts window`"),
+        ("window of duplicates: adding, publishing", us(costs.id_cpu), "event", "`scale --parts window`"),
+        ("window of duplicates: taking over", us(costs.id_taken), "event of 24 hours", "`scale --parts window`"),
+        ("window of duplicates: behind its last segment", us(costs.id_pack), "pack", "`scale --parts headers`"),
+        ("window of duplicates", f"{costs.id_bytes:g} bytes", "event of 24 hours", "`scale --parts window`"),
         ("view", us(costs.view_event), "event and connection", "`stream --parts throughput`"),
-        ("view", f"{costs.view_bytes:.0f} bytes", "event, above its size", "`scale --parts view`"),
-        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above its size", "`scale --parts disk`"),
+        ("view", f"{costs.view_bytes:.0f} bytes", "event, above it", "`scale --parts view`"),
+        ("history: planning on Spark", us(costs.spark_event), "event and mapping", "[spark.md](spark.md)"),
+        ("history: feeding", us(costs.feed_event), "event", "[backfill.md](backfill.md)"),
+        ("an outbox in a file", f"{costs.file_bytes:.0f} bytes", "event, above it", "`scale --parts disk`"),
     ]  # fmt: skip
-    return markdown(("part", "measured", "for each", "by benchmarks."), rows)
+    return markdown(("part", "measured", "for each", "by `python -m benchmarks.`"), rows)
 
 
 def us(cost: float) -> str:
     """Return CPU time."""
-    return f"{cost:g} us"
+    return f"{cost:g} us" if cost < 1000 else f"{cost / 1000:g} ms"
 
 
 def moving_line(costs: EventCosts = MEASURED) -> list[str]:
     """Return the number from which on an outbox belongs on streams."""
-    each, number = costs.file_event, moving(costs)
+    each, number, large = costs.file_small, moving(costs), moving(costs._replace(file_small=costs.file_event))
     line = (
-        f"On the machine of these figures `d` is {each:.0f} us (measured, receiving included), so the number is "
-        f"**{number:,.0f} deliveries a second in the busiest hour** (computed: 1,000,000 / {each:.0f} / 2). "
-        f"That is {number / 2:,.0f} events a second to two connections, or about {number / 2 * DAY / 2 / 1e6:,.0f} "
-        "million events a day if the average hour has half of the busiest."
+        f"On the machine of these figures `d` is {each:.0f} us with 10 events a request (measured, receiving "
+        f"included), so the number is **{number:,.0f} deliveries a second in the busiest hour** (computed: "
+        f"1,000,000 / {each:.0f} / 2). That is {number / 2:,.0f} events a second to two connections, or about "
+        f"{number / 2 * DAY / 2 / 1e6:,.0f} million events a day if the average hour has half of the busiest. "
+        f"With 100 events a request it is {large:,.0f}."
     )
     return [line]
 
@@ -256,8 +291,11 @@ def examples_table() -> list[str]:
         ("disk of each replica", *(size(each.disk) for each in plans)),
         ("network, all together", *(f"{size(each.network)}/s" for each in plans)),
         ("ids of a partition in 24 hours, millions", *(f"{each.ids / 1e6:.1f}" for each in plans)),
-        ("temporary disk for them, all together", *(size(ids_of(each) * MEASURED.id_bytes) for each in plans)),
-        ("memory for them, all together", *(size(each.outboxes * each.partitions * 8e6) for each in plans)),
+        ("temporary disk for them, all workers together", *(size(ids_of(each) * MEASURED.id_bytes) for each in plans)),
+        (
+            "memory for them, all together, at most",
+            *(size(each.outboxes * each.partitions * WINDOW_BYTES) for each in plans),
+        ),
         ("a view's share of a core, of each outbox", *(f"{each.view:.0%}" for each in plans)),
     ]
     return markdown(head, rows)
@@ -305,6 +343,18 @@ def price_table() -> list[str]:
     return markdown(head, rows)
 
 
+def history_table(costs: EventCosts = MEASURED) -> list[str]:
+    """Return what a billion events of history cost before they are delivered."""
+    parts = (("planned and counted on Spark, one connection", costs.spark_event), ("fed", costs.feed_event))
+    rows = []
+    for name, each in parts:
+        hours = each * 1e9 / CORE_SECOND / 3600
+        rows.append((name, us(each), f"{hours:,.0f} core-hours", f"${hours * CORE_HOUR:,.2f}"))
+    return markdown(
+        ("a billion events of history", "measured, an event", "computed", f"at ${CORE_HOUR} a core-hour"), rows
+    )
+
+
 CORE_HOUR, GB_MONTH = 0.04, 0.08
 """Dollars; examples, to be replaced by one's own."""
 
@@ -319,6 +369,7 @@ def figures() -> dict[str, list[str]]:
         "view": view_line(),
         "recovery": recovery_table(),
         "price": price_table(),
+        "history": history_table(),
     }
 
 
@@ -327,5 +378,7 @@ def recovery_table() -> list[str]:
     rows = []
     for rate in RATES:
         found = plan(ScaleLoad(rate))
-        rows.append((f"{rate:,}", f"{found.ids / 1e6:.1f} million", f"{found.recovery:,.0f} s"))
-    return markdown(("events a second", "ids of a partition", "a killed worker's partition delivers again after"), rows)
+        rows.append((f"{rate:,}", f"{found.ids / 1e6:.1f} million", f"{found.recovery:,.1f} s"))
+    return markdown(
+        ("events a second", "ids of a partition", "a killed worker's first partition delivers again after"), rows
+    )

@@ -1,6 +1,6 @@
 """What one event costs in each part of an outbox on streams, for the formulas of docs/scale.md.
 
-    python -m benchmarks.scale [--parts processes,packs,window,view,disk] [--events 20000]
+    python -m benchmarks.scale [--parts processes,idle,packs,window,headers,view,disk] [--events 20000]
     python -m benchmarks.scale --page           writes the figures of docs/scale.md, from `benchmarks/_sizing.py`
 
 Figures are CPU time, of processes, and bytes; no clock is in them, so a busy machine changes them by the half and not
@@ -36,8 +36,10 @@ from engine.delivery.outbox.location import location_of
 from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.stream import packs
 from engine.stream.client import StreamClient
-from engine.stream.duplicates import DuplicateWindow, PackIds
+from engine.stream.duplicates import DuplicateWindow
 from engine.stream.layout import Layout, create_or_check
+from engine.stream.pack_reader import PackReader
+from engine.stream.segments import SEGMENT_IDS, PackIds, SegmentBuilder, decode_segment, encode_segment
 from engine.stream.view_file import ViewFile
 from tests.stream.chaos_load import KEY, ChaosConnection
 from tests.stream.chaos_processes import TOKEN, ServeProcess
@@ -53,6 +55,8 @@ IDS = 1_000_000
 BODIES = (100, 10, 1)
 """Events in a request to the collector."""
 CLIENTS = 8
+SETTLING, IDLE = 4.0, 10.0
+"""Seconds until the partitions are divided; and for which nothing is done."""
 PATIENCE = 60.0
 EVENTS_OF = re.compile(rb"^waybill_events_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
 
@@ -171,43 +175,54 @@ def _bytes(cluster: Cluster, stream: str) -> int:
 
 
 def window_cost(number: int) -> None:
-    """The window of duplicates: adding ids as at a take-over, asking, and what it takes."""
+    """The window of duplicates: making segments of ids, taking them over, and asking."""
     each = 50
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["SQLITE_TMPDIR"] = folder
-        window = DuplicateWindow()
-        window.begin(0.0)
-        receivers = frozenset({"shop"})
-        digests = [blake2b(at.to_bytes(8, "big"), digest_size=8).digest() for at in range(number)]
-        given = [
-            PackIds(1 + at // each, at / 1000, digests[at : at + each], receivers) for at in range(0, number, each)
-        ]
-        began = time.process_time()
-        for at in range(0, len(given), 200):
-            window.add(given[at : at + 200])
-        added = time.process_time() - began
-        began = time.process_time()
-        for pack in given[:: max(1, len(given) // 2000)]:
-            assert window.duplicates(pack, "shop") == 0
-        asked = (time.process_time() - began) / (each * min(len(given), 2000))
-        size = window_bytes()
-        print(
-            f"window of {number:,} ids: {added / number * 1e6:.1f} us CPU to add one, {asked * 1e6:.1f} us to ask, "
-            f"{size / number:.0f} bytes of disk each"
-        )
-        window.close()
+    receivers = frozenset({"shop"})
+    segments, at = [], 0
+    began = time.process_time()
+    while at < number:
+        builder = SegmentBuilder(at // each)
+        for _ in range(SEGMENT_IDS // each):
+            digests = [blake2b((at + n).to_bytes(8, "big"), digest_size=8).digest() for n in range(each)]
+            at += each
+            builder.add(PackIds(at // each, at / 1000, digests, receivers))
+        segments.append(encode_segment(builder.closed(), "stream"))
+    made = time.process_time() - began
+    window = DuplicateWindow()
+    window.begin(0.0)
+    began = time.process_time()
+    for headers, body in segments:
+        found = decode_segment(headers, body, "stream")
+        assert found is not None
+        window.take(found)
+    taken = time.process_time() - began
+    size = sum(len(body) for _, body in segments)
+    print(
+        f"window of {number:,} ids: {made / number * 1e6:.1f} us CPU to make segments, {taken / number * 1e6:.2f} us "
+        f"to take them over, {size / number:.1f} bytes an id"
+    )
+    window.close()
 
 
-def window_bytes() -> int:
-    """Return the size of this process's temporary files, which have no name any more."""
-    sizes = []
-    for link in Path("/proc/self/fd").iterdir():
-        try:
-            if "etilqs" in str(link.readlink()):
-                sizes.append(link.stat().st_size)
-        except OSError:
-            continue
-    return max(sizes, default=0)
+def header_cost(number: int) -> None:
+    """Reading the headers of packs, as at a take-over behind the last segment."""
+    for fill in FILLS:
+        with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), 1) as cluster:
+            address = location_of(f"{cluster.servers()}/bench?partitions=1")
+            assert not isinstance(address, Path)
+            client = StreamClient(address, {})
+            try:
+                layout = client.call(create_or_check(client, address))
+                messages = [packs.encode(each) for each in packed(raw_events(number, "large"), fill)]
+                client.call(publish_all(client, layout, messages), 600)
+                reader, after = PackReader(client, layout, 0), 0
+                began = time.process_time()
+                while found := reader.headers(0.0, after):
+                    after = found[-1].sequence
+                spent = time.process_time() - began
+            finally:
+                client.close()
+        print(f"headers, {fill:>2} events a pack: {spent / len(messages) * 1e6:.0f} us CPU a pack")
 
 
 def view_cost(number: int) -> None:
@@ -281,7 +296,7 @@ def _streams(folder: Path, url: str, number: int, body: int, nodes: int, workers
         try:
             for each in (collector, *found):
                 each.start().ready()
-            time.sleep(3)  # until the partitions are divided
+            time.sleep(SETTLING)
             before = [_used(each) for each in (collector, *found)]
             with spending(cluster) as spent:
                 took = _load([port], found, number, body)
@@ -299,6 +314,26 @@ def _streams(folder: Path, url: str, number: int, body: int, nodes: int, workers
         f"servers {server_costs}; {fill:.1f} events a pack; {results:.0f} bytes of results; {number / took:,.0f}/s",
         flush=True,
     )
+
+
+def idle_costs(_: int) -> None:
+    """Processes that have nothing to do, with 16 partitions."""
+    for nodes in NODES:
+        with tempfile.TemporaryDirectory() as folder, server(SINK) as url, Cluster(Path(folder), nodes) as cluster:
+            address = f"{cluster.servers()}/bench?partitions=16&replicas={nodes}"
+            worker = ServeProcess("w1", _connections(Path(folder), url), address, "delivery")
+            try:
+                worker.start().ready()
+                time.sleep(SETTLING)
+                before = _used(worker)
+                with spending(cluster) as spent:
+                    time.sleep(IDLE)
+                    servers = spent().nodes.values()
+                used = _used(worker) - before
+            finally:
+                worker.kill()
+        each = " + ".join(f"{seconds / IDLE * 1e3:.0f}" for seconds in servers)
+        print(f"idle: worker {used / IDLE * 1e3:.0f} ms CPU a second, servers {each}", flush=True)
 
 
 def _connections(folder: Path, url: str) -> Path:
@@ -351,8 +386,10 @@ def _messages(cluster: Cluster, stream: str) -> int:
 
 PARTS: dict[str, Callable[[int], None]] = {
     "processes": process_costs,
+    "idle": idle_costs,
     "packs": pack_costs,
     "window": lambda _: window_cost(IDS),
+    "headers": header_cost,
     "view": view_cost,
     "disk": disk_cost,
 }

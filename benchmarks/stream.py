@@ -139,6 +139,7 @@ def recovery() -> list[str]:
     took = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder, ChaosStory(Path(folder), size) as story:
+            asyncio.run(story.shared_out())
             asyncio.run(story.loading(Shape(senders=400, each=1)).run())
             story.vendor.wait(400, PATIENCE)
             began = time.perf_counter()

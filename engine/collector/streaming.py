@@ -18,6 +18,7 @@ from engine.delivery.status import connection_json
 from engine.records import Json, JsonObject
 from engine.stream.client import StreamClient
 from engine.stream.delivery import StreamDelivery
+from engine.stream.forgetting import undelivered
 from engine.stream.intake import StreamIntake, check_sizes
 from engine.stream.keeping import KEEP_SECONDS
 from engine.stream.layout import Layout, create_or_check
@@ -103,15 +104,23 @@ class ServedStreams:
             "partitions": {"count": self._layout.partitions, "owned": owned},
         }
         try:
-            found["connections"] = self._connections()
+            found |= self._connections()
         except OutboxError as error:
             found["problem"] = str(error)
         return found
 
-    def _connections(self) -> list[Json]:
+    def _connections(self) -> JsonObject:
+        """Return all connections, and the names of those to which no worker has delivered for an hour."""
         if self._delivery is not None and self._delivery.trouble:  # asking again would take its patience
             raise OutboxError(self._delivery.trouble)
-        return [connection_json(row, self.path, *self.intake.unfinished(row.name)) for row in self.connections()]
+        rows = self.connections()
+        left = {row.name: self.intake.unfinished(row.name) for row in rows}
+        waiting = {row.name: since for row in rows if not row.held and (since := left[row.name][1]) is not None}
+        names = self._client.call(undelivered(self._client, self._layout, waiting))
+        return {
+            "connections": [connection_json(row, self.path, *left[row.name]) for row in rows],
+            "undelivered": [*names],
+        }
 
     def upkeep(self, config: ServerConfig, clock: Callable[[], float]) -> list[Coroutine[None, None, None]]:  # noqa: ARG002
         """Return nothing: the streams' own limits, and the owners of partitions, keep them in order."""

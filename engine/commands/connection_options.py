@@ -49,7 +49,8 @@ def connections_of(
             raise UsageError("--connections cannot be combined with mappings or settings; the file names them.")
         return load(connections_file, os.environ, settings.directories, read_mapping=read_mapping).connections
     if not mappings:
-        raise UsageError("Name at least one mapping, or a file of connections with --connections.")
+        here = " There is one here: --connections connections.yaml." if Path("connections.yaml").is_file() else ""
+        raise UsageError(f"Name at least one mapping, or a file of connections with --connections.{here}")
     connected = connect(mappings, settings, read_mapping)
     return [ConfiguredConnection(name=each.name, connection=each.connection) for each in connected]
 

@@ -22,8 +22,11 @@ class Lease:
     fence: int
     until: float
     time: Callable[[], float]
+    longer: Callable[[str, int], float] = lambda _connection, _fence: 0.0
+    """Until when the outbox knows that the lease lasts, where that may be later than at its renewal."""
 
     def check(self) -> None:
         """Raise LeaseLost if the lease has run out."""
-        if self.time() >= self.until:
+        now = self.time()
+        if now >= self.until and now >= self.longer(self.connection, self.fence):
             raise LeaseLost(f"The lease of {self.connection} ran out before a request was sent.")

@@ -23,7 +23,7 @@ from engine.records import Json, Secrets, masked
 NAME = "waybill.delivery"
 LOGGERS = (NAME, "waybill.console", "waybill.archive")
 BETWEEN_RETRIES = 60.0
-"""Seconds between two lines about events that are tried again."""
+"""Seconds between two lines about events that are tried again, or about leases that were lost."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -86,7 +86,7 @@ class Logging(DeliveryObserver):
         self._logger = logging.getLogger(NAME)
         self._outbox = outbox
         self._clock = clock
-        self._retried: dict[str, tuple[float, int]] = {}  # when it was last logged, and the events since
+        self._rare: dict[tuple[str, str], tuple[float, int]] = {}  # when it was last logged, and the count since
 
     def timed_out(self, connection: str, seconds: float) -> None:
         """Log that a vendor did not answer in time."""
@@ -94,16 +94,24 @@ class Logging(DeliveryObserver):
 
     def retrying(self, connection: str, events: int, reason: str, seconds: float) -> None:
         """Log failures that only their events wait for: the first at once, then at most a line a minute."""
+        count = self._count("retrying", connection, events)
+        if count:
+            seconds = round(seconds, 3)
+            self._log(logging.WARNING, "retrying", connection=connection, events=count, reason=reason, seconds=seconds)
+
+    def lost(self, connection: str, reason: str) -> None:
+        """Log that workers lost their leases: the first at once, then at most a line a minute."""
+        count = self._count("lease lost", connection, 1)
+        if count:
+            self._log(logging.WARNING, "lease lost", connection=connection, times=count, reason=reason)
+
+    def _count(self, event: str, connection: str, more: int) -> int:
+        """Return the count to log now, of what was not logged yet; 0 if the last line is too recent."""
         now = self._clock()
-        logged, unlogged = self._retried.get(connection, (-math.inf, 0))
-        if now - logged < BETWEEN_RETRIES:
-            self._retried[connection] = (logged, unlogged + events)
-            return
-        self._retried[connection] = (now, 0)
-        count = events + unlogged
-        self._log(
-            logging.WARNING, "retrying", connection=connection, events=count, reason=reason, seconds=round(seconds, 3)
-        )
+        logged, unlogged = self._rare.get((event, connection), (-math.inf, 0))
+        due = now - logged >= BETWEEN_RETRIES
+        self._rare[event, connection] = (now, 0) if due else (logged, unlogged + more)
+        return unlogged + more if due else 0
 
     def paused(self, connection: str, reason: str, seconds: float) -> None:
         """Log a pause."""

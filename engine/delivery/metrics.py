@@ -44,6 +44,7 @@ class Metrics(DeliveryObserver):
         self._limited_seconds = Counter("waybill_rate_limit_wait_seconds", "Total delay by the rate limit.", **common)
         self._holds = Counter("waybill_holds", "Times a connection was held, or found held at the start.", **common)
         self._failures = Counter("waybill_worker_failures", "Workers that failed.", **common)
+        self._lost = Counter("waybill_leases_lost", "Times a worker lost its lease, or renewed it too late.", **common)
         self._held = Gauge("waybill_held", "1 while the connection is held, otherwise 0.", **gauge)
         self._depth = Gauge("waybill_queue_depth", "Unfinished events.", **gauge)
         self._partitions = Gauge(
@@ -109,6 +110,10 @@ class Metrics(DeliveryObserver):
     def failed(self, connection: str, reason: str, seconds: float) -> None:  # noqa: ARG002
         """Count a failed worker."""
         self._failures.labels(connection).inc()
+
+    def lost(self, connection: str, reason: str) -> None:  # noqa: ARG002
+        """Count a lost lease."""
+        self._lost.labels(connection).inc()
 
     def queue(self, connection: str, depth: int, age: float) -> None:
         """Set depth and age of a queue."""

@@ -52,6 +52,9 @@ class DeliveryObserver:
     def failed(self, connection: str, reason: str, seconds: float) -> None:
         """A worker failed; another one starts after `seconds`."""
 
+    def lost(self, connection: str, reason: str) -> None:
+        """A worker lost its lease, or was too late to renew it; it begins anew, if no other has the connection."""
+
     def split(self, connection: str, items: int) -> None:
         """A batch was refused as a whole and is sent again in halves."""
 

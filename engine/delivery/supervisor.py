@@ -210,7 +210,8 @@ class Delivery:
                 continue
             try:
                 await self._work(configured, lease, row)
-            except LeaseLost:
+            except LeaseLost as lost:
+                self._observer.lost(name, str(lost))
                 continue
             if self._may_end():
                 return
@@ -241,7 +242,9 @@ class Delivery:
     async def _lease(self, name: str) -> Lease | None:
         began, length = self._clock.time(), self._options.lease
         fence = await self._thread.call(self._outbox.lease, name, self._owner, began, length)
-        return None if fence is None else Lease(name, fence, began + length, self._clock.time)
+        if fence is None:
+            return None
+        return Lease(name, fence, began + length, self._clock.time, self._outbox.leased_until)
 
     async def _sleep(self, changed: asyncio.Event) -> None:
         try:

@@ -127,7 +127,7 @@ class StreamIntake:
 
     async def _waiting(self, partition: int, connection: str) -> tuple[int, float | None]:
         last = await self._client.last(self._layout.state, self._layout.position_subject(partition, connection))
-        position = StreamPosition() if last is None else StreamPosition.decode(last.data)
+        position = StreamPosition() if last is None or not last.data else StreamPosition.decode(last.data)
         subject = self._layout.events_subject(partition)
         first, packs = await self._client.first(self._layout.events, subject, position.read_to)
         count = position.count if first is None else position.count + packs * len(digests(first.headers))

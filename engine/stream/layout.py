@@ -7,6 +7,7 @@
 | NAME_set_aside | NAME.set_aside.CONNECTION.PARTITION | copies of rejected and invalid events |
 | NAME_discards | NAME.discards.SOURCE | copies of what collectors discarded |
 | NAME_owners | NAME.owners.PARTITION, NAME.presence | one token a partition, for which workers wait |
+| NAME_seen | NAME.seen.PARTITION | segments of ids, for who takes a partition over |
 | KV_NAME_state | $KV.NAME_state.KEY | holds, pauses, rates, positions, versions |
 
 The number of partitions is kept with the events stream and never changes: an event's order depends on it.
@@ -31,6 +32,8 @@ DEFAULT_PARTITIONS = 16
 DEFAULT_REPLICAS = 1
 UNLIMITED = -1
 RESULTS_SECONDS = 30 * 24 * 3600
+SEEN_SECONDS = 26 * 3600
+"""How long segments of ids stay: as long as they may be duplicates, and some more."""
 DISCARDS_OF_A_SOURCE = 10_000
 DUPLICATE_WINDOW_SECONDS = 120
 """How long the servers remember a `Nats-Msg-Id`: for what is published again after a lost acknowledgement."""
@@ -84,6 +87,11 @@ class Layout(NamedTuple):
         return f"{self.name}_owners"
 
     @property
+    def seen(self) -> str:
+        """Return the stream of the segments of ids."""
+        return f"{self.name}_seen"
+
+    @property
     def state(self) -> str:
         """Return the stream of the shared state, a key-value bucket."""
         return f"KV_{self.name}_state"
@@ -107,6 +115,10 @@ class Layout(NamedTuple):
     def owners_subject(self, partition: int) -> str:
         """Return the subject of a partition's token."""
         return f"{self.name}.owners.{_digits(partition)}"
+
+    def seen_subject(self, partition: int) -> str:
+        """Return the subject of a partition's segments of ids."""
+        return f"{self.name}.seen.{_digits(partition)}"
 
     @property
     def presence_subject(self) -> str:
@@ -187,6 +199,7 @@ def configurations(layout: Layout) -> list[JsonObject]:
         _settings(layout, layout.discards, f"{name}.discards.*", max_age=RESULTS_SECONDS * NANOSECONDS)
         | {"max_msgs_per_subject": DISCARDS_OF_A_SOURCE},
         _settings(layout, layout.owners, f"{name}.owners.*", layout.presence_subject) | {"max_msgs_per_subject": 1},
+        _settings(layout, layout.seen, f"{name}.seen.*", max_age=SEEN_SECONDS * NANOSECONDS),
         _settings(layout, layout.state, f"$KV.{name}_state.>", discard="new")
         | {"max_msgs_per_subject": 1, "allow_rollup_hdrs": True, "deny_delete": True},
     ]

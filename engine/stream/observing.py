@@ -12,7 +12,7 @@ from collections.abc import Callable
 from engine.delivery.observers import DeliveryObserver
 from engine.delivery.sending.pacing import MUCH_LONGER
 
-PASSED_ON = ("finished", "written", "answered", "timed_out", "limited", "retrying", "split")
+PASSED_ON = ("finished", "written", "answered", "timed_out", "limited", "retrying", "split", "lost")
 
 
 class SharedObserver:

@@ -26,6 +26,7 @@ from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import Outcome
 from engine.stream.client import ID_HEADER, StreamClient
 from engine.stream.errors import ApiRefused, SequenceConflict
+from engine.stream.forgetting import forget_connection, undelivered
 from engine.stream.intake import MESSAGE_ROOM, StreamIntake
 from engine.stream.layout import Layout, create_or_check, existing_layout
 from engine.stream.packs import PACK_BYTES, PACK_EVENTS, Pack, encode
@@ -148,6 +149,18 @@ class StreamOutbox(SqliteOutbox):
         """End the hold or pause of a connection, in all processes."""
         self._fresh_until = 0.0
         return self._shared.resume(connection)
+
+    def forget(self, connection: str) -> None:
+        """Remove what is kept of a connection to which nobody delivers; see `forgetting`."""
+        self._client.call(forget_connection(self._client, self._layout, connection))
+        self._fresh_until = 0.0
+
+    def undelivered(self) -> list[str]:
+        """Return the connections for which events wait, and to which no worker has delivered for an hour."""
+        held = {row.name for row in self.connections() if row.held}
+        rows = self._all(sql.ALL_UNFINISHED)
+        waiting = {name: oldest for name, _, oldest in rows if oldest is not None and name not in held}
+        return self._client.call(undelivered(self._client, self._layout, waiting))
 
     def keep_version(self, digest: str, name: str, files: bytes, now: float) -> None:
         """Keep the files of a mapping's version for all processes."""

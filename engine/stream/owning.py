@@ -70,8 +70,9 @@ class OwnerToken(NamedTuple):
 class Claim:
     """What this process knows of a partition; it owns it until `until`, 0 if it does not, and has since `since`.
 
-    `pin` is what the servers gave it if they chose it. `rival` is the token that names another process, `rival_since`
-    the time since when it has not changed.
+    `pin` is what the servers gave it if they chose it. `sequence` is the token that it wrote last, as far as it knows,
+    and `tried` the one in whose place it last tried to write. `rival` is the token that names another process,
+    `rival_since` the time since when it has not changed.
     """
 
     number: int
@@ -79,11 +80,20 @@ class Claim:
     until: float = 0.0
     since: float = 0.0
     sequence: int = 0
+    tried: int = 0
     rival: OwnerToken | None = None
     rival_since: float = 0.0
     rest_until: float = 0.0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def follows(self, token: OwnerToken, name: bytes) -> bool:
+        """Whether nobody else has written since this process did, so that nobody else has had the partition.
+
+        A token with its name that it does not know of is from a request whose answer was not waited for: with no other
+        one tried since, it took the place of the one before.
+        """
+        return token.sequence == self.sequence or (token.holder == name and self.tried == self.sequence)
 
 
 class Ownership:
@@ -114,7 +124,10 @@ class Ownership:
         return self._claims[partition].until
 
     def owned_since(self, partition: int) -> float:
-        """Return since when a partition is owned without a gap, by the clock; 0 if it never was."""
+        """Return since when no other process can have had a partition, by the clock; 0 if it never was owned.
+
+        A process that was late to write the token owned nothing for a moment, but neither did another one.
+        """
         return self._claims[partition].since
 
     def surplus(self) -> set[int]:
@@ -216,14 +229,17 @@ class Ownership:
             await self._claim(claim, rival)
 
     async def _claim(self, claim: Claim, token: OwnerToken) -> None:
-        began = self._clock.time()
+        began, follows = self._clock.time(), claim.follows(token, self._name)
+        if follows:
+            claim.sequence = token.sequence
+        claim.tried = token.sequence
         subject = self._layout.owners_subject(claim.number)
         try:
             claim.sequence = await self._client.publish(subject, self._name, expect=token.sequence, patience=OWNED)
         except SequenceConflict:
             claim.until = 0.0
             return
-        if claim.until <= began:
+        if not follows:
             claim.since = began
         claim.until = began + OWNED
         claim.changed.set()

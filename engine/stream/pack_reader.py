@@ -20,10 +20,10 @@ import orjson
 from engine.delivery.outbox.base import OutboxError
 from engine.records import JsonObject
 from engine.stream.client import StreamMessage
-from engine.stream.duplicates import PackIds
 from engine.stream.errors import ApiRefused, DamagedPack
 from engine.stream.layout import Layout
 from engine.stream.packs import AGAIN_HEADER, Pack, connections_of, decode, digests
+from engine.stream.segments import PackIds
 
 if TYPE_CHECKING:
     from engine.stream.client import StreamClient
@@ -157,6 +157,17 @@ class PackReader:
             info = await self._client.api(f"STREAM.INFO.{self._layout.events}")  # a leader of before may lag as well
             return cast("int", cast("JsonObject", info["state"])["last_seq"]) >= sequence
         return False
+
+    async def stored_at(self, sequence: int) -> float | None:
+        """Return when the message with a sequence was stored, of whichever partition; None if it is not there."""
+        try:
+            answer = await self._client.api(f"STREAM.MSG.GET.{self._layout.events}", {"seq": sequence})
+        except ApiRefused as refused:
+            if refused.code != NO_MESSAGE:
+                raise
+            return None
+        stamp = cast("str", cast("JsonObject", answer["message"])["time"])
+        return _milliseconds(round(datetime.fromisoformat(stamp).timestamp() * MICROSECONDS))
 
     def headers(self, since: float, after: int) -> list[PackIds]:
         """Return what the window of duplicates needs of the next packs that came since a time and stand behind another.

@@ -11,8 +11,9 @@ Calls come from the outbox's thread, and from others that want to see; a lock le
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import RLock
@@ -30,10 +31,9 @@ from engine.delivery.outbox.base import (
 )
 from engine.delivery.outbox.location import StreamAddress
 from engine.delivery.outbox.reports import NO_REPORTS
-from engine.records import Outcome
+from engine.records import JsonObject, Outcome
 from engine.stream import results
 from engine.stream.client import PUBLISH_PATIENCE
-from engine.stream.duplicates import DuplicateWindow
 from engine.stream.errors import DamagedPack, MessageTooLarge, SequenceConflict, UnknownFormat
 from engine.stream.keeping import KEEP_SECONDS, remove_finished
 from engine.stream.layout import Layout
@@ -43,6 +43,7 @@ from engine.stream.packs import Pack, number_of, place_of
 from engine.stream.positions import NotedEvent, StreamPosition
 from engine.stream.results import ResultBatch
 from engine.stream.versions import decode_version, encode_version
+from engine.stream.window_filling import CLOCK_STEP, FilledWindow
 
 if TYPE_CHECKING:
     from engine.stream.client import StreamClient, StreamMessage
@@ -54,18 +55,23 @@ RELEASE_PATIENCE = 2.0
 """For how many seconds a released connection's position is tried to be written: a server that stops must not hang."""
 POSITION_SECONDS = 2.0
 """How often a position is written; what results say since then is counted in by whoever takes over."""
+ALIVE_SECONDS = 60.0
+"""How often a position is written at least while its connection is delivered, so that this can be seen."""
+RELEASED_HEADER = "Waybill-Released"
 KEEPING_SECONDS = 600.0
 """How often packs that nobody needs are removed."""
 READING_SECONDS = 1.0
 """For how long one call of `waiting` reads packs and headers, before it returns what it has; the next call goes on."""
-CLOCK_STEP = 300.0
-"""Seconds by which the clocks of two servers may differ, for the start of the window of duplicates."""
 ROW_BYTES = 2 * 1024 * 1024
 """Bytes of events behind which one call of `waiting` returns no more."""
 RESULTS_AT_ONCE = 200
 TAKE_OVERS = 5
 LAG_SECONDS, LAG_PAUSE = 10.0, 0.05
+MILLISECOND = 0.001
 SET_ASIDE = (Outcome.REJECTED, Outcome.INVALID)
+LOST = "the events stream ends before what was delivered of it: it has lost its end, or is an older copy"
+
+logger = logging.getLogger("waybill.delivery")
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ class Lane:
 class PartitionQueue:
     """A partition as the outbox of a `Delivery`.
 
-    Memory: `PackReader` remembers 4 MB of events, the window has 8 MB, each connection some 200 bytes for a pack with
+    Memory: `PackReader` remembers 4 MB of events, the window some 15 MB, each connection some 200 bytes for a pack with
     unfinished events, of which `FairQueue` lets there be 100,000 at most. `keep` is for how many seconds finished packs
     stay, at least 25 hours.
     """
@@ -107,7 +113,8 @@ class PartitionQueue:
         self._ownership, self._state = ownership, state
         self._keep = max(keep, KEEP_SECONDS)
         self._reader = PackReader(client, layout, partition)
-        self._window = DuplicateWindow()
+        self._filled = FilledWindow(client, layout, partition, self._reader)
+        self._window = self._filled.window
         self._lanes: dict[str, Lane] = {}
         self._known: set[tuple[str, ...]] = set()
         self._created = ""
@@ -135,7 +142,20 @@ class PartitionQueue:
                 lane = self._take_over(connection, owner, since)
             if lane is None or not self._client.call(self._ownership.extended(self._partition, now + seconds)):
                 return None
+            if self._client.time() - lane.saved_at >= ALIVE_SECONDS:
+                with suppress(OutboxError):  # it only shows that somebody delivers
+                    self._save(lane, RELEASE_PATIENCE)
             return lane.fence
+
+    def leased_until(self, connection: str, fence: int) -> float:
+        """Return until when the partition is owned, as long as nobody else can have had it since the lease was taken.
+
+        The thread that renews leases may be busy for longer than a lease lasts.
+        """
+        lane, until = self._lanes.get(connection), self._ownership.owned_until(self._partition)
+        if lane is None or lane.fence != fence or lane.since != self._ownership.owned_since(self._partition):
+            return 0.0
+        return until
 
     def release(self, connection: str, owner: str) -> None:
         """Give up a connection's lease."""
@@ -144,7 +164,7 @@ class PartitionQueue:
             if lane is not None and lane.owner == owner:
                 del self._lanes[connection]
                 with suppress(OutboxError):  # whoever follows then counts in more results
-                    self._save(lane, RELEASE_PATIENCE)
+                    self._save(lane, RELEASE_PATIENCE, {RELEASED_HEADER: "1"})
 
     def _take_over(self, connection: str, owner: str, since: float) -> Lane | None:
         """Append this worker's first message, and sum up what all before it have written."""
@@ -162,10 +182,31 @@ class PartitionQueue:
                 continue
             position = self._position(connection, fence)
             lane = Lane(connection, owner, fence, since, position, self._client.time(), _mark(position))
+            if self._cut(position):
+                self._save(lane)  # at once: later, others may have the sequences that were lost
             self._lanes[connection] = lane
             self._state.add([connection])
             return lane
         return None
+
+    def _cut(self, position: StreamPosition) -> bool:
+        """Cut off what is known of packs that the events stream has lost, by a loss of power or as an older copy.
+
+        What was known before the fence is of packs that were stored before it. A leader that lags is asked again.
+        """
+        ends, known_to = time.monotonic() + LAG_SECONDS, max(position.known_to, self._window.reach)
+        while (last := self._last_sequence()) < known_to and time.monotonic() < ends:
+            time.sleep(LAG_PAUSE)
+        stored_at = self._client.call(self._reader.stored_at(position.read_to)) if position.read_at else None
+        if stored_at not in (None, position.read_at):  # others have its sequences by now
+            last = min(last, self._client.call(self._reader.sequence_before(position.read_at + MILLISECOND)))
+        elif last >= known_to:
+            return False
+        fields = {"partition": self._partition, "last": last, "known": known_to, "reason": LOST}
+        logger.warning("events lost", extra={"fields": fields})
+        position.cut(last)
+        self._window.lose()
+        return True
 
     def _position(self, connection: str, upto: int) -> StreamPosition:
         """Return a connection's position: the one that was kept, and all results behind it up to a sequence."""
@@ -213,6 +254,10 @@ class PartitionQueue:
 
     def _creation(self) -> str:
         return str(self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))["created"])
+
+    def _last_sequence(self) -> int:
+        info = self._client.call(self._client.api(f"STREAM.INFO.{self._layout.events}"))
+        return cast("int", cast("JsonObject", info["state"])["last_seq"])
 
     def _batch(self, message: StreamMessage) -> ResultBatch:
         try:
@@ -284,7 +329,7 @@ class PartitionQueue:
             if len(behind) >= limit or (behind and size >= ROW_BYTES):
                 break
             packs = self._packs(lane, after)
-            if not packs or not self._window_reaches(lane, packs[0], ends):
+            if not packs or not self._filled.reaches(packs[0].at, lane.position.read_to, self._created, ends):
                 break
             for read in packs:
                 duplicates += self._read_pack(lane, read)
@@ -311,34 +356,17 @@ class PartitionQueue:
         self._window.add([read.ids])
         lane.seen_at = read.at
         if lane.connection not in read.pack.connections:
-            lane.position.read(read.sequence, 0)
+            lane.position.read(read.sequence, 0, read.at)
             return []
-        left = lane.position.read(read.sequence, (1 << len(read.pack.events)) - 1)
+        left = lane.position.read(read.sequence, (1 << len(read.pack.events)) - 1, read.at)
         bits = left & self._window.duplicates(read.ids, lane.connection)
         return [number_of(read.sequence, index) for index in range(len(read.pack.events)) if bits >> index & 1]
 
     def _make_known(self, connections: tuple[str, ...]) -> None:
         """Have everybody know of a pack's connections, so that none is forgotten to which nobody delivers yet."""
         if connections not in self._known:
-            self._state.add(connections)
+            self._state.add(connections, forgotten=False)
             self._known.add(connections)
-
-    def _window_reaches(self, lane: Lane, first: ReadPack, ends: float) -> bool:
-        """Have the window begin 24 hours before a pack, and reach up to it; False if there is more to read for that.
-
-        The replica that answers may lag: only when it has the pack itself is it sure that nothing before it is missing.
-        """
-        window, upto = self._window, lane.position.read_to
-        if window.since is None or window.since > first.at - WINDOW:
-            window.begin(first.at - WINDOW - CLOCK_STEP)
-        while window.reach < upto:
-            found = self._reader.headers(window.since or 0.0, window.reach)
-            window.add([each for each in found if each.sequence <= upto])
-            if found and found[-1].sequence > upto:  # so this replica has all that is before
-                window.reached(upto)
-            if window.reach < upto and (not found or time.monotonic() > ends):
-                return False
-        return True
 
     # Writing
 
@@ -392,6 +420,7 @@ class PartitionQueue:
 
     def _keep_up(self, lane: Lane) -> None:
         """From time to time, write how far a connection is, and remove what nobody needs."""
+        self._filled.publish()
         now = self._client.time()
         if now - lane.saved_at >= POSITION_SECONDS and _mark(lane.position) != lane.saved:
             self._save(lane)
@@ -412,11 +441,11 @@ class PartitionQueue:
             )
             return self._client.call(removing)
 
-    def _save(self, lane: Lane, patience: float = PUBLISH_PATIENCE) -> None:
+    def _save(self, lane: Lane, patience: float = PUBLISH_PATIENCE, headers: Mapping[str, str] | None = None) -> None:
         subject = self._layout.position_subject(self._partition, lane.connection)
         lane.saved_at, mark = self._client.time(), _mark(lane.position)
         with suppress(MessageTooLarge):  # the one before stays, with more results to count in
-            self._client.call(self._client.publish(subject, lane.position.encode(), patience=patience))
+            self._client.call(self._client.publish(subject, lane.position.encode(), headers, patience=patience))
             lane.saved = mark
 
     # What is shared
@@ -482,7 +511,7 @@ class PartitionQueue:
         """Release what is kept for this partition; the client stays open."""
         with self._lock:
             self._lanes.clear()
-            self._window.close()
+            self._filled.close()
 
 
 def _mark(position: StreamPosition) -> tuple[int, int]:

@@ -43,16 +43,17 @@ class NotedEvent(NamedTuple):
 class StreamPosition:
     """What of a partition is finished for one connection.
 
-    `read_to` is the sequence of the last pack that was read, `results` that of the last results message that is counted
-    in, `attempt` the highest number of a request; `stream` says of which stream of events all of it is. Memory: about
-    200 bytes for each pack with open events, and what was noted of those that were tried; `FairQueue` stops reading at
-    100,000 events.
+    `read_to` is the sequence of the last pack that was read, stored at `read_at` (0 if not known), `results` that of
+    the last results message that is counted in, `attempt` the highest number of a request; `stream` says of which
+    stream of events all of it is. Memory: about 200 bytes for each pack with open events, and what was noted of those
+    that were tried; `FairQueue` stops reading at 100,000 events.
     """
 
     def __init__(self, stream: str = "") -> None:
         self.stream = stream
         self.results = 0
         self.read_to = 0
+        self.read_at = 0.0
         self.attempt = 0
         self.count = 0
         self._another = False
@@ -66,11 +67,14 @@ class StreamPosition:
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
-    def read(self, sequence: int, events: int) -> int:
-        """Go on behind a pack of which these events (bits) concern the connection; return those not finished."""
+    def read(self, sequence: int, events: int, at: float = 0.0) -> int:
+        """Go on behind a pack, stored at a time, of which these events (bits) concern the connection.
+
+        Return those that are not finished.
+        """
         if sequence <= self.read_to:
             return self._open.get(sequence, 0)
-        self.read_to = sequence
+        self.read_to, self.read_at = sequence, at
         left = events & ~self._ahead.pop(sequence, 0)
         if left:
             self._open[sequence] = left
@@ -110,6 +114,22 @@ class StreamPosition:
             self._open[sequence] &= ~(1 << index)
             if not self._open[sequence]:
                 self._remove(sequence)
+
+    @property
+    def known_to(self) -> int:
+        """Return the highest sequence of a pack of which anything is known."""
+        noted = (place_of(number)[0] for number in self._noted)
+        return max(self.read_to, *self._ahead, *noted) if self._ahead or self._noted else self.read_to
+
+    def cut(self, last: int) -> None:
+        """Forget what is behind the end of the stream: its packs were lost, and others will have their sequences."""
+        if self.read_to > last:
+            self.read_to, self.read_at = last, 0.0
+        self._ahead = {sequence: bits for sequence, bits in self._ahead.items() if sequence <= last}
+        self._noted = {number: each for number, each in self._noted.items() if place_of(number)[0] <= last}
+        for sequence in [each for each in self._sequences if each > last]:
+            self.count -= self._open[sequence].bit_count()
+            self._remove(sequence)
 
     def gone(self, sequence: int) -> None:
         """Forget a pack that is no longer in the stream."""
@@ -164,6 +184,7 @@ class StreamPosition:
             "another": self._another,
             "results": self.results,
             "read_to": self.read_to,
+            "read_at": self.read_at,
             "attempt": self.attempt,
             "open": _packed(self._open),
             "ahead": _packed(ahead),
@@ -181,6 +202,7 @@ class StreamPosition:
             given = orjson.loads(zlib.decompressobj().decompress(data, MOST_DECODED))
             found = cls(str(given["stream"]))
             found.results, found.read_to, found.attempt = (int(given[key]) for key in ("results", "read_to", "attempt"))
+            found.read_at = float(given["read_at"])
             found._another = given["another"] is True
             found._open = dict(_unpacked(given["open"]))
             found._sequences = list(found._open)

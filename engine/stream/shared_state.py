@@ -28,6 +28,8 @@ MOST_ATTEMPTS = 50
 LONGEST_TEXT = 2000
 """Characters of a reason or hint that are kept."""
 READ_AT_ONCE = 500
+REMOVED = {"KV-Operation": "DEL"}
+"""The headers of a message that removes a key, as key-value buckets have them."""
 UNREADABLE = "the shared state of this connection cannot be read, so it is not known whether it was held"
 UNREADABLE_HINT = "Find out what has written to the key {key}."
 NEWER = "the shared state of this connection was written by a newer release"
@@ -116,6 +118,7 @@ class SharedState:
     def __init__(self, client: StreamClient, layout: Layout, now: Callable[[], float] = since_boot) -> None:
         self._client, self._layout, self._now = client, layout, now
         self._known: dict[str, tuple[SharedConnection, int]] = {}  # with the sequence of the message
+        self._forgotten: dict[str, int] = {}  # with the sequence of the message that says so
         self._read_to, self._read_at = 0, float("-inf")
         self._reading = asyncio.Lock()
 
@@ -142,9 +145,9 @@ class SharedState:
         """End the hold or pause of a connection; False if the outbox does not know it."""
         return self._client.call(self._resume(connection))
 
-    def add(self, connections: Iterable[str]) -> None:
-        """Have all processes know of some connections."""
-        self._client.call(self.know(list(connections)))
+    def add(self, connections: Iterable[str], *, forgotten: bool = True) -> None:
+        """Have all processes know of some connections; without `forgotten`, not of those that a person has removed."""
+        self._client.call(self.know(list(connections), forgotten=forgotten))
 
     async def read_new(self) -> None:
         """Read what has changed."""
@@ -161,20 +164,22 @@ class SharedState:
                 more = len(found) > 0
             self._read_at = began
 
-    async def know(self, connections: Iterable[str]) -> None:
-        """Have all processes know of some connections."""
+    async def know(self, connections: Iterable[str], *, forgotten: bool = True) -> None:
+        """Have all processes know of some connections; see `add`."""
         await self.read_new()
         for each in connections:
-            if each not in self._known:
+            if each not in self._known and (forgotten or each not in self._forgotten):
                 await self.change(each, lambda found: found)
 
     async def change(self, connection: str, change: Callable[[SharedConnection], SharedConnection]) -> None:
         """Change one connection by compare-and-set; write nothing where nothing changes."""
         subject = self._layout.state_subject(KIND, connection)
         for _ in range(MOST_ATTEMPTS):
-            before, seq = self._known.get(connection, (SharedConnection(connection), 0))
+            unknown = SharedConnection(connection), self._forgotten.get(connection, 0)
+            known = connection in self._known
+            before, seq = self._known.get(connection, unknown)
             after = change(before)
-            if seq and after == before:
+            if known and after == before:
                 return
             if before.format > FORMAT:
                 raise UnknownFormat(f"The connection {connection}: {NEWER}. {NEWER_HINT}")
@@ -186,6 +191,7 @@ class SharedState:
                     self._take(found)
                 continue
             self._known[connection] = after, seq
+            self._forgotten.pop(connection, None)
             return
         raise OutboxError(
             f"The shared state of {connection} could not be changed in {MOST_ATTEMPTS} attempts, because other "
@@ -203,6 +209,12 @@ class SharedState:
     def _take(self, message: StreamMessage) -> None:
         """Know what a message says, unless something newer is known: a replica that answers may lag."""
         name = token_name(message.subject.rpartition(".")[2])
-        if message.seq > self._known.get(name, (None, 0))[1]:
-            key = message.subject.partition(".")[2].partition(".")[2]
-            self._known[name] = decoded(name, key, message.data), message.seq
+        if message.seq <= max(self._known.get(name, (None, 0))[1], self._forgotten.get(name, 0)):
+            return
+        if message.headers.get("KV-Operation") is not None:
+            self._known.pop(name, None)
+            self._forgotten[name] = message.seq
+            return
+        key = message.subject.partition(".")[2].partition(".")[2]
+        self._known[name] = decoded(name, key, message.data), message.seq
+        self._forgotten.pop(name, None)

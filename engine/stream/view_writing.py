@@ -24,7 +24,7 @@ from engine.stream.layout import partition_in, token_name
 from engine.stream.packs import Pack, decode, decode_discards, number_of, place_of
 from engine.stream.results import decode as decode_results
 from engine.stream.results import decode_aside
-from engine.stream.shared_state import decoded
+from engine.stream.shared_state import SharedConnection, decoded
 from engine.stream.versions import decode_version
 from engine.stream.view_tables import CONNECTION_BITS, MOST_CONNECTIONS, view_place
 
@@ -199,7 +199,8 @@ class ViewWriter:
                 self._purged(message)
 
     def _shared(self, name: str, message: StreamMessage) -> None:
-        shared = decoded(name, message.subject, message.data)
+        gone = message.headers.get("KV-Operation") is not None
+        shared = SharedConnection(name) if gone else decoded(name, message.subject, message.data)
         row = shared.row(None)
         self._db.execute(
             SET_CONNECTION, (row.held, row.hint, row.held_at, row.due, row.pause, row.alarm, self.connection(name))

@@ -48,6 +48,22 @@ REFUSED = [
         'An outbox address has no option "partition"; did you mean "partitions"?\n',
         id="an option",
     ),
+    pytest.param(
+        ("outbox", "status", "--outbox", "nats://127.0.0.1:42x2/shop"),
+        '"127.0.0.1:42x2" is no HOST:PORT; write e.g. 127.0.0.1:4222, or no port for 4222.\n',
+        id="no port",
+    ),
+    pytest.param(
+        ("outbox", "status", "--outbox", "nat://ada:secret@127.0.0.1/shop"),
+        'An outbox address begins with nats:// or tls://, not "nat://"; write e.g. '
+        "nats://127.0.0.1:4222/waybill?partitions=16&replicas=3.\n",
+        id="another scheme",
+    ),
+    pytest.param(
+        ("serve", "shop", "--example-settings", "--outbox", "127.0.0.1:4222/shop"),
+        '"127.0.0.1:4222/shop" is a server, not a file: write nats://127.0.0.1:4222/shop.\n',
+        id="no scheme",
+    ),
 ]
 
 

@@ -183,6 +183,9 @@ class MemoryOutbox:
         self._connections[connection] = row._replace(owner=owner, leased_until=now + seconds)
         return self._fences[connection]
 
+    def leased_until(self, connection: str, fence: int) -> float:
+        return 0.0
+
     def release(self, connection: str, owner: str) -> None:
         row = self._connections.get(connection)
         if row is not None and row.owner == owner:

@@ -318,6 +318,15 @@ def test_wrong_usage(here, engine, line, message) -> None:
     assert engine(line)[0::2] == (2, message)
 
 
+def test_who_forgets_connections_learns_that_there_is_a_file_of_them(here, engine) -> None:
+    (here / "connections.yaml").write_text(SOURCES)
+    assert engine("send")[0::2] == (
+        2,
+        "Name at least one mapping, or a file of connections with --connections. There is one here: "
+        "--connections connections.yaml.\n",
+    )
+
+
 def test_a_damaged_outbox_is_reported(here, engine) -> None:
     (here / "o.db").write_bytes(b"nothing of the kind" * 100)
     (here / "connections.yaml").write_text(SOURCES)

@@ -121,6 +121,7 @@ def test_several_observers_hear_everything() -> None:
         "retrying": ("shop", 2, "503", 1.0),
         "alarmed": ("shop", "20 of 20", "data"),
         "failed": ("shop", "ValueError: no", 5.0),
+        "lost": ("shop", "It is gone."),
         "split": ("shop", 50),
         "elsewhere": ("shop", 9.0),
         "ended": ("shop", 3),
@@ -144,3 +145,13 @@ def test_retries_are_logged_at_once_and_then_once_a_minute(logged) -> None:
         ("retrying", 2, "the vendor answered 500", 1.5),
         ("retrying", 6, "the vendor answered 500", 1.5),
     ]
+
+
+def test_lost_leases_are_logged_at_once_and_then_once_a_minute(logged) -> None:
+    now = [0.0]
+    logging_to_it = logs.Logging(clock=lambda: now[0])
+    for moment in (0.0, 1.0, 59.0, 60.0):
+        now[0] = moment
+        logging_to_it.lost("shop", "It is gone.")
+    lost = [(each["event"], each["connection"], each["times"], each["reason"]) for each in logged()]
+    assert lost == [("lease lost", "shop", 1, "It is gone."), ("lease lost", "shop", 3, "It is gone.")]

@@ -120,6 +120,15 @@ def test_a_lease_that_has_run_out_lets_nothing_through() -> None:
         asyncio.run(sent(10.0))
 
 
+def test_a_lease_lasts_as_long_as_the_outbox_knows_of_its_fence() -> None:
+    now, known = 12.0, {("shop", 1): 13.0}
+    lease = Lease("shop", 1, 10.0, lambda: now, lambda *of: known.get(of, 0.0))
+    lease.check()
+    lease.fence = 2
+    with pytest.raises(LeaseLost):
+        lease.check()
+
+
 def test_a_request_is_not_finished_when_the_lease_runs_out_in_the_middle() -> None:
     moments = iter([9.0, 11.0, math.inf])
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from tests.docs.blocks import ROOT, Block, blocks
 from tests.docs.console import ANYTHING, Console, commands
 from tests.docs.test_mapping_pages import PAGES as FOLLOWED
+from tests.docs.test_stream_page import PAGE as STREAM
+from tests.docs.test_stream_page import StreamConsole
 from tests.docs.test_walk_through import PAGE as WALK_THROUGH
 from tests.docs.test_walk_through import project
 from tests.operating import OperatorShell, operated
+from tests.stream.servers import NatsServer
 
 IN_FOLDER = ("docs/coverage.md", "docs/delivery.md")
 """Pages that begin in an empty folder."""
@@ -62,6 +65,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             text = rewritten(page, Console(Path(folder)), whole=True)
         (ROOT / page).write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, NatsServer(Path(folder) / "nats") as server:
+        text = rewritten(STREAM, StreamConsole(Path(folder), str(server.address())), whole=True)
+    (ROOT / STREAM).write_text(text, encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, operated(Path(folder)):
         (ROOT / OPERATING).write_text(rewritten(OPERATING, OperatorShell(), whole=False), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder, chdir(folder):

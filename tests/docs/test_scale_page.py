@@ -36,7 +36,7 @@ def test_twice_the_events_take_twice_the_workers() -> None:
 
 
 def test_half_a_core_of_deliveries_is_the_time_to_move() -> None:
-    assert moving(MEASURED._replace(file_event=100)) == 5_000
+    assert moving(MEASURED._replace(file_small=100)) == 5_000
 
 
 def test_the_picture_says_what_it_shows() -> None:

@@ -13,7 +13,7 @@ from engine.delivery.sending.pacing import Clock
 from engine.stream import owning
 from engine.stream.client import StreamClient
 from engine.stream.layout import Layout, create_or_check
-from engine.stream.owning import Ownership
+from engine.stream.owning import FREE, Claim, Ownership, OwnerToken
 
 PATIENCE = 20.0
 
@@ -150,8 +150,24 @@ def test_a_clock_that_jumped_ends_all_ownership(begin) -> None:
     jumped = [0.0]
     process = begin(1, Clock(monotonic=lambda: time.monotonic() + jumped[0]))
     until(lambda: process.ownership.owned() == {0})
-    since = process.ownership.owned_since(0)
+    since, ended = process.ownership.owned_since(0), process.ownership.owned_until(0)
     jumped[0] = 60.0
-    assert process.ownership.owned() == set() or process.ownership.owned_since(0) > since
+    assert process.ownership.owned() == set() or process.ownership.owned_until(0) > ended + 50.0
     until(lambda: process.ownership.owned() == {0})
-    assert process.ownership.owned_since(0) > since, "another process may have had it in between"
+    assert process.ownership.owned_since(0) == since, "nobody else has written the token in between"
+
+
+FOLLOWING = {
+    "its own token, as it knows it": (5, 4, OwnerToken(b"me", 5, "pin", ""), True),
+    "its own, whose acknowledgement it did not get": (5, 5, OwnerToken(b"me", 6, "pin", ""), True),
+    "its own, but written in the place of another's": (5, 7, OwnerToken(b"me", 8, "pin", ""), False),
+    "another's": (5, 5, OwnerToken(b"you", 6, "pin", ""), False),
+    "one that was given up": (5, 5, OwnerToken(FREE, 7, "pin", ""), False),
+    "the first": (0, 0, OwnerToken(FREE, 1, "pin", ""), False),
+}
+
+
+@pytest.mark.parametrize("case", FOLLOWING)
+def test_a_gap_counts_only_if_another_process_can_have_had_the_partition(case: str) -> None:
+    sequence, tried, token, follows = FOLLOWING[case]
+    assert Claim(0, sequence=sequence, tried=tried).follows(token, b"me") is follows

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,15 +13,17 @@ from engine.delivery.outbox.attempts import Attempt
 from engine.delivery.outbox.base import DUPLICATE, Change, LeaseLost, NewEvent, OutboxError
 from engine.delivery.sending.pacing import Clock
 from engine.records import Outcome
-from engine.stream import pack_reader, partition_queue, results
+from engine.stream import pack_reader, partition_queue, results, window_filling
 from engine.stream.client import StreamClient
-from engine.stream.duplicates import PackIds
+from engine.stream.forgetting import forget_connection
 from engine.stream.layout import Layout, create_or_check
 from engine.stream.pack_reader import PackReader
 from engine.stream.packs import Pack, encode
 from engine.stream.partition_queue import LEASE, PartitionQueue
 from engine.stream.positions import StreamPosition
+from engine.stream.segments import PackIds
 from engine.stream.shared_state import SharedState
+from tests.stream.servers import NatsServer
 
 FOREVER = 10.0**12
 
@@ -33,6 +37,10 @@ class Owned:
     async def extended(self, partition: int, until: float) -> bool:
         assert partition == 0
         return until <= self.until
+
+    def owned_until(self, partition: int) -> float:
+        assert partition == 0
+        return self.until
 
     def owned_since(self, partition: int) -> float:
         assert partition == 0
@@ -158,7 +166,9 @@ def test_no_lease_ends_later_than_the_ownership(stream: Stream) -> None:
     assert worker.queue.lease("a", "w", 98.0, 2.0) == fence, "renewed"
     assert worker.queue.lease("a", "another", 98.0, 2.0) is None
     assert worker.queue.lease("a", "w", 99.0, 2.0) is None, "it would end too late"
+    assert (worker.queue.leased_until("a", fence), worker.queue.leased_until("a", fence - 1)) == (100.0, 0.0)
     worker.owned.since = 2.0  # it was lost, and is owned again: another process may have sent meanwhile
+    assert worker.queue.leased_until("a", fence) == 0.0
     assert worker.queue.lease("a", "w", 98.0, 2.0) == fence + 1
 
 
@@ -272,6 +282,43 @@ def test_a_purge_keeps_what_any_connection_needs(stream: Stream) -> None:
     assert worker.begin("b").ids("b") == ["3", "4"]
 
 
+def test_a_connection_that_was_forgotten_keeps_no_packs_and_comes_back_only_with_a_worker(stream: Stream) -> None:
+    for each in "12":
+        stream.publish(each, connections=("a", "b"))
+    worker = stream.worker().begin("a").begin("b")
+    worker.finish("1", "2", connection="a")
+    worker.queue.waiting("b", 0, 9)
+    worker.queue._save(worker.queue._lanes["b"])
+    forgetting = forget_connection(stream.client, stream.layout, "b")
+    with pytest.raises(
+        OutboxError, match=r"^b is being delivered: a worker wrote its position \d s ago\. Remove it from"
+    ):
+        stream.client.call(forgetting)
+    worker.queue.release("b", "w")
+    worker.queue.release("a", "w")
+    assert worker.queue.remove_finished(FOREVER) == 0
+    stream.client.call(forget_connection(stream.client, stream.layout, "b"))
+    stream.publish("3", connections=("a", "b"))
+    other = stream.worker("v").begin("a")
+    assert other.ids("a") == ["3"]
+    other.queue.release("a", "v")
+    for each in (worker, other):
+        each.queue._state._read_at = 0.0
+        assert [row.name for row in each.queue.connections()] == ["a"]
+    assert other.queue.remove_finished(FOREVER) == 2
+    assert stream.worker("u").begin("b").ids("b") == ["3"], "what is left of its events"
+    worker.queue._state._read_at = 0.0
+    assert [row.name for row in worker.queue.connections()] == ["a", "b"]
+
+
+def test_a_lease_shows_that_somebody_delivers(stream: Stream, monkeypatch) -> None:
+    monkeypatch.setattr(partition_queue, "ALIVE_SECONDS", 0.0)
+    worker = stream.worker().begin().begin()
+    assert worker.fence
+    with pytest.raises(OutboxError, match=r"^a is being delivered"):
+        stream.client.call(forget_connection(stream.client, stream.layout, "a"))
+
+
 def test_versions_are_kept_for_all_workers(stream: Stream) -> None:
     worker, other = stream.worker(), stream.worker("v")
     assert worker.queue.version_files("d/1") is None
@@ -367,7 +414,7 @@ def test_a_replica_that_lags_hides_no_duplicate(stream: Stream) -> None:
     worker.queue.release("a", "w")
     stream.publish("1", "2", "3")
     other = stream.worker("v")
-    other.queue._reader = Lagging(stream.client, stream.layout, 0)
+    other.queue._reader = other.queue._filled.reader = Lagging(stream.client, stream.layout, 0)
     other.begin()
     found = []
     for Lagging.has in (0, first, last - 1, last, last + 1):
@@ -427,3 +474,85 @@ def test_whatever_workers_do_each_event_is_finished_once_and_the_rest_waits_in_o
                 worker.queue.close()
                 workers[workers.index(worker)] = stream.worker(worker.name)
     assert len(sent) == len(set(sent)) > 30
+
+
+class FromHeaders(PackReader):
+    """Notes which headers are read."""
+
+    read: list[int]
+
+    def headers(self, since: float, after: int) -> list[PackIds]:
+        found = super().headers(since, after)
+        self.read += [each.sequence for each in found]
+        return found
+
+
+def taken_over(stream: Stream, name: str) -> tuple[list[str], list[int]]:
+    """Return what waits for a worker that takes over, and of which packs it had to read the headers."""
+    stream.publish("0", name, "3b")
+    worker = stream.worker(name)
+    reader = worker.queue._filled.reader = FromHeaders(stream.client, stream.layout, 0)
+    reader.read = []
+    ids = worker.begin().ids()
+    worker.queue.release("a", name)
+    return ids, reader.read
+
+
+def segments_in(stream: Stream) -> list[int]:
+    seen = stream.client.call(stream.client.read(stream.layout.seen, stream.layout.seen_subject(0), 0, 99))
+    return [each.seq for each in seen]
+
+
+def test_who_takes_over_takes_the_segments_and_reads_headers_only_where_they_are_missing(
+    stream: Stream, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(window_filling, "SEGMENT_IDS", 2)
+    for number in range(6):
+        stream.publish(f"{number}", f"{number}b")
+    worker = stream.worker().begin()
+    worker.finish(*worker.ids())
+    assert len(segments_in(stream)) == 5
+    worker.queue.release("a", "w")
+    assert taken_over(stream, "v") == (["v"], [6, 7])
+    stream.client.call(stream.client.api(f"STREAM.MSG.DELETE.{stream.layout.seen}", {"seq": segments_in(stream)[1]}))
+    assert taken_over(stream, "u") == (["v", "u"], [*range(2, 9), 7, 8])
+    subject = stream.layout.seen_subject(0)
+    stream.client.call(stream.client.publish(subject, b"hello", {"Waybill-Format": "1"}))
+    assert taken_over(stream, "t") == (["v", "u", "t"], [*range(1, 10)])
+    assert [each.fields["reason"] for each in caplog.records] == ["A message of the stream is no segment of ids."]  # type: ignore[attr-defined]
+
+
+def test_segments_that_two_workers_publish_harm_nothing(stream: Stream, monkeypatch) -> None:
+    monkeypatch.setattr(window_filling, "SEGMENT_IDS", 2)
+    for number in range(4):
+        stream.publish(f"{number}", f"{number}b")
+    old, new = stream.worker("w").begin("a"), stream.worker("v").begin("b")
+    old.ids("a"), new.ids("b")
+    for number in range(4, 8):
+        stream.publish(f"{number}", f"{number}b")
+    old.ids("a"), new.ids("b"), old.ids("a")
+    stream.publish("0", "7b", "3", "new")
+    assert stream.worker("u").begin("a").ids()[-1:] == ["new"]
+
+
+def test_a_stream_that_lost_its_end_and_has_grown_beyond_it_is_noticed_by_its_times(tmp_path: Path, caplog) -> None:
+    with NatsServer(tmp_path / "nats") as server:
+        stream = Stream(StreamClient(server.address("lost", partitions=1), {}))
+        stream.publish("1")
+        server.stop()
+        events = next((tmp_path / "nats/store").glob("**/lost_events"))
+        shutil.copytree(events, tmp_path / "copy")
+        server.start()
+        stream.publish("2")
+        worker = stream.worker().begin()
+        worker.finish("1", "2")
+        worker.queue.release("a", "w")
+        server.stop()
+        shutil.rmtree(events)
+        shutil.copytree(tmp_path / "copy", events)
+        server.start()
+        stream.publish("3", "1")
+        stream.publish("4")
+        assert stream.worker("v").begin().ids() == ["3", "4"]
+        assert [each.fields["last"] for each in caplog.records] == [1]  # type: ignore[attr-defined]
+        stream.client.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import orjson
 import pytest
 
@@ -10,7 +12,9 @@ from engine.console.outbox import change, look
 from engine.console.site import Site
 from engine.delivery.outbox import looking
 from engine.delivery.outbox.base import Chosen
+from engine.delivery.outbox.sqlite import SqliteOutbox
 from engine.records import Outcome
+from engine.stream import forgetting
 from engine.stream.outbox import opened_stream
 from tests.operating import said
 from tests.stream.events import event
@@ -20,6 +24,10 @@ shop: {destination: exponea, settings: {api_key: "a:b", project_token: t, hard_i
 sources: {web: {write_keys: k, partition_by: userId}}
 """
 EVENTS = [{"type": "track", "userId": "ada", "event": "A", "messageId": "m1"}, {"type": "track", "userId": "ada"}]
+FORGET = (
+    "If it was removed from the connections files on purpose, run: engine outbox forget shop. Until then the streams keep "
+    "all events that wait for it."
+)
 MISSING = (
     "There is no outbox at {address}: its streams are made by `engine serve`, `engine import` or `engine backfill`. "
     "Start one of these with this address, or correct the address.\n"
@@ -68,3 +76,25 @@ def test_what_a_console_changes_goes_to_the_streams_and_is_in_the_file_it_looks_
         assert look(looked.file, looking.counts) == {("shop", Outcome.WAITING): 1}
         with opened_stream(address) as outbox:
             assert outbox.count(Chosen("shop", (Outcome.WAITING,))) == 1
+
+
+def test_a_connection_to_which_nobody_delivers_is_named_and_forgotten(address, tmp_path, monkeypatch) -> None:
+    with opened_stream(address, create=True) as outbox:
+        outbox.take_in([event(1), event(2)], ["shop"], 0)
+    undelivered = f"No worker has delivered to shop for an hour. {FORGET}"
+    assert "for an hour" not in said("outbox", "status")[1]
+    monkeypatch.setattr(forgetting, "UNDELIVERED_SECONDS", -1.0)
+    assert undelivered in " ".join(said("outbox", "status")[1].split())
+    assert orjson.loads(said("outbox", "status", "--format", "json")[1])["undelivered"] == ["shop"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert said("outbox", "forget", "shop")[1] == (
+        "2 events wait for shop, and will never be sent to it. Forget it? [y/N]: Interrupted.\n"
+    )
+    assert said("outbox", "forget", "shop", "--yes") == (0, "shop forgotten; 2 events no longer kept for it.\n")
+    SqliteOutbox(tmp_path / "outbox.db").close()
+    code, text = said("outbox", "--outbox", "outbox.db", "forget", "shop")
+    assert code == 2
+    assert text == (
+        "outbox.db is a file: events that wait for a removed connection keep no others there, so nothing needs to be "
+        "forgotten. `engine delete` removes persons, `engine outbox purge` what has ended.\n"
+    )

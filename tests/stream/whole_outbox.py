@@ -28,6 +28,9 @@ class OwnedForEver:
     async def extended(self, partition: int, until: float) -> bool:
         return partition == 0
 
+    def owned_until(self, partition: int) -> float:
+        return FOREVER
+
     def owned_since(self, partition: int) -> float:
         return 1.0
 
@@ -41,6 +44,9 @@ class WholeOutbox(StreamOutbox):
 
     def lease(self, connection: str, owner: str, now: float, seconds: float) -> int | None:
         return self.queue.lease(connection, owner, now, seconds)
+
+    def leased_until(self, connection: str, fence: int) -> float:
+        return self.queue.leased_until(connection, fence)
 
     def release(self, connection: str, owner: str) -> None:
         self.queue.release(connection, owner)

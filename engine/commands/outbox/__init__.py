@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from engine.commands.options import outbox_option
-from engine.commands.outbox import discards, export, listing, purge, replay, resume, showing, status, top
+from engine.commands.outbox import discards, export, forget, listing, purge, replay, resume, showing, status, top
 from engine.commands.shared import CommandGroup
 from engine.delivery.outbox.base import DEFAULT_FILE
 
@@ -26,5 +26,5 @@ def command(context: click.Context, location: Location) -> None:
     context.obj = location
 
 
-for each in (status, top, listing, showing, export, discards, replay, resume, purge):
+for each in (status, top, listing, showing, export, discards, replay, resume, purge, forget):
     command.add_command(each.command)

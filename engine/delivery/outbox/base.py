@@ -120,6 +120,13 @@ class DeliveryQueue(Protocol):
         """
         ...
 
+    def leased_until(self, connection: str, fence: int) -> float:
+        """Return until when a lease is known to last without asking anybody, 0 if no more is known than at its renewal.
+
+        It may be called in any thread, and waits for nothing.
+        """
+        ...
+
     def release(self, connection: str, owner: str) -> None:
         """Give up a connection's lease."""
         ...

@@ -18,6 +18,9 @@ from engine.errors import UsageError
 from engine.language.suggest import closest
 
 SCHEMES = ("nats://", "tls://")
+ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/+")
+"""Two letters at least: C:/outbox.db is a file."""
+SERVER = re.compile(r"[A-Za-z0-9.-]+:[0-9]{2,5}(/[A-Za-z0-9_-]*)?")
 DEFAULT_NAME = "waybill"
 DEFAULT_PORT = 4222
 NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -51,8 +54,15 @@ Location: TypeAlias = "Path | StreamAddress"
 
 
 def location_of(text: str) -> Location:
-    """Read what `--outbox` names; raise UsageError for an address that is not one."""
-    return stream_address(text) if text.lower().startswith(SCHEMES) else Path(text)
+    """Read what `--outbox` names; raise UsageError for an address that is not one, which would be a strange file."""
+    if text.lower().startswith(SCHEMES):
+        return stream_address(text)
+    scheme = ANY_SCHEME.match(text)
+    if scheme:
+        raise UsageError(f'An outbox address begins with nats:// or tls://, not "{scheme[0]}"; write e.g. {EXAMPLE}.')
+    if SERVER.fullmatch(text):
+        raise UsageError(f'"{text}" is a server, not a file: write nats://{text}.')
+    return Path(text)
 
 
 def stream_address(text: str) -> StreamAddress:
@@ -86,9 +96,11 @@ def stream_address(text: str) -> StreamAddress:
 
 def _host(text: str) -> str:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or text.endswith("]"):
         return f"{text}:{DEFAULT_PORT}"
-    if int(port) > 65535:
+    if not (host and port.isascii() and port.isdigit()):
+        raise UsageError(f'"{text}" is no HOST:PORT; write e.g. 127.0.0.1:4222, or no port for 4222.')
+    if int(port[:6]) > 65535:
         raise UsageError(f'"{text}" has no port that exists: ports end at 65535.')
     return f"{host}:{port}"
 

@@ -369,6 +369,10 @@ class SqliteOutbox:
                 return None
             return int(db.execute(sql.FENCE, (connection,)).fetchone()[0])
 
+    def leased_until(self, connection: str, fence: int) -> float:  # noqa: ARG002
+        """Return 0: only the file knows."""
+        return 0.0
+
     def release(self, connection: str, owner: str) -> None:
         """Give up a connection's lease."""
         self._run(sql.RELEASE, (connection, owner))
