@@ -322,8 +322,10 @@ def test_who_forgets_connections_learns_that_there_is_a_file_of_them(here, engin
     (here / "connections.yaml").write_text(SOURCES)
     assert engine("send")[0::2] == (
         2,
-        "Name at least one mapping, or a file of connections with --connections. There is one here: "
-        "--connections connections.yaml.\n",
+        (
+            "Name at least one mapping, or a file of connections with --connections. There is one here: "
+            "--connections connections.yaml.\n"
+        ),
     )
 
 
