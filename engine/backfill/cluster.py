@@ -48,8 +48,11 @@ SHARD_EVENTS = 250_000
 MOST_SHARDS = 64
 """Events of a shard, about, and shards at most: as many files are read side by side."""
 
-ROWS = 1000
-"""Rows that go to Python at a time; a row may have 10 MB."""
+BATCHES = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
+    "spark.sql.execution.arrow.maxBytesPerBatch": str(32 * 1024 * 1024),
+}
+"""How many rows go to Python at a time, and bytes unless one row has more: a row may be a whole file."""
 
 NAMES = tuple(dict.fromkeys(name for names in FIELDS.values() for name in names))
 RAISED = re.compile(r"[A-Za-z_.]+(Error|Exception): ")
@@ -144,13 +147,14 @@ class HistoryFrames:
         """Raise UsageError for columns that no event has. Archives have events of many sources; `source` names one."""
         self._spark, self._source = spark, source
         self._others: list[DataFrame] = []
+        for name, value in BATCHES.items():
+            spark.conf.set(name, value)
         with readable():
             self._frames = {kind: self._frame(kind, files.kinds[kind]) for kind in files.kinds if files.kinds[kind]}
 
     def _frame(self, kind: str, files: Sequence[str]) -> DataFrame:
         from pyspark.sql import functions as F  # noqa: N812  as everyone writes it
 
-        self._spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(ROWS if kind != DOCUMENTS else 1))
         place = (F.col("_metadata.file_path").alias("file"), F.col("_metadata.file_block_start").alias("block"))
         if kind == LINES:
             lines = self._spark.read.option("lineSep", "\n").text(list(files))

@@ -20,6 +20,7 @@ from engine.backfill.work import WorkFolder
 from engine.plan import load
 from engine.sandbox.server import Sandbox
 from engine.sandbox.world import Config
+from engine.spark.java import HOW
 from tests.spark.java import java_environment
 
 USERS = 60
@@ -120,3 +121,16 @@ def test_killed_again_and_again_each_event_arrives_once(tmp_path: Path) -> None:
     for user in range(USERS):
         mine = [event(n)["timestamp"] for n in numbers if n % USERS == user]
         assert mine == sorted(mine)
+
+
+@pytest.mark.slow
+def test_without_a_java_it_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "history.ndjson").write_bytes(orjson.dumps(event(1)))
+    env = {**environment(tmp_path / "spark"), "JAVA_HOME": str(tmp_path / "none")}
+    given = ("backfill", "exponea", "--example-settings", "--from", "history.ndjson", "--dry-run")
+    running = engine(*given, folder=tmp_path, env=env)
+    out, err = running.communicate()
+    assert (running.returncode, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        f"JAVA_HOME is {tmp_path}/none, which has no bin/java; Spark needs Java 17 or later: {HOW}"
+    )
